@@ -1,0 +1,117 @@
+"""Declarations: what a plugin offers, as frozen data. Implementations are named by string and loaded when a run uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from merbench.api.types import Modality
+
+API = 1
+"""Version of this contract. A declaration made for another number is refused in one sentence."""
+
+ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "metric"]
+COMPONENT_KINDS: tuple[ComponentKind, ...] = (
+    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "metric",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One part that a plugin offers.
+
+    kind, name, summary   what it is; ``name`` is unique within its kind.
+    target                ``"package.module:Factory"``. The factory's signature is the Protocol of its kind in
+                          ``merbench.api.parts``; its class attribute ``Config`` is its settings (a ``merbench.api.Config``).
+    accepts               encoder: the stream kinds it reads. head: what it takes from a fusion, of ``pooled`` and ``labels``.
+    returns               fusion: ``pooled`` (z is [B, 1, D]) or ``labels`` (z is [B, C, D], C = number of label words).
+    needs                 what must be there: ``queries`` (a label encoder) for a fusion or head; names of ``provides`` for an
+                          objective (``logits`` and ``steps`` are provided by every composed model).
+    provides              fusion, model: the names it puts into ``aux`` (a model also ``steps`` where it fills them).
+    min_modalities        fusion, model: it is refused with fewer; ``requires``: modalities it cannot do without.
+    uses                  pretrained material it starts from: ``vectors`` (the run's word vectors). Named material's content hash
+                          becomes part of the run's identity and of its track.
+    folder, obtain        dataset read from a feature folder of that name (then no target), and how a user gets it.
+    known_failures        conformance check -> reason. Strict: a check named here that passes is itself a failure.
+    """
+
+    kind: ComponentKind
+    name: str
+    summary: str
+    target: str = ""
+    accepts: tuple[str, ...] = ()
+    returns: Literal["pooled", "labels"] = "pooled"
+    needs: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    min_modalities: int = 1
+    requires: tuple[Modality, ...] = ()
+    uses: tuple[str, ...] = ()
+    folder: str = ""
+    obtain: str = ""
+    known_failures: Mapping[str, str] = field(default_factory=dict)
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """A variant of a recipe that makes sense for it. ``settings`` is in the grammar of ``Recipe.settings``."""
+
+    name: str
+    summary: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    modalities: tuple[Modality, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One phase of training. Most recipes have a single stage with these defaults.
+
+    ``epochs`` None = the run's ``train.epochs``. ``trains``: prefixes of the parameter names that are updated (empty = all).
+    ``objectives``: names, a subset of the recipe's (empty = all). ``selects``: the epoch with the best validation score is
+    kept and training stops early; a stage that does not select keeps its last epoch. ``settings``: train settings that
+    differ in this stage, such as ``{"lr": 1e-3}``.
+    """
+
+    name: str = "main"
+    epochs: int | None = None
+    trains: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+    selects: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A named method: which parts, with which defaults, and which ablations make sense.
+
+    Either ``fusion`` and ``head`` (with ``label_encoder`` where there is one), composed by the harness, or a whole ``model``.
+    encoders        stream kind -> encoder name; a key ``modality.kind`` (``"audio.features"``) goes before a plain kind. A stream
+                    whose kind is in neither is not used by this recipe.
+    settings        defaults that differ from the parts' own, by dotted name: ``"fusion"``, ``"head"``, ``"label_encoder"``,
+                    ``"encoder.text"``, ``"objective"`` name a part (None = none); ``"fusion.layers"``, ``"encoder.text.width"``,
+                    ``"encoder.width"`` (every modality), ``"objective.task.weight"``, ``"train.lr"`` set a field.
+                    ``--part`` and ``--set`` of the command line and ``Ablation.settings`` use the same names.
+    modalities      the modalities it looks at (None = all that are offered).
+    min_modalities  it is refused with fewer.
+    caveat          a sentence that goes with every table, page and record of this method.
+    fits            True: the model is fitted in closed form (``model.fit``) and the training loop is not run.
+    """
+
+    name: str
+    summary: str
+    encoders: Mapping[str, str]
+    fusion: str | None = None
+    head: str | None = None
+    label_encoder: str | None = None
+    model: str | None = None
+    objective: tuple[str, ...] = ("task",)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = (Stage(),)
+    modalities: tuple[Modality, ...] | None = None
+    min_modalities: int = 1
+    ablations: tuple[Ablation, ...] = ()
+    caveat: str = ""
+    fits: bool = False
+    known_failures: Mapping[str, str] = field(default_factory=dict)
+    api: int = API

@@ -1,0 +1,79 @@
+"""Settings of parts: one field = default + bounds + search range.
+
+Example::
+
+    class TFNConfig(Config):
+        hidden: Annotated[int, Tune(16, 256, log=True)] = 128
+        dropout: Annotated[float, Tune(0.0, 0.6)] = 0.3
+        pooling: Annotated[Literal["mean", "last"], Tune(choices=("mean", "last"))] = "mean"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+@dataclass(frozen=True)
+class Tune:
+    """The search range of a field: ``Tune(low, high, log=...)`` or ``Tune(choices=(...))``. It must hold the default."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.choices) == (self.low is not None and self.high is not None):
+            raise ValueError("Tune takes either low and high, or choices")
+
+    def holds(self, value: Any) -> bool:
+        """Whether ``value`` lies inside the range."""
+        if self.choices:
+            return value in self.choices
+        assert self.low is not None and self.high is not None
+        return bool(self.low <= value <= self.high)
+
+
+class Config(BaseModel):
+    """Base of all settings: unknown keys are refused, values are checked, instances never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def tunable(cls) -> dict[str, Tune]:
+        """Field name -> search range, for the fields that have one."""
+        return {
+            name: mark for name, info in cls.model_fields.items() for mark in info.metadata if isinstance(mark, Tune)
+        }
+
+
+class TrainConfig(Config):
+    """How the one training loop trains (``--set train.lr=...``)."""
+
+    epochs: Annotated[int, Field(ge=0)] = 50
+    """At most so many passes over the train split, in each stage that does not say otherwise."""
+    patience: Annotated[int, Field(ge=1)] = 8
+    """Stop after so many epochs without a better validation score."""
+    batch_size: Annotated[int, Field(ge=1), Tune(choices=(16, 32, 64, 128))] = 32
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: Annotated[float, Field(gt=0), Tune(1e-5, 1e-2, log=True)] = 1e-3
+    lr_factors: dict[str, float] = {}
+    """Prefix of parameter names -> factor on ``lr`` (the longest matching prefix counts)."""
+    weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1e-1, log=True)] = 1e-2
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of ``sgd``; the others ignore it."""
+    schedule: Literal["constant", "cosine", "linear", "plateau"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of all steps in which the rate rises linearly from 0."""
+    clip_norm: Annotated[float, Field(ge=0)] = 1.0
+    """Global gradient norm is clipped to this; 0 = not at all."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Batches to one optimiser step (the last, incomplete group of an epoch counts too)."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of an exponential moving average of the weights, used for scoring; 0 = none."""
+    select: str = ""
+    """Validation metric that chooses the epoch; empty = ``mae`` for a score, ``accuracy`` for a class, ``micro_f1`` for multilabel."""
+    precision: Literal["fp32", "bf16"] = "fp32"

@@ -1,0 +1,98 @@
+"""A data set in memory (or memory-mapped): what a dataset factory returns and the feature-folder reader makes. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from merbench.api.lexicon import Lexicon
+from merbench.api.types import LabelSpace, Modality, StreamKind, StreamSpec
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One modality's signal for N utterances. Row i is ``values[start[i] : start[i] + length[i]]``; length 0 = missing.
+
+    ``values`` by kind: ``features`` float [T, D]; ``words`` int [T] into ``vocab``; ``strings`` and ``clip`` str [N] (then
+    ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none). Ragged, left-padded, right-padded and one-step arrays all take
+    this form without a copy. ``times`` [T, 2]: start and end of each step in seconds, where known.
+    ``fitted_on`` bool [N]: the rows on whose labels the network that made this stream was trained; None = no labels were used.
+    """
+
+    name: str
+    modality: Modality
+    kind: StreamKind
+    values: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    vocab: tuple[str, ...] = ()
+    times: np.ndarray | None = None
+    fitted_on: np.ndarray | None = None
+    note: str = ""
+    sha256: str = ""
+
+    @classmethod
+    def of_rows(cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: object) -> Stream:
+        """One step an utterance: ``features`` [N, D], or ``strings`` / ``clip`` [N] (an empty string = missing)."""
+        missing = (values == "") if values.dtype.kind == "U" else np.zeros(len(values), dtype=bool)
+        return cls(name, modality, kind, values, np.arange(len(values)), 1 - missing.astype(np.int64), **more)  # type: ignore[arg-type]
+
+    @property
+    def spec(self) -> StreamSpec:
+        width = int(self.values.shape[1]) if self.kind == "features" else None
+        return StreamSpec(self.name, self.modality, self.kind, width, self.note)
+
+
+@dataclass(frozen=True)
+class Task:
+    """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task. ``known`` bool, same shape; None = all."""
+
+    space: LabelSpace
+    target: np.ndarray
+    known: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of one train / valid / test division; ``fold`` is its number, None where the protocol has no folds."""
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to divide the rows. ``streams``: the streams it offers by default, one a modality."""
+
+    splits: tuple[Split, ...]
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """N utterances with named streams, tasks and split protocols.
+
+    ``ids`` [N] unique str; ``videos`` [N] str (rows of one video are not independent); ``texts`` [N] str, empty where unknown.
+    ``lexicon``: word vectors that belong to the data set (used in place of the user's).
+    ``posterior``: only where the data's law is known (generated sets): ``posterior(modalities)`` -> ``(levels [K], p [N, K])``, the
+    law of the score given those modalities, from which the best possible predictor follows.
+    ``notes``: sentences for the user (what was counted, replaced or left out on reading).
+    """
+
+    name: str
+    ids: np.ndarray
+    videos: np.ndarray
+    texts: np.ndarray
+    tasks: Mapping[str, Task]
+    streams: Mapping[str, Stream]
+    protocols: Mapping[str, Protocol]
+    lexicon: Lexicon | None = None
+    posterior: Callable[[frozenset[Modality]], tuple[np.ndarray, np.ndarray]] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.ids)

@@ -1,0 +1,17 @@
+"""The errors merbench raises on purpose: one sentence each, naming the thing that is wrong and the mend."""
+
+
+class MerbenchError(Exception):
+    """Base of all errors that are told to the user as one sentence, without a traceback."""
+
+
+class RequestError(MerbenchError):
+    """The request cannot be met as asked (unknown name, unknown key, parts that do not fit). CLI exit code 2."""
+
+
+class DataError(RequestError):
+    """A file the user gave is wrong; the message names the file and the mend. CLI exit code 2."""
+
+
+class RunError(MerbenchError):
+    """A run that was started could not be finished (a loss that is not finite, say). CLI exit code 1."""

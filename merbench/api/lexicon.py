@@ -1,0 +1,92 @@
+"""Word vectors, one or several files side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+_PIECES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|['’]?[^\W_]+", re.UNICODE)
+# How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when the apostrophe was lost.
+_NOT = re.compile(r"^(?P<verb>ca|wo|do|did|does|is|are|was|were|have|has|had|could|should|would|must|need|ai)n['’]?t$")
+_TAIL = re.compile(r"^(?P<word>\w+)['’](?P<tail>s|re|ve|ll|d|m)$")
+_LOST = {
+    "im": ("i", "'m"), "ive": ("i", "'ve"), "thats": ("that", "'s"), "theres": ("there", "'s"), "whats": ("what", "'s"),
+    "youre": ("you", "'re"), "theyre": ("they", "'re"), "youve": ("you", "'ve"), "theyve": ("they", "'ve"),
+    "weve": ("we", "'ve"), "youll": ("you", "'ll"), "theyll": ("they", "'ll"), "hes": ("he", "'s"), "shes": ("she", "'s"),
+    "itll": ("it", "'ll"), "cannot": ("can", "not"), "gonna": ("gon", "na"), "wanna": ("wan", "na"),
+}  # fmt: skip
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words of a transcript or label text, apostrophes kept inside a word."""
+    return _PIECES.findall(text.lower().replace("’", "'"))
+
+
+def pieces_of(word: str) -> tuple[str, ...]:
+    """The pieces that vector files may hold in place of a contraction: ``didnt`` and ``didn't`` -> ``did``, ``n't``."""
+    if match := _NOT.match(word):
+        return match["verb"], "n't"
+    if match := _TAIL.match(word):
+        return match["word"], "'" + match["tail"]
+    return _LOST.get(word, (word,))
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """One file of word vectors: ``words`` (lower case, unique) and ``matrix`` [V, D] float32."""
+
+    name: str
+    words: tuple[str, ...]
+    matrix: np.ndarray
+    sha256: str = ""
+
+    @cached_property
+    def index(self) -> Mapping[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
+
+    def find(self, word: str) -> np.ndarray | None:
+        """[D]: the word's vector, else the mean of its pieces that are known, else None."""
+        for pieces in ((word,), pieces_of(word)):
+            rows = [self.index[p] for p in pieces if p in self.index]
+            if rows:
+                return np.asarray(self.matrix[rows], dtype=np.float32).mean(axis=0)
+        return None
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Vector files side by side: a word's vector is the concatenation of each file's, zeros where a file does not know it."""
+
+    files: tuple[Vectors, ...]
+
+    @property
+    def width(self) -> int:
+        """D: sum of the files' widths."""
+        return sum(f.matrix.shape[1] for f in self.files)
+
+    def table(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """``(vectors [len(words), D] float32, known [len(words)] bool)``; an unknown word is a row of zeros."""
+        out = np.zeros((len(words), self.width), dtype=np.float32)
+        known = np.zeros(len(words), dtype=bool)
+        column = 0
+        for file in self.files:
+            end = column + file.matrix.shape[1]
+            for i, word in enumerate(words):
+                if (vector := file.find(word.lower())) is not None:
+                    out[i, column:end] = vector
+                    known[i] = True
+            column = end
+        return out, known
+
+    def phrases(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """``(vectors [n, D], known [n] bool)`` of phrases: the mean of their known words; known = at least one is."""
+        rows, known = [], []
+        for text in texts:
+            vectors, found = self.table(words_of(text))
+            rows.append(vectors[found].mean(axis=0) if found.any() else np.zeros(self.width, dtype=np.float32))
+            known.append(bool(found.any()))
+        return np.stack(rows), np.array(known)

@@ -1,0 +1,77 @@
+"""Small tensor functions that every method needs and everyone gets wrong once: masked pooling, anchors, the task's own loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from merbench.api.types import LabelSpace
+
+
+def masked_mean(x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+    """[B, D]: mean over real steps; zeros where there are none."""
+    x_BLD = torch.where(mask_BL[..., None], x_BLD, 0.0)
+    return x_BLD.sum(1) / mask_BL.sum(1, keepdim=True).clamp(min=1)
+
+
+def masked_max(x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+    """[B, D]: maximum over real steps; zeros where there are none."""
+    top = torch.where(mask_BL[..., None], x_BLD, torch.finfo(x_BLD.dtype).min).amax(1)
+    return torch.where(mask_BL.any(1, keepdim=True), top, 0.0)
+
+
+def last_step(x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+    """[B, D]: the last real step; zeros where there are none. Real steps need not be contiguous."""
+    where_BL = torch.arange(1, mask_BL.shape[1] + 1, device=mask_BL.device) * mask_BL
+    last_B = (where_BL.amax(1) - 1).clamp(min=0)
+    return torch.where(mask_BL.any(1, keepdim=True), x_BLD[torch.arange(len(x_BLD), device=x_BLD.device), last_B], 0.0)
+
+
+def soft_targets(y_B: Tensor, anchors_C: Tensor) -> Tensor:
+    """[B, C]: each score split between its two neighbouring anchors by linear interpolation (clamped to the outermost)."""
+    y_B = y_B.clamp(anchors_C[0], anchors_C[-1])
+    upper_B = torch.searchsorted(anchors_C, y_B.contiguous()).clamp(1, len(anchors_C) - 1)
+    low_B, high_B = anchors_C[upper_B - 1], anchors_C[upper_B]
+    share_B = (y_B - low_B) / (high_B - low_B)
+    soft_BC = torch.zeros(len(y_B), len(anchors_C), dtype=y_B.dtype, device=y_B.device)
+    rows_B = torch.arange(len(y_B), device=y_B.device)
+    soft_BC[rows_B, upper_B - 1] = 1 - share_B
+    soft_BC[rows_B, upper_B] = share_B
+    return soft_BC
+
+
+def read_out(logits_BC: Tensor, space: LabelSpace) -> Tensor:
+    """Predictions: score [B] (the value itself, or the softmax-weighted sum of anchors); class and multilabel [B, C] probabilities."""
+    if space.kind == "class":
+        return logits_BC.softmax(-1)
+    if space.kind == "multilabel":
+        return logits_BC.sigmoid()
+    if logits_BC.shape[1] == 1:
+        return logits_BC[:, 0]
+    return logits_BC.softmax(-1) @ torch.tensor(space.anchors, dtype=logits_BC.dtype, device=logits_BC.device)
+
+
+def task_loss(
+    logits_BC: Tensor, target: Tensor, known: Tensor | None, space: LabelSpace, soft_weight: float = 1.0, pos_weight_C: Tensor | None = None
+) -> dict[str, Tensor]:
+    """The task's own loss, as named terms.
+
+    score with one logit: ``l1``. score with a logit an anchor: ``l1`` of the read-out and ``soft_ce`` (times ``soft_weight``) to the
+    two-neighbour soft target. class: ``ce``. multilabel: ``bce`` over known cells, with ``pos_weight_C`` [C].
+    """
+    if space.kind == "score":
+        terms = {"l1": F.l1_loss(read_out(logits_BC, space), target)}
+        if logits_BC.shape[1] > 1 and soft_weight:
+            anchors_C = torch.tensor(space.anchors, dtype=logits_BC.dtype, device=logits_BC.device)
+            terms["soft_ce"] = soft_weight * F.cross_entropy(logits_BC, soft_targets(target.to(logits_BC.dtype), anchors_C))
+        return terms
+    if space.kind == "class":
+        return {"ce": F.cross_entropy(logits_BC, target)}
+    cells_BC = F.binary_cross_entropy_with_logits(logits_BC, target, pos_weight=pos_weight_C, reduction="none")
+    if known is None:
+        return {"bce": cells_BC.mean()}
+    return {"bce": torch.where(known, cells_BC, 0.0).sum() / known.sum().clamp(min=1)}

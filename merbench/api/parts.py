@@ -1,0 +1,118 @@
+"""The interfaces of parts. Factories are classes; what the harness calls them with is the signature of ``__init__`` here.
+
+Every part is a ``torch.nn.Module`` (whose ``forward`` is the ``__call__`` below) unless it says otherwise. Every factory has a
+class attribute ``Config``, a subclass of ``merbench.api.Config``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from merbench.api.config import Config
+from merbench.api.types import Batch, Context, Fused, LabelSpace, Modality, Output, Progress, Queries, Steps, StreamSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from torch import Tensor
+
+    from merbench.api.corpus import Corpus
+    from merbench.api.rows import Rows
+
+
+class Prepared(Protocol):
+    """A split's inputs of one modality, indexable by rows: ``prepared[rows_B] -> `` what the encoder is called with."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows_B: Tensor) -> Any: ...
+
+
+class Encoder(Protocol):
+    """One modality's stream -> Steps. ``width`` is D of what it returns; ``frozen``: it has no trained parameter."""
+
+    width: int
+    frozen: bool
+
+    def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None: ...
+
+    def prepare(self, rows: Rows) -> Prepared:
+        """Called once a split, before training. ``rows`` is indexable already; an encoder that needs nothing returns it."""
+        ...
+
+    def __call__(self, inputs: Any) -> Steps: ...
+
+
+class LabelEncoder(Protocol):
+    """The label words -> queries. ``width`` is their D. Called without a space it reads the run's own; another space: generalisation."""
+
+    width: int
+
+    def __init__(self, config: Config, context: Context) -> None: ...
+    def __call__(self, space: LabelSpace | None = None) -> Queries: ...
+
+
+class Fusion(Protocol):
+    """Steps per modality (and queries) -> Fused. Any subset of modalities; a row may lack any of them.
+
+    ``width``: D of what it returns. ``query_width``: D of the label encoder's queries, None where the run has none.
+    """
+
+    width: int
+
+    def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None: ...
+    def __call__(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused: ...
+
+
+class Head(Protocol):
+    """Fused (and queries) -> logits [B, C]. C as in ``Output``."""
+
+    def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None: ...
+    def __call__(self, fused: Fused, queries: Queries | None = None) -> Tensor: ...
+
+
+class Model(Protocol):
+    """All that the training loop knows. A whole model is handed the run's encoders and calls them itself."""
+
+    def __init__(self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]) -> None: ...
+    def __call__(self, batch: Batch) -> Output: ...
+
+
+class SplitView(Protocol):
+    """Rows of one split as a closed-form model sees them."""
+
+    def __len__(self) -> int: ...
+    def batches(self, size: int = 256) -> Iterator[Batch]: ...
+
+
+class FittedModel(Model, Protocol):
+    """A model of a recipe with ``fits=True``: it is fitted once, from train and valid, and must keep what it learned in buffers."""
+
+    def fit(self, train: SplitView, valid: SplitView) -> None: ...
+
+
+class Objective(Protocol):
+    """Outputs -> named loss terms, which the loop adds up. It may own parameters and buffers, and may call the model again."""
+
+    def __init__(self, config: Config, context: Context, model: Model) -> None: ...
+    def __call__(self, model: Model, batch: Batch, out: Output, at: Progress) -> Mapping[str, Tensor]: ...
+    def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
+        """Called after each optimiser step, without gradients: moving averages, prototypes, queues."""
+        ...
+
+
+class Dataset(Protocol):
+    """The factory of a data set that is made, not read from a folder. Not a Module."""
+
+    def __init__(self, config: Config) -> None: ...
+    def load(self) -> Corpus: ...
+
+
+class Metric(Protocol):
+    """Pure numpy over a whole split: ``y`` targets [N] or [N, C], ``p`` predictions of the same shape. Not a Module."""
+
+    kind: str
+    higher_is_better: bool
+
+    def __call__(self, y: np.ndarray, p: np.ndarray) -> float: ...

@@ -1,0 +1,165 @@
+"""What flows between the harness and the parts. Shape suffixes: B batch, L steps, D width, C labels.
+
+Nothing here imports torch when it is imported, so that declarations stay cheap to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from merbench.api.lexicon import Lexicon
+
+Modality = Literal["text", "audio", "video"]
+MODALITIES: tuple[Modality, ...] = ("text", "audio", "video")
+StreamKind = Literal["strings", "words", "features", "clip"]
+SpaceKind = Literal["score", "class", "multilabel"]
+
+
+class Steps(NamedTuple):
+    """A padded sequence of one modality. Never pooled before fusion.
+
+    ``x_BLD`` float [B, L, D] (an encoder that only tokenises may give long [B, L, 1]); ``mask_BL`` bool [B, L],
+    True = a real step. A row of ``mask_BL`` that is all False means that the modality is missing for that utterance.
+    L is at least 1. The content of masked steps is arbitrary and must never change an output.
+    """
+
+    x_BLD: Tensor
+    mask_BL: Tensor
+
+
+class Tokens(NamedTuple):
+    """What a language model eats: ``ids_BL`` long, ``mask_BL`` bool, ``word_BL`` long (the word a piece belongs to, -1 = none)."""
+
+    ids_BL: Tensor
+    mask_BL: Tensor
+    word_BL: Tensor
+
+
+class Queries(NamedTuple):
+    """What a label encoder makes of the label words: ``emb_CD`` [C, D] and, where it has one, a label graph ``graph_CC``."""
+
+    emb_CD: Tensor
+    graph_CC: Tensor | None = None
+
+
+class Fused(NamedTuple):
+    """What a fusion returns: ``z_BCD`` [B, C, D] (C = 1 when the fusion is declared to return ``pooled``) and named extras."""
+
+    z_BCD: Tensor
+    aux: Mapping[str, Tensor] = MappingProxyType({})
+
+
+class Progress(NamedTuple):
+    """Where training stands: ``epoch`` and ``step`` count from 0 inside the ``stage`` (a name)."""
+
+    epoch: int
+    step: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """What is predicted, in words that a label encoder can read.
+
+    ``score``: ``words`` are the ordinal words of the ``anchors`` (the value each stands for, ascending).
+    ``class`` and ``multilabel``: one word a class or label, in the order of the target's columns; ``anchors`` is None.
+    ``glosses``: one sentence a word.
+    """
+
+    kind: SpaceKind
+    words: tuple[str, ...]
+    glosses: tuple[str, ...]
+    anchors: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.glosses) != len(self.words):
+            raise ValueError(f"LabelSpace has {len(self.words)} words and {len(self.glosses)} glosses; give one gloss a word")
+        if (self.kind == "score") != (self.anchors is not None):
+            raise ValueError("LabelSpace: anchors belong to kind 'score' and to no other")
+        if self.anchors is not None and (len(self.anchors) != len(self.words) or list(self.anchors) != sorted(set(self.anchors))):
+            raise ValueError("LabelSpace: give one anchor a word, in ascending order")
+
+    @property
+    def plain(self) -> int:
+        """Number of logits of a head that is not label-wise: 1 for a score, else one a word."""
+        return 1 if self.kind == "score" else len(self.words)
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """One modality's signal, by name. ``width`` is D of ``features`` and None of the other kinds; ``note`` says where it came from."""
+
+    name: str
+    modality: Modality
+    kind: StreamKind
+    width: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Counted by the harness on the TRAIN split only, over known targets.
+
+    ``known_C`` how many rows have label c observed; ``positive_C`` how many of those are positive (for a score: total
+    weight of anchor c when each target is split between its two neighbouring anchors); ``together_CC`` rows in which
+    labels i and j are both positive (for a score: products of those weights); ``median`` of the targets of a score, else 0.
+    """
+
+    known_C: np.ndarray
+    positive_C: np.ndarray
+    together_CC: np.ndarray
+    median: float = 0.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a factory may know: no paths, no test split.
+
+    ``streams``: the stream that each used modality reads, in the canonical order text, audio, video.
+    ``lexicon``: the word vectors offered to this run (all files side by side), or None.
+    """
+
+    space: LabelSpace
+    streams: Mapping[Modality, StreamSpec]
+    n_train: int
+    counts: LabelCounts
+    lexicon: Lexicon | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one split.
+
+    ``ids_B`` long: position in the split (methods may keep state per sample). ``inputs``: per modality, what the
+    encoder's ``prepare()`` made, for these rows. ``target``: float [B] of a score, long [B] of a class, float [B, C]
+    of a multilabel task. ``known``: bool [B, C], which targets are observed; None = all.
+    """
+
+    ids_B: Tensor
+    inputs: Mapping[Modality, Any]
+    target: Tensor
+    known: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids_B)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model returns.
+
+    ``logits_BC``: C = ``space.plain``, or for a score also C = number of anchors (read out as the softmax-weighted
+    sum of anchors). ``steps``: encoded modalities, for objectives that contrast them. ``aux``: for objectives, by declared name.
+    """
+
+    logits_BC: Tensor
+    steps: Mapping[Modality, Steps] = field(default_factory=dict)
+    aux: Mapping[str, Tensor] = field(default_factory=dict)
