@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from merbench.api.corpus import Corpus, Protocol, Split, Stream, Task
     from merbench.api.errors import DataError, MerbenchError, RequestError, RunError
     from merbench.api.hookspecs import hookimpl
+    from merbench.api.labels import GLOSSES, SENTIMENT, check_label_vectors, label_texts
     from merbench.api.lexicon import Lexicon, Vectors, pieces_of, words_of
     from merbench.api.ops import last_step, masked_max, masked_mean, read_out, soft_targets, task_loss
     from merbench.api.parts import (
@@ -49,6 +50,7 @@ _HOME = {
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "hookspecs": ("hookimpl",),
+    "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "ops": ("last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": ("Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared", "SplitView"),

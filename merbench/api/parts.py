@@ -30,10 +30,15 @@ class Prepared(Protocol):
 
 
 class Encoder(Protocol):
-    """One modality's stream -> Steps. ``width`` is D of what it returns; ``frozen``: it has no trained parameter."""
+    """One modality's stream -> Steps. ``width`` is D of what it returns; ``frozen``: it has no trained parameter.
+
+    ``measured``: numbers that ``prepare()`` counted on the split it was last given (``{"oov_rate": 0.12}``); those of the train
+    split go into the record.
+    """
 
     width: int
     frozen: bool
+    measured: dict[str, float]
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None: ...
 

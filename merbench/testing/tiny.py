@@ -1,0 +1,104 @@
+"""Tiny spaces, contexts, sequences and batches for testing parts without a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merbench.api import (
+    GLOSSES,
+    MODALITIES,
+    SENTIMENT,
+    Batch,
+    Context,
+    FeatureRows,
+    LabelCounts,
+    LabelSpace,
+    Lexicon,
+    Modality,
+    Rows,
+    Steps,
+    StreamSpec,
+    Vectors,
+    WordRows,
+    words_of,
+)
+from merbench.api.types import SpaceKind
+
+EMOTIONS = LabelSpace(kind="multilabel", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))
+CLASSES = LabelSpace(kind="class", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))
+SPACES: Mapping[SpaceKind, LabelSpace] = {"score": SENTIMENT, "class": CLASSES, "multilabel": EMOTIONS}
+VOCAB = ("the", "film", "was", "good", "bad", "great", "boring", "very", "not", "sp")
+
+
+def lexicon(width: int = 12, seed: int = 0) -> Lexicon:
+    """Random vectors for VOCAB and for every word of the label words and glosses."""
+    words = dict.fromkeys(VOCAB)
+    for space in SPACES.values():
+        for text in (*space.words, *space.glosses):
+            words.update(dict.fromkeys(words_of(text)))
+    matrix = np.random.default_rng(seed).normal(size=(len(words), width)).astype(np.float32)
+    return Lexicon((Vectors("tiny", tuple(words), matrix, sha256="tiny"),))
+
+
+def context(
+    kind: SpaceKind = "score", modalities: Sequence[Modality] = MODALITIES, width: int = 6, n_train: int = 32, words: bool = False
+) -> Context:
+    """A context whose streams are ``features`` of the given width (text: ``words`` where asked)."""
+    space = SPACES[kind]
+    streams = {
+        m: StreamSpec(f"{m}.tiny", m, "words") if words and m == "text" else StreamSpec(f"{m}.tiny", m, "features", width)
+        for m in modalities
+    }
+    n = len(space.words)
+    counts = LabelCounts(np.full(n, float(n_train)), np.full(n, n_train / n), np.eye(n) * n_train / n)
+    return Context(space=space, streams=streams, n_train=n_train, counts=counts, lexicon=lexicon())
+
+
+def steps(size: int = 5, length: int = 4, width: int = 6, seed: int = 0, missing: Sequence[int] = ()) -> Steps:
+    """Random steps [size, length, width] of varying length; the rows in ``missing`` are masked altogether."""
+    draw = torch.Generator().manual_seed(seed)
+    x_BLD = torch.randn(size, length, width, generator=draw)
+    length_B = torch.randint(1, length + 1, (size,), generator=draw)
+    length_B[0] = length
+    mask_BL = torch.arange(length) < length_B[:, None]
+    mask_BL[list(missing)] = False
+    return Steps(x_BLD, mask_BL)
+
+
+def parts(
+    size: int = 5, modalities: Sequence[Modality] = MODALITIES, width: int = 6, seed: int = 0, length: int = 4
+) -> dict[Modality, Steps]:
+    """Steps for each modality, of different lengths."""
+    return {m: steps(size, length + i, width, seed=seed + i) for i, m in enumerate(modalities)}
+
+
+def rows(spec: StreamSpec, size: int = 8, seed: int = 0, longest: int = 5) -> Rows:
+    """Random rows of a ``features`` or ``words`` stream."""
+    draw = torch.Generator().manual_seed(seed)
+    length_N = torch.randint(1, longest + 1, (size,), generator=draw)
+    start_N = length_N.cumsum(0) - length_N
+    total = int(length_N.sum())
+    if spec.kind == "words":
+        return WordRows(spec, torch.randint(len(VOCAB), (total,), generator=draw), start_N, length_N, VOCAB)
+    assert spec.width is not None
+    values = torch.randn(total, spec.width, generator=draw)
+    return FeatureRows(spec, values, start_N, length_N, torch.zeros(spec.width), torch.ones(spec.width))
+
+
+def targets(space: LabelSpace, size: int, seed: int = 0) -> Tensor:
+    """Random targets of the space's kind."""
+    draw = torch.Generator().manual_seed(seed)
+    if space.kind == "score":
+        return torch.rand(size, generator=draw) * 6 - 3
+    if space.kind == "class":
+        return torch.randint(len(space.words), (size,), generator=draw)
+    return (torch.rand(size, len(space.words), generator=draw) < 0.3).float()
+
+
+def batch(context: Context, inputs: Mapping[Modality, object], size: int, seed: int = 0) -> Batch:
+    """A batch of the given inputs with random targets."""
+    return Batch(ids_B=torch.arange(size), inputs=dict(inputs), target=targets(context.space, size, seed))
