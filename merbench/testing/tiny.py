@@ -14,14 +14,19 @@ from merbench.api import (
     SENTIMENT,
     Batch,
     Context,
+    Corpus,
     FeatureRows,
     LabelCounts,
     LabelSpace,
     Lexicon,
     Modality,
+    Protocol,
     Rows,
+    Split,
     Steps,
+    Stream,
     StreamSpec,
+    Task,
     Vectors,
     WordRows,
     words_of,
@@ -102,3 +107,31 @@ def targets(space: LabelSpace, size: int, seed: int = 0) -> Tensor:
 def batch(context: Context, inputs: Mapping[Modality, object], size: int, seed: int = 0) -> Batch:
     """A batch of the given inputs with random targets."""
     return Batch(ids_B=torch.arange(size), inputs=dict(inputs), target=targets(context.space, size, seed))
+
+
+def corpus(kind: SpaceKind = "score", size: int = 24, seed: int = 0) -> Corpus:
+    """A data set of ``size`` utterances (half train, the rest valid and test): words, transcripts, audio and video of varying length.
+
+    The last row of each split lacks audio. The target is unrelated to the inputs: good for memorising, not for learning.
+    """
+    draw = np.random.default_rng(seed)
+    ids = np.array([f"v{i // 3}_{i % 3}" for i in range(size)])
+    length = draw.integers(1, 6, size)
+    start = np.cumsum(length) - length
+    words = draw.integers(0, len(VOCAB), int(length.sum())).astype(np.int32)
+    texts = np.array([" ".join(VOCAB[w] for w in words[s : s + n]) for s, n in zip(start, length, strict=True)])
+    n = size // 4
+    split = Split(np.arange(2 * n), np.arange(2 * n, 3 * n), np.arange(3 * n, size))
+    streams = {"text.words": Stream("text.words", "text", "words", words, start, length, vocab=VOCAB)}
+    streams["text.transcript"] = Stream.of_rows("text.transcript", "text", "strings", texts)
+    for modality, width in (("audio", 6), ("video", 5)):
+        steps = draw.integers(1, 5, size)
+        if modality == "audio":
+            steps[[2 * n - 1, 3 * n - 1, size - 1]] = 0
+        values = draw.normal(size=(int(steps.sum()), width)).astype(np.float32)
+        name = f"{modality}.tiny"
+        streams[name] = Stream(name, modality, "features", values, np.cumsum(steps) - steps, steps)  # type: ignore[arg-type]
+    target = targets(SPACES[kind], size, seed).numpy()
+    protocol = Protocol((split,), ("text.words", "audio.tiny", "video.tiny"))
+    return Corpus("tiny", ids, np.array([i.split("_")[0] for i in ids]), texts, {"task": Task(SPACES[kind], target)}, streams,
+                  {"standard": protocol}, lexicon=lexicon())  # fmt: skip

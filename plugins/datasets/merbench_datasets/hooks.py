@@ -1,8 +1,27 @@
 """What this package offers to merbench. Imports no torch."""
 
-from merbench.api import hookimpl
+from merbench.api import Component, hookimpl
+
+_SOURCE = (
+    "{0} comes from the CMU-MultimodalSDK (github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK) or from MMSA (github.com/thuiar/MMSA), each "
+    "under its own terms. Make a feature folder of it, which is a dataset.toml, a label.csv and any number of .npz files, and put it "
+    "at $MERBENCH_DATA/{1}, or name its place with --data DIR."
+)
 
 
 @hookimpl
 def merbench_components():
-    yield from ()
+    yield Component(
+        kind="dataset",
+        name="mosi",
+        folder="mosi",
+        summary="CMU-MOSI: 2,199 opinion segments of 93 videos, sentiment in [-3, 3]",
+        obtain=_SOURCE.format("CMU-MOSI", "mosi"),
+    )
+    yield Component(
+        kind="dataset",
+        name="mosei",
+        folder="mosei",
+        summary="CMU-MOSEI: about 22,800 opinion segments, sentiment in [-3, 3] and six emotions",
+        obtain=_SOURCE.format("CMU-MOSEI", "mosei"),
+    )

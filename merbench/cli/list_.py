@@ -1,0 +1,51 @@
+"""``merbench list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import click
+
+from merbench.cli.session import Session, show, show_json
+
+KINDS = ("models", "encoders", "fusions", "label-encoders", "heads", "objectives", "datasets", "metrics")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_obj
+def command(session: Session, kind: str | None, as_json: bool) -> None:
+    """Models, parts, data sets and metrics, with the plugin each comes from.
+
+    \b
+    Example: merbench list models
+    """
+    rows = {k: _rows(session, k) for k in ([kind] if kind else KINDS)}
+    if as_json:
+        show_json(rows)
+        return
+    from rich.table import Table
+
+    for name, entries in rows.items():
+        table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), show_header=False)
+        for entry in entries:
+            conflict = "" if len(entry["plugins"]) == 1 else " [red](conflict)[/red]"
+            table.add_row(entry["name"] + conflict, entry["summary"], f"[dim]{' + '.join(entry['plugins'])}[/dim]")
+        show(table)
+
+
+def _rows(session: Session, plural: str) -> list[dict[str, object]]:
+    if plural == "metrics":
+        return _metrics(session)
+    kind = "recipe" if plural == "models" else plural[:-1]
+    rows = []
+    for name in session.catalog.names(kind):
+        plugins = session.catalog.providers(kind, name)
+        summary = next(d.summary for d in plugins[0].declarations if d.name == name and (kind == "recipe" or getattr(d, "kind", "") == kind))
+        rows.append({"name": name, "summary": summary, "plugins": [p.distribution for p in plugins]})
+    return rows
+
+
+def _metrics(session: Session) -> list[dict[str, object]]:
+    from merbench.results.metrics import METRICS
+
+    return [{"name": name, "summary": f"{' and '.join(info.kinds)}: {info.summary}", "plugins": ["merbench"]} for name, info in METRICS.items()]

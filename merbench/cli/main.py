@@ -1,0 +1,65 @@
+"""The program: a click group whose commands live one a file and import their machinery when they run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+import merbench
+from merbench.api.errors import MerbenchError, RequestError
+
+COMMANDS = ("run", "ablate", "leaderboard", "list", "plugins", "data", "doctor")
+
+
+class Commands(click.Group):
+    """Commands are found by name: ``merbench.cli.<name>:command``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = "list_" if name == "list" else name
+        command: click.Command = import_module(f"merbench.cli.{module}").command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--no-plugin", "disabled", metavar="NAME", multiple=True, help="Leave out a plugin (also MERBENCH_DISABLED_PLUGINS=a,b).")
+@click.version_option(merbench.__version__, prog_name="merbench")
+@click.pass_context
+def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
+    """Benchmark suite for multimodal emotion recognition.
+
+    \b
+    merbench run --model merclip                         on MOSI where it is, else on the generated control set
+    merbench run --model merclip --dataset mosi --seeds 10
+    merbench ablate --model merclip --no-label-encoder
+    merbench doctor                                      what is here, what is missing, what to do about it
+    """
+    from merbench.cli.session import Session
+
+    ctx.obj = Session(disabled)
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 a run failed, 2 the request or its data is wrong."""
+    try:
+        code = cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except MerbenchError as error:
+        click.echo(f"error: {error}", err=True)
+        code = 2 if isinstance(error, RequestError) else 1
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing more can be said to it, also not while the interpreter shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,124 @@
+"""The options that run and ablate share, and the request they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.api.errors import RequestError
+from merbench.api.types import MODALITIES
+
+if TYPE_CHECKING:
+    from merbench.engine.resolve import Request
+
+PARTS = ("fusion", "head", "label-encoder", "objective")
+
+
+class AblationCommand(click.Command):
+    """Takes ``--no-NAME`` for any NAME: which ablations a model has is known only when its plugin is. They arrive as ``ablations``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {option for p in self.params for option in (*p.opts, *p.secondary_opts)}
+        asked = [a for a in args if a.startswith("--no-") and a.partition("=")[0] not in known]
+        if valued := [a for a in asked if "=" in a]:
+            raise click.UsageError(f"{valued[0]}: an ablation is a flag and takes no value")
+        ctx.meta["ablations"] = tuple(a[2:] for a in asked)
+        return super().parse_args(ctx, [a for a in args if a not in asked])
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The shared options as parsed."""
+
+    model: str
+    dataset: str | None
+    request: Request
+    seeds: tuple[int, ...]
+    device: str
+    threads: int | None
+    data: Path | None
+    vectors: tuple[str, ...]
+    store: Path
+    force: bool
+    as_json: bool
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds every shared option; the command receives them as keyword arguments for ``gather``."""
+    options = [
+        click.option("--model", default="merclip", show_default=True, help="A model (merbench list models)."),
+        click.option("--dataset", help="A data set (merbench list datasets). Default: mosi where it is on the machine, else sample."),
+        click.option("--task", help="What is predicted, such as sentiment."),
+        click.option("--protocol", help="How rows are split, such as standard or folds."),
+        click.option("--seeds", type=click.IntRange(1), help="Seeds 0 to N-1.  [default: 3]"),
+        click.option("--seed", "seed_list", type=click.IntRange(0), multiple=True, help="This seed (repeatable; in place of --seeds)."),
+        click.option("--part", "parts", metavar="SLOT=NAME", multiple=True, help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none."),
+        click.option("--set", "settings", metavar="PART.KEY=VALUE", multiple=True, help="A setting, such as train.lr=1e-3 or fusion.heads=4."),
+        click.option("--encoder", "encoders", metavar="MODALITY=NAME", multiple=True, help="Another encoder for a modality."),
+        click.option("--stream", "streams", metavar="MODALITY=NAME", multiple=True, help="Another stream for a modality (merbench data show D)."),
+        click.option("--modalities", metavar="LIST", help="Only these, such as text,audio."),
+        click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (train.epochs)."),
+        click.option("--thresholds", default="fixed:0.5", show_default=True, help="Multilabel: fixed:T, tuned_on_valid, tuned_on_valid_per_label."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option("--threads", type=click.IntRange(1), envvar="MERBENCH_THREADS", help="CPU threads of torch.  [default: at most 4]"),
+        click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."),
+        click.option("--vectors", metavar="NAME|FILE", multiple=True, help="Word vectors, side by side.  [default: all in DATA/vectors]"),
+        click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."),
+        click.option("--force", is_flag=True, help="Run again what the store holds already."),
+        click.option("--allow-leak", is_flag=True, help="Accept, and mark for ever, a stream fitted on labels of evaluated rows."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
+    """Parsed options -> RunOptions. RequestError in one sentence for what is not of the form asked for."""
+    from merbench.engine.resolve import Request
+    from merbench.results.spec import parse_settings
+
+    settings: dict[str, Any] = {}
+    for slot, name in parse_settings(given["parts"], "--part").items():
+        if slot not in PARTS:
+            raise RequestError(f"--part {slot}={name}: a part is one of {', '.join(PARTS)}; encoders are named with --encoder MODALITY=NAME")
+        settings[slot.replace("-", "_")] = name
+    settings |= {f"encoder.{m}": name for m, name in _by_modality(given["encoders"], "--encoder").items()}
+    settings |= {key.replace("label-encoder.", "label_encoder."): v for key, v in parse_settings(given["settings"], "--set").items()}
+    if given["epochs"]:
+        settings["train.epochs"] = given["epochs"]
+    modalities = None
+    if given["modalities"]:
+        modalities = tuple(m.strip() for m in given["modalities"].split(","))
+        if wrong := [m for m in modalities if m not in MODALITIES]:
+            raise RequestError(f"--modalities {given['modalities']}: unknown modality {wrong[0]!r}; there are {', '.join(MODALITIES)}")
+    if given["seeds"] and given["seed_list"]:
+        raise RequestError("--seeds N and --seed K exclude each other; give one of them")
+    request = Request(
+        model=given["model"],
+        task=given["task"],
+        protocol=given["protocol"],
+        settings=settings,
+        streams=_by_modality(given["streams"], "--stream"),  # type: ignore[arg-type]
+        modalities=modalities,
+        ablations=ablations,
+        thresholds=given["thresholds"],
+        allow_leak=given["allow_leak"],
+    )
+    seeds = tuple(dict.fromkeys(given["seed_list"])) or tuple(range(given["seeds"] or 3))
+    same = {k: given[k] for k in ("model", "dataset", "device", "threads", "data", "vectors", "store", "force", "as_json")}
+    return RunOptions(request=request, seeds=seeds, **same)
+
+
+def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
+    named = {}
+    for pair in pairs:
+        modality, sign, name = pair.partition("=")
+        if not sign or not name or modality not in MODALITIES:
+            raise RequestError(f"{option} {pair!r} is not of the form MODALITY=NAME with a modality of {', '.join(MODALITIES)}")
+        named[modality] = name
+    return named

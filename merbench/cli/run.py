@@ -1,0 +1,143 @@
+"""``merbench run``: train and score one method, over seeds and folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.api.errors import RequestError
+from merbench.cli.options import AblationCommand, RunOptions, gather, run_options
+from merbench.cli.session import Session, say, show, show_json
+
+if TYPE_CHECKING:
+    from merbench.api.corpus import Corpus
+    from merbench.api.lexicon import Lexicon
+    from merbench.engine.resolve import Plan, Request
+    from merbench.report.stats import Summary
+    from merbench.results.record import Record
+    from merbench.results.store import Store
+    from merbench.studies.run import Machine
+
+
+@click.command("run", cls=AblationCommand)
+@run_options
+@click.pass_context
+def command(ctx: click.Context, **given: Any) -> None:
+    """Train and score a model; what the store holds already is not run again.
+
+    --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate compares them).
+
+    \b
+    Example: merbench run --model merclip --dataset mosi --seeds 10
+             merbench run --model tfn --modalities text,audio --set train.lr=5e-4
+             merbench run --model merclip --no-label-encoder --json
+    """
+    session: Session = ctx.obj
+    options = gather(ablations(session, given["model"], ctx.meta["ablations"]), **given)
+    bench = Bench(session, options)
+    plan = bench.plan(options.request)
+    records = bench.run(plan, options.seeds)
+    bench.report(plan, records)
+    raise SystemExit(1 if any(r.status == "failed" for r in records) else 0)
+
+
+def ablations(session: Session, model: str, flags: Sequence[str]) -> tuple[str, ...]:
+    """``--no-X`` -> the declared ablation ``no-X``."""
+    from merbench.host.catalog import unknown
+
+    declared = [a.name for a in session.catalog.recipe(model).ablations]
+    for flag in flags:
+        if flag not in declared:
+            raise RequestError(unknown("option", f"--{flag}", [f"--{a}" for a in declared if a.startswith("no-")], f"ablations of {model}"))
+    return tuple(dict.fromkeys(flags))
+
+
+class Bench:
+    """What the runs of one command share: the data set, the store, the machine."""
+
+    corpus: Corpus
+    lexicon: Lexicon | None
+    store: Store
+    machine: Machine
+
+    def __init__(self, session: Session, options: RunOptions) -> None:
+        from merbench.results.store import Store
+        from merbench.studies.run import Machine
+
+        self.session, self.options = session, options
+        session.catalog.recipe(options.model)
+        self.store = Store(options.store)
+        self.store.require_writable()
+        self.corpus = session.dataset(options.dataset, options.data)
+        self.lexicon = None if self.corpus.lexicon else session.lexicon(options.vectors, options.data)
+        self.machine = Machine.choose(options.device, options.threads)
+
+    def plan(self, request: Request) -> Plan:
+        from merbench.engine.resolve import resolve
+
+        return resolve(request, self.session.catalog, self.corpus, self.lexicon)
+
+    def run(self, plan: Plan, seeds: Sequence[int], force: bool | None = None) -> list[Record]:
+        from merbench.cli.progress import RunProgress
+        from merbench.studies.run import run
+
+        force = self.options.force if force is None else force
+        label = f"{plan.spec.model} {plan.spec.variant}".strip()
+        with RunProgress(len(seeds) * len(plan.protocol.splits), label) as progress:
+            records = run(plan, self.corpus, seeds, self.store, self.machine, force=force, watch=progress)
+        for warning in self.store.warnings:
+            say(f"warning: {warning}")
+        self.store.warnings.clear()
+        return records
+
+    def floors(self, plan: Plan) -> dict[str, list[Record]]:
+        """Name -> records of the floors in the same track (those that can read what it offers), run where the store lacks them."""
+        from dataclasses import replace
+
+        from merbench.engine.resolve import Request
+
+        found = {}
+        catalog = self.session.catalog
+        for name in (n for n in catalog.names("recipe") if len(catalog.providers("recipe", n)) == 1):
+            if not catalog.recipe(name).floor or name == plan.spec.model:
+                continue
+            asked = self.options.request
+            request = replace(Request(name), task=asked.task, protocol=asked.protocol, streams=asked.streams, allow_leak=asked.allow_leak)
+            try:
+                floor = self.plan(request)
+            except RequestError:
+                continue
+            found[name] = self.run(floor, (0,), force=False)
+        return found
+
+    def report(self, plan: Plan, records: Sequence[Record]) -> None:
+        from merbench.report.summary import by_seed, summary
+
+        scored = by_seed(records, self.store)
+        mine = summary(scored)
+        if self.options.as_json:
+            from merbench.cli.show import summary_json
+
+            runs = [r.model_dump(mode="json") for r in records]
+            show_json({"track": plan.track.model_dump(mode="json"), "runs": runs, "summary": summary_json(mine)})
+            return
+        if not scored:
+            return
+        floors = {name: summary(by_seed(made, self.store)) for name, made in self.floors(plan).items()}
+        from merbench.cli.show import distances, track_table
+
+        show(track_table(plan.track, plan.task.space.kind, {label(plan): mine}, floors, self.optimum(plan)))
+        for line in distances(plan.task.space.kind, mine, floors, self.optimum(plan)):
+            click.echo(line)
+        if plan.recipe.caveat:
+            click.echo(f"{plan.recipe.name}: {plan.recipe.caveat}")
+
+    def optimum(self, plan: Plan) -> Mapping[str, Summary]:
+        """The Bayes predictor on the same test rows, where the law of the data is known: with all modalities and with text alone."""
+        return {}
+
+
+def label(plan: Plan) -> str:
+    return f"{plan.spec.model} {plan.spec.variant}".strip()

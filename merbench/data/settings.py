@@ -1,0 +1,116 @@
+"""Tables of a TOML file whose keys are taken one by one, checked on the way; what is left over is refused with a did-you-mean."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from merbench.api.errors import DataError
+from merbench.data.hints import instead
+
+_REQUIRED: Any = object()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises DataError for a file that is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); a feature folder is described by its dataset.toml") from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
+        raise DataError(f"{path} is not TOML ({error}); mend it there") from None
+
+
+class Section:
+    """One table. Each method takes a key that must be there unless a default is given; ``done()`` refuses the keys nobody took."""
+
+    def __init__(self, path: Path, name: str, table: dict[str, Any]) -> None:
+        self.path, self.name = path, name
+        self._table, self._known = table, list[str]()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._table
+
+    def error(self, sentence: str) -> DataError:
+        return DataError(f"{self.path}{f', [{self.name}]' if self.name else ''}: {sentence}")
+
+    def _take(self, key: str, what: str, fits: Callable[[Any], bool], default: Any) -> Any:
+        self._known.append(key)
+        if key not in self._table:
+            if default is _REQUIRED:
+                # Most keys are missing because they are misspelt.
+                near = get_close_matches(key, [k for k in self._table if k not in self._known], n=1)
+                raise self.error(f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; write {key} = {what}")
+            return default
+        value = self._table[key]
+        if not fits(value):
+            raise self.error(f"{key} = {str(value)[:40]!r} does not fit; write {key} = {what}")
+        return value
+
+    def text(self, key: str, default: Any = _REQUIRED) -> str:
+        value: str = self._take(key, '"..."', lambda v: isinstance(v, str) and v != "", default)
+        return value
+
+    def choice(self, key: str, options: tuple[str, ...], default: Any = _REQUIRED) -> Any:
+        return self._take(key, " or ".join(f'"{o}"' for o in options), lambda v: isinstance(v, str) and v in options, default)
+
+    def number(self, key: str) -> float:
+        return float(self._take(key, "a number", _is_number, _REQUIRED))
+
+    def texts(self, key: str, default: Any = _REQUIRED) -> list[str]:
+        """One text or more, all different."""
+        value: list[str] = self._take(key, '["...", "..."], all different', _are_texts, default)
+        return value
+
+    def values(self, key: str) -> list[int] | list[str]:
+        """Whole numbers, or texts."""
+        value: list[int] | list[str] = self._take(key, "[0, 1], or a list of texts", lambda v: _are_texts(v) or _are_ints(v), _REQUIRED)
+        return value
+
+    def table(self, key: str, default: Any = _REQUIRED) -> Section | None:
+        value = self._take(key, "{ ... }", lambda v: isinstance(v, dict), default)
+        return None if value is None else Section(self.path, f"{self.name}.{key}" if self.name else key, value)
+
+    def tables(self, key: str) -> Iterator[tuple[str, Section]]:
+        """The tables inside table ``key``, by name; at least one."""
+        outer = self.table(key)
+        assert outer is not None
+        if not outer._table:
+            raise self.error(f"[{key}] is empty; describe at least one [{key}.NAME]")
+        for name in outer._table:
+            inner = outer.table(name)
+            assert inner is not None
+            yield name, inner
+
+    def file(self, key: str, default: Any = _REQUIRED) -> Path:
+        """A path inside the folder of the TOML file."""
+        name = self.text(key, default)
+        if not is_inside(name):
+            raise self.error(f"{key} = {name!r} leaves the folder; give a path inside it")
+        return self.path.parent / name
+
+    def done(self) -> None:
+        for key in self._table:
+            if key not in self._known:
+                raise self.error(f"unknown key {key!r}; {instead(key, self._known)}")
+
+
+def is_inside(name: str) -> bool:
+    """Whether a relative path stays below where it starts, on any system."""
+    return not (name.startswith(("/", "\\")) or ":" in name[:2] or ".." in name.replace("\\", "/").split("/"))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30 and not math.isnan(value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) and v for v in value) and len(set(value)) == len(value)
+
+
+def _are_ints(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(v) is int and abs(v) < 2**31 for v in value)

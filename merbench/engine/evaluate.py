@@ -1,0 +1,36 @@
+"""Predictions over a whole split, in its order: nothing shuffled, no last batch dropped."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+import torch
+from torch import nn
+
+from merbench.api import LabelSpace, RunError, read_out
+from merbench.engine.splits import SplitData
+
+
+@torch.no_grad()
+def predict(model: nn.Module, split: SplitData, space: LabelSpace, batch_size: int = 256) -> np.ndarray:
+    """Score [N], class or multilabel probabilities [N, C], float64. RunError where a prediction is not finite."""
+    was_training = model.training
+    model.eval()
+    made = [read_out(model(batch).logits_BC.float(), space).cpu() for batch in split.batches(batch_size)]
+    model.train(was_training)
+    predictions = torch.cat(made).double().numpy()
+    if len(predictions) != len(split):
+        raise RunError(f"the model returned {len(predictions)} predictions for {len(split)} rows")
+    if not np.isfinite(predictions).all():
+        raise RunError(f"{(~np.isfinite(predictions)).sum()} predictions are not finite; lower train.lr or set train.clip_norm")
+    return predictions
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256 over every parameter and buffer, by name."""
+    digest = sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + str(tensor.dtype).encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

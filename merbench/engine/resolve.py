@@ -1,0 +1,259 @@
+"""A request -> a plan: every default filled, every part found, everything checked against everything, before any training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from merbench.api import (
+    Component,
+    Config,
+    Corpus,
+    Lexicon,
+    Modality,
+    Protocol,
+    Recipe,
+    RequestError,
+    Stage,
+    Stream,
+    Task,
+    TrainConfig,
+)
+from merbench.data.streams import as_words, leak_sentence, leaking_rows, revision
+from merbench.engine.settings import SINGLE, Settings
+from merbench.engine.splits import modalities_of
+from merbench.host.catalog import Catalog, unknown
+from merbench.results.record import Track
+from merbench.results.spec import PartSpec, RunSpec
+
+_KINDS = {"fusion": "fusion", "head": "head", "label_encoder": "label-encoder", "model": "model", "encoder": "encoder", "objective": "objective"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the default."""
+
+    model: str
+    task: str | None = None
+    protocol: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    streams: Mapping[Modality, str] = field(default_factory=dict)
+    modalities: tuple[Modality, ...] | None = None
+    ablations: tuple[str, ...] = ()
+    thresholds: str = "fixed:0.5"
+    allow_leak: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A slot's component with its implementation and validated settings."""
+
+    component: Component
+    factory: Any
+    config: Config
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the runs of one spec share. ``streams`` are those the model reads, words made of strings where an encoder wants words."""
+
+    recipe: Recipe
+    spec: RunSpec
+    track: Track
+    contents: Mapping[str, str]
+    parts: Mapping[str, Part]
+    stages: tuple[Stage, ...]
+    train: TrainConfig
+    task: Task
+    protocol: Protocol
+    streams: Mapping[Modality, Stream]
+    lexicon: Lexicon | None
+
+    @property
+    def modules(self) -> list[str]:
+        """Modules of the components used."""
+        return sorted({part.component.target.partition(":")[0] for part in self.parts.values()})
+
+
+def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
+    """RequestError, in one sentence naming both sides, where anything does not fit."""
+    recipe = catalog.recipe(request.model)
+    task_name, task = _pick("task", request.task, corpus.tasks, "sentiment", corpus)
+    protocol_name, protocol = _pick("protocol", request.protocol, corpus.protocols, "standard", corpus)
+    ablations = [_ablation(recipe, name) for name in request.ablations]
+    offered = _offered(corpus, protocol, request.streams)
+    streams = _used(recipe, corpus, offered, request, [a.modalities for a in ablations if a.modalities])
+
+    settings = Settings(
+        parts={
+            **{f"encoder.{m}": _encoder_for(recipe, s) for m, s in streams.items()},
+            **{slot: getattr(recipe, slot) for slot in SINGLE},
+        },
+        objectives=recipe.objective,
+    )
+    settings.lay(recipe.settings, f"recipe {recipe.name}", strict=False)
+    for ablation in ablations:
+        settings.lay(ablation.settings, f"ablation {ablation.name}", strict=False)
+    settings.lay(request.settings, "--set", strict=True)
+
+    parts = _parts(settings, catalog)
+    train = settings.config("train", TrainConfig, "the training loop")
+    assert isinstance(train, TrainConfig)
+    _check_fit(recipe, parts, streams)
+    streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
+    leaks = _leaks(corpus, protocol_name, protocol, streams, request.allow_leak)
+
+    lexicon = corpus.lexicon or lexicon
+    pretrained = {f"vectors:{f.name}": f.sha256 for f in lexicon.files} if lexicon else {}
+    weights: dict[str, str] = {}
+    for part in parts.values():
+        if "weights" in part.component.uses:
+            weights |= part.factory.pretrained(part.config)
+    uses_vectors = any("vectors" in part.component.uses for part in parts.values())
+    data = revision(corpus, task_name, protocol_name, [s.name for s in streams.values()])
+    spec = RunSpec(
+        model=recipe.name,
+        variant="+".join(sorted(request.ablations)),
+        dataset=corpus.name,
+        task=task_name,
+        protocol=protocol_name,
+        streams={m: s.name for m, s in streams.items()},
+        parts={slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json")) for slot, p in parts.items()},
+        stages=[dataclasses.asdict(stage) for stage in recipe.stages],
+        train=train,
+        thresholds=request.thresholds,
+        allow_leak=bool(leaks),
+    )
+    track = Track(
+        dataset=corpus.name,
+        revision=revision(corpus, task_name, protocol_name, []),
+        task=task_name,
+        protocol=protocol_name,
+        streams=[s.name for s in offered.values()],
+        pretrained={**pretrained, **weights},
+        leaks=leaks,
+    )
+    contents = {"data": data, **(pretrained if uses_vectors else {}), **weights}
+    return Plan(recipe, spec, track, contents, parts, recipe.stages, train, task, protocol, streams, lexicon)
+
+
+def _pick(what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus) -> tuple[str, Any]:
+    name = asked or (usual if usual in offers else next(iter(offers)))
+    if name not in offers:
+        raise RequestError(unknown(what, name, list(offers), f"--{what} of dataset {corpus.name}"))
+    return name, offers[name]
+
+
+def _ablation(recipe: Recipe, name: str) -> Any:
+    declared = {a.name: a for a in recipe.ablations}
+    if name not in declared:
+        raise RequestError(unknown("ablation", name, list(declared), f"declared by model {recipe.name}"))
+    return declared[name]
+
+
+def _offered(corpus: Corpus, protocol: Protocol, overrides: Mapping[Modality, str]) -> dict[Modality, Stream]:
+    offered = {corpus.streams[name].modality: corpus.streams[name] for name in protocol.streams}
+    for modality, name in overrides.items():
+        if name not in corpus.streams:
+            raise RequestError(unknown("stream", name, list(corpus.streams), f"--stream of dataset {corpus.name}"))
+        if corpus.streams[name].modality != modality:
+            raise RequestError(f"--stream {modality}={name}: that stream's modality is {corpus.streams[name].modality}")
+        offered[modality] = corpus.streams[name]
+    return {m: offered[m] for m in modalities_of(list(offered))}
+
+
+def _encoder_for(recipe: Recipe, stream: Stream) -> str | None:
+    return recipe.encoders.get(f"{stream.modality}.{stream.kind}") or recipe.encoders.get(stream.kind)
+
+
+def _used(
+    recipe: Recipe, corpus: Corpus, offered: Mapping[Modality, Stream], request: Request, ablated: Sequence[tuple[Modality, ...]]
+) -> dict[Modality, Stream]:
+    """The streams that this model will read."""
+    wanted = list(offered)
+    for asked in (*ablated, *([request.modalities] if request.modalities else [])):
+        for modality in asked:
+            if modality not in offered:
+                raise RequestError(
+                    f"modality {modality!r} is not offered: dataset {corpus.name} offers {', '.join(offered)} here; choose among those"
+                )
+        wanted = [m for m in wanted if m in asked]
+    if recipe.modalities:
+        wanted = [m for m in wanted if m in recipe.modalities]
+    for modality in request.streams:
+        if modality in wanted and not _encoder_for(recipe, offered[modality]) and f"encoder.{modality}" not in request.settings:
+            raise RequestError(
+                f"model {recipe.name} has no encoder for a stream of kind {offered[modality].kind!r} such as {offered[modality].name}; "
+                f"name one with --encoder {modality}=NAME (merbench list encoders)"
+            )
+    used = {m: offered[m] for m in wanted if _encoder_for(recipe, offered[m]) or f"encoder.{m}" in request.settings}
+    if len(used) < recipe.min_modalities:
+        raise RequestError(
+            f"model {recipe.name} needs at least {recipe.min_modalities} {'modality' if recipe.min_modalities == 1 else 'modalities'}"
+            f"{' of ' + ', '.join(recipe.modalities) if recipe.modalities else ''}, and dataset {corpus.name} gives it "
+            f"{', '.join(used) or 'none'} here ({', '.join(s.name for s in offered.values())}); choose another model, protocol or stream"
+        )
+    return used
+
+
+def _parts(settings: Settings, catalog: Catalog) -> dict[str, Part]:
+    named = {slot: name for slot, name in settings.parts.items() if name} | {f"objective.{o}": o for o in settings.objectives}
+    parts = {}
+    for slot, name in named.items():
+        component = catalog.component(_KINDS[slot.partition(".")[0]], name)  # type: ignore[arg-type]
+        factory = catalog.load(component)
+        config = settings.config(slot, getattr(factory, "Config", Config), f"{component.kind} {component.name}")
+        parts[slot] = Part(component, factory, config)
+    settings.check_shared([type(p.config) for slot, p in parts.items() if slot.startswith("encoder.")])
+    return parts
+
+
+def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modality, Stream]) -> None:
+    for modality, stream in streams.items():
+        encoder = parts[f"encoder.{modality}"].component
+        if stream.kind not in encoder.accepts:
+            raise RequestError(f"encoder {encoder.name} accepts {' and '.join(encoder.accepts)}, and stream {stream.name} is {stream.kind}")
+    whole = parts.get("model")
+    if whole is None and not ("fusion" in parts and "head" in parts):
+        raise RequestError(f"model {recipe.name} is composed, so it needs a fusion and a head")
+    queries = {"queries"} if "label_encoder" in parts else set()
+    if whole:
+        provided = {"logits", *whole.component.provides}
+        source = f"model {whole.component.name}"
+    else:
+        fusion, head = parts["fusion"].component, parts["head"].component
+        source = f"fusion {fusion.name}"
+        provided = {"logits", "steps", *fusion.provides, *queries}
+        for part in (fusion, head):
+            if "queries" in part.needs and not queries:
+                raise RequestError(f"{part.kind} {part.name} needs label queries, and this run has no label encoder; give one or take another {part.kind}")
+        if fusion.returns not in head.accepts:
+            raise RequestError(f"head {head.name} accepts {' and '.join(head.accepts)}, and fusion {fusion.name} returns {fusion.returns}")
+    for slot, part in parts.items():
+        component = part.component
+        if slot.startswith("objective.") and (lacking := sorted(set(component.needs) - provided)):
+            raise RequestError(f"objective {component.name} needs {', '.join(lacking)}, and {source} provides {', '.join(sorted(provided))}")
+        if len(streams) < component.min_modalities:
+            raise RequestError(
+                f"{component.kind} {component.name} needs at least {component.min_modalities} modalities, and this run has {', '.join(streams)}"
+            )
+        if missing := [m for m in component.requires if m not in streams]:
+            raise RequestError(f"{component.kind} {component.name} cannot do without {', '.join(missing)}, and this run has {', '.join(streams)}")
+
+
+def _as_read(stream: Stream, encoder: Component) -> Stream:
+    """Transcripts become words where the encoder reads words."""
+    return as_words(stream) if stream.kind == "strings" and "words" in encoder.accepts else stream
+
+
+def _leaks(corpus: Corpus, name: str, protocol: Protocol, streams: Mapping[Modality, Stream], allowed: bool) -> list[str]:
+    leaks = set()
+    for stream in streams.values():
+        for split in protocol.splits:
+            if any(leaking_rows(stream, rows) for rows in (split.valid, split.test)):
+                if not allowed:
+                    raise RequestError(leak_sentence(stream, corpus, name, split))
+                leaks.add(stream.name)
+    return sorted(leaks)

@@ -1,0 +1,92 @@
+"""Settings by dotted name, laid over one another: the recipe's defaults, then ablations, then what the user asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from merbench.api import MODALITIES, Config, RequestError
+from merbench.host.catalog import unknown
+
+SINGLE = ("fusion", "head", "label_encoder", "model")
+PART_KEYS = (*SINGLE, "objective", "encoder", *(f"encoder.{m}" for m in MODALITIES))
+
+
+@dataclass
+class Settings:
+    """``parts``: slot -> part name (None = none), ``objective`` -> names. ``fields``: slot -> field -> value.
+
+    Slots: ``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.<modality>``, ``objective.<name>``, ``train``, and
+    ``encoder`` for a field that goes to every encoder which has it.
+    """
+
+    parts: dict[str, str | None]
+    objectives: tuple[str, ...]
+    fields: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """(slot, field) pairs that the user named: it is an error when they fit nothing."""
+
+    def lay(self, settings: Mapping[str, Any], origin: str, strict: bool) -> None:
+        """Part replacements first: a part that is replaced loses the fields that were meant for the one before."""
+        parts = {k: v for k, v in settings.items() if k in PART_KEYS}
+        for key, value in parts.items():
+            self._replace(key, value, origin)
+        for key, value in settings.items():
+            if key not in parts:
+                slot, _, name = key.rpartition(".")
+                self._place(slot, name, value, key, origin, strict)
+
+    def _replace(self, key: str, value: Any, origin: str) -> None:
+        if key == "objective":
+            names = value.split(",") if isinstance(value, str) else list(value or ())
+            self.objectives = tuple(n.strip() for n in names)
+            return
+        if value is not None and not isinstance(value, str):
+            raise RequestError(f"{origin}: {key} names a part, such as {key}=NAME; it was given {value!r}")
+        slots = [s for s in self.parts if s.startswith("encoder.")] if key == "encoder" else [key]
+        for slot in slots:
+            if slot.startswith("encoder.") and slot not in self.parts:
+                raise RequestError(f"{origin}: {slot} does not fit, because this run has no modality {slot.partition('.')[2]!r}")
+            if self.parts.get(slot) != value:
+                self.fields.pop(slot, None)
+            self.parts[slot] = value
+
+    def _place(self, slot: str, name: str, value: Any, key: str, origin: str, strict: bool) -> None:
+        slots = {*SINGLE, "train", "encoder", *(f"encoder.{m}" for m in MODALITIES), *(f"objective.{o}" for o in self.objectives)}
+        # An objective's name may hold dots of its own only if nobody ever has to set a field of it, so the last dot splits.
+        if slot not in slots:
+            if not strict:
+                return
+            raise RequestError(unknown("setting", key, [f"{s}.{name}" for s in sorted(slots)], f"{origin} takes PART.FIELD=VALUE"))
+        if strict and slot not in ("train", "encoder") and self.parts.get(slot) is None and not slot.startswith("objective."):
+            here = ", ".join(sorted(s for s, p in self.parts.items() if p))
+            raise RequestError(f"{origin}: {key} does not fit, because this run has no {slot}; its parts are {here}")
+        self.fields.setdefault(slot, {})[name] = value
+        if strict:
+            self.asked.add((slot, name))
+
+    def config(self, slot: str, kind: type[Config], part: str) -> Config:
+        """The validated settings of one slot. ``encoder.X`` goes to every encoder that has a field X."""
+        values: dict[str, Any] = {}
+        if slot.startswith("encoder."):
+            values |= {k: v for k, v in self.fields.get("encoder", {}).items() if k in kind.model_fields}
+        values |= self.fields.get(slot, {})
+        for name in values:
+            if name not in kind.model_fields:
+                raise RequestError(unknown("setting", f"{slot}.{name}", [f"{slot}.{f}" for f in kind.model_fields], f"settings of {part}"))
+        try:
+            return kind(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(p) for p in (slot, *first["loc"]))
+            raise RequestError(f"{where}={first['input']!r} does not fit {part}: {first['msg']}") from error
+
+    def check_shared(self, kinds: Sequence[type[Config]]) -> None:
+        """An ``encoder.X`` that the user asked for must fit at least one encoder."""
+        for slot, name in sorted(self.asked):
+            if slot == "encoder" and not any(name in kind.model_fields for kind in kinds):
+                fields = sorted({f"encoder.{f}" for kind in kinds for f in kind.model_fields})
+                raise RequestError(unknown("setting", f"encoder.{name}", fields, "settings of this run's encoders"))

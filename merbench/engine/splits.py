@@ -1,0 +1,131 @@
+"""The rows of one split as torch sees them: batches are made by index, over tensors that share memory with what was read or mapped."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merbench.api import (
+    MODALITIES,
+    Batch,
+    Context,
+    FeatureRows,
+    LabelSpace,
+    Lexicon,
+    Modality,
+    Prepared,
+    Rows,
+    Split,
+    Stream,
+    Task,
+    TextRows,
+    WordRows,
+)
+from merbench.data.streams import Statistics, label_counts, train_statistics
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        # A read-only memory map: nobody writes to it.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def _rows(stream: Stream, rows: np.ndarray, statistics: Statistics | None) -> Rows:
+    start_N, length_N = _tensor(stream.start[rows].astype(np.int64)), _tensor(stream.length[rows].astype(np.int64))
+    if stream.kind == "features":
+        assert statistics is not None
+        mean_D, scale_D = _tensor(statistics.mean_D), _tensor(statistics.scale_D)
+        return FeatureRows(stream.spec, _tensor(stream.values), start_N, length_N, mean_D, scale_D)
+    if stream.kind == "words":
+        return WordRows(stream.spec, _tensor(stream.values), start_N, length_N, stream.vocab)
+    return TextRows(stream.spec, stream.values[rows], length_N)
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """Tensors inside (named) tuples, lists and dicts, moved."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, tuple):
+        moved = [to_device(v, device) for v in value]
+        return type(value)(*moved) if hasattr(value, "_fields") else tuple(moved)
+    if isinstance(value, Mapping):
+        return {k: to_device(v, device) for k, v in value.items()}
+    return value
+
+
+class SplitData:
+    """N rows with prepared inputs and targets. ``device`` is where batches go."""
+
+    def __init__(self, inputs: Mapping[Modality, Prepared], target: Tensor, known: Tensor | None, device: torch.device) -> None:
+        self.inputs, self.target, self.known, self.device = inputs, target, known, device
+        self._here = device.type == "cpu"
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def batch(self, rows_B: Tensor) -> Batch:
+        known = None if self.known is None else self.known[rows_B]
+        batch = Batch(rows_B, {m: prepared[rows_B] for m, prepared in self.inputs.items()}, self.target[rows_B], known)
+        if self._here:
+            return batch
+        return Batch(*(to_device(part, self.device) for part in (batch.ids_B, batch.inputs, batch.target, batch.known)))
+
+    def batches(self, size: int = 256) -> Iterator[Batch]:
+        """All rows in their order; the last batch may be smaller."""
+        for rows_B in torch.arange(len(self)).split(size):
+            yield self.batch(rows_B)
+
+
+@dataclass
+class Fold:
+    """What the runs of one fold share, whatever their seed: rows, statistics of the train rows, context. Streams are read once."""
+
+    streams: Mapping[Modality, Stream]
+    task: Task
+    split: Split
+    lexicon: Lexicon | None
+    statistics: dict[Modality, Statistics] = field(init=False)
+    context: Context = field(init=False)
+
+    def __post_init__(self) -> None:
+        train = self.rows("train")
+        self.statistics = {m: train_statistics(s, train) for m, s in self.streams.items() if s.kind == "features"}
+        self.context = Context(
+            space=self.task.space,
+            streams={m: self.streams[m].spec for m in MODALITIES if m in self.streams},
+            n_train=len(train),
+            counts=label_counts(self.task, train),
+            lexicon=self.lexicon,
+        )
+
+    @property
+    def space(self) -> LabelSpace:
+        return self.task.space
+
+    def rows(self, name: str) -> np.ndarray:
+        """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel: all; unknown cells are masked)."""
+        rows: np.ndarray = getattr(self.split, name)
+        if self.task.known is None or self.task.known.ndim > 1:
+            return rows
+        return rows[self.task.known[rows]]
+
+    def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
+        """A split with each encoder's ``prepare()`` applied."""
+        rows = self.rows(name)
+        inputs = {m: encoders[m].prepare(_rows(s, rows, self.statistics.get(m))) for m, s in self.streams.items()}
+        target = _tensor(self.task.target[rows])
+        target = target.long() if self.space.kind == "class" else target.float()
+        known = self.task.known
+        return SplitData(inputs, target, None if known is None or known.ndim == 1 else _tensor(known[rows]), device)
+
+
+def modalities_of(names: Sequence[str]) -> tuple[Modality, ...]:
+    """Names in the canonical order."""
+    return tuple(m for m in MODALITIES if m in names)

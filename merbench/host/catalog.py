@@ -1,0 +1,75 @@
+"""The catalogue: name -> declaration, and declaration -> implementation, loaded when a run uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from merbench.api.component import Component, ComponentKind, Recipe
+from merbench.api.errors import RequestError
+from merbench.host.manager import Plugin
+
+
+def unknown(what: str, name: str, known: Sequence[str], where: str) -> str:
+    """One sentence for a name that is not known, with the nearest ones."""
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    meant = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}"
+    return f"unknown {what} {name!r}; {meant} ({where})"
+
+
+class Catalog:
+    """What the plugins offer together. Conflicts and broken plugins are told when something of theirs is asked for, not before."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self._offers: dict[tuple[str, str], list[tuple[Plugin, Component | Recipe]]] = {}
+        for plugin in self.plugins:
+            for declaration in plugin.declarations:
+                kind = "recipe" if isinstance(declaration, Recipe) else declaration.kind
+                self._offers.setdefault((kind, declaration.name), []).append((plugin, declaration))
+
+    def names(self, kind: str) -> list[str]:
+        """Sorted names of a component kind, or of ``"recipe"``."""
+        return sorted(name for k, name in self._offers if k == kind)
+
+    def component(self, kind: ComponentKind, name: str) -> Component:
+        found = self._only(kind, name)
+        assert isinstance(found, Component)
+        return found
+
+    def recipe(self, name: str) -> Recipe:
+        found = self._only("recipe", name)
+        assert isinstance(found, Recipe)
+        return found
+
+    def providers(self, kind: str, name: str) -> list[Plugin]:
+        return [plugin for plugin, _ in self._offers.get((kind, name), [])]
+
+    def load(self, component: Component) -> Any:
+        """The implementation. RequestError, naming the plugin's distribution, when it cannot be imported."""
+        module, _, attribute = component.target.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except Exception as error:
+            plugin = self.providers(component.kind, component.name)[0]
+            raise RequestError(
+                f"{component.kind} {component.name!r} of {plugin.distribution} {plugin.version} cannot be loaded from {component.target!r}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _only(self, kind: str, name: str) -> Component | Recipe:
+        offers = self._offers.get((kind, name), [])
+        if len(offers) == 1:
+            return offers[0][1]
+        word = "model" if kind == "recipe" else kind
+        if offers:
+            who = " and ".join(f"{p.distribution} {p.version} (plugin {p.name!r})" for p, _ in offers)
+            raise RequestError(
+                f"{word} {name!r} is offered by {who}; uninstall one of them, or leave one out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
+            )
+        message = unknown(word, name, self.names(kind), f"merbench list {word}s shows them all")
+        if broken := [f"{p.name!r} of {p.distribution}: {p.error}" for p in self.plugins if p.error]:
+            message += f"; not loaded, because broken: {'; '.join(broken)}"
+        raise RequestError(message)

@@ -1,0 +1,77 @@
+"""Finds plugins and asks each for its declarations, one at a time and behind a guard: a broken plugin is a row in a list, never a crash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+
+from merbench.api.component import API, Component, Recipe
+from merbench.api.errors import MerbenchError
+from merbench.api.hookspecs import PROJECT, Hooks
+
+Declaration = Component | Recipe
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point of the group ``merbench``. ``error`` is one sentence when it could not be used (then it declares nothing)."""
+
+    name: str
+    distribution: str
+    version: str
+    declarations: tuple[Declaration, ...] = ()
+    error: str | None = None
+
+
+def discover(disabled: Iterable[str] = (), environ: Mapping[str, str] = os.environ) -> tuple[Plugin, ...]:
+    """All installed plugins, sorted by name, but for those disabled here or in ``MERBENCH_DISABLED_PLUGINS`` (comma-separated).
+
+    With ``MERBENCH_STRICT_PLUGINS=1`` the first broken plugin raises in place of becoming a row.
+    """
+    off = {*disabled, *(n.strip() for n in environ.get("MERBENCH_DISABLED_PLUGINS", "").split(","))}
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    found = sorted(entry_points(group=PROJECT), key=lambda e: (e.name, e.dist.name if e.dist else ""))
+    strict = environ.get("MERBENCH_STRICT_PLUGINS") == "1"
+    return tuple(_read(manager, entry, strict) for entry in found if entry.name not in off)
+
+
+def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plugin:
+    distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
+    # Two distributions may choose the same entry point name, which pluggy would take for one plugin.
+    registered = f"{distribution}:{entry.name}"
+    try:
+        module = entry.load()
+        manager.register(module, registered)
+        manager.check_pending()
+        others = [p for p in manager.get_plugins() if p is not module]
+        answers = manager.subset_hook_caller("merbench_components", remove_plugins=others)()
+        declarations = tuple(_checked(d) for answer in answers for d in answer)
+    except (Exception, SystemExit) as error:
+        # pluggy up to 1.6 leaves a plugin whose register() failed half registered.
+        if manager.has_plugin(registered):
+            manager.unregister(name=registered)
+        if strict:
+            raise MerbenchError(f"plugin {entry.name!r} of {distribution} {version} is broken: {_sentence(error)}") from error
+        return Plugin(entry.name, distribution, version, error=_sentence(error))
+    return Plugin(entry.name, distribution, version, declarations)
+
+
+def _checked(declaration: object) -> Declaration:
+    if not isinstance(declaration, Component | Recipe):
+        raise TypeError(f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component and Recipe")
+    if declaration.api != API:
+        raise TypeError(
+            f"{declaration.name!r} was made for plugin API {declaration.api} and this merbench speaks {API}; "
+            "install a version of the plugin, or of merbench, that fits"
+        )
+    return declaration
+
+
+def _sentence(error: BaseException) -> str:
+    first_line = (str(error).strip().splitlines() or ["no message"])[0]
+    return first_line if isinstance(error, TypeError) and "plugin API" in first_line else f"{type(error).__name__}: {first_line}"

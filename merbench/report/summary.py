@@ -1,0 +1,71 @@
+"""Records -> one row a model: a seed's test predictions are pooled over its folds before any metric, and n counts seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from merbench.api.types import LabelSpace
+from merbench.report.stats import Summary, summarise
+from merbench.results.metrics import evaluate
+from merbench.results.record import Record
+from merbench.results.store import Predictions, Store
+
+
+def space_of(record: Record) -> LabelSpace:
+    """The label space that metrics need: kind and words (anchors only as a placeholder)."""
+    words = tuple(record.space["words"])
+    anchors = tuple(float(i) for i in range(len(words))) if record.space["kind"] == "score" else None
+    return LabelSpace(kind=record.space["kind"], words=words, glosses=words, anchors=anchors)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One seed: its pooled test rows and their metrics."""
+
+    rows: Predictions
+    metrics: Mapping[str, float | None]
+
+
+def by_seed(records: Sequence[Record], store: Store) -> dict[int, Scored]:
+    """Seed -> its score. A seed that lacks a fold which others have, or any run of which failed, is left out."""
+    done = [r for r in records if r.status == "done"]
+    folds = {r.fold for r in records}
+    scored = {}
+    for seed in sorted({r.seed for r in done}):
+        mine = sorted((r for r in done if r.seed == seed), key=lambda r: -1 if r.fold is None else r.fold)
+        if {r.fold for r in mine} != folds:
+            continue
+        made = [store.predictions(r.run_id) for r in mine]
+        rows = Predictions(
+            [i for p in made for i in p.ids],
+            [v for p in made for v in p.videos],
+            np.concatenate([p.target for p in made]),
+            np.concatenate([p.prediction for p in made]),
+        )
+        if len(mine) == 1 and mine[0].metrics:
+            scored[seed] = Scored(rows, mine[0].metrics.test)
+            continue
+        cuts = None
+        if mine[0].thresholds is not None:
+            cuts = np.concatenate([np.broadcast_to(np.array(r.thresholds), p.prediction.shape) for r, p in zip(mine, made, strict=True)])
+        scored[seed] = Scored(rows, evaluate(space_of(mine[0]), rows.target, rows.prediction, cuts))
+    return scored
+
+
+def summary(scored: Mapping[int, Scored]) -> dict[str, Summary]:
+    """Metric -> mean, sd and n over seeds; a metric that is undefined for a seed does not count that seed."""
+    names = dict.fromkeys(name for s in scored.values() for name in s.metrics)
+    values = {name: [v for s in scored.values() if (v := s.metrics.get(name)) is not None] for name in names}
+    return {name: summarise(v) for name, v in values.items() if v}
+
+
+def group(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Records by what makes a row of a table: equal track, spec and source of the components."""
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        key = f"{record.track.model_dump_json()}|{record.spec.model_dump_json()}|{record.source_digest}"
+        rows.setdefault(key, []).append(record)
+    return rows

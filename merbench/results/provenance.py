@@ -1,0 +1,70 @@
+"""Where and with what a run was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import merbench
+
+PACKAGES = ("torch", "numpy", "scipy", "open_clip_torch", "transformers", "pluggy", "pydantic", "safetensors")
+
+
+def source_digest(modules: Iterable[str]) -> str:
+    """12 hex digits over the source of the named modules and of the harness that trains and scores them."""
+    house = Path(merbench.__file__).parent
+    files = [*sorted((house / "engine").glob("*.py")), *sorted((house / "api").glob("*.py")), house / "results" / "metrics.py"]
+    for module in sorted(set(modules)):
+        spec = find_spec(module)
+        if spec and spec.origin:
+            files.append(Path(spec.origin))
+    digest = sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def _git() -> dict[str, Any]:
+    """Commit of the checkout that merbench runs from; empty where it is not a checkout."""
+    house = Path(merbench.__file__).parent
+
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(house), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain", "--untracked-files=no", str(house)))}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def describe(device: str, threads: int, deterministic: bool) -> dict[str, Any]:
+    """The record's ``provenance``. ``device`` and ``threads`` as the run used them."""
+    return {
+        "merbench": merbench.__version__,
+        "git": _git(),
+        "python": sys.version.split()[0],
+        "packages": {p: v for p in PACKAGES if (v := _installed(p))},
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "device": device,
+        "threads": threads,
+        "deterministic": deterministic,
+    }

@@ -1,0 +1,82 @@
+"""One run's record: a validated JSON file. Per-sample predictions stand beside it in safetensors."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from merbench.api.config import Config
+from merbench.results.spec import RunSpec
+
+SCHEMA = 1
+
+
+class Track(Config):
+    """What a run was allowed to see. Two runs are ranked against each other only inside one track.
+
+    ``streams``: those offered (a model may use fewer). ``pretrained``: name -> content hash of what any encoder may start from.
+    ``leaks``: streams that were fitted on labels of evaluated rows and accepted with ``--allow-leak``.
+    """
+
+    dataset: str
+    revision: str
+    task: str
+    protocol: str
+    streams: list[str]
+    pretrained: dict[str, str] = {}
+    leaks: list[str] = []
+
+    @property
+    def title(self) -> str:
+        leak = f" · LEAKS: {', '.join(self.leaks)}" if self.leaks else ""
+        return f"{self.dataset} · {self.task} · {self.protocol} · {' + '.join(self.streams)}{leak}"
+
+
+class Metrics(Config):
+    """Metric name -> value; None where it is undefined. ``test`` is scored once, after training."""
+
+    valid: dict[str, float | None]
+    test: dict[str, float | None]
+
+
+class Cost(Config):
+    """``seconds`` of wall clock for training and scoring; ``peak_bytes`` of this process (of the GPU's allocator on a GPU)."""
+
+    seconds: float
+    gpu_seconds: float = 0.0
+    peak_bytes: int
+    parameters: int
+    trainable: int
+
+
+class Record(Config):
+    """Everything that is known of one run (one spec, one seed, one fold)."""
+
+    schema_number: int = SCHEMA
+    run_id: str
+    status: Literal["done", "failed"]
+    started: str
+    spec: RunSpec
+    track: Track
+    seed: int
+    fold: int | None = None
+    space: dict[str, Any]
+    """``kind`` and ``words`` of the label space."""
+    counts: dict[str, int]
+    """Rows in each split."""
+    metrics: Metrics | None = None
+    thresholds: list[float] | None = None
+    measured: dict[str, dict[str, float]] = {}
+    """Modality -> what its encoder counted on the train split (``oov_rate``), and not-finite values that were replaced."""
+    history: list[dict[str, Any]] = []
+    """One entry an epoch: stage, epoch, mean of each loss term, the selecting validation metric."""
+    best_epoch: int | None = None
+    cost: Cost | None = None
+    weights_sha256: str | None = None
+    """Of the trained weights: equal specs, seeds, devices and thread counts give equal weights."""
+    contents: dict[str, str]
+    source_digest: str
+    """Of the source of the components used. A board row never mixes digests."""
+    caveat: str = ""
+    tuned_by: dict[str, Any] | None = None
+    provenance: dict[str, Any]
+    error: str | None = None

@@ -1,0 +1,66 @@
+"""What a run is: everything that decides its numbers, in a canonical form whose hash is its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from merbench.api.config import Config, TrainConfig
+from merbench.api.errors import RequestError
+
+
+class PartSpec(Config):
+    """A part by name, with every setting filled in."""
+
+    name: str
+    config: dict[str, Any] = {}
+
+
+class RunSpec(Config):
+    """One run but for its seed and fold. Paths, devices and versions are not in it.
+
+    ``parts``: slot (``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.text``, ``objective.task``, ...) -> part.
+    ``streams``: modality -> the stream it reads. ``stages``: the recipe's, as data. ``variant``: names of the ablations, joined by ``+``.
+    """
+
+    model: str
+    variant: str = ""
+    dataset: str
+    task: str
+    protocol: str
+    streams: dict[str, str]
+    parts: dict[str, PartSpec]
+    stages: list[dict[str, Any]] = []
+    train: TrainConfig
+    thresholds: str = "fixed:0.5"
+    allow_leak: bool = False
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def run_id(spec: RunSpec, contents: Mapping[str, str], seed: int, fold: int | None) -> str:
+    """16 hex digits. ``contents``: content hashes of what the run reads (``data`` and each pretrained file by name)."""
+    identity = {"spec": spec.model_dump(mode="json"), "contents": dict(contents), "seed": seed, "fold": fold}
+    return sha256(canonical(identity).encode()).hexdigest()[:16]
+
+
+def parse_settings(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
+    """``("train.lr=1e-3", "fusion.order=[\\"text\\"]")`` -> dict. A value is JSON where it parses as JSON, else text; ``none`` is None."""
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or not key:
+            raise RequestError(f"{option} {pair!r} is not of the form KEY=VALUE")
+        if text.lower() in ("none", "true", "false"):
+            settings[key] = {"none": None, "true": True, "false": False}[text.lower()]
+            continue
+        try:
+            settings[key] = json.loads(text)
+        except ValueError:
+            settings[key] = text
+    return settings

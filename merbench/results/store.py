@@ -1,0 +1,114 @@
+"""The store: a folder of runs. ``runs/<run_id>.json`` is the record, ``runs/<run_id>.safetensors`` its predictions.
+
+A record is the commit point: its predictions are written before it, so a record that is there is whole. What cannot be read is moved to
+``set-aside/`` and told, never deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from merbench.api.errors import RequestError
+from merbench.results.files import write_atomic
+from merbench.results.record import SCHEMA, Record
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One run's test rows: ``ids`` and ``videos`` [N], ``target`` and ``prediction`` [N] or [N, C] as the metrics take them."""
+
+    ids: Sequence[str]
+    videos: Sequence[str]
+    target: np.ndarray
+    prediction: np.ndarray
+
+
+class Store:
+    """``warnings`` collects one sentence for each record that was set aside."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self.warnings: list[str] = []
+
+    def require_writable(self) -> None:
+        """RequestError when nothing can be written here: told before training, not after."""
+        try:
+            write_atomic(self.root / ".writable", b"")
+            (self.root / ".writable").unlink()
+        except OSError as error:
+            raise RequestError(
+                f"the store {self.root} cannot be written ({error.strerror}); choose another with --store DIR or MERBENCH_STORE"
+            ) from error
+
+    def get(self, run_id: str) -> Record | None:
+        """The record, or None where there is none (or none that can be read: then it is set aside)."""
+        path = self.runs / f"{run_id}.json"
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            record = Record.model_validate_json(text)
+            if record.schema_number != SCHEMA:
+                raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
+            if record.run_id != run_id:
+                raise ValueError(f"it calls itself {record.run_id}")
+            if record.status == "done":
+                self.predictions(run_id)
+        except (ValidationError, ValueError, OSError, SafetensorError) as error:
+            self._set_aside(run_id, error)
+            return None
+        return record
+
+    def records(self) -> Iterator[Record]:
+        """Every readable record, in the order of run ids."""
+        for path in sorted(self.runs.glob("*.json")):
+            if (record := self.get(path.stem)) is not None:
+                yield record
+
+    def put(self, record: Record, predictions: Predictions | None = None) -> None:
+        """Predictions first, then the record. RequestError on a full disk or read-only folder; nothing half-written stays."""
+        try:
+            if predictions is not None:
+                tensors = {"target": predictions.target, "prediction": predictions.prediction}
+                rows = {"ids": json.dumps(list(predictions.ids)), "videos": json.dumps(list(predictions.videos))}
+                contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+                write_atomic(self.runs / f"{record.run_id}.safetensors", save(contiguous, metadata=rows))
+            write_atomic(self.runs / f"{record.run_id}.json", record.model_dump_json(indent=1).encode())
+        except OSError as error:
+            raise RequestError(
+                f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); make room there or choose another --store DIR, "
+                "and run again: what was written before is whole"
+            ) from error
+
+    def predictions(self, run_id: str) -> Predictions:
+        """Raises SafetensorError or OSError where the file is missing or broken."""
+        with safe_open(self.runs / f"{run_id}.safetensors", framework="numpy") as file:
+            rows = file.metadata()
+            target, prediction = file.get_tensor("target"), file.get_tensor("prediction")
+        found = Predictions(json.loads(rows["ids"]), json.loads(rows["videos"]), target, prediction)
+        if not len(found.ids) == len(found.videos) == len(target) == len(prediction):
+            raise ValueError("its arrays have different lengths")
+        return found
+
+    def _set_aside(self, run_id: str, error: Exception) -> None:
+        aside = self.root / "set-aside"
+        try:
+            aside.mkdir(parents=True, exist_ok=True)
+            for path in self.runs.glob(f"{run_id}.*"):
+                number = sum(1 for _ in aside.glob(f"{path.name}*"))
+                path.rename(aside / (path.name if not number else f"{path.name}.{number}"))
+            where = f"it was moved to {aside}"
+        except OSError:
+            where = "it was left where it is, because the store is read-only"
+        reason = str(error).splitlines()[0]
+        self.warnings.append(f"the record {self.runs / run_id}.json cannot be used ({type(error).__name__}: {reason}); {where}")

@@ -1,0 +1,172 @@
+"""Runs of one plan: every seed and fold that the store does not hold yet, one record each."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+from merbench.api import Corpus, MerbenchError, RequestError, Split
+from merbench.engine.build import Problem, build
+from merbench.engine.evaluate import predict, weights_digest
+from merbench.engine.resolve import Plan
+from merbench.engine.splits import Fold
+from merbench.engine.train import Fitted, fit
+from merbench.results.metrics import choose_thresholds, evaluate
+from merbench.results.provenance import describe, source_digest
+from merbench.results.record import Cost, Metrics, Record
+from merbench.results.spec import run_id
+from merbench.results.store import Predictions, Store
+
+Watch = Callable[[str, dict[str, Any]], None]
+"""Told what happens: ``run`` (seed, fold), ``epoch`` (an entry of the history), ``done`` (record, reused)."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where runs are made. Not part of a run's identity; it stands in the record."""
+
+    device: torch.device
+    threads: int
+
+    @classmethod
+    def choose(cls, device: str = "auto", threads: int | None = None) -> Machine:
+        """``auto`` is the GPU where there is one. Threads are capped, so that runs side by side do not starve each other."""
+        if device == "cuda" and not torch.cuda.is_available():
+            raise RequestError("--device cuda: torch sees no GPU here; merbench doctor says more, and --device cpu runs without")
+        kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        threads = threads or min(4, torch.get_num_threads())
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        return cls(torch.device(kind), threads)
+
+
+def run(
+    plan: Plan, corpus: Corpus, seeds: Sequence[int], store: Store, machine: Machine, *, force: bool = False,
+    watch: Watch = lambda event, info: None,
+) -> list[Record]:  # fmt: skip
+    """One record a seed and fold, in that order. A run that fails is recorded as failed with its error, and the rest go on.
+
+    What the store holds already is not run again (``force`` does). A record made by another version of the components' source is
+    reused, and told (``info["other_source"]``).
+    """
+    digest = source_digest(plan.modules)
+    folds: dict[int | None, Fold] = {}
+    records = []
+    for seed in seeds:
+        for split in plan.protocol.splits:
+            name = run_id(plan.spec, plan.contents, seed, split.fold)
+            held = None if force else store.get(name)
+            if held and held.status == "done":
+                watch("done", {"record": held, "reused": True, "other_source": held.source_digest != digest})
+                records.append(held)
+                continue
+            watch("run", {"seed": seed, "fold": split.fold})
+            if split.fold not in folds:
+                folds[split.fold] = Fold(plan.streams, plan.task, split, plan.lexicon)
+            record, predictions = _one(plan, corpus, folds[split.fold], split, seed, name, digest, machine, watch)
+            store.put(record, predictions)
+            watch("done", {"record": record, "reused": False, "other_source": False})
+            records.append(record)
+    return records
+
+
+def _one(
+    plan: Plan, corpus: Corpus, fold: Fold, split: Split, seed: int, name: str, digest: str, machine: Machine, watch: Watch
+) -> tuple[Record, Predictions | None]:
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    common: dict[str, Any] = {
+        "run_id": name,
+        "started": started,
+        "spec": plan.spec,
+        "track": plan.track,
+        "seed": seed,
+        "fold": split.fold,
+        "space": {"kind": fold.space.kind, "words": list(fold.space.words)},
+        "counts": {part: len(fold.rows(part)) for part in ("train", "valid", "test")},
+        "contents": dict(plan.contents),
+        "source_digest": digest,
+        "caveat": plan.recipe.caveat,
+        "provenance": describe(str(machine.device), machine.threads, torch.are_deterministic_algorithms_enabled()),
+    }
+    try:
+        problem = build(plan, fold, seed, machine.device)
+        fitted = _fit(plan, problem, fold, seed, watch)
+        valid, test, thresholds, predictions = _score(plan, problem, fold)
+    except RequestError:
+        raise
+    except (MerbenchError, RuntimeError, ValueError, FloatingPointError) as error:
+        message = str(error) if isinstance(error, MerbenchError) else f"{type(error).__name__}: {error}"
+        return Record(status="failed", error=message, **common), None
+    parameters = list(problem.model.parameters())
+    record = Record(
+        status="done",
+        metrics=Metrics(valid=valid, test=test),
+        thresholds=None if thresholds is None else thresholds.tolist(),
+        measured=problem.measured,
+        history=fitted.history,
+        best_epoch=fitted.best_epoch,
+        cost=Cost(
+            seconds=round(time.perf_counter() - clock, 3),
+            gpu_seconds=round(time.perf_counter() - clock, 3) if machine.device.type == "cuda" else 0.0,
+            peak_bytes=_peak(machine.device),
+            parameters=sum(p.numel() for p in parameters),
+            trainable=sum(p.numel() for p in parameters if p.requires_grad),
+        ),
+        weights_sha256=weights_digest(problem.model),
+        **common,
+    )
+    rows = fold.rows("test")
+    return record, Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), plan.task.target[rows], predictions)
+
+
+def _fit(plan: Plan, problem: Problem, fold: Fold, seed: int, watch: Watch) -> Fitted:
+    if plan.recipe.fits:
+        problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
+        return Fitted()
+    return fit(
+        problem.model,
+        problem.objectives,
+        problem.train,
+        problem.valid,
+        space=fold.space,
+        config=plan.train,
+        stages=plan.stages,
+        thresholds=plan.spec.thresholds,
+        seed=seed,
+        fold=fold.split.fold,
+        watch=lambda entry: watch("epoch", entry),
+    )
+
+
+def _score(
+    plan: Plan, problem: Problem, fold: Fold
+) -> tuple[dict[str, float | None], dict[str, float | None], np.ndarray | None, np.ndarray]:
+    """Valid and test metrics, the thresholds (chosen on valid), and the test predictions. The test split is read here, once."""
+    space, device = fold.space, problem.train.device
+    on_valid = predict(problem.model, problem.valid, space)
+    y_valid = problem.valid.target.numpy()
+    known = None if problem.valid.known is None else problem.valid.known.numpy()
+    cut = choose_thresholds(plan.spec.thresholds, y_valid, on_valid, known) if space.kind == "multilabel" else None
+    valid = evaluate(space, y_valid, on_valid, cut, known)
+
+    test = fold.data("test", problem.encoders, device)
+    if not len(test):
+        raise RequestError(f"the test split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol")
+    on_test = predict(problem.model, test, space)
+    known = None if test.known is None else test.known.numpy()
+    return valid, evaluate(space, test.target.numpy(), on_test, cut, known), cut, on_test
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

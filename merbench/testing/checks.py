@@ -1,0 +1,89 @@
+"""Conformance: what every part and every method must do, as named checks with a verdict each. Plugin authors run these on their own."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import entry_points
+from typing import Any
+
+from merbench.api import Component, Recipe, RequestError
+from merbench.api.component import COMPONENT_KINDS
+from merbench.host.catalog import Catalog, unknown
+from merbench.host.manager import Plugin
+from merbench.testing import parts_checks, recipe_checks
+from merbench.testing.verdict import Check, Verdict
+
+
+def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
+    """The checks of a plugin by its name, or of every component and model called ``name``. RequestError for an unknown name."""
+    plugins = [p for p in catalog.plugins if p.name == name]
+    for plugin in plugins:
+        yield from _plugin_checks(plugin)
+    if plugins:
+        declared = [d for p in plugins for d in p.declarations]
+    else:
+        declared = [d for p in catalog.plugins for d in p.declarations if d.name == name]
+    if not plugins and not declared:
+        names = {p.name for p in catalog.plugins} | {d.name for p in catalog.plugins for d in p.declarations}
+        raise RequestError(unknown("plugin", name, sorted(names), "merbench plugins list shows them all"))
+    for declaration in declared:
+        if isinstance(declaration, Recipe):
+            subject, bodies = f"model {declaration.name}", recipe_checks.checks(catalog, declaration)
+        else:
+            subject, bodies = f"{declaration.kind} {declaration.name}", parts_checks.checks(catalog, declaration)
+        for check, body in bodies.items():
+            yield Check(subject, check, body, declaration.known_failures.get(check))
+        for check in declaration.known_failures.keys() - bodies.keys():
+            yield Check(subject, check, partial(_no_such_check, check, sorted(bodies)))
+
+
+def check_plugin(catalog: Catalog, name: str) -> Iterator[Verdict]:
+    """Run them all."""
+    return (check.run() for check in checks_of(catalog, name))
+
+
+def _no_such_check(name: str, known: list[str]) -> None:
+    raise AssertionError(unknown("check", name, known, "declared in known_failures"))
+
+
+def _plugin_checks(plugin: Plugin) -> Iterator[Check]:
+    subject = f"plugin {plugin.name}"
+    entries = [e for e in entry_points(group="merbench") if e.name == plugin.name and e.dist and e.dist.name == plugin.distribution]
+    for entry in entries:
+        yield Check(subject, "loads", partial(_loads, plugin))
+        yield Check(subject, "no torch at import", partial(_no_torch, entry.module))
+        if plugin.error is None:
+            yield Check(subject, "hooks without defaults", partial(_no_defaults, entry.load()))
+            yield Check(subject, "names are its own", partial(_own_names, plugin))
+
+
+def _loads(plugin: Plugin) -> None:
+    assert plugin.error is None, plugin.error
+
+
+def _no_torch(module: str) -> None:
+    code = f"import {module}, sys; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"importing {module} imports torch (or fails); import it in the files that hold the methods"
+
+
+def _no_defaults(module: Any) -> None:
+    """pluggy does not pass an argument that has a default."""
+    for name, function in inspect.getmembers(module, inspect.isfunction):
+        if hasattr(function, "merbench_impl"):
+            defaults = [p.name for p in inspect.signature(function).parameters.values() if p.default is not p.empty]
+            assert not defaults, f"the hook {name} gives defaults to {', '.join(defaults)}, which pluggy would never pass"
+
+
+def _own_names(plugin: Plugin) -> None:
+    seen: set[tuple[str, str]] = set()
+    for d in plugin.declarations:
+        key = ("recipe" if isinstance(d, Recipe) else d.kind, d.name)
+        assert key not in seen, f"{key[0]} {key[1]} is declared twice"
+        assert not isinstance(d, Component) or d.kind in COMPONENT_KINDS, f"{d.name}: unknown kind {getattr(d, 'kind', '')!r}"
+        seen.add(key)
+

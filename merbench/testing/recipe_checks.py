@@ -1,0 +1,137 @@
+"""Checks of whole methods, built and trained through the harness on a tiny corpus."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from merbench.api import Batch, Progress, Recipe, Split, Stage, Steps, TrainConfig, read_out
+from merbench.api.types import SpaceKind
+from merbench.engine.build import Problem, build
+from merbench.engine.evaluate import predict, weights_digest
+from merbench.engine.resolve import Plan, Request, resolve
+from merbench.engine.splits import Fold
+from merbench.engine.train import fit
+from merbench.host.catalog import Catalog
+from merbench.testing import tiny
+from merbench.testing.parts_checks import rowwise
+from merbench.testing.verdict import Bodies, Skip
+
+CPU = torch.device("cpu")
+SHORT = {"train.epochs": 2, "train.batch_size": 4}
+
+
+def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
+    """The checks that apply to a method."""
+    bodies: dict[str, Callable[[], None]] = {
+        f"builds for a {kind}": partial(_builds, catalog, recipe, kind) for kind in ("score", "class", "multilabel")
+    }
+    bodies["padding invariance"] = partial(_rows, catalog, recipe, "padding")
+    bodies["batch permutation"] = partial(_rows, catalog, recipe, "permutation")
+    bodies["missing modality is finite"] = partial(_rows, catalog, recipe, "missing")
+    bodies["same seed, same result"] = partial(_same_seed, catalog, recipe)
+    bodies["state round-trips"] = partial(_state, catalog, recipe)
+    if not recipe.fits:
+        bodies["gradient reaches every parameter"] = partial(_gradient, catalog, recipe)
+        bodies["overfits 8 samples"] = partial(_overfits, catalog, recipe)
+    for ablation in recipe.ablations:
+        bodies[f"ablation {ablation.name} differs"] = partial(_differs, catalog, recipe, ablation.name)
+    return bodies
+
+
+def _plan(catalog: Catalog, recipe: Recipe, kind: SpaceKind = "score", ablations: Sequence[str] = (), **settings: object) -> Plan:
+    corpus = tiny.corpus(kind)
+    chosen = {key.replace("__", "."): value for key, value in settings.items()}
+    return resolve(Request(recipe.name, settings={**SHORT, **chosen}, ablations=tuple(ablations)), catalog, corpus, None)
+
+
+def _problem(plan: Plan, seed: int = 0, split: Split | None = None) -> tuple[Problem, Fold]:
+    fold = Fold(plan.streams, plan.task, split or plan.protocol.splits[0], plan.lexicon)
+    return build(plan, fold, seed, CPU), fold
+
+
+def _trained(plan: Plan, seed: int = 0) -> tuple[Problem, Fold]:
+    problem, fold = _problem(plan, seed)
+    if plan.recipe.fits:
+        problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
+    else:
+        fit(problem.model, problem.objectives, problem.train, problem.valid, space=fold.space, config=plan.train, stages=plan.stages, seed=seed)
+    return problem, fold
+
+
+def _builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
+    problem, fold = _trained(_plan(catalog, recipe, kind))
+    predictions = predict(problem.model, fold.data("test", problem.encoders, CPU), fold.space)
+    assert np.isfinite(predictions).all(), "predictions are not finite"
+
+
+def _rows(catalog: Catalog, recipe: Recipe, check: str) -> None:
+    problem, _ = _trained(_plan(catalog, recipe))
+    whole = problem.train.batch(torch.arange(5))
+    if not all(isinstance(steps, Steps) for steps in whole.inputs.values()):
+        raise Skip("its encoders take raw inputs")
+    problem.model.eval()
+
+    def logits(inputs: dict) -> torch.Tensor:  # type: ignore[type-arg]
+        out: torch.Tensor = problem.model(Batch(whole.ids_B, inputs, whole.target)).logits_BC
+        return out
+
+    rowwise(logits, dict(whole.inputs), check)
+
+
+def _same_seed(catalog: Catalog, recipe: Recipe) -> None:
+    plan = _plan(catalog, recipe)
+    first, second = (weights_digest(_trained(plan)[0].model) for _ in range(2))
+    assert first == second, "two trainings with the same seed gave different weights"
+
+
+def _state(catalog: Catalog, recipe: Recipe) -> None:
+    plan = _plan(catalog, recipe)
+    trained, fold = _trained(plan)
+    other, _ = _trained(plan, seed=1)
+    other.model.load_state_dict(trained.model.state_dict())
+    a, b = (predict(p.model, p.valid, fold.space) for p in (trained, other))
+    assert np.allclose(a, b, atol=1e-6), "weights that were saved and loaded predict something else"
+
+
+def _gradient(catalog: Catalog, recipe: Recipe) -> None:
+    plan = _plan(catalog, recipe)
+    problem, _ = _problem(plan)
+    # A long enough walk that no unit is dead by chance: three batches, without dropout.
+    problem.model.eval()
+    for step, batch in enumerate(problem.train.batches(4)):
+        out = problem.model(batch)
+        for stage in plan.stages:
+            at = Progress(0, step, stage.name)
+            for name, objective in problem.objectives.items():
+                if not stage.objectives or name in stage.objectives:
+                    torch.stack(list(objective(problem.model, batch, out, at).values())).sum().backward(retain_graph=True)
+    trained = [*problem.model.named_parameters(), *((f"{k}.{n}", p) for k, o in problem.objectives.items() for n, p in o.named_parameters())]
+    dead = [n for n, p in trained if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
+    assert not dead, f"no gradient reaches {', '.join(dead[:4])}{' ...' if len(dead) > 4 else ''}"
+
+
+def _overfits(catalog: Catalog, recipe: Recipe) -> None:
+    plan = _plan(catalog, recipe)
+    eight = np.arange(8)
+    problem, fold = _problem(plan, split=Split(eight, eight, eight))
+    config = TrainConfig(epochs=150, patience=150, batch_size=8, lr=max(plan.train.lr, 3e-3), weight_decay=0, schedule="constant", clip_norm=1.0)
+    stages = [dataclasses.replace(stage, epochs=None, settings={}) for stage in plan.stages] or [Stage()]
+    fit(problem.model, problem.objectives, problem.train, problem.train, space=fold.space, config=config, stages=stages, seed=0)
+    batch = problem.train.batch(torch.arange(8))
+    problem.model.eval()
+    with torch.no_grad():
+        reached = float((read_out(problem.model(batch).logits_BC, fold.space) - batch.target).abs().mean())
+    constant = float((batch.target - batch.target.median()).abs().mean())
+    assert reached < 0.35 * constant, f"after 150 epochs on 8 samples the MAE is {reached:.2f}, a constant reaches {constant:.2f}"
+
+
+def _differs(catalog: Catalog, recipe: Recipe, ablation: str) -> None:
+    base, fold = _trained(_plan(catalog, recipe))
+    variant, _ = _trained(_plan(catalog, recipe, ablations=[ablation]))
+    a, b = (predict(p.model, p.valid, fold.space) for p in (base, variant))
+    assert not np.allclose(a, b, atol=1e-6), "the variant predicts exactly what the full method does: it changes nothing"

@@ -1,0 +1,49 @@
+"""Heads ``linear`` and ``mlp``: plain logits, with no look at the label words.
+
+Of a pooled z [B, 1, D] they make one logit for a score, else one a label. Of a label-wise z [B, C, D] logit c reads z_c alone,
+with the weights of label c (of a score: the same weights for every anchor). Both are the same parameters: W [C', D], C' = ``space.plain``.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from merbench.api import Config, Context, Fused, Queries
+from merbench_baselines.fields import Dropout, Width
+
+
+def per_label(last: nn.Linear, z_BCD: Tensor) -> Tensor:
+    """[B, C]: W z + b of a pooled z, else w_c . z_c + b_c."""
+    if z_BCD.shape[1] == 1:
+        return last(z_BCD[:, 0])
+    return (z_BCD * last.weight).sum(-1) + last.bias
+
+
+class Linear(nn.Module):
+    """z -> logits."""
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None:
+        super().__init__()
+        self.last = nn.Linear(width, context.space.plain)
+
+    def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
+        return per_label(self.last, fused.z_BCD)
+
+
+class MLP(nn.Module):
+    """z -> Linear -> ReLU -> dropout -> logits; the hidden layer is shared by the labels."""
+
+    class Config(Config):
+        hidden: Width = 64
+        dropout: Dropout = 0.2
+
+    def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(width, config.hidden), nn.ReLU(), nn.Dropout(config.dropout))
+        self.last = nn.Linear(config.hidden, context.space.plain)
+
+    def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
+        return per_label(self.last, self.hidden(fused.z_BCD))

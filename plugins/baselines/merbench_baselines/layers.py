@@ -1,0 +1,68 @@
+"""What several methods share: absent modalities, compact sequences, the last LSTM state and the field's utterance networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from merbench.api import MODALITIES, Modality, Steps, last_step, masked_mean
+
+
+def complete(parts: Mapping[Modality, Steps], widths: Mapping[Modality, int]) -> dict[Modality, Steps]:
+    """``parts`` in the order text, audio, video; a modality of ``widths`` that is not there becomes one masked step."""
+    some = next(iter(parts.values()))
+    absent_B1 = torch.zeros_like(some.mask_BL[:, :1])
+    return {
+        m: parts[m] if m in parts else Steps(some.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
+        for m in MODALITIES
+        if m in widths
+    }
+
+
+def compact(steps: Steps) -> Steps:
+    """The same rows with their real steps first, in their order, and zeros after them."""
+    order_BL = (~steps.mask_BL).to(torch.uint8).argsort(dim=1, stable=True)
+    mask_BL = steps.mask_BL.gather(1, order_BL)
+    x_BLD = steps.x_BLD.gather(1, order_BL[..., None].expand_as(steps.x_BLD))
+    return Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
+
+
+class LastState(nn.Module):
+    """LSTM -> [B, hidden], the state after the last real step; zeros where there is none.
+
+    The recurrence runs forward only, so what follows the last real step cannot reach it and nothing needs packing.
+    """
+
+    def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+
+    def forward(self, steps: Steps) -> Tensor:
+        x_BLD, mask_BL = compact(steps)
+        return last_step(self.lstm(x_BLD)[0], mask_BL)
+
+
+class UtteranceNets(nn.Module):
+    """One vector h_m [B, width] a modality, zeros where it is missing (Zadeh et al. 2017, section 4.1).
+
+    Text: the last LSTM state, Linear, ReLU. Audio and video: the masked mean, twice Linear, ReLU.
+    """
+
+    def __init__(self, widths: Mapping[Modality, int], hidden: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.widths = widths
+
+        def read(m: Modality, w: int) -> nn.Module:
+            return LastState(w, hidden) if m == "text" else nn.Sequential(nn.Dropout(dropout), nn.Linear(w, hidden), nn.ReLU())
+
+        self.read = nn.ModuleDict({m: read(m, w) for m, w in widths.items()})
+        self.narrow = nn.ModuleDict({m: nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, width), nn.ReLU()) for m in widths})
+
+    def forward(self, parts: Mapping[Modality, Steps]) -> dict[Modality, Tensor]:
+        h = {}
+        for m, steps in complete(parts, self.widths).items():
+            h_BH = self.read[m](steps if m == "text" else masked_mean(*steps))
+            h[m] = torch.where(steps.mask_BL.any(1, keepdim=True), self.narrow[m](h_BH), 0.0)
+        return h

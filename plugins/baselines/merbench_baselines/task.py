@@ -1,0 +1,43 @@
+"""Objective ``task``: the task's own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import Batch, Config, Context, Model, Output, Progress, RequestError, Tune, task_loss
+
+
+class Task(nn.Module):
+    """``l1`` (and ``soft_ce`` where the head has a logit an anchor) of a score, ``ce`` of a class, ``bce`` of a multilabel task."""
+
+    class Config(Config):
+        weight: Annotated[float, Field(ge=0)] = 1.0
+        """Factor on every term."""
+        soft_weight: Annotated[float, Field(ge=0), Tune(0.1, 10.0, log=True)] = 1.0
+        """Factor on the cross-entropy to the soft target of a score whose head has a logit an anchor."""
+        balance: bool = False
+        """Multilabel: a positive counts (negatives / positives) of the train split, kept within 1/20 and 20."""
+
+    def __init__(self, config: Config, context: Context, model: Model) -> None:
+        super().__init__()
+        if config.balance and context.space.kind != "multilabel":
+            raise RequestError(
+                f"objective.task.balance weighs labels of a multilabel task, and this is a {context.space.kind}; leave it out"
+            )
+        self.config, self.space = config, context.space
+        known_C, positive_C = context.counts.known_C, context.counts.positive_C
+        ratio_C = ((known_C - positive_C) / np.maximum(positive_C, 1)).clip(1 / 20, 20)
+        self.register_buffer("pos_weight_C", torch.tensor(ratio_C, dtype=torch.float32) if config.balance else None, persistent=False)
+
+    def forward(self, model: Model, batch: Batch, out: Output, at: Progress) -> Mapping[str, Tensor]:
+        terms = task_loss(out.logits_BC, batch.target, batch.known, self.space, self.config.soft_weight, self.pos_weight_C)
+        return {name: self.config.weight * term for name, term in terms.items()}
+
+    def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
+        """Nothing to keep up to date."""

@@ -1,0 +1,117 @@
+"""Floor ``tfidf-ridge``: ridge regression on tf-idf weights of the transcript's words and word pairs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy import sparse
+from scipy.sparse.linalg import lsmr
+from torch import Tensor
+
+from merbench.api import Batch, Output, RequestError, SplitView, Tune
+from merbench_baselines.floor import Floor, Strengths, choose, goals, logits_of, ridge, whole
+
+Cells = tuple[Tensor, Tensor, Tensor]
+"""A sparse matrix: row, column and value of its entries."""
+
+
+def grams(ids_BL: Tensor, mask_BL: Tensor, bigrams: bool) -> tuple[Tensor, Tensor]:
+    """``(row_E, key_E)`` int64 of every n-gram of every row: (a + 1) 2^31 of the word a, (a + 1) 2^31 + b + 1 of a before b."""
+    a_BL = ids_BL + 1
+    keys, real = [a_BL << 31], [mask_BL]
+    if bigrams:
+        keys.append((a_BL[:, :-1] << 31) + a_BL[:, 1:])
+        real.append(mask_BL[:, :-1] & mask_BL[:, 1:])
+    row_E, column_E = torch.cat(real, 1).nonzero(as_tuple=True)
+    return row_E, torch.cat(keys, 1)[row_E, column_E]
+
+
+class TfidfRidge(Floor):
+    """Row b, column g: tf(b, g) idf(g), each row scaled to length 1; idf(g) = ln((1 + N) / (1 + df(g))) + 1 over the N train rows.
+
+    Then ridge with the train mean as intercept (the columns are not centred, which keeps them sparse): exact up to ``dense`` rows,
+    above that by LSMR (Fong and Saunders 2011). Validation chooses the penalty. Labels as in ``ridge``.
+    """
+
+    class Config(Strengths):
+        low: Annotated[float, Field(gt=0)] = 0.1
+        high: Annotated[float, Field(gt=0)] = 100.0
+        bigrams: Annotated[bool, Tune(choices=(False, True))] = True
+        sublinear: Annotated[bool, Tune(choices=(False, True))] = False
+        """tf is 1 + ln(count) and not the count."""
+        min_df: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 3, 5))] = 1
+        """Leave out what stands in fewer train rows."""
+        dense: Annotated[int, Field(ge=0)] = 3000
+        """Most train rows for which a [rows, rows] matrix is decomposed."""
+
+    learned = ("key_G", "idf_G", "weight_GC", "bias_C", "scale")
+
+    def grams(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        x_BL1, mask_BL = self.encoders["text"](batch.inputs["text"])
+        return grams(x_BL1[..., 0], mask_BL, self.config.bigrams)
+
+    def cells(self, batch: Batch) -> Cells:
+        """The tf-idf matrix [B, G] of a batch."""
+        row_E, key_E = self.grams(batch)
+        at_E = torch.searchsorted(self.key_G, key_E).clamp(max=len(self.key_G) - 1)
+        known_E = self.key_G[at_E] == key_E
+        cell, count = torch.unique(row_E[known_E] * len(self.key_G) + at_E[known_E], return_counts=True)
+        row, column = cell // len(self.key_G), cell % len(self.key_G)
+        tf = 1 + count.log() if self.config.sublinear else count
+        value = tf * self.idf_G[column]
+        norm_B = torch.zeros(len(batch), device=value.device).index_add_(0, row, value**2).sqrt()
+        return row, column, value / norm_B[row]
+
+    def matrix(self, view: SplitView) -> sparse.csr_array:
+        """[N, G] float64."""
+        blocks = []
+        for batch in view.batches():
+            row, column, value = (t.cpu().numpy() for t in self.cells(batch))
+            blocks.append(sparse.csr_array((value.astype(np.float64), (row, column)), shape=(len(batch), len(self.key_G))))
+        return sparse.vstack(blocks, format="csr")
+
+    def count(self, train: SplitView) -> None:
+        """Learn the n-grams and their idf."""
+        size, keys = 0, []
+        for batch in train.batches():
+            row_E, key_E = self.grams(batch)
+            keys.append(torch.unique(torch.stack((row_E, key_E)), dim=1)[1])
+            size += len(batch)
+        key_G, df_G = torch.unique(torch.cat(keys), return_counts=True)
+        key_G, df_G = key_G[df_G >= self.config.min_df], df_G[df_G >= self.config.min_df]
+        if not len(key_G):
+            least = self.config.min_df
+            raise RequestError(
+                f"tfidf-ridge: no word stands in {least} train transcripts; lower model.min_df or choose another text stream"
+            )
+        self.keep(key_G=key_G, idf_G=((1 + size) / (1 + df_G.double())).log() + 1)
+
+    @torch.no_grad()
+    def fit(self, train: SplitView, valid: SplitView) -> None:
+        self.count(train)
+        x_NG, v_NG = self.matrix(train), self.matrix(valid)
+        y_NC = goals(whole(train), self.space).cpu()
+        bias_C, alphas = y_NC.mean(0), self.config.grid()
+        if x_NG.shape[0] <= self.config.dense:
+            dual_ANC = ridge(torch.from_numpy((x_NG @ x_NG.T).toarray()), y_NC - bias_C, alphas).numpy()
+            weights = [x_NG.T @ dual_NC for dual_NC in dual_ANC]
+        else:
+            weights = descend(x_NG, (y_NC - bias_C).numpy(), alphas.numpy())
+        p_ANC = torch.from_numpy(np.stack([v_NG @ w_GC for w_GC in weights])) + bias_C
+        rows = whole(valid)
+        rows = Batch(rows.ids_B.cpu(), {}, rows.target.cpu(), None if rows.known is None else rows.known.cpu())
+        best, scale = choose(p_ANC, rows, self.space)
+        self.keep(weight_GC=torch.from_numpy(weights[best]), bias_C=bias_C, scale=torch.tensor(scale))
+
+    def forward(self, batch: Batch) -> Output:
+        row, column, value = self.cells(batch)
+        p_BC = self.bias_C.repeat(len(batch), 1).index_add_(0, row, value[:, None] * self.weight_GC[column])
+        return Output(logits_of(p_BC, self.scale, self.space))
+
+
+def descend(x_NG: sparse.csr_array, y_NC: np.ndarray, alphas: np.ndarray) -> list[np.ndarray]:
+    """[G, C] for each alpha, by LSMR from zero (started elsewhere it would penalise the distance from there)."""
+    return [np.stack([lsmr(x_NG, y_N, damp=alpha**0.5)[0] for y_N in y_NC.T], axis=1) for alpha in alphas]

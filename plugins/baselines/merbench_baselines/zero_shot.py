@@ -1,0 +1,82 @@
+"""Floor ``zero-shot``: what the label words know by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from merbench.api import (
+    Batch,
+    Config,
+    Context,
+    Encoder,
+    Modality,
+    Output,
+    RequestError,
+    SplitView,
+    Tune,
+    check_label_vectors,
+    label_texts,
+    masked_mean,
+    task_loss,
+)
+from merbench.api.labels import TextForm
+from merbench_baselines.floor import Floor, whole
+
+TEMPERATURES = torch.logspace(-2.5, 0.5, 31)
+
+
+class ZeroShot(Floor):
+    """Cosine of the transcript's mean word vector to each label text's, over a temperature; the temperature alone is chosen, on valid.
+
+    score: a logit an anchor, read out as the softmax-weighted sum of anchors. class: softmax. multilabel: the logit of the same
+    softmax, as if one label were there. A transcript without a known word is as near to every label.
+    """
+
+    class Config(Config):
+        text: Annotated[TextForm, Tune(choices=("word", "gloss", "word+gloss"))] = "word"
+        """What is read of a label: its word, its gloss, both, or the word in a template."""
+
+    learned = ("temperature",)
+
+    def __init__(self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]) -> None:
+        super().__init__(config, context, encoders)
+        if context.lexicon is None:
+            raise RequestError(
+                "zero-shot reads word vectors and this run has none; put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
+            )
+        emb_CD, known_C = context.lexicon.phrases(label_texts(context.space, config.text))
+        check_label_vectors(context.space, emb_CD, known_C)
+        if (width := encoders["text"].width) != emb_CD.shape[1]:
+            raise RequestError(
+                f"zero-shot compares word vectors of width {emb_CD.shape[1]} with a text encoder's of width {width}; "
+                "leave encoder.text=word-vectors"
+            )
+        self.register_buffer("label_CD", F.normalize(torch.from_numpy(emb_CD), dim=1), persistent=False)
+
+    def cosine(self, batch: Batch) -> Tensor:
+        """[B, C]."""
+        return F.normalize(masked_mean(*self.encoders["text"](batch.inputs["text"])), dim=1) @ self.label_CD.T
+
+    def logits(self, cosine_BC: Tensor, temperature: Tensor) -> Tensor:
+        logits_BC = cosine_BC / temperature
+        return logits_BC.softmax(1).logit(eps=1e-6) if self.space.kind == "multilabel" else logits_BC
+
+    @torch.no_grad()
+    def fit(self, train: SplitView, valid: SplitView) -> None:
+        """Train is not looked at."""
+        cosine_NC = torch.cat([self.cosine(batch) for batch in valid.batches()])
+        rows = whole(valid)
+
+        def loss(temperature: Tensor) -> float:
+            terms = task_loss(self.logits(cosine_NC, temperature), rows.target.to(cosine_NC.device), rows.known, self.space, soft_weight=0)
+            return float(sum(terms.values()))
+
+        self.keep(temperature=min(TEMPERATURES, key=loss))
+
+    def forward(self, batch: Batch) -> Output:
+        return Output(self.logits(self.cosine(batch), self.temperature))

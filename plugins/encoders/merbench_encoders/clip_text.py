@@ -1,0 +1,41 @@
+"""``clip-text``: CLIP's text tower on the transcript, its token states kept as a sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from merbench.api import Context, Steps, StreamSpec, TensorRows, TextRows, Tokens
+from merbench_encoders.clip import ClipConfig, load_text
+from merbench_encoders.tower import Tower, instead_of
+
+
+def _tokens(ids_BL: Tensor, length_B: Tensor) -> Tokens:
+    """No longer than the batch's longest text."""
+    longest = max(1, int(length_B.max()))
+    mask_BL = torch.arange(longest) < length_B[:, None]
+    return Tokens(ids_BL[:, :longest], mask_BL, torch.where(mask_BL, 0, -1))
+
+
+class ClipText(Tower):
+    """Strings -> Steps [B, L, D], D = CLIP's joint width, L <= 77: the states of all tokens up to and with the end of text.
+
+    ``measured``: ``truncated_rate``, the share of the split's texts that are longer than the tower's context.
+    """
+
+    class Config(ClipConfig):
+        pass
+
+    def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
+        net, tokenizer, width, path = load_text(config, instead_of("encoder.text", "word-vectors"))
+        super().__init__(net, config.tuned, path)
+        self.tokenizer, self.width = tokenizer, width
+
+    def prepare(self, rows: TextRows) -> TensorRows:
+        """Tokenise the split's texts."""
+        ids_NL, length_N, truncated = self.tokenizer(rows[torch.arange(len(rows))])
+        self.measured = {"truncated_rate": truncated}
+        return TensorRows((ids_NL, length_N), _tokens)
+
+    def forward(self, inputs: Tokens) -> Steps:
+        return Steps(self.net(self.net.token_embedding(inputs.ids_BL)), inputs.mask_BL)

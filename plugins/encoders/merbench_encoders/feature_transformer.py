@@ -1,0 +1,24 @@
+"""``feature-transformer``: a small trained transformer over a feature stream."""
+
+from __future__ import annotations
+
+from merbench.api import Context, Steps, StreamSpec
+from merbench_encoders.features import Features
+from merbench_encoders.sequence import Transformer
+
+
+class FeatureTransformer(Features):
+    """Feature rows -> Steps [B, min(L, longest), config.width]."""
+
+    class Config(Transformer.Config):
+        pass
+
+    frozen = False
+
+    def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
+        super().__init__(config, context, stream)
+        self.sequence = Transformer(config, self.width)
+        self.width = config.width
+
+    def forward(self, inputs: Steps) -> Steps:
+        return self.sequence(inputs)

@@ -1,0 +1,114 @@
+"""What the sequence encoders share: thinning, a BiLSTM and a small transformer over Steps. No row's result depends on its batch."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from merbench.api import Config, RequestError, Steps, Tune
+
+
+def _front(mask_BL: Tensor) -> Tensor:
+    """[B, L]: places of the real steps, in order, then of the others."""
+    return (~mask_BL).byte().argsort(dim=1, stable=True)
+
+
+def _take(x_BL: Tensor, where_BK: Tensor) -> Tensor:
+    """``x[b, where[b, k]]``, whatever comes after the first two dimensions."""
+    return x_BL[torch.arange(len(x_BL), device=x_BL.device)[:, None], where_BK]
+
+
+def thin(x_BL: Tensor, mask_BL: Tensor, longest: int) -> tuple[Tensor, Tensor]:
+    """At most ``longest`` real steps a row, uniformly spaced, the first among them; a row that has no more keeps them all.
+
+    ``x_BL`` [B, L, ...] and ``mask_BL`` [B, L] -> the same with min(L, longest) steps.
+    """
+    if mask_BL.shape[1] <= longest:
+        return x_BL, mask_BL
+    k_K = torch.arange(longest, device=mask_BL.device)
+    n_B = mask_BL.sum(1, keepdim=True)
+    pick_BK = torch.where(n_B > longest, k_K * n_B // longest, k_K)
+    return _take(x_BL, _take(_front(mask_BL), pick_BK)), k_K < n_B
+
+
+def sinusoids(length: int, width: int) -> Tensor:
+    """[length, width]: sines and cosines of wavelengths 2 pi to 20 000 pi (Vaswani et al. 2017, 1706.03762, section 3.5)."""
+    rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    angle = torch.arange(length)[:, None] * rate
+    return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)[:, :width]
+
+
+class BiLSTM(nn.Module):
+    """Steps [B, L, D] -> [B, L, width], half of it from each direction (Graves & Schmidhuber 2005). Masked steps are skipped; they come out 0."""
+
+    class Config(Config):
+        width: Annotated[int, Field(ge=2, multiple_of=2), Tune(choices=(32, 64, 128, 256))] = 64
+        layers: Annotated[int, Field(ge=1), Tune(1, 2)] = 1
+        dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)] = 0.1
+        """Of what each layer returns."""
+
+    def __init__(self, config: Config, width_in: int) -> None:
+        super().__init__()
+        between = config.dropout if config.layers > 1 else 0.0
+        self.lstm = nn.LSTM(width_in, config.width // 2, config.layers, batch_first=True, dropout=between, bidirectional=True)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, steps: Steps) -> Steps:
+        x_BLD, mask_BL = steps
+        order_BL = _front(mask_BL)
+        x_BLD = _take(torch.where(mask_BL[..., None], x_BLD, 0.0), order_BL)
+        # A row without a step runs over one zero; the mask takes what comes of it out again.
+        packed = pack_padded_sequence(x_BLD, mask_BL.sum(1).clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
+        y_BLD, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=mask_BL.shape[1])
+        return Steps(torch.where(mask_BL[..., None], self.dropout(_take(y_BLD, order_BL.argsort(1))), 0.0), mask_BL)
+
+
+class Transformer(nn.Module):
+    """Steps [B, L, D] -> [B, min(L, longest), width]: linear projection, positions, pre-LN transformer. Masked steps come out 0.
+
+    Vaswani et al. 2017 (1706.03762) with the norms first (Xiong et al. 2020, 2002.04745). A position counts real steps.
+    """
+
+    class Config(Config):
+        width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 64
+        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 1
+        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 4, 8))] = 4
+        dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)] = 0.1
+        positions: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
+        longest: Annotated[int, Field(ge=1)] = 512
+        """Steps that a row keeps at most, uniformly spaced."""
+
+    def __init__(self, config: Config, width_in: int) -> None:
+        super().__init__()
+        width = config.width
+        if width % config.heads:
+            raise RequestError(f"an encoder's width {width} is no multiple of its heads {config.heads}; set one of them to fit the other")
+        self.longest = config.longest
+        self.project = nn.Linear(width_in, width)
+        if config.positions == "learned":
+            self.position_LD = nn.Parameter(0.02 * torch.randn(config.longest, width))
+        else:
+            table_LD = sinusoids(config.longest, width) if config.positions == "sinusoidal" else torch.zeros(config.longest, width)
+            self.register_buffer("position_LD", table_LD, persistent=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, config.heads, 4 * width, config.dropout, "gelu", batch_first=True, norm_first=True)
+            for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, steps: Steps) -> Steps:
+        x_BLD, mask_BL = thin(*steps, self.longest)
+        # Zeros, since a NaN in a masked step would reach the others through 0 * NaN.
+        x_BLD = self.project(torch.where(mask_BL[..., None], x_BLD, 0.0))
+        x_BLD = self.dropout(x_BLD + self.position_LD[(mask_BL.cumsum(1) - 1).clamp(min=0)])
+        # A row without a step attends to its zeros: a softmax over nothing is NaN.
+        hidden_BL = ~mask_BL & mask_BL.any(1, keepdim=True)
+        for layer in self.layers:
+            x_BLD = layer(x_BLD, src_key_padding_mask=hidden_BL)
+        return Steps(torch.where(mask_BL[..., None], self.norm(x_BLD), 0.0), mask_BL)

@@ -1,0 +1,79 @@
+"""``word-vectors``: each word's vector from the run's vector files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import Context, RequestError, Steps, StreamSpec, Tune, WordRows
+from merbench_encoders.word_ids import WordIds, _runs
+
+
+class WordVectors(WordIds):
+    """Words -> Steps [B, L, D], D = the lexicon's width; zeros for a word that no file knows.
+
+    The table is made by the first ``prepare()``. Fixed, it is remade from the files and is no part of the state; ``tuned``, it is
+    a parameter, saved with its words, and words of another data set that it lacks keep the files' vectors.
+    ``measured``: ``oov_rate``, the share of the split's words (after dropping) that no file knows. ``frozen`` is False also where
+    ``word_dropout`` makes the output differ from one epoch to the next.
+    Raises RequestError where the run has no vectors.
+    """
+
+    class Config(WordIds.Config):
+        tuned: bool = False
+        word_dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.5)] = 0.0
+        """Share of whole words zeroed in training."""
+
+    table_VD: Tensor
+    more_VD: Tensor
+
+    def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
+        super().__init__(config, context, stream)
+        if context.lexicon is None:
+            raise RequestError(
+                f"the encoder of {stream.name} reads word vectors and this run has none; "
+                "put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
+            )
+        self.lexicon, self.tuned, self.word_dropout = context.lexicon, config.tuned, config.word_dropout
+        self.width = context.lexicon.width
+        self.frozen = not config.tuned and not config.word_dropout
+        self.known_V = torch.zeros(0, dtype=torch.bool)
+        empty_VD = torch.zeros(0, self.width)
+        if config.tuned:
+            self.table_VD = nn.Parameter(empty_VD)
+        else:
+            self.register_buffer("table_VD", empty_VD, persistent=False)
+        self.register_buffer("more_VD", empty_VD, persistent=False)  # words that came after the table was made
+
+    def _look_up(self, words: tuple[str, ...]) -> Tensor:
+        table, known = self.lexicon.table(words)
+        self.known_V = torch.cat((self.known_V, torch.from_numpy(known)))
+        return torch.from_numpy(table).to(self.table_VD.device)
+
+    def start(self, words: tuple[str, ...]) -> None:
+        super().start(words)
+        self.known_V = self.known_V[:0]
+        table_VD = self._look_up(words)
+        self.table_VD = nn.Parameter(table_VD) if self.tuned else table_VD
+        self.more_VD = self.more_VD[:0]
+
+    def grow(self, words: tuple[str, ...]) -> None:
+        super().grow(words)
+        self.more_VD = torch.cat((self.more_VD, self._look_up(words)))
+
+    def prepare(self, rows: WordRows) -> WordRows:
+        rows = super().prepare(rows)
+        _, unknown_N = _runs(~self.known_V[rows.values], rows.start_N, rows.length_N)
+        self.measured = {"oov_rate": int(unknown_N.sum()) / max(1, int(rows.length_N.sum()))}
+        return rows
+
+    def forward(self, inputs: Steps) -> Steps:
+        ids_BL, mask_BL = inputs.x_BLD[..., 0], inputs.mask_BL
+        x_BLD = F.embedding(ids_BL, torch.cat((self.table_VD, self.more_VD)) if len(self.more_VD) else self.table_VD)
+        if self.training and self.word_dropout:
+            x_BLD = x_BLD * F.dropout(torch.ones_like(x_BLD[..., :1]), self.word_dropout)
+        return Steps(x_BLD, mask_BL)

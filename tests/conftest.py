@@ -1,0 +1,63 @@
+"""Guards and helpers of every test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Tests run side by side; one thread each is what they were timed with."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks():
+    """A test that changes the environment or the folder for the next one fails."""
+    before, folder = dict(os.environ), Path.cwd()
+    yield
+    # torch sets TORCHINDUCTOR_CACHE_DIR when its compiler is first imported.
+    after = {k: v for k, v in os.environ.items() if k not in ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR")}
+    before = {k: v for k, v in before.items() if k in after or not k.startswith(("PYTEST_CURRENT", "TORCHINDUCTOR"))}
+    assert after == before, "the test left the environment changed"
+    assert Path.cwd() == folder, "the test left another working folder"
+
+
+@pytest.fixture(scope="session")
+def catalog():
+    from merbench.host.catalog import Catalog
+    from merbench.host.manager import discover
+
+    return Catalog(discover())
+
+
+@pytest.fixture
+def merbench(tmp_path):
+    """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> finished process, in an empty home and folder."""
+
+    def call(*words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False):
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
+        environ |= {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "share"), "MERBENCH_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        environ |= {"PYTHONPATH": path} if path else {}
+        done = subprocess.run(
+            [sys.executable, "-m", "merbench", *words], capture_output=True, text=True, env=environ | (env or {}), cwd=tmp_path, check=False, timeout=300
+        )
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    return call
+
+
+def loads(text: str):
+    """stdout as one JSON value; anything else on it fails here."""
+    return json.loads(text)

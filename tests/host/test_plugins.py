@@ -1,0 +1,145 @@
+"""The plugin host with real distributions: good, broken, from the future, and one that claims a taken name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from merbench.api import Component, MerbenchError, Recipe, RequestError
+from merbench.host.catalog import Catalog
+from merbench.host.manager import Plugin, discover
+from tests.conftest import FIXTURES, loads
+
+
+def install(target: Path, *names: str) -> str:
+    """pip-install fixture packages into a folder of their own; returns what to put on PYTHONPATH."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    sources = []
+    for name in names:
+        # A copy, so that the build leaves nothing in the checkout.
+        copy = target.parent / "source" / name
+        shutil.copytree(FIXTURES / name, copy)
+        sources.append(str(copy))
+    subprocess.run([*pip, "--target", str(target), *sources], check=True, env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"})
+    return str(target)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return install(tmp_path_factory.mktemp("good") / "site", "guest")
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory):
+    return install(tmp_path_factory.mktemp("bad") / "site", "broken", "future", "taken")
+
+
+def test_guests_parts_run_through_the_program(merbench, good):
+    done = merbench("run", "--model", "guest", "--dataset", "guest-data", "--seeds", "2", "--epochs", "3", "--json", path=good, check=True)
+    runs = loads(done.stdout)["runs"]
+    assert [r["seed"] for r in runs] == [0, 1]
+    assert runs[0]["spec"]["parts"]["fusion"]["name"] == "guest-mean"
+
+
+def test_guests_whole_model_trains_with_its_own_objective(merbench, good):
+    done = merbench("run", "--model", "guest-whole", "--dataset", "sample", "--seeds", "1", "--epochs", "2", "--json", path=good, check=True)
+    (record,) = loads(done.stdout)["runs"]
+    assert set(record["history"][0]["loss"]) == {"l1", "agree"}
+
+
+def test_guests_fusion_and_head_replace_ours(merbench, good):
+    words = ["run", "--model", "tfn", "--dataset", "sample", "--seeds", "1", "--epochs", "1", "--json"]
+    done = merbench(*words, "--part", "fusion=guest-mean", "--part", "head=guest-tanh", path=good, check=True)
+    (record,) = loads(done.stdout)["runs"]
+    assert record["spec"]["parts"]["head"]["name"] == "guest-tanh"
+
+
+def test_guest_passes_the_conformance_checks(merbench, good):
+    done = merbench("plugins", "check", "guest", "--json", path=good)
+    verdicts = loads(done.stdout)
+    assert done.returncode == 0, [v for v in verdicts if v["status"] == "failed"]
+    assert {"passed"} <= {v["status"] for v in verdicts}
+
+
+def test_broken_plugins_are_rows_and_warnings_and_no_more(merbench, bad):
+    done = merbench("plugins", "list", "--json", path=bad, check=True)
+    rows = {r["name"]: r for r in loads(done.stdout)}
+    assert "broken on purpose" in rows["broken"]["error"]
+    assert "API 99" in rows["future"]["error"] and "speaks 1" in rows["future"]["error"]
+    assert rows["taken"]["error"] is None
+    assert sum("broken on purpose" in line for line in done.stderr.splitlines()) == 1
+
+
+def test_naming_something_that_may_be_of_a_broken_plugin_says_so(merbench, bad):
+    done = merbench("run", "--model", "tfn", "--dataset", "sample", "--part", "fusion=from-the-future", path=bad)
+    assert done.returncode == 2
+    assert "API 99" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_name_is_an_error_only_when_asked_for(merbench, bad):
+    done = merbench("run", "--model", "tfn", "--dataset", "sample", path=bad)
+    assert done.returncode == 2
+    assert "merbench-baselines" in done.stderr and "merbench-taken" in done.stderr
+    merbench("run", "--model", "majority", "--dataset", "sample", "--seeds", "1", path=bad, check=True)
+    merbench("--no-plugin", "taken", "run", "--model", "tfn", "--dataset", "sample", "--seeds", "1", "--epochs", "1", path=bad, check=True)
+
+
+def test_strict_mode_raises(merbench, bad):
+    done = merbench("list", path=bad, env={"MERBENCH_STRICT_PLUGINS": "1"})
+    assert done.returncode == 1
+    assert "broken" in done.stderr
+
+
+def test_disabled_plugins_are_left_out():
+    names = {p.name for p in discover(disabled=["merclip"], environ={"MERBENCH_DISABLED_PLUGINS": "baselines, encoders"})}
+    assert "datasets" in names
+    assert not names & {"merclip", "baselines", "encoders"}
+
+
+def fusion(name: str) -> Component:
+    return Component(kind="fusion", name=name, target="nowhere.at.all:Thing", summary="")
+
+
+def test_unknown_names_suggest_the_nearest():
+    catalog = Catalog([Plugin("p", "dist", "1", (fusion("tensor"), fusion("low-rank")))])
+    with pytest.raises(RequestError, match="did you mean 'tensor'"):
+        catalog.component("fusion", "tensr")
+    with pytest.raises(RequestError, match="there are: low-rank, tensor"):
+        catalog.component("fusion", "zzzzzz")
+
+
+def test_what_cannot_be_imported_names_its_distribution():
+    catalog = Catalog([Plugin("p", "dist", "1", (fusion("tensor"),))])
+    with pytest.raises(RequestError, match=r"dist 1 cannot be loaded from 'nowhere.at.all:Thing'"):
+        catalog.load(catalog.component("fusion", "tensor"))
+
+
+def test_strict_discovery_raises_for_a_plugin_that_yields_nonsense(monkeypatch):
+    from types import SimpleNamespace
+
+    import merbench.host.manager as manager
+    from merbench.api import hookimpl
+
+    class Nonsense:
+        @hookimpl
+        def merbench_components(self):
+            yield "not a declaration"
+
+    entry = SimpleNamespace(name="odd", dist=SimpleNamespace(name="odd-dist", version="0"), load=Nonsense, module="odd", group="merbench")
+    monkeypatch.setattr(manager, "entry_points", lambda group: [entry])
+    (plugin,) = discover()
+    assert plugin.error is not None and "yielded a str" in plugin.error
+    with pytest.raises(MerbenchError, match="odd-dist"):
+        discover(environ={"MERBENCH_STRICT_PLUGINS": "1"})
+
+
+def test_a_recipe_and_a_component_may_share_a_name():
+    catalog = Catalog([Plugin("p", "dist", "1", (fusion("tfn"), Recipe(name="tfn", summary="", encoders={})))])
+    assert isinstance(catalog.recipe("tfn"), Recipe)
+    assert isinstance(catalog.component("fusion", "tfn"), Component)

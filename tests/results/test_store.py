@@ -1,0 +1,132 @@
+"""Nothing is lost: atomic writes, corrupt records set aside, read-only stores refused before training."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from merbench.api import RequestError, TrainConfig
+from merbench.results.files import write_atomic
+from merbench.results.record import Cost, Metrics, Record, Track
+from merbench.results.spec import RunSpec, canonical, parse_settings, run_id
+from merbench.results.store import Predictions, Store
+
+
+def spec(**changed) -> RunSpec:
+    base = {"model": "m", "dataset": "d", "task": "t", "protocol": "p", "streams": {}, "parts": {}, "train": TrainConfig()}
+    return RunSpec(**(base | changed))
+
+
+def record(name: str = "0123456789abcdef", **changed) -> Record:
+    base = {
+        "run_id": name, "status": "done", "started": "now", "spec": spec(), "seed": 0, "space": {"kind": "score", "words": []},
+        "track": Track(dataset="d", revision="r", task="t", protocol="p", streams=[]), "counts": {"test": 2}, "contents": {},
+        "metrics": Metrics(valid={"mae": 1.0}, test={"mae": 1.0, "corr": None}), "source_digest": "x", "provenance": {},
+        "cost": Cost(seconds=1, peak_bytes=1, parameters=1, trainable=1),
+    }  # fmt: skip
+    return Record(**(base | changed))
+
+
+def predictions() -> Predictions:
+    return Predictions(["a_1", "b_2"], ["a", "b"], np.array([0.5, -1.0]), np.array([0.25, 1.5]))
+
+
+def test_what_is_put_comes_back(tmp_path):
+    store = Store(tmp_path)
+    store.put(record(), predictions())
+    assert store.get(record().run_id) == record()
+    back = store.predictions(record().run_id)
+    assert list(back.ids) == ["a_1", "b_2"] and list(back.videos) == ["a", "b"]
+    assert np.array_equal(back.target, [0.5, -1.0]) and np.array_equal(back.prediction, [0.25, 1.5])
+    assert [r.run_id for r in store.records()] == [record().run_id]
+    assert not store.warnings
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda runs, name: (runs / f"{name}.json").write_text("{"),
+        lambda runs, name: (runs / f"{name}.json").write_bytes(b"\xff\xfe"),
+        lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace('"seed"', '"sead"')),
+        lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace('"schema_number": 1', '"schema_number": 2')),
+        lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace(name, "f" * 16)),
+        lambda runs, name: (runs / f"{name}.safetensors").write_bytes((runs / f"{name}.safetensors").read_bytes()[:-3]),
+        lambda runs, name: (runs / f"{name}.safetensors").unlink(),
+    ],
+)
+def test_a_damaged_record_is_set_aside_and_told_never_deleted(tmp_path, damage):
+    store = Store(tmp_path)
+    store.put(record(), predictions())
+    name = record().run_id
+    damage(store.runs, name)
+    left = (store.runs / f"{name}.json").read_bytes()
+    assert store.get(name) is None
+    (warning,) = store.warnings
+    assert name in warning and "set-aside" in warning
+    assert (tmp_path / "set-aside" / f"{name}.json").read_bytes() == left
+    store.put(record(), predictions())
+    assert store.get(name) == record()
+
+
+def test_setting_aside_twice_keeps_both(tmp_path):
+    store = Store(tmp_path)
+    for text in ("{", "["):
+        store.runs.mkdir(exist_ok=True)
+        (store.runs / "abc.json").write_text(text)
+        assert store.get("abc") is None
+    assert sorted(p.read_text() for p in (tmp_path / "set-aside").iterdir()) == ["[", "{"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(RequestError, match=r"No space left.*--store"):
+        Store(tmp_path).put(record(), predictions())
+
+
+def test_a_store_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "store").write_text("")
+    with pytest.raises(RequestError, match="--store"):
+        Store(tmp_path / "store").require_writable()
+
+
+def test_run_id_depends_on_everything_that_decides_the_numbers_and_on_nothing_else():
+    base = run_id(spec(), {"data": "x"}, 0, None)
+    assert base == run_id(spec(), {"data": "x"}, 0, None)
+    assert len({base, run_id(spec(), {"data": "y"}, 0, None), run_id(spec(), {"data": "x"}, 1, None), run_id(spec(), {"data": "x"}, 0, 0),
+                run_id(spec(train=TrainConfig(lr=2e-3)), {"data": "x"}, 0, None), run_id(spec(model="n"), {"data": "x"}, 0, None)}) == 6  # fmt: skip
+
+
+def test_canonical_json_ignores_order():
+    assert canonical({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
+    with pytest.raises(ValueError, match="Out of range"):
+        canonical({"a": float("nan")})
+
+
+def test_settings_are_json_where_they_parse():
+    got = parse_settings(("a.b=1e-3", "c=none", "d.e=[1,2]", "f=word", 'g="1"', "h=True"), "--set")
+    assert got == {"a.b": 1e-3, "c": None, "d.e": [1, 2], "f": "word", "g": "1", "h": True}
+    with pytest.raises(RequestError, match="KEY=VALUE"):
+        parse_settings(("lonely",), "--set")
+
+
+def test_a_record_is_plain_json(tmp_path):
+    store = Store(tmp_path)
+    store.put(record(), predictions())
+    assert json.loads((store.runs / f"{record().run_id}.json").read_text())["metrics"]["test"] == {"mae": 1.0, "corr": None}
