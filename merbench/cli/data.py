@@ -120,8 +120,8 @@ def _optimum(corpus: Corpus) -> list[dict[str, Any]]:
     split = corpus.protocols["standard"].splits[0]
     modalities = [corpus.streams[name].modality for name in corpus.protocols["standard"].streams]
     rows = []
-    for chosen in subsets(modalities):
-        reached = limits(corpus, "sentiment", split.test, frozenset(chosen))
+    for chosen in ((), *subsets(modalities)):
+        reached = limits(corpus, "sentiment", split.test, chosen)
         rows.append({"modalities": list(chosen), **{m: {"scored": v.scored, "expected": v.expected} for m, v in reached.items()}})
     return rows
 

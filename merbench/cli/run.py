@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
     from merbench.api.lexicon import Lexicon
     from merbench.engine.resolve import Plan, Request
-    from merbench.report.stats import Summary
+    from merbench.report.board import Optimum
     from merbench.results.record import Record
     from merbench.results.store import Store
     from merbench.studies.run import Machine
@@ -64,7 +64,6 @@ class Bench:
 
     def __init__(self, session: Session, options: RunOptions) -> None:
         from merbench.results.store import Store
-        from merbench.studies.run import Machine
 
         self.session, self.options = session, options
         session.catalog.recipe(options.model)
@@ -72,6 +71,9 @@ class Bench:
         self.store.require_writable()
         self.corpus = session.dataset(options.dataset, options.data)
         self.lexicon = None if self.corpus.lexicon else session.lexicon(options.vectors, options.data)
+        # Imports torch, which takes seconds: what is wrong with the request itself is told before.
+        from merbench.studies.run import Machine
+
         self.machine = Machine.choose(options.device, options.threads)
 
     def plan(self, request: Request) -> Plan:
@@ -84,8 +86,7 @@ class Bench:
         from merbench.studies.run import run
 
         force = self.options.force if force is None else force
-        label = f"{plan.spec.model} {plan.spec.variant}".strip()
-        with RunProgress(len(seeds) * len(plan.protocol.splits), label) as progress:
+        with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
             records = run(plan, self.corpus, seeds, self.store, self.machine, force=force, watch=progress)
         for warning in self.store.warnings:
             say(f"warning: {warning}")
@@ -113,31 +114,45 @@ class Bench:
         return found
 
     def report(self, plan: Plan, records: Sequence[Record]) -> None:
+        """stdout: the table, or one JSON object and nothing else."""
+        from merbench.report import board
         from merbench.report.summary import by_seed, summary
+        from merbench.report.tables import table
 
         scored = by_seed(records, self.store)
         mine = summary(scored)
         if self.options.as_json:
-            from merbench.cli.show import summary_json
-
             runs = [r.model_dump(mode="json") for r in records]
-            show_json({"track": plan.track.model_dump(mode="json"), "runs": runs, "summary": summary_json(mine)})
+            show_json({"track": plan.track.model_dump(mode="json"), "runs": runs, "summary": board.as_json(mine)})
             return
         if not scored:
             return
+        kind = plan.task.space.kind
         floors = {name: summary(by_seed(made, self.store)) for name, made in self.floors(plan).items()}
-        from merbench.cli.show import distances, track_table
-
-        show(track_table(plan.track, plan.task.space.kind, {label(plan): mine}, floors, self.optimum(plan)))
-        for line in distances(plan.task.space.kind, mine, floors, self.optimum(plan)):
-            click.echo(line)
+        optimum = self.optimum(plan)
+        rows = board.rows({label(plan): mine}, floors, optimum)
+        test_rows = len(next(iter(scored.values())).rows.ids)
+        lines = [*board.notes(kind, mine, test_rows), *board.distances(kind, mine, floors, optimum)]
         if plan.recipe.caveat:
-            click.echo(f"{plan.recipe.name}: {plan.recipe.caveat}")
+            lines.append(f"{plan.recipe.name}: {plan.recipe.caveat}")
+        show(table(plan.track.title, board.columns(kind), rows, notes=lines))
 
-    def optimum(self, plan: Plan) -> Mapping[str, Summary]:
-        """The Bayes predictor on the same test rows, where the law of the data is known: with all modalities and with text alone."""
-        return {}
+    def optimum(self, plan: Plan) -> Optimum | None:
+        """The best possible predictors on the same test rows, where the law of the data is known."""
+        if self.corpus.posterior is None or plan.task.space.kind != "score":
+            return None
+        from merbench.data.limits import limits
+        from merbench.report.board import Optimum
+
+        offered = tuple(self.corpus.streams[name].modality for name in plan.protocol.streams)
+        rows = plan.protocol.splits[0].test
+        scored = {}
+        for given in ((), *((m,) for m in offered if m == "text"), offered):
+            reached = limits(self.corpus, plan.spec.task, rows, given)
+            scored[" + ".join(given) or "nothing"] = {name: limit.scored for name, limit in reached.items()}
+        return Optimum(scored, " + ".join(offered))
 
 
 def label(plan: Plan) -> str:
+    """A run's name in tables."""
     return f"{plan.spec.model} {plan.spec.variant}".strip()

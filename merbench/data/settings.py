@@ -48,7 +48,11 @@ class Section:
             return default
         value = self._table[key]
         if not fits(value):
-            raise self.error(f"{key} = {str(value)[:40]!r} does not fit; write {key} = {what}")
+            try:
+                shown = str(value)[:40]
+            except ValueError:  # a hexadecimal number of thousands of digits
+                shown = "..."
+            raise self.error(f"{key} = {shown!r} does not fit; write {key} = {what}")
         return value
 
     def text(self, key: str, default: Any = _REQUIRED) -> str:

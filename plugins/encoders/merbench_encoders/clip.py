@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from merbench.api import Config, RequestError
 from merbench_encoders.hub import hub_file
+from merbench_encoders.tower import digest
+
+_OTHER_TOWERS = ("hf_model_name", "hf_tokenizer_name", "no_causal_mask", "embed_cls", "tokenizer_kwargs")
 
 
 class ClipConfig(Config):
@@ -28,23 +31,30 @@ class ClipConfig(Config):
 
 
 def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
-    """The weights' file and whether they were trained with QuickGELU."""
+    """The weights' file and whether they were trained with QuickGELU. Raises RequestError where they are out of reach."""
     name = config.pretrained
-    if name in (None, "random"):
+    if name is None or name == "random":
         return None, False
     if (path := Path(name).expanduser()).is_file():
         return path, False
     known = open_clip.get_pretrained_cfg(config.model, name)
-    if not known.get("hf_hub"):
+    if not known:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(config.model)) or "none"
         raise RequestError(f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); name one of them, or {instead}")
     repo, _, file = known["hf_hub"].rpartition("/")
     names = [Path(file).with_suffix(".safetensors").name, file] if file else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
-    return hub_file(repo, names, f"the CLIP weights {config.model}:{name} ({repo})", instead), known.get("quick_gelu", False)
+    wanted = f"the file {' or '.join(dict.fromkeys(names))} of the CLIP weights {config.model}:{name} (hub: {repo})"
+    return hub_file(repo, names, wanted, f"give a file by pretrained=PATH, or {instead}"), known.get("quick_gelu", False)
 
 
-def load_clip(config: ClipConfig, instead: str) -> tuple[nn.Module, Path | None]:
-    """The whole model and the file of its weights. Raises RequestError for an unknown model, unknown or unreadable weights."""
+def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
+    """Name -> SHA-256 of the weights; nothing for an untrained tower."""
+    path, _ = _weights(config, instead)
+    return {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
+
+
+def load_clip(config: ClipConfig, instead: str) -> nn.Module:
+    """The whole model. Raises RequestError, in a sentence that ends with ``instead``, for an unknown model, absent or unreadable weights."""
     if config.model not in open_clip.list_models():
         near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
         raise RequestError(f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?")
@@ -52,20 +62,26 @@ def load_clip(config: ClipConfig, instead: str) -> tuple[nn.Module, Path | None]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return open_clip.create_model(
-                config.model, str(path) if path else None, force_quick_gelu=quick, pretrained_text=False, weights_only=True
-            ), path
+            file = str(path) if path else None
+            return open_clip.create_model(config.model, file, force_quick_gelu=quick, pretrained_text=False, weights_only=True)
     except Exception as error:
         first = str(error).strip().split("\n")[0]
-        raise RequestError(f"open_clip cannot load {path or 'an untrained tower'} as {config.model}: {first}; give weights of this model, or {instead}") from error
+        raise RequestError(f"{path or config.model} cannot be loaded as {config.model} ({first}); give weights of this model, or {instead}") from error
+
+
+def joint_width(config: ClipConfig) -> int:
+    """D of the space that both towers project into."""
+    return int(open_clip.get_model_config(config.model)["embed_dim"])
 
 
 class TextNet(nn.Module):
     """CLIP's text transformer with its token states: causal, so that what follows a token never changes it."""
 
+    attn_mask: Tensor
+
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        text = getattr(model, "text", model)
+        text: Any = getattr(model, "text", model)
         self.token_embedding, self.transformer, self.ln_final = text.token_embedding, text.transformer, text.ln_final
         self.positional_embedding, self.text_projection = text.positional_embedding, text.text_projection
         self.register_buffer("attn_mask", text.attn_mask, persistent=False)
@@ -75,9 +91,7 @@ class TextNet(nn.Module):
         length = x_BLW.shape[1]
         x_BLW = self.transformer(x_BLW + self.positional_embedding[:length], attn_mask=self.attn_mask[:length, :length])
         x_BLW = self.ln_final(x_BLW)
-        if isinstance(self.text_projection, nn.Linear):
-            return self.text_projection(x_BLW)
-        return x_BLW @ self.text_projection
+        return self.text_projection(x_BLW) if isinstance(self.text_projection, nn.Linear) else x_BLW @ self.text_projection
 
 
 class Tokenizer:
@@ -88,7 +102,7 @@ class Tokenizer:
         self.length: int = self.bpe.context_length
 
     def __call__(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor, float]:
-        """ids [N, context length], lengths [N] up to and with the end token (0 for a missing text), share of texts cut to the context length."""
+        """ids [N, context length], lengths [N] up to and with the end token (0 for a missing text), share of texts longer than the context."""
         ids_NL = torch.zeros(len(texts), self.length, dtype=torch.long)
         length_N = torch.zeros(len(texts), dtype=torch.long)
         cut = 0
@@ -102,11 +116,10 @@ class Tokenizer:
         return ids_NL, length_N, cut / max(1, int((length_N > 0).sum()))
 
 
-def load_text(config: ClipConfig, instead: str) -> tuple[TextNet, Tokenizer, int, Path | None]:
-    """``(text tower, tokenizer, joint width, file of the weights)``. Raises RequestError also for a model of another kind of text tower."""
-    settings = open_clip.get_model_config(config.model) or {}
-    text = settings.get("text_cfg", {})
-    if any(text.get(key) for key in ("hf_model_name", "hf_tokenizer_name", "no_causal_mask", "embed_cls", "tokenizer_kwargs")) or "siglip" in config.model.lower():
+def load_text(config: ClipConfig, instead: str) -> tuple[TextNet, Tokenizer]:
+    """The text tower and its tokenizer. Raises RequestError as ``load_clip``, and for a model whose text tower is of another kind."""
+    model = load_clip(config, instead)
+    text = open_clip.get_model_config(config.model)["text_cfg"]
+    if any(text.get(key) for key in _OTHER_TOWERS) or "siglip" in config.model.lower():
         raise RequestError(f"{config.model} has no causal CLIP text tower; choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14")
-    model, path = load_clip(config, instead)
-    return TextNet(model), Tokenizer(config.model), settings["embed_dim"], path
+    return TextNet(model), Tokenizer(config.model)

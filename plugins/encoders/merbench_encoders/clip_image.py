@@ -11,9 +11,11 @@ from pydantic import Field
 from torch import Tensor
 
 from merbench.api import Context, RequestError, Rows, Steps, StreamSpec, Tune
-from merbench_encoders.clip import ClipConfig, load_clip
+from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_clip
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
+
+_INSTEAD = "use video features (--stream video=NAME --encoder video=feature-transformer) or an untrained tower (--set encoder.video.pretrained=random)"
 
 
 class Frames(NamedTuple):
@@ -33,15 +35,22 @@ class ClipImage(Tower):
         frames: Annotated[int, Field(ge=1), Tune(choices=(4, 8, 16))] = 8
         """Frames that a clip keeps at most, uniformly spaced."""
 
+    mean_C11: Tensor
+    scale_C11: Tensor
+    place_TD: Tensor
+
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
-        model, path = load_clip(config, f"use an untrained tower: --set encoder.{stream.modality}.pretrained=random")
-        super().__init__(model.visual, config.tuned, path)
-        self.frames, self.width = config.frames, int(model.visual.output_dim)
-        self.image_size: tuple[int, int] = tuple(torch.broadcast_tensors(torch.tensor(model.visual.image_size).flatten(), torch.zeros(2))[0].tolist())
-        colours = model.visual.preprocess_cfg
-        self.register_buffer("mean_C11", torch.tensor(colours["mean"])[:, None, None], persistent=False)
-        self.register_buffer("scale_C11", torch.tensor(colours["std"])[:, None, None], persistent=False)
+        net = load_clip(config, _INSTEAD).visual
+        super().__init__(net, config.tuned)
+        self.frames, self.width = config.frames, joint_width(config)
+        self.register_buffer("mean_C11", torch.tensor(net.preprocess_cfg["mean"])[:, None, None], persistent=False)
+        self.register_buffer("scale_C11", torch.tensor(net.preprocess_cfg["std"])[:, None, None], persistent=False)
         self.register_buffer("place_TD", sinusoids(config.frames, self.width), persistent=False)
+
+    @staticmethod
+    def pretrained(config: Config) -> dict[str, str]:
+        """Name -> SHA-256 of the weights it starts from."""
+        return clip_digest(config, _INSTEAD)
 
     def prepare(self, rows: Rows) -> Rows:
         raise RequestError(

@@ -6,15 +6,17 @@ import torch
 from torch import Tensor
 
 from merbench.api import Context, Steps, StreamSpec, TensorRows, TextRows, Tokens
-from merbench_encoders.clip import ClipConfig, load_text
-from merbench_encoders.tower import Tower, instead_of
+from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_text
+from merbench_encoders.tower import Tower
+
+_INSTEAD = "use word vectors (--encoder text=word-vectors) or an untrained tower (--set encoder.text.pretrained=random)"
 
 
 def _tokens(ids_BL: Tensor, length_B: Tensor) -> Tokens:
     """No longer than the batch's longest text."""
     longest = max(1, int(length_B.max()))
     mask_BL = torch.arange(longest) < length_B[:, None]
-    return Tokens(ids_BL[:, :longest], mask_BL, torch.where(mask_BL, 0, -1))
+    return Tokens(ids_BL[:, :longest], mask_BL, torch.full_like(ids_BL[:, :longest], -1))
 
 
 class ClipText(Tower):
@@ -27,9 +29,14 @@ class ClipText(Tower):
         pass
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
-        net, tokenizer, width, path = load_text(config, instead_of("encoder.text", "word-vectors"))
-        super().__init__(net, config.tuned, path)
-        self.tokenizer, self.width = tokenizer, width
+        net, tokenizer = load_text(config, _INSTEAD)
+        super().__init__(net, config.tuned)
+        self.tokenizer, self.width = tokenizer, joint_width(config)
+
+    @staticmethod
+    def pretrained(config: Config) -> dict[str, str]:
+        """Name -> SHA-256 of the weights it starts from."""
+        return clip_digest(config, _INSTEAD)
 
     def prepare(self, rows: TextRows) -> TensorRows:
         """Tokenise the split's texts."""

@@ -12,7 +12,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from merbench.api import RequestError
 
 SECONDS = 3.0  # the client's own retries would keep a user without a network waiting for a minute
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
 def _cached(repo: str, name: str) -> Path | None:
@@ -58,13 +58,13 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
         raise RequestError(f"{wanted}: there is no folder {model}; name a folder made by save_pretrained() or a model of the hub, or {instead}")
     try:
         config = _cached(model, "config.json")
-        if config and (not weights or any((config.parent / name).exists() for name in _WEIGHTS)):
+        if config and (not weights or any(next(config.parent.glob(pattern), None) for pattern in WEIGHTS)):
             return config.parent
         get_hf_file_metadata(hf_hub_url(model, "config.json"), timeout=SECONDS)
         wants = ["*.json", "*.txt", "*.model"]
         if weights:
-            safe = any(fnmatch(name, "model*.safetensors") for name in HfApi().list_repo_files(model))
-            wants.append("model*.safetensors" if safe else "pytorch_model*.bin")
+            safe = any(fnmatch(name, WEIGHTS[0]) for name in HfApi().list_repo_files(model))
+            wants.append(WEIGHTS[0] if safe else WEIGHTS[1])
         return Path(snapshot_download(model, allow_patterns=wants, etag_timeout=SECONDS))
     except Exception as error:  # whatever the network does, the user is told the same
         raise _absent(wanted, model, error, instead) from None

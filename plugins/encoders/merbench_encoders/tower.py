@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from torch import nn
 
 
 class Tower(nn.Module):
-    """Holds a pretrained ``net``: without gradients and always in evaluation mode, unless ``tuned``.
+    """Holds a pretrained ``net``: without gradients and always in evaluation mode, unless ``tuned``."""
 
-    ``weights``: the file or folder that it was loaded from, None where it was initialised at random.
-    """
-
-    def __init__(self, net: nn.Module, tuned: bool, weights: Path | None) -> None:
+    def __init__(self, net: nn.Module, tuned: bool) -> None:
         super().__init__()
         self.net = net.requires_grad_(tuned)
         self.frozen = not tuned
-        self.weights = weights
         self.measured: dict[str, float] = {}
 
     def train(self, mode: bool = True) -> Tower:
@@ -27,6 +25,10 @@ class Tower(nn.Module):
         return self
 
 
-def instead_of(part: str, without: str) -> str:
-    """How to do without a tower's weights; ``part`` as the command line names it, ``without``: another part that needs none."""
-    return f"do without: --part {part}={without}, or an untrained tower with --set {part}.pretrained=random"
+def digest(files: Iterable[Path]) -> str:
+    """SHA-256 of the files' contents, one after the other."""
+    whole = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

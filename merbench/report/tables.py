@@ -1,0 +1,200 @@
+"""One description of a table (columns, rows of cells), three renderings: for the terminal, as Markdown, as CSV.
+
+Rows with an empty ``group`` are ranked: the best of them is bold in each column that has a direction. Rows of a named group
+(floors, an optimum) follow it dimmed and are never ranked.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeGuard
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from merbench.results.metrics import METRICS
+
+MISSING = "–"
+BETWEEN = " / "
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``mean`` over ``n`` seeds with ``sd``, and the ends of an interval; what is None or nan is not shown."""
+
+    mean: float | None = None
+    sd: float | None = None
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """``keys``: which cells of a row stand here, one or two. Shown are ``scale`` times the values, with ``digits`` decimals."""
+
+    title: str
+    keys: tuple[str, ...]
+    digits: int = 3
+    scale: float = 1.0
+    best: Literal["highest", "lowest"] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """``cells`` by key; a text is shown as it is, a key that is not there as missing."""
+
+    name: str
+    cells: Mapping[str, Cell | str]
+    group: str = ""
+
+
+_TITLES = {
+    "mae": "MAE", "corr": "Corr", "acc3": "Acc-3", "acc5": "Acc-5", "acc7": "Acc-7", "acc2_has0": "Acc-2 has0", "acc2_non0": "Acc-2 non0",
+    "f1_has0": "F1 has0", "f1_non0": "F1 non0", "uar": "UAR", "map": "mAP", "micro_ap": "micro-AP", "micro_f1": "micro-F1",
+    "macro_f1": "macro-F1", "weighted_f1": "weighted F1", "jaccard_repo": "Jaccard (empty = 0)", "jaccard": "Jaccard (empty = 1)",
+}  # fmt: skip
+_TOGETHER = {"acc2_has0": ("acc2_non0", "Acc-2 has0 / non0"), "f1_has0": ("f1_non0", "F1 has0 / non0")}
+
+
+def metric_columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """A column a metric: percent with one decimal, MAE and Corr with three; ``*_has0`` and ``*_non0`` share one where both are asked for.
+
+    KeyError for a name that is not in ``METRICS``: make its ``Column`` yourself.
+    """
+    taken = {_TOGETHER[name][0] for name in names if name in _TOGETHER and _TOGETHER[name][0] in names}
+    columns = []
+    for name in names:
+        if name in taken:
+            continue
+        partner, together = _TOGETHER.get(name, ("", ""))
+        base, _, word = name.partition(".")
+        title = _TITLES.get(base, base.replace("_", " ").capitalize()) + (f" ({word})" if word else "")
+        keys, title = ((name, partner), together) if partner in taken else ((name,), title)
+        digits, scale = (3, 1.0) if name in ("mae", "corr") else (1, 100.0)
+        columns.append(Column(title, keys, digits, scale, "highest" if METRICS[base].higher_is_better else "lowest"))
+    return tuple(columns)
+
+
+def table(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = ()) -> Table:
+    """For people, at a terminal. ``name`` is the heading of the rows' names; ``notes`` stand below."""
+    drawn = Table(
+        title=Text(title),
+        title_justify="left",
+        caption=Text("\n".join(notes)) if notes else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    drawn.add_column(Text(name), no_wrap=True, overflow="fold")
+    for column in columns:
+        drawn.add_column(Text(_heading(column)), justify="right", overflow="fold")
+    best = _best(columns, rows)
+    for group, members in _sections(rows):
+        if group:
+            drawn.add_section()
+            drawn.add_row(Text(group), style="dim italic")
+        for row in members:
+            texts = [Text(BETWEEN).join(_styled(row, column, key, best) for key in column.keys) for column in columns]
+            drawn.add_row(Text(row.name), *texts, style="dim" if group else "")
+    return drawn
+
+
+def to_markdown(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = ()) -> str:
+    """A pipe table with the title as heading; the names of a group's rows are followed by it."""
+    best = _best(columns, rows)
+    lines = [[name, *(_heading(column) for column in columns)], ["---", *("---:" for _ in columns)]]
+    for group, members in _sections(rows):
+        for row in members:
+            texts = [
+                BETWEEN.join(f"**{text}**" if bold else text for text, bold in (_shown(row, column, key, best) for key in column.keys))
+                for column in columns
+            ]
+            lines.append([f"*{row.name}* ({group})" if group else row.name, *texts])
+    body = "\n".join("| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in line) + " |" for line in lines)
+    return f"### {title}\n\n{body}\n" + "".join(f"\n{note}\n" for note in notes)
+
+
+def to_csv(columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model") -> str:
+    """For programs, unscaled and unrounded: ``<key>`` is a mean or a text; ``_sd``, ``_n``, ``_low``, ``_high`` stand where any row has them."""
+    keys = [key for column in columns for key in column.keys]
+    parts = [
+        (key, part)
+        for key in keys
+        for part in ("mean", "sd", "n", "low", "high")
+        if part == "mean" or any(_part(row, key, part) != "" for row in rows)
+    ]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([name, "group", *(key if part == "mean" else f"{key}_{part}" for key, part in parts)])
+    for _, members in _sections(rows):
+        writer.writerows([row.name, row.group, *(_part(row, key, part) for key, part in parts)] for row in members)
+    return out.getvalue()
+
+
+def _sections(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Ranked rows first, then the groups in the order in which they appear."""
+    for group in sorted({row.group for row in rows}, key=lambda g: (g != "", [row.group for row in rows].index(g))):
+        yield group, [row for row in rows if row.group == group]
+
+
+def _heading(column: Column) -> str:
+    return column.title + {"highest": " ↑", "lowest": " ↓", None: ""}[column.best]
+
+
+def _defined(value: float | None) -> TypeGuard[float]:
+    return value is not None and not math.isnan(value)
+
+
+def _number(value: float, column: Column) -> str:
+    return f"{value * column.scale:z.{column.digits}f}"
+
+
+def _text(cell: Cell | str, column: Column) -> str:
+    """``0.953 ± 0.012 [0.901, 1.002]``, each part where it is there."""
+    if isinstance(cell, str):
+        return cell or MISSING
+    if not _defined(cell.mean):
+        return MISSING
+    text = _number(cell.mean, column)
+    if _defined(cell.sd):
+        text += f" ± {_number(cell.sd, column)}"
+    if _defined(cell.low) and _defined(cell.high):
+        text += f" [{_number(cell.low, column)}, {_number(cell.high, column)}]"
+    return text
+
+
+def _best(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str]:
+    """Key -> the best mean as it is shown (so equals are all best), among at least two ranked rows that have one."""
+    best = {}
+    for column in columns:
+        for key in column.keys:
+            cells = [row.cells.get(key) for row in rows if not row.group]
+            means = [cell.mean for cell in cells if isinstance(cell, Cell) and _defined(cell.mean)]
+            if column.best and len(means) > 1:
+                best[key] = _number(max(means) if column.best == "highest" else min(means), column)
+    return best
+
+
+def _shown(row: Row, column: Column, key: str, best: Mapping[str, str]) -> tuple[str, bool]:
+    """The text of a cell and whether it is bold."""
+    cell = row.cells.get(key, "")
+    mean = cell.mean if isinstance(cell, Cell) else None
+    return _text(cell, column), not row.group and _defined(mean) and _number(mean, column) == best.get(key)
+
+
+def _styled(row: Row, column: Column, key: str, best: Mapping[str, str]) -> Text:
+    text, bold = _shown(row, column, key, best)
+    return Text(text, style="bold" if bold else "")
+
+
+def _part(row: Row, key: str, part: str) -> str:
+    cell = row.cells.get(key, "")
+    if isinstance(cell, str):
+        return cell if part == "mean" else ""
+    value = getattr(cell, part)
+    return str(value) if _defined(value) else ""

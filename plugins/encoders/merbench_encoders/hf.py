@@ -1,0 +1,68 @@
+"""Pretrained models of the transformers library, by hub name or local folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel
+
+from merbench.api import Config, RequestError
+from merbench_encoders.hub import WEIGHTS, hub_folder
+from merbench_encoders.tower import digest
+
+_LATER = ("pooler", "masked_spec_embed", "position_ids")  # tensors that checkpoints may lack: nothing here reads them
+
+
+class HfConfig(Config):
+    """Which model."""
+
+    model: str
+    """A model of the hub, or a folder made by ``save_pretrained()``."""
+    pretrained: Literal["weights", "random"] = "weights"
+    """``random``: its architecture, untrained."""
+    tuned: bool = False
+    layer: int = -1
+    """Which hidden state is read: 0 = the embeddings, -1 = the last layer."""
+
+
+def find(config: HfConfig, instead: str) -> Path:
+    """The model's folder. Raises RequestError where it is out of reach."""
+    return hub_folder(config.model, config.pretrained == "weights", f"the transformers model {config.model}", instead)
+
+
+def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
+    """Name -> SHA-256 of configuration and weights; nothing for an untrained model."""
+    if config.pretrained == "random":
+        return {}
+    folder = find(config, instead)
+    files = [folder / "config.json", *sorted({p for pattern in WEIGHTS for p in folder.glob(pattern)})]
+    return {f"transformers:{Path(config.model).name}": digest(files)}
+
+
+def load_hf(config: HfConfig, instead: str, **changes: Any) -> tuple[nn.Module, Path]:
+    """``(model, folder)``; ``changes`` are of its configuration. Raises RequestError where it is out of reach, unreadable or incomplete."""
+    folder = find(config, instead)
+    try:
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+        settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
+        if config.pretrained == "random":
+            net, missing = AutoModel.from_config(settings), []
+        else:
+            net, info = AutoModel.from_pretrained(
+                folder, config=settings, local_files_only=True, weights_only=True, dtype=torch.float32, output_loading_info=True
+            )
+            missing = [name for name in info["missing_keys"] if not any(part in name for part in _LATER)]
+    except Exception as error:
+        first = str(error).strip().split("\n")[0]
+        raise RequestError(f"{folder} cannot be loaded as a transformers model ({first}); give a folder made by save_pretrained(), or {instead}") from error
+    if missing:
+        raise RequestError(f"the weights in {folder} lack {len(missing)} tensors, such as {min(missing)}; give complete weights, or {instead}")
+    if getattr(net, "pooler", None) is not None:
+        net.pooler = None  # Steps are never pooled
+    depth = net.config.num_hidden_layers
+    if not -depth - 1 <= config.layer <= depth:
+        raise RequestError(f"layer={config.layer} is none of the {depth + 1} hidden states of {config.model}; give one of {-depth - 1} to {depth}")
+    return net, folder

@@ -1,0 +1,136 @@
+"""The commands as a user calls them."""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+import pytest
+
+from merbench.cli.main import COMMANDS, cli
+from tests.conftest import loads
+
+QUICK = ("--dataset", "sample", "--epochs", "1")
+
+
+def leaves(command, words=()):
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            yield from leaves(command.get_command(click.Context(command), name), (*words, name))
+    else:
+        yield words, command
+
+
+def test_every_command_has_help_with_an_example():
+    found = dict(leaves(cli))
+    assert {words[0] for words in found} == set(COMMANDS)
+    for words, command in found.items():
+        text = command.get_help(click.Context(command))
+        assert "Example: merbench " + " ".join(words)[: len(words[0])] in text, words
+
+
+def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbench):
+    words = ("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", "--json")
+    first, second = merbench(*words, check=True), merbench(*words, check=True)
+    assert first.stdout == second.stdout
+    assert "2 runs taken from the store" in second.stderr
+    found = loads(first.stdout)
+    assert set(found) == {"track", "runs", "summary"}
+    values = [r["metrics"]["test"]["mae"] for r in found["runs"]]
+    assert found["summary"]["mae"] == {"mean": pytest.approx(np.mean(values)), "sd": pytest.approx(np.std(values, ddof=1)), "n": 2}
+    assert all({"run_id", "seed", "metrics"} <= set(r) and set(r["metrics"]) == {"valid", "test"} for r in found["runs"])
+
+
+def test_the_default_data_set_is_named_with_the_reason(merbench):
+    done = merbench("run", "--model", "majority", "--seeds", "1", check=True)
+    assert done.stderr.startswith("dataset sample: no MOSI here")
+    for word in ("majority", "MAE", "Acc-2 has0 / non0", "best possible", "text + audio + video"):
+        assert word in done.stdout
+
+
+def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
+    done = merbench("run", "--model", "majority", "--dataset", "mosi", env={"MERBENCH_DATA": str(tmp_path / "nowhere")})
+    assert done.returncode == 2 and not done.stdout
+    for word in ("nowhere", "mosi", "--dataset sample"):
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("run", "--model", "merclup"), "did you mean 'merclip'"),
+        (("run", "--set", "fusion.widht=3", *QUICK), "did you mean 'fusion.width'"),
+        (("run", "--set", "nonsense", *QUICK), "KEY=VALUE"),
+        (("run", "--part", "encoder=x", *QUICK), "--encoder"),
+        (("run", "--encoder", "smell=x", *QUICK), "MODALITY=NAME"),
+        (("run", "--modalities", "text,smell", *QUICK), "unknown modality 'smell'"),
+        (("run", "--no-lable-encoder", *QUICK), "did you mean '--no-label-encoder'"),
+        (("run", "--seeds", "2", "--seed", "1", *QUICK), "exclude each other"),
+        (("run", "--epochs", "0", *QUICK[:2]), "--epochs"),
+        (("run", "--dataset", "mosl"), "unknown dataset 'mosl'"),
+        (("run", "--model", "mult", "--modalities", "text", *QUICK), "at least 2 modalities"),
+        (("ablate", "--variant", "no-labels", *QUICK), "unknown variant 'no-labels'"),
+        (("ablate", "--model", "majority", *QUICK), "declares no ablations"),
+        (("leaderboard",), "merbench run"),
+        (("data", "show", "smaple"), "did you mean 'sample'"),
+        (("plugins", "check", "mercliq"), "did you mean 'merclip'"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, sentence):
+    done = merbench(*words)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+def test_a_failed_run_is_exit_code_1(merbench):
+    done = merbench("run", "--model", "tfn", *QUICK, "--seeds", "1", "--set", "train.lr=1e30", "--set", "train.clip_norm=0", "--json")
+    assert done.returncode == 1, done.stderr
+    (record,) = loads(done.stdout)["runs"]
+    assert record["status"] == "failed" and "not finite" in record["error"]
+
+
+def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
+    (tmp_path / "store").write_text("a file, not a folder")
+    done = merbench("run", "--model", "majority", *QUICK[:2], "--store", str(tmp_path / "store"))
+    assert done.returncode == 2 and "--store DIR" in done.stderr
+
+
+def test_ablate_compares_in_pairs(merbench):
+    words = ("ablate", "--model", "tfn", *QUICK, "--seeds", "2", "--variant", "no-products", "--no-full-product", "--json")
+    found = loads(merbench(*words, check=True).stdout)
+    assert [v["name"] for v in found["variants"]] == ["no-products", "no-full-product"]
+    for variant in found["variants"]:
+        d = variant["difference"]["mae"]
+        assert d["mean"] == pytest.approx(variant["summary"]["mae"]["mean"] - found["base"]["mae"]["mean"])
+        assert d["low"] <= d["mean"] <= d["high"] and 0 < d["p"] <= d["p_holm"] <= 1
+        assert not d["significant"], "two seeds cannot be significant"
+
+
+def test_leaderboard_in_three_forms(merbench):
+    merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
+    text = merbench("leaderboard", check=True).stdout
+    assert "late-fusion-dnn" in text and "floors" in text and "±" in text
+    assert "| late-fusion-dnn | 2 |" in merbench("leaderboard", "--format", "md", check=True).stdout
+    assert "mae_sd" in merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True).stdout
+    assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
+
+
+def test_doctor_says_what_is_missing_and_what_to_do(merbench):
+    rows = {r["what"]: r for r in loads(merbench("doctor", "--json", check=True).stdout)}
+    assert rows["torch"]["ok"] and rows["plugin merclip"]["ok"] and rows["store"]["ok"]
+    assert not rows["data set mosi"]["ok"] and rows["data set mosi"]["mend"]
+    assert rows["data set sample"]["ok"]
+
+
+def test_data_show_sample_prints_the_optimum_of_every_set_of_modalities(merbench):
+    found = loads(merbench("data", "show", "sample", "--json", check=True).stdout)
+    best = {" ".join(r["modalities"]): r["mae"] for r in found["optimum"]}
+    assert set(best) == {"", "text", "audio", "video", "text audio", "text video", "audio video", "text audio video"}
+    assert best["text audio video"]["expected"] < best["text"]["expected"] < best[""]["expected"]
+
+
+def test_list_names_every_kind(merbench):
+    found = loads(merbench("list", "--json", check=True).stdout)
+    assert "merclip" in [r["name"] for r in found["models"]]
+    assert "mae" in [r["name"] for r in found["metrics"]]
+    assert all(rows for rows in found.values())

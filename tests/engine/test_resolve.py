@@ -1,0 +1,128 @@
+"""A request that does not fit is refused before training, in one sentence that names both sides."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from merbench.api import RequestError
+from merbench.engine.resolve import Request, resolve
+from merbench.testing import tiny
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return tiny.corpus()
+
+
+@pytest.fixture
+def plan(catalog, corpus):
+    def make(model="tfn", on=corpus, **request):
+        return resolve(Request(model, **request), catalog, on, None)
+
+    return make
+
+
+def test_every_default_is_filled_in(plan):
+    spec = plan().spec
+    assert spec.task == "sentiment" or spec.task in ("t", "task") or spec.task
+    assert spec.parts["fusion"].name == "tfn" and spec.parts["fusion"].config
+    assert spec.streams == {"text": "text.words", "audio": "audio.tiny", "video": "video.tiny"}
+    assert spec.train.lr > 0
+
+
+def test_the_users_settings_win_over_the_recipe_and_ablations(plan):
+    assert plan(settings={"train.lr": 0.5, "train.batch_size": 7}).spec.train.lr == 0.5
+    variant = plan(ablations=("no-products",)).spec
+    assert variant.parts["fusion"].config["products"] == "single" and variant.variant == "no-products"
+    both = plan(ablations=("no-products",), settings={"fusion.products": "all"}).spec
+    assert both.parts["fusion"].config["products"] == "all"
+
+
+def test_a_replaced_part_loses_the_settings_that_were_meant_for_the_one_before(plan):
+    spec = plan("late-fusion-dnn", settings={"head": "linear"}).spec
+    assert spec.parts["head"].name == "linear" and "hidden" not in spec.parts["head"].config
+
+
+def test_a_shared_encoder_setting_goes_to_every_encoder_that_has_it(plan):
+    spec = plan("merclip", settings={"encoder.width": 48}).spec
+    assert spec.parts["encoder.audio"].config["width"] == spec.parts["encoder.video"].config["width"] == 48
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({"model": "tnf"}, "unknown model 'tnf'; did you mean 'tfn'"),
+        ({"settings": {"fusion": "tffn"}}, "unknown fusion 'tffn'; did you mean 'tfn'"),
+        ({"settings": {"fusion.hiden": 3}}, "unknown setting 'fusion.hiden'; did you mean 'fusion.hidden"),
+        ({"settings": {"fussion.hidden": 3}}, "unknown setting 'fussion.hidden'; did you mean 'fusion.hidden'"),
+        ({"settings": {"train.lr": "fast"}}, "train.lr='fast' does not fit the training loop"),
+        ({"settings": {"train.lr": -1}}, "train.lr=-1"),
+        ({"settings": {"train.nonsense": 1}}, "unknown setting 'train.nonsense'"),
+        ({"settings": {"label_encoder.text": "word"}}, "has no label_encoder"),
+        ({"settings": {"encoder.nonsense": 1}}, "unknown setting 'encoder.nonsense'"),
+        ({"settings": {"fusion": 3}}, "names a part"),
+        ({"settings": {"head": "label-guided"}}, "label queries"),
+        ({"settings": {"encoder.text": "features"}}, "encoder features accepts features, and stream text.words is words"),
+        ({"task": "mood"}, "unknown task 'mood'"),
+        ({"protocol": "standart"}, "unknown protocol 'standart'; did you mean 'standard'"),
+        ({"ablations": ("no-tensor",)}, "unknown ablation 'no-tensor'"),
+        ({"modalities": ("text",)}, "needs at least 2 modalities"),
+        ({"streams": {"audio": "audio.tinny"}}, "unknown stream 'audio.tinny'; did you mean 'audio.tiny'"),
+        ({"streams": {"audio": "video.tiny"}}, "modality is video"),
+        ({"thresholds": "fixed:2"}, "fixed:"),
+    ],
+)
+def test_what_does_not_fit_is_refused(plan, request_, sentence):
+    with pytest.raises(RequestError) as told:
+        plan(**{"model": "tfn", **request_})
+    assert sentence in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_modality_that_is_not_offered_is_refused_by_name(plan, corpus):
+    only_text = dataclasses.replace(corpus, protocols={"standard": dataclasses.replace(corpus.protocols["standard"], streams=("text.words",))})
+    with pytest.raises(RequestError, match="offers text here"):
+        plan("ridge", on=only_text, modalities=("audio",))
+    with pytest.raises(RequestError, match="needs at least 2 modalities"):
+        plan("mult", on=only_text)
+
+
+def leaking(corpus):
+    fitted = np.zeros(len(corpus), dtype=bool)
+    fitted[corpus.protocols["standard"].splits[0].test[0]] = True
+    streams = dict(corpus.streams)
+    streams["video.tiny"] = dataclasses.replace(streams["video.tiny"], fitted_on=fitted)
+    return dataclasses.replace(corpus, streams=streams)
+
+
+def test_a_stream_fitted_on_labels_of_evaluated_rows_is_refused_unless_allowed_and_then_marked(plan, corpus):
+    with pytest.raises(RequestError, match=r"video\.tiny.*--allow-leak"):
+        plan(on=leaking(corpus))
+    marked = plan(on=leaking(corpus), allow_leak=True)
+    assert marked.track.leaks == ["video.tiny"] and marked.spec.allow_leak
+    # A model that does not look at that stream is free of it.
+    assert plan("text-only", on=leaking(corpus)).track.leaks == []
+
+
+def test_transcripts_become_words_where_the_encoder_reads_words(plan):
+    made = plan("text-only", streams={"text": "text.transcript"})
+    assert made.streams["text"].kind == "words"
+    assert made.spec.streams == {"text": "text.transcript"}
+
+
+def test_the_track_holds_what_was_offered_not_what_was_used(plan):
+    assert plan("text-only").track == plan("tfn").track
+    assert plan("text-only").contents["data"] != plan("tfn").contents["data"]
+
+
+def test_content_and_not_the_path_decides_identity(plan, corpus, catalog):
+    streams = dict(corpus.streams)
+    values = streams["audio.tiny"].values.copy()
+    values[0, 0] += 1
+    streams["audio.tiny"] = dataclasses.replace(streams["audio.tiny"], values=values)
+    changed = dataclasses.replace(corpus, streams=streams)
+    assert plan(on=changed).contents != plan().contents
+    assert plan(on=changed, modalities=("text", "video")).contents == plan(modalities=("text", "video")).contents

@@ -1,0 +1,43 @@
+"""SIGKILL at any moment: no record lost, none half-written, no finished seed run again.
+
+Five moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import time
+
+from merbench.results.store import Store
+from merbench.studies.run import run
+from tests.studies.conftest import MACHINE
+
+KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
+SEEDS = list(range(12))
+
+
+def test_a_study_killed_at_random_moments_ends_with_every_record_exactly_once(make, store):
+    plan, corpus = make(settings={"train.epochs": 3})
+    reference = Store(store.root / "reference")
+    wanted = {r.run_id: (r.weights_sha256, r.metrics) for r in run(plan, corpus, SEEDS, reference, MACHINE)}
+    draw = random.Random(0)
+    fork = multiprocessing.get_context("fork")
+    finished: dict[str, tuple[int, bytes]] = {}
+    for _ in range(KILLS):
+        child = fork.Process(target=run, args=(plan, corpus, SEEDS, store, MACHINE))
+        child.start()
+        time.sleep(draw.uniform(0.0, 0.6))
+        child.kill()
+        child.join()
+        for path in store.runs.glob("*.json"):
+            stamp = (path.stat().st_mtime_ns, path.read_bytes())
+            assert finished.setdefault(path.stem, stamp) == stamp, "a finished run was run again"
+            assert store.get(path.stem) is not None, store.warnings
+    run(plan, corpus, SEEDS, store, MACHINE)
+    for name, stamp in finished.items():
+        path = store.runs / f"{name}.json"
+        assert (path.stat().st_mtime_ns, path.read_bytes()) == stamp, "a finished run was run again"
+    assert {r.run_id: (r.weights_sha256, r.metrics) for r in store.records()} == wanted
+    assert not store.warnings

@@ -1,0 +1,140 @@
+"""Our own plugins pass the checks that guests must pass; and each check is able to fail."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pytest
+import torch
+from torch import nn
+
+from merbench.api import Component, Config, Fused, RequestError, Tune, masked_mean
+from merbench.host.catalog import Catalog
+from merbench.host.manager import Plugin, discover
+from merbench.testing.checks import check_plugin, checks_of
+from merbench.testing.verdict import Check, Skip
+
+OURS = ("baselines", "datasets", "encoders", "merclip")
+CATALOG = Catalog(discover())
+CHECKS = [check for name in OURS for check in checks_of(CATALOG, name)]
+
+
+@pytest.mark.parametrize("check", [pytest.param(c, id=f"{c.subject}: {c.name}") for c in CHECKS])
+def test_our_plugins_conform(check):
+    verdict = check.run()
+    if verdict.status == "skipped":
+        pytest.skip(verdict.reason)
+    assert verdict.status in ("passed", "known failure"), verdict.reason
+
+
+class Sound(nn.Module):
+    """A fusion that keeps every rule; the ones below break one rule each."""
+
+    class Config(Config):
+        width: int = 4
+
+    def __init__(self, config, context, widths, query_width):
+        super().__init__()
+        self.width = config.width
+        self.project = nn.ModuleDict({m: nn.Linear(w, config.width) for m, w in widths.items()})
+
+    def pooled(self, parts):
+        return torch.stack([self.project[m](masked_mean(*steps)) for m, steps in parts.items()]).mean(0)
+
+    def forward(self, parts, queries=None):
+        return Fused(self.pooled(parts)[:, None])
+
+
+class WrongWidth(Sound):
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.width = 5
+
+
+class MeanOverPadding(Sound):
+    def pooled(self, parts):
+        return torch.stack([self.project[m](steps.x_BLD.mean(1)) for m, steps in parts.items()]).mean(0)
+
+
+class LooksAtOtherRows(Sound):
+    def pooled(self, parts):
+        z = super().pooled(parts)
+        return z + torch.arange(len(z))[:, None]
+
+
+class DividesByLength(Sound):
+    def pooled(self, parts):
+        return torch.stack([self.project[m](s.x_BLD.mul(s.mask_BL[..., None]).sum(1) / s.mask_BL.sum(1, keepdim=True)) for m, s in parts.items()]).mean(0)
+
+
+class UnusedParameter(Sound):
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.idle = nn.Linear(2, 2)
+
+
+class HiddenState(Sound):
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.hidden = nn.ParameterList([nn.Parameter(torch.zeros(1))])
+
+    def load_state_dict(self, state, *more, **kinds):
+        return super().load_state_dict({k: v for k, v in state.items() if not k.startswith("project")}, strict=False)
+
+    def pooled(self, parts):
+        return super().pooled(parts) + self.hidden[0]
+
+
+class OutOfRange(Sound):
+    class Config(Config):
+        width: Annotated[int, Tune(8, 64)] = 4
+
+
+BREAKS = {
+    WrongWidth: "declared width",
+    MeanOverPadding: "padding invariance",
+    LooksAtOtherRows: "batch permutation",
+    DividesByLength: "missing modality is finite",
+    UnusedParameter: "gradient reaches every parameter",
+    HiddenState: "state round-trips",
+}
+
+
+def verdicts(factory, **declared):
+    component = Component(kind="fusion", name="it", summary="", target=f"{__name__}:{factory.__name__}", **declared)
+    catalog = Catalog([Plugin("plug", "dist", "1", (component,))])
+    catalog.load = lambda component: factory
+    return {v.check: v for v in check_plugin(catalog, "it")}
+
+
+def test_a_sound_part_passes_them_all():
+    assert {v.status for v in verdicts(Sound).values()} == {"passed"}
+
+
+@pytest.mark.parametrize("factory", BREAKS)
+def test_each_check_fails_for_the_part_that_breaks_its_rule(factory):
+    verdict = verdicts(factory)[BREAKS[factory]]
+    assert verdict.status == "failed" and verdict.reason
+
+
+def test_a_default_outside_its_range_fails():
+    assert "outside" in verdicts(OutOfRange)["defaults lie in their Tune ranges"].reason
+
+
+def test_a_declared_failure_is_strict_both_ways():
+    known = {"declared width": "it is wide on Sundays"}
+    assert verdicts(WrongWidth, known_failures=known)["declared width"].status == "known failure"
+    assert verdicts(Sound, known_failures=known)["declared width"].status == "failed"
+    assert verdicts(Sound, known_failures={"declared with": "?"})["declared with"].status == "failed"
+
+
+def test_an_unknown_name_is_told():
+    with pytest.raises(RequestError, match="did you mean 'merclip'"):
+        list(checks_of(CATALOG, "mercliq"))
+
+
+def test_skips_say_why():
+    def body():
+        raise Skip("not here")
+
+    assert Check("it", "check", body).run().reason == "not here"
