@@ -72,7 +72,7 @@ def read_folder(path: Path) -> Corpus:
     tasks = {key: _task(section, table) for key, section in top.tables("task")}
     streams = {key: beside.stream(key, section) for key, section in top.tables("streams")}
     notes = [
-        f"{count} value{'s' if count > 1 else ''} of stream {key} are not finite; each is replaced by the train mean of its dimension"
+        f"{count} values of stream {key} are not finite; each is replaced by the train mean of its dimension"
         for key, stream in streams.items()
         if stream.kind == "features" and (count := count_not_finite(stream))
     ]
@@ -99,8 +99,8 @@ def _task(section: Section, table: Table) -> Task:
     target: np.ndarray
     if kind == "score":
         low, high, column = section.number("low"), section.number("high"), section.text("column")
-        if low >= high:
-            raise section.error(f"low = {low:g} is not below high = {high:g}; give the range of the labels")
+        if high - low <= 1e-6 * max(abs(low), abs(high), 1):
+            raise section.error(f"low = {low:g} is not well below high = {high:g}; give the range of the labels")
         anchors = tuple(np.linspace(low, high, len(SENTIMENT.words)).tolist())
         space = SENTIMENT if anchors == SENTIMENT.anchors else LabelSpace("score", SENTIMENT.words, SENTIMENT.glosses, anchors)
         values, known = table.numbers(column, low, high)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from merbench.api import (
     Component,
@@ -25,6 +28,7 @@ from merbench.data.streams import as_words, leak_sentence, leaking_rows, revisio
 from merbench.engine.settings import SINGLE, Settings
 from merbench.engine.splits import modalities_of
 from merbench.host.catalog import Catalog, unknown
+from merbench.results.metrics import choose_thresholds
 from merbench.results.record import Track
 from merbench.results.spec import PartSpec, RunSpec
 
@@ -82,6 +86,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     recipe = catalog.recipe(request.model)
     task_name, task = _pick("task", request.task, corpus.tasks, "sentiment", corpus)
     protocol_name, protocol = _pick("protocol", request.protocol, corpus.protocols, "standard", corpus)
+    choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))  # refuses an unknown policy
     ablations = [_ablation(recipe, name) for name in request.ablations]
     offered = _offered(corpus, protocol, request.streams)
     streams = _used(recipe, corpus, offered, request, [a.modalities for a in ablations if a.modalities])
@@ -121,7 +126,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         protocol=protocol_name,
         streams={m: s.name for m, s in streams.items()},
         parts={slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json")) for slot, p in parts.items()},
-        stages=[dataclasses.asdict(stage) for stage in recipe.stages],
+        stages=[json.loads(json.dumps(dataclasses.asdict(stage))) for stage in recipe.stages],
         train=train,
         thresholds=request.thresholds,
         allow_leak=bool(leaks),

@@ -51,7 +51,8 @@ def by_seed(records: Sequence[Record], store: Store) -> dict[int, Scored]:
         cuts = None
         if mine[0].thresholds is not None:
             cuts = np.concatenate([np.broadcast_to(np.array(r.thresholds), p.prediction.shape) for r, p in zip(mine, made, strict=True)])
-        scored[seed] = Scored(rows, evaluate(space_of(mine[0]), rows.target, rows.prediction, cuts))
+        known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
+        scored[seed] = Scored(rows, evaluate(space_of(mine[0]), rows.target, rows.prediction, cuts, known))
     return scored
 
 

@@ -120,7 +120,10 @@ def to_markdown(title: str, columns: Sequence[Column], rows: Sequence[Row], *, n
 
 
 def to_csv(columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model") -> str:
-    """For programs, unscaled and unrounded: ``<key>`` is a mean or a text; ``_sd``, ``_n``, ``_low``, ``_high`` stand where any row has them."""
+    """For programs, not scaled or rounded.
+
+    ``<key>`` is a mean or a text; ``<key>_sd``, ``_n``, ``_low``, ``_high`` follow where any row has them.
+    """
     keys = [key for column in columns for key in column.keys]
     parts = [
         (key, part)

@@ -269,9 +269,10 @@ def class_metrics(y_N: np.ndarray, p_NC: np.ndarray, words: Sequence[str]) -> di
 
 
 def multilabel_metrics(
-    y_NC: np.ndarray, p_NC: np.ndarray, words: Sequence[str], thresholds_C: np.ndarray, known_NC: np.ndarray | None = None
+    y_NC: np.ndarray, p_NC: np.ndarray, words: Sequence[str], thresholds: np.ndarray, known_NC: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Metrics of targets y (0 or 1) against probabilities p; a label is predicted where p >= its threshold.
+    """Metrics of targets y (0 or 1) against probabilities p; a label is predicted where p >= its threshold ([C], or [N, C] where
+    rows of several folds, each with thresholds of its own, are pooled).
 
     Only cells in ``known_NC`` count (None = all). micro: all cells as one; macro: mean over labels. A label without positives has no
     precision, recall, F1, AP (nan) and is left out of the means; one never predicted has precision 0. ``jaccard`` and ``jaccard_repo``
@@ -282,8 +283,9 @@ def multilabel_metrics(
     y_NC = _with_unknown(y_NC, p_NC, known_NC)
     p_NC = np.asarray(p_NC, dtype=float)
     _require(p_NC.shape[1] == len(words), f"there are {len(words)} labels and {p_NC.shape[1]} columns of predictions")
-    _require(np.shape(thresholds_C) == (len(words),), f"there are {len(words)} labels and {np.size(thresholds_C)} thresholds")
-    decided_NC = p_NC >= thresholds_C
+    shape = np.shape(thresholds)
+    _require(shape in ((len(words),), p_NC.shape), f"predictions are {p_NC.shape} and thresholds {shape}; give one a label, or one a cell")
+    decided_NC = p_NC >= thresholds
     metrics = {name: metric(y_NC, decided_NC) for name, metric in SUM_METRICS["multilabel"].items()}
     for name in ("weighted_accuracy", "weighted_f1"):
         metric = SUM_METRICS["multilabel"][name]

@@ -23,7 +23,10 @@ from merbench.results.record import SCHEMA, Record
 
 @dataclass(frozen=True)
 class Predictions:
-    """One run's test rows: ``ids`` and ``videos`` [N], ``target`` and ``prediction`` [N] or [N, C] as the metrics take them."""
+    """One run's test rows: ``ids`` and ``videos`` [N], ``target`` and ``prediction`` [N] or [N, C] as the metrics take them.
+
+    A cell of a multilabel target that is not known is nan.
+    """
 
     ids: Sequence[str]
     videos: Sequence[str]

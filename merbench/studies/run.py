@@ -124,7 +124,10 @@ def _one(
         **common,
     )
     rows = fold.rows("test")
-    return record, Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), plan.task.target[rows], predictions)
+    target = plan.task.target[rows]
+    if plan.task.known is not None and target.ndim > 1:
+        target = np.where(plan.task.known[rows], target, np.nan)
+    return record, Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)
 
 
 def _fit(plan: Plan, problem: Problem, fold: Fold, seed: int, watch: Watch) -> Fitted:

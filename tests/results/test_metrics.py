@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from sklearn import metrics as sk
@@ -25,7 +25,7 @@ from merbench.results.metrics import (
 )
 from merbench.testing.tiny import EMOTIONS, SPACES
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 scores = st.one_of(st.floats(-4, 4, allow_subnormal=False), st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, -3.0, 3.5]))
 pairs = st.lists(st.tuples(scores, scores), min_size=1, max_size=30)

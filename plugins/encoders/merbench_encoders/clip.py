@@ -26,12 +26,15 @@ class ClipConfig(Config):
     model: str = "ViT-B-32"
     """An architecture of ``open_clip.list_models()``."""
     pretrained: str | None = "openai"
-    """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or a torch file of plain tensors); None or ``random`` = untrained."""
+    """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or torch's with tensors only); None or ``random`` = untrained."""
     tuned: bool = False
 
 
 def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
-    """The weights' file and whether they were trained with QuickGELU. Raises RequestError where they are out of reach."""
+    """The weights' file and whether they were trained with QuickGELU. Raises RequestError for an unknown model or absent weights."""
+    if config.model not in open_clip.list_models():
+        near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
+        raise RequestError(f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?")
     name = config.pretrained
     if name is None or name == "random":
         return None, False
@@ -40,7 +43,9 @@ def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
     known = open_clip.get_pretrained_cfg(config.model, name)
     if not known:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(config.model)) or "none"
-        raise RequestError(f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); name one of them, or {instead}")
+        raise RequestError(
+            f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); name one of them, or {instead}"
+        )
     repo, _, file = known["hf_hub"].rpartition("/")
     names = [Path(file).with_suffix(".safetensors").name, file] if file else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
     wanted = f"the file {' or '.join(dict.fromkeys(names))} of the CLIP weights {config.model}:{name} (hub: {repo})"
@@ -54,10 +59,7 @@ def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
 
 
 def load_clip(config: ClipConfig, instead: str) -> nn.Module:
-    """The whole model. Raises RequestError, in a sentence that ends with ``instead``, for an unknown model, absent or unreadable weights."""
-    if config.model not in open_clip.list_models():
-        near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
-        raise RequestError(f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?")
+    """The whole model. Raises RequestError for an unknown model, and, ending with ``instead``, for absent or unreadable weights."""
     path, quick = _weights(config, instead)
     try:
         with warnings.catch_warnings():
@@ -66,7 +68,9 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
             return open_clip.create_model(config.model, file, force_quick_gelu=quick, pretrained_text=False, weights_only=True)
     except Exception as error:
         first = str(error).strip().split("\n")[0]
-        raise RequestError(f"{path or config.model} cannot be loaded as {config.model} ({first}); give weights of this model, or {instead}") from error
+        raise RequestError(
+            f"{path or config.model} cannot be loaded as {config.model} ({first}); give weights of this model, or {instead}"
+        ) from error
 
 
 def joint_width(config: ClipConfig) -> int:
@@ -102,7 +106,7 @@ class Tokenizer:
         self.length: int = self.bpe.context_length
 
     def __call__(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor, float]:
-        """ids [N, context length], lengths [N] up to and with the end token (0 for a missing text), share of texts longer than the context."""
+        """ids [N, context length], lengths [N] up to and with the end token (0 = no text), share of texts longer than the context."""
         ids_NL = torch.zeros(len(texts), self.length, dtype=torch.long)
         length_N = torch.zeros(len(texts), dtype=torch.long)
         cut = 0

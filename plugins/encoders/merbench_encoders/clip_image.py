@@ -15,7 +15,7 @@ from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_cl
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
 
-_INSTEAD = "use video features (--stream video=NAME --encoder video=feature-transformer) or an untrained tower (--set encoder.video.pretrained=random)"
+_INSTEAD = "use a stream of video features (--stream video=NAME) or an untrained tower (--set encoder.video.pretrained=random)"
 
 
 class Frames(NamedTuple):
@@ -54,7 +54,8 @@ class ClipImage(Tower):
 
     def prepare(self, rows: Rows) -> Rows:
         raise RequestError(
-            f"clip-image cannot read {rows.spec.name}: decoding raw clips is not in this version of merbench; use a stream of video features"
+            f"clip-image cannot read {rows.spec.name}: decoding raw clips is not in this version of merbench; "
+            "use a stream of video features (--stream video=NAME)"
         )
 
     def forward(self, inputs: Frames) -> Steps:

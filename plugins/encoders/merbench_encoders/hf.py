@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from merbench.api import Config, RequestError
@@ -57,12 +57,27 @@ def load_hf(config: HfConfig, instead: str, **changes: Any) -> tuple[nn.Module, 
             missing = [name for name in info["missing_keys"] if not any(part in name for part in _LATER)]
     except Exception as error:
         first = str(error).strip().split("\n")[0]
-        raise RequestError(f"{folder} cannot be loaded as a transformers model ({first}); give a folder made by save_pretrained(), or {instead}") from error
+        raise RequestError(
+            f"{folder} cannot be loaded as a transformers model ({first}); give a folder made by save_pretrained(), or {instead}"
+        ) from error
     if missing:
-        raise RequestError(f"the weights in {folder} lack {len(missing)} tensors, such as {min(missing)}; give complete weights, or {instead}")
+        raise RequestError(
+            f"the weights in {folder} lack {len(missing)} tensors, such as {min(missing)}; give complete weights, or {instead}"
+        )
+    depth = getattr(net.config, "num_hidden_layers", 0)
+    if not depth or net.config.is_encoder_decoder:
+        raise RequestError(f"{config.model} is not one plain encoder with hidden states; choose a model that is, or {instead}")
     if getattr(net, "pooler", None) is not None:
         net.pooler = None  # Steps are never pooled
-    depth = net.config.num_hidden_layers
     if not -depth - 1 <= config.layer <= depth:
-        raise RequestError(f"layer={config.layer} is none of the {depth + 1} hidden states of {config.model}; give one of {-depth - 1} to {depth}")
+        raise RequestError(
+            f"layer={config.layer} is none of the {depth + 1} hidden states of {config.model}; give one of {-depth - 1} to {depth}"
+        )
     return net, folder
+
+
+def hidden_state(net: Any, layer: int, **inputs: Any) -> Tensor:
+    """[B, L, D]: one hidden state; the last one as the model itself returns it, norm included."""
+    if layer in (-1, net.config.num_hidden_layers):
+        return net(**inputs).last_hidden_state
+    return net(**inputs, output_hidden_states=True).hidden_states[layer]

@@ -6,13 +6,15 @@ import json
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import Context, RequestError, Rows, Steps, StreamSpec, masked_mean
-from merbench_encoders.hf import HfConfig, hf_digest, load_hf
+from merbench_encoders.hf import HfConfig, hf_digest, hidden_state, load_hf
 from merbench_encoders.tower import Tower
 
-_INSTEAD = "use audio features (--stream audio=NAME --encoder audio=feature-transformer) or another model (--set encoder.audio.model=FOLDER)"
+_INSTEAD = "use a stream of audio features (--stream audio=NAME) or another model (--set encoder.audio.model=FOLDER)"
 
 
 class Waves(NamedTuple):
@@ -36,7 +38,9 @@ class HfAudio(Tower):
         net, folder = load_hf(config, _INSTEAD, apply_spec_augment=False, layerdrop=0.0)
         settings = net.config
         if not getattr(settings, "conv_kernel", None) or getattr(settings, "add_adapter", False):
-            raise RequestError(f"{config.model} is no model over raw waveforms of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}")
+            raise RequestError(
+                f"{config.model} is no model over raw waveforms of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}"
+            )
         super().__init__(net, config.tuned)
         file = folder / "preprocessor_config.json"
         reader = json.loads(file.read_text()) if file.exists() else {}
@@ -53,7 +57,8 @@ class HfAudio(Tower):
 
     def prepare(self, rows: Rows) -> Rows:
         raise RequestError(
-            f"hf-audio cannot read {rows.spec.name}: decoding raw clips is not in this version of merbench; use a stream of audio features"
+            f"hf-audio cannot read {rows.spec.name}: decoding raw clips is not in this version of merbench; "
+            "use a stream of audio features (--stream audio=NAME)"
         )
 
     def frames(self, samples: Tensor) -> Tensor:
@@ -73,14 +78,15 @@ class HfAudio(Tower):
         longest = max(1, int(self.frames(torch.tensor(wave_BS.shape[1]))))
         x_BLD = wave_BS.new_zeros(len(wave_BS), longest, self.width)
         there = frames_B.nonzero()[:, 0]
-        if len(there) and self.alone:
-            for i in there.tolist():
-                state_LD = self._states(wave_BS[i : i + 1, : length_B[i]], None)[0]
-                x_BLD = x_BLD.to(state_LD.dtype).index_put((torch.tensor(i), torch.arange(len(state_LD))), state_LD)
-        elif len(there):
-            state_BLD = self._states(wave_BS[there], real_BS[there].long())
-            x_BLD = x_BLD.to(state_BLD.dtype).index_put((there,), state_BLD)
+        if len(there):
+            if self.alone:
+                states = [self._states(wave_BS[i : i + 1, : length_B[i]])[0] for i in there.tolist()]
+                state_NLD = pad_sequence(states, batch_first=True)
+            else:
+                state_NLD = self._states(wave_BS[there], real_BS[there].long())
+            state_NLD = F.pad(state_NLD, (0, 0, 0, longest - state_NLD.shape[1]))
+            x_BLD = x_BLD.to(state_NLD.dtype).index_put((there,), state_NLD)
         return Steps(x_BLD, torch.arange(longest, device=wave_BS.device) < frames_B[:, None])
 
-    def _states(self, wave_BS: Tensor, attention_mask: Tensor | None) -> Tensor:
-        return self.net(wave_BS, attention_mask=attention_mask, output_hidden_states=True).hidden_states[self.layer]
+    def _states(self, wave_BS: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return hidden_state(self.net, self.layer, input_values=wave_BS, attention_mask=attention_mask)

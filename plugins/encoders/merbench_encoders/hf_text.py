@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, TensorRows, TextRows, Tokens
-from merbench_encoders.hf import HfConfig, hf_digest, load_hf
+from merbench_encoders.hf import HfConfig, hf_digest, hidden_state, load_hf
 from merbench_encoders.tower import Tower
 
 _INSTEAD = "use word vectors (--encoder text=word-vectors) or another model (--set encoder.text.model=FOLDER)"
@@ -38,8 +38,12 @@ class HfText(Tower):
         super().__init__(net, config.tuned)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if not self.tokenizer.is_fast or self.tokenizer.pad_token_id is None:
-            raise RequestError(f"{config.model} has no fast tokenizer with a padding token, which hf-text needs; choose another model, or {_INSTEAD}")
-        self.longest = min(config.longest, self.tokenizer.model_max_length)
+            raise RequestError(
+                f"{config.model} has no fast tokenizer with a padding token, which hf-text needs; choose another model, or {_INSTEAD}"
+            )
+        places = getattr(net.config, "max_position_embeddings", None) or config.longest + 2
+        # RoBERTa keeps two of its places for itself.
+        self.longest = min(config.longest, self.tokenizer.model_max_length, places - 2)
         self.layer, self.width = config.layer, int(net.config.hidden_size)
 
     @staticmethod
@@ -67,5 +71,4 @@ class HfText(Tower):
         ids_BL, mask_BL = inputs.ids_BL, inputs.mask_BL
         # A text that is not there attends to one padding piece: a softmax over nothing is NaN.
         seen_BL = mask_BL | (~mask_BL.any(1, keepdim=True) & (torch.arange(mask_BL.shape[1], device=mask_BL.device) == 0))
-        states = self.net(input_ids=ids_BL, attention_mask=seen_BL.long(), output_hidden_states=True).hidden_states
-        return Steps(states[self.layer], mask_BL)
+        return Steps(hidden_state(self.net, self.layer, input_ids=ids_BL, attention_mask=seen_BL.long()), mask_BL)

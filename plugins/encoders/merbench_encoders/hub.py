@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,7 +12,7 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from merbench.api import RequestError
 
-SECONDS = 3.0  # the client's own retries would keep a user without a network waiting for a minute
+SECONDS = 4.0
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
@@ -20,17 +21,39 @@ def _cached(repo: str, name: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
+def _ask(repo: str, name: str) -> None:
+    """Raise what the hub answers about a file, or TimeoutError. In a thread: no timeout of the client covers a dead name server."""
+    answer: list[Exception | None] = []
+
+    def ask() -> None:
+        try:
+            get_hf_file_metadata(hf_hub_url(repo, name), timeout=SECONDS)
+            answer.append(None)
+        except Exception as error:
+            answer.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    error = answer[0] if answer else TimeoutError(f"no answer in {SECONDS:.0f} seconds")
+    if error is not None:
+        raise error
+
+
 def _absent(wanted: str, repo: str, reason: object, instead: str) -> RequestError:
     first = str(reason).strip().split("\n")[0]
     return RequestError(
-        f"{wanted} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from {constants.ENDPOINT} ({type(reason).__name__}: {first}); "
+        f"{wanted} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from {constants.ENDPOINT} "
+        f"({type(reason).__name__}: {first}); "
         f"run 'hf download {repo}' where there is a network and point HF_HUB_CACHE at that cache, or {instead}"
     )
 
 
 def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path:
-    """The first of ``names`` that ``repo`` has. ``wanted`` and ``instead`` go into the sentence of the RequestError: what was asked for, and
-    how to do without it."""
+    """The first of ``names`` that ``repo`` has.
+
+    Raises RequestError within seconds; ``wanted`` (what was asked for) and ``instead`` (how to do without it) go into its sentence.
+    """
     for name in names:
         if path := _cached(repo, name):
             return path
@@ -38,7 +61,7 @@ def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path
     try:
         for name in names:
             try:
-                get_hf_file_metadata(hf_hub_url(repo, name), timeout=SECONDS)
+                _ask(repo, name)
             except EntryNotFoundError:
                 continue
             return Path(hf_hub_download(repo, name, etag_timeout=SECONDS))
@@ -55,12 +78,14 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
     if Path(model).is_dir():
         return Path(model)
     if model.startswith((".", "/", "~")):
-        raise RequestError(f"{wanted}: there is no folder {model}; name a folder made by save_pretrained() or a model of the hub, or {instead}")
+        raise RequestError(
+            f"{wanted}: there is no folder {model}; name a folder made by save_pretrained() or a model of the hub, or {instead}"
+        )
     try:
         config = _cached(model, "config.json")
         if config and (not weights or any(next(config.parent.glob(pattern), None) for pattern in WEIGHTS)):
             return config.parent
-        get_hf_file_metadata(hf_hub_url(model, "config.json"), timeout=SECONDS)
+        _ask(model, "config.json")
         wants = ["*.json", "*.txt", "*.model"]
         if weights:
             safe = any(fnmatch(name, WEIGHTS[0]) for name in HfApi().list_repo_files(model))

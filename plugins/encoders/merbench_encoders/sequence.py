@@ -6,6 +6,7 @@ import math
 from typing import Annotated, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -44,7 +45,7 @@ def sinusoids(length: int, width: int) -> Tensor:
 
 
 class BiLSTM(nn.Module):
-    """Steps [B, L, D] -> [B, L, width], half of it from each direction (Graves & Schmidhuber 2005). Masked steps are skipped; they come out 0."""
+    """Steps [B, L, D] -> [B, L, width], half of it from each direction (Graves & Schmidhuber 2005); masked steps are skipped and give 0."""
 
     class Config(Config):
         width: Annotated[int, Field(ge=2, multiple_of=2), Tune(choices=(32, 64, 128, 256))] = 64
@@ -66,6 +67,24 @@ class BiLSTM(nn.Module):
         packed = pack_padded_sequence(x_BLD, mask_BL.sum(1).clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
         y_BLD, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=mask_BL.shape[1])
         return Steps(torch.where(mask_BL[..., None], self.dropout(_take(y_BLD, order_BL.argsort(1))), 0.0), mask_BL)
+
+
+class _Block(nn.Module):
+    """Pre-LN self-attention and feed-forward. (torch's own layer imports sympy, seconds of it, when it meets a padding mask.)"""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, nn.Dropout(dropout)
+        self.norm1, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width))
+
+    def forward(self, x_BLD: Tensor, seen_BL: Tensor) -> Tensor:
+        q, k, v = self.qkv(self.norm1(x_BLD)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        p = self.dropout.p if self.training else 0.0
+        mixed_BHLE = F.scaled_dot_product_attention(q, k, v, attn_mask=seen_BL[:, None, None], dropout_p=p)
+        x_BLD = x_BLD + self.dropout(self.out(mixed_BHLE.transpose(1, 2).flatten(2)))
+        return x_BLD + self.dropout(self.mlp(self.norm2(x_BLD)))
 
 
 class Transformer(nn.Module):
@@ -96,10 +115,7 @@ class Transformer(nn.Module):
             table_LD = sinusoids(config.longest, width) if config.positions == "sinusoidal" else torch.zeros(config.longest, width)
             self.register_buffer("position_LD", table_LD, persistent=False)
         self.dropout = nn.Dropout(config.dropout)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, config.heads, 4 * width, config.dropout, "gelu", batch_first=True, norm_first=True)
-            for _ in range(config.layers)
-        )
+        self.layers = nn.ModuleList(_Block(width, config.heads, config.dropout) for _ in range(config.layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, steps: Steps) -> Steps:
@@ -108,7 +124,7 @@ class Transformer(nn.Module):
         x_BLD = self.project(torch.where(mask_BL[..., None], x_BLD, 0.0))
         x_BLD = self.dropout(x_BLD + self.position_LD[(mask_BL.cumsum(1) - 1).clamp(min=0)])
         # A row without a step attends to its zeros: a softmax over nothing is NaN.
-        hidden_BL = ~mask_BL & mask_BL.any(1, keepdim=True)
+        seen_BL = mask_BL | ~mask_BL.any(1, keepdim=True)
         for layer in self.layers:
-            x_BLD = layer(x_BLD, src_key_padding_mask=hidden_BL)
+            x_BLD = layer(x_BLD, seen_BL)
         return Steps(torch.where(mask_BL[..., None], self.norm(x_BLD), 0.0), mask_BL)

@@ -1,0 +1,61 @@
+"""What all label encoders that read the label texts share: base vectors -> (shuffled) -> projection -> unit rows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import Config, Context, LabelSpace, Queries, Tune, label_texts
+from merbench.api.labels import TextForm
+
+
+class LabelTextConfig(Config):
+    text: Annotated[TextForm, Tune(choices=("word", "template", "gloss", "word+gloss"))] = "word"
+    """What is read of a label."""
+    template: str = "a person who feels {}"
+    width: Annotated[int, Field(ge=1)] | None = None
+    """D of a trained linear projection; None = no projection."""
+    tuned: bool = False
+    shuffle: bool = False
+    """Control: each label is given another label's vector, by a fixed derangement."""
+
+
+def derangement(size: int) -> np.ndarray:
+    """[size]: a fixed random permutation that leaves nothing in its place (one label has no other place)."""
+    draw = np.random.default_rng(0)
+    order = draw.permutation(size)
+    while size > 1 and (order == np.arange(size)).any():
+        order = draw.permutation(size)
+    return order
+
+
+class LabelTexts(nn.Module):
+    """Label texts -> Queries [C, D], unit rows. A subclass gives ``vectors(space)`` [C, base] for the run's own space and any other."""
+
+    def __init__(self, config: LabelTextConfig, context: Context, base: int) -> None:
+        super().__init__()
+        self.space, self.form, self.template, self.shuffle = context.space, config.text, config.template, config.shuffle
+        self.width = config.width or base
+        self.project: nn.Linear | None = None
+        if config.width:
+            self.project = nn.Linear(base, config.width, bias=False)
+            nn.init.orthogonal_(self.project.weight)  # training starts from the cosines of the words
+
+    def texts(self, space: LabelSpace) -> tuple[str, ...]:
+        return label_texts(space, self.form, self.template)
+
+    def vectors(self, space: LabelSpace) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, space: LabelSpace | None = None) -> Queries:
+        """Raises RequestError where the labels of ``space`` cannot be told apart."""
+        emb_CD = self.vectors(space or self.space)
+        if self.shuffle:
+            emb_CD = emb_CD[derangement(len(emb_CD))]
+        if self.project is not None:
+            emb_CD = self.project(emb_CD)
+        return Queries(F.normalize(emb_CD, dim=-1))
