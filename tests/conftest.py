@@ -49,7 +49,13 @@ def merbench(tmp_path):
         environ |= {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "share"), "MERBENCH_THREADS": "1", "OMP_NUM_THREADS": "1"}
         environ |= {"PYTHONPATH": path} if path else {}
         done = subprocess.run(
-            [sys.executable, "-m", "merbench", *words], capture_output=True, text=True, env=environ | (env or {}), cwd=tmp_path, check=False, timeout=300
+            [sys.executable, "-m", "merbench", *words],
+            capture_output=True,
+            text=True,
+            env=environ | (env or {}),
+            cwd=tmp_path,
+            check=False,
+            timeout=300,
         )
         if check:
             assert done.returncode == 0, done.stderr

@@ -6,43 +6,68 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from merbench.api.component import API, Ablation, Component, Recipe, Stage
-    from merbench.api.config import Config, TrainConfig, Tune
-    from merbench.api.corpus import Corpus, Protocol, Split, Stream, Task
-    from merbench.api.errors import DataError, MerbenchError, RequestError, RunError
-    from merbench.api.hookspecs import hookimpl
-    from merbench.api.labels import GLOSSES, SENTIMENT, check_label_vectors, label_texts
-    from merbench.api.lexicon import Lexicon, Vectors, pieces_of, words_of
-    from merbench.api.ops import last_step, masked_max, masked_mean, read_out, soft_targets, task_loss
-    from merbench.api.parts import (
-        Dataset,
-        Encoder,
-        FittedModel,
-        Fusion,
-        Head,
-        LabelEncoder,
-        Metric,
-        Model,
-        Objective,
-        Prepared,
-        SplitView,
-    )
-    from merbench.api.rows import FeatureRows, Rows, TensorRows, TextRows, WordRows, gather
-    from merbench.api.types import (
-        MODALITIES,
-        Batch,
-        Context,
-        Fused,
-        LabelCounts,
-        LabelSpace,
-        Modality,
-        Output,
-        Progress,
-        Queries,
-        Steps,
-        StreamSpec,
-        Tokens,
-    )
+    from merbench.api.component import API as API
+    from merbench.api.component import Ablation as Ablation
+    from merbench.api.component import Component as Component
+    from merbench.api.component import Recipe as Recipe
+    from merbench.api.component import Stage as Stage
+    from merbench.api.config import Config as Config
+    from merbench.api.config import TrainConfig as TrainConfig
+    from merbench.api.config import Tune as Tune
+    from merbench.api.corpus import Corpus as Corpus
+    from merbench.api.corpus import Protocol as Protocol
+    from merbench.api.corpus import Split as Split
+    from merbench.api.corpus import Stream as Stream
+    from merbench.api.corpus import Task as Task
+    from merbench.api.errors import DataError as DataError
+    from merbench.api.errors import MerbenchError as MerbenchError
+    from merbench.api.errors import RequestError as RequestError
+    from merbench.api.errors import RunError as RunError
+    from merbench.api.hookspecs import hookimpl as hookimpl
+    from merbench.api.labels import GLOSSES as GLOSSES
+    from merbench.api.labels import SENTIMENT as SENTIMENT
+    from merbench.api.labels import check_label_vectors as check_label_vectors
+    from merbench.api.labels import label_texts as label_texts
+    from merbench.api.lexicon import Lexicon as Lexicon
+    from merbench.api.lexicon import Vectors as Vectors
+    from merbench.api.lexicon import pieces_of as pieces_of
+    from merbench.api.lexicon import words_of as words_of
+    from merbench.api.ops import last_step as last_step
+    from merbench.api.ops import masked_max as masked_max
+    from merbench.api.ops import masked_mean as masked_mean
+    from merbench.api.ops import read_out as read_out
+    from merbench.api.ops import soft_targets as soft_targets
+    from merbench.api.ops import task_loss as task_loss
+    from merbench.api.parts import Dataset as Dataset
+    from merbench.api.parts import Encoder as Encoder
+    from merbench.api.parts import FittedModel as FittedModel
+    from merbench.api.parts import Fusion as Fusion
+    from merbench.api.parts import Head as Head
+    from merbench.api.parts import LabelEncoder as LabelEncoder
+    from merbench.api.parts import Metric as Metric
+    from merbench.api.parts import Model as Model
+    from merbench.api.parts import Objective as Objective
+    from merbench.api.parts import Prepared as Prepared
+    from merbench.api.parts import SplitView as SplitView
+    from merbench.api.rows import FeatureRows as FeatureRows
+    from merbench.api.rows import Rows as Rows
+    from merbench.api.rows import TensorRows as TensorRows
+    from merbench.api.rows import TextRows as TextRows
+    from merbench.api.rows import WordRows as WordRows
+    from merbench.api.rows import gather as gather
+    from merbench.api.types import MODALITIES as MODALITIES
+    from merbench.api.types import Batch as Batch
+    from merbench.api.types import Context as Context
+    from merbench.api.types import Fused as Fused
+    from merbench.api.types import LabelCounts as LabelCounts
+    from merbench.api.types import LabelSpace as LabelSpace
+    from merbench.api.types import Modality as Modality
+    from merbench.api.types import Output as Output
+    from merbench.api.types import Progress as Progress
+    from merbench.api.types import Queries as Queries
+    from merbench.api.types import Steps as Steps
+    from merbench.api.types import StreamSpec as StreamSpec
+    from merbench.api.types import Tokens as Tokens
 
 _HOME = {
     "component": ("API", "Ablation", "Component", "Recipe", "Stage"),
@@ -53,7 +78,10 @@ _HOME = {
     "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "ops": ("last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
-    "parts": ("Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared", "SplitView"),
+    "parts": (
+        "Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
+        "SplitView",
+    ),
     "rows": ("FeatureRows", "Rows", "TensorRows", "TextRows", "WordRows", "gather"),
     "types": (
         "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality", "Output", "Progress", "Queries",
@@ -62,7 +90,7 @@ _HOME = {
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted(_MODULE)  # noqa: PLE0605
+__all__ = sorted(_MODULE)
 
 
 def __getattr__(name: str) -> Any:

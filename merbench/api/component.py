@@ -30,8 +30,9 @@ class Component:
                           objective (``logits`` and ``steps`` are provided by every composed model).
     provides              fusion, model: the names it puts into ``aux`` (a model also ``steps`` where it fills them).
     min_modalities        fusion, model: it is refused with fewer; ``requires``: modalities it cannot do without.
-    uses                  pretrained material it starts from: ``vectors`` (the run's word vectors). Named material's content hash
-                          becomes part of the run's identity and of its track.
+    uses                  pretrained material it starts from: ``vectors`` (the run's word vectors), ``weights`` (then the factory has a
+                          static method ``pretrained(config) -> {name: sha256}``). Its content hash becomes part of the run's
+                          identity and of its track.
     folder, obtain        dataset read from a feature folder of that name (then no target), and how a user gets it.
     known_failures        conformance check -> reason. Strict: a check named here that passes is itself a failure.
     """

@@ -45,9 +45,7 @@ class Config(BaseModel):
     @classmethod
     def tunable(cls) -> dict[str, Tune]:
         """Field name -> search range, for the fields that have one."""
-        return {
-            name: mark for name, info in cls.model_fields.items() for mark in info.metadata if isinstance(mark, Tune)
-        }
+        return {name: mark for name, info in cls.model_fields.items() for mark in info.metadata if isinstance(mark, Tune)}
 
 
 class TrainConfig(Config):

@@ -18,7 +18,9 @@ def label_texts(space: LabelSpace, form: TextForm = "word", template: str = "a p
         return space.words
     if form == "template":
         if "{}" not in template:
-            raise RequestError(f"the label template {template!r} has no {{}} for the label word; write one, such as 'a person who feels {{}}'")
+            raise RequestError(
+                f"the label template {template!r} has no {{}} for the label word; write one, such as 'a person who feels {{}}'"
+            )
         return tuple(template.replace("{}", word) for word in space.words)
     if form == "gloss":
         return space.glosses
@@ -33,7 +35,7 @@ def check_label_vectors(space: LabelSpace, emb_CD: np.ndarray, known_C: np.ndarr
     if known_C is not None and not known_C.all():
         unknown = ", ".join(repr(w) for w, k in zip(space.words, known_C, strict=True) if not k)
         raise RequestError(
-            f"no word of the label text of {unknown} has a vector; give word vectors that know it, or use its gloss (label_encoder.text=gloss)"
+            f"no word of the label text of {unknown} has a vector; give vectors that know it, or use its gloss (label_encoder.text=gloss)"
         )
     unit = emb_CD / np.maximum(np.linalg.norm(emb_CD, axis=1, keepdims=True), 1e-12)
     for i in range(len(unit)):

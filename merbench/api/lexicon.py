@@ -53,7 +53,8 @@ class Vectors:
         for pieces in ((word,), pieces_of(word)):
             rows = [self.index[p] for p in pieces if p in self.index]
             if rows:
-                return np.asarray(self.matrix[rows], dtype=np.float32).mean(axis=0)
+                mean: np.ndarray = np.asarray(self.matrix[rows], dtype=np.float32).mean(axis=0)
+                return mean
         return None
 
 

@@ -40,7 +40,7 @@ class Rows:
 
 
 class FeatureRows(Rows):
-    """``features``: Steps with x float32 [B, L, D], standardised by the TRAIN rows' mean and deviation; a NaN or inf becomes 0 (the mean)."""
+    """``features``: Steps with x float32 [B, L, D], standardised by the TRAIN rows; a NaN or inf becomes 0 (the mean)."""
 
     def __init__(self, spec: StreamSpec, values: Tensor, start_N: Tensor, length_N: Tensor, mean_D: Tensor, scale_D: Tensor) -> None:
         super().__init__(spec, start_N, length_N)
@@ -76,12 +76,12 @@ class TextRows(Rows):
 
 
 class TensorRows(NamedTuple):
-    """What ``prepare()`` may return when it has made tensors: each of ``tensors`` is [N, ...]; ``make`` builds the encoder's input of a batch."""
+    """What ``prepare()`` may return when it has made tensors, each [N, ...]; ``make`` builds the encoder's input of a batch."""
 
     tensors: tuple[Tensor, ...]
     make: Any
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         return len(self.tensors[0])
 
     def __getitem__(self, rows_B: Tensor) -> Any:  # type: ignore[override]

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 @click.command("ablate", cls=AblationCommand)
 @run_options
-@click.option("--variant", "variants", metavar="NAME", multiple=True, help="A declared ablation (repeatable; --no-X is short for variant no-X).")
+@click.option(
+    "--variant", "variants", metavar="NAME", multiple=True, help="A declared ablation (repeatable; --no-X is short for variant no-X)."
+)
 @click.pass_context
-def command(ctx: click.Context, variants: tuple[str, ...], **given: Any) -> None:
+def command(ctx: click.Context, /, variants: tuple[str, ...], **given: Any) -> None:
     """Train the full model and each variant on the same seeds, and compare them in pairs.
 
     Without a variant, every ablation that the model declares and the data allow.
@@ -94,7 +96,10 @@ def _show(title: str, model: str, kind: SpaceKind, sums: dict[str, Any], found: 
     metric = default_metric(kind)
     better = "higher" if METRICS[metric].higher_is_better else "lower"
     drawn = Table(
-        title=f"{metric} of the variant less that of the full model ({better} is better)", title_justify="left", box=None, padding=(0, 2, 0, 0)
+        title=f"{metric} of the variant less that of the full model ({better} is better)",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
     )
     drawn.add_column("variant")
     for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)", "significant"):
@@ -105,7 +110,7 @@ def _show(title: str, model: str, kind: SpaceKind, sums: dict[str, Any], found: 
             drawn.add_row(name, *numbers, "yes" if d.significant else "no", style="bold" if d.significant else "")
     show(drawn)
     click.echo(
-        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, then Holm over the variants; significant asks for both"
+        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, Holm over the variants; significant asks for both"
     )
     if caveat:
         click.echo(f"{model}: {caveat}")

@@ -134,7 +134,8 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"task {name}: {task['kind']} ({', '.join(task['words'])})")
     for name, protocol in found["protocols"].items():
         sizes = ", ".join(
-            ("" if s["fold"] is None else f"fold {s['fold']}: ") + f"{s['train']:,}/{s['valid']:,}/{s['test']:,}" for s in protocol["splits"]
+            ("" if s["fold"] is None else f"fold {s['fold']}: ") + f"{s['train']:,}/{s['valid']:,}/{s['test']:,}"
+            for s in protocol["splits"]
         )
         click.echo(f"protocol {name}: train/valid/test {sizes}; offers {', '.join(protocol['streams'])}")
     table = Table(title="streams", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
@@ -149,12 +150,18 @@ def _print(found: dict[str, Any]) -> None:
     show(table)
     if found["optimum"]:
         table = Table(
-            title="best possible on the test rows: scored (expected)", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+            title="best possible on the test rows: scored (expected)",
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            padding=(0, 2, 0, 0),
         )
         table.add_column("with")
         metrics = [m for m in found["optimum"][0] if m != "modalities"]
         for metric in metrics:
             table.add_column(metric, justify="right")
         for row in found["optimum"]:
-            table.add_row(" + ".join(row["modalities"]) or "nothing", *(f"{row[m]['scored']:.3f} ({row[m]['expected']:.3f})" for m in metrics))
+            table.add_row(
+                " + ".join(row["modalities"]) or "nothing", *(f"{row[m]['scored']:.3f} ({row[m]['expected']:.3f})" for m in metrics)
+            )
         show(table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from merbench.cli.session import Session, show, show_json
@@ -33,19 +35,23 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
         show(table)
 
 
-def _rows(session: Session, plural: str) -> list[dict[str, object]]:
+def _rows(session: Session, plural: str) -> list[dict[str, Any]]:
     if plural == "metrics":
         return _metrics(session)
     kind = "recipe" if plural == "models" else plural[:-1]
     rows = []
     for name in session.catalog.names(kind):
         plugins = session.catalog.providers(kind, name)
-        summary = next(d.summary for d in plugins[0].declarations if d.name == name and (kind == "recipe" or getattr(d, "kind", "") == kind))
+        summary = next(
+            d.summary for d in plugins[0].declarations if d.name == name and (kind == "recipe" or getattr(d, "kind", "") == kind)
+        )
         rows.append({"name": name, "summary": summary, "plugins": [p.distribution for p in plugins]})
     return rows
 
 
-def _metrics(session: Session) -> list[dict[str, object]]:
+def _metrics(session: Session) -> list[dict[str, Any]]:
     from merbench.results.metrics import METRICS
 
-    return [{"name": name, "summary": f"{' and '.join(info.kinds)}: {info.summary}", "plugins": ["merbench"]} for name, info in METRICS.items()]
+    return [
+        {"name": name, "summary": f"{' and '.join(info.kinds)}: {info.summary}", "plugins": ["merbench"]} for name, info in METRICS.items()
+    ]

@@ -56,18 +56,28 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--protocol", help="How rows are split, such as standard or folds."),
         click.option("--seeds", type=click.IntRange(1), help="Seeds 0 to N-1.  [default: 3]"),
         click.option("--seed", "seed_list", type=click.IntRange(0), multiple=True, help="This seed (repeatable; in place of --seeds)."),
-        click.option("--part", "parts", metavar="SLOT=NAME", multiple=True, help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none."),
-        click.option("--set", "settings", metavar="PART.KEY=VALUE", multiple=True, help="A setting, such as train.lr=1e-3 or fusion.heads=4."),
+        click.option(
+            "--part", "parts", metavar="SLOT=NAME", multiple=True, help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none."
+        ),
+        click.option(
+            "--set", "settings", metavar="PART.KEY=VALUE", multiple=True, help="A setting, such as train.lr=1e-3 or fusion.heads=4."
+        ),
         click.option("--encoder", "encoders", metavar="MODALITY=NAME", multiple=True, help="Another encoder for a modality."),
-        click.option("--stream", "streams", metavar="MODALITY=NAME", multiple=True, help="Another stream for a modality (merbench data show D)."),
+        click.option(
+            "--stream", "streams", metavar="MODALITY=NAME", multiple=True, help="Another stream for a modality (merbench data show D)."
+        ),
         click.option("--modalities", metavar="LIST", help="Only these, such as text,audio."),
         click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (train.epochs)."),
-        click.option("--thresholds", default="fixed:0.5", show_default=True, help="Multilabel: fixed:T, tuned_on_valid, tuned_on_valid_per_label."),
+        click.option(
+            "--thresholds", default="fixed:0.5", show_default=True, help="Multilabel: fixed:T, tuned_on_valid, tuned_on_valid_per_label."
+        ),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
         click.option("--threads", type=click.IntRange(1), envvar="MERBENCH_THREADS", help="CPU threads of torch.  [default: at most 4]"),
         click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."),
         click.option("--vectors", metavar="NAME|FILE", multiple=True, help="Word vectors, side by side.  [default: all in DATA/vectors]"),
-        click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."),
+        click.option(
+            "--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."
+        ),
         click.option("--force", is_flag=True, help="Run again what the store holds already."),
         click.option("--allow-leak", is_flag=True, help="Accept, and mark for ever, a stream fitted on labels of evaluated rows."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
@@ -85,7 +95,9 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     settings: dict[str, Any] = {}
     for slot, name in parse_settings(given["parts"], "--part").items():
         if slot not in PARTS:
-            raise RequestError(f"--part {slot}={name}: a part is one of {', '.join(PARTS)}; encoders are named with --encoder MODALITY=NAME")
+            raise RequestError(
+                f"--part {slot}={name}: a part is one of {', '.join(PARTS)}; encoders are named with --encoder MODALITY=NAME"
+            )
         settings[slot.replace("-", "_")] = name
     settings |= {f"encoder.{m}": name for m, name in _by_modality(given["encoders"], "--encoder").items()}
     settings |= {key.replace("label-encoder.", "label_encoder."): v for key, v in parse_settings(given["settings"], "--set").items()}
@@ -115,7 +127,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
 
 
 def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
-    named = {}
+    named: dict[str, str] = {}
     for pair in pairs:
         modality, sign, name = pair.partition("=")
         if not sign or not name or modality not in MODALITIES:

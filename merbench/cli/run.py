@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command("run", cls=AblationCommand)
 @run_options
 @click.pass_context
-def command(ctx: click.Context, **given: Any) -> None:
+def command(ctx: click.Context, /, **given: Any) -> None:
     """Train and score a model; what the store holds already is not run again.
 
     --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate compares them).

@@ -28,7 +28,8 @@ def subsets(modalities: Iterable[Modality]) -> tuple[tuple[Modality, ...], ...]:
 
 
 def _seven(y: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(y, -3, 3))
+    rounded: np.ndarray = np.round(np.clip(y, -3, 3))
+    return rounded
 
 
 # What one row adds to each score, of its target and its prediction.

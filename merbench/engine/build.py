@@ -32,16 +32,16 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device) -> Problem:
     """Equal arguments give equal initial weights, whatever was built before."""
     torch.manual_seed(derive(seed, "init", fold.split.fold))
     parts, context = plan.parts, fold.context
-    encoders = {
-        m: parts[f"encoder.{m}"].factory(parts[f"encoder.{m}"].config, context, context.streams[m]) for m in context.streams
-    }
+    encoders = {m: parts[f"encoder.{m}"].factory(parts[f"encoder.{m}"].config, context, context.streams[m]) for m in context.streams}
     # Before anything else is made: an encoder may learn its vocabulary, and so its shape, from the rows it will see.
     train = fold.data("train", encoders, device)
     measured = {m: {**_not_finite(fold, m), **getattr(e, "measured", {})} for m, e in encoders.items()}
     valid = fold.data("valid", encoders, device)
     for name, split in (("train", train), ("valid", valid)):
         if not len(split):
-            raise RequestError(f"the {name} split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol")
+            raise RequestError(
+                f"the {name} split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol"
+            )
 
     if "model" in parts:
         model: nn.Module = parts["model"].factory(parts["model"].config, context, encoders)

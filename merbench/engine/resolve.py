@@ -32,7 +32,14 @@ from merbench.results.metrics import choose_thresholds
 from merbench.results.record import Track
 from merbench.results.spec import PartSpec, RunSpec
 
-_KINDS = {"fusion": "fusion", "head": "head", "label_encoder": "label-encoder", "model": "model", "encoder": "encoder", "objective": "objective"}
+_KINDS = {
+    "fusion": "fusion",
+    "head": "head",
+    "label_encoder": "label-encoder",
+    "model": "model",
+    "encoder": "encoder",
+    "objective": "objective",
+}
 
 
 @dataclass(frozen=True)
@@ -231,21 +238,25 @@ def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modal
         fusion, head = parts["fusion"].component, parts["head"].component
         source = f"fusion {fusion.name}"
         provided = {"logits", "steps", *fusion.provides, *queries}
-        for part in (fusion, head):
-            if "queries" in part.needs and not queries:
-                raise RequestError(f"{part.kind} {part.name} needs label queries, and this run has no label encoder; give one or take another {part.kind}")
+        for needy in (fusion, head):
+            if "queries" in needy.needs and not queries:
+                raise RequestError(f"{needy.kind} {needy.name} needs label queries, and this run has no label encoder; give one")
         if fusion.returns not in head.accepts:
             raise RequestError(f"head {head.name} accepts {' and '.join(head.accepts)}, and fusion {fusion.name} returns {fusion.returns}")
     for slot, part in parts.items():
         component = part.component
         if slot.startswith("objective.") and (lacking := sorted(set(component.needs) - provided)):
-            raise RequestError(f"objective {component.name} needs {', '.join(lacking)}, and {source} provides {', '.join(sorted(provided))}")
+            raise RequestError(
+                f"objective {component.name} needs {', '.join(lacking)}, and {source} provides {', '.join(sorted(provided))}"
+            )
         if len(streams) < component.min_modalities:
             raise RequestError(
-                f"{component.kind} {component.name} needs at least {component.min_modalities} modalities, and this run has {', '.join(streams)}"
+                f"{component.kind} {component.name} needs at least {component.min_modalities} modalities; there are {', '.join(streams)}"
             )
         if missing := [m for m in component.requires if m not in streams]:
-            raise RequestError(f"{component.kind} {component.name} cannot do without {', '.join(missing)}, and this run has {', '.join(streams)}")
+            raise RequestError(
+                f"{component.kind} {component.name} cannot do without {', '.join(missing)}, and this run has {', '.join(streams)}"
+            )
 
 
 def _as_read(stream: Stream, encoder: Component) -> Stream:

@@ -114,7 +114,8 @@ class Fold:
         rows: np.ndarray = getattr(self.split, name)
         if self.task.known is None or self.task.known.ndim > 1:
             return rows
-        return rows[self.task.known[rows]]
+        known: np.ndarray = rows[self.task.known[rows]]
+        return known
 
     def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
         """A split with each encoder's ``prepare()`` applied."""

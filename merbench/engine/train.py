@@ -104,7 +104,7 @@ def _run_stage(
             at = Progress(epoch, step, stage.name)
             with mixed:
                 out = model(batch)
-                terms = {k: v for objective in objectives.values() for k, v in objective(model, batch, out, at).items()}
+                terms = {f"{name}.{k}": v for name, objective in objectives.items() for k, v in objective(model, batch, out, at).items()}
                 loss = torch.stack(list(terms.values())).sum()
             first = step - step % config.accumulate
             (loss / min(config.accumulate, batches - first)).backward()
@@ -121,12 +121,14 @@ def _run_stage(
                     average.update_parameters(model)
                 with torch.no_grad():
                     for objective in objectives.values():
-                        if hasattr(objective, "after_step"):
-                            objective.after_step(model, batch, out, at)
+                        if after_step := getattr(objective, "after_step", None):
+                            after_step(model, batch, out, at)
 
         means = {name: float(value) / total for name, value in sums.items()}
         if bad := [name for name, value in means.items() if not math.isfinite(value)]:
-            raise RunError(f"the loss term {bad[0]!r} is not finite in epoch {epoch} of stage {stage.name!r}; lower train.lr or set train.clip_norm")
+            raise RunError(
+                f"the loss term {bad[0]!r} is not finite in epoch {epoch} of stage {stage.name!r}; lower train.lr or set train.clip_norm"
+            )
         scored = average.module if average else model
         value = score(scored)
         better = score.sign * value if math.isfinite(value) else -math.inf

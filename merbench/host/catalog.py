@@ -55,8 +55,8 @@ class Catalog:
         except Exception as error:
             plugin = self.providers(component.kind, component.name)[0]
             raise RequestError(
-                f"{component.kind} {component.name!r} of {plugin.distribution} {plugin.version} cannot be loaded from {component.target!r}: "
-                f"{type(error).__name__}: {error}"
+                f"{component.kind} {component.name!r} of {plugin.distribution} {plugin.version} cannot be loaded "
+                f"from {component.target!r}: {type(error).__name__}: {error}"
             ) from error
 
     def _only(self, kind: str, name: str) -> Component | Recipe:
@@ -67,7 +67,7 @@ class Catalog:
         if offers:
             who = " and ".join(f"{p.distribution} {p.version} (plugin {p.name!r})" for p, _ in offers)
             raise RequestError(
-                f"{word} {name!r} is offered by {who}; uninstall one of them, or leave one out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
+                f"{word} {name!r} is offered by {who}; uninstall one, or leave it out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
             )
         message = unknown(word, name, self.names(kind), f"merbench list {word}s shows them all")
         if broken := [f"{p.name!r} of {p.distribution}: {p.error}" for p in self.plugins if p.error]:

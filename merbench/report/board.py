@@ -16,7 +16,7 @@ Scores = Mapping[str, Summary]
 
 @dataclass(frozen=True)
 class Optimum:
-    """Scores of the best possible predictor on the same test rows, by what it is given (``nothing``, ``text``, ``text + audio + video``)."""
+    """Scores of the best possible predictor on the same test rows, by what it is given (``nothing``, ``text``, ...)."""
 
     scored: Mapping[str, Mapping[str, float]]
     best: str
@@ -95,4 +95,3 @@ def as_json(scores: Scores) -> dict[str, dict[str, float | int | None]]:
 
 def _null(value: float) -> float | None:
     return None if math.isnan(value) else value
-

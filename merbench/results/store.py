@@ -89,7 +89,7 @@ class Store:
             write_atomic(self.runs / f"{record.run_id}.json", record.model_dump_json(indent=1).encode())
         except OSError as error:
             raise RequestError(
-                f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); make room there or choose another --store DIR, "
+                f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); make room or choose another --store DIR, "
                 "and run again: what was written before is whole"
             ) from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merbench.report.stats import holm, paired_interval, sign_flip
+from merbench.report.stats import Interval, holm, paired_interval, sign_flip, significant
 from merbench.report.summary import Scored
 from merbench.results.metrics import METRICS
 
@@ -27,7 +27,7 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        return (self.low > 0 or self.high < 0) and self.p_holm < 0.05
+        return significant(Interval(self.mean, self.low, self.high), self.p_holm)
 
 
 def differences(base: Mapping[int, Scored], variant: Mapping[int, Scored], metrics: Sequence[str]) -> dict[str, Difference]:
@@ -44,8 +44,8 @@ def differences(base: Mapping[int, Scored], variant: Mapping[int, Scored], metri
         if any(x is None or y is None for x, y in pairs):
             continue
         each = np.array([x - y for x, y in pairs if x is not None and y is not None])
-        interval = paired_interval(metric, rows.target, a, b, np.array(rows.videos))
-        found[metric] = Difference(float(each.mean()), interval.low, interval.high, sign_flip(each))
+        interval = paired_interval(metric, rows.target, a, b, rows.videos)
+        found[metric] = Difference(float(each.mean()), interval.low, interval.high, sign_flip(each.tolist()))
     return found
 
 

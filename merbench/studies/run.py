@@ -162,7 +162,9 @@ def _score(
 
     test = fold.data("test", problem.encoders, device)
     if not len(test):
-        raise RequestError(f"the test split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol")
+        raise RequestError(
+            f"the test split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol"
+        )
     on_test = predict(problem.model, test, space)
     known = None if test.known is None else test.known.numpy()
     return valid, evaluate(space, test.target.numpy(), on_test, cut, known), cut, on_test

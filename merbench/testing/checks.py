@@ -86,4 +86,3 @@ def _own_names(plugin: Plugin) -> None:
         assert key not in seen, f"{key[0]} {key[1]} is declared twice"
         assert not isinstance(d, Component) or d.kind in COMPONENT_KINDS, f"{d.name}: unknown kind {getattr(d, 'kind', '')!r}"
         seen.add(key)
-

@@ -34,7 +34,9 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
 def _factory(catalog: Catalog, component: Component) -> tuple[Any, Config]:
     factory = catalog.load(component)
     kind = getattr(factory, "Config", None)
-    assert isinstance(kind, type) and issubclass(kind, Config), f"{component.target} has no class attribute Config that is a merbench.api.Config"
+    assert isinstance(kind, type) and issubclass(kind, Config), (
+        f"{component.target} has no class attribute Config that is a merbench.api.Config"
+    )
     return factory, kind()
 
 
@@ -100,7 +102,7 @@ def rowwise(f: Callable[[dict[Modality, Steps]], Tensor], parts: dict[Modality, 
 def gradient(module: nn.Module, value: Tensor) -> None:
     """Every trained parameter has a gradient that is not zero."""
     weights = torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
-    (value.float() * weights).sum().backward()  # type: ignore[no-untyped-call]
+    (value.float() * weights).sum().backward()
     dead = [n for n, p in module.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
     assert not dead, f"no gradient reaches {', '.join(dead[:4])}{' ...' if len(dead) > 4 else ''}"
 
@@ -195,7 +197,8 @@ def _fusions(catalog: Catalog, component: Component) -> list[tuple[Any, dict[Mod
                 continue
             parts = {m: s for m, s in tiny.parts().items() if m in modalities}
             torch.manual_seed(0)
-            fusion = factory(config, tiny.context(modalities=tuple(parts)), {m: 6 for m in parts}, None if queries is None else QUERY_WIDTH)
+            query_width = None if queries is None else QUERY_WIDTH
+            fusion = factory(config, tiny.context(modalities=tuple(parts)), dict.fromkeys(parts, 6), query_width)
             made.append((fusion.eval(), parts, queries))
     return made
 
@@ -236,7 +239,9 @@ def _heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused, Que
 def _head_shape(catalog: Catalog, component: Component) -> None:
     for head, fused, queries in _heads(catalog, component):
         logits_BC = head(fused, queries)
-        assert logits_BC.ndim == 2 and logits_BC.shape[1] in (1, len(tiny.SPACES["score"].words)), f"logits of a score are {tuple(logits_BC.shape)}"
+        assert logits_BC.ndim == 2 and logits_BC.shape[1] in (1, len(tiny.SPACES["score"].words)), (
+            f"logits of a score are {tuple(logits_BC.shape)}"
+        )
         permuted = head(Fused(fused.z_BCD[PERMUTED]), queries)
         _close(logits_BC[PERMUTED], permuted, "rows were permuted")
 
@@ -275,7 +280,9 @@ def _dataset(catalog: Catalog, component: Component) -> None:
         assert len(task.target) == size and np.isfinite(task.target).all(), f"task {name}: targets are not {size} finite values"
     for stream in corpus.streams.values():
         end = stream.start + stream.length
-        assert len(end) == size and (stream.length >= 0).all() and (end[stream.length > 0] <= len(stream.values)).all(), f"stream {stream.name} points beyond its values"
+        assert len(end) == size and (stream.length >= 0).all() and (end[stream.length > 0] <= len(stream.values)).all(), (
+            f"stream {stream.name} points beyond its values"
+        )
     for name, protocol in corpus.protocols.items():
         assert set(protocol.streams) <= set(corpus.streams), f"protocol {name} offers a stream that is not there"
         for split in protocol.splits:
@@ -294,7 +301,11 @@ _BY_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
         "gradient reaches every parameter": _encoder_gradient,
         "state round-trips": partial(_state, _encoder),
     },
-    "label-encoder": {"declared width": _label_width, "another label space": _label_space, "state round-trips": partial(_state, _label_encoder)},
+    "label-encoder": {
+        "declared width": _label_width,
+        "another label space": _label_space,
+        "state round-trips": partial(_state, _label_encoder),
+    },
     "fusion": {
         "declared width": _fusion_width,
         **{name: partial(_fusion_rows, check) for name, check in _ROWS.items()},

@@ -65,7 +65,16 @@ def _trained(plan: Plan, seed: int = 0) -> tuple[Problem, Fold]:
     if plan.recipe.fits:
         problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
     else:
-        fit(problem.model, problem.objectives, problem.train, problem.valid, space=fold.space, config=plan.train, stages=plan.stages, seed=seed)
+        fit(
+            problem.model,
+            problem.objectives,
+            problem.train,
+            problem.valid,
+            space=fold.space,
+            config=plan.train,
+            stages=plan.stages,
+            seed=seed,
+        )
     return problem, fold
 
 
@@ -116,7 +125,10 @@ def _gradient(catalog: Catalog, recipe: Recipe) -> None:
             for name, objective in problem.objectives.items():
                 if not stage.objectives or name in stage.objectives:
                     torch.stack(list(objective(problem.model, batch, out, at).values())).sum().backward(retain_graph=True)
-    trained = [*problem.model.named_parameters(), *((f"{k}.{n}", p) for k, o in problem.objectives.items() for n, p in o.named_parameters())]
+    trained = [
+        *problem.model.named_parameters(),
+        *((f"{k}.{n}", p) for k, o in problem.objectives.items() for n, p in o.named_parameters()),
+    ]
     dead = [n for n, p in trained if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
     assert not dead, f"no gradient reaches {', '.join(dead[:4])}{' ...' if len(dead) > 4 else ''}"
 
@@ -125,7 +137,9 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
     plan = _plan(catalog, recipe)
     eight = np.arange(8)
     problem, fold = _problem(plan, split=Split(eight, eight, eight))
-    config = TrainConfig(epochs=150, patience=150, batch_size=8, lr=max(plan.train.lr, 3e-3), weight_decay=0, schedule="constant", clip_norm=1.0)
+    config = TrainConfig(
+        epochs=150, patience=150, batch_size=8, lr=max(plan.train.lr, 3e-3), weight_decay=0, schedule="constant", clip_norm=1.0
+    )
     stages = [dataclasses.replace(stage, epochs=None, settings={}) for stage in plan.stages] or [Stage()]
     fit(problem.model, problem.objectives, problem.train, problem.train, space=fold.space, config=config, stages=stages, seed=0)
     batch = problem.train.batch(torch.arange(8))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import torch
+
 from merbench.engine.build import build
 from merbench.engine.optimise import make_optimiser, make_schedule
 from merbench.engine.resolve import Request, resolve

@@ -83,7 +83,9 @@ def test_what_does_not_fit_is_refused(plan, request_, sentence):
 
 
 def test_a_modality_that_is_not_offered_is_refused_by_name(plan, corpus):
-    only_text = dataclasses.replace(corpus, protocols={"standard": dataclasses.replace(corpus.protocols["standard"], streams=("text.words",))})
+    only_text = dataclasses.replace(
+        corpus, protocols={"standard": dataclasses.replace(corpus.protocols["standard"], streams=("text.words",))}
+    )
     with pytest.raises(RequestError, match="offers text here"):
         plan("ridge", on=only_text, modalities=("audio",))
     with pytest.raises(RequestError, match="needs at least 2 modalities"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from itertools import chain
 
 import pytest
 import torch
@@ -77,7 +78,10 @@ def test_fit_is_the_loop_that_one_would_write_by_hand():
 
     bare, data = model(), split(20, 0)
     optimiser = torch.optim.AdamW(
-        [{"params": [p for p in bare.parameters() if p.ndim > 1], "weight_decay": 0.01}, {"params": [p for p in bare.parameters() if p.ndim < 2], "weight_decay": 0.0}],
+        [
+            {"params": [p for p in bare.parameters() if p.ndim > 1], "weight_decay": 0.01},
+            {"params": [p for p in bare.parameters() if p.ndim < 2], "weight_decay": 0.0},
+        ],
         lr=0.05,
     )
     total, warm = 9, 1
@@ -135,7 +139,7 @@ def test_order_does_not_depend_on_what_the_model_draws():
         fit(model(dropout), {"task": Spy()}, split(20, 0), split(9, 1), space=SPACE, config=TrainConfig(epochs=2, batch_size=8))
         seen.append(rows)
     assert seen[0] == seen[1]
-    assert sorted(sum(seen[0][:3], [])) == list(range(20)), "an epoch shows every row once, the last incomplete batch included"
+    assert sorted(chain.from_iterable(seen[0][:3])) == list(range(20)), "an epoch shows every row once, the last incomplete batch included"
 
 
 def test_accumulated_batches_equal_one_large_batch_and_the_last_group_counts():
@@ -194,7 +198,7 @@ def test_a_loss_that_is_not_finite_names_its_term():
         def forward(self, model, batch, out, at):
             return {"fine": out.logits_BC.mean(), "broken": out.logits_BC.mean() * float("nan")}
 
-    with pytest.raises(RunError, match="'broken' is not finite in epoch 0"):
+    with pytest.raises(RunError, match=r"'task\.broken' is not finite in epoch 0"):
         fit(model(), {"task": Broken()}, split(8, 0), split(8, 1), space=SPACE, config=TrainConfig(epochs=1))
 
 

@@ -47,9 +47,11 @@ def test_guests_parts_run_through_the_program(merbench, good):
 
 
 def test_guests_whole_model_trains_with_its_own_objective(merbench, good):
-    done = merbench("run", "--model", "guest-whole", "--dataset", "sample", "--seeds", "1", "--epochs", "2", "--json", path=good, check=True)
+    done = merbench(
+        "run", "--model", "guest-whole", "--dataset", "sample", "--seeds", "1", "--epochs", "2", "--json", path=good, check=True
+    )
     (record,) = loads(done.stdout)["runs"]
-    assert set(record["history"][0]["loss"]) == {"l1", "agree"}
+    assert set(record["history"][0]["loss"]) == {"task.l1", "guest-agree.agree"}
 
 
 def test_guests_fusion_and_head_replace_ours(merbench, good):

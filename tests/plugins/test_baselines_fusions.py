@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from merbench.api import RequestError, Steps
+from merbench.api import RequestError, Steps, masked_mean
 from merbench.testing import tiny
 from merbench_baselines import early, late, layers, lmf, mult, pool, tfn
 
@@ -44,6 +44,18 @@ def test_last_state_is_that_of_an_lstm_on_the_row_alone():
         close(got, module.lstm(x_LD[None])[0][0, -1] if len(x_LD) else torch.zeros(7))
 
 
+def test_groups_of_like_length_are_put_back_in_order():
+    steps = {"a": tiny.steps(37, 9, missing=[5]), "b": tiny.steps(37, 3, seed=1)}
+    seen = []
+
+    def f(parts):
+        seen.append({m: s.mask_BL for m, s in parts.items()})
+        return torch.cat([masked_mean(*s) for s in parts.values()], 1)
+
+    close(layers.by_length(f, steps), torch.cat([masked_mean(*s) for s in steps.values()], 1))
+    assert len(seen) > 1 and all(mask_BL[:, -1].any() or mask_BL.shape[1] == 1 for group in seen for mask_BL in group.values())
+
+
 def test_compact_moves_real_steps_to_the_front():
     x_BLD = torch.arange(4.0)[None, :, None]
     moved = layers.compact(Steps(x_BLD, torch.tensor([[False, True, False, True]])))
@@ -60,7 +72,7 @@ def test_utterance_nets_are_their_equations():
                 close(h[m][row], torch.zeros(3))
                 continue
             first = nets.read[m]
-            h_H = first.lstm(x_LD[None])[0][0, -1] if m == "text" else (first[1].weight @ x_LD.mean(0) + first[1].bias).relu()
+            h_H = first.lstm(x_LD[None])[0][0, -1] if m == "text" else (first[0].weight @ x_LD.mean(0) + first[0].bias).relu()
             close(h[m][row], (nets.narrow[m][1].weight @ h_H + nets.narrow[m][1].bias).relu())
 
 

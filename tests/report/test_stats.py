@@ -100,6 +100,7 @@ def test_decisions_and_unknown_cells_of_a_multilabel_task():
     y, p, _, videos = case("multilabel")
     known = np.random.default_rng(1).random(y.shape) < 0.7
     unknown = np.where(known, y, np.nan)
+    p[:, ::3] = 0.5  # reached, so predicted
     assert interval("micro_f1", y, p >= 0.5, videos) == interval("micro_f1", y, p, videos)
     means = [multilabel_metrics(y, p_NC, "abc", np.full(3, 0.5), known)["micro_f1"] for p_NC in p]
     assert interval("micro_f1", unknown, p, videos).mean == pytest.approx(np.mean(means))

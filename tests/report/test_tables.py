@@ -64,6 +64,7 @@ def test_equal_as_shown_is_equally_best_and_one_row_is_no_contest():
     tied = [Row(name, {"mae": Cell(mean)}) for name, mean in (("a", 0.95001), ("b", 0.94999), ("c", 0.951))]
     columns = metric_columns(["mae"])
     assert to_markdown("", columns, tied).count("**0.950**") == 2
+    assert to_markdown("", columns, [*tied, Row("floor", {"mae": Cell(0.95)}, "floors")]).count("**0.950**") == 2
     assert "**" not in to_markdown("", columns, tied[:1])
     assert "**" not in to_markdown("", [Column("p", ("mae",))], tied)
     assert "| 0.000 |" in to_markdown("", columns, [Row("a", {"mae": Cell(-1e-9)})])

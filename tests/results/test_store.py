@@ -51,7 +51,9 @@ def test_what_is_put_comes_back(tmp_path):
         lambda runs, name: (runs / f"{name}.json").write_text("{"),
         lambda runs, name: (runs / f"{name}.json").write_bytes(b"\xff\xfe"),
         lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace('"seed"', '"sead"')),
-        lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace('"schema_number": 1', '"schema_number": 2')),
+        lambda runs, name: (runs / f"{name}.json").write_text(
+            (runs / f"{name}.json").read_text().replace('"schema_number": 1', '"schema_number": 2')
+        ),
         lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace(name, "f" * 16)),
         lambda runs, name: (runs / f"{name}.safetensors").write_bytes((runs / f"{name}.safetensors").read_bytes()[:-3]),
         lambda runs, name: (runs / f"{name}.safetensors").unlink(),
@@ -107,10 +109,12 @@ def test_a_store_that_is_a_file_is_refused(tmp_path):
 
 
 def test_run_id_depends_on_everything_that_decides_the_numbers_and_on_nothing_else():
-    base = run_id(spec(), {"data": "x"}, 0, None)
-    assert base == run_id(spec(), {"data": "x"}, 0, None)
-    assert len({base, run_id(spec(), {"data": "y"}, 0, None), run_id(spec(), {"data": "x"}, 1, None), run_id(spec(), {"data": "x"}, 0, 0),
-                run_id(spec(train=TrainConfig(lr=2e-3)), {"data": "x"}, 0, None), run_id(spec(model="n"), {"data": "x"}, 0, None)}) == 6  # fmt: skip
+    def name(other=None, data="x", seed=0, fold=None):
+        return run_id(other or spec(), {"data": data}, seed, fold)
+
+    assert name() == name()
+    changed = (name(data="y"), name(seed=1), name(fold=0), name(spec(train=TrainConfig(lr=2e-3))), name(spec(model="n")))
+    assert len({name(), *changed}) == 6
 
 
 def test_canonical_json_ignores_order():

@@ -26,7 +26,12 @@ def in_folds(corpus, count: int = 3):
     """The same corpus with a protocol of folds beside the standard one."""
     rows = np.arange(len(corpus))
     splits = tuple(
-        Split(rows[(rows % count != k) & (rows % count != (k + 1) % count)], rows[rows % count == (k + 1) % count], rows[rows % count == k], fold=k)
+        Split(
+            rows[(rows % count != k) & (rows % count != (k + 1) % count)],
+            rows[rows % count == (k + 1) % count],
+            rows[rows % count == k],
+            fold=k,
+        )
         for k in range(count)
     )
     protocol = dataclasses.replace(corpus.protocols["standard"], splits=splits)

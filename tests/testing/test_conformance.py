@@ -64,7 +64,9 @@ class LooksAtOtherRows(Sound):
 
 class DividesByLength(Sound):
     def pooled(self, parts):
-        return torch.stack([self.project[m](s.x_BLD.mul(s.mask_BL[..., None]).sum(1) / s.mask_BL.sum(1, keepdim=True)) for m, s in parts.items()]).mean(0)
+        return torch.stack(
+            [self.project[m](s.x_BLD.mul(s.mask_BL[..., None]).sum(1) / s.mask_BL.sum(1, keepdim=True)) for m, s in parts.items()]
+        ).mean(0)
 
 
 class UnusedParameter(Sound):

@@ -44,8 +44,8 @@ class EarlyFusionLSTM(nn.Module):
 
     class Config(Config):
         hidden: Width = 128
-        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
-        dropout: Dropout = 0.4
+        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 1
+        dropout: Dropout = 0.5
         """On the inputs and between the LSTM's layers."""
 
     def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None:
@@ -59,6 +59,8 @@ class EarlyFusionLSTM(nn.Module):
         count = {m: steps.mask_BL.sum(1) for m, steps in parts.items()}
         longest_B = torch.stack(list(count.values())).amax(0)
         length_B = torch.where(count["text"] > 0, count["text"], longest_B) if "text" in count else longest_B
-        x_BTD = torch.cat([resample(steps, length_B) for steps in parts.values()], 2)
+        # Dropout comes before, so that a step which is held throughout is not known after all from its many copies.
+        dropped = [Steps(self.dropout(steps.x_BLD), steps.mask_BL) for steps in parts.values()]
+        x_BTD = torch.cat([resample(steps, length_B) for steps in dropped], 2)
         mask_BT = torch.arange(x_BTD.shape[1], device=x_BTD.device) < length_B[:, None]
-        return Fused(self.lstm(Steps(self.dropout(x_BTD), mask_BT))[:, None])
+        return Fused(self.lstm(Steps(x_BTD, mask_BT))[:, None])

@@ -65,7 +65,7 @@ def _recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="text-only", summary="BiLSTM over the text alone: the control of every fusion model", modalities=("text",),
         encoders={"words": "word-bilstm", "strings": "word-bilstm", "features": "feature-bilstm"}, fusion="pool", head="mlp",
-        settings={"encoder.width": 128, "fusion.pooling": "max", "train.batch_size": 32, "train.lr": 1e-3, "train.weight_decay": 1e-2},
+        settings={"encoder.width": 128, "fusion.pooling": "max"},
     )  # fmt: skip
     yield Recipe(
         name="early-fusion-lstm", summary="EF-LSTM: all modalities side by side into one LSTM",
@@ -96,7 +96,7 @@ def _recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="mult", summary="Multimodal Transformer (Tsai et al. 2019)", min_modalities=2,
         encoders=VECTORS, fusion="mult", head="linear",
-        settings={"train.batch_size": 32, "train.lr": 1e-3, "train.weight_decay": 5e-3},
+        settings={"train.batch_size": 64, "train.lr": 1e-3, "train.weight_decay": 5e-3},
         ablations=(
             Ablation(name="text-target", summary="only text attends to the others", settings={"fusion.targets": ["text"]}),
             Ablation(name="no-memory", summary="no self-attention after the crossmodal one", settings={"fusion.memory_layers": 0}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -29,11 +29,31 @@ def compact(steps: Steps) -> Steps:
     return Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
 
 
+def _cut(steps: Steps, rows: Tensor) -> Steps:
+    """Some rows, without the steps that are padding in all of them."""
+    mask_BL = steps.mask_BL[rows]
+    used = mask_BL.any(0).nonzero()
+    end = int(used[-1]) + 1 if len(used) else 1
+    return Steps(steps.x_BLD[rows, :end], mask_BL[:, :end])
+
+
+def by_length(f: Callable[[dict[str, Steps]], Tensor], parts: Mapping[str, Steps]) -> Tensor:
+    """f(parts) [B, ...], on a CPU computed in up to four groups of rows of like length.
+
+    A batch is padded to its longest utterance, several times the usual one. A GPU runs the whole faster than the pieces.
+    """
+    masks = [steps.mask_BL for steps in parts.values()]
+    if masks[0].is_cuda:
+        return f(dict(parts))
+    order_B = torch.stack([mask_BL.sum(1) for mask_BL in masks]).sum(0).argsort(stable=True)
+    made = [f({m: _cut(steps, rows) for m, steps in parts.items()}) for rows in order_B.chunk(max(1, min(4, len(order_B) // 8)))]
+    return torch.cat(made)[order_B.argsort()]
+
+
 class LastState(nn.Module):
     """LSTM -> [B, hidden], the state after the last real step; zeros where there is none.
 
-    The recurrence runs forward only, so what follows the last real step cannot reach it. Rows of like length run together: a batch
-    is padded to its longest utterance, often four times the usual one.
+    The recurrence runs forward only, so what follows the last real step cannot reach it.
     """
 
     def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
@@ -41,14 +61,7 @@ class LastState(nn.Module):
         self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
 
     def forward(self, steps: Steps) -> Tensor:
-        x_BLD, mask_BL = compact(steps)
-        length_B = mask_BL.sum(1)
-        order_B = length_B.argsort()
-        last = []
-        for rows in order_B.chunk(4):
-            longest = max(1, int(length_B[rows[-1]]))
-            last.append(last_step(self.lstm(x_BLD[rows, :longest])[0], mask_BL[rows, :longest]))
-        return torch.cat(last)[order_B.argsort()]
+        return by_length(lambda parts: last_step(self.lstm(parts["x"].x_BLD)[0], parts["x"].mask_BL), {"x": compact(steps)})
 
 
 class UtteranceNets(nn.Module):
@@ -60,9 +73,10 @@ class UtteranceNets(nn.Module):
     def __init__(self, widths: Mapping[Modality, int], hidden: int, width: int, dropout: float) -> None:
         super().__init__()
         self.widths = widths
+        self.dropout = nn.Dropout(dropout)
 
         def read(m: Modality, w: int) -> nn.Module:
-            return LastState(w, hidden) if m == "text" else nn.Sequential(nn.Dropout(dropout), nn.Linear(w, hidden), nn.ReLU())
+            return LastState(w, hidden) if m == "text" else nn.Sequential(nn.Linear(w, hidden), nn.ReLU())
 
         self.read = nn.ModuleDict({m: read(m, w) for m, w in widths.items()})
         self.narrow = nn.ModuleDict({m: nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, width), nn.ReLU()) for m in widths})
@@ -70,6 +84,7 @@ class UtteranceNets(nn.Module):
     def forward(self, parts: Mapping[Modality, Steps]) -> dict[Modality, Tensor]:
         h = {}
         for m, steps in complete(parts, self.widths).items():
-            h_BH = self.read[m](steps if m == "text" else masked_mean(*steps))
+            dropped = Steps(self.dropout(steps.x_BLD), steps.mask_BL)
+            h_BH = self.read[m](dropped if m == "text" else masked_mean(*dropped))
             h[m] = torch.where(steps.mask_BL.any(1, keepdim=True), self.narrow[m](h_BH), 0.0)
         return h

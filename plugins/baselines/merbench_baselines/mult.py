@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from merbench.api import MODALITIES, Config, Context, Fused, Modality, Queries, RequestError, Steps, Tune, last_step
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import by_length, complete
 
 Layers = Annotated[int, Field(ge=0), Tune(1, 6)]
 Kernel = Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5))]
@@ -27,11 +27,15 @@ def positions(length: int, width: int, device: torch.device) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head attention of a target [B, T, D] to the real steps of a source [B, S, D]; zeros where the source has none (eq. 1)."""
+    """Multi-head attention of a target [B, T, D] to the real steps of a source [B, S, D]; zeros where the source has none (eq. 1).
+
+    Dropout zeroes a source step for all queries of a head at once: equal in expectation to zeroing each weight by itself, and the
+    [T, S] weights are never stored, which makes long sequences possible.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.width, self.heads, self.dropout = width, heads, dropout
+        self.width, self.heads, self.dropout = width, heads, nn.Dropout(dropout)
         self.into, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         nn.init.xavier_uniform_(self.into.weight)
 
@@ -45,14 +49,15 @@ class Attention(nn.Module):
         there_B1 = mask_BS.any(1, keepdim=True)
         # A row without a source attends to all of it, which keeps its softmax finite, and is set to zero afterwards.
         may_B11S = (mask_BS | ~there_B1)[:, None, None]
-        x_BHTE = F.scaled_dot_product_attention(q, k, v, attn_mask=may_B11S, dropout_p=self.dropout if self.training else 0.0)
+        v = v * self.dropout(torch.ones_like(v[..., :1]))
+        x_BHTE = F.scaled_dot_product_attention(q, k, v, attn_mask=may_B11S)
         return torch.where(there_B1[..., None], self.out(x_BHTE.transpose(1, 2).flatten(2)), 0.0)
 
 
 class Block(nn.Module):
     """One layer of a crossmodal transformer (section 3.2, eq. 4), or of a self-attention one where target and source are the same.
 
-    z^ = CM(LN(z), LN(source)) + LN(z);  z' = f(LN(z^)) + LN(z^). With ``residual="plain"`` z and z^ are added as they are.
+    z^ = CM(LN(z), LN(source)) + z;  z' = f(LN(z^)) + z^. With ``residual="normed"`` LN(z) and LN(z^) are added in place of z and z^.
     """
 
     def __init__(self, width: int, attn_dropout: float, config: MulT.Config) -> None:
@@ -93,8 +98,8 @@ class MulT(nn.Module):
         kernel_audio: Kernel = 3
         kernel_video: Kernel = 3
         """Widths of the temporal convolutions."""
-        residual: Literal["normed", "plain"] = "normed"
-        """What a block adds its attention to: LN(z), as printed in the paper, or z, as in its code."""
+        residual: Literal["plain", "normed"] = "plain"
+        """What a block adds its attention to: z, as in the authors' code, or LN(z), as their equation 4 has it."""
         attn_dropout_text: Dropout = 0.2
         """On attention to text, and in self-attention."""
         attn_dropout_audio: Dropout = 0.2
@@ -140,8 +145,8 @@ class MulT(nn.Module):
         x_BLd = self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
         return self.dropout(x_BLd + positions(x_BLd.shape[1], self.d, x_BLd.device))
 
-    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        parts = complete(parts, self.widths)
+    def last_steps(self, parts: Mapping[Modality, Steps]) -> Tensor:
+        """[B, width]."""
         embedded = {m: self.embed(m, steps) for m, steps in parts.items()}
         last = []
         for a in self.targets:
@@ -151,9 +156,15 @@ class MulT(nn.Module):
                 for block in self.cross[f"{b}_to_{a}"]:
                     z_BTd = block(z_BTd, embedded[b], parts[b].mask_BL)
                 towards.append(z_BTd)
-            z_BTD = torch.cat(towards, 2)
-            for block in self.memory[a]:
-                z_BTD = block(z_BTD, None, parts[a].mask_BL)
-            last.append(last_step(self.norm[a](z_BTD), parts[a].mask_BL))
-        x_BD = torch.cat(last, 1)
+            z_BTD, mask_BT = torch.cat(towards, 2), parts[a].mask_BL
+            for block in self.memory[a][:-1]:
+                z_BTD = block(z_BTD, None, mask_BT)
+            z_B1D = last_step(z_BTD, mask_BT)[:, None]
+            for block in self.memory[a][-1:]:  # of its result only the last step is read
+                z_B1D = block(z_B1D, z_BTD, mask_BT)
+            last.append(torch.where(mask_BT.any(1, keepdim=True), self.norm[a](z_B1D[:, 0]), 0.0))
+        return torch.cat(last, 1)
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        x_BD = by_length(self.last_steps, complete(parts, self.widths))
         return Fused((x_BD + self.residual(x_BD))[:, None])

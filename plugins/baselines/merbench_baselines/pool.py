@@ -23,7 +23,8 @@ class AttentionPool(nn.Module):
     def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         x_BLD = torch.where(mask_BL[..., None], x_BLD, 0.0)
         # The lowest finite number, not -inf: a row without real steps then weighs its zeros equally.
-        score_BL = (x_BLD @ self.query_D).masked_fill(~mask_BL, torch.finfo(x_BLD.dtype).min)
+        score_BL = x_BLD @ self.query_D
+        score_BL = score_BL.masked_fill(~mask_BL, torch.finfo(score_BL.dtype).min)
         return (score_BL.softmax(1)[..., None] * x_BLD).sum(1)
 
 

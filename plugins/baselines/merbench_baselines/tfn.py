@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
@@ -32,7 +33,7 @@ class TFN(nn.Module):
 
     class Config(Config):
         hidden: Width = 128
-        width: Annotated[int, Tune(8, 48, log=True)] = 32
+        width: Annotated[int, Field(ge=1), Tune(8, 48, log=True)] = 16
         """Of each h_m; the product has (width + 1) ** modalities entries."""
         post: Width = 64
         products: Literal["all", "proper", "single"] = "all"

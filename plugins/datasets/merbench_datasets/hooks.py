@@ -25,3 +25,9 @@ def merbench_components():
         summary="CMU-MOSEI: about 22,800 opinion segments, sentiment in [-3, 3] and six emotions",
         obtain=_SOURCE.format("CMU-MOSEI", "mosei"),
     )
+    yield Component(
+        kind="dataset",
+        name="sample",
+        target="merbench_datasets.sample:Sample",
+        summary="generated control set in MOSI's form, 2,199 utterances whose best possible scores are known",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import warnings
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,16 @@ class ClipConfig(Config):
     tuned: bool = False
 
 
-def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
-    """The weights' file and whether they were trained with QuickGELU. Raises RequestError for an unknown model or absent weights."""
+def _architecture(config: ClipConfig) -> dict[str, Any]:
+    """The model's settings. Raises RequestError for an unknown model."""
     if config.model not in open_clip.list_models():
         near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
         raise RequestError(f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?")
+    return open_clip.get_model_config(config.model)
+
+
+def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
+    """The weights' file and whether they were trained with QuickGELU. Raises RequestError where they are out of reach."""
     name = config.pretrained
     if name is None or name == "random":
         return None, False
@@ -54,28 +59,32 @@ def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
 
 def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
     """Name -> SHA-256 of the weights; nothing for an untrained tower."""
+    _architecture(config)
     path, _ = _weights(config, instead)
     return {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
 
 
 def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     """The whole model. Raises RequestError for an unknown model, and, ending with ``instead``, for absent or unreadable weights."""
+    _architecture(config)
     path, quick = _weights(config, instead)
+    before = logging.root.manager.disable
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            file = str(path) if path else None
-            return open_clip.create_model(config.model, file, force_quick_gelu=quick, pretrained_text=False, weights_only=True)
+        logging.disable(logging.WARNING)  # open_clip warns that an untrained tower is untrained
+        file = str(path) if path else None
+        return open_clip.create_model(config.model, file, force_quick_gelu=quick, pretrained_text=False, weights_only=True)
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
             f"{path or config.model} cannot be loaded as {config.model} ({first}); give weights of this model, or {instead}"
         ) from error
+    finally:
+        logging.disable(before)
 
 
 def joint_width(config: ClipConfig) -> int:
     """D of the space that both towers project into."""
-    return int(open_clip.get_model_config(config.model)["embed_dim"])
+    return int(_architecture(config)["embed_dim"])
 
 
 class TextNet(nn.Module):
@@ -122,8 +131,7 @@ class Tokenizer:
 
 def load_text(config: ClipConfig, instead: str) -> tuple[TextNet, Tokenizer]:
     """The text tower and its tokenizer. Raises RequestError as ``load_clip``, and for a model whose text tower is of another kind."""
-    model = load_clip(config, instead)
-    text = open_clip.get_model_config(config.model)["text_cfg"]
+    text = _architecture(config)["text_cfg"]
     if any(text.get(key) for key in _OTHER_TOWERS) or "siglip" in config.model.lower():
         raise RequestError(f"{config.model} has no causal CLIP text tower; choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14")
-    return TextNet(model), Tokenizer(config.model)
+    return TextNet(load_clip(config, instead)), Tokenizer(config.model)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import transformers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
@@ -45,6 +46,7 @@ def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
 def load_hf(config: HfConfig, instead: str, **changes: Any) -> tuple[nn.Module, Path]:
     """``(model, folder)``; ``changes`` are of its configuration. Raises RequestError where it is out of reach, unreadable or incomplete."""
     folder = find(config, instead)
+    transformers.utils.logging.disable_progress_bar()
     try:
         settings = AutoConfig.from_pretrained(folder, local_files_only=True)
         settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
@@ -61,18 +63,14 @@ def load_hf(config: HfConfig, instead: str, **changes: Any) -> tuple[nn.Module, 
             f"{folder} cannot be loaded as a transformers model ({first}); give a folder made by save_pretrained(), or {instead}"
         ) from error
     if missing:
-        raise RequestError(
-            f"the weights in {folder} lack {len(missing)} tensors, such as {min(missing)}; give complete weights, or {instead}"
-        )
+        raise RequestError(f"the weights in {folder} lack {len(missing)} tensors ({min(missing)}); give complete weights, or {instead}")
     depth = getattr(net.config, "num_hidden_layers", 0)
     if not depth or net.config.is_encoder_decoder:
         raise RequestError(f"{config.model} is not one plain encoder with hidden states; choose a model that is, or {instead}")
     if getattr(net, "pooler", None) is not None:
         net.pooler = None  # Steps are never pooled
     if not -depth - 1 <= config.layer <= depth:
-        raise RequestError(
-            f"layer={config.layer} is none of the {depth + 1} hidden states of {config.model}; give one of {-depth - 1} to {depth}"
-        )
+        raise RequestError(f"layer={config.layer} is no hidden state of {config.model}; give one of {-depth - 1} to {depth}")
     return net, folder
 
 

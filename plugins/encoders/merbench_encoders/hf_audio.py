@@ -35,12 +35,10 @@ class HfAudio(Tower):
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         # Its own augmentation would mask frames and skip layers at random in training.
-        net, folder = load_hf(config, _INSTEAD, apply_spec_augment=False, layerdrop=0.0)
+        net, folder = load_hf(config, _INSTEAD, mask_time_prob=0.0, mask_feature_prob=0.0, layerdrop=0.0)
         settings = net.config
         if not getattr(settings, "conv_kernel", None) or getattr(settings, "add_adapter", False):
-            raise RequestError(
-                f"{config.model} is no model over raw waveforms of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}"
-            )
+            raise RequestError(f"{config.model} is no model of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}")
         super().__init__(net, config.tuned)
         file = folder / "preprocessor_config.json"
         reader = json.loads(file.read_text()) if file.exists() else {}

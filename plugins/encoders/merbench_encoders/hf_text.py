@@ -36,11 +36,12 @@ class HfText(Tower):
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net, folder = load_hf(config, _INSTEAD)
         super().__init__(net, config.tuned)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:
+            raise RequestError(f"{folder} has no tokenizer that can be read; give a folder that has, or {_INSTEAD}") from error
         if not self.tokenizer.is_fast or self.tokenizer.pad_token_id is None:
-            raise RequestError(
-                f"{config.model} has no fast tokenizer with a padding token, which hf-text needs; choose another model, or {_INSTEAD}"
-            )
+            raise RequestError(f"{config.model} has no fast tokenizer with a padding token; choose a model that has, or {_INSTEAD}")
         places = getattr(net.config, "max_position_embeddings", None) or config.longest + 2
         # RoBERTa keeps two of its places for itself.
         self.longest = min(config.longest, self.tokenizer.model_max_length, places - 2)
@@ -69,6 +70,6 @@ class HfText(Tower):
 
     def forward(self, inputs: Tokens) -> Steps:
         ids_BL, mask_BL = inputs.ids_BL, inputs.mask_BL
-        # A text that is not there attends to one padding piece: a softmax over nothing is NaN.
+        # A text that is not there attends to one padding piece: some attention kernels make NaN of nothing.
         seen_BL = mask_BL | (~mask_BL.any(1, keepdim=True) & (torch.arange(mask_BL.shape[1], device=mask_BL.device) == 0))
         return Steps(hidden_state(self.net, self.layer, input_ids=ids_BL, attention_mask=seen_BL.long()), mask_BL)

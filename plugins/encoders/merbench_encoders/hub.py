@@ -78,9 +78,7 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
     if Path(model).is_dir():
         return Path(model)
     if model.startswith((".", "/", "~")):
-        raise RequestError(
-            f"{wanted}: there is no folder {model}; name a folder made by save_pretrained() or a model of the hub, or {instead}"
-        )
+        raise RequestError(f"there is no folder {model}; name another (made by save_pretrained()) or a model of the hub, or {instead}")
     try:
         config = _cached(model, "config.json")
         if config and (not weights or any(next(config.parent.glob(pattern), None) for pattern in WEIGHTS)):

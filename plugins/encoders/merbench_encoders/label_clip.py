@@ -53,9 +53,7 @@ class LabelClip(LabelTexts):
         if self.context_NW is not None:
             end_C = end_C + len(self.context_NW)
             if int(end_C.max()) >= self.tokenizer.length:
-                raise RequestError(
-                    f"{len(self.context_NW)} context tokens and a label text exceed the tower's {self.tokenizer.length}; take fewer"
-                )
+                raise RequestError(f"context_tokens={len(self.context_NW)} and a label text exceed {self.tokenizer.length} tokens")
             x_CLW = torch.cat((x_CLW[:, :1], self.context_NW.expand(len(x_CLW), -1, -1), x_CLW[:, 1:]), 1)
         return self.net(x_CLW)[torch.arange(len(x_CLW)), end_C]
 

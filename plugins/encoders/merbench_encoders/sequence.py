@@ -123,7 +123,7 @@ class Transformer(nn.Module):
         # Zeros, since a NaN in a masked step would reach the others through 0 * NaN.
         x_BLD = self.project(torch.where(mask_BL[..., None], x_BLD, 0.0))
         x_BLD = self.dropout(x_BLD + self.position_LD[(mask_BL.cumsum(1) - 1).clamp(min=0)])
-        # A row without a step attends to its zeros: a softmax over nothing is NaN.
+        # A row without a step attends to its zeros: some attention kernels make NaN of nothing.
         seen_BL = mask_BL | ~mask_BL.any(1, keepdim=True)
         for layer in self.layers:
             x_BLD = layer(x_BLD, seen_BL)

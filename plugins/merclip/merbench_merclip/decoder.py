@@ -52,7 +52,7 @@ class LabelDecoder(nn.Module):
 
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 64
-        """Small, for data of MOSI's size; with CLIP towers the joint width of the CLIP (512 for ViT-B-32) leaves the queries unprojected."""
+        """Small, for data of MOSI's size. With CLIP towers, their joint width (512 for ViT-B-32) lets the queries enter as they are."""
         heads: Annotated[int, Field(ge=1), Tune(choices=(2, 4, 8))] = 8
         layers: Annotated[int, Field(ge=1), Tune(1, 3)] = 1
         """Of each stage."""
@@ -68,21 +68,22 @@ class LabelDecoder(nn.Module):
         self.width = width = config.width
         if width % config.heads:
             raise RequestError(f"fusion.width={width} is no multiple of fusion.heads={config.heads}; set one of them to fit the other")
-        if sorted(set(config.order) & set(widths)) != sorted(widths) or len(set(config.order)) != len(config.order):
+        if any(config.order.count(m) != 1 for m in widths):
             given, used = ", ".join(config.order), ", ".join(widths)
             raise RequestError(f"fusion.order={given} must name each modality of this run once, and these are {used}; name them all")
         self.order = tuple(m for m in config.order if m in widths)
         self.joint = config.joint
-        self.project = nn.ModuleDict({m: nn.Sequential(nn.Linear(widths[m], width), nn.LayerNorm(width)) for m in self.order})
-        self.modality = nn.ParameterDict({m: nn.Parameter(0.02 * torch.randn(width)) for m in self.order})
+        self.project = nn.ModuleDict({m: nn.Sequential(nn.Linear(widths[m], width), nn.LayerNorm(width)) for m in widths})
+        self.modality = nn.ParameterDict({m: nn.Parameter(0.02 * torch.randn(width)) for m in widths})
         if query_width is None:
             self.learned_CD = nn.Parameter(torch.randn(len(context.space.words), width) / width**0.5)
         else:
             self.query = nn.Identity() if query_width == width else nn.Linear(query_width, width)
+        # Made in the order of ``widths``, so that with one seed every ``order`` starts from the same weights.
         self.stages = nn.ModuleDict(
             {
                 stage: nn.ModuleList(Layer(width, config.heads, config.ffn * width, config.dropout) for _ in range(config.layers))
-                for stage in (("joint",) if self.joint else self.order)
+                for stage in (("joint",) if self.joint else widths)
             }
         )
         self.norm = nn.LayerNorm(width)

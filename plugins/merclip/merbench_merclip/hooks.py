@@ -74,7 +74,7 @@ def merbench_components() -> Iterator[Component | Recipe]:
         name="merclip",
         summary="MER-CLIP: label queries decode the modalities in turn (after Song & Cho 2025)",
         # Transcripts that come with clips should go to clip-text, and both with label-clip; a choice that depends on another modality's
-        # stream cannot be said here, so it is left to --encoder text=clip-text and --part label_encoder=label-clip.
+        # stream cannot be said here, so it is left to --encoder text=clip-text and --part label-encoder=label-clip.
         encoders={"words": "word-vectors", "strings": "word-vectors", "features": "feature-transformer", "video.clip": "clip-image"},
         label_encoder="label-vectors",
         fusion="label-decoder",
