@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -41,22 +44,36 @@ def catalog():
 
 
 @pytest.fixture
-def merbench(tmp_path):
-    """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> finished process, in an empty home and folder."""
+def merbench(tmp_path, monkeypatch):
+    """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode, stdout, stderr, in an empty home and folder.
+
+    In this process, which has torch already; with ``path`` (of packages installed for the test) in a new one.
+    """
+    environ = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "share"), "MERBENCH_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+    def new_process(words, env, path):
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
+        command = [sys.executable, "-m", "merbench", *words]
+        full = {**inherited, **environ, **env, "PYTHONPATH": path}
+        return subprocess.run(command, capture_output=True, text=True, env=full, cwd=tmp_path, check=False, timeout=300)
+
+    def this_process(words, env):
+        from merbench.cli.main import main
+
+        out, err = io.StringIO(), io.StringIO()
+        with monkeypatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            for name in [n for n in os.environ if n.startswith("MERBENCH_")]:
+                patch.delenv(name)
+            for name, value in {**environ, **env}.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["merbench", *words])
+            patch.chdir(tmp_path)
+            with pytest.raises(SystemExit) as stop:
+                main()
+        return SimpleNamespace(returncode=stop.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
 
     def call(*words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False):
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
-        environ |= {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "share"), "MERBENCH_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        environ |= {"PYTHONPATH": path} if path else {}
-        done = subprocess.run(
-            [sys.executable, "-m", "merbench", *words],
-            capture_output=True,
-            text=True,
-            env=environ | (env or {}),
-            cwd=tmp_path,
-            check=False,
-            timeout=300,
-        )
+        done = new_process(words, env or {}, path) if path else this_process(words, env or {})
         if check:
             assert done.returncode == 0, done.stderr
         return done

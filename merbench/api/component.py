@@ -89,7 +89,7 @@ class Recipe:
     Either ``fusion`` and ``head`` (with ``label_encoder`` where there is one), composed by the harness, or a whole ``model``.
     encoders        stream kind -> encoder name; a key ``modality.kind`` (``"audio.features"``) goes before a plain kind. A stream
                     whose kind is in neither is not used by this recipe.
-    settings        defaults that differ from the parts' own, by dotted name: ``"fusion"``, ``"head"``, ``"label_encoder"``,
+    settings        defaults that differ from the parts' own, by dotted name: ``"fusion"``, ``"head"``, ``"label_encoder"``, ``"model"``,
                     ``"encoder.text"``, ``"objective"`` name a part (None = none); ``"fusion.layers"``, ``"encoder.text.width"``,
                     ``"encoder.width"`` (every modality), ``"objective.task.weight"``, ``"train.lr"`` set a field.
                     ``--part`` and ``--set`` of the command line and ``Ablation.settings`` use the same names.

@@ -45,22 +45,33 @@ class Vectors:
     sha256: str = ""
 
     @cached_property
+    def scaled(self) -> np.ndarray:
+        """[V, D]: columns centred, then divided by the standard deviation of all cells.
+
+        Files differ in scale by a factor of five or more, so that side by side one would drown the other; and zero, which stands for an
+        unknown word, becomes the mean of the known ones. No label and no data set is looked at.
+        """
+        centred = np.asarray(self.matrix, dtype=np.float32) - np.asarray(self.matrix, dtype=np.float32).mean(axis=0)
+        scaled: np.ndarray = centred / max(float(centred.std()), 1e-12)
+        return scaled
+
+    @cached_property
     def index(self) -> Mapping[str, int]:
         return {word: i for i, word in enumerate(self.words)}
 
     def find(self, word: str) -> np.ndarray | None:
-        """[D]: the word's vector, else the mean of its pieces that are known, else None."""
+        """[D]: the word's vector (of ``scaled``), else the mean of its pieces that are known, else None."""
         for pieces in ((word,), pieces_of(word)):
             rows = [self.index[p] for p in pieces if p in self.index]
             if rows:
-                mean: np.ndarray = np.asarray(self.matrix[rows], dtype=np.float32).mean(axis=0)
+                mean: np.ndarray = self.scaled[rows].mean(axis=0)
                 return mean
         return None
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Vector files side by side: a word's vector is the concatenation of each file's, zeros where a file does not know it."""
+    """Vector files side by side: a word's vector is the concatenation of each file's (``scaled``), zeros where a file does not know it."""
 
     files: tuple[Vectors, ...]
 

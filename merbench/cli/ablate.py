@@ -52,15 +52,18 @@ def command(ctx: click.Context, /, variants: tuple[str, ...], **given: Any) -> N
     plans = {}
     for name in named or declared:
         try:
-            plans[name] = bench.plan(replace(options.request, ablations=(name,)))
+            variant = bench.plan(replace(options.request, ablations=(name,)))
+            if variant.spec.model_copy(update={"variant": ""}) == plan.spec:
+                raise RequestError(f"variant {name} changes nothing here: on these streams it is the full model")
+            plans[name] = variant
         except RequestError as error:
             if named:
                 raise
             say(f"left out {name}: {error}")
     failed = False
     scored = {}
-    for name, variant in {"": plan, **plans}.items():
-        records = bench.run(variant, options.seeds)
+    for name, one in {"": plan, **plans}.items():
+        records = bench.run(one, options.seeds)
         failed |= any(r.status == "failed" for r in records)
         scored[name] = by_seed(records, bench.store)
     base = scored.pop("")

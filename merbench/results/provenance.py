@@ -20,13 +20,17 @@ PACKAGES = ("torch", "numpy", "scipy", "open_clip_torch", "transformers", "plugg
 
 
 def source_digest(modules: Iterable[str]) -> str:
-    """12 hex digits over the source of the named modules and of the harness that trains and scores them."""
+    """12 hex digits over the packages of the named modules and the harness that trains and scores them.
+
+    Whole packages, because methods share code with their neighbours.
+    """
     house = Path(merbench.__file__).parent
     files = [*sorted((house / "engine").glob("*.py")), *sorted((house / "api").glob("*.py")), house / "results" / "metrics.py"]
-    for module in sorted(set(modules)):
-        spec = find_spec(module)
+    for package in sorted({module.partition(".")[0] for module in modules}):
+        spec = find_spec(package)
         if spec and spec.origin:
-            files.append(Path(spec.origin))
+            origin = Path(spec.origin)
+            files += sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
     digest = sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

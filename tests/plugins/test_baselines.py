@@ -32,7 +32,7 @@ FUSIONS = {
     "tfn-proper": (tfn.TFN, {"hidden": 16, "width": 4, "post": 16, "products": "proper"}),
     "lmf": (lmf.LMF, {"hidden": 16, "factor": 8, "width": 8, "rank": 2}),
     "mult": (mult.MulT, {"width": 8, "heads": 2, "layers": 1, "memory_layers": 1}),
-    "mult-normed": (mult.MulT, {"width": 8, "heads": 2, "layers": 1, "memory_layers": 0, "residual": "normed", "targets": ("text",)}),
+    "mult-plain": (mult.MulT, {"width": 8, "heads": 2, "layers": 1, "memory_layers": 0, "residual": "plain", "targets": ("text",)}),
 }
 WIDTHS = {"text": 6, "audio": 6, "video": 6}
 

@@ -86,7 +86,7 @@ def test_word_vectors_equal_a_numpy_lookup():
     steps = encoder(encoder.prepare(words(sentences))[torch.tensor([1, 0, 2])])
     file = CONTEXT.lexicon.files[0]
     for i, sentence in enumerate(["not bad", "the film was good", ""]):
-        want = np.array([file.matrix[file.words.index(w)] for w in sentence.split()]).reshape(-1, encoder.width)
+        want = np.array([file.scaled[file.words.index(w)] for w in sentence.split()]).reshape(-1, encoder.width)
         np.testing.assert_allclose(steps.x_BLD[i, steps.mask_BL[i]].numpy(), want)
     assert encoder.frozen and not list(encoder.parameters())
 

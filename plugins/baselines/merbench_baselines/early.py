@@ -44,8 +44,8 @@ class EarlyFusionLSTM(nn.Module):
 
     class Config(Config):
         hidden: Width = 128
-        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 1
-        dropout: Dropout = 0.5
+        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        dropout: Dropout = 0.4
         """On the inputs and between the LSTM's layers."""
 
     def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None:

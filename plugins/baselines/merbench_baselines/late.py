@@ -19,7 +19,7 @@ class LateFusionDNN(nn.Module):
         hidden: Width = 128
         width: Width = 64
         """Of each h_m."""
-        dropout: Dropout = 0.3
+        dropout: Dropout = 0.2
 
     def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None:
         super().__init__()

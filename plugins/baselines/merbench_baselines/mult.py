@@ -57,7 +57,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """One layer of a crossmodal transformer (section 3.2, eq. 4), or of a self-attention one where target and source are the same.
 
-    z^ = CM(LN(z), LN(source)) + z;  z' = f(LN(z^)) + z^. With ``residual="normed"`` LN(z) and LN(z^) are added in place of z and z^.
+    z^ = CM(LN(z), LN(source)) + LN(z);  z' = f(LN(z^)) + LN(z^). With ``residual="plain"`` z and z^ are added as they are.
     """
 
     def __init__(self, width: int, attn_dropout: float, config: MulT.Config) -> None:
@@ -98,14 +98,14 @@ class MulT(nn.Module):
         kernel_audio: Kernel = 3
         kernel_video: Kernel = 3
         """Widths of the temporal convolutions."""
-        residual: Literal["plain", "normed"] = "plain"
-        """What a block adds its attention to: z, as in the authors' code, or LN(z), as their equation 4 has it."""
+        residual: Literal["normed", "plain"] = "normed"
+        """What a block adds its attention to: LN(z), as the paper's equation 4 has it, or z, as in its authors' code."""
         attn_dropout_text: Dropout = 0.2
         """On attention to text, and in self-attention."""
         attn_dropout_audio: Dropout = 0.2
         attn_dropout_video: Dropout = 0.0
         embed_dropout: Dropout = 0.2
-        relu_dropout: Dropout = 0.1
+        relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.1
         out_dropout: Dropout = 0.3
 
