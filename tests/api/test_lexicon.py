@@ -1,0 +1,63 @@
+"""Words, contractions and vectors side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merbench.api import Lexicon, Vectors, pieces_of, words_of
+
+
+def vectors(*words: str, width: int = 3, seed: int = 0) -> Vectors:
+    return Vectors("v", words, np.random.default_rng(seed).normal(2.0, 5.0, (len(words), width)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("word", "pieces"),
+    [
+        ("didnt", ("did", "n't")),
+        ("didn't", ("did", "n't")),
+        ("can't", ("ca", "n't")),
+        ("it's", ("it", "'s")),
+        ("they’re", ("they", "'re")),
+        ("thats", ("that", "'s")),
+        ("giant", ("giant",)),
+        ("its", ("its",)),
+        ("want", ("want",)),
+    ],
+)
+def test_contractions_come_apart_as_the_vector_files_hold_them(word, pieces):
+    assert pieces_of(word) == pieces
+
+
+def test_words_of_a_transcript():
+    assert words_of("I DIDN’T know -- it's 3.5, o'clock (uhh)...") == ["i", "didn't", "know", "it's", "3", "5", "o'clock", "uhh"]
+
+
+@given(st.text())
+def test_any_text_gives_words_without_spaces(text):
+    assert all(word and not any(c.isspace() for c in word) for word in words_of(text))
+
+
+def test_scaled_is_centred_by_column_and_divided_by_one_deviation():
+    v = vectors("a", "b", "c")
+    centred = v.matrix - v.matrix.mean(0)
+    np.testing.assert_allclose(v.scaled, centred / centred.std(), rtol=1e-5)
+    assert abs(v.scaled.mean()) < 1e-6 and v.scaled.std() == pytest.approx(1, rel=1e-5)
+
+
+def test_a_word_before_its_pieces_and_the_mean_of_the_pieces_that_are_known():
+    v = vectors("did", "n't", "didn't", "it")
+    assert np.array_equal(v.find("didn't"), v.scaled[2])
+    np.testing.assert_allclose(v.find("didnt"), v.scaled[:2].mean(0))
+    np.testing.assert_allclose(v.find("it's"), v.scaled[3])
+    assert v.find("nothing") is None
+
+
+def test_a_phrase_is_the_mean_of_its_known_words():
+    lexicon = Lexicon((vectors("very", "good"),))
+    rows, known = lexicon.phrases(["very good indeed", "unknown words"])
+    np.testing.assert_allclose(rows[0], lexicon.files[0].scaled.mean(0), atol=1e-6)
+    assert known.tolist() == [True, False] and not rows[1].any()

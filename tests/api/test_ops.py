@@ -1,0 +1,90 @@
+"""Masked pooling, anchors and the task's own loss, against loops and torch's own functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from merbench.api import LabelSpace, gather, last_step, masked_max, masked_mean, read_out, soft_targets, task_loss
+from merbench.testing import tiny
+
+
+def test_masked_pooling_equals_a_loop_and_is_zero_where_nothing_is():
+    x_BLD, mask_BL = tiny.steps(6, 5, 3, missing=[4])
+    for pool, of in ((masked_mean, lambda v: v.mean(0)), (masked_max, lambda v: v.max(0).values), (last_step, lambda v: v[-1])):
+        pooled = pool(x_BLD, mask_BL)
+        for b in range(6):
+            real = x_BLD[b, mask_BL[b]]
+            assert torch.allclose(pooled[b], of(real) if len(real) else torch.zeros(3))
+
+
+def test_the_last_step_of_a_sequence_with_gaps():
+    mask_BL = torch.tensor([[True, False, True, False]])
+    assert last_step(torch.arange(4.0).reshape(1, 4, 1), mask_BL).item() == 2
+
+
+def test_padding_with_nan_does_not_reach_the_mean():
+    x_BLD, mask_BL = tiny.steps(3, 4, 2)
+    spoiled = torch.where(mask_BL[..., None], x_BLD, torch.nan)
+    assert torch.equal(masked_mean(x_BLD, mask_BL), masked_mean(spoiled, mask_BL))
+
+
+def test_soft_targets_interpolate_between_neighbouring_anchors():
+    anchors_C = torch.tensor(tiny.SPACES["score"].anchors)
+    y_B = torch.tensor([-3.0, -3.5, 0.25, 1.0, 2.999, 3.0, 7.0])
+    soft_BC = soft_targets(y_B, anchors_C)
+    assert torch.allclose(soft_BC.sum(1), torch.ones(7))
+    assert ((soft_BC > 0).sum(1) <= 2).all()
+    assert torch.allclose(soft_BC @ anchors_C, y_B.clamp(-3, 3), atol=1e-6)
+
+
+def test_uneven_anchors():
+    anchors_C = torch.tensor([-3.0, 0.0, 1.0])
+    assert torch.allclose(soft_targets(torch.tensor([-1.0]), anchors_C), torch.tensor([[1 / 3, 2 / 3, 0.0]]))
+
+
+def test_read_out_of_each_kind():
+    score = tiny.SPACES["score"]
+    logits_BC = torch.randn(4, 7)
+    by_hand = (np.exp(logits_BC.numpy()) / np.exp(logits_BC.numpy()).sum(1, keepdims=True)) @ np.array(score.anchors)
+    np.testing.assert_allclose(read_out(logits_BC, score).numpy(), by_hand, rtol=1e-5)
+    assert torch.equal(read_out(logits_BC[:, :1], score), logits_BC[:, 0])
+    assert torch.allclose(read_out(logits_BC[:, :6], tiny.CLASSES).sum(1), torch.ones(4))
+    assert torch.equal(read_out(logits_BC[:, :6], tiny.EMOTIONS), logits_BC[:, :6].sigmoid())
+
+
+def test_the_tasks_own_losses():
+    score, logits_BC = tiny.SPACES["score"], torch.randn(5, 7)
+    y_B = tiny.targets(score, 5)
+    terms = task_loss(logits_BC, y_B, None, score, soft_weight=0.5)
+    log_p = logits_BC.log_softmax(1)
+    assert terms["l1"].item() == pytest.approx((read_out(logits_BC, score) - y_B).abs().mean().item())
+    soft = -(soft_targets(y_B, torch.tensor(score.anchors)) * log_p).sum(1).mean().item()
+    assert terms["soft_ce"].item() == pytest.approx(0.5 * soft, rel=1e-5)
+    assert set(task_loss(logits_BC[:, :1], y_B, None, score)) == {"l1"}
+
+    emotions_BC, target_BC = logits_BC[:, :6], tiny.targets(tiny.EMOTIONS, 5)
+    known_BC = torch.rand(5, 6, generator=torch.Generator().manual_seed(0)) < 0.5
+    cells = F.binary_cross_entropy_with_logits(emotions_BC, target_BC, reduction="none")
+    assert task_loss(emotions_BC, target_BC, known_BC, tiny.EMOTIONS)["bce"].item() == pytest.approx(cells[known_BC].mean().item())
+    classes = tiny.targets(tiny.CLASSES, 5)
+    assert torch.equal(task_loss(emotions_BC, classes, None, tiny.CLASSES)["ce"], F.cross_entropy(emotions_BC, classes))
+
+
+def test_gather_equals_a_loop_for_ragged_rows():
+    values = torch.randn(9, 2)
+    start_N, length_N = torch.tensor([0, 2, 2, 7]), torch.tensor([2, 0, 5, 2])
+    x_BLD, mask_BL = gather(values, start_N, length_N, torch.tensor([2, 1, 3]))
+    assert x_BLD.shape == (3, 5, 2) and mask_BL.sum(1).tolist() == [5, 0, 2]
+    assert torch.equal(x_BLD[0], values[2:7]) and torch.equal(x_BLD[2, :2], values[7:9])
+
+
+def test_label_spaces_are_checked():
+    with pytest.raises(ValueError, match="one gloss a word"):
+        LabelSpace(kind="class", words=("a", "b"), glosses=("a",))
+    with pytest.raises(ValueError, match="ascending"):
+        LabelSpace(kind="score", words=("a", "b"), glosses=("a", "b"), anchors=(1.0, 0.0))
+    with pytest.raises(ValueError, match="no other"):
+        LabelSpace(kind="class", words=("a",), glosses=("a",), anchors=(1.0,))
