@@ -31,7 +31,7 @@ RATES = (0.03, 0.22, 0.75)
 """Of unknown words, fillers and affect words."""
 SPREAD = 1.2
 SHIFT = 1.0
-BIT = {"audio": np.array([1.0, -1.0, 1.0, -1.0]), "video": np.array([1.0, -1.0, 1.0])}
+BIT = {"audio": np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0]), "video": np.array([1.0, -1.0, 1.0, -1.0])}
 SPEAKER = 0.3
 """Standard deviation of a video's offset."""
 SHORTEST = 4
@@ -148,7 +148,7 @@ def _words(rng: np.random.Generator, surface_N: np.ndarray, length_N: np.ndarray
 
 def _features(rng: np.random.Generator, modality: Modality, bit_N: np.ndarray, video_N: np.ndarray, length_N: np.ndarray) -> Stream:
     bit_D = BIT[modality]
-    offset_ND = SPEAKER * rng.normal(size=(video_N.max() + 1, len(bit_D)))[video_N]
+    offset_ND = SPEAKER * rng.normal(size=(video_N.max() + 1, 2))[video_N]
     centre_ND = np.hstack([np.where(bit_N[:, None], SHIFT, -SHIFT) * bit_D, offset_ND])
     x_TD = np.repeat(centre_ND, length_N, axis=0)
     values_TD = (x_TD + rng.normal(size=x_TD.shape)).astype(np.float32)
