@@ -28,9 +28,9 @@ def _nothing_leaks():
     """A test that changes the environment or the folder for the next one fails."""
     before, folder = dict(os.environ), Path.cwd()
     yield
-    # torch sets TORCHINDUCTOR_CACHE_DIR when its compiler is first imported.
-    after = {k: v for k, v in os.environ.items() if k not in ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR")}
-    before = {k: v for k, v in before.items() if k in after or not k.startswith(("PYTEST_CURRENT", "TORCHINDUCTOR"))}
+    # Set by libraries when they are first imported, and by pytest.
+    own = ("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "TOKENIZERS_PARALLELISM")
+    before, after = ({k: v for k, v in environ.items() if k not in own} for environ in (before, dict(os.environ)))
     assert after == before, "the test left the environment changed"
     assert Path.cwd() == folder, "the test left another working folder"
 

@@ -137,17 +137,18 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
     plan = _plan(catalog, recipe)
     eight = np.arange(8)
     problem, fold = _problem(plan, split=Split(eight, eight, eight))
-    config = TrainConfig(
-        epochs=150, patience=150, batch_size=8, lr=max(plan.train.lr, 3e-3), weight_decay=0, schedule="constant", clip_norm=1.0
-    )
+    config = TrainConfig(epochs=25, patience=25, batch_size=8, lr=max(plan.train.lr, 3e-3), weight_decay=0, schedule="constant")
     stages = [dataclasses.replace(stage, epochs=None, settings={}) for stage in plan.stages] or [Stage()]
-    fit(problem.model, problem.objectives, problem.train, problem.train, space=fold.space, config=config, stages=stages, seed=0)
     batch = problem.train.batch(torch.arange(8))
-    problem.model.eval()
-    with torch.no_grad():
-        reached = float((read_out(problem.model(batch).logits_BC, fold.space) - batch.target).abs().mean())
     constant = float((batch.target - batch.target.median()).abs().mean())
-    assert reached < 0.35 * constant, f"after 150 epochs on 8 samples the MAE is {reached:.2f}, a constant reaches {constant:.2f}"
+    for round_ in range(8):  # most methods need one or two
+        fit(problem.model, problem.objectives, problem.train, problem.train, space=fold.space, config=config, stages=stages, seed=round_)
+        problem.model.eval()
+        with torch.no_grad():
+            reached = float((read_out(problem.model(batch).logits_BC, fold.space) - batch.target).abs().mean())
+        if reached < 0.35 * constant:
+            return
+    raise AssertionError(f"after 200 epochs on 8 samples the MAE is {reached:.2f}, a constant reaches {constant:.2f}")
 
 
 def _differs(catalog: Catalog, recipe: Recipe, ablation: str, base: Callable[[], np.ndarray]) -> None:

@@ -10,21 +10,14 @@ from torch import nn
 
 from merbench.api import Component, Config, Fused, RequestError, Tune, masked_mean
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin, discover
+from merbench.host.manager import Plugin
 from merbench.testing.checks import check_plugin, checks_of
 from merbench.testing.verdict import Check, Skip
 
-OURS = ("baselines", "datasets", "encoders", "merclip")
-CATALOG = Catalog(discover())
-CHECKS = [check for name in OURS for check in checks_of(CATALOG, name)]
 
-
-@pytest.mark.parametrize("check", [pytest.param(c, id=f"{c.subject}: {c.name}") for c in CHECKS])
-def test_our_plugins_conform(check):
-    verdict = check.run()
-    if verdict.status == "skipped":
-        pytest.skip(verdict.reason)
-    assert verdict.status in ("passed", "known failure"), verdict.reason
+@pytest.mark.merbench_plugin("baselines", "datasets", "encoders", "merclip")
+def test_our_plugins_conform(merbench_check):
+    merbench_check()
 
 
 class Sound(nn.Module):
@@ -130,9 +123,9 @@ def test_a_declared_failure_is_strict_both_ways():
     assert verdicts(Sound, known_failures={"declared with": "?"})["declared with"].status == "failed"
 
 
-def test_an_unknown_name_is_told():
+def test_an_unknown_name_is_told(catalog):
     with pytest.raises(RequestError, match="did you mean 'merclip'"):
-        list(checks_of(CATALOG, "mercliq"))
+        list(checks_of(catalog, "mercliq"))
 
 
 def test_skips_say_why():
