@@ -71,6 +71,9 @@ def limits(corpus: Corpus, task_name: str, rows: np.ndarray, modalities: Iterabl
     out = {}
     for name, best_N in best_predictions(levels_K, p_NK).items():
         counts_K, keep_N = (levels_K != 0, y_N != 0) if name == "acc2_non0" else (levels_K == levels_K, y_N == y_N)
+        if not keep_N.any():
+            out[name] = Limit(np.nan, np.nan)
+            continue
         q_NK = np.where(counts_K, p_NK, 0.0)[keep_N]
         value = _PER_ROW[name]
         expected_N = (q_NK * value(levels_K, best_N[keep_N, None])).sum(axis=1) / q_NK.sum(axis=1)

@@ -30,6 +30,7 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     bodies: dict[str, Callable[[], None]] = {
         f"builds for a {kind}": partial(_builds, catalog, recipe, kind) for kind in ("score", "class", "multilabel")
     }
+    bodies["needs within provides"] = partial(_fits, catalog, recipe)
     bodies["padding invariance"] = partial(_rows, catalog, recipe, "padding")
     bodies["batch permutation"] = partial(_rows, catalog, recipe, "permutation")
     bodies["missing modality is finite"] = partial(_rows, catalog, recipe, "missing")
@@ -82,6 +83,12 @@ def _builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
     problem, fold = _trained(_plan(catalog, recipe, kind))
     predictions = predict(problem.model, fold.data("test", problem.encoders, CPU), fold.space)
     assert np.isfinite(predictions).all(), "predictions are not finite"
+
+
+def _fits(catalog: Catalog, recipe: Recipe) -> None:
+    """The recipe and each of its ablations resolve: every part finds what it needs."""
+    for ablations in ([], *([a.name] for a in recipe.ablations)):
+        _plan(catalog, recipe, ablations=ablations)
 
 
 def _rows(catalog: Catalog, recipe: Recipe, check: str) -> None:

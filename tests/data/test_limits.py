@@ -35,10 +35,10 @@ def expected_score(metric, levels, p_K, prediction):
 @pytest.mark.parametrize("levels", [LEVELS, np.array([-2.6, -1.0, -0.2, 0.0, 0.4, 1.2, 1.4, 3.0])])
 @pytest.mark.parametrize("metric", METRICS)
 def test_no_prediction_is_better(metric, levels):
-    p = np.random.default_rng(0).dirichlet(np.full(len(levels), 0.7), size=25)
+    p = np.random.default_rng(0).dirichlet(np.full(len(levels), 0.7), size=6)
     sign = -1 if metric == "mae" else 1
     for p_K, best in zip(p, best_predictions(levels, p)[metric], strict=True):
-        grid = [sign * expected_score(metric, levels, p_K, x) for x in np.linspace(-3.2, 3.2, 65)]
+        grid = [sign * expected_score(metric, levels, p_K, x) for x in np.linspace(-3.2, 3.2, 33)]
         assert sign * expected_score(metric, levels, p_K, best) >= max(grid) - 1e-9
 
 

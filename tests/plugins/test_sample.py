@@ -89,9 +89,6 @@ def test_posterior_is_calibrated(large, modalities):
 
 def test_words_and_steps_follow_their_law(large):
     words, audio = large.streams["text.words"], large.streams["audio.sample"]
-    _, p = large.posterior(frozenset(ALL))
-    sure = np.flatnonzero((p.max(axis=1) > 0.999) & (words.length > 0))
-    assert len(sure) > 100
     counts = np.bincount(words.values, minlength=len(words.vocab))
     unknown = [words.vocab.index(w) for w in sample.UNKNOWN.split()]
     rate = sample.RATES[0]
