@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @click.option("--dataset", help="Only this data set.")
 @click.option("--format", "form", type=click.Choice(["text", "md", "csv"]), default="text", show_default=True)
 @click.option("--variants", is_flag=True, help="Ablated variants too.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write table.md, scores.svg, scores.json and records.jsonl of each track here."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Write table.md, scores.svg, scores.json and records of each track here.")
 @click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
 @click.pass_obj
 def command(session: Session, dataset: str | None, form: str, variants: bool, out: Path | None, store: Path) -> None:
@@ -119,8 +117,9 @@ def write(one: Board, out: Path) -> None:
     write_atomic(folder / "scores.svg", plots.scores(one.track.title, f"test {metric}", each, lines))
     pooled = {name: {seed: dict(s.metrics) for seed, s in scored.items()} for name, scored in (one.models | one.floors).items()}
     write_atomic(folder / "scores.json", json.dumps(pooled, indent=1).encode())
-    ordered = sorted(one.records, key=lambda r: (r.spec.model, r.spec.variant, r.run_id))
-    write_atomic(folder / "records.jsonl", "".join(r.model_dump_json() + "\n" for r in ordered).encode())
+    for model in {r.spec.model for r in one.records}:
+        mine = sorted((r for r in one.records if r.spec.model == model), key=lambda r: (r.spec.variant, r.seed, r.fold or 0, r.run_id))
+        write_atomic(folder / "records" / f"{model}.jsonl", "".join(r.model_dump_json() + "\n" for r in mine).encode())
 
 
 def _name(record: Record, taken: dict[str, Any]) -> str:

@@ -82,6 +82,12 @@ def test_setting_aside_twice_keeps_both(tmp_path):
     assert sorted(p.read_text() for p in (tmp_path / "set-aside").iterdir()) == ["[", "{"]
 
 
+def test_a_written_file_has_the_mode_that_any_new_file_has(tmp_path):
+    (tmp_path / "plain").write_text("")
+    write_atomic(tmp_path / "atomic", b"")
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_atomic(path, b"old")
