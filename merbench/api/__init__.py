@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from merbench.api.lexicon import Vectors as Vectors
     from merbench.api.lexicon import pieces_of as pieces_of
     from merbench.api.lexicon import words_of as words_of
+    from merbench.api.ops import by_length as by_length
+    from merbench.api.ops import compact as compact
     from merbench.api.ops import last_step as last_step
     from merbench.api.ops import masked_max as masked_max
     from merbench.api.ops import masked_mean as masked_mean
@@ -77,7 +79,7 @@ _HOME = {
     "hookspecs": ("hookimpl",),
     "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
-    "ops": ("last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
+    "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
         "Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
         "SplitView",

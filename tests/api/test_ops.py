@@ -7,7 +7,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from merbench.api import LabelSpace, gather, last_step, masked_max, masked_mean, read_out, soft_targets, task_loss
+from merbench.api import (
+    LabelSpace,
+    Steps,
+    by_length,
+    compact,
+    gather,
+    last_step,
+    masked_max,
+    masked_mean,
+    read_out,
+    soft_targets,
+    task_loss,
+)
 from merbench.testing import tiny
 
 
@@ -88,3 +100,21 @@ def test_label_spaces_are_checked():
         LabelSpace(kind="score", words=("a", "b"), glosses=("a", "b"), anchors=(1.0, 0.0))
     with pytest.raises(ValueError, match="no other"):
         LabelSpace(kind="class", words=("a",), glosses=("a",), anchors=(1.0,))
+
+
+def test_groups_of_like_length_are_put_back_in_order():
+    steps = {"a": tiny.steps(37, 9, missing=[5]), "b": tiny.steps(37, 3, seed=1)}
+    seen = []
+
+    def f(parts):
+        seen.append({m: s.mask_BL for m, s in parts.items()})
+        return torch.cat([masked_mean(*s) for s in parts.values()], 1)
+
+    assert torch.allclose(by_length(f, steps), torch.cat([masked_mean(*s) for s in steps.values()], 1), atol=1e-5)
+    assert len(seen) > 1 and all(mask_BL[:, -1].any() or mask_BL.shape[1] == 1 for group in seen for mask_BL in group.values())
+
+
+def test_compact_moves_real_steps_to_the_front():
+    x_BLD = torch.arange(4.0)[None, :, None]
+    moved = compact(Steps(x_BLD, torch.tensor([[False, True, False, True]])))
+    assert moved.x_BLD[0, :, 0].tolist() == [1, 3, 0, 0] and moved.mask_BL[0].tolist() == [True, True, False, False]

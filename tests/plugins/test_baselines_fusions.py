@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from merbench.api import RequestError, Steps, masked_mean
+from merbench.api import RequestError, Steps
 from merbench.testing import tiny
 from merbench_baselines import early, late, layers, lmf, mult, pool, tfn
 
@@ -42,24 +42,6 @@ def test_last_state_is_that_of_an_lstm_on_the_row_alone():
     for row, got in enumerate(module(steps)):
         x_LD = real(steps, row)
         close(got, module.lstm(x_LD[None])[0][0, -1] if len(x_LD) else torch.zeros(7))
-
-
-def test_groups_of_like_length_are_put_back_in_order():
-    steps = {"a": tiny.steps(37, 9, missing=[5]), "b": tiny.steps(37, 3, seed=1)}
-    seen = []
-
-    def f(parts):
-        seen.append({m: s.mask_BL for m, s in parts.items()})
-        return torch.cat([masked_mean(*s) for s in parts.values()], 1)
-
-    close(layers.by_length(f, steps), torch.cat([masked_mean(*s) for s in steps.values()], 1))
-    assert len(seen) > 1 and all(mask_BL[:, -1].any() or mask_BL.shape[1] == 1 for group in seen for mask_BL in group.values())
-
-
-def test_compact_moves_real_steps_to_the_front():
-    x_BLD = torch.arange(4.0)[None, :, None]
-    moved = layers.compact(Steps(x_BLD, torch.tensor([[False, True, False, True]])))
-    assert moved.x_BLD[0, :, 0].tolist() == [1, 3, 0, 0] and moved.mask_BL[0].tolist() == [True, True, False, False]
 
 
 def test_utterance_nets_are_their_equations():

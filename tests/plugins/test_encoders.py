@@ -19,7 +19,7 @@ from merbench_encoders.features import Features
 from merbench_encoders.label_base import derangement
 from merbench_encoders.label_table import LabelTable
 from merbench_encoders.label_vectors import LabelRandom, LabelVectors
-from merbench_encoders.sequence import sinusoids, thin
+from merbench_encoders.sequence import BiLSTM, sinusoids, thin
 from merbench_encoders.word_bilstm import WordBiLSTM
 from merbench_encoders.word_ids import WordIds
 from merbench_encoders.word_transformer import WordTransformer
@@ -393,3 +393,21 @@ def test_label_table_learns_and_reads_no_words():
 def test_stream_spec_is_kept():
     rows = make(WordVectors).prepare(words(["good"]))
     assert rows.spec == StreamSpec("text.tiny", "text", "words")
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_bilstm_is_torchs_own_on_each_row_alone(layers):
+    torch.manual_seed(0)
+    ours = BiLSTM(BiLSTM.Config(width=6, layers=layers), 5).eval()
+    plain = torch.nn.LSTM(5, 3, layers, batch_first=True, bidirectional=True)
+    for k in range(layers):
+        for tail, part in (("", ours.onward[k]), ("_reverse", ours.back[k])):
+            for name, value in part.named_parameters():
+                getattr(plain, f"{name.removesuffix('_l0')}_l{k}{tail}").data.copy_(value)
+    x_BLD, mask_BL = steps = tiny.steps(37, 9, 5, missing=[4])
+    mask_BL[0, 1] = False  # a hole: the LSTM never sees that step
+    y_BLD = ours(steps).x_BLD
+    for row in range(37):
+        assert (y_BLD[row, ~mask_BL[row]] == 0).all()
+        if mask_BL[row].any():
+            assert torch.allclose(y_BLD[row, mask_BL[row]], plain(x_BLD[row, mask_BL[row]][None])[0][0], atol=1e-6)

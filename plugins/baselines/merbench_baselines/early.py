@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
+from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, compact
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import LastState, compact, complete
+from merbench_baselines.layers import LastState, complete
 
 
 def resample(steps: Steps, length_B: Tensor) -> Tensor:

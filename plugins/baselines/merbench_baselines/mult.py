@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Config, Context, Fused, Modality, Queries, RequestError, Steps, Tune, last_step
+from merbench.api import MODALITIES, Config, Context, Fused, Modality, Queries, RequestError, Steps, Tune, by_length, last_step
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import by_length, complete
+from merbench_baselines.layers import complete
 
 Layers = Annotated[int, Field(ge=0), Tune(1, 6)]
 Kernel = Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5))]
