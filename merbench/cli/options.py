@@ -44,6 +44,7 @@ class RunOptions:
     vectors: tuple[str, ...]
     store: Path
     force: bool
+    weights: bool
     as_json: bool
 
 
@@ -79,6 +80,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."
         ),
         click.option("--force", is_flag=True, help="Run again what the store holds already."),
+        click.option("--weights/--no-weights", default=True, help="Keep the trained weights in the store.  [default: keep]"),
         click.option("--allow-leak", is_flag=True, help="Accept, and mark for ever, a stream fitted on labels of evaluated rows."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
     ]
@@ -122,7 +124,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         allow_leak=given["allow_leak"],
     )
     seeds = tuple(dict.fromkeys(given["seed_list"])) or tuple(range(given["seeds"] or 3))
-    same = {k: given[k] for k in ("model", "dataset", "device", "threads", "data", "vectors", "store", "force", "as_json")}
+    same = {k: given[k] for k in ("model", "dataset", "device", "threads", "data", "vectors", "store", "force", "weights", "as_json")}
     return RunOptions(request=request, seeds=seeds, **same)
 
 

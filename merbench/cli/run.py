@@ -87,7 +87,9 @@ class Bench:
 
         force = self.options.force if force is None else force
         with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
-            records = run(plan, self.corpus, seeds, self.store, self.machine, force=force, watch=progress)
+            records = run(
+                plan, self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights, watch=progress
+            )
         for warning in self.store.warnings:
             say(f"warning: {warning}")
         self.store.warnings.clear()

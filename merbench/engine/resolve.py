@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,12 @@ class Part:
     factory: Any
     config: Config
 
+    @cached_property
+    def pretrained(self) -> dict[str, str]:
+        """Name -> SHA-256 of the weights it starts from; nothing where it starts from none."""
+        found: dict[str, str] = self.factory.pretrained(self.config) if "weights" in self.component.uses else {}
+        return found
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -121,8 +128,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     pretrained = {f"vectors:{f.name}": f.sha256 for f in lexicon.files} if lexicon else {}
     weights: dict[str, str] = {}
     for part in parts.values():
-        if "weights" in part.component.uses:
-            weights |= part.factory.pretrained(part.config)
+        weights |= part.pretrained
     uses_vectors = any("vectors" in part.component.uses for part in parts.values())
     data = revision(corpus, task_name, protocol_name, [s.name for s in streams.values()])
     spec = RunSpec(

@@ -1,7 +1,7 @@
 """The store: a folder of runs. ``runs/<run_id>.json`` is the record, ``runs/<run_id>.safetensors`` its predictions.
 
 A record is the commit point: its predictions are written before it, so a record that is there is whole. What cannot be read is moved to
-``set-aside/`` and told, never deleted.
+``set-aside/`` and told, never deleted. ``weights/<run_id>.safetensors`` holds what was trained: no score needs it, and it may be deleted.
 """
 
 from __future__ import annotations
@@ -78,9 +78,14 @@ class Store:
             if (record := self.get(path.stem)) is not None:
                 yield record
 
-    def put(self, record: Record, predictions: Predictions | None = None) -> None:
-        """Predictions first, then the record. RequestError on a full disk or read-only folder; nothing half-written stays."""
+    def put(self, record: Record, predictions: Predictions | None = None, weights: bytes | None = None) -> None:
+        """Weights and predictions first, then the record. RequestError on a full disk or read-only folder; nothing half-written stays.
+
+        ``weights``: a whole safetensors file.
+        """
         try:
+            if weights is not None:
+                write_atomic(self._weights(record.run_id), weights)
             if predictions is not None:
                 tensors = {"target": predictions.target, "prediction": predictions.prediction}
                 rows = {"ids": json.dumps(list(predictions.ids)), "videos": json.dumps(list(predictions.videos))}
@@ -102,6 +107,16 @@ class Store:
         if not len(found.ids) == len(found.videos) == len(target) == len(prediction):
             raise ValueError("its arrays have different lengths")
         return found
+
+    def weights(self, run_id: str) -> Path:
+        """The file of a run's trained weights. RequestError where the store keeps none."""
+        path = self._weights(run_id)
+        if not path.is_file():
+            raise RequestError(f"the store has no weights of run {run_id} ({path} is not there); run it again with --force")
+        return path
+
+    def _weights(self, run_id: str) -> Path:
+        return self.root / "weights" / f"{run_id}.safetensors"
 
     def _set_aside(self, run_id: str, error: Exception) -> None:
         aside = self.root / "set-aside"

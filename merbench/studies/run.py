@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,10 @@ import torch
 from merbench.api import Corpus, MerbenchError, RequestError, Split
 from merbench.engine.build import Problem, build
 from merbench.engine.evaluate import predict, weights_digest
+from merbench.engine.learn import learn
 from merbench.engine.resolve import Plan
+from merbench.engine.restore import save
 from merbench.engine.splits import Fold
-from merbench.engine.train import Fitted, fit
 from merbench.results.metrics import choose_thresholds, evaluate
 from merbench.results.provenance import describe, source_digest
 from merbench.results.record import Cost, Metrics, Record
@@ -49,19 +50,21 @@ class Machine:
 
 
 def run(
-    plan: Plan, corpus: Corpus, seeds: Sequence[int], store: Store, machine: Machine, *, force: bool = False,
+    plan: Plan, corpus: Corpus, seeds: Sequence[int], store: Store, machine: Machine, *, folds: Sequence[int | None] | None = None,
+    force: bool = False, keep_weights: bool = True, tuned_by: Mapping[str, Any] | None = None,
     watch: Watch = lambda event, info: None,
 ) -> list[Record]:  # fmt: skip
     """One record a seed and fold, in that order. A run that fails is recorded as failed with its error, and the rest go on.
 
     What the store holds already is not run again (``force`` does). A record made by another version of the components' source is
-    reused, and told (``info["other_source"]``).
+    reused, and told (``info["other_source"]``). ``folds``: only these of the protocol. ``tuned_by`` goes into the records.
     """
     digest = source_digest(plan.modules)
-    folds: dict[int | None, Fold] = {}
+    splits = _splits(plan, folds)
+    made: dict[int | None, Fold] = {}
     records = []
     for seed in seeds:
-        for split in plan.protocol.splits:
+        for split in splits:
             name = run_id(plan.spec, plan.contents, seed, split.fold)
             held = None if force else store.get(name)
             if held and held.status == "done":
@@ -69,18 +72,28 @@ def run(
                 records.append(held)
                 continue
             watch("run", {"seed": seed, "fold": split.fold})
-            if split.fold not in folds:
-                folds[split.fold] = Fold(plan.streams, plan.task, split, plan.lexicon)
-            record, predictions = _one(plan, corpus, folds[split.fold], split, seed, name, digest, machine, watch)
-            store.put(record, predictions)
-            watch("done", {"record": record, "reused": False, "other_source": False})
-            records.append(record)
+            if split.fold not in made:
+                made[split.fold] = Fold(plan.streams, plan.task, split, plan.lexicon)
+            result = _one(plan, corpus, made[split.fold], seed, name, digest, machine, tuned_by, keep_weights, watch)
+            store.put(*result)
+            watch("done", {"record": result[0], "reused": False, "other_source": False})
+            records.append(result[0])
     return records
 
 
+def _splits(plan: Plan, folds: Sequence[int | None] | None) -> list[Split]:
+    there = {split.fold: split for split in plan.protocol.splits}
+    for fold in folds or ():
+        if fold not in there:
+            known = ", ".join(str(f) for f in there)
+            raise RequestError(f"protocol {plan.spec.protocol} of {plan.spec.dataset} has no fold {fold}; its folds are {known}")
+    return [there[fold] for fold in (there if folds is None else folds)]
+
+
 def _one(
-    plan: Plan, corpus: Corpus, fold: Fold, split: Split, seed: int, name: str, digest: str, machine: Machine, watch: Watch
-) -> tuple[Record, Predictions | None]:
+    plan: Plan, corpus: Corpus, fold: Fold, seed: int, name: str, digest: str, machine: Machine,
+    tuned_by: Mapping[str, Any] | None, keep_weights: bool, watch: Watch,
+) -> tuple[Record, Predictions | None, bytes | None]:  # fmt: skip
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     common: dict[str, Any] = {
         "run_id": name,
@@ -88,24 +101,25 @@ def _one(
         "spec": plan.spec,
         "track": plan.track,
         "seed": seed,
-        "fold": split.fold,
+        "fold": fold.split.fold,
         "space": {"kind": fold.space.kind, "words": list(fold.space.words)},
         "counts": {part: len(fold.rows(part)) for part in ("train", "valid", "test")},
         "contents": dict(plan.contents),
         "source_digest": digest,
         "caveat": plan.recipe.caveat,
+        "tuned_by": None if tuned_by is None else dict(tuned_by),
         "provenance": describe(str(machine.device), machine.threads, torch.are_deterministic_algorithms_enabled()),
     }
     try:
         problem = build(plan, fold, seed, machine.device)
-        fitted = _fit(plan, problem, fold, seed, watch)
+        fitted = learn(plan, problem, fold, seed, lambda entry: watch("epoch", entry))
         valid, test, thresholds, predictions = _score(plan, problem, fold)
     except RequestError:
         raise
     except (MerbenchError, RuntimeError, ValueError, FloatingPointError) as error:
         message = str(error) if isinstance(error, MerbenchError) else f"{type(error).__name__}: {error}"
-        return Record(status="failed", error=message, **common), None
-    parameters = list(problem.model.parameters())
+        return Record(status="failed", error=message, **common), None, None
+    parameters, weights = list(problem.model.parameters()), weights_digest(problem.model)
     record = Record(
         status="done",
         metrics=Metrics(valid=valid, test=test),
@@ -120,33 +134,15 @@ def _one(
             parameters=sum(p.numel() for p in parameters),
             trainable=sum(p.numel() for p in parameters if p.requires_grad),
         ),
-        weights_sha256=weights_digest(problem.model),
+        weights_sha256=weights,
         **common,
     )
     rows = fold.rows("test")
     target = plan.task.target[rows]
     if plan.task.known is not None and target.ndim > 1:
         target = np.where(plan.task.known[rows], target, np.nan)
-    return record, Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)
-
-
-def _fit(plan: Plan, problem: Problem, fold: Fold, seed: int, watch: Watch) -> Fitted:
-    if plan.recipe.fits:
-        problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
-        return Fitted()
-    return fit(
-        problem.model,
-        problem.objectives,
-        problem.train,
-        problem.valid,
-        space=fold.space,
-        config=plan.train,
-        stages=plan.stages,
-        thresholds=plan.spec.thresholds,
-        seed=seed,
-        fold=fold.split.fold,
-        watch=lambda entry: watch("epoch", entry),
-    )
+    made = Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)
+    return record, made, save(plan, problem, weights) if keep_weights else None
 
 
 def _score(

@@ -13,6 +13,7 @@ from merbench.api import Batch, Progress, Recipe, Split, Stage, Steps, TrainConf
 from merbench.api.types import SpaceKind
 from merbench.engine.build import Problem, build
 from merbench.engine.evaluate import predict, weights_digest
+from merbench.engine.learn import learn
 from merbench.engine.resolve import Plan, Request, resolve
 from merbench.engine.splits import Fold
 from merbench.engine.train import fit
@@ -63,19 +64,7 @@ def _problem(plan: Plan, seed: int = 0, split: Split | None = None) -> tuple[Pro
 
 def _trained(plan: Plan, seed: int = 0) -> tuple[Problem, Fold]:
     problem, fold = _problem(plan, seed)
-    if plan.recipe.fits:
-        problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
-    else:
-        fit(
-            problem.model,
-            problem.objectives,
-            problem.train,
-            problem.valid,
-            space=fold.space,
-            config=plan.train,
-            stages=plan.stages,
-            seed=seed,
-        )
+    learn(plan, problem, fold, seed)
     return problem, fold
 
 

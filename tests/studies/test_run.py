@@ -54,7 +54,7 @@ def test_another_source_of_the_components_is_reused_and_told(make, store):
 
 
 def test_a_failed_run_is_recorded_the_rest_go_on_and_it_is_tried_again(make, store, monkeypatch):
-    import merbench.studies.run as module
+    import merbench.engine.learn as module
 
     plan, corpus = make()
     sound = module.fit

@@ -1,0 +1,107 @@
+"""A stored run made again: its spec back to a plan, its weights back into a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from merbench.api import Corpus, Lexicon, RequestError
+from merbench.engine.build import Problem, build
+from merbench.engine.evaluate import weights_digest
+from merbench.engine.resolve import Plan, Request, resolve
+from merbench.engine.settings import SINGLE
+from merbench.engine.splits import Fold
+from merbench.host.catalog import Catalog
+from merbench.results.spec import RunSpec
+
+
+def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
+    """The plan whose spec this is; on the same data its runs have the same ids. RequestError where that cannot be had here."""
+    settings: dict[str, Any] = dict.fromkeys(SINGLE)
+    settings |= {slot: part.name for slot, part in spec.parts.items() if not slot.startswith("objective.")}
+    settings["objective"] = [part.name for slot, part in spec.parts.items() if slot.startswith("objective.")]
+    for slot, part in spec.parts.items():
+        settings |= {f"{slot}.{field}": value for field, value in part.config.items()}
+    settings |= {f"train.{field}": value for field, value in spec.train.model_dump(mode="json").items()}
+    protocol = corpus.protocols.get(spec.protocol)
+    usual = protocol.streams if protocol else ()
+    request = Request(
+        model=spec.model,
+        task=spec.task,
+        protocol=spec.protocol,
+        settings=settings,
+        streams={m: name for m, name in spec.streams.items() if name not in usual},  # type: ignore[misc]
+        modalities=tuple(spec.streams),  # type: ignore[arg-type]
+        ablations=tuple(name for name in spec.variant.split("+") if name),
+        thresholds=spec.thresholds,
+        allow_leak=spec.allow_leak,
+    )
+    name = f"{spec.model} {spec.variant}".strip()
+    try:
+        plan = resolve(request, catalog, corpus, lexicon)
+    except RequestError as error:
+        raise RequestError(f"the stored run of {name} cannot be made again with what is here: {error}") from error
+    if plan.spec != spec:
+        changed = [field for field in RunSpec.model_fields if getattr(plan.spec, field) != getattr(spec, field)]
+        raise RequestError(f"the stored run of {name} cannot be made again: its {', '.join(changed)} are others today; run the model anew")
+    return plan
+
+
+def save(plan: Plan, problem: Problem, digest: str) -> bytes:
+    """The trained weights as a safetensors file, with the ``weights_digest`` of the whole model.
+
+    Without what is known by its hash: frozen parameters of pretrained parts, and the buffers beside them.
+    """
+    known = _known_by_hash(plan, problem)
+    state = problem.model.state_dict()
+    # Copies, because tensors that share memory cannot be written.
+    kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items() if name not in known}
+    return safetensors.torch.save(kept, metadata={"sha256": digest})
+
+
+def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.device) -> Problem:
+    """What ``build`` makes, with the weights of a stored run. RequestError where they are not whole or not of this plan and seed."""
+    problem = build(plan, fold, seed, device)
+    try:
+        with safe_open(weights, framework="pt") as file:
+            digest = (file.metadata() or {}).get("sha256")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        missing, unexpected = problem.model.load_state_dict(state, strict=False)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RequestError(f"the weights {weights} cannot be loaded ({reason}); run again with --force") from error
+    if unexpected or set(missing) - _known_by_hash(plan, problem) or weights_digest(problem.model) != digest:
+        raise RequestError(
+            f"the weights {weights} are not those of {plan.spec.model} as it is built here: its source, its pretrained files or the "
+            "vocabulary have changed since; run again with --force"
+        )
+    return problem
+
+
+def _known_by_hash(plan: Plan, problem: Problem) -> set[str]:
+    model: Any = problem.model
+    parts = {id(model) if slot == "model" else id(getattr(model, slot, None)) for slot in SINGLE if _starts_from_files(plan, slot)}
+    parts |= {id(encoder) for m, encoder in problem.encoders.items() if _starts_from_files(plan, f"encoder.{m}")}
+    known = set()
+    for prefix, part in model.named_modules():
+        if id(part) in parts:
+            known |= {f"{prefix}.{name}".lstrip(".") for name in _frozen(part)}
+    return known
+
+
+def _starts_from_files(plan: Plan, slot: str) -> bool:
+    return slot in plan.parts and bool(plan.parts[slot].pretrained)
+
+
+def _frozen(part: nn.Module) -> set[str]:
+    names = set()
+    for prefix, module in part.named_modules():
+        own = dict(module.named_parameters(recurse=False))
+        if own and not any(p.requires_grad for p in own.values()):
+            names |= {f"{prefix}.{name}".lstrip(".") for name in (*own, *dict(module.named_buffers(recurse=False)))}
+    return names
