@@ -2,118 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from merbench.cli.options import AblationCommand, gather, run_options
 from merbench.cli.run import Bench, ablations
-from merbench.cli.session import Session, say, show, show_json
-
-if TYPE_CHECKING:
-    from merbench.api.types import SpaceKind
-    from merbench.studies.ablate import Difference
+from merbench.cli.session import Session, show_json
 
 
 @click.command("ablate", cls=AblationCommand)
 @run_options
 @click.option(
-    "--variant", "variants", metavar="NAME", multiple=True, help="A declared ablation (repeatable; --no-X is short for variant no-X)."
+    "--variant",
+    "named",
+    metavar="NAME",
+    multiple=True,
+    help="A declared ablation (repeatable), or all; --no-X is short for --variant no-X.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, variants: tuple[str, ...], **given: Any) -> None:
+def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
     """Train the full model and each variant on the same seeds, and compare them in pairs.
 
-    Without a variant, every ablation that the model declares and the data allow.
+    Without a variant, every ablation that the model declares and the data allow. --modalities all-subsets compares every subset of the
+    modalities, of any model.
 
     \b
     Example: merbench ablate --model merclip --no-label-encoder --seeds 10
              merbench ablate --model tfn --dataset sample --variant no-products
+             merbench ablate --model mult --modalities all-subsets
     """
     from merbench.api.errors import RequestError
+    from merbench.cli.lines import show_lines
     from merbench.host.catalog import unknown
     from merbench.report.board import as_json
+    from merbench.report.paired import compare, lines_as_json
     from merbench.report.summary import by_seed, summary
-    from merbench.results.metrics import headline
-    from merbench.studies.ablate import correct, differences
+    from merbench.studies.ablate import FULL, lines, plans, variants
 
     session: Session = ctx.obj
-    options = gather((), **given)
-    declared = [a.name for a in session.catalog.recipe(options.model).ablations]
-    for name in variants:
-        if name not in declared:
+    all_subsets = given["modalities"] == "all-subsets"
+    options = gather((), **{**given, "modalities": None if all_subsets else given["modalities"]})
+    recipe = session.catalog.recipe(options.model)
+    declared = [a.name for a in recipe.ablations]
+    for name in named:
+        if name not in (*declared, "all"):
             raise RequestError(unknown("variant", name, declared, f"ablations of {options.model}"))
-    named = tuple(dict.fromkeys((*variants, *ablations(session, options.model, ctx.meta["ablations"]))))
-    if not declared:
-        raise RequestError(f"model {options.model} declares no ablations; merbench list models shows others")
+    asked = tuple(dict.fromkeys((*named, *ablations(session, options.model, ctx.meta["ablations"]))))
+    if not declared and not all_subsets:
+        raise RequestError(
+            f"model {options.model} declares no ablations; give --modalities all-subsets, or another model (merbench list models)"
+        )
+    names = declared if "all" in asked or not (asked or all_subsets) else asked
     bench = Bench(session, options)
-    plan = bench.plan(options.request)
-    plans = {}
-    for name in named or declared:
-        try:
-            variant = bench.plan(replace(options.request, ablations=(name,)))
-            if variant.spec.model_copy(update={"variant": ""}) == plan.spec:
-                raise RequestError(f"variant {name} changes nothing here: on these streams it is the full model")
-            plans[name] = variant
-        except RequestError as error:
-            if named:
-                raise
-            say(f"left out {name}: {error}")
+    full = bench.plan(options.request)
+    requests = variants(recipe, names, tuple(full.streams), options.request, all_subsets)
+    if not requests:
+        raise RequestError(
+            f"{options.model} reads {' + '.join(full.streams) or 'nothing'} here, which has no smaller subset; offer more streams"
+        )
+    made, reasons = plans(requests, full, bench.plan)
+    if wrong := [name for name in asked if name in reasons]:
+        raise RequestError(f"variant {wrong[0]}: {reasons[wrong[0]]}")
     failed = False
     scored = {}
-    for name, one in {"": plan, **plans}.items():
-        records = bench.run(one, options.seeds)
+    for name, plan in {FULL: full, **made}.items():
+        records = bench.run(plan, options.seeds)
         failed |= any(r.status == "failed" for r in records)
         scored[name] = by_seed(records, bench.store)
-    base = scored.pop("")
-    kind = plan.task.space.kind
-    found = correct({name: differences(base, s, headline(kind)) for name, s in scored.items()})
+    found = lines(scored, reasons)
+    kind = full.task.space.kind
+    by_name = compare(found, kind)
     if options.as_json:
-        rows = [
-            {"name": name, "summary": as_json(summary(s)), "difference": {m: _plain(d) for m, d in found[name].items()}}
-            for name, s in scored.items()
-        ]
-        show_json({"track": plan.track.model_dump(mode="json"), "base": as_json(summary(base)), "variants": rows})
+        track = full.track.model_dump(mode="json")
+        show_json({"track": track, "base": as_json(summary(scored[FULL])), "variants": lines_as_json(found[1:], by_name)})
     else:
-        _show(plan.track.title, options.model, kind, {n: summary(s) for n, s in {"": base, **scored}.items()}, found, plan.recipe.caveat)
+        notes = [f"{options.model}: {recipe.caveat}"] if recipe.caveat else []
+        show_lines(f"{options.model} · {full.track.title}", found, by_name, kind, "variant", notes)
     raise SystemExit(1 if failed else 0)
-
-
-def _plain(difference: Difference) -> dict[str, float | bool | None]:
-    import math
-
-    plain = {k: None if math.isnan(v) else v for k, v in asdict(difference).items()}
-    return {**plain, "significant": difference.significant}
-
-
-def _show(title: str, model: str, kind: SpaceKind, sums: dict[str, Any], found: dict[str, dict[str, Difference]], caveat: str) -> None:
-    """The scores, then the differences of the ranking metric."""
-    from rich.table import Table
-
-    from merbench.report import board
-    from merbench.report.tables import table
-    from merbench.results.metrics import METRICS, default_metric
-
-    show(table(title, board.columns(kind), [board.model_row(name or f"{model} (full)", s) for name, s in sums.items()], name="variant"))
-    metric = default_metric(kind)
-    better = "higher" if METRICS[metric].higher_is_better else "lower"
-    drawn = Table(
-        title=f"{metric} of the variant less that of the full model ({better} is better)",
-        title_justify="left",
-        box=None,
-        padding=(0, 2, 0, 0),
-    )
-    drawn.add_column("variant")
-    for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)", "significant"):
-        drawn.add_column(heading, justify="right")
-    for name, by_metric in found.items():
-        if d := by_metric.get(metric):
-            numbers = (f"{d.mean:+.3f}", f"[{d.low:+.3f}, {d.high:+.3f}]", f"{d.p:.3f}", f"{d.p_holm:.3f}")
-            drawn.add_row(name, *numbers, "yes" if d.significant else "no", style="bold" if d.significant else "")
-    show(drawn)
-    click.echo(
-        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, Holm over the variants; significant asks for both"
-    )
-    if caveat:
-        click.echo(f"{model}: {caveat}")

@@ -1,60 +1,69 @@
-"""Ablations: the full model and its variants on the same seeds and rows, as paired differences."""
+"""Ablations: which variants of a model there are, and which of them are the full model under another name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 
-import numpy as np
-
-from merbench.report.stats import Interval, holm, paired_interval, sign_flip, significant
+from merbench.api import Modality, Recipe, RequestError
+from merbench.engine.resolve import Plan, Request
+from merbench.report.paired import Line, same
 from merbench.report.summary import Scored
-from merbench.results.metrics import METRICS
+
+FULL = "full"
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Variant minus base over seeds and test rows: ``mean``, 95 % interval (bootstrap over seeds and videos), exact paired sign-flip ``p``.
+def subsets(modalities: Sequence[Modality]) -> list[tuple[Modality, ...]]:
+    """Every proper subset that is not empty, the larger first."""
+    return [chosen for size in range(len(modalities) - 1, 0, -1) for chosen in combinations(modalities, size)]
 
-    ``p_holm`` is corrected for the number of variants. ``significant``: the interval leaves out 0 and ``p_holm`` < .05, both.
+
+def variants(recipe: Recipe, names: Sequence[str], used: Sequence[Modality], request: Request, all_subsets: bool) -> dict[str, Request]:
+    """Name -> request: the named ablations, and every subset of the ``used`` modalities where asked.
+
+    A declared ablation that is nothing but such a subset is left to the subset.
     """
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    p_holm: float = float("nan")
-
-    @property
-    def significant(self) -> bool:
-        return significant(Interval(self.mean, self.low, self.high), self.p_holm)
-
-
-def differences(base: Mapping[int, Scored], variant: Mapping[int, Scored], metrics: Sequence[str]) -> dict[str, Difference]:
-    """Metric -> difference, over the seeds that both have. A metric that is undefined for a seed is left out."""
-    seeds = sorted(base.keys() & variant.keys())
-    if not seeds:
-        return {}
-    rows = base[seeds[0]].rows
-    a = np.stack([variant[s].rows.prediction for s in seeds])
-    b = np.stack([base[s].rows.prediction for s in seeds])
+    by_subset = {subset: "+".join(subset) for subset in subsets(used)} if all_subsets else {}
+    declared = {a.name: a for a in recipe.ablations}
     found = {}
-    for metric in metrics:
-        pairs = [(variant[s].metrics.get(metric), base[s].metrics.get(metric)) for s in seeds]
-        if any(x is None or y is None for x, y in pairs):
+    for name in names:
+        if declared[name].settings or declared[name].modalities not in by_subset:
+            found[name] = replace(request, ablations=(name,))
+    return found | {name: replace(request, modalities=subset) for subset, name in by_subset.items()}
+
+
+def plans(requests: Mapping[str, Request], full: Plan, plan: Callable[[Request], Plan]) -> tuple[dict[str, Plan], dict[str, str]]:
+    """``(plans, reasons)``: what can be run, and one sentence for each variant that cannot or that changes nothing."""
+    made: dict[str, Plan] = {}
+    reasons: dict[str, str] = {}
+    for name, request in requests.items():
+        try:
+            variant = plan(request)
+        except RequestError as error:
+            reasons[name] = str(error)
             continue
-        each = np.array([x - y for x, y in pairs if x is not None and y is not None])
-        interval = paired_interval(metric, rows.target, a, b, rows.videos)
-        found[metric] = Difference(float(each.mean()), interval.low, interval.high, sign_flip(each.tolist()))
-    return found
+        if variant.spec.model_copy(update={"variant": ""}) == full.spec:
+            reasons[name] = "changes nothing here: on these streams it is the full model"
+        else:
+            made[name] = variant
+    return made, reasons
 
 
-def correct(found: Mapping[str, Mapping[str, Difference]]) -> dict[str, dict[str, Difference]]:
-    """Variant -> metric -> difference, with Holm's correction over the variants of each metric."""
-    corrected: dict[str, dict[str, Difference]] = {name: {} for name in found}
-    for metric in METRICS:
-        having = [name for name in found if metric in found[name]]
-        for name, p in zip(having, holm([found[name][metric].p for name in having]), strict=True):
-            d = found[name][metric]
-            corrected[name][metric] = Difference(d.mean, d.low, d.high, d.p, float(p))
-    return corrected
+def lines(scored: Mapping[str, Mapping[int, Scored]], reasons: Mapping[str, str]) -> list[Line]:
+    """The full model, each variant compared with it, then what has no score.
+
+    Two variants may be one model (an order of modalities of which one is absent): what predicts the same to the last bit as an earlier
+    line is no comparison of its own.
+    """
+    found = [Line(FULL, scored[FULL])]
+    again = []
+    for name, mine in scored.items():
+        if name == FULL:
+            continue
+        twin = next((line.name for line in found if same(line.scored, mine)), None)
+        if twin:
+            again.append(Line(name, reason=f"predicts the same as {twin} to the last bit: on these streams they are one model"))
+        else:
+            found.append(Line(name, mine, against=FULL))
+    return found + again + [Line(name, reason=reason) for name, reason in reasons.items()]

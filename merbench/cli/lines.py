@@ -1,0 +1,50 @@
+"""How ``ablate``, ``generalise``, ``robust`` and ``transfer`` show their lines: a table of scores, then the paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from merbench.cli.session import show
+
+if TYPE_CHECKING:
+    from merbench.api.types import SpaceKind
+    from merbench.report.paired import Difference, Line
+
+
+def show_lines(
+    title: str, lines: Sequence[Line], found: Mapping[str, Mapping[str, Difference]], kind: SpaceKind, name: str, notes: Sequence[str] = ()
+) -> None:
+    """``name``: the heading of the lines' names. Lines without a score stand below the others, their reasons under the tables."""
+    from rich.table import Table
+
+    from merbench.report import board
+    from merbench.report.summary import summary
+    from merbench.report.tables import table
+    from merbench.results.metrics import METRICS, default_metric
+
+    rows = [board.model_row(line.name, summary(line.scored), "" if line.scored else "without a score (reasons below)") for line in lines]
+    show(table(title, board.columns(kind), rows, name=name))
+    metric = default_metric(kind)
+    better = "higher" if METRICS[metric].higher_is_better else "lower"
+    drawn = Table(title=f"{metric}: difference ({better} is better)", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    drawn.add_column(name, overflow="fold")
+    drawn.add_column("less that of", overflow="fold")
+    for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)", "significant"):
+        drawn.add_column(heading, justify="right")
+    for line in lines:
+        if d := found.get(line.name, {}).get(metric):
+            numbers = (f"{d.mean:+.3f}", f"[{d.low:+.3f}, {d.high:+.3f}]", f"{d.p:.3f}", f"{d.p_holm:.3f}")
+            drawn.add_row(line.name, line.against, *numbers, "yes" if d.significant else "no", style="bold" if d.significant else "")
+    if drawn.row_count:
+        show(drawn)
+        click.echo(
+            "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, Holm over the lines; significant: both"
+        )
+    for line in lines:
+        if line.reason:
+            click.echo(f"{line.name}: {line.reason}")
+    for note in notes:
+        click.echo(note)
