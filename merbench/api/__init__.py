@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from merbench.api.parts import Objective as Objective
     from merbench.api.parts import Prepared as Prepared
     from merbench.api.parts import SplitView as SplitView
+    from merbench.api.processes import pool as pool
     from merbench.api.rows import FeatureRows as FeatureRows
     from merbench.api.rows import Rows as Rows
     from merbench.api.rows import TensorRows as TensorRows
@@ -84,6 +85,7 @@ _HOME = {
         "Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
         "SplitView",
     ),
+    "processes": ("pool",),
     "rows": ("FeatureRows", "Rows", "TensorRows", "TextRows", "WordRows", "gather"),
     "types": (
         "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality", "Output", "Progress", "Queries",

@@ -1,0 +1,203 @@
+"""Claims: of all processes, on all machines, that work on one store, one makes a run.
+
+A claim is the file ``claims/<run_id>.<number>``; the highest number counts. Who finds its process dead makes the file of the next number,
+and a file system lets one process alone make a file of a name, so no two take over. On the machine of the claim a dead process is
+known at once. From elsewhere only the file's time is seen, which a living holder renews: after STALE seconds without, it counts as dead.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import ValidationError
+
+from merbench.api.config import Config
+
+STALE = 120.0
+BEAT = 10.0
+"""Seconds between two signs of life."""
+
+
+class Holder(Config):
+    """Who holds a claim. ``machine`` tells one boot and one process namespace from others. ``about``: how far the run is."""
+
+    run_id: str
+    host: str
+    machine: str
+    pid: int
+    started: str
+    about: dict[str, Any] = {}
+
+
+class Claims:
+    """The claims of the store in ``root``. Times are those of the file system, so that clocks of machines may differ."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "claims"
+
+    def take(self, run_id: str) -> Claim | None:
+        """The claim, or None where a living process has it. What this process holds already it is given again."""
+        me = Holder(run_id=run_id, host=socket.gethostname(), machine=_machine(), pid=os.getpid(), started=_started(os.getpid()) or "")
+        before = self._files(run_id)
+        last = max(before, default=-1)
+        if before:
+            path, holder = self._path(run_id, last), before[last]
+            if holder and holder.model_copy(update={"about": {}}) == me:
+                return _Again(path, me)
+            if self._alive(path, holder):
+                return None
+        number = last + 1
+        path = self._path(run_id, number)
+        if not _create(path, me):
+            return None
+        now = self._files(run_id)
+        now.pop(number, None)
+        if now != before:
+            # Somebody took it, made the run and gave it back since we looked: what we took was not free.
+            path.unlink(missing_ok=True)
+            return None
+        return Claim(path, me)
+
+    @contextmanager
+    def hold(self, run_id: str) -> Iterator[Claim]:
+        """Waits while a living process has the claim."""
+        while (claim := self.take(run_id)) is None:
+            time.sleep(0.2)
+        with claim:
+            yield claim
+
+    def held(self) -> dict[str, Holder]:
+        """Run id -> its holder, of all living ones."""
+        last: dict[str, int] = {}
+        for path in self.root.glob("*.*"):
+            run_id, _, number = path.name.rpartition(".")
+            if number.isdigit() and run_id:
+                last[run_id] = max(int(number), last.get(run_id, 0))
+        found = {}
+        for run_id, highest in sorted(last.items()):
+            path = self._path(run_id, highest)
+            holder = _read(path)
+            if holder and self._alive(path, holder):
+                found[run_id] = holder
+        return found
+
+    def _path(self, run_id: str, number: int) -> Path:
+        return self.root / f"{run_id}.{number}"
+
+    def _files(self, run_id: str) -> dict[int, Holder | None]:
+        return {int(p.suffix[1:]): _read(p) for p in self.root.glob(f"{run_id}.*") if p.suffix[1:].isdigit()}
+
+    def _alive(self, path: Path, holder: Holder | None) -> bool:
+        if holder and holder.host == socket.gethostname() and holder.machine == _machine():
+            return _started(holder.pid) == holder.started
+        try:
+            return _now(self.root) - path.stat().st_mtime < STALE
+        except FileNotFoundError:
+            return False
+
+
+class Claim:
+    """A claim that is held; given back at the end of the ``with`` block."""
+
+    def __init__(self, path: Path, holder: Holder) -> None:
+        self.path, self.holder = path, holder
+        self._stop = threading.Event()
+        self._told = 0.0
+
+    def tell(self, about: Mapping[str, Any]) -> None:
+        """Lets others see how far the run is. At most once a second is it written."""
+        if time.monotonic() - self._told >= 1:
+            self._told = time.monotonic()
+            self.holder = self.holder.model_copy(update={"about": dict(about)})
+            temporary = self.path.with_name(f".{self.path.name}.tmp")
+            with suppress(OSError):
+                temporary.write_text(self.holder.model_dump_json(), "utf-8")
+                temporary.replace(self.path)
+
+    def __enter__(self) -> Claim:
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        # The highest number goes last: while it is there, the claim is held.
+        mine = int(self.path.suffix[1:])
+        for number in range(mine + 1):
+            self.path.with_suffix(f".{number}").unlink(missing_ok=True)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT):
+            with suppress(OSError):
+                os.utime(self.path)
+
+
+class _Again(Claim):
+    """A claim inside the same claim: the outer one keeps and gives it back."""
+
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _read(path: Path) -> Holder | None:
+    """None where it is gone, or no claim."""
+    try:
+        return Holder.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _create(path: Path, holder: Holder) -> bool:
+    """Make the file, whole, unless there is one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".claim.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(holder.model_dump_json())
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        Path(temporary).unlink()
+    return True
+
+
+def _now(folder: Path) -> float:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".now.") as file:
+        return Path(file.name).stat().st_mtime
+
+
+def _machine() -> str:
+    """This boot of this machine and, in containers, this process namespace. Empty where the system tells neither."""
+    try:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str | None:
+    """When a process began, in the system's own units ("" where it does not tell); None where there is no such process."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
+        return None if state in "ZX" else fields[18]
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return ""

@@ -1,0 +1,127 @@
+"""Of all processes that want one run, one has it; the dead lose it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from merbench.results import claims as module
+from merbench.results.claims import Claims
+
+FORK = multiprocessing.get_context("fork")
+
+
+def elsewhere(function, *words):
+    """Calls in another process, and returns what it says."""
+    ours, theirs = FORK.Pipe()
+    child = FORK.Process(target=lambda: theirs.send(function(*words)))
+    child.start()
+    child.join()
+    return ours.recv() if ours.poll() else None
+
+
+def takes(claims: Claims, run_id: str) -> bool:
+    return claims.take(run_id) is not None
+
+
+def test_a_claim_is_held_by_one_process_until_it_is_given_back(tmp_path):
+    claims = Claims(tmp_path)
+    with claims.take("a") as claim:
+        assert claims.held() == {"a": claim.holder}
+        assert not elsewhere(takes, claims, "a") and elsewhere(takes, claims, "b")
+        with claims.take("a"):
+            pass
+        assert not elsewhere(takes, claims, "a"), "the inner block gave back what the outer one holds"
+    assert "a" not in claims.held()
+    assert elsewhere(takes, claims, "a")
+
+
+def test_the_claim_of_a_dead_process_is_taken_over_at_once(tmp_path):
+    claims = Claims(tmp_path)
+    assert elsewhere(takes, claims, "a"), "it died without giving it back"
+    assert not claims.held()
+    with claims.take("a") as claim:
+        assert claim.holder.pid == os.getpid() and list(claims.held()) == ["a"]
+    assert not list(claims.root.iterdir())
+
+
+def test_a_process_number_that_is_used_again_is_another_process(tmp_path):
+    claims = Claims(tmp_path)
+    claim = claims.take("a")
+    claim.path.write_text(claim.holder.model_copy(update={"started": "1"}).model_dump_json())
+    assert takes(claims, "a")
+
+
+@pytest.mark.parametrize("change", [{"host": "other"}, {"machine": "another boot"}])
+def test_a_claim_of_another_machine_holds_until_it_gives_no_sign_of_life(tmp_path, change):
+    claims = Claims(tmp_path)
+    claim = claims.take("a")
+    claim.path.write_text(claim.holder.model_copy(update={"pid": 1, **change}).model_dump_json())
+    assert not takes(claims, "a") and list(claims.held()) == ["a"]
+    old = time.time() - module.STALE - 1
+    os.utime(claim.path, (old, old))
+    assert not claims.held() and takes(claims, "a")
+
+
+def test_a_living_holder_renews_its_claim_and_tells_how_far_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "BEAT", 0.01)
+    claims = Claims(tmp_path)
+    with claims.take("a") as claim:
+        claim.tell({"epoch": 3})
+        assert claims.held()["a"].about == {"epoch": 3}
+        os.utime(claim.path, (0, 0))
+        deadline = time.monotonic() + 5
+        while claim.path.stat().st_mtime == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert not list(claims.root.iterdir())
+
+
+def test_a_file_that_is_no_claim_is_outlived(tmp_path):
+    claims = Claims(tmp_path)
+    claims.root.mkdir()
+    (claims.root / "a.0").write_text("{")
+    assert not takes(claims, "a")
+    os.utime(claims.root / "a.0", (0, 0))
+    assert takes(claims, "a")
+
+
+def _contend(root: Path, until: float) -> None:
+    """Takes the one claim again and again, and notes each time it was not alone with it."""
+    claims, draw = Claims(root), random.Random(os.getpid())
+    while time.monotonic() < until:
+        if claim := claims.take("a"):
+            with claim:
+                (root / "inside").mkdir()
+                with (root / "log").open("a") as log:
+                    log.write(json.dumps(os.getpid()) + "\n")
+                time.sleep(draw.uniform(0, 0.002))
+                if draw.random() < 0.3:
+                    # Dies with the claim in its hands: what follows is another process's.
+                    (root / "inside").rmdir()
+                    os._exit(9)
+                (root / "inside").rmdir()
+
+
+def test_no_two_are_ever_inside_whoever_dies(tmp_path):
+    until = time.monotonic() + 2
+    children = [FORK.Process(target=_contend, args=(tmp_path, until)) for _ in range(4)]
+    for child in children:
+        child.start()
+    while time.monotonic() < until:
+        for i, child in enumerate(children):
+            if not child.is_alive():
+                assert child.exitcode in (0, 9), "two were inside at once"
+                children[i] = FORK.Process(target=_contend, args=(tmp_path, until))
+                children[i].start()
+        time.sleep(0.005)
+    for child in children:
+        child.join()
+        assert child.exitcode in (0, 9)
+    assert len((tmp_path / "log").read_text().splitlines()) > 20
