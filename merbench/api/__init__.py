@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from merbench.api.errors import MerbenchError as MerbenchError
     from merbench.api.errors import RequestError as RequestError
     from merbench.api.errors import RunError as RunError
+    from merbench.api.forms import Form as Form
+    from merbench.api.forms import Sink as Sink
+    from merbench.api.forms import Source as Source
     from merbench.api.hookspecs import hookimpl as hookimpl
     from merbench.api.labels import GLOSSES as GLOSSES
     from merbench.api.labels import SENTIMENT as SENTIMENT
@@ -77,6 +80,7 @@ _HOME = {
     "config": ("Config", "TrainConfig", "Tune"),
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
+    "forms": ("Form", "Sink", "Source"),
     "hookspecs": ("hookimpl",),
     "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),

@@ -11,9 +11,9 @@ from merbench.api.types import Modality
 API = 1
 """Version of this contract. A declaration made for another number is refused in one sentence."""
 
-ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "metric"]
+ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric"]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
-    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "metric",
+    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""``merbench data``: which data sets there are, and what is in them."""
+"""``merbench data show``: what is in a data set."""
 
 from __future__ import annotations
 
@@ -7,64 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.session import Session, say, show, show_json
+from merbench.cli.data.options import DATA, JSON
+from merbench.cli.session import Session, show, show_json
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
 
-DATA = click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA).")
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
-
-@click.group("data")
-def command() -> None:
-    """Data sets: which are here, what they hold.
-
-    \b
-    Example: merbench data list
-             merbench data show sample
-    """
-
-
-@command.command("list")
-@DATA
-@JSON
-@click.pass_obj
-def list_(session: Session, data: Path | None, as_json: bool) -> None:
-    """Every declared data set, and where it was found.
-
-    \b
-    Example: merbench data list
-    """
-    from merbench.data.locate import find_folder
-
-    homes = session.homes(data)
-    rows = []
-    for name in session.catalog.names("dataset"):
-        component = session.catalog.component("dataset", name)
-        found = find_folder(component.folder, homes) if component.folder else None
-        where = str(found) if found else ("not here" if component.folder else "made when it is used")
-        rows.append({"name": name, "here": found is not None or not component.folder, "where": where, "summary": component.summary})
-    if as_json:
-        show_json({"looked_in": [str(h) for h in homes], "datasets": rows})
-        return
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("data set", "where", "what"):
-        table.add_column(column)
-    for row in rows:
-        table.add_row(str(row["name"]), str(row["where"]), str(row["summary"]))
-    show(table)
-    say("looked in: " + ", ".join(str(h) for h in homes))
-
-
-@command.command("show")
+@click.command("show")
 @click.argument("name")
 @DATA
 @JSON
 @click.pass_obj
-def show_(session: Session, name: str, data: Path | None, as_json: bool) -> None:
+def command(session: Session, name: str, data: Path | None, as_json: bool) -> None:
     """Rows, splits, streams, lengths and missing values of a data set; where its law is known, the best score that anyone can reach.
 
     \b
