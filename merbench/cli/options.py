@@ -47,6 +47,11 @@ class RunOptions:
     weights: bool
     as_json: bool
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """``--model A,B`` of the commands that take several."""
+        return tuple(name.strip() for name in self.model.split(","))
+
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds every shared option; the command receives them as keyword arguments for ``gather``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,7 +67,8 @@ class Bench:
         from merbench.results.store import Store
 
         self.session, self.options = session, options
-        session.catalog.recipe(options.model)
+        for model in options.models:
+            session.catalog.recipe(model)
         self.store = Store(options.store)
         self.store.require_writable()
         self.corpus = session.dataset(options.dataset, options.data)
@@ -94,6 +96,28 @@ class Bench:
             say(f"warning: {warning}")
         self.store.warnings.clear()
         return records
+
+    def contenders(self, variants: Sequence[str] = ()) -> dict[str, Plan]:
+        """Name -> plan of every model of ``--model A,B`` and of its ``variants`` (``all``: what it declares and the data allow)."""
+        from dataclasses import replace
+
+        from merbench.host.catalog import unknown
+
+        catalog, found, left = self.session.catalog, {}, set(variants) - {"all"}
+        for model in dict.fromkeys(self.options.models):
+            request = replace(self.options.request, model=model)
+            found[model] = self.plan(request)
+            for ablation in catalog.recipe(model).ablations:
+                if ablation.name in variants:
+                    found[f"{model} {ablation.name}"] = self.plan(replace(request, ablations=(ablation.name,)))
+                elif "all" in variants:
+                    with suppress(RequestError):
+                        found[f"{model} {ablation.name}"] = self.plan(replace(request, ablations=(ablation.name,)))
+                left.discard(ablation.name)
+        if left:
+            declared = [a.name for model in self.options.models for a in catalog.recipe(model).ablations]
+            raise RequestError(unknown("variant", min(left), declared, f"ablations of {', '.join(self.options.models)}"))
+        return found
 
     def floors(self, plan: Plan) -> dict[str, list[Record]]:
         """Name -> records of the floors in the same track (those that can read what it offers), run where the store lacks them."""

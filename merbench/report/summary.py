@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from merbench.api.types import LabelSpace
 from merbench.report.stats import Summary, summarise
 from merbench.results.metrics import evaluate
 from merbench.results.record import Record
-from merbench.results.store import Predictions, Store
+from merbench.results.store import Predictions
 
 
 def space_of(record: Record) -> LabelSpace:
@@ -29,7 +30,13 @@ class Scored:
     metrics: Mapping[str, float | None]
 
 
-def by_seed(records: Sequence[Record], store: Store) -> dict[int, Scored]:
+class Made(Protocol):
+    """Where a run's predictions stand: a store, or predictions made anew under another condition."""
+
+    def predictions(self, run_id: str) -> Predictions: ...
+
+
+def by_seed(records: Sequence[Record], store: Made) -> dict[int, Scored]:
     """Seed -> its score. A seed that lacks a fold which others have, or any run of which failed, is left out."""
     done = [r for r in records if r.status == "done"]
     folds = {r.fold for r in records}
