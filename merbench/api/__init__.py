@@ -6,8 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from merbench.api.clips import ClipRows as ClipRows
+    from merbench.api.clips import Decoded as Decoded
+    from merbench.api.clips import read_frames as read_frames
+    from merbench.api.clips import read_wave as read_wave
     from merbench.api.component import API as API
     from merbench.api.component import Ablation as Ablation
+    from merbench.api.component import Case as Case
     from merbench.api.component import Component as Component
     from merbench.api.component import Recipe as Recipe
     from merbench.api.component import Stage as Stage
@@ -76,7 +81,8 @@ if TYPE_CHECKING:
     from merbench.api.types import Tokens as Tokens
 
 _HOME = {
-    "component": ("API", "Ablation", "Component", "Recipe", "Stage"),
+    "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
+    "component": ("API", "Ablation", "Case", "Component", "Recipe", "Stage"),
     "config": ("Config", "TrainConfig", "Tune"),
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
