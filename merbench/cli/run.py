@@ -76,7 +76,7 @@ class Bench:
         # Imports torch, which takes seconds: what is wrong with the request itself is told before.
         from merbench.studies.run import Machine
 
-        self.machine = Machine.choose(options.device, options.threads)
+        self.machine = Machine.choose(options.device, options.threads, options.jobs, options.determinism)
 
     def plan(self, request: Request) -> Plan:
         from merbench.engine.resolve import resolve
@@ -89,9 +89,14 @@ class Bench:
 
         force = self.options.force if force is None else force
         with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
-            records = run(
-                plan, self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights, watch=progress
-            )
+            try:
+                records = run(
+                    plan, self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
+                    jobs=self.options.jobs, watch=progress,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                say(f"interrupted: finished runs are in {self.store.root}, and the same command goes on from the last checkpoint")
+                raise
         for warning in self.store.warnings:
             say(f"warning: {warning}")
         self.store.warnings.clear()
