@@ -170,18 +170,11 @@ class Bench:
 
     def optimum(self, plan: Plan) -> Optimum | None:
         """The best possible predictors on the same test rows, where the law of the data is known."""
-        if self.corpus.posterior is None or plan.task.space.kind != "score":
-            return None
-        from merbench.data.limits import limits
+        from merbench.cli.optimum import optimum
         from merbench.report.board import Optimum
 
-        offered = tuple(self.corpus.streams[name].modality for name in plan.protocol.streams)
-        rows = plan.protocol.splits[0].test
-        scored = {}
-        for given in ((), *((m,) for m in offered if m == "text"), offered):
-            reached = limits(self.corpus, plan.spec.task, rows, given)
-            scored[" + ".join(given) or "nothing"] = {name: limit.scored for name, limit in reached.items()}
-        return Optimum(scored, " + ".join(offered))
+        scored = optimum(self.corpus, plan.spec.task, plan.spec.protocol, plan.track.streams)
+        return Optimum(scored, list(scored)[-1]) if scored else None
 
 
 def label(plan: Plan) -> str:

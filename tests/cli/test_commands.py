@@ -14,6 +14,8 @@ QUICK = ("--dataset", "sample", "--epochs", "1")
 
 def leaves(command, words=()):
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield words, command
         for name in command.list_commands(click.Context(command)):
             yield from leaves(command.get_command(click.Context(command), name), (*words, name))
     else:
@@ -110,7 +112,7 @@ def test_leaderboard_in_three_forms(merbench):
     merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
     text = merbench("leaderboard", check=True).stdout
     assert "late-fusion-dnn" in text and "floors" in text and "±" in text
-    assert "| late-fusion-dnn | 2 |" in merbench("leaderboard", "--format", "md", check=True).stdout
+    assert "| late-fusion-dnn | 1 | 2 |" in merbench("leaderboard", "--format", "md", check=True).stdout
     assert "mae_sd" in merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True).stdout
     assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
 
