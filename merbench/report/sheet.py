@@ -46,7 +46,8 @@ def sheet(board: Board, scores: BoardScores, *, every_metric: bool = False, vari
     rows += [Row(given, {m: Cell(v) for m, v in best.items()}, OPTIMUM) for given, best in scores.optimum.items()]
     for claim in claims:
         rows += [Row(name, {m: Cell(v) for m, v in said.items()}, claim_group(claim)) for name, said in claim.scores.items()]
-    return Sheet(board.track.title, columns, tuple(rows), tuple([*notes(board, scores), *(f"claims of {c.by}: {c.source}; {c.note}" for c in claims)]))
+    told = (*notes(board, scores), *(f"claims of {c.by}: {c.source}; {c.note}" for c in claims))
+    return Sheet(board.track.title, columns, tuple(rows), told)
 
 
 def claim_group(claim: Published) -> str:
