@@ -6,8 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from merbench.api.clips import ClipRows as ClipRows
+    from merbench.api.clips import Decoded as Decoded
+    from merbench.api.clips import read_frames as read_frames
+    from merbench.api.clips import read_wave as read_wave
     from merbench.api.component import API as API
     from merbench.api.component import Ablation as Ablation
+    from merbench.api.component import Case as Case
     from merbench.api.component import Component as Component
     from merbench.api.component import Recipe as Recipe
     from merbench.api.component import Stage as Stage
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
     from merbench.api.errors import MerbenchError as MerbenchError
     from merbench.api.errors import RequestError as RequestError
     from merbench.api.errors import RunError as RunError
+    from merbench.api.forms import Form as Form
+    from merbench.api.forms import Sink as Sink
+    from merbench.api.forms import Source as Source
     from merbench.api.hookspecs import hookimpl as hookimpl
     from merbench.api.labels import GLOSSES as GLOSSES
     from merbench.api.labels import SENTIMENT as SENTIMENT
@@ -42,7 +50,6 @@ if TYPE_CHECKING:
     from merbench.api.ops import task_loss as task_loss
     from merbench.api.parts import Dataset as Dataset
     from merbench.api.parts import Encoder as Encoder
-    from merbench.api.parts import Executor as Executor
     from merbench.api.parts import FittedModel as FittedModel
     from merbench.api.parts import Fusion as Fusion
     from merbench.api.parts import Head as Head
@@ -74,16 +81,18 @@ if TYPE_CHECKING:
     from merbench.api.types import Tokens as Tokens
 
 _HOME = {
-    "component": ("API", "Ablation", "Component", "Recipe", "Stage"),
+    "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
+    "component": ("API", "Ablation", "Case", "Component", "Recipe", "Stage"),
     "config": ("Config", "TrainConfig", "Tune"),
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
+    "forms": ("Form", "Sink", "Source"),
     "hookspecs": ("hookimpl",),
     "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
-        "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
+        "Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
         "SplitView",
     ),
     "processes": ("pool",),

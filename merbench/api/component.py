@@ -11,9 +11,9 @@ from merbench.api.types import Modality
 API = 1
 """Version of this contract. A declaration made for another number is refused in one sentence."""
 
-ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "metric", "executor"]
+ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric"]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
-    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "metric", "executor",
+    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric",
 )  # fmt: skip
 
 
@@ -33,6 +33,9 @@ class Component:
     uses                  pretrained material it starts from: ``vectors`` (the run's word vectors), ``weights`` (then the factory has a
                           static method ``pretrained(config) -> {name: sha256}``). Its content hash becomes part of the run's
                           identity and of its track.
+    version               encoder: a number, from 1, of what it computes. Its factory then has a static method ``fixed(config) -> bool``:
+                          whether the output for a row depends on that row, the config and the pretrained files alone. Such output is
+                          kept in the cache under this number; raise it when the same input would give another. 0 = never kept.
     folder, obtain        dataset read from a feature folder of that name (then no target), and how a user gets it.
     known_failures        conformance check -> reason. Strict: a check named here that passes is itself a failure.
     """
@@ -48,6 +51,7 @@ class Component:
     min_modalities: int = 1
     requires: tuple[Modality, ...] = ()
     uses: tuple[str, ...] = ()
+    version: int = 0
     folder: str = ""
     obtain: str = ""
     known_failures: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +87,18 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Case:
+    """What a recipe does otherwise where the data OFFER any of certain streams, whichever of them a run then reads.
+
+    ``offers``: stream kinds, as in ``Recipe.encoders``. ``encoders`` and ``settings`` are laid over the recipe's own.
+    """
+
+    offers: tuple[str, ...]
+    encoders: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A named method: which parts, with which defaults, and which ablations make sense.
 
@@ -93,6 +109,7 @@ class Recipe:
                     ``"encoder.text"``, ``"objective"`` name a part (None = none); ``"fusion.layers"``, ``"encoder.text.width"``,
                     ``"encoder.width"`` (every modality), ``"objective.task.weight"``, ``"train.lr"`` set a field.
                     ``--part`` and ``--set`` of the command line and ``Ablation.settings`` use the same names.
+    cases           the first whose streams are offered counts.
     modalities      the modalities it looks at (None = all that are offered).
     min_modalities  it is refused with fewer.
     caveat          a sentence that goes with every table, page and record of this method.
@@ -109,6 +126,7 @@ class Recipe:
     model: str | None = None
     objective: tuple[str, ...] = ("task",)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    cases: tuple[Case, ...] = ()
     stages: tuple[Stage, ...] = (Stage(),)
     modalities: tuple[Modality, ...] | None = None
     min_modalities: int = 1

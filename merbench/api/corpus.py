@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ class Stream:
     ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none). Ragged, left-padded, right-padded and one-step arrays all take
     this form without a copy. ``times`` [T, 2]: start and end of each step in seconds, where known.
     ``fitted_on`` bool [N]: the rows on whose labels the network that made this stream was trained; None = no labels were used.
+    ``sha256``: of the file that holds values and lengths, where it is known; empty = the values tell. ``statistics``: train statistics that
+    were counted when the stream was added, by the steps they are over.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Stream:
     fitted_on: np.ndarray | None = None
     note: str = ""
     sha256: str = ""
+    statistics: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of_rows(cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: object) -> Stream:

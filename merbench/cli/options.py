@@ -14,6 +14,7 @@ from merbench.api.types import MODALITIES
 
 if TYPE_CHECKING:
     from merbench.engine.resolve import Request
+    from merbench.studies.machine import Determinism
 
 PARTS = ("fusion", "head", "label-encoder", "objective")
 
@@ -40,12 +41,19 @@ class RunOptions:
     seeds: tuple[int, ...]
     device: str
     threads: int | None
+    jobs: int
+    determinism: Determinism
     data: Path | None
     vectors: tuple[str, ...]
     store: Path
     force: bool
     weights: bool
     as_json: bool
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """``--model A,B`` of the commands that take several."""
+        return tuple(name.strip() for name in self.model.split(","))
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,6 +82,14 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
         click.option("--threads", type=click.IntRange(1), envvar="MERBENCH_THREADS", help="CPU threads of torch.  [default: at most 4]"),
+        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="So many runs side by side, sharing the data."),
+        click.option(
+            "--determinism",
+            type=click.Choice(["prefer", "strict", "off"]),
+            default="prefer",
+            show_default=True,
+            help="Deterministic kernels: where there are any, always (else the run fails), or the fastest.",
+        ),
         click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."),
         click.option("--vectors", metavar="NAME|FILE", multiple=True, help="Word vectors, side by side.  [default: all in DATA/vectors]"),
         click.option(
@@ -124,7 +140,10 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         allow_leak=given["allow_leak"],
     )
     seeds = tuple(dict.fromkeys(given["seed_list"])) or tuple(range(given["seeds"] or 3))
-    same = {k: given[k] for k in ("model", "dataset", "device", "threads", "data", "vectors", "store", "force", "weights", "as_json")}
+    same = {
+        k: given[k]
+        for k in ("model", "dataset", "device", "threads", "jobs", "determinism", "data", "vectors", "store", "force", "weights", "as_json")
+    }
     return RunOptions(request=request, seeds=seeds, **same)
 
 

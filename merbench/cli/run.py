@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,7 +67,8 @@ class Bench:
         from merbench.results.store import Store
 
         self.session, self.options = session, options
-        session.catalog.recipe(options.model)
+        for model in options.models:
+            session.catalog.recipe(model)
         self.store = Store(options.store)
         self.store.require_writable()
         self.corpus = session.dataset(options.dataset, options.data)
@@ -74,7 +76,7 @@ class Bench:
         # Imports torch, which takes seconds: what is wrong with the request itself is told before.
         from merbench.studies.run import Machine
 
-        self.machine = Machine.choose(options.device, options.threads)
+        self.machine = Machine.choose(options.device, options.threads, options.jobs, options.determinism)
 
     def plan(self, request: Request) -> Plan:
         from merbench.engine.resolve import resolve
@@ -87,13 +89,40 @@ class Bench:
 
         force = self.options.force if force is None else force
         with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
-            records = run(
-                plan, self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights, watch=progress
-            )
+            try:
+                records = run(
+                    plan, self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
+                    jobs=self.options.jobs, watch=progress,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                say(f"interrupted: finished runs are in {self.store.root}, and the same command goes on from the last checkpoint")
+                raise
         for warning in self.store.warnings:
             say(f"warning: {warning}")
         self.store.warnings.clear()
         return records
+
+    def contenders(self, variants: Sequence[str] = ()) -> dict[str, Plan]:
+        """Name -> plan of every model of ``--model A,B`` and of its ``variants`` (``all``: what it declares and the data allow)."""
+        from dataclasses import replace
+
+        from merbench.host.catalog import unknown
+
+        catalog, found, left = self.session.catalog, {}, set(variants) - {"all"}
+        for model in dict.fromkeys(self.options.models):
+            request = replace(self.options.request, model=model)
+            found[model] = self.plan(request)
+            for ablation in catalog.recipe(model).ablations:
+                if ablation.name in variants:
+                    found[f"{model} {ablation.name}"] = self.plan(replace(request, ablations=(ablation.name,)))
+                elif "all" in variants:
+                    with suppress(RequestError):
+                        found[f"{model} {ablation.name}"] = self.plan(replace(request, ablations=(ablation.name,)))
+                left.discard(ablation.name)
+        if left:
+            declared = [a.name for model in self.options.models for a in catalog.recipe(model).ablations]
+            raise RequestError(unknown("variant", min(left), declared, f"ablations of {', '.join(self.options.models)}"))
+        return found
 
     def floors(self, plan: Plan) -> dict[str, list[Record]]:
         """Name -> records of the floors in the same track (those that can read what it offers), run where the store lacks them."""
@@ -141,18 +170,11 @@ class Bench:
 
     def optimum(self, plan: Plan) -> Optimum | None:
         """The best possible predictors on the same test rows, where the law of the data is known."""
-        if self.corpus.posterior is None or plan.task.space.kind != "score":
-            return None
-        from merbench.data.limits import limits
+        from merbench.cli.optimum import optimum
         from merbench.report.board import Optimum
 
-        offered = tuple(self.corpus.streams[name].modality for name in plan.protocol.streams)
-        rows = plan.protocol.splits[0].test
-        scored = {}
-        for given in ((), *((m,) for m in offered if m == "text"), offered):
-            reached = limits(self.corpus, plan.spec.task, rows, given)
-            scored[" + ".join(given) or "nothing"] = {name: limit.scored for name, limit in reached.items()}
-        return Optimum(scored, " + ".join(offered))
+        scored = optimum(self.corpus, plan.spec.task, plan.spec.protocol, plan.track.streams)
+        return Optimum(scored, list(scored)[-1]) if scored else None
 
 
 def label(plan: Plan) -> str:

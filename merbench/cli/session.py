@@ -74,7 +74,7 @@ def out() -> Console:
 
     console = Console(highlight=False)
     # A pipe or a file has no width of its own; 80 columns would fold a table of metrics.
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    return console if console.is_terminal else Console(highlight=False, width=200)
 
 
 def show(table: Table) -> None:

@@ -1,4 +1,4 @@
-"""Arrays of a ``.npz`` file (pickle off), checked as they are taken, and joined to a table by id."""
+"""Arrays of a ``.npz`` (pickle off) or ``.safetensors`` file (mapped), checked as they are taken, and joined to a table by id."""
 
 from __future__ import annotations
 
@@ -11,34 +11,38 @@ import numpy as np
 
 from merbench.api.errors import DataError
 from merbench.data.hints import first, instead
+from merbench.data.tensors import is_safetensors, map_tensors, texts_of
 
 _WHAT = {"U": "text", "iu": "whole numbers", "biuU": "whole numbers or text", "fiu": "numbers"}
 
 
 class Arrays:
-    """The arrays of one ``.npz``. Every reader raises DataError, naming the file and the array."""
+    """The arrays of one file. Every reader raises DataError, naming the file and the array."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read: dict[str, np.ndarray] = {}
+        self._file: np.lib.npyio.NpzFile | dict[str, np.ndarray]
+        mapped = is_safetensors(path)
         try:
-            file = np.load(path, allow_pickle=False)
+            file = map_tensors(path) if mapped else np.load(path, allow_pickle=False)
         except FileNotFoundError:
             raise DataError(f"{path} does not exist; put it there, or take what names it out of dataset.toml") from None
         except Exception as error:  # a damaged file can fail in any layer: zip, zlib, the array header
-            raise DataError(f"{path} cannot be read as .npz ({_line(error)}); copy it again, or write it with numpy.savez") from None
-        if not isinstance(file, np.lib.npyio.NpzFile):
+            form, writer = (".safetensors", "add the data set again") if mapped else (".npz", "write it with numpy.savez")
+            raise DataError(f"{path} cannot be read as {form} ({_line(error)}); copy it again, or {writer}") from None
+        if not isinstance(file, np.lib.npyio.NpzFile | dict):
             raise DataError(f"{path} holds a single bare array; write it with numpy.savez, together with its `id`")
         self._file = file
 
     def __contains__(self, name: object) -> bool:
-        return name in self._file.files
+        return name in self._file
 
     def array(self, name: str, kinds: str, ndim: Sequence[int], length: int | None = None) -> np.ndarray:
         """Array ``name``, whose dtype kind is one of ``kinds``, with one of ``ndim`` dimensions, and of the given length."""
         if name not in self._read:
             if name not in self:
-                raise DataError(f"{self.path} has no array {name!r}; {instead(name, self._file.files)}")
+                raise DataError(f"{self.path} has no array {name!r}; {instead(name, self._file)}")
             try:
                 value = self._file[name]
             except Exception as error:
@@ -48,6 +52,8 @@ class Arrays:
                 raise DataError(f"{self.path}: array {name!r} {why}; {mend}") from None
             if not isinstance(value, np.ndarray):
                 raise DataError(f"{self.path}: {name!r} is no array; write the file with numpy.savez")
+            if "U" in kinds and isinstance(self._file, dict) and value.dtype == np.uint8:
+                value = np.array(texts_of(value, self.path, name), dtype=str)
             self._read[name] = value
         found = self._read[name]
         if found.dtype.kind not in kinds:

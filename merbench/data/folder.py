@@ -1,4 +1,4 @@
-"""Reads a feature folder: ``dataset.toml`` + ``label.csv`` + any number of ``.npz``, joined by id and never by position.
+"""Reads a feature folder: ``dataset.toml`` + ``label.csv`` + any number of ``.npz`` or ``.safetensors``, joined by id, never by position.
 
 ``dataset.toml`` in full::
 
@@ -74,7 +74,7 @@ def read_folder(path: Path) -> Corpus:
     notes = [
         f"{count} values of stream {key} are not finite; each is replaced by the train mean of its dimension"
         for key, stream in streams.items()
-        if stream.kind == "features" and (count := count_not_finite(stream))
+        if stream.kind == "features" and (count := beside.not_finite[key] if key in beside.not_finite else count_not_finite(stream))
     ]
     protocols = {}
     for key, section in top.tables("protocols"):

@@ -11,7 +11,9 @@ import numpy as np
 
 from merbench.api.corpus import Stream
 from merbench.api.types import MODALITIES
+from merbench.data import remembered
 from merbench.data.arrays import Arrays
+from merbench.data.manifest import Manifest, read_manifest
 from merbench.data.settings import Section, is_inside
 from merbench.data.table import Table
 
@@ -22,10 +24,16 @@ def strings(cells: list[str]) -> np.ndarray:
 
 
 class Beside:
-    """The label table and the ``.npz`` files beside it, joined by id. A file is opened once."""
+    """The label table and the files beside it, joined by id. A file is opened once.
+
+    ``not_finite``: stream -> how many of its values are not finite, for the streams whose manifest knows it.
+    """
 
     def __init__(self, path: Path, table: Table) -> None:
         self.path, self.table = path, table
+        self.manifest = read_manifest(path) or Manifest(name=path.name)
+        self.not_finite: dict[str, int] = {}
+        self._statistics = remembered.read_statistics(path) if self.manifest.holds(path, remembered.FILE) else {}
         self._open: dict[Path, tuple[Arrays, np.ndarray]] = {}
 
     def arrays(self, section: Section) -> tuple[Arrays, np.ndarray]:
@@ -45,7 +53,15 @@ class Beside:
         section.done()
         if not fields["length"].any():
             raise section.error("no row of the table has anything in this stream; fill it, or take the stream out")
-        return Stream(name, modality, kind, note=note, fitted_on=fitted_on, **fields)
+        return Stream(name, modality, kind, note=note, fitted_on=fitted_on, **fields, **self._known(name, section))
+
+    def _known(self, name: str, section: Section) -> dict[str, Any]:
+        """What the manifest says of a stream file that is still as it was written."""
+        facts = self.manifest.streams.get(name)
+        if facts is None or section.text("file", "") != facts.file or not self.manifest.holds(self.path, facts.file):
+            return {}
+        self.not_finite[name] = facts.not_finite
+        return {"sha256": self.manifest.files[facts.file].sha256, "statistics": self._statistics}
 
     def _fitted_on(self, section: Section | None) -> np.ndarray | None:
         if section is None:

@@ -28,6 +28,15 @@ def find_folder(name: str, homes: Sequence[Path]) -> Path | None:
     return None
 
 
+def folders(homes: Sequence[Path]) -> list[Path]:
+    """Every feature folder in the homes, sorted by name within each; hidden folders are work in progress."""
+    found = []
+    for home in homes:
+        if home.is_dir():
+            found += sorted(path.parent for path in home.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
+    return found
+
+
 def missing_message(name: str, homes: Sequence[Path], obtain: str) -> str:
     """What was looked for and where, how to get it, and how to go on without."""
     looked = ", ".join(str(home / name / FILE) for home in homes)

@@ -15,12 +15,12 @@ from merbench.data.hints import instead
 _REQUIRED: Any = object()
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Raises DataError for a file that is missing or not TOML."""
+def read_toml(path: Path, mend: str = "a feature folder is described by its dataset.toml") -> dict[str, Any]:
+    """Raises DataError for a file that is missing (``mend`` says what to do) or not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); a feature folder is described by its dataset.toml") from None
+        raise DataError(f"{path} cannot be read ({error.strerror}); {mend}") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
         raise DataError(f"{path} is not TOML ({error}); mend it there") from None
 

@@ -14,10 +14,20 @@ from merbench.engine.splits import SplitData
 
 @torch.no_grad()
 def predict(model: nn.Module, split: SplitData, space: LabelSpace, batch_size: int = 256) -> np.ndarray:
-    """Score [N], class or multilabel probabilities [N, C], float64. RunError where a prediction is not finite."""
+    """Score [N], class or multilabel probabilities [N, C], float64. RunError where a prediction is not finite.
+
+    Always in fp32, whatever precision trains. Where memory does not suffice, the batches get smaller: predictions do not depend on them.
+    """
     was_training = model.training
     model.eval()
-    made = [read_out(model(batch).logits_BC.float(), space).cpu() for batch in split.batches(batch_size)]
+    made: list[torch.Tensor] = []
+    while not made:
+        try:
+            made = [read_out(model(batch).logits_BC.float(), space).cpu() for batch in split.batches(batch_size)]
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            batch_size //= 2
     model.train(was_training)
     predictions = torch.cat(made).double().numpy()
     if len(predictions) != len(split):

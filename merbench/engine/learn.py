@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from merbench.engine.build import Problem
+from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.resolve import Plan
 from merbench.engine.splits import Fold
 from merbench.engine.train import Fitted, Watch, fit
 
 
-def learn(plan: Plan, problem: Problem, fold: Fold, seed: int, watch: Watch = lambda entry: None) -> Fitted:
-    """Trains ``problem.model`` in place, on its train and valid rows."""
+def learn(
+    plan: Plan, problem: Problem, fold: Fold, seed: int, watch: Watch = lambda entry: None, checkpoint: Checkpoint | None = None
+) -> Fitted:
+    """Trains ``problem.model`` in place, on its train and valid rows; goes on from ``checkpoint`` where it holds a state."""
     if plan.recipe.fits:
         problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
         return Fitted()
@@ -25,4 +28,5 @@ def learn(plan: Plan, problem: Problem, fold: Fold, seed: int, watch: Watch = la
         seed=seed,
         fold=fold.split.fold,
         watch=watch,
+        checkpoint=checkpoint,
     )

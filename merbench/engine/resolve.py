@@ -103,6 +103,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))  # refuses an unknown policy
     ablations = [_ablation(recipe, name) for name in request.ablations]
     offered = _offered(corpus, protocol, request.streams)
+    recipe = _in_case(recipe, offered)
     streams = _used(recipe, corpus, offered, request, [a.modalities for a in ablations if a.modalities])
 
     settings = Settings(
@@ -180,6 +181,16 @@ def _offered(corpus: Corpus, protocol: Protocol, overrides: Mapping[Modality, st
             raise RequestError(f"--stream {modality}={name}: that stream's modality is {corpus.streams[name].modality}")
         offered[modality] = corpus.streams[name]
     return {m: offered[m] for m in modalities_of(list(offered))}
+
+
+def _in_case(recipe: Recipe, offered: Mapping[Modality, Stream]) -> Recipe:
+    """The recipe as it is for these streams: a case depends on what is offered, so that leaving a modality out changes nothing else."""
+    kinds = {kind for s in offered.values() for kind in (s.kind, f"{s.modality}.{s.kind}")}
+    for case in recipe.cases:
+        if kinds & set(case.offers):
+            encoders, settings = {**recipe.encoders, **case.encoders}, {**recipe.settings, **case.settings}
+            return dataclasses.replace(recipe, encoders=encoders, settings=settings)
+    return recipe
 
 
 def _encoder_for(recipe: Recipe, stream: Stream) -> str | None:

@@ -119,11 +119,16 @@ class Fold:
 
     def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
         """A split with each encoder's ``prepare()`` applied."""
-        rows = self.rows(name)
-        inputs = {m: encoders[m].prepare(_rows(s, rows, self.statistics.get(m))) for m, s in self.streams.items()}
-        target = _tensor(self.task.target[rows])
-        target = target.long() if self.space.kind == "class" else target.float()
-        known = self.task.known
+        return self.of(self.streams, self.task, self.rows(name), encoders, device)
+
+    def of(
+        self, streams: Mapping[Modality, Stream], task: Task, rows: np.ndarray, encoders: Mapping[Modality, Any], device: torch.device
+    ) -> SplitData:
+        """Any rows as this fold's models see them, standardised by ITS train rows: damaged ones, or those of another data set."""
+        inputs = {m: encoders[m].prepare(_rows(streams[m], rows, self.statistics.get(m))) for m in self.streams}
+        target = _tensor(task.target[rows])
+        target = target.long() if task.space.kind == "class" else target.float()
+        known = task.known
         return SplitData(inputs, target, None if known is None or known.ndim == 1 else _tensor(known[rows]), device)
 
 

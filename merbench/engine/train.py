@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from merbench.api import LabelSpace, Progress, RequestError, RunError, Stage, TrainConfig
+from merbench.api import Batch, LabelSpace, Output, Progress, RequestError, RunError, Stage, TrainConfig
+from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.evaluate import predict
 from merbench.engine.optimise import lower_rates, make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
@@ -24,10 +26,14 @@ Watch = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Fitted:
-    """``history``: one entry an epoch. ``best_epoch``: of the last stage that selects; None where none does."""
+    """``history``: one entry an epoch. ``best_epoch``: of the last stage that selects; None where none does.
+
+    ``rows_at_once``: where memory did not suffice for a batch, how many of its rows went through the model at a time.
+    """
 
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int | None = None
+    rows_at_once: int | None = None
 
 
 def fit(
@@ -43,18 +49,25 @@ def fit(
     seed: int = 0,
     fold: int | None = None,
     watch: Watch = lambda entry: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fitted:
     """Train in place through all stages. The model ends with the weights of the best validation epoch of its last selecting stage.
 
-    Equal arguments give equal weights on one device and thread count. RunError when a loss is not finite.
+    Equal arguments give equal weights on one device and thread count, also when the run goes on from a ``checkpoint``. RunError when a
+    loss is not finite.
     """
     torch.manual_seed(derive(seed, "dropout", fold))
-    fitted = Fitted()
-    for stage in stages:
+    saved = checkpoint.load() if checkpoint else None
+    fitted = Fitted(**saved["fitted"]) if saved else Fitted()
+    for number, stage in enumerate(stages):
+        if saved and number < saved["stage"]:
+            continue
         settings = TrainConfig(**{**config.model_dump(), **stage.settings})
-        chosen = {name: o for name, o in objectives.items() if not stage.objectives or name in stage.objectives}
         score = _Score(valid, space, settings.select or default_metric(space.kind), thresholds)
-        _run_stage(model, chosen, train, score, settings, stage, seed, fold, fitted, watch)
+        loop = _Loop(model, objectives, train, score, settings, stage, number, seed, fold, fitted)
+        if saved and number == saved["stage"]:
+            loop.load(saved)
+        loop.run(watch, checkpoint)
     return fitted
 
 
@@ -77,76 +90,153 @@ class _Score:
         return math.nan if value is None else value
 
 
-def _run_stage(
-    model: nn.Module, objectives: Mapping[str, nn.Module], train: SplitData, score: _Score, config: TrainConfig,
-    stage: Stage, seed: int, fold: int | None, fitted: Fitted, watch: Watch,
-) -> None:  # fmt: skip
-    epochs = config.epochs if stage.epochs is None else stage.epochs
-    size, total = config.batch_size, len(train)
-    batches = math.ceil(total / size)
-    optimiser = make_optimiser(model, objectives, config, stage.trains)
-    if optimiser is None or not epochs:
-        return
-    updates = math.ceil(batches / config.accumulate) * epochs
-    schedule = make_schedule(optimiser, config, updates)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
-    trained = [p for group in optimiser.param_groups for p in group["params"]]
-    best, best_state, waited = -math.inf, None, 0
-    mixed = torch.autocast(train.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+class _Loop:
+    """One stage: its moving parts and the loop over them."""
 
-    for epoch in range(epochs):
-        draw = torch.Generator().manual_seed(derive(seed, "order", fold, stage.name, epoch))
-        order = torch.randperm(total, generator=draw)
+    def __init__(
+        self, model: nn.Module, objectives: Mapping[str, nn.Module], train: SplitData, score: _Score, config: TrainConfig,
+        stage: Stage, number: int, seed: int, fold: int | None, fitted: Fitted,
+    ) -> None:  # fmt: skip
+        self.model, self.train, self.score, self.config, self.stage, self.number = model, train, score, config, stage, number
+        self.seed, self.fold, self.fitted = seed, fold, fitted
+        self.objectives = {name: o for name, o in objectives.items() if not stage.objectives or name in stage.objectives}
+        self.epochs = config.epochs if stage.epochs is None else stage.epochs
+        self.optimiser = make_optimiser(model, self.objectives, config, stage.trains)
+        self.parts: dict[str, Any] = {f"objective.{name}": o for name, o in objectives.items()}
+        if self.optimiser is None or not self.epochs:
+            return
+        updates = math.ceil(math.ceil(len(train) / config.batch_size) / config.accumulate) * self.epochs
+        self.schedule = make_schedule(self.optimiser, config, updates)
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
+        self.parts |= {"optimiser": self.optimiser, "schedule": self.schedule, "average": self.average}
+        self.trained = [p for group in self.optimiser.param_groups for p in group["params"]]
+        self.optimiser.zero_grad(set_to_none=True)  # an earlier stage may have left gradients where it did not train
+        self.mixed = torch.autocast(train.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+        self.epoch, self.waited, self.best = 0, 0, -math.inf
+        self.best_state: dict[str, Tensor] = {}
+
+    def run(self, watch: Watch, checkpoint: Checkpoint | None) -> None:
+        if self.optimiser is None or not self.epochs:
+            return
+        while self.epoch < self.epochs and self.waited < self.config.patience:
+            means = self._pass()
+            if bad := [name for name, value in means.items() if not math.isfinite(value)]:
+                raise RunError(
+                    f"the loss term {bad[0]!r} is not finite in epoch {self.epoch} of stage {self.stage.name!r}; lower train.lr or set "
+                    "train.clip_norm"
+                )
+            scored = self.average.module if self.average else self.model
+            value = self.score(scored)
+            entry = {"stage": self.stage.name, "epoch": self.epoch, "loss": means}
+            entry[self.score.metric] = value if math.isfinite(value) else None
+            self.fitted.history.append(entry)
+            watch(entry)
+            self._judge(self.score.sign * value if math.isfinite(value) else -math.inf, scored)
+            self.epoch += 1
+            if checkpoint:
+                checkpoint.save(self.state)
+        self.model.load_state_dict(self.best_state, strict=False)
+
+    def _pass(self) -> dict[str, float]:
+        """One pass over the train rows; the mean of each loss term."""
+        draw = torch.Generator().manual_seed(derive(self.seed, "order", self.fold, self.stage.name, self.epoch))
+        order = torch.randperm(len(self.train), generator=draw)
+        batches = order.split(self.config.batch_size)
         sums: dict[str, Tensor] = {}
-        model.train()
-        for step in range(batches):
-            batch = train.batch(order[step * size : (step + 1) * size])
-            at = Progress(epoch, step, stage.name)
-            with mixed:
-                out = model(batch)
-                terms = {f"{name}.{k}": v for name, objective in objectives.items() for k, v in objective(model, batch, out, at).items()}
-                loss = torch.stack(list(terms.values())).sum()
-            first = step - step % config.accumulate
-            (loss / min(config.accumulate, batches - first)).backward()
+        self.model.train()
+        for first in range(0, len(batches), self.config.accumulate):
+            terms, batch, out, at = self._gradients(first, batches[first : first + self.config.accumulate])
             for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + term.detach() * len(batch)
-            if step + 1 == batches or (step + 1) % config.accumulate == 0:
-                if config.clip_norm:
-                    nn.utils.clip_grad_norm_(trained, config.clip_norm)
-                optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
-                if schedule:
-                    schedule.step()
-                if average:
-                    average.update_parameters(model)
-                with torch.no_grad():
-                    for objective in objectives.values():
-                        if after_step := getattr(objective, "after_step", None):
-                            after_step(model, batch, out, at)
+                sums[name] = sums[name] + term if name in sums else term
+            self._step(batch, out, at)
+        return {name: float(value) / len(order) for name, value in sums.items()}
 
-        means = {name: float(value) / total for name, value in sums.items()}
-        if bad := [name for name, value in means.items() if not math.isfinite(value)]:
-            raise RunError(
-                f"the loss term {bad[0]!r} is not finite in epoch {epoch} of stage {stage.name!r}; lower train.lr or set train.clip_norm"
-            )
-        scored = average.module if average else model
-        value = score(scored)
-        better = score.sign * value if math.isfinite(value) else -math.inf
-        entry = {"stage": stage.name, "epoch": epoch, "loss": means, score.metric: value if math.isfinite(value) else None}
-        fitted.history.append(entry)
-        watch(entry)
-        if best_state is None or better > best or not stage.selects:
-            best, waited, best_state = better, 0, _copy(scored)
-            fitted.best_epoch = epoch if stage.selects else fitted.best_epoch
+    def _gradients(self, first: int, group: Sequence[Tensor]) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
+        """Those of the mean loss over the batches of ``group``. Where memory does not suffice, rows go through in smaller pieces."""
+        while True:
+            try:
+                return self._backward(first, group)
+            except torch.OutOfMemoryError:
+                at_once = self.fitted.rows_at_once or self.config.batch_size
+                if at_once == 1:
+                    raise
+                if stateful := [name for name, o in self.objectives.items() if hasattr(o, "after_step")]:
+                    raise RunError(
+                        f"out of memory with {at_once} rows at a time, and objective {stateful[0]} keeps state by batch, so that a batch "
+                        "cannot be cut into pieces; lower train.batch_size"
+                    ) from None
+                self.fitted.rows_at_once = at_once // 2
+            # Out here, where the failed pass no longer holds its tensors.
+            self.optimiser.zero_grad(set_to_none=True)  # type: ignore[union-attr]
+            torch.cuda.empty_cache()
+
+    def _backward(self, first: int, group: Sequence[Tensor]) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
+        sums: dict[str, Tensor] = {}
+        for step, rows_B in enumerate(group, first):
+            at = Progress(self.epoch, step, self.stage.name)
+            for piece in rows_B.split(self.fitted.rows_at_once or len(rows_B)):
+                batch = self.train.batch(piece)
+                with self.mixed:
+                    out = self.model(batch)
+                    terms = {
+                        f"{n}.{k}": v for n, objective in self.objectives.items() for k, v in objective(self.model, batch, out, at).items()
+                    }
+                    loss = torch.stack(list(terms.values())).sum()
+                if len(piece) < len(rows_B):
+                    loss = loss * (len(piece) / len(rows_B))
+                (loss / len(group)).backward()
+                for name, term in terms.items():
+                    sums[name] = sums.get(name, 0.0) + term.detach() * len(piece)
+        return sums, batch, out, at
+
+    def _step(self, batch: Batch, out: Output, at: Progress) -> None:
+        assert self.optimiser is not None
+        if self.config.clip_norm:
+            nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.schedule:
+            self.schedule.step()
+        if self.average:
+            self.average.update_parameters(self.model)
+        with torch.no_grad():
+            for objective in self.objectives.values():
+                if after_step := getattr(objective, "after_step", None):
+                    after_step(self.model, batch, out, at)
+
+    def _judge(self, better: float, scored: nn.Module) -> None:
+        """Keep the epoch's weights, or count how long there was none better."""
+        if not self.best_state or better > self.best or not self.stage.selects:
+            self.best, self.waited = better, 0
+            self.best_state = {name: tensor.detach().clone() for name, tensor in _changing(scored).items()}
+            self.fitted.best_epoch = self.epoch if self.stage.selects else self.fitted.best_epoch
         else:
-            waited += 1
-            if config.schedule == "plateau" and waited % max(1, config.patience // 2) == 0:
-                lower_rates(optimiser)
-            if waited >= config.patience:
-                break
-    assert best_state is not None
-    model.load_state_dict(best_state)
+            self.waited += 1
+            if self.config.schedule == "plateau" and self.waited % max(1, self.config.patience // 2) == 0:
+                lower_rates(self.optimiser)  # type: ignore[arg-type]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on."""
+        gpu = torch.cuda.get_rng_state(self.train.device) if self.train.device.type == "cuda" else None
+        return {
+            "stage": self.number, "epoch": self.epoch, "waited": self.waited, "best": self.best, "best_state": self.best_state,
+            "fitted": dataclasses.asdict(self.fitted), "model": _changing(self.model),
+            "parts": {name: part.state_dict() for name, part in self.parts.items() if part is not None},
+            "rng": torch.get_rng_state(), "gpu_rng": gpu,
+        }  # fmt: skip
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on where ``saved`` was made."""
+        self.epoch, self.waited, self.best, self.best_state = (saved[k] for k in ("epoch", "waited", "best", "best_state"))
+        self.model.load_state_dict(saved["model"], strict=False)
+        for name, part in saved["parts"].items():
+            self.parts[name].load_state_dict(part)
+        torch.set_rng_state(saved["rng"])
+        if saved["gpu_rng"] is not None:
+            torch.cuda.set_rng_state(saved["gpu_rng"], self.train.device)
 
 
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+def _changing(model: nn.Module) -> dict[str, Tensor]:
+    """The state without parameters that are never trained: towers are large."""
+    state = model.state_dict(keep_vars=True)
+    return {name: t for name, t in state.items() if t.requires_grad or not isinstance(t, nn.Parameter)}

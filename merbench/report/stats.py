@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from merbench.api.types import SpaceKind
 from merbench.results.metrics import RANK_METRICS, SUM_METRICS, SumMetric
@@ -113,7 +113,7 @@ def significant(difference: Interval, adjusted_p: float, alpha: float = 0.05) ->
 
 def half_width(share: float, n: int, level: float = 0.95) -> float:
     """Half the width of the normal interval of a proportion over n rows: .026 for an accuracy of .86 on 686."""
-    return float(norm.ppf((1 + level) / 2) * math.sqrt(share * (1 - share) / n))
+    return float(ndtri((1 + level) / 2) * math.sqrt(share * (1 - share) / n))
 
 
 # --- the bootstrap
@@ -150,7 +150,7 @@ def _bootstrap(
     of_seeds = float(value_RS[0].var(ddof=1)) / seeds if seeds > 1 else 0.0
     of_videos = float(np.nanvar(_weighted_mean(value_RS[1:], np.ones_like(weights_RS))))
     df = _degrees_of_freedom((of_seeds, seeds - 1), (of_videos, len(names) - 1))
-    low, high = mean + (ends - mean) * t.ppf((1 + level) / 2, df) / norm.ppf((1 + level) / 2)
+    low, high = mean + (ends - mean) * stdtrit(df, (1 + level) / 2) / ndtri((1 + level) / 2)
     return Interval(mean, float(low), float(high))
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from merbench.api.types import LabelSpace
 from merbench.report.stats import Summary, summarise
-from merbench.results.metrics import evaluate
+from merbench.results.metrics import RANK_METRICS, evaluate
 from merbench.results.record import Record
-from merbench.results.store import Predictions, Store
+from merbench.results.store import Predictions
 
 
 def space_of(record: Record) -> LabelSpace:
@@ -23,13 +24,24 @@ def space_of(record: Record) -> LabelSpace:
 
 @dataclass(frozen=True)
 class Scored:
-    """One seed: its pooled test rows and their metrics."""
+    """One seed: its pooled test rows and their metrics. ``cuts`` [N, C]: thresholds of a multilabel task."""
 
     rows: Predictions
     metrics: Mapping[str, float | None]
+    cuts: np.ndarray | None = None
+
+    def taken(self, metric: str) -> np.ndarray:
+        """Predictions as the bootstrap of ``metric`` takes them: decisions, where the metric is one of decisions."""
+        return self.rows.prediction if self.cuts is None or metric in RANK_METRICS else self.rows.prediction >= self.cuts
 
 
-def by_seed(records: Sequence[Record], store: Store) -> dict[int, Scored]:
+class Made(Protocol):
+    """Where a run's predictions stand: a store, or predictions made anew under another condition."""
+
+    def predictions(self, run_id: str) -> Predictions: ...
+
+
+def by_seed(records: Sequence[Record], store: Made) -> dict[int, Scored]:
     """Seed -> its score. A seed that lacks a fold which others have, or any run of which failed, is left out."""
     done = [r for r in records if r.status == "done"]
     folds = {r.fold for r in records}
@@ -45,14 +57,14 @@ def by_seed(records: Sequence[Record], store: Store) -> dict[int, Scored]:
             np.concatenate([p.target for p in made]),
             np.concatenate([p.prediction for p in made]),
         )
-        if len(mine) == 1 and mine[0].metrics:
-            scored[seed] = Scored(rows, mine[0].metrics.test)
-            continue
         cuts = None
         if mine[0].thresholds is not None:
             cuts = np.concatenate([np.broadcast_to(np.array(r.thresholds), p.prediction.shape) for r, p in zip(mine, made, strict=True)])
+        if len(mine) == 1 and mine[0].metrics:
+            scored[seed] = Scored(rows, mine[0].metrics.test, cuts)
+            continue
         known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
-        scored[seed] = Scored(rows, evaluate(space_of(mine[0]), rows.target, rows.prediction, cuts, known))
+        scored[seed] = Scored(rows, evaluate(space_of(mine[0]), rows.target, rows.prediction, cuts, known), cuts)
     return scored
 
 

@@ -1,4 +1,4 @@
-"""One description of a table (columns, rows of cells), three renderings: for the terminal, as Markdown, as CSV.
+"""One description of a table (columns, rows of cells), three renderings: for the terminal, as Markdown, as CSV. ``latex.py`` has a fourth.
 
 Rows with an empty ``group`` are ranked: the best of them is bold in each column that has a direction. Rows of a named group
 (floors, an optimum) follow it dimmed and are never ranked.
@@ -92,26 +92,26 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: s
     )
     drawn.add_column(Text(name), no_wrap=True, overflow="fold")
     for column in columns:
-        drawn.add_column(Text(_heading(column)), justify="right", overflow="fold")
-    best = _best(columns, rows)
-    for group, members in _sections(rows):
+        drawn.add_column(Text(heading(column)), justify="right", overflow="fold")
+    bold = best(columns, rows)
+    for group, members in sections(rows):
         if group:
             drawn.add_section()
             drawn.add_row(Text(group), style="dim italic")
         for row in members:
-            texts = [Text(BETWEEN).join(_styled(row, column, key, best) for key in column.keys) for column in columns]
+            texts = [Text(BETWEEN).join(_styled(row, column, key, bold) for key in column.keys) for column in columns]
             drawn.add_row(Text(row.name), *texts, style="dim" if group else "")
     return drawn
 
 
 def to_markdown(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = ()) -> str:
     """A pipe table with the title as heading; the names of a group's rows are followed by it."""
-    best = _best(columns, rows)
-    lines = [[name, *(_heading(column) for column in columns)], ["---", *("---:" for _ in columns)]]
-    for group, members in _sections(rows):
+    bold = best(columns, rows)
+    lines = [[name, *(heading(column) for column in columns)], ["---", *("---:" for _ in columns)]]
+    for group, members in sections(rows):
         for row in members:
             texts = [
-                BETWEEN.join(f"**{text}**" if bold else text for text, bold in (_shown(row, column, key, best) for key in column.keys))
+                BETWEEN.join(f"**{text}**" if strong else text for text, strong in (shown(row, column, key, bold) for key in column.keys))
                 for column in columns
             ]
             lines.append([f"*{row.name}* ({group})" if group else row.name, *texts])
@@ -134,18 +134,18 @@ def to_csv(columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([name, "group", *(key if part == "mean" else f"{key}_{part}" for key, part in parts)])
-    for _, members in _sections(rows):
+    for _, members in sections(rows):
         writer.writerows([row.name, row.group, *(_part(row, key, part) for key, part in parts)] for row in members)
     return out.getvalue()
 
 
-def _sections(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+def sections(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
     """Ranked rows first, then the groups in the order in which they appear."""
     for group in sorted({row.group for row in rows}, key=lambda g: (g != "", [row.group for row in rows].index(g))):
         yield group, [row for row in rows if row.group == group]
 
 
-def _heading(column: Column) -> str:
+def heading(column: Column) -> str:
     return column.title + {"highest": " ↑", "lowest": " ↓", None: ""}[column.best]
 
 
@@ -171,28 +171,28 @@ def _text(cell: Cell | str, column: Column) -> str:
     return text
 
 
-def _best(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str]:
+def best(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str]:
     """Key -> the best mean as it is shown (so equals are all best), among at least two ranked rows that have one."""
-    best = {}
+    found = {}
     for column in columns:
         for key in column.keys:
             cells = [row.cells.get(key) for row in rows if not row.group]
             means = [cell.mean for cell in cells if isinstance(cell, Cell) and _defined(cell.mean)]
             if column.best and len(means) > 1:
-                best[key] = _number(max(means) if column.best == "highest" else min(means), column)
-    return best
+                found[key] = _number(max(means) if column.best == "highest" else min(means), column)
+    return found
 
 
-def _shown(row: Row, column: Column, key: str, best: Mapping[str, str]) -> tuple[str, bool]:
+def shown(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> tuple[str, bool]:
     """The text of a cell and whether it is bold."""
     cell = row.cells.get(key, "")
     mean = cell.mean if isinstance(cell, Cell) else None
-    return _text(cell, column), not row.group and _defined(mean) and _number(mean, column) == best.get(key)
+    return _text(cell, column), not row.group and _defined(mean) and _number(mean, column) == bold.get(key)
 
 
-def _styled(row: Row, column: Column, key: str, best: Mapping[str, str]) -> Text:
-    text, bold = _shown(row, column, key, best)
-    return Text(text, style="bold" if bold else "")
+def _styled(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> Text:
+    text, strong = shown(row, column, key, bold)
+    return Text(text, style="bold" if strong else "")
 
 
 def _part(row: Row, key: str, part: str) -> str:

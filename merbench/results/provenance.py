@@ -58,8 +58,8 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def describe(device: str, threads: int, deterministic: bool) -> dict[str, Any]:
-    """The record's ``provenance``. ``device`` and ``threads`` as the run used them."""
+def describe(device: str, threads: int, determinism: str) -> dict[str, Any]:
+    """The record's ``provenance``. ``device``, ``threads`` and ``determinism`` (off, prefer, strict) as the run used them."""
     return {
         "merbench": merbench.__version__,
         "git": _git(),
@@ -70,5 +70,6 @@ def describe(device: str, threads: int, deterministic: bool) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "device": device,
         "threads": threads,
-        "deterministic": deterministic,
+        "deterministic": determinism != "off",
+        "determinism": determinism,
     }

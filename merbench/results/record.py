@@ -77,6 +77,8 @@ class Record(Config):
     source_digest: str
     """Of the source of the components used. A board row never mixes digests."""
     caveat: str = ""
+    notes: list[str] = []
+    """What is worth knowing of this run: what its start was, how it made do with the memory."""
     tuned_by: dict[str, Any] | None = None
     provenance: dict[str, Any]
     error: str | None = None

@@ -7,7 +7,7 @@ A record is the commit point: its predictions are written before it, so a record
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,15 +118,27 @@ class Store:
     def _weights(self, run_id: str) -> Path:
         return self.root / "weights" / f"{run_id}.safetensors"
 
+    def checkpoint(self, run_id: str) -> Path:
+        """Where an unfinished run keeps its state."""
+        return self.root / "checkpoints" / f"{run_id}.checkpoint"
+
+    def reject(self, path: Path, sentence: str) -> None:
+        """Move a file that cannot be used to ``set-aside/``, and tell."""
+        self._move([path], sentence)
+
     def _set_aside(self, run_id: str, error: Exception) -> None:
+        reason = str(error).splitlines()[0]
+        record = self.runs / f"{run_id}.json"
+        self._move(self.runs.glob(f"{run_id}.*"), f"the record {record} cannot be used ({type(error).__name__}: {reason})")
+
+    def _move(self, paths: Iterable[Path], sentence: str) -> None:
         aside = self.root / "set-aside"
         try:
             aside.mkdir(parents=True, exist_ok=True)
-            for path in self.runs.glob(f"{run_id}.*"):
+            for path in paths:
                 number = sum(1 for _ in aside.glob(f"{path.name}*"))
                 path.rename(aside / (path.name if not number else f"{path.name}.{number}"))
             where = f"it was moved to {aside}"
         except OSError:
             where = "it was left where it is, because the store is read-only"
-        reason = str(error).splitlines()[0]
-        self.warnings.append(f"the record {self.runs / run_id}.json cannot be used ({type(error).__name__}: {reason}); {where}")
+        self.warnings.append(f"{sentence}; {where}")

@@ -78,6 +78,10 @@ def _fits(catalog: Catalog, recipe: Recipe) -> None:
     """The recipe and each of its ablations resolve: every part finds what it needs."""
     for ablations in ([], *([a.name] for a in recipe.ablations)):
         _plan(catalog, recipe, ablations=ablations)
+    for case in recipe.cases:  # the tiny corpus offers none of their streams
+        for kind, name in case.encoders.items():
+            accepts = catalog.component("encoder", name).accepts
+            assert kind.rpartition(".")[2] in accepts, f"a case gives {kind} to {name}, which accepts {' and '.join(accepts)}"
 
 
 def _rows(catalog: Catalog, recipe: Recipe, check: str) -> None:

@@ -14,6 +14,8 @@ QUICK = ("--dataset", "sample", "--epochs", "1")
 
 def leaves(command, words=()):
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield words, command
         for name in command.list_commands(click.Context(command)):
             yield from leaves(command.get_command(click.Context(command), name), (*words, name))
     else:
@@ -110,7 +112,7 @@ def test_leaderboard_in_three_forms(merbench):
     merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
     text = merbench("leaderboard", check=True).stdout
     assert "late-fusion-dnn" in text and "floors" in text and "±" in text
-    assert "| late-fusion-dnn | 2 |" in merbench("leaderboard", "--format", "md", check=True).stdout
+    assert "| late-fusion-dnn | 1 | 2 |" in merbench("leaderboard", "--format", "md", check=True).stdout
     assert "mae_sd" in merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True).stdout
     assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
 
@@ -134,3 +136,41 @@ def test_list_names_every_kind(merbench):
     assert "merclip" in [r["name"] for r in found["models"]]
     assert "mae" in [r["name"] for r in found["metrics"]]
     assert all(rows for rows in found.values())
+
+
+LABELS = "[two]\nnegative = -2.0\npositive = 2.0\n"
+
+
+def test_generalise_compares_label_sets_and_lists_who_cannot(merbench, tmp_path):
+    (tmp_path / "labels.toml").write_text(LABELS)
+    words = ("generalise", "--model", "merclip,ridge", *QUICK, "--seeds", "1", "--modalities", "text", "--labels", "labels.toml")
+    found = loads(merbench(*words, "--json", check=True).stdout)
+    assert [line["name"] for line in found["test"]] == ["merclip own labels", "merclip two", "ridge"]
+    assert found["test"][1]["against"] == "merclip own labels" and "whole model" in found["test"][2]["reason"]
+    assert found["drift"] == 0 and found["labels"]["two"]["values"] == [-2, 2]
+    text = merbench(*words, check=True)
+    assert "the same on the valid rows" in text.stdout and "to the last bit" in text.stderr
+    done = merbench("generalise", "--model", "ridge", *QUICK[:2], "--labels", "labels.toml")
+    assert done.returncode == 2 and "whole model" in done.stderr
+
+
+def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
+    words = ("robust", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", "--corrupt", "audio=drop", "--corrupt", "video=noise:0:1:2")
+    found = loads(merbench(*words, "--plot", "c.svg", "--json", check=True).stdout)
+    assert [line["name"] for line in found["lines"]][1:] == [
+        f"late-fusion-dnn {d}" for d in ("audio=drop", "video=noise:0", "video=noise:1")
+    ]
+    assert [p["strength"] for p in found["curves"]["late-fusion-dnn"]["video=noise"]] == [0, 1]
+    assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
+    assert merbench("robust", "--model", "majority", *QUICK[:2], "--corrupt", "audio=drop").returncode == 2
+
+
+def test_predict_on_sentences_and_by_run(merbench):
+    model = ("--model", "merclip", *QUICK, "--seeds", "1", "--modalities", "text")
+    found = loads(merbench("predict", "--text", "a good film", *model, "--json", check=True).stdout)
+    (row,) = found["rows"]
+    assert sum(row["labels"].values()) == pytest.approx(1) and set(row["contribution"]) == {"text"}
+    by_run = merbench("predict", "--text", "a good film", "--run", found["runs"][0][:8], "--json", check=True)
+    assert loads(by_run.stdout)["rows"][0]["prediction"] == row["prediction"]
+    assert "text adds" in merbench("predict", "--text", "a good film", *model, check=True).stdout
+    assert merbench("predict", "--text", "x", "--run", "zz").returncode == 2

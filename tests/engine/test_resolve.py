@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from merbench.api import RequestError
+from merbench.api import RequestError, Stream
 from merbench.engine.resolve import Request, resolve
 from merbench.testing import tiny
 
@@ -128,3 +128,30 @@ def test_content_and_not_the_path_decides_identity(plan, corpus, catalog):
     changed = dataclasses.replace(corpus, streams=streams)
     assert plan(on=changed).contents != plan().contents
     assert plan(on=changed, modalities=("text", "video")).contents == plan(modalities=("text", "video")).contents
+
+
+def with_clips(corpus, *offered):
+    """The corpus with clips that are nowhere; the protocol offers ``offered``."""
+    paths = np.array([f"{i}.mp4" for i in range(len(corpus))])
+    clips = {f"{m}.clip": Stream.of_rows(f"{m}.clip", m, "clip", paths) for m in ("audio", "video")}
+    protocol = dataclasses.replace(corpus.protocols["standard"], streams=offered)
+    return dataclasses.replace(corpus, streams={**corpus.streams, **clips}, protocols={"standard": protocol})
+
+
+def test_a_recipe_may_choose_by_all_the_streams_that_are_offered(plan, corpus, monkeypatch):
+    monkeypatch.setattr("merbench.engine.resolve.revision", lambda *_: "")
+    untrained = {"label_encoder.pretrained": "random", "encoder.pretrained": "random"}
+
+    def parts(*offered, **request):
+        settings = untrained if any("clip" in name for name in offered) else {}
+        return {slot: p.name for slot, p in plan("merclip", with_clips(corpus, *offered), settings=settings, **request).spec.parts.items()}
+
+    clips = parts("text.transcript", "audio.clip", "video.clip")
+    assert [clips[f"encoder.{m}"] for m in ("text", "audio", "video")] == ["clip-text", "clap", "clip-image"]
+    assert clips["label_encoder"] == "label-clip"
+    # What is offered decides, not what is read: leaving modalities out is an ablation of nothing else.
+    assert parts("text.transcript", "audio.clip", "video.clip", modalities=("text",))["encoder.text"] == "clip-text"
+    mixed = parts("text.words", "audio.tiny", "video.clip")
+    assert [mixed[f"encoder.{m}"] for m in ("text", "audio", "video")] == ["word-vectors", "feature-transformer", "clip-image"]
+    features = parts("text.transcript", "audio.tiny", "video.tiny")
+    assert features["encoder.text"] == "word-vectors" and features["label_encoder"] == "label-vectors"

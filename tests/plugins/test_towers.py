@@ -1,7 +1,6 @@
 """Pretrained towers, as tiny random networks: against the libraries' own answers, text by text and wave by wave. No network is used."""
 
 import hashlib
-import json
 import pickle
 import time
 from dataclasses import replace
@@ -11,54 +10,34 @@ import open_clip
 import pytest
 import torch
 from huggingface_hub import constants
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
 from safetensors.torch import save_file
-from transformers import (
-    AutoModel,
-    BertConfig,
-    BertModel,
-    BertTokenizerFast,
-    HubertConfig,
-    HubertModel,
-    RobertaConfig,
-    RobertaModel,
-    Wav2Vec2Config,
-    Wav2Vec2FeatureExtractor,
-    Wav2Vec2Model,
-    WavLMConfig,
-    WavLMModel,
-)
+from transformers import AutoModel, BertConfig, BertModel, Wav2Vec2FeatureExtractor
 
-from merbench.api import LabelSpace, RequestError, StreamSpec, TextRows
+from merbench.api import LabelSpace, RequestError, StreamSpec, TextRows, read_frames
 from merbench.testing import tiny
 from merbench_encoders import hub
 from merbench_encoders.clip_image import ClipImage, Frames
 from merbench_encoders.clip_text import ClipText
-from merbench_encoders.hf_audio import HfAudio, Waves
+from merbench_encoders.hf_audio import HfAudio
 from merbench_encoders.hf_text import HfText
 from merbench_encoders.label_clip import LabelClip
 from merbench_encoders.sequence import sinusoids
+from merbench_encoders.waves import Waves
+from tests.clips import frame, tone, write_clip
+from tests.towers import PIECES, SIZES, tiny_clip, tiny_speech, tiny_text
 
 CONTEXT = tiny.context()
 TEXT = StreamSpec("text.transcript", "text", "strings")
 VIDEO = StreamSpec("video.clip", "video", "clip")
 AUDIO = StreamSpec("audio.clip", "audio", "clip")
 TEXTS = ("the film was good", "bad", "", "a very long story about a boring film that nobody has ever liked, not even its maker")
-CLIP = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16},
-    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2},
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def clip_file(tmp_path_factory):
-    """The weights of a tiny CLIP, whose architecture open_clip is told of."""
-    folder = tmp_path_factory.mktemp("clip")
-    (folder / "tiny-clip.json").write_text(json.dumps(CLIP))
-    open_clip.add_model_config(folder / "tiny-clip.json")
-    torch.manual_seed(0)
-    save_file(open_clip.create_model("tiny-clip").state_dict(), folder / "tiny.safetensors")
-    return folder / "tiny.safetensors"
+    return tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture
@@ -169,12 +148,31 @@ def test_clip_image_tunes_or_not():
     )
 
 
-@pytest.mark.parametrize("kind", [ClipImage, HfAudio])
-def test_raw_clips_are_refused_in_one_sentence(kind, clip_file, waves_folder):
-    settings = {"model": "tiny-clip", "pretrained": str(clip_file)} if kind is ClipImage else {"model": str(waves_folder("layer"))}
-    encoder = make(kind, VIDEO, **settings)
-    with pytest.raises(RequestError, match=r"cannot read video\.clip: decoding raw clips is not in this version"):
-        encoder.prepare(TextRows(VIDEO, np.array(["a.mp4"]), torch.tensor([1])))
+def clip_rows(stream, *paths):
+    return TextRows(stream, np.array([str(p) for p in paths]), torch.tensor([int(bool(p)) for p in paths]))
+
+
+def test_clip_image_sees_frames_as_clips_own_preprocessing_makes_them(clip, clip_file, tmp_path):
+    path = write_clip(tmp_path / "a.mp4", [frame(i) for i in range(20)])
+    encoder = make(ClipImage, VIDEO, model="tiny-clip", pretrained=str(clip_file), frames=4)
+    prepared = encoder.prepare(clip_rows(VIDEO, path, "", tmp_path / "gone.mp4"))
+    steps = encoder(prepared[torch.arange(3)])
+    assert steps.mask_BL.tolist() == [[True] * 4, [False] * 4, [False] * 4] and encoder.measured == {"clips_without": 1.0}
+    own = image_transform_v2(PreprocessCfg(**clip.visual.preprocess_cfg), is_train=False)
+    images = torch.stack([own(Image.fromarray(image)) for image in read_frames(str(path), 4).values])
+    close(steps.x_BLD[0], clip.encode_image(images, normalize=True) * 4 + sinusoids(4, 16))
+    assert not encoder(prepared[torch.tensor([1])]).mask_BL.any()
+
+
+def test_hf_audio_hears_clips_at_its_own_rate(waves_folder, tmp_path):
+    encoder = make(HfAudio, AUDIO, model=str(waves_folder("layer"))).eval()
+    path = write_clip(tmp_path / "a.wav", None, tone(1, 22_050), rate=22_050, sound="pcm_s16le")
+    prepared = encoder.prepare(clip_rows(AUDIO, "", path))
+    waves = prepared[torch.arange(2)]
+    assert waves.length_B.tolist() == [0, 8000]
+    np.testing.assert_allclose(waves.wave_BS[1, 100:-100], tone(1, 8000)[0, 100:-100], atol=1e-3)
+    assert encoder(waves).mask_BL.sum(1).tolist() == [0, encoder.frames(torch.tensor(8000))]
+    assert not encoder(prepared[torch.tensor([0])]).mask_BL.any()
 
 
 SPACE = LabelSpace("class", ("happy", "sad", "calm"), ("feeling joy", "feeling sorrow", "feeling nothing"))
@@ -216,7 +214,7 @@ def test_label_clip_context_tokens_stand_after_the_start(clip, clip_file):
 
 def test_clip_weights_have_a_digest(clip_file):
     config = ClipText.Config(model="tiny-clip", pretrained=str(clip_file))
-    want = {"clip:tiny-clip:tiny.safetensors": hashlib.sha256(hashlib.sha256(clip_file.read_bytes()).digest()).hexdigest()}
+    want = {"clip:tiny-clip:tiny-clip.safetensors": hashlib.sha256(hashlib.sha256(clip_file.read_bytes()).digest()).hexdigest()}
     assert ClipText.pretrained(config) == ClipImage.pretrained(config) == LabelClip.pretrained(config) == want
     assert ClipText.pretrained(ClipText.Config(model="tiny-clip", pretrained=None)) == {}
 
@@ -295,29 +293,14 @@ def test_the_hubs_cache_is_read_without_a_network(offline, clip_file):
 
 # Text models of transformers
 
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "film", "was", "good", "bad", "bor", "##ing", "a", "very", "not", "##s"]
-SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "vocab_size": len(PIECES)}
-
 
 @pytest.fixture
 def text_folder(tmp_path):
     """family -> a folder with a tiny random model and a word-piece tokenizer."""
-
-    def build(family="bert"):
-        folder = tmp_path / family
-        torch.manual_seed(0)
-        if family == "bert":
-            BertModel(BertConfig(**SIZES, max_position_embeddings=12)).save_pretrained(folder)
-        else:
-            RobertaModel(RobertaConfig(**SIZES, max_position_embeddings=12, pad_token_id=0)).save_pretrained(folder)
-        (folder / "vocab.txt").write_text("\n".join(PIECES))
-        BertTokenizerFast(vocab=str(folder / "vocab.txt"), vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
-        return folder
-
-    return build
+    return lambda family="bert": tiny_text(tmp_path, family)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", ["bert", "roberta", "deberta"])
 @pytest.mark.parametrize("layer", [-1, 0, 1])
 def test_hf_text_equals_the_model_on_each_text_alone(family, layer, text_folder):
     folder = text_folder(family)
@@ -386,6 +369,13 @@ def test_hf_mistakes_get_one_sentence(text_folder, offline, tmp_path):
     (folder / "model.safetensors").write_bytes(b"nonsense")
     with pytest.raises(RequestError, match="cannot be loaded as a transformers model"):
         make(HfText, TEXT, model=str(folder))
+    (folder / "model.safetensors").unlink()
+    for bomb in (pickle.dumps(Bomb()), None):
+        torch.save(Bomb(), folder / "pytorch_model.bin") if bomb is None else (folder / "pytorch_model.bin").write_bytes(bomb)
+        with pytest.raises(RequestError, match="cannot be loaded as a transformers model"):
+            make(HfText, TEXT, model=str(folder))
+    torch.save(state, folder / "pytorch_model.bin")
+    assert make(HfText, TEXT, model=str(folder)).width == 16
     (tmp_path / "empty").mkdir()
     with pytest.raises(RequestError, match="cannot be loaded as a transformers model"):
         make(HfText, TEXT, model=str(tmp_path / "empty"))
@@ -393,30 +383,11 @@ def test_hf_mistakes_get_one_sentence(text_folder, offline, tmp_path):
 
 # Speech models of transformers
 
-WAVES = {
-    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24,
-    "conv_dim": (8, 8), "conv_kernel": (10, 3), "conv_stride": (5, 2), "num_feat_extract_layers": 2,
-    "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2, "vocab_size": 4,
-}  # fmt: skip
-
 
 @pytest.fixture
 def waves_folder(tmp_path):
     """name -> a folder with a tiny random speech model."""
-
-    def build(name):
-        family, settings = {
-            "group": (Wav2Vec2Model, Wav2Vec2Config(**WAVES, feat_extract_norm="group")),
-            "layer": (Wav2Vec2Model, Wav2Vec2Config(**WAVES, feat_extract_norm="layer", do_stable_layer_norm=True)),
-            "hubert": (HubertModel, HubertConfig(**WAVES, feat_extract_norm="group")),
-            "wavlm": (WavLMModel, WavLMConfig(**WAVES, feat_extract_norm="layer", num_buckets=8, max_bucket_distance=16)),
-        }[name]
-        torch.manual_seed(0)
-        family(settings).save_pretrained(tmp_path / name)
-        Wav2Vec2FeatureExtractor(sampling_rate=8000, do_normalize=name != "hubert").save_pretrained(tmp_path / name)
-        return tmp_path / name
-
-    return build
+    return lambda name: tiny_speech(tmp_path, name)
 
 
 @pytest.mark.parametrize("name", ["group", "layer", "hubert", "wavlm"])

@@ -31,3 +31,9 @@ def merbench_components():
         target="merbench_datasets.sample:Sample",
         summary="generated control set in MOSI's form, 2,199 utterances whose best possible scores are known",
     )
+    yield Component(
+        kind="form",
+        name="feature-folder",
+        target="merbench_datasets.feature_folder:FeatureFolder",
+        summary="a feature folder: dataset.toml, label.csv and .npz files",
+    )

@@ -13,21 +13,20 @@ import torch
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import Tensor, nn
 
-from merbench.api import Config, RequestError
+from merbench.api import RequestError
 from merbench_encoders.hub import hub_file
-from merbench_encoders.tower import digest
+from merbench_encoders.tower import TowerConfig, digest
 
 _OTHER_TOWERS = ("hf_model_name", "hf_tokenizer_name", "no_causal_mask", "embed_cls", "tokenizer_kwargs")
 
 
-class ClipConfig(Config):
+class ClipConfig(TowerConfig):
     """Which CLIP."""
 
     model: str = "ViT-B-32"
     """An architecture of ``open_clip.list_models()``."""
     pretrained: str | None = "openai"
     """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or torch's with tensors only); None or ``random`` = untrained."""
-    tuned: bool = False
 
 
 def _architecture(config: ClipConfig) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from merbench.api import Context, RequestError, Rows, Steps, StreamSpec, Tune
+from merbench.api import ClipRows, Context, Decoded, Steps, StreamSpec, TextRows, Tune, read_frames
 from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_clip
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
@@ -19,16 +24,17 @@ _INSTEAD = "use a stream of video features (--stream video=NAME) or an untrained
 
 
 class Frames(NamedTuple):
-    """``x_BTCHW`` float [B, T, 3, H, W], RGB in [0, 1] at the tower's image size; ``mask_BT`` bool, True = a real frame."""
+    """``x_BTCHW`` RGB [B, T, 3, H, W] at the tower's image size, uint8 or float in [0, 1]; ``mask_BT`` bool, True = a real frame."""
 
     x_BTCHW: Tensor
     mask_BT: Tensor
 
 
 class ClipImage(Tower):
-    """Frames -> Steps [B, min(T, config.frames), D], D = CLIP's joint width.
+    """Clips -> Frames -> Steps [B, min(T, config.frames), D], D = CLIP's joint width.
 
     A step is the frame's embedding at length sqrt(D) (CLIP compares directions only) plus the sinusoids of its place among the frames.
+    Frames are resized and cropped as the tower was trained with.
     """
 
     class Config(ClipConfig):
@@ -41,10 +47,13 @@ class ClipImage(Tower):
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net = load_clip(config, _INSTEAD).visual
-        super().__init__(net, config.tuned)
+        super().__init__(net, config)
         self.frames, self.width = config.frames, joint_width(config)
-        self.register_buffer("mean_C11", torch.tensor(net.preprocess_cfg["mean"])[:, None, None], persistent=False)
-        self.register_buffer("scale_C11", torch.tensor(net.preprocess_cfg["std"])[:, None, None], persistent=False)
+        settings = PreprocessCfg(**net.preprocess_cfg)
+        # Without the last two of its steps, which make a tensor and normalise it: the device does that.
+        self.shrink = image_transform_v2(settings, is_train=False).transforms[:-2]
+        self.register_buffer("mean_C11", torch.tensor(settings.mean)[:, None, None], persistent=False)
+        self.register_buffer("scale_C11", torch.tensor(settings.std)[:, None, None], persistent=False)
         self.register_buffer("place_TD", sinusoids(config.frames, self.width), persistent=False)
 
     @staticmethod
@@ -52,16 +61,40 @@ class ClipImage(Tower):
         """Name -> SHA-256 of the weights it starts from."""
         return clip_digest(config, _INSTEAD)
 
-    def prepare(self, rows: Rows) -> Rows:
-        raise RequestError(
-            f"clip-image cannot read {rows.spec.name}: decoding raw clips is not in this version of merbench; "
-            "use a stream of video features (--stream video=NAME)"
-        )
+    def prepare(self, rows: TextRows) -> ClipRows:
+        """Clips are decoded as batches ask for them."""
+        clips = ClipRows(rows, self.read, _together)
+        self.measured = clips.measured
+        return clips
+
+    def read(self, path: str) -> Decoded:
+        """A clip's frames, uint8 [T, 3, H, W] at the tower's image size."""
+        frames, note = read_frames(path, self.frames)
+        return Decoded(torch.stack([self._shrunk(frame) for frame in frames]) if frames else [], note)
+
+    def _shrunk(self, frame_HWC: np.ndarray) -> Tensor:
+        image = Image.fromarray(frame_HWC)
+        for step in self.shrink:
+            image = step(image)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
     def forward(self, inputs: Frames) -> Steps:
         x_BTCHW, mask_BT = thin(*inputs, self.frames)
-        z_BTD = x_BTCHW.new_zeros(*mask_BT.shape, self.width)
+        z_BTD = torch.zeros(*mask_BT.shape, self.width, device=mask_BT.device)
         if mask_BT.any():  # real frames only: the tower is what costs
-            z_ND = self.net((x_BTCHW[mask_BT] - self.mean_C11) / self.scale_C11)
-            z_BTD = z_BTD.to(z_ND.dtype).index_put((mask_BT,), F.normalize(z_ND, dim=-1) * math.sqrt(self.width))
+            x_NCHW = x_BTCHW[mask_BT]
+            x_NCHW = x_NCHW if x_NCHW.is_floating_point() else x_NCHW / 255
+            with self.cast(x_NCHW.device):
+                z_ND = self.net((x_NCHW - self.mean_C11) / self.scale_C11)
+            z_BTD = z_BTD.index_put((mask_BT,), F.normalize(z_ND.float(), dim=-1) * math.sqrt(self.width))
         return Steps(z_BTD + self.place_TD[(mask_BT.cumsum(1) - 1).clamp(min=0)], mask_BT)
+
+
+def _together(clips: Sequence[Tensor | None]) -> Frames:
+    found = [clip for clip in clips if clip is not None]
+    if not found:
+        return Frames(torch.zeros(len(clips), 1, 3, 1, 1, dtype=torch.uint8), torch.zeros(len(clips), 1, dtype=torch.bool))
+    none = found[0][:0]
+    x_BTCHW = pad_sequence([none if clip is None else clip for clip in clips], batch_first=True)
+    length_B = torch.tensor([0 if clip is None else len(clip) for clip in clips])
+    return Frames(x_BTCHW, torch.arange(x_BTCHW.shape[1]) < length_B[:, None])

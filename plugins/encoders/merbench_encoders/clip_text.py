@@ -30,7 +30,7 @@ class ClipText(Tower):
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net, tokenizer = load_text(config, _INSTEAD)
-        super().__init__(net, config.tuned)
+        super().__init__(net, config)
         self.tokenizer, self.width = tokenizer, joint_width(config)
 
     @staticmethod
@@ -45,4 +45,6 @@ class ClipText(Tower):
         return TensorRows((ids_NL, length_N), _tokens)
 
     def forward(self, inputs: Tokens) -> Steps:
-        return Steps(self.net(self.net.token_embedding(inputs.ids_BL)), inputs.mask_BL)
+        with self.cast(inputs.ids_BL.device):
+            x_BLD = self.net(self.net.token_embedding(inputs.ids_BL))
+        return Steps(x_BLD.float(), inputs.mask_BL)

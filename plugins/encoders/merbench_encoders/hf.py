@@ -10,21 +10,25 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from merbench.api import Config, RequestError
+from merbench.api import RequestError
 from merbench_encoders.hub import WEIGHTS, hub_folder
-from merbench_encoders.tower import digest
+from merbench_encoders.tower import TowerConfig, digest
 
 _LATER = ("pooler", "masked_spec_embed", "position_ids")  # tensors that checkpoints may lack: nothing here reads them
 
 
-class HfConfig(Config):
+class HfConfig(TowerConfig):
     """Which model."""
 
     model: str
     """A model of the hub, or a folder made by ``save_pretrained()``."""
     pretrained: Literal["weights", "random"] = "weights"
     """``random``: its architecture, untrained."""
-    tuned: bool = False
+
+
+class LayerConfig(HfConfig):
+    """Which model, and what is read of it."""
+
     layer: int = -1
     """Which hidden state is read: 0 = the embeddings, -1 = the last layer."""
 
@@ -43,27 +47,31 @@ def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
     return {f"transformers:{Path(config.model).name}": digest(files)}
 
 
-def load_hf(config: HfConfig, instead: str, **changes: Any) -> tuple[nn.Module, Path]:
+def load_net(config: HfConfig, instead: str, kind: Any = AutoModel, **changes: Any) -> tuple[nn.Module, Path]:
     """``(model, folder)``; ``changes`` are of its configuration. Raises RequestError where it is out of reach, unreadable or incomplete."""
     folder = find(config, instead)
     transformers.utils.logging.disable_progress_bar()
     try:
-        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+        settings = getattr(kind, "config_class", AutoConfig).from_pretrained(folder, local_files_only=True)
         settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
         if config.pretrained == "random":
-            net, missing = AutoModel.from_config(settings), []
-        else:
-            net, info = AutoModel.from_pretrained(
-                folder, config=settings, local_files_only=True, weights_only=True, dtype=torch.float32, output_loading_info=True
-            )
-            missing = [name for name in info["missing_keys"] if not any(part in name for part in _LATER)]
+            return (kind.from_config(settings) if kind is AutoModel else kind(settings)), folder
+        net, info = kind.from_pretrained(
+            folder, config=settings, local_files_only=True, weights_only=True, dtype=torch.float32, output_loading_info=True
+        )
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
             f"{folder} cannot be loaded as a transformers model ({first}); give a folder made by save_pretrained(), or {instead}"
         ) from error
-    if missing:
+    if missing := [name for name in info["missing_keys"] if not any(part in name for part in _LATER)]:
         raise RequestError(f"the weights in {folder} lack {len(missing)} tensors ({min(missing)}); give complete weights, or {instead}")
+    return net, folder
+
+
+def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Module, Path]:
+    """``load_net`` of one plain encoder whose hidden states can be read."""
+    net, folder = load_net(config, instead, **changes)
     depth = getattr(net.config, "num_hidden_layers", 0)
     if not depth or net.config.is_encoder_decoder:
         raise RequestError(f"{config.model} is not one plain encoder with hidden states; choose a model that is, or {instead}")

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from merbench.api import Context, RequestError, Rows, Steps, StreamSpec, masked_mean
-from merbench_encoders.hf import HfConfig, hf_digest, hidden_state, load_hf
+from merbench.api import ClipRows, Context, RequestError, Steps, StreamSpec, TextRows, masked_mean
+from merbench_encoders.hf import LayerConfig, hf_digest, hidden_state, load_hf
 from merbench_encoders.tower import Tower
+from merbench_encoders.waves import Waves, wave_rows
 
 _INSTEAD = "use a stream of audio features (--stream audio=NAME) or another model (--set encoder.audio.model=FOLDER)"
 
 
-class Waves(NamedTuple):
-    """``wave_BS`` float [B, S], mono in [-1, 1] at the encoder's ``sampling_rate``; ``length_B`` real samples a row, 0 = missing."""
-
-    wave_BS: Tensor
-    length_B: Tensor
-
-
 class HfAudio(Tower):
-    """Waves -> Steps [B, L, D], D = the model's width, about 50 frames a second; a row shorter than one frame is missing.
+    """Clips -> Waves -> Steps [B, L, D], D = the model's width, about 50 frames a second; a row shorter than one frame is missing.
 
     ``sampling_rate`` in Hz and whether each wave is brought to mean 0 and variance 1 are read from the model's own files.
     """
 
-    class Config(HfConfig):
+    class Config(LayerConfig):
         model: str = "facebook/wav2vec2-base"
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
@@ -39,7 +32,7 @@ class HfAudio(Tower):
         settings = net.config
         if not getattr(settings, "conv_kernel", None) or getattr(settings, "add_adapter", False):
             raise RequestError(f"{config.model} is no model of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}")
-        super().__init__(net, config.tuned)
+        super().__init__(net, config)
         file = folder / "preprocessor_config.json"
         reader = json.loads(file.read_text()) if file.exists() else {}
         self.sampling_rate, self.normalised = int(reader.get("sampling_rate", 16_000)), bool(reader.get("do_normalize", True))
@@ -53,11 +46,11 @@ class HfAudio(Tower):
         """Name -> SHA-256 of the weights it starts from."""
         return hf_digest(config, _INSTEAD)
 
-    def prepare(self, rows: Rows) -> Rows:
-        raise RequestError(
-            f"hf-audio cannot read {rows.spec.name}: decoding raw clips is not in this version of merbench; "
-            "use a stream of audio features (--stream audio=NAME)"
-        )
+    def prepare(self, rows: TextRows) -> ClipRows:
+        """Clips are decoded as batches ask for them."""
+        clips = wave_rows(rows, self.sampling_rate)
+        self.measured = clips.measured
+        return clips
 
     def frames(self, samples: Tensor) -> Tensor:
         """How many frames the convolutions make of so many samples."""
@@ -83,8 +76,9 @@ class HfAudio(Tower):
             else:
                 state_NLD = self._states(wave_BS[there], real_BS[there].long())
             state_NLD = F.pad(state_NLD, (0, 0, 0, longest - state_NLD.shape[1]))
-            x_BLD = x_BLD.to(state_NLD.dtype).index_put((there,), state_NLD)
+            x_BLD = x_BLD.index_put((there,), state_NLD)
         return Steps(x_BLD, torch.arange(longest, device=wave_BS.device) < frames_B[:, None])
 
     def _states(self, wave_BS: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        return hidden_state(self.net, self.layer, input_values=wave_BS, attention_mask=attention_mask)
+        with self.cast(wave_BS.device):
+            return hidden_state(self.net, self.layer, input_values=wave_BS, attention_mask=attention_mask).float()

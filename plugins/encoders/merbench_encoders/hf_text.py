@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, TensorRows, TextRows, Tokens
-from merbench_encoders.hf import HfConfig, hf_digest, hidden_state, load_hf
+from merbench_encoders.hf import LayerConfig, hf_digest, hidden_state, load_hf
 from merbench_encoders.tower import Tower
 
 _INSTEAD = "use word vectors (--encoder text=word-vectors) or another model (--set encoder.text.model=FOLDER)"
@@ -28,14 +28,14 @@ class HfText(Tower):
     ``measured``: ``truncated_rate``, the share of the split's texts cut to ``longest`` pieces.
     """
 
-    class Config(HfConfig):
+    class Config(LayerConfig):
         model: str = "bert-base-uncased"
         longest: Annotated[int, Field(ge=3)] = 128
         """Pieces that a text keeps at most (never more than the model can take)."""
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net, folder = load_hf(config, _INSTEAD)
-        super().__init__(net, config.tuned)
+        super().__init__(net, config)
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
@@ -72,4 +72,6 @@ class HfText(Tower):
         ids_BL, mask_BL = inputs.ids_BL, inputs.mask_BL
         # A text that is not there attends to one padding piece: some attention kernels make NaN of nothing.
         seen_BL = mask_BL | (~mask_BL.any(1, keepdim=True) & (torch.arange(mask_BL.shape[1], device=mask_BL.device) == 0))
-        return Steps(hidden_state(self.net, self.layer, input_ids=ids_BL, attention_mask=seen_BL.long()), mask_BL)
+        with self.cast(ids_BL.device):
+            x_BLD = hidden_state(self.net, self.layer, input_ids=ids_BL, attention_mask=seen_BL.long())
+        return Steps(x_BLD.float(), mask_BL)

@@ -5,8 +5,13 @@ from merbench.api import Component, hookimpl
 WORDS = ("words", "strings")
 
 
-def _encoder(name, target, accepts, summary, uses=()):
-    return Component(kind="encoder", name=name, target=f"merbench_encoders.{target}", accepts=accepts, summary=summary, uses=uses)
+def _encoder(name, target, accepts, summary, uses=(), **more):
+    return Component(kind="encoder", name=name, target=f"merbench_encoders.{target}", accepts=accepts, summary=summary, uses=uses, **more)
+
+
+def _tower(name, target, accepts, summary):
+    """A pretrained network. Raise its version when the same weights and settings would give other outputs: the cache holds the old ones."""
+    return _encoder(name, target, accepts, summary, ("weights",), version=1)
 
 
 def _labels(name, target, summary, uses=(), **more):
@@ -24,10 +29,11 @@ def merbench_components():
     yield _encoder("features", "features:Features", ("features",), "a feature stream as it is")
     yield _encoder("feature-bilstm", "feature_bilstm:FeatureBiLSTM", ("features",), "a trained BiLSTM over features")
     yield _encoder("feature-transformer", "feature_transformer:FeatureTransformer", ("features",), "a small transformer over features")
-    yield _encoder("clip-text", "clip_text:ClipText", ("strings",), "CLIP's text tower on the transcript, token states as steps", weights)
-    yield _encoder("clip-image", "clip_image:ClipImage", ("clip",), "CLIP's image tower on frames (no decoding of raw clips yet)", weights)
-    yield _encoder("hf-text", "hf_text:HfText", ("strings",), "a transformers text encoder (BERT, RoBERTa, DeBERTa, ...)", weights)
-    yield _encoder("hf-audio", "hf_audio:HfAudio", ("clip",), "wav2vec 2.0, HuBERT, WavLM frames (no decoding of raw clips yet)", weights)
+    yield _tower("clip-text", "clip_text:ClipText", ("strings",), "CLIP's text tower on the transcript, token states as steps")
+    yield _tower("clip-image", "clip_image:ClipImage", ("clip",), "CLIP's image tower on frames of a clip")
+    yield _tower("clap", "clap:Clap", ("clip",), "CLAP's audio tower on windows of a clip's sound")
+    yield _tower("hf-text", "hf_text:HfText", ("strings",), "a transformers text encoder (BERT, RoBERTa, DeBERTa, ...)")
+    yield _tower("hf-audio", "hf_audio:HfAudio", ("clip",), "wav2vec 2.0, HuBERT or WavLM frames of a clip's sound")
 
     yield _labels("label-vectors", "label_vectors:LabelVectors", "word vectors of the label texts", vectors)
     yield _labels("label-random", "label_vectors:LabelRandom", "control: a random unit vector a label")

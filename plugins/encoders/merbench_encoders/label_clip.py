@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from merbench.api import Context, LabelSpace, RequestError, check_label_vectors
 from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_text
 from merbench_encoders.label_base import LabelTextConfig, LabelTexts
+from merbench_encoders.tower import keep_trained, prepare_training
 
 _INSTEAD = "use word vectors (--part label-encoder=label-vectors) or an untrained tower (--set label_encoder.pretrained=random)"
 
@@ -30,12 +31,14 @@ class LabelClip(LabelTexts):
     def __init__(self, config: Config, context: Context) -> None:
         net, tokenizer = load_text(config, _INSTEAD)
         super().__init__(config, context, joint_width(config))
-        self.net, self.tokenizer = net.requires_grad_(config.tuned), tokenizer
+        self.net, self.tokenizer = net, tokenizer
+        frozen = prepare_training(net, config)
+        keep_trained(self)
         self.context_NW: nn.Parameter | None = None
         with torch.no_grad():
             base_CD = self._encode(context.space)
         check_label_vectors(context.space, base_CD.numpy())
-        self.fixed = not config.tuned and not config.context_tokens
+        self.fixed = frozen and not config.context_tokens
         if self.fixed:
             self.register_buffer("base_CD", base_CD)  # the tower runs once
         if config.context_tokens:

@@ -5,24 +5,88 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from torch import nn
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import Config, RequestError
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TowerConfig(Config):
+    """What is trained of a pretrained network, and what it computes in."""
+
+    tuned: bool = False
+    """All of it is trained along."""
+    lora_rank: Annotated[int, Field(ge=0)] = 0
+    """Adapters of this rank beside its linear layers are trained in its place (LoRA, Hu et al. 2021, 2106.09685); 0 = none."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of a frozen network's matrix products (autocast); what it returns is float32."""
 
 
 class Tower(nn.Module):
-    """Holds a pretrained ``net``: without gradients and always in evaluation mode, unless ``tuned``."""
+    """Holds a pretrained ``net``: always in evaluation mode and without gradients, unless it is tuned or has adapters.
 
-    def __init__(self, net: nn.Module, tuned: bool) -> None:
+    Of ``net`` the state holds what is trained and nothing else; the rest comes from the weights' files.
+    """
+
+    def __init__(self, net: nn.Module, config: TowerConfig) -> None:
         super().__init__()
-        self.net = net.requires_grad_(tuned)
-        self.frozen = not tuned
+        self.net, self.tuned, self.frozen = net, config.tuned, prepare_training(net, config)
+        self.dtype = _DTYPES[config.precision]
+        keep_trained(self)
         self.measured: dict[str, float] = {}
+
+    @staticmethod
+    def fixed(config: Any) -> bool:
+        """Whether its output for a row depends on the row, the settings and the weights' files alone."""
+        return not config.tuned and not config.lora_rank and config.pretrained not in (None, "random")
+
+    def cast(self, device: torch.device) -> torch.autocast:
+        """The context in which ``net`` is called."""
+        return torch.autocast(device.type, dtype=self.dtype, enabled=self.frozen and self.dtype != torch.float32)
 
     def train(self, mode: bool = True) -> Tower:
         super().train(mode)
-        if self.frozen:
+        if not self.tuned:
             self.net.eval()
         return self
+
+
+def prepare_training(net: nn.Module, config: TowerConfig) -> bool:
+    """Mark what ``config`` trains of ``net``, with its adapters; True: nothing is. RequestError where peft is needed and absent."""
+    if config.tuned and config.lora_rank:
+        raise RequestError("tuned=true trains the whole network and lora_rank adapters in its place; set one of them")
+    net.requires_grad_(config.tuned)
+    if config.lora_rank:
+        try:
+            from peft import LoraConfig, inject_adapter_in_model
+        except ImportError as error:
+            raise RequestError(f"lora_rank needs peft, which cannot be imported ({error}); pip install 'merbench-encoders[lora]'") from None
+        # torch's attention never calls its projections, so an adapter beside one of them (a subclass of Linear) would do nothing.
+        layers = [name for name, module in net.named_modules() if type(module) is nn.Linear]
+        inject_adapter_in_model(LoraConfig(r=config.lora_rank, lora_alpha=config.lora_rank, target_modules=layers), net)
+    return not config.tuned and not config.lora_rank
+
+
+def keep_trained(module: nn.Module) -> None:
+    """From now on the state of ``module`` leaves out what is not trained of its ``net``, and is loaded without it."""
+
+    def leave_out(module: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
+        trained = {name for name, parameter in module.net.named_parameters() if parameter.requires_grad}
+        if len(trained) < len(list(module.net.parameters())):
+            for name in [n for n in state if n.startswith(f"{prefix}net.") and n.removeprefix(f"{prefix}net.") not in trained]:
+                del state[name]
+
+    def fill_in(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        for name, tensor in module.net.state_dict().items():
+            state.setdefault(f"{prefix}net.{name}", tensor)
+
+    module.register_state_dict_post_hook(leave_out)
+    module.register_load_state_dict_pre_hook(fill_in)
 
 
 def digest(files: Iterable[Path]) -> str:

@@ -1,0 +1,120 @@
+"""``merbench data add``: a data set from whatever form the user has it in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from merbench.cli.data.options import DATA, JSON
+from merbench.cli.session import Session, say, show, show_json
+
+if TYPE_CHECKING:
+    from merbench.api.forms import Form
+    from merbench.data.manifest import Origin
+
+
+@click.command("add")
+@click.argument("words", nargs=-1, required=True, metavar="[DATASET] PATH")
+@click.option("--name", help="Name of a data set of your own, in place of DATASET.")
+@click.option("--form", "form_name", help="The form of PATH (merbench list forms).  [default: it is recognised]")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of the form.")
+@DATA
+@JSON
+@click.pass_obj
+def command(
+    session: Session, words: tuple[str, ...], name: str | None, form_name: str | None, settings: tuple[str, ...], data: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Convert PATH into the data set DATASET (mosi, mosei, ...), or join its streams to those that are there.
+
+    PATH may be a feature folder, a pickle or a folder of one of the forms of merbench list forms. It is read safely (nothing in it is run),
+    once, in bounded memory; an interrupted call goes on when it is given again.
+
+    \b
+    Example: merbench data add mosi Processed/aligned_50.pkl
+             merbench data add --name mine path/to/folder
+    """
+    from merbench.api.forms import Source
+    from merbench.cli.data.progress import Steps
+    from merbench.data.add import add, recognise
+
+    name, path = _what(session, words, name)
+    forms = _forms(session, form_name, settings)
+    source = Source(path.expanduser())
+    chosen = recognise(source, forms)
+    home = session.homes(data)[0]
+    with Steps(f"adding {name}") as steps:
+        options = forms[chosen].config.model_dump(mode="json")  # type: ignore[attr-defined]
+        origin = add(name, home, source, forms[chosen], chosen, options, steps)
+    _report(name, home / name, origin, as_json)
+
+
+def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[str, Path]:
+    from merbench.api.errors import RequestError
+    from merbench.host.catalog import unknown
+
+    if len(words) != (1 if name else 2):
+        raise RequestError("give a data set and a path (merbench data add mosi PATH), or a name of your own (--name NAME PATH)")
+    if name is None:
+        known = [n for n in session.catalog.names("dataset") if session.catalog.component("dataset", n).folder]
+        if words[0] not in known:
+            raise RequestError(unknown("data set", words[0], known, "--name NAME makes one of your own"))
+        return session.catalog.component("dataset", words[0]).folder, Path(words[1])
+    if name in ("", ".", "..", "vectors") or name.startswith(".") or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise RequestError(f"--name {name!r}: a name is made of letters, digits, - and _, and is not vectors")
+    return name, Path(words[0])
+
+
+def _forms(session: Session, asked: str | None, settings: tuple[str, ...]) -> dict[str, Form]:
+    """Every form, or the one that is asked for, with its settings."""
+    from pydantic import ValidationError
+
+    from merbench.api import Config
+    from merbench.api.errors import RequestError
+    from merbench.host.catalog import unknown
+    from merbench.results.spec import parse_settings
+
+    given = parse_settings(settings, "--set")
+    if given and not asked:
+        raise RequestError("--set sets a field of a form; name the form with --form (merbench list forms)")
+    forms = {}
+    for name in [asked] if asked else session.catalog.names("form"):
+        factory = session.catalog.load(session.catalog.component("form", name))
+        kind = getattr(factory, "Config", Config)
+        if wrong := [key for key in given if key not in kind.model_fields]:
+            raise RequestError(unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}"))
+        try:
+            forms[name] = factory(kind(**given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RequestError(f"--set {first['loc'][0]}={first['input']!r} does not fit form {name}: {first['msg']}") from None
+    return forms
+
+
+def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
+    if as_json:
+        show_json({"name": name, "folder": str(folder), **origin.model_dump(mode="json")})
+        return
+    from rich.table import Table
+
+    from merbench.data.hints import first
+    from merbench.data.manifest import read_manifest
+
+    say(f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + {len(origin.refused):,} refused")
+    if origin.refused:
+        say(f"refused: {first([f'{row} ({why})' for row, why in origin.refused.items()])}; manifest.json names them all")
+    for note in origin.notes:
+        say(f"note: {note}")
+    manifest = read_manifest(folder)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("stream")
+    for column in ("rows", "missing", "steps", "not finite"):
+        table.add_column(column, justify="right")
+    for stream in origin.streams:
+        if manifest and (facts := manifest.streams.get(stream)):
+            table.add_row(stream, *(f"{n:,}" for n in (facts.rows, facts.missing, facts.steps, facts.not_finite)))
+    if table.row_count:
+        show(table)
+    say(f"in {folder}; merbench data show {name} describes it")

@@ -1,0 +1,48 @@
+"""``merbench data list``: which data sets there are, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.data.options import DATA, JSON
+from merbench.cli.session import Session, say, show, show_json
+
+
+@click.command("list")
+@DATA
+@JSON
+@click.pass_obj
+def command(session: Session, data: Path | None, as_json: bool) -> None:
+    """Every declared data set and every folder that was added, and where it was found.
+
+    \b
+    Example: merbench data list
+    """
+    from merbench.data.locate import find_folder, folders
+
+    homes = session.homes(data)
+    rows = []
+    declared = session.catalog.names("dataset")
+    for name in declared:
+        component = session.catalog.component("dataset", name)
+        found = find_folder(component.folder, homes) if component.folder else None
+        where = str(found) if found else ("not here" if component.folder else "made when it is used")
+        rows.append({"name": name, "here": found is not None or not component.folder, "where": where, "summary": component.summary})
+    taken = {row["where"] for row in rows}
+    for folder in folders(homes):
+        if str(folder) not in taken:
+            rows.append({"name": folder.name, "here": True, "where": str(folder), "summary": "a feature folder of your own"})
+    if as_json:
+        show_json({"looked_in": [str(h) for h in homes], "datasets": rows})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("data set", "where", "what"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(str(row["name"]), str(row["where"]), str(row["summary"]))
+    show(table)
+    say("looked in: " + ", ".join(str(h) for h in homes))

@@ -1,0 +1,37 @@
+"""Progress of long work with data on stderr: a bar where one looks at a terminal, a line a step where one reads a log."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from merbench.cli.session import say
+
+
+class Steps:
+    """Called with what is being done, how far it is, and of how much."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.now = label, ""
+        console = Console(stderr=True)
+        self.quiet = not console.is_terminal
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, transient=True, disable=self.quiet)
+        self.task = self.bar.add_task(label, total=None)
+
+    def __enter__(self) -> Steps:
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what != self.now:
+            self.now = what
+            self.bar.reset(self.task, description=f"{self.label} · {what}", total=total)
+            if self.quiet:
+                say(f"{self.label} · {what}")
+        self.bar.update(self.task, completed=done, total=total)

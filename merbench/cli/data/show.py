@@ -1,0 +1,122 @@
+"""``merbench data show``: what is in a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.cli.data.options import DATA, JSON
+from merbench.cli.session import Session, show, show_json
+
+if TYPE_CHECKING:
+    from merbench.api.corpus import Corpus
+
+
+@click.command("show")
+@click.argument("name")
+@DATA
+@JSON
+@click.pass_obj
+def command(session: Session, name: str, data: Path | None, as_json: bool) -> None:
+    """Rows, splits, streams, lengths and missing values of a data set; where its law is known, the best score that anyone can reach.
+
+    \b
+    Example: merbench data show sample
+    """
+    corpus = session.dataset(name, data)
+    described = describe(corpus)
+    if as_json:
+        show_json(described)
+        return
+    _print(described)
+
+
+def describe(corpus: Corpus) -> dict[str, Any]:
+    """The data set as plain values."""
+    import numpy as np
+
+    streams = []
+    for s in corpus.streams.values():
+        present = s.length > 0
+        lengths = s.length[present]
+        streams.append(
+            {
+                "name": s.name,
+                "modality": s.modality,
+                "kind": s.kind,
+                "width": s.spec.width,
+                "steps_median": float(np.median(lengths)) if len(lengths) else 0.0,
+                "steps_max": int(lengths.max()) if len(lengths) else 0,
+                "missing": int((~present).sum()),
+                "fitted_on_labels_of": int(s.fitted_on.sum()) if s.fitted_on is not None else 0,
+                "note": s.note,
+            }
+        )
+    protocols = {
+        name: {
+            "splits": [{"fold": x.fold, "train": len(x.train), "valid": len(x.valid), "test": len(x.test)} for x in p.splits],
+            "streams": list(p.streams),
+        }
+        for name, p in corpus.protocols.items()
+    }
+    tasks = {name: {"kind": t.space.kind, "words": list(t.space.words)} for name, t in corpus.tasks.items()}
+    found = {"name": corpus.name, "rows": len(corpus), "videos": len(np.unique(corpus.videos)), "tasks": tasks}
+    return {**found, "streams": streams, "protocols": protocols, "optimum": _optimum(corpus), "notes": list(corpus.notes)}
+
+
+def _optimum(corpus: Corpus) -> list[dict[str, Any]]:
+    """The Bayes predictor on the test rows, for every set of modalities; empty where the law of the data is not known."""
+    if corpus.posterior is None:
+        return []
+    from merbench.data.limits import limits, subsets
+
+    split = corpus.protocols["standard"].splits[0]
+    modalities = [corpus.streams[name].modality for name in corpus.protocols["standard"].streams]
+    rows = []
+    for chosen in ((), *subsets(modalities)):
+        reached = limits(corpus, "sentiment", split.test, chosen)
+        rows.append({"modalities": list(chosen), **{m: {"scored": v.scored, "expected": v.expected} for m, v in reached.items()}})
+    return rows
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    click.echo(f"{found['name']}: {found['rows']:,} utterances of {found['videos']:,} videos")
+    for name, task in found["tasks"].items():
+        click.echo(f"task {name}: {task['kind']} ({', '.join(task['words'])})")
+    for name, protocol in found["protocols"].items():
+        sizes = ", ".join(
+            ("" if s["fold"] is None else f"fold {s['fold']}: ") + f"{s['train']:,}/{s['valid']:,}/{s['test']:,}"
+            for s in protocol["splits"]
+        )
+        click.echo(f"protocol {name}: train/valid/test {sizes}; offers {', '.join(protocol['streams'])}")
+    table = Table(title="streams", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    table.add_column("stream")
+    table.add_column("kind")
+    for column in ("width", "median steps", "max steps", "missing", "fitted on labels of"):
+        table.add_column(column, justify="right")
+    for s in found["streams"]:
+        width = "–" if s["width"] is None else str(s["width"])
+        fitted = f"{s['fitted_on_labels_of']:,} rows" if s["fitted_on_labels_of"] else "–"
+        table.add_row(s["name"], s["kind"], width, f"{s['steps_median']:.0f}", str(s["steps_max"]), f"{s['missing']:,}", fitted)
+    show(table)
+    if found["optimum"]:
+        table = Table(
+            title="best possible on the test rows: scored (expected)",
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            padding=(0, 2, 0, 0),
+        )
+        table.add_column("with")
+        metrics = [m for m in found["optimum"][0] if m != "modalities"]
+        for metric in metrics:
+            table.add_column(metric, justify="right")
+        for row in found["optimum"]:
+            table.add_row(
+                " + ".join(row["modalities"]) or "nothing", *(f"{row[m]['scored']:.3f} ({row[m]['expected']:.3f})" for m in metrics)
+            )
+        show(table)

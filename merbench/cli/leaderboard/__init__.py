@@ -1,0 +1,55 @@
+"""``merbench leaderboard``: the tables of a store, one a track."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.session import Session, show, show_json
+
+FORMATS = ("text", "md", "csv", "latex", "json")
+
+
+@click.group("leaderboard", invoke_without_command=True)
+@click.option("--dataset", help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--all-metrics", is_flag=True, help="Every metric of the task, not the headline ones alone.")
+@click.option("--intervals", is_flag=True, help="95 % intervals in every cell.")
+@click.option("--variants", is_flag=True, help="Ablated variants too.")
+@click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
+@click.pass_context
+def command(
+    ctx: click.Context, dataset: str | None, track: str | None, form: str, all_metrics: bool, intervals: bool, variants: bool, store: Path
+) -> None:
+    """Every finished run of the store as tables, one a track; models are compared inside a track only.
+
+    Cells are mean ± sd over seeds. Models that the paired test does not separate share a rank.
+
+    \b
+    Example: merbench leaderboard --dataset mosi
+             merbench leaderboard --format latex --intervals > board.tex
+    """
+    if ctx.invoked_subcommand:
+        return
+    from merbench.cli.leaderboard.boards import from_store
+    from merbench.report.latex import to_latex
+    from merbench.report.sheet import as_json, sheet
+    from merbench.report.tables import table, to_csv, to_markdown
+
+    session: Session = ctx.obj
+    made = from_store(session, store, dataset, track)
+    sheets = [sheet(b, scores, every_metric=all_metrics, variants=variants, intervals=intervals) for b, scores in made]
+    if form == "json":
+        show_json([as_json(board, scores, one) for (board, scores), one in zip(made, sheets, strict=True)])
+        return
+    for one in sheets:
+        if form == "csv":
+            click.echo(f"# {one.title}\n{to_csv(one.columns, one.rows)}", nl=False)
+        elif form == "md":
+            click.echo(to_markdown(one.title, one.columns, one.rows, notes=one.notes))
+        elif form == "latex":
+            click.echo(to_latex(one.title, one.columns, one.rows, notes=one.notes))
+        else:
+            show(table(one.title, one.columns, one.rows, notes=one.notes))

@@ -1,0 +1,139 @@
+"""``merbench predict``: a finished run applied to new utterances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.api.errors import RequestError
+from merbench.cli.options import gather, run_options
+from merbench.cli.run import Bench
+from merbench.cli.session import Session, say, show, show_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.table import Table
+
+    from merbench.data.inputs import Inputs
+    from merbench.results.record import Record
+    from merbench.results.store import Store
+    from merbench.studies.predict import Predicted
+
+
+@click.command("predict")
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, metavar="[FOLDER|FILE.csv|CLIP...]")
+@run_options
+@click.option("--text", "sentences", metavar="SENTENCE", multiple=True, help="A transcript in place of files (repeatable).")
+@click.option("--run", "run", metavar="ID", help="One run of the store, in place of --model and its seeds.")
+@click.pass_obj
+def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, ...], run: str | None, **given: Any) -> None:
+    """Apply finished runs to new utterances: a feature folder (labels are not needed), a .csv with a column text, clips, or sentences.
+
+    Without --run the seeds of --model on --dataset predict together (mean and sd over seeds); what the store lacks is trained first.
+    The data set of the run must be here, because its train rows say how features are scaled.
+
+    \b
+    Example: merbench predict --text "I loved it" --text "a waste of time" --model merclip --dataset mosi
+             merbench predict new.csv --run 0123456789abcdef --json
+    """
+    from merbench.data.inputs import read_inputs
+    from merbench.results.store import Store
+
+    inputs = read_inputs(paths, sentences)
+    options = gather((), **given)
+    record = None
+    if run:
+        record = find_run(Store(options.store), run)
+        options = replace(options, model=record.spec.model, dataset=record.spec.dataset)
+    bench = Bench(session, options)
+    from merbench.engine.restore import plan_of
+    from merbench.studies.predict import apply
+    from merbench.studies.trained import trained
+
+    if record:
+        plan = plan_of(record.spec, session.catalog, bench.corpus, bench.lexicon)
+        if changed := [name for name, digest in record.contents.items() if plan.contents.get(name) != digest]:
+            raise RequestError(
+                f"run {record.run_id} was made with other {', '.join(changed)} than is here; bring it back, or run the model anew"
+            )
+        records = [record]
+    else:
+        plan = bench.plan(options.request)
+        records = bench.run(plan, options.seeds)
+    found = apply(plan, trained(plan, bench.corpus, records, bench.store, bench.machine), inputs, bench.machine.device)
+    for m in found.missing:
+        say(f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; it is treated as missing")
+    if options.as_json:
+        show_json({"runs": [r.run_id for r in records if r.status == "done"], **as_json(inputs, found)})
+    else:
+        show(table(inputs, found))
+        if plan.recipe.caveat:
+            say(f"{plan.recipe.name}: {plan.recipe.caveat}")
+
+
+def find_run(store: Store, name: str) -> Record:
+    """By its id, or the beginning of it. RequestError where none or several are meant, or the run failed."""
+    fits = sorted(path.stem for path in store.runs.glob("*.json") if path.stem.startswith(name))
+    record = store.get(fits[0]) if len(fits) == 1 else None
+    if record is None:
+        what = f"{len(fits)} runs begin so" if len(fits) > 1 else "the store has no such run"
+        raise RequestError(f"--run {name}: {what} ({store.runs}); merbench leaderboard shows what it has, --store DIR names another")
+    if record.status != "done":
+        raise RequestError(f"--run {name}: that run {record.status} ({record.error}); choose another")
+    return record
+
+
+def as_json(inputs: Inputs, found: Predicted) -> dict[str, Any]:
+    """Means over the runs, and each run's prediction."""
+    words = list(found.space.words)
+    rows = []
+    for i, name in enumerate(inputs.ids):
+        row: dict[str, Any] = {"id": name, "text": inputs.texts[i]}
+        row["prediction"] = _named(found.prediction[:, i].mean(0), words)
+        row["each"] = found.prediction[:, i].tolist()
+        if found.shares is not None:
+            row["labels"] = _named(found.shares[:, i].mean(0), words)
+        row["contribution"] = {m: _named(c[:, i].mean(0), words) for m, c in found.contribution.items()}
+        rows.append(row)
+    return {"labels": words, "missing": found.missing, "rows": rows}
+
+
+def _named(value: np.ndarray, words: list[str]) -> float | dict[str, float]:
+    return float(value) if value.ndim == 0 else dict(zip(words, value.tolist(), strict=True))
+
+
+def table(inputs: Inputs, found: Predicted) -> Table:
+    """One line an utterance. The contribution of a modality is to the score, or to the probability of the label that is shown."""
+    from rich.table import Table
+    from rich.text import Text
+
+    mean, words = found.prediction.mean(0), found.space.words
+    score = mean.ndim == 1
+    drawn = Table(box=None, padding=(0, 2, 0, 0))
+    drawn.add_column("id")
+    drawn.add_column("text", max_width=48, overflow="ellipsis", no_wrap=True)
+    drawn.add_column("score" if score else "label", justify="right" if score else "left")
+    if not score:
+        drawn.add_column("probability", justify="right")
+    drawn.add_column("sd over seeds", justify="right")
+    if score and found.shares is not None:
+        drawn.add_column("nearest label")
+        drawn.add_column("share", justify="right")
+    for m in found.contribution:
+        drawn.add_column(f"{m} adds", justify="right")
+    several = len(found.prediction) > 1
+    for i, name in enumerate(inputs.ids):
+        best = 0 if score else int(mean[i].argmax())
+        at = (slice(None), i) if score else (slice(None), i, best)
+        each = found.prediction[at]
+        cells = [f"{each.mean():+.2f}"] if score else [words[best], f"{each.mean():.2f}"]
+        cells.append(f"{each.std(ddof=1):.2f}" if several else "–")
+        if score and found.shares is not None:
+            shares = found.shares[:, i].mean(0)
+            cells += [words[int(shares.argmax())], f"{shares.max():.0%}"]
+        cells += [f"{c[at].mean():+.2f}" for c in found.contribution.values()]
+        drawn.add_row(Text(name), Text(inputs.texts[i]), *cells)
+    return drawn

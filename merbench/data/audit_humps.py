@@ -1,0 +1,95 @@
+"""One hump or two: whether numbers, one a video, come from one population or from a mixture of two.
+
+The likelihood ratio of one Gaussian against a mixture of two with a common variance (McLachlan 1987), each after the exponential
+transform (Manly 1976) that suits it best, for a skewed hump looks like two (MacLean et al. 1976). Its law under one hump is simulated;
+small p follow its exponential tail (Knijnenburg et al. 2009).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+SMALLEST = 0.1
+"""Share of the numbers that the smaller hump holds at least."""
+_DRAWS = 400
+_BENDS = np.linspace(-0.6, 0.6, 5)
+
+
+class Humps(NamedTuple):
+    """Of B sets of V scores: twice the log-likelihood ratio of two humps to one [B], the distance of the two in deviations [B], and
+    which videos belong to the higher one, bool [B, V]."""
+
+    ratio_B: np.ndarray
+    apart_B: np.ndarray
+    high_BV: np.ndarray
+
+
+def humps(score_BV: np.ndarray) -> Humps:
+    """The likelihood ratio of two humps to one, each with the transform that suits it best."""
+    x = score_BV - score_BV.mean(axis=1, keepdims=True)
+    x = np.clip(x / (x.std(axis=1, keepdims=True) + 1e-12), -6, 6)
+    n = x.shape[1]
+    one, two, fits = [], [], []
+    for bend in _BENDS:
+        z = np.expm1(bend * x) / bend if bend else x
+        fits.append(_mixture(z))
+        one.append(2 * bend * x.sum(axis=1) - n * np.log(z.var(axis=1) + 1e-12))
+        two.append(one[-1] + fits[-1].ratio_B)
+    best, rows = np.argmax(two, axis=0), np.arange(len(x))
+    apart, high = (np.array(part)[best, rows] for part in ([f.apart_B for f in fits], [f.high_BV for f in fits]))
+    return Humps(np.max(two, axis=0) - np.max(one, axis=0), apart, high)
+
+
+def _mixture(score_BV: np.ndarray, iterations: int = 40) -> Humps:
+    """EM from three starts: the lower 25, 50 and 75 % of the scores apart from the rest."""
+    b, n = score_BV.shape
+    x = (score_BV - score_BV.mean(axis=1, keepdims=True)) / (score_BV.std(axis=1, keepdims=True) + 1e-12)
+    x = x.astype(np.float32)  # four times as fast, and exact enough
+    ordered = np.sort(x, axis=1)
+    ratio, apart, high = np.full(b, -np.inf), np.zeros(b), np.zeros((b, n), dtype=bool)
+    for start in (0.25, 0.5, 0.75):
+        k = int(start * n)
+        low_B1, high_B1 = ordered[:, :k].mean(axis=1, keepdims=True), ordered[:, k:].mean(axis=1, keepdims=True)
+        share_B1, var_B1 = np.full((b, 1), 1 - start, np.float32), np.full((b, 1), 0.5, np.float32)
+        for _ in range(iterations):
+            odds_BV = np.log(share_B1 / (1 - share_B1)) + ((x - low_B1) ** 2 - (x - high_B1) ** 2) / (2 * var_B1)
+            r_BV = 0.5 + 0.5 * np.tanh(odds_BV / 2)
+            count_B1 = r_BV.sum(axis=1, keepdims=True)
+            share_B1 = np.clip(count_B1 / n, SMALLEST, 1 - SMALLEST)
+            high_B1 = (r_BV * x).sum(axis=1, keepdims=True) / np.maximum(count_B1, 1e-9)
+            low_B1 = ((1 - r_BV) * x).sum(axis=1, keepdims=True) / np.maximum(n - count_B1, 1e-9)
+            within = r_BV * (x - high_B1) ** 2 + (1 - r_BV) * (x - low_B1) ** 2
+            var_B1 = np.maximum(within.mean(axis=1, keepdims=True), 1e-3)
+        log_high, log_low = np.log(share_B1) - (x - high_B1) ** 2 / (2 * var_B1), np.log(1 - share_B1) - (x - low_B1) ** 2 / (2 * var_B1)
+        # Against the one Gaussian of mean 0 and variance 1, whose log-likelihood is -n / 2 (the common constant left out).
+        found = 2 * (np.logaddexp(log_high, log_low).sum(axis=1) - 0.5 * n * np.log(var_B1[:, 0]) + 0.5 * n)
+        better = found > ratio
+        ratio = np.where(better, found, ratio)
+        apart = np.where(better, (np.abs(high_B1 - low_B1) / np.sqrt(var_B1))[:, 0], apart)
+        up = (log_high > log_low) == (high_B1 > low_B1)
+        high[better] = up[better]
+    return Humps(ratio, apart, high)
+
+
+class OneHump:
+    """The law of the ratio where there is one hump of ``videos`` videos."""
+
+    def __init__(self, videos: int) -> None:
+        draws = np.random.default_rng(0).normal(size=(_DRAWS, videos))
+        self.ratio_B = np.sort(humps(draws).ratio_B)
+
+    def p(self, ratio: float) -> float:
+        """P(as large or larger): counted, and beyond the upper 20 % by the exponential tail."""
+        tail = self.ratio_B[int(0.8 * _DRAWS) :]
+        if ratio <= tail[0]:
+            return float((1 + (self.ratio_B >= ratio).sum()) / (1 + _DRAWS))
+        return float(0.2 * np.exp(-(ratio - tail[0]) / (tail - tail[0]).mean()))
+
+
+@lru_cache
+def one_hump(videos: int) -> OneHump:
+    """Its law, simulated once; beyond 200 videos it hardly changes."""
+    return OneHump(min(videos, 200))

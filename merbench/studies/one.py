@@ -1,0 +1,171 @@
+"""One run: built, trained, scored, and put into the store."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from merbench.api import Corpus, MerbenchError, RequestError, Split
+from merbench.engine.build import Problem, build
+from merbench.engine.checkpoint import Checkpoint
+from merbench.engine.evaluate import predict, weights_digest
+from merbench.engine.learn import learn
+from merbench.engine.resolve import Plan
+from merbench.engine.restore import save
+from merbench.engine.splits import Fold
+from merbench.engine.train import Fitted
+from merbench.results.metrics import choose_thresholds, evaluate
+from merbench.results.provenance import describe, source_digest
+from merbench.results.record import Cost, Metrics, Record
+from merbench.results.spec import run_id
+from merbench.results.store import Predictions, Store
+from merbench.studies.machine import Machine
+
+Watch = Callable[[str, dict[str, Any]], None]
+"""Told what happens: ``run`` (seed, fold), ``epoch`` (an entry of the history), ``done`` (record, reused)."""
+
+
+@dataclass
+class Work:
+    """What the runs of one plan share."""
+
+    plan: Plan
+    corpus: Corpus
+    store: Store
+    machine: Machine
+    keep_weights: bool = True
+    tuned_by: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self._folds: dict[int | None, Fold] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the source of the components used."""
+        return source_digest(self.plan.modules)
+
+    def name(self, seed: int, split: Split) -> str:
+        """The run's id."""
+        return run_id(self.plan.spec, self.plan.contents, seed, split.fold)
+
+    def fold(self, split: Split) -> Fold:
+        """Made once for all seeds."""
+        if split.fold not in self._folds:
+            self._folds[split.fold] = Fold(self.plan.streams, self.plan.task, split, self.plan.lexicon)
+        return self._folds[split.fold]
+
+    def run(self, seed: int, split: Split, watch: Watch) -> Record:
+        """Goes on from the run's checkpoint where it was interrupted. A run that fails has a record that says why."""
+        watch("run", {"seed": seed, "fold": split.fold})
+        plan, machine, fold, clock = self.plan, self.machine, self.fold(split), time.perf_counter()
+        common = self._common(seed, fold)
+        provenance = common["provenance"]
+        same = {"source": self.digest, "torch": torch.__version__} | {k: provenance[k] for k in ("device", "threads", "determinism")}
+        checkpoint = Checkpoint(self.store, common["run_id"], same)
+        try:
+            problem = build(plan, fold, seed, machine.device)
+            fitted = learn(plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint)
+            valid, test, thresholds, predictions = _score(plan, problem, fold)
+        except RequestError:
+            raise
+        except (MerbenchError, RuntimeError, ValueError, FloatingPointError) as error:
+            message = str(error) if isinstance(error, MerbenchError) else f"{type(error).__name__}: {error}"
+            record = Record(status="failed", error=message, **common)
+            self.store.put(record)
+        else:
+            parameters, weights = list(problem.model.parameters()), weights_digest(problem.model)
+            seconds = round(time.perf_counter() - clock + checkpoint.spent, 3)
+            record = Record(
+                status="done",
+                metrics=Metrics(valid=valid, test=test),
+                thresholds=None if thresholds is None else thresholds.tolist(),
+                measured=problem.measured,
+                history=fitted.history,
+                best_epoch=fitted.best_epoch,
+                cost=Cost(
+                    seconds=seconds,
+                    gpu_seconds=seconds if machine.device.type == "cuda" else 0.0,
+                    peak_bytes=_peak(machine.device),
+                    parameters=sum(p.numel() for p in parameters),
+                    trainable=sum(p.numel() for p in parameters if p.requires_grad),
+                ),
+                weights_sha256=weights,
+                notes=_notes(fitted),
+                **common,
+            )
+            kept = save(plan, problem, weights) if self.keep_weights else None
+            self.store.put(record, self._predictions(fold, predictions), kept)
+        checkpoint.remove()
+        return record
+
+    def _common(self, seed: int, fold: Fold) -> dict[str, Any]:
+        plan, machine = self.plan, self.machine
+        return {
+            "run_id": self.name(seed, fold.split),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "spec": plan.spec,
+            "track": plan.track,
+            "seed": seed,
+            "fold": fold.split.fold,
+            "space": {"kind": fold.space.kind, "words": list(fold.space.words)},
+            "counts": {part: len(fold.rows(part)) for part in ("train", "valid", "test")},
+            "contents": dict(plan.contents),
+            "source_digest": self.digest,
+            "caveat": plan.recipe.caveat,
+            "tuned_by": None if self.tuned_by is None else dict(self.tuned_by),
+            "provenance": describe(str(machine.device), machine.threads, machine.determinism),
+        }
+
+    def _predictions(self, fold: Fold, predictions: np.ndarray) -> Predictions:
+        rows, task = fold.rows("test"), self.plan.task
+        target = task.target[rows]
+        if task.known is not None and target.ndim > 1:
+            target = np.where(task.known[rows], target, np.nan)
+        return Predictions(self.corpus.ids[rows].tolist(), self.corpus.videos[rows].tolist(), target, predictions)
+
+
+def _notes(fitted: Fitted) -> list[str]:
+    if fitted.rows_at_once is None:
+        return []
+    note = (
+        f"memory did not suffice for a whole batch: {fitted.rows_at_once} rows at a time, gradients added up to the same effective batch "
+        "(losses and norms that compare rows of a batch see fewer of them)"
+    )
+    return [note]
+
+
+def _score(
+    plan: Plan, problem: Problem, fold: Fold
+) -> tuple[dict[str, float | None], dict[str, float | None], np.ndarray | None, np.ndarray]:
+    """Valid and test metrics, the thresholds (chosen on valid), and the test predictions. The test split is read here, once."""
+    space, device = fold.space, problem.train.device
+    on_valid = predict(problem.model, problem.valid, space)
+    y_valid = problem.valid.target.numpy()
+    known = None if problem.valid.known is None else problem.valid.known.numpy()
+    cut = choose_thresholds(plan.spec.thresholds, y_valid, on_valid, known) if space.kind == "multilabel" else None
+    valid = evaluate(space, y_valid, on_valid, cut, known)
+
+    test = fold.data("test", problem.encoders, device)
+    if not len(test):
+        raise RequestError(
+            f"the test split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol"
+        )
+    on_test = predict(problem.model, test, space)
+    known = None if test.known is None else test.known.numpy()
+    return valid, evaluate(space, test.target.numpy(), on_test, cut, known), cut, on_test
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

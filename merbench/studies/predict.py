@@ -1,0 +1,64 @@
+"""Finished runs applied to new utterances: predictions, the share of each label, and what each modality adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from merbench.api import LabelSpace, Modality, Task
+from merbench.data.inputs import Inputs, absent, matching
+from merbench.engine.compose import Composed
+from merbench.engine.evaluate import predict
+from merbench.engine.resolve import Plan
+from merbench.engine.splits import SplitData
+from merbench.studies.trained import Trained
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """R runs on N utterances. ``prediction``: [R, N] of a score, [R, N, C] probabilities of classes or labels.
+
+    ``shares`` [R, N, C]: how near the fused row is to each label word (softmax over the labels, of a multilabel task the sigmoid);
+    None where no head looks at the label words. ``contribution``: modality -> prediction minus the prediction without that modality,
+    of the shape of ``prediction``. ``missing``: modalities that the inputs lack.
+    """
+
+    space: LabelSpace
+    prediction: np.ndarray
+    shares: np.ndarray | None
+    contribution: dict[Modality, np.ndarray]
+    missing: list[Modality]
+
+
+def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.device) -> Predicted:
+    """RequestError where the inputs have no stream that the runs read."""
+    streams, missing = matching(inputs, plan.streams)
+    space, rows = plan.task.space, np.arange(len(inputs))
+    shape = (len(inputs), len(space.words)) if space.kind == "multilabel" else (len(inputs),)
+    unknown = Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
+    guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
+    made, shares = [], []
+    without: dict[Modality, list[np.ndarray]] = {m: [] for m in streams if m not in missing}
+    for one in runs:
+        model, encoders = one.problem.model, one.problem.encoders
+        data = one.fold.of(streams, unknown, rows, encoders, device)
+        made.append(predict(model, data, space))
+        if guided:
+            assert isinstance(model, Composed)
+            shares.append(_shares(model, data, space))
+        for m, found in without.items():
+            lacking = {**streams, m: absent(streams[m], len(inputs))}
+            found.append(made[-1] - predict(model, one.fold.of(lacking, unknown, rows, encoders, device), space))
+    stacked = {m: np.stack(found) for m, found in without.items()}
+    return Predicted(space, np.stack(made), np.stack(shares) if shares else None, stacked, missing)
+
+
+@torch.no_grad()
+def _shares(model: Composed, data: SplitData, space: LabelSpace) -> np.ndarray:
+    model.eval()
+    logits = torch.cat([model(batch).logits_BC.float().cpu() for batch in data.batches()])
+    shares: np.ndarray = (logits.sigmoid() if space.kind == "multilabel" else logits.softmax(-1)).double().numpy()
+    return shares

@@ -1,0 +1,63 @@
+"""Clips for tests, made with PyAV: frames whose red channel tells their number, and waveforms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+
+SIZE = (64, 48)
+RATE = 25
+
+
+def frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """RGB [H, W, 3]: red = 5 times the number, green = the upper half."""
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    image[..., 0] = 5 * number
+    image[: size[1] // 2, :, 1] = 255
+    return image
+
+
+def number(image: np.ndarray) -> int:
+    """Which frame this is."""
+    return round(float(image[..., 0].mean()) / 5)
+
+
+def write_clip(
+    path: Path, frames: Sequence[np.ndarray] | None = None, wave: np.ndarray | None = None, *, rate: int = 16_000,
+    times: Sequence[int] | None = None, rotation: int = 0, codec: str = "libx264", sound: str = "aac", layout: str = "mono",
+    movflags: str = "", gop: int = 12,
+) -> Path:  # fmt: skip
+    """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``wave`` [channels, S] at ``rate``. Either may be left out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as file:
+        video = audio = None
+        if frames is not None:
+            # Without reordered pictures the file says how long the last one is shown.
+            video = file.add_stream(codec, rate=RATE, options={"g": str(gop), "crf": "4", **({"bf": "0"} if times else {})})
+            video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
+            if rotation:
+                video.set_display_rotation(rotation)
+        if wave is not None:
+            audio = file.add_stream(sound, rate=rate, layout=layout)
+        for i, image in enumerate(frames if video else []):
+            shown = av.VideoFrame.from_ndarray(image, format="rgb24")
+            shown.pts = times[i] if times else i
+            file.mux(video.encode(shown))
+        if video:
+            file.mux(video.encode())
+        if audio:
+            whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave, np.float32), format="fltp", layout=layout)
+            whole.sample_rate, whole.pts = rate, 0
+            chunks = av.AudioResampler(audio.format, layout, rate, frame_size=1024)
+            for chunk in (*chunks.resample(whole), *chunks.resample(None)):
+                file.mux(audio.encode(chunk))
+            file.mux(audio.encode())
+    return path
+
+
+def tone(seconds: float, rate: int = 16_000, pitch: float = 440.0) -> np.ndarray:
+    """[1, S]: half as loud as it can be."""
+    return 0.5 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * rate)) / rate)[None]

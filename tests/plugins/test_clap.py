@@ -1,0 +1,53 @@
+"""``clap`` against transformers' own feature extractor and model, window by window."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
+
+from merbench.api import StreamSpec
+from merbench.testing import tiny
+from merbench_encoders.clap import Clap
+from merbench_encoders.sequence import sinusoids
+from merbench_encoders.waves import Waves
+from tests.towers import tiny_clap
+
+AUDIO = StreamSpec("audio.clip", "audio", "clip")
+
+
+def make(folder, **settings):
+    torch.manual_seed(0)
+    return Clap(Clap.Config(model=str(folder), **{"window": 0.5, "hop": 0.25, **settings}), tiny.context(), AUDIO).eval()
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_step_is_claps_embedding_of_its_window(tmp_path, fused):
+    folder = tiny_clap(tmp_path, fused)
+    encoder = make(folder, longest=4)
+    assert (encoder.sampling_rate, encoder.width, encoder.frozen) == (8000, 12, True)
+    wave, length = torch.randn(4, 12_000) / 4, torch.tensor([8900, 0, 2500, 12_000])
+    real = torch.arange(12_000) < length[:, None]
+    steps = encoder(Waves(torch.where(real, wave, torch.nan), length))
+    assert steps.mask_BL.sum(1).tolist() == [4, 0, 1, 4] and torch.isfinite(steps.x_BLD).all()
+    net, reader = ClapAudioModelWithProjection.from_pretrained(folder).eval(), ClapFeatureExtractor.from_pretrained(folder)
+    for row, windows in ((0, [0, 2000, 4000, 4900]), (2, [0]), (3, [0, 2000, 4000, 6000])):
+        for step, start in enumerate(windows):
+            piece = wave[row, start : min(start + 4000, int(length[row]))].numpy()
+            mels, _ = reader._get_input_mel(piece, reader.nb_max_samples, reader.truncation, reader.padding)
+            made = torch.from_numpy(np.asarray(mels)).float()[None]
+            want = F.normalize(net(made, torch.zeros(1, 1, dtype=torch.bool)).audio_embeds[0], dim=-1) * 12**0.5 + sinusoids(4, 12)[step]
+            np.testing.assert_allclose(steps.x_BLD[row, step].numpy(), want.detach().numpy(), atol=2e-4)
+    alone = encoder(Waves(wave[2:3, :2500], length[2:3]))
+    np.testing.assert_allclose(alone.x_BLD[0], steps.x_BLD[2, :1], atol=1e-5)
+    assert not encoder(Waves(wave[:, :0], length * 0)).mask_BL.any()
+
+
+def test_clap_tunes_or_not(tmp_path):
+    folder = tiny_clap(tmp_path)
+    inputs = Waves(torch.randn(3, 6000), torch.tensor([6000, 0, 3000]))
+    frozen = make(folder).train()
+    assert not frozen.net.training and not frozen(inputs).x_BLD.requires_grad
+    tuned = make(folder, tuned=True).train()
+    (tuned(inputs).x_BLD * torch.randn(3, 2, 12)).sum().backward()
+    assert not [n for n, p in tuned.named_parameters() if p.grad is None]
