@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from merbench.api.component import Stage as Stage
     from merbench.api.config import Config as Config
     from merbench.api.config import TrainConfig as TrainConfig
-    from merbench.api.config import Tune as Tune
     from merbench.api.corpus import Corpus as Corpus
     from merbench.api.corpus import Protocol as Protocol
     from merbench.api.corpus import Split as Split
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
     from merbench.api.rows import TextRows as TextRows
     from merbench.api.rows import WordRows as WordRows
     from merbench.api.rows import gather as gather
+    from merbench.api.tune import Tune as Tune
     from merbench.api.types import MODALITIES as MODALITIES
     from merbench.api.types import Batch as Batch
     from merbench.api.types import Context as Context
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
 _HOME = {
     "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
     "component": ("API", "Ablation", "Case", "Component", "Recipe", "Stage"),
-    "config": ("Config", "TrainConfig", "Tune"),
+    "config": ("Config", "TrainConfig"),
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("Form", "Sink", "Source"),
@@ -97,6 +97,7 @@ _HOME = {
     ),
     "processes": ("pool",),
     "rows": ("FeatureRows", "Rows", "TensorRows", "TextRows", "WordRows", "gather"),
+    "tune": ("Tune",),
     "types": (
         "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality", "Output", "Progress", "Queries",
         "Steps", "StreamSpec", "Tokens",

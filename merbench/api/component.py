@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from merbench.api.types import Modality
+
+if TYPE_CHECKING:
+    from merbench.api.tune import Tune
 
 API = 1
 """Version of this contract. A declaration made for another number is refused in one sentence."""
@@ -110,6 +113,7 @@ class Recipe:
                     ``"encoder.width"`` (every modality), ``"objective.task.weight"``, ``"train.lr"`` set a field.
                     ``--part`` and ``--set`` of the command line and ``Ablation.settings`` use the same names.
     cases           the first whose streams are offered counts.
+    search          search ranges that differ from the parts' own ``Tune``, by the same names of fields; None = not searched.
     modalities      the modalities it looks at (None = all that are offered).
     min_modalities  it is refused with fewer.
     caveat          a sentence that goes with every table, page and record of this method.
@@ -127,6 +131,7 @@ class Recipe:
     objective: tuple[str, ...] = ("task",)
     settings: Mapping[str, Any] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
+    search: Mapping[str, Tune | None] = field(default_factory=dict)
     stages: tuple[Stage, ...] = (Stage(),)
     modalities: tuple[Modality, ...] | None = None
     min_modalities: int = 1

@@ -10,31 +10,11 @@ Example::
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-@dataclass(frozen=True)
-class Tune:
-    """The search range of a field: ``Tune(low, high, log=...)`` or ``Tune(choices=(...))``. It must hold the default."""
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[Any, ...] = ()
-
-    def __post_init__(self) -> None:
-        if bool(self.choices) == (self.low is not None and self.high is not None):
-            raise ValueError("Tune takes either low and high, or choices")
-
-    def holds(self, value: Any) -> bool:
-        """Whether ``value`` lies inside the range."""
-        if self.choices:
-            return value in self.choices
-        assert self.low is not None and self.high is not None
-        return bool(self.low <= value <= self.high)
+from merbench.api.tune import Tune
 
 
 class Config(BaseModel):

@@ -1,8 +1,8 @@
-"""The options that run and ablate share, and the request they make."""
+"""The options that commands about runs share, and the request they make."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,14 +57,22 @@ class RunOptions:
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds every shared option; the command receives them as keyword arguments for ``gather``."""
+    """Adds the options of a command that makes runs; the command receives them as keyword arguments for ``gather``."""
+    options = [
+        click.option("--seeds", type=click.IntRange(1), help="Seeds 0 to N-1.  [default: 3]"),
+        click.option("--seed", "seed_list", type=click.IntRange(0), multiple=True, help="This seed (repeatable; in place of --seeds)."),
+        click.option("--force", is_flag=True, help="Run again what the store holds already."),
+    ]
+    return request_options(_with(function, options))
+
+
+def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what is run, where, and where it goes."""
     options = [
         click.option("--model", default="merclip", show_default=True, help="A model (merbench list models)."),
         click.option("--dataset", help="A data set (merbench list datasets). Default: mosi where it is on the machine, else sample."),
         click.option("--task", help="What is predicted, such as sentiment."),
         click.option("--protocol", help="How rows are split, such as standard or folds."),
-        click.option("--seeds", type=click.IntRange(1), help="Seeds 0 to N-1.  [default: 3]"),
-        click.option("--seed", "seed_list", type=click.IntRange(0), multiple=True, help="This seed (repeatable; in place of --seeds)."),
         click.option(
             "--part", "parts", metavar="SLOT=NAME", multiple=True, help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none."
         ),
@@ -95,11 +103,14 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."
         ),
-        click.option("--force", is_flag=True, help="Run again what the store holds already."),
         click.option("--weights/--no-weights", default=True, help="Keep the trained weights in the store.  [default: keep]"),
         click.option("--allow-leak", is_flag=True, help="Accept, and mark for ever, a stream fitted on labels of evaluated rows."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
     ]
+    return _with(function, options)
+
+
+def _with(function: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
     for option in reversed(options):
         function = option(function)
     return function

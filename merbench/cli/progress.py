@@ -1,4 +1,4 @@
-"""Progress of runs on stderr: a bar where one looks at a terminal, a line a run where one reads a log."""
+"""Progress on stderr: a bar where one looks at a terminal, a line a run or trial where one reads a log."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ class RunProgress:
     def __init__(self, total: int, label: str) -> None:
         self.label = label
         self.now = ""
-        console = Console(stderr=True)
-        self.quiet = not console.is_terminal
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=console, transient=True, disable=self.quiet)
+        self.bar, self.quiet = _bar()
         self.task = self.bar.add_task(label, total=total)
         self.reused = 0
         self.other_source = 0
@@ -42,8 +39,7 @@ class RunProgress:
             self.now = f"{self.label} · seed {info['seed']}{fold}"
             self.bar.update(self.task, description=self.now)
         elif event == "epoch":
-            metric = next((f"valid {k} {v:.3f}" for k, v in info.items() if k not in ("stage", "epoch", "loss") and v is not None), "")
-            self.bar.update(self.task, description=f"{self.now} · epoch {info['epoch'] + 1} · {metric}")
+            self.bar.update(self.task, description=f"{self.now} · {_epoch(info)}")
         elif event == "done":
             self._done(info)
 
@@ -57,3 +53,48 @@ class RunProgress:
         elif self.quiet and not info["reused"]:
             fold = "" if record.fold is None else f" fold {record.fold}"
             say(f"{self.label} · seed {record.seed}{fold} · {record.cost.seconds:.1f} s")
+
+
+class TuneProgress:
+    """A ``Watch`` for ``studies.tune``. ``wanted``: number of trials. ``silent``: another process speaks for this one."""
+
+    def __init__(self, wanted: int, label: str, silent: bool) -> None:
+        self.label, self.silent = label, silent
+        self.bar, self.quiet = _bar(silent)
+        self.task = self.bar.add_task(label, total=wanted)
+        self.told = -1
+
+    def __enter__(self) -> TuneProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event == "epoch":
+            self.bar.update(self.task, description=f"{self.label} · trial {info['number']} · {_epoch(info)}")
+        elif event == "failed":
+            say(f"failed: trial {info['number']}: {info['error']}")
+        elif event == "source" and not self.silent:
+            say(f"{self.label}: earlier trials of this study were made by another version of the components' source")
+        elif event == "trials":
+            self.bar.update(self.task, completed=info["finished"], total=info["wanted"])
+            best = "" if info["best"] is None else f" · best {info['best'].value:.4f} of trial {info['best'].number}"
+            if self.quiet and not self.silent and info["finished"] > max(self.told, 0):
+                say(f"{self.label} · {info['finished']} of {info['wanted']} trials{best}")
+            self.told = info["finished"]
+
+
+def _bar(silent: bool = False) -> tuple[Progress, bool]:
+    """A bar on stderr, and whether it is not shown."""
+    console = Console(stderr=True)
+    quiet = silent or not console.is_terminal
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=quiet), quiet
+
+
+def _epoch(entry: dict[str, Any]) -> str:
+    known = ("stage", "epoch", "loss", "number")
+    metric = next((f" · valid {k} {v:.3f}" for k, v in entry.items() if k not in known and v is not None), "")
+    return f"epoch {entry['epoch'] + 1}{metric}"

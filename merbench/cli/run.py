@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ class Bench:
 
         return resolve(request, self.session.catalog, self.corpus, self.lexicon)
 
-    def run(self, plan: Plan, seeds: Sequence[int], force: bool | None = None) -> list[Record]:
+    def run(self, plan: Plan, seeds: Sequence[int], force: bool | None = None, tuned_by: Mapping[str, Any] | None = None) -> list[Record]:
         from merbench.cli.progress import RunProgress
         from merbench.studies.run import run
 
@@ -92,7 +92,7 @@ class Bench:
             try:
                 records = run(
                     plan, self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
-                    jobs=self.options.jobs, watch=progress,
+                    jobs=self.options.jobs, tuned_by=tuned_by, watch=progress,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 say(f"interrupted: finished runs are in {self.store.root}, and the same command goes on from the last checkpoint")

@@ -143,25 +143,29 @@ def _notes(fitted: Fitted) -> list[str]:
     return [note]
 
 
+def score_valid(plan: Plan, problem: Problem) -> tuple[dict[str, float | None], np.ndarray | None]:
+    """Metrics of the validation rows, and the thresholds chosen on them."""
+    space = plan.task.space
+    made = predict(problem.model, problem.valid, space)
+    target = problem.valid.target.numpy()
+    known = None if problem.valid.known is None else problem.valid.known.numpy()
+    cut = choose_thresholds(plan.spec.thresholds, target, made, known) if space.kind == "multilabel" else None
+    return evaluate(space, target, made, cut, known), cut
+
+
 def _score(
     plan: Plan, problem: Problem, fold: Fold
 ) -> tuple[dict[str, float | None], dict[str, float | None], np.ndarray | None, np.ndarray]:
     """Valid and test metrics, the thresholds (chosen on valid), and the test predictions. The test split is read here, once."""
-    space, device = fold.space, problem.train.device
-    on_valid = predict(problem.model, problem.valid, space)
-    y_valid = problem.valid.target.numpy()
-    known = None if problem.valid.known is None else problem.valid.known.numpy()
-    cut = choose_thresholds(plan.spec.thresholds, y_valid, on_valid, known) if space.kind == "multilabel" else None
-    valid = evaluate(space, y_valid, on_valid, cut, known)
-
-    test = fold.data("test", problem.encoders, device)
+    valid, cut = score_valid(plan, problem)
+    test = fold.data("test", problem.encoders, problem.train.device)
     if not len(test):
         raise RequestError(
             f"the test split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol"
         )
-    on_test = predict(problem.model, test, space)
+    on_test = predict(problem.model, test, fold.space)
     known = None if test.known is None else test.known.numpy()
-    return valid, evaluate(space, test.target.numpy(), on_test, cut, known), cut, on_test
+    return valid, evaluate(fold.space, test.target.numpy(), on_test, cut, known), cut, on_test
 
 
 def _peak(device: torch.device) -> int:

@@ -8,6 +8,9 @@ VECTORS = {"words": "word-vectors", "strings": "word-vectors", "features": "feat
 """What a fusion method reads: fixed word vectors, and features as they are."""
 IDS = {"words": "word-ids", "strings": "word-ids"}
 
+STEADY = {"encoder.word_dropout": None}
+"""A closed form is fitted once, on words as they are."""
+
 PAIRS = (
     Ablation(name="text-audio", summary="without video", modalities=("text", "audio")),
     Ablation(name="text-video", summary="without audio", modalities=("text", "video")),
@@ -50,7 +53,7 @@ def _recipes() -> Iterator[Recipe]:
     )  # fmt: skip
     yield Recipe(
         name="ridge", summary="ridge on mean, max and min pooled inputs", model="ridge", encoders=VECTORS,
-        objective=(), fits=True, floor=True, ablations=(*SINGLES, *PAIRS),
+        objective=(), fits=True, floor=True, search=STEADY, ablations=(*SINGLES, *PAIRS),
     )  # fmt: skip
     yield Recipe(
         name="tfidf-ridge", summary="ridge on tf-idf of the transcript's words and word pairs", model="tfidf-ridge", encoders=IDS,
@@ -59,7 +62,7 @@ def _recipes() -> Iterator[Recipe]:
     )  # fmt: skip
     yield Recipe(
         name="zero-shot", summary="cosine of the transcript to the label words", model="zero-shot", modalities=("text",),
-        encoders={"words": "word-vectors", "strings": "word-vectors"}, objective=(), fits=True, floor=True,
+        encoders={"words": "word-vectors", "strings": "word-vectors"}, objective=(), fits=True, floor=True, search=STEADY,
         ablations=(Ablation(name="gloss", summary="label glosses in place of label words", settings={"model.text": "gloss"}),),
     )  # fmt: skip
     yield Recipe(

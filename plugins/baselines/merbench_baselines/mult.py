@@ -16,7 +16,7 @@ from merbench_baselines.fields import Dropout
 from merbench_baselines.layers import complete
 
 Layers = Annotated[int, Field(ge=0), Tune(1, 6)]
-Kernel = Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5))]
+KERNELS = (1, 3, 5)
 
 
 def positions(length: int, width: int, device: torch.device) -> Tensor:
@@ -94,16 +94,16 @@ class MulT(nn.Module):
         """Of each self-attention transformer; 0 = none."""
         targets: tuple[Modality, ...] = ()
         """Modalities that attend to the others; empty = all."""
-        kernel_text: Kernel = 3
-        kernel_audio: Kernel = 3
-        kernel_video: Kernel = 3
+        kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="text")] = 3
+        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 3
+        kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 3
         """Widths of the temporal convolutions."""
         residual: Literal["normed", "plain"] = "normed"
         """What a block adds its attention to: LN(z), as the paper's equation 4 has it, or z, as in its authors' code."""
         attn_dropout_text: Dropout = 0.2
         """On attention to text, and in self-attention."""
-        attn_dropout_audio: Dropout = 0.2
-        attn_dropout_video: Dropout = 0.0
+        attn_dropout_audio: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")] = 0.2
+        attn_dropout_video: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")] = 0.0
         embed_dropout: Dropout = 0.2
         relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.1

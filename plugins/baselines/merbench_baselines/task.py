@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Batch, Config, Context, Model, Output, Progress, RequestError, Tune, task_loss
+from merbench.api import Batch, Config, Context, Model, Output, Progress, RequestError, task_loss
 
 
 class Task(nn.Module):
@@ -19,7 +19,7 @@ class Task(nn.Module):
     class Config(Config):
         weight: Annotated[float, Field(ge=0)] = 1.0
         """Factor on every term."""
-        soft_weight: Annotated[float, Field(ge=0), Tune(0.1, 10.0, log=True)] = 1.0
+        soft_weight: Annotated[float, Field(ge=0)] = 1.0
         """Factor on the cross-entropy to the soft target of a score whose head has a logit an anchor."""
         balance: bool = False
         """Multilabel: a positive counts (negatives / positives) of the train split, kept within 1/20 and 20."""

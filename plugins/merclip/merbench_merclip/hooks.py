@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import permutations
 
-from merbench.api import MODALITIES, Ablation, Case, Component, Recipe, hookimpl
+from merbench.api import MODALITIES, Ablation, Case, Component, Recipe, Tune, hookimpl
 
 TOWERS = {"encoders.text.": 0.1, "label_encoder.": 0.1}
 """Learning-rate factors of what was trained before and is tuned here (item 14)."""
@@ -88,6 +88,8 @@ def merbench_components() -> Iterator[Component | Recipe]:
                 settings={"label_encoder": "label-clip"},
             ),
         ),
+        # Its head has a logit an anchor. How it predicts is what it is, and an ablation.
+        search={"objective.task.soft_weight": Tune(0.1, 10.0, log=True), "head.prediction": None},
         ablations=ABLATIONS,
         caveat="reconstruction from the abstract; says nothing about the published results",
     )
