@@ -8,10 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.api.errors import RequestError, RunError
 from merbench.cli.options import AblationCommand, gather, request_options
 from merbench.cli.run import Bench, ablations, label
 from merbench.cli.session import Session, say, show, show_json
@@ -76,11 +78,11 @@ def command(ctx: click.Context, /, final_seeds: int | None, plots: Path | None, 
 
 def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) -> Tuned:
     """The same command in ``jobs`` processes, which end by themselves with the search. This one looks on."""
-    from merbench.api.errors import RunError
     from merbench.studies.tune import look_on
 
     words = [sys.executable, "-m", "merbench", *sys.argv[1:], "--jobs", "1", "--threads", str(threads), "--worker"]
-    helpers = [subprocess.Popen(words, stdout=subprocess.DEVNULL) for _ in range(jobs)]
+    said = [TemporaryFile("w+") for _ in range(jobs)]
+    helpers = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=file) for file in said]
     try:
         while any(helper.poll() is None for helper in helpers):
             look_on(joined, watch)
@@ -89,10 +91,18 @@ def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) ->
         for helper in helpers:
             helper.terminate()
             helper.wait()
-    if not look_on(joined, watch):
-        codes = ", ".join(str(helper.returncode) for helper in helpers)
-        raise RunError(f"all {jobs} worker processes ended (exit codes {codes}) before the search was over; the same command goes on")
-    return joined.outcome()
+    if look_on(joined, watch):
+        return joined.outcome()
+    for helper, file in zip(helpers, said, strict=True):
+        file.seek(0)
+        last = (file.read().strip().splitlines() or [""])[-1].removeprefix("error: ")
+        if helper.returncode == 2:
+            raise RequestError(last)
+    codes = ", ".join(str(helper.returncode) for helper in helpers)
+    raise RunError(
+        f"all {jobs} worker processes ended (exit codes {codes}) before the search was over; the same command goes on. "
+        f"The last words of one: {last or 'none'}"
+    )
 
 
 def _draw(joined: Joined, folder: Path) -> None:
