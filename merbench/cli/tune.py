@@ -81,28 +81,23 @@ def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) ->
     from merbench.studies.tune import look_on
 
     words = [sys.executable, "-m", "merbench", *sys.argv[1:], "--jobs", "1", "--threads", str(threads), "--worker"]
-    said = [TemporaryFile("w+") for _ in range(jobs)]
-    helpers = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=file) for file in said]
-    try:
-        while any(helper.poll() is None for helper in helpers):
-            look_on(joined, watch)
-            time.sleep(0.5)
-    finally:
-        for helper in helpers:
-            helper.terminate()
-            helper.wait()
-    if look_on(joined, watch):
-        return joined.outcome()
-    for helper, file in zip(helpers, said, strict=True):
-        file.seek(0)
-        last = (file.read().strip().splitlines() or [""])[-1].removeprefix("error: ")
-        if helper.returncode == 2:
-            raise RequestError(last)
-    codes = ", ".join(str(helper.returncode) for helper in helpers)
-    raise RunError(
-        f"all {jobs} worker processes ended (exit codes {codes}) before the search was over; the same command goes on. "
-        f"The last words of one: {last or 'none'}"
-    )
+    with TemporaryFile("w+") as said:
+        helpers = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) for _ in range(jobs)]
+        try:
+            while any(helper.poll() is None for helper in helpers):
+                look_on(joined, watch)
+                time.sleep(0.5)
+        finally:
+            for helper in helpers:
+                helper.terminate()
+                helper.wait()
+        if look_on(joined, watch):
+            return joined.outcome()
+        said.seek(0)
+        last = (said.read().strip().splitlines() or ["nothing"])[-1].removeprefix("error: ")
+    if any(helper.returncode == 2 for helper in helpers):
+        raise RequestError(last)
+    raise RunError(f"all {jobs} worker processes ended before the search was over, and the same command goes on; one said last: {last}")
 
 
 def _draw(joined: Joined, folder: Path) -> None:
