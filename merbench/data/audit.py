@@ -50,13 +50,14 @@ class Labels:
 
 @dataclass(frozen=True)
 class Streamed:
-    """``missing``: rows without it, by split of each protocol. ``values``: of ``features``. ``probe``: of all but clips."""
+    """``steps``: least, median and most. ``missing``: rows without it. ``values``: of ``features``. ``probe``: of all but clips."""
 
     stream: str
     kind: str
     width: int | None
     steps: tuple[int, float, int]
-    missing: dict[str, int]
+    missing: int
+    missing_in: dict[str, int]
     values: Values | None
     probe: Probed | None
 
@@ -286,12 +287,12 @@ def _leaks(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Fin
 def _streamed(stream: Stream, groups: dict[str, Groups], values: Values | None, probe: Probed | None) -> Streamed:
     length = stream.length[stream.length > 0]
     steps = (int(length.min()), float(np.median(length)), int(length.max())) if len(length) else (0, 0.0, 0)
-    missing = {
+    missing_in = {
         f"{protocol} {split}": int(((stream.length == 0) & (parts.group_N == k)).sum())
         for protocol, parts in groups.items()
         for k, split in enumerate(parts.names)
     }
-    return Streamed(stream.name, stream.kind, stream.spec.width, steps, missing, values, probe)
+    return Streamed(stream.name, stream.kind, stream.spec.width, steps, int((stream.length == 0).sum()), missing_in, values, probe)
 
 
 def _count(n: int, thing: str) -> str:

@@ -11,6 +11,7 @@ from merbench.data.audit import audit
 from merbench.data.audit_streams import scan
 from merbench.data.audit_texts import LIKE, twins
 from merbench.data.folder import read_folder
+from tests.conftest import loads
 from tests.data.made_streams import Law, corpus_of, honest
 
 WORDS = (
@@ -132,3 +133,11 @@ def test_labels_are_counted_by_split(folder):
     assert train.histogram == {"-3": 0, "-2": 1, "-1": 0, "0": 1, "1": 1, "2": 0, "3": 1}
     assert found["mood", "train"].histogram == {"happy": 2, "glum": 2}
     assert found["emotions", "test"].histogram == {"happy": 2, "sad": 0}
+
+
+def test_the_command_reports_nothing_on_the_control_set(merbench):
+    found = loads(merbench("data", "audit", "sample", "--json", check=True).stdout)
+    assert found["findings"] == [] and {s["stream"] for s in found["streams"]} >= {"text.words", "audio.sample", "video.sample"}
+    assert all(s["probe"]["p"] > 0.001 for s in found["streams"])
+    done = merbench("data", "audit", "sample", check=True)
+    assert "nothing to report" in done.stderr and "rows by label" in done.stdout
