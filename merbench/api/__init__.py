@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from merbench.api.errors import MerbenchError as MerbenchError
     from merbench.api.errors import RequestError as RequestError
     from merbench.api.errors import RunError as RunError
+    from merbench.api.forms import PICKLES as PICKLES
     from merbench.api.forms import Form as Form
     from merbench.api.forms import Sink as Sink
     from merbench.api.forms import Source as Source
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from merbench.api.parts import Objective as Objective
     from merbench.api.parts import Prepared as Prepared
     from merbench.api.parts import SplitView as SplitView
+    from merbench.api.pickles import Array as Array
+    from merbench.api.pickles import as_text as as_text
+    from merbench.api.pickles import unpickle as unpickle
     from merbench.api.processes import pool as pool
     from merbench.api.rows import FeatureRows as FeatureRows
     from merbench.api.rows import Rows as Rows
@@ -86,7 +90,7 @@ _HOME = {
     "config": ("Config", "TrainConfig"),
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
-    "forms": ("Form", "Sink", "Source"),
+    "forms": ("PICKLES", "Form", "Sink", "Source"),
     "hookspecs": ("hookimpl",),
     "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
@@ -95,6 +99,7 @@ _HOME = {
         "Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
         "SplitView",
     ),
+    "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),
     "rows": ("FeatureRows", "Rows", "TensorRows", "TextRows", "WordRows", "gather"),
     "tune": ("Tune",),

@@ -7,6 +7,7 @@ resuming after a kill, the order of rows, checksums, counts, and that nothing is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,12 +16,22 @@ import numpy as np
 from merbench.api.config import Config
 from merbench.api.types import Modality
 
+PICKLES = (".pkl", ".pickle", ".p", ".pt", ".pth")
+"""Suffixes of files that are read by the restricted unpickler."""
+
 
 class Source:
     """What the user points at: a file or a folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @cached_property
+    def pickle(self) -> Any:
+        """What a pickle or a torch file holds (``merbench.api.pickles``), read once for all forms; None where it is neither."""
+        from merbench.api.pickles import unpickle
+
+        return unpickle(self.path) if self.path.is_file() and self.path.suffix.lower() in PICKLES else None
 
 
 class Sink(Protocol):
@@ -39,6 +50,10 @@ class Sink(Protocol):
 
     def source(self, path: Path) -> str:
         """Name a file that is read: its SHA-256, which goes into the manifest with name and size."""
+        ...
+
+    def columns(self, path: Path) -> Mapping[str, Sequence[str]]:
+        """The columns of a CSV file with a header, as strings. DataError, naming the line, where it is none."""
         ...
 
     def expect(self, size: int) -> None:

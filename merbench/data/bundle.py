@@ -23,7 +23,7 @@ from merbench.data.hints import first
 from merbench.data.manifest import FileFacts, Manifest, Origin, StreamFacts, facts_of, sha256_of
 from merbench.data.rows import as_csv, ids_of, joined_rows, new_rows
 from merbench.data.settings import is_inside
-from merbench.data.table import Table
+from merbench.data.table import Table, read_table
 from merbench.data.take import take_folder
 from merbench.data.tensors import SUFFIX, finish
 from merbench.data.values import ValuesFile
@@ -83,6 +83,9 @@ class Bundle:
         self.origin.files[path.name if path.name not in self.origin.files else str(path)] = facts
         return facts.sha256
 
+    def columns(self, path: Path) -> Mapping[str, Sequence[str]]:
+        return read_table(path).cells
+
     def expect(self, size: int) -> None:
         written = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
         if (free := shutil.disk_usage(self.work).free) < size - written:
@@ -111,6 +114,8 @@ class Bundle:
         self.sections["protocols"][name] = spec
 
     def stream(self, name: str, **spec: Any) -> None:
+        if self._have.get("streams", {}).get(name) == spec:
+            return
         self._new(name)
         self.sections["streams"][name] = spec
         self.origin.streams.append(name)

@@ -37,3 +37,11 @@ def merbench_components():
         target="merbench_datasets.feature_folder:FeatureFolder",
         summary="a feature folder: dataset.toml, label.csv and .npz files",
     )
+    for name, target, summary in (
+        ("mmsa-pickle", "mmsa:MmsaPickle", "MMSA's aligned_50.pkl and unaligned_50.pkl"),
+        ("mmsa-clips", "clips:MmsaClips", "MMSA's label.csv with raw clips beside it"),
+        ("mult-pickle", "mult:MultPickle", "pickles of MulT and MultiBench"),
+        ("misa-pickle", "misa:MisaPickle", "pickles of MISA, one file or a folder of three"),
+        ("tailor-pt", "tailor:TailorPt", "train_valid_test.pt of TAILOR and CARAT: MOSEI's emotions"),
+    ):
+        yield Component(kind="form", name=name, target=f"merbench_datasets.{target}", summary=summary)

@@ -1,0 +1,123 @@
+"""What lies in a file: bytes at an offset, and arrays over them, read when they are asked for and no more of them than that."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+_CHUNK = 2**22
+
+
+class Kept:
+    """A file that stays open while an array in it is wanted."""
+
+    def __init__(self, path: Path) -> None:
+        self.number = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)
+
+
+class Blob:
+    """``size`` bytes at ``offset`` of a file. ``how``: raw bytes; text in UTF-8; or bytes that were written as latin1 text in UTF-8."""
+
+    def __init__(self, file: Kept, offset: int, size: int, how: Literal["raw", "text", "latin1"] = "raw") -> None:
+        self.file, self.offset, self.size, self.how = file, offset, size, how
+
+    def part(self, start: int, size: int) -> bytes:
+        """Of the bytes as they lie there."""
+        found = os.pread(self.file.number, size, self.offset + start)
+        while len(found) < size:
+            more = os.pread(self.file.number, size - len(found), self.offset + start + len(found))
+            if not more:
+                raise ValueError("the file was cut off while it was read")
+            found += more
+        return found
+
+    def bytes(self) -> bytes:
+        """All of them, decoded piece by piece where they were written as text."""
+        if self.how == "raw":
+            return self.part(0, self.size)
+        made, left = bytearray(), b""
+        for start in range(0, self.size, _CHUNK):
+            piece = left + self.part(start, min(_CHUNK, self.size - start))
+            # A letter of latin1 takes two bytes at most: one may be cut in two at the end.
+            cut = len(piece) - (piece[-1] >= 0xC0)
+            left = piece[cut:]
+            made += piece[:cut].decode().encode("latin1")
+        if left:
+            raise ValueError("a text of it is no UTF-8")
+        return bytes(made)
+
+
+def as_text(value: Any) -> str:
+    """A string of a pickle, which may be long enough to have been left in the file; TypeError for anything else."""
+    if isinstance(value, Blob) and value.how == "text":
+        return value.part(0, value.size).decode()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"a {type(value).__name__} stands where a text belongs")
+
+
+class Array:
+    """A numpy array or torch tensor of a pickle: ``dtype``, ``shape``; ``array[i]`` reads row i alone, ``read()`` all of it.
+
+    An array of Python objects (dtype object, one dimension) gives its objects.
+    """
+
+    def __init__(self, dtype: np.dtype, shape: tuple[int, ...], data: Blob | bytes | list[Any], fortran: bool = False) -> None:
+        self.dtype, self.shape, self._data, self._fortran = dtype, shape, data, fortran
+        if any(type(n) is not int or n < 0 for n in shape):
+            raise ValueError("the shape of an array is none")
+        if dtype.hasobject:
+            if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
+                raise ValueError("an array of objects has more than one dimension, or not as many objects as it says")
+            return
+        size = data.size if isinstance(data, Blob) else len(data)
+        if isinstance(data, list) or ((not isinstance(data, Blob) or data.how == "raw") and size != self._bytes):
+            raise ValueError(f"an array of shape {shape} does not have the bytes that it should")
+
+    @property
+    def _bytes(self) -> int:
+        return self.dtype.itemsize * math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a single number has no rows")
+        return self.shape[0]
+
+    def __getitem__(self, row: int) -> Any:
+        data = self._data
+        if not 0 <= row < len(self):
+            raise IndexError("an array has fewer rows than are asked for")
+        if isinstance(data, list):
+            return data[row]
+        if self._fortran or not isinstance(data, Blob) or data.how != "raw":
+            return self.read()[row]
+        size = self._bytes // len(self)
+        return np.frombuffer(data.part(row * size, size), self.dtype).reshape(self.shape[1:])
+
+    def read(self) -> np.ndarray:
+        """The whole array. What was written as text is decoded once."""
+        data = self._data
+        if isinstance(data, list):
+            raise TypeError("an array of Python objects stands where numbers belong")
+        if isinstance(data, Blob):
+            encoded = data.how != "raw"
+            data = data.bytes()
+            if len(data) != self._bytes:
+                raise ValueError(f"an array of shape {self.shape} does not have the bytes that it should")
+            if encoded:
+                self._data = data
+        return np.frombuffer(data, self.dtype).reshape(self.shape, order="F" if self._fortran else "C")

@@ -1,0 +1,48 @@
+"""The form ``mmsa-clips``: MMSA's ``label.csv`` beside ``Raw/<video_id>/<clip_id>.mp4``."""
+
+from __future__ import annotations
+
+from merbench.api import Config, DataError, Sink, Source
+from merbench_datasets.common import write_tasks
+
+
+class MmsaClips:
+    """The clips stay where they are: the data set's folder links to ``Raw``. Rows without a clip are kept, and counted as missing."""
+
+    looks_for = "a folder with a label.csv and clips in Raw/<video_id>/<clip_id>.mp4"
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def recognise(self, source: Source) -> str:
+        if (source.path / "dataset.toml").exists():
+            return "it is a feature folder"
+        lacks = [name for name in ("label.csv", "Raw") if not (source.path / name).exists()]
+        return f"it has no {lacks[0]}" if lacks else ""
+
+    def convert(self, source: Source, sink: Sink) -> None:
+        path = source.path / "label.csv"
+        sink.source(path)
+        columns = dict(sink.columns(path))
+        if lacks := {"video_id", "clip_id", "label", "mode"} - columns.keys():
+            raise DataError(f"{path} has no column {min(lacks)!r}; MMSA's label.csv has video_id, clip_id, text, label and mode")
+        raw = source.path / "Raw"
+        there = [
+            (raw / video / f"{clip}.mp4").is_file() for video, clip in zip(columns["video_id"], columns["clip_id"], strict=True)
+        ]  # fmt: skip
+        if not any(there):
+            raise DataError(f"none of the {len(there)} clips that {path} names is in {raw}; put them at {raw}/<video_id>/<clip_id>.mp4")
+        if missing := there.count(False):
+            sink.note(f"{missing} of {len(there)} rows have no clip in {raw}")
+        sink.table(columns)
+        write_tasks(sink)
+        sink.link(raw, "Raw")
+        transcripts = any(cell.strip() for cell in columns.get("text", ()))
+        if transcripts:
+            sink.stream("text.transcript", modality="text", kind="strings", column="text")
+        for modality in ("audio", "video"):
+            sink.stream(f"{modality}.clip", modality=modality, kind="clip", pattern="Raw/{video_id}/{clip_id}.mp4")
+        sink.protocol("standard", column="mode", streams=[*(["text.transcript"] if transcripts else []), "audio.clip", "video.clip"])

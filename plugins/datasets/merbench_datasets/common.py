@@ -1,0 +1,115 @@
+"""What the forms of pickles share: ids, labels, texts and the real length of a padded row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from merbench.api import Array, DataError, Modality, Sink, as_text
+
+MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
+FIELDS: dict[str, Modality] = {"text": "text", "audio": "audio", "vision": "video"}
+EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
+"""The order of the SDK's label row, behind the sentiment."""
+
+
+def splits_of(found: Any, inner: type) -> dict[str, Any]:
+    """``mode -> split`` of a pickle that holds its splits by name; empty where it does not."""
+    if not isinstance(found, dict):
+        return {}
+    return {MODES[key]: value for key, value in found.items() if isinstance(key, str) and key in MODES and isinstance(value, inner)}
+
+
+def split_id(name: str) -> tuple[str, str]:
+    """``video$_$clip``, ``video[clip]`` or ``video_clip``; a name of another make is a video with one clip."""
+    if "$_$" in name:
+        video, _, clip = name.partition("$_$")
+    elif found := re.fullmatch(r"(.+)\[(\w+)\]", name):
+        video, clip = found[1], found[2]
+    else:
+        video, _, clip = name.rpartition("_")
+    return (video, clip) if video and clip else (name, "0")
+
+
+def texts(value: Any, what: str) -> list[str]:
+    """A list or array of strings."""
+    if isinstance(value, Array) and value.ndim == 2 and value.shape[1] == 1 and not value.dtype.hasobject:
+        value = value.read()[:, 0]
+    elif isinstance(value, Array) and value.ndim == 1:
+        value = [value[i] for i in range(len(value))] if value.dtype.hasobject else value.read()
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        raise DataError(f"{what} is no list of texts; mend the source")
+    try:
+        return [as_text(text) for text in value]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} is no list of texts ({error}); mend the source") from None
+
+
+def numbers(value: Any, rows: int, what: str) -> np.ndarray:
+    """[rows, C] float64 of a list or array of numbers, one row each."""
+    try:
+        found = value.read() if isinstance(value, Array) else np.asarray(value, dtype=np.float64)
+        return np.asarray(found, dtype=np.float64).reshape(rows, -1)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} is no array of {rows} rows of numbers ({error}); mend the source") from None
+
+
+def block(value: Any, rows: int, what: str) -> Array:
+    """A padded array [rows, L, D] of numbers."""
+    if not isinstance(value, Array) or value.ndim != 3 or value.dtype.kind not in "fiub" or len(value) != rows:
+        shape = getattr(value, "shape", type(value).__name__)
+        raise DataError(f"{what} is {shape}, and an array [{rows}, steps, width] of numbers belongs there; mend the source")
+    return value
+
+
+def cells(values: np.ndarray, low: float = -np.inf, high: float = np.inf) -> tuple[list[str], int]:
+    """``(numbers as cells of a table, how many were outside of [low, high] and are held to it)``; not finite = unknown, an empty cell."""
+    held = np.clip(values, low, high)
+    outside = int((np.isfinite(values) & (np.abs(held - values) > 1e-4)).sum())
+    return [str(np.float32(x)) if np.isfinite(x) else "" for x in held], outside
+
+
+def sentiment(sink: Sink, labels: np.ndarray) -> list[str]:
+    """The label column, held to [-3, 3]; the sink is told of what was not in it."""
+    column, outside = cells(labels, -3, 3)
+    if outside:
+        sink.note(f"{outside} labels lie outside of [-3, 3] and are held to it")
+    if unknown := column.count(""):
+        sink.note(f"{unknown} rows have no finite label; their cells are left empty")
+    return column
+
+
+def last_step(row: np.ndarray) -> int:
+    """Steps up to the last one that is not all zero; NaN and inf are no zeros."""
+    real = np.flatnonzero((row != 0).any(axis=1))
+    return int(real[-1]) + 1 if len(real) else 0
+
+
+def first_step(row: np.ndarray) -> int:
+    """The number of the first step that is not all zero."""
+    real = np.flatnonzero((row != 0).any(axis=1))
+    return int(real[0]) if len(real) else len(row)
+
+
+def write_tasks(sink: Sink, emotions: Sequence[str] = ()) -> None:
+    """Sentiment in [-3, 3] and, where they are in the table, emotions: present where the mean is above 0."""
+    sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
+    if emotions:
+        sink.task("emotions", columns=list(emotions), kind="multilabel", words=list(emotions))
+
+
+def write_streams(
+    sink: Sink, ids: Sequence[str], streams: Mapping[str, tuple[Modality, int, Callable[[int], Any], str]], transcripts: bool = True
+) -> None:
+    """Transcripts, the feature streams (name -> modality, width, read, note), and the protocol that offers them."""
+    if transcripts:
+        sink.stream("text.transcript", modality="text", kind="strings", column="text")
+    for name, (modality, width, read, note) in streams.items():
+        sink.features(name, modality, width, ids, read, note=note)
+    offered = ({"text": "text.transcript"} if transcripts else {}) | {modality: name for name, (modality, *_) in streams.items()}
+    sink.protocol("standard", column="mode", streams=list(offered.values()))

@@ -1,0 +1,121 @@
+"""The form ``misa-pickle``: the pickles of MISA (github.com/declare-lab/MISA): one of all splits, or a folder of train, dev and test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merbench.api import PICKLES, Array, Config, DataError, Modality, Sink, Source, as_text, unpickle
+from merbench_datasets.common import EMOTIONS, MODES, cells, numbers, sentiment, split_id, splits_of, write_tasks
+
+_FEATURES: dict[int, tuple[str, Modality]] = {1: ("video.misa", "video"), 2: ("audio.misa", "audio")}
+
+
+class MisaPickle:
+    """Per split a list of ``((words, visual [L, 47], acoustic [L, 74], word strings, ...), label, segment)``: ragged, one step a word.
+
+    ``label`` is [1, 1] (sentiment) or [1, 7] (sentiment and six emotions). The word strings become a stream of words, their numbers are not
+    kept. The features stand as MISA normalised them, segment by segment.
+    """
+
+    looks_for = "a pickle of lists of ((words, visual, acoustic, ...), label, segment), or a folder of train, dev and test"
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def recognise(self, source: Source) -> str:
+        if source.path.is_dir():
+            found = _files(source.path)
+            return "" if len(found) == 3 else "the folder has no train, dev and test pickle"
+        if source.pickle is None:
+            return "it is no pickle file"
+        lists = splits_of(source.pickle, list)
+        if not lists:
+            return "it has no splits that are lists"
+        return (
+            "" if all(_is_row(rows[0]) for rows in lists.values() if rows) else "a row is not ((words, visual, acoustic), label, segment)"
+        )
+
+    def convert(self, source: Source, sink: Sink) -> None:
+        files = _files(source.path) if source.path.is_dir() else {}
+        for path in files.values() or [source.path]:
+            sink.source(path)
+        splits = {mode: unpickle(path) for mode, path in files.items()} if files else splits_of(source.pickle, list)
+        if lacks := {"train", "valid", "test"} - splits.keys():
+            raise DataError(f"{source.path} has no split {min(lacks)!r}; give all three")
+        rows, modes, names, labels = list[Any](), list[str](), list[str](), list[np.ndarray]()
+        for mode, held in splits.items():
+            if not isinstance(held, list):
+                raise DataError(f"{source.path}: split {mode} is no list of rows; mend the source")
+            for at, row in enumerate(held):
+                what = f"{source.path}, split {mode}, row {at}"
+                if not _is_row(row):
+                    raise DataError(f"{what} is not ((words, visual, acoustic, ...), label, segment); mend the source")
+                try:
+                    names.append(as_text(row[2]))
+                except (TypeError, ValueError):
+                    raise DataError(f"{what}: its segment is no text; mend the source") from None
+                labels.append(numbers(row[1], 1, f"{what}: label")[0])
+                rows.append(row[0])
+                modes.append(mode)
+        if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):
+            raise DataError(f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), the same in all rows")
+        said = [_words(row) for row in rows]
+        table, parts = np.stack(labels), [split_id(name) for name in names]
+        columns = {"video_id": [v for v, _ in parts], "clip_id": [c for _, c in parts], "text": [" ".join(w) for w in said], "mode": modes}
+        columns["label"] = sentiment(sink, table[:, 0])
+        emotions = EMOTIONS if table.shape[1] == 7 else ()
+        for k, emotion in enumerate(emotions):
+            columns[emotion] = cells(table[:, 1 + k])[0]
+        if emotions:
+            sink.note(f"its seven labels are read in the SDK's order: sentiment, {', '.join(emotions)}")
+        sink.table(columns)
+        write_tasks(sink, emotions)
+        ids = ["_".join(part) for part in parts]
+        offered = []
+        for at, (stream, modality) in _FEATURES.items():
+            widths = {row[at].shape[1] for row in rows if row[at].ndim == 2}
+            if len(widths) != 1:
+                raise DataError(f"{source.path}: its {stream.partition('.')[0]} rows are not all [steps, width] of one width")
+            sink.features(stream, modality, widths.pop(), ids, _reader(rows, at), note="MISA's pickle, normalised within each segment")
+            offered.append(stream)
+        if any(said):
+            sink.words("text.words", ids, lambda i: (said[i], None), note="MISA's pickle")
+            offered.insert(0, "text.words")
+        sink.protocol("standard", column="mode", streams=offered)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """``mode -> file`` of train.pkl, dev.pkl and test.pkl."""
+    return {MODES[p.stem]: p for p in sorted(folder.iterdir()) if p.is_file() and p.stem in MODES and p.suffix in PICKLES}
+
+
+def _is_row(row: Any) -> bool:
+    return (
+        isinstance(row, tuple | list) and len(row) >= 3 and isinstance(row[0], tuple | list) and len(row[0]) >= 3
+        and all(isinstance(row[0][at], Array) for at in _FEATURES)
+    )  # fmt: skip
+
+
+def _words(row: Any) -> list[str]:
+    """The word strings, where the row has them."""
+    held = row[3] if len(row) > 3 else []
+    try:
+        held = [held[i] for i in range(len(held))] if isinstance(held, Array | list | tuple) else []
+        return [as_text(word) if not isinstance(word, np.generic) else str(word) for word in held]
+    except TypeError:
+        return []
+
+
+def _reader(rows: list[Any], at: int) -> Callable[[int], np.ndarray | None]:
+    def read(row: int) -> np.ndarray | None:
+        found: np.ndarray = rows[row][at].read()
+        return found if found.ndim == 2 and len(found) else None
+
+    return read

@@ -1,0 +1,125 @@
+"""The form ``mmsa-pickle``: MMSA's ``aligned_50.pkl`` and ``unaligned_50.pkl`` (github.com/thuiar/MMSA)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from merbench.api import Array, Config, DataError, Sink, Source
+from merbench_datasets.common import FIELDS, block, last_step, numbers, sentiment, split_id, splits_of, texts, write_streams, write_tasks
+
+PUBLISHED = {
+    "78e0f8b5ef8ff71558e7307848fc1fa929ecb078203f565ab22b9daab2e02524": "MOSI, unaligned",
+    "d3994fd25681f9c7ad6e9c6596a6fe9b4beb85ff7d478ba978b124139002e5f9": "MOSI, aligned",
+    "ad8b23d50557045e7d47959ce6c5b955d8d983f2979c7d9b7b9226f6dd6fec1f": "MOSEI, unaligned",
+    "45eccfb748a87c80ecab9bfac29582e7b1466bf6605ff29d3b338a75120bf791": "MOSEI, aligned",
+}
+"""SHA-256 in MMSA's README -> file."""
+
+
+class MmsaPickle:
+    """A dict of splits, each with id, raw_text, regression_labels and padded text, audio and vision.
+
+    Padding is not kept. A row of text is as long as the attention mask in ``text_bert`` says; audio and vision as long as their lengths
+    say, and without lengths up to the last step that is not all zero. In an aligned file (no lengths, one number of steps) the three share
+    the longest of their lengths, so that step k stays step k. A row that is all zero has no such modality.
+    """
+
+    looks_for = "a pickle of train, valid and test with id, regression_labels and text, audio or vision"
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def recognise(self, source: Source) -> str:
+        if source.pickle is None:
+            return "it is no pickle file"
+        splits = splits_of(source.pickle, dict)
+        if not splits:
+            return "it has no splits"
+        wanted = [key for key in ("id", "regression_labels") if any(key not in split for split in splits.values())]
+        return f"a split has no {wanted[0]}" if wanted else ""
+
+    def convert(self, source: Source, sink: Sink) -> None:
+        splits = splits_of(source.pickle, dict)
+        if lacks := {"train", "valid", "test"} - splits.keys():
+            raise DataError(f"{source.path} has no split {min(lacks)!r}; give the whole file")
+        known = PUBLISHED.get(sink.source(source.path))
+        sink.note(f"this is the file that MMSA publishes ({known})" if known else "its SHA-256 is none of the four that MMSA publishes")
+        parts = [_Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()]
+        fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
+        if not fields:
+            raise DataError(f"{source.path} has no text, audio or vision in all of its splits; give MMSA's file of features")
+        sink.expect(sum(4 * int(np.prod(part.blocks[f].shape)) for part in parts for f in fields))
+        columns: dict[str, list[str]] = {}
+        for part in parts:
+            for name, column in part.columns().items():
+                columns.setdefault(name, []).extend(column)
+        columns["label"] = sentiment(sink, np.concatenate([part.labels for part in parts]))
+        sink.table(columns)
+        write_tasks(sink)
+        aligned = all(part.aligned for part in parts)
+        kind = "aligned" if aligned else "unaligned"
+        rows = [(part, row) for part in parts for row in range(len(part.ids))]
+        ids = ["_".join(split_id(part.ids[row])) for part, row in rows]
+        streams = {}
+        for field in fields:
+            widths = {part.blocks[field].shape[2] for part in parts}
+            if len(widths) != 1:
+                raise DataError(f"{source.path}: {field} is of several widths ({', '.join(map(str, sorted(widths)))}); mend the source")
+            what = f"MMSA's {kind} pickle, {field}"
+            read = partial(_read, rows, field)
+            streams[f"{FIELDS[field]}.{kind}"] = (FIELDS[field], widths.pop(), read, what)
+        write_streams(sink, ids, streams, transcripts=any(columns["text"]))
+
+
+def _read(rows: list[tuple[_Split, int]], field: str, at: int) -> np.ndarray | None:
+    part, row = rows[at]
+    return part.row(field, row)
+
+
+class _Split:
+    """One split; ``what`` names it in errors."""
+
+    def __init__(self, what: str, mode: str, held: dict[str, Any]) -> None:
+        self.what, self.mode, self.held = what, mode, held
+        self.ids = texts(held["id"], f"{what}: id")
+        n = len(self.ids)
+        self.labels = numbers(held["regression_labels"], n, f"{what}: regression_labels")[:, 0]
+        self.blocks: dict[str, Array] = {f: block(held[f], n, f"{what}: {f}") for f in FIELDS if f in held}
+        self.given = {
+            f: numbers(held[f"{f}_lengths"], n, f"{what}: {f}_lengths")[:, 0].astype(np.int64) for f in FIELDS if f"{f}_lengths" in held
+        }
+        bert = held.get("text_bert")
+        if isinstance(bert, Array) and bert.ndim == 3 and bert.shape[:2] == (n, 3) and bert.shape[2] == self.blocks["text"].shape[1]:
+            self.given.setdefault("text", (bert.read()[:, 1] != 0).sum(axis=1))
+        self.aligned = not {"audio", "vision"} & self.given.keys() and len({b.shape[1] for b in self.blocks.values()}) == 1
+
+    def columns(self) -> dict[str, list[str]]:
+        n, held = len(self.ids), self.held
+        video, clip = zip(*map(split_id, self.ids), strict=True) if n else ((), ())
+        said = texts(held["raw_text"], f"{self.what}: raw_text") if "raw_text" in held else [""] * n
+        columns = {"video_id": [*video], "clip_id": [*clip], "text": said}
+        if "annotations" in held:
+            columns["annotation"] = texts(held["annotations"], f"{self.what}: annotations")
+        if wrong := [{"text": "raw_text", "annotation": "annotations"}[k] for k, column in columns.items() if len(column) != n]:
+            raise DataError(f"{self.what}: {wrong[0]} has another number of rows than id; mend the source")
+        return {**columns, "mode": [self.mode] * n}
+
+    def row(self, field: str, row: int) -> np.ndarray | None:
+        """The real steps."""
+        found = np.asarray(self.blocks[field][row])
+        if not last_step(found):
+            return None
+        if self.aligned:
+            return found[: max(self._length(f, row) for f in self.blocks)]
+        return found[: self._length(field, row, found)]
+
+    def _length(self, field: str, row: int, found: np.ndarray | None = None) -> int:
+        if field in self.given:
+            return int(np.clip(self.given[field][row], 0, self.blocks[field].shape[1]))
+        return last_step(np.asarray(self.blocks[field][row]) if found is None else found)

@@ -1,0 +1,109 @@
+"""The form ``tailor-pt``: ``train_valid_test.pt`` of TAILOR, CARAT and HHMPN, MOSEI's emotions with aligned GloVe, FACET and COVAREP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from merbench.api import Array, Config, DataError, Modality, Sink, Source
+from merbench_datasets.common import first_step, last_step, splits_of, write_streams
+
+_SOURCES: dict[str, Modality] = {"src-text": "text", "src-audio": "audio", "src-visual": "video"}
+_MARKS = ("<blank>", "<pad>", "<unk>", "<s>", "</s>")
+
+
+class TailorPt:
+    """Splits with src-text, src-visual, src-audio (one [L, D] a row) and tgt, a list of label numbers a row, which ``dict['tgt']`` names.
+
+    The names and their order are read from ``dict['tgt']``. The file holds no ids: rows are called by split and position, each a video of
+    its own, so nothing can be joined to it. Steps that are zero in all three modalities, in front and behind, are not kept.
+    """
+
+    looks_for = "a torch file of train, valid and test with src-text, src-audio, src-visual and tgt, and a dict of label names"
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def recognise(self, source: Source) -> str:
+        if source.pickle is None:
+            return "it is no torch file"
+        splits = splits_of(source.pickle, dict)
+        if not splits or any("tgt" not in split for split in splits.values()):
+            return "it has no splits with tgt"
+        return "" if isinstance(source.pickle.get("dict"), dict) else "it has no dict of label names"
+
+    def convert(self, source: Source, sink: Sink) -> None:
+        splits = splits_of(source.pickle, dict)
+        if lacks := {"train", "valid", "test"} - splits.keys():
+            raise DataError(f"{source.path} has no split {min(lacks)!r}; give the whole file")
+        sink.source(source.path)
+        number = _labels(source)
+        names = [name for name, _ in sorted(number.items(), key=lambda item: item[1])]
+        sink.note(f"labels in the order of its dict: {', '.join(names)}")
+        sink.note("it holds no ids, so its rows are called by split and position, and cannot be joined to other sources")
+        columns: dict[str, list[str]] = {name: [] for name in ("video_id", "clip_id", "mode", *names)}
+        rows: list[tuple[dict[str, Any], int]] = []
+        for mode, split in splits.items():
+            for at, target in enumerate(split["tgt"] if isinstance(split["tgt"], list | tuple) else []):
+                present = _present(target, number, f"{source.path}, split {mode}, row {at}")
+                for key, cell in (("video_id", f"{mode}{at:05d}"), ("clip_id", "0"), ("mode", mode)):
+                    columns[key].append(cell)
+                for name in names:
+                    columns[name].append(str(int(number[name] in present)))
+                rows.append((split, at))
+        sink.table(columns)
+        sink.task("emotions", columns=names, kind="multilabel", words=names)
+        streams: dict[str, Any] = {}
+        for field, modality in _SOURCES.items():
+            width = {_row(split, field, at, source).shape[1] for split, at in rows[:1]}
+            streams[f"{modality}.tailor"] = (modality, width.pop(), _reader(rows, field, source), f"TAILOR's file, {field}")
+        write_streams(sink, [f"{video}_0" for video in columns["video_id"]], streams, transcripts=False)
+
+
+def _labels(source: Source) -> dict[str, int]:
+    """Label name -> its number, without the marks of a sequence."""
+    told = source.pickle["dict"].get("tgt")
+    if not isinstance(told, dict) or not all(isinstance(k, str) and type(v) is int for k, v in told.items()):
+        raise DataError(f"{source.path}: dict['tgt'] does not name the labels; give the whole file")
+    found = {name.strip().lower(): at for name, at in told.items() if at > 3 and name not in _MARKS}
+    if not found or len(set(found.values())) != len(found):
+        raise DataError(f"{source.path}: dict['tgt'] names no label, or two with one number; give the whole file")
+    return found
+
+
+def _present(target: Any, number: dict[str, int], what: str) -> set[int]:
+    """The label numbers of a row ``[2, ..., 3]``: 0 blank, 1 unknown, 2 begin, 3 end."""
+    held = target.read().tolist() if isinstance(target, Array) else target
+    if not isinstance(held, list | tuple) or not all(type(n) is int for n in held):
+        raise DataError(f"{what}: tgt is no list of whole numbers; mend the source")
+    present = {n for n in held if n > 3}
+    if strange := present - set(number.values()):
+        raise DataError(f"{what}: tgt holds {min(strange)}, which dict['tgt'] does not name; mend the source")
+    return present
+
+
+def _row(split: dict[str, Any], field: str, at: int, source: Source) -> np.ndarray:
+    try:
+        found = split[field][at]
+        found = np.asarray(found.read() if isinstance(found, Array) else found, dtype=np.float32)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise DataError(f"{source.path}: {field} has no row {at} of numbers ({error}); mend the source") from None
+    if found.ndim != 2:
+        raise DataError(f"{source.path}: row {at} of {field} has shape {found.shape} and not [steps, width]; mend the source")
+    return found
+
+
+def _reader(rows: list[tuple[dict[str, Any], int]], field: str, source: Source) -> Callable[[int], np.ndarray | None]:
+    def read(at: int) -> np.ndarray | None:
+        split, row = rows[at]
+        together = {name: _row(split, name, row, source) for name in _SOURCES}
+        if not last_step(together[field]):
+            return None
+        return together[field][min(map(first_step, together.values())) : max(map(last_step, together.values()))]
+
+    return read

@@ -1,0 +1,297 @@
+"""Each form in which others keep MOSI and MOSEI, from a made-up source through `merbench data add` to the rows a run reads."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from merbench.data.folder import read_folder
+from merbench.data.manifest import read_manifest
+from tests.conftest import loads
+
+N = {"train": 5, "valid": 2, "test": 3}
+LENGTHS = {"train": [3, 1, 4, 2, 4], "valid": [2, 3], "test": [1, 4, 2]}
+
+
+@pytest.fixture
+def put(merbench, tmp_path):
+    def call(*words, check=True):
+        done = merbench("data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check)
+        return loads(done.stdout) if check else done
+
+    return call
+
+
+def rows_of(corpus, name):
+    stream = corpus.streams[name]
+    made = [np.asarray(stream.values[s : s + n]) for s, n in zip(stream.start, stream.length, strict=True)]
+    return dict(zip(corpus.ids.tolist(), made, strict=True))
+
+
+def home(tmp_path, name="mosi"):
+    return read_folder(tmp_path / "home" / name)
+
+
+def mmsa(path, aligned=True, change=lambda found: found, protocol=4):
+    """Values tell their row: train row 2 is 3.x in every modality."""
+    found, truth = {}, {}
+    for mode, n in N.items():
+        steps = {"text": 6, "audio": 6 if aligned else 8, "vision": 6 if aligned else 9}
+        split = {
+            "id": [f"{mode}vid$_${row + 1}" for row in range(n)],
+            "raw_text": np.array([f"text {mode} {row}" for row in range(n)]),
+            "regression_labels": np.linspace(-3, 3, n).astype(np.float32),
+            "annotations": np.array(["Neutral"] * n),
+            "text_bert": np.zeros((n, 3, 6), np.float32),
+        }
+        for field, width in (("text", 4), ("audio", 2), ("vision", 3)):
+            x = np.zeros((n, steps[field], width), np.float64 if field == "vision" else np.float32)
+            for row, length in enumerate(LENGTHS[mode]):
+                x[row, :length] = row + 1 + np.arange(length)[:, None] / 10
+            split[field] = x
+            truth[mode, field] = x
+        for row, length in enumerate(LENGTHS[mode]):
+            split["text_bert"][row, 1, :length] = 1
+        split["text"][:, 5] = 9.0  # BERT's padding is not zero
+        if not aligned:
+            split |= {f"{field}_lengths": list(LENGTHS[mode]) for field in ("audio", "vision")}
+        found[mode] = split
+    found["train"]["audio"][0, 0, 0] = -np.inf
+    path.write_bytes(pickle.dumps(change(found), protocol))
+    return truth
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_mmsa_pickles(put, tmp_path, aligned, protocol):
+    truth = mmsa(tmp_path / "x.pkl", aligned, protocol=protocol)
+    told = put("mosi", tmp_path / "x.pkl")
+    kind = "aligned" if aligned else "unaligned"
+    assert (told["form"], told["rows"], told["taken"], told["refused"]) == ("mmsa-pickle", 10, 10, {})
+    assert any("none of the four that MMSA publishes" in note for note in told["notes"])
+    corpus = home(tmp_path)
+    (split,) = corpus.protocols["standard"].splits
+    assert {m: sorted(corpus.ids[getattr(split, m)]) for m in N} == {m: [f"{m}vid_{r + 1}" for r in range(n)] for m, n in N.items()}
+    assert corpus.texts[corpus.ids.tolist().index("testvid_2")] == "text test 1"
+    assert corpus.tasks["sentiment"].target[corpus.ids.tolist().index("trainvid_5")] == 3
+    for field, modality in (("text", "text"), ("audio", "audio"), ("vision", "video")):
+        rows = rows_of(corpus, f"{modality}.{kind}")
+        assert corpus.streams[f"{modality}.{kind}"].values.dtype == np.float32
+        for mode, lengths in LENGTHS.items():
+            for row, length in enumerate(lengths):
+                np.testing.assert_array_equal(rows[f"{mode}vid_{row + 1}"], truth[mode, field][row, :length].astype(np.float32))
+    assert read_manifest(tmp_path / "home/mosi").streams[f"audio.{kind}"].not_finite == 1
+
+
+def test_steps_stay_aligned_where_one_modality_is_zero(put, tmp_path):
+    def change(found):
+        found["train"]["vision"][2, 3:] = 0
+        found["train"]["audio"][3] = 0
+        return found
+
+    mmsa(tmp_path / "x.pkl", change=change)
+    put("mosi", tmp_path / "x.pkl")
+    corpus = home(tmp_path)
+    assert [len(rows_of(corpus, f"{m}.aligned")["trainvid_3"]) for m in ("text", "audio", "video")] == [4, 4, 4]
+    assert [len(rows_of(corpus, f"{m}.aligned")["trainvid_4"]) for m in ("text", "audio", "video")] == [2, 0, 2]
+
+
+def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
+    mmsa(tmp_path / "a.pkl")
+    mmsa(tmp_path / "u.pkl", aligned=False)
+    put("mosi", tmp_path / "a.pkl")
+    told = put("mosi", tmp_path / "u.pkl")
+    assert told["streams"] == ["text.unaligned", "audio.unaligned", "video.unaligned"] and told["taken"] == 10
+    assert len(home(tmp_path).streams) == 7
+
+
+def test_a_published_file_is_told(put, tmp_path, monkeypatch):
+    mmsa(tmp_path / "x.pkl")
+    found = hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
+    monkeypatch.setattr("merbench_datasets.mmsa.PUBLISHED", {found: "MOSI, aligned"})
+    assert "this is the file that MMSA publishes (MOSI, aligned)" in put("mosi", tmp_path / "x.pkl")["notes"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda f: {k: v for k, v in f.items() if k != "test"}, "no split 'test'"),
+        (lambda f: f["train"].update(audio=f["train"]["audio"][:4]) or f, "train: audio"),
+        (lambda f: f["train"].update(audio=np.zeros((5, 6, 9), np.float32)) or f, "several widths"),
+        (lambda f: f["valid"].update(regression_labels=np.zeros(3)) or f, "regression_labels"),
+        (lambda f: f["valid"].update(raw_text=["x"]) or f, "raw_text"),
+        (lambda f: f["valid"].update(id=[1, 2]) or f, "id"),
+        (lambda f: f["valid"].update(audio=[[1]]) or f, "valid: audio"),
+        (lambda f: f["valid"].update(extra=argparse.ArgumentParser) or f, "argparse.ArgumentParser"),
+    ],
+)
+def test_what_is_wrong_in_an_mmsa_pickle_is_one_sentence(put, tmp_path, change, sentence):
+    mmsa(tmp_path / "x.pkl", change=change)
+    done = put("mosi", tmp_path / "x.pkl", check=False)
+    assert done.returncode == 2 and not done.stdout
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and sentence in last and "x.pkl" in last
+    assert not (tmp_path / "home/mosi").exists()
+
+
+def test_rows_that_cannot_be_taken_are_refused_by_name(put, tmp_path):
+    def change(found):
+        found["train"]["id"][1] = found["train"]["id"][0]
+        found["train"]["regression_labels"] = found["train"]["regression_labels"].copy()
+        found["train"]["regression_labels"][2] = np.nan
+        return found
+
+    mmsa(tmp_path / "x.pkl", change=change)
+    told = put("mosi", tmp_path / "x.pkl")
+    assert (told["rows"], told["taken"], list(told["refused"])) == (10, 9, ["trainvid_1"])
+    assert "1 rows have no finite label; their cells are left empty" in told["notes"]
+
+
+def mult(path, labels=1, left=True, ids="plain"):
+    found, truth = {}, {}
+    for mode, n in N.items():
+        x = {"text": np.zeros((n, 6, 4)), "audio": np.zeros((n, 6, 2)), "vision": np.zeros((n, 6, 3))}
+        for field in x:
+            for row, length in enumerate(LENGTHS[mode]):
+                part = slice(6 - length, None) if left else slice(length)
+                x[field][row, part] = row + 1 + np.arange(length)[:, None] / 10
+                truth[mode, field, row] = x[field][row, part].astype(np.float32)
+        name = {
+            "plain": np.array([f"{mode}vid[{row}]" for row in range(n)]),
+            "three": np.array([[f"{mode}vid", f"{row}.5", f"{row + 1}.5"] for row in range(n)]),
+            "bytes": np.array([f"{mode}vid_{row}".encode() for row in range(n)]),
+        }[ids]
+        y = np.zeros((n, 1, labels), np.float32)
+        y[:, 0, 0] = np.linspace(-3, 3, n)
+        if labels == 7:
+            y[:, 0, 1:] = np.eye(6)[np.arange(n) % 6] * 0.33
+        found[mode] = {**x, "labels": y, "id": name}
+    path.write_bytes(pickle.dumps(found, 2))
+    return truth
+
+
+@pytest.mark.parametrize(("left", "ids", "names"), [(True, "plain", "{}"), (False, "bytes", "{}"), (True, "three", "{}.5")])
+def test_mult_pickles(put, tmp_path, left, ids, names):
+    truth = mult(tmp_path / "x.pkl", left=left, ids=ids)
+    assert put("mosi", tmp_path / "x.pkl")["form"] == "mult-pickle"
+    corpus = home(tmp_path)
+    for field, modality in (("text", "text"), ("audio", "audio"), ("vision", "video")):
+        rows = rows_of(corpus, f"{modality}.mult")
+        for (mode, of, row), expected in truth.items():
+            if of == field:
+                np.testing.assert_array_equal(rows[f"{mode}vid_{names.format(row)}"], expected)
+
+
+def test_emotions_of_seven_labels_are_a_task_beside_sentiment(put, tmp_path, merbench):
+    mult(tmp_path / "x.pkl", labels=7)
+    put("mosei", tmp_path / "x.pkl")
+    corpus = home(tmp_path, "mosei")
+    emotions = corpus.tasks["emotions"]
+    assert emotions.space.words == ("happy", "sad", "anger", "surprise", "disgust", "fear")
+    at = corpus.ids.tolist().index("trainvid_3")
+    assert emotions.target[at].tolist() == [0, 0, 0, 1, 0, 0] and corpus.tasks["sentiment"].target[at] == 1.5
+    words = ("run", "--model", "late-fusion-dnn", "--dataset", "mosei", "--task", "emotions", "--epochs", "1", "--seeds", "1", "--json")
+    done = merbench(*words, "--data", str(tmp_path / "home"), check=True)
+    assert "micro_f1" in loads(done.stdout)["summary"]
+
+
+def misa(folder, one_file):
+    splits, truth = {}, {}
+    for mode in N:
+        rows = []
+        for row, length in enumerate(LENGTHS[mode]):
+            visual, acoustic = (np.full((length, w), row + 1.0) for w in (47, 74))
+            said = [f"word{k}" for k in range(length)]
+            rows.append(((np.arange(length), visual, acoustic, said), np.array([[row - 2.0]]), f"{mode}vid[{row}]"))
+            truth[f"{mode}vid_{row}"] = (visual, acoustic, said)
+        splits["dev" if mode == "valid" else mode] = rows
+    if one_file:
+        (folder / "x.pkl").write_bytes(pickle.dumps(splits, 2))
+        return folder / "x.pkl", truth
+    for mode, rows in splits.items():
+        (folder / f"{mode}.pkl").write_bytes(pickle.dumps(rows, 2))
+    return folder, truth
+
+
+@pytest.mark.parametrize("one_file", [True, False])
+def test_misa_pickles(put, tmp_path, one_file):
+    (tmp_path / "misa").mkdir()
+    path, truth = misa(tmp_path / "misa", one_file)
+    assert put("mosi", path)["form"] == "misa-pickle"
+    corpus = home(tmp_path)
+    video, audio, words = (rows_of(corpus, name) for name in ("video.misa", "audio.misa", "text.words"))
+    for one, (visual, acoustic, said) in truth.items():
+        np.testing.assert_array_equal(video[one], visual)
+        np.testing.assert_array_equal(audio[one], acoustic)
+        assert [corpus.streams["text.words"].vocab[w] for w in words[one]] == said
+
+
+@pytest.mark.parametrize("as_zip", [True, False])
+def test_tailor_files_name_their_labels_themselves(put, tmp_path, as_zip):
+    order = {"<blank>": 0, "<unk>": 1, "<s>": 2, "</s>": 3, "sad": 4, "happy": 5, "fear": 6, "anger": 7, "disgust": 8, "surprise": 9}
+    found = {"dict": {"src": {}, "tgt": order}, "settings": argparse.Namespace(max_text_seq_len=60)}
+    for mode, n in N.items():
+        x = {key: [np.zeros((6, w)) for _ in range(n)] for key, w in (("src-text", 5), ("src-visual", 3), ("src-audio", 2))}
+        for key in x:
+            for row, length in enumerate(LENGTHS[mode]):
+                x[key][row][6 - length :] = row + 1
+        found[mode] = {**x, "tgt": [[2, 4 + row, 9, 3] if row < 4 else [2, 3] for row in range(n)]}
+    torch.save(found, tmp_path / "x.pt", _use_new_zipfile_serialization=as_zip)
+    assert put("mosei", tmp_path / "x.pt")["form"] == "tailor-pt"
+    corpus = home(tmp_path, "mosei")
+    emotions = corpus.tasks["emotions"]
+    assert emotions.space.words == ("sad", "happy", "fear", "anger", "disgust", "surprise")
+    at = corpus.ids.tolist().index("train00002_0")
+    assert emotions.target[at].tolist() == [0, 0, 1, 0, 0, 1]
+    assert emotions.target[corpus.ids.tolist().index("train00004_0")].sum() == 0
+    assert rows_of(corpus, "audio.tailor")["train00002_0"].tolist() == [[3.0, 3.0]] * 4
+
+
+def test_clips_stay_where_they_are(put, tmp_path):
+    source = tmp_path / "MOSI"
+    lines = ["video_id,clip_id,text,label,mode"]
+    for mode, n in N.items():
+        for row in range(n):
+            lines.append(f'{mode}vid,{row},"so, {row}",{row - 2},{mode}')
+            clip = source / f"Raw/{mode}vid/{row}.mp4"
+            clip.parent.mkdir(parents=True, exist_ok=True)
+            clip.write_bytes(b"clip")
+    (source / "Raw/trainvid/0.mp4").unlink()
+    (source / "label.csv").write_text("\n".join(lines))
+    told = put("mosi", source)
+    assert told["form"] == "mmsa-clips" and "1 of 10 rows have no clip" in told["notes"][0]
+    corpus = home(tmp_path)
+    clip = corpus.streams["video.clip"]
+    assert clip.length.sum() == 9
+    assert Path(str(clip.values[corpus.ids.tolist().index("testvid_1")])).read_bytes() == b"clip"
+    assert (tmp_path / "home/mosi/Raw").readlink() == source / "Raw"
+    assert told["links"] == {"Raw": str(source / "Raw")}
+
+
+def test_an_unknown_form_tells_what_was_looked_for(put, tmp_path):
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps([1, 2, 3]))
+    done = put("mosi", tmp_path / "x.pkl", check=False)
+    assert done.returncode == 2
+    for word in ("feature-folder", "mmsa-pickle", "misa-pickle", "mult-pickle", "tailor-pt", "mmsa-clips", "regression_labels"):
+        assert word in done.stderr
+
+
+def test_requests_that_are_wrong(put, tmp_path):
+    mmsa(tmp_path / "x.pkl")
+    for words, sentence in (
+        (("mosl", tmp_path / "x.pkl"), "did you mean 'mosi'"),
+        ((tmp_path / "x.pkl",), "--name NAME"),
+        (("mosi", tmp_path / "nowhere.pkl"), "does not exist"),
+        (("mosi", tmp_path / "x.pkl", "--form", "mmsa"), "did you mean"),
+        (("--name", "../x", tmp_path / "x.pkl"), "a name is made of"),
+        (("mosi", tmp_path / "x.pkl", "--form", "mult-pickle"), "no labels"),
+        (("mosi", tmp_path / "x.pkl", "--form", "mmsa-pickle", "--set", "a=1"), "unknown setting"),
+    ):
+        done = put(*words, check=False)
+        assert done.returncode == 2 and sentence in done.stderr, done.stderr
