@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from merbench.api.ops import task_loss as task_loss
     from merbench.api.parts import Dataset as Dataset
     from merbench.api.parts import Encoder as Encoder
+    from merbench.api.parts import Executor as Executor
     from merbench.api.parts import FittedModel as FittedModel
     from merbench.api.parts import Fusion as Fusion
     from merbench.api.parts import Head as Head
@@ -96,7 +97,7 @@ _HOME = {
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
-        "Dataset", "Encoder", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
+        "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
         "SplitView",
     ),
     "pickles": ("Array", "as_text", "unpickle"),

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 API = 1
 """Version of this contract. A declaration made for another number is refused in one sentence."""
 
-ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric"]
+ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric", "executor"]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
-    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric",
+    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric", "executor",
 )  # fmt: skip
 
 

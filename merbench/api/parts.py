@@ -7,19 +7,22 @@ class attribute ``Config``, a subclass of ``merbench.api.Config``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from merbench.api.config import Config
 from merbench.api.types import Batch, Context, Fused, LabelSpace, Modality, Output, Progress, Queries, Steps, StreamSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     import numpy as np
     from torch import Tensor
 
     from merbench.api.corpus import Corpus
     from merbench.api.rows import Rows
+
+T = TypeVar("T")
 
 
 class Prepared(Protocol):
@@ -121,3 +124,16 @@ class Metric(Protocol):
     higher_is_better: bool
 
     def __call__(self, y: np.ndarray, p: np.ndarray) -> float: ...
+
+
+class Executor(Protocol):
+    """Where the runs of a study are made. Not a Module. ``jobs``: runs at once. ``folder``: the store, for files of the executor's own."""
+
+    def __init__(self, config: Config, jobs: int, folder: Path) -> None: ...
+    def __call__(self, work: Callable[[T], object], tasks: Sequence[T]) -> Iterator[tuple[T, str | None] | None]:
+        """``work(task)`` for each task, once, in a process that may die without harm to others. Both can be pickled (cloudpickle).
+
+        Yields ``(task, None)`` when the call has returned, ``(task, sentence)`` when it raised or its process died, in any order, and
+        None now and then (at least every few seconds), so that the caller can draw. RequestError where the executor cannot work here.
+        """
+        ...

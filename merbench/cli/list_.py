@@ -8,7 +8,7 @@ import click
 
 from merbench.cli.session import Session, show, show_json
 
-KINDS = ("models", "encoders", "fusions", "label-encoders", "heads", "objectives", "datasets", "forms", "metrics")
+KINDS = ("models", "encoders", "fusions", "label-encoders", "heads", "objectives", "datasets", "forms", "metrics", "executors")
 
 
 @click.command("list")

@@ -11,7 +11,7 @@ import click
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
 
-COMMANDS = ("run", "tune", "ablate", "generalise", "robust", "predict", "leaderboard", "list", "plugins", "data", "doctor")
+COMMANDS = ("run", "tune", "ablate", "generalise", "robust", "predict", "study", "leaderboard", "list", "plugins", "data", "doctor")
 
 
 class Commands(click.Group):

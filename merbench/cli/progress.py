@@ -17,7 +17,7 @@ class RunProgress:
     def __init__(self, total: int, label: str) -> None:
         self.label = label
         self.now = ""
-        self.bar, self.quiet = _bar()
+        self.bar, self.quiet = new_bar()
         self.task = self.bar.add_task(label, total=total)
         self.reused = 0
         self.other_source = 0
@@ -60,7 +60,7 @@ class TuneProgress:
 
     def __init__(self, wanted: int, label: str, silent: bool) -> None:
         self.label, self.silent = label, silent
-        self.bar, self.quiet = _bar(silent)
+        self.bar, self.quiet = new_bar(silent)
         self.task = self.bar.add_task(label, total=wanted)
         self.told = -1
 
@@ -86,12 +86,12 @@ class TuneProgress:
             self.told = info["finished"]
 
 
-def _bar(silent: bool = False) -> tuple[Progress, bool]:
+def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:
     """A bar on stderr, and whether it is not shown."""
     console = Console(stderr=True)
     quiet = silent or not console.is_terminal
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=quiet), quiet
+    return Progress(*columns, console=console, transient=True, disable=quiet, auto_refresh=auto_refresh), quiet
 
 
 def _epoch(entry: dict[str, Any]) -> str:

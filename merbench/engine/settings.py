@@ -74,15 +74,7 @@ class Settings:
         if slot.startswith("encoder."):
             values |= {k: v for k, v in self.fields.get("encoder", {}).items() if k in kind.model_fields}
         values |= self.fields.get(slot, {})
-        for name in values:
-            if name not in kind.model_fields:
-                raise RequestError(unknown("setting", f"{slot}.{name}", [f"{slot}.{f}" for f in kind.model_fields], f"settings of {part}"))
-        try:
-            return kind(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(p) for p in (slot, *first["loc"]))
-            raise RequestError(f"{where}={first['input']!r} does not fit {part}: {first['msg']}") from error
+        return configured(kind, values, slot, part)
 
     def check_shared(self, kinds: Sequence[type[Config]]) -> None:
         """An ``encoder.X`` that the user asked for must fit at least one encoder."""
@@ -90,3 +82,17 @@ class Settings:
             if slot == "encoder" and not any(name in kind.model_fields for kind in kinds):
                 fields = sorted({f"encoder.{f}" for kind in kinds for f in kind.model_fields})
                 raise RequestError(unknown("setting", f"encoder.{name}", fields, "settings of this run's encoders"))
+
+
+def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: str) -> Config:
+    """The validated settings of ``part``. RequestError, with a did-you-mean; ``slot`` stands before the names that it tells."""
+    prefix = f"{slot}." if slot else ""
+    for name in values:
+        if name not in kind.model_fields:
+            raise RequestError(unknown("setting", f"{prefix}{name}", [f"{prefix}{f}" for f in kind.model_fields], f"settings of {part}"))
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = prefix + ".".join(str(p) for p in first["loc"])
+        raise RequestError(f"{where}={first['input']!r} does not fit {part}: {first['msg']}") from error

@@ -23,6 +23,7 @@ from merbench.engine.resolve import Plan
 from merbench.engine.restore import save
 from merbench.engine.splits import Fold
 from merbench.engine.train import Fitted
+from merbench.results.claims import Claims
 from merbench.results.metrics import choose_thresholds, evaluate
 from merbench.results.provenance import describe, source_digest
 from merbench.results.record import Cost, Metrics, Record
@@ -44,6 +45,7 @@ class Work:
     machine: Machine
     keep_weights: bool = True
     tuned_by: Mapping[str, Any] | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         self._folds: dict[int | None, Fold] = {}
@@ -64,7 +66,23 @@ class Work:
         return self._folds[split.fold]
 
     def run(self, seed: int, split: Split, watch: Watch) -> Record:
-        """Goes on from the run's checkpoint where it was interrupted. A run that fails has a record that says why."""
+        """Goes on from the run's checkpoint where it was interrupted. A run that fails has a record that says why.
+
+        Of all processes that work on the store one makes the run; the others wait for it.
+        """
+        name = self.name(seed, split)
+        with Claims(self.store.root).hold(name) as claim:
+            if not self.force and (made := self.store.get(name)) and made.status == "done":
+                return made  # by another process, since this one looked
+            about = {"model": self.plan.spec.model, "seed": seed, "fold": split.fold, "of": self.plan.train.epochs}
+
+            def seen(event: str, info: dict[str, Any]) -> None:
+                claim.tell(about | ({"epoch": info["epoch"] + 1} if event == "epoch" else {}))
+                watch(event, info)
+
+            return self._run(seed, split, seen)
+
+    def _run(self, seed: int, split: Split, watch: Watch) -> Record:
         watch("run", {"seed": seed, "fold": split.fold})
         plan, machine, fold, clock = self.plan, self.machine, self.fold(split), time.perf_counter()
         common = self._common(seed, fold)
@@ -78,9 +96,7 @@ class Work:
         except RequestError:
             raise
         except (MerbenchError, RuntimeError, ValueError, FloatingPointError) as error:
-            message = str(error) if isinstance(error, MerbenchError) else f"{type(error).__name__}: {error}"
-            record = Record(status="failed", error=message, **common)
-            self.store.put(record)
+            record = self.failed(seed, split, error)
         else:
             parameters, weights = list(problem.model.parameters()), weights_digest(problem.model)
             seconds = round(time.perf_counter() - clock + checkpoint.spent, 3)
@@ -105,6 +121,13 @@ class Work:
             kept = save(plan, problem, weights) if self.keep_weights else None
             self.store.put(record, self._predictions(fold, predictions), kept)
         checkpoint.remove()
+        return record
+
+    def failed(self, seed: int, split: Split, error: Exception | str) -> Record:
+        """Leaves the record of a run that failed."""
+        message = str(error) if isinstance(error, MerbenchError | str) else f"{type(error).__name__}: {error}"
+        record = Record(status="failed", error=message, **self._common(seed, self.fold(split)))
+        self.store.put(record)
         return record
 
     def _common(self, seed: int, fold: Fold) -> dict[str, Any]:

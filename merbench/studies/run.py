@@ -26,7 +26,7 @@ def run(
     reused, and told (``info["other_source"]``). ``folds``: only these of the protocol. ``tuned_by`` goes into the records.
     ``jobs``: so many processes, each with the machine's threads; the records are the same.
     """
-    work = Work(plan, corpus, store, machine, keep_weights, tuned_by)
+    work = Work(plan, corpus, store, machine, keep_weights, tuned_by, force)
     runs = [(seed, split) for seed in seeds for split in _splits(plan, folds)]
     records: dict[str, Record] = {}
     missing = []

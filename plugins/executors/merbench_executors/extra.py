@@ -1,0 +1,18 @@
+"""Libraries that only some executors need."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from merbench.api import RequestError
+
+
+def extra(library: str, executor: str) -> Any:
+    """The library. RequestError with the mend where it is not installed."""
+    try:
+        return import_module(library)
+    except ImportError as error:
+        raise RequestError(
+            f"executor {executor} needs {library}, which cannot be imported ({error}); pip install 'merbench-executors[{executor}]'"
+        ) from error
