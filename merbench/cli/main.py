@@ -11,7 +11,21 @@ import click
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
 
-COMMANDS = ("run", "tune", "ablate", "generalise", "robust", "predict", "study", "leaderboard", "list", "plugins", "data", "doctor")
+COMMANDS = (
+    "run",
+    "tune",
+    "ablate",
+    "generalise",
+    "robust",
+    "transfer",
+    "predict",
+    "study",
+    "leaderboard",
+    "list",
+    "plugins",
+    "data",
+    "doctor",
+)
 
 
 class Commands(click.Group):

@@ -13,7 +13,7 @@ from merbench.api.errors import RequestError
 from merbench.api.types import MODALITIES
 
 if TYPE_CHECKING:
-    from merbench.engine.resolve import Request
+    from merbench.engine.resolve import Request, Start
     from merbench.studies.machine import Determinism
 
 PARTS = ("fusion", "head", "label-encoder", "objective")
@@ -61,6 +61,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--seeds", type=click.IntRange(1), help="Seeds 0 to N-1.  [default: 3]"),
         click.option("--seed", "seed_list", type=click.IntRange(0), multiple=True, help="This seed (repeatable; in place of --seeds)."),
+        click.option("--init-from", metavar="RUN", help="Start from a finished run's weights, each seed from the run of its own seed."),
         click.option("--force", is_flag=True, help="Run again what the store holds already."),
     ]
     return request_options(_with(function, options))
@@ -132,6 +133,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     settings |= {key.replace("label-encoder.", "label_encoder."): v for key, v in parse_settings(given["settings"], "--set").items()}
     if given["epochs"]:
         settings["train.epochs"] = given["epochs"]
+    seeds = tuple(dict.fromkeys(given["seed_list"])) or tuple(range(given["seeds"] or 3))
     modalities = None
     if given["modalities"]:
         modalities = tuple(m.strip() for m in given["modalities"].split(","))
@@ -149,13 +151,21 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         ablations=ablations,
         thresholds=given["thresholds"],
         allow_leak=given["allow_leak"],
+        start=_start(given["init_from"], given["store"], seeds) if given.get("init_from") else None,
     )
-    seeds = tuple(dict.fromkeys(given["seed_list"])) or tuple(range(given["seeds"] or 3))
     same = {
         k: given[k]
         for k in ("model", "dataset", "device", "threads", "jobs", "determinism", "data", "vectors", "store", "force", "weights", "as_json")
     }
     return RunOptions(request=request, seeds=seeds, **same)
+
+
+def _start(run: str, store: Path, seeds: tuple[int, ...]) -> Start:
+    from merbench.results.store import Store
+    from merbench.studies.start import start_from
+
+    kept = Store(store)
+    return start_from(kept, kept.find(run), seeds)
 
 
 def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:

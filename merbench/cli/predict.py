@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from merbench.data.inputs import Inputs
-    from merbench.results.record import Record
-    from merbench.results.store import Store
     from merbench.studies.predict import Predicted
 
 
@@ -46,7 +44,7 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
     options = gather((), **given)
     record = None
     if run:
-        record = find_run(Store(options.store), run)
+        record = Store(options.store).find(run)
         options = replace(options, model=record.spec.model, dataset=record.spec.dataset)
     bench = Bench(session, options)
     from merbench.engine.restore import plan_of
@@ -72,18 +70,6 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
         show(table(inputs, found))
         if plan.recipe.caveat:
             say(f"{plan.recipe.name}: {plan.recipe.caveat}")
-
-
-def find_run(store: Store, name: str) -> Record:
-    """By its id, or the beginning of it. RequestError where none or several are meant, or the run failed."""
-    fits = sorted(path.stem for path in store.runs.glob("*.json") if path.stem.startswith(name))
-    record = store.get(fits[0]) if len(fits) == 1 else None
-    if record is None:
-        what = f"{len(fits)} runs begin so" if len(fits) > 1 else "the store has no such run"
-        raise RequestError(f"--run {name}: {what} ({store.runs}); merbench leaderboard shows what it has, --store DIR names another")
-    if record.status != "done":
-        raise RequestError(f"--run {name}: that run {record.status} ({record.error}); choose another")
-    return record
 
 
 def as_json(inputs: Inputs, found: Predicted) -> dict[str, Any]:

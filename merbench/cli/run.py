@@ -83,7 +83,15 @@ class Bench:
 
         return resolve(request, self.session.catalog, self.corpus, self.lexicon)
 
-    def run(self, plan: Plan, seeds: Sequence[int], force: bool | None = None, tuned_by: Mapping[str, Any] | None = None) -> list[Record]:
+    def run(
+        self,
+        plan: Plan,
+        seeds: Sequence[int],
+        force: bool | None = None,
+        tuned_by: Mapping[str, Any] | None = None,
+        corpus: Corpus | None = None,
+    ) -> list[Record]:
+        """``corpus``: another data set than the command's own, of which the plan is."""
         from merbench.cli.progress import RunProgress
         from merbench.studies.run import run
 
@@ -91,7 +99,7 @@ class Bench:
         with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
             try:
                 records = run(
-                    plan, self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
+                    plan, corpus or self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
                     jobs=self.options.jobs, tuned_by=tuned_by, watch=progress,
                 )  # fmt: skip
             except KeyboardInterrupt:

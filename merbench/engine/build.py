@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from merbench.api import Modality, RequestError
 from merbench.engine.compose import Composed
-from merbench.engine.resolve import Plan
+from merbench.engine.resolve import Plan, Start
 from merbench.engine.splits import Fold, SplitData
 from merbench.results.seeds import derive
 
@@ -28,12 +30,19 @@ class Problem:
     measured: dict[str, dict[str, float]]
 
 
-def build(plan: Plan, fold: Fold, seed: int, device: torch.device) -> Problem:
-    """Equal arguments give equal initial weights, whatever was built before."""
+def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mapping[str, Tensor] | None = None) -> Problem:
+    """Equal arguments give equal initial weights, whatever was built before.
+
+    ``state``: the weights of a trained model that the caller will load; otherwise a plan that starts from other runs loads theirs.
+    """
+    adopted = state if state is not None or plan.start is None else start_of(plan.start, seed, fold.split.fold)
     torch.manual_seed(derive(seed, "init", fold.split.fold))
     parts, context = plan.parts, fold.context
     encoders = {m: parts[f"encoder.{m}"].factory(parts[f"encoder.{m}"].config, context, context.streams[m]) for m in context.streams}
-    # Before anything else is made: an encoder may learn its vocabulary, and so its shape, from the rows it will see.
+    # A vocabulary that comes with weights goes before the one that an encoder learns from the rows it will see, and both before the rest
+    # is made, since they decide shapes.
+    for m, encoder in encoders.items() if adopted else ():
+        adopt(encoder, {k.removeprefix(f"encoders.{m}."): v for k, v in (adopted or {}).items() if k.startswith(f"encoders.{m}.")})
     train = fold.data("train", encoders, device)
     measured = {m: {**_not_finite(fold, m), **getattr(e, "measured", {})} for m, e in encoders.items()}
     valid = fold.data("valid", encoders, device)
@@ -51,6 +60,8 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device) -> Problem:
         fusion = parts["fusion"].factory(parts["fusion"].config, context, {m: e.width for m, e in encoders.items()}, query_width)
         head = parts["head"].factory(parts["head"].config, context, fusion.width, query_width)
         model = Composed(encoders, fusion, head, label_encoder)
+    if state is None and adopted is not None and not adopt(model, adopted):
+        raise RequestError("none of the weights to start from has a place in this model; start from runs of the same model")
     model.to(device)
     objectives = {
         slot.partition(".")[2]: part.factory(part.config, context, model).to(device)
@@ -58,6 +69,33 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device) -> Problem:
         if slot.startswith("objective.")
     }
     return Problem(model, objectives, encoders, train, valid, {m: v for m, v in measured.items() if v})
+
+
+def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
+    """The weights for one run. A start without folds serves every fold. RequestError where there are none, or they cannot be read."""
+    path = start.weights.get((seed, fold)) or start.weights.get((seed, None))
+    if path is None:
+        seeds = ", ".join(str(s) for s in sorted({s for s, _ in start.weights})) or "none"
+        raise RequestError(f"there are no weights to start seed {seed} from (seeds with weights: {seeds}); train that run first")
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RequestError(f"the weights {path} cannot be read ({error}); run what made them again with --force") from error
+
+
+def adopt(module: nn.Module, state: Mapping[str, Tensor]) -> int:
+    """Load what the module has by the same name, and say how many tensors that was; the others stay as they are.
+
+    RequestError where a tensor of the same name has another shape.
+    """
+    try:
+        missing, _ = module.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise RequestError(
+            f"the weights to start from do not fit ({reason}); start from runs of the same model with the same modalities and settings"
+        ) from error
+    return len(module.state_dict()) - len(missing)
 
 
 def _not_finite(fold: Fold, modality: Modality) -> dict[str, float]:

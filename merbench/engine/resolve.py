@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,14 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where the weights come from that runs begin with. ``series``: of the runs; ``weights``: (seed, fold) -> a safetensors file."""
+
+    series: str
+    weights: Mapping[tuple[int, int | None], Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Request:
     """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the default."""
 
@@ -56,6 +65,7 @@ class Request:
     ablations: tuple[str, ...] = ()
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class Plan:
     protocol: Protocol
     streams: Mapping[Modality, Stream]
     lexicon: Lexicon | None
+    start: Start | None = None
 
     @property
     def modules(self) -> list[str]:
@@ -98,6 +109,8 @@ class Plan:
 def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
     """RequestError, in one sentence naming both sides, where anything does not fit."""
     recipe = catalog.recipe(request.model)
+    if recipe.fits and request.start:
+        raise RequestError(f"model {recipe.name} is fitted in closed form and starts from no weights; leave --init-from out")
     task_name, task = _pick("task", request.task, corpus.tasks, "sentiment", corpus)
     protocol_name, protocol = _pick("protocol", request.protocol, corpus.protocols, "standard", corpus)
     choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))  # refuses an unknown policy
@@ -144,6 +157,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         train=train,
         thresholds=request.thresholds,
         allow_leak=bool(leaks),
+        init_from=request.start.series if request.start else "",
     )
     track = Track(
         dataset=corpus.name,
@@ -151,11 +165,11 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         task=task_name,
         protocol=protocol_name,
         streams=[s.name for s in offered.values()],
-        pretrained={**pretrained, **weights},
+        pretrained={**pretrained, **weights, **({"initial weights": request.start.series} if request.start else {})},
         leaks=leaks,
     )
     contents = {"data": data, **(pretrained if uses_vectors else {}), **weights}
-    return Plan(recipe, spec, track, contents, parts, recipe.stages, train, task, protocol, streams, lexicon)
+    return Plan(recipe, spec, track, contents, parts, recipe.stages, train, task, protocol, streams, lexicon, request.start)
 
 
 def _pick(what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus) -> tuple[str, Any]:

@@ -13,7 +13,7 @@ from torch import nn
 from merbench.api import Corpus, Lexicon, RequestError
 from merbench.engine.build import Problem, build
 from merbench.engine.evaluate import weights_digest
-from merbench.engine.resolve import Plan, Request, resolve
+from merbench.engine.resolve import Plan, Request, Start, resolve
 from merbench.engine.settings import SINGLE
 from merbench.engine.splits import Fold
 from merbench.host.catalog import Catalog
@@ -40,6 +40,7 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         ablations=tuple(name for name in spec.variant.split("+") if name),
         thresholds=spec.thresholds,
         allow_leak=spec.allow_leak,
+        start=Start(spec.init_from) if spec.init_from else None,
     )
     name = f"{spec.model} {spec.variant}".strip()
     try:
@@ -66,11 +67,11 @@ def save(plan: Plan, problem: Problem, digest: str) -> bytes:
 
 def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.device) -> Problem:
     """What ``build`` makes, with the weights of a stored run. RequestError where they are not whole or not of this plan and seed."""
-    problem = build(plan, fold, seed, device)
     try:
         with safe_open(weights, framework="pt") as file:
             digest = (file.metadata() or {}).get("sha256")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        problem = build(plan, fold, seed, device, state)
         missing, unexpected = problem.model.load_state_dict(state, strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -36,6 +36,8 @@ class RunSpec(Config):
     train: TrainConfig
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
+    init_from: str = ""
+    """``series`` of the runs whose weights these start from, each seed from the run of the same seed; empty = from none."""
 
 
 def canonical(value: Any) -> str:
@@ -45,7 +47,20 @@ def canonical(value: Any) -> str:
 
 def run_id(spec: RunSpec, contents: Mapping[str, str], seed: int, fold: int | None) -> str:
     """16 hex digits. ``contents``: content hashes of what the run reads (``data`` and each pretrained file by name)."""
-    identity = {"spec": spec.model_dump(mode="json"), "contents": dict(contents), "seed": seed, "fold": fold}
+    return _digest({"spec": _identity(spec), "contents": dict(contents), "seed": seed, "fold": fold})
+
+
+def series(spec: RunSpec, contents: Mapping[str, str]) -> str:
+    """16 hex digits for all runs of one spec on the same contents, whatever their seed and fold."""
+    return _digest({"spec": _identity(spec), "contents": dict(contents)})
+
+
+def _identity(spec: RunSpec) -> dict[str, Any]:
+    """A field that came later is left out at its default, so that what was run before keeps its name."""
+    return spec.model_dump(mode="json", exclude=None if spec.init_from else {"init_from"})
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
     return sha256(canonical(identity).encode()).hexdigest()[:16]
 
 

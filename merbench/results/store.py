@@ -72,6 +72,17 @@ class Store:
             return None
         return record
 
+    def find(self, name: str) -> Record:
+        """A finished run by its id or the beginning of it. RequestError where none or several are meant, or the run failed."""
+        fits = sorted(path.stem for path in self.runs.glob("*.json") if path.stem.startswith(name))
+        record = self.get(fits[0]) if len(fits) == 1 else None
+        if record is None:
+            what = f"{len(fits)} runs begin so" if len(fits) > 1 else "there is no such run"
+            raise RequestError(f"run {name!r}: {what} in {self.runs}; give a run id of that store, or another store with --store DIR")
+        if record.status != "done":
+            raise RequestError(f"run {name!r} {record.status} ({record.error}); give a finished one")
+        return record
+
     def records(self) -> Iterator[Record]:
         """Every readable record, in the order of run ids."""
         for path in sorted(self.runs.glob("*.json")):
@@ -114,6 +125,9 @@ class Store:
         if not path.is_file():
             raise RequestError(f"the store has no weights of run {run_id} ({path} is not there); run it again with --force")
         return path
+
+    def has_weights(self, run_id: str) -> bool:
+        return self._weights(run_id).is_file()
 
     def _weights(self, run_id: str) -> Path:
         return self.root / "weights" / f"{run_id}.safetensors"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from merbench.api import Corpus, RequestError, Task
+from merbench.api import Corpus, Task
 from merbench.engine.build import Problem
 from merbench.engine.resolve import Plan
 from merbench.engine.restore import restore
@@ -34,7 +34,7 @@ def trained(plan: Plan, corpus: Corpus, records: Sequence[Record], store: Store,
         if kept.status != "done":
             continue
         record = kept
-        if not _has_weights(store, record.run_id):
+        if not store.has_weights(record.run_id):
             (record,) = run(plan, corpus, [record.seed], store, machine, folds=[record.fold], force=True)
             if record.status != "done":
                 continue
@@ -43,14 +43,6 @@ def trained(plan: Plan, corpus: Corpus, records: Sequence[Record], store: Store,
             folds[record.fold] = Fold(plan.streams, plan.task, split, plan.lexicon)
         fold = folds[record.fold]
         yield Trained(record, fold, restore(plan, fold, record.seed, store.weights(record.run_id), machine.device))
-
-
-def _has_weights(store: Store, run_id: str) -> bool:
-    try:
-        store.weights(run_id)
-    except RequestError:
-        return False
-    return True
 
 
 @dataclass

@@ -174,3 +174,26 @@ def test_predict_on_sentences_and_by_run(merbench):
     assert loads(by_run.stdout)["rows"][0]["prediction"] == row["prediction"]
     assert "text adds" in merbench("predict", "--text", "a good film", *model, check=True).stdout
     assert merbench("predict", "--text", "x", "--run", "zz").returncode == 2
+
+
+def test_transfer_between_folders_and_init_from(merbench, tmp_path):
+    said, modes = ("bad", "good"), ("train", "valid", "test")
+    rows = [f"v{i},{i % 3},{said[i % 2]} film number {i},{(i % 2) * 2 - 1},{modes[i % 3]}" for i in range(30)]
+    toml = 'task.sentiment = { column = "label", kind = "score", low = -3, high = 3 }\n[streams."text.transcript"]\nmodality = "text"\n'
+    toml += 'kind = "strings"\ncolumn = "text"\n[protocols.standard]\ncolumn = "mode"\nstreams = ["text.transcript"]\n'
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        body = [row.replace("v", f"{name}-", 1) for row in rows]
+        (tmp_path / name / "label.csv").write_text("\n".join(["video_id,clip_id,text,label,mode", *body]))
+        (tmp_path / name / "dataset.toml").write_text(f'name = "{name}"\n{toml}')
+    (tmp_path / "v.txt").write_text("good 1 0\nbad 0 1\nfilm 1 1\n")
+    common = ("--model", "text-only", "--seeds", "1", "--epochs", "1", "--data", str(tmp_path), "--vectors", "v.txt", "--json")
+    found = loads(merbench("transfer", "--from", "one,two", "--to", "two", "--finetune-set", "train.lr=1e-4", *common, check=True).stdout)
+    assert [line["name"] for line in found["lines"]] == ["two alone (text)", "one → two", "one → two, finetuned"]
+    assert found["lines"][2]["against"] == "two alone (text)" and "share no utterance" in found["notes"][0]
+    first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]
+    more = loads(merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common, check=True).stdout)["runs"][0]
+    assert more["spec"]["init_from"] and more["run_id"] != first["run_id"]
+    done = merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common[:3], "2", *common[4:])
+    assert done.returncode == 2 and "for seed 1" in done.stderr
+    assert merbench("transfer", "--from", "one", "--to", "one", *common).returncode == 2

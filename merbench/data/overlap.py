@@ -1,0 +1,38 @@
+"""What two data sets share: utterances of one whose video or words stand in the other too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from merbench.api.corpus import Corpus, Protocol, Split
+from merbench.api.lexicon import words_of
+
+LEAST_WORDS = 5
+"""Shorter sentences are said twice by chance."""
+
+
+def shared(corpus: Corpus, rows: np.ndarray, other: Corpus, other_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``(by video, by text)``: those of ``rows`` whose video, or else whose text of ``LEAST_WORDS`` or more, is in ``other_rows``."""
+    videos = set(other.videos[other_rows].tolist())
+    by_video = np.array([video in videos for video in corpus.videos[rows].tolist()], dtype=bool)
+    texts = set(_keys(other, other_rows)) - {""}
+    by_text = np.array([key in texts for key in _keys(corpus, rows)], dtype=bool) & ~by_video
+    return rows[by_video], rows[by_text]
+
+
+def _keys(corpus: Corpus, rows: np.ndarray) -> Sequence[str]:
+    words = [words_of(str(corpus.texts[i])) for i in rows]
+    return [" ".join(w) if len(w) >= LEAST_WORDS else "" for w in words]
+
+
+def without(corpus: Corpus, protocol: str, rows: np.ndarray) -> Corpus:
+    """The same data set whose ``protocol`` does not use these rows for training or validation."""
+
+    def split(s: Split) -> Split:
+        return Split(s.train[~np.isin(s.train, rows)], s.valid[~np.isin(s.valid, rows)], s.test, s.fold)
+
+    old = corpus.protocols[protocol]
+    return replace(corpus, protocols={**corpus.protocols, protocol: Protocol(tuple(split(s) for s in old.splits), old.streams)})

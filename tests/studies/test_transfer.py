@@ -1,0 +1,209 @@
+"""From one data set to another: what is carried over, what may not be, and words that the source never saw."""
+
+from __future__ import annotations
+
+import dataclasses
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from sklearn.metrics import mean_absolute_error
+
+from merbench.api import RequestError, words_of
+from merbench.data.overlap import shared, without
+from merbench.engine.evaluate import predict
+from merbench.engine.resolve import Request, resolve
+from merbench.engine.restore import plan_of, restore
+from merbench.engine.splits import Fold
+from merbench.results.spec import RunSpec, canonical, run_id
+from merbench.studies.run import run
+from merbench.studies.start import start_from
+from merbench.studies.transfer import as_it_is, finetuned, lines, pair
+from merbench.testing import tiny
+from tests.studies.conftest import MACHINE, in_folds
+
+SHORT = {"train.epochs": 2, "train.batch_size": 4}
+
+
+def other(seed=5, **changes):
+    """A second data set: other rows, its words numbered in another order, one of them new to the first."""
+    made = tiny.corpus(size=36, seed=seed)
+    streams = dict(made.streams)
+    words = streams["text.words"]
+    vocab = (*reversed(words.vocab), "joy")
+    values = (len(words.vocab) - 1 - words.values).astype(np.int32)
+    values[::7] = len(vocab) - 1
+    streams["text.words"] = dataclasses.replace(words, values=values, vocab=vocab)
+    videos = np.array([f"other-{v}" for v in made.videos])
+    texts = np.array([f"{text} from somewhere else row {i}" for i, text in enumerate(made.texts)])
+    return dataclasses.replace(made, **{"name": "other", "streams": streams, "videos": videos, "texts": texts, **changes})
+
+
+def renamed(corpus, name, **changes):
+    """The same data as if it were another: nothing of it seems to be shared."""
+    apart = {"videos": np.array([f"x{v}" for v in corpus.videos]), "texts": np.array([""] * len(corpus))}
+    return dataclasses.replace(corpus, name=name, **apart, **changes)
+
+
+def narrow(corpus):
+    stream = corpus.streams["audio.tiny"]
+    return dataclasses.replace(stream, values=stream.values[:, :4])
+
+
+def setting(catalog, model="late-fusion-dnn", target=None, **request):
+    request = Request(model, settings={**SHORT, **request.pop("settings", {})}, **request)
+    source, target = tiny.corpus(), target or other()
+    return pair(request, source, target, catalog, None), request
+
+
+def runner(store, seeds=(0, 1)):
+    return lambda plan, corpus: run(plan, corpus, list(seeds), store, MACHINE)
+
+
+def test_a_target_like_the_source_gives_the_stored_predictions(catalog, store):
+    """The same data under another name: every row in the same place, so transfer must be what the run itself predicted."""
+    twin = renamed(tiny.corpus(), "twin")
+    one, _ = setting(catalog, "merclip", twin)
+    scored = as_it_is(one, runner(store), store, MACHINE)
+    for record in run(one.learn, one.source, [0, 1], store, MACHINE):
+        assert np.array_equal(scored[record.seed].rows.prediction, store.predictions(record.run_id).prediction)
+
+
+@pytest.mark.parametrize("settings", [{}, {"encoder.text.tuned": True}])
+def test_words_keep_their_vectors_across_vocabularies(catalog, store, settings):
+    """The same sentences under another numbering of the words are predicted alike."""
+    source = tiny.corpus()
+    words = source.streams["text.words"]
+    order = np.random.default_rng(0).permutation(len(words.vocab))
+    again = dataclasses.replace(words, vocab=tuple(words.vocab[i] for i in order), values=np.argsort(order)[words.values].astype(np.int32))
+    target = renamed(source, "turned", streams={**source.streams, "text.words": again})
+    one, request = setting(catalog, "text-only", target, settings=settings)
+    for record in run(one.learn, one.source, [0], store, MACHINE):
+        made = as_it_is(one, runner(store, [0]), store, MACHINE)[0].rows.prediction
+        assert np.array_equal(made, store.predictions(record.run_id).prediction)
+    still = dataclasses.replace(request, settings={**request.settings, "train.lr": 1e-12, "train.weight_decay": 0.0, "train.epochs": 1})
+    tuned = finetuned(one, still, lambda r: resolve(r, catalog, target, None), runner(store, [0]), store)
+    assert np.allclose(tuned[0].rows.prediction, made, atol=1e-5), "training that does nothing goes on from the same function"
+
+
+def test_a_finetuned_run_comes_back_and_names_its_start(catalog, store):
+    one, request = setting(catalog, "text-only", settings={"encoder.text.tuned": True})
+    finetuned(one, request, lambda r: resolve(r, catalog, one.target, None), runner(store), store)
+    (record,) = [r for r in store.records() if r.spec.init_from and r.seed == 1]
+    assert record.track.pretrained["initial weights"] == record.spec.init_from
+    plan = plan_of(RunSpec.model_validate_json(record.spec.model_dump_json()), catalog, one.target, None)
+    assert run_id(plan.spec, plan.contents, 1, None) == record.run_id
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    problem = restore(plan, fold, 1, store.weights(record.run_id), MACHINE.device)
+    for part, stored in (("test", store.predictions(record.run_id).prediction), ("valid", None)):
+        made = predict(problem.model, fold.data(part, problem.encoders, MACHINE.device), fold.space)
+        if stored is not None:
+            assert np.array_equal(made, stored)
+        else:
+            assert mean_absolute_error(plan.task.target[fold.rows("valid")], made) == pytest.approx(record.metrics.valid["mae"])
+    assert np.array_equal(predict(problem.model, problem.valid, fold.space), made), "the rows that restore() prepared have the same words"
+
+
+def test_a_spec_without_a_start_keeps_its_run_id(make):
+    plan, _ = make()
+    assert "init_from" in plan.spec.model_dump()
+    old = plan.spec.model_dump(mode="json", exclude={"init_from"})
+    identity = {"spec": old, "contents": {"data": "x"}, "seed": 0, "fold": None}
+    assert run_id(plan.spec, {"data": "x"}, 0, None) == sha256(canonical(identity).encode()).hexdigest()[:16]
+
+
+def test_every_pair_is_compared_with_the_target_alone(catalog, store):
+    folded = in_folds(other())
+    one, request = setting(catalog, target=folded, protocol=None)
+    tune = lambda p: finetuned(p, request, lambda r: resolve(r, catalog, p.target, None), runner(store), store)  # noqa: E731
+    found = lines([one], runner(store), store, MACHINE, tune)
+    assert [line.name for line in found] == ["other alone (text + audio + video)", "tiny → other", "tiny → other, finetuned"]
+    assert all(line.against == found[0].name for line in found[1:])
+    ids = [line.scored[0].rows.ids for line in found]
+    assert ids[0] == ids[1] == ids[2]
+
+
+def test_a_model_in_closed_form_has_a_reason_in_place_of_finetuning(catalog, store):
+    one, request = setting(catalog, "ridge", settings={})
+    with pytest.raises(RequestError, match="closed form"):
+        finetuned(one, request, lambda r: resolve(r, catalog, one.target, None), runner(store, [0]), store)
+
+
+def test_only_streams_of_one_form_are_used_and_the_others_are_named(catalog):
+    wide = other()
+    streams = {
+        **wide.streams,
+        "audio.tiny": dataclasses.replace(wide.streams["audio.tiny"], values=wide.streams["audio.tiny"].values[:, :4]),
+    }
+    one, _ = setting(catalog, target=dataclasses.replace(wide, streams=streams))
+    assert list(one.learn.streams) == list(one.use.streams) == ["text", "video"]
+    assert any("audio is left out" in note and "width 6" in note and "width 4" in note for note in one.notes)
+
+
+def test_data_sets_with_nothing_or_another_task_in_common_are_refused(catalog):
+    with pytest.raises(RequestError, match="do not share the task"):
+        setting(catalog, target=other(tasks=tiny.corpus("class", 36).tasks))
+    target = other(streams={**other().streams, "audio.tiny": narrow(other())})
+    with pytest.raises(RequestError, match="audio is left out"):
+        setting(catalog, target=target, modalities=("audio",))
+
+
+def test_what_both_share_is_kept_out_of_training_and_told(catalog):
+    source, target = tiny.corpus(), other()
+    test, valid = target.protocols["standard"].splits[0].test, target.protocols["standard"].splits[0].valid
+    videos, texts = target.videos.copy(), target.texts.astype(object)
+    videos[test[0]] = source.videos[0]  # of three train rows
+    long = "this very long sentence is said nowhere else"
+    texts[valid[1]] = long.upper()
+    said = source.texts.astype(object)
+    said[13] = long
+    said[5] = texts[test[2]] = "good film"  # too short to mean anything
+    source = dataclasses.replace(source, texts=said.astype(str))
+    target = dataclasses.replace(target, videos=videos, texts=texts.astype(str))
+    one = pair(Request("late-fusion-dnn"), source, target, catalog, None)
+    left = np.concatenate([getattr(one.learn.protocol.splits[0], part) for part in ("train", "valid")])
+    assert set(range(18)) - set(left.tolist()) == {0, 1, 2, 13}
+    assert any("3 by video, 1 by a text" in note for note in one.notes)
+    assert one.learn.contents["data"] != resolve(Request("late-fusion-dnn"), catalog, source, None).contents["data"], "another run id"
+
+
+def test_shared_is_what_brute_force_finds():
+    draw = np.random.default_rng(0)
+
+    def corpus(seed):
+        texts = np.array([" ".join(draw.choice(["a", "b"], draw.integers(3, 7))) for _ in range(60)])
+        return dataclasses.replace(tiny.corpus(size=60, seed=seed), texts=texts, videos=draw.choice([f"v{i}" for i in range(40)], 60))
+
+    a, b = corpus(0), corpus(1)
+    rows, others = np.arange(0, 60, 2), np.arange(10, 50)
+    by_video, by_text = shared(a, rows, b, others)
+    for i in rows:
+        video = any(a.videos[i] == b.videos[j] for j in others)
+        same = any(words_of(a.texts[i]) == words_of(b.texts[j]) and len(words_of(a.texts[i])) >= 5 for j in others)
+        assert (i in by_video) == video and (i in by_text) == (same and not video)
+    left = without(a, "standard", by_video).protocols["standard"].splits[0]
+    assert not set(left.train) & set(by_video) and np.array_equal(left.test, a.protocols["standard"].splits[0].test)
+
+
+def test_a_seed_without_weights_to_start_from_is_named(make, store):
+    plan, corpus = make()
+    (record,) = run(plan, corpus, [0], store, MACHINE)
+    with pytest.raises(RequestError, match="for seed 1"):
+        start_from(store, record, [0, 1])
+
+
+def test_weights_of_another_shape_are_refused_in_one_sentence(catalog, store):
+    one, request = setting(catalog, settings={"head.hidden": 8})
+    (record,) = run(one.learn, one.source, [0], store, MACHINE)
+    wider = dataclasses.replace(request, settings={**SHORT, "head.hidden": 16}, start=start_from(store, record, [0]))
+    with pytest.raises(RequestError, match="do not fit"):
+        run(resolve(wider, catalog, one.target, None), one.target, [0], store, MACHINE)
+
+
+def test_text_alone_can_start_a_model_of_all_modalities(catalog, store):
+    """Each modality of merclip has its own modules, so those of the text start from the run and the others are new."""
+    source, target = tiny.corpus(), other()
+    (record,) = run(resolve(Request("merclip", settings=SHORT, modalities=("text",)), catalog, source, None), source, [0], store, MACHINE)
+    whole = resolve(Request("merclip", settings=SHORT, start=start_from(store, record, [0])), catalog, target, None)
+    (made,) = run(whole, target, [0], store, MACHINE)
+    assert made.status == "done" and made.spec.streams.keys() == {"text", "audio", "video"}
