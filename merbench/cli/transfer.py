@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 @click.option("--from", "sources", metavar="A[,B]", required=True, help="Data sets to train on.")
 @click.option("--to", "targets", metavar="C[,D]", required=True, help="Data sets on whose test rows the models are scored.")
 @click.option("--finetune", is_flag=True, help="Also go on training on the target's train rows.")
+@click.option("--together", "both", is_flag=True, help="Also train on the train rows of both at once.")
 @click.option("--finetune-set", "tuning", metavar="PART.KEY=VALUE", multiple=True, help="A setting of that training alone.")
 @click.pass_obj
-def command(session: Session, /, sources: str, targets: str, finetune: bool, tuning: tuple[str, ...], **given: Any) -> None:
+def command(session: Session, /, sources: str, targets: str, finetune: bool, both: bool, tuning: tuple[str, ...], **given: Any) -> None:
     """Train on one data set and score on another's test rows: as it is, and after more training there. Every pair of --from and --to.
 
     Each is compared with the same model trained on the target alone. Only modalities that both data sets offer in the same form are
@@ -54,7 +55,7 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, tun
         if name not in corpora:
             corpora[name] = session.dataset(name, options.data)
     from merbench.engine.resolve import resolve
-    from merbench.studies.transfer import finetuned, lines, pair
+    from merbench.studies.transfer import finetuned, lines, pair, together
 
     pairs = [pair(options.request, corpora[a], corpora[b], session.catalog, bench.lexicon) for a, b in wanted]
     notes = [note for one in pairs for note in one.notes]
@@ -72,7 +73,11 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, tun
         request = replace(options.request, settings={**options.request.settings, **settings})
         return finetuned(one, request, lambda r: resolve(r, session.catalog, one.target, bench.lexicon), run, bench.store)
 
-    found = lines(pairs, run, bench.store, bench.machine, tune if finetune or settings else None)
+    def join(one: Pair) -> dict[int, Scored]:
+        return together(one, options.request, lambda r, corpus: resolve(r, session.catalog, corpus, bench.lexicon), run, bench.store)
+
+    further = {**({"finetuned": tune} if finetune or settings else {}), **({"together": join} if both else {})}
+    found = lines(pairs, run, bench.store, bench.machine, further)
     kind = pairs[0].use.task.space.kind
     by_name = compare(found, kind)
     if options.as_json:

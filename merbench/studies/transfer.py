@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from merbench.api import Corpus, Lexicon, Modality, RequestError, Stream
+from merbench.data.join import joined
 from merbench.data.overlap import LEAST_WORDS, shared, without
 from merbench.engine.evaluate import predict
 from merbench.engine.resolve import Plan, Request, resolve
@@ -126,10 +127,20 @@ def finetuned(one: Pair, request: Request, plan: Callable[[Request], Plan], run:
     return by_seed(run(tuned, one.target), store)
 
 
-def lines(pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, tune: Callable[[Pair], dict[int, Scored]] | None) -> list[Line]:
+def together(one: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run, store: Store) -> dict[int, Scored]:
+    """Runs trained on the train rows of both; epochs are chosen on the target's validation rows."""
+    rows = one.learn.protocol.splits[0].train
+    both = joined(one.target, one.use.spec.task, one.use.spec.protocol, one.use.streams, one.source, rows, one.learn.streams)
+    return by_seed(run(plan(replace(request, streams={}, modalities=tuple(one.use.streams)), both), both), store)
+
+
+Further = Callable[[Pair], dict[int, Scored]]
+
+
+def lines(pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, further: Mapping[str, Further]) -> list[Line]:
     """For each target the same model trained on it alone, with the modalities that a pair shares; then each pair, compared with that.
 
-    ``tune``: makes the runs that go on training on the target; RequestError where a model cannot, which becomes the line's reason.
+    ``further``: name -> runs that also train on the target; RequestError where a model cannot, which becomes the line's reason.
     """
     found: dict[str, Line] = {}
     for one in pairs:
@@ -137,10 +148,10 @@ def lines(pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, tune:
         if alone not in found:
             found[alone] = Line(alone, by_seed(run(one.use, one.target), store))
         found[one.name] = Line(one.name, as_it_is(one, run, store, machine), against=alone)
-        if tune:
-            name = f"{one.name}, finetuned"
+        for way, make in further.items():
+            name = f"{one.name}, {way}"
             try:
-                found[name] = Line(name, tune(one), against=alone)
+                found[name] = Line(name, make(one), against=alone)
             except RequestError as error:
                 found[name] = Line(name, reason=str(error))
     return list(found.values())

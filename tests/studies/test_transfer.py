@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import mean_absolute_error
 
 from merbench.api import RequestError, words_of
+from merbench.data.join import joined
 from merbench.data.overlap import shared, without
 from merbench.engine.evaluate import predict
 from merbench.engine.resolve import Request, resolve
@@ -18,7 +19,7 @@ from merbench.engine.splits import Fold
 from merbench.results.spec import RunSpec, canonical, run_id
 from merbench.studies.run import run
 from merbench.studies.start import start_from
-from merbench.studies.transfer import as_it_is, finetuned, lines, pair
+from merbench.studies.transfer import as_it_is, finetuned, lines, pair, together
 from merbench.testing import tiny
 from tests.studies.conftest import MACHINE, in_folds
 
@@ -116,11 +117,33 @@ def test_every_pair_is_compared_with_the_target_alone(catalog, store):
     folded = in_folds(other())
     one, request = setting(catalog, target=folded, protocol=None)
     tune = lambda p: finetuned(p, request, lambda r: resolve(r, catalog, p.target, None), runner(store), store)  # noqa: E731
-    found = lines([one], runner(store), store, MACHINE, tune)
-    assert [line.name for line in found] == ["other alone (text + audio + video)", "tiny → other", "tiny → other, finetuned"]
+    both = lambda p: together(p, request, lambda r, c: resolve(r, catalog, c, None), runner(store), store)  # noqa: E731
+    found = lines([one], runner(store), store, MACHINE, {"finetuned": tune, "together": both})
+    ways = ["tiny → other", "tiny → other, finetuned", "tiny → other, together"]
+    assert [line.name for line in found] == ["other alone (text + audio + video)", *ways]
     assert all(line.against == found[0].name for line in found[1:])
     ids = [line.scored[0].rows.ids for line in found]
-    assert ids[0] == ids[1] == ids[2]
+    assert ids[0] == ids[1] == ids[2] == ids[3]
+
+
+@pytest.mark.parametrize("text", ["text.words", "text.transcript"])
+def test_together_every_row_keeps_its_content_and_only_train_rows_are_added(catalog, text):
+    one, _ = setting(catalog, streams={"text": text})
+    rows = one.learn.protocol.splits[0].train
+    both = joined(one.target, "task", "standard", one.use.streams, one.source, rows, one.learn.streams)
+    split, own = both.protocols["standard"].splits[0], one.target.protocols["standard"].splits[0]
+    assert np.array_equal(split.test, own.test) and np.array_equal(split.valid, own.valid)
+    assert len(split.train) == len(own.train) + len(rows) and len(set(both.ids)) == len(both)
+    assert np.array_equal(both.tasks["task"].target[split.train[len(own.train) :]], one.source.tasks["task"].target[rows])
+    for m, stream in one.use.streams.items():
+        made = both.streams[stream.name]
+        assert content(made, 5) == content(stream, 5)
+        assert [content(made, len(one.target) + i) for i in range(len(rows))] == [content(one.learn.streams[m], row) for row in rows]
+
+
+def content(stream, row):
+    values = stream.values[stream.start[row] : stream.start[row] + stream.length[row]].tolist()
+    return [stream.vocab[word] for word in values] if stream.kind == "words" else values
 
 
 def test_a_model_in_closed_form_has_a_reason_in_place_of_finetuning(catalog, store):
