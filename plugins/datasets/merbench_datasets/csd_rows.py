@@ -1,0 +1,166 @@
+"""The utterances that computational sequences are cut into: their intervals and labels, and who trains and who tests."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from merbench.api import DataError
+from merbench_datasets.csd_file import Sequence
+
+EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
+ORDER = ("sentiment", *EMOTIONS)
+"""Of CMU_MOSEI_Labels where its metadata does not say; CMU_MOSI_Opinion_Labels has the first alone."""
+_MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
+
+
+@dataclass
+class Rows:
+    """``interval``: id -> (start, end) in seconds. ``columns``: of the table, one cell an id. ``refused``: (id, why)."""
+
+    interval: dict[str, tuple[float, float]] = field(default_factory=dict)
+    video: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, video: str, clip: str, start: float, end: float, cells: dict[str, str]) -> None:
+        """A row; a refusal, by name, where its interval is none."""
+        one = f"{video}_{clip}"
+        if not (math.isfinite(start) and math.isfinite(end) and start < end):
+            self.refused.append((one, f"its interval from {start:g} to {end:g} s is none"))
+        elif one in self.interval:
+            self.refused.append((one, "its id stands twice"))
+        else:
+            self.interval[one], self.video[one] = (start, end), video
+            for name, cell in {"video_id": video, "clip_id": clip, **cells}.items():
+                self.columns.setdefault(name, []).append(cell)
+
+
+def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
+    """One row an interval of the labels; the k-th of a video, in time, is its clip ``first`` + k, as MMSA and the raw clips number them."""
+    said = labels.metadata("dimension names")
+    names = [str(name).lower() for name in said] if isinstance(said, list) and len(said) == labels.width else list(ORDER[: labels.width])
+    if labels.width is None or len(names) != labels.width or names[0] != "sentiment":
+        raise DataError(
+            f"{labels.path} has labels {labels.width} wide named {', '.join(names)}, and sentiment should come first; give "
+            "CMU_MOSI_Opinion_Labels or CMU_MOSEI_Labels"
+        )
+    rows = Rows()
+    for video in labels.steps:
+        values, intervals = labels.read(video)
+        for k, (value_D, (start, end)) in enumerate(zip(values.astype(np.float64), intervals.tolist(), strict=True)):
+            clip = str(first + k)
+            mode, why = splits.mode(video, clip)
+            if why or abs(value_D[0]) > 3.001:
+                rows.refused.append((f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3"))
+                continue
+            cells = {"label" if n == "sentiment" else n: _cell(v) for n, v in zip(names, value_D, strict=True)}
+            rows.add(video, clip, start, end, {**cells, "start": f"{start:.6g}", "end": f"{end:.6g}", "mode": mode})
+    return rows
+
+
+def _cell(value: float) -> str:
+    """Empty where it is not known."""
+    return f"{value:.7g}" if math.isfinite(value) else ""
+
+
+class Splits:
+    """Which videos, or which single clips, train and which test. ``first``: the number of a video's first clip, None = not told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.first: int | None = None
+        self._of: dict[str, str] = {}
+        if path.suffix == ".py":
+            self._from_folds(_text(path))
+        else:
+            self._from_table(_text(path))
+
+    def mode(self, video: str, clip: str) -> tuple[str, str]:
+        """``(train, valid or test, "")``, or ``("", why not)``."""
+        found = self._of.get(video) or self._of.get(f"{video}_{clip}")
+        return (found, "") if found else ("", f"{self.path.name} does not say whether it trains or tests")
+
+    def _from_folds(self, text: str) -> None:
+        """Assignments of lists of video ids, as in the SDK's cmu_mosi_std_folds.py. Read as literals, never run."""
+        try:
+            body = ast.parse(text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise DataError(
+                f"{self.path} is no Python file ({type(error).__name__}); give the SDK's file of folds, or a label.csv"
+            ) from None
+        for node in body:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            names = [t.id.lower() for t in targets if isinstance(t, ast.Name)]
+            modes = [mode for name in names for word, mode in _MODES.items() if word in name]
+            if not modes:
+                continue
+            try:
+                videos = ast.literal_eval(node.value)  # type: ignore[union-attr]
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                videos = None
+            if not isinstance(videos, list | tuple | set) or not all(isinstance(v, str) for v in videos):
+                raise DataError(f"{self.path}, line {node.lineno}: {names[0]} is no plain list of video ids; write it out as one")
+            for video in videos:
+                if self._of.setdefault(video, modes[0]) != modes[0]:
+                    raise DataError(f"{self.path}: the video {video!r} stands in {self._of[video]} and in {modes[0]}; take it out of one")
+        if lacks := {"train", "valid", "test"} - set(self._of.values()):
+            raise DataError(f"{self.path} has no list of {min(lacks)} videos; give the SDK's file of folds, or a label.csv")
+
+    def _from_table(self, text: str) -> None:
+        table = _table(self.path, text, ("video_id", "clip_id", "mode"))
+        for line, (video, clip, mode) in enumerate(zip(*(table[k] for k in ("video_id", "clip_id", "mode")), strict=True), start=2):
+            if mode not in _MODES:
+                raise DataError(f"{self.path}, row {line}: mode is {mode[:40]!r}; put train, valid or test")
+            self._of[f"{video}_{clip}"] = _MODES[mode]
+        self.first = 0 if "0" in table["clip_id"] else 1
+
+
+def segments(path: Path) -> Rows:
+    """Intervals of rows that are there already: an ``.npz`` with id, video, start, end, or a table with video_id, clip_id, start, end."""
+    rows = Rows()
+    if path.suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                ids, videos = (arrays[k].astype(str).tolist() for k in ("id", "video"))
+                times = zip(*(arrays[k].astype(float).tolist() for k in ("start", "end")), strict=True)
+                found = list(zip(ids, videos, times, strict=True))
+        except Exception as error:
+            line = f"{type(error).__name__}: {error}".splitlines()[0][:100]
+            raise DataError(f"{path} cannot be read as segments ({line}); it needs arrays id, video, start and end, all as long") from None
+        for one, video, (start, end) in found:
+            rows.add(video, one.removeprefix(f"{video}_"), start, end, {})
+        return rows
+    table = _table(path, _text(path), ("video_id", "clip_id", "start", "end"))
+    for video, clip, *ends in zip(*(table[k] for k in ("video_id", "clip_id", "start", "end")), strict=True):
+        try:
+            start, end = map(float, ends)
+        except ValueError:
+            start = end = math.nan
+        rows.add(video, clip, start, end, {})
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a UTF-8 file") from None
+
+
+def _table(path: Path, text: str, columns: tuple[str, ...]) -> dict[str, list[str]]:
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise DataError(f"{path} is not CSV ({error}); give a label.csv") from None
+    if not rows:
+        raise DataError(f"{path} has no rows; give a label.csv with one line an utterance")
+    if lacks := [name for name in columns if name not in rows[0]]:
+        raise DataError(f"{path} has no column {lacks[0]!r}; it needs {', '.join(columns)}")
+    return {name: [(row[name] or "").strip() for row in rows] for name in columns}

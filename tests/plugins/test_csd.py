@@ -1,0 +1,340 @@
+"""Computational sequences: small ones made here, cut by brute force; mischief of every kind; and the real one where it is."""
+
+import os
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from merbench.api import DataError, RequestError, Source
+from merbench.data.add import add
+from merbench.data.folder import read_folder
+from merbench_datasets.csd import Csd, stream_name
+from merbench_datasets.csd_rows import Splits
+
+VIDEOS = ("a_x", "b", "c", "d")
+FOLDS = 'standard_train_fold = ["a_x", "d"]\nstandard_valid_fold = ["b"]\nstandard_test_fold = ["c"]\n'
+
+
+def write(path, videos, metadata=None):
+    """``videos``: name -> {dataset: array}."""
+    with h5py.File(path, "w") as file:
+        root = file.create_group(path.stem)
+        data = root.create_group("data")
+        for video, parts in videos.items():
+            group = data.create_group(video)
+            for name, value in parts.items():
+                group[name] = value
+        for key, text in (metadata or {}).items():
+            root[f"metadata/{key}"] = [text]
+    return path
+
+
+def ticks(count, step, start=0.0):
+    edges = start + step * np.arange(count + 1)
+    return np.stack([edges[:-1], edges[1:]], axis=1)
+
+
+class Sdk:
+    """A folder as the SDK leaves it: labels, words, two feature streams and a file of folds. Attributes hold what was written."""
+
+    def __init__(self, path):
+        self.path = path
+        path.mkdir()
+        rng = np.random.default_rng(0)
+        self.segments = {v: ticks(3, 2.0, 1.0) for v in VIDEOS}
+        self.labels = {v: np.round(rng.uniform(-3, 3, (3, 7)), 3) for v in VIDEOS}
+        for v in VIDEOS:
+            self.labels[v][:, 1:] = rng.integers(0, 2, (3, 6)) / 3
+        self.words = {v: (np.array([[w] for w in rng.choice([b"so", b"sp", b"good", "é".encode()], 20)]), ticks(20, 0.4)) for v in VIDEOS}
+        self.facet = {v: (rng.normal(size=(30, 3)).astype(np.float32), ticks(30, 0.25)) for v in VIDEOS}
+        self.sound = {v: (rng.normal(size=(90, 2)), ticks(90, 0.08)) for v in VIDEOS}
+        self.facet["b"][0][4, 1] = -np.inf
+        self.save()
+
+    def save(self):
+        self.write("CMU_MOSEI_Labels", {v: (self.labels[v], self.segments[v]) for v in VIDEOS})
+        self.write("CMU_MOSEI_TimestampedWords", self.words)
+        self.write("CMU_MOSEI_VisualFacet42", self.facet)
+        self.write("CMU_MOSEI_COVAREP", self.sound)
+        (self.path / "cmu_mosei_std_folds.py").write_text(FOLDS)
+
+    def write(self, name, videos, **more):
+        return write(self.path / f"{name}.csd", {v: {"features": f, "intervals": i} for v, (f, i) in videos.items()}, **more)
+
+    def inside(self, stream, video, k):
+        """Brute force: the numbers of the steps whose middle lies in segment k."""
+        start, end = self.segments[video][k]
+        return [n for n, (s, e) in enumerate(stream[video][1]) if start <= (s + e) / 2 < end]
+
+
+@pytest.fixture
+def sdk(tmp_path):
+    return Sdk(tmp_path / "sdk")
+
+
+def put(home, source, name="mine", **options):
+    return add(name, home, Source(source), Csd(Csd.Config(**options)), "csd", options, lambda *told: None)
+
+
+def rows_of(corpus, name):
+    stream = corpus.streams[name]
+    parts = zip(corpus.ids.tolist(), stream.start, stream.length, strict=True)
+    return {one: (np.asarray(stream.values[s : s + n]), None if stream.times is None else stream.times[s : s + n]) for one, s, n in parts}
+
+
+def test_a_folder_becomes_a_data_set_cut_by_the_labels(sdk, tmp_path):
+    origin = put(tmp_path, sdk.path)
+    assert origin.rows == origin.taken == 12 and not origin.refused
+    corpus = read_folder(tmp_path / "mine")
+    assert set(corpus.streams) == {"text.words", "text.transcript", "video.facet42", "audio.covarep"}
+    assert corpus.protocols["standard"].streams == ("text.words", "audio.covarep", "video.facet42")
+    assert corpus.ids.tolist() == [f"{v}_{k}" for v in VIDEOS for k in (1, 2, 3)]
+    split = corpus.protocols["standard"].splits[0]
+    assert [corpus.videos[rows].tolist() for rows in (split.valid, split.test)] == [["b"] * 3, ["c"] * 3]
+    np.testing.assert_allclose(corpus.tasks["sentiment"].target, np.concatenate([sdk.labels[v][:, 0] for v in VIDEOS]), atol=1e-6)
+    assert corpus.tasks["emotions"].space.words == ("happy", "sad", "anger", "surprise", "disgust", "fear")
+    assert (corpus.tasks["emotions"].target == np.concatenate([sdk.labels[v][:, 1:] > 0 for v in VIDEOS])).all()
+    said, facet, sound = (rows_of(corpus, name) for name in ("text.words", "video.facet42", "audio.covarep"))
+    vocab = corpus.streams["text.words"].vocab
+    for v in VIDEOS:
+        for k in range(3):
+            one = f"{v}_{k + 1}"
+            np.testing.assert_array_equal(facet[one][0], sdk.facet[v][0][sdk.inside(sdk.facet, v, k)])
+            np.testing.assert_array_equal(sound[one][0], sdk.sound[v][0][sdk.inside(sdk.sound, v, k)].astype(np.float32))
+            at = sdk.inside(sdk.words, v, k)
+            words = [sdk.words[v][0][n, 0].decode() for n in at]
+            assert [vocab[w] for w in said[one][0]] == words
+            np.testing.assert_allclose(said[one][1], sdk.words[v][1][at], atol=1e-6)
+            assert corpus.texts[corpus.ids.tolist().index(one)] == " ".join(w for w in words if w != "sp")
+    assert any("steps lie in no utterance" in note for note in origin.notes)
+
+
+def test_pooled_or_aligned_to_the_words(sdk, tmp_path):
+    put(tmp_path, sdk.path, "pooled", pool="mean")
+    put(tmp_path, sdk.path, "aligned", align="words")
+    pooled = rows_of(read_folder(tmp_path / "pooled"), "video.facet42")
+    corpus = read_folder(tmp_path / "aligned")
+    aligned, said = rows_of(corpus, "video.facet42"), rows_of(corpus, "text.words")
+    for v in VIDEOS:
+        values, intervals = sdk.facet[v]
+        values = np.where(np.isfinite(values), values, np.nan)
+        for k in range(3):
+            np.testing.assert_allclose(pooled[f"{v}_{k + 1}"][0], np.nanmean(values[sdk.inside(sdk.facet, v, k)], axis=0)[None], rtol=1e-5)
+            found, words = aligned[f"{v}_{k + 1}"][0], sdk.inside(sdk.words, v, k)
+            assert len(found) == len(words) == len(said[f"{v}_{k + 1}"][0])
+            for w, step in zip(words, found, strict=True):
+                start, end = sdk.words[v][1][w]
+                np.testing.assert_allclose(step, np.nanmean(values[(intervals[:, 0] < end) & (intervals[:, 1] > start)], axis=0), rtol=1e-5)
+
+
+def test_emotions_in_the_order_that_the_metadata_says(sdk, tmp_path):
+    names = '["sentiment", "fear", "disgust", "surprise", "anger", "sad", "happy"]'
+    labels = {v: (sdk.labels[v], sdk.segments[v]) for v in VIDEOS}
+    sdk.write("CMU_MOSEI_Labels", labels, metadata={"dimension names": names})
+    put(tmp_path, sdk.path)
+    task = read_folder(tmp_path / "mine").tasks["emotions"]
+    assert task.space.words[0] == "fear"
+    assert (task.target[:, 0] == np.concatenate([sdk.labels[v][:, 1] > 0 for v in VIDEOS])).all()
+
+
+def test_a_label_csv_splits_and_numbers_the_clips(sdk, tmp_path):
+    (sdk.path / "cmu_mosei_std_folds.py").unlink()
+    modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))
+    lines = ["video_id,clip_id,mode", *(f"{v},{k},{modes[v]}" for v in VIDEOS for k in (0, 1))]
+    (sdk.path / "label.csv").write_text("\n".join(lines))
+    origin = put(tmp_path, sdk.path)
+    assert (origin.rows, origin.taken) == (12, 8)
+    assert origin.refused == {f"{v}_2": "label.csv does not say whether it trains or tests" for v in VIDEOS}
+    assert read_folder(tmp_path / "mine").ids.tolist() == [f"{v}_{k}" for v in VIDEOS for k in (0, 1)]
+
+
+def test_what_is_wrong_in_a_file_is_refused_by_name_and_counted(sdk, tmp_path):
+    sdk.segments["a_x"][1] = (9, 4)
+    sdk.segments["b"][2] = np.nan
+    sdk.labels["c"][0, 0] = 7
+    sdk.labels["d"][0, 0] = np.nan
+    sdk.facet["b"][1][0] = (5, 1)
+    sdk.sound["c"] = (np.zeros((90, 5)), sdk.sound["c"][1])
+    sdk.sound["d"] = (sdk.sound["d"][0][:10], sdk.sound["d"][1])
+    sdk.words["z"] = sdk.words["b"]
+    sdk.save()
+    origin = put(tmp_path, sdk.path)
+    assert origin.rows == origin.taken + len(origin.refused)
+    why = dict(origin.refused)
+    assert "outside -3 to 3" in why.pop("c_1")
+    assert "5 wide" in why.pop("c of CMU_MOSEI_COVAREP.csd")
+    assert "10 features and 90 intervals" in why.pop("d of CMU_MOSEI_COVAREP.csd")
+    assert len(why) == 2 and all("is none" in text for text in why.values())
+    assert any("1 videos have no utterance (z)" in note for note in origin.notes)
+    assert any("1 steps have an interval that is none" in note for note in origin.notes)
+    corpus = read_folder(tmp_path / "mine")
+    assert corpus.tasks["sentiment"].known[corpus.ids == "d_1"].tolist() == [False]
+    assert corpus.streams["audio.covarep"].length[corpus.videos == "c"].sum() == 0
+
+
+def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
+    put(tmp_path, sdk.path)
+    extra = sdk.write("more_opensmile", sdk.sound)
+    segments = tmp_path / "segments.npz"
+    ids = [f"{v}_{k + 1}" for v in VIDEOS for k in range(3)]
+    start, end = np.concatenate([sdk.segments[v] for v in VIDEOS]).T
+    np.savez(segments, id=ids[::-1], video=[one.rpartition("_")[0] for one in ids[::-1]], start=start[::-1], end=end[::-1])
+    origin = put(tmp_path, extra, segments=str(segments))
+    assert origin.rows == origin.taken == 12
+    corpus = read_folder(tmp_path / "mine")
+    old, new = rows_of(corpus, "audio.covarep"), rows_of(corpus, "audio.more-opensmile")
+    for one in ids:
+        np.testing.assert_array_equal(old[one][0], new[one][0])
+    with pytest.raises(DataError, match="add the labels first"):
+        put(tmp_path, extra, "another", segments=str(segments))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("folds.py", "import os\nos.mkdir('ran')\n" + FOLDS, ""),
+        ("folds.py", FOLDS.replace('["b"]', "list('b')"), "no plain list of video ids"),
+        ("folds.py", FOLDS.replace('["b"]', '["c"]'), "stands in valid and in test"),
+        ("folds.py", FOLDS.replace("test", "rest"), "no list of test videos"),
+        ("folds.py", "(" * 5000, "no Python file"),
+        ("label.csv", "video_id,mode\nb,test", "no column 'clip_id'"),
+        ("label.csv", "video_id,clip_id,mode\nb,1,tset", "put train, valid or test"),
+        ("label.csv", "", "no rows"),
+    ],
+)
+def test_splits_are_read_as_literals(tmp_path, monkeypatch, name, text, sentence):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    path.write_text(text)
+    if sentence:
+        with pytest.raises(DataError, match=sentence):
+            Splits(path)
+    else:
+        assert Splits(path).mode("b", "1") == ("valid", "")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_missing_is_one_sentence(sdk, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "h5py", None)
+        with pytest.raises(DataError, match=r"pip install 'merbench-datasets\[csd\]'"):
+            put(tmp_path, sdk.path, "one")
+    whole = (sdk.path / "CMU_MOSEI_COVAREP.csd").read_bytes()
+    (sdk.path / "CMU_MOSEI_COVAREP.csd").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"COVAREP.csd cannot be read .*copy it again"):
+        put(tmp_path, sdk.path, "two")
+    (sdk.path / "CMU_MOSEI_COVAREP.csd").unlink()
+    (sdk.path / "cmu_mosei_std_folds.py").unlink()
+    with pytest.raises(DataError, match="says nowhere who trains"):
+        put(tmp_path, sdk.path, "three")
+    with pytest.raises(DataError, match="has no file of labels"):
+        put(tmp_path, write(tmp_path / "x_words.csd", {"b": {"features": sdk.words["b"][0], "intervals": sdk.words["b"][1]}}), "four")
+
+
+def test_links_out_of_the_file_are_not_followed(sdk, tmp_path):
+    path = sdk.path / "CMU_MOSEI_COVAREP.csd"
+    with h5py.File(path, "a") as file:
+        del file["CMU_MOSEI_COVAREP/data/b"], file["CMU_MOSEI_COVAREP/data/c/features"]
+        file["CMU_MOSEI_COVAREP/data/b"] = h5py.ExternalLink("CMU_MOSEI_VisualFacet42.csd", "/CMU_MOSEI_VisualFacet42/data/b")
+        file.create_dataset(
+            "CMU_MOSEI_COVAREP/data/c/features", (90, 2), "f8", external=[(str(sdk.path / "cmu_mosei_std_folds.py"), 0, 1440)]
+        )
+    refused = put(tmp_path, sdk.path).refused
+    assert refused["b of CMU_MOSEI_COVAREP.csd"] == "it is no group of this file"
+    assert refused["c of CMU_MOSEI_COVAREP.csd"] == "its features lie in another file"
+
+
+def test_names_of_the_published_files():
+    from merbench.cli.data.fetch import FILES
+    from merbench_datasets.csd import _modality
+
+    names = [Path(p) for p in FILES["mosi"] if "Label" not in p]
+    assert [stream_name(p, _modality(p), "Words.csd" in p.name) for p in names] == [
+        "text.words", "text.timestampedwordvectors", "video.facet-42", "video.openface-2", "audio.covarep",
+    ]  # fmt: skip
+
+
+NUMBERS = st.sampled_from([0.0, 1.0, 2.5, -1.0, 7.0, np.nan, np.inf, 1e30])
+FEATURES = st.sampled_from(["numbers", "words", "flat", "cube", "whole", "none", "missing", "reference", "longer", "wide"])
+
+
+@st.composite
+def mischief(draw):
+    """name of the video -> parts of its group."""
+    videos = {}
+    for video in draw(st.lists(st.sampled_from([*VIDEOS, "é", "x y", "0"]), max_size=4, unique=True)):
+        n = draw(st.integers(0, 4))
+        intervals = np.array(draw(st.lists(NUMBERS, min_size=2 * n, max_size=2 * n))).reshape(n, 2)
+        made = {
+            "numbers": lambda n=n: np.arange(3.0 * n).reshape(n, 3),
+            "words": lambda n=n: np.array([[b"w\xff"]] * n, dtype="S3").reshape(n, 1),
+            "flat": lambda n=n: np.arange(float(n)),
+            "cube": lambda n=n: np.zeros((n, 2, 2)),
+            "whole": lambda n=n: np.ones((n, 3), dtype=np.int8),
+            "none": lambda: h5py.Empty("f4"),
+            "reference": lambda n=n: np.full((n, 1), h5py.Reference(), dtype=h5py.ref_dtype),
+            "longer": lambda n=n: np.zeros((n + 1, 3)),
+            "wide": lambda n=n: np.zeros((n, 0)),
+        }
+        kind = draw(FEATURES)
+        parts = {} if kind == "missing" else {"features": made[kind]()}
+        shape = draw(st.sampled_from(["pairs", "pairs", "pairs", "missing", "texts", "one"]))
+        if shape != "missing":
+            parts["intervals"] = {
+                "pairs": intervals,
+                "texts": np.array([[b"a", b"b"]] * n, dtype="S1").reshape(n, 2),
+                "one": intervals[:, :1],
+            }[shape]
+        videos[video] = parts
+    return videos
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(labels=mischief(), words=mischief(), sound=mischief(), cut=st.one_of(st.none(), st.floats(0, 1)))
+def test_mischief_is_told_in_one_sentence_or_counted(tmp_path_factory, labels, words, sound, cut):
+    home = tmp_path_factory.mktemp("fuzz")
+    folder = home / "sdk"
+    folder.mkdir()
+    write(folder / "CMU_MOSI_Opinion_Labels.csd", labels)
+    write(folder / "CMU_MOSI_TimestampedWords.csd", words)
+    path = write(folder / "CMU_MOSI_COVAREP.csd", sound)
+    if cut is not None:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(cut * len(whole))])
+    (folder / "folds.py").write_text(FOLDS)
+    try:
+        origin = put(home, folder)
+    except RequestError as error:
+        assert "\n" not in str(error) and len(str(error)) > 20
+        return
+    assert origin.rows == origin.taken + len(origin.refused)
+    told = " ".join(origin.refused)
+    table = set(read_folder(home / "mine").ids.tolist())
+    for video, parts in labels.items():
+        n = len(parts["intervals"]) if "intervals" in parts and isinstance(parts.get("features"), np.ndarray) else 0
+        whole = f"{video} of CMU_MOSI_Opinion_Labels.csd" in origin.refused
+        assert whole or all(f"{video}_{k + 1}" in table or f"{video}_{k + 1}" in told for k in range(n))
+
+
+@pytest.mark.skipif("MERBENCH_DATA" not in os.environ, reason="MERBENCH_DATA is not set")
+def test_the_real_words_of_mosi_joined_to_its_segments(merbench, tmp_path):
+    real = Path(os.environ["MERBENCH_DATA"])
+    merbench("data", "add", "mosi", str(real / "mosi"), "--data", str(tmp_path), check=True)
+    csd = real / "formats/CMU_MOSI_ModifiedTimestampedWords.csd"
+    words = ("--form", "csd", "--set", f"segments={real / 'mosi/utterance.npz'}", "--set", "stream=text.csd", "--data", str(tmp_path))
+    done = merbench("data", "add", "mosi", str(csd), *words, check=True)
+    assert "2,199 rows of csd = 2,199 taken over + 0 refused" in done.stderr
+    corpus = read_folder(tmp_path / "mosi")
+    mine, theirs = (corpus.streams[name] for name in ("text.csd", "text.words"))
+    same = 0
+    for row in range(len(corpus)):
+        a, b = (slice(s.start[row], s.start[row] + s.length[row]) for s in (mine, theirs))
+        if [mine.vocab[w] for w in mine.values[a]] == [theirs.vocab[w] for w in theirs.values[b]]:
+            same += 1
+            np.testing.assert_array_equal(mine.times[a], theirs.times[b])
+    assert same == 2197, "two words lie across the border of two segments, and were given to the other one there"
