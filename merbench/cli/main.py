@@ -20,6 +20,7 @@ COMMANDS = (
     "transfer",
     "predict",
     "study",
+    "store",
     "leaderboard",
     "list",
     "plugins",

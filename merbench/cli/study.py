@@ -207,20 +207,20 @@ def _report(opened: Opened, store: Store, at_once: int, as_json: bool) -> list[S
 
 
 def _show(columns: Sequence[str], rows: Sequence[tuple[Cell, Sequence[str]]]) -> None:
-    """A table with a part a track."""
+    """One table a track."""
     from itertools import groupby
 
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for column in columns:
-        table.add_column(column, justify="right")
+    width = max(len(cell.label) for cell, _ in rows)
     for track, part in groupby(rows, key=lambda row: row[0].track):
-        table.add_row(f"[bold]{track}[/bold]")
+        table = Table(title=track, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+        table.add_column("model", min_width=width)
+        for column in columns:
+            table.add_column(column, justify="right", min_width=7)
         for cell, values in part:
-            table.add_row(f"  {cell.label}", *values)
-    show(table)
+            table.add_row(cell.label, *values)
+        show(table)
 
 
 def _time(seconds: float) -> str:

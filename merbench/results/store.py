@@ -54,22 +54,23 @@ class Store:
 
     def get(self, run_id: str) -> Record | None:
         """The record, or None where there is none (or none that can be read: then it is set aside)."""
-        path = self.runs / f"{run_id}.json"
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
+        if not (self.runs / f"{run_id}.json").is_file():
             return None
         try:
-            record = Record.model_validate_json(text)
-            if record.schema_number != SCHEMA:
-                raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
-            if record.run_id != run_id:
-                raise ValueError(f"it calls itself {record.run_id}")
-            if record.status == "done":
-                self.predictions(run_id)
+            return self.read(run_id)
         except (ValidationError, ValueError, OSError, SafetensorError) as error:
             self._set_aside(run_id, error)
             return None
+
+    def read(self, run_id: str) -> Record:
+        """The record, as long as it and its predictions are whole. Raises ValidationError, ValueError, OSError or SafetensorError."""
+        record = Record.model_validate_json((self.runs / f"{run_id}.json").read_bytes())
+        if record.schema_number != SCHEMA:
+            raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
+        if record.run_id != run_id:
+            raise ValueError(f"it calls itself {record.run_id}")
+        if record.status == "done":
+            self.predictions(run_id)
         return record
 
     def find(self, name: str) -> Record:

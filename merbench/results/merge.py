@@ -1,0 +1,103 @@
+"""Stores brought together: what was run elsewhere is checked, and copied where it is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from merbench.api.errors import RequestError
+from merbench.results.files import write_atomic
+from merbench.results.record import Record
+from merbench.results.spec import run_id
+from merbench.results.store import Store
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of one run. ``conflict``: both stores have it, with other results; ``refused``: it is not whole or not what it says."""
+
+    run_id: str
+    how: Literal["copied", "there", "conflict", "refused"]
+    why: str = ""
+
+
+def merge(source: Path, into: Store) -> Iterator[Merged]:
+    """Every run of the store ``source``, in the order of run ids; ``source`` is left as it is, and so is what ``into`` has done.
+
+    May be stopped and called again. A done run goes before a failed one. RequestError where ``source`` is no store, or is ``into``.
+    """
+    if not (source / "runs").is_dir():
+        raise RequestError(f"{source} is not a store: it has no folder 'runs'; name the folder that was --store")
+    if source.resolve() == into.root.resolve():
+        raise RequestError(f"{source} is the store it is to be merged into; name another")
+    theirs = Store(source)
+    for path in sorted(theirs.runs.glob("*.json")):
+        name = path.stem
+        try:
+            record = _checked(theirs, name)
+        except (ValidationError, ValueError, OSError, SafetensorError) as error:
+            yield Merged(name, "refused", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            continue
+        ours = into.get(name)
+        if ours is None or (ours.status == "failed" and record.status == "done"):
+            _copy(theirs, into, record)
+            yield Merged(name, "copied")
+        elif ours.status == "failed" or record.status == "failed" or not (difference := _difference(theirs, into, record, ours)):
+            yield Merged(name, "there")
+        else:
+            yield Merged(name, "conflict", difference)
+
+
+def _checked(store: Store, name: str) -> Record:
+    """The record, when it and what stands beside it are whole and what they say they are."""
+    record = store.read(name)
+    if run_id(record.spec, record.contents, record.seed, record.fold) != name:
+        raise ValueError("its name is not that of its spec, data, seed and fold")
+    if record.status == "done":
+        rows = store.predictions(name)
+        if len(rows.ids) != record.counts.get("test"):
+            raise ValueError(f"it has predictions of {len(rows.ids)} rows, and says {record.counts.get('test')}")
+        if not np.isfinite(rows.prediction).all():
+            raise ValueError("its predictions are not all finite")
+    weights = _weights(store, name)
+    if weights.is_file():
+        with safe_open(weights, framework="numpy") as file:
+            if (file.metadata() or {}).get("sha256") != record.weights_sha256:
+                raise ValueError(f"the weights {weights} are those of another run")
+    return record
+
+
+def _copy(theirs: Store, into: Store, record: Record) -> None:
+    """In the order in which a run is put: the record is the last."""
+    name = record.run_id
+    done = [(_weights(theirs, name), _weights(into, name)), *[(s.runs / f"{name}.safetensors" for s in (theirs, into))]]
+    files = [*(done if record.status == "done" else ()), (theirs.runs / f"{name}.json", into.runs / f"{name}.json")]
+    for source, target in files:
+        if source.is_file():
+            write_atomic(target, source.read_bytes())
+
+
+def _weights(store: Store, name: str) -> Path:
+    return store.root / "weights" / f"{name}.safetensors"
+
+
+def _difference(theirs: Store, into: Store, record: Record, ours: Record) -> str:
+    """Empty where both have the same results. When, where and how fast they were made may differ."""
+    a, b = theirs.predictions(record.run_id), into.predictions(record.run_id)
+    if list(a.ids) != list(b.ids) or not np.array_equal(a.target, b.target, equal_nan=True):
+        return "other test rows or labels"
+    if not np.array_equal(a.prediction, b.prediction):
+        gap = float(np.abs(a.prediction - b.prediction).max())
+        return f"predictions differ by up to {gap:.2g} (made on {_made_on(record)} there, on {_made_on(ours)} here)"
+    return "" if record.metrics == ours.metrics else "other metrics of the same predictions"
+
+
+def _made_on(record: Record) -> str:
+    p = record.provenance
+    return f"{p.get('device')} with torch {p.get('packages', {}).get('torch')}, {p.get('threads')} threads"
