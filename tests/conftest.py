@@ -49,7 +49,13 @@ def merbench(tmp_path, monkeypatch):
 
     In this process, which has torch already; with ``path`` (of packages installed for the test) in a new one.
     """
-    environ = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "share"), "MERBENCH_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environ = {
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path / "share"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "MERBENCH_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
 
     def new_process(words, env, path):
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from merbench.api.processes import pool as pool
     from merbench.api.rows import FeatureRows as FeatureRows
     from merbench.api.rows import Rows as Rows
+    from merbench.api.rows import StepRows as StepRows
     from merbench.api.rows import TensorRows as TensorRows
     from merbench.api.rows import TextRows as TextRows
     from merbench.api.rows import WordRows as WordRows
@@ -102,7 +103,7 @@ _HOME = {
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),
-    "rows": ("FeatureRows", "Rows", "TensorRows", "TextRows", "WordRows", "gather"),
+    "rows": ("FeatureRows", "Rows", "StepRows", "TensorRows", "TextRows", "WordRows", "gather"),
     "tune": ("Tune",),
     "types": (
         "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality", "Output", "Progress", "Queries",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SHORT = 0.9
 """A track that ends before this share of the length it claims is told of."""
+CUT_SHORT, WITHOUT = "clips_cut_short", "clips_without"
+"""What is counted: clips of which a part was decoded, and clips of which nothing was."""
 
 
 class Decoded(NamedTuple):
@@ -77,7 +79,7 @@ class ClipRows:
         values, note = self.read(path)
         if note and row not in self.notes:
             self.notes[row] = note
-            kind = "clips_cut_short" if len(values) else "clips_without"
+            kind = CUT_SHORT if len(values) else WITHOUT
             self.measured[kind] = self.measured.get(kind, 0.0) + 1
         return values if len(values) else None
 
@@ -126,13 +128,11 @@ class _Track:
         return True
 
     def _extent(self) -> tuple[Fraction, Fraction]:
-        """Start and length in seconds; by reading the packets where the file does not say."""
+        """Start and length in seconds; by reading the packets where the track does not say (its file may: of its longest track)."""
         unit = self.track.time_base
         start = (self.track.start_time or 0) * unit
         if self.track.duration:
             return start, self.track.duration * unit
-        if self.container.duration:
-            return start, Fraction(self.container.duration, 1_000_000)
         with self.av.open(self.path, metadata_errors="replace") as again:
             packets = again.demux(getattr(again.streams, self.kind)[0])
             ends = [(p.pts + (p.duration or 0)) * unit for p in packets if p.pts is not None]

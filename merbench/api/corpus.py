@@ -16,9 +16,10 @@ from merbench.api.types import LabelSpace, Modality, StreamKind, StreamSpec
 class Stream:
     """One modality's signal for N utterances. Row i is ``values[start[i] : start[i] + length[i]]``; length 0 = missing.
 
-    ``values`` by kind: ``features`` float [T, D]; ``words`` int [T] into ``vocab``; ``strings`` and ``clip`` str [N] (then
-    ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none). Ragged, left-padded, right-padded and one-step arrays all take
-    this form without a copy. ``times`` [T, 2]: start and end of each step in seconds, where known.
+    ``values`` by kind: ``features`` float [T, D]; ``steps`` float32 [T, D], made by a frozen encoder and handed on as it is; ``words``
+    int [T] into ``vocab``; ``strings`` and ``clip`` str [N] (then ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none).
+    Ragged, left-padded, right-padded and one-step arrays all take this form without a copy. ``times`` [T, 2]: start and end of each
+    step in seconds, where known.
     ``fitted_on`` bool [N]: the rows on whose labels the network that made this stream was trained; None = no labels were used.
     ``sha256``: of the file that holds values and lengths, where it is known; empty = the values tell. ``statistics``: train statistics that
     were counted when the stream was added, by the steps they are over.
@@ -45,7 +46,7 @@ class Stream:
 
     @property
     def spec(self) -> StreamSpec:
-        width = int(self.values.shape[1]) if self.kind == "features" else None
+        width = int(self.values.shape[1]) if self.kind in ("features", "steps") else None
         return StreamSpec(self.name, self.modality, self.kind, width, self.note)
 
 

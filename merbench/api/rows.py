@@ -52,6 +52,17 @@ class FeatureRows(Rows):
         return Steps(x_BLD.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0), mask_BL)
 
 
+class StepRows(Rows):
+    """``steps``: Steps with x float32 [B, L, D], as a frozen encoder made them."""
+
+    def __init__(self, spec: StreamSpec, values: Tensor, start_N: Tensor, length_N: Tensor) -> None:
+        super().__init__(spec, start_N, length_N)
+        self.values = values
+
+    def __getitem__(self, rows_B: Tensor) -> Steps:
+        return gather(self.values, self.start_N, self.length_N, rows_B)
+
+
 class WordRows(Rows):
     """``words``: Steps with x long [B, L, 1], numbers into ``vocab``."""
 

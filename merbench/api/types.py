@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Modality = Literal["text", "audio", "video"]
 MODALITIES: tuple[Modality, ...] = ("text", "audio", "video")
-StreamKind = Literal["strings", "words", "features", "clip"]
+StreamKind = Literal["strings", "words", "features", "clip", "steps"]
 SpaceKind = Literal["score", "class", "multilabel"]
 
 
@@ -95,7 +95,7 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """One modality's signal, by name. ``width`` is D of ``features`` and None of the other kinds; ``note`` says where it came from."""
+    """One modality's signal, by name. ``width``: D of ``features`` and ``steps``, else None; ``note``: where it came from."""
 
     name: str
     modality: Modality

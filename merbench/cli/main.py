@@ -13,6 +13,7 @@ from merbench.api.errors import MerbenchError, RequestError
 
 COMMANDS = (
     "run",
+    "encode",
     "tune",
     "ablate",
     "generalise",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,19 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
     ]
     return _with(function, options)
+
+
+_OF_RUNS: dict[str, Any] = {
+    "seeds": None, "seed_list": (), "force": False, "epochs": None, "thresholds": "fixed:0.5", "jobs": 1, "determinism": "prefer",
+    "store": Path("runs"), "weights": True,
+}  # fmt: skip
+
+
+def encode_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say what a model reads and through what, for ``gather`` as well."""
+    made = request_options(lambda *args, **given: function(*args, **_OF_RUNS, **given))
+    made.__click_params__ = [p for p in made.__click_params__ if p.name not in _OF_RUNS]  # type: ignore[attr-defined]
+    return functools.update_wrapper(made, function, updated=())
 
 
 def _with(function: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:

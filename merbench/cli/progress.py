@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from merbench.cli.session import say
+
+
+class EncodeProgress:
+    """A ``Watch`` for ``engine.encode``, as a task of someone's bar."""
+
+    def __init__(self, bar: Progress, quiet: bool) -> None:
+        self.bar, self.quiet = bar, quiet
+        self.task = TaskID(0)
+        self.told = set[str]()
+
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event == "encode":
+            self.task = self.bar.add_task(info["label"], total=info["rows"], completed=info["done"])
+            if info["done"] or self.quiet:
+                at = f", going on at row {info['done']:,}" if info["done"] else ""
+                say(f"encoding {info['label']}: {info['rows']:,} rows{at}")
+        elif event == "encoded":
+            self.bar.advance(self.task, info["rows"])
+        elif event == "encode-waits" and info["label"] not in self.told:
+            self.told.add(info["label"])
+            say(f"{info['label']}: another process is filling the cache; waiting for it")
+        elif event == "encode-notes":
+            first = ", ".join(f"{name}: {note}" for name, note in list(info["notes"].items())[:3])
+            more = ", ..." if len(info["notes"]) > 3 else ""
+            say(f"note: {info['label']}: {len(info['notes']):,} of {info['rows']:,} clips are missing or incomplete ({first}{more})")
+
+
+@contextmanager
+def encode_progress() -> Iterator[EncodeProgress]:
+    """A bar for encoders alone."""
+    bar, quiet = new_bar()
+    with bar:
+        yield EncodeProgress(bar, quiet)
 
 
 class RunProgress:
@@ -19,6 +54,7 @@ class RunProgress:
         self.now = ""
         self.bar, self.quiet = new_bar()
         self.task = self.bar.add_task(label, total=total)
+        self.encoding = EncodeProgress(self.bar, self.quiet)
         self.reused = 0
         self.other_source = 0
 
@@ -42,6 +78,8 @@ class RunProgress:
             self.bar.update(self.task, description=f"{self.now} · {_epoch(info)}")
         elif event == "done":
             self._done(info)
+        else:
+            self.encoding(event, info)
 
     def _done(self, info: dict[str, Any]) -> None:
         record = info["record"]

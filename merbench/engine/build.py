@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from merbench.api import Modality, RequestError
+from merbench.api import Context, Modality, RequestError
 from merbench.engine.compose import Composed
-from merbench.engine.resolve import Plan, Start
+from merbench.engine.resolve import Part, Plan, Start
 from merbench.engine.splits import Fold, SplitData
 from merbench.results.seeds import derive
 
@@ -27,7 +28,7 @@ class Problem:
     encoders: Mapping[Modality, Any]
     train: SplitData
     valid: SplitData
-    measured: dict[str, dict[str, float]]
+    measured: Mapping[Modality, Mapping[str, float]]
 
 
 def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mapping[str, Tensor] | None = None) -> Problem:
@@ -38,13 +39,14 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mappin
     adopted = state if state is not None or plan.start is None else start_of(plan.start, seed, fold.split.fold)
     torch.manual_seed(derive(seed, "init", fold.split.fold))
     parts, context = plan.parts, fold.context
-    encoders = {m: parts[f"encoder.{m}"].factory(parts[f"encoder.{m}"].config, context, context.streams[m]) for m in context.streams}
+    encoders = {m: _encoder(parts[f"encoder.{m}"], context, m) for m in context.streams}
     # A vocabulary that comes with weights goes before the one that an encoder learns from the rows it will see, and both before the rest
     # is made, since they decide shapes.
     for m, encoder in encoders.items() if adopted else ():
         adopt(encoder, {k.removeprefix(f"encoders.{m}."): v for k, v in (adopted or {}).items() if k.startswith(f"encoders.{m}.")})
     train = fold.data("train", encoders, device)
-    measured = {m: {**_not_finite(fold, m), **getattr(e, "measured", {})} for m, e in encoders.items()}
+    # Kept by reference: clips are counted as they are read.
+    measured = {m: ChainMap(getattr(e, "measured", {}), _not_finite(fold, m)) for m, e in encoders.items()}
     valid = fold.data("valid", encoders, device)
     for name, split in (("train", train), ("valid", valid)):
         if not len(split):
@@ -68,7 +70,13 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mappin
         for slot, part in parts.items()
         if slot.startswith("objective.")
     }
-    return Problem(model, objectives, encoders, train, valid, {m: v for m, v in measured.items() if v})
+    return Problem(model, objectives, encoders, train, valid, measured)
+
+
+def _encoder(part: Part, context: Context, modality: Modality) -> Any:
+    # What is the same for every seed draws nothing that others would miss when it comes from the cache.
+    with torch.random.fork_rng(devices=(), enabled=part.fixed):
+        return part.factory(part.config, context, context.streams[modality])
 
 
 def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:

@@ -82,6 +82,11 @@ class Part:
         found: dict[str, str] = self.factory.pretrained(self.config) if "weights" in self.component.uses else {}
         return found
 
+    @property
+    def fixed(self) -> bool:
+        """Whether it is an encoder whose output for a row never changes, so that it may be kept (``engine/encode.py``)."""
+        return self.component.version > 0 and bool(self.factory.fixed(self.config))
+
 
 @dataclass(frozen=True)
 class Plan:

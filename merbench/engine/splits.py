@@ -22,6 +22,7 @@ from merbench.api import (
     Prepared,
     Rows,
     Split,
+    StepRows,
     Stream,
     Task,
     TextRows,
@@ -37,12 +38,14 @@ def _tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
-def _rows(stream: Stream, rows: np.ndarray, statistics: Statistics | None) -> Rows:
+def rows_of(stream: Stream, rows: np.ndarray, statistics: Statistics | None) -> Rows:
     start_N, length_N = _tensor(stream.start[rows].astype(np.int64)), _tensor(stream.length[rows].astype(np.int64))
     if stream.kind == "features":
         assert statistics is not None
         mean_D, scale_D = _tensor(statistics.mean_D), _tensor(statistics.scale_D)
         return FeatureRows(stream.spec, _tensor(stream.values), start_N, length_N, mean_D, scale_D)
+    if stream.kind == "steps":
+        return StepRows(stream.spec, _tensor(stream.values), start_N, length_N)
     if stream.kind == "words":
         return WordRows(stream.spec, _tensor(stream.values), start_N, length_N, stream.vocab)
     return TextRows(stream.spec, stream.values[rows], length_N)
@@ -125,7 +128,7 @@ class Fold:
         self, streams: Mapping[Modality, Stream], task: Task, rows: np.ndarray, encoders: Mapping[Modality, Any], device: torch.device
     ) -> SplitData:
         """Any rows as this fold's models see them, standardised by ITS train rows: damaged ones, or those of another data set."""
-        inputs = {m: encoders[m].prepare(_rows(streams[m], rows, self.statistics.get(m))) for m in self.streams}
+        inputs = {m: encoders[m].prepare(rows_of(streams[m], rows, self.statistics.get(m))) for m in self.streams}
         target = _tensor(task.target[rows])
         target = target.long() if task.space.kind == "class" else target.float()
         known = task.known

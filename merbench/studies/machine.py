@@ -1,4 +1,4 @@
-"""Where runs are made: device, threads, determinism."""
+"""Where runs are made: device, threads, determinism, cache."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from merbench.api import RequestError
+from merbench.data.cache import Cache, cache_home
 
 Determinism = Literal["prefer", "strict", "off"]
 """``prefer``: deterministic kernels where torch has them. ``strict``: an operation that has none fails. ``off``: the fastest."""
@@ -21,6 +22,8 @@ class Machine:
     device: torch.device
     threads: int
     determinism: Determinism = "prefer"
+    cache: Cache | None = None
+    """Where outputs of frozen encoders are kept; None = they are computed again for every batch."""
 
     @classmethod
     def choose(cls, device: str = "auto", threads: int | None = None, jobs: int = 1, determinism: Determinism = "prefer") -> Machine:
@@ -36,7 +39,8 @@ class Machine:
         kind = ("cuda" if there else "cpu") if device == "auto" else device
         if kind == "cuda" and determinism != "off":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with a workspace of fixed size
-        machine = cls(torch.device(kind), threads or max(1, min(4, torch.get_num_threads() // jobs)), determinism)
+        cache = Cache(cache_home(os.environ))
+        machine = cls(torch.device(kind), threads or max(1, min(4, torch.get_num_threads() // jobs)), determinism, cache)
         machine.prepare()
         return machine
 

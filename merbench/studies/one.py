@@ -17,6 +17,7 @@ import torch
 from merbench.api import Corpus, MerbenchError, RequestError, Split
 from merbench.engine.build import Problem, build
 from merbench.engine.checkpoint import Checkpoint
+from merbench.engine.encode import with_cached
 from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn
 from merbench.engine.resolve import Plan
@@ -32,7 +33,7 @@ from merbench.results.store import Predictions, Store
 from merbench.studies.machine import Machine
 
 Watch = Callable[[str, dict[str, Any]], None]
-"""Told what happens: ``run`` (seed, fold), ``epoch`` (an entry of the history), ``done`` (record, reused)."""
+"""Told what happens: ``run`` (seed, fold), ``epoch`` (an entry of the history), ``done`` (record, reused); and what ``encode`` tells."""
 
 
 @dataclass
@@ -64,6 +65,13 @@ class Work:
         if split.fold not in self._folds:
             self._folds[split.fold] = Fold(self.plan.streams, self.plan.task, split, self.plan.lexicon)
         return self._folds[split.fold]
+
+    def encode(self, watch: Watch) -> None:
+        """Let the cache, where the machine has one, take the place of frozen encoders."""
+        if self.machine.cache:
+            self.plan = with_cached(self.plan, self.machine.cache, self.machine.device, watch)
+            self.store.warnings += self.machine.cache.warnings
+            self.machine.cache.warnings.clear()
 
     def run(self, seed: int, split: Split, watch: Watch) -> Record:
         """Goes on from the run's checkpoint where it was interrupted. A run that fails has a record that says why.
@@ -104,7 +112,7 @@ class Work:
                 status="done",
                 metrics=Metrics(valid=valid, test=test),
                 thresholds=None if thresholds is None else thresholds.tolist(),
-                measured=problem.measured,
+                measured={m: dict(counted) for m, counted in problem.measured.items() if counted},
                 history=fitted.history,
                 best_epoch=fitted.best_epoch,
                 cost=Cost(

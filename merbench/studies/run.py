@@ -40,6 +40,8 @@ def run(
     if force:
         for seed, split in missing:
             store.checkpoint(work.name(seed, split)).unlink(missing_ok=True)
+    if missing:
+        work.encode(watch)
     made = side_by_side(work, missing, jobs, watch) if jobs > 1 and len(missing) > 1 else (work.run(*one, watch) for one in missing)
     for record in made:
         watch("done", {"record": record, "reused": False, "other_source": False})

@@ -19,6 +19,7 @@ from optuna.trial import Trial, TrialState
 
 from merbench.api import MerbenchError, RequestError, RunError, Split
 from merbench.engine.build import build
+from merbench.engine.encode import with_cached
 from merbench.engine.learn import learn
 from merbench.engine.resolve import Plan, Request
 from merbench.engine.splits import Fold
@@ -75,7 +76,7 @@ class _Searching:
         self.joined, self.study, self.storage = joined, joined.study, joined.storage
         self.plan, self.machine, self.watch = plan, machine, watch
         self.seeds = [FIRST_SEED + k for k in range(joined.search.seeds_per_trial)]
-        self.folds = [Fold(plan.streams, plan.task, _without_test(split), plan.lexicon) for split in plan.protocol.splits]
+        self.folds = _folds(plan)
         self.epochs = sum(plan.train.epochs if s.epochs is None else s.epochs for s in plan.stages)
         self.worker = Worker(self.storage, **patience)
         self.study.sampler = Numbered(joined.search.sampler, lambda trial: self.worker.claim(trial._trial_id))
@@ -163,10 +164,12 @@ class _Searching:
 
     def _value(self, trial: Trial, may_prune: bool) -> float:
         """Mean of the selecting validation metric at each run's best epoch, over seeds and folds (all weigh the same)."""
-        plan = settle(self.plan, trial.params)
+        plan, folds = settle(self.plan, trial.params), self.folds
+        if self.machine.cache and (ready := with_cached(plan, self.machine.cache, self.machine.device)) is not plan:
+            plan, folds = ready, _folds(ready)
         values: list[float] = []
         for seed in self.seeds:
-            for fold in self.folds:
+            for fold in folds:
                 report = _Report(self, trial, values, may_prune)
                 problem = build(plan, fold, seed, self.machine.device)
                 learn(plan, problem, fold, seed, report)
@@ -175,6 +178,10 @@ class _Searching:
                     raise RunError(f"{self.joined.metric} is not defined on the validation rows, because all predictions are equal")
                 values.append(value)
         return fmean(values)
+
+
+def _folds(plan: Plan) -> list[Fold]:
+    return [Fold(plan.streams, plan.task, _without_test(split), plan.lexicon) for split in plan.protocol.splits]
 
 
 class _Report:

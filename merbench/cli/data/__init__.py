@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("list", "show", "add", "fetch", "audit")
+COMMANDS = ("list", "show", "add", "fetch", "audit", "cache")
 
 
 class Commands(click.Group):

@@ -1,0 +1,81 @@
+"""``merbench data cache``: what frozen encoders left in the cache, and room made in it."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from merbench.api.errors import RequestError
+from merbench.cli.data.options import JSON
+from merbench.cli.session import say, show, show_json
+
+
+@click.group("cache")
+def command() -> None:
+    """Outputs of frozen encoders on this machine. All of it can be deleted: what a run lacks is made again.
+
+    \b
+    Example: merbench data cache list
+             merbench data cache clear --dataset mosi
+    """
+
+
+@command.command("list")
+@JSON
+def list_(as_json: bool) -> None:
+    """Every entry with its size, and where the cache lies (MERBENCH_CACHE).
+
+    \b
+    Example: merbench data cache list
+    """
+    from merbench.data.cache import Cache, cache_home
+
+    cache = Cache(cache_home(os.environ))
+    entries = list(cache.entries())
+    if as_json:
+        rows = [{"key": key, "bytes_on_disk": size, "entry": e and e.model_dump(mode="json")} for key, e, size in entries]
+        show_json({"cache": str(cache.root), "bytes": sum(size for _, _, size in entries), "entries": rows})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("key", "data set", "stream", "encoder"):
+        table.add_column(column)
+    for column in ("rows", "steps", "width", "MB"):
+        table.add_column(column, justify="right")
+    for key, e, size in entries:
+        said = (e.dataset, e.stream, e.encoder, f"{e.rows:,}", f"{e.steps:,}", str(e.width)) if e else ("not finished", *[""] * 5)
+        table.add_row(key[:12], *said, f"{size / 1e6:,.1f}")
+    show(table)
+    say(f"{sum(size for _, _, size in entries) / 1e6:,.1f} MB in {cache.root}")
+
+
+@command.command("clear")
+@click.argument("keys", nargs=-1, metavar="[KEY...]")
+@click.option("--dataset", help="Only what was made for this data set.")
+@click.option("--encoder", help="Only what this encoder made.")
+def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> None:
+    """Delete entries: those whose keys begin so, those of a data set or an encoder, or all. One that is being filled is left alone.
+
+    \b
+    Example: merbench data cache clear --encoder clip-image
+    """
+    from merbench.data.cache import Cache, cache_home
+
+    cache = Cache(cache_home(os.environ))
+    entries = list(cache.entries())
+    for key in keys:
+        if not any(name.startswith(key) for name, _, _ in entries):
+            raise RequestError(f"no entry's key begins with {key!r}; merbench data cache list shows those in {cache.root}")
+    freed, busy = 0, 0
+    for name, entry, size in entries:
+        chosen = not keys or name.startswith(keys)
+        if (dataset or encoder) and entry is None:
+            chosen = False
+        if entry and ((dataset and entry.dataset != dataset) or (encoder and entry.encoder != encoder)):
+            chosen = False
+        if chosen:
+            removed = cache.remove(name)
+            freed, busy = freed + size * removed, busy + (not removed)
+    say(f"{freed / 1e6:,.1f} MB freed in {cache.root}" + (f"; {busy} left alone, being filled" if busy else ""))

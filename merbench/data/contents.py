@@ -1,0 +1,58 @@
+"""What stands for the content of a stream's rows, so that equal content is known again wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from merbench.api.corpus import Stream
+from merbench.results.files import write_atomic
+
+
+def row_contents(stream: Stream, known: Known) -> list[str | None]:
+    """A hash for each row of a ``strings`` or ``clip`` stream: of its text, or of its file's bytes. None = missing."""
+    made: list[str | None] = []
+    for value, there in zip(map(str, stream.values), stream.length, strict=True):
+        if not there:
+            made.append(None)
+        elif stream.kind == "clip":
+            made.append(known.sha256(Path(value)))
+        else:
+            made.append(hashlib.sha256(value.encode()).hexdigest())
+    known.save()
+    return made
+
+
+class Known:
+    """Hashes of files in a JSON table: a file is read again only when its size or time of change is another, as in git's index."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.changed = path, False
+        try:
+            self.table: dict[str, list[Any]] = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            self.table = {}
+
+    def sha256(self, path: Path) -> str:
+        """``unreadable`` where the file cannot be read, as the decoder will find too."""
+        try:
+            found = path.stat()
+            stamp = [found.st_size, found.st_mtime_ns]
+            if (known := self.table.get(str(path))) is None or known[:2] != stamp:
+                with path.open("rb") as file:
+                    known = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
+                self.table[str(path)] = known
+                self.changed = True
+        except OSError:
+            return "unreadable"
+        return str(known[2])
+
+    def save(self) -> None:
+        """A table that cannot be written costs time, not truth."""
+        if self.changed:
+            try:
+                write_atomic(self.path, json.dumps(self.table).encode())
+            except OSError:
+                return
