@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 import warnings
 from pathlib import Path
@@ -74,20 +75,22 @@ def open_storage(where: str | None, store: Path, study: str) -> BaseStorage:
         extra = EXTRAS.get(scheme)
         mend = f"pip install 'merbench[{extra}]'" if extra else "install the driver that SQLAlchemy names for it"
         raise RequestError(f"--storage {shown} needs a driver that is not installed; {mend}") from error
-    except (SQLAlchemyError, ConnectionError, ValueError) as error:
+    except (SQLAlchemyError, ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RequestError(f"--storage {shown} is out of reach: {reason}") from error
 
 
 def _database(url: str, scheme: str, tries: int = 5) -> BaseStorage:
+    # SQLAlchemy's own choice of a driver for PostgreSQL differs between its versions; the extra brings this one.
+    url = re.sub("^postgresql://", "postgresql+psycopg://", url)
     # A worker waits while another writes, and finds a connection that the server has closed before using it.
     wait = {"connect_args": {"timeout": 60}} if scheme == "sqlite" else {"pool_pre_ping": True}
     for last in (False,) * (tries - 1) + (True,):
         try:
             return get_storage(RDBStorage(url, engine_kwargs=wait))
-        except DBAPIError as error:
+        except DBAPIError:
             # Workers that start together make the tables together, and all but one are refused.
-            if last or "exist" not in str(error):
+            if last:
                 raise
             time.sleep(0.5)
     raise AssertionError

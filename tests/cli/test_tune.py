@@ -1,0 +1,54 @@
+"""``merbench tune`` as a user calls it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import loads
+
+QUICK = ("tune", "--model", "late-fusion-dnn", "--dataset", "sample", "--epochs", "1", "--modalities", "text")
+
+
+def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path):
+    first = merbench(*QUICK, "--trials", "2", check=True)
+    for word in ("train.lr", "tuned", "valid mae"):
+        assert word in first.stdout
+    for word in ("2 trials (2 whole, 0 pruned, 0 failed)", "s each", "--final-seeds 10"):
+        assert word in first.stderr
+    done = merbench(*QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True)
+    found = loads(done.stdout)
+    assert found["trials"] == 3 and found["value"] <= found["default"] and found["study"] in first.stderr
+    assert {"curves.svg", "history.svg", "best-of-n.svg"} <= {p.name for p in (tmp_path / "pictures").iterdir()}
+    assert set(found["final"]) == {"default", "tuned"} and found["final"]["tuned"]["summary"]["mae"]["n"] == 2
+    for name in ("default", "tuned"):
+        runs = found["final"][name]["runs"]
+        records = [loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text()) for run in runs]
+        assert [r["seed"] for r in records] == [0, 1]
+        by = records[0]["tuned_by"]
+        if name == "tuned" and found["settings"] != found["default_settings"]:
+            assert (by["study"], by["trials"], by["sampler"], by["value"]) == (found["study"], 3, "tpe", found["value"])
+            assert records[0]["spec"]["train"]["lr"] == found["settings"]["train.lr"]
+        elif name == "default":
+            assert by is None
+
+
+def test_workers_of_one_call_finish_the_search_together(merbench, tmp_path):
+    """In processes of their own, as ``sys.argv`` tells them."""
+    done = merbench(*QUICK, "--trials", "3", "--jobs", "2", "--json", path="", check=True)
+    assert loads(done.stdout)["trials"] == 3
+    (journal,) = (tmp_path / "runs" / "tuning").glob("*.journal")
+    assert journal.read_text().count('"state":1') == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--sampler", "grid"), "'grid' is not one of"),
+        (("--trials", "0"), "--trials"),
+        (("--storage", "grpc://nowhere"), "grpc://HOST:PORT"),
+        (("--set", "fusion.widht=3"), "did you mean 'fusion.width'"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, sentence):
+    done = merbench(*QUICK, *words)
+    assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr and not done.stdout
