@@ -12,6 +12,8 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from typing import TypeVar
 
+from merbench.api.errors import MerbenchError
+
 T = TypeVar("T")
 
 
@@ -55,6 +57,9 @@ def _call(work: Callable[[T], object], task: T) -> None:
     except KeyboardInterrupt:
         # The terminal tells every process of the program; the first one answers.
         sys.exit(128 + signal.SIGINT)
+    except MerbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _how(code: int | None) -> str | None:

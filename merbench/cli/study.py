@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from merbench.studies.material import Material
     from merbench.studies.study import Worker
     from merbench.studies.study_cells import Cell, Unit
+    from merbench.studies.study_file import StudyFile
     from merbench.studies.study_status import Standing
 
 
@@ -73,22 +74,24 @@ def run(
     from merbench.studies.machine import Machine
     from merbench.studies.study import Worker
 
-    opened = _open(session, file, data)
     kept = Store(store.absolute())
     if not dry_run:
         kept.require_writable()
-    missing = [unit for cell in opened.cells for unit in cell.units if not _done(kept, unit)]
+    opened = _open(session, file, data, kept)
     if dry_run:
-        _dry_run(opened.cells, missing, as_json)
+        _dry_run(opened, kept, as_json)
         return
-    runner = _executor(session, executor, settings, jobs, kept.root)
     if executor == "local":
         threads = Machine.choose(device, threads, jobs).threads
-    elsewhere = _make(opened, missing, kept, runner, Worker(opened.material, kept.root, device, threads))
+    runner = _executor(session, executor, settings, jobs, kept.root)
+    if any(cell.pending for cell in opened.cells):
+        _tune(opened, kept, runner, jobs, device, threads)
+        opened = _open(session, file, data, kept, again=True)
+    elsewhere = _make(opened, kept, runner, Worker(opened.material, kept.root, device, threads))
     found = _report(opened, kept, jobs, as_json)
     if elsewhere:
         say(f"{elsewhere} runs went into another store: bring it here, then merbench store merge DIR --into {store}")
-    raise SystemExit(1 if any(s.failed for s in found) or elsewhere else 0)
+    raise SystemExit(1 if elsewhere or any(s.failed or s.errors or s.cell.pending for s in found) else 0)
 
 
 @command.command("status")
@@ -103,8 +106,8 @@ def status(session: Session, file: Path, data: Path | None, store: Path, as_json
     from merbench.results.claims import Claims
     from merbench.results.store import Store
 
-    opened = _open(session, file, data)
     kept = Store(store)
+    opened = _open(session, file, data, kept)
     mine = {unit.run_id for cell in opened.cells for unit in cell.units}
     held = [holder for name, holder in Claims(store).held().items() if name in mine]
     _report(opened, kept, len(held), as_json)
@@ -115,11 +118,16 @@ class Opened:
     """A study file with what it names."""
 
     file: Path
+    study: StudyFile
     material: Material
     cells: Sequence[Cell]
 
+    def missing(self, store: Store) -> list[Unit]:
+        """The runs that can be made and are not done."""
+        return [unit for cell in self.cells if not cell.pending for unit in cell.units if not _done(store, unit)]
 
-def _open(session: Session, file: Path, data: Path | None) -> Opened:
+
+def _open(session: Session, file: Path, data: Path | None, store: Store, again: bool = False) -> Opened:
     from merbench.studies.material import Material, Sources
     from merbench.studies.study_cells import lay_out
     from merbench.studies.study_file import read_study
@@ -127,11 +135,11 @@ def _open(session: Session, file: Path, data: Path | None) -> Opened:
     study = read_study(file)
     homes = tuple(home.absolute() for home in session.homes(data))
     material = Material(Sources(session.disabled, homes, tuple(study.vectors)), session.catalog)
-    cells = lay_out(study, material, say)
-    for corpus in material.corpora:
-        for note in corpus.notes:
-            say(f"note: {note}")
-    return Opened(file, material, cells)
+    told: list[str] = []
+    cells = lay_out(study, material, store, told.append)
+    for sentence in () if again else (*told, *(f"note: {note}" for corpus in material.corpora for note in corpus.notes)):
+        say(sentence)
+    return Opened(file, study, material, cells)
 
 
 def _done(store: Store, unit: Unit) -> bool:
@@ -151,12 +159,38 @@ def _executor(session: Session, name: str, settings: tuple[str, ...], jobs: int,
     return executor
 
 
-def _make(opened: Opened, missing: Sequence[Unit], store: Store, executor: Executor, worker: Worker) -> int:
+def _tune(opened: Opened, store: Store, executor: Executor, jobs: int, device: str, threads: int | None) -> None:
+    """Every search that is not over; where its workers died, once more."""
+    import time
+
+    from merbench.cli.study_progress import SearchProgress
+    from merbench.studies.study_tune import Tuner, standing
+
+    tuning = opened.study.tune
+    assert tuning is not None
+    tuner = Tuner(opened.material, tuning, store.root, device, threads)
+    searches = [cell for cell in opened.cells if cell.pending and cell.search and not cell.search.error]
+    with SearchProgress(f"{opened.file.stem} · tuning") as progress:
+        for _ in range(2):
+            # Whoever has nothing left to begin joins a search that is not over.
+            tasks = [(cell.dataset, cell.request) for _ in range(jobs) for cell in searches]
+            drawn = 0.0
+            for _ in executor(tuner, tasks) if tasks else ():
+                if time.monotonic() - drawn > 2:
+                    progress([standing(cell.request, cell.plan, tuning, store) for cell in searches])
+                    drawn = time.monotonic()
+            now = {id(cell): standing(cell.request, cell.plan, tuning, store) for cell in searches}
+            progress(list(now.values()))
+            searches = [cell for cell in searches if not (now[id(cell)].found or now[id(cell)].error)]
+
+
+def _make(opened: Opened, store: Store, executor: Executor, worker: Worker) -> int:
     """How many runs ended in another store."""
     from merbench.cli.study_progress import StudyProgress
     from merbench.studies.study import make
 
     total = sum(len(cell.units) for cell in opened.cells)
+    missing = opened.missing(store)
     elsewhere = 0
     with StudyProgress(opened.file.stem, total, {unit.run_id for unit in missing}, store) as progress:
         for ended in make(missing, executor, worker, store, worker.failed):
@@ -165,20 +199,23 @@ def _make(opened: Opened, missing: Sequence[Unit], store: Store, executor: Execu
     return elsewhere
 
 
-def _dry_run(cells: Sequence[Cell], missing: Sequence[Unit], as_json: bool) -> None:
-    lacking = {unit.run_id for unit in missing}
+def _dry_run(opened: Opened, store: Store, as_json: bool) -> None:
+    cells, lacking = opened.cells, {unit.run_id for unit in opened.missing(store)}
     if as_json:
         runs = [
             {"run_id": unit.run_id, "track": cell.track, "model": cell.label, "seed": unit.seed, "fold": unit.fold}
             for cell in cells
             for unit in cell.units
-            if unit.run_id in lacking
+            if unit.run_id in lacking and not cell.pending
         ]
-        show_json({"runs": runs})
+        tuned = [{"track": cell.track, "model": cell.label} for cell in cells if cell.pending]
+        show_json({"runs": runs, "after_tuning": tuned})
         return
-    rows = [(cell, len(cell.units), sum(unit.run_id in lacking for unit in cell.units)) for cell in cells]
+    rows = [(cell, len(cell.units), sum(cell.pending or unit.run_id in lacking for unit in cell.units)) for cell in cells]
     _show(("runs", "to make"), [(cell, (str(total), str(rest))) for cell, total, rest in rows])
-    say(f"{len(lacking)} runs would be made")
+    searches = [cell.search for cell in cells if cell.pending and cell.search]
+    first = f"{sum(s.wanted - s.finished for s in searches)} trials, then " if searches else ""
+    say(f"{first}{sum(rest for _, _, rest in rows)} runs would be made")
 
 
 def _report(opened: Opened, store: Store, at_once: int, as_json: bool) -> list[Standing]:
@@ -191,19 +228,29 @@ def _report(opened: Opened, store: Store, at_once: int, as_json: bool) -> list[S
     left = seconds_left(found, at_once)
     if as_json:
         fields = (*COUNTS, "seconds", "errors")
-        cells = [{"track": s.cell.track, "model": s.cell.label, **{f: getattr(s, f) for f in fields}} for s in found]
+        cells = [
+            {"track": s.cell.track, "model": s.cell.label, **{f: getattr(s, f) for f in fields}, "trials": _trials(s.cell)} for s in found
+        ]
         show_json({**totals, "seconds_left": left, "cells": cells})
         return found
-    _show(
-        (*COUNTS, "a run"),
-        [(s.cell, (*(str(getattr(s, how) or "–") for how in COUNTS), "–" if s.seconds is None else _time(s.seconds))) for s in found],
-    )
+    tuned = opened.study.tune is not None
+    rows = []
+    for s in found:
+        trials = [" / ".join(map(str, _trials(s.cell) or "–"))] if tuned else []
+        values = [*(str(getattr(s, how) or "–") for how in COUNTS), "–" if s.seconds is None else _time(s.seconds)]
+        rows.append((s.cell, [*trials, *values]))
+    _show((*(["trials"] if tuned else []), *COUNTS, "a run"), rows)
     for standing in found:
         for error in standing.errors:
             say(f"failed: {standing.cell.label} ({standing.cell.track}): {error}")
     rest = "" if left is None or not left else f"; about {_time(left)} left, {max(1, at_once)} at a time"
     say(", ".join(f"{n} {how}" for how, n in totals.items()) + rest)
     return found
+
+
+def _trials(cell: Cell) -> tuple[int, int] | None:
+    """Finished and wanted."""
+    return (cell.search.finished, cell.search.wanted) if cell.search else None
 
 
 def _show(columns: Sequence[str], rows: Sequence[tuple[Cell, Sequence[str]]]) -> None:

@@ -10,10 +10,13 @@ from merbench.cli.session import say
 from merbench.results.claims import Claims
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.progress import TaskID
 
     from merbench.results.store import Store
     from merbench.studies.study import Ended
+    from merbench.studies.study_tune import Standing
 
 
 class StudyProgress:
@@ -62,3 +65,27 @@ class StudyProgress:
 
 def _run(seed: int, fold: int | None) -> str:
     return f" · seed {seed}" if fold is None else f" · seed {seed} fold {fold}"
+
+
+class SearchProgress:
+    """A bar over the trials of all searches. Drawn when it is called."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.told = label, -1
+        self.bar, self.quiet = new_bar(auto_refresh=False)
+        self.task = self.bar.add_task(label, total=None)
+
+    def __enter__(self) -> SearchProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def __call__(self, searches: Sequence[Standing]) -> None:
+        finished, wanted = sum(s.finished for s in searches), sum(s.wanted for s in searches)
+        self.bar.update(self.task, completed=finished, total=wanted)
+        self.bar.refresh()
+        if self.quiet and finished != self.told:
+            say(f"{self.label} · {finished} of {wanted} trials")
+        self.told = finished

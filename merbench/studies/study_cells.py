@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from merbench.api import RequestError
 from merbench.engine.resolve import Plan, Request
 from merbench.host.catalog import unknown
 from merbench.results.spec import run_id
+from merbench.results.store import Store
 from merbench.studies.ablate import plans, variants
 from merbench.studies.material import Material
 from merbench.studies.study_file import Model, StudyFile, Track
+
+if TYPE_CHECKING:
+    from merbench.studies.study_tune import Standing
 
 SUBSETS = "all-subsets"
 """Among the ablations: every subset of the modalities."""
@@ -32,7 +36,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Cell:
-    """One model or variant on one track."""
+    """One model or variant on one track.
+
+    ``pending``: its settings, and so its runs, are known when a search is over. ``search``: where its own search stands.
+    """
 
     label: str
     dataset: str
@@ -40,6 +47,8 @@ class Cell:
     plan: Plan
     seeds: tuple[int, ...]
     tuned_by: Mapping[str, Any] | None = None
+    pending: bool = False
+    search: Standing | None = None
 
     @property
     def track(self) -> str:
@@ -54,11 +63,12 @@ class Cell:
         ]
 
 
-def lay_out(study: StudyFile, material: Material, tell: Callable[[str], None]) -> list[Cell]:
+def lay_out(study: StudyFile, material: Material, store: Store, tell: Callable[[str], None]) -> list[Cell]:
     """Every cell, track by track. RequestError for what no track allows; ``tell`` is told what was left out and why.
 
     A model that some of the tracks cannot feed is left out there. Floors are run with the first seed alone, as are models fitted in
-    closed form: other seeds would give the same numbers.
+    closed form: other seeds would give the same numbers. What is tuned has the settings that its search has found (``store`` tells), and
+    so have its variants.
     """
     declared = {a.name for model in study.models for a in material.catalog.recipe(model.name).ablations}
     _check_names(study.ablations, sorted(declared), "ablations of the study's models")
@@ -73,7 +83,7 @@ def lay_out(study: StudyFile, material: Material, tell: Callable[[str], None]) -
             except RequestError as error:
                 unfit.setdefault(model.name, []).append(str(error))
                 continue
-            cells += _cells(study, track, model, material, tell)
+            cells += _cells(study, track, model, material, store, tell)
         if len(cells) == here:  # the track itself is wrong, or of no use
             raise RequestError(unfit[study.models[0].name][-1])
         if study.floors:
@@ -84,7 +94,10 @@ def lay_out(study: StudyFile, material: Material, tell: Callable[[str], None]) -
             raise RequestError(reasons[0])
         for reason in reasons:
             tell(f"left out {name}: {reason}")
-    return list({cell.units[0].run_id: cell for cell in cells}.values())
+    first: dict[tuple[str, bool], Cell] = {}
+    for cell in cells:
+        first.setdefault((cell.units[0].run_id, cell.pending), cell)
+    return list(first.values())
 
 
 def _request(study: StudyFile, track: Track, model: Model, settings: Mapping[str, Any], ablations: tuple[str, ...] = ()) -> Request:
@@ -101,13 +114,29 @@ def _request(study: StudyFile, track: Track, model: Model, settings: Mapping[str
     )
 
 
-def _cells(study: StudyFile, track: Track, model: Model, material: Material, tell: Callable[[str], None]) -> Iterator[Cell]:
+def _cells(study: StudyFile, track: Track, model: Model, material: Material, store: Store, tell: Callable[[str], None]) -> Iterator[Cell]:
     recipe = material.catalog.recipe(model.name)
     seeds = tuple(study.seeds[:1] if recipe.floor or recipe.fits else study.seeds)
     common = {} if recipe.fits else study.settings
     request = _request(study, track, model, {**common, **model.settings})
     full = material.plan(track.dataset, request)
-    yield Cell(model.name, track.dataset, request, full, seeds)
+    search = None
+    if study.tune and not (recipe.floor or recipe.fits):
+        from merbench.studies.study_tune import fitting, standing  # imports optuna
+
+        search = standing(request, full, study.tune, store)
+    found = search.found if search else None
+    pending, tuned_by = search is not None and found is None, found.by if found else None
+
+    def cell(label: str, request: Request, plan: Plan, search: Standing | None = None) -> Cell:
+        if found:
+            request = replace(request, settings={**request.settings, **fitting(found.settings, full, plan)})
+            plan = material.plan(track.dataset, request)
+        return Cell(label, track.dataset, request, plan, seeds, tuned_by, pending, search)
+
+    yield cell(model.name, request, full, search)
+    if study.tune and study.tune.defaults and search:
+        yield Cell(f"{model.name} default", track.dataset, request, full, seeds)
     asked = study.ablations if model.ablations is None else model.ablations
     declared = [a.name for a in recipe.ablations]
     if model.ablations is not None:
@@ -116,7 +145,7 @@ def _cells(study: StudyFile, track: Track, model: Model, material: Material, tel
     requests = variants(recipe, names, tuple(full.streams), request, SUBSETS in asked)
     made, reasons = plans(requests, full, lambda request: material.plan(track.dataset, request))
     for name, plan in made.items():
-        yield Cell(f"{model.name} {name}", track.dataset, requests[name], plan, seeds)
+        yield cell(f"{model.name} {name}", requests[name], plan)
     for name, reason in reasons.items():
         tell(f"left out {model.name} {name}: {reason}")
 

@@ -14,6 +14,15 @@ In full::
     vectors = ["glove"]                              # as --vectors; the default is all in DATA/vectors
     thresholds = "fixed:0.5"                         # as --thresholds
 
+    [tune]                                           # search the settings of every model but floors first, on train and valid
+    trials = 30
+    budget_seconds = 3600
+    sampler = "tpe"                                  # as --sampler, --pruner, --seeds-per-trial and --storage of merbench tune
+    pruner = "median"
+    seeds_per_trial = 1
+    storage = "postgresql://user@host/db"
+    defaults = false                                 # run the models with their default settings too
+
     [[tracks]]
     dataset = "mosi"                                 # a track needs no more than this
     task = "sentiment"
@@ -26,7 +35,7 @@ In full::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
@@ -85,6 +94,18 @@ class Track(Config):
     allow_leak: bool = False
 
 
+class Tuning(Config):
+    """The search, the same for every model. ``defaults``: the untuned models are run too."""
+
+    trials: Annotated[int, Field(ge=1)] = 30
+    budget_seconds: Annotated[float, Field(gt=0)] | None = None
+    sampler: Literal["tpe", "random", "gp", "cmaes"] = "tpe"
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    seeds_per_trial: Annotated[int, Field(ge=1)] = 1
+    storage: str | None = None
+    defaults: bool = False
+
+
 class StudyFile(Config):
     """A validated STUDY.toml."""
 
@@ -96,6 +117,7 @@ class StudyFile(Config):
     settings: Settings = {}
     ablations: Ablations = []
     floors: bool = True
+    tune: Tuning | None = None
     vectors: list[str] = []
     thresholds: str = "fixed:0.5"
 

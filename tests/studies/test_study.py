@@ -68,7 +68,7 @@ def lay(tmp_path, home, catalog, store, monkeypatch):
     def lay(text: str = STUDY) -> Laid:
         (tmp_path / "S.toml").write_text(text)
         material = Material(Sources((), (home,), ()), catalog)
-        return Laid(lay_out(read_study(tmp_path / "S.toml"), material, lambda sentence: None), material, store, log)
+        return Laid(lay_out(read_study(tmp_path / "S.toml"), material, store, lambda sentence: None), material, store, log)
 
     return lay
 

@@ -24,9 +24,9 @@ def read(tmp_path):
 
 
 @pytest.fixture
-def cells(read, home, catalog):
+def cells(read, home, catalog, store):
     def cells(text: str, tell=lambda sentence: None):
-        return lay_out(read(text), Material(Sources((), (home,), ()), catalog), tell)
+        return lay_out(read(text), Material(Sources((), (home,), ()), catalog), store, tell)
 
     return cells
 

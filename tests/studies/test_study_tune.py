@@ -1,0 +1,45 @@
+"""A study that tunes first: equal searches, then runs with what they found."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import loads
+from tests.studies.conftest import STUDY
+
+TUNED = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace(
+    'models = ["late-fusion-dnn", "lmf", "tfn"]\nseeds = 3',
+    'models = [{ name = "tfn", ablations = ["no-products"] }]\nseeds = 2\ntune = { trials = 2, pruner = "none", defaults = true }',
+)
+
+
+@pytest.fixture
+def study(merbench, home, tmp_path):
+    (tmp_path / "S.toml").write_text(TUNED)
+    return lambda *words: merbench("study", words[0], "S.toml", "--data", str(home), *words[1:])
+
+
+def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, tmp_path):
+    before = loads(study("run", "--dry-run", "--json").stdout)
+    assert [r["model"] for r in before["runs"]] == ["tfn default"] * 2
+    assert [c["model"] for c in before["after_tuning"]] == ["tfn", "tfn no-products"]
+    assert not (tmp_path / "runs/runs").exists()
+    done = study("run", "--jobs", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {c["model"]: c for c in loads(done.stdout)["cells"]}
+    assert found["tfn"]["trials"] == [2, 2] and all(c["failed"] == c["waiting"] == 0 for c in found.values())
+    records = [json.loads(p.read_text()) for p in (tmp_path / "runs/runs").glob("*.json")]
+    tuned = [r for r in records if r["tuned_by"]]
+    assert {r["spec"]["variant"] for r in tuned} == {"", "no-products"} and {r["tuned_by"]["trials"] for r in tuned} == {2}
+    full, variant = (next(r["spec"]["train"] for r in tuned if r["spec"]["variant"] == v) for v in ("", "no-products"))
+    assert full == variant
+    again = study("run", "--json")
+    assert again.returncode == 0 and loads(again.stdout)["cells"] == loads(done.stdout)["cells"]
+    assert "trials" in study("status").stdout
+
+
+def test_status_counts_what_waits_for_its_search(study):
+    found = loads(study("status", "--json").stdout)
+    assert found["waiting"] == 6 and found["done"] == 0 and found["seconds_left"] is None
