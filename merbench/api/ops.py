@@ -36,6 +36,8 @@ def last_step(x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
 
 def compact(steps: Steps) -> Steps:
     """The same rows with their real steps first, in their order, and zeros after them."""
+    if not (steps.mask_BL[:, 1:] & ~steps.mask_BL[:, :-1]).any():  # they are first already, as those of feature streams always are
+        return Steps(torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0), steps.mask_BL)
     order_BL = (~steps.mask_BL).to(torch.uint8).argsort(dim=1, stable=True)
     mask_BL = steps.mask_BL.gather(1, order_BL)
     x_BLD = steps.x_BLD.gather(1, order_BL[..., None].expand_as(steps.x_BLD))

@@ -55,7 +55,8 @@ class UtteranceNets(nn.Module):
     def forward(self, parts: Mapping[Modality, Steps]) -> dict[Modality, Tensor]:
         h = {}
         for m, steps in complete(parts, self.widths).items():
-            dropped = Steps(self.dropout(steps.x_BLD), steps.mask_BL)
-            h_BH = self.read[m](dropped if m == "text" else masked_mean(*dropped))
+            # Of audio and video the mean is dropped from, not each of hundreds of steps.
+            x = Steps(self.dropout(steps.x_BLD), steps.mask_BL) if m == "text" else self.dropout(masked_mean(*steps))
+            h_BH = self.read[m](x)
             h[m] = torch.where(steps.mask_BL.any(1, keepdim=True), self.narrow[m](h_BH), 0.0)
         return h
