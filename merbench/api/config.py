@@ -55,3 +55,5 @@ class TrainConfig(Config):
     select: str = ""
     """Validation metric that chooses the epoch; empty = ``mae`` for a score, ``accuracy`` for a class, ``micro_f1`` for multilabel."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    stack: bool = False
+    """Seeds train together, their parameters stacked, where the model allows it: for GPUs, which one small model leaves idle."""

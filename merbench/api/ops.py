@@ -72,10 +72,9 @@ def soft_targets(y_B: Tensor, anchors_C: Tensor) -> Tensor:
     low_B, high_B = anchors_C[upper_B - 1], anchors_C[upper_B]
     share_B = (y_B - low_B) / (high_B - low_B)
     soft_BC = torch.zeros(len(y_B), len(anchors_C), dtype=y_B.dtype, device=y_B.device)
-    rows_B = torch.arange(len(y_B), device=y_B.device)
-    soft_BC[rows_B, upper_B - 1] = 1 - share_B
-    soft_BC[rows_B, upper_B] = share_B
-    return soft_BC
+    # Not in place, which seeds that train together could not do.
+    soft_BC = soft_BC.scatter(1, (upper_B - 1)[:, None], (1 - share_B)[:, None])
+    return soft_BC.scatter(1, upper_B[:, None], share_B[:, None])
 
 
 def read_out(logits_BC: Tensor, space: LabelSpace) -> Tensor:

@@ -106,7 +106,10 @@ class Objective(Protocol):
     def __init__(self, config: Config, context: Context, model: Model) -> None: ...
     def __call__(self, model: Model, batch: Batch, out: Output, at: Progress) -> Mapping[str, Tensor]: ...
     def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
-        """Called after each optimiser step, without gradients: moving averages, prototypes, queues."""
+        """Called after each optimiser step, without gradients: moving averages, prototypes, queues.
+
+        Leave it out where there is nothing to keep: with it, a batch that memory does not hold cannot be cut, nor seeds be stacked.
+        """
         ...
 
 

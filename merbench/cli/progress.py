@@ -76,6 +76,8 @@ class RunProgress:
             self.bar.update(self.task, description=self.now)
         elif event == "epoch":
             self.bar.update(self.task, description=f"{self.now} · {_epoch(info)}")
+        elif event == "alone":
+            say(f"{self.label}: trained one by one, because {info['why']}")
         elif event == "done":
             self._done(info)
         else:

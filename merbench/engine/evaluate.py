@@ -32,9 +32,14 @@ def predict(model: nn.Module, split: SplitData, space: LabelSpace, batch_size: i
     predictions = torch.cat(made).double().numpy()
     if len(predictions) != len(split):
         raise RunError(f"the model returned {len(predictions)} predictions for {len(split)} rows")
+    require_finite_predictions(predictions)
+    return predictions
+
+
+def require_finite_predictions(predictions: np.ndarray) -> None:
+    """RunError where one is not."""
     if not np.isfinite(predictions).all():
         raise RunError(f"{(~np.isfinite(predictions)).sum()} predictions are not finite; lower train.lr or set train.clip_norm")
-    return predictions
 
 
 def weights_digest(model: nn.Module) -> str:

@@ -1,11 +1,16 @@
-"""A problem -> a trained one: in closed form where the recipe says so, else by the training loop."""
+"""A problem -> a trained one: in closed form where the recipe says so, else by the training loop, alone or with other seeds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from merbench.api import RunError
 from merbench.engine.build import Problem
 from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.resolve import Plan
 from merbench.engine.splits import Fold
+from merbench.engine.stack import CannotStackError, Together, fit_stacked
 from merbench.engine.train import Fitted, Watch, fit
 
 
@@ -17,16 +22,23 @@ def learn(
         problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
         return Fitted()
     return fit(
-        problem.model,
-        problem.objectives,
-        problem.train,
-        problem.valid,
-        space=fold.space,
-        config=plan.train,
-        stages=plan.stages,
-        thresholds=plan.spec.thresholds,
-        seed=seed,
-        fold=fold.split.fold,
-        watch=watch,
-        checkpoint=checkpoint,
+        problem.model, problem.objectives, problem.train, problem.valid, seed=seed, watch=watch, checkpoint=checkpoint, **_how(plan, fold)
     )
+
+
+def learn_together(
+    plan: Plan, problems: Sequence[Problem], fold: Fold, seeds: Sequence[int], watch: Callable[[int, dict[str, Any]], None]
+) -> list[Fitted | RunError]:
+    """``learn`` for several seeds at once; in place of what a seed learned, the error it ended with.
+
+    CannotStackError, in a sentence, where they must learn one by one.
+    """
+    if plan.recipe.fits:
+        raise CannotStackError(f"model {plan.recipe.name} is fitted in closed form")
+    modules = [Together(problem.model, problem.objectives) for problem in problems]
+    return fit_stacked(modules, problems[0].train, problems[0].valid, seeds=seeds, watch=watch, **_how(plan, fold))
+
+
+def _how(plan: Plan, fold: Fold) -> dict[str, Any]:
+    thresholds = plan.spec.thresholds
+    return {"space": fold.space, "config": plan.train, "stages": plan.stages, "thresholds": thresholds, "fold": fold.split.fold}

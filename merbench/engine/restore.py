@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from merbench.results.spec import RunSpec
 
 
 def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
-    """The plan whose spec this is; on the same data its runs have the same ids. RequestError where that cannot be had here."""
+    """The plan whose spec this is; on the same data its runs have the same ids. RequestError where that cannot be had here.
+
+    Of a run that started from another's weights it lacks that start: ``restore`` needs none.
+    """
     settings: dict[str, Any] = dict.fromkeys(SINGLE)
     settings |= {slot: part.name for slot, part in spec.parts.items() if not slot.startswith("objective.")}
     settings["objective"] = [part.name for slot, part in spec.parts.items() if slot.startswith("objective.")]
@@ -47,6 +51,7 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         plan = resolve(request, catalog, corpus, lexicon)
     except RequestError as error:
         raise RequestError(f"the stored run of {name} cannot be made again with what is here: {error}") from error
+    plan = dataclasses.replace(plan, spec=plan.spec.model_copy(update={"init_from": spec.init_from}))
     if plan.spec != spec:
         changed = [field for field in RunSpec.model_fields if getattr(plan.spec, field) != getattr(spec, field)]
         raise RequestError(f"the stored run of {name} cannot be made again: its {', '.join(changed)} are others today; run the model anew")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -63,7 +64,7 @@ def fit(
         if saved and number < saved["stage"]:
             continue
         settings = TrainConfig(**{**config.model_dump(), **stage.settings})
-        score = _Score(valid, space, settings.select or default_metric(space.kind), thresholds)
+        score = Score(valid, space, settings.select, thresholds)
         loop = _Loop(model, objectives, train, score, settings, stage, number, seed, fold, fitted)
         if saved and number == saved["stage"]:
             loop.load(saved)
@@ -71,10 +72,11 @@ def fit(
     return fitted
 
 
-class _Score:
+class Score:
     """The selecting metric over all validation rows at once, never a mean of batch means; higher ``better`` is better."""
 
     def __init__(self, valid: SplitData, space: LabelSpace, metric: str, thresholds: str) -> None:
+        metric = metric or default_metric(space.kind)
         if metric not in METRICS or space.kind not in METRICS[metric].kinds:
             known = ", ".join(name for name, info in METRICS.items() if space.kind in info.kinds)
             raise RequestError(f"train.select={metric!r} is no metric of a {space.kind} task; there are: {known}")
@@ -84,17 +86,34 @@ class _Score:
         self.known = None if valid.known is None else valid.known.numpy()
 
     def __call__(self, model: nn.Module) -> float:
-        predictions = predict(model, self.valid, self.space)
+        return self.of(predict(model, self.valid, self.space))
+
+    def of(self, predictions: np.ndarray) -> float:
+        """nan where it is undefined."""
         cut = choose_thresholds(self.policy, self.target, predictions, self.known) if self.space.kind == "multilabel" else None
         value = evaluate(self.space, self.target, predictions, cut, self.known)[self.metric]
         return math.nan if value is None else value
+
+    def better(self, value: float) -> float:
+        """As a number of which the highest is best."""
+        return self.sign * value if math.isfinite(value) else -math.inf
+
+    def entry(self, stage: str, epoch: int, means: Mapping[str, float], value: float) -> dict[str, Any]:
+        """An epoch's entry of the history."""
+        return {"stage": stage, "epoch": epoch, "loss": dict(means), self.metric: value if math.isfinite(value) else None}
+
+
+def require_finite_losses(means: Mapping[str, float], epoch: int, stage: str) -> None:
+    """RunError that names a loss term which is not finite."""
+    if bad := [name for name, mean in means.items() if not math.isfinite(mean)]:
+        raise RunError(f"the loss term {bad[0]!r} is not finite in epoch {epoch} of stage {stage!r}; lower train.lr or set train.clip_norm")
 
 
 class _Loop:
     """One stage: its moving parts and the loop over them."""
 
     def __init__(
-        self, model: nn.Module, objectives: Mapping[str, nn.Module], train: SplitData, score: _Score, config: TrainConfig,
+        self, model: nn.Module, objectives: Mapping[str, nn.Module], train: SplitData, score: Score, config: TrainConfig,
         stage: Stage, number: int, seed: int, fold: int | None, fitted: Fitted,
     ) -> None:  # fmt: skip
         self.model, self.train, self.score, self.config, self.stage, self.number = model, train, score, config, stage, number
@@ -120,18 +139,12 @@ class _Loop:
             return
         while self.epoch < self.epochs and self.waited < self.config.patience:
             means = self._pass()
-            if bad := [name for name, value in means.items() if not math.isfinite(value)]:
-                raise RunError(
-                    f"the loss term {bad[0]!r} is not finite in epoch {self.epoch} of stage {self.stage.name!r}; lower train.lr or set "
-                    "train.clip_norm"
-                )
+            require_finite_losses(means, self.epoch, self.stage.name)
             scored = self.average.module if self.average else self.model
             value = self.score(scored)
-            entry = {"stage": self.stage.name, "epoch": self.epoch, "loss": means}
-            entry[self.score.metric] = value if math.isfinite(value) else None
-            self.fitted.history.append(entry)
-            watch(entry)
-            self._judge(self.score.sign * value if math.isfinite(value) else -math.inf, scored)
+            self.fitted.history.append(self.score.entry(self.stage.name, self.epoch, means, value))
+            watch(self.fitted.history[-1])
+            self._judge(self.score.better(value), scored)
             self.epoch += 1
             if checkpoint:
                 checkpoint.save(self.state)

@@ -57,7 +57,11 @@ def series(spec: RunSpec, contents: Mapping[str, str]) -> str:
 
 def _identity(spec: RunSpec) -> dict[str, Any]:
     """A field that came later is left out at its default, so that what was run before keeps its name."""
-    return spec.model_dump(mode="json", exclude=None if spec.init_from else {"init_from"})
+    plain = spec.model_dump(mode="json")
+    for owner, field in ((plain, "init_from"), (plain["train"], "stack")):
+        if not owner[field]:
+            del owner[field]
+    return plain
 
 
 def _digest(identity: Mapping[str, Any]) -> str:

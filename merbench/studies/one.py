@@ -5,7 +5,8 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,15 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from merbench.api import Corpus, MerbenchError, RequestError, Split
+from merbench.api import Corpus, MerbenchError, RequestError, RunError, Split
 from merbench.engine.build import Problem, build
 from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.encode import with_cached
 from merbench.engine.evaluate import predict, weights_digest
-from merbench.engine.learn import learn
+from merbench.engine.learn import learn, learn_together
 from merbench.engine.resolve import Plan
 from merbench.engine.restore import save
 from merbench.engine.splits import Fold
+from merbench.engine.stack import CannotStackError
 from merbench.engine.train import Fitted
 from merbench.results.claims import Claims
 from merbench.results.metrics import choose_thresholds, evaluate
@@ -32,8 +34,12 @@ from merbench.results.spec import run_id
 from merbench.results.store import Predictions, Store
 from merbench.studies.machine import Machine
 
+FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError)
+"""What a run may end with that is recorded; anything else is a fault of merbench or of a method."""
+
 Watch = Callable[[str, dict[str, Any]], None]
-"""Told what happens: ``run`` (seed, fold), ``epoch`` (an entry of the history), ``done`` (record, reused); and what ``encode`` tells."""
+"""Told what happens: ``run`` (seed, fold), ``epoch`` (an entry of the history), ``alone`` (why seeds are not stacked), ``done`` (record,
+reused, other_source); and what ``encode`` tells."""
 
 
 @dataclass
@@ -73,7 +79,7 @@ class Work:
             self.store.warnings += self.machine.cache.warnings
             self.machine.cache.warnings.clear()
 
-    def run(self, seed: int, split: Split, watch: Watch) -> Record:
+    def run(self, seed: int, split: Split, watch: Watch, notes: Sequence[str] = ()) -> Record:
         """Goes on from the run's checkpoint where it was interrupted. A run that fails has a record that says why.
 
         Of all processes that work on the store one makes the run; the others wait for it.
@@ -88,48 +94,69 @@ class Work:
                 claim.tell(about | ({"epoch": info["epoch"] + 1} if event == "epoch" else {}))
                 watch(event, info)
 
-            return self._run(seed, split, seen)
+            return self._run(seed, split, seen, notes)
 
-    def _run(self, seed: int, split: Split, watch: Watch) -> Record:
+    def _run(self, seed: int, split: Split, watch: Watch, notes: Sequence[str]) -> Record:
         watch("run", {"seed": seed, "fold": split.fold})
-        plan, machine, fold, clock = self.plan, self.machine, self.fold(split), time.perf_counter()
+        fold, clock = self.fold(split), time.perf_counter()
         common = self._common(seed, fold)
-        provenance = common["provenance"]
-        same = {"source": self.digest, "torch": torch.__version__} | {k: provenance[k] for k in ("device", "threads", "determinism")}
-        checkpoint = Checkpoint(self.store, common["run_id"], same)
+        checkpoint = self._checkpoint(common)
         try:
-            problem = build(plan, fold, seed, machine.device)
-            fitted = learn(plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint)
-            valid, test, thresholds, predictions = _score(plan, problem, fold)
+            problem = build(self.plan, fold, seed, self.machine.device)
+            fitted = learn(self.plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint)
+            seconds = time.perf_counter() - clock + checkpoint.spent
+            record = self._scored(problem, fitted, fold, seconds, {**common, "notes": [*notes, *_notes(fitted)]})
         except RequestError:
             raise
-        except (MerbenchError, RuntimeError, ValueError, FloatingPointError) as error:
+        except FAILURES as error:
             record = self.failed(seed, split, error)
-        else:
-            parameters, weights = list(problem.model.parameters()), weights_digest(problem.model)
-            seconds = round(time.perf_counter() - clock + checkpoint.spent, 3)
-            record = Record(
-                status="done",
-                metrics=Metrics(valid=valid, test=test),
-                thresholds=None if thresholds is None else thresholds.tolist(),
-                measured={m: dict(counted) for m, counted in problem.measured.items() if counted},
-                history=fitted.history,
-                best_epoch=fitted.best_epoch,
-                cost=Cost(
-                    seconds=seconds,
-                    gpu_seconds=seconds if machine.device.type == "cuda" else 0.0,
-                    peak_bytes=_peak(machine.device),
-                    parameters=sum(p.numel() for p in parameters),
-                    trainable=sum(p.numel() for p in parameters if p.requires_grad),
-                ),
-                weights_sha256=weights,
-                notes=_notes(fitted),
-                **common,
-            )
-            kept = save(plan, problem, weights) if self.keep_weights else None
-            self.store.put(record, self._predictions(fold, predictions), kept)
         checkpoint.remove()
         return record
+
+    def run_together(self, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
+        """Several seeds as one stack, or one by one where that cannot be; each bears an equal share of the time."""
+        with ExitStack() as claims:
+            for seed in sorted(seeds):
+                claims.enter_context(Claims(self.store.root).hold(self.name(seed, split)))
+            held = {} if self.force else {seed: self.store.get(self.name(seed, split)) for seed in seeds}
+            made = {seed: record for seed, record in held.items() if record and record.status == "done"}
+            rest = [seed for seed in seeds if seed not in made]
+            if rest:
+                made |= dict(zip(rest, self._stacked(rest, split, watch), strict=True))
+        return [made[seed] for seed in seeds]
+
+    def _stacked(self, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
+        fold, clock = self.fold(split), time.perf_counter()
+        problems: list[Problem] = []
+        for seed in seeds:
+            watch("run", {"seed": seed, "fold": split.fold})
+        try:
+            problems += [build(self.plan, fold, seed, self.machine.device) for seed in seeds]
+            learned = learn_together(self.plan, problems, fold, seeds, lambda seed, entry: watch("epoch", entry))
+        except RequestError:
+            raise
+        except torch.OutOfMemoryError:
+            alone = "memory does not suffice for all of them"
+        except (CannotStackError, *FAILURES) as error:
+            alone = str(error)
+        else:
+            share = (time.perf_counter() - clock) / len(seeds)
+            note = f"trained together with seeds {', '.join(map(str, seeds))}"
+            return [self._one_of(*one, split, share, note) for one in zip(seeds, problems, learned, strict=True)]
+        watch("alone", {"why": alone})
+        problems.clear()
+        return [self.run(seed, split, watch, [f"trained alone, not stacked: {alone}"]) for seed in seeds]
+
+    def _one_of(self, seed: int, problem: Problem, fitted: Fitted | RunError, split: Split, share: float, note: str) -> Record:
+        if isinstance(fitted, RunError):
+            return self.failed(seed, split, fitted)
+        fold = self.fold(split)
+        try:
+            return self._scored(problem, fitted, fold, share, {**self._common(seed, fold), "notes": [note]})
+        except RequestError:
+            raise
+        except FAILURES as error:
+            return self.failed(seed, split, error)
 
     def failed(self, seed: int, split: Split, error: Exception | str) -> Record:
         """Leaves the record of a run that failed."""
@@ -137,6 +164,37 @@ class Work:
         record = Record(status="failed", error=message, **self._common(seed, self.fold(split)))
         self.store.put(record)
         return record
+
+    def _scored(self, problem: Problem, fitted: Fitted, fold: Fold, seconds: float, common: dict[str, Any]) -> Record:
+        """Scored, and put into the store with its predictions and weights. ``seconds``: of training."""
+        clock = time.perf_counter()
+        valid, test, thresholds, predictions = _score(self.plan, problem, fold)
+        parameters, weights = list(problem.model.parameters()), weights_digest(problem.model)
+        seconds, device = round(seconds + time.perf_counter() - clock, 3), self.machine.device
+        record = Record(
+            status="done",
+            metrics=Metrics(valid=valid, test=test),
+            thresholds=None if thresholds is None else thresholds.tolist(),
+            measured={m: dict(counted) for m, counted in problem.measured.items() if counted},
+            history=fitted.history,
+            best_epoch=fitted.best_epoch,
+            cost=Cost(
+                seconds=seconds,
+                gpu_seconds=seconds if device.type == "cuda" else 0.0,
+                peak_bytes=_peak(device),
+                parameters=sum(p.numel() for p in parameters),
+                trainable=sum(p.numel() for p in parameters if p.requires_grad),
+            ),
+            weights_sha256=weights,
+            **common,
+        )
+        kept = save(self.plan, problem, weights) if self.keep_weights else None
+        self.store.put(record, self._predictions(fold, predictions), kept)
+        return record
+
+    def _checkpoint(self, common: dict[str, Any]) -> Checkpoint:
+        where = {key: common["provenance"][key] for key in ("device", "threads", "determinism")}
+        return Checkpoint(self.store, common["run_id"], {"source": self.digest, "torch": torch.__version__, **where})
 
     def _common(self, seed: int, fold: Fold) -> dict[str, Any]:
         plan, machine = self.plan, self.machine

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from merbench.api import Corpus, RequestError, Split
@@ -42,11 +43,21 @@ def run(
             store.checkpoint(work.name(seed, split)).unlink(missing_ok=True)
     if missing:
         work.encode(watch)
-    made = side_by_side(work, missing, jobs, watch) if jobs > 1 and len(missing) > 1 else (work.run(*one, watch) for one in missing)
-    for record in made:
+    for record in _made(work, missing, jobs, watch):
         watch("done", {"record": record, "reused": False, "other_source": False})
         records[record.run_id] = record
     return [records[work.name(*one)] for one in runs]
+
+
+def _made(work: Work, missing: Sequence[tuple[int, Split]], jobs: int, watch: Watch) -> Iterable[Record]:
+    if len(missing) > 1 and work.plan.train.stack:
+        by_fold: dict[int | None, list[tuple[int, Split]]] = {}
+        for seed, split in missing:
+            by_fold.setdefault(split.fold, []).append((seed, split))
+        return chain.from_iterable(work.run_together([seed for seed, _ in same], same[0][1], watch) for same in by_fold.values())
+    if len(missing) > 1 and jobs > 1:
+        return side_by_side(work, missing, jobs, watch)
+    return (work.run(*one, watch) for one in missing)
 
 
 def _splits(plan: Plan, folds: Sequence[int | None] | None) -> list[Split]:

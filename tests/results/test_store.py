@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +122,21 @@ def test_run_id_depends_on_everything_that_decides_the_numbers_and_on_nothing_el
     assert name() == name()
     changed = (name(data="y"), name(seed=1), name(fold=0), name(spec(train=TrainConfig(lr=2e-3))), name(spec(model="n")))
     assert len({name(), *changed}) == 6
+
+
+def test_fields_that_came_later_leave_the_ids_of_the_first_records():
+    """A published record of the first version, which knew neither ``init_from`` nor ``train.stack``."""
+    board = Path(__file__).parents[2] / "leaderboards" / "mosi-sentiment-standard" / "records" / "merclip.jsonl"
+    with board.open(encoding="utf-8") as lines:
+        published = json.loads(next(lines))
+    record = Record(**{name: value for name, value in published.items() if name in Record.model_fields})
+    assert run_id(record.spec, record.contents, record.seed, record.fold) == record.run_id
+    for other in (record.spec.model_copy(update={"init_from": "x"}), with_train(record.spec, stack=True)):
+        assert run_id(other, record.contents, record.seed, record.fold) != record.run_id
+
+
+def with_train(spec, **changes):
+    return spec.model_copy(update={"train": spec.train.model_copy(update=changes)})
 
 
 def test_canonical_json_ignores_order():

@@ -38,6 +38,3 @@ class Task(nn.Module):
     def forward(self, model: Model, batch: Batch, out: Output, at: Progress) -> Mapping[str, Tensor]:
         terms = task_loss(out.logits_BC, batch.target, batch.known, self.space, self.config.soft_weight, self.pos_weight_C)
         return {name: self.config.weight * term for name, term in terms.items()}
-
-    def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
-        """Nothing to keep up to date."""

@@ -1,0 +1,164 @@
+"""Seeds that train together learn what each learns alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from merbench.api import Output, RunError, Stage, TrainConfig
+from merbench.engine.build import build
+from merbench.engine.evaluate import predict
+from merbench.engine.learn import learn, learn_together
+from merbench.engine.resolve import Request, resolve
+from merbench.engine.splits import Fold
+from merbench.engine.stack import CannotStackError, Together, fit_stacked
+from merbench.engine.train import fit
+from merbench.results.store import Store
+from merbench.studies.run import run
+from merbench.testing import tiny
+from tests.engine.test_memory import Loss
+from tests.engine.test_train import L1, SPACE, split
+from tests.studies.conftest import MACHINE
+
+CPU = torch.device("cpu")
+SEEDS = [0, 3, 4]
+
+
+class Attending(nn.Module):
+    """Dropout of every kind that the parts use: a layer's, a function's, attention's."""
+
+    def __init__(self):
+        super().__init__()
+        self.widen = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3))
+        self.attention = nn.MultiheadAttention(8, 2, 0.2, batch_first=True)
+        self.out = nn.Linear(8, 1)
+        self.register_buffer("fixed_D", torch.ones(8))
+
+    def forward(self, batch):
+        x_BLD = self.widen(batch.inputs["audio"].x_BLD + torch.arange(3.0)[:, None])
+        x_BLD, _ = self.attention(x_BLD, x_BLD, x_BLD, key_padding_mask=torch.zeros(x_BLD.shape[:2], dtype=torch.bool), need_weights=False)
+        q_BHLE = x_BLD.unflatten(-1, (2, 4)).transpose(1, 2)
+        p = 0.2 if self.training else 0.0
+        x_BLD = x_BLD + F.scaled_dot_product_attention(q_BHLE, q_BHLE, q_BHLE, dropout_p=p).transpose(1, 2).flatten(2)
+        return Output(self.out(x_BLD.mean(1) + F.dropout(self.fixed_D, 0.5, self.training)))
+
+
+def attending(seed: int) -> Attending:
+    torch.manual_seed(seed)
+    return Attending()
+
+
+def test_losses_of_ten_steps_are_those_of_training_alone_dropout_included():
+    config = TrainConfig(epochs=5, batch_size=10, lr=0.01, clip_norm=0.1, patience=9)
+    rows, valid = {"space": SPACE, "config": config}, split(9, 1)
+    alone = []
+    for seed in SEEDS:
+        net = attending(seed)
+        alone.append((net, fit(net, {"task": Loss()}, split(20, 0), split(9, 1), seed=seed, **rows)))
+    modules = [Together(attending(seed), {"task": Loss()}) for seed in SEEDS]
+    more = {"stages": (Stage(),), "thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": lambda seed, entry: None}
+    together = fit_stacked(modules, split(20, 0), split(9, 1), **rows, **more)
+    for (net, fitted), module, mine in zip(alone, modules, together, strict=True):
+        assert mine.best_epoch == fitted.best_epoch
+        for a, b in zip(fitted.history, mine.history, strict=True):
+            assert a["loss"]["task.l1"] == pytest.approx(b["loss"]["task.l1"], abs=1e-5)
+            assert a["mae"] == pytest.approx(b["mae"], abs=1e-5)
+        a, b = (predict(made, valid, SPACE) for made in (net, module.model))
+        assert a.tolist() == pytest.approx(b.tolist(), abs=1e-5)
+
+
+def plan_of(catalog, model: str, **settings):
+    settings = {"train.epochs": 5, "train.batch_size": 6, "train.patience": 9, **settings}
+    return resolve(Request(model, settings=settings), catalog, tiny.corpus(), None)
+
+
+@pytest.mark.parametrize("model", ["merclip", "mult"])
+def test_real_methods_learn_the_same_together_as_alone(model, catalog, monkeypatch):
+    import merbench_baselines.mult
+
+    # As on a GPU, where the whole batch goes at once.
+    monkeypatch.setattr(merbench_baselines.mult, "by_length", lambda f, parts: f(dict(parts)))
+    parts = resolve(Request(model), catalog, tiny.corpus(), None).parts
+    settings = {f"{slot}.{f}": 0.0 for slot, part in parts.items() for f in type(part.config).model_fields if "dropout" in f}
+    plan = plan_of(catalog, model, **settings)
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    problems = [build(plan, fold, seed, CPU) for seed in SEEDS]
+    together = learn_together(plan, problems, fold, SEEDS, lambda seed, entry: None)
+    for seed, problem, mine in zip(SEEDS, problems, together, strict=True):
+        single = build(plan, fold, seed, CPU)
+        fitted = learn(plan, single, fold, seed)
+        for a, b in zip(fitted.history, mine.history, strict=True):
+            assert a["loss"] == pytest.approx(b["loss"], abs=1e-5)
+        assert mine.best_epoch == fitted.best_epoch
+        a, b = (predict(p.model, p.valid, SPACE) for p in (single, problem))
+        assert a.tolist() == pytest.approx(b.tolist(), abs=1e-4)
+
+
+class Scaled(nn.Module):
+    """One weight; it can be made to break."""
+
+    def __init__(self, start: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[start, -1.0, 0.5, 0.0]]))
+
+    def forward(self, batch):
+        return Output(batch.inputs["audio"].x_BLD[:, 0] @ self.weight.T)
+
+
+def test_each_seed_stops_by_itself_and_one_that_fails_leaves_the_others():
+    config = TrainConfig(epochs=30, batch_size=4, lr=0.3, patience=2, schedule="constant")
+    starts = [9.0, float("nan"), 1.0]
+    modules = [Together(Scaled(start), {"task": Loss()}) for start in starts]
+    more = {"stages": (Stage(),), "thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": lambda seed, entry: None}
+    first, failed, last = fit_stacked(modules, split(20, 0), split(9, 1), space=SPACE, config=config, **more)
+    assert isinstance(failed, RunError) and "'task.l1' is not finite in epoch 0" in str(failed)
+    for seed, start, mine, module in ((SEEDS[0], starts[0], first, modules[0]), (SEEDS[2], starts[2], last, modules[2])):
+        net = Scaled(start)
+        fitted = fit(net, {"task": Loss()}, split(20, 0), split(9, 1), space=SPACE, config=config, seed=seed)
+        assert len(mine.history) == len(fitted.history) and mine.best_epoch == fitted.best_epoch
+        assert torch.allclose(net.weight, module.model.weight, atol=1e-5)
+    assert len(first.history) != len(last.history)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "why"),
+    [
+        ("late-fusion-dnn", {}, "cannot be stacked"),
+        ("merclip", {"train.ema": 0.5}, "train.ema"),
+        ("merclip", {"train.schedule": "plateau"}, "plateau"),
+        ("ridge", {}, "closed form"),
+    ],
+)
+def test_what_cannot_be_stacked_is_trained_alone_and_told(model, settings, why, catalog, tmp_path):
+    plan = plan_of(catalog, model, **{"train.epochs": 2, **settings, "train.stack": True})
+    told = []
+    records = run(plan, tiny.corpus(), [0, 1], Store(tmp_path), MACHINE, watch=lambda event, info: told.append((event, info)))
+    assert [r.status for r in records] == ["done", "done"]
+    assert why in next(info["why"] for event, info in told if event == "alone")
+    assert all("trained alone, not stacked" in r.notes[0] for r in records)
+    alone = plan_of(catalog, model, **{"train.epochs": 2, **settings})
+    single = run(alone, tiny.corpus(), [0, 1], Store(tmp_path), MACHINE)
+    assert [r.weights_sha256 for r in records] == [r.weights_sha256 for r in single]
+    assert {r.run_id for r in records}.isdisjoint(r.run_id for r in single), "stacking is part of the spec"
+
+
+def test_a_stacked_study_is_recorded_seed_by_seed(catalog, tmp_path):
+    plan = plan_of(catalog, "merclip", **{"train.stack": True})
+    store = Store(tmp_path)
+    records = run(plan, tiny.corpus(), SEEDS, store, MACHINE)
+    assert [r.seed for r in records] == SEEDS and all(r.status == "done" for r in records)
+    assert all(r.notes == ["trained together with seeds 0, 3, 4"] for r in records)
+    assert len({r.weights_sha256 for r in records}) == 3
+    company = run(plan, tiny.corpus(), [3, 7], Store(tmp_path / "other"), MACHINE)
+    assert company[0].metrics.test["mae"] == pytest.approx(records[1].metrics.test["mae"], abs=1e-4)
+
+
+def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
+    more = {"thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": lambda seed, entry: None}
+    rows = {"space": SPACE, "config": TrainConfig(epochs=1)}
+    for objective, stages, why in ((L1(), (Stage(),), "state by batch"), (Loss(), (Stage(), Stage(name="b")), "several stages")):
+        modules = [Together(Scaled(1.0), {"task": objective}) for _ in SEEDS]
+        with pytest.raises(CannotStackError, match=why):
+            fit_stacked(modules, split(20, 0), split(9, 1), stages=stages, **rows, **more)
