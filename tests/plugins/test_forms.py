@@ -111,6 +111,16 @@ def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
     assert len(home(tmp_path).streams) == 7
 
 
+def test_data_show_tells_where_streams_came_from(put, tmp_path, merbench):
+    mmsa(tmp_path / "x.pkl")
+    put("mosi", tmp_path / "x.pkl")
+    done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), "--json", check=True)
+    (origin,) = loads(done.stdout)["sources"]
+    assert origin["files"]["x.pkl"]["sha256"] == hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
+    done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), check=True)
+    assert "from mmsa-pickle: x.pkl" in done.stdout and "10 of 10 rows, 0 refused" in done.stdout
+
+
 def test_a_published_file_is_told(put, tmp_path, monkeypatch):
     mmsa(tmp_path / "x.pkl")
     found = hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()

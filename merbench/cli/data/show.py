@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 @JSON
 @click.pass_obj
 def command(session: Session, name: str, data: Path | None, as_json: bool) -> None:
-    """Rows, splits, streams, lengths and missing values of a data set; where its law is known, the best score that anyone can reach.
+    """Rows, splits, streams, lengths, missing values and origin of a data set; where its law is known, the best score anyone can reach.
 
     \b
     Example: merbench data show sample
     """
+    from merbench.data.locate import find_folder
+    from merbench.data.manifest import read_manifest
+
     corpus = session.dataset(name, data)
     described = describe(corpus)
+    folder = find_folder(name, session.homes(data))
+    manifest = read_manifest(folder) if folder else None
+    described["sources"] = [origin.model_dump(mode="json") for origin in manifest.sources] if manifest else []
     if as_json:
         show_json(described)
         return
@@ -103,6 +109,10 @@ def _print(found: dict[str, Any]) -> None:
         fitted = f"{s['fitted_on_labels_of']:,} rows" if s["fitted_on_labels_of"] else "–"
         table.add_row(s["name"], s["kind"], width, f"{s['steps_median']:.0f}", str(s["steps_max"]), f"{s['missing']:,}", fitted)
     show(table)
+    for origin in found["sources"]:
+        files = ", ".join(f"{name} ({facts['bytes']:,} bytes, sha256 {facts['sha256'][:16]}...)" for name, facts in origin["files"].items())
+        counts = f"{origin['taken']:,} of {origin['rows']:,} rows, {len(origin['refused']):,} refused"
+        click.echo(f"from {origin['form']}: {files}; {counts}; {', '.join(origin['streams'])}")
     if found["optimum"]:
         table = Table(
             title="best possible on the test rows: scored (expected)",

@@ -4,8 +4,8 @@ from merbench.api import Component, hookimpl
 
 _SOURCE = (
     "{0} comes from the CMU-MultimodalSDK (github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK) or from MMSA (github.com/thuiar/MMSA), each "
-    "under its own terms. Make a feature folder of it, which is a dataset.toml, a label.csv and any number of .npz files, and put it "
-    "at $MERBENCH_DATA/{1}, or name its place with --data DIR."
+    "under its own terms. merbench data add {1} PATH takes it in any form that merbench list forms names; or make a feature folder of it "
+    "(a dataset.toml, a label.csv and any number of .npz files) at $MERBENCH_DATA/{1}, or name its place with --data DIR."
 )
 
 
