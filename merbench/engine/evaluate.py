@@ -42,10 +42,12 @@ def require_finite_predictions(predictions: np.ndarray) -> None:
         raise RunError(f"{(~np.isfinite(predictions)).sum()} predictions are not finite; lower train.lr or set train.clip_norm")
 
 
-def weights_digest(model: nn.Module) -> str:
-    """SHA-256 over every parameter and buffer, by name."""
+def weights_digest(model: nn.Module, without: tuple[str, ...] = ()) -> str:
+    """SHA-256 over every parameter and buffer, by name; ``without`` those whose names begin so."""
     digest = sha256()
     for name, tensor in sorted(model.state_dict().items()):
+        if name.startswith(without):
+            continue
         digest.update(name.encode() + str(tensor.dtype).encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -81,7 +81,10 @@ def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.devi
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RequestError(f"the weights {weights} cannot be loaded ({reason}); run again with --force") from error
-    if unexpected or set(missing) - _known_by_hash(plan, problem) or weights_digest(problem.model) != digest:
+    # A run that read the output of its frozen encoders from the cache had none of their tensors.
+    cached = tuple(f"encoders.{m}." for m in plan.streams if plan.parts[f"encoder.{m}"].fixed)
+    lacking = {name for name in missing if not name.startswith(cached)} - _known_by_hash(plan, problem)
+    if unexpected or lacking or digest not in (weights_digest(problem.model), weights_digest(problem.model, cached)):
         raise RequestError(
             f"the weights {weights} are not those of {plan.spec.model} as it is built here: its source, its pretrained files or the "
             "vocabulary have changed since; run again with --force"

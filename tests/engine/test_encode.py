@@ -15,13 +15,18 @@ import torch
 
 from merbench.api import RunError, Stream
 from merbench.data.cache import Cache
+from merbench.data.inputs import read_inputs
 from merbench.engine import encode
 from merbench.engine.build import build
+from merbench.engine.corrupt import Damage
 from merbench.engine.encode import encoded, fixed, with_cached
 from merbench.engine.resolve import Request, resolve
 from merbench.engine.splits import Fold
 from merbench.results.store import Store
+from merbench.studies.predict import apply
+from merbench.studies.robust import robust
 from merbench.studies.run import Machine, run
+from merbench.studies.trained import trained
 from merbench.testing import tiny
 from merbench_encoders.clip_text import ClipText
 from tests.clips import frame, tone, write_clip
@@ -181,3 +186,16 @@ def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):
     assert [child.exitcode for child in pair] == [0, 0]
     encoded(plan, "text", Cache(tmp_path / "alone"), CPU)
     assert files(tmp_path / "both") == files(tmp_path / "alone")
+
+
+def test_a_run_that_read_the_cache_is_applied_to_new_clips(catalog, towers, clips, tmp_path):
+    """Its model comes back with the towers, which read the clips themselves; the test rows as new clips are predicted as they were."""
+    plan = resolve(Request("merclip", settings=towers), catalog, clips, None)
+    store, machine = Store(tmp_path / "store"), Machine(CPU, 1, cache=Cache(tmp_path / "cache"))
+    records = run(plan, clips, [0], store, machine)
+    rows = plan.protocol.splits[0].test
+    paths = [Path(str(clips.streams["video.clip"].values[row])) for row in rows]
+    made = apply(plan, trained(plan, clips, records, store, machine), read_inputs(paths, []), CPU)
+    assert made.missing == ["text"] and set(made.contribution) == {"audio", "video"} and made.shares is not None
+    dropped = robust(plan, clips, records, store, machine, [(Damage("text", "drop"),)])[1]
+    np.testing.assert_allclose(made.prediction[0], dropped.scored[0].rows.prediction, atol=1e-5)
