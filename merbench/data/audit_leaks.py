@@ -31,7 +31,7 @@ TOO_GOOD = 0.9
 """A correlation with the labels that no linear probe of an honest stream should reach: people reach .82 on MOSI (Zadeh et al. 2017)."""
 ROWS, VIDEOS = 6, 20
 """A video with fewer rows says too little and is left out; with fewer such videos there is no telling."""
-FOLDS, PROBES = 10, 2
+FOLDS, PROBES = 10, 4
 """Folds of whole videos; divisions into folds whose predictions are averaged."""
 MOST, WIDEST = 6000, 500
 """Rows and dimensions that the probe sees at most."""
@@ -68,7 +68,7 @@ def voices(p_N: np.ndarray, t_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
     p, t = p_N - p_N.mean(), t_N - t_N.mean()
     pp, pt, tt = (np.bincount(video_N, product) for product in (p * p, p * t, t * t))
     tiny = 1e-9 * (pp.mean() + 1e-300)
-    well = np.arctanh(0.99 * pt / np.sqrt((pp + tiny) * (tt + 1e-9 * tt.mean())))
+    well = np.arctanh(0.999 * pt / np.sqrt((pp + tiny) * (tt + 1e-9 * tt.mean())))
     loud = 0.5 * np.log((pp + tiny) / np.bincount(video_N))
     well, loud = ((z - z.mean()) / (z.std() + 1e-12) for z in (well, loud))
     return np.stack([well, well + loud])

@@ -15,6 +15,7 @@ from merbench.data.add import add
 from merbench.data.folder import read_folder
 from merbench_datasets.csd import Csd, stream_name
 from merbench_datasets.csd_rows import Splits
+from tests.conftest import loads
 
 VIDEOS = ("a_x", "b", "c", "d")
 FOLDS = 'standard_train_fold = ["a_x", "d"]\nstandard_valid_fold = ["b"]\nstandard_test_fold = ["c"]\n'
@@ -114,6 +115,13 @@ def test_a_folder_becomes_a_data_set_cut_by_the_labels(sdk, tmp_path):
     assert any("steps lie in no utterance" in note for note in origin.notes)
 
 
+def test_the_form_is_recognised_and_the_data_set_runs(sdk, tmp_path, merbench):
+    done = merbench("data", "add", "--name", "mine", str(sdk.path), "--data", str(tmp_path), check=True)
+    assert "12 rows of csd = 12 taken over + 0 refused" in done.stderr
+    words = ("--dataset", "mine", "--model", "majority", "--task", "sentiment", "--seeds", "1", "--data", str(tmp_path), "--json")
+    assert loads(merbench("run", *words, check=True).stdout)["runs"][0]["status"] == "done"
+
+
 def test_pooled_or_aligned_to_the_words(sdk, tmp_path):
     put(tmp_path, sdk.path, "pooled", pool="mean")
     put(tmp_path, sdk.path, "aligned", align="words")
@@ -192,6 +200,29 @@ def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
         np.testing.assert_array_equal(old[one][0], new[one][0])
     with pytest.raises(DataError, match="add the labels first"):
         put(tmp_path, extra, "another", segments=str(segments))
+
+
+def test_an_interrupted_call_goes_on_to_the_same_bytes(sdk, tmp_path, monkeypatch):
+    sdk.facet["d"] = (np.zeros((30, 5)), sdk.facet["d"][1])
+    sdk.save()
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    put(whole, sdk.path)
+    plain, calls = Csd._features, []
+
+    def stops(self, *cut):
+        calls.append(cut)
+        if len(calls) in (5, 20):
+            raise KeyboardInterrupt
+        return plain(self, *cut)
+
+    monkeypatch.setattr(Csd, "_features", stops)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            put(broken, sdk.path)
+        assert not (broken / "mine").exists()
+    put(broken, sdk.path)
+    one, two = ({p.relative_to(f): p.read_bytes() for p in sorted(f.rglob("*")) if p.is_file()} for f in (whole, broken))
+    assert one == two and len(one) > 5
 
 
 @pytest.mark.parametrize(

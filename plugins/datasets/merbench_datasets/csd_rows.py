@@ -102,7 +102,7 @@ class Splits:
             if not modes:
                 continue
             try:
-                videos = ast.literal_eval(node.value)  # type: ignore[union-attr]
+                videos = ast.literal_eval(node.value)
             except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 videos = None
             if not isinstance(videos, list | tuple | set) or not all(isinstance(v, str) for v in videos):
