@@ -34,8 +34,8 @@ class Component:
     provides              fusion, model: the names it puts into ``aux`` (a model also ``steps`` where it fills them).
     min_modalities        fusion, model: it is refused with fewer; ``requires``: modalities it cannot do without.
     uses                  pretrained material it starts from: ``vectors`` (the run's word vectors), ``weights`` (then the factory has a
-                          static method ``pretrained(config) -> {name: sha256}``). Its content hash becomes part of the run's
-                          identity and of its track.
+                          static method ``pretrained(config) -> {name: sha256}``, and may have ``sources(config) -> {name: where
+                          from}`` for the record's provenance). Its content hash becomes part of the run's identity and of its track.
     version               encoder: a number, from 1, of what it computes. Its factory then has a static method ``fixed(config) -> bool``:
                           whether the output for a row depends on that row, the config and the pretrained files alone. Such output is
                           kept in the cache under this number; raise it when the same input would give another. 0 = never kept.

@@ -83,6 +83,13 @@ class Part:
         return found
 
     @property
+    def sources(self) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where they have one."""
+        tell = getattr(self.factory, "sources", None)
+        found: dict[str, str] = tell(self.config) if self.pretrained and tell else {}
+        return found
+
+    @property
     def fixed(self) -> bool:
         """Whether it is an encoder whose output for a row never changes, so that it may be kept (``engine/encode.py``)."""
         return self.component.version > 0 and bool(self.factory.fixed(self.config))

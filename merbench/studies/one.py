@@ -56,6 +56,8 @@ class Work:
 
     def __post_init__(self) -> None:
         self._folds: dict[int | None, Fold] = {}
+        # Before the cache takes the place of encoders: their weights are the run's all the same.
+        self._sources = {name: source for part in self.plan.parts.values() for name, source in part.sources.items()}
 
     @cached_property
     def digest(self) -> str:
@@ -211,7 +213,7 @@ class Work:
             "source_digest": self.digest,
             "caveat": plan.recipe.caveat,
             "tuned_by": None if self.tuned_by is None else dict(self.tuned_by),
-            "provenance": describe(str(machine.device), machine.threads, machine.determinism),
+            "provenance": {**describe(str(machine.device), machine.threads, machine.determinism), "weights": self._sources},
         }
 
     def _predictions(self, fold: Fold, predictions: np.ndarray) -> Predictions:

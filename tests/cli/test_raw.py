@@ -99,6 +99,7 @@ def test_raw_clips_from_a_folder_to_predictions(raw, towers, merbench, tmp_path)
         "label-clip",
     ]
     assert {name.partition(":")[0] for name in record["contents"]} == {"data", "clip", "transformers"}
+    assert set(record["provenance"]["weights"]) == set(record["contents"]) - {"data"}
     assert record["status"] == "done" and record["measured"]["audio"] == {"clips_without": 2.0}
 
     clips = [str(raw / "Raw" / "vid04" / f"{k}.mp4") for k in (1, 2)]

@@ -217,6 +217,7 @@ def test_clip_weights_have_a_digest(clip_file):
     want = {"clip:tiny-clip:tiny-clip.safetensors": hashlib.sha256(hashlib.sha256(clip_file.read_bytes()).digest()).hexdigest()}
     assert ClipText.pretrained(config) == ClipImage.pretrained(config) == LabelClip.pretrained(config) == want
     assert ClipText.pretrained(ClipText.Config(model="tiny-clip", pretrained=None)) == {}
+    assert ClipImage.sources(config) == {"clip:tiny-clip:tiny-clip.safetensors": "tiny-clip.safetensors (local)"}
 
 
 class Bomb:
@@ -287,6 +288,7 @@ def test_the_hubs_cache_is_read_without_a_network(offline, clip_file):
     file = repo / "snapshots" / "abc" / "open_clip_model.safetensors"
     file.write_bytes(clip_file.read_bytes())
     assert ClipText.pretrained(ClipText.Config()).keys() == {"clip:ViT-B-32:openai"}
+    assert ClipText.sources(ClipText.Config()) == {"clip:ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai@abc"}
     with pytest.raises(RequestError, match=r"open_clip_model\.safetensors cannot be loaded as ViT-B-32"):
         make(ClipText, TEXT)
 
@@ -342,7 +344,7 @@ def test_hf_weights_random_or_given(text_folder):
     config = HfText.Config(model=str(folder))
     files = [folder / "config.json", folder / "model.safetensors"]
     want = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files)).hexdigest()
-    assert HfText.pretrained(config) == {"transformers:bert": want}
+    assert HfText.pretrained(config) == {"transformers:bert": want} and HfText.sources(config) == {"transformers:bert": "bert (local)"}
     untrained = config.model_copy(update={"pretrained": "random"})
     assert HfText.pretrained(untrained) == {}
     files[1].unlink()

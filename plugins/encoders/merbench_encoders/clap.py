@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
 
 from merbench.api import ClipRows, Context, Steps, StreamSpec, TextRows, Tune
-from merbench_encoders.hf import HfConfig, hf_digest, load_net
+from merbench_encoders.hf import HfConfig, hf_digest, hf_source, load_net
 from merbench_encoders.sequence import sinusoids
 from merbench_encoders.tower import Tower
 from merbench_encoders.waves import Waves, wave_rows
@@ -59,6 +59,11 @@ class Clap(Tower):
     def pretrained(config: Config) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from."""
         return hf_digest(config, _INSTEAD)
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where there is one."""
+        return hf_source(config, _INSTEAD)
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""

@@ -14,7 +14,7 @@ from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import Tensor, nn
 
 from merbench.api import RequestError
-from merbench_encoders.hub import hub_file
+from merbench_encoders.hub import hub_file, origin
 from merbench_encoders.tower import TowerConfig, digest
 
 _OTHER_TOWERS = ("hf_model_name", "hf_tokenizer_name", "no_causal_mask", "embed_cls", "tokenizer_kwargs")
@@ -61,6 +61,12 @@ def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
     _architecture(config)
     path, _ = _weights(config, instead)
     return {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
+
+
+def clip_source(config: ClipConfig, instead: str) -> dict[str, str]:
+    """Name, as in ``clip_digest`` -> where the weights come from."""
+    path, _ = _weights(config, instead)
+    return {f"clip:{config.model}:{Path(str(config.pretrained)).name}": origin(path)} if path else {}
 
 
 def load_clip(config: ClipConfig, instead: str) -> nn.Module:

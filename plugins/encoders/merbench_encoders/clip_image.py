@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import ClipRows, Context, Decoded, Steps, StreamSpec, TextRows, Tune, read_frames
-from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_clip
+from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_clip
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
 
@@ -60,6 +60,11 @@ class ClipImage(Tower):
     def pretrained(config: Config) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from."""
         return clip_digest(config, _INSTEAD)
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where there is one."""
+        return clip_source(config, _INSTEAD)
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""

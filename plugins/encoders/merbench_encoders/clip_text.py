@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Context, Steps, StreamSpec, TensorRows, TextRows, Tokens
-from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_text
+from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_text
 from merbench_encoders.tower import Tower
 
 _INSTEAD = "use word vectors (--encoder text=word-vectors) or an untrained tower (--set encoder.text.pretrained=random)"
@@ -37,6 +37,11 @@ class ClipText(Tower):
     def pretrained(config: Config) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from."""
         return clip_digest(config, _INSTEAD)
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where there is one."""
+        return clip_source(config, _INSTEAD)
 
     def prepare(self, rows: TextRows) -> TensorRows:
         """Tokenise the split's texts."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
 from merbench.api import RequestError
-from merbench_encoders.hub import WEIGHTS, hub_folder
+from merbench_encoders.hub import WEIGHTS, hub_folder, origin
 from merbench_encoders.tower import TowerConfig, digest
 
 _LATER = ("pooler", "masked_spec_embed", "position_ids")  # tensors that checkpoints may lack: nothing here reads them
@@ -45,6 +45,11 @@ def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
     folder = find(config, instead)
     files = [folder / "config.json", *sorted({p for pattern in WEIGHTS for p in folder.glob(pattern)})]
     return {f"transformers:{Path(config.model).name}": digest(files)}
+
+
+def hf_source(config: HfConfig, instead: str) -> dict[str, str]:
+    """Name, as in ``hf_digest`` -> where the model comes from."""
+    return {} if config.pretrained == "random" else {f"transformers:{Path(config.model).name}": origin(find(config, instead))}
 
 
 def load_net(config: HfConfig, instead: str, kind: Any = AutoModel, **changes: Any) -> tuple[nn.Module, Path]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import ClipRows, Context, RequestError, Steps, StreamSpec, TextRows, masked_mean
-from merbench_encoders.hf import LayerConfig, hf_digest, hidden_state, load_hf
+from merbench_encoders.hf import LayerConfig, hf_digest, hf_source, hidden_state, load_hf
 from merbench_encoders.tower import Tower
 from merbench_encoders.waves import Waves, wave_rows
 
@@ -45,6 +45,11 @@ class HfAudio(Tower):
     def pretrained(config: Config) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from."""
         return hf_digest(config, _INSTEAD)
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where there is one."""
+        return hf_source(config, _INSTEAD)
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, TensorRows, TextRows, Tokens
-from merbench_encoders.hf import LayerConfig, hf_digest, hidden_state, load_hf
+from merbench_encoders.hf import LayerConfig, hf_digest, hf_source, hidden_state, load_hf
 from merbench_encoders.tower import Tower
 
 _INSTEAD = "use word vectors (--encoder text=word-vectors) or another model (--set encoder.text.model=FOLDER)"
@@ -51,6 +51,11 @@ class HfText(Tower):
     def pretrained(config: Config) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from."""
         return hf_digest(config, _INSTEAD)
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where there is one."""
+        return hf_source(config, _INSTEAD)
 
     def prepare(self, rows: TextRows) -> TensorRows:
         """Tokenise the split's texts."""

@@ -21,6 +21,15 @@ def _cached(repo: str, name: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
+def origin(path: Path) -> str:
+    """Where a file or folder comes from: ``repository@revision`` where it lies in the hub's cache, else its name here."""
+    parts = path.absolute().parts
+    if "snapshots" not in parts[1:-1]:
+        return f"{path.name} (local)"
+    at = parts.index("snapshots")
+    return f"{parts[at - 1].removeprefix('models--').replace('--', '/')}@{parts[at + 1]}"
+
+
 def _ask(repo: str, name: str) -> None:
     """Raise what the hub answers about a file, or TimeoutError. In a thread: no timeout of the client covers a dead name server."""
     answer: list[Exception | None] = []

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Context, LabelSpace, RequestError, check_label_vectors
-from merbench_encoders.clip import ClipConfig, clip_digest, joint_width, load_text
+from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_text
 from merbench_encoders.label_base import LabelTextConfig, LabelTexts
 from merbench_encoders.tower import keep_trained, prepare_training
 
@@ -48,6 +48,11 @@ class LabelClip(LabelTexts):
     def pretrained(config: Config) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from."""
         return clip_digest(config, _INSTEAD)
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where there is one."""
+        return clip_source(config, _INSTEAD)
 
     def _encode(self, space: LabelSpace) -> Tensor:
         ids_CL, length_C, _ = self.tokenizer(self.texts(space))
