@@ -47,15 +47,15 @@ def canonical(value: Any) -> str:
 
 def run_id(spec: RunSpec, contents: Mapping[str, str], seed: int, fold: int | None) -> str:
     """16 hex digits. ``contents``: content hashes of what the run reads (``data`` and each pretrained file by name)."""
-    return _digest({"spec": _identity(spec), "contents": dict(contents), "seed": seed, "fold": fold})
+    return _digest({"spec": identity(spec), "contents": dict(contents), "seed": seed, "fold": fold})
 
 
 def series(spec: RunSpec, contents: Mapping[str, str]) -> str:
     """16 hex digits for all runs of one spec on the same contents, whatever their seed and fold."""
-    return _digest({"spec": _identity(spec), "contents": dict(contents)})
+    return _digest({"spec": identity(spec), "contents": dict(contents)})
 
 
-def _identity(spec: RunSpec) -> dict[str, Any]:
+def identity(spec: RunSpec) -> dict[str, Any]:
     """A field that came later is left out at its default, so that what was run before keeps its name."""
     plain = spec.model_dump(mode="json")
     for owner, field in ((plain, "init_from"), (plain["train"], "stack")):

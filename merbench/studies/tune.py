@@ -26,7 +26,7 @@ from merbench.engine.splits import Fold
 from merbench.results.provenance import source_digest
 from merbench.results.store import Store
 from merbench.studies.machine import Machine
-from merbench.studies.one import score_valid
+from merbench.studies.one import FAILURES, score_valid
 from merbench.studies.tune_ledger import END, IMPOSSIBLE, LOST, PLANNED, SURPLUS, Ledger, Worker, end, enqueue_heir
 from merbench.studies.tune_methods import Numbered, pruner_of
 from merbench.studies.tune_space import settle
@@ -155,7 +155,7 @@ class _Searching:
             if default:
                 raise
             marks = {END: IMPOSSIBLE, "error": str(error)}
-        except (MerbenchError, RuntimeError, ValueError, FloatingPointError, MemoryError) as error:
+        except (*FAILURES, MemoryError) as error:
             marks = {END: str(error) if isinstance(error, MerbenchError) else f"{type(error).__name__}: {error}"}
             self.watch("failed", {"number": trial.number, "error": marks[END]})
         for name, mark in {"seconds": round(time.perf_counter() - clock, 3), **marks}.items():

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from merbench.api import RunError
 from merbench.engine.resolve import Plan, Request
 from merbench.results.metrics import METRICS, default_metric
-from merbench.results.spec import canonical
+from merbench.results.spec import canonical, identity
 from merbench.results.store import Store
 from merbench.studies.tune_ledger import END, PLANNED, Ledger
 from merbench.studies.tune_space import Space, fixed_by, space_of
@@ -135,7 +135,7 @@ def join(request: Request, plan: Plan, store: Store, search: Search) -> Joined:
 
 def study_name(plan: Plan, space: Space, search: Search) -> str:
     """Names everything that decides the search, and not how long it is: equal requests join one study."""
-    spec = plan.spec.model_dump(mode="json")
+    spec = identity(plan.spec)
     for key in space.ranges:
         slot, _, name = key.rpartition(".")
         del (spec["train"] if slot == "train" else spec["parts"][slot]["config"])[name]
