@@ -58,7 +58,7 @@ def damaged(
 def _drop(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Generator) -> Stream:
     length = stream.length.copy()
     length[rows[draw.random(len(rows)) < damage.strength]] = 0
-    return replace(stream, length=length)
+    return replace(stream, length=length, sha256="")
 
 
 def _mask(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Generator) -> Stream:
@@ -70,7 +70,7 @@ def _mask(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Gene
             words = str(values[row]).split()
             kept = [word for word, u in zip(words, draw.random(len(words)), strict=True) if u >= damage.strength]
             values[row], length[row] = " ".join(kept), bool(kept)
-        return replace(stream, values=values, length=length)
+        return replace(stream, values=values, length=length, sha256="")
     where_T, row_T = _steps(stream, rows)
     keep_T = draw.random(len(where_T)) >= damage.strength
     values = stream.values[where_T[keep_T]] if keep_T.any() else stream.values[:1]
