@@ -48,7 +48,7 @@ class FeatureRows(Rows):
 
     def __getitem__(self, rows_B: Tensor) -> Steps:
         x_BLD, mask_BL = gather(self.values, self.start_N, self.length_N, rows_B)
-        x_BLD = x_BLD.to(torch.float32).sub(self.mean_D).div_(self.scale_D)
+        x_BLD = x_BLD.to(torch.float32).sub_(self.mean_D).div_(self.scale_D)  # gathered, so a copy already
         return Steps(x_BLD.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0), mask_BL)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Array, DataError, Modality, Sink, as_text
+from merbench.api import Array, DataError, Modality, Sink, Source, as_text
 
 MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 FIELDS: dict[str, Modality] = {"text": "text", "audio": "audio", "vision": "video"}
@@ -21,6 +21,24 @@ def splits_of(found: Any, inner: type) -> dict[str, Any]:
     if not isinstance(found, dict):
         return {}
     return {MODES[key]: value for key, value in found.items() if isinstance(key, str) and key in MODES and isinstance(value, inner)}
+
+
+def lacks(source: Source, *keys: str) -> str:
+    """Why a source is no pickle whose splits are mappings with these keys; empty where it is."""
+    if source.pickle is None:
+        return "it is no pickle file"
+    splits = splits_of(source.pickle, dict)
+    if not splits:
+        return "it has no splits"
+    return next((f"a split has no {key}" for key in keys if any(key not in split for split in splits.values())), "")
+
+
+def three_splits(source: Source, inner: type) -> dict[str, Any]:
+    """train, valid and test; DataError where one is not there."""
+    splits = splits_of(source.pickle, inner)
+    if missing := {"train", "valid", "test"} - splits.keys():
+        raise DataError(f"{source.path} has no split {min(missing)!r}; give the whole file")
+    return splits
 
 
 def split_id(name: str) -> tuple[str, str]:

@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, Config, DataError, Sink, Source
-from merbench_datasets.common import FIELDS, block, last_step, numbers, sentiment, split_id, splits_of, texts, write_streams, write_tasks
+from merbench_datasets.common import (
+    FIELDS,
+    block,
+    lacks,
+    last_step,
+    numbers,
+    sentiment,
+    split_id,
+    texts,
+    three_splits,
+    write_streams,
+    write_tasks,
+)
 
 PUBLISHED = {
     "78e0f8b5ef8ff71558e7307848fc1fa929ecb078203f565ab22b9daab2e02524": "MOSI, unaligned",
@@ -36,18 +48,10 @@ class MmsaPickle:
         self.config = config
 
     def recognise(self, source: Source) -> str:
-        if source.pickle is None:
-            return "it is no pickle file"
-        splits = splits_of(source.pickle, dict)
-        if not splits:
-            return "it has no splits"
-        wanted = [key for key in ("id", "regression_labels") if any(key not in split for split in splits.values())]
-        return f"a split has no {wanted[0]}" if wanted else ""
+        return lacks(source, "id", "regression_labels")
 
     def convert(self, source: Source, sink: Sink) -> None:
-        splits = splits_of(source.pickle, dict)
-        if lacks := {"train", "valid", "test"} - splits.keys():
-            raise DataError(f"{source.path} has no split {min(lacks)!r}; give the whole file")
+        splits = three_splits(source, dict)
         known = PUBLISHED.get(sink.source(source.path))
         sink.note(f"this is the file that MMSA publishes ({known})" if known else "its SHA-256 is none of the four that MMSA publishes")
         parts = [_Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()]

@@ -14,15 +14,16 @@ from merbench_datasets.common import (
     block,
     cells,
     first_step,
+    lacks,
     last_step,
     numbers,
     sentiment,
     split_id,
-    splits_of,
     texts,
+    three_splits,
     write_streams,
     write_tasks,
-)  # fmt: skip
+)
 
 
 class MultPickle:
@@ -41,18 +42,10 @@ class MultPickle:
         self.config = config
 
     def recognise(self, source: Source) -> str:
-        if source.pickle is None:
-            return "it is no pickle file"
-        splits = splits_of(source.pickle, dict)
-        if not splits:
-            return "it has no splits"
-        wanted = [key for key in ("id", "labels") if any(key not in split for split in splits.values())]
-        return f"a split has no {wanted[0]}" if wanted else ""
+        return lacks(source, "id", "labels")
 
     def convert(self, source: Source, sink: Sink) -> None:
-        splits = splits_of(source.pickle, dict)
-        if lacks := {"train", "valid", "test"} - splits.keys():
-            raise DataError(f"{source.path} has no split {min(lacks)!r}; give the whole file")
+        splits = three_splits(source, dict)
         sink.source(source.path)
         fields = [name for name in FIELDS if all(name in split for split in splits.values())]
         names, labels, modes, rows = list[tuple[str, str]](), list[np.ndarray](), list[str](), list[tuple[dict[str, Array], int]]()

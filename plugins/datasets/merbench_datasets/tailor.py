@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, Config, DataError, Modality, Sink, Source
-from merbench_datasets.common import first_step, last_step, splits_of, write_streams
+from merbench_datasets.common import first_step, lacks, last_step, three_splits, write_streams
 
 _SOURCES: dict[str, Modality] = {"src-text": "text", "src-audio": "audio", "src-visual": "video"}
 _MARKS = ("<blank>", "<pad>", "<unk>", "<s>", "</s>")
@@ -30,17 +30,12 @@ class TailorPt:
         self.config = config
 
     def recognise(self, source: Source) -> str:
-        if source.pickle is None:
-            return "it is no torch file"
-        splits = splits_of(source.pickle, dict)
-        if not splits or any("tgt" not in split for split in splits.values()):
-            return "it has no splits with tgt"
+        if why := lacks(source, "tgt"):
+            return why
         return "" if isinstance(source.pickle.get("dict"), dict) else "it has no dict of label names"
 
     def convert(self, source: Source, sink: Sink) -> None:
-        splits = splits_of(source.pickle, dict)
-        if lacks := {"train", "valid", "test"} - splits.keys():
-            raise DataError(f"{source.path} has no split {min(lacks)!r}; give the whole file")
+        splits = three_splits(source, dict)
         sink.source(source.path)
         number = _labels(source)
         names = [name for name, _ in sorted(number.items(), key=lambda item: item[1])]
