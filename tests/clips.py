@@ -28,7 +28,7 @@ def number(image: np.ndarray) -> int:
 def write_clip(
     path: Path, frames: Sequence[np.ndarray] | None = None, wave: np.ndarray | None = None, *, rate: int = 16_000,
     times: Sequence[int] | None = None, rotation: int = 0, codec: str = "libx264", sound: str = "aac", layout: str = "mono",
-    movflags: str = "", gop: int = 12,
+    movflags: str = "", gop: int = 12, crf: int = 4,
 ) -> Path:  # fmt: skip
     """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``wave`` [channels, S] at ``rate``. Either may be left out."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def write_clip(
         video = audio = None
         if frames is not None:
             # Without reordered pictures the file says how long the last one is shown.
-            video = file.add_stream(codec, rate=RATE, options={"g": str(gop), "crf": "4", **({"bf": "0"} if times else {})})
+            video = file.add_stream(codec, rate=RATE, options={"g": str(gop), "crf": str(crf), **({"bf": "0"} if times else {})})
             video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
             if rotation:
                 video.set_display_rotation(rotation)
