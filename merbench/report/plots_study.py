@@ -57,6 +57,7 @@ def history(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byt
             steps.append(best)
         axes.step(range(len(steps)), steps, where="post", color="black", linewidth=1.2, label="best so far")
         axes.set_xlabel("trial")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(f"valid {metric}")
         axes.legend(frameon=False, fontsize=8)
 
@@ -72,6 +73,7 @@ def budget(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byte
         expected = best_of_n([worst if t.value is None else t.value for t in trials], higher_is_better)
         axes.plot(range(1, len(expected) + 1), expected, color="tab:blue", marker="o", markersize=3)
         axes.set_xlabel("trials")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(f"expected best valid {metric}")
 
     return _picture(draw)
@@ -102,6 +104,7 @@ def curves(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byte
                 colour = "black" if front else COLOURS[trial.state]
                 axes.plot(*zip(*trial.curve, strict=True), color=colour, alpha=1.0 if front else 0.45, linewidth=1.8 if front else 0.9)
         axes.set_xlabel("epoch (runs of one trial one after another)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(f"valid {metric}")
 
     return _picture(draw)
