@@ -1,0 +1,53 @@
+"""``merbench study`` as a user calls it."""
+
+from __future__ import annotations
+
+import pytest
+
+from merbench.studies import one
+from tests.conftest import loads
+from tests.studies.conftest import STUDY, home  # noqa: F401 - a fixture
+
+SMALL = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace('"late-fusion-dnn", "lmf", ', "")
+
+
+@pytest.fixture
+def study(merbench, home, tmp_path):  # noqa: F811
+    (tmp_path / "S.toml").write_text(SMALL)
+    return lambda *words: merbench("study", words[0], "S.toml", "--data", str(home), *words[1:])
+
+
+def test_dry_run_run_and_status(study, tmp_path):
+    planned = loads(study("run", "--dry-run", "--json").stdout)["runs"]
+    assert [(r["model"], r["seed"], r["fold"]) for r in planned] == [("tfn", seed, None) for seed in range(3)]
+    assert not (tmp_path / "runs").exists()
+    done = study("run", "--jobs", "2")
+    assert done.returncode == 0 and "3 done" in done.stderr and "tfn" in done.stdout
+    assert {p.stem for p in (tmp_path / "runs/runs").glob("*.json")} == {r["run_id"] for r in planned}
+    found = loads(study("status", "--json").stdout)
+    assert (found["done"], found["waiting"], found["seconds_left"]) == (3, 0, 0)
+    assert loads(study("run", "--dry-run", "--json").stdout)["runs"] == []
+
+
+def test_a_failed_run_ends_with_1_and_is_told(study, monkeypatch):
+    def learn(plan, problem, fold, seed, *more):
+        raise ArithmeticError("the loss is not finite")
+
+    monkeypatch.setattr(one, "learn", learn)
+    done = study("run", "--json")
+    assert done.returncode == 1 and loads(done.stdout)["failed"] == 3
+    assert done.stderr.count("the loss is not finite") >= 3 and "Traceback" not in done.stderr
+    assert "the loss is not finite" in study("status").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("run", "--executor", "lokal"), "did you mean 'local'"),
+        (("run", "--executor-set", "cpus=2"), "unknown setting 'cpus'"),
+        (("status", "--data", "nowhere"), "tiny"),
+    ],
+)
+def test_a_wrong_request_ends_with_2_in_one_sentence(study, words, sentence):
+    told = study(*words)
+    assert told.returncode == 2 and sentence in told.stderr and not told.stdout
