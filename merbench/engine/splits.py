@@ -96,6 +96,7 @@ class Fold:
     lexicon: Lexicon | None
     statistics: dict[Modality, Statistics] = field(init=False)
     context: Context = field(init=False)
+    opened: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         train = self.rows("train")
@@ -121,7 +122,8 @@ class Fold:
         return known
 
     def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
-        """A split with each encoder's ``prepare()`` applied."""
+        """A split with each encoder's ``prepare()`` applied; ``opened`` keeps the order in which they were asked for."""
+        self.opened.append(name)
         return self.of(self.streams, self.task, self.rows(name), encoders, device)
 
     def of(

@@ -54,14 +54,13 @@ def differences(base: Mapping[int, Scored], other: Mapping[int, Scored], metrics
     if not seeds:
         return {}
     rows = base[seeds[0]].rows
-    a = np.stack([other[s].rows.prediction for s in seeds])
-    b = np.stack([base[s].rows.prediction for s in seeds])
     found = {}
     for metric in metrics:
         pairs = [(other[s].metrics.get(metric), base[s].metrics.get(metric)) for s in seeds]
         if any(x is None or y is None for x, y in pairs):
             continue
         each = np.array([x - y for x, y in pairs if x is not None and y is not None])
+        a, b = (np.stack([side[s].taken(metric) for s in seeds]) for side in (other, base))
         interval = paired_interval(metric, rows.target, a, b, rows.videos)
         found[metric] = Difference(float(each.mean()), interval.low, interval.high, sign_flip(each.tolist()))
     return found

@@ -1,43 +1,132 @@
-"""Pictures, as SVG that is the same to the byte each time. The only file that imports matplotlib."""
+"""Pictures of a board, as SVG that is the same to the byte each time with one version of matplotlib (which stands in the file)."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 STYLE: Any = {"svg.hashsalt": "merbench", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
+CREATOR = f"merbench with matplotlib {matplotlib.__version__}"
+
+
+class Line(NamedTuple):
+    """One model: its score a seed, and the ends of the interval of their mean where there is one."""
+
+    values: Sequence[float]
+    ends: tuple[float, float] | None = None
+
+    @property
+    def mean(self) -> float:
+        return sum(self.values) / len(self.values)
+
+
+def svg(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": CREATOR})
+    return out.getvalue()
 
 
 def scores(
-    title: str, axis: str, models: Mapping[str, Sequence[float]], floors: Mapping[str, float], optimum: Mapping[str, float] | None = None
+    title: str, axis: str, models: Mapping[str, Line], floors: Mapping[str, float], optimum: Mapping[str, float] | None = None
 ) -> bytes:
-    """One line a model: every seed a dot, the mean a bar; floors as dashed lines, best possible scores as dotted ones.
-
-    ``models`` from best to worst: name -> one value a seed.
-    """
+    """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed, best possible scores dotted."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, 1.2 + 0.34 * len(models)), layout="constrained")
         axes = figure.subplots()
-        for line, values in enumerate(models.values()):
-            axes.scatter(values, [line] * len(values), s=18, alpha=0.5, color="tab:blue", linewidths=0, zorder=3)
-            axes.plot([sum(values) / len(values)] * 2, [line - 0.32, line + 0.32], color="black", linewidth=1.8, zorder=4)
-        axes.set_yticks(range(len(models)), list(models))
-        axes.set_ylim(len(models) - 0.4, -0.6)
-        for kind, lines, style in (("", floors, "--"), ("best given ", optimum or {}, ":")):
+        for at, line in enumerate(models.values()):
+            axes.scatter(line.values, [at] * len(line.values), s=16, alpha=0.45, color="tab:blue", linewidths=0, zorder=3)
+            if line.ends:
+                axes.plot(line.ends, [at, at], color="black", linewidth=1.2, zorder=4)
+            axes.plot([line.mean] * 2, [at - 0.3, at + 0.3], color="black", linewidth=1.8, zorder=5)
+        _names(axes, list(models))
+        for kind, lines, style, colour in (("", floors, "--", "tab:red"), ("best given ", optimum or {}, ":", "tab:green")):
             for at, (name, value) in enumerate(sorted(lines.items(), key=lambda item: item[1])):
-                axes.axvline(value, color="tab:red" if not kind else "tab:green", linestyle=style, linewidth=1)
-                axes.annotate(
-                    kind + name, (value, 1), (2, 2 + 10 * (at % 3)), xycoords=("data", "axes fraction"), textcoords="offset points",
-                    fontsize=8, color="tab:red" if not kind else "tab:green",
-                )  # fmt: skip
+                axes.axvline(value, color=colour, linestyle=style, linewidth=1)
+                place: Any = {"xy": (value, 1), "xytext": (2, 2 + 10 * (at % 3)), "xycoords": ("data", "axes fraction")}
+                axes.annotate(kind + name, **place, textcoords="offset points", fontsize=8, color=colour)
         axes.set_xlabel(axis)
         axes.set_title(title, fontsize=10, loc="left", pad=36)
-        axes.grid(axis="x", alpha=0.25)
-        out = io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": "merbench"})
-    return out.getvalue()
+        return svg(figure)
+
+
+def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float, Line]]) -> bytes:
+    """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, 4.2), layout="constrained")
+        axes = figure.subplots()
+        for name, (cost, line) in models.items():
+            if line.ends:
+                axes.plot([cost, cost], line.ends, color="black", linewidth=1, zorder=3)
+            axes.scatter([cost], [line.mean], s=28, color="tab:blue", zorder=4)
+            axes.annotate(name, (cost, line.mean), (5, 4), textcoords="offset points", fontsize=8)
+        axes.set_xscale("log")
+        axes.set_xlabel(across)
+        axes.set_ylabel(axis)
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.grid(alpha=0.25)
+        return svg(figure)
+
+
+def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, bool]]) -> bytes:
+    """Differences from a full model: ``rows``: variant -> mean, low, high, whether it is significant (then filled)."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, 1.1 + 0.34 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        for at, (mean, low, high, significant) in enumerate(rows.values()):
+            axes.plot([low, high], [at, at], color="tab:blue", linewidth=1.6)
+            axes.scatter([mean], [at], s=34, zorder=3, color="tab:blue" if significant else "white", edgecolors="tab:blue")
+        _names(axes, list(rows))
+        axes.axvline(0, color="black", linewidth=1)
+        axes.set_xlabel(axis)
+        axes.set_title(title, fontsize=10, loc="left")
+        return svg(figure)
+
+
+def learning(title: str, axis: str, models: Mapping[str, Sequence[Sequence[float]]]) -> bytes:
+    """Validation score by epoch, a panel a model and a line a run."""
+    with matplotlib.rc_context(STYLE):
+        wide = min(4, len(models))
+        high = -(-len(models) // wide)
+        figure = Figure(figsize=(2.6 * wide + 0.6, 1.9 * high + 0.5), layout="constrained")
+        grid = figure.subplots(high, wide, squeeze=False, sharey=True)
+        for axes, (name, runs) in zip(grid.flat, models.items(), strict=False):
+            for values in runs:
+                axes.plot(range(1, len(values) + 1), values, color="tab:blue", alpha=0.45, linewidth=0.9)
+            axes.set_title(name, fontsize=8, loc="left")
+            axes.grid(alpha=0.25)
+        for axes in list(grid.flat)[len(models) :]:
+            axes.set_axis_off()
+        figure.supxlabel("epoch", fontsize=9)
+        figure.supylabel(axis, fontsize=9)
+        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+        return svg(figure)
+
+
+def calibration(title: str, models: Mapping[str, Sequence[tuple[float, float]]]) -> bytes:
+    """Mean target against mean prediction of equally large groups of rows, by predicted score; a calibrated model lies on the diagonal."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for name, points in models.items():
+            axes.plot([p for p, _ in points], [y for _, y in points], marker="o", markersize=4, label=name)
+        ends = [v for points in models.values() for pair in points for v in pair]
+        axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color="black", linewidth=1, linestyle=":")
+        axes.set_xlabel("mean prediction")
+        axes.set_ylabel("mean target")
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.legend(fontsize=8, frameon=False)
+        axes.grid(alpha=0.25)
+        return svg(figure)
+
+
+def _names(axes: Axes, names: Sequence[str]) -> None:
+    """One horizontal line a name, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="x", alpha=0.25)

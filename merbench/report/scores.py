@@ -12,7 +12,7 @@ import numpy as np
 from merbench.api.config import Config
 from merbench.api.types import SpaceKind
 from merbench.report.cache import Cache, version
-from merbench.report.entries import Board, Entry
+from merbench.report.entries import Board, Entry, flatten
 from merbench.report.paired import differences
 from merbench.report.source import Source
 from merbench.report.stats import Interval, Summary, holm, interval, significant, summarise
@@ -26,14 +26,23 @@ RULE = (
 )
 
 
-class Standing(Config):
-    """``rank`` of a row, and the test that decided it: ``difference`` (mean, low, high) from the best row of the group ``against``."""
+class Comparison(Config):
+    """A row less the row ``against`` it: ``difference`` (mean, low, high), sign-flip ``p``, and ``p_holm`` corrected."""
 
-    rank: int
     against: str = ""
     difference: tuple[float, float, float] | None = None
     p: float | None = None
     p_holm: float | None = None
+
+    @property
+    def significant(self) -> bool:
+        return self.difference is not None and self.p_holm is not None and significant(Interval(*self.difference), self.p_holm)
+
+
+class Standing(Comparison):
+    """``rank`` of a row, and the test that decided it: against the best row of its group."""
+
+    rank: int = 0
 
 
 class RowScores(Config):
@@ -51,12 +60,15 @@ class RowScores(Config):
 
 
 class BoardScores(Config):
-    """``optimum``: what is given -> metric -> the best possible score on these rows, where the law of the data is known."""
+    """``floors``: models that are floors. ``ablations``: each variant against its full model. ``optimum``: what is given -> metric -> the
+    best possible score on these rows, where the law of the data is known.
+    """
 
     metric: str
     rows: dict[str, RowScores]
     floors: list[str]
     standings: dict[str, Standing]
+    ablations: dict[str, Comparison] = {}
     optimum: dict[str, dict[str, float]] = {}
 
     @property
@@ -77,15 +89,16 @@ def score(board: Board, source: Source, cache: Cache, optimum: Mapping[str, Mapp
     entries = {e.name: e for e in board.entries if e.name in found}
     ordered = ranked({name: found[name].summary for name, e in entries.items() if not e.floor and not e.variant}, metric)
 
-    def compare(leader: str, other: str) -> Standing:
-        key = sha256(f"{keys[leader]} {keys[other]} {metric}".encode()).hexdigest()
-        return cache.get(key, Standing, lambda: _paired(entries[leader], entries[other], source, metric))
+    def compare(base: str, other: str) -> Comparison:
+        key = sha256(f"{keys[base]} {keys[other]} {metric}".encode()).hexdigest()
+        return cache.get(key, Comparison, lambda: _paired(entries[base], entries[other], source, metric))
 
     return BoardScores(
         metric=metric,
         rows={name: found[name] for name in ranked({n: found[n].summary for n in found}, metric)},
-        floors=[name for name, e in entries.items() if e.floor],
+        floors=sorted({e.first.spec.model for e in entries.values() if e.floor}),
         standings=standings(ordered, compare),
+        ablations=ablations(list(entries.values()), compare),
         optimum={k: dict(v) for k, v in (optimum or {}).items()},
     )
 
@@ -101,7 +114,7 @@ def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: str) -> list[
     return sorted(summaries, key=key)
 
 
-def standings(ordered: Sequence[str], compare: Callable[[str, str], Standing]) -> dict[str, Standing]:
+def standings(ordered: Sequence[str], compare: Callable[[str, str], Comparison]) -> dict[str, Standing]:
     """``RULE``. ``ordered`` from best to worst; ``compare(leader, other)`` -> the uncorrected test between the two."""
     found: dict[str, Standing] = {}
     start = 0
@@ -109,23 +122,49 @@ def standings(ordered: Sequence[str], compare: Callable[[str, str], Standing]) -
         leader, below = ordered[start], ordered[start + 1 :]
         tests = [compare(leader, name) for name in below]
         adjusted = holm([math.nan if t.p is None else t.p for t in tests])
-        found[leader] = found.get(leader, Standing(rank=0)).model_copy(update={"rank": start + 1})
+        found[leader] = found.get(leader, Standing()).model_copy(update={"rank": start + 1})
         following = len(ordered)
         for at, (name, test, p) in enumerate(zip(below, tests, adjusted, strict=True), start + 1):
-            found[name] = test.model_copy(update={"rank": start + 1, "against": leader, "p_holm": None if math.isnan(p) else float(p)})
-            if test.difference and significant(Interval(*test.difference), p):
+            found[name] = Standing(**_corrected(test, leader, p).model_dump(), rank=start + 1)
+            if found[name].significant:
                 following = at
                 break
         start = following
     return found
 
 
-def _paired(leader: Entry, other: Entry, source: Source, metric: str) -> Standing:
-    found = differences(by_seed(leader.records, source), by_seed(other.records, source), [metric]).get(metric)
+def ablations(entries: Sequence[Entry], compare: Callable[[str, str], Comparison]) -> dict[str, Comparison]:
+    """Each variant against the full model whose settings differ least from its own; Holm's correction over a model's variants."""
+    found: dict[str, Comparison] = {}
+    for model in sorted({e.first.spec.model for e in entries if e.variant}):
+        full = [e for e in entries if e.first.spec.model == model and not e.variant]
+        variants = [e for e in entries if e.first.spec.model == model and e.variant]
+        if not full:
+            continue
+        bases = [min(full, key=lambda e, v=v: (_apart(e, v), e.name)).name for v in variants]  # type: ignore[misc]
+        tests = [compare(base, v.name) for base, v in zip(bases, variants, strict=True)]
+        adjusted = holm([math.nan if t.p is None else t.p for t in tests])
+        for v, base, test, p in zip(variants, bases, tests, adjusted, strict=True):
+            found[v.name] = _corrected(test, base, p)
+    return found
+
+
+def _apart(a: Entry, b: Entry) -> int:
+    """In how many settings two specs differ."""
+    one, other = (flatten(e.first.spec.model_dump(mode="json")) for e in (a, b))
+    return sum(one.get(key) != other.get(key) for key in one.keys() | other.keys())
+
+
+def _corrected(test: Comparison, against: str, p: float) -> Comparison:
+    return test.model_copy(update={"against": against, "p_holm": None if math.isnan(p) else float(p)})
+
+
+def _paired(base: Entry, other: Entry, source: Source, metric: str) -> Comparison:
+    found = differences(by_seed(base.records, source), by_seed(other.records, source), [metric]).get(metric)
     if found is None:
-        return Standing(rank=0)
+        return Comparison()
     ends = None if math.isnan(found.low) else (found.mean, found.low, found.high)
-    return Standing(rank=0, difference=ends, p=None if math.isnan(found.p) else found.p)
+    return Comparison(difference=ends, p=None if math.isnan(found.p) else found.p)
 
 
 def _key(entry: Entry, source: Source) -> str:
@@ -145,5 +184,8 @@ def _row(entry: Entry, source: Source, kind: SpaceKind) -> RowScores:
         if not math.isnan(ends.low):
             intervals[metric] = (ends.low, ends.high)
     return RowScores(
-        seeds={seed: dict(s.metrics) for seed, s in scored.items()}, intervals=intervals, rows=len(first.ids), videos=len(set(first.videos))
+        seeds={seed: dict(sorted(s.metrics.items())) for seed, s in scored.items()},
+        intervals=intervals,
+        rows=len(first.ids),
+        videos=len(set(first.videos)),
     )

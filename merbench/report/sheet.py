@@ -12,7 +12,7 @@ from merbench.report.scores import RULE, BoardScores
 from merbench.report.tables import Cell, Column, Row, metric_columns
 from merbench.results.metrics import METRICS, headline
 
-ABLATIONS, FLOORS, OPTIMUM = "ablations", "floors", "best possible, given"
+ABLATIONS, FLOORS, OPTIMUM, CLAIMS = "ablations", "floors", "best possible, given", "claims of "
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def sheet(board: Board, scores: BoardScores, *, every_metric: bool = False, vari
     rows += [Row(given, {m: Cell(v) for m, v in best.items()}, OPTIMUM) for given, best in scores.optimum.items()]
     for claim in claims:
         rows += [Row(name, {m: Cell(v) for m, v in said.items()}, claim_group(claim)) for name, said in claim.scores.items()]
-    told = (*notes(board, scores), *(f"claims of {c.by}: {c.source}; {c.note}" for c in claims))
+    told = (*notes(board, scores), *(f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in claims))
     return Sheet(board.track.title, columns, tuple(rows), told)
 
 
 def claim_group(claim: Published) -> str:
-    return f"claims of {claim.by}, not ranked"
+    return f"{CLAIMS}{claim.by}, not ranked"
 
 
 def notes(board: Board, scores: BoardScores) -> list[str]:

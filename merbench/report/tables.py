@@ -153,7 +153,7 @@ def _defined(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)
 
 
-def _number(value: float, column: Column) -> str:
+def number(value: float, column: Column) -> str:
     return f"{value * column.scale:z.{column.digits}f}"
 
 
@@ -163,11 +163,11 @@ def _text(cell: Cell | str, column: Column) -> str:
         return cell or MISSING
     if not _defined(cell.mean):
         return MISSING
-    text = _number(cell.mean, column)
+    text = number(cell.mean, column)
     if _defined(cell.sd):
-        text += f" ± {_number(cell.sd, column)}"
+        text += f" ± {number(cell.sd, column)}"
     if _defined(cell.low) and _defined(cell.high):
-        text += f" [{_number(cell.low, column)}, {_number(cell.high, column)}]"
+        text += f" [{number(cell.low, column)}, {number(cell.high, column)}]"
     return text
 
 
@@ -179,7 +179,7 @@ def best(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str]:
             cells = [row.cells.get(key) for row in rows if not row.group]
             means = [cell.mean for cell in cells if isinstance(cell, Cell) and _defined(cell.mean)]
             if column.best and len(means) > 1:
-                found[key] = _number(max(means) if column.best == "highest" else min(means), column)
+                found[key] = number(max(means) if column.best == "highest" else min(means), column)
     return found
 
 
@@ -187,7 +187,7 @@ def shown(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> tuple[
     """The text of a cell and whether it is bold."""
     cell = row.cells.get(key, "")
     mean = cell.mean if isinstance(cell, Cell) else None
-    return _text(cell, column), not row.group and _defined(mean) and _number(mean, column) == bold.get(key)
+    return _text(cell, column), not row.group and _defined(mean) and number(mean, column) == bold.get(key)
 
 
 def _styled(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> Text:

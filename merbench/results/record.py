@@ -70,6 +70,8 @@ class Record(Config):
     history: list[dict[str, Any]] = []
     """One entry an epoch: stage, epoch, mean of each loss term, the selecting validation metric."""
     best_epoch: int | None = None
+    reads: list[str] = []
+    """The order of events, as observed where rows are read: ``train``, ``valid``, ``trained`` (no weight changes after), ``test``."""
     cost: Cost | None = None
     weights_sha256: str | None = None
     """Of the trained weights: equal specs, seeds, devices and thread counts give equal weights."""

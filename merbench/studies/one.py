@@ -101,13 +101,14 @@ class Work:
     def _run(self, seed: int, split: Split, watch: Watch, notes: Sequence[str]) -> Record:
         watch("run", {"seed": seed, "fold": split.fold})
         fold, clock = self.fold(split), time.perf_counter()
+        fold.opened.clear()
         common = self._common(seed, fold)
         checkpoint = self._checkpoint(common)
         try:
             problem = build(self.plan, fold, seed, self.machine.device)
             fitted = learn(self.plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint)
             seconds = time.perf_counter() - clock + checkpoint.spent
-            record = self._scored(problem, fitted, fold, seconds, {**common, "notes": [*notes, *_notes(fitted)]})
+            record = self._scored(problem, fitted, fold, seconds, {**common, **_trained(fold), "notes": [*notes, *_notes(fitted)]})
         except RequestError:
             raise
         except FAILURES as error:
@@ -129,6 +130,7 @@ class Work:
 
     def _stacked(self, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
         fold, clock = self.fold(split), time.perf_counter()
+        fold.opened.clear()
         problems: list[Problem] = []
         for seed in seeds:
             watch("run", {"seed": seed, "fold": split.fold})
@@ -143,18 +145,20 @@ class Work:
             alone = str(error)
         else:
             share = (time.perf_counter() - clock) / len(seeds)
-            note = f"trained together with seeds {', '.join(map(str, seeds))}"
-            return [self._one_of(*one, split, share, note) for one in zip(seeds, problems, learned, strict=True)]
+            told = {**_trained(fold), "notes": [f"trained together with seeds {', '.join(map(str, seeds))}"]}
+            return [self._one_of(*one, split, share, told) for one in zip(seeds, problems, learned, strict=True)]
         watch("alone", {"why": alone})
         problems.clear()
         return [self.run(seed, split, watch, [f"trained alone, not stacked: {alone}"]) for seed in seeds]
 
-    def _one_of(self, seed: int, problem: Problem, fitted: Fitted | RunError, split: Split, share: float, note: str) -> Record:
+    def _one_of(
+        self, seed: int, problem: Problem, fitted: Fitted | RunError, split: Split, share: float, told: Mapping[str, Any]
+    ) -> Record:
         if isinstance(fitted, RunError):
             return self.failed(seed, split, fitted)
         fold = self.fold(split)
         try:
-            return self._scored(problem, fitted, fold, share, {**self._common(seed, fold), "notes": [note]})
+            return self._scored(problem, fitted, fold, share, {**self._common(seed, fold), **told})
         except RequestError:
             raise
         except FAILURES as error:
@@ -169,7 +173,7 @@ class Work:
 
     def _scored(self, problem: Problem, fitted: Fitted, fold: Fold, seconds: float, common: dict[str, Any]) -> Record:
         """Scored, and put into the store with its predictions and weights. ``seconds``: of training."""
-        clock = time.perf_counter()
+        clock, opened = time.perf_counter(), len(fold.opened)
         valid, test, thresholds, predictions = _score(self.plan, problem, fold)
         parameters, weights = list(problem.model.parameters()), weights_digest(problem.model)
         seconds, device = round(seconds + time.perf_counter() - clock, 3), self.machine.device
@@ -188,7 +192,7 @@ class Work:
                 trainable=sum(p.numel() for p in parameters if p.requires_grad),
             ),
             weights_sha256=weights,
-            **common,
+            **{**common, "reads": [*common["reads"], *fold.opened[opened:]]},
         )
         kept = save(self.plan, problem, weights) if self.keep_weights else None
         self.store.put(record, self._predictions(fold, predictions), kept)
@@ -222,6 +226,11 @@ class Work:
         if task.known is not None and target.ndim > 1:
             target = np.where(task.known[rows], target, np.nan)
         return Predictions(self.corpus.ids[rows].tolist(), self.corpus.videos[rows].tolist(), target, predictions)
+
+
+def _trained(fold: Fold) -> dict[str, Any]:
+    """What a record says of the splits that were read until training ended."""
+    return {"reads": [*dict.fromkeys(fold.opened), "trained"]}
 
 
 def _notes(fitted: Fitted) -> list[str]:

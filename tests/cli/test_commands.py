@@ -117,6 +117,27 @@ def test_leaderboard_in_three_forms(merbench):
     assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
 
 
+def test_a_board_is_built_verified_and_contributed(merbench, tmp_path):
+    merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
+    assert "1 boards" in merbench("leaderboard", "build", "--out", "boards", check=True).stderr
+    before = {p: p.read_bytes() for p in (tmp_path / "boards").rglob("*") if p.is_file()}
+    merbench("leaderboard", "build", "--out", "boards", check=True)
+    merbench("leaderboard", "render", "boards", "--rescore", check=True)
+    assert {p: p.read_bytes() for p in (tmp_path / "boards").rglob("*") if p.is_file()} == before
+    assert "nothing wrong" in merbench("leaderboard", "verify", "boards", check=True).stderr
+    assert "late-fusion-dnn" in merbench("leaderboard", "--boards", "boards", check=True).stdout
+    assert "<table" in merbench("leaderboard", "--format", "html", check=True).stdout
+    record = tmp_path / "boards" / "sample-sentiment-standard" / "records" / "late-fusion-dnn.json"
+    record.write_text(record.read_text().replace('"seed":1', '"seed":5'))
+    wrong = merbench("leaderboard", "verify", "boards")
+    assert wrong.returncode == 1 and f"{record}: run".replace(str(tmp_path) + "/", "") in wrong.stdout
+    merbench("leaderboard", "submit", "late-fusion-dnn", "--out", "mine", check=True)
+    assert "pull" in (tmp_path / "mine" / "README.md").read_text()
+    assert "nothing wrong" in merbench("leaderboard", "verify", "mine", check=True).stderr
+    again = merbench("leaderboard", "submit", "late-fusion", "--out", "other")
+    assert again.returncode == 2 and "did you mean 'late-fusion-dnn'" in again.stderr
+
+
 def test_doctor_says_what_is_missing_and_what_to_do(merbench):
     rows = {r["what"]: r for r in loads(merbench("doctor", "--json", check=True).stdout)}
     assert rows["torch"]["ok"] and rows["plugin merclip"]["ok"] and rows["store"]["ok"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from merbench.api import TrainConfig
+from merbench.api import Corpus, LabelSpace, Protocol, Split, Stream, Task, TrainConfig
+from merbench.data.streams import revision
 from merbench.results.metrics import score_metrics
 from merbench.results.record import Cost, Metrics, Record, Track
 from merbench.results.spec import PartSpec, RunSpec, run_id
@@ -20,6 +22,35 @@ def truth(rows: int = ROWS, videos: int = VIDEOS) -> tuple[list[str], list[str],
     """Ids, videos, targets: the same at each call."""
     of = [f"v{i % videos:03d}" for i in range(rows)]
     return [f"{v}_{i}" for i, v in enumerate(of)], of, np.round(np.random.default_rng(0).uniform(-3, 3, rows), 1)
+
+
+@cache
+def corpus() -> Corpus:
+    """The data set of these runs: 100 train, 20 valid and the test rows, and two folds inside the test rows."""
+    ids, _, y = truth()
+    others = 120
+    every = np.array([*(f"w{i % 24:03d}_{i}" for i in range(others)), *ids])
+    target = np.concatenate([np.round(np.random.default_rng(1).uniform(-3, 3, others), 1), y])
+    rows = np.arange(len(every))
+    words = tuple(str(i) for i in range(-3, 4))
+    space = LabelSpace(kind="score", words=words, glosses=words, anchors=tuple(float(w) for w in words))
+    streams = {
+        "text.words": Stream.of_rows("text.words", "text", "strings", np.array([f"row {i}" for i in rows])),
+        "audio.covarep": Stream.of_rows("audio.covarep", "audio", "features", np.ones((len(rows), 2), dtype=np.float32)),
+    }
+    train, valid, test = rows[:100], rows[100:120], rows[120:]
+    protocols = {
+        "standard": Protocol((Split(train, valid, test),), tuple(streams)),
+        "folds": Protocol(tuple(Split(train, valid, test[k::2], fold=k) for k in (0, 1)), tuple(streams)),
+    }
+    texts = np.array([f"text of {i}" for i in every])
+    return Corpus(
+        "sample", every, np.array([i.split("_")[0] for i in every]), texts, {"sentiment": Task(space, target)}, streams, protocols
+    )
+
+
+def content(protocol: str, streams: tuple[str, ...]) -> str:
+    return revision(corpus(), "sentiment", protocol, streams)
 
 
 def spec(model: str = "merclip", variant: str = "", lr: float = 1e-3, **changed: Any) -> RunSpec:
@@ -36,18 +67,20 @@ def record(seed: int, miss: float, of: RunSpec, fold: int | None = None, rows: i
     ids, videos, y = truth(rows)
     if fold is not None:
         ids, videos, y = ids[fold::2], videos[fold::2], y[fold::2]
-    contents = {"data": "d" * 64}
+    contents = {"data": content(of.protocol, tuple(of.streams.values()))}
     name = run_id(of, contents, seed, fold)
     draw = np.random.default_rng(int(name, 16))
     p = (y + miss * draw.normal(1, 0.03) * draw.choice((-1, 1), len(y)) * draw.uniform(0.8, 1.2, len(y))).astype(np.float32).astype(float)
     valid = [1.5, 1.2 + miss / 10, 1.3]
-    track = Track(dataset=of.dataset, revision="r", task=of.task, protocol=of.protocol, streams=["text.words", "audio.covarep"])
-    test = {k: None if np.isnan(v) else v for k, v in score_metrics(y, p).items()}
+    seen = content(of.protocol, ())
+    track = Track(dataset=of.dataset, revision=seen, task=of.task, protocol=of.protocol, streams=["text.words", "audio.covarep"])
+    test = {k: None if np.isnan(v) else v for k, v in score_metrics(y.astype(np.float32), p).items()}
     history = [{"stage": "main", "epoch": e, "loss": {"task.l1": 2.0 - e / 2}, "mae": v} for e, v in enumerate(valid)]
     base: dict[str, Any] = {
         "run_id": name, "status": "done", "started": f"2026-11-2{seed % 9}T00:00:00+00:00", "spec": of, "seed": seed, "fold": fold,
         "space": SPACE, "track": track, "counts": {"train": 100, "valid": 20, "test": len(y)}, "contents": contents,
         "source_digest": "abcdef012345", "metrics": Metrics(valid={"mae": valid[1]}, test=test), "history": history, "best_epoch": 1,
+        "reads": ["train", "valid", "trained", "test"],
         "cost": Cost(seconds=10 + seed, peak_bytes=1, parameters=1000 + len(of.model), trainable=1000),
         "provenance": {"device": "cpu", "threads": 1},
     }  # fmt: skip

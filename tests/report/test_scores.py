@@ -7,7 +7,7 @@ import pytest
 
 from merbench.report.cache import Cache
 from merbench.report.entries import collect
-from merbench.report.scores import Standing, score, standings
+from merbench.report.scores import Comparison, score, standings
 from merbench.report.source import StoreSource
 from merbench.report.stats import interval
 from merbench.results.store import Store
@@ -53,13 +53,13 @@ def test_the_rule_of_ranks():
 
     def compare(leader, other):
         far = abs(int(leader) // 2 - int(other) // 2)
-        return Standing(rank=0, difference=(far, far - 0.5, far + 0.5), p=0.011)
+        return Comparison(difference=(far, far - 0.5, far + 0.5), p=0.011)
 
     found = standings("01234", compare)
     assert [found[n].rank for n in "01234"] == [1, 1, 3, 3, 5]
     assert [found[n].against for n in "01234"] == ["", "0", "0", "2", "2"]
     assert found["2"].p_holm == pytest.approx(0.044) and found["4"].p_holm == pytest.approx(0.022)
-    undecided = standings("01", lambda a, b: Standing(rank=0, difference=(1, 0.5, 1.5), p=None))
+    undecided = standings("01", lambda a, b: Comparison(difference=(1, 0.5, 1.5), p=None))
     assert [s.rank for s in undecided.values()] == [1, 1]
 
 

@@ -20,6 +20,7 @@ def test_a_record_says_everything_and_its_predictions_stand_beside_it(make, stor
     assert record == store.get(record.run_id)
     assert record.status == "done" and record.seed == 3 and record.counts == {"train": 12, "valid": 6, "test": 6}
     assert len(record.history) == 2 and record.best_epoch in (0, 1)
+    assert record.reads == ["train", "valid", "trained", "test"]
     assert record.cost.parameters > 0 and record.provenance["threads"] == 1
     rows = store.predictions(record.run_id)
     split = plan.protocol.splits[0]

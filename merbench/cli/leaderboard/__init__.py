@@ -1,17 +1,33 @@
-"""``merbench leaderboard``: the tables of a store, one a track."""
+"""``merbench leaderboard``: the tables of a store, one a track; its subcommands build, draw, check and extend a folder of boards."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import click
 
+from merbench.api.errors import RequestError
 from merbench.cli.session import Session, show, show_json
 
-FORMATS = ("text", "md", "csv", "latex", "json")
+FORMATS = ("text", "md", "csv", "latex", "html", "json")
+SUBCOMMANDS = ("build", "render", "verify", "submit")
 
 
-@click.group("leaderboard", invoke_without_command=True)
+class Subcommands(click.Group):
+    """Found by name: ``merbench.cli.leaderboard.<name>:command``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in SUBCOMMANDS:
+            return None
+        command: click.Command = import_module(f"merbench.cli.leaderboard.{name}").command
+        return command
+
+
+@click.group("leaderboard", cls=Subcommands, invoke_without_command=True)
 @click.option("--dataset", help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
@@ -19,10 +35,12 @@ FORMATS = ("text", "md", "csv", "latex", "json")
 @click.option("--intervals", is_flag=True, help="95 % intervals in every cell.")
 @click.option("--variants", is_flag=True, help="Ablated variants too.")
 @click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
+@click.option("--boards", type=click.Path(path_type=Path), help="From this folder of built boards in place of a store.")
 @click.pass_context
 def command(
-    ctx: click.Context, dataset: str | None, track: str | None, form: str, all_metrics: bool, intervals: bool, variants: bool, store: Path
-) -> None:
+    ctx: click.Context, dataset: str | None, track: str | None, form: str, all_metrics: bool, intervals: bool, variants: bool, store: Path,
+    boards: Path | None,
+) -> None:  # fmt: skip
     """Every finished run of the store as tables, one a track; models are compared inside a track only.
 
     Cells are mean ± sd over seeds. Models that the paired test does not separate share a rank.
@@ -30,17 +48,24 @@ def command(
     \b
     Example: merbench leaderboard --dataset mosi
              merbench leaderboard --format latex --intervals > board.tex
+             merbench leaderboard build --store runs --out boards
     """
     if ctx.invoked_subcommand:
         return
-    from merbench.cli.leaderboard.boards import from_store
+    from merbench.cli.leaderboard.boards import from_folder, from_store
     from merbench.report.latex import to_latex
+    from merbench.report.page import track_page
     from merbench.report.sheet import as_json, sheet
     from merbench.report.tables import table, to_csv, to_markdown
 
     session: Session = ctx.obj
-    made = from_store(session, store, dataset, track)
+    made = from_folder(boards, dataset, track) if boards else from_store(session, store, dataset, track)[1]
     sheets = [sheet(b, scores, every_metric=all_metrics, variants=variants, intervals=intervals) for b, scores in made]
+    if form == "html":
+        if len(made) > 1:
+            raise RequestError(f"--format html is one page, and there are {len(made)} tracks; choose with --dataset and --track, or build")
+        click.echo(track_page(*made[0], {}))
+        return
     if form == "json":
         show_json([as_json(board, scores, one) for (board, scores), one in zip(made, sheets, strict=True)])
         return

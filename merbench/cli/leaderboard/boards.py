@@ -1,4 +1,4 @@
-"""What every leaderboard command starts from: the boards of a store, scored."""
+"""What every leaderboard command starts from: boards with their scores, from a store or from a folder."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from merbench.cli.optimum import of_track
 from merbench.cli.session import Session, say
 from merbench.report.cache import Cache, version
 from merbench.report.entries import Board, collect
+from merbench.report.folder import read, tracks
 from merbench.report.scores import BoardScores, score
 from merbench.report.source import StoreSource
 from merbench.results.store import Store
 
+Scored = list[tuple[Board, BoardScores]]
 
-def from_store(session: Session, store: Path, dataset: str | None, track: str | None) -> list[tuple[Board, BoardScores]]:
+
+def from_store(session: Session, store: Path, dataset: str | None = None, track: str | None = None) -> tuple[StoreSource, Scored]:
     """RequestError where the store has no finished run of that kind. Scores are kept in ``<store>/cache/scores``."""
     source = StoreSource(Store(store))
     boards = collect(source.records(), floors(session), dataset, track)
@@ -24,13 +27,26 @@ def from_store(session: Session, store: Path, dataset: str | None, track: str | 
         say(f"warning: {warning}")
     cache = Cache(store / "cache" / "scores")
     made = [(board, score(board, source, cache, best_possible(session, board, cache))) for board in boards]
-    if not any(scores.rows for _, scores in made):
+    made = [(board, scores) for board, scores in made if scores.rows]
+    if not made:
         where = "".join(f" of {what}" for what in (dataset, track) if what)
         raise RequestError(
             f"no finished run{where} in the store {store}; "
             f"merbench run --model merclip{f' --dataset {dataset}' if dataset else ''} makes some"
         )
-    return [(board, scores) for board, scores in made if scores.rows]
+    return source, made
+
+
+def from_folder(root: Path, dataset: str | None = None, track: str | None = None) -> Scored:
+    """The boards of a folder with the scores that stand in it."""
+    made = []
+    for folder in map(read, tracks(root)):
+        board = folder.board
+        if folder.scores and (not dataset or board.track.dataset == dataset) and (not track or track.lower() in board.track.title.lower()):
+            made.append((board, folder.scores))
+    if not made:
+        raise RequestError(f"no board of that kind in {root}")
+    return made
 
 
 class Best(Config):

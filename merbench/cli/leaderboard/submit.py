@@ -1,0 +1,59 @@
+"""``merbench leaderboard submit``: pack runs as a contribution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.session import Session, say
+
+README = """# Runs for the merbench leaderboards
+
+Copy each folder's `records/` and `predictions/` into the folder of the same name in `leaderboards/` (all of it where there is none). Draw
+the boards again with `merbench leaderboard render leaderboards --rescore`, check with `merbench leaderboard verify leaderboards`, and open
+a pull request.
+"""
+
+
+@click.command("submit")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet.")
+@click.pass_obj
+def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> None:
+    """Pack runs, each RUN a run id or the name of a row of merbench leaderboard, as a folder to contribute: records and predictions.
+
+    A row is packed whole, with every seed and fold that the store has. Labels and transcripts are not packed.
+
+    \b
+    Example: merbench leaderboard submit merclip "merclip no-label-encoder" --out contribution
+    """
+    from merbench.api.errors import RequestError
+    from merbench.cli.leaderboard.boards import from_store
+    from merbench.cli.leaderboard.render import render
+    from merbench.host.catalog import unknown
+    from merbench.report.cache import Cache
+    from merbench.report.entries import collect
+    from merbench.report.folder import folder_names, write
+    from merbench.report.scores import score
+    from merbench.results.files import write_atomic
+
+    if out.exists():
+        raise RequestError(f"--out {out} is there already; choose a new folder")
+    source, made = from_store(session, store)
+    rows = {e.name: e for board, _ in made for e in board.entries}
+    ids = {r.run_id: e.name for board, _ in made for e in board.entries for r in e.records}
+    for run in runs:
+        if run not in rows and run not in ids:
+            raise RequestError(unknown("run", run, [*rows, *ids], f"rows and run ids of the store {store}"))
+    wanted = {ids.get(run, run) for run in runs}
+    chosen = [(board, scores, [e for e in board.entries if e.name in wanted]) for board, scores in made]
+    chosen = [one for one in chosen if one[2]]
+    for name, (_, scores, entries) in zip(folder_names([board.track for board, _, _ in chosen]), chosen, strict=True):
+        (part,) = collect([r for e in entries for r in e.records], scores.floors)
+        write(out / name, part, score(part, source, Cache(None), scores.optimum), source, {})
+        say(f"{out / name}: {sum(len(e.records) for e in entries)} runs in {len(entries)} rows")
+    render(out)
+    write_atomic(out / "README.md", README.encode())
+    say(f"{out / 'README.md'} says how to open a pull request with them; merbench leaderboard verify {out} checks them")

@@ -1,0 +1,74 @@
+"""The records of one row, packed: what all have in common once, each run's own beside it. Nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from merbench.results.record import Record
+
+
+def pack(records: Sequence[Record]) -> bytes:
+    """JSON, one run a line."""
+    plain = [r.model_dump(mode="json") for r in records]
+    for one in plain:
+        one["history"] = _columns(one["history"])
+    shared, own = _split(plain)
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in own)
+    return f'{{"shared": {json.dumps(shared, ensure_ascii=False, indent=1)},\n"runs": [\n{lines}\n]}}\n'.encode()
+
+
+def unpack(data: bytes) -> list[Record]:
+    """Raises ValueError (of json or pydantic) or KeyError for what ``pack`` did not make."""
+    told = json.loads(data)
+    records = []
+    for own in told["runs"]:
+        one = _merged(told["shared"], own)
+        if isinstance(one.get("history"), dict):
+            one["history"] = _entries(one["history"])
+        records.append(Record.model_validate(one))
+    return records
+
+
+def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """``(shared, own)``: a key is shared where it has one value in all, or in part where all its values are mappings."""
+    shared: dict[str, Any] = {}
+    own: list[dict[str, Any]] = [{} for _ in plain]
+    for key in dict.fromkeys(key for one in plain for key in one):
+        values = [one.get(key) for one in plain]
+        if all(key in one and one[key] == values[0] for one in plain):
+            shared[key] = values[0]
+        elif all(isinstance(v, dict) and v for v in values):
+            inner, rest = _split(values)  # type: ignore[arg-type]
+            if inner:
+                shared[key] = inner
+            for mine, value in zip(own, rest, strict=True):
+                mine[key] = value
+        else:
+            for mine, one in zip(own, plain, strict=True):
+                if key in one:
+                    mine[key] = one[key]
+    return shared, own
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    both = {k: _merged(shared[k], v) if isinstance(v, dict) and isinstance(shared.get(k), dict) else v for k, v in own.items()}
+    return {**shared, **both}
+
+
+def _columns(history: list[dict[str, Any]]) -> Any:
+    """Entries with equal keys as one list a key; others stay a list of entries."""
+    flat = [{**e, "loss": None} | {f"loss.{k}": v for k, v in e.get("loss", {}).items()} for e in history]
+    if not flat or any(e.keys() != flat[0].keys() for e in flat) or "loss" not in history[0]:
+        return history
+    return {key: [e[key] for e in flat] for key in flat[0] if key != "loss"}
+
+
+def _entries(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    entries = []
+    for values in zip(*columns.values(), strict=True):
+        flat = dict(zip(columns, values, strict=True))
+        loss = {k.removeprefix("loss."): v for k, v in flat.items() if k.startswith("loss.")}
+        entries.append({**{k: v for k, v in flat.items() if not k.startswith("loss.")}, "loss": loss})
+    return entries

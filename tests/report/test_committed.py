@@ -1,0 +1,39 @@
+"""The boards in the repository: their pages are what their records give, and their numbers what predictions and labels give."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "leaderboards"
+BUILT = sorted(p.parent for p in ROOT.glob("*/rows.json"))
+pytestmark = pytest.mark.skipif(not BUILT, reason="leaderboards/ holds no boards yet")
+
+
+def test_the_committed_pages_are_those_of_the_committed_runs():
+    from merbench.report.folder import read
+    from merbench.report.plots import CREATOR
+    from merbench.report.site import site
+
+    made = site([read(path) for path in BUILT])
+    for name, content in made.items():
+        kept = (ROOT / name).read_bytes()
+        if name.endswith(".svg") and CREATOR.encode() not in kept:
+            continue  # another version of matplotlib drew it
+        assert kept == content, f"{name}: merbench leaderboard render leaderboards draws it again"
+    assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.svg")} == {n for n in made if n.endswith(".svg")}
+
+
+def test_it_is_small():
+    assert sum(p.stat().st_size for p in ROOT.rglob("*") if p.is_file()) < 12e6
+
+
+def test_a_clean_checkout_verifies(merbench):
+    if not (home := os.environ.get("MERBENCH_DATA")):
+        pytest.skip("MERBENCH_DATA is not set: the labels of MOSI and MOSEI are not here")
+    done = merbench("leaderboard", "verify", str(ROOT), "--data", str(Path(home).resolve()))
+    assert done.returncode == 0, done.stdout
+    assert len(re.findall("nothing wrong", done.stderr)) == len(BUILT)

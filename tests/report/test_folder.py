@@ -1,0 +1,116 @@
+"""A folder of boards: nothing is lost, nothing of the data is in it, and what is drawn from it is the same to the byte."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from merbench.api import DataError
+from merbench.report.cache import Cache
+from merbench.report.entries import collect
+from merbench.report.folder import folder_names, read, slug, tracks, write
+from merbench.report.packed import pack, unpack
+from merbench.report.reproduce import command
+from merbench.report.scores import score
+from merbench.report.site import site
+from merbench.report.source import StoreSource
+from merbench.results.record import Track
+from merbench.results.store import Store
+from tests.report.made import put, record, spec, truth
+
+
+@pytest.fixture
+def root(tmp_path):
+    return boards(tmp_path)
+
+
+def boards(tmp_path, name="boards"):
+    """Three models with a variant and a floor on one track, one in two folds on another."""
+    store = Store(tmp_path / "store")
+    for model, miss in (("merclip", 0.5), ("mult", 0.6)):
+        put(store, miss, spec(model), range(6))
+    put(store, 0.7, spec("merclip", "no-x"), range(6))
+    put(store, 1.4, spec("ridge"), [0], history=[], best_epoch=None)
+    put(store, 0.8, spec("mult", protocol="folds"), range(3), (0, 1))
+    source = StoreSource(store)
+    made = collect(source.records(), {"ridge"})
+    for folder, board in zip(folder_names([b.track for b in made]), made, strict=True):
+        write(tmp_path / name / folder, board, score(board, source, Cache(None)), source, {})
+    for path, content in site([read(p) for p in tracks(tmp_path / name)]).items():
+        (tmp_path / name / path).write_bytes(content)
+    return tmp_path / name
+
+
+def content(root):
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_packed_records_come_back_and_say_what_is_common_once():
+    records = [record(seed, 0.5, spec(), fold)[0] for seed in range(3) for fold in (0, 1)]
+    odd = record(
+        9, 0.5, spec(), history=[{"stage": "a", "epoch": 0}, {"stage": "b", "epoch": 0, "mae": 1.0}], status="failed", metrics=None
+    )[0]
+    for some in ([records[0]], records, [*records, odd]):
+        assert unpack(pack(some)) == some
+    assert len(pack(records)) < 0.6 * sum(len(r.model_dump_json()) for r in records)
+
+
+def test_a_folder_gives_back_its_runs(tmp_path, root):
+    store = StoreSource(Store(tmp_path / "store"))
+    kept = {r.run_id: r for p in tracks(root) for r in read(p).records}
+    assert kept == {r.run_id: r for r in store.records()}
+    for path in tracks(root):
+        folder = read(path)
+        for run in folder.records:
+            assert np.array_equal(folder.predicted[run.run_id], store.predictions(run.run_id).prediction)
+            assert list(folder.ids["" if run.fold is None else str(run.fold)]) == list(store.predictions(run.run_id).ids)
+
+
+def test_labels_and_texts_are_nowhere(root):
+    _, _, y = truth()
+    wanted = json.dumps(y[:5].tolist())[1:-1]
+    for name, data in content(root).items():
+        assert wanted.encode() not in data and b"text of" not in data, name
+        assert y.astype(np.float32).tobytes() not in data and y.tobytes() not in data, name
+
+
+def test_drawing_again_and_building_again_changes_no_byte(tmp_path, root):
+    again = site([read(p) for p in tracks(root)])
+    assert {name: data for name, data in content(root).items() if name in again} == again
+    boards(tmp_path, "other")
+    assert content(tmp_path / "other") == content(root)
+    assert {"index.html", "sample-sentiment-standard/scores.svg", "sample-sentiment-standard/ablations.svg"} <= set(again)
+    assert b"merclip no-x" in again["sample-sentiment-standard/table.md"]
+
+
+def test_a_folder_that_cannot_be_read_names_its_file(root):
+    path = root / "sample-sentiment-standard"
+    for name, text in (("records/mult.json", "{"), ("scores.json", "[]"), ("rows.json", "x"), ("predictions/mult.safetensors", "x")):
+        kept = (path / name).read_bytes()
+        (path / name).write_text(text)
+        with pytest.raises(DataError, match=name):
+            read(path)
+        (path / name).write_bytes(kept)
+    with pytest.raises(DataError, match="holds no boards"):
+        tracks(path)
+
+
+def test_names_of_folders():
+    def track(*streams, protocol="standard"):
+        return Track(dataset="mosi", revision="r", task="sentiment", protocol=protocol, streams=list(streams))
+
+    assert folder_names([track("a.b"), track("a.b", protocol="folds"), track("a.c"), track("a.c")]) == [
+        "mosi-sentiment-standard", "mosi-sentiment-folds", "mosi-sentiment-standard-c", "mosi-sentiment-standard-c-2",
+    ]  # fmt: skip
+    assert slug("merclip (train.lr=0.001)") == "merclip-train.lr-0.001"
+
+
+def test_the_command_spells_every_setting_out():
+    line = command(spec("merclip", "no-x"), [0, 1, 2])
+    assert line.startswith("merbench run --model merclip --dataset sample --task sentiment --protocol standard --modalities text --no-x ")
+    for words in ("--part fusion=decoder", "--part head=none", "--set fusion.width=64", "--set train.lr=0.001", "--seeds 3"):
+        assert words in line
+    assert '\'fusion.order=["text", "audio"]\'' in line
+    assert " ablate " in command(spec(variant="joint"), [4]) and command(spec(), [4]).endswith("--seed 4")

@@ -1,0 +1,147 @@
+"""A folder that is what it says passes; each thing that is altered is found, with its file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from merbench.report.folder import read
+from merbench.report.packed import pack, unpack
+from merbench.report.verify import Truth, rescored, selection, verify
+from tests.report.made import content, corpus, record, spec
+from tests.report.test_folder import boards
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    root = boards(tmp_path_factory.mktemp("built"))
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def path(tmp_path, built):
+    for name, data in built.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    return tmp_path / "sample-sentiment-standard"
+
+
+def failures(path, changed=None, protocol="standard"):
+    folder = read(path)
+    known = Truth(changed or corpus(), "sentiment", protocol, lambda streams: content(protocol, streams), {})
+    return {(f.file.relative_to(path).as_posix(), f.sentence) for f in verify(folder, known)}
+
+
+def alter(path, change, which=0):
+    """One run's record, altered."""
+    file = path / "records" / "mult.json"
+    records = unpack(file.read_bytes())
+    records[which] = records[which].model_copy(update=change(records[which]))
+    file.write_bytes(pack(records))
+
+
+def test_a_sound_folder_passes(path):
+    assert not failures(path)
+    assert not failures(path.parent / "sample-sentiment-folds", protocol="folds")
+
+
+def test_one_prediction(path):
+    file = path / "predictions" / "mult.safetensors"
+    tensors = load(file.read_bytes())
+    first = sorted(tensors)[0]
+    tensors[first] = tensors[first].copy()
+    tensors[first][7] += np.float32(0.001)
+    file.write_bytes(save(tensors))
+    ((where, sentence),) = failures(path)
+    assert where == "predictions/mult.safetensors" and first in sentence and "predictions give" in sentence
+
+
+def test_one_label(path):
+    task = corpus().tasks["sentiment"]
+    target = task.target.copy()
+    target[-1] += 0.2
+    changed = dataclasses.replace(corpus(), tasks={"sentiment": dataclasses.replace(task, target=target)})
+    folder = read(path)
+    from merbench.data.streams import revision
+
+    known = Truth(changed, "sentiment", "standard", lambda streams: revision(changed, "sentiment", "standard", streams), {})
+    failure, *_ = verify(folder, known)
+    assert failure.file.name == "scores.json" and "labels or splits differ" in failure.sentence
+    found = failures(path, changed)
+    assert any(where.startswith("predictions/") for where, _ in found), "also where the recorded content is believed"
+
+
+def test_one_field_of_a_spec(path):
+    alter(path, lambda r: {"spec": r.spec.model_copy(update={"thresholds": "fixed:0.4"})})
+    assert ("records/mult.json", "its id is not that of its spec") in {(w, s.split(": ", 1)[-1].split(",")[0]) for w, s in failures(path)}
+
+
+def test_one_seed(path):
+    alter(path, lambda r: {"seed": 77})
+    found = failures(path)
+    assert any("its id is not" in s for _, s in found)
+    assert any("its seeds are 1, 2, 3, 4, 5, 77" in s for _, s in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda r: {"best_epoch": 2}, "best_epoch is 2, and the best validation epoch is 1"),
+        (lambda r: {"reads": ["train", "test", "valid", "trained", "test"]}, "read before the end"),
+        (lambda r: {"reads": []}, "read before the end"),
+        (lambda r: {"counts": {"train": 100, "valid": 20, "test": 59}}, "its splits have the sizes"),
+        (lambda r: {"tuned_by": {"study": "s", "trials": 1, "seconds": 1.0, "seeds": [0, 9]}}, "tuned with"),
+        (lambda r: {"contents": {"data": "0" * 64}}, "content of the streams"),
+        (lambda r: {"contents": r.contents | {"vectors:x": "y"}}, "pretrained material"),
+        (lambda r: {"metrics": r.metrics.model_copy(update={"test": r.metrics.test | {"corr": 0.99}})}, "its predictions give corr"),
+        (lambda r: {"status": "failed"}, "lacks 1 of 1 finished folds"),
+        (lambda r: {"fold": 3}, "no fold 3"),
+    ],
+)
+def test_one_thing_in_a_record(path, change, sentence):
+    alter(path, change)
+    assert any(sentence in told for _, told in failures(path)), failures(path)
+
+
+def test_one_number_of_a_table_of_the_scores_or_of_a_page(path):
+    for name, old, new in (("table.md", "merclip", "merchip"), ("index.html", "mult", "tlum")):
+        kept = (path / name).read_text()
+        (path / name).write_text(kept.replace(old, new, 1))
+        ((where, _),) = failures(path)
+        assert where == name
+        (path / name).write_text(kept)
+    told = json.loads((path / "scores.json").read_text())
+    told["rows"]["mult"]["intervals"]["mae"][0] -= 0.01
+    (path / "scores.json").write_text(json.dumps(told))
+    assert any("rows.mult.intervals.mae[0] is" in s for _, s in failures(path))
+
+
+def test_a_run_or_its_predictions_that_are_gone(path):
+    file = path / "records" / "mult.json"
+    file.write_bytes(pack(unpack(file.read_bytes())[:-1]))
+    found = failures(path)
+    assert any("no record of it" in s for _, s in found) and any("its seeds are 0, 1, 2, 3, 4" in s for _, s in found)
+
+
+def test_scores_come_out_the_same(path):
+    folder = read(path)
+    known = Truth(corpus(), "sentiment", "standard", lambda streams: content("standard", streams), {})
+    assert rescored(folder, known, ["ridge"]) == folder.scores
+
+
+def test_selection_goes_by_the_last_stage_that_selects():
+    entries = [
+        {"stage": s, "epoch": e, "mae": v} for s, e, v in (("a", 0, 0.1), ("b", 0, 1.0), ("b", 1, None), ("b", 2, 0.9), ("c", 0, 0.5))
+    ]
+    stages = [{"name": "a"}, {"name": "b"}, {"name": "c", "selects": False}]
+    staged = record(0, 0.5, spec(stages=stages), history=entries, best_epoch=2)[0]
+    assert selection(staged) == ""
+    assert "best validation epoch is 2" in selection(staged.model_copy(update={"best_epoch": 0}))
+    by_corr = spec(train=spec().train.model_copy(update={"select": "corr"}))
+    entries = [{"stage": "main", "epoch": e, "corr": v} for e, v in enumerate((None, 0.2, 0.2))]
+    assert selection(record(0, 0.5, by_corr, history=entries, best_epoch=1)[0]) == ""
+    assert selection(record(0, 0.5, spec(), history=[], best_epoch=None)[0]) == ""
