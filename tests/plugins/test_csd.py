@@ -161,6 +161,28 @@ def test_a_label_csv_splits_and_numbers_the_clips(sdk, tmp_path):
     assert read_folder(tmp_path / "mine").ids.tolist() == [f"{v}_{k}" for v in VIDEOS for k in (0, 1)]
 
 
+def test_a_label_csv_with_times_names_the_clips_by_them(sdk, tmp_path):
+    (sdk.path / "cmu_mosei_std_folds.py").unlink()
+    modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))
+    lines = [f"{v},{v}{start:.2f},{start + 0.004:.3f},{modes[v]}" for v in VIDEOS for start, _ in sdk.segments[v]]
+    (sdk.path / "label.csv").write_text("\n".join(["video_id,clip_id,start,mode", *lines, "d,untimed,,train"]))
+    assert put(tmp_path, sdk.path).taken == 12
+    corpus = read_folder(tmp_path / "mine")
+    wanted = {f"{v}_{v}{start:.2f}": score for v in VIDEOS for (start, _), score in zip(sdk.segments[v], sdk.labels[v][:, 0], strict=True)}
+    found = dict(zip(corpus.ids.tolist(), corpus.tasks["sentiment"].target.tolist(), strict=True))
+    assert found == pytest.approx(wanted, abs=1e-6)
+
+
+def test_clips_are_numbered_as_the_labels_stand_and_steps_put_in_time(sdk, tmp_path):
+    sdk.segments["b"], sdk.facet["b"] = sdk.segments["b"][::-1], tuple(part[::-1] for part in sdk.facet["b"])
+    sdk.save()
+    put(tmp_path, sdk.path)
+    corpus = read_folder(tmp_path / "mine")
+    assert corpus.tasks["sentiment"].target[corpus.ids == "b_1"] == pytest.approx(sdk.labels["b"][0, 0])
+    at = sdk.inside(sdk.facet, "b", 0)[::-1]
+    np.testing.assert_array_equal(rows_of(corpus, "video.facet42")["b_1"][0], sdk.facet["b"][0][at])
+
+
 def test_what_is_wrong_in_a_file_is_refused_by_name_and_counted(sdk, tmp_path):
     sdk.segments["a_x"][1] = (9, 4)
     sdk.segments["b"][2] = np.nan

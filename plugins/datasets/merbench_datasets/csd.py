@@ -169,13 +169,14 @@ class Csd:
 
 
 def _cut(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[Any, np.ndarray]:
-    """``(features or words, intervals)`` of the steps whose middle lies in the utterance; intervals that are none belong nowhere."""
+    """``(features or words, intervals)``, in time, of the steps whose middle lies in the utterance; broken intervals belong nowhere."""
     if rows.video[one] not in sequence.steps:
         return [], np.zeros((0, 2))
     values, intervals = sequence.read(rows.video[one])
     start, end = rows.interval[one]
     middle = intervals.mean(axis=1)
-    inside = (middle >= start) & (middle < end) & _sound(intervals)
+    inside = np.flatnonzero((middle >= start) & (middle < end) & _sound(intervals))
+    inside = inside[np.argsort(intervals[inside, 0], kind="stable")]
     return values[inside], intervals[inside]
 
 

@@ -69,7 +69,7 @@ class Sequence:
             return text
 
     def read(self, video: str) -> tuple[np.ndarray, np.ndarray]:
-        """``(features [L, width] or words [L] str, intervals [L, 2] float64)`` in the order of their starts; the last video is kept."""
+        """``(features [L, width] or words [L] str, intervals [L, 2] float64)`` in the order of the file; the last video is kept."""
         if self._last is None or self._last[0] != video:
             try:
                 group = self._root["data"][video]
@@ -78,8 +78,7 @@ class Sequence:
                 raise self._damaged(error) from None
             if self.width is None:
                 features = np.array([_word(word) for word in features.reshape(len(features), -1)[:, 0]], dtype=object)
-            order = np.argsort(intervals[:, 0], kind="stable")  # NaN last
-            self._last = video, features[order], intervals[order]
+            self._last = video, features, intervals
         return self._last[1], self._last[2]
 
     def intervals(self, video: str) -> np.ndarray:

@@ -6,6 +6,7 @@ import ast
 import csv
 import io
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +44,11 @@ class Rows:
 
 
 def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
-    """One row an interval of the labels; the k-th of a video, in time, is its clip ``first`` + k, as MMSA and the raw clips number them."""
+    """One row an interval of the labels.
+
+    The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip ``first`` + k, as MMSA and the raw
+    clips number them; where the table of splits has times, it is the clip that begins then.
+    """
     said = labels.metadata("dimension names")
     names = [str(name).lower() for name in said] if isinstance(said, list) and len(said) == labels.width else list(ORDER[: labels.width])
     if labels.width is None or len(names) != labels.width or names[0] != "sentiment":
@@ -55,7 +60,7 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     for video in labels.steps:
         values, intervals = labels.read(video)
         for k, (value_D, (start, end)) in enumerate(zip(values.astype(np.float64), intervals.tolist(), strict=True)):
-            clip = str(first + k)
+            clip = splits.clip_at(video, start) or str(first + k)
             mode, why = splits.mode(video, clip)
             if why or abs(value_D[0]) > 3.001:
                 rows.refused.append((f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3"))
@@ -77,6 +82,7 @@ class Splits:
         self.path = path
         self.first: int | None = None
         self._of: dict[str, str] = {}
+        self._starts: dict[str, list[tuple[float, str]]] = {}
         if path.suffix == ".py":
             self._from_folds(_text(path))
         else:
@@ -86,6 +92,11 @@ class Splits:
         """``(train, valid or test, "")``, or ``("", why not)``."""
         found = self._of.get(video) or self._of.get(f"{video}_{clip}")
         return (found, "") if found else ("", f"{self.path.name} does not say whether it trains or tests")
+
+    def clip_at(self, video: str, start: float) -> str:
+        """The clip that begins within .02 s of ``start`` (times are printed with two digits and more); empty where none does."""
+        near = min(self._starts.get(video, []), key=lambda begin: abs(begin[0] - start), default=(math.inf, ""))
+        return near[1] if abs(near[0] - start) <= 0.02 else ""
 
     def _from_folds(self, text: str) -> None:
         """Assignments of lists of video ids, as in the SDK's cmu_mosi_std_folds.py. Read as literals, never run."""
@@ -120,6 +131,9 @@ class Splits:
                 raise DataError(f"{self.path}, row {line}: mode is {mode[:40]!r}; put train, valid or test")
             self._of[f"{video}_{clip}"] = _MODES[mode]
         self.first = 0 if "0" in table["clip_id"] else 1
+        for video, clip, start in zip(table["video_id"], table["clip_id"], table.get("start", ()), strict=False):
+            with suppress(ValueError):  # an empty cell: the row has no time
+                self._starts.setdefault(video, []).append((float(start), clip))
 
 
 def segments(path: Path) -> Rows:
@@ -163,4 +177,4 @@ def _table(path: Path, text: str, columns: tuple[str, ...]) -> dict[str, list[st
         raise DataError(f"{path} has no rows; give a label.csv with one line an utterance")
     if lacks := [name for name in columns if name not in rows[0]]:
         raise DataError(f"{path} has no column {lacks[0]!r}; it needs {', '.join(columns)}")
-    return {name: [(row[name] or "").strip() for row in rows] for name in columns}
+    return {name: [(row[name] or "").strip() for row in rows] for name in rows[0] if name is not None}
