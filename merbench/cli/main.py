@@ -23,6 +23,7 @@ COMMANDS = (
     "study",
     "store",
     "leaderboard",
+    "compare",
     "list",
     "plugins",
     "data",

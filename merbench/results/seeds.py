@@ -2,6 +2,9 @@
 
 from hashlib import sha256
 
+FIRST_TUNING_SEED = 10**9
+"""Tuning seeds count from here: none of them is a seed of a final run."""
+
 
 def derive(seed: int, *names: object) -> int:
     """A 63-bit seed for one purpose of one run: ``derive(3, "order", fold)``."""

@@ -24,6 +24,7 @@ from merbench.engine.learn import learn
 from merbench.engine.resolve import Plan, Request
 from merbench.engine.splits import Fold
 from merbench.results.provenance import source_digest
+from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.results.store import Store
 from merbench.studies.machine import Machine
 from merbench.studies.one import FAILURES, score_valid
@@ -35,9 +36,6 @@ from merbench.studies.tune_study import Joined, Search, Tuned, join
 Watch = Callable[[str, dict[str, Any]], None]
 """Told what happens: ``trials`` (finished, wanted, best), ``epoch`` (number, an entry of the history), ``failed`` (number, error),
 ``source`` (trials of this study were made by another version of the components' source)."""
-
-FIRST_SEED = 10**9
-"""Tuning seeds count from here: none of them is a seed of a final run."""
 
 
 def tune(
@@ -75,7 +73,7 @@ class _Searching:
     def __init__(self, joined: Joined, plan: Plan, machine: Machine, watch: Watch, patience: Mapping[str, float]) -> None:
         self.joined, self.study, self.storage = joined, joined.study, joined.storage
         self.plan, self.machine, self.watch = plan, machine, watch
-        self.seeds = [FIRST_SEED + k for k in range(joined.search.seeds_per_trial)]
+        self.seeds = [FIRST_TUNING_SEED + k for k in range(joined.search.seeds_per_trial)]
         self.folds = _folds(plan)
         self.epochs = sum(plan.train.epochs if s.epochs is None else s.epochs for s in plan.stages)
         self.worker = Worker(self.storage, **patience)

@@ -218,3 +218,19 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
     done = merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common[:3], "2", *common[4:])
     assert done.returncode == 2 and "for seed 1" in done.stderr
     assert merbench("transfer", "--from", "one", "--to", "one", *common).returncode == 2
+
+
+def test_two_models_are_compared_row_by_row(merbench):
+    merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
+    told = loads(merbench("compare", "late-fusion-dnn", "ridge", "--json", "--plot", "fit.svg", check=True).stdout)
+    assert told["difference"]["mae"]["low"] <= told["difference"]["mae"]["mean"] and len(told["disagree"]) == 5
+    assert told["disagree"][0]["text"], "the generated set has transcripts"
+    assert "disagree most" in merbench("compare", "late-fusion-dnn", "ridge", "--metric", "mae", check=True).stdout
+    assert loads(merbench("compare", "--all", "--json", check=True).stdout)[0]["models"] == ["late-fusion-dnn"]
+    for words, sentence in (
+        (("ridge",), "two models"),
+        (("rigde", "ridge"), "'ridge'"),
+        (("ridge", "majority", "--metric", "mea"), "'mae'"),
+    ):
+        done = merbench("compare", *words)
+        assert done.returncode == 2 and sentence in done.stderr

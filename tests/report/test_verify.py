@@ -94,7 +94,7 @@ def test_one_seed(path):
         (lambda r: {"reads": ["train", "test", "valid", "trained", "test"]}, "read before the end"),
         (lambda r: {"reads": []}, "read before the end"),
         (lambda r: {"counts": {"train": 100, "valid": 20, "test": 59}}, "its splits have the sizes"),
-        (lambda r: {"tuned_by": {"study": "s", "trials": 1, "seconds": 1.0, "seeds": [0, 9]}}, "tuned with"),
+        (lambda r: {"seed": 10**9, "tuned_by": {"study": "s", "trials": 1, "seconds": 1.0, "seeds_per_trial": 1}}, "tuned with"),
         (lambda r: {"contents": {"data": "0" * 64}}, "content of the streams"),
         (lambda r: {"contents": r.contents | {"vectors:x": "y"}}, "pretrained material"),
         (lambda r: {"metrics": r.metrics.model_copy(update={"test": r.metrics.test | {"corr": 0.99}})}, "its predictions give corr"),

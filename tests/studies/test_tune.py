@@ -15,7 +15,8 @@ import merbench.studies.tune as module
 from merbench.api import Recipe, RequestError, RunError, Tune
 from merbench.engine.resolve import Request, resolve
 from merbench.engine.settings import SINGLE
-from merbench.studies.tune import FIRST_SEED, tune
+from merbench.results.seeds import FIRST_TUNING_SEED
+from merbench.studies.tune import tune
 from merbench.studies.tune_space import fixed_by, settle, space_of
 from merbench.studies.tune_study import Search, Tuned, join
 from merbench.testing import tiny
@@ -136,7 +137,7 @@ def test_the_value_is_that_of_a_run_with_the_tuning_seed(ask, search, store, cat
     tuned = search(asked, trials=2, seeds_per_trial=2)
     request = dataclasses.replace(asked[0], settings={**asked[0].settings, **tuned.settings})
     corpus = in_folds(tiny.corpus())
-    records = run(resolve(request, catalog, corpus, None), corpus, [FIRST_SEED, FIRST_SEED + 1], store, MACHINE)
+    records = run(resolve(request, catalog, corpus, None), corpus, [FIRST_TUNING_SEED, FIRST_TUNING_SEED + 1], store, MACHINE)
     assert tuned.value == pytest.approx(np.mean([r.metrics.valid["mae"] for r in records]))
 
 
@@ -330,7 +331,7 @@ def test_final_seeds_are_none_of_the_tuning_seeds(ask, search, monkeypatch):
     seen, sound = [], module.build
     monkeypatch.setattr(module, "build", lambda plan, fold, seed, device: seen.append(seed) or sound(plan, fold, seed, device))
     search(ask(), seeds_per_trial=3)
-    assert set(seen) == {FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2} and min(seen) > 10_000
+    assert set(seen) == {FIRST_TUNING_SEED, FIRST_TUNING_SEED + 1, FIRST_TUNING_SEED + 2} and min(seen) > 10_000
 
 
 def test_the_record_says_by_what_it_was_tuned(ask, store):

@@ -1,0 +1,90 @@
+"""Two models of one track side by side: where they differ, on which rows most, and how well their predictions fit the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from merbench.api.errors import RequestError
+from merbench.report.entries import Board
+from merbench.report.paired import Difference, correct, differences
+from merbench.report.source import Source
+from merbench.report.summary import Scored, by_seed
+
+Seeds = Mapping[int, Scored]
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One test row: its target, and both models' predictions, means over seeds."""
+
+    id: str
+    target: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+
+def side(board: Board, source: Source, text: str) -> Seeds | None:
+    """The seeds of a row by its name, or of the runs whose ids stand in ``text`` with commas between; None where there is no such thing."""
+    for entry in board.entries:
+        if entry.name == text:
+            return by_seed(entry.records, source)
+    ids = {part.strip() for part in text.split(",")}
+    records = [r for e in board.entries for r in e.records if r.run_id in ids]
+    if {r.run_id for r in records} != ids:
+        return None
+    if len({r.spec.model_dump_json() for r in records}) > 1:
+        raise RequestError(f"the runs {text} are of several specs; give runs of one")
+    return by_seed(records, source)
+
+
+def together(a: Seeds, b: Seeds) -> tuple[dict[int, Scored], dict[int, Scored]]:
+    """Both on the same seeds. A side with one seed stands for itself on each of the other's: so a floor is paired."""
+    if len(a) == 1 < len(b):
+        a = dict.fromkeys(b, next(iter(a.values())))
+    elif len(b) == 1 < len(a):
+        b = dict.fromkeys(a, next(iter(b.values())))
+    seeds = sorted(a.keys() & b.keys())
+    return {s: a[s] for s in seeds}, {s: b[s] for s in seeds}
+
+
+def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:
+    """(row, column) -> row less column, for each pair once, Holm's correction over all pairs."""
+    pairs = {f"{a}\0{b}": (a, b) for a, b in combinations(sides, 2)}
+    found = {}
+    for key, (a, b) in pairs.items():
+        ours, theirs = together(sides[a], sides[b])
+        found[key] = differences(theirs, ours, [metric])
+    return {pairs[key]: d[metric] for key, d in correct(found).items() if metric in d}
+
+
+def disagreements(a: Seeds, b: Seeds, count: int) -> list[Disagreement]:
+    """The rows on which the two differ most, the largest difference first; of equals the first in the order of the rows."""
+    rows = next(iter(a.values())).rows
+    ours, theirs = (np.mean([s.rows.prediction for s in scored.values()], axis=0) for scored in (a, b))
+    apart = np.abs(ours - theirs).reshape(len(ours), -1).sum(axis=1)
+    order = np.argsort(-apart, kind="stable")[:count]
+    return [Disagreement(rows.ids[i], rows.target[i], ours[i], theirs[i]) for i in order]
+
+
+def calibration(scored: Seeds, groups: int = 10) -> list[tuple[float, float]]:
+    """``(mean prediction, mean target)`` of equally large groups of rows in the order of their predictions, over all seeds.
+
+    Of a class or multilabel task: probabilities against how often they came true.
+    """
+    p = np.concatenate([s.rows.prediction.ravel() for s in scored.values()])
+    y = np.concatenate([_outcomes(s).ravel() for s in scored.values()])
+    known = ~np.isnan(y)
+    p, y = p[known], y[known]
+    order = np.argsort(p, kind="stable")
+    return [(float(p[part].mean()), float(y[part].mean())) for part in np.array_split(order, min(groups, len(order)))]
+
+
+def _outcomes(scored: Scored) -> np.ndarray:
+    rows = scored.rows
+    if rows.target.ndim < rows.prediction.ndim:
+        return (rows.target[:, None] == np.arange(rows.prediction.shape[1])).astype(float)
+    return rows.target.astype(float)

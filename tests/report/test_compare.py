@@ -1,0 +1,57 @@
+"""Two models side by side: the same seeds, the rows that differ most, groups of equal size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from merbench.api import RequestError
+from merbench.report.compare import calibration, disagreements, matrix, side, together
+from merbench.report.entries import collect
+from merbench.report.source import StoreSource
+from merbench.report.stats import holm, sign_flip
+from merbench.results.store import Store
+from tests.report.made import put, spec
+
+
+@pytest.fixture
+def sides(tmp_path):
+    store = Store(tmp_path)
+    for model, miss in (("a", 0.4), ("b", 0.6), ("c", 0.61)):
+        put(store, miss, spec(model), range(6))
+    put(store, 1.4, spec("ridge"), [0])
+    source = StoreSource(store)
+    (board,) = collect(source.records(), {"ridge"})
+    return board, source
+
+
+def test_sides_are_rows_or_runs_of_one_spec(sides):
+    board, source = sides
+    runs = board.entries[0].records
+    assert list(side(board, source, "a")) == list(range(6)) and side(board, source, "x") is None
+    assert list(side(board, source, f"{runs[2].run_id}, {runs[4].run_id}")) == [2, 4]
+    with pytest.raises(RequestError, match="several specs"):
+        side(board, source, f"{runs[0].run_id},{board.entries[1].records[0].run_id}")
+
+
+def test_a_floor_is_paired_with_every_seed(sides):
+    a, ridge = together(side(*sides, "a"), side(*sides, "ridge"))
+    assert list(a) == list(ridge) == list(range(6)) and len({id(s) for s in ridge.values()}) == 1
+
+
+def test_the_matrix_is_corrected_over_all_pairs(sides):
+    scored = {name: side(*sides, name) for name in "abc"}
+    found = matrix(scored, "mae")
+    raw = [sign_flip([scored[a][s].metrics["mae"] - scored[b][s].metrics["mae"] for s in range(6)]) for a, b in found]
+    assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [d.p_holm for d in found.values()] == pytest.approx(holm(raw).tolist()) and found["a", "b"].mean < 0
+
+
+def test_rows_that_differ_most_and_calibration(sides):
+    a, b = side(*sides, "a"), side(*sides, "b")
+    apart = disagreements(a, b, 3)
+    every = np.abs(np.mean([a[s].rows.prediction - b[s].rows.prediction for s in a], axis=0))
+    assert [abs(d.a - d.b) for d in apart] == pytest.approx(np.sort(every)[::-1][:3])
+    points = calibration(a, 4)
+    p = np.sort(np.concatenate([s.rows.prediction for s in a.values()]))
+    assert [x for x, _ in points] == pytest.approx([part.mean() for part in np.split(p, 4)])
