@@ -87,4 +87,4 @@ def _outcomes(scored: Scored) -> np.ndarray:
     rows = scored.rows
     if rows.target.ndim < rows.prediction.ndim:
         return (rows.target[:, None] == np.arange(rows.prediction.shape[1])).astype(float)
-    return rows.target.astype(float)
+    return np.asarray(rows.target, dtype=float)
