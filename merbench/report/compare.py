@@ -85,6 +85,6 @@ def calibration(scored: Seeds, groups: int = 10) -> list[tuple[float, float]]:
 
 def _outcomes(scored: Scored) -> np.ndarray:
     rows = scored.rows
-    if rows.target.ndim < rows.prediction.ndim:
-        return (rows.target[:, None] == np.arange(rows.prediction.shape[1])).astype(float)
-    return np.asarray(rows.target, dtype=float)
+    classes = np.arange(rows.prediction.shape[-1])
+    outcomes: np.ndarray = rows.target[:, None] == classes if rows.target.ndim < rows.prediction.ndim else rows.target
+    return outcomes.astype(float)
