@@ -76,18 +76,6 @@ def distances(kind: SpaceKind, mine: Scores, floors: Mapping[str, Scores], optim
     return lines
 
 
-def ranked(models: Mapping[str, Scores], kind: SpaceKind) -> list[str]:
-    """Names from best to worst by the ranking metric."""
-    metric = default_metric(kind)
-    sign = -1 if METRICS[metric].higher_is_better else 1
-
-    def key(name: str) -> float:
-        found = models[name].get(metric)
-        return math.inf if found is None or math.isnan(found.mean) else sign * found.mean
-
-    return sorted(models, key=key)
-
-
 def as_json(scores: Scores) -> dict[str, dict[str, float | int | None]]:
     """``{metric: {"mean":, "sd":, "n":}}``; what is undefined is null."""
     return {m: {"mean": _null(s.mean), "sd": _null(s.sd), "n": s.n} for m, s in scores.items()}

@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import audit, data, encode, loop, memory, mmsa, mosei_size, stack, startup
+from tests.benchmarks import audit, board, data, encode, loop, memory, mmsa, mosei_size, stack, startup
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     table = Table(title=f"median of {repeats}", box=None, padding=(0, 2, 0, 0))
     for column in ("what", "measured", "target"):
         table.add_column(column)
-    for module in (loop, stack, memory, startup, data, mmsa, mosei_size, audit, encode):
+    for module in (loop, stack, memory, startup, data, mmsa, mosei_size, audit, encode, board):
         for row in module.measure(repeats):
             table.add_row(*row)
     Console(width=140).print(table)
