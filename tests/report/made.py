@@ -11,6 +11,7 @@ from merbench.api import Corpus, LabelSpace, Protocol, Split, Stream, Task, Trai
 from merbench.data.streams import revision
 from merbench.results.metrics import score_metrics
 from merbench.results.record import Cost, Metrics, Record, Track
+from merbench.results.seeds import derive
 from merbench.results.spec import PartSpec, RunSpec, run_id
 from merbench.results.store import Predictions, Store
 
@@ -69,7 +70,7 @@ def record(seed: int, miss: float, of: RunSpec, fold: int | None = None, rows: i
         ids, videos, y = ids[fold::2], videos[fold::2], y[fold::2]
     contents = {"data": content(of.protocol, tuple(of.streams.values()))}
     name = run_id(of, contents, seed, fold)
-    draw = np.random.default_rng(int(name, 16))
+    draw = np.random.default_rng(derive(seed, of.model, of.variant, of.protocol, fold))
     p = (y + miss * draw.normal(1, 0.03) * draw.choice((-1, 1), len(y)) * draw.uniform(0.8, 1.2, len(y))).astype(np.float32).astype(float)
     valid = [1.5, 1.2 + miss / 10, 1.3]
     seen = content(of.protocol, ())

@@ -32,7 +32,8 @@ def board(source):
 
 def test_scores_and_intervals_are_those_of_the_predictions(source):
     made = score(board(source), source, Cache(None))
-    assert list(made.rows) == ["good no-x", "good", "alike", "bad", "ridge"] and made.floors == ["ridge"]
+    first, *middle, bad, ridge = made.rows
+    assert (first, {*middle}, bad, ridge) == ("good no-x", {"good", "alike"}, "bad", "ridge") and made.floors == ["ridge"]
     _, videos, y = truth()
     runs = next(e for e in board(source).entries if e.name == "bad").records
     p = np.stack([source.predictions(r.run_id).prediction for r in runs])
@@ -45,7 +46,7 @@ def test_scores_and_intervals_are_those_of_the_predictions(source):
 def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
     found = score(board(source), source, Cache(None)).standings
     assert {n: s.rank for n, s in found.items()} == {"good": 1, "alike": 1, "bad": 3}
-    assert found["bad"].against == "good" and found["bad"].p == 2 / 1024 and found["bad"].p_holm == pytest.approx(4 / 1024)
+    assert found["bad"].against in ("good", "alike") and found["bad"].p == 2 / 1024 and found["bad"].p_holm == pytest.approx(4 / 1024)
 
 
 def test_the_rule_of_ranks():
