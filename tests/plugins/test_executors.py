@@ -1,4 +1,7 @@
-"""Runs made by Ray and by submitit, in processes that open plugins and data for themselves."""
+"""Runs made by Ray and by submitit, in processes that open plugins and data for themselves.
+
+Each of these processes imports torch anew, so the two tests that start them run in ``tox -e clusters`` alone.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from merbench.studies.study_cells import lay_out
 from merbench.studies.study_file import read_study
 from tests.studies.conftest import STUDY, home, store  # noqa: F401 - fixtures
 
+clusters = pytest.mark.skipif("MERBENCH_CLUSTERS" not in os.environ, reason="tox -e clusters starts Ray and submitit")
 ONE_TRACK = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace('"late-fusion-dnn", "lmf", ', "")
 
 
@@ -41,8 +45,8 @@ def executor(catalog, store):  # noqa: F811
     return executor
 
 
+@clusters
 def test_submitit_makes_every_run_in_processes_of_its_own(study, executor, store):  # noqa: F811
-    pytest.importorskip("submitit")
     units, worker = study()
     runner = executor("slurm", 3, cluster="local", poll_seconds=0.2)
     ended = [e.how for e in make(units, runner, worker, store, worker.failed) if e]
@@ -50,8 +54,8 @@ def test_submitit_makes_every_run_in_processes_of_its_own(study, executor, store
     assert list((store.root / "slurm").iterdir())
 
 
+@clusters
 def test_ray_makes_every_run_also_where_a_worker_is_killed_in_the_midst_of_one(study, executor, store):  # noqa: F811
-    pytest.importorskip("ray")
     units, worker = study(epochs=150)
     killed = None
     ended = []

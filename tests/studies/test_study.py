@@ -58,10 +58,10 @@ def lay(tmp_path, home, catalog, store, monkeypatch):
     log = tmp_path / "log"
     sound = one.Work._run
 
-    def logged(self, seed, split, watch):
+    def logged(self, seed, split, *more):
         with log.open("a") as file:
             file.write(f"{self.name(seed, split)}\n")
-        return sound(self, seed, split, watch)
+        return sound(self, seed, split, *more)
 
     monkeypatch.setattr(one.Work, "_run", logged)
 

@@ -101,8 +101,9 @@ def postgres(tmp_path):
     user = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
     if root:
         shutil.chown(folder, user.pw_uid, user.pw_gid)
-        for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            parent.chmod(parent.stat().st_mode | stat.S_IXOTH)  # pytest's folders are their owner's alone
+        for parent in (tmp_path, *tmp_path.parents):
+            if not parent.stat().st_mode & stat.S_IXOTH:  # pytest's folders are their owner's alone
+                parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
 
     def call(name, *words, **more):
         as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if root else {}
