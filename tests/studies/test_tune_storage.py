@@ -89,6 +89,15 @@ path = Path(sys.argv[1]); path.touch(); WholeLines(path).acquire(); os.kill(os.g
 # Databases
 
 
+def _listens(port: int) -> None:
+    """Waits for a server that was just started; on a busy machine that takes its time."""
+    for _ in range(600):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def postgres(tmp_path):
     """The URL of a new PostgreSQL; its server runs as somebody else where we are root, because it refuses root."""
@@ -115,11 +124,7 @@ def postgres(tmp_path):
     options = ("-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-c", "fsync=off")
     server = call("postgres", *options, **quiet)
     try:
-        for _ in range(200):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        _listens(port)
         time.sleep(0.5)
         yield f"postgresql://merbench@127.0.0.1:{port}/postgres"
     finally:
@@ -141,6 +146,7 @@ def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_pat
     database = f"sqlite:///{tmp_path / 'study.db'}"
     server = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, database, str(port)], stderr=subprocess.DEVNULL)
     try:
+        _listens(port)
         here = Search(4, sampler="random", pruner="none", storage=f"grpc://127.0.0.1:{port}")
         tuned = tune(*asked, store, MACHINE, here, **SOON)
         assert tuned.trials == 4
