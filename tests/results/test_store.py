@@ -125,14 +125,16 @@ def test_run_id_depends_on_everything_that_decides_the_numbers_and_on_nothing_el
 
 
 def test_fields_that_came_later_leave_the_ids_of_the_first_records():
-    """A published record of the first version, which knew neither ``init_from`` nor ``train.stack``."""
-    board = Path(__file__).parents[2] / "leaderboards" / "mosi-sentiment-standard" / "records" / "merclip.jsonl"
-    with board.open(encoding="utf-8") as lines:
-        published = json.loads(next(lines))
-    record = Record(**{name: value for name, value in published.items() if name in Record.model_fields})
-    assert run_id(record.spec, record.contents, record.seed, record.fold) == record.run_id
-    for other in (record.spec.model_copy(update={"init_from": "x"}), with_train(record.spec, stack=True)):
-        assert run_id(other, record.contents, record.seed, record.fold) != record.run_id
+    """What decides the id, of a record of the first version, which knew neither ``init_from`` nor ``train.stack``."""
+    first = json.loads(Path(__file__).with_name("first_version.json").read_text())
+    published = RunSpec(**first["spec"])
+
+    def name(spec):
+        return run_id(spec, first["contents"], first["seed"], first["fold"])
+
+    assert name(published) == first["run_id"]
+    for other in (published.model_copy(update={"init_from": "x"}), with_train(published, stack=True)):
+        assert name(other) != first["run_id"]
 
 
 def with_train(spec, **changes):
