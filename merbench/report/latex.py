@@ -19,7 +19,10 @@ def escape(text: str) -> str:
 
 
 def to_latex(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = ()) -> str:
-    """A ``table`` that needs ``booktabs``: ranked rows, then each group under its name; the best of a column is bold."""
+    """A ``table*`` as wide as the text, which needs ``booktabs`` and ``graphicx``: ranked rows, then each group under its name.
+
+    The best of a column is bold.
+    """
     bold = best(columns, rows)
     lines = [_line([escape(name), *(escape(heading(column)) for column in columns)]), r"\midrule"]
     for group, members in sections(rows):
@@ -31,9 +34,9 @@ def to_latex(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name
     body = "\n".join(lines)
     below = "".join(f"\\par {escape(note)}\n" for note in notes)
     return (
-        "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
-        f"\\caption{{{escape(title)}}}\n\\begin{{tabular}}{{l{'r' * len(columns)}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
-        f"{below}\\end{{table}}\n"
+        "% needs \\usepackage{booktabs,graphicx}\n\\begin{table*}\n"
+        f"\\caption{{{escape(title)}}}\n\\resizebox{{\\textwidth}}{{!}}{{%\n\\begin{{tabular}}{{l{'r' * len(columns)}}}\n"
+        f"\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}}}\n\\scriptsize\n{below}\\end{{table*}}\n"
     )
 
 

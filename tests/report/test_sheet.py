@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -88,10 +91,22 @@ def test_latex_is_balanced_and_escapes_what_latex_would_take():
     assert all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in lines if "multicolumn" not in line) and len(lines) == 5
     assert lines[1] == r"x\_y & \textbf{0.500 $\pm$ 0.010} & \textbf{70.0} / \textbf{80.0} \\"
     assert r"\multicolumn{3}{l}{\textit{50 \% of A\&B}} \\" in lines and r"p \textless{} .05" in text
-    for opened in re.findall(r"\\begin\{(\w+)\}", text):
+    for opened in re.findall(r"\\begin\{([\w*]+)\}", text):
         assert text.count(rf"\end{{{opened}}}") == 1
     assert re.sub(r"\\[{}]", "", text).count("{") == re.sub(r"\\[{}]", "", text).count("}")
     assert text.isascii()
+
+
+@pytest.mark.skipif(not which("pdflatex"), reason="needs pdflatex")
+@pytest.mark.parametrize("table", sorted((Path(__file__).parents[2] / "leaderboards").glob("*/table.tex")), ids=lambda p: p.parent.name)
+def test_the_committed_tables_compile_and_fit_the_page(table, tmp_path):
+    packages = r"\usepackage{booktabs,graphicx}\usepackage[margin=2cm]{geometry}"
+    (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}{packages}\begin{{document}}\input{{{table}}}\end{{document}}")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True, errors="replace"
+    )
+    assert done.returncode == 0 and (tmp_path / "t.pdf").exists(), done.stdout
+    assert "Overfull" not in done.stdout and "too large for page" not in done.stdout, done.stdout
 
 
 def test_numbers_for_people():
