@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,11 +23,19 @@ CUT_SHORT, WITHOUT = "clips_cut_short", "clips_without"
 """What is counted: clips of which a part was decoded, and clips of which nothing was."""
 
 
+Shares = Mapping[str, tuple[int, int]]
+"""Name -> how many of how many, which is measured as a rate over all clips."""
+
+
 class Decoded(NamedTuple):
-    """``values``: frames or samples; none = this modality is missing. ``note``: why it is missing or cut short; empty = all is well."""
+    """``values``: frames or samples; none = this modality is missing. ``note``: why it is missing or cut short; empty = all is well.
+
+    ``shares``: what else was counted in this clip.
+    """
 
     values: Any
     note: str = ""
+    shares: Shares = {}
 
 
 def read_frames(path: str, count: int) -> Decoded:
@@ -57,7 +66,8 @@ class ClipRows:
     """A split's clips as an encoder's ``prepare()`` returns them: ``rows[rows_B]`` decodes those clips and makes the encoder's input.
 
     ``read(path)`` -> Decoded. ``make(values)``: one entry a row, None where there is nothing -> the encoder's input. ``notes``: row ->
-    what was wrong with its clip, of the rows read so far; ``measured`` counts them. Several threads may read at once.
+    what was wrong with its clip, and ``shares``: row -> what else was counted in it, of the rows read so far; ``measured`` sums up
+    both. Several threads may read at once.
     Raises RequestError where PyAV is not installed.
     """
 
@@ -65,7 +75,10 @@ class ClipRows:
         _decoder(f"stream {rows.spec.name}")
         self.rows, self.read, self.make = rows, read, make
         self.notes: dict[int, str] = {}
+        self.shares: dict[int, Shares] = {}
         self.measured: dict[str, float] = {}
+        self._total: Shares = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,12 +89,34 @@ class ClipRows:
     def _values(self, row: int, path: str | None) -> Any:
         if path is None:
             return None
-        values, note = self.read(path)
-        if note and row not in self.notes:
-            self.notes[row] = note
-            kind = CUT_SHORT if len(values) else WITHOUT
+        found = self.read(path)
+        with self._lock:
+            self._count(row, found)
+        return found.values if len(found.values) else None
+
+    def _count(self, row: int, found: Decoded) -> None:
+        if found.note and row not in self.notes:
+            self.notes[row] = found.note
+            kind = CUT_SHORT if len(found.values) else WITHOUT
             self.measured[kind] = self.measured.get(kind, 0.0) + 1
-        return values if len(values) else None
+        if found.shares and row not in self.shares:
+            self.shares[row] = found.shares
+            self._total = summed((self._total, found.shares))
+            self.measured |= rates(self._total)
+
+
+def summed(shares: Iterable[Shares]) -> Shares:
+    """Name by name."""
+    total: dict[str, tuple[int, int]] = {}
+    for name, (some, of) in (item for one in shares for item in one.items()):
+        before = total.get(name, (0, 0))
+        total[name] = before[0] + some, before[1] + of
+    return total
+
+
+def rates(total: Shares) -> dict[str, float]:
+    """Name -> how many divided by of how many."""
+    return {name: some / of for name, (some, of) in sorted(total.items())}
 
 
 def _decoder(what: str) -> Any:

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from merbench.api.clips import CUT_SHORT, WITHOUT
+from merbench.api.clips import CUT_SHORT, WITHOUT, Shares, rates, summed
 from merbench.api.errors import RequestError
 from merbench.results.files import write_atomic
 
@@ -159,33 +159,40 @@ class Filling:
                 whole.add(int(path.stem))
         return whole
 
-    def put(self, number: int, values: np.ndarray, length: np.ndarray, notes: Mapping[int, str]) -> None:
-        """``values`` float32 [t, D] and ``length`` int64 [n] of the shard's rows."""
+    def put(
+        self, number: int, values: np.ndarray, length: np.ndarray, notes: Mapping[int, str], shares: Mapping[int, Shares] | None = None
+    ) -> None:
+        """``values`` float32 [t, D] and ``length`` int64 [n] of the shard's rows; ``notes`` and ``shares``: by row, of its clips."""
         arrays: dict[str, np.ndarray] = {
             "values": np.ascontiguousarray(values, np.float32),
             "length": np.ascontiguousarray(length, np.int64),
         }
-        about = {"sha256": _digest(arrays), "notes": json.dumps(notes, sort_keys=True)}
+        about = {
+            "sha256": _digest(arrays),
+            "notes": json.dumps(notes, sort_keys=True),
+            "shares": json.dumps(summed((shares or {}).values())),
+        }
         write_atomic(self._path(number), save(arrays, metadata=about))
 
     def finish(self, measured: Mapping[str, float], **facts: Any) -> None:
         """Join the shards, all of which are there, into the entry. Equal shards give equal bytes.
 
-        ``measured`` is what the encoder counted; what the notes say of clips is counted here, since a resumed encoder saw only some.
+        ``measured`` is what the encoder counted; what was noted and counted of clips is summed here, since a resumed encoder saw only some.
         """
         paths = sorted(self.shards.glob("*.safetensors"))
-        lengths, notes, steps, width = [], dict[int, str](), 0, 0
+        lengths, notes, total, steps, width = [], dict[int, str](), summed(()), 0, 0
         for path in paths:
             found = _shard(path)
             if found is None:
                 raise RequestError(f"{path} was damaged while the cache was filled; run again, and it is made anew")
-            values, length, more = found
+            values, length, more, shares = found
             lengths.append(length)
             notes |= more
+            total = summed((total, shares))
             steps, width = steps + len(values), values.shape[1]
         length = np.concatenate(lengths)
         counted = Counter(CUT_SHORT if length[row] else WITHOUT for row in notes)
-        measured = {**measured, **{kind: float(count) for kind, count in sorted(counted.items())}}
+        measured = {**measured, **rates(total), **{kind: float(count) for kind, count in sorted(counted.items())}}
         size = steps * width * 4
         table = {
             "values": {"dtype": "F32", "shape": [steps, width], "data_offsets": [0, size]},
@@ -224,7 +231,7 @@ def _locked(handle: int) -> bool:
     return True
 
 
-def _shard(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str]] | None:
+def _shard(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str], Shares] | None:
     try:
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
@@ -233,7 +240,8 @@ def _shard(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str]] | None:
         return None
     if about.get("sha256") != _digest(arrays):
         return None
-    return arrays["values"], arrays["length"], {int(row): note for row, note in json.loads(about["notes"]).items()}
+    notes = {int(row): note for row, note in json.loads(about["notes"]).items()}
+    return arrays["values"], arrays["length"], notes, json.loads(about.get("shares", "{}"))
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:

@@ -112,8 +112,10 @@ def _fill(filling: Filling, encoder: Any, prepared: Prepared, device: torch.devi
     watch("encode", {"label": label, "rows": len(prepared), "done": len(prepared) - left})
     try:
         for number, values, length in _shards(encoder, prepared, todo, device):
-            rows = set(_rows_of(number, prepared).tolist())
-            filling.put(number, values, length, {r: n for r, n in getattr(prepared, "notes", {}).items() if r in rows})
+            rows = _rows_of(number, prepared).tolist()
+            # Looked up row by row: the threads that read ahead add to them all the while.
+            told = (getattr(prepared, name, {}) for name in ("notes", "shares"))
+            filling.put(number, values, length, *({r: one[r] for r in rows if r in one} for one in told))
             watch("encoded", {"rows": len(length)})
     except RuntimeError as error:
         raise RunError(f"{label} broke off: {str(error).splitlines()[0]}; run again, and it goes on from there") from error

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from merbench.api import ClipRows, RequestError, StreamSpec, TextRows, read_frames, read_wave
+from merbench.api import ClipRows, Decoded, RequestError, StreamSpec, TextRows, read_frames, read_wave
 from tests.clips import SIZE, frame, number, tone, write_clip
 
 FIFTY = [frame(i) for i in range(50)]
@@ -55,7 +55,7 @@ def test_what_can_be_decoded_of_a_broken_file_is_used_and_told(tmp_path):
     assert "damaged" in found.note
     wave = write_clip(tmp_path / "a.flac", None, tone(4) + noise.normal(0, 0.01, (1, 64_000)), sound="flac").read_bytes()
     (tmp_path / "cut.flac").write_bytes(wave[: len(wave) // 2])
-    samples, note = read_wave(str(tmp_path / "cut.flac"), 16_000)
+    samples, note, _ = read_wave(str(tmp_path / "cut.flac"), 16_000)
     assert 24_000 < len(samples) < 40_000 and note
     np.testing.assert_allclose(samples[:20_000], tone(4)[0, :20_000], atol=0.08)
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_named(tmp_path, content):
         whole = write_clip(path, FIFTY).read_bytes()
         content = whole[: len(whole) // 2]
     path.write_bytes(content)
-    for values, note in (read_frames(str(path), 4), read_wave(str(path), 16_000)):
+    for values, note, _ in (read_frames(str(path), 4), read_wave(str(path), 16_000)):
         assert len(values) == 0 and note == "cannot be read (Invalid data found when processing input)"
     assert read_frames(str(tmp_path / "nowhere.mp4"), 4).note == "cannot be read (No such file or directory)"
 
@@ -88,7 +88,7 @@ def test_waves_are_mono_floats_at_the_rate_asked_for(tmp_path, sound, close, lay
     wave = wave if layout == "mono" else np.concatenate([wave, 0 * wave])
     path = write_clip(tmp_path / ("a.flac" if sound == "flac" else "a.wav"), None, wave, rate=22_050, sound=sound, layout=layout)
     for rate in (16_000, 48_000):
-        found, note = read_wave(str(path), rate)
+        found, note, _ = read_wave(str(path), rate)
         assert found.dtype == np.float32 and abs(len(found) - rate) <= 1 and not note
         want = tone(1, rate)[0] / (1 if layout == "mono" else 2)
         assert np.abs(found - want[: len(found)])[200:-200].max() < close
@@ -96,7 +96,7 @@ def test_waves_are_mono_floats_at_the_rate_asked_for(tmp_path, sound, close, lay
 
 def test_two_equal_channels_are_as_loud_as_one(tmp_path):
     path = write_clip(tmp_path / "a.mp4", FIFTY, np.concatenate([tone(2), tone(2)]), layout="stereo")
-    found, note = read_wave(str(path), 16_000)
+    found, note, _ = read_wave(str(path), 16_000)
     assert abs(np.sqrt((found[2000:-2000] ** 2).mean()) - 0.5 / np.sqrt(2)) < 0.01 and not note
     assert numbers(read_frames(str(path), 2)) == [12, 37]
 
@@ -110,6 +110,10 @@ def test_clip_rows_decode_when_asked_and_remember_what_was_wrong(tmp_path, monke
         first, missing, gone = rows[torch.arange(3)]
         assert [number(image) for image in first] == [1, 4, 7] and missing is None and gone is None
     assert rows.notes == {2: "cannot be read (No such file or directory)"} and rows.measured == {"clips_without": 1.0}
+    counted = ClipRows(rows.rows, lambda path: Decoded([0], shares={"a": (1, 4), "b": (int("gone" in path), 1)}), list)
+    for _ in range(2):  # each row counts once, however often it is read
+        counted[torch.arange(3)]
+    assert counted.measured == {"a": 0.25, "b": 0.5} and set(counted.shares) == {0, 2}
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(RequestError, match=r"stream video\.clip holds raw clips, and PyAV.*pip install 'merbench\[raw\]'"):
         ClipRows(rows.rows, rows.read, list)

@@ -27,7 +27,7 @@ def shard(number: int):
 def fill(root, numbers=(0, 1, 2), key="k"):
     with Cache(root).filling(key, "shards-x") as filling:
         for number in numbers:
-            filling.put(number, *shard(number), {3 * number: f"note {number}"})
+            filling.put(number, *shard(number), {3 * number: f"note {number}"}, {3 * number: {"faceless_rate": (number, 4)}})
         filling.finish({"truncated_rate": 0.5}, **FACTS)
     return root
 
@@ -41,7 +41,7 @@ def test_an_entry_is_its_shards_side_by_side_and_plain_safetensors(tmp_path):
     np.testing.assert_array_equal(values, np.concatenate([shard(n)[0] for n in range(3)]))
     assert length.tolist() == [2, 0, 1, 0, 0, 0, 3] and not values.flags.writeable
     assert (entry.rows, entry.steps, entry.width, entry.notes) == (7, 6, 4, {0: "note 0", 3: "note 1", 6: "note 2"})
-    assert entry.measured == {"truncated_rate": 0.5, "clips_cut_short": 2.0, "clips_without": 1.0}
+    assert entry.measured == {"truncated_rate": 0.5, "faceless_rate": 0.25, "clips_cut_short": 2.0, "clips_without": 1.0}
     np.testing.assert_array_equal(load_file(tmp_path / "encoded/k/values.safetensors")["values"], values)
     assert not list((tmp_path / "encoded/k").glob("shards*"))
 
@@ -49,7 +49,7 @@ def test_an_entry_is_its_shards_side_by_side_and_plain_safetensors(tmp_path):
 def test_in_any_order_and_interrupted_the_bytes_are_the_same(tmp_path):
     whole = fill(tmp_path / "a")
     with Cache(tmp_path / "b").filling("k", "shards-x") as filling:
-        filling.put(2, *shard(2), {6: "note 2"})
+        filling.put(2, *shard(2), {6: "note 2"}, {6: {"faceless_rate": (2, 4)}})
         (filling.shards / ".00001.safetensors.x.tmp").write_bytes(b"of a killed writer")
     with Cache(tmp_path / "b").filling("k", "shards-x") as filling:
         assert filling.done() == {2} and not list(filling.shards.glob(".*"))

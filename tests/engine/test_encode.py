@@ -28,8 +28,10 @@ from merbench.studies.robust import robust
 from merbench.studies.run import Machine, run
 from merbench.studies.trained import trained
 from merbench.testing import tiny
+from merbench_encoders.clip_image import ClipImage
 from merbench_encoders.clip_text import ClipText
-from tests.clips import frame, tone, write_clip
+from merbench_encoders.faces import Box, Faces
+from tests.clips import frame, number, tone, write_clip
 from tests.towers import tiny_clap, tiny_clip
 
 KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
@@ -150,6 +152,33 @@ def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_pa
     told = []
     encoded(plan, "text", Cache(tmp_path), CPU, lambda event, info: told.append(info))
     assert told[0] == {"label": "text.transcript through clip-text", "rows": 200, "done": 128}
+
+
+def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_path, monkeypatch):
+    """Faces, in one frame a clip: found, for this test, where the frame's number is 19 or more."""
+    monkeypatch.setattr(Faces, "largest", lambda self, image: Box(0, 0, 40, 40) if number(image) > 18 else None)
+    monkeypatch.setattr(encode, "SHARD", 8)
+    settings = {**towers, "encoder.video.face": "largest", "encoder.video.frames": 1}
+    plan = resolve(Request("merclip", settings=settings), catalog, clips, None)
+    whole, _ = encoded(plan, "video", Cache(tmp_path / "whole"), CPU)
+    # The frame that is shown is the third of a clip, and two of the clips are not there.
+    without = [i for i in range(len(clips)) if i not in (1, 3) and (i * 7 + 2) % 50 < 19]
+    assert whole.measured == {"clips_without": 1.0, "faceless_rate": len(without) / (len(clips) - 2)} and 2 < len(without) < 20
+    forward, calls = ClipImage.forward, []
+
+    def fails(self, inputs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("no more")
+        return forward(self, inputs)
+
+    monkeypatch.setattr(ClipImage, "forward", fails)
+    with pytest.raises(RunError):
+        encoded(plan, "video", Cache(tmp_path / "stopped"), CPU)
+    encoded(plan, "video", Cache(tmp_path / "stopped"), CPU)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    plain = resolve(Request("merclip", settings={**settings, "encoder.video.face": "none"}), catalog, clips, None)
+    assert encoded(plain, "video", Cache(tmp_path / "whole"), CPU)[0].measured == {"clips_without": 1.0}
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, monkeypatch):

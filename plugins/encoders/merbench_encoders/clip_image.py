@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import ClipRows, Context, Decoded, Steps, StreamSpec, TextRows, Tune, read_frames
 from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_clip
+from merbench_encoders.faces import Faces, face_weights
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
 
@@ -34,12 +35,18 @@ class ClipImage(Tower):
     """Clips -> Frames -> Steps [B, min(T, config.frames), D], D = CLIP's joint width.
 
     A step is the frame's embedding at length sqrt(D) (CLIP compares directions only) plus the sinusoids of its place among the frames.
-    Frames are resized and cropped as the tower was trained with.
+    Frames are resized and cropped as the tower was trained with; with ``face=largest`` it is the squares around faces that are.
+    ``measured``: ``faceless_rate``, the share of the frames in which no face was found (they are cut where the nearest one in time
+    was; a clip without any stays whole).
     """
 
     class Config(ClipConfig):
         frames: Annotated[int, Field(ge=1), Tune(choices=(4, 8, 16))] = 8
         """Frames that a clip keeps at most, uniformly spaced."""
+        face: Literal["none", "largest"] = "none"
+        """``largest``: of each frame the square around its largest face is seen (extra ``face``)."""
+        face_margin: Annotated[float, Field(ge=0, le=2)] = 0.3
+        """What the square has around the face on each side, as a share of the longer side of the face's box: 0.3 shows the head."""
 
     mean_C11: Tensor
     scale_C11: Tensor
@@ -49,6 +56,7 @@ class ClipImage(Tower):
         net = load_clip(config, _INSTEAD).visual
         super().__init__(net, config)
         self.frames, self.width = config.frames, joint_width(config)
+        self.faces, self.margin = Faces() if config.face == "largest" else None, config.face_margin
         settings = PreprocessCfg(**net.preprocess_cfg)
         # Without the last two of its steps, which make a tensor and normalise it: the device does that.
         self.shrink = image_transform_v2(settings, is_train=False).transforms[:-2]
@@ -58,13 +66,14 @@ class ClipImage(Tower):
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:
-        """Name -> SHA-256 of the weights it starts from."""
-        return clip_digest(config, _INSTEAD)
+        """Name -> SHA-256 of the weights it starts from, the face detector's among them."""
+        return clip_digest(config, _INSTEAD) | (face_weights() if config.face == "largest" else {})
 
     @staticmethod
     def sources(config: Config) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where there is one."""
-        return clip_source(config, _INSTEAD)
+        faces = dict.fromkeys(face_weights(), "inside the package dlib") if config.face == "largest" else {}
+        return clip_source(config, _INSTEAD) | faces
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""
@@ -74,8 +83,14 @@ class ClipImage(Tower):
 
     def read(self, path: str) -> Decoded:
         """A clip's frames, uint8 [T, 3, H, W] at the tower's image size."""
-        frames, note = read_frames(path, self.frames)
-        return Decoded(torch.stack([self._shrunk(frame) for frame in frames]) if frames else [], note)
+        found = read_frames(path, self.frames)
+        if not (frames := found.values):
+            return found
+        shares = {}
+        if self.faces:
+            frames, lost = self.faces.cut(frames, self.margin)
+            shares["faceless_rate"] = (lost, len(frames))
+        return Decoded(torch.stack([self._shrunk(frame) for frame in frames]), found.note, shares)
 
     def _shrunk(self, frame_HWC: np.ndarray) -> Tensor:
         image = Image.fromarray(frame_HWC)

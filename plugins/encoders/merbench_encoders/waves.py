@@ -23,8 +23,8 @@ def wave_rows(rows: TextRows, sampling_rate: int) -> ClipRows:
     """The clips' audio tracks, decoded as batches of Waves ask for them."""
 
     def read(path: str) -> Decoded:
-        wave, note = read_wave(path, sampling_rate)
-        return Decoded(torch.from_numpy(wave), note)
+        found = read_wave(path, sampling_rate)
+        return found._replace(values=torch.from_numpy(found.values))
 
     return ClipRows(rows, read, _together)
 
