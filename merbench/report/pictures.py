@@ -59,7 +59,7 @@ def _curves(entry: Entry, metric: str) -> list[list[float]]:
 def _extra(title: str, axis: str, metric: str, extras: Mapping[str, Any]) -> dict[str, tuple[bytes, str]]:
     made: dict[str, tuple[bytes, str]] = {}
     if told := extras.get("generalise"):
-        lines = {one["name"]: s for one in told["lines"]["test"] if (s := one.get("summary", {}).get(metric))}
+        lines = {one["name"]: s for one in told["test"] if (s := one.get("summary", {}).get(metric))}
         if lines:
             drawn = {n: plots.Line([s["mean"]], _spread(s)) for n, s in lines.items()}
             words = "trained models read out with other label words, without further training: mean ± sd over seeds"

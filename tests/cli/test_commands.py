@@ -162,27 +162,39 @@ def test_list_names_every_kind(merbench):
 LABELS = "[two]\nnegative = -2.0\npositive = 2.0\n"
 
 
+def built_with(merbench, folder, printed, kind):
+    """The picture on the board's page of what a command printed."""
+    (folder / "extra.json").write_text(printed)
+    merbench("leaderboard", "build", "--out", "boards", "--extra", "extra.json", check=True)
+    assert f"{kind}.svg" in next(folder.glob("boards/*/index.html")).read_text()
+    return next(folder.glob(f"boards/*/{kind}.svg")).read_text()
+
+
 def test_generalise_compares_label_sets_and_lists_who_cannot(merbench, tmp_path):
     (tmp_path / "labels.toml").write_text(LABELS)
     words = ("generalise", "--model", "merclip,ridge", *QUICK, "--seeds", "1", "--modalities", "text", "--labels", "labels.toml")
-    found = loads(merbench(*words, "--json", check=True).stdout)
+    printed = merbench(*words, "--json", check=True).stdout
+    found = loads(printed)
     assert [line["name"] for line in found["test"]] == ["merclip own labels", "merclip two", "ridge"]
     assert found["test"][1]["against"] == "merclip own labels" and "whole model" in found["test"][2]["reason"]
     assert found["drift"] == 0 and found["labels"]["two"]["values"] == [-2, 2]
     text = merbench(*words, check=True)
     assert "the same on the valid rows" in text.stdout and "to the last bit" in text.stderr
+    assert "merclip two" in built_with(merbench, tmp_path, printed, "generalise")
     done = merbench("generalise", "--model", "ridge", *QUICK[:2], "--labels", "labels.toml")
     assert done.returncode == 2 and "whole model" in done.stderr
 
 
 def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
     words = ("robust", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", "--corrupt", "audio=drop", "--corrupt", "video=noise:0:1:2")
-    found = loads(merbench(*words, "--plot", "c.svg", "--json", check=True).stdout)
+    printed = merbench(*words, "--plot", "c.svg", "--json", check=True).stdout
+    found = loads(printed)
     assert [line["name"] for line in found["lines"]][1:] == [
         f"late-fusion-dnn {d}" for d in ("audio=drop", "video=noise:0", "video=noise:1")
     ]
     assert [p["strength"] for p in found["curves"]["late-fusion-dnn"]["video=noise"]] == [0, 1]
     assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
+    assert "video=noise" in built_with(merbench, tmp_path, printed, "robust")
     assert merbench("robust", "--model", "majority", *QUICK[:2], "--corrupt", "audio=drop").returncode == 2
 
 

@@ -51,7 +51,8 @@ def _extra(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         told = json.loads(path.read_bytes())
         kind = "generalise" if "labels" in told else "robust"
-        told["track"], told["lines"], told["curves" if kind == "robust" else "labels"]
+        for key in ("track", *(("test",) if kind == "generalise" else ("lines", "curves"))):
+            told[key]
     except (ValueError, KeyError, TypeError) as error:
         raise RequestError(f"--extra {path} is no output of merbench generalise --json or merbench robust --json") from error
     return kind, told
