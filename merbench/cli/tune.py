@@ -71,7 +71,8 @@ def command(ctx: click.Context, /, final_seeds: int | None, plots: Path | None, 
     if final_seeds:
         seeds = range(final_seeds)
         tuned_plan = bench.plan(replace(options.request, settings={**options.request.settings, **tuned.settings}))
-        final = {"default": bench.run(plan, seeds), "tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.by)}
+        # The tuned runs first: where the default settings win, these are the same runs, and their records tell of the search.
+        final = {"tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.by), "default": bench.run(plan, seeds)}
     _report(bench, plan, tuned, final)
     raise SystemExit(1 if any(r.status == "failed" for records in final.values() for r in records) else 0)
 

@@ -28,8 +28,15 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
         if name == "tuned" and found["settings"] != found["default_settings"]:
             assert (by["study"], by["trials"], by["sampler"], by["value"]) == (found["study"], 3, "tpe", found["value"])
             assert records[0]["spec"]["train"]["lr"] == found["settings"]["train.lr"]
-        elif name == "default":
+        elif name == "default" and found["settings"] != found["default_settings"]:
             assert by is None
+
+
+def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path):
+    found = loads(merbench(*QUICK, "--trials", "1", "--final-seeds", "1", "--json", check=True).stdout)
+    assert found["settings"] == found["default_settings"] and found["final"]["default"] == found["final"]["tuned"]
+    (run,) = found["final"]["tuned"]["runs"]
+    assert loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["study"] == found["study"]
 
 
 def test_workers_of_one_call_finish_the_search_together(merbench, tmp_path):
