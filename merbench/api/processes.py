@@ -8,42 +8,59 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import wait
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from merbench.api.errors import MerbenchError
 
 T = TypeVar("T")
 
 
-def pool(work: Callable[[T], object], tasks: Sequence[T], jobs: int) -> Iterator[tuple[T, str | None] | None]:
+def pool(
+    work: Callable[..., object], tasks: Sequence[T], jobs: int, hear: Callable[[T, Any], object] | None = None
+) -> Iterator[tuple[T, str | None] | None]:
     """``work(task)`` for each task, ``jobs`` at once, each in a new process that is forked from this one.
 
     What this process has in memory (a data set, say) is shared and not copied. Yields ``(task, None)`` when the call has returned,
     ``(task, sentence)`` when its process died or raised, and None twice a second, so that the caller can draw. What the call
-    returns is dropped: it leaves its result in a file. This process must not have used a GPU, or computed with torch on several threads.
-    A caller that stops early ends those that run.
+    returns is dropped: it leaves its result in a file. With ``hear`` it is called as ``work(task, tell)``, and each ``tell(message)``
+    there is a ``hear(task, message)`` here. This process must not have used a GPU. A caller that stops early, or raises in ``hear``,
+    ends those that run, and Ctrl-C is this process's to answer.
     """
     fork = multiprocessing.get_context("fork")
-    waiting, running = deque(tasks), dict[int, tuple[ForkProcess, T]]()
+    waiting, running = deque(tasks), dict[Connection, tuple[ForkProcess, T]]()
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 task = waiting.popleft()
-                process = fork.Process(target=_call, args=(work, task))
+                here, there = fork.Pipe(duplex=False)
+                call = partial(work, task, there.send) if hear else partial(work, task)
+                process = fork.Process(target=_call, args=(call,), daemon=True)
                 with warnings.catch_warnings():
                     # Python 3.12 warns of threads beside a fork: those of numpy's library, which minds forks itself.
                     warnings.simplefilter("ignore", DeprecationWarning)
                     process.start()
-                running[process.sentinel] = process, task
-            ended = wait(list(running), timeout=0.5)
-            if not ended:
+                there.close()  # the process has the only other one, so that its end is seen here
+                running[here] = process, task
+            heard = wait(list(running), timeout=0.5)
+            if not heard:
                 yield None
-            for sentinel in ended:
-                process, task = running.pop(sentinel)  # type: ignore[arg-type]
-                process.join()
-                yield task, _how(process.exitcode)
+            for pipe in heard:
+                assert isinstance(pipe, Connection)
+                process, task = running[pipe]
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):  # OSError: killed amid a message
+                    del running[pipe]
+                    pipe.close()
+                    process.join()
+                    yield task, _how(process.exitcode)
+                else:
+                    assert hear
+                    hear(task, message)
     finally:
         for process, _ in running.values():
             process.terminate()
@@ -51,12 +68,12 @@ def pool(work: Callable[[T], object], tasks: Sequence[T], jobs: int) -> Iterator
             process.join()
 
 
-def _call(work: Callable[[T], object], task: T) -> None:
+def _call(call: Callable[[], object]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells every process of the program; the first one answers
     try:
-        work(task)
-    except KeyboardInterrupt:
-        # The terminal tells every process of the program; the first one answers.
-        sys.exit(128 + signal.SIGINT)
+        # OpenMP keeps its threads by the thread that computes, and those of the one that was forked are not here: it would wait for them.
+        with ThreadPoolExecutor(1) as fresh:
+            fresh.submit(call).result()
     except MerbenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -1,78 +1,68 @@
-"""Runs side by side: forked processes that share the data, each writing its own records."""
+"""Runs side by side, in processes that share the data; each leaves its record in the store."""
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection, wait
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
-from merbench.api import RunError, Split
+import torch
+
+from merbench.api import RunError, Split, pool
+from merbench.engine.encode import fixed
+from merbench.results.provenance import describe
 from merbench.results.record import Record
 from merbench.studies.one import Watch, Work
 
+T = TypeVar("T")
+
 
 def side_by_side(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch: Watch) -> Iterator[Record]:
-    """The records, as they are done.
-
-    RunError at the end where a process died (the others go on), with what it was running; what a process raises is raised here.
-    """
+    """The records, as they are done. A run whose process dies is recorded as failed; what a process raises is raised here."""
+    warm()
+    if work.machine.cache and fixed(work.plan):
+        # In a process of its own, because one that has used a GPU cannot be forked.
+        for _, error in _apart(work, lambda _, tell: work.encode(tell), [None], 1, watch):
+            if error:
+                raise RunError(f"encoding broke off, because {error}; the same command goes on from there")
+        work.encode(lambda event, info: None)
     for _, split in runs:
         work.fold(split)  # made before the processes part, so that they share it
-    fork = multiprocessing.get_context("fork")
-    waiting, running, processes = list(reversed(runs)), {}, []
-    died: list[str] = []
-    try:
-        for _ in range(min(jobs, len(runs))):
-            here, there = fork.Pipe()
-            process = fork.Process(target=_serve, args=(work, there), daemon=True)
-            process.start()
-            there.close()  # so that its end is seen here
-            processes.append(process)
-            running[here] = waiting.pop()
-            here.send(running[here])
-        while running:
-            for pipe in wait(list(running)):
-                assert isinstance(pipe, Connection)
-                seed, split = running[pipe]
-                try:
-                    event, info = pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    died.append(f"seed {seed}" if split.fold is None else f"seed {seed} fold {split.fold}")
-                    del running[pipe]
-                    continue
-                if event == "raised":
-                    raise info
-                if event != "over":
-                    watch(event, info)
-                    continue
-                record, warnings = info
-                work.store.warnings += warnings
-                yield record
-                del running[pipe]
-                if waiting:
-                    running[pipe] = waiting.pop()
-                    pipe.send(running[pipe])
-    finally:
-        for process in processes:
-            process.kill()
-            process.join()
-    if died or waiting:
-        raise RunError(
-            f"{len(died)} of {len(processes)} processes died (killed, or out of memory) while running {', '.join(died)}; "
-            "what was finished is in the store, and the same command goes on"
-        )
+    for (seed, split), error in _apart(work, lambda run, tell: work.run(*run, tell), runs, jobs, watch):
+        record = work.store.get(work.name(seed, split))
+        if record and (error is None or (record.status == "done" and not work.force)):
+            yield record
+        else:
+            yield work.failed(seed, split, error or "its process left no record")
 
 
-def _serve(work: Work, pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one that started this one ends it
-    work.machine.prepare()
-    while True:
-        seed, split = pipe.recv()
+def warm() -> None:
+    """Once here, and not in every process that is forked: torch imports its compiler, which takes seconds, when an optimiser is first
+    made, and provenance asks git."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+    describe("cpu", 1, "prefer")
+
+
+def _apart(
+    work: Work, call: Callable[[T, Watch], object], tasks: Sequence[T], jobs: int, watch: Watch
+) -> Iterator[tuple[T, str | None]]:  # fmt: skip
+    """``call(task, watch)`` in processes of their own: what is watched, warned of or raised there, is here."""
+
+    def there(task: T, tell: Callable[[tuple[str, Any]], None]) -> None:
+        work.machine.prepare()
         work.store.warnings.clear()
         try:
-            record = work.run(seed, split, lambda event, info: pipe.send((event, info)))
+            call(task, lambda event, info: tell((event, info)))
         except Exception as error:
-            pipe.send(("raised", error))
-            return
-        pipe.send(("over", (record, list(work.store.warnings))))
+            tell(("raised", error))
+        tell(("warnings", work.store.warnings))
+
+    def here(task: T, told: tuple[str, Any]) -> None:
+        event, info = told
+        if event == "raised":
+            raise info
+        if event == "warnings":
+            work.store.warnings += info
+        else:
+            watch(event, info)
+
+    return (ended for ended in pool(there, tasks, jobs, here) if ended)

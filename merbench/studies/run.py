@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import torch
+
 from merbench.api import Corpus, RequestError, Split
 from merbench.engine.resolve import Plan
 from merbench.results.record import Record
@@ -41,8 +43,6 @@ def run(
     if force:
         for seed, split in missing:
             store.checkpoint(work.name(seed, split)).unlink(missing_ok=True)
-    if missing:
-        work.encode(watch)
     for record in _made(work, missing, jobs, watch):
         watch("done", {"record": record, "reused": False, "other_source": False})
         records[record.run_id] = record
@@ -50,13 +50,16 @@ def run(
 
 
 def _made(work: Work, missing: Sequence[tuple[int, Split]], jobs: int, watch: Watch) -> Iterable[Record]:
+    # A process that has used a GPU cannot be forked.
+    if len(missing) > 1 and jobs > 1 and not work.plan.train.stack and not torch.cuda.is_initialized():
+        return side_by_side(work, missing, jobs, watch)
+    if missing:
+        work.encode(watch)
     if len(missing) > 1 and work.plan.train.stack:
         by_fold: dict[int | None, list[tuple[int, Split]]] = {}
         for seed, split in missing:
             by_fold.setdefault(split.fold, []).append((seed, split))
         return chain.from_iterable(work.run_together([seed for seed, _ in same], same[0][1], watch) for same in by_fold.values())
-    if len(missing) > 1 and jobs > 1:
-        return side_by_side(work, missing, jobs, watch)
     return (work.run(*one, watch) for one in missing)
 
 

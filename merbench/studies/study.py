@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from merbench.api import RequestError, Split
 from merbench.api.parts import Executor
 from merbench.results.claims import Claims
-from merbench.results.provenance import describe
 from merbench.results.record import Record
 from merbench.results.store import Store
+from merbench.studies.jobs import warm
 from merbench.studies.machine import Machine
 from merbench.studies.material import Material
 from merbench.studies.one import Work
@@ -35,10 +33,7 @@ class Worker:
     def __init__(self, material: Material, store: Path, device: str, threads: int | None) -> None:
         self.material, self.store = material, store
         self.device, self.threads = device, threads
-        # Once here, and not in every process that is forked from this one: torch imports its compiler, which takes seconds, when an
-        # optimiser is first made, and provenance asks git.
-        torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-        describe("cpu", 1, "prefer")
+        warm()
 
     def __call__(self, unit: Unit) -> None:
         """Leaves a record, done or failed; or nothing, where another process is at it."""
@@ -50,6 +45,7 @@ class Worker:
             try:
                 if work.name(unit.seed, split) != unit.run_id:
                     raise RequestError("plugins or data are others here than where the study was started; bring both to the same state")
+                work.encode(lambda event, info: None)
                 work.run(unit.seed, split, lambda event, info: None)
             except Exception as error:
                 # Whatever a part raises: the other runs go on, and the record tells.

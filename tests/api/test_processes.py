@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from merbench.api import pool
 
@@ -63,3 +65,50 @@ def test_a_caller_that_stops_leaves_no_process_behind(tmp_path: Path):
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_what_a_call_tells_is_heard_before_its_end_and_in_its_order():
+    said = []
+    for end in pool(
+        lambda task, tell: [tell(f"{task}{k}" * 10**5) for k in range(3)], ["a", "b"], 2, lambda *message: said.append(message)
+    ):
+        if end:
+            said.append(end)
+    assert [text if text is None else text[:2] for task, text in said if task == "a"] == ["a0", "a1", "a2", None]
+
+
+def test_a_message_that_breaks_off_is_the_end():
+    def work(task: int, tell) -> None:
+        os.write(tell.__self__.fileno(), struct.pack("!i", 100) + b"not a hundred")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    ((_, how),) = (end for end in pool(work, [1], 1, lambda *message: None) if end)
+    assert "SIGKILL" in how
+
+
+def test_a_caller_that_raises_on_hearing_ends_the_others(tmp_path: Path):
+    def work(task: int, tell) -> None:
+        (tmp_path / str(os.getpid())).touch()
+        if task:
+            tell("no")
+        time.sleep(60)
+
+    def hear(task: int, message: str) -> None:
+        raise ValueError(message)
+
+    with pytest.raises(ValueError, match="no"):
+        list(pool(work, [0, 1], 2, hear))
+    for path in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.name), 0)
+
+
+def test_a_call_computes_with_threads_though_this_process_did():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.ones(10**6).relu().sum()
+        calls = pool(lambda task: torch.ones(10**6).relu().sum(), [1], 1)
+        assert next(end for n, end in enumerate(calls) if end or n > 40) == (1, None), "it waits for threads that were not forked"
+    finally:
+        torch.set_num_threads(before)

@@ -115,6 +115,19 @@ def test_a_filled_cache_needs_no_tower(texts, tmp_path, monkeypatch):
     assert problem.measured["text"] == {"truncated_rate": 0.0}
 
 
+def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, monkeypatch):
+    fill, seen = encode._fill, tmp_path / "seen"
+    monkeypatch.setattr(encode, "_fill", lambda *words: [seen.write_text(str(os.getpid())), fill(*words)])
+    told = []
+    machine = Machine(CPU, 1, cache=Cache(tmp_path / "cache"))
+    both = run(texts, tiny.corpus(size=200), [0, 1], Store(tmp_path / "both"), machine, jobs=2, watch=lambda event, _: told.append(event))
+    assert [r.status for r in both] == ["done", "done"] and "encode" in told
+    assert seen.read_text() != str(os.getpid()), "a process that has used a GPU cannot be forked"
+    monkeypatch.setattr(encode, "_fill", lambda *words: pytest.fail("the tower ran again"))
+    alone = run(texts, tiny.corpus(size=200), [0, 1], Store(tmp_path / "alone"), machine)
+    assert [r.weights_sha256 for r in both] == [r.weights_sha256 for r in alone]
+
+
 def test_rows_in_another_order_share_an_entry(texts, tmp_path):
     plan = texts
     cache = Cache(tmp_path)
