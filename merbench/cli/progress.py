@@ -57,6 +57,7 @@ class RunProgress:
         self.encoding = EncodeProgress(self.bar, self.quiet)
         self.reused = 0
         self.other_source = 0
+        self.told = set[str]()
 
     def __enter__(self) -> RunProgress:
         self.bar.start()
@@ -76,6 +77,9 @@ class RunProgress:
             self.bar.update(self.task, description=self.now)
         elif event == "epoch":
             self.bar.update(self.task, description=f"{self.now} · {_epoch(info)}")
+        elif event == "start" and info["how"] not in self.told:
+            self.told.add(info["how"])
+            say(f"{self.label}: {info['how']}")
         elif event == "alone":
             say(f"{self.label}: trained one by one, because {info['why']}")
         elif event == "done":

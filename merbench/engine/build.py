@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -21,7 +23,7 @@ from merbench.results.seeds import derive
 
 @dataclass
 class Problem:
-    """One run's modules and its train and valid rows."""
+    """One run's modules and its train and valid rows. ``start``: where only some weights come from other runs, which, in a sentence."""
 
     model: nn.Module
     objectives: Mapping[str, nn.Module]
@@ -29,6 +31,7 @@ class Problem:
     train: SplitData
     valid: SplitData
     measured: Mapping[Modality, Mapping[str, float]]
+    start: str = ""
 
 
 def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mapping[str, Tensor] | None = None) -> Problem:
@@ -62,15 +65,14 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mappin
         fusion = parts["fusion"].factory(parts["fusion"].config, context, {m: e.width for m, e in encoders.items()}, query_width)
         head = parts["head"].factory(parts["head"].config, context, fusion.width, query_width)
         model = Composed(encoders, fusion, head, label_encoder)
-    if state is None and adopted is not None and not adopt(model, adopted):
-        raise RequestError("none of the weights to start from has a place in this model; start from runs of the same model")
+    begun = "" if state is not None or adopted is None else _begun(model, adopted, adopt(model, adopted))
     model.to(device)
     objectives = {
         slot.partition(".")[2]: part.factory(part.config, context, model).to(device)
         for slot, part in parts.items()
         if slot.startswith("objective.")
     }
-    return Problem(model, objectives, encoders, train, valid, measured)
+    return Problem(model, objectives, encoders, train, valid, measured, begun)
 
 
 def _encoder(part: Part, context: Context, modality: Modality) -> Any:
@@ -91,19 +93,35 @@ def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
         raise RequestError(f"the weights {path} cannot be read ({error}); run what made them again with --force") from error
 
 
-def adopt(module: nn.Module, state: Mapping[str, Tensor]) -> int:
-    """Load what the module has by the same name, and say how many tensors that was; the others stay as they are.
+def adopt(module: nn.Module, state: Mapping[str, Tensor]) -> set[str]:
+    """Load what the module has by the same name and in the same shape, and say what that was; the others stay as they are."""
+    with suppress(RuntimeError):  # raised when all that fits is loaded
+        module.load_state_dict(state, strict=False)
+    # Only now: a vocabulary that comes with the state has decided shapes.
+    return {name for name, tensor in module.state_dict().items() if name in state and state[name].shape == tensor.shape}
 
-    RequestError where a tensor of the same name has another shape.
-    """
-    try:
-        missing, _ = module.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
+
+def _begun(model: nn.Module, state: Mapping[str, Tensor], loaded: set[str]) -> str:
+    """Which weights a model starts with that could not take over all; empty where it could. RequestError where no matrix could be."""
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not any(name in loaded and p.ndim > 1 for name, p in trained.items()):
         raise RequestError(
-            f"the weights to start from do not fit ({reason}); start from runs of the same model with the same modalities and settings"
-        ) from error
-    return len(module.state_dict()) - len(missing)
+            "none of the weights to start from has a place in this model, by its name and shape; start from runs of a model that shares "
+            "parts with it, and of the same --modalities and settings"
+        )
+    fresh, left = sorted(trained.keys() - loaded), sorted(state.keys() - loaded)
+    if not fresh and not left:
+        return ""
+    said = f"{len(trained) - len(fresh)} of {len(trained)} trained tensors start from the weights of --init-from"
+    said += f"; as without it start {', '.join(_whole(fresh, model.state_dict()))}" if fresh else ""
+    return said + (f"; no place here have its {', '.join(_whole(left, state))}" if left else "")
+
+
+def _whole(names: Collection[str], of: Iterable[str]) -> list[str]:
+    """``names``, in which a module whose tensors are all among them stands in their place."""
+    others = {".".join(parts[:k]) for name in of if name not in names for parts in [name.split(".")] for k in range(1, len(parts) + 1)}
+    short = (next(p for p in accumulate(name.split("."), "{}.{}".format) if p not in others) for name in names)
+    return list(dict.fromkeys(short))
 
 
 def _not_finite(fold: Fold, modality: Modality) -> dict[str, float]:

@@ -38,8 +38,8 @@ FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError)
 """What a run may end with that is recorded; anything else is a fault of merbench or of a method."""
 
 Watch = Callable[[str, dict[str, Any]], None]
-"""Told what happens: ``run`` (seed, fold), ``epoch`` (an entry of the history), ``alone`` (why seeds are not stacked), ``done`` (record,
-reused, other_source); and what ``encode`` tells."""
+"""Told what happens: ``run`` (seed, fold), ``start`` (how, where only some weights are those of ``--init-from``), ``epoch`` (an entry of
+the history), ``alone`` (why seeds are not stacked), ``done`` (record, reused, other_source); and what ``encode`` tells."""
 
 
 @dataclass
@@ -105,10 +105,10 @@ class Work:
         common = self._common(seed, fold)
         checkpoint = self._checkpoint(common)
         try:
-            problem = build(self.plan, fold, seed, self.machine.device)
+            problem = self._built(fold, seed, watch)
             fitted = learn(self.plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint)
             seconds = time.perf_counter() - clock + checkpoint.spent
-            record = self._scored(problem, fitted, fold, seconds, {**common, **_trained(fold), "notes": [*notes, *_notes(fitted)]})
+            record = self._scored(problem, fitted, fold, seconds, {**common, **_trained(fold), "notes": [*notes, *_notes(problem, fitted)]})
         except RequestError:
             raise
         except FAILURES as error:
@@ -135,7 +135,7 @@ class Work:
         for seed in seeds:
             watch("run", {"seed": seed, "fold": split.fold})
         try:
-            problems += [build(self.plan, fold, seed, self.machine.device) for seed in seeds]
+            problems += [self._built(fold, seed, watch) for seed in seeds]
             learned = learn_together(self.plan, problems, fold, seeds, lambda seed, entry: watch("epoch", entry))
         except RequestError:
             raise
@@ -145,24 +145,31 @@ class Work:
             alone = str(error)
         else:
             share = (time.perf_counter() - clock) / len(seeds)
-            told = {**_trained(fold), "notes": [f"trained together with seeds {', '.join(map(str, seeds))}"]}
-            return [self._one_of(*one, split, share, told) for one in zip(seeds, problems, learned, strict=True)]
+            told, note = _trained(fold), f"trained together with seeds {', '.join(map(str, seeds))}"
+            return [self._one_of(*one, split, share, told, note) for one in zip(seeds, problems, learned, strict=True)]
         watch("alone", {"why": alone})
         problems.clear()
         return [self.run(seed, split, watch, [f"trained alone, not stacked: {alone}"]) for seed in seeds]
 
     def _one_of(
-        self, seed: int, problem: Problem, fitted: Fitted | RunError, split: Split, share: float, told: Mapping[str, Any]
+        self, seed: int, problem: Problem, fitted: Fitted | RunError, split: Split, share: float, told: Mapping[str, Any], note: str
     ) -> Record:
         if isinstance(fitted, RunError):
             return self.failed(seed, split, fitted)
         fold = self.fold(split)
         try:
-            return self._scored(problem, fitted, fold, share, {**self._common(seed, fold), **told})
+            notes = {"notes": [note, *_notes(problem, fitted)]}
+            return self._scored(problem, fitted, fold, share, {**self._common(seed, fold), **told, **notes})
         except RequestError:
             raise
         except FAILURES as error:
             return self.failed(seed, split, error)
+
+    def _built(self, fold: Fold, seed: int, watch: Watch) -> Problem:
+        problem = build(self.plan, fold, seed, self.machine.device)
+        if problem.start:
+            watch("start", {"how": problem.start})
+        return problem
 
     def failed(self, seed: int, split: Split, error: Exception | str) -> Record:
         """Leaves the record of a run that failed."""
@@ -233,14 +240,14 @@ def _trained(fold: Fold) -> dict[str, Any]:
     return {"reads": [*dict.fromkeys(fold.opened), "trained"]}
 
 
-def _notes(fitted: Fitted) -> list[str]:
-    if fitted.rows_at_once is None:
-        return []
-    note = (
-        f"memory did not suffice for a whole batch: {fitted.rows_at_once} rows at a time, gradients added up to the same effective batch "
-        "(losses and norms that compare rows of a batch see fewer of them)"
-    )
-    return [note]
+def _notes(problem: Problem, fitted: Fitted) -> list[str]:
+    notes = [problem.start] if problem.start else []
+    if fitted.rows_at_once is not None:
+        notes.append(
+            f"memory did not suffice for a whole batch: {fitted.rows_at_once} rows at a time, gradients added up to the same effective "
+            "batch (losses and norms that compare rows of a batch see fewer of them)"
+        )
+    return notes
 
 
 def score_valid(plan: Plan, problem: Problem) -> tuple[dict[str, float | None], np.ndarray | None]:

@@ -227,6 +227,9 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
     first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]
     more = loads(merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common, check=True).stdout)["runs"][0]
     assert more["spec"]["init_from"] and more["run_id"] != first["run_id"]
+    part = merbench("run", "--dataset", "two", "--init-from", first["run_id"], "--part", "head=linear", *common, check=True)
+    assert "start from the weights of --init-from; as without it start head.last.weight; no place here have its head" in part.stderr
+    assert loads(part.stdout)["runs"][0]["notes"][0] in part.stderr
     done = merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common[:3], "2", *common[4:])
     assert done.returncode == 2 and "for seed 1" in done.stderr
     assert merbench("transfer", "--from", "one", "--to", "one", *common).returncode == 2

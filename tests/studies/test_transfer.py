@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from hashlib import sha256
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from sklearn.metrics import mean_absolute_error
 
 from merbench.api import RequestError, words_of
@@ -103,6 +106,37 @@ def test_a_finetuned_run_comes_back_and_names_its_start(catalog, store):
         else:
             assert mean_absolute_error(plan.task.target[fold.rows("valid")], made) == pytest.approx(record.metrics.valid["mae"])
     assert np.array_equal(predict(problem.model, problem.valid, fold.space), made), "the rows that restore() prepared have the same words"
+
+
+@pytest.mark.parametrize("modalities", [("text",), None])
+def test_from_a_set_without_audio_and_video_all_that_fits_is_taken_over(catalog, store, modalities):
+    """Nothing is learned, so that what was taken over is seen in the weights of the runs."""
+    still = {**SHORT, "train.lr": 1e-12, "train.weight_decay": 0.0, "train.epochs": 1}
+    source = resolve(Request("merclip", settings=SHORT, modalities=("text",)), catalog, tiny.corpus(), None)
+    (before,) = run(source, tiny.corpus(), [0], store, MACHINE)
+    start, told = start_from(store, before, [0]), []
+    target = resolve(Request("merclip", settings=still, modalities=modalities, start=start), catalog, other(), None)
+    (after,) = run(target, other(), [0], store, MACHINE, watch=lambda event, info: told.append(info) if event == "start" else None)
+    old, new = (load_file(store.weights(r.run_id)) for r in (before, after))
+    alone = [name for name in new if name not in old]
+    same = [name for name in new if name in old and torch.allclose(new[name].float(), old[name].float(), atol=1e-6)]
+    if modalities:
+        assert len(same) == len(new) and after.notes == [] == told
+    else:
+        assert len(same) + len(alone) == len(new) and same and {name.split(".")[0] for name in alone} == {"encoders", "fusion"}
+        assert after.notes == [told[0]["how"]]
+        assert re.match(r"30 of 108 trained tensors start from .*; as without it start encoders.audio, encoders.video, ", after.notes[0])
+
+
+def test_weights_of_another_shape_are_named_and_where_none_fits_it_is_refused(catalog, store):
+    (before,) = run(resolve(Request("lmf", settings=SHORT), catalog, tiny.corpus(), None), tiny.corpus(), [0], store, MACHINE)
+    start = start_from(store, before, [0])
+    make = lambda model, **more: resolve(Request(model, settings={**SHORT, **more}, start=start), catalog, other(), None)  # noqa: E731
+    (after,) = run(make("lmf", **{"fusion.width": 32}), other(), [0], store, MACHINE)
+    other_shape = "fusion.bias_D, fusion.factors, head.last.weight"
+    assert f"; as without it start {other_shape}; no place here have its {other_shape}" in after.notes[0]
+    with pytest.raises(RequestError, match="none of the weights to start from has a place in this model, by its name and shape"):
+        run(make("mult"), other(), [0], store, MACHINE)
 
 
 def test_a_spec_without_a_start_keeps_its_run_id(make):
@@ -213,20 +247,3 @@ def test_a_seed_without_weights_to_start_from_is_named(make, store):
     (record,) = run(plan, corpus, [0], store, MACHINE)
     with pytest.raises(RequestError, match="for seed 1"):
         start_from(store, record, [0, 1])
-
-
-def test_weights_of_another_shape_are_refused_in_one_sentence(catalog, store):
-    one, request = setting(catalog, settings={"head.hidden": 8})
-    (record,) = run(one.learn, one.source, [0], store, MACHINE)
-    wider = dataclasses.replace(request, settings={**SHORT, "head.hidden": 16}, start=start_from(store, record, [0]))
-    with pytest.raises(RequestError, match="do not fit"):
-        run(resolve(wider, catalog, one.target, None), one.target, [0], store, MACHINE)
-
-
-def test_text_alone_can_start_a_model_of_all_modalities(catalog, store):
-    """Each modality of merclip has its own modules, so those of the text start from the run and the others are new."""
-    source, target = tiny.corpus(), other()
-    (record,) = run(resolve(Request("merclip", settings=SHORT, modalities=("text",)), catalog, source, None), source, [0], store, MACHINE)
-    whole = resolve(Request("merclip", settings=SHORT, start=start_from(store, record, [0])), catalog, target, None)
-    (made,) = run(whole, target, [0], store, MACHINE)
-    assert made.status == "done" and made.spec.streams.keys() == {"text", "audio", "video"}
