@@ -27,7 +27,12 @@ def learn(
 
 
 def learn_together(
-    plan: Plan, problems: Sequence[Problem], fold: Fold, seeds: Sequence[int], watch: Callable[[int, dict[str, Any]], None]
+    plan: Plan,
+    problems: Sequence[Problem],
+    fold: Fold,
+    seeds: Sequence[int],
+    watch: Callable[[int, dict[str, Any]], None],
+    checkpoint: Checkpoint | None = None,
 ) -> list[Fitted | RunError]:
     """``learn`` for several seeds at once; in place of what a seed learned, the error it ended with.
 
@@ -36,7 +41,7 @@ def learn_together(
     if plan.recipe.fits:
         raise CannotStackError(f"model {plan.recipe.name} is fitted in closed form")
     modules = [Together(problem.model, problem.objectives) for problem in problems]
-    return fit_stacked(modules, problems[0].train, problems[0].valid, seeds=seeds, watch=watch, **_how(plan, fold))
+    return fit_stacked(modules, problems[0].train, problems[0].valid, seeds=seeds, watch=watch, checkpoint=checkpoint, **_how(plan, fold))
 
 
 def _how(plan: Plan, fold: Fold) -> dict[str, Any]:

@@ -6,9 +6,11 @@ depend on its company, but for rounding. Its losses are those of training alone;
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from merbench.api import Batch, LabelSpace, Progress, RunError, Stage, TrainConfig, read_out
+from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.evaluate import require_finite_predictions
 from merbench.engine.optimise import make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
@@ -46,10 +49,11 @@ class Together(nn.Module):
 def fit_stacked(
     modules: Sequence[Together], train: SplitData, valid: SplitData, *, space: LabelSpace, config: TrainConfig, stages: Sequence[Stage],
     thresholds: str, seeds: Sequence[int], fold: int | None, watch: Callable[[int, dict[str, Any]], None],
+    checkpoint: Checkpoint | None = None,
 ) -> list[Fitted | RunError]:  # fmt: skip
     """What ``fit`` does, for one module a seed; for a seed that fails, its error.
 
-    CannotStackError, with the reason in a sentence, before any weight has changed.
+    CannotStackError, with the reason in a sentence, before any weight has changed. A state that ``checkpoint`` holds must be of ``seeds``.
     """
     _refuse(modules[0], config, stages)
     (stage,) = stages
@@ -63,7 +67,14 @@ def fit_stacked(
     results: list[Fitted | RunError] = [Fitted() for _ in seeds]
     best, waited = [-math.inf] * len(seeds), [0] * len(seeds)
     alive = list(range(len(seeds)))
-    for epoch in range(epochs):
+    saved = checkpoint.load() if checkpoint else None
+    if saved:
+        results = [RunError(told) if isinstance(told, str) else Fitted(**told) for told in saved["fitted"]]
+        best, waited, alive = saved["best"], saved["waited"], saved["alive"]
+        stack.load(saved, modules)
+    for epoch in range(saved["epoch"] if saved else 0, epochs):
+        if not alive:
+            break
         draws = [torch.Generator().manual_seed(derive(seeds[i], "order", fold, stage.name, epoch)) for i in alive]
         order_SN = torch.stack([torch.randperm(len(train), generator=draw) for draw in draws])
         means = stack.train(train, order_SN, Progress(epoch, 0, stage.name))
@@ -91,8 +102,12 @@ def fit_stacked(
                 staying.append(place)
         stack.keep(staying)
         alive = [alive[place] for place in staying]
-        if not alive:
-            break
+        if checkpoint:
+            state = {
+                "seeds": seeds, "epoch": epoch + 1, "alive": alive, "best": best, "waited": waited,
+                "fitted": [str(r) if isinstance(r, RunError) else dataclasses.asdict(r) for r in results],
+            }  # fmt: skip
+            checkpoint.save(partial(stack.where, state, modules))
     return results
 
 
@@ -187,6 +202,31 @@ class _Stack:
     def state(self, place: int) -> dict[str, Tensor]:
         """One seed's part."""
         return {name: tensor[place].detach() for name, tensor in self.tensors.items()}
+
+    def where(self, so_far: Mapping[str, Any], modules: Sequence[Together]) -> dict[str, Any]:
+        """Everything that the next epoch depends on. ``modules`` hold each seed's best weights."""
+        return {
+            **so_far,
+            "best_states": [{k: t for k, t in m.state_dict().items() if k in self.tensors} for m in modules],
+            "tensors": self.tensors,
+            "draws": [draw.get_state() for draw in self.draws],
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule else None,
+        }
+
+    def load(self, saved: dict[str, Any], modules: Sequence[Together]) -> None:
+        """Go on where ``saved`` was made."""
+        for module, state in zip(modules, saved["best_states"], strict=True):
+            module.load_state_dict(state, strict=False)
+        self.keep(saved["alive"])
+        with torch.no_grad():
+            for name, tensor in saved["tensors"].items():
+                self.tensors[name].copy_(tensor)
+        for draw, state in zip(self.draws, saved["draws"], strict=True):
+            draw.set_state(state)
+        self.optimiser.load_state_dict(saved["optimiser"])
+        if self.schedule:
+            self.schedule.load_state_dict(saved["schedule"])
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with these seeds alone."""

@@ -37,6 +37,9 @@ from merbench.studies.machine import Machine
 FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError)
 """What a run may end with that is recorded; anything else is a fault of merbench or of a method."""
 
+STACK = "-stack"
+"""After the run id in the name of a checkpoint of seeds that train together."""
+
 Watch = Callable[[str, dict[str, Any]], None]
 """Told what happens: ``run`` (seed, fold), ``start`` (how, where only some weights are those of ``--init-from``), ``epoch`` (an entry of
 the history), ``alone`` (why seeds are not stacked), ``done`` (record, reused, other_source); and what ``encode`` tells."""
@@ -67,6 +70,11 @@ class Work:
     def name(self, seed: int, split: Split) -> str:
         """The run's id."""
         return run_id(self.plan.spec, self.plan.contents, seed, split.fold)
+
+    def forget(self, seed: int, split: Split) -> None:
+        """Leave no checkpoint that the run would go on from."""
+        for end in ("", STACK):
+            self.store.checkpoint(self.name(seed, split) + end).unlink(missing_ok=True)
 
     def fold(self, split: Split) -> Fold:
         """Made once for all seeds."""
@@ -129,14 +137,18 @@ class Work:
         return [made[seed] for seed in seeds]
 
     def _stacked(self, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
+        """Goes on from the checkpoint, which bears the first seed's name. That seed is recorded last: until then it is found."""
         fold, clock = self.fold(split), time.perf_counter()
         fold.opened.clear()
+        first = self._common(min(seeds), fold)
+        checkpoint = self._checkpoint({**first, "run_id": first["run_id"] + STACK})
+        together = self._together(seeds, checkpoint)
         problems: list[Problem] = []
         for seed in seeds:
             watch("run", {"seed": seed, "fold": split.fold})
         try:
-            problems += [self._built(fold, seed, watch) for seed in seeds]
-            learned = learn_together(self.plan, problems, fold, seeds, lambda seed, entry: watch("epoch", entry))
+            problems += [self._built(fold, seed, watch) for seed in together]
+            learned = learn_together(self.plan, problems, fold, together, lambda seed, entry: watch("epoch", entry), checkpoint)
         except RequestError:
             raise
         except torch.OutOfMemoryError:
@@ -144,12 +156,27 @@ class Work:
         except (CannotStackError, *FAILURES) as error:
             alone = str(error)
         else:
-            share = (time.perf_counter() - clock) / len(seeds)
-            told, note = _trained(fold), f"trained together with seeds {', '.join(map(str, seeds))}"
-            return [self._one_of(*one, split, share, told, note) for one in zip(seeds, problems, learned, strict=True)]
+            share = (time.perf_counter() - clock + checkpoint.spent) / len(together)
+            told, note = _trained(fold), f"trained together with seeds {', '.join(map(str, together))}"
+            trained = dict(zip(together, zip(problems, learned, strict=True), strict=True))
+            made = {seed: self._one_of(seed, *trained[seed], split, share, told, note) for seed in sorted(seeds, reverse=True)}
+            checkpoint.remove()
+            return [made[seed] for seed in seeds]
         watch("alone", {"why": alone})
         problems.clear()
+        checkpoint.remove()
         return [self.run(seed, split, watch, [f"trained alone, not stacked: {alone}"]) for seed in seeds]
+
+    def _together(self, seeds: Sequence[int], checkpoint: Checkpoint) -> list[int]:
+        """Those of the checkpoint where ``seeds`` are among them: of an interrupted stack some may be recorded already."""
+        saved = checkpoint.load()
+        if saved and set(seeds) <= set(saved["seeds"]):
+            return list(saved["seeds"])
+        if saved:
+            told = ", ".join(map(str, saved["seeds"]))
+            self.store.reject(checkpoint.path, f"the stack starts anew, because the checkpoint {checkpoint.path} is of seeds {told}")
+            checkpoint.spent = 0.0
+        return list(seeds)
 
     def _one_of(
         self, seed: int, problem: Problem, fitted: Fitted | RunError, split: Split, share: float, told: Mapping[str, Any], note: str

@@ -42,7 +42,7 @@ def run(
             missing.append((seed, split))
     if force:
         for seed, split in missing:
-            store.checkpoint(work.name(seed, split)).unlink(missing_ok=True)
+            work.forget(seed, split)
     for record in _made(work, missing, jobs, watch):
         watch("done", {"record": record, "reused": False, "other_source": False})
         records[record.run_id] = record

@@ -8,13 +8,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from merbench.api import Output, RunError, Stage, TrainConfig
+from merbench.engine import checkpoint
 from merbench.engine.build import build
-from merbench.engine.evaluate import predict
+from merbench.engine.checkpoint import Checkpoint
+from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn, learn_together
 from merbench.engine.resolve import Request, resolve
 from merbench.engine.splits import Fold
 from merbench.engine.stack import CannotStackError, Together, fit_stacked
-from merbench.engine.train import fit
+from merbench.engine.train import Fitted, fit
 from merbench.results.store import Store
 from merbench.studies.run import run
 from merbench.testing import tiny
@@ -120,6 +122,81 @@ def test_each_seed_stops_by_itself_and_one_that_fails_leaves_the_others():
         assert len(mine.history) == len(fitted.history) and mine.best_epoch == fitted.best_epoch
         assert torch.allclose(net.weight, module.model.weight, atol=1e-5)
     assert len(first.history) != len(last.history)
+
+
+class Stopped(BaseException):
+    """As KeyboardInterrupt, which pytest would take for its own."""
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "EVERY", 0)
+    monkeypatch.setattr(checkpoint, "SHARE", 0)
+    return Store(tmp_path)
+
+
+def stops(after: int | None, seen: list):
+    def watch(*told):
+        seen.append(told)
+        if len(seen) == after:
+            raise Stopped
+
+    return watch
+
+
+def test_stopped_at_every_epoch_it_goes_on_to_the_same_bits(store):
+    def train(place=None, stop=None):
+        modules = [Together(attending(seed), {"task": Loss()}) for seed in SEEDS]
+        torch.nn.init.constant_(modules[1].model.out.bias, float("nan"))
+        config, seen = TrainConfig(epochs=8, batch_size=10, lr=0.05, warmup=0.2, patience=1), []
+        more = {"stages": (Stage(),), "thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": stops(stop, seen)}
+        made = fit_stacked(modules, split(20, 0), split(9, 1), space=SPACE, config=config, checkpoint=place, **more)
+        return [weights_digest(m) for m in modules], [f if isinstance(f, Fitted) else str(f) for f in made], seen
+
+    weights, fitted, seen = train()
+    assert isinstance(fitted[1], str) and 2 < len(fitted[0].history) != len(fitted[2].history) > 2
+    for stop in range(1, len(seen) + 1):
+        with pytest.raises(Stopped):
+            train(Checkpoint(store, "run", {}), stop)
+        *again, rest = train(Checkpoint(store, "run", {}))
+        assert again == [weights, fitted]
+        assert rest == seen[-len(rest) :] and len(rest) <= len(seen) - stop + 2, "epochs were made again, or others left out"
+        store.checkpoint("run").unlink()
+
+
+@pytest.mark.parametrize("stop", ["training", "scoring"])
+def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store, monkeypatch):
+    plan = plan_of(catalog, "merclip", **{"train.stack": True})
+    wanted = run(plan, tiny.corpus(), SEEDS, Store(store.root / "whole"), MACHINE)
+    put, seen, calls = Store.put, [], []
+
+    def once(*words):
+        calls.append(1)
+        if len(calls) == 2:
+            raise Stopped
+        put(*words)
+
+    if stop == "scoring":
+        monkeypatch.setattr(Store, "put", once)
+    watch = stops(7, []) if stop == "training" else lambda *told: None
+    with pytest.raises(Stopped):
+        run(plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event, info: watch(info) if event == "epoch" else None)
+    assert len(list(store.records())) == (stop == "scoring")
+    records = run(plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event, info: seen.append(event))
+    assert [(r.weights_sha256, r.metrics, r.history, r.notes) for r in records] == [
+        (r.weights_sha256, r.metrics, r.history, r.notes) for r in wanted
+    ]
+    assert seen.count("epoch") == (9 if stop == "training" else 0)
+    assert not store.warnings and not list((store.root / "checkpoints").iterdir())
+
+
+def test_a_stack_of_other_seeds_starts_anew_and_tells(catalog, store):
+    plan = plan_of(catalog, "merclip", **{"train.stack": True})
+    watch = stops(7, [])
+    with pytest.raises(Stopped):
+        run(plan, tiny.corpus(), [0, 3], store, MACHINE, watch=lambda event, info: watch(info) if event == "epoch" else None)
+    assert [r.status for r in run(plan, tiny.corpus(), [0, 4], store, MACHINE)] == ["done", "done"]
+    assert "the stack starts anew" in store.warnings[0] and "of seeds 0, 3" in store.warnings[0]
 
 
 @pytest.mark.parametrize(
