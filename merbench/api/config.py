@@ -53,7 +53,8 @@ class TrainConfig(Config):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of an exponential moving average of the weights, used for scoring; 0 = none."""
     select: str = ""
-    """Validation metric that chooses the epoch; empty = ``mae`` for a score, ``accuracy`` for a class, ``micro_f1`` for multilabel."""
+    """Validation metric that chooses the epoch; empty = ``mae`` for a score and for a score with labels, ``accuracy`` for a class,
+    ``micro_f1`` for multilabel."""
     precision: Literal["fp32", "bf16"] = "fp32"
     stack: bool = False
     """Seeds train together, their parameters stacked, where the model allows it: for GPUs, which one small model leaves idle."""

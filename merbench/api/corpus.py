@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -52,11 +54,21 @@ class Stream:
 
 @dataclass(frozen=True)
 class Task:
-    """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task. ``known`` bool, same shape; None = all."""
+    """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task, float [N, 1 + C] of a joint one.
+    ``known`` bool, same shape; None = all.
+    """
 
     space: LabelSpace
     target: np.ndarray
     known: np.ndarray | None = None
+
+    @classmethod
+    def joint(cls, score: Task, labels: Task) -> Task:
+        """Both of the same rows at once."""
+        known = None
+        if score.known is not None or labels.known is not None:
+            known = np.column_stack([np.ones(t.target.shape, dtype=bool) if t.known is None else t.known for t in (score, labels)])
+        return cls(LabelSpace.joint(score.space, labels.space), np.column_stack([score.target, labels.target]), known)
 
 
 @dataclass(frozen=True)
@@ -101,3 +113,10 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def offered(self) -> Mapping[str, Task]:
+        """What a model can be trained for: ``tasks``, and ``SCORE+LABELS`` for a score and a multilabel task at once."""
+        scores, labels = ([(n, t) for n, t in self.tasks.items() if t.space.kind == kind] for kind in ("score", "multilabel"))
+        joint = {f"{a}+{b}": Task.joint(score, of_b) for (a, score), (b, of_b) in product(scores, labels)}
+        return {**self.tasks, **{name: task for name, task in joint.items() if name not in self.tasks}}

@@ -78,7 +78,12 @@ def soft_targets(y_B: Tensor, anchors_C: Tensor) -> Tensor:
 
 
 def read_out(logits_BC: Tensor, space: LabelSpace) -> Tensor:
-    """Predictions: score [B] (the value itself, or the softmax-weighted sum of anchors); class and multilabel [B, C] probabilities."""
+    """Predictions: score [B] (the value itself, or the softmax-weighted sum of anchors); class and multilabel [B, C] probabilities;
+    joint [B, 1 + C], score and probabilities.
+    """
+    if space.parts:
+        score_B, p_BC = (read_out(logits, part) for logits, part in zip(space.split(logits_BC), space.parts, strict=True))
+        return torch.cat([score_B[:, None], p_BC], 1)
     if space.kind == "class":
         return logits_BC.softmax(-1)
     if space.kind == "multilabel":
@@ -94,17 +99,33 @@ def task_loss(
     """The task's own loss, as named terms.
 
     score with one logit: ``l1``. score with a logit an anchor: ``l1`` of the read-out and ``soft_ce`` (times ``soft_weight``) to the
-    two-neighbour soft target. class: ``ce``. multilabel: ``bce`` over known cells, with ``pos_weight_C`` [C].
+    two-neighbour soft target. class: ``ce``. multilabel: ``bce``, with ``pos_weight_C`` [C] (one a word). joint: the terms of both parts.
+    Each is the mean over what is known, 0 where nothing is.
     """
+    if space.parts:
+        each = zip(*map(space.split, (logits_BC, pos_weight_C)), *map(space.columns, (target, known)), space.parts, strict=True)
+        terms: dict[str, Tensor] = {}
+        for logits, weight, y, seen, part in each:
+            terms |= task_loss(logits, y, seen, part, soft_weight, weight)
+        return terms
     if space.kind == "score":
-        terms = {"l1": F.l1_loss(read_out(logits_BC, space), target)}
+        terms = {"l1": _over_rows(F.l1_loss, known, read_out(logits_BC, space), target)}
         if logits_BC.shape[1] > 1 and soft_weight:
             anchors_C = torch.tensor(space.anchors, dtype=logits_BC.dtype, device=logits_BC.device)
-            terms["soft_ce"] = soft_weight * F.cross_entropy(logits_BC, soft_targets(target.to(logits_BC.dtype), anchors_C))
+            soft_BC = soft_targets(target.to(logits_BC.dtype), anchors_C)
+            terms["soft_ce"] = soft_weight * _over_rows(F.cross_entropy, known, logits_BC, soft_BC)
         return terms
     if space.kind == "class":
-        return {"ce": F.cross_entropy(logits_BC, target)}
+        return {"ce": _over_rows(F.cross_entropy, known, logits_BC, target)}
     cells_BC = F.binary_cross_entropy_with_logits(logits_BC, target, pos_weight=pos_weight_C, reduction="none")
-    if known is None:
-        return {"bce": cells_BC.mean()}
-    return {"bce": torch.where(known, cells_BC, 0.0).sum() / known.sum().clamp(min=1)}
+    return {"bce": cells_BC.mean() if known is None else _mean_known(cells_BC, known)}
+
+
+def _over_rows(loss: Callable[..., Tensor], known: Tensor | None, made: Tensor, target: Tensor) -> Tensor:
+    # torch's own mean adds up in another order, and where every row is known a run keeps the bits that it always had.
+    return loss(made, target) if known is None else _mean_known(loss(made, target, reduction="none"), known)
+
+
+def _mean_known(x: Tensor, known: Tensor) -> Tensor:
+    """Over what is known; 0 where nothing is."""
+    return torch.where(known, x, 0.0).sum() / known.sum().clamp(min=1)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Modality = Literal["text", "audio", "video"]
 MODALITIES: tuple[Modality, ...] = ("text", "audio", "video")
 StreamKind = Literal["strings", "words", "features", "clip", "steps"]
-SpaceKind = Literal["score", "class", "multilabel"]
+SpaceKind = Literal["score", "class", "multilabel", "joint"]
 
 
 class Steps(NamedTuple):
@@ -71,13 +71,15 @@ class LabelSpace:
 
     ``score``: ``words`` are the ordinal words of the ``anchors`` (the value each stands for, ascending).
     ``class`` and ``multilabel``: one word a class or label, in the order of the target's columns; ``anchors`` is None.
-    ``glosses``: one sentence a word.
+    ``joint``: a score and a multilabel space at once, its ``parts``; words, logits and columns of the target are those of the score and
+    then those of the labels (``LabelSpace.joint`` makes it). ``glosses``: one sentence a word.
     """
 
     kind: SpaceKind
     words: tuple[str, ...]
     glosses: tuple[str, ...]
     anchors: tuple[float, ...] | None = None
+    parts: tuple[LabelSpace, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.glosses) != len(self.words):
@@ -86,11 +88,37 @@ class LabelSpace:
             raise ValueError("LabelSpace: anchors belong to kind 'score' and to no other")
         if self.anchors is not None and (len(self.anchors) != len(self.words) or list(self.anchors) != sorted(set(self.anchors))):
             raise ValueError("LabelSpace: give one anchor a word, in ascending order")
+        if [part.kind for part in self.parts] != (["score", "multilabel"] if self.kind == "joint" else []):
+            raise ValueError("LabelSpace: a joint space has two parts, a score and a multilabel space, and no other space has parts")
+
+    @classmethod
+    def joint(cls, score: LabelSpace, labels: LabelSpace) -> LabelSpace:
+        """Both at once."""
+        return cls("joint", score.words + labels.words, score.glosses + labels.glosses, parts=(score, labels))
 
     @property
     def plain(self) -> int:
-        """Number of logits of a head that is not label-wise: 1 for a score, else one a word."""
-        return 1 if self.kind == "score" else len(self.words)
+        """Number of logits of a head that is not label-wise: 1 for a score, else one a word; of a joint space both."""
+        return sum(part.plain for part in self.parts) if self.parts else 1 if self.kind == "score" else len(self.words)
+
+    @property
+    def single(self) -> tuple[LabelSpace, ...]:
+        """The parts of a joint space, any other space alone: what a formula for one task goes through."""
+        return self.parts or (self,)
+
+    def split(self, x: Any, axis: int = -1) -> tuple[Any, ...]:
+        """What each space of ``single`` has of a tensor or array whose ``axis`` is words or logits (None: of None)."""
+        if x is None or not self.parts:
+            return (x,) * len(self.single)
+        axis %= x.ndim
+        before, labels = (slice(None),) * axis, x.shape[axis] - len(self.parts[1].words)
+        return x[(*before, slice(labels))], x[(*before, slice(labels, None))]
+
+    def columns(self, x: Any) -> tuple[Any, ...]:
+        """What each space of ``single`` has of targets, predictions or a mask of known cells [N, ...], in its own form (None: of None)."""
+        if x is None or not self.parts:
+            return (x,) * len(self.single)
+        return x[:, 0], x[:, 1:]
 
 
 @dataclass(frozen=True)
@@ -111,6 +139,7 @@ class LabelCounts:
     ``known_C`` how many rows have label c observed; ``positive_C`` how many of those are positive (for a score: total
     weight of anchor c when each target is split between its two neighbouring anchors); ``together_CC`` rows in which
     labels i and j are both positive (for a score: products of those weights); ``median`` of the targets of a score, else 0.
+    A joint space has them for all its words: anchors, then labels.
     """
 
     known_C: np.ndarray
@@ -140,7 +169,8 @@ class Batch:
 
     ``ids_B`` long: position in the split (methods may keep state per sample). ``inputs``: per modality, what the
     encoder's ``prepare()`` made, for these rows. ``target``: float [B] of a score, long [B] of a class, float [B, C]
-    of a multilabel task. ``known``: bool [B, C], which targets are observed; None = all.
+    of a multilabel task, float [B, 1 + C] of a joint one (``LabelSpace.columns`` takes it apart). ``known``: bool, of the shape of a
+    ``target`` with columns, which cells are observed; None = all.
     """
 
     ids_B: Tensor
@@ -157,7 +187,8 @@ class Output:
     """What a model returns.
 
     ``logits_BC``: C = ``space.plain``, or for a score also C = number of anchors (read out as the softmax-weighted
-    sum of anchors). ``steps``: encoded modalities, for objectives that contrast them. ``aux``: for objectives, by declared name.
+    sum of anchors); of a joint space those of the score and then those of the labels. ``steps``: encoded modalities, for objectives
+    that contrast them. ``aux``: for objectives, by declared name.
     """
 
     logits_BC: Tensor

@@ -10,6 +10,8 @@ import click
 from merbench.cli.session import Session, say, show, show_json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from merbench.report.compare import Disagreement, Seeds
     from merbench.report.entries import Board
     from merbench.report.paired import Difference
@@ -77,7 +79,7 @@ def _two(
 ) -> None:  # fmt: skip
     from merbench.report.compare import calibration, disagreements, together
     from merbench.report.paired import differences
-    from merbench.results.metrics import headline
+    from merbench.results.metrics import default_metric, headline
 
     board, ours, theirs = _sides(boards, source, names)
     _check(metric, board)
@@ -88,7 +90,7 @@ def _two(
         raise RequestError(f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds")
     found = differences(theirs, ours, [metric] if metric else headline(board.kind))
     apart = disagreements(ours, theirs, rows)
-    curves = {name: calibration(scored) for name, scored in zip(names, (ours, theirs), strict=True)}
+    curves = {name: calibration(scored, metric or default_metric(board.kind)) for name, scored in zip(names, (ours, theirs), strict=True)}
     if plot:
         from merbench.report import plots
         from merbench.results.files import write_atomic
@@ -97,7 +99,7 @@ def _two(
         say(f"calibration: {plot}")
     texts = _texts(session, board, data) if rows else {}
     if as_json:
-        told = [{"id": d.id, "target": d.target.tolist(), "a": d.a.tolist(), "b": d.b.tolist(), "text": texts.get(d.id, "")} for d in apart]
+        told = [{"id": d.id, "target": _known(d.target), "a": d.a.tolist(), "b": d.b.tolist(), "text": texts.get(d.id, "")} for d in apart]
         show_json({
             "track": board.track.model_dump(mode="json"), "a": names[0], "b": names[1], "seeds": sorted(ours),
             "difference": {m: d.as_json() for m, d in found.items()}, "disagree": told, "calibration": curves,
@@ -171,10 +173,16 @@ def _show_two(
     say("interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; a difference is told apart from chance by both")
 
 
+def _known(target: np.ndarray) -> Any:
+    """As JSON takes it: a cell that is not known is null."""
+    value = target.tolist()
+    return [None if v != v else v for v in value] if isinstance(value, list) else value
+
+
 def _said(value: Any) -> str:
     import numpy as np
 
-    return ", ".join(f"{v:.2f}" for v in np.atleast_1d(value))
+    return ", ".join("–" if np.isnan(v) else f"{v:.2f}" for v in np.atleast_1d(value))
 
 
 def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: bool) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def optimum(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -> dict[str, dict[str, float]]:
     """What is given (``nothing``, ``text``, ..., all that ``streams`` offer) -> metric -> score; empty where no law is known."""
-    if corpus.posterior is None or corpus.tasks[task].space.kind != "score":
+    if corpus.posterior is None or corpus.offered[task].space.kind != "score":
         return {}
     from merbench.data.limits import limits
 

@@ -73,7 +73,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--model", default="merclip", show_default=True, help="A model (merbench list models)."),
         click.option("--dataset", help="A data set (merbench list datasets). Default: mosi where it is on the machine, else sample."),
-        click.option("--task", help="What is predicted, such as sentiment."),
+        click.option("--task", help="What is predicted, such as sentiment, or sentiment+emotions at once."),
         click.option("--protocol", help="How rows are split, such as standard or folds."),
         click.option(
             "--part", "parts", metavar="SLOT=NAME", multiple=True, help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none."
@@ -88,7 +88,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--modalities", metavar="LIST", help="Only these, such as text,audio."),
         click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (train.epochs)."),
         click.option(
-            "--thresholds", default="fixed:0.5", show_default=True, help="Multilabel: fixed:T, tuned_on_valid, tuned_on_valid_per_label."
+            "--thresholds", default="fixed:0.5", show_default=True, help="Of labels: fixed:T, tuned_on_valid, tuned_on_valid_per_label."
         ),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
         click.option("--threads", type=click.IntRange(1), envvar="MERBENCH_THREADS", help="CPU threads of torch.  [default: at most 4]"),

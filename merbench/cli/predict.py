@@ -65,9 +65,12 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
     for m in found.missing:
         say(f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; it is treated as missing")
     if options.as_json:
-        show_json({"runs": [r.run_id for r in records if r.status == "done"], **as_json(inputs, found)})
+        made = [as_json(inputs, one) for one in found.single]
+        told = made[0] if len(made) == 1 else dict(zip(plan.spec.task.split("+"), made, strict=True))
+        show_json({"runs": [r.run_id for r in records if r.status == "done"], **told})
     else:
-        show(table(inputs, found))
+        for one in found.single:
+            show(table(inputs, one))
         if plan.recipe.caveat:
             say(f"{plan.recipe.name}: {plan.recipe.caveat}")
 

@@ -20,7 +20,7 @@ def joined(
     It offers the one ``task`` and ``protocol``, and ``streams`` of the target, each with the stream of ``added`` that has its form. The
     label spaces must be equal. Features are copied.
     """
-    n, mine, theirs = len(target), target.tasks[task], source.tasks[task]
+    n, mine, theirs = len(target), target.offered[task], source.offered[task]
     known = None
     if mine.known is not None or theirs.known is not None:
         parts = (np.ones(t.target.shape, dtype=bool) if t.known is None else t.known for t in (mine, theirs))

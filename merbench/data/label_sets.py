@@ -51,6 +51,8 @@ class LabelSet:
 
 def read_label_sets(path: Path, own: LabelSpace) -> list[LabelSet]:
     """Every set of the file. DataError, naming the set and the mend, for what does not fit the run's ``own`` labels."""
+    if own.parts:
+        raise DataError(f"the label sets of {path} are for one task, and this run has two at once; choose one of them with --task")
     tables = read_toml(path, "give a file with a table of words for each label set, as the README shows")
     if not tables:
         raise DataError(f"{path} holds no label set; write one as [NAME] with WORD = VALUE lines")

@@ -15,7 +15,7 @@ import numpy as np
 from merbench.api.corpus import Corpus, Split, Stream, Task
 from merbench.api.errors import RequestError
 from merbench.api.lexicon import words_of
-from merbench.api.types import LabelCounts
+from merbench.api.types import LabelCounts, LabelSpace
 
 _BLOCK = 2**21  # numbers held at a time: 16 MiB as float64
 
@@ -117,19 +117,25 @@ def _anchor_shares(y_n: np.ndarray, anchors_C: np.ndarray) -> np.ndarray:
 
 def label_counts(task: Task, train_rows: np.ndarray) -> LabelCounts:
     """The counts of ``merbench.api.LabelCounts`` over the given (train) rows."""
-    target, n_labels = task.target[train_rows], len(task.space.words)
+    target, space = task.target[train_rows], task.space
     known = np.ones(target.shape, dtype=bool) if task.known is None else task.known[train_rows]
-    if task.space.kind == "multilabel":
-        positive_nC = ((target > 0.5) & known).astype(np.float64)
-        return LabelCounts(known.sum(0).astype(np.float64), positive_nC.sum(0), positive_nC.T @ positive_nC)
-    target = target[known]
-    median = 0.0
-    if task.space.kind == "score":
-        positive_nC = _anchor_shares(target.astype(np.float64), np.array(task.space.anchors))
-        median = float(np.median(target)) if len(target) else 0.0
+    parts = list(zip(space.single, space.columns(target), space.columns(known), strict=True))
+    counted = [_counted(*part) for part in parts]
+    known_nC, positive_nC = (np.concatenate(both, axis=1) for both in zip(*counted, strict=True))
+    scores = [y[seen] for one, y, seen in parts if one.kind == "score"]
+    median = float(np.median(scores[0])) if scores and len(scores[0]) else 0.0
+    return LabelCounts(known_nC.sum(0).astype(np.float64), positive_nC.sum(0), positive_nC.T @ positive_nC, median)
+
+
+def _counted(space: LabelSpace, target: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both [n, C], by word: whether it is observed, and how positive it is (0 where it is not)."""
+    if space.kind == "multilabel":
+        return known, ((target > 0.5) & known).astype(np.float64)
+    if space.kind == "score":
+        share_nC = _anchor_shares(target.astype(np.float64), np.array(space.anchors))
     else:
-        positive_nC = np.eye(n_labels)[target]
-    return LabelCounts(np.full(n_labels, float(len(target))), positive_nC.sum(0), positive_nC.T @ positive_nC, median)
+        share_nC = np.eye(len(space.words))[target]
+    return np.broadcast_to(known[:, None], share_nC.shape), np.where(known[:, None], share_nC, 0.0)
 
 
 def leaking_rows(stream: Stream, rows: np.ndarray) -> int:
@@ -173,8 +179,8 @@ def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -
             else:
                 digest.update(json.dumps(item).encode())
 
-    goal = corpus.tasks[task]
-    add(task, goal.space.kind, goal.space.words, goal.space.anchors)
+    goal = corpus.offered[task]
+    add(task, goal.space.kind, goal.space.words, goal.space.anchors, *([p.kind, p.words, p.anchors] for p in goal.space.parts))
     add(corpus.ids[order].tolist(), goal.target[order], None if goal.known is None else goal.known[order])
     for split in corpus.protocols[protocol].splits:
         add(split.fold, *(sorted(corpus.ids[rows].tolist()) for rows in (split.train, split.valid, split.test)))

@@ -123,8 +123,9 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     recipe = catalog.recipe(request.model)
     if recipe.fits and request.start:
         raise RequestError(f"model {recipe.name} is fitted in closed form and starts from no weights; leave --init-from out")
-    task_name, task = _pick("task", request.task, corpus.tasks, "sentiment", corpus)
+    task_name, task = _pick("task", request.task, corpus.offered, "sentiment", corpus)
     protocol_name, protocol = _pick("protocol", request.protocol, corpus.protocols, "standard", corpus)
+    _check_known(corpus, task_name, task, protocol_name, protocol)
     choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))  # refuses an unknown policy
     ablations = [_ablation(recipe, name) for name in request.ablations]
     offered = _offered(corpus, protocol, request.streams)
@@ -189,6 +190,20 @@ def _pick(what: str, asked: str | None, offers: Mapping[str, Any], usual: str, c
     if name not in offers:
         raise RequestError(unknown(what, name, list(offers), f"--{what} of dataset {corpus.name}"))
     return name, offers[name]
+
+
+def _check_known(corpus: Corpus, name: str, task: Task, protocol_name: str, protocol: Protocol) -> None:
+    """Of two tasks at once, rows are kept that know one alone; so here it is seen that every split knows both."""
+    if task.known is None or not task.space.parts:
+        return
+    for part, known in zip(task.space.parts, task.space.columns(task.known), strict=True):
+        for split in protocol.splits:
+            if bare := [which for which in ("train", "valid", "test") if not known[getattr(split, which)].any()]:
+                where = protocol_name if split.fold is None else f"{protocol_name}, fold {split.fold}"
+                raise RequestError(
+                    f"task {name}: no {bare[0]} row of protocol {where} of {corpus.name} has a known {part.kind} target; "
+                    "choose another --protocol, or the other task alone"
+                )
 
 
 def _ablation(recipe: Recipe, name: str) -> Any:

@@ -18,7 +18,7 @@ from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.evaluate import predict
 from merbench.engine.optimise import lower_rates, make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
-from merbench.results.metrics import METRICS, choose_thresholds, default_metric, evaluate
+from merbench.results.metrics import METRICS, default_metric, evaluate, thresholds_of
 from merbench.results.seeds import derive
 
 Watch = Callable[[dict[str, Any]], None]
@@ -90,7 +90,7 @@ class Score:
 
     def of(self, predictions: np.ndarray) -> float:
         """nan where it is undefined."""
-        cut = choose_thresholds(self.policy, self.target, predictions, self.known) if self.space.kind == "multilabel" else None
+        cut = thresholds_of(self.space, self.policy, self.target, predictions, self.known)
         value = evaluate(self.space, self.target, predictions, cut, self.known)[self.metric]
         return math.nan if value is None else value
 

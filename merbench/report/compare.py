@@ -13,6 +13,7 @@ from merbench.report.entries import Board
 from merbench.report.paired import Difference, correct, differences
 from merbench.report.source import Source
 from merbench.report.summary import Scored, by_seed
+from merbench.results.store import Predictions
 
 Seeds = Mapping[int, Scored]
 
@@ -70,21 +71,21 @@ def disagreements(a: Seeds, b: Seeds, count: int) -> list[Disagreement]:
     return [Disagreement(rows.ids[i], rows.target[i], ours[i], theirs[i]) for i in order]
 
 
-def calibration(scored: Seeds, groups: int = 10) -> list[tuple[float, float]]:
+def calibration(scored: Seeds, metric: str, groups: int = 10) -> list[tuple[float, float]]:
     """``(mean prediction, mean target)`` of equally large groups of rows in the order of their predictions, over all seeds.
 
-    Of a class or multilabel task: probabilities against how often they came true.
+    Of a class or multilabel task: probabilities against how often they came true. Of two tasks at once: the one that ``metric`` looks at.
     """
-    p = np.concatenate([s.rows.prediction.ravel() for s in scored.values()])
-    y = np.concatenate([_outcomes(s).ravel() for s in scored.values()])
+    seen = [s.seen(metric) for s in scored.values()]
+    p = np.concatenate([rows.prediction.ravel() for rows in seen])
+    y = np.concatenate([_outcomes(rows).ravel() for rows in seen])
     known = ~np.isnan(y)
     p, y = p[known], y[known]
     order = np.argsort(p, kind="stable")
     return [(float(p[part].mean()), float(y[part].mean())) for part in np.array_split(order, min(groups, len(order)))]
 
 
-def _outcomes(scored: Scored) -> np.ndarray:
-    rows = scored.rows
+def _outcomes(rows: Predictions) -> np.ndarray:
     classes = np.arange(rows.prediction.shape[-1])
     outcomes: np.ndarray = rows.target[:, None] == classes if rows.target.ndim < rows.prediction.ndim else rows.target
     return outcomes.astype(float)

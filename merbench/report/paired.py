@@ -53,7 +53,6 @@ def differences(base: Mapping[int, Scored], other: Mapping[int, Scored], metrics
     seeds = sorted(base.keys() & other.keys())
     if not seeds:
         return {}
-    rows = base[seeds[0]].rows
     found = {}
     for metric in metrics:
         pairs = [(other[s].metrics.get(metric), base[s].metrics.get(metric)) for s in seeds]
@@ -61,6 +60,7 @@ def differences(base: Mapping[int, Scored], other: Mapping[int, Scored], metrics
             continue
         each = np.array([x - y for x, y in pairs if x is not None and y is not None])
         a, b = (np.stack([side[s].taken(metric) for s in seeds]) for side in (other, base))
+        rows = base[seeds[0]].seen(metric)
         interval = paired_interval(metric, rows.target, a, b, rows.videos)
         found[metric] = Difference(float(each.mean()), interval.low, interval.high, sign_flip(each.tolist()))
     return found

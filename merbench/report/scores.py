@@ -180,7 +180,8 @@ def _row(entry: Entry, source: Source, kind: SpaceKind) -> RowScores:
     first = next(iter(scored.values())).rows
     intervals = {}
     for metric in headline(kind):
-        ends = interval(metric, first.target, np.stack([s.taken(metric) for s in scored.values()]), first.videos)
+        seen = next(iter(scored.values())).seen(metric)
+        ends = interval(metric, seen.target, np.stack([s.taken(metric) for s in scored.values()]), seen.videos)
         if not math.isnan(ends.low):
             intervals[metric] = (ends.low, ends.high)
     return RowScores(

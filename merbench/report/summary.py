@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from merbench.api.types import LabelSpace
 from merbench.report.stats import Summary, summarise
-from merbench.results.metrics import RANK_METRICS, evaluate
+from merbench.results.metrics import RANK_METRICS, evaluate, of_score
 from merbench.results.record import Record
 from merbench.results.store import Predictions
 
 
 def space_of(record: Record) -> LabelSpace:
-    """The label space that metrics need: kind and words (anchors only as a placeholder)."""
-    words = tuple(record.space["words"])
-    anchors = tuple(float(i) for i in range(len(words))) if record.space["kind"] == "score" else None
-    return LabelSpace(kind=record.space["kind"], words=words, glosses=words, anchors=anchors)
+    """The label space that metrics need: kind, words and parts (anchors only as a placeholder)."""
+    return _space(record.space)
+
+
+def _space(told: Mapping[str, Any]) -> LabelSpace:
+    words = tuple(told["words"])
+    anchors = tuple(float(i) for i in range(len(words))) if told["kind"] == "score" else None
+    return LabelSpace(told["kind"], words, words, anchors, tuple(_space(part) for part in told.get("parts", ())))
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One seed: its pooled test rows and their metrics. ``cuts`` [N, C]: thresholds of a multilabel task."""
+    """One seed: its pooled test rows and their metrics. ``cuts`` [N, C]: thresholds of labels. ``joint``: rows of two tasks at once."""
 
     rows: Predictions
     metrics: Mapping[str, float | None]
     cuts: np.ndarray | None = None
+    joint: bool = False
+
+    def seen(self, metric: str) -> Predictions:
+        """The rows that ``metric`` looks at: of a joint task the columns of the metric's own part, where a score is known."""
+        if not self.joint:
+            return self.rows
+        y, p = self.rows.target, self.rows.prediction
+        if not of_score(metric):
+            return replace(self.rows, target=y[:, 1:], prediction=p[:, 1:])
+        known = np.flatnonzero(~np.isnan(y[:, 0]))
+        ids, videos = ([names[i] for i in known] for names in (self.rows.ids, self.rows.videos))
+        return Predictions(ids, videos, y[known, 0], p[known, 0])
 
     def taken(self, metric: str) -> np.ndarray:
-        """Predictions as the bootstrap of ``metric`` takes them: decisions, where the metric is one of decisions."""
-        return self.rows.prediction if self.cuts is None or metric in RANK_METRICS else self.rows.prediction >= self.cuts
+        """Predictions of ``seen`` as the bootstrap takes them: decisions, where the metric is one of decisions."""
+        made = self.seen(metric).prediction
+        decides = self.cuts is not None and metric not in RANK_METRICS and not (self.joint and of_score(metric))
+        return made >= self.cuts if decides else made
 
 
 class Made(Protocol):
@@ -59,12 +77,14 @@ def by_seed(records: Sequence[Record], store: Made) -> dict[int, Scored]:
         )
         cuts = None
         if mine[0].thresholds is not None:
-            cuts = np.concatenate([np.broadcast_to(np.array(r.thresholds), p.prediction.shape) for r, p in zip(mine, made, strict=True)])
+            cuts = np.concatenate([np.tile(np.array(r.thresholds), (len(p.ids), 1)) for r, p in zip(mine, made, strict=True)])
+        space = space_of(mine[0])
+        metrics: Mapping[str, float | None]
         if len(mine) == 1 and mine[0].metrics:
-            scored[seed] = Scored(rows, mine[0].metrics.test, cuts)
-            continue
-        known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
-        scored[seed] = Scored(rows, evaluate(space_of(mine[0]), rows.target, rows.prediction, cuts, known), cuts)
+            metrics = mine[0].metrics.test
+        else:
+            metrics = evaluate(space, rows.target, rows.prediction, cuts, ~np.isnan(rows.target) if rows.target.ndim > 1 else None)
+        scored[seed] = Scored(rows, metrics, cuts, bool(space.parts))
     return scored
 
 

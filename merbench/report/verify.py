@@ -55,11 +55,11 @@ class Truth:
     def rows(self, fold: int | None, part: str) -> np.ndarray:
         """Row numbers of a split whose target is known (multilabel: all)."""
         rows: np.ndarray = getattr(self.splits[fold], part)
-        known = self.corpus.tasks[self.task].known
+        known = self.corpus.offered[self.task].known
         return rows if known is None or known.ndim > 1 else rows[known[rows]]
 
     def labelled(self, folder: Folder) -> Labelled:
-        task = self.corpus.tasks[self.task]
+        task = self.corpus.offered[self.task]
         target = task.target
         if task.known is not None and target.ndim > 1:
             target = np.where(task.known, target, np.nan)
@@ -161,7 +161,7 @@ def _scored(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:
     if len(made) != len(rows) or ids != truth.corpus.ids[rows].tolist():
         yield f"it has predictions of {len(made)} rows, and the test split has {len(rows)}; or their ids differ"
         return
-    task = truth.corpus.tasks[truth.task]
+    task = truth.corpus.offered[truth.task]
     # As the run scored them: in single precision.
     target = task.target[rows] if task.target.dtype.kind in "iu" else task.target[rows].astype(np.float32)
     known = task.known[rows] if task.known is not None and task.known.ndim > 1 else None

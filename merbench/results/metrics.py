@@ -296,11 +296,17 @@ def multilabel_metrics(
 def evaluate(
     space: LabelSpace, y: np.ndarray, p: np.ndarray, thresholds: Sequence[float] | np.ndarray | None = None, known: np.ndarray | None = None
 ) -> dict[str, float | None]:
-    """All metrics of the space's kind, by name, as JSON takes them: undefined is None.
+    """All metrics of the space's kind, by name, as JSON takes them: undefined is None. A joint space has those of both parts.
 
-    y and p as in ``score_metrics``, ``class_metrics``, ``multilabel_metrics``. ``thresholds`` [C] of a multilabel task; None = .5.
-    ``known`` bool: cells of a multilabel task, rows [N] of another. Raises ValueError with one sentence where they do not fit.
+    y and p as in ``score_metrics``, ``class_metrics``, ``multilabel_metrics``, of a joint space both [N, 1 + C]. ``thresholds`` [C] of
+    labels; None = .5. ``known`` bool: cells of a multilabel or joint task, rows [N] of another. Raises ValueError with one sentence where
+    they do not fit.
     """
+    if space.parts:
+        for x in (y, p, y if known is None else known):
+            _require(np.ndim(x) == 2, f"two tasks at once have a column for the score and one for each label, and here are {np.shape(x)}")
+        each = zip(space.parts, *map(space.columns, (y, p, known)), strict=True)
+        return {k: v for part, of_y, of_p, seen in each for k, v in evaluate(part, of_y, of_p, thresholds, seen).items()}
     if space.kind == "multilabel":
         cut = np.full(len(space.words), 0.5) if thresholds is None else np.asarray(thresholds, dtype=float)
         found = multilabel_metrics(y, p, space.words, cut, known)
@@ -343,6 +349,14 @@ def choose_thresholds(policy: str, y_NC: np.ndarray, p_NC: np.ndarray, known_NC:
     return best_C
 
 
+def thresholds_of(space: LabelSpace, policy: str, y: np.ndarray, p: np.ndarray, known: np.ndarray | None = None) -> np.ndarray | None:
+    """``choose_thresholds`` for the labels of a space; None for a space that has none to decide on."""
+    for part, *given in zip(space.single, *map(space.columns, (y, p, known)), strict=True):
+        if part.kind == "multilabel":
+            return choose_thresholds(policy, *given)
+    return None
+
+
 # --- checks
 
 
@@ -373,10 +387,10 @@ def _with_unknown(y_NC: np.ndarray, p_NC: np.ndarray, known_NC: np.ndarray | Non
 # --- descriptions
 
 
-_SCORE: tuple[SpaceKind, ...] = ("score",)
+_SCORE: tuple[SpaceKind, ...] = ("score", "joint")
 _CLASS: tuple[SpaceKind, ...] = ("class",)
-_LABELS: tuple[SpaceKind, ...] = ("multilabel",)
-_BOTH: tuple[SpaceKind, ...] = ("class", "multilabel")
+_LABELS: tuple[SpaceKind, ...] = ("multilabel", "joint")
+_BOTH: tuple[SpaceKind, ...] = ("class", *_LABELS)
 
 METRICS: Mapping[str, MetricInfo] = {
     info.name: info
@@ -408,11 +422,14 @@ METRICS: Mapping[str, MetricInfo] = {
     )
 }
 
-_HEADLINES: Mapping[SpaceKind, tuple[str, ...]] = {
+_HEADLINES: dict[SpaceKind, tuple[str, ...]] = {
     "score": ("mae", "corr", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc5", "acc7"),
     "class": ("accuracy", "uar", "weighted_f1", "macro_f1"),
     "multilabel": ("micro_f1", "macro_f1", "jaccard", "jaccard_repo", "weighted_accuracy", "weighted_f1", "map"),
 }
+
+
+_HEADLINES["joint"] = _HEADLINES["score"] + _HEADLINES["multilabel"]
 
 
 def headline(kind: SpaceKind) -> tuple[str, ...]:
@@ -420,6 +437,11 @@ def headline(kind: SpaceKind) -> tuple[str, ...]:
     return _HEADLINES[kind]
 
 
+def of_score(metric: str) -> bool:
+    """Whether a metric is one of scores: of a joint task it looks at the score, any other at the labels."""
+    return "score" in METRICS[metric.partition(".")[0]].kinds
+
+
 def default_metric(kind: SpaceKind) -> str:
-    """The metric that selects epochs and ranks a board, where nothing else is asked for."""
+    """The metric that selects epochs and ranks a board, where nothing else is asked for; of a joint task the score's."""
     return _HEADLINES[kind][0]

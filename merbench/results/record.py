@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from merbench.api.config import Config
+from merbench.api.types import LabelSpace
 from merbench.results.spec import RunSpec
 
 SCHEMA = 1
@@ -29,6 +30,12 @@ class Track(Config):
     def title(self) -> str:
         leak = f" · LEAKS: {', '.join(self.leaks)}" if self.leaks else ""
         return f"{self.dataset} · {self.task} · {self.protocol} · {' + '.join(self.streams)}{leak}"
+
+
+def told_space(space: LabelSpace) -> dict[str, Any]:
+    """A label space as ``Record.space``."""
+    told = {"kind": space.kind, "words": list(space.words)}
+    return {**told, "parts": [told_space(part) for part in space.parts]} if space.parts else told
 
 
 class Metrics(Config):
@@ -60,7 +67,7 @@ class Record(Config):
     seed: int
     fold: int | None = None
     space: dict[str, Any]
-    """``kind`` and ``words`` of the label space."""
+    """``kind`` and ``words`` of the label space, and of each of its ``parts`` where it has any."""
     counts: dict[str, int]
     """Rows in each split."""
     metrics: Metrics | None = None

@@ -27,9 +27,9 @@ from merbench.engine.splits import Fold
 from merbench.engine.stack import CannotStackError
 from merbench.engine.train import Fitted
 from merbench.results.claims import Claims
-from merbench.results.metrics import choose_thresholds, evaluate
+from merbench.results.metrics import evaluate, thresholds_of
 from merbench.results.provenance import describe, source_digest
-from merbench.results.record import Cost, Metrics, Record
+from merbench.results.record import Cost, Metrics, Record, told_space
 from merbench.results.spec import run_id
 from merbench.results.store import Predictions, Store
 from merbench.studies.machine import Machine
@@ -245,7 +245,7 @@ class Work:
             "track": plan.track,
             "seed": seed,
             "fold": fold.split.fold,
-            "space": {"kind": fold.space.kind, "words": list(fold.space.words)},
+            "space": told_space(fold.space),
             "counts": {part: len(fold.rows(part)) for part in ("train", "valid", "test")},
             "contents": dict(plan.contents),
             "source_digest": self.digest,
@@ -283,7 +283,7 @@ def score_valid(plan: Plan, problem: Problem) -> tuple[dict[str, float | None], 
     made = predict(problem.model, problem.valid, space)
     target = problem.valid.target.numpy()
     known = None if problem.valid.known is None else problem.valid.known.numpy()
-    cut = choose_thresholds(plan.spec.thresholds, target, made, known) if space.kind == "multilabel" else None
+    cut = thresholds_of(space, plan.spec.thresholds, target, made, known)
     return evaluate(space, target, made, cut, known), cut
 
 

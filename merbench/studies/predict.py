@@ -19,7 +19,7 @@ from merbench.studies.trained import Trained
 
 @dataclass(frozen=True)
 class Predicted:
-    """R runs on N utterances. ``prediction``: [R, N] of a score, [R, N, C] probabilities of classes or labels.
+    """R runs on N utterances. ``prediction``: [R, N] of a score, [R, N, C] probabilities of classes or labels, [R, N, 1 + C] of two tasks.
 
     ``shares`` [R, N, C]: how near the fused row is to each label word (softmax over the labels, of a multilabel task the sigmoid);
     None where no head looks at the label words. ``contribution``: modality -> prediction minus the prediction without that modality,
@@ -32,12 +32,25 @@ class Predicted:
     contribution: dict[Modality, np.ndarray]
     missing: list[Modality]
 
+    @property
+    def single(self) -> list[Predicted]:
+        """Two tasks at once as one and the other; one task as it is."""
+        if not self.space.parts:
+            return [self]
+
+        def columns(made: np.ndarray) -> list[np.ndarray]:
+            return [made[:, :, 0], made[:, :, 1:]]
+
+        contribution = [{m: columns(c)[i] for m, c in self.contribution.items()} for i in range(2)]
+        each = zip(self.space.parts, columns(self.prediction), self.space.split(self.shares), contribution, strict=True)
+        return [Predicted(*part, self.missing) for part in each]
+
 
 def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.device) -> Predicted:
     """RequestError where the inputs have no stream that the runs read."""
     streams, missing = matching(inputs, plan.streams)
     space, rows = plan.task.space, np.arange(len(inputs))
-    shape = (len(inputs), len(space.words)) if space.kind == "multilabel" else (len(inputs),)
+    shape = (len(inputs), space.plain) if space.kind in ("multilabel", "joint") else (len(inputs),)
     unknown = Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
     guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
     made, shares = [], []
@@ -60,5 +73,6 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
 def _shares(model: Composed, data: SplitData, space: LabelSpace) -> np.ndarray:
     model.eval()
     logits = torch.cat([model(batch).logits_BC.float().cpu() for batch in data.batches()])
-    shares: np.ndarray = (logits.sigmoid() if space.kind == "multilabel" else logits.softmax(-1)).double().numpy()
-    return shares
+    each = zip(space.single, space.split(logits), strict=True)
+    shares = [of_part.sigmoid() if part.kind == "multilabel" else of_part.softmax(-1) for part, of_part in each]
+    return np.asarray(torch.cat(shares, -1).double().numpy())

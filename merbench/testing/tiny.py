@@ -35,7 +35,8 @@ from merbench.api.types import SpaceKind
 
 EMOTIONS = LabelSpace(kind="multilabel", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))
 CLASSES = LabelSpace(kind="class", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))
-SPACES: Mapping[SpaceKind, LabelSpace] = {"score": SENTIMENT, "class": CLASSES, "multilabel": EMOTIONS}
+JOINT = LabelSpace.joint(SENTIMENT, EMOTIONS)
+SPACES: Mapping[SpaceKind, LabelSpace] = {"score": SENTIMENT, "class": CLASSES, "multilabel": EMOTIONS, "joint": JOINT}
 VOCAB = ("the", "film", "was", "good", "bad", "great", "boring", "very", "not", "sp")
 
 
@@ -97,6 +98,8 @@ def rows(spec: StreamSpec, size: int = 8, seed: int = 0, longest: int = 5) -> Ro
 def targets(space: LabelSpace, size: int, seed: int = 0) -> Tensor:
     """Random targets of the space's kind."""
     draw = torch.Generator().manual_seed(seed)
+    if space.kind == "joint":
+        return torch.column_stack([targets(part, size, seed) for part in space.parts])
     if space.kind == "score":
         return torch.rand(size, generator=draw) * 6 - 3
     if space.kind == "class":
@@ -112,7 +115,8 @@ def batch(context: Context, inputs: Mapping[Modality, object], size: int, seed: 
 def corpus(kind: SpaceKind = "score", size: int = 24, seed: int = 0) -> Corpus:
     """A data set of ``size`` utterances (half train, the rest valid and test): words, transcripts, audio and video of varying length.
 
-    The last row of each split lacks audio. The target is unrelated to the inputs: good for memorising, not for learning.
+    The last row of each split lacks audio. The target is unrelated to the inputs: good for memorising, not for learning. Of a joint task
+    every third row lacks the score, and every fourth the labels.
     """
     draw = np.random.default_rng(seed)
     ids = np.array([f"v{i // 3}_{i % 3}" for i in range(size)])
@@ -131,7 +135,10 @@ def corpus(kind: SpaceKind = "score", size: int = 24, seed: int = 0) -> Corpus:
         values = draw.normal(size=(int(steps.sum()), width)).astype(np.float32)
         name = f"{modality}.tiny"
         streams[name] = Stream(name, modality, "features", values, np.cumsum(steps) - steps, steps)  # type: ignore[arg-type]
-    target = targets(SPACES[kind], size, seed).numpy()
+    target, known = targets(SPACES[kind], size, seed).numpy(), None
+    if kind == "joint":
+        known = np.ones(target.shape, dtype=bool)
+        known[::3, 0] = known[1::4, 1:] = False
     protocol = Protocol((split,), ("text.words", "audio.tiny", "video.tiny"))
-    return Corpus("tiny", ids, np.array([i.split("_")[0] for i in ids]), texts, {"task": Task(SPACES[kind], target)}, streams,
+    return Corpus("tiny", ids, np.array([i.split("_")[0] for i in ids]), texts, {"task": Task(SPACES[kind], target, known)}, streams,
                   {"standard": protocol}, lexicon=lexicon())  # fmt: skip

@@ -257,7 +257,7 @@ def test_contrast_of_a_batch_without_a_positive_is_zero_and_finite():
     y = torch.zeros(5, 6)
     labels = queries(6)
     batch = Batch(torch.arange(5), {}, y)
-    assert label_shares(batch, tiny.EMOTIONS).sum() == 0
+    assert label_shares(batch.target, batch.known, tiny.EMOTIONS).sum() == 0
     model = decoder("multilabel")
     out = Output(torch.zeros(5, 6), {}, model(ragged(), labels).aux)
     loss = LabelContrast(LabelContrast.Config(), tiny.context("multilabel"), model)(model, batch, out, AT)["label_contrast"]

@@ -67,7 +67,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         }
         for name, p in corpus.protocols.items()
     }
-    tasks = {name: {"kind": t.space.kind, "words": list(t.space.words)} for name, t in corpus.tasks.items()}
+    tasks = {name: {"kind": t.space.kind, "words": list(t.space.words)} for name, t in corpus.offered.items()}
     found = {"name": corpus.name, "rows": len(corpus), "videos": len(np.unique(corpus.videos)), "tasks": tasks}
     return {**found, "streams": streams, "protocols": protocols, "optimum": _optimum(corpus), "notes": list(corpus.notes)}
 

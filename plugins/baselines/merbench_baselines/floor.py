@@ -1,4 +1,4 @@
-"""What the floors share: learned buffers, and a score, class or multilabel task as least squares."""
+"""What the floors share: learned buffers, and a score, class or multilabel task (or two at once) as least squares."""
 
 from __future__ import annotations
 
@@ -59,14 +59,15 @@ def whole(view: SplitView) -> Batch:
 def goals(rows: Batch, space: LabelSpace) -> Tensor:
     """[N, C] float64, what least squares aims at: the score, or 1 for a label that is there and 0 for one that is not.
 
-    An unobserved cell of a multilabel target takes the mean of its label, so that it pulls nowhere.
+    An unobserved cell takes the mean of its column, so that it pulls nowhere. Of two tasks at once: C columns of the score and the labels.
     """
-    if space.kind == "score":
-        return rows.target.double()[:, None]
     if space.kind == "class":
         return torch.nn.functional.one_hot(rows.target, len(space.words)).double()
-    known = torch.ones_like(rows.target, dtype=torch.bool) if rows.known is None else rows.known
-    seen = torch.where(known, rows.target, 0.0).double()
+    y_NC = rows.target.double().reshape(len(rows), -1)
+    if rows.known is None:
+        return y_NC
+    known = rows.known.reshape(y_NC.shape)
+    seen = torch.where(known, y_NC, 0.0)
     return torch.where(known, seen, seen.sum(0) / known.sum(0).clamp(min=1))
 
 
@@ -75,7 +76,8 @@ SCALES = torch.logspace(-0.5, 2, 11, dtype=torch.float64)
 
 def logits_of(p_NC: Tensor, scale: Tensor | float, space: LabelSpace) -> Tensor:
     """Least-squares output as logits: the value of a score; else scale * (p - 1/2), kept within 30, so that p > 1/2 says yes."""
-    return p_NC if space.kind == "score" else ((p_NC - 0.5) * scale).clamp(-30, 30)
+    each = zip(space.single, space.split(p_NC), strict=True)
+    return torch.cat([p if one.kind == "score" else ((p - 0.5) * scale).clamp(-30, 30) for one, p in each], 1)
 
 
 def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> tuple[int, float]:

@@ -6,17 +6,19 @@ with the weights of label c (of a score: the same weights for every anchor). Bot
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Queries
+from merbench.api import Config, Context, Fused, LabelSpace, Queries
 from merbench_baselines.fields import Dropout, Width
 
 
-def per_label(last: nn.Linear, z_BCD: Tensor) -> Tensor:
+def per_label(last: nn.Linear, z_BCD: Tensor, space: LabelSpace) -> Tensor:
     """[B, C]: W z + b of a pooled z, else w_c . z_c + b_c."""
     if z_BCD.shape[1] == 1:
         return last(z_BCD[:, 0])
-    return (z_BCD * last.weight).sum(-1) + last.bias
+    each = zip(space.split(z_BCD, 1), space.split(last.weight, 0), space.split(last.bias), strict=True)
+    return torch.cat([(z * weight).sum(-1) + bias for z, weight, bias in each], 1)
 
 
 class Linear(nn.Module):
@@ -27,10 +29,11 @@ class Linear(nn.Module):
 
     def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None:
         super().__init__()
+        self.space = context.space
         self.last = nn.Linear(width, context.space.plain)
 
     def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
-        return per_label(self.last, fused.z_BCD)
+        return per_label(self.last, fused.z_BCD, self.space)
 
 
 class MLP(nn.Module):
@@ -43,7 +46,8 @@ class MLP(nn.Module):
     def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None:
         super().__init__()
         self.hidden = nn.Sequential(nn.Linear(width, config.hidden), nn.ReLU(), nn.Dropout(config.dropout))
+        self.space = context.space
         self.last = nn.Linear(config.hidden, context.space.plain)
 
     def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
-        return per_label(self.last, self.hidden(fused.z_BCD))
+        return per_label(self.last, self.hidden(fused.z_BCD), self.space)

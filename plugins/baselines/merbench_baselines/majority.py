@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from merbench.api import Batch, Config, Output, SplitView
+import torch
+from torch import Tensor
+
+from merbench.api import Batch, Config, LabelSpace, Output, SplitView
 from merbench_baselines.floor import Floor, goals, whole
+
+
+def constant(rows: Batch, space: LabelSpace) -> Tensor:
+    """Logits [C] of one task."""
+    y_NC = goals(rows, space)
+    if space.kind == "score":
+        return (y_NC if rows.known is None else y_NC[rows.known]).quantile(0.5, dim=0)
+    share_C = y_NC.mean(0).clamp(0.5 / len(y_NC), 1 - 0.5 / len(y_NC))
+    return share_C.log() if space.kind == "class" else share_C.logit()
 
 
 class Majority(Floor):
@@ -19,12 +31,8 @@ class Majority(Floor):
     def fit(self, train: SplitView, valid: SplitView) -> None:
         """Validation is not looked at."""
         rows = whole(train)
-        y_NC = goals(rows, self.space)
-        if self.space.kind == "score":
-            self.keep(logits_C=y_NC.quantile(0.5, dim=0))
-            return
-        share_C = y_NC.mean(0).clamp(0.5 / len(y_NC), 1 - 0.5 / len(y_NC))
-        self.keep(logits_C=share_C.log() if self.space.kind == "class" else share_C.logit())
+        each = zip(self.space.single, self.space.columns(rows.target), self.space.columns(rows.known), strict=True)
+        self.keep(logits_C=torch.cat([constant(Batch(rows.ids_B, {}, y, known), space) for space, y, known in each]))
 
     def forward(self, batch: Batch) -> Output:
         return Output(self.logits_C.expand(len(batch), -1))

@@ -14,7 +14,7 @@ from merbench.api import Batch, Config, Context, Model, Output, Progress, Reques
 
 
 class Task(nn.Module):
-    """``l1`` (and ``soft_ce`` where the head has a logit an anchor) of a score, ``ce`` of a class, ``bce`` of a multilabel task."""
+    """``l1`` (and ``soft_ce`` where the head has a logit an anchor) of a score, ``ce`` of a class, ``bce`` of labels; of two tasks both."""
 
     class Config(Config):
         weight: Annotated[float, Field(ge=0)] = 1.0
@@ -22,11 +22,11 @@ class Task(nn.Module):
         soft_weight: Annotated[float, Field(ge=0)] = 1.0
         """Factor on the cross-entropy to the soft target of a score whose head has a logit an anchor."""
         balance: bool = False
-        """Multilabel: a positive counts (negatives / positives) of the train split, kept within 1/20 and 20."""
+        """Labels: a positive counts (negatives / positives) of the train split, kept within 1/20 and 20."""
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()
-        if config.balance and context.space.kind != "multilabel":
+        if config.balance and context.space.kind not in ("multilabel", "joint"):
             raise RequestError(
                 f"objective.task.balance weighs labels of a multilabel task, and this is a {context.space.kind}; leave it out"
             )

@@ -63,8 +63,8 @@ class ZeroShot(Floor):
         return F.normalize(masked_mean(*self.encoders["text"](batch.inputs["text"])), dim=1) @ self.label_CD.T
 
     def logits(self, cosine_BC: Tensor, temperature: Tensor) -> Tensor:
-        logits_BC = cosine_BC / temperature
-        return logits_BC.softmax(1).logit(eps=1e-6) if self.space.kind == "multilabel" else logits_BC
+        each = zip(self.space.single, self.space.split(cosine_BC / temperature), strict=True)
+        return torch.cat([one.softmax(1).logit(eps=1e-6) if space.kind == "multilabel" else one for space, one in each], 1)
 
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
