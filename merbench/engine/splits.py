@@ -114,7 +114,7 @@ class Fold:
         return self.task.space
 
     def rows(self, name: str) -> np.ndarray:
-        """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel: all; unknown cells are masked)."""
+        """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel and joint: all; unknown cells are masked)."""
         rows: np.ndarray = getattr(self.split, name)
         if self.task.known is None or self.task.known.ndim > 1:
             return rows

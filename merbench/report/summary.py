@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,8 +43,8 @@ class Scored:
         y, p = self.rows.target, self.rows.prediction
         if not of_score(metric):
             return replace(self.rows, target=y[:, 1:], prediction=p[:, 1:])
-        known = np.flatnonzero(~np.isnan(y[:, 0]))
-        ids, videos = ([names[i] for i in known] for names in (self.rows.ids, self.rows.videos))
+        known = ~np.isnan(y[:, 0])
+        ids, videos = (list(compress(names, known)) for names in (self.rows.ids, self.rows.videos))
         return Predictions(ids, videos, y[known, 0], p[known, 0])
 
     def taken(self, metric: str) -> np.ndarray:

@@ -53,7 +53,7 @@ class Truth:
         return {split.fold: split for split in self.corpus.protocols[self.protocol].splits}
 
     def rows(self, fold: int | None, part: str) -> np.ndarray:
-        """Row numbers of a split whose target is known (multilabel: all)."""
+        """Row numbers of a split whose target is known (multilabel and joint: all)."""
         rows: np.ndarray = getattr(self.splits[fold], part)
         known = self.corpus.offered[self.task].known
         return rows if known is None or known.ndim > 1 else rows[known[rows]]

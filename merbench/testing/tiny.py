@@ -116,7 +116,7 @@ def corpus(kind: SpaceKind = "score", size: int = 24, seed: int = 0) -> Corpus:
     """A data set of ``size`` utterances (half train, the rest valid and test): words, transcripts, audio and video of varying length.
 
     The last row of each split lacks audio. The target is unrelated to the inputs: good for memorising, not for learning. Of a joint task
-    every third row lacks the score, and every fourth the labels.
+    every fifth row lacks the score, and every fourth the labels.
     """
     draw = np.random.default_rng(seed)
     ids = np.array([f"v{i // 3}_{i % 3}" for i in range(size)])
@@ -138,7 +138,7 @@ def corpus(kind: SpaceKind = "score", size: int = 24, seed: int = 0) -> Corpus:
     target, known = targets(SPACES[kind], size, seed).numpy(), None
     if kind == "joint":
         known = np.ones(target.shape, dtype=bool)
-        known[::3, 0] = known[1::4, 1:] = False
+        known[::5, 0] = known[1::4, 1:] = False
     protocol = Protocol((split,), ("text.words", "audio.tiny", "video.tiny"))
     return Corpus("tiny", ids, np.array([i.split("_")[0] for i in ids]), texts, {"task": Task(SPACES[kind], target, known)}, streams,
                   {"standard": protocol}, lexicon=lexicon())  # fmt: skip

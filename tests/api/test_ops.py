@@ -85,6 +85,66 @@ def test_the_tasks_own_losses():
     assert torch.equal(task_loss(emotions_BC, classes, None, tiny.CLASSES)["ce"], F.cross_entropy(emotions_BC, classes))
 
 
+JOINT, SENTIMENT, EMOTIONS = tiny.JOINT, tiny.SPACES["score"], tiny.EMOTIONS
+
+
+def both_known(size: int) -> torch.Tensor:
+    """Of seven columns: some rows lack the score, others the labels, one all, and one cell is missing."""
+    known_BC = torch.ones(size, 7, dtype=torch.bool)
+    known_BC[::3, 0] = known_BC[1::4, 1:] = known_BC[2] = known_BC[4, 3] = False
+    return known_BC
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_the_loss_of_two_tasks_is_that_of_each_alone_on_the_rows_that_know_it(anchored):
+    torch.manual_seed(0)
+    score_BC, labels_BC = torch.randn(12, 7 if anchored else 1, requires_grad=True), torch.randn(12, 6, requires_grad=True)
+    logits_BC, target_BC, known_BC = torch.cat([score_BC, labels_BC], 1), tiny.targets(JOINT, 12), both_known(12)
+    weight_C = torch.rand(13)
+    terms = task_loss(logits_BC, target_BC, known_BC, JOINT, 0.5, weight_C)
+    rows = known_BC[:, 0]
+    alone = task_loss(score_BC[rows], target_BC[rows, 0], None, SENTIMENT, 0.5)
+    alone |= task_loss(labels_BC, target_BC[:, 1:], known_BC[:, 1:], EMOTIONS, pos_weight_C=weight_C[7:])
+    assert terms.keys() == alone.keys() == ({"l1", "soft_ce", "bce"} if anchored else {"l1", "bce"})
+    assert all(terms[name].item() == pytest.approx(alone[name].item(), rel=1e-6) for name in terms)
+    found, wanted = (torch.autograd.grad(sum(t.values()), (score_BC, labels_BC), retain_graph=True) for t in (terms, alone))
+    assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(found, wanted, strict=True))
+    everything = task_loss(logits_BC, target_BC, None, JOINT)
+    every = task_loss(score_BC, target_BC[:, 0], None, SENTIMENT) | task_loss(labels_BC, target_BC[:, 1:], None, EMOTIONS)
+    assert everything == every
+
+
+def test_a_batch_that_knows_only_one_task_has_a_loss_of_0_for_the_other():
+    logits_BC, target_BC = torch.randn(4, 13, requires_grad=True), tiny.targets(JOINT, 4)
+    known_BC = torch.zeros(4, 7, dtype=torch.bool)
+    known_BC[:, 1:] = True
+    terms = task_loss(logits_BC, target_BC, known_BC, JOINT)
+    assert terms["l1"] == terms["soft_ce"] == 0 < terms["bce"]
+    sum(terms.values()).backward()
+    assert logits_BC.grad.isfinite().all() and not logits_BC.grad[:, :7].any() and logits_BC.grad[:, 7:].all()
+
+
+def test_the_order_of_the_labels_changes_nothing_but_the_order_of_what_is_read_out():
+    order = [3, 0, 5, 1, 4, 2]
+    words, glosses = (tuple(given[i] for i in order) for given in (EMOTIONS.words, EMOTIONS.glosses))
+    other = LabelSpace.joint(SENTIMENT, LabelSpace("multilabel", words, glosses))
+    logits_BC, target_BC, known_BC = torch.randn(9, 13), tiny.targets(JOINT, 9), both_known(9)
+    columns = [0, *(1 + i for i in order)]
+    logits = [*range(7), *(7 + i for i in order)]
+    terms = task_loss(logits_BC[:, logits], target_BC[:, columns], known_BC[:, columns], other)
+    for name, term in task_loss(logits_BC, target_BC, known_BC, JOINT).items():
+        assert terms[name].item() == pytest.approx(term.item(), rel=1e-6)
+    assert torch.equal(read_out(logits_BC[:, logits], other), read_out(logits_BC, JOINT)[:, columns])
+
+
+def test_two_tasks_are_read_out_as_each_alone():
+    logits_BC = torch.randn(5, 13)
+    p_BC = read_out(logits_BC, JOINT)
+    assert torch.equal(p_BC[:, 0], read_out(logits_BC[:, :7], SENTIMENT)) and torch.equal(p_BC[:, 1:], logits_BC[:, 7:].sigmoid())
+    assert torch.equal(read_out(logits_BC[:, 6:], JOINT)[:, 0], logits_BC[:, 6])
+    assert JOINT.plain == 7 and JOINT.words == SENTIMENT.words + EMOTIONS.words
+
+
 def test_gather_equals_a_loop_for_ragged_rows():
     values = torch.randn(9, 2)
     start_N, length_N = torch.tensor([0, 2, 2, 7]), torch.tensor([2, 0, 5, 2])
@@ -100,6 +160,11 @@ def test_label_spaces_are_checked():
         LabelSpace(kind="score", words=("a", "b"), glosses=("a", "b"), anchors=(1.0, 0.0))
     with pytest.raises(ValueError, match="no other"):
         LabelSpace(kind="class", words=("a",), glosses=("a",), anchors=(1.0,))
+    for score, labels in ((EMOTIONS, SENTIMENT), (SENTIMENT, tiny.CLASSES), (SENTIMENT, SENTIMENT)):
+        with pytest.raises(ValueError, match="two parts, a score and a multilabel"):
+            LabelSpace.joint(score, labels)
+    with pytest.raises(ValueError, match="no other space has parts"):
+        LabelSpace("class", ("a",), ("a",), parts=(SENTIMENT, EMOTIONS))
 
 
 def test_groups_of_like_length_are_put_back_in_order():

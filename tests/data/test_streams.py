@@ -14,6 +14,7 @@ from merbench.api import SENTIMENT, LabelSpace, RequestError, Stream, Task, soft
 from merbench.data import streams as module
 from merbench.data.folder import read_folder
 from merbench.data.streams import as_words, label_counts, leak_sentence, leaking_rows, revision, train_statistics, valid_steps
+from merbench.testing import tiny
 
 
 def ragged(rows, **more):
@@ -109,6 +110,42 @@ def test_counts_of_a_score_equal_the_soft_targets(rows):
     np.testing.assert_allclose(counts.together_CC, soft.T @ soft, atol=1e-6)
     assert counts.known_C.tolist() == [known.sum()] * 7
     assert counts.median == (pytest.approx(float(np.median(y[known]))) if known.any() else 0.0)
+
+
+def test_counts_of_two_tasks_are_those_of_each_alone_and_what_goes_together():
+    corpus = tiny.corpus("joint")
+    task, train = corpus.tasks["task"], corpus.protocols["standard"].splits[0].train
+    y, known = task.target, task.known
+    score, labels = Task(tiny.SPACES["score"], y[:, 0], known[:, 0]), Task(tiny.EMOTIONS, y[:, 1:], known[:, 1:])
+    both, alone = label_counts(task, train), [label_counts(t, train) for t in (score, labels)]
+    for name in ("known_C", "positive_C"):
+        assert getattr(both, name).tolist() == [v for counts in alone for v in getattr(counts, name).tolist()]
+    assert np.allclose(both.together_CC[:7, :7], alone[0].together_CC) and np.array_equal(both.together_CC[7:, 7:], alone[1].together_CC)
+    assert both.median == alone[0].median != 0
+    share = soft_targets(torch.tensor(y[train, 0]), torch.tensor(tiny.SPACES["score"].anchors)).numpy()
+    by_hand = sum(share[i, :, None] * y[r, None, 1:] for i, r in enumerate(train) if known[r].all())
+    np.testing.assert_allclose(both.together_CC[:7, 7:], by_hand, atol=1e-5)
+
+
+def test_a_score_and_a_multilabel_task_of_one_data_set_are_offered_at_once():
+    y = tiny.corpus("joint").tasks["task"].target
+    known = np.arange(24) % 5 > 0
+    tasks = {
+        "mood": tiny.corpus("class").tasks["task"],
+        "sentiment": Task(tiny.SPACES["score"], y[:, 0].astype(np.float64), known),
+        "emotions": Task(tiny.EMOTIONS, y[:, 1:]),
+    }
+    corpus = replace(tiny.corpus(), tasks=tasks)
+    assert list(corpus.offered) == ["mood", "sentiment", "emotions", "sentiment+emotions"]
+    both = corpus.offered["sentiment+emotions"]
+    assert both.space == tiny.JOINT and np.array_equal(both.target, y)
+    assert np.array_equal(both.known[:, 0], known) and both.known[:, 1:].all()
+    assert replace(corpus, tasks={"sentiment": tasks["sentiment"]}).offered == {"sentiment": tasks["sentiment"]}
+    names = {revision(corpus, name, "standard", []) for name in corpus.offered}
+    assert len(names) == 4
+    less = replace(tiny.EMOTIONS, words=(*tiny.EMOTIONS.words[:-1], "dread"))
+    other = replace(corpus, tasks=tasks | {"emotions": Task(less, y[:, 1:])})
+    assert revision(other, "sentiment+emotions", "standard", []) not in names
 
 
 def test_counts_of_classes_and_labels():

@@ -102,7 +102,7 @@ def test_state_round_trips_into_an_unfitted_floor(name, kind):
     fresh.load_state_dict(fitted.state_dict())
     want = predict(fitted, valid)
     assert want.isfinite().all() and want.dtype == torch.float32
-    assert want.shape == ((20,) if kind == "score" else (20, 6))
+    assert want.shape == {"score": (20,), "joint": (20, 7)}.get(kind, (20, 6))
     assert torch.equal(predict(fresh, valid), want)
     assert not list(fitted.parameters())
 
@@ -291,9 +291,12 @@ def test_zero_shot_is_softmax_of_cosines(kind, form):
     cosine = means @ label.T / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
     def predicted(temperature):
-        p = np.exp(cosine / temperature)
-        p /= p.sum(1, keepdims=True)
-        return p @ np.array(context.space.anchors) if kind == "score" else p
+        made = []
+        for space, near in zip(context.space.single, context.space.split(cosine), strict=True):
+            p = np.exp(near / temperature)
+            p /= p.sum(1, keepdims=True)
+            made.append(p @ np.array(space.anchors) if space.kind == "score" else p)
+        return made[0] if len(made) == 1 else np.column_stack(made)
 
     got = predict(model, valid).numpy()
     assert np.allclose(got, predicted(float(model.temperature)), atol=1e-4)

@@ -253,6 +253,25 @@ def test_contrast_is_infonce_by_hand(kind):
     assert got["label_contrast"].item() == pytest.approx(0.5 * np.mean(terms), rel=1e-4)
 
 
+def test_contrast_of_two_tasks_is_the_sum_of_both_among_their_own_labels():
+    draw = torch.Generator().manual_seed(3)
+    v_BMD, e_CD, y_BC = torch.randn(5, 3, 8, generator=draw), torch.randn(13, 8, generator=draw), tiny.targets(tiny.JOINT, 5)
+    known_BC = torch.ones(5, 7, dtype=torch.bool)
+    known_BC[1, 0] = known_BC[3, 1:] = known_BC[4, 2] = False
+    present_BM = torch.rand(5, 3, generator=draw) < 0.7
+
+    def loss(kind, e_CD, y, known, rows):
+        out = Output(torch.zeros(5, 1), {}, {"modality_vectors": v_BMD[rows], "modality_present": present_BM[rows], "label_vectors": e_CD})
+        batch = Batch(torch.arange(5)[rows], {}, y[rows], None if known is None else known[rows])
+        return LabelContrast(LabelContrast.Config(), tiny.context(kind), None)(None, batch, out, AT)["label_contrast"]
+
+    everything = slice(None)
+    alone = loss("score", e_CD[:7], y_BC[:, 0], None, known_BC[:, 0]) + loss(
+        "multilabel", e_CD[7:], y_BC[:, 1:], known_BC[:, 1:], everything
+    )
+    assert loss("joint", e_CD, y_BC, known_BC, everything).item() == pytest.approx(alone.item(), rel=1e-5)
+
+
 def test_contrast_of_a_batch_without_a_positive_is_zero_and_finite():
     y = torch.zeros(5, 6)
     labels = queries(6)

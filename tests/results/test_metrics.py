@@ -22,6 +22,7 @@ from merbench.results.metrics import (
     headline,
     multilabel_metrics,
     score_metrics,
+    thresholds_of,
 )
 from merbench.testing.tiny import EMOTIONS, SPACES
 
@@ -223,6 +224,8 @@ def _case(kind, n=20):
         return draw.normal(size=n), draw.normal(size=n)
     if kind == "class":
         return draw.integers(0, 6, n), draw.dirichlet(np.ones(6), n)
+    if kind == "joint":
+        return tuple(np.column_stack(parts) for parts in zip(_case("score", n), _case("multilabel", n), strict=True))
     return (draw.random((n, 6)) < 0.3).astype(float), draw.random((n, 6))
 
 
@@ -251,6 +254,22 @@ def test_evaluate_leaves_unknown_rows_out(kind):
     assert evaluate(SPACES[kind], y, p, known=known) == evaluate(SPACES[kind], y[known], p[known])
 
 
+def test_two_tasks_at_once_have_the_metrics_and_thresholds_of_each_alone():
+    """A row that lacks one of them counts for the other."""
+    y, p = _case("joint")
+    known = np.ones(y.shape, dtype=bool)
+    known[::3, 0] = known[1::4, 1:] = False
+    known[2, 4] = False
+    score = evaluate(SPACES["score"], y[:, 0], p[:, 0], known=known[:, 0])
+    for policy in ("fixed:0.4", "tuned_on_valid_per_label"):
+        cut = choose_thresholds(policy, y[:, 1:], p[:, 1:], known[:, 1:])
+        assert thresholds_of(SPACES["joint"], policy, y, p, known).tolist() == cut.tolist()
+        labels = evaluate(EMOTIONS, y[:, 1:], p[:, 1:], cut, known[:, 1:])
+        assert not score.keys() & labels.keys()
+        assert evaluate(SPACES["joint"], y, p, cut, known) == score | labels
+    assert thresholds_of(SPACES["score"], "fixed:0.4", y[:, 0], p[:, 0]) is None
+
+
 @pytest.mark.parametrize("kind", SPACES)
 def test_wrong_inputs_are_refused_in_one_sentence(kind):
     space, (y, p) = SPACES[kind], _case(kind)
@@ -258,7 +277,8 @@ def test_wrong_inputs_are_refused_in_one_sentence(kind):
     bad.flat[3] = math.nan
     cases = [(y[:5], p), (y[:0], p[:0]), (y, bad), (y, p[..., None]), (y * math.nan, p), (y, p, None, np.ones(7, bool))]
     cases += [(y + 0.5, p), (y, p[:, :5])] if kind != "score" else []
-    cases += [(y, p, [0.5])] if kind == "multilabel" else []
+    cases += [(y, p, [0.5])] if kind in ("multilabel", "joint") else []
+    cases += [(y[:, 0], p), (y, p[:, 0])] if kind == "joint" else []
     for case in cases:
         with pytest.raises(ValueError, match=r"^[^\n]+$"):
             evaluate(space, *case)
@@ -266,4 +286,4 @@ def test_wrong_inputs_are_refused_in_one_sentence(kind):
 
 def test_direction():
     assert [name for name, info in METRICS.items() if not info.higher_is_better] == ["mae"]
-    assert [default_metric(kind) for kind in ("score", "class", "multilabel")] == ["mae", "accuracy", "micro_f1"]
+    assert [default_metric(kind) for kind in ("score", "class", "multilabel", "joint")] == ["mae", "accuracy", "micro_f1", "mae"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from merbench.api import Component, Config, Fused, RequestError, Tune, masked_mean
+from merbench.api import Component, Config, Fused, Recipe, RequestError, Tune, masked_mean
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.testing.checks import check_plugin, checks_of
@@ -85,6 +85,13 @@ class OutOfRange(Sound):
         width: Annotated[int, Tune(8, 64)] = 4
 
 
+class OneTask(Sound):
+    def __init__(self, config, context, *given):
+        super().__init__(config, context, *given)
+        if context.space.kind == "joint":
+            raise RequestError("fusion one-task learns a score or labels; choose one of them with --task")
+
+
 BREAKS = {
     WrongWidth: "declared width",
     MeanOverPadding: "padding invariance",
@@ -121,6 +128,16 @@ def test_a_declared_failure_is_strict_both_ways():
     assert verdicts(WrongWidth, known_failures=known)["declared width"].status == "known failure"
     assert verdicts(Sound, known_failures=known)["declared width"].status == "failed"
     assert verdicts(Sound, known_failures={"declared with": "?"})["declared with"].status == "failed"
+
+
+@pytest.mark.parametrize(("factory", "status"), [(Sound, "passed"), (OneTask, "skipped")])
+def test_a_method_for_one_task_at_a_time_refuses_two_and_is_not_held_to_them(catalog, factory, status):
+    fusion = Component(kind="fusion", name="one-task", summary="", target=f"{__name__}:{factory.__name__}")
+    recipe = Recipe(name="one-task", summary="", encoders={"features": "features"}, fusion="one-task", head="linear")
+    mine = Catalog([*catalog.plugins, Plugin("plug", "dist", "1", (fusion, recipe))])
+    (check,) = (c for c in checks_of(mine, "one-task") if c.name == "builds for a joint")
+    verdict = check.run()
+    assert verdict.status == status and ("choose one of them" in verdict.reason) == (status == "skipped")
 
 
 def test_an_unknown_name_is_told(catalog):
