@@ -98,6 +98,20 @@ def test_two_models_compared_and_a_finished_one_applied(call, home):
     assert "micro_f1" in call("ablate", *MERCLIP, "--seeds", "2", "--variant", "joint-decoder", "--json").stdout
 
 
+def test_a_floor_that_cannot_read_the_labels_is_left_out(call, home):
+    toml, vocabulary = home / "tiny/dataset.toml", ("strongly", "slightly", "negative", "neutral", "positive")
+    text = '[streams."text.t"]\nmodality = "text"\nkind = "strings"\ncolumn = "text"\n'
+    toml.write_text(toml.read_text().replace("[protocols", text + "[protocols", 1).replace('["audio.x"', '["text.t", "audio.x"'))
+    labels = home / "tiny/label.csv"
+    labels.write_text(labels.read_text().replace(",0,,", ",0,positive,").replace(",1,,", ",1,negative,"))
+    (home / "vectors").mkdir()
+    np.savez(home / "vectors/few.npz", word=np.array(vocabulary), vector=np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32))
+    for task, told in (("sentiment", False), ("sentiment+emotions", True)):
+        done = call("run", "--model", "majority", "--dataset", "tiny", "--task", task, "--seeds", "1")
+        assert ("floor zero-shot is left out: no word of the label text of 'happy'" in done.stderr) == told
+        assert ("zero-shot" in done.stdout) != told and "tfidf-ridge" in done.stdout
+
+
 def test_what_makes_no_sense_is_said_in_a_sentence(call, home):
     described = loads(call("data", "show", "tiny", "--json").stdout)
     assert list(described["tasks"]) == ["sentiment", "emotions", "sentiment+emotions"]
