@@ -52,6 +52,6 @@ def test_rows_that_differ_most_and_calibration(sides):
     apart = disagreements(a, b, 3)
     every = np.abs(np.mean([a[s].rows.prediction - b[s].rows.prediction for s in a], axis=0))
     assert [abs(d.a - d.b) for d in apart] == pytest.approx(np.sort(every)[::-1][:3])
-    points = calibration(a, 4)
+    points = calibration(a, "mae", 4)
     p = np.sort(np.concatenate([s.rows.prediction for s in a.values()]))
     assert [x for x, _ in points] == pytest.approx([part.mean() for part in np.split(p, 4)])
