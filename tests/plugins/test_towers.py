@@ -213,11 +213,11 @@ def test_label_clip_context_tokens_stand_after_the_start(clip, clip_file):
 
 
 def test_clip_weights_have_a_digest(clip_file):
-    config = ClipText.Config(model="tiny-clip", pretrained=str(clip_file))
+    config, frames = (kind.Config(model="tiny-clip", pretrained=str(clip_file)) for kind in (ClipText, ClipImage))
     want = {"clip:tiny-clip:tiny-clip.safetensors": hashlib.sha256(hashlib.sha256(clip_file.read_bytes()).digest()).hexdigest()}
-    assert ClipText.pretrained(config) == ClipImage.pretrained(config) == LabelClip.pretrained(config) == want
+    assert ClipText.pretrained(config) == ClipImage.pretrained(frames) == LabelClip.pretrained(config) == want
     assert ClipText.pretrained(ClipText.Config(model="tiny-clip", pretrained=None)) == {}
-    assert ClipImage.sources(config) == {"clip:tiny-clip:tiny-clip.safetensors": "tiny-clip.safetensors (local)"}
+    assert ClipImage.sources(frames) == {"clip:tiny-clip:tiny-clip.safetensors": "tiny-clip.safetensors (local)"}
 
 
 class Bomb:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeVar
 
-from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, snapshot_download, try_to_load_from_cache
+from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError
 
 from merbench.api import RequestError
+
+T = TypeVar("T")
 
 SECONDS = 4.0
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
@@ -30,23 +34,26 @@ def origin(path: Path) -> str:
     return f"{parts[at - 1].removeprefix('models--').replace('--', '/')}@{parts[at + 1]}"
 
 
-def _ask(repo: str, name: str) -> None:
-    """Raise what the hub answers about a file, or TimeoutError. In a thread: no timeout of the client covers a dead name server."""
-    answer: list[Exception | None] = []
+def _soon(ask: Callable[[], T]) -> T:
+    """What ``ask()`` returns or raises, or TimeoutError. In a thread: some calls of the client, and a dead name server, know no timeout."""
+    answer: Future[T] = Future()
 
-    def ask() -> None:
+    def work() -> None:
         try:
-            get_hf_file_metadata(hf_hub_url(repo, name), timeout=SECONDS)
-            answer.append(None)
+            answer.set_result(ask())
         except Exception as error:
-            answer.append(error)
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(SECONDS)
-    error = answer[0] if answer else TimeoutError(f"no answer in {SECONDS:.0f} seconds")
-    if error is not None:
-        raise error
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return answer.result(SECONDS)
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {SECONDS:.0f} seconds") from None
+
+
+def _ask(repo: str, name: str) -> None:
+    """Raise what the hub answers about a file."""
+    _soon(lambda: get_hf_file_metadata(hf_hub_url(repo, name), timeout=SECONDS))
 
 
 def _absent(wanted: str, repo: str, reason: object, instead: str) -> RequestError:
@@ -93,10 +100,15 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
         if config and (not weights or any(next(config.parent.glob(pattern), None) for pattern in WEIGHTS)):
             return config.parent
         _ask(model, "config.json")
+        about = _soon(lambda: HfApi().model_info(model, timeout=SECONDS))
+        names = [file.rfilename for file in about.siblings or () if "/" not in file.rfilename]
         wants = ["*.json", "*.txt", "*.model"]
         if weights:
-            safe = any(fnmatch(name, WEIGHTS[0]) for name in HfApi().list_repo_files(model))
-            wants.append(WEIGHTS[0] if safe else WEIGHTS[1])
-        return Path(snapshot_download(model, allow_patterns=wants, etag_timeout=SECONDS))
+            wants.append(WEIGHTS[0] if any(fnmatch(name, WEIGHTS[0]) for name in names) else WEIGHTS[1])
+        # Not snapshot_download, which waits for ever on a hub that falls silent. By its configuration a folder is known: that comes last.
+        for name in sorted(names, key="config.json".__eq__):
+            if any(fnmatch(name, want) for want in wants):
+                path = hf_hub_download(model, name, etag_timeout=SECONDS)
+        return Path(path).parent
     except Exception as error:  # whatever the network does, the user is told the same
         raise _absent(wanted, model, error, instead) from None

@@ -1,0 +1,125 @@
+"""Weights out of reach: whatever the network does, a command ends within ten seconds with one sentence; a model within reach is fetched."""
+
+import http.server
+import json
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from huggingface_hub import close_session, constants
+
+from merbench.cli import run  # noqa: F401  what it imports is not what is timed
+from merbench.engine import resolve  # noqa: F401
+from merbench_encoders import clip_text, hf_text, hub  # noqa: F401
+from tests.towers import tiny_text
+
+SECONDS = 10
+DATA = """
+name = "few"
+labels = "label.csv"
+task.sentiment = { column = "label", kind = "score", low = -3.0, high = 3.0 }
+protocols.standard = { column = "mode", streams = ["text.transcript"] }
+streams."text.transcript" = { modality = "text", kind = "strings", column = "text" }
+"""
+ROWS = "video_id,clip_id,text,label,mode\na,1,good,2,train\nb,1,bad,-2,train\nc,1,so so,0,valid\nd,1,fine,1,test\n"
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """A hub with the files of one model at every address. ``ill``: 503 to everything, or no answer to anything but HEAD."""
+
+    ill, files = "", {}
+
+    def answer(self, body, send):
+        self.send_response(503 if self.ill == "503" else 404 if body is None else 200)
+        for name, value in (("Content-Length", str(len(body or b""))), ("ETag", f'"{hash(body)}"'), ("X-Repo-Commit", "a" * 40)):
+            self.send_header(name, value)
+        self.end_headers()
+        if send and body is not None:
+            self.wfile.write(body)
+
+    def asked(self):
+        if self.path.startswith("/api/models/"):
+            return json.dumps({"id": "a", "sha": "a" * 40, "siblings": [{"rfilename": name} for name in self.files]}).encode()
+        return self.files.get(self.path.rpartition("/")[2])
+
+    def do_HEAD(self):
+        self.answer(self.asked(), send=False)
+
+    def do_GET(self):
+        if self.ill == "silent":
+            self.server.closing.wait()
+        else:
+            self.answer(self.asked(), send=True)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(ill, files=()):
+    """The address of such a hub. ``stalls``: a port that takes connections and never answers; ``refuses``: one that takes none."""
+    if ill in ("stalls", "refuses"):
+        with socket.create_server(("127.0.0.1", 0)) as port:
+            url = "http://{}:{}".format(*port.getsockname())
+            if ill == "refuses":
+                port.close()
+            yield url
+        return
+    handler = type("Ill", (Hub,), {"ill": ill, "files": dict(files)})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads, server.closing = True, threading.Event()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield "http://{}:{}".format(*server.server_address)
+        server.closing.set()
+        server.shutdown()
+
+
+@pytest.fixture
+def at(monkeypatch, tmp_path):
+    """Makes an address the hub, with an empty cache."""
+
+    def at(url):
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        close_session()
+
+    yield at
+    close_session()
+
+
+@pytest.mark.parametrize(
+    ("ill", "encoder", "model"),
+    [
+        *[(ill, "clip-text", "timm/vit_base_patch32_clip_224.openai") for ill in ("stalls", "refuses", "503")],
+        *[(ill, "hf-text", "bert-base-uncased") for ill in ("stalls", "refuses", "503", "silent")],
+    ],
+)
+def test_weights_out_of_reach_are_one_sentence_within_seconds(ill, encoder, model, at, merbench, tmp_path):
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "dataset.toml").write_text(DATA)
+    (tmp_path / "few" / "label.csv").write_text(ROWS)
+    with served(ill, {"config.json": b"{}"}) as url:
+        at(url)
+        start = time.monotonic()
+        done = merbench("run", "--model", "text-only", "--dataset", "few", "--data", str(tmp_path / "few"), "--encoder", f"text={encoder}")
+        took = time.monotonic() - start
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    for part in (model, url, str(tmp_path / "hub"), f"hf download {model}", "--encoder text=word-vectors"):
+        assert part in sentence
+    assert took < SECONDS
+
+
+def test_a_model_is_fetched_once_and_whole(at, tmp_path):
+    files = {path.name: path.read_bytes() for path in tiny_text(tmp_path).iterdir()}
+    more = {"pytorch_model.bin": b"not needed beside safetensors", "README.md": b"nor this"}
+    with served("", files | more) as url:
+        at(url)
+        folder = hub.hub_folder("some/bert", True, "the model", "do without")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    assert hub.hub_folder("some/bert", True, "the model", "do without") == folder and hub.origin(folder) == "some/bert@" + "a" * 40
