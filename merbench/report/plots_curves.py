@@ -16,21 +16,25 @@ Curve = Sequence[tuple[float, float, float | None, int]]
 
 
 def curves(title: str, axis: str, panels: Mapping[str, Mapping[str, Curve]]) -> bytes:
-    """``panels``: damage -> model -> curve. The band is mean ± sd over seeds. SVG, the same to the byte each time."""
+    """``panels``: damage -> model -> curve. The band is mean ± sd over seeds. SVG, the same to the byte each time.
+
+    A model has one colour in all panels, also where some of them lack it.
+    """
     with matplotlib.rc_context(STYLE):
+        colours = {name: f"C{at}" for at, name in enumerate(dict.fromkeys(name for models in panels.values() for name in models))}
         figure = Figure(figsize=(1 + 3.6 * len(panels), 3.4), layout="constrained")
         for at, (what, models) in enumerate(panels.items()):
             axes = figure.add_subplot(1, len(panels), at + 1)
             for name, curve in models.items():
                 strength, mean = [point[0] for point in curve], [point[1] for point in curve]
-                (drawn,) = axes.plot(strength, mean, marker="o", markersize=3, label=name)
+                axes.plot(strength, mean, marker="o", markersize=3, label=name, color=colours[name])
                 low, high = ([m + sign * (sd or 0.0) for _, m, sd, _ in curve] for sign in (-1, 1))
-                axes.fill_between(strength, low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
+                axes.fill_between(strength, low, high, color=colours[name], alpha=0.15, linewidth=0)
             axes.set_xlabel(f"strength of {what}")
             axes.grid(alpha=0.25)
+            axes.legend(fontsize=8, frameon=False)
             if not at:
                 axes.set_ylabel(axis)
-                axes.legend(fontsize=8, frameon=False)
         figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         out = io.BytesIO()
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": "merbench"})

@@ -72,3 +72,21 @@ def test_the_picture_is_the_same_each_time():
     panels = {"text=mask": {"a": [(0.0, 1.0, 0.1, 2), (0.5, 1.2, None, 1)], "b": [(0.0, 1.1, 0.1, 2), (0.5, 1.3, 0.2, 2)]}}
     once = draw("title", "mae", panels)
     assert once == draw("title", "mae", panels) and b"<svg" in once and b"text=mask" in once
+
+
+def test_a_model_has_one_colour_in_all_panels(monkeypatch):
+    from matplotlib.axes import Axes
+
+    from merbench.report.plots_curves import curves as draw
+
+    seen: dict[str, set[str]] = {}
+    plot = Axes.plot
+
+    def spy(axes, *points, label, color, **more):
+        seen.setdefault(label, set()).add(color)
+        return plot(axes, *points, label=label, color=color, **more)
+
+    monkeypatch.setattr(Axes, "plot", spy)
+    curve = [(0.0, 1.0, 0.1, 2), (0.5, 1.2, 0.1, 2)]
+    draw("title", "mae", {"text=mask": {"a": curve, "b": curve}, "audio=noise": {"b": curve}})
+    assert all(len(colours) == 1 for colours in seen.values()) and seen["a"] != seen["b"]
