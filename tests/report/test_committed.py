@@ -27,6 +27,13 @@ def test_the_committed_pages_are_those_of_the_committed_runs():
     assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.svg")} == {n for n in made if n.endswith(".svg")}
 
 
+def test_the_studies_behind_them_can_be_read():
+    from merbench.studies.study_file import read_study
+
+    studies = {path.stem: read_study(path) for path in ROOT.glob("studies/*.toml")}
+    assert {track.dataset for study in studies.values() for track in study.tracks} <= {path.name.split("-")[0] for path in BUILT}
+
+
 def test_it_is_small():
     assert sum(p.stat().st_size for p in ROOT.rglob("*") if p.is_file()) < 12e6
 
