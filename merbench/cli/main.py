@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 
 import click
 
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
+from merbench.cli.lazy import Lazy
 
 COMMANDS = (
     "run",
@@ -31,21 +31,7 @@ COMMANDS = (
 )
 
 
-class Commands(click.Group):
-    """Commands are found by name: ``merbench.cli.<name>:command``."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module = "list_" if name == "list" else name
-        command: click.Command = import_module(f"merbench.cli.{module}").command
-        return command
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, package="merbench.cli", names=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--no-plugin", "disabled", metavar="NAME", multiple=True, help="Leave out a plugin (also MERBENCH_DISABLED_PLUGINS=a,b).")
 @click.version_option(merbench.__version__, prog_name="merbench")
 @click.pass_context

@@ -1,29 +1,13 @@
-"""``merbench data``: data sets on this machine. One file a subcommand: ``merbench.cli.data.<name>:command``."""
+"""``merbench data``: data sets on this machine."""
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
-COMMANDS = ("list", "show", "add", "fetch", "audit", "cache")
+from merbench.cli.lazy import Lazy
 
 
-class Commands(click.Group):
-    """Subcommands are found by name, and import their machinery when they run."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module = "list_" if name == "list" else name
-        found: click.Command = import_module(f"merbench.cli.data.{module}").command
-        return found
-
-
-@click.group("data", cls=Commands)
+@click.group("data", cls=Lazy, package="merbench.cli.data", names=("list", "show", "add", "fetch", "audit", "cache"))
 def command() -> None:
     """Data sets: which are here, what they hold, and how more come in.
 

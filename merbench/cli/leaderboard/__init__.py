@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import click
 
 from merbench.api.errors import RequestError
+from merbench.cli.lazy import Lazy
 from merbench.cli.session import Session, show, show_json
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SUBCOMMANDS = ("build", "render", "verify", "submit")
 
 
-class Subcommands(click.Group):
-    """Found by name: ``merbench.cli.leaderboard.<name>:command``."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(SUBCOMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in SUBCOMMANDS:
-            return None
-        command: click.Command = import_module(f"merbench.cli.leaderboard.{name}").command
-        return command
-
-
-@click.group("leaderboard", cls=Subcommands, invoke_without_command=True)
+@click.group("leaderboard", cls=Lazy, package="merbench.cli.leaderboard", names=SUBCOMMANDS, invoke_without_command=True)
 @click.option("--dataset", help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from merbench.api import Config, DataError, Sink, Source
-from merbench_datasets.common import write_tasks
+from merbench.api import DataError, Sink, Source
+from merbench_datasets.common import Plain, write_tasks
 
 
-class MmsaClips:
+class MmsaClips(Plain):
     """The clips stay where they are: the data set's folder links to ``Raw``. Rows without a clip are kept, and counted as missing."""
 
     looks_for = "a folder with a label.csv and clips in Raw/<video_id>/<clip_id>.mp4"
-
-    class Config(Config):
-        pass
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     def recognise(self, source: Source) -> str:
         if (source.path / "dataset.toml").exists():

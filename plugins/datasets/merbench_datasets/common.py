@@ -1,4 +1,4 @@
-"""What the forms of pickles share: ids, labels, texts and the real length of a padded row."""
+"""What forms share: those without settings; of pickles the ids, labels, texts and the real length of a padded row."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Array, DataError, Modality, Sink, Source, as_text
+from merbench.api import Array, Config, DataError, Modality, Sink, Source, as_text
 
 MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 FIELDS: dict[str, Modality] = {"text": "text", "audio": "audio", "vision": "video"}
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 """The order of the SDK's label row, behind the sentiment."""
+
+
+class Plain:
+    """A form without settings."""
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
 
 
 def splits_of(found: Any, inner: type) -> dict[str, Any]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from merbench.api import Config, Sink, Source
+from merbench.api import Sink, Source
+from merbench_datasets.common import Plain
 
 _FILE = "dataset.toml"
 
 
-class FeatureFolder:
+class FeatureFolder(Plain):
     """``dataset.toml`` + ``label.csv`` + ``.npz`` files, taken over as they are."""
 
     looks_for = f"a folder with a {_FILE}"
-
-    class Config(Config):
-        pass
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     def recognise(self, source: Source) -> str:
         return "" if (source.path / _FILE).is_file() else f"it has no {_FILE}"

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import PICKLES, Array, Config, DataError, Modality, Sink, Source, as_text, unpickle
-from merbench_datasets.common import EMOTIONS, MODES, cells, numbers, sentiment, split_id, splits_of, write_tasks
+from merbench.api import PICKLES, Array, DataError, Modality, Sink, Source, as_text, unpickle
+from merbench_datasets.common import EMOTIONS, MODES, Plain, cells, numbers, sentiment, split_id, splits_of, write_tasks
 
 _FEATURES: dict[int, tuple[str, Modality]] = {1: ("video.misa", "video"), 2: ("audio.misa", "audio")}
 
 
-class MisaPickle:
+class MisaPickle(Plain):
     """Per split a list of ``((words, visual [L, 47], acoustic [L, 74], word strings, ...), label, segment)``: ragged, one step a word.
 
     ``label`` is [1, 1] (sentiment) or [1, 7] (sentiment and six emotions). The word strings become a stream of words, their numbers are not
@@ -22,12 +22,6 @@ class MisaPickle:
     """
 
     looks_for = "a pickle of lists of ((words, visual, acoustic, ...), label, segment), or a folder of train, dev and test"
-
-    class Config(Config):
-        pass
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     def recognise(self, source: Source) -> str:
         if source.path.is_dir():

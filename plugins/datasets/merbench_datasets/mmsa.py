@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Array, Config, DataError, Sink, Source
+from merbench.api import Array, DataError, Sink, Source
 from merbench_datasets.common import (
     FIELDS,
+    Plain,
     block,
     lacks,
     last_step,
@@ -31,7 +32,7 @@ PUBLISHED = {
 """SHA-256 in MMSA's README -> file."""
 
 
-class MmsaPickle:
+class MmsaPickle(Plain):
     """A dict of splits, each with id, raw_text, regression_labels and padded text, audio and vision.
 
     Padding is not kept. A row of text is as long as the attention mask in ``text_bert`` says; audio and vision as long as their lengths
@@ -40,12 +41,6 @@ class MmsaPickle:
     """
 
     looks_for = "a pickle of train, valid and test with id, regression_labels and text, audio or vision"
-
-    class Config(Config):
-        pass
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     def recognise(self, source: Source) -> str:
         return lacks(source, "id", "regression_labels")

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Array, Config, DataError, Sink, Source
+from merbench.api import Array, DataError, Sink, Source
 from merbench_datasets.common import (
     EMOTIONS,
     FIELDS,
+    Plain,
     block,
     cells,
     first_step,
@@ -26,7 +27,7 @@ from merbench_datasets.common import (
 )
 
 
-class MultPickle:
+class MultPickle(Plain):
     """A dict of splits, each with vision, audio, text [N, L, D], labels [N, 1, 1] (or [N, 1, 7]: sentiment and six emotions) and id.
 
     Steps that are all zero in front (left padding) and behind are not kept. Where the three have one number of steps they are aligned: a
@@ -34,12 +35,6 @@ class MultPickle:
     """
 
     looks_for = "a pickle of train, valid and test with id, labels and text, audio or vision"
-
-    class Config(Config):
-        pass
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     def recognise(self, source: Source) -> str:
         return lacks(source, "id", "labels")

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Array, Config, DataError, Modality, Sink, Source
-from merbench_datasets.common import first_step, lacks, last_step, three_splits, write_streams
+from merbench.api import Array, DataError, Modality, Sink, Source
+from merbench_datasets.common import Plain, first_step, lacks, last_step, three_splits, write_streams
 
 _SOURCES: dict[str, Modality] = {"src-text": "text", "src-audio": "audio", "src-visual": "video"}
 _MARKS = ("<blank>", "<pad>", "<unk>", "<s>", "</s>")
 
 
-class TailorPt:
+class TailorPt(Plain):
     """Splits with src-text, src-visual, src-audio (one [L, D] a row) and tgt, a list of label numbers a row, which ``dict['tgt']`` names.
 
     The names and their order are read from ``dict['tgt']``. The file holds no ids: rows are called by split and position, each a video of
@@ -22,12 +22,6 @@ class TailorPt:
     """
 
     looks_for = "a torch file of train, valid and test with src-text, src-audio, src-visual and tgt, and a dict of label names"
-
-    class Config(Config):
-        pass
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     def recognise(self, source: Source) -> str:
         if why := lacks(source, "tgt"):

@@ -12,16 +12,15 @@ from pydantic import Field
 from torch import Tensor
 from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
 
-from merbench.api import ClipRows, Context, Steps, StreamSpec, TextRows, Tune
+from merbench.api import Context, Steps, StreamSpec, Tune
 from merbench_encoders.hf import HfConfig, hf_digest, hf_source, load_net
 from merbench_encoders.sequence import sinusoids
-from merbench_encoders.tower import Tower
-from merbench_encoders.waves import Waves, wave_rows
+from merbench_encoders.waves import Waves, WaveTower
 
 _INSTEAD = "use a stream of audio features (--stream audio=NAME) or another encoder (--encoder audio=hf-audio)"
 
 
-class Clap(Tower):
+class Clap(WaveTower):
     """Clips -> Waves -> Steps [B, L, D], D = CLAP's joint width: a step a window, L <= ``longest``.
 
     A window is repeated until it fills the tower's input (10 s), as CLAP was trained on short sounds. A step is the window's embedding at
@@ -64,12 +63,6 @@ class Clap(Tower):
     def sources(config: Config) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where there is one."""
         return hf_source(config, _INSTEAD)
-
-    def prepare(self, rows: TextRows) -> ClipRows:
-        """Clips are decoded as batches ask for them."""
-        clips = wave_rows(rows, self.sampling_rate)
-        self.measured = clips.measured
-        return clips
 
     def mels(self, window_NS: Tensor) -> Tensor:
         """Windows [N, S] -> [N, 1, frames, mels] in dB, each window repeated to the tower's length; equal to ClapFeatureExtractor's."""

@@ -9,15 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from merbench.api import ClipRows, Context, RequestError, Steps, StreamSpec, TextRows, masked_mean
+from merbench.api import Context, RequestError, Steps, StreamSpec, masked_mean
 from merbench_encoders.hf import LayerConfig, hf_digest, hf_source, hidden_state, load_hf
-from merbench_encoders.tower import Tower
-from merbench_encoders.waves import Waves, wave_rows
+from merbench_encoders.waves import Waves, WaveTower
 
 _INSTEAD = "use a stream of audio features (--stream audio=NAME) or another model (--set encoder.audio.model=FOLDER)"
 
 
-class HfAudio(Tower):
+class HfAudio(WaveTower):
     """Clips -> Waves -> Steps [B, L, D], D = the model's width, about 50 frames a second; a row shorter than one frame is missing.
 
     ``sampling_rate`` in Hz and whether each wave is brought to mean 0 and variance 1 are read from the model's own files.
@@ -50,12 +49,6 @@ class HfAudio(Tower):
     def sources(config: Config) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where there is one."""
         return hf_source(config, _INSTEAD)
-
-    def prepare(self, rows: TextRows) -> ClipRows:
-        """Clips are decoded as batches ask for them."""
-        clips = wave_rows(rows, self.sampling_rate)
-        self.measured = clips.measured
-        return clips
 
     def frames(self, samples: Tensor) -> Tensor:
         """How many frames the convolutions make of so many samples."""

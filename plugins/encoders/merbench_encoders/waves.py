@@ -1,4 +1,4 @@
-"""Waveforms of clips, as audio towers take them."""
+"""Waveforms of clips, and the towers that hear them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import ClipRows, Decoded, TextRows, read_wave
+from merbench_encoders.tower import Tower
 
 
 class Waves(NamedTuple):
@@ -19,14 +20,21 @@ class Waves(NamedTuple):
     length_B: Tensor
 
 
-def wave_rows(rows: TextRows, sampling_rate: int) -> ClipRows:
-    """The clips' audio tracks, decoded as batches of Waves ask for them."""
+class WaveTower(Tower):
+    """Clips -> Waves at ``sampling_rate`` (Hz), which whoever derives from it sets."""
 
-    def read(path: str) -> Decoded:
-        found = read_wave(path, sampling_rate)
+    sampling_rate: int
+
+    def prepare(self, rows: TextRows) -> ClipRows:
+        """Clips are decoded as batches ask for them."""
+        clips = ClipRows(rows, self.read, _together)
+        self.measured = clips.measured
+        return clips
+
+    def read(self, path: str) -> Decoded:
+        """A clip's sound, float [S]."""
+        found = read_wave(path, self.sampling_rate)
         return found._replace(values=torch.from_numpy(found.values))
-
-    return ClipRows(rows, read, _together)
 
 
 def _together(waves: Sequence[Tensor | None]) -> Waves:

@@ -1,0 +1,27 @@
+"""Groups whose commands live one a file: ``PACKAGE.NAME:command``, imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class Lazy(click.Group):
+    """``@click.group(cls=Lazy, package="merbench.cli.data", names=("show", ...))``; ``list``, which is Python's, lives in ``list_``."""
+
+    def __init__(self, *args: Any, package: str, names: Sequence[str], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.package, self.names = package, names
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.names)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.names:
+            return None
+        module = "list_" if name == "list" else name
+        found: click.Command = import_module(f"{self.package}.{module}").command
+        return found
