@@ -47,7 +47,8 @@ def catalog():
 def merbench(tmp_path, monkeypatch):
     """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode, stdout, stderr, in an empty home and folder.
 
-    In this process, which has torch already; with ``path`` (of packages installed for the test) in a new one.
+    In this process, which has torch already; with ``path`` (of packages installed for the test) in a new one. ``merbench.begin`` starts
+    one and does not wait for it.
     """
     environ = {
         "HOME": str(tmp_path),
@@ -57,11 +58,11 @@ def merbench(tmp_path, monkeypatch):
         "OMP_NUM_THREADS": "1",
     }
 
-    def new_process(words, env, path):
+    def new_process(words, env, path, begin=subprocess.run, **how):
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
         command = [sys.executable, "-m", "merbench", *words]
         full = {**inherited, **environ, **env, "PYTHONPATH": path}
-        return subprocess.run(command, capture_output=True, text=True, env=full, cwd=tmp_path, check=False, timeout=300)
+        return begin(command, text=True, env=full, cwd=tmp_path, **how)
 
     def this_process(words, env):
         from merbench.cli.main import main
@@ -79,11 +80,13 @@ def merbench(tmp_path, monkeypatch):
         return SimpleNamespace(returncode=stop.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
 
     def call(*words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False):
-        done = new_process(words, env or {}, path) if path else this_process(words, env or {})
+        once = {"capture_output": True, "check": False, "timeout": 300}
+        done = new_process(words, env or {}, path, **once) if path else this_process(words, env or {})
         if check:
             assert done.returncode == 0, done.stderr
         return done
 
+    call.begin = lambda *words, **how: new_process(words, {}, "", subprocess.Popen, **how)
     return call
 
 

@@ -39,10 +39,15 @@ def pool(
                 here, there = fork.Pipe(duplex=False)
                 call = partial(work, task, there.send) if hear else partial(work, task)
                 process = fork.Process(target=_call, args=(call,), daemon=True)
-                with warnings.catch_warnings():
-                    # Python 3.12 warns of threads beside a fork: those of numpy's library, which minds forks itself.
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    process.start()
+                # The terminal tells every process of the program, and this one answers: the others never hear of it.
+                mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                try:
+                    with warnings.catch_warnings():
+                        # Python 3.12 warns of threads beside a fork: those of numpy's library, which minds forks itself.
+                        warnings.simplefilter("ignore", DeprecationWarning)
+                        process.start()
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 there.close()  # the process has the only other one, so that its end is seen here
                 running[here] = process, task
             heard = wait(list(running), timeout=0.5)
@@ -69,7 +74,6 @@ def pool(
 
 
 def _call(call: Callable[[], object]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells every process of the program; the first one answers
     try:
         # OpenMP keeps its threads by the thread that computes, and those of the one that was forked are not here: it would wait for them.
         with ThreadPoolExecutor(1) as fresh:

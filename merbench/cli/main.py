@@ -50,10 +50,11 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 a run failed, 2 the request or its data is wrong."""
+    """Exit codes: 0 done, 1 a run failed, 2 the request or its data is wrong, 130 Ctrl-C."""
     try:
         code = cli(standalone_mode=False)
     except click.exceptions.Abort:
+        click.echo("interrupted: what was finished is kept, and the same command goes on from there", err=True)
         code = 130
     except click.ClickException as error:
         error.show()

@@ -97,14 +97,10 @@ class Bench:
 
         force = self.options.force if force is None else force
         with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
-            try:
-                records = run(
-                    plan, corpus or self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
-                    jobs=self.options.jobs, tuned_by=tuned_by, watch=progress,
-                )  # fmt: skip
-            except KeyboardInterrupt:
-                say(f"interrupted: finished runs are in {self.store.root}, and the same command goes on from the last checkpoint")
-                raise
+            records = run(
+                plan, corpus or self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
+                jobs=self.options.jobs, tuned_by=tuned_by, watch=progress,
+            )  # fmt: skip
         for warning in self.store.warnings:
             say(f"warning: {warning}")
         self.store.warnings.clear()

@@ -201,6 +201,8 @@ class Work:
     def failed(self, seed: int, split: Split, error: Exception | str) -> Record:
         """Leaves the record of a run that failed."""
         message = str(error) if isinstance(error, MerbenchError | str) else f"{type(error).__name__}: {error}"
+        if self.machine.determinism == "strict" and "does not have a deterministic implementation" in message:
+            message = f"{str(error).split()[0]} has no deterministic kernel on {self.machine.device}; --determinism prefer does without one"
         record = Record(status="failed", error=message, **self._common(seed, self.fold(split)))
         self.store.put(record)
         return record

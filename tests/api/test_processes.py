@@ -103,6 +103,13 @@ def test_a_caller_that_raises_on_hearing_ends_the_others(tmp_path: Path):
             os.kill(int(path.name), 0)
 
 
+def test_ctrl_c_is_for_the_caller_alone():
+    calls = pool(lambda task: [os.kill(os.getpid(), signal.SIGINT), time.sleep(0.1)], [1], 1)
+    assert [end for end in calls if end] == [(1, None)]
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_a_call_computes_with_threads_though_this_process_did():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
