@@ -62,7 +62,11 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--seeds", type=click.IntRange(1), help="Seeds 0 to N-1.  [default: 3]"),
         click.option("--seed", "seed_list", type=click.IntRange(0), multiple=True, help="This seed (repeatable; in place of --seeds)."),
-        click.option("--init-from", metavar="RUN", help="Start from a finished run's weights, each seed from the run of its own seed."),
+        click.option(
+            "--init-from",
+            metavar="RUN",
+            help="Start from the weights of a finished run (or of the series it is of), each seed from its own.",
+        ),
         click.option("--force", is_flag=True, help="Run again what the store holds already."),
     ]
     return request_options(_with(function, options))
@@ -175,11 +179,13 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
 
 
 def _start(run: str, store: Path, seeds: tuple[int, ...]) -> Start:
+    from merbench.results.spec import series
     from merbench.results.store import Store
     from merbench.studies.start import start_from
 
     kept = Store(store)
-    return start_from(kept, kept.find(run), seeds)
+    of_series = next((r for r in kept.records() if r.status == "done" and series(r.spec, r.contents) == run), None)
+    return start_from(kept, of_series or kept.find(run), seeds)
 
 
 def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 @click.command("run", cls=AblationCommand)
 @run_options
+@click.option("--variant", "named", metavar="NAME", multiple=True, help="With a declared ablation (repeatable); --no-X is short for no-X.")
 @click.pass_context
-def command(ctx: click.Context, /, **given: Any) -> None:
+def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
     """Train and score a model; what the store holds already is not run again.
 
     --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate compares them).
@@ -36,7 +37,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
              merbench run --model merclip --no-label-encoder --json
     """
     session: Session = ctx.obj
-    options = gather(ablations(session, given["model"], ctx.meta["ablations"]), **given)
+    options = gather((*ablations(session, given["model"], ctx.meta["ablations"]), *named), **given)
     bench = Bench(session, options)
     plan = bench.plan(options.request)
     records = bench.run(plan, options.seeds)

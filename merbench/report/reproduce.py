@@ -13,15 +13,16 @@ _PARTS = ("fusion", "head", "label_encoder")
 
 
 def command(spec: RunSpec, seeds: Sequence[int]) -> str:
-    """One line for a shell. A variant whose name is no ``no-X`` is made by ``merbench ablate``, beside the full model."""
-    variants = [name for name in spec.variant.split("+") if name]
-    words = ["merbench", "ablate" if any(not v.startswith("no-") for v in variants) else "run", "--model", spec.model]
-    words += ["--dataset", spec.dataset, "--task", spec.task, "--protocol", spec.protocol, "--modalities", ",".join(spec.streams)]
-    words += [w for v in variants for w in ([f"--{v}"] if words[1] == "run" else ["--variant", v])]
+    """One line for a shell."""
+    words = ["merbench", "run", "--model", spec.model, "--dataset", spec.dataset, "--task", spec.task, "--protocol", spec.protocol]
+    words += ["--modalities", ",".join(spec.streams)] if spec.streams else []
+    words += [w for name in spec.variant.split("+") if name for w in ("--variant", name)]
     words += [w for modality, stream in spec.streams.items() for w in ("--stream", f"{modality}={stream}")]
     if "model" not in spec.parts:
         for slot in _PARTS:
             words += ["--part", f"{slot.replace('_', '-')}={spec.parts[slot].name if slot in spec.parts else 'none'}"]
+    if objectives := [part.name for slot, part in spec.parts.items() if slot.startswith("objective.")]:
+        words += ["--part", f"objective={','.join(objectives)}"]
     for slot, part in spec.parts.items():
         if slot.startswith("encoder."):
             words += ["--encoder", f"{slot.removeprefix('encoder.')}={part.name}"]
@@ -31,6 +32,8 @@ def command(spec: RunSpec, seeds: Sequence[int]) -> str:
         words += ["--thresholds", spec.thresholds]
     if spec.allow_leak:
         words.append("--allow-leak")
+    if spec.init_from:
+        words += ["--init-from", spec.init_from]
     if list(seeds) == list(range(len(seeds))):
         words += ["--seeds", str(len(seeds))]
     else:

@@ -109,8 +109,9 @@ def test_names_of_folders():
 
 def test_the_command_spells_every_setting_out():
     line = command(spec("merclip", "no-x"), [0, 1, 2])
-    assert line.startswith("merbench run --model merclip --dataset sample --task sentiment --protocol standard --modalities text --no-x ")
+    start = "merbench run --model merclip --dataset sample --task sentiment --protocol standard --modalities text --variant no-x "
+    assert line.startswith(start)
     for words in ("--part fusion=decoder", "--part head=none", "--set fusion.width=64", "--set train.lr=0.001", "--seeds 3"):
         assert words in line
     assert '\'fusion.order=["text", "audio"]\'' in line
-    assert " ablate " in command(spec(variant="joint"), [4]) and command(spec(), [4]).endswith("--seed 4")
+    assert command(spec(), [4]).endswith("--seed 4")

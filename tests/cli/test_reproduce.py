@@ -1,0 +1,97 @@
+"""The command that a page shows for a row, given to the program, asks for the very runs of that row."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+import merbench.cli.run
+from merbench.api import RequestError
+from merbench.cli.main import cli
+from merbench.engine.resolve import Request, Start, resolve
+from merbench.report.reproduce import command
+from merbench.results.spec import run_id, series
+from merbench.results.store import Store
+from merbench.studies.ablate import plans, variants
+from merbench.studies.run import run
+from merbench.testing import tiny
+from tests.studies.conftest import MACHINE, in_folds
+
+CORPORA = {kind: in_folds(tiny.corpus(kind)) for kind in ("score", "class", "multilabel")}
+
+
+@pytest.fixture
+def asked(catalog, monkeypatch):
+    """A command -> the ids of the runs that it asks for, on a tiny data set; none is made."""
+    found = []
+
+    class Resolves:
+        def __init__(self, session, options):
+            self.seeds = options.seeds
+            plan = resolve(options.request, catalog, corpus, None)
+            found.extend(run_id(plan.spec, plan.contents, seed, split.fold) for seed in options.seeds for split in plan.protocol.splits)
+            raise SystemExit
+
+    monkeypatch.setattr(merbench.cli.run, "Bench", Resolves)
+
+    def asked(line, kind="score"):
+        nonlocal corpus
+        corpus = CORPORA[kind]
+        found.clear()
+        with pytest.raises(SystemExit):
+            cli(shlex.split(line)[1:], standalone_mode=False)
+        return list(found)
+
+    corpus = None
+    return asked
+
+
+def ids(plan, seeds):
+    return [run_id(plan.spec, plan.contents, seed, split.fold) for seed in seeds for split in plan.protocol.splits]
+
+
+@pytest.mark.parametrize("kind", CORPORA)
+def test_of_every_variant_that_ablate_makes_of_every_model(kind, catalog, asked):
+    told = set()
+    for model in catalog.names("recipe"):
+        recipe, request = catalog.recipe(model), Request(model)
+        try:
+            full = resolve(request, catalog, CORPORA[kind], None)
+        except RequestError:
+            continue
+        requests = variants(recipe, [a.name for a in recipe.ablations], tuple(full.streams), request, all_subsets=True)
+        made, _ = plans(requests, full, lambda request: resolve(request, catalog, CORPORA[kind], None))
+        for name, plan in {"full": full, **made}.items():
+            assert asked(command(plan.spec, [0, 1]), kind) == ids(plan, [0, 1]), f"{model} {name}"
+            told.add(name)
+    assert {"full", "no-label-encoder", "joint-decoder", "text", "audio+video"} <= told, "all kinds of variants were seen"
+
+
+REQUESTS = {
+    "settings": Request(
+        "merclip", settings={"train.lr": 5e-4, "fusion.order": ["video", "text", "audio"], "encoder.text.drop": ["a b", "="]}
+    ),
+    "parts": Request("lmf", settings={"head": "mlp", "encoder.audio": "feature-bilstm"}, modalities=("text", "audio")),
+    "no objective but one": Request("merclip", settings={"objective": "task"}),
+    "stream": Request("text-only", streams={"text": "text.transcript"}, protocol="folds"),
+    "two ablations": Request("merclip", ablations=("no-label-encoder", "joint-decoder")),
+    "no input": Request("majority"),
+    "start": Request("lmf", start=Start("0123456789abcdef")),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_of_what_else_a_run_may_be_asked_for(name, catalog, asked, monkeypatch):
+    monkeypatch.setattr("merbench.cli.options._start", lambda run, store, seeds: Start(run))
+    plan = resolve(REQUESTS[name], catalog, CORPORA["score"], None)
+    assert asked(command(plan.spec, [2, 7])) == ids(plan, [2, 7])
+
+
+def test_a_series_is_a_start(catalog, tmp_path):
+    corpus, store = CORPORA["score"], Store(tmp_path)
+    plan = resolve(Request("lmf", settings={"train.epochs": 1}), catalog, corpus, None)
+    run(plan, corpus, [0, 1], store, MACHINE)
+    name = series(plan.spec, plan.contents)
+    start = merbench.cli.options._start(name, tmp_path, (0, 1))
+    assert start.series == name and {seed for seed, _ in start.weights} == {0, 1}
