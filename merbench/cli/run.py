@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("run", cls=AblationCommand)
 @run_options
-@click.option("--variant", "named", metavar="NAME", multiple=True, help="With a declared ablation (repeatable); --no-X is short for no-X.")
+@click.option("--variant", "named", metavar="NAME", multiple=True, help="A declared ablation (repeatable); --no-X: --variant no-X.")
 @click.pass_context
 def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
     """Train and score a model; what the store holds already is not run again.
