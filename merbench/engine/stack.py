@@ -153,7 +153,8 @@ class _Stack:
             rows_SB = torch.arange(min(4, len(train))).expand(len(self.draws), -1)
             sum(term_S.sum() for term_S in self._terms(train, rows_SB, Progress(0, 0, "")).values()).backward()  # type: ignore[union-attr]
             self.predict(valid, space)
-        except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        # What torch.func raises for what it has no rule for, be it an operator, a branch on data or a random draw.
+        except (RuntimeError, ValueError, TypeError) as error:
             reason = str(error).strip().splitlines()[0].partition(". ")[0]
             raise CannotStackError(f"its modules cannot be stacked ({reason})") from error
         finally:

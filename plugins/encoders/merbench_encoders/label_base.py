@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated
 
 import numpy as np
@@ -33,8 +34,8 @@ def derangement(size: int) -> np.ndarray:
     return order
 
 
-class LabelTexts(nn.Module):
-    """Label texts -> Queries [C, D], unit rows. A subclass gives ``vectors(space)`` [C, base] for the run's own space and any other."""
+class LabelTexts(nn.Module, ABC):
+    """Label texts -> Queries [C, D], unit rows. A subclass gives their vectors, for the run's own space and any other."""
 
     def __init__(self, config: LabelTextConfig, context: Context, base: int) -> None:
         super().__init__()
@@ -48,8 +49,9 @@ class LabelTexts(nn.Module):
     def texts(self, space: LabelSpace) -> tuple[str, ...]:
         return label_texts(space, self.form, self.template)
 
+    @abstractmethod
     def vectors(self, space: LabelSpace) -> Tensor:
-        raise NotImplementedError
+        """[C, base]: one vector a label of ``space``."""
 
     def forward(self, space: LabelSpace | None = None) -> Queries:
         """Raises RequestError where the labels of ``space`` cannot be told apart."""
