@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
 
 from merbench.api import TrainConfig
+
+Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
+
+
+def without_compiler(kind: type[Kind]) -> type[Kind]:
+    """``kind`` less the wrappers that speak to torch's compiler.
+
+    At an optimiser's first use they import all of that compiler, which takes as long as importing torch; nothing is compiled here.
+    """
+    methods = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in methods}
+    return cast(type[Kind], type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(inspect.unwrap(kind.step))}))
+
+
+SGD, Adam, AdamW = without_compiler(torch.optim.SGD), without_compiler(torch.optim.Adam), without_compiler(torch.optim.AdamW)
 
 
 def make_optimiser(
@@ -27,9 +44,8 @@ def make_optimiser(
         return None
     options = [{"params": p, "lr": config.lr * factor, "weight_decay": decay} for (factor, decay), p in groups.items()]
     if config.optimiser == "sgd":
-        return torch.optim.SGD(options, lr=config.lr, momentum=config.momentum)
-    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(options, lr=config.lr, foreach=True)
+        return SGD(options, lr=config.lr, momentum=config.momentum)
+    return (AdamW if config.optimiser == "adamw" else Adam)(options, lr=config.lr, foreach=True)
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, config: TrainConfig, updates: int) -> torch.optim.lr_scheduler.LambdaLR | None:

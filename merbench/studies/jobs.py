@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import torch
-
 from merbench.api import RunError, Split, pool
 from merbench.engine.encode import fixed
 from merbench.results.provenance import describe
@@ -36,9 +34,7 @@ def side_by_side(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch
 
 
 def warm() -> None:
-    """Once here, and not in every process that is forked: torch imports its compiler, which takes seconds, when an optimiser is first
-    made, and provenance asks git."""
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+    """Once here, and not in every process that is forked: provenance asks git."""
     describe("cpu", 1, "prefer")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import subprocess
+import sys
 from itertools import chain
 
 import pytest
@@ -12,7 +14,7 @@ from torch import nn
 
 from merbench.api import Output, RequestError, RunError, Stage, Steps, TrainConfig
 from merbench.engine.evaluate import predict, weights_digest
-from merbench.engine.optimise import make_optimiser, make_schedule
+from merbench.engine.optimise import make_optimiser, make_schedule, without_compiler
 from merbench.engine.splits import SplitData
 from merbench.engine.train import fit
 from merbench.results.seeds import derive
@@ -221,6 +223,33 @@ def test_rates_by_prefix_and_no_decay_of_vectors():
     assert groups[id(net.out[1].weight)] == (pytest.approx(1e-3), 0.3)
     assert groups[id(net.out[1].bias)] == (pytest.approx(5e-3), 0.0)
     assert groups[id(net.other.weight)] == (1e-2, 0.3)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
+def test_an_optimiser_without_the_compiler_steps_as_torch_does(kind):
+    there, here = [model(), model()]
+    options = {"lr": 0.1, "weight_decay": 0.1, "momentum": 0.9} if kind is torch.optim.SGD else {"lr": 0.1, "weight_decay": 0.1}
+    theirs, ours = kind(there.parameters(), **options), without_compiler(kind)(here.parameters(), **options)
+    for step in range(4):
+        for net, optimiser in ((there, theirs), (here, ours)):
+            net(split(6, step).batch(torch.arange(6))).logits_BC.square().mean().backward()
+            optimiser.step()
+            optimiser.zero_grad()
+        ours.load_state_dict(ours.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(there.parameters(), here.parameters(), strict=True))
+
+
+def test_training_does_not_import_the_compiler():
+    step = """if True:
+        import sys, torch
+        from merbench.api import TrainConfig
+        from merbench.engine.optimise import make_optimiser
+        optimiser = make_optimiser(net := torch.nn.Linear(1, 1), {}, TrainConfig(), ())
+        net(torch.ones(1, 1)).sum().backward()
+        optimiser.step(), optimiser.zero_grad()
+        sys.exit("torch._dynamo" in sys.modules)
+    """
+    assert subprocess.run([sys.executable, "-c", step], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("kind", "last"), [("cosine", 0.0), ("linear", 0.0), ("constant", 1.0)])
