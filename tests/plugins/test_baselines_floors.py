@@ -1,6 +1,7 @@
 """The floors against scikit-learn, numpy and their formulas."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -247,6 +248,29 @@ def test_tfidf_ridge_is_sklearns(settings):
     made = [solver.fit(x, y - y.mean()).predict(v) + y.mean() for solver in solvers]
     best = min(made, key=lambda p: np.abs(p - valid.target.numpy()).mean())
     assert np.allclose(predict(model, valid).numpy(), best, atol=1e-4)
+
+
+def test_runs_of_characters_are_sklearns_with_each_part_of_length_one():
+    draw = np.random.default_rng(0)
+    vocab = ["".join(draw.choice(list("ab"), n)) for n in draw.integers(1, 8, 12)]
+    encoder = Same(1)
+    encoder.vocab = vocab
+    views_ = [View({"text": words(n, n)["text"]._replace(x_BLD=words(n, n)["text"].x_BLD % 12)}, torch.randn(n)) for n in (40, 20)]
+    model = TfidfRidge(TfidfRidge.Config(characters=4), tiny.context(), {"text": encoder})
+    model.count(views_[0])
+    texts = [[[vocab[int(w)] for w in row] for row in tokens(view)] for view in views_]
+    numbers = [[[str(w) for w in row] for row in tokens(view)] for view in views_]
+
+    def runs(row):
+        return [m[i : i + n] for m in (f"<{w}>" for w in row) for n in (3, 4) for i in range(len(m) - n + 1)]
+
+    parts = []
+    for documents, analyser in ((texts, runs), (numbers, lambda row: [*row, *map(" ".join, pairwise(row))])):
+        vectoriser = TfidfVectorizer(analyzer=analyser)
+        parts.append((vectoriser.fit_transform(documents[0]), vectoriser.transform(documents[1])))
+    assert len(model.key_G) == sum(x.shape[1] for x, _ in parts)
+    expected = sum((v @ x.T).toarray() for x, v in parts)
+    assert np.allclose((model.matrix(views_[1]) @ model.matrix(views_[0]).T).toarray(), expected, atol=1e-5)
 
 
 def test_lsmr_agrees_with_the_exact_solution():

@@ -1,8 +1,10 @@
-"""Floor ``tfidf-ridge``: ridge regression on tf-idf weights of the transcript's words and word pairs."""
+"""Floor ``tfidf-ridge``: ridge regression on tf-idf weights of the transcript's words and word pairs, and of their letters if asked."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -29,8 +31,21 @@ def grams(ids_BL: Tensor, mask_BL: Tensor, bigrams: bool) -> tuple[Tensor, Tenso
     return row_E, torch.cat(keys, 1)[row_E, column_E]
 
 
+def spell(words: Sequence[str], longest: int) -> tuple[Tensor, Tensor]:
+    """``(word_E, key_E)`` int64 of all runs of 3 to ``longest`` characters of every ``<word>``, with the marks of its beginning and end
+    (Bojanowski et al. 2017, 1607.04606, section 3.2). A key is a hash and below 0, so that it is no word's and the same on any data."""
+    word, keys = [], []
+    for number, plain in enumerate(words):
+        marked = f"<{plain}>"
+        runs = [marked[i : i + n] for n in range(3, longest + 1) for i in range(len(marked) - n + 1)]
+        keys += [-1 - (int.from_bytes(blake2b(run.encode(), digest_size=8).digest()) >> 1) for run in runs]
+        word += [number] * len(runs)
+    return torch.tensor(word, dtype=torch.long), torch.tensor(keys, dtype=torch.long)
+
+
 class TfidfRidge(Floor):
     """Row b, column g: tf(b, g) idf(g), each row scaled to length 1; idf(g) = ln((1 + N) / (1 + df(g))) + 1 over the N train rows.
+    The columns of words and those of characters are scaled apart.
 
     Then ridge with the train mean as intercept (the columns are not centred, which keeps them sparse): exact up to ``dense`` rows,
     above that by LSMR (Fong and Saunders 2011). Validation chooses the penalty. Labels as in ``ridge``.
@@ -42,6 +57,8 @@ class TfidfRidge(Floor):
         bigrams: Annotated[bool, Tune(choices=(False, True))] = True
         sublinear: Annotated[bool, Tune(choices=(False, True))] = False
         """tf is 1 + ln(count) and not the count."""
+        characters: Annotated[int, Field(ge=0)] = 0
+        """Count runs of 3 to so many characters within words too, so that words with a common stem help each other; 0 = none."""
         min_df: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 3, 5))] = 1
         """Leave out what stands in fewer train rows."""
         dense: Annotated[int, Field(ge=0)] = 3000
@@ -50,8 +67,19 @@ class TfidfRidge(Floor):
     learned = ("key_G", "idf_G", "weight_GC", "bias_C", "scale")
 
     def grams(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        x_BL1, mask_BL = self.encoders["text"](batch.inputs["text"])
-        return grams(x_BL1[..., 0], mask_BL, self.config.bigrams)
+        """``(row_E, key_E)`` of all that is counted."""
+        encoder: Any = self.encoders["text"]
+        x_BL1, mask_BL = encoder(batch.inputs["text"])
+        row_E, key_E = grams(x_BL1[..., 0], mask_BL, self.config.bigrams)
+        if not self.config.characters:
+            return row_E, key_E
+        row_T, column_T = mask_BL.nonzero(as_tuple=True)
+        distinct, word_T = torch.unique(x_BL1[row_T, column_T, 0], return_inverse=True)
+        word_S, key_S = (t.to(key_E.device) for t in spell([encoder.vocab[i] for i in distinct.tolist()], self.config.characters))
+        size_U = torch.bincount(word_S, minlength=len(distinct))
+        start_T, size_T = (size_U.cumsum(0) - size_U)[word_T], size_U[word_T]
+        at_E = torch.arange(int(size_T.sum()), device=key_E.device) + (start_T - size_T.cumsum(0) + size_T).repeat_interleave(size_T)
+        return torch.cat((row_E, row_T.repeat_interleave(size_T))), torch.cat((key_E, key_S[at_E]))
 
     def cells(self, batch: Batch) -> Cells:
         """The tf-idf matrix [B, G] of a batch."""
@@ -62,8 +90,9 @@ class TfidfRidge(Floor):
         row, column = cell // len(self.key_G), cell % len(self.key_G)
         tf = 1 + count.log() if self.config.sublinear else count
         value = tf * self.idf_G[column]
-        norm_B = torch.zeros(len(batch), device=value.device).index_add_(0, row, value**2).sqrt()
-        return row, column, value / norm_B[row]
+        part = 2 * row + (self.key_G[column] < 0)
+        norm_P = torch.zeros(2 * len(batch), device=value.device).index_add_(0, part, value**2).sqrt()
+        return row, column, value / norm_P[part]
 
     def matrix(self, view: SplitView) -> sparse.csr_array:
         """[N, G] float64."""
