@@ -25,6 +25,7 @@ from merbench.studies.predict import apply
 from merbench.studies.robust import parse, robust
 from merbench.studies.run import run
 from merbench.studies.trained import trained
+from merbench.studies.transfer import finetuned, lines, pair, together
 from merbench.testing import tiny
 from tests.studies.conftest import MACHINE, in_folds
 
@@ -180,3 +181,21 @@ def test_damaged_rows_are_scored_on_both_tasks_and_other_label_words_are_refused
     (tmp_path / "labels.toml").write_text("[two]\nbad = -2.0\ngood = 2.0\n")
     with pytest.raises(DataError, match="two at once; choose one of them with --task"):
         read_label_sets(tmp_path / "labels.toml", plan.task.space)
+
+
+def test_what_one_data_set_taught_is_scored_on_both_tasks_of_another(catalog, store):
+    source, target = two_tasks(), two_tasks(size=36)
+    source = dataclasses.replace(
+        source, name="first", videos=np.array([f"a{v}" for v in source.videos]), texts=np.array([""] * len(source))
+    )
+    request = Request("late-fusion-dnn", task="sentiment+emotions", settings={"train.epochs": 2, "train.batch_size": 6})
+    one = pair(request, source, target, catalog, None)
+
+    def make(plan, corpus):
+        return list(run(plan, corpus, [0], store, MACHINE))
+
+    tune = lambda p: finetuned(p, request, lambda r: resolve(r, catalog, p.target, None), make, store)  # noqa: E731
+    both = lambda p: together(p, request, lambda r, c: resolve(r, catalog, c, None), make, store)  # noqa: E731
+    for line in lines([one], make, store, MACHINE, {"finetuned": tune, "together": both}):
+        assert {"mae", "micro_f1"} <= line.scored[0].metrics.keys(), line.name
+        assert line.scored[0].rows.prediction.shape == (len(one.use.protocol.splits[0].test), 7)
