@@ -118,6 +118,7 @@ class Recipe:
     min_modalities  it is refused with fewer.
     caveat          a sentence that goes with every table, page and record of this method.
     fits            True: the model is fitted in closed form (``model.fit``) and the training loop is not run.
+    continues       True: such a model, when it holds the weights of another run already, is fitted near them.
     floor           True: shown beside every model of a track, and run along with it (one seed) where the store lacks it.
     """
 
@@ -138,6 +139,7 @@ class Recipe:
     ablations: tuple[Ablation, ...] = ()
     caveat: str = ""
     fits: bool = False
+    continues: bool = False
     floor: bool = False
     known_failures: Mapping[str, str] = field(default_factory=dict)
     api: int = API

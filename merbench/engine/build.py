@@ -103,7 +103,9 @@ def adopt(module: nn.Module, state: Mapping[str, Tensor]) -> set[str]:
 
 def _begun(model: nn.Module, state: Mapping[str, Tensor], loaded: set[str]) -> str:
     """Which weights a model starts with that could not take over all; empty where it could. RequestError where no matrix could be."""
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    # What a closed form has learned are buffers.
+    trained: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    trained = trained or dict(model.named_buffers())
     if not any(name in loaded and p.ndim > 1 for name, p in trained.items()):
         raise RequestError(
             "none of the weights to start from has a place in this model, by its name and shape; start from runs of a model that shares "

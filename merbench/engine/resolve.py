@@ -121,7 +121,7 @@ class Plan:
 def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
     """RequestError, in one sentence naming both sides, where anything does not fit."""
     recipe = catalog.recipe(request.model)
-    if recipe.fits and request.start:
+    if recipe.fits and request.start and not recipe.continues:
         raise RequestError(f"model {recipe.name} is fitted in closed form and starts from no weights; leave --init-from out")
     task_name, task = _pick("task", request.task, corpus.offered, "sentiment", corpus)
     protocol_name, protocol = _pick("protocol", request.protocol, corpus.protocols, "standard", corpus)

@@ -273,6 +273,22 @@ def test_runs_of_characters_are_sklearns_with_each_part_of_length_one():
     assert np.allclose((model.matrix(views_[1]) @ model.matrix(views_[0]).T).toarray(), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("dense", [0, 3000])
+def test_tfidf_ridge_that_begins_with_weights_stays_near_them(dense):
+    config = TfidfRidge.Config(low=2.0, high=2.0, count=1, dense=dense)
+    before, after = (TfidfRidge(config, tiny.context(), {"text": Same(1)}) for _ in range(2))
+    before.fit(*views("score", words, sizes=(60, 30)))
+    after.load_state_dict(before.state_dict())
+    train, valid = (View(words(n, n + 7), torch.randn(n, generator=torch.Generator().manual_seed(n))) for n in (40, 20))
+    after.fit(train, valid)
+    assert torch.equal(after.key_G, before.key_G) and torch.equal(after.idf_G, before.idf_G)
+    x, start = after.matrix(train), before.weight_GC.double().numpy()[:, 0]
+    left = train.target.double().numpy() - x @ start
+    step = SklearnRidge(alpha=2.0, fit_intercept=False, tol=1e-10).fit(x, left - left.mean()).coef_
+    assert np.allclose(after.weight_GC[:, 0], start + step, atol=1e-4)
+    assert np.allclose(predict(after, valid), after.matrix(valid) @ (start + step) + left.mean(), atol=1e-4)
+
+
 def test_lsmr_agrees_with_the_exact_solution():
     draw = np.random.default_rng(0)
     x_NG = sparse.random_array((50, 80), density=0.1, rng=draw, format="csr")

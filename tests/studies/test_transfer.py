@@ -186,6 +186,17 @@ def test_a_model_in_closed_form_has_a_reason_in_place_of_finetuning(catalog, sto
         finetuned(one, request, lambda r: resolve(r, catalog, one.target, None), runner(store, [0]), store)
 
 
+def test_a_closed_form_that_can_goes_on_from_the_source(catalog, store):
+    one, request = setting(catalog, "tfidf-ridge", settings={})
+    make = runner(store, [0])
+    (before,) = make(one.learn, one.source)
+    finetuned(one, request, lambda r: resolve(r, catalog, one.target, None), make, store)
+    (after,) = [r for r in store.records() if r.spec.dataset == "other"]
+    kept, begun = (load_file(store.weights(r.run_id)) for r in (after, before))
+    assert after.status == "done", after.error
+    assert torch.equal(kept["key_G"], begun["key_G"]) and not torch.equal(kept["weight_GC"], begun["weight_GC"])
+
+
 def test_only_streams_of_one_form_are_used_and_the_others_are_named(catalog):
     wide = other()
     streams = {

@@ -57,7 +57,7 @@ def _recipes() -> Iterator[Recipe]:
     )  # fmt: skip
     yield Recipe(
         name="tfidf-ridge", summary="ridge on tf-idf of the transcript's words and word pairs", model="tfidf-ridge", encoders=IDS,
-        objective=(), modalities=("text",), fits=True, floor=True,
+        objective=(), modalities=("text",), fits=True, continues=True, floor=True,
         ablations=(Ablation(name="no-bigrams", summary="single words only", settings={"model.bigrams": False}),),
     )  # fmt: skip
     yield Recipe(

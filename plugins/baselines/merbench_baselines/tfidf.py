@@ -49,6 +49,7 @@ class TfidfRidge(Floor):
 
     Then ridge with the train mean as intercept (the columns are not centred, which keeps them sparse): exact up to ``dense`` rows,
     above that by LSMR (Fong and Saunders 2011). Validation chooses the penalty. Labels as in ``ridge``.
+    Where it begins with weights of another run, it keeps their n-grams and idf, and the penalty is on the distance from these weights.
     """
 
     class Config(Strengths):
@@ -120,15 +121,18 @@ class TfidfRidge(Floor):
 
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
-        self.count(train)
+        if not (begun := len(self.key_G) > 0):
+            self.count(train)
         x_NG, v_NG = self.matrix(train), self.matrix(valid)
         y_NC = goals(whole(train), self.space).cpu()
+        start_GC = self.weight_GC.cpu().double().numpy() if begun else np.zeros((x_NG.shape[1], y_NC.shape[1]))
+        y_NC = y_NC - torch.from_numpy(x_NG @ start_GC)
         bias_C, alphas = y_NC.mean(0), self.config.grid()
         if x_NG.shape[0] <= self.config.dense:
             dual_ANC = ridge(torch.from_numpy((x_NG @ x_NG.T).toarray()), y_NC - bias_C, alphas).numpy()
-            weights = [x_NG.T @ dual_NC for dual_NC in dual_ANC]
+            weights = [start_GC + x_NG.T @ dual_NC for dual_NC in dual_ANC]
         else:
-            weights = descend(x_NG, (y_NC - bias_C).numpy(), alphas.numpy())
+            weights = [start_GC + w_GC for w_GC in descend(x_NG, (y_NC - bias_C).numpy(), alphas.numpy())]
         p_ANC = torch.from_numpy(np.stack([v_NG @ w_GC for w_GC in weights])) + bias_C
         rows = whole(valid)
         rows = Batch(rows.ids_B.cpu(), {}, rows.target.cpu(), None if rows.known is None else rows.known.cpu())
