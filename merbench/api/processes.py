@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +30,7 @@ def pool(
     ``(task, sentence)`` when its process died or raised, and None twice a second, so that the caller can draw. What the call
     returns is dropped: it leaves its result in a file. With ``hear`` it is called as ``work(task, tell)``, and each ``tell(message)``
     there is a ``hear(task, message)`` here. This process must not have used a GPU. A caller that stops early, or raises in ``hear``,
-    ends those that run, and Ctrl-C is this process's to answer.
+    ends those that run, as does the death of this process, and Ctrl-C is this process's to answer.
     """
     fork = multiprocessing.get_context("fork")
     waiting, running = deque(tasks), dict[Connection, tuple[ForkProcess, T]]()
@@ -74,6 +76,7 @@ def pool(
 
 
 def _call(call: Callable[[], object]) -> None:
+    threading.Thread(target=_follow, daemon=True).start()
     try:
         # OpenMP keeps its threads by the thread that computes, and those of the one that was forked are not here: it would wait for them.
         with ThreadPoolExecutor(1) as fresh:
@@ -81,6 +84,14 @@ def _call(call: Callable[[], object]) -> None:
     except MerbenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _follow() -> None:
+    """Die when the process dies that forked this one: nobody would hear how the call ends."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
 
 
 def _how(code: int | None) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -65,6 +67,36 @@ def test_a_caller_that_stops_leaves_no_process_behind(tmp_path: Path):
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_caller_that_is_killed_leaves_no_process_behind(tmp_path: Path):
+    program = f"""if True:
+        import os, pathlib, time
+        from merbench.api import pool
+        def work(task):
+            pathlib.Path({str(tmp_path)!r}, str(task)).write_text(str(os.getpid()))
+            time.sleep(60)
+        list(pool(work, [0, 1], 2))
+    """
+    with subprocess.Popen([sys.executable, "-c", program]) as caller:
+        deadline = time.monotonic() + 30
+        while len([p for p in tmp_path.iterdir() if p.read_text()]) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        caller.kill()
+    left = [int(p.read_text()) for p in tmp_path.iterdir()]
+    assert len(left) == 2
+    while any(map(_runs, left)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(_runs, left))
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/status")  # where nobody reaps orphans they stay as zombies
+    return not (status.exists() and "State:\tZ" in status.read_text())
 
 
 def test_what_a_call_tells_is_heard_before_its_end_and_in_its_order():
