@@ -192,7 +192,8 @@ class Filling:
             steps, width = steps + len(values), values.shape[1]
         length = np.concatenate(lengths)
         counted = Counter(CUT_SHORT if length[row] else WITHOUT for row in notes)
-        measured = {**measured, **rates(total), **{kind: float(count) for kind, count in sorted(counted.items())}}
+        measured = {**measured, **rates(total), **{kind: float(count) for kind, count in counted.items()}}
+        measured = dict(sorted(measured.items()))  # clips are read ahead, so what was counted first differs from run to run
         size = steps * width * 4
         table = {
             "values": {"dtype": "F32", "shape": [steps, width], "data_offsets": [0, size]},
