@@ -58,8 +58,8 @@ class TfidfRidge(Floor):
         bigrams: Annotated[bool, Tune(choices=(False, True))] = True
         sublinear: Annotated[bool, Tune(choices=(False, True))] = False
         """tf is 1 + ln(count) and not the count."""
-        characters: Annotated[int, Field(ge=0)] = 0
-        """Count runs of 3 to so many characters within words too, so that words with a common stem help each other; 0 = none."""
+        characters: Annotated[int, Field(ge=3)] | None = None
+        """Count runs of 3 to so many characters within words too, so that words with a common stem help each other; None = no runs."""
         min_df: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 3, 5))] = 1
         """Leave out what stands in fewer train rows."""
         dense: Annotated[int, Field(ge=0)] = 3000
