@@ -2,7 +2,10 @@
 
 import http.server
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -113,6 +116,29 @@ def test_weights_out_of_reach_are_one_sentence_within_seconds(ill, encoder, mode
     for part in (model, url, str(tmp_path / "hub"), f"hf download {model}", "--encoder text=word-vectors"):
         assert part in sentence
     assert took < SECONDS
+
+
+ASK = """
+import sys
+from merbench.cli.main import main
+try:
+    main()
+finally:
+    print(*[name for name in ("open_clip", "torchvision", "transformers") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("encoder", ["clip-text", "hf-text"])
+def test_a_hub_is_asked_before_the_libraries_are_imported(encoder, tmp_path):
+    """They take longer to import than a hub to answer, or not to."""
+    (tmp_path / "dataset.toml").write_text(DATA)
+    (tmp_path / "label.csv").write_text(ROWS)
+    with served("refuses") as url:
+        args = ["run", "--model", "text-only", "--dataset", "few", "--data", str(tmp_path), "--encoder", f"text={encoder}"]
+        env = os.environ | {"HF_ENDPOINT": url, "HF_HUB_CACHE": str(tmp_path / "hub"), "NO_PROXY": "127.0.0.1"}
+        done = subprocess.run([sys.executable, "-c", ASK, *args], env=env, capture_output=True, text=True)
+    assert url in done.stderr and done.returncode == 2
+    assert done.stdout.split() == []
 
 
 def test_a_model_is_fetched_once_and_whole(at, tmp_path):

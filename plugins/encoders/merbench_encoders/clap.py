@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
-from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
 
 from merbench.api import Context, Steps, StreamSpec, Tune
 from merbench_encoders.hf import HfConfig, hf_digest, hf_source, load_net
@@ -42,8 +41,10 @@ class Clap(WaveTower):
     place_LD: Tensor
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
-        net, folder = load_net(config, _INSTEAD, ClapAudioModelWithProjection)
+        net, folder = load_net(config, _INSTEAD, "ClapAudioModelWithProjection")
         super().__init__(net, config)
+        from transformers import ClapFeatureExtractor  # after the model, as in hf.py
+
         reader = ClapFeatureExtractor.from_pretrained(folder) if (folder / "preprocessor_config.json").exists() else ClapFeatureExtractor()
         self.fused = bool(net.config.enable_fusion)
         self.sampling_rate, self.samples, self.stride = reader.sampling_rate, reader.nb_max_samples, reader.hop_length

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 import logging
+import sys
 from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
-from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 from torch import Tensor, nn
 
 from merbench.api import RequestError
@@ -29,8 +31,27 @@ class ClipConfig(TowerConfig):
     """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or torch's with tensors only); None or ``random`` = untrained."""
 
 
+@cache
+def _lists() -> Any:
+    """``open_clip.pretrained``: which weights there are. The rest of open_clip brings torchvision, timm and transformers along, which takes
+    longer than a hub needs to answer; so this one module is imported under a package that is not executed, and then forgotten.
+    """
+    if "open_clip" not in sys.modules:
+        spec = find_spec("open_clip")
+        assert spec is not None  # this package depends on it
+        sys.modules["open_clip"] = module_from_spec(spec)
+        try:
+            return import_module("open_clip.pretrained")
+        finally:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "open_clip"]:
+                del sys.modules[name]
+    return import_module("open_clip.pretrained")
+
+
 def _architecture(config: ClipConfig) -> dict[str, Any]:
     """The model's settings. Raises RequestError for an unknown model."""
+    import open_clip  # see _lists
+
     if config.model not in open_clip.list_models():
         near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
         raise RequestError(f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?")
@@ -44,21 +65,22 @@ def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
         return None, False
     if (path := Path(name).expanduser()).is_file():
         return path, False
-    known = open_clip.get_pretrained_cfg(config.model, name)
+    lists = _lists()
+    known = lists.get_pretrained_cfg(config.model, name)
     if not known:
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(config.model)) or "none"
+        _architecture(config)
+        tags = ", ".join(lists.list_pretrained_tags_by_model(config.model)) or "none"
         raise RequestError(
             f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); name one of them, or {instead}"
         )
     repo, _, file = known["hf_hub"].rpartition("/")
-    names = [Path(file).with_suffix(".safetensors").name, file] if file else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
+    names = [Path(file).with_suffix(".safetensors").name, file] if file else [lists.HF_SAFE_WEIGHTS_NAME, lists.HF_WEIGHTS_NAME]
     wanted = f"the file {' or '.join(dict.fromkeys(names))} of the CLIP weights {config.model}:{name} (hub: {repo})"
     return hub_file(repo, names, wanted, f"give a file by pretrained=PATH, or {instead}"), known.get("quick_gelu", False)
 
 
 def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
     """Name -> SHA-256 of the weights; nothing for an untrained tower."""
-    _architecture(config)
     path, _ = _weights(config, instead)
     return {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
 
@@ -71,8 +93,10 @@ def clip_source(config: ClipConfig, instead: str) -> dict[str, str]:
 
 def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     """The whole model. Raises RequestError for an unknown model, and, ending with ``instead``, for absent or unreadable weights."""
-    _architecture(config)
     path, quick = _weights(config, instead)
+    _architecture(config)
+    import open_clip  # see _lists
+
     before = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # open_clip warns that an untrained tower is untrained
@@ -116,6 +140,8 @@ class Tokenizer:
     """CLIP's byte-pair tokenizer, which also says what it cut off."""
 
     def __init__(self, model: str) -> None:
+        import open_clip  # see _lists
+
         self.bpe: Any = open_clip.get_tokenizer(model)
         self.length: int = self.bpe.context_length
 

@@ -9,7 +9,6 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from pydantic import Field
 from torch import Tensor
@@ -54,6 +53,8 @@ class ClipImage(Tower):
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net = load_clip(config, _INSTEAD).visual
+        from open_clip.transform import PreprocessCfg, image_transform_v2  # after the weights are there, as in clip.py
+
         super().__init__(net, config)
         self.frames, self.width = config.frames, joint_width(config)
         self.faces, self.margin = Faces() if config.face == "largest" else None, config.face_margin

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import transformers
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
 
 from merbench.api import RequestError
 from merbench_encoders.hub import WEIGHTS, hub_folder, origin
@@ -52,16 +50,19 @@ def hf_source(config: HfConfig, instead: str) -> dict[str, str]:
     return {} if config.pretrained == "random" else {f"transformers:{Path(config.model).name}": origin(find(config, instead))}
 
 
-def load_net(config: HfConfig, instead: str, kind: Any = AutoModel, **changes: Any) -> tuple[nn.Module, Path]:
+def load_net(config: HfConfig, instead: str, kind: str = "AutoModel", **changes: Any) -> tuple[nn.Module, Path]:
     """``(model, folder)``; ``changes`` are of its configuration. Raises RequestError where it is out of reach, unreadable or incomplete."""
     folder = find(config, instead)
+    import transformers  # takes longer than a hub needs to say that a model is out of reach
+
     transformers.utils.logging.disable_progress_bar()
+    made = getattr(transformers, kind)
     try:
-        settings = getattr(kind, "config_class", AutoConfig).from_pretrained(folder, local_files_only=True)
+        settings = getattr(made, "config_class", transformers.AutoConfig).from_pretrained(folder, local_files_only=True)
         settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
         if config.pretrained == "random":
-            return (kind.from_config(settings) if kind is AutoModel else kind(settings)), folder
-        net, info = kind.from_pretrained(
+            return (made.from_config(settings) if kind == "AutoModel" else made(settings)), folder
+        net, info = made.from_pretrained(
             folder, config=settings, local_files_only=True, weights_only=True, dtype=torch.float32, output_loading_info=True
         )
     except Exception as error:

@@ -7,7 +7,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from transformers import AutoTokenizer
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, TensorRows, TextRows, Tokens
 from merbench_encoders.hf import LayerConfig, hf_digest, hf_source, hidden_state, load_hf
@@ -36,6 +35,8 @@ class HfText(Tower):
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net, folder = load_hf(config, _INSTEAD)
         super().__init__(net, config)
+        from transformers import AutoTokenizer  # after the model, as in hf.py
+
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:
