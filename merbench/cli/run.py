@@ -92,11 +92,15 @@ class Bench:
         tuned_by: Mapping[str, Any] | None = None,
         corpus: Corpus | None = None,
     ) -> list[Record]:
-        """``corpus``: another data set than the command's own, of which the plan is."""
+        """One record a fold and seed, of the first seed alone where all are equal. ``corpus``: another data set than the command's own,
+        of which the plan is."""
         from merbench.cli.progress import RunProgress
         from merbench.studies.run import run
 
         force = self.options.force if force is None else force
+        if plan.recipe.fits and len(seeds) > 1:
+            say(f"note: {label(plan)} is fitted in closed form, the same for every seed: seed {seeds[0]} alone is run")
+            seeds = seeds[:1]
         with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
             records = run(
                 plan, corpus or self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,

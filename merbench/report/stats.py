@@ -146,7 +146,8 @@ def _bootstrap(
 
     weights_RS = _draws(draw, resamples, seeds)
     mean_R = _weighted_mean(value_RS[1:], weights_RS)
-    ends = np.nanquantile(mean_R, [(1 - level) / 2, (1 + level) / 2])
+    # Weibull's positions, at which a quantile of few resamples is not drawn inwards (Hyndman and Fan 1996).
+    ends = np.nanquantile(mean_R, [(1 - level) / 2, (1 + level) / 2], method="weibull")
     of_seeds = float(value_RS[0].var(ddof=1)) / seeds if seeds > 1 else 0.0
     of_videos = float(np.nanvar(_weighted_mean(value_RS[1:], np.ones_like(weights_RS))))
     df = _degrees_of_freedom((of_seeds, seeds - 1), (of_videos, len(names) - 1))

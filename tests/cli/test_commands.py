@@ -49,6 +49,11 @@ def test_the_default_data_set_is_named_with_the_reason(merbench):
         assert word in done.stdout
 
 
+def test_a_closed_form_is_run_once(merbench):
+    done = merbench("run", "--model", "majority", "--seeds", "3", "--json", check=True)
+    assert "seed 0 alone is run" in done.stderr and [run["seed"] for run in loads(done.stdout)["runs"]] == [0]
+
+
 def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
     done = merbench("run", "--model", "majority", "--dataset", "mosi", env={"MERBENCH_DATA": str(tmp_path / "nowhere")})
     assert done.returncode == 2 and not done.stdout

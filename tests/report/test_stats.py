@@ -62,7 +62,8 @@ def by_hand(metric, y, models, videos, resamples, seed=0, level=0.95):
     of_seeds, of_videos = np.var(each, ddof=1) / SEEDS, np.var([mean_over_seeds(rows, np.ones(SEEDS))[0] for rows in rows_R])
     df = (of_seeds + of_videos) ** 2 / (of_seeds**2 / (SEEDS - 1) + of_videos**2 / (len(names) - 1))
     stretch = t.ppf((1 + level) / 2, df) / norm.ppf((1 + level) / 2)
-    low, high = np.quantile(both, [(1 - level) / 2, (1 + level) / 2])
+    # The k-th smallest of R lies at k / (R + 1), between them one goes straight.
+    low, high = np.interp([(1 - level) / 2, (1 + level) / 2], np.arange(1, len(both) + 1) / (len(both) + 1), np.sort(both))
     return Interval(mean, mean + stretch * (low - mean), mean + stretch * (high - mean))
 
 
