@@ -13,10 +13,9 @@ from merbench.cli.session import Session, say, show_json
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
-    from merbench.engine.resolve import Plan
-    from merbench.report.summary import Scored
+    from merbench.engine.resolve import Plan, Request
     from merbench.results.record import Record
-    from merbench.studies.transfer import Pair
+    from merbench.studies.transfer import Further, Pair
 
 
 @click.command("transfer")
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
 def command(session: Session, /, sources: str, targets: str, finetune: bool, both: bool, tuning: tuple[str, ...], **given: Any) -> None:
     """Train on one data set and score on another's test rows: as it is, and after more training there. Every pair of --from and --to.
 
-    Each is compared with the same model trained on the target alone. Only modalities that both data sets offer in the same form are
-    used. Utterances that the two share are kept out of training and told. Epochs are chosen on validation rows.
+    Each is compared with the same model trained on the target alone; with --finetune and --together a third way trains on both and then
+    goes on with the target alone. Only modalities that both data sets offer in the same form are used. Utterances that the two share are
+    kept out of training and told. Epochs are chosen on validation rows.
 
     \b
     Example: merbench transfer --model text-only --from mosei --to mosi --finetune --finetune-set train.lr=1e-4
@@ -69,14 +69,23 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
         failed |= any(r.status == "failed" for r in records)
         return records
 
-    def tune(one: Pair) -> dict[int, Scored]:
+    def plan(request: Request, corpus: Corpus) -> Plan:
+        return resolve(request, session.catalog, corpus, bench.lexicon)
+
+    def go_on(one: Pair, before: list[Record]) -> list[Record]:
         request = replace(options.request, settings={**options.request.settings, **settings})
-        return finetuned(one, request, lambda r: resolve(r, session.catalog, one.target, bench.lexicon), run, bench.store)
+        return finetuned(one, before, request, lambda r: plan(r, one.target), run, bench.store)
 
-    def join(one: Pair) -> dict[int, Scored]:
-        return together(one, options.request, lambda r, corpus: resolve(r, session.catalog, corpus, bench.lexicon), run, bench.store)
+    def join(one: Pair) -> list[Record]:
+        return together(one, options.request, plan, run)
 
-    further = {**({"finetuned": tune} if finetune or settings else {}), **({"together": join} if both else {})}
+    further: dict[str, Further] = {}
+    if finetune or settings:
+        further["finetuned"] = lambda one: go_on(one, run(one.learn, one.source))
+    if both:
+        further["together"] = join
+    if both and further.keys() > {"together"}:
+        further["together, finetuned"] = lambda one: go_on(one, join(one))
     found = lines(pairs, run, bench.store, bench.machine, further)
     kind = pairs[0].use.task.space.kind
     by_name = compare(found, kind)

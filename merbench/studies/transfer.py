@@ -117,24 +117,25 @@ def as_it_is(one: Pair, run: Run, store: Store, machine: Machine) -> dict[int, S
     return reading.scored()
 
 
-def finetuned(one: Pair, request: Request, plan: Callable[[Request], Plan], run: Run, store: Store) -> dict[int, Scored]:
-    """Runs on the target that start from the source's weights, each seed from its own. ``request``: what is asked of this training."""
-    before = [r for r in run(one.learn, one.source) if r.status == "done"]
-    if not before:
-        return {}
-    start = start_from(store, before[0], [r.seed for r in before])
-    tuned = plan(replace(request, modalities=tuple(one.use.streams), start=start))
-    return by_seed(run(tuned, one.target), store)
+def finetuned(
+    one: Pair, before: Sequence[Record], request: Request, plan: Callable[[Request], Plan], run: Run, store: Store
+) -> list[Record]:
+    """Runs on the target that start from the weights of the runs ``before``, each seed from its own. ``request``: what is asked of them."""
+    done = [r for r in before if r.status == "done"]
+    if not done:
+        return []
+    start = start_from(store, done[0], [r.seed for r in done])
+    return run(plan(replace(request, modalities=tuple(one.use.streams), start=start)), one.target)
 
 
-def together(one: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run, store: Store) -> dict[int, Scored]:
+def together(one: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run) -> list[Record]:
     """Runs trained on the train rows of both; epochs are chosen on the target's validation rows."""
     rows = one.learn.protocol.splits[0].train
     both = joined(one.target, one.use.spec.task, one.use.spec.protocol, one.use.streams, one.source, rows, one.learn.streams)
-    return by_seed(run(plan(replace(request, streams={}, modalities=tuple(one.use.streams)), both), both), store)
+    return run(plan(replace(request, streams={}, modalities=tuple(one.use.streams)), both), both)
 
 
-Further = Callable[[Pair], dict[int, Scored]]
+Further = Callable[[Pair], list[Record]]
 
 
 def lines(pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, further: Mapping[str, Further]) -> list[Line]:
@@ -151,7 +152,7 @@ def lines(pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, furth
         for way, make in further.items():
             name = f"{one.name}, {way}"
             try:
-                found[name] = Line(name, make(one), against=alone)
+                found[name] = Line(name, by_seed(make(one), store), against=alone)
             except RequestError as error:
                 found[name] = Line(name, reason=str(error))
     return list(found.values())

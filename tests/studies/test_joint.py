@@ -194,8 +194,8 @@ def test_what_one_data_set_taught_is_scored_on_both_tasks_of_another(catalog, st
     def make(plan, corpus):
         return list(run(plan, corpus, [0], store, MACHINE))
 
-    tune = lambda p: finetuned(p, request, lambda r: resolve(r, catalog, p.target, None), make, store)  # noqa: E731
-    both = lambda p: together(p, request, lambda r, c: resolve(r, catalog, c, None), make, store)  # noqa: E731
+    tune = lambda p: finetuned(p, make(p.learn, p.source), request, lambda r: resolve(r, catalog, p.target, None), make, store)  # noqa: E731
+    both = lambda p: together(p, request, lambda r, c: resolve(r, catalog, c, None), make)  # noqa: E731
     for line in lines([one], make, store, MACHINE, {"finetuned": tune, "together": both}):
         assert {"mae", "micro_f1"} <= line.scored[0].metrics.keys(), line.name
         assert line.scored[0].rows.prediction.shape == (len(one.use.protocol.splits[0].test), 7)

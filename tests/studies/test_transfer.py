@@ -86,14 +86,16 @@ def test_words_keep_their_vectors_across_vocabularies(catalog, store, settings):
         made = as_it_is(one, runner(store, [0]), store, MACHINE)[0].rows.prediction
         assert np.array_equal(made, store.predictions(record.run_id).prediction)
     still = dataclasses.replace(request, settings={**request.settings, "train.lr": 1e-12, "train.weight_decay": 0.0, "train.epochs": 1})
-    tuned = finetuned(one, still, lambda r: resolve(r, catalog, target, None), runner(store, [0]), store)
-    assert np.allclose(tuned[0].rows.prediction, made, atol=1e-5), "training that does nothing goes on from the same function"
+    make = runner(store, [0])
+    (tuned,) = finetuned(one, make(one.learn, one.source), still, lambda r: resolve(r, catalog, target, None), make, store)
+    again = store.predictions(tuned.run_id).prediction
+    assert np.allclose(again, made, atol=1e-5), "training that does nothing goes on from the same function"
 
 
 def test_a_finetuned_run_comes_back_and_names_its_start(catalog, store):
     one, request = setting(catalog, "text-only", settings={"encoder.text.tuned": True})
-    finetuned(one, request, lambda r: resolve(r, catalog, one.target, None), runner(store), store)
-    (record,) = [r for r in store.records() if r.spec.init_from and r.seed == 1]
+    make = runner(store)
+    _, record = finetuned(one, make(one.learn, one.source), request, lambda r: resolve(r, catalog, one.target, None), make, store)
     assert record.track.pretrained["initial weights"] == record.spec.init_from
     plan = plan_of(RunSpec.model_validate_json(record.spec.model_dump_json()), catalog, one.target, None)
     assert run_id(plan.spec, plan.contents, 1, None) == record.run_id
@@ -150,14 +152,30 @@ def test_a_spec_without_a_start_keeps_its_run_id(make):
 def test_every_pair_is_compared_with_the_target_alone(catalog, store):
     folded = in_folds(other())
     one, request = setting(catalog, target=folded, protocol=None)
-    tune = lambda p: finetuned(p, request, lambda r: resolve(r, catalog, p.target, None), runner(store), store)  # noqa: E731
-    both = lambda p: together(p, request, lambda r, c: resolve(r, catalog, c, None), runner(store), store)  # noqa: E731
-    found = lines([one], runner(store), store, MACHINE, {"finetuned": tune, "together": both})
-    ways = ["tiny → other", "tiny → other, finetuned", "tiny → other, together"]
+    make = runner(store)
+    tune = lambda p, before: finetuned(p, before, request, lambda r: resolve(r, catalog, p.target, None), make, store)  # noqa: E731
+    both = lambda p: together(p, request, lambda r, c: resolve(r, catalog, c, None), make)  # noqa: E731
+    further = {"finetuned": lambda p: tune(p, make(p.learn, p.source)), "together": both, "both": lambda p: tune(p, both(p))}
+    found = lines([one], make, store, MACHINE, further)
+    ways = ["tiny → other", "tiny → other, finetuned", "tiny → other, together", "tiny → other, both"]
     assert [line.name for line in found] == ["other alone (text + audio + video)", *ways]
     assert all(line.against == found[0].name for line in found[1:])
     ids = [line.scored[0].rows.ids for line in found]
-    assert ids[0] == ids[1] == ids[2] == ids[3]
+    assert all(mine == ids[0] for mine in ids)
+
+
+def test_a_fold_goes_on_from_the_fold_that_did_not_see_its_test_rows(catalog, store):
+    folded = in_folds(other())
+    folded = dataclasses.replace(folded, protocols={"standard": folded.protocols["folds"]})
+    one, request = setting(catalog, "text-only", folded)
+    make = runner(store, [0])
+    before = together(one, request, lambda r, c: resolve(r, catalog, c, None), make)
+    still = dataclasses.replace(request, settings={**request.settings, "train.lr": 1e-12, "train.weight_decay": 0.0, "train.epochs": 1})
+    after = finetuned(one, before, still, lambda r: resolve(r, catalog, one.target, None), make, store)
+    assert [r.fold for r in after] == [r.fold for r in before] == [0, 1, 2]
+    for mine, start in zip(after, before, strict=True):
+        made, begun = (store.predictions(r.run_id) for r in (mine, start))
+        assert np.allclose(made.prediction, begun.prediction, atol=1e-5)
 
 
 @pytest.mark.parametrize("text", ["text.words", "text.transcript"])
@@ -183,15 +201,15 @@ def content(stream, row):
 def test_a_model_in_closed_form_has_a_reason_in_place_of_finetuning(catalog, store):
     one, request = setting(catalog, "ridge", settings={})
     with pytest.raises(RequestError, match="closed form"):
-        finetuned(one, request, lambda r: resolve(r, catalog, one.target, None), runner(store, [0]), store)
+        make = runner(store, [0])
+        finetuned(one, make(one.learn, one.source), request, lambda r: resolve(r, catalog, one.target, None), make, store)
 
 
 def test_a_closed_form_that_can_goes_on_from_the_source(catalog, store):
     one, request = setting(catalog, "tfidf-ridge", settings={})
     make = runner(store, [0])
     (before,) = make(one.learn, one.source)
-    finetuned(one, request, lambda r: resolve(r, catalog, one.target, None), make, store)
-    (after,) = [r for r in store.records() if r.spec.dataset == "other"]
+    (after,) = finetuned(one, [before], request, lambda r: resolve(r, catalog, one.target, None), make, store)
     kept, begun = (load_file(store.weights(r.run_id)) for r in (after, before))
     assert after.status == "done", after.error
     assert torch.equal(kept["key_G"], begun["key_G"]) and not torch.equal(kept["weight_GC"], begun["weight_GC"])
