@@ -63,11 +63,14 @@ class Bench:
     lexicon: Lexicon | None
     store: Store
     machine: Machine
+    told: set[str]
+    """Models of which it was said that one seed is enough."""
 
     def __init__(self, session: Session, options: RunOptions) -> None:
         from merbench.results.store import Store
 
         self.session, self.options = session, options
+        self.told = set()
         for model in options.models:
             session.catalog.recipe(model)
         self.store = Store(options.store)
@@ -99,7 +102,9 @@ class Bench:
 
         force = self.options.force if force is None else force
         if plan.recipe.fits and len(seeds) > 1:
-            say(f"note: {label(plan)} is fitted in closed form, the same for every seed: seed {seeds[0]} alone is run")
+            if plan.spec.model not in self.told:
+                say(f"note: {plan.spec.model} is fitted in closed form, the same for every seed: seed {seeds[0]} alone is run")
+            self.told.add(plan.spec.model)
             seeds = seeds[:1]
         with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
             records = run(
