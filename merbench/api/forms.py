@@ -96,12 +96,12 @@ class Sink(Protocol):
         """Take over a feature folder: all that its ``dataset.toml`` describes and names."""
         ...
 
-    def file(self, path: Path, name: str) -> None:
-        """Copy a file to ``name`` inside the data set's folder."""
+    def file(self, path: Path, name: str) -> str:
+        """Copy a file to ``name`` inside the data set's folder. The name that it has there: another, where another file has this one."""
         ...
 
-    def link(self, path: Path, name: str) -> None:
-        """A symbolic link ``name`` inside the data set's folder to ``path``, which stays where it is (folders of clips)."""
+    def link(self, path: Path, name: str) -> str:
+        """A symbolic link ``name`` inside the data set's folder to ``path``, which stays where it is (folders of clips). Its name there."""
         ...
 
     def refuse(self, row: str, why: str) -> None:

@@ -124,7 +124,7 @@ def _described(there: Path) -> Described | None:
     if not there.exists():
         return None
     text = (there / FILE).read_text(encoding="utf-8-sig")
-    return Described(text, read_table(there / read_toml(there / FILE).get("labels", LABELS)))
+    return Described(there, text, read_table(there / read_toml(there / FILE).get("labels", LABELS)))
 
 
 def _start(work: Path, job: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ into it one by one, ``dataset.toml`` last: until then nothing refers to them. Eq
 
 from __future__ import annotations
 
+import filecmp
+import hashlib
 import json
 import os
 import shutil
@@ -45,6 +47,7 @@ class Taken(Exception):
 class Described(NamedTuple):
     """A data set that is there already: the text of its ``dataset.toml``, and its table."""
 
+    folder: Path
     text: str
     table: Table
 
@@ -173,19 +176,25 @@ class Bundle:
     def folder(self, path: Path) -> None:
         take_folder(path, self)
 
-    def file(self, path: Path, name: str) -> None:
+    def file(self, path: Path, name: str) -> str:
+        if self._is_another(name, lambda there: filecmp.cmp(path, there, shallow=False)):
+            name = _marked(name, sha256_of(path))
         target = self._inside(name)
         copied = target.with_name(f".{target.name}.part")
         if not target.exists():
             self.watch(f"copying {name}", 0, 1)
             shutil.copyfile(path, copied)
             copied.replace(target)
+        return name
 
-    def link(self, path: Path, name: str) -> None:
+    def link(self, path: Path, name: str) -> str:
+        if self._is_another(name, path.samefile):
+            name = _marked(name, hashlib.sha256(os.fsencode(path.resolve())).hexdigest())
         target = self._inside(name)
         target.unlink(missing_ok=True)
         target.symlink_to(path.resolve())
         self.origin.links[name] = str(path.resolve())
+        return name
 
     def refuse(self, row: str, why: str) -> None:
         self._offered.add(row)
@@ -250,6 +259,11 @@ class Bundle:
         (self.made / "streams").mkdir(exist_ok=True)
         return self.made / "streams" / f"{name}{SUFFIX}"
 
+    def _is_another(self, name: str, same: Callable[[Path], bool]) -> bool:
+        """Whether the data set has something else of this name. A link that leads nowhere is nothing."""
+        folders = (self.made, self.before.folder) if self.before else (self.made,)
+        return any((folder / name).exists() and not same(folder / name) for folder in folders)
+
     def _inside(self, name: str) -> Path:
         if not is_inside(name):
             raise DataError(f"{name!r} leaves the folder of the data set; give a path inside it")
@@ -263,3 +277,8 @@ class Bundle:
 
     def _finish(self, key: str, facts: FileFacts | StreamFacts) -> None:
         write_atomic(self.parts / key, json.dumps(facts.model_dump(mode="json")).encode())
+
+
+def _marked(name: str, digest: str) -> str:
+    path = Path(name)
+    return path.with_name(f"{path.stem}-{digest[:8]}{path.suffix}").as_posix()

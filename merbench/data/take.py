@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,21 @@ def take_folder(folder: Path, sink: Sink) -> None:
     for path in (folder / FILE, table.path, *(folder / name for name in files)):
         sink.source(path)
     sink.table(table.cells)
-    for name in files:
-        sink.file(folder / name, name)
-    patterns = [spec["pattern"] for spec in told["streams"].values() if "pattern" in spec]
-    for root in sorted({Path(pattern).parts[0] for pattern in patterns}):
-        sink.link(folder / root, root)
+    names = {name: sink.file(folder / name, name) for name in files}
+    for spec in told["streams"].values():
+        if "pattern" in spec:
+            spec["pattern"] = _linked(folder, spec["pattern"], sink)
     for kind, write in (("task", sink.task), ("streams", sink.stream), ("protocols", sink.protocol)):
         for name, spec in told[kind].items():
-            write(name, **spec)
+            write(name, **_renamed(spec, names))
+
+
+def _linked(folder: Path, pattern: str, sink: Sink) -> str:
+    """The pattern as it reads in the data set, which links to its first folder, or to ``folder`` where that differs from row to row."""
+    root, *rest = Path(pattern).parts
+    if not rest or "{" in root:
+        return "/".join((sink.link(folder, "clips"), root, *rest))
+    return "/".join((sink.link(folder / root, root), *rest))
 
 
 def _files(told: Any) -> list[str]:
@@ -37,3 +45,10 @@ def _files(told: Any) -> list[str]:
         return []
     here = [told["file"]] if isinstance(told.get("file"), str) else []
     return here + [name for value in told.values() for name in _files(value)]
+
+
+def _renamed(told: Any, names: Mapping[str, str]) -> Any:
+    """Every ``file`` under the name that it has in the data set."""
+    if not isinstance(told, dict):
+        return told
+    return {key: names[value] if key == "file" and isinstance(value, str) else _renamed(value, names) for key, value in told.items()}

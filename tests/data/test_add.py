@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,6 +205,41 @@ def test_a_feature_folder_is_taken_over(tmp_path, folder):
     for task in old.tasks:
         for protocol in old.protocols:
             assert revision(old, task, protocol, list(old.streams)) == revision(new, task, protocol, list(new.streams))
+
+
+def test_a_second_feature_folder_replaces_nothing_of_the_first(tmp_path, folder, make_folder):
+    from merbench_datasets.feature_folder import FeatureFolder
+
+    (tmp_path / "other").mkdir()
+    other = make_folder(tmp_path / "other")
+    other.edit('[streams."audio.one"]', '[streams."audio.two"]')
+    other.toml((other.path / "dataset.toml").read_text().replace('"audio.one"]', '"audio.two"]').replace('"video.clip"', '"video.other"'))
+    other.arrays["one"] = -other.arrays["one"]
+    other.save()
+    put(tmp_path / "home", Source(folder.path), FeatureFolder(Config()), "tiny")
+    before = read_folder(tmp_path / "home/tiny").streams
+    with pytest.raises(DataError, match="already, from another source"):
+        put(tmp_path / "home", Source(other.path), FeatureFolder(Config()), "tiny")
+    other.toml(re.sub(r"(audio|video)\.(right|left|ragged)", r"\1.other-\2", (other.path / "dataset.toml").read_text()))
+    for _ in range(2):
+        put(tmp_path / "home", Source(other.path), FeatureFolder(Config()), "tiny")
+    after = read_folder(tmp_path / "home/tiny").streams
+    for name, stream in before.items():
+        np.testing.assert_array_equal(stream.values, after[name].values)
+    np.testing.assert_array_equal(after["audio.two"].values, -before["audio.one"].values)
+    clips = [str(path) for name in ("video.clip", "video.other") for path in after[name].values if path]
+    assert [str(Path(clip).resolve().relative_to(tmp_path)) for clip in clips] == ["tiny/Raw/b/x_2.mp4", "other/Raw/b/x_2.mp4"]
+    assert len(list((tmp_path / "home/tiny").glob("arrays*.npz"))) == 2
+
+
+def test_clips_whose_first_folder_differs_from_row_to_row_are_found(tmp_path, folder):
+    from merbench_datasets.feature_folder import FeatureFolder
+
+    folder.edit('pattern = "Raw/', 'pattern = "')
+    (folder.path / "Raw/b").rename(folder.path / "b")
+    put(tmp_path / "home", Source(folder.path), FeatureFolder(Config()), "tiny")
+    (found,) = filter(None, read_folder(tmp_path / "home/tiny").streams["video.clip"].values)
+    assert Path(str(found)).resolve() == folder.path / "b/x_2.mp4"
 
 
 def test_no_form_fits_is_one_sentence_that_tells_what_was_looked_for(tmp_path):

@@ -33,10 +33,10 @@ class MmsaClips(Plain):
             sink.note(f"{missing} of {len(there)} rows have no clip in {raw}")
         sink.table(columns)
         write_tasks(sink)
-        sink.link(raw, "Raw")
+        root = sink.link(raw, "Raw")
         transcripts = any(cell.strip() for cell in columns.get("text", ()))
         if transcripts:
             sink.stream("text.transcript", modality="text", kind="strings", column="text")
         for modality in ("audio", "video"):
-            sink.stream(f"{modality}.clip", modality=modality, kind="clip", pattern="Raw/{video_id}/{clip_id}.mp4")
+            sink.stream(f"{modality}.clip", modality=modality, kind="clip", pattern=f"{root}/{{video_id}}/{{clip_id}}.mp4")
         sink.protocol("standard", column="mode", streams=[*(["text.transcript"] if transcripts else []), "audio.clip", "video.clip"])
