@@ -63,8 +63,8 @@ class Sink(Protocol):
     def table(self, columns: Mapping[str, Sequence[str]]) -> None:
         """The columns of ``label.csv``: video_id and clip_id, then any of text, label, mode (train, valid, test), ...
 
-        A second row of one id is refused. Where the data set is there already, its rows stay: columns it lacks are joined to them by
-        id, those it has are left as they are (rows whose cells differ are counted).
+        A second row of one id is refused. Where the data set is there already, its rows stay: columns and cells it lacks are joined to
+        them by id, those it has are left as they are (cells that differ are counted). DataError where many labels differ.
         """
         ...
 

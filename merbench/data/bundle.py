@@ -24,7 +24,7 @@ from merbench.data import toml
 from merbench.data.hints import first
 from merbench.data.manifest import FileFacts, Manifest, Origin, StreamFacts, facts_of, sha256_of
 from merbench.data.rows import as_csv, ids_of, joined_rows, new_rows
-from merbench.data.settings import is_inside
+from merbench.data.settings import Section, is_inside
 from merbench.data.table import Table, read_table
 from merbench.data.take import take_folder
 from merbench.data.tensors import SUFFIX, finish
@@ -103,11 +103,11 @@ class Bundle:
             taken = len(cells["video_id"])
             self._ids = ids_of(cells)
         else:
-            cells, taken = joined_rows(self.before.table, columns, self._refuse, self.note)
+            cells, taken = joined_rows(self.before.table, self._scores(), columns, self._refuse, self.note)
         self._offered |= {*ids_of(columns), *self._ids}
         self.origin.rows += len(columns["video_id"])
         self.origin.taken += taken
-        if self.before is None or cells.keys() != self.before.table.cells.keys():
+        if self.before is None or cells != self.before.table.cells:
             write_atomic(self.made / LABELS, as_csv(cells))
 
     def task(self, name: str, **spec: Any) -> None:
@@ -223,6 +223,13 @@ class Bundle:
             self.watch(f"checking {path.name}", 0, 1)
             manifest.files[path.relative_to(self.made).as_posix()] = facts_of(path)
         return manifest
+
+    def _scores(self) -> dict[str, float]:
+        """Column of a score -> a hundredth of its range."""
+        assert self.before is not None
+        tasks = [task for _, task in Section(self.before.folder / "dataset.toml", "", self._have).tables("task")]
+        scores = [task for task in tasks if task.text("kind") == "score"]
+        return {task.text("column"): 0.01 * (task.number("high") - task.number("low")) for task in scores}
 
     def _new(self, stream: str) -> None:
         if stream in self._have.get("streams", {}):

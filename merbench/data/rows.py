@@ -30,9 +30,12 @@ def new_rows(columns: Mapping[str, Sequence[str]], refuse: Refuse) -> dict[str, 
 
 
 def joined_rows(
-    table: Table, columns: Mapping[str, Sequence[str]], refuse: Refuse, note: Callable[[str], None]
+    table: Table, scores: Mapping[str, float], columns: Mapping[str, Sequence[str]], refuse: Refuse, note: Callable[[str], None]
 ) -> tuple[dict[str, list[str]], int]:
-    """``(all columns, how many rows were found)``: the table's cells stay as they are, and columns that it lacks are joined by id."""
+    """``(all columns, how many rows were found)``: the table's cells stay as they are, and those it lacks are joined by id.
+
+    ``scores``: column -> from which difference on two labels are not the same. DataError where more than a tenth are not.
+    """
     cells = _cells(columns)
     place: dict[str, int] = {}
     known = set(table.ids)
@@ -45,10 +48,24 @@ def joined_rows(
             place[one] = row
     found = {name: list(column) for name, column in table.cells.items()}
     for name, column in cells.items():
-        if name not in found:
-            found[name] = [column[place[one]] if one in place else "" for one in table.ids]
-        elif differ := sum(one in place and not _same(found[name][row], column[place[one]]) for row, one in enumerate(table.ids)):
+        mine = found.setdefault(name, [""] * len(table))
+        theirs = {row: column[place[one]] for row, one in enumerate(table.ids) if one in place}
+        filled = [row for row in theirs if mine[row].strip()]
+        if name in scores:
+            labels = [(mine[row], theirs[row]) for row in filled if theirs[row].strip()]
+            far = sum(not _same(*pair, scores[name]) for pair in labels)
+            if 10 * far > len(labels):
+                raise DataError(
+                    f"{far} of {len(labels)} cells of column {name} are others than in {table.path}, so equal ids do not mean equal rows; "
+                    "where clips are counted from another number, give --form FORM --set first=N, else add the source under another --name"
+                )
+        if differ := sum(not _same(mine[row], theirs[row]) for row in filled):
             note(f"{differ} cells of column {name} differ from those that are there, which are kept")
+        empty = [row for row in theirs if not mine[row].strip() and theirs[row].strip()]
+        for row in empty:
+            mine[row] = theirs[row]
+        if empty and name in table.cells:
+            note(f"{len(empty)} empty cells of column {name} are filled")
     return found, len(place)
 
 
@@ -73,11 +90,11 @@ def _cells(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return {name: [cell.encode(errors="replace").decode().replace("\0", " ") for cell in column] for name, column in columns.items()}
 
 
-def _same(one: str, other: str) -> bool:
+def _same(one: str, other: str, within: float = 1e-4) -> bool:
     """Numbers by value: files are written with more or fewer digits."""
     if one.strip() == other.strip():
         return True
     try:
-        return abs(float(one) - float(other)) <= 1e-4
+        return abs(float(one) - float(other)) <= within
     except ValueError:
         return False

@@ -88,7 +88,7 @@ def test_mult_pickles(tmp_path, home, found, labels):
         split["labels"] = np.zeros((len(split["id"]) if isinstance(split["id"], list) else 1, 1, labels))
     path.write_bytes(pickle.dumps(found, 2))
     try:
-        put(path, MultPickle(Config()), home)
+        put(path, MultPickle(MultPickle.Config()), home)
     except MerbenchError as error:
         assert "\n" not in str(error)
 
@@ -107,7 +107,7 @@ def test_misa_pickles(tmp_path, home, found):
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps(found, 2))
     try:
-        put(path, MisaPickle(Config()), home)
+        put(path, MisaPickle(MisaPickle.Config()), home)
     except MerbenchError as error:
         assert "\n" not in str(error)
 

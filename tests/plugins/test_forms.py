@@ -242,6 +242,21 @@ def test_misa_pickles(put, tmp_path, one_file):
         assert [corpus.streams["text.words"].vocab[w] for w in words[one]] == said
 
 
+def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherwise(put, tmp_path):
+    mmsa(tmp_path / "mmsa.pkl")
+    truth = mult(tmp_path / "mult.pkl")
+    put("mosi", tmp_path / "mmsa.pkl")
+    done = put("mosi", tmp_path / "mult.pkl", check=False)
+    assert done.returncode == 2 and "--set first=N" in done.stderr
+    assert put("mosi", tmp_path / "mult.pkl", "--form", "mult-pickle", "--set", "first=1")["taken"] == 10
+    rows = rows_of(home(tmp_path), "audio.mult")
+    for row in range(N["train"]):
+        np.testing.assert_array_equal(rows[f"trainvid_{row + 1}"], truth["train", "audio", row])
+    path, _ = misa(tmp_path, one_file=True)
+    put("--name", "mine", path, "--form", "misa-pickle", "--set", "first=1")
+    assert home(tmp_path, "mine").ids.tolist() == home(tmp_path).ids.tolist()
+
+
 @pytest.mark.parametrize("as_zip", [True, False])
 def test_tailor_files_name_their_labels_themselves(put, tmp_path, as_zip):
     order = {"<blank>": 0, "<unk>": 1, "<s>": 2, "</s>": 3, "sad": 4, "happy": 5, "fear": 6, "anger": 7, "disgust": 8, "surprise": 9}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from merbench.api import Array, Config, DataError, Modality, Sink, Source, as_text
 
@@ -24,6 +25,14 @@ class Plain:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+
+
+class Numbered(Plain):
+    """A form that may call its rows ``video[k]``."""
+
+    class Config(Config):
+        first: Annotated[int, Field(ge=0)] = 0
+        """Number of the clip that is called video[0]: 1 where rows are to join a data set that counts from 1, as MMSA does."""
 
 
 def splits_of(found: Any, inner: type) -> dict[str, Any]:
@@ -51,12 +60,12 @@ def three_splits(source: Source, inner: type) -> dict[str, Any]:
     return splits
 
 
-def split_id(name: str) -> tuple[str, str]:
-    """``video$_$clip``, ``video[clip]`` or ``video_clip``; a name of another make is a video with one clip."""
+def split_id(name: str, first: int = 0) -> tuple[str, str]:
+    """``video$_$clip``, ``video[clip]`` (a number is counted from ``first``) or ``video_clip``; any other name is a video with one clip."""
     if "$_$" in name:
         video, _, clip = name.partition("$_$")
     elif found := re.fullmatch(r"(.+)\[(\w+)\]", name):
-        video, clip = found[1], found[2]
+        video, clip = found[1], str(int(found[2]) + first) if first and found[2].isdecimal() else found[2]
     else:
         video, _, clip = name.rpartition("_")
     return (video, clip) if video and clip else (name, "0")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from merbench.api import PICKLES, Array, DataError, Modality, Sink, Source, as_text, unpickle
-from merbench_datasets.common import EMOTIONS, MODES, Plain, cells, numbers, sentiment, split_id, splits_of, write_tasks
+from merbench_datasets.common import EMOTIONS, MODES, Numbered, cells, numbers, sentiment, split_id, splits_of, write_tasks
 
 _FEATURES: dict[int, tuple[str, Modality]] = {1: ("video.misa", "video"), 2: ("audio.misa", "audio")}
 
 
-class MisaPickle(Plain):
+class MisaPickle(Numbered):
     """Per split a list of ``((words, visual [L, 47], acoustic [L, 74], word strings, ...), label, segment)``: ragged, one step a word.
 
     ``label`` is [1, 1] (sentiment) or [1, 7] (sentiment and six emotions). The word strings become a stream of words, their numbers are not
@@ -61,7 +61,7 @@ class MisaPickle(Plain):
         if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):
             raise DataError(f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), the same in all rows")
         said = [_words(row) for row in rows]
-        table, parts = np.stack(labels), [split_id(name) for name in names]
+        table, parts = np.stack(labels), [split_id(name, self.config.first) for name in names]
         columns = {"video_id": [v for v, _ in parts], "clip_id": [c for _, c in parts], "text": [" ".join(w) for w in said], "mode": modes}
         columns["label"] = sentiment(sink, table[:, 0])
         emotions = EMOTIONS if table.shape[1] == 7 else ()

@@ -11,7 +11,7 @@ from merbench.api import Array, DataError, Sink, Source
 from merbench_datasets.common import (
     EMOTIONS,
     FIELDS,
-    Plain,
+    Numbered,
     block,
     cells,
     first_step,
@@ -27,7 +27,7 @@ from merbench_datasets.common import (
 )
 
 
-class MultPickle(Plain):
+class MultPickle(Numbered):
     """A dict of splits, each with vision, audio, text [N, L, D], labels [N, 1, 1] (or [N, 1, 7]: sentiment and six emotions) and id.
 
     Steps that are all zero in front (left padding) and behind are not kept. Where the three have one number of steps they are aligned: a
@@ -46,7 +46,7 @@ class MultPickle(Plain):
         names, labels, modes, rows = list[tuple[str, str]](), list[np.ndarray](), list[str](), list[tuple[dict[str, Array], int]]()
         for mode, split in splits.items():
             what = f"{source.path}, split {mode}"
-            found = _ids(split["id"], f"{what}: id")
+            found = _ids(split["id"], f"{what}: id", self.config.first)
             blocks = {f: block(split[f], len(found), f"{what}: {f}") for f in fields}
             names += found
             labels.append(numbers(split["labels"], len(found), f"{what}: labels"))
@@ -56,7 +56,7 @@ class MultPickle(Plain):
             raise DataError(f"{source.path}: labels are [N, 1, 1] (sentiment) or [N, 1, 7] (and six emotions), with text, audio or vision")
         table = np.concatenate(labels)
         sink.expect(sum(4 * int(np.prod(b.shape)) for b in {id(b): b for blocks, _ in rows for b in blocks.values()}.values()))
-        columns = {"video_id": [v for v, _ in names], "clip_id": [c for _, c in names], "text": [""] * len(names), "mode": modes}
+        columns = {"video_id": [v for v, _ in names], "clip_id": [c for _, c in names], "mode": modes}
         columns["label"] = sentiment(sink, table[:, 0])
         emotions = EMOTIONS if table.shape[1] == 7 else ()
         for k, emotion in enumerate(emotions):
@@ -85,13 +85,13 @@ def _reader(rows: list[tuple[dict[str, Array], int]], field: str) -> Callable[[i
     return read
 
 
-def _ids(value: Any, what: str) -> list[tuple[str, str]]:
+def _ids(value: Any, what: str, first: int) -> list[tuple[str, str]]:
     """One name a row, or MulT's three: video, start and end of the segment, whose clip is then called by its start."""
     if isinstance(value, Array) and value.ndim == 2 and value.shape[1] == 3 and not value.dtype.hasobject:
         return [(_text(video), _text(start)) for video, start, _ in value.read().tolist()]
     if isinstance(value, Array) and value.dtype.kind in "fiu":
         raise DataError(f"{what} holds numbers and no names, so nothing can be joined to it; give a file with names")
-    return [split_id(name) for name in texts(value, what)]
+    return [split_id(name, first) for name in texts(value, what)]
 
 
 def _text(value: Any) -> str:
