@@ -140,6 +140,17 @@ def test_pooled_or_aligned_to_the_words(sdk, tmp_path):
                 np.testing.assert_allclose(step, np.nanmean(values[(intervals[:, 0] < end) & (intervals[:, 1] > start)], axis=0), rtol=1e-5)
 
 
+def test_the_transcript_is_of_words_and_never_of_phonemes(sdk, tmp_path):
+    sdk.write("CMU_MOSEI_Phones", {v: (np.array([[b"g"]] * 20), when) for v, (_, when) in sdk.words.items()})
+    put(tmp_path, sdk.path)
+    corpus = read_folder(tmp_path / "mine")
+    assert corpus.protocols["standard"].streams[0] == "text.words" and "text.phones" in corpus.streams
+    assert {word for text in corpus.texts for word in text.split()} == {"so", "good", "é"}
+    sdk.write("CMU_MOSEI_ModifiedWords", sdk.words)
+    with pytest.raises(DataError, match=r"CMU_MOSEI_ModifiedWords\.csd and CMU_MOSEI_TimestampedWords\.csd"):
+        put(tmp_path, sdk.path, "two")
+
+
 def test_emotions_in_the_order_that_the_metadata_says(sdk, tmp_path):
     names = '["sentiment", "fear", "disgust", "surprise", "anger", "sad", "happy"]'
     labels = {v: (sdk.labels[v], sdk.segments[v]) for v in VIDEOS}

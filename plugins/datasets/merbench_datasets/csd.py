@@ -67,7 +67,7 @@ class Csd:
             sink.source(path)
         with ExitStack() as stack:
             opened = {path: stack.enter_context(closing(csd_file.Sequence(path))) for path in files if path not in labels}
-            words = next((s for s in opened.values() if s.width is None), None)
+            words = _words([s for s in opened.values() if s.width is None])
             if not opened:
                 raise DataError(f"{source.path} holds labels and no other .csd; put the sequences that models are to read beside them")
             if self.config.segments:
@@ -166,6 +166,16 @@ class Csd:
         if self.config.pool == "mean" and len(values):
             return _mean(values)[None]
         return values
+
+
+def _words(said: Sequence[csd_file.Sequence]) -> csd_file.Sequence | None:
+    """The transcript: the only sequence of texts but for phonemes, or the one whose name says that it holds words."""
+    spoken = [s for s in said if "phone" not in s.path.stem.lower()]
+    chosen = [s for s in spoken if "word" in s.path.stem.lower()] or spoken
+    if len(chosen) > 1:
+        one, two = (s.path for s in chosen[:2])
+        raise DataError(f"{one.parent} has two .csd files of words, {one.name} and {two.name}; leave the one there that is the transcript")
+    return chosen[0] if chosen else None
 
 
 def _cut(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[Any, np.ndarray]:
