@@ -58,11 +58,18 @@ def add(name: str, home: Path, source: Source, form: Form, form_name: str, optio
 
 
 def _add(name: str, there: Path, work: Path, source: Source, form: Form, origin: Origin, watch: Watch) -> Origin:
-    _start(work, {"form": origin.form, "options": origin.options, "source": _fingerprint(source.path)})
-    ready = work / "ready"
+    before, ready = _described(there), work / "ready"
+    named = [Path(value).expanduser() for value in origin.options.values() if isinstance(value, str)]
+    job = {
+        "form": origin.form,
+        "options": origin.options,
+        "source": [_fingerprint(path) for path in (source.path, *(path for path in named if path.is_file()))],
+        "rows": hashlib.sha256("\0".join(before.table.ids).encode()).hexdigest() if before else "",
+    }
+    _start(work, job)
     if not ready.exists():
         old = read_manifest(there)
-        sink = Bundle(name, work, _described(there), origin, watch)
+        sink = Bundle(name, work, before, origin, watch)
         try:
             form.convert(source, sink)
         except Taken as error:

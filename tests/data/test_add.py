@@ -124,6 +124,32 @@ def test_another_source_begins_anew(tmp_path, source, monkeypatch):
     assert second.reads == 5
 
 
+@pytest.mark.parametrize("changed", ["rows", "named"])
+def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_changed(tmp_path, source, monkeypatch, changed):
+    monkeypatch.setattr("merbench.data.values._CHECKPOINT", 0)
+    put(tmp_path, source, Form())
+    named = tmp_path / "segments.csv"
+    named.write_text("one")
+
+    def again(form):
+        return add("mine", tmp_path, source, form, "made", {"segments": str(named)}, lambda *told: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        again(Form("two", stop=4))
+    if changed == "named":
+        named.write_text("other")
+    else:
+        table = tmp_path / "mine/label.csv"
+        header, *lines = table.read_text().splitlines()
+        table.write_text("\n".join([header, *reversed(lines)]))
+    form = Form("two")
+    again(form)
+    assert form.reads == 5
+    corpus = read_folder(tmp_path / "mine")
+    for one, row in zip(corpus.ids, rows_of(corpus.streams["audio.two"]), strict=True):
+        np.testing.assert_array_equal(row, form.values[form.ids.index(one)].astype(np.float32))
+
+
 def test_a_second_source_adds_streams_by_id(tmp_path, source):
     put(tmp_path, source, Form())
     before = content(tmp_path / "mine")
