@@ -6,6 +6,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ def read_frames(path: str, count: int) -> Decoded:
     Frame k is the one on screen at (k + .5) / count of the track's length, so a variable frame rate changes nothing. Where the track
     breaks off, the frames before are returned.
     """
+    frames: list[np.ndarray] = []
     with _Track(path, "video") as track:
         frames = [np.rot90(f.to_ndarray(format="rgb24"), round(f.rotation / 90)) for f in track.shown(count)]
     return Decoded(frames, track.note(bool(frames)))
@@ -53,10 +55,11 @@ def read_wave(path: str, rate: int) -> Decoded:
     """The first audio track as mono float32 [S] in [-1, 1] at ``rate`` samples a second: the mean of its channels, resampled."""
     pieces = [np.zeros(0, np.float32)]
     with _Track(path, "audio") as track:
-        # Channels are kept here: where libswresample mixes them into floats, two equal ones become louder.
-        resampler = track.av.AudioResampler(format="fltp", rate=rate)
-        for frame in (*track.frames(), None):  # None: what the filter still holds
-            if frame is not None or track.seen:
+        # A track may change on the way (a recording of television), and a resampler takes frames of one make.
+        for _, run in groupby(track.frames(), lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):
+            # Channels are kept here: where libswresample mixes them into floats, two equal ones become louder.
+            resampler = track.av.AudioResampler(format="fltp", rate=rate)
+            for frame in chain(run, [None]):  # None: what the filter still holds
                 pieces += [piece.to_ndarray().mean(0) for piece in resampler.resample(frame)]
     wave = np.concatenate(pieces)
     return Decoded(np.nan_to_num(wave, posinf=1.0, neginf=-1.0).clip(-1, 1), track.note(len(wave) > 0))
@@ -157,7 +160,7 @@ class _Track:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if self.container is not None:
             self.container.close()
-        if not isinstance(error, self.av.FFmpegError):
+        if not isinstance(error, (self.av.FFmpegError, ValueError)):  # ValueError: a frame that PyAV does not take
             return False
         self.failure = _why(error)
         return True

@@ -101,6 +101,33 @@ def test_two_equal_channels_are_as_loud_as_one(tmp_path):
     assert numbers(read_frames(str(path), 2)) == [12, 37]
 
 
+@pytest.mark.parametrize("second", [("stereo", 16_000), ("mono", 44_100)])
+def test_sound_that_changes_on_the_way_keeps_its_pitch(tmp_path, second):
+    layout, rate = second
+    parts = [
+        write_clip(tmp_path / "a.ts", wave=tone(1)),
+        write_clip(tmp_path / "b.ts", wave=np.repeat(tone(1, rate), 1 + (layout == "stereo"), 0), rate=rate, layout=layout),
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    wave = read_wave(str(tmp_path / "both.ts"), 16_000).values
+    assert len(wave) == pytest.approx(32_000, rel=0.1)
+    for at in (4_000, 24_000):
+        heights = np.abs(np.fft.rfft(wave[at : at + 4_000]))
+        assert heights.argmax() * 4 == pytest.approx(440, abs=4) and heights.max() == pytest.approx(1_000, rel=0.05)
+
+
+@pytest.mark.parametrize("read", [read_frames, read_wave])
+def test_a_frame_that_the_decoder_refuses_is_named(tmp_path, monkeypatch, read):
+    path = write_clip(tmp_path / "a.mp4", FIFTY[:3], tone(1))
+
+    def refuses(self):
+        raise ValueError("Frame does not match")
+        yield
+
+    monkeypatch.setattr("merbench.api.clips._Track.frames", refuses)
+    assert "cannot be read" in read(str(path), 16_000).note
+
+
 def test_clip_rows_decode_when_asked_and_remember_what_was_wrong(tmp_path, monkeypatch):
     spec = StreamSpec("video.clip", "video", "clip")
     paths = [str(write_clip(tmp_path / "a.mp4", FIFTY[:9])), "", str(tmp_path / "gone.mp4")]
