@@ -68,7 +68,10 @@ def _add(name: str, there: Path, work: Path, source: Source, form: Form, origin:
     }
     _start(work, job)
     if not ready.exists():
-        old = read_manifest(there)
+        if old := read_manifest(there):
+            held = old.holding(there, old.files)  # of what was changed since, the new manifest must not speak
+            old.files = {name: facts for name, facts in old.files.items() if name in held}
+            old.streams = {name: facts for name, facts in old.streams.items() if facts.file in held}
         sink = Bundle(name, work, before, origin, watch)
         try:
             form.convert(source, sink)
@@ -122,6 +125,8 @@ def _show(there: Path, work: Path) -> None:
         for path in sorted(p for p in made.rglob("*") if (p.is_symlink() or p.is_file()) and p not in last) + last:
             target = there / path.relative_to(made)
             target.parent.mkdir(parents=True, exist_ok=True)
+            if path == made / manifest.FILE and path.exists():
+                path.touch()  # so that it comes after the files that were put there
             if path.is_symlink() or path.exists():
                 path.replace(target)
     shutil.rmtree(work)

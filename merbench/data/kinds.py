@@ -33,7 +33,9 @@ class Beside:
         self.path, self.table = path, table
         self.manifest = read_manifest(path) or Manifest(name=path.name)
         self.not_finite: dict[str, int] = {}
-        self._statistics = remembered.read_statistics(path) if self.manifest.holds(path, remembered.FILE) else {}
+        streams = self.manifest.streams.values()
+        self._holding = self.manifest.holding(path, {remembered.FILE, *(facts.file for facts in streams)})
+        self._statistics = remembered.read_statistics(path) if remembered.FILE in self._holding else {}
         self._open: dict[Path, tuple[Arrays, np.ndarray]] = {}
 
     def arrays(self, section: Section) -> tuple[Arrays, np.ndarray]:
@@ -58,7 +60,7 @@ class Beside:
     def _known(self, name: str, section: Section) -> dict[str, Any]:
         """What the manifest says of a stream file that is still as it was written."""
         facts = self.manifest.streams.get(name)
-        if facts is None or section.text("file", "") != facts.file or not self.manifest.holds(self.path, facts.file):
+        if facts is None or section.text("file", "") != facts.file or facts.file not in self._holding:
             return {}
         self.not_finite[name] = facts.not_finite
         return {"sha256": self.manifest.files[facts.file].sha256, "statistics": self._statistics}

@@ -1,14 +1,16 @@
 """``manifest.json`` of a data set that was added: its files with SHA-256 and size, where they came from, what was counted.
 
 It lets a run start without reading every value: the content of a stream file is known by its checksum, and so are its counts. A file that
-is newer than the manifest, or of another size, is hashed again; where it was changed, what the manifest says of it no longer holds.
+was written or put there after the manifest, or has another size, is hashed again; what the manifest says of a changed one no longer holds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +67,24 @@ class Manifest(BaseModel):
         text = json.dumps(self.model_dump(by_alias=True, mode="json"), indent=1, ensure_ascii=False)
         write_atomic(folder / FILE, text.encode() + b"\n")
 
-    def holds(self, folder: Path, name: str) -> bool:
-        """Whether the folder's file ``name`` is what the manifest says."""
-        path, facts = folder / name, self.files.get(name)
-        if facts is None:
-            return False
-        try:
-            found = path.stat()
-        except OSError:
-            return False
-        if found.st_size != facts.bytes:
-            return False
-        return found.st_mtime_ns <= (folder / FILE).stat().st_mtime_ns or sha256_of(path) == facts.sha256
+    def holding(self, folder: Path, names: Iterable[str]) -> set[str]:
+        """Those of the folder's files ``names`` that are what the manifest says.
+
+        Where all are, the manifest is dated to the newest, so that a copy of a folder is hashed once.
+        """
+        known, came = {name: self.files[name] for name in names if name in self.files}, dict[str, int]()
+        for name, facts in known.items():
+            with suppress(OSError):
+                found = (folder / name).stat()
+                if found.st_size == facts.bytes:
+                    came[name] = max(found.st_mtime_ns, found.st_ctime_ns)  # an older file may be moved there
+        written = (folder / FILE).stat().st_mtime_ns if came else 0
+        newer = {name for name, when in came.items() if when > written}
+        changed = {name for name in newer if sha256_of(folder / name) != known[name].sha256}
+        if newer and not changed and came.keys() == known.keys():
+            with suppress(OSError):
+                os.utime(folder / FILE, ns=(written, max(came.values())))
+        return came.keys() - changed
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +222,31 @@ def test_a_file_that_was_changed_is_read_again(tmp_path, source):
     assert after.streams["audio.one"].values[0, 0] == 7
     names = ("sentiment", "standard", ["audio.one"])
     assert revision(before, *names) != revision(after, *names)
+
+
+def test_another_file_moved_there_is_noticed_however_old_it_is_and_stays_noticed(tmp_path, source):
+    put(tmp_path, source, Form())
+    path = tmp_path / "mine/streams/audio.one.safetensors"
+    other = tmp_path / "other"
+    other.write_bytes(path.read_bytes().replace(np.float32(Form().values[2][0, 0]).tobytes(), np.float32(7).tobytes()))
+    os.utime(other, (0, 0))
+    other.replace(path)
+    assert not read_folder(tmp_path / "mine").streams["audio.one"].sha256
+    put(tmp_path, source, Form("two"))
+    streams = read_folder(tmp_path / "mine").streams
+    assert not streams["audio.one"].sha256 and streams["audio.two"].sha256
+
+
+def test_streams_are_hashed_when_they_come_from_elsewhere_and_then_no_more(tmp_path, source, monkeypatch):
+    hashed = []
+    put(tmp_path, source, Form())
+    put(tmp_path, source, Form("two"))
+    monkeypatch.setattr("merbench.data.manifest.sha256_of", lambda path: hashed.append(path.name) or sha256(path.read_bytes()).hexdigest())
+    assert all(stream.sha256 for stream in read_folder(tmp_path / "mine").streams.values()) and not hashed
+    shutil.copytree(tmp_path / "mine", tmp_path / "copy")
+    for _ in range(2):
+        assert all(stream.sha256 for stream in read_folder(tmp_path / "copy").streams.values())
+    assert len(hashed) == len(set(hashed)) == 5
 
 
 def test_a_feature_folder_is_taken_over(tmp_path, folder):
