@@ -184,6 +184,17 @@ def test_a_label_csv_with_times_names_the_clips_by_them(sdk, tmp_path):
     assert found == pytest.approx(wanted, abs=1e-6)
 
 
+def test_an_interval_at_no_time_of_the_label_csv_takes_the_id_of_no_other(sdk, tmp_path):
+    (sdk.path / "cmu_mosei_std_folds.py").unlink()
+    modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))
+    lines = [f"{v},{k},{start},{modes[v]}" for v in VIDEOS for k, (start, _) in enumerate(sdk.segments[v][1:], start=1)]
+    (sdk.path / "label.csv").write_text("\n".join(["video_id,clip_id,start,mode", *lines]))
+    assert put(tmp_path, sdk.path).refused == {f"{v} from 1 s": "no clip of label.csv begins then" for v in VIDEOS}
+    corpus = read_folder(tmp_path / "mine")
+    assert corpus.ids.tolist() == [f"{v}_{k}" for v in VIDEOS for k in (1, 2)]
+    np.testing.assert_allclose(corpus.tasks["sentiment"].target, np.concatenate([sdk.labels[v][1:, 0] for v in VIDEOS]), atol=1e-6)
+
+
 def test_clips_are_numbered_as_the_labels_stand_and_steps_put_in_time(sdk, tmp_path):
     sdk.segments["b"], sdk.facet["b"] = sdk.segments["b"][::-1], tuple(part[::-1] for part in sdk.facet["b"])
     sdk.save()

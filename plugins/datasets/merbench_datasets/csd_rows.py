@@ -47,7 +47,7 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     """One row an interval of the labels.
 
     The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip ``first`` + k, as MMSA and the raw
-    clips number them; where the table of splits has times, it is the clip that begins then.
+    clips number them; where the table of splits has times of the video, it is the clip that begins then.
     """
     said = labels.metadata("dimension names")
     names = [str(name).lower() for name in said] if isinstance(said, list) and len(said) == labels.width else list(ORDER[: labels.width])
@@ -60,7 +60,10 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     for video in labels.steps:
         values, intervals = labels.read(video)
         for k, (value_D, (start, end)) in enumerate(zip(values.astype(np.float64), intervals.tolist(), strict=True)):
-            clip = splits.clip_at(video, start) or str(first + k)
+            clip = splits.clip_at(video, start, str(first + k))
+            if not clip:
+                rows.refused.append((f"{video} from {start:g} s", f"no clip of {splits.path.name} begins then"))
+                continue
             mode, why = splits.mode(video, clip)
             if why or abs(value_D[0]) > 3.001:
                 rows.refused.append((f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3"))
@@ -93,9 +96,14 @@ class Splits:
         found = self._of.get(video) or self._of.get(f"{video}_{clip}")
         return (found, "") if found else ("", f"{self.path.name} does not say whether it trains or tests")
 
-    def clip_at(self, video: str, start: float) -> str:
-        """The clip that begins within .02 s of ``start`` (times are printed with two digits and more); empty where none does."""
-        near = min(self._starts.get(video, []), key=lambda begin: abs(begin[0] - start), default=(math.inf, ""))
+    def clip_at(self, video: str, start: float, untimed: str) -> str:
+        """The clip that begins within .02 s of ``start`` (times are printed with two digits and more), empty where none does.
+
+        ``untimed``: the clip where the table has no times of this video.
+        """
+        if video not in self._starts:
+            return untimed
+        near = min(self._starts[video], key=lambda begin: abs(begin[0] - start))
         return near[1] if abs(near[0] - start) <= 0.02 else ""
 
     def _from_folds(self, text: str) -> None:
