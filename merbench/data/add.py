@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,11 @@ def add(name: str, home: Path, source: Source, form: Form, form_name: str, optio
     What it gives back stands in the manifest too. DataError where the source or the home cannot be read or written.
     """
     there = home / name
+    if there.is_symlink():
+        there = there.resolve()  # perhaps on another disk, and files are moved within one
     if there.exists() and not (there / FILE).is_file():
         raise RequestError(f"{there} is there and is no data set (it has no {FILE}); move it away, or choose another --name")
-    work = home / f".{name}.adding"
+    work = there.parent / f".{there.name}.adding"
     try:
         work.mkdir(parents=True, exist_ok=True)
         with _alone(work, name):
@@ -95,24 +98,29 @@ def _complete(there: Path, work: Path, source: Source, sink: Bundle, before: Man
     made = sink.manifest(before)
     trial = work / "trial"
     shutil.rmtree(trial, ignore_errors=True)
-    (trial / "streams").mkdir(parents=True)
-    for folder in (there, sink.made):
-        for path in (*folder.glob("*"), *folder.glob("streams/*")):
-            link = trial / path.relative_to(folder)
-            if path.name != "streams":
-                link.unlink(missing_ok=True)
-                link.symlink_to(path.resolve())
+    _overlay(trial, [folder for folder in (there, sink.made) if folder.exists()])
     (trial / manifest.FILE).unlink(missing_ok=True)
     made.write(trial)
     sink.watch("checking what was made", 0, 1)
     try:
         remembered.write_statistics(sink.made, read_folder(trial))
     except DataError as error:
-        raise DataError(str(error).replace(str(trial), str(source.path))) from None
+        raise DataError(f"{source.path} makes a data set that cannot be read: {str(error).replace(f'{trial}/', '')}") from None
     shutil.rmtree(trial)
     if (sink.made / remembered.FILE).exists():
         made.files[remembered.FILE] = manifest.facts_of(sink.made / remembered.FILE)
     made.write(sink.made)
+
+
+def _overlay(folder: Path, parts: Sequence[Path]) -> None:
+    """Make ``folder`` read as if the content of ``parts`` had been copied into it, one after the other."""
+    folder.mkdir()
+    for name in sorted({path.name for part in parts for path in part.iterdir()}):
+        have = [part / name for part in parts if os.path.lexists(part / name)]
+        if len(have) > 1 and all(path.is_dir() and not path.is_symlink() for path in have):
+            _overlay(folder / name, have)
+        else:
+            (folder / name).symlink_to(have[-1].resolve())
 
 
 def _show(there: Path, work: Path) -> None:

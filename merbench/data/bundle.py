@@ -32,7 +32,6 @@ from merbench.data.values import ValuesFile
 from merbench.results.files import write_atomic
 
 LABELS = "label.csv"
-_TEXTS = ("dataset.toml", LABELS, "manifest.json")  # the user may edit the first two, which are read in full each time
 Watch = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and of how much."""
 
@@ -59,6 +58,7 @@ class Bundle:
         self.name, self.work, self.before, self.origin, self.watch = name, work, before, origin, watch
         self.made, self.parts = work / "bundle", work / "parts"
         self._have: dict[str, Any] = toml.loads(before.text) if before else {}
+        self._labels: str = self._have.get("labels", LABELS)
         self._ids = list(before.table.ids) if before else []
         self._offered: set[str] = set()
         self.streams: dict[str, StreamFacts] = {}
@@ -108,7 +108,7 @@ class Bundle:
         self.origin.rows += len(columns["video_id"])
         self.origin.taken += taken
         if self.before is None or cells != self.before.table.cells:
-            write_atomic(self.made / LABELS, as_csv(cells))
+            write_atomic(self.made / self._labels, as_csv(cells))
 
     def task(self, name: str, **spec: Any) -> None:
         self.sections["task"][name] = spec
@@ -212,14 +212,22 @@ class Bundle:
         if self.before is None:
             return toml.dumps({"name": self.name, "labels": LABELS}, self.sections)
         lacks = {kind: {n: s for n, s in named.items() if n not in self._have.get(kind, {})} for kind, named in self.sections.items()}
-        return self.before.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
+        text = self.before.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
+        try:
+            toml.loads(text)
+        except ValueError:  # tables that were written as one value take no more behind them
+            top = {key: value for key, value in self._have.items() if key not in lacks}
+            return toml.dumps(top, {kind: self._have.get(kind, {}) | named for kind, named in lacks.items()})
+        return text
 
     def manifest(self, before: Manifest) -> Manifest:
         """``before`` and everything in the folder, which is hashed here: call it when all of it is there."""
         manifest = before.model_copy(deep=True)
         manifest.streams |= self.streams
         manifest.sources.append(self.origin)
-        for path in sorted(p for p in self.made.rglob("*") if p.is_file() and not p.is_symlink() and p.name not in _TEXTS):
+        # The user may edit the first two, which are read in full each time.
+        texts = {self.made / name for name in ("dataset.toml", self._labels, "manifest.json")}
+        for path in sorted(p for p in self.made.rglob("*") if p.is_file() and not p.is_symlink() and p not in texts):
             self.watch(f"checking {path.name}", 0, 1)
             manifest.files[path.relative_to(self.made).as_posix()] = facts_of(path)
         return manifest

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from merbench.api.errors import DataError
 from merbench.data.table import Table
 
+_UNFIT = re.compile(r"\0|\r(?!\n)")
 Refuse = Callable[[str, str], None]
 
 
@@ -82,12 +84,12 @@ def as_csv(cells: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def _cells(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """As a label file can hold them: UTF-8 without NUL."""
+    """As a label file can hold them: UTF-8 without NUL, and no line ends at a carriage return alone."""
     if lacks := {"video_id", "clip_id"} - columns.keys():
         raise DataError(f"the table has no column {min(lacks)!r}; give each row a video_id and a clip_id")
     if len({len(column) for column in columns.values()}) != 1:
         raise DataError("the columns of the table are of different lengths: " + ", ".join(f"{k} {len(v)}" for k, v in columns.items()))
-    return {name: [cell.encode(errors="replace").decode().replace("\0", " ") for cell in column] for name, column in columns.items()}
+    return {name: [_UNFIT.sub(" ", cell.encode(errors="replace").decode()) for cell in column] for name, column in columns.items()}
 
 
 def _same(one: str, other: str, within: float = 1e-4) -> bool:

@@ -296,6 +296,72 @@ def test_clips_whose_first_folder_differs_from_row_to_row_are_found(tmp_path, fo
     assert Path(str(found)).resolve() == folder.path / "b/x_2.mp4"
 
 
+def test_a_data_set_that_is_a_link_is_added_to_where_it_lies(tmp_path, source, monkeypatch):
+    """It may be on another disk, onto which nothing can be renamed."""
+    disk, places = tmp_path / "disk", []
+    put(disk, source, Form(), "there")
+    (tmp_path / "mine").symlink_to(disk / "there")
+    form = Form("two")
+    convert = form.convert
+    monkeypatch.setattr(form, "convert", lambda source, sink: places.append(sink.work) or convert(source, sink))
+    put(tmp_path, source, form)
+    assert (tmp_path / "mine").is_symlink() and [place.parent for place in places] == [disk]
+    assert "audio.two" in read_folder(disk / "there").streams and not list(disk.glob(".*"))
+
+
+def test_arrays_in_one_folder_of_two_sources_stand_side_by_side(tmp_path, folder, make_folder):
+    from merbench_datasets.feature_folder import FeatureFolder
+
+    (tmp_path / "other").mkdir()
+    other = make_folder(tmp_path / "other")
+    for one, name, change in ((folder, "a", {}), (other, "b", {"audio": "audio.other-", "video": "video.other-", "text": "text.other-"})):
+        (one.path / "features").mkdir()
+        (one.path / "arrays.npz").rename(one.path / f"features/{name}.npz")
+        text = one.TOML.replace("arrays.npz", f"features/{name}.npz")
+        for modality, new in change.items():
+            text = text.replace(f'"{modality}.', f'"{new}')
+        one.toml(text)
+        put(tmp_path / "home", Source(one.path), FeatureFolder(Config()), "tiny")
+    streams = read_folder(tmp_path / "home/tiny").streams
+    np.testing.assert_array_equal(streams["audio.one"].values, streams["audio.other-one"].values)
+
+
+class More(Form):
+    """Adds a column and a task to what is there."""
+
+    def convert(self, source, sink):
+        sink.source(source.path)
+        videos, clips = zip(*(one.split("_", 1) for one in sink.ids), strict=True)
+        sink.table({"video_id": videos, "clip_id": clips, "calm": ["1", "0", *["2"] * 7]})
+        sink.task("calmness", column="calm", kind="score", low=0.0, high=3.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name =", 'labels = "labels.csv"\nname ='),
+        ("task.sentiment = { column", "task = { sentiment = { column"),
+    ],
+)
+def test_what_is_joined_is_described_however_the_folder_describes_itself(tmp_path, source, folder, old, new):
+    text = folder.TOML.replace(old, new, 1)
+    if "task = " in new:
+        text = "\n".join(line + " }" if line.startswith("task = ") else line for line in text.splitlines() if not line.startswith("task."))
+    else:
+        (folder.path / "label.csv").rename(folder.path / "labels.csv")
+    folder.toml(text)
+    put(tmp_path, source, More(), "tiny")
+    corpus = read_folder(folder.path)
+    assert corpus.tasks["calmness"].target.tolist() == [1, 0, *[2] * 7] and "sentiment" in corpus.tasks
+    assert "audio.right" in corpus.streams and len(list(folder.path.glob("*.csv"))) == 1
+
+
+def test_what_cannot_be_read_names_the_source(tmp_path, source, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.MODES", ["train"] * 5)
+    with pytest.raises(DataError, match=r"source\.made makes a data set that cannot be read: dataset\.toml, \[protocols\.standard\]"):
+        put(tmp_path, source, Form())
+
+
 def test_no_form_fits_is_one_sentence_that_tells_what_was_looked_for(tmp_path):
     with pytest.raises(RequestError, match="looked for made: rows made up \\(its suffix is another\\)"):
         recognise(Source(tmp_path), {"made": Form()})

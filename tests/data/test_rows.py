@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from merbench.api import DataError
-from merbench.data.rows import joined_rows
+from merbench.data.rows import as_csv, joined_rows, new_rows
 from merbench.data.table import read_table
 
 
@@ -37,3 +37,9 @@ def test_rows_whose_labels_are_others_are_refused(join):
         join(label=labels[::-1])
     with pytest.raises(DataError, match="3 of 20"):
         join(label=["1", "0", "1", *labels[3:]])
+
+
+def test_a_carriage_return_does_not_end_a_line(tmp_path):
+    cells = new_rows({"video_id": ["a", "b"], "clip_id": ["1", "1"], "text": ["so\rgood", "so\r\ngood"]}, lambda *told: None)
+    (tmp_path / "label.csv").write_bytes(as_csv(cells))
+    assert read_table(tmp_path / "label.csv").cells["text"] == ["so good", "so\r\ngood"]
