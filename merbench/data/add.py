@@ -25,9 +25,12 @@ from merbench.results.files import write_atomic
 
 def recognise(source: Source, forms: Mapping[str, Form]) -> str:
     """The name of the form that ``source`` has. RequestError where it has none of them or several, saying what was looked for."""
-    if not source.path.exists():
-        raise RequestError(f"{source.path} does not exist; give the file or folder that holds the data")
-    why = {name: form.recognise(source) for name, form in forms.items()}
+    try:
+        if not source.path.exists():
+            raise RequestError(f"{source.path} does not exist; give the file or folder that holds the data")
+        why = {name: form.recognise(source) for name, form in forms.items()}
+    except OSError as error:
+        raise RequestError(f"{error.filename or source.path} cannot be read ({error.strerror or error}); mend that, or copy it") from error
     fits = [name for name, reason in why.items() if not reason]
     if len(fits) == 1:
         return fits[0]

@@ -131,13 +131,16 @@ class Cache:
             yield folder.name, entry, sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
 
     def remove(self, key: str) -> bool:
-        """Whether it was removed: an entry that is being filled is left alone."""
+        """Whether it was removed: an entry that is being filled is left alone. RequestError where it cannot be."""
         folder = self.folder / key
-        with (folder / "lock").open("w") as lock:
-            if not _locked(lock.fileno()):
-                return False
-            (folder / ENTRY).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+        try:
+            with (folder / "lock").open("w") as lock:
+                if not _locked(lock.fileno()):
+                    return False
+                (folder / ENTRY).unlink(missing_ok=True)
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise RequestError(f"{folder} cannot be deleted ({error.strerror}); delete it as the user who made it") from error
         return True
 
 

@@ -58,6 +58,8 @@ def fetch(url: str, folder: Path, watch: Watch, patience: Patience = Patience())
         with _alone(folder / f".{name}.lock", watch):
             if target.exists():
                 _same(target, _sha256(target, watch))
+                if lacking := _lacking(target):
+                    raise DataError(f"{target} is not whole ({lacking}); delete it, and give the same command again")
                 return False
             part = _Part(folder / f".{name}.part", url)
             _persist(part, url, watch, patience)
@@ -205,13 +207,9 @@ def _look(part: _Part, chunk: bytes, answer: http.client.HTTPResponse) -> None:
 
 
 def _finish(part: _Part, target: Path, watch: Watch) -> None:
-    promised = promised_size(part.path)
-    if promised is None or part.size < promised:
-        size = part.size
+    if lacking := _lacking(part.path):
         part.drop()
-        raise DataError(
-            f"{target.name}: what the server sent is damaged ({size:,} bytes of an HDF5 file of {promised or 0:,}); try again later"
-        )
+        raise DataError(f"{target.name}: what the server sent is damaged ({lacking}); try again later")
     digest = _sha256(part.path, watch)
     _same(target, digest)
     write_atomic(_recorded(target), f"{digest}  {target.name}\n".encode())
@@ -222,6 +220,12 @@ def _finish(part: _Part, target: Path, watch: Watch) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _lacking(path: Path) -> str:
+    """What a file has of an HDF5 file; empty where it has all."""
+    size, promised = path.stat().st_size, promised_size(path)
+    return f"{size:,} bytes of an HDF5 file of {promised or 0:,}" if promised is None or size < promised else ""
 
 
 def _recorded(target: Path) -> Path:

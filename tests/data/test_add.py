@@ -367,3 +367,13 @@ def test_no_form_fits_is_one_sentence_that_tells_what_was_looked_for(tmp_path):
         recognise(Source(tmp_path), {"made": Form()})
     with pytest.raises(RequestError, match="does not exist"):
         recognise(Source(tmp_path / "nowhere"), {"made": Form()})
+
+
+def test_a_source_that_may_not_be_read_is_one_sentence(tmp_path, monkeypatch):
+    def denied(source):
+        raise PermissionError(13, "Permission denied", str(source.path))
+
+    form = Form()
+    monkeypatch.setattr(form, "recognise", denied)
+    with pytest.raises(RequestError, match=r"cannot be read \(Permission denied\)"):
+        recognise(Source(tmp_path), {"made": form})

@@ -117,6 +117,16 @@ def test_one_process_fills_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
     assert Cache(tmp_path).remove("k") and not list(Cache(tmp_path).entries())
 
 
+def test_an_entry_that_cannot_be_deleted_is_one_sentence(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    fill(tmp_path)
+    monkeypatch.setattr("shutil.rmtree", denied)
+    with pytest.raises(RequestError, match=r"encoded/k cannot be deleted \(Permission denied\)"):
+        Cache(tmp_path).remove("k")
+
+
 def test_entries_are_listed_with_their_sizes(tmp_path):
     fill(tmp_path)
     with Cache(tmp_path).filling("open", "shards-x") as filling:

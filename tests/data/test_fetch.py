@@ -178,6 +178,14 @@ def test_what_cannot_be_mended_is_one_sentence_and_leaves_no_file(server, tmp_pa
     assert "x.csd" not in names(tmp_path) and "x.csd.sha256" not in names(tmp_path)
 
 
+def test_a_truncated_file_that_lies_there_is_not_called_whole(server, tmp_path):
+    (tmp_path / "x.csd").write_bytes(FILE[:-1])
+    with pytest.raises(DataError, match=r"x\.csd is not whole .*delete it"):
+        get(server, tmp_path)
+    (tmp_path / "x.csd").write_bytes(FILE)
+    assert get(server, tmp_path) is False
+
+
 def test_a_server_out_of_reach(tmp_path):
     with pytest.raises(RunError, match="out of reach: Connection refused"):
         fetch("http://127.0.0.1:9/x.csd", tmp_path, lambda *_: None, QUICK)
@@ -229,3 +237,6 @@ def test_the_command_shows_terms_and_wants_them_accepted(server, merbench, tmp_p
     assert (tmp_path / "here/CMU_MOSI_Opinion_Labels.csd").read_bytes() == FILE and not done.stdout
     assert "there already" in merbench(*words, "--yes", check=True).stderr
     assert "did you mean" in merbench("data", "fetch", "mosi", "--only", "CMU_MOSI_COVARAP.csd").stderr
+    for wrong in ("ftp://x.org", "http://[::1", "http://", "http://x.org:many"):
+        done = merbench("data", "fetch", "mosi", "--yes", "--mirror", wrong)
+        assert done.returncode == 2 and "is no address" in done.stderr

@@ -151,6 +151,14 @@ def test_the_transcript_is_of_words_and_never_of_phonemes(sdk, tmp_path):
         put(tmp_path, sdk.path, "two")
 
 
+def test_a_video_without_a_word_has_an_empty_transcript(sdk, tmp_path):
+    sdk.words["b"] = (np.zeros((0, 1), "S4"), np.zeros((0, 2)))
+    sdk.save()
+    put(tmp_path, sdk.path)
+    corpus = read_folder(tmp_path / "mine")
+    assert corpus.texts[corpus.videos == "b"].tolist() == [""] * 3
+
+
 def test_emotions_in_the_order_that_the_metadata_says(sdk, tmp_path):
     names = '["sentiment", "fear", "disgust", "surprise", "anger", "sad", "happy"]'
     labels = {v: (sdk.labels[v], sdk.segments[v]) for v in VIDEOS}

@@ -102,6 +102,11 @@ def test_steps_stay_aligned_where_one_modality_is_zero(put, tmp_path):
     assert [len(rows_of(corpus, f"{m}.aligned")["trainvid_4"]) for m in ("text", "audio", "video")] == [2, 0, 2]
 
 
+def test_the_tokens_of_text_alone_are_no_stream(put, tmp_path):
+    mmsa(tmp_path / "x.pkl", change=lambda found: {m: {k: v for k, v in s.items() if k != "text"} for m, s in found.items()})
+    assert put("mosi", tmp_path / "x.pkl")["streams"] == ["text.transcript", "audio.aligned", "video.aligned"]
+
+
 def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
     mmsa(tmp_path / "a.pkl")
     mmsa(tmp_path / "u.pkl", aligned=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -55,7 +56,7 @@ def command(session: Session, name: str, yes: bool, to: Path | None, only: tuple
     from merbench.cli.data.progress import Steps
     from merbench.data.fetch import fetch
 
-    if not mirror.startswith(("http://", "https://")):
+    if not _is_address(mirror):
         raise RequestError(f"--mirror {mirror!r} is no address; give http://... or https://...")
     files = _chosen(name, only)
     say(TERMS.format(dataset=f"CMU-{name.upper()}", server=mirror))
@@ -66,6 +67,14 @@ def command(session: Session, name: str, yes: bool, to: Path | None, only: tuple
             if not fetch(f"{mirror.rstrip('/')}/{path}", folder, steps):
                 say(f"{Path(path).name} is there already, and whole")
     say(f"in {folder}; merbench data add {name} {folder} makes a data set of them, with a file of splits beside them")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an open bracket, or a port that is no number
+        return False
 
 
 def _chosen(name: str, only: tuple[str, ...]) -> list[str]:

@@ -77,7 +77,7 @@ class Sequence:
             except Exception as error:
                 raise self._damaged(error) from None
             if self.width is None:
-                features = np.array([_word(word) for word in features.reshape(len(features), -1)[:, 0]], dtype=object)
+                features = np.array([_word(word) for word in (features[:, 0] if features.ndim > 1 else features)], dtype=object)
             self._last = video, features, intervals
         return self._last[1], self._last[2]
 

@@ -94,7 +94,7 @@ class _Split:
             f: numbers(held[f"{f}_lengths"], n, f"{what}: {f}_lengths")[:, 0].astype(np.int64) for f in FIELDS if f"{f}_lengths" in held
         }
         bert = held.get("text_bert")
-        if isinstance(bert, Array) and bert.ndim == 3 and bert.shape[:2] == (n, 3) and bert.shape[2] == self.blocks["text"].shape[1]:
+        if "text" in self.blocks and isinstance(bert, Array) and bert.shape == (n, 3, self.blocks["text"].shape[1]):
             self.given.setdefault("text", (bert.read()[:, 1] != 0).sum(axis=1))
         self.aligned = not {"audio", "vision"} & self.given.keys() and len({b.shape[1] for b in self.blocks.values()}) == 1
 
