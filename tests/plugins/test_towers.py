@@ -342,7 +342,10 @@ def test_hf_text_tunes_or_not(text_folder):
 def test_hf_weights_random_or_given(text_folder):
     folder = text_folder()
     config = HfText.Config(model=str(folder))
-    files = [folder / "config.json", folder / "model.safetensors"]
+    (folder / "preprocessor_config.json").write_text("{}")
+    files = [folder / name for name in ("config.json", "model.safetensors", "preprocessor_config.json")]
+    files += sorted(p for p in folder.iterdir() if p.name.startswith(("tokenizer", "vocab", "special_tokens_map")))
+    assert len(files) > 3
     want = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files)).hexdigest()
     assert HfText.pretrained(config) == {"transformers:bert": want} and HfText.sources(config) == {"transformers:bert": "bert (local)"}
     untrained = config.model_copy(update={"pretrained": "random"})

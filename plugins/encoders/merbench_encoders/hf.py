@@ -12,6 +12,10 @@ from merbench.api import RequestError
 from merbench_encoders.hub import WEIGHTS, hub_folder, origin
 from merbench_encoders.tower import TowerConfig, digest
 
+_READERS = (
+    "preprocessor_config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model",
+)  # fmt: skip
+"""What turns texts and waves into the model's input."""
 _LATER = ("pooler", "masked_spec_embed", "position_ids")  # tensors that checkpoints may lack: nothing here reads them
 
 
@@ -37,11 +41,12 @@ def find(config: HfConfig, instead: str) -> Path:
 
 
 def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
-    """Name -> SHA-256 of configuration and weights; nothing for an untrained model."""
+    """Name -> SHA-256 of configuration, weights and what reads its input; nothing for an untrained model."""
     if config.pretrained == "random":
         return {}
     folder = find(config, instead)
-    files = [folder / "config.json", *sorted({p for pattern in WEIGHTS for p in folder.glob(pattern)})]
+    weights, readers = (sorted({p for pattern in some for p in folder.glob(pattern) if p.is_file()}) for some in (WEIGHTS, _READERS))
+    files = [folder / "config.json", *weights, *readers]
     return {f"transformers:{Path(config.model).name}": digest(files)}
 
 
