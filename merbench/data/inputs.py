@@ -46,7 +46,8 @@ def read_inputs(paths: Sequence[Path], sentences: Sequence[str]) -> Inputs:
         return _folder(paths[0]) if paths[0].is_dir() else _csv(paths[0])
     names = strings([str(path) for path in paths])
     clips = {f"{m}.clip": Stream.of_rows(f"{m}.clip", m, "clip", names) for m in ("audio", "video")}
-    return Inputs([path.name for path in paths], [""] * len(paths), clips)
+    ids = [path.name for path in paths]
+    return Inputs(ids if len(set(ids)) == len(ids) else [str(path) for path in paths], [""] * len(paths), clips)
 
 
 def _texts(ids: list[str], texts: Sequence[str]) -> Inputs:

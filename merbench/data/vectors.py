@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def _read_text(path: Path) -> tuple[list[str], np.ndarray, str]:
         with path.open("rb") as file:
             for line, text in enumerate(file, start=1):
                 digest.update(text)
+                text = text.removeprefix(BOM_UTF8) if line == 1 else text
                 fields = text.split(None, 2) if line == 1 else ()
                 if len(fields) == 2 and all(f.isdigit() for f in fields):
                     promised, width = int(fields[0]), int(fields[1])

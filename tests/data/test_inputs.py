@@ -41,6 +41,14 @@ def test_clips_come_as_paths(tmp_path):
     assert found.ids == ["a.mp4", "b.wav"] and {s.kind for s in found.streams.values()} == {"clip"}
 
 
+def test_clips_of_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / name / "1.mp4" for name in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+    assert read_inputs(paths, []).ids == [str(path) for path in paths]
+
+
 @pytest.mark.parametrize(
     ("paths", "sentences", "told"),
     [

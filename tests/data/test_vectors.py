@@ -24,7 +24,8 @@ def home(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", [TEXT, "4 3\n" + TEXT, TEXT.replace("\n", " \r\n"), TEXT.replace(" ", "\t").replace("at\t", "at "), "\n" + TEXT]
+    "text",
+    [TEXT, "4 3\n" + TEXT, TEXT.replace("\n", " \r\n"), TEXT.replace(" ", "\t").replace("at\t", "at "), "\n" + TEXT, "\ufeff" + TEXT],
 )
 def test_text_form(tmp_path, text):
     file = tmp_path / "glove.3d.txt"
