@@ -16,7 +16,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ class Cache:
                 entry = Entry.model_validate_json((folder / ENTRY).read_bytes())
             except (OSError, ValidationError):
                 entry = None
-            yield folder.name, entry, sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+            yield folder.name, entry, _size(folder)
 
     def remove(self, key: str) -> bool:
         """Whether it was removed: an entry that is being filled is left alone. RequestError where it cannot be."""
@@ -222,6 +222,16 @@ class Filling:
 
     def _path(self, number: int) -> Path:
         return self.shards / f"{number:05d}.safetensors"
+
+
+def _size(folder: Path) -> int:
+    """Bytes on disk; what another process takes away meanwhile is passed over."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(place) / name).stat().st_size
+    return total
 
 
 def _locked(handle: int) -> bool:

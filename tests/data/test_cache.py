@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import os
+import shutil
 import time
 
 import numpy as np
@@ -133,6 +135,21 @@ def test_entries_are_listed_with_their_sizes(tmp_path):
         filling.put(0, *shard(0), {})
     (k, entry, size), (name, unfinished, more) = Cache(tmp_path).entries()
     assert (k, entry.stream, name, unfinished) == ("k", "s", "open", None) and size > entry.bytes and more > 0
+
+
+def test_what_is_taken_away_while_entries_are_listed_is_passed_over(tmp_path, monkeypatch):
+    with Cache(tmp_path).filling("open", "shards-x") as filling:
+        filling.put(0, *shard(0), {})
+    scan = os.scandir
+
+    def late(path):
+        if str(path).endswith("shards-x"):
+            shutil.rmtree(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+    ((_, _, size),) = Cache(tmp_path).entries()
+    assert not filling.shards.exists() and size == 0
 
 
 def test_the_key_is_the_content(tmp_path):
