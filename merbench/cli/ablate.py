@@ -55,8 +55,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
         )
     names = declared if "all" in asked or not (asked or all_subsets) else asked
     bench = Bench(session, options)
-    full = bench.plan(options.request)
-    requests = variants(recipe, names, tuple(full.streams), options.request, all_subsets)
+    full = bench.plan(bench.options.request)
+    requests = variants(recipe, names, tuple(full.streams), bench.options.request, all_subsets)
     if not requests:
         raise RequestError(
             f"{options.model} reads {' + '.join(full.streams) or 'nothing'} here, which has no smaller subset; offer more streams"

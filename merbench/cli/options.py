@@ -14,7 +14,7 @@ from merbench.api.errors import RequestError
 from merbench.api.types import MODALITIES
 
 if TYPE_CHECKING:
-    from merbench.engine.resolve import Request, Start
+    from merbench.engine.resolve import Request
     from merbench.studies.machine import Determinism
 
 PARTS = ("fusion", "head", "label-encoder", "objective")
@@ -40,6 +40,7 @@ class RunOptions:
     dataset: str | None
     request: Request
     seeds: tuple[int, ...]
+    init_from: str | None
     device: str
     threads: int | None
     jobs: int
@@ -110,7 +111,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."
         ),
         click.option("--weights/--no-weights", default=True, help="Keep the trained weights in the store.  [default: keep]"),
-        click.option("--allow-leak", is_flag=True, help="Accept, and mark for ever, a stream fitted on labels of evaluated rows."),
+        click.option("--allow-leak", is_flag=True, help="Accept, and mark for ever, streams or initial weights fitted on evaluated rows."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
     ]
     return _with(function, options)
@@ -169,23 +170,12 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         ablations=ablations,
         thresholds=given["thresholds"],
         allow_leak=given["allow_leak"],
-        start=_start(given["init_from"], given["store"], seeds) if given.get("init_from") else None,
     )
     same = {
         k: given[k]
         for k in ("model", "dataset", "device", "threads", "jobs", "determinism", "data", "vectors", "store", "force", "weights", "as_json")
     }
-    return RunOptions(request=request, seeds=seeds, **same)
-
-
-def _start(run: str, store: Path, seeds: tuple[int, ...]) -> Start:
-    from merbench.results.spec import series
-    from merbench.results.store import Store
-    from merbench.studies.start import start_from
-
-    kept = Store(store)
-    of_series = next((r for r in kept.records() if r.status == "done" and series(r.spec, r.contents) == run), None)
-    return start_from(kept, of_series or kept.find(run), seeds)
+    return RunOptions(request=request, seeds=seeds, init_from=given.get("init_from"), **same)
 
 
 def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:

@@ -59,7 +59,7 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
             )
         records = [record]
     else:
-        plan = bench.plan(options.request)
+        plan = bench.plan(bench.options.request)
         records = bench.run(plan, options.seeds)
     found = apply(plan, trained(plan, bench.corpus, records, bench.store, bench.machine), inputs, bench.machine.device)
     for m in found.missing:

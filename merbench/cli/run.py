@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.api.errors import RequestError
+from merbench.api.errors import MerbenchError, RequestError
 from merbench.cli.options import AblationCommand, RunOptions, gather, run_options
 from merbench.cli.session import Session, say, show, show_json
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
     from merbench.api.lexicon import Lexicon
     from merbench.engine.resolve import Plan, Request
+    from merbench.engine.start import Start
     from merbench.report.board import Optimum
     from merbench.results.record import Record
     from merbench.results.store import Store
@@ -39,7 +41,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     session: Session = ctx.obj
     options = gather((*ablations(session, given["model"], ctx.meta["ablations"]), *named), **given)
     bench = Bench(session, options)
-    plan = bench.plan(options.request)
+    plan = bench.plan(bench.options.request)
     records = bench.run(plan, options.seeds)
     bench.report(plan, records)
     raise SystemExit(1 if any(r.status == "failed" for r in records) else 0)
@@ -64,19 +66,20 @@ class Bench:
     store: Store
     machine: Machine
     told: set[str]
-    """Models of which it was said that one seed is enough."""
+    """What need not be said again: notes, and models for which one seed is enough."""
 
     def __init__(self, session: Session, options: RunOptions) -> None:
         from merbench.results.store import Store
 
-        self.session, self.options = session, options
-        self.told = set()
+        self.session, self.told = session, set()
         for model in options.models:
             session.catalog.recipe(model)
         self.store = Store(options.store)
         self.store.require_writable()
         self.corpus = session.dataset(options.dataset, options.data)
         self.lexicon = None if self.corpus.lexicon else session.lexicon(options.vectors, options.data)
+        start = self._start(options, options.init_from) if options.init_from else None
+        self.options = replace(options, request=replace(options.request, start=start))
         # Imports torch, which takes seconds: what is wrong with the request itself is told before.
         from merbench.studies.run import Machine
 
@@ -85,7 +88,26 @@ class Bench:
     def plan(self, request: Request) -> Plan:
         from merbench.engine.resolve import resolve
 
-        return resolve(request, self.session.catalog, self.corpus, self.lexicon)
+        plan = resolve(request, self.session.catalog, self.corpus, self.lexicon)
+        for note in plan.notes:
+            if note not in self.told:
+                say(f"note: {note}")
+            self.told.add(note)
+        return plan
+
+    def _start(self, options: RunOptions, run: str) -> Start:
+        from merbench.engine.datasets import open_dataset
+        from merbench.studies.start import of_series, seen_by, start_from
+
+        def find(name: str) -> Corpus | None:
+            if name == self.corpus.name:
+                return self.corpus
+            with suppress(MerbenchError):
+                return open_dataset(self.session.catalog, name, self.session.homes(options.data))
+            return None
+
+        record = of_series(self.store, run) or self.store.find(run)
+        return start_from(self.store, record, options.seeds, seen_by(self.store, record, find))
 
     def run(
         self,
@@ -118,8 +140,6 @@ class Bench:
 
     def contenders(self, variants: Sequence[str] = ()) -> dict[str, Plan]:
         """Name -> plan of every model of ``--model A,B`` and of its ``variants`` (``all``: what it declares and the data allow)."""
-        from dataclasses import replace
-
         from merbench.host.catalog import unknown
 
         catalog, found, left = self.session.catalog, {}, set(variants) - {"all"}
@@ -140,8 +160,6 @@ class Bench:
 
     def floors(self, plan: Plan) -> dict[str, list[Record]]:
         """Name -> records of the floors in the same track (those that can read what it offers), run where the store lacks them."""
-        from dataclasses import replace
-
         from merbench.engine.resolve import Request
 
         found = {}

@@ -57,7 +57,7 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
     from merbench.engine.resolve import resolve
     from merbench.studies.transfer import finetuned, lines, pair, together
 
-    pairs = [pair(options.request, corpora[a], corpora[b], session.catalog, bench.lexicon) for a, b in wanted]
+    pairs = [pair(bench.options.request, corpora[a], corpora[b], session.catalog, bench.lexicon) for a, b in wanted]
     notes = [note for one in pairs for note in one.notes]
     for note in notes:
         say(f"note: {note}")
@@ -73,11 +73,11 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
         return resolve(request, session.catalog, corpus, bench.lexicon)
 
     def go_on(one: Pair, before: list[Record]) -> list[Record]:
-        request = replace(options.request, settings={**options.request.settings, **settings})
+        request = replace(bench.options.request, settings={**bench.options.request.settings, **settings})
         return finetuned(one, before, request, lambda r: plan(r, one.target), run, bench.store)
 
     def join(one: Pair) -> list[Record]:
-        return together(one, options.request, plan, run)
+        return together(one, bench.options.request, plan, run)
 
     further: dict[str, Further] = {}
     if finetune or settings:

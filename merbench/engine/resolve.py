@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from merbench.api import (
 from merbench.data.streams import as_words, leak_sentence, leaking_rows, revision
 from merbench.engine.settings import SINGLE, Settings
 from merbench.engine.splits import modalities_of
+from merbench.engine.start import INITIAL, Start, check_seen
 from merbench.host.catalog import Catalog, unknown
 from merbench.results.metrics import choose_thresholds
 from merbench.results.record import Track
@@ -42,14 +42,6 @@ _KINDS = {
     "encoder": "encoder",
     "objective": "objective",
 }
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where the weights come from that runs begin with. ``series``: of the runs; ``weights``: (seed, fold) -> a safetensors file."""
-
-    series: str
-    weights: Mapping[tuple[int, int | None], Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +103,8 @@ class Plan:
     streams: Mapping[Modality, Stream]
     lexicon: Lexicon | None
     start: Start | None = None
+    notes: tuple[str, ...] = ()
+    """What records must tell of all these runs."""
 
     @property
     def modules(self) -> list[str]:
@@ -150,6 +144,9 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
     leaks = _leaks(corpus, protocol_name, protocol, streams, request.allow_leak)
+    seen = request.start.seen if request.start else ()
+    begun, notes = check_seen(seen, corpus, protocol_name, protocol, request.allow_leak)
+    leaks += [INITIAL] if begun else []
 
     lexicon = corpus.lexicon or lexicon
     pretrained = {f"vectors:{f.name}": f.sha256 for f in lexicon.files} if lexicon else {}
@@ -178,11 +175,11 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         task=task_name,
         protocol=protocol_name,
         streams=[s.name for s in offered.values()],
-        pretrained={**pretrained, **weights, **({"initial weights": request.start.series} if request.start else {})},
+        pretrained={**pretrained, **weights, **({INITIAL: request.start.series} if request.start else {})},
         leaks=leaks,
     )
     contents = {"data": data, **(pretrained if uses_vectors else {}), **weights}
-    return Plan(recipe, spec, track, contents, parts, recipe.stages, train, task, protocol, streams, lexicon, request.start)
+    return Plan(recipe, spec, track, contents, parts, recipe.stages, train, task, protocol, streams, lexicon, request.start, tuple(notes))
 
 
 def _pick(what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus) -> tuple[str, Any]:

@@ -14,9 +14,10 @@ from torch import nn
 from merbench.api import Corpus, Lexicon, RequestError
 from merbench.engine.build import Problem, build
 from merbench.engine.evaluate import weights_digest
-from merbench.engine.resolve import Plan, Request, Start, resolve
+from merbench.engine.resolve import Plan, Request, resolve
 from merbench.engine.settings import SINGLE
 from merbench.engine.splits import Fold
+from merbench.engine.start import Start
 from merbench.host.catalog import Catalog
 from merbench.results.spec import RunSpec
 
@@ -51,7 +52,8 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         plan = resolve(request, catalog, corpus, lexicon)
     except RequestError as error:
         raise RequestError(f"the stored run of {name} cannot be made again with what is here: {error}") from error
-    plan = dataclasses.replace(plan, spec=plan.spec.model_copy(update={"init_from": spec.init_from}))
+    if spec.init_from:  # whose own leaks are not looked for again
+        plan = dataclasses.replace(plan, spec=plan.spec.model_copy(update={"allow_leak": spec.allow_leak}))
     if plan.spec != spec:
         changed = [field for field in RunSpec.model_fields if getattr(plan.spec, field) != getattr(spec, field)]
         raise RequestError(f"the stored run of {name} cannot be made again: its {', '.join(changed)} are others today; run the model anew")

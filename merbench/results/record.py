@@ -15,7 +15,7 @@ class Track(Config):
     """What a run was allowed to see. Two runs are ranked against each other only inside one track.
 
     ``streams``: those offered (a model may use fewer). ``pretrained``: name -> content hash of what any encoder may start from.
-    ``leaks``: streams that were fitted on labels of evaluated rows and accepted with ``--allow-leak``.
+    ``leaks``: what was accepted with ``--allow-leak``: streams that were fitted on labels of evaluated rows, initial weights that saw such.
     """
 
     dataset: str

@@ -116,7 +116,8 @@ class Work:
             problem = self._built(fold, seed, watch)
             fitted = learn(self.plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint)
             seconds = time.perf_counter() - clock + checkpoint.spent
-            record = self._scored(problem, fitted, fold, seconds, {**common, **_trained(fold), "notes": [*notes, *_notes(problem, fitted)]})
+            told = {**_trained(fold), "notes": [*notes, *self._notes(problem, fitted)]}
+            record = self._scored(problem, fitted, fold, seconds, {**common, **told})
         except RequestError:
             raise
         except FAILURES as error:
@@ -185,7 +186,7 @@ class Work:
             return self.failed(seed, split, fitted)
         fold = self.fold(split)
         try:
-            notes = {"notes": [note, *_notes(problem, fitted)]}
+            notes = {"notes": [note, *self._notes(problem, fitted)]}
             return self._scored(problem, fitted, fold, share, {**self._common(seed, fold), **told, **notes})
         except RequestError:
             raise
@@ -234,6 +235,15 @@ class Work:
         self.store.put(record, self._predictions(fold, predictions), kept)
         return record
 
+    def _notes(self, problem: Problem, fitted: Fitted) -> list[str]:
+        notes = [*self.plan.notes, *([problem.start] if problem.start else [])]
+        if fitted.rows_at_once is not None:
+            notes.append(
+                f"memory did not suffice for a whole batch: {fitted.rows_at_once} rows at a time, gradients added up to the same effective "
+                "batch (losses and norms that compare rows of a batch see fewer of them)"
+            )
+        return notes
+
     def _checkpoint(self, common: dict[str, Any]) -> Checkpoint:
         where = {key: common["provenance"][key] for key in ("device", "threads", "determinism")}
         return Checkpoint(self.store, common["run_id"], {"source": self.digest, "torch": torch.__version__, **where})
@@ -267,16 +277,6 @@ class Work:
 def _trained(fold: Fold) -> dict[str, Any]:
     """What a record says of the splits that were read until training ended."""
     return {"reads": [*dict.fromkeys(fold.opened), "trained"]}
-
-
-def _notes(problem: Problem, fitted: Fitted) -> list[str]:
-    notes = [problem.start] if problem.start else []
-    if fitted.rows_at_once is not None:
-        notes.append(
-            f"memory did not suffice for a whole batch: {fitted.rows_at_once} rows at a time, gradients added up to the same effective "
-            "batch (losses and norms that compare rows of a batch see fewer of them)"
-        )
-    return notes
 
 
 def score_valid(plan: Plan, problem: Problem) -> tuple[dict[str, float | None], np.ndarray | None]:

@@ -1,0 +1,83 @@
+"""Weights that runs start from, and which rows these have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from merbench.api import Corpus, Protocol, RequestError
+from merbench.data.overlap import shared
+
+INITIAL = "initial weights"
+"""Their name among a track's ``pretrained``, and among its ``leaks`` where they have seen evaluated rows."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What weights were trained and chosen on: ``protocol`` of a data set.
+
+    ``corpus``: that data set, where it is here with the rows that it had then. ``leaks``: whether a leak was accepted.
+    """
+
+    dataset: str
+    protocol: str = ""
+    corpus: Corpus | None = None
+    leaks: bool = False
+
+    def of(self, corpus: Corpus) -> bool:
+        """Whether it is that data set, or one that was joined from it."""
+        return corpus.name in self.dataset.split("+")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the weights come from that runs begin with. ``series``: of the runs; ``weights``: (seed, fold) -> a safetensors file.
+
+    ``seen``: what is to be checked of them; nothing where the caller has seen to it.
+    """
+
+    series: str
+    weights: Mapping[tuple[int, int | None], Path] = field(default_factory=dict)
+    seen: Sequence[Seen] = ()
+
+
+def check_seen(seen: Sequence[Seen], corpus: Corpus, name: str, protocol: Protocol, allowed: bool) -> tuple[bool, list[str]]:
+    """``(leaks, notes)``: whether weights have seen rows that protocol ``name`` evaluates, and what could not be checked.
+
+    RequestError for a leak that is not ``allowed``.
+    """
+    notes: list[str] = []
+    leaks: list[str] = []
+    for one in seen:
+        whole = f"protocol {one.protocol} of {one.dataset}" if one.protocol else one.dataset
+        if one.of(corpus) and (one.leaks or one.corpus is None):
+            leaks.append(f"were trained on {whole}, {'with a leak' if one.leaks else 'whose rows were others than they are here'}")
+        elif one.corpus is None:
+            notes.append(f"the initial weights were trained on {whole}, which is not here as it was: shared utterances were not checked")
+        elif rows := _evaluated(one, one.corpus, corpus, name, protocol):
+            what = f"the valid and test rows of protocol {name} of {corpus.name}"
+            leaks.append(f"were trained or chosen on {rows} of {what} (through {whole})")
+    if leaks and not allowed:
+        raise RequestError(
+            f"the weights of --init-from {leaks[0]}; start from runs of the same protocol or other data, or accept it with --allow-leak, "
+            "which marks the runs for ever"
+        )
+    return bool(leaks), notes
+
+
+def _evaluated(one: Seen, before: Corpus, corpus: Corpus, name: str, protocol: Protocol) -> int:
+    """How many rows the weights have seen that are evaluated, fold by fold."""
+    same = before.name == corpus.name
+    if same and one.protocol == name:
+        return 0
+    begun = {split.fold: split for split in before.protocols[one.protocol].splits}
+    rows: set[int] = set()
+    for split in protocol.splits:
+        if start := begun.get(split.fold) or begun.get(None):
+            mine, theirs = np.concatenate((start.train, start.valid)), np.concatenate((split.valid, split.test))
+            found = [np.intersect1d(mine, theirs)] if same else shared(corpus, theirs, before, mine)
+            rows.update(*(some.tolist() for some in found))
+    return len(rows)
