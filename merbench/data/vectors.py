@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,8 @@ def offered_vectors(homes: Sequence[Path]) -> list[Path]:
 def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexicon | None:
     """The named files side by side: names of offered files (with or without suffix), or paths. None named: all that are offered.
 
-    Returns None where nothing is named and nothing is offered. Raises RequestError for a name that is neither.
+    They stand in the order of their names, since a run is known by these: so two files may not share one. Returns None where nothing is
+    named and nothing is offered. Raises RequestError for a name that is neither.
     """
     offered = offered_vectors(homes)
     by_name = {p.stem: p for p in offered} | {p.name: p for p in offered}
@@ -110,5 +112,11 @@ def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexico
                 f"word vectors {name!r} are neither a file nor offered in {where}; {instead(name, {p.stem for p in offered})}"
             )
         paths.append(by_name.get(name) or Path(name))
-    files = tuple(read_vectors(path) for path in dict.fromkeys(paths or offered))
-    return Lexicon(files) if files else None
+    chosen = sorted(set(paths or offered), key=lambda path: (path.name, path))
+    for first, second in pairwise(sorted(chosen, key=lambda path: path.stem)):
+        if first.stem == second.stem:
+            raise RequestError(
+                f"the word vectors {first} and {second} are both called {first.stem!r}, and runs tell them apart by that name; rename one, "
+                "or name one alone with --vectors FILE"
+            )
+    return Lexicon(tuple(map(read_vectors, chosen))) if chosen else None

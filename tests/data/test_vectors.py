@@ -109,11 +109,17 @@ def test_lexicon_side_by_side(home, tmp_path):
     assert open_lexicon((), [tmp_path]) is None
 
 
-def test_lexicon_by_name_or_path_in_the_order_asked(home, tmp_path):
+def test_lexicon_by_name_or_path_in_the_order_of_names(home, tmp_path):
     own = tmp_path / "own.txt"
     own.write_text("x 1\n")
     lexicon = open_lexicon(("b", str(own), "a.6B.npz", "b.txt"), [home])
-    assert [f.name for f in lexicon.files] == ["b", "own", "a.6B"]
+    assert [f.name for f in lexicon.files] == ["a.6B", "b", "own"]
+
+
+def test_two_files_of_one_name_are_refused(home, tmp_path):
+    (tmp_path / "b.vec").write_text("x 1\n")
+    with pytest.raises(RequestError, match=r"are both called 'b'.*; rename one"):
+        open_lexicon(("b", "a.6B", str(tmp_path / "b.vec")), [home])
 
 
 def test_unknown_name(home):
