@@ -65,7 +65,9 @@ def make_schedule(optimiser: torch.optim.Optimizer, config: TrainConfig, updates
     return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
 
 
-def lower_rates(optimiser: torch.optim.Optimizer) -> None:
+def lower_rates(optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR | None) -> None:
     """A tenth of every rate: what schedule ``plateau`` does after each half patience without a better validation score."""
     for group in optimiser.param_groups:
         group["lr"] *= 0.1
+    if schedule:  # which sets them anew at every step
+        schedule.base_lrs = [0.1 * rate for rate in schedule.base_lrs]

@@ -226,7 +226,7 @@ class _Loop:
         else:
             self.waited += 1
             if self.config.schedule == "plateau" and self.waited % max(1, self.config.patience // 2) == 0:
-                lower_rates(self.optimiser)  # type: ignore[arg-type]
+                lower_rates(self.optimiser, self.schedule)  # type: ignore[arg-type]
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""

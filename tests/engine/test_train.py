@@ -14,7 +14,7 @@ from torch import nn
 
 from merbench.api import Output, RequestError, RunError, Stage, Steps, TrainConfig
 from merbench.engine.evaluate import predict, weights_digest
-from merbench.engine.optimise import make_optimiser, make_schedule, without_compiler
+from merbench.engine.optimise import lower_rates, make_optimiser, make_schedule, without_compiler
 from merbench.engine.splits import SplitData
 from merbench.engine.train import fit
 from merbench.results.seeds import derive
@@ -264,3 +264,21 @@ def test_schedules_begin_with_the_warm_up_and_end_where_they_should(kind, last):
     assert rates[0] == pytest.approx(1 / 11)
     assert max(rates) == pytest.approx(1.0)
     assert optimiser.param_groups[0]["lr"] == pytest.approx(last, abs=1e-9)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.1])
+def test_a_plateau_lowers_the_rate_for_good_also_after_a_warmup(warmup):
+    config = TrainConfig(schedule="plateau", warmup=warmup, lr=1e-2)
+    optimiser = make_optimiser(Linear(), {}, config, ())
+    schedule = make_schedule(optimiser, config, updates=100)
+
+    def step():
+        optimiser.step()
+        if schedule:
+            schedule.step()
+
+    for _ in range(20):
+        step()
+    lower_rates(optimiser, schedule)
+    step()
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([1e-3] * len(optimiser.param_groups))
