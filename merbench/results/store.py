@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 from pydantic import ValidationError
@@ -45,8 +46,9 @@ class Store:
     def require_writable(self) -> None:
         """RequestError when nothing can be written here: told before training, not after."""
         try:
-            write_atomic(self.root / ".writable", b"")
-            (self.root / ".writable").unlink()
+            self.root.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.root):
+                pass
         except OSError as error:
             raise RequestError(
                 f"the store {self.root} cannot be written ({error.strerror}); choose another with --store DIR or MERBENCH_STORE"
@@ -93,11 +95,13 @@ class Store:
     def put(self, record: Record, predictions: Predictions | None = None, weights: bytes | None = None) -> None:
         """Weights and predictions first, then the record. RequestError on a full disk or read-only folder; nothing half-written stays.
 
-        ``weights``: a whole safetensors file.
+        ``weights``: a whole safetensors file; those of an earlier run of that id go in any case.
         """
         try:
             if weights is not None:
                 write_atomic(self._weights(record.run_id), weights)
+            elif record.status == "done":
+                self._weights(record.run_id).unlink(missing_ok=True)
             if predictions is not None:
                 tensors = {"target": predictions.target, "prediction": predictions.prediction}
                 rows = {"ids": json.dumps(list(predictions.ids)), "videos": json.dumps(list(predictions.videos))}
@@ -121,14 +125,24 @@ class Store:
         return found
 
     def weights(self, run_id: str) -> Path:
-        """The file of a run's trained weights. RequestError where the store keeps none."""
+        """The file of a run's trained weights. RequestError where the store keeps none, or those of another training."""
         path = self._weights(run_id)
         if not path.is_file():
             raise RequestError(f"the store has no weights of run {run_id} ({path} is not there); run it again with --force")
+        if not self.has_weights(run_id):
+            raise RequestError(f"the weights {path} are not those that the record of the run tells of; run it again with --force")
         return path
 
     def has_weights(self, run_id: str) -> bool:
-        return self._weights(run_id).is_file()
+        """Whether there is a file of weights which, as far as it can be read, are those of the record."""
+        path, record = self._weights(run_id), self.get(run_id)
+        if record is None or not path.is_file():
+            return False
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return (file.metadata() or {}).get("sha256") == record.weights_sha256
+        except SafetensorError:
+            return True  # whoever loads it tells what is wrong
 
     def _weights(self, run_id: str) -> Path:
         return self.root / "weights" / f"{run_id}.safetensors"

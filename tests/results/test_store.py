@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from merbench.api import RequestError, TrainConfig
 from merbench.results.files import write_atomic
@@ -113,6 +115,25 @@ def test_a_store_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "store").write_text("")
     with pytest.raises(RequestError, match="--store"):
         Store(tmp_path / "store").require_writable()
+
+
+def test_many_may_ask_at_once_whether_a_store_can_be_written(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: Store(tmp_path / "new").require_writable(), range(200)))
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_weights_are_never_those_of_an_earlier_training(tmp_path):
+    store, name = Store(tmp_path), record().run_id
+    old = save({"w": np.zeros(1)}, metadata={"sha256": "old"})
+    store.put(record(weights_sha256="old"), predictions(), old)
+    assert store.has_weights(name) and store.weights(name).read_bytes() == old
+    store.put(record(weights_sha256="new"), predictions())
+    assert not store.has_weights(name)
+    store.put(record(weights_sha256="new"), predictions(), old)
+    assert not store.has_weights(name)
+    with pytest.raises(RequestError, match=r"not those that the record of the run tells of; run it again with --force"):
+        store.weights(name)
 
 
 def test_run_id_depends_on_everything_that_decides_the_numbers_and_on_nothing_else():
