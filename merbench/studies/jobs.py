@@ -25,8 +25,21 @@ def side_by_side(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch
         work.encode(lambda event, info: None)
     for _, split in runs:
         work.fold(split)  # made before the processes part, so that they share it
-    for (seed, split), error in _apart(work, lambda run, tell: work.run(*run, tell), runs, jobs, watch):
-        record = work.store.get(work.name(seed, split))
+    failed: dict[str, Record] = {}
+
+    def make(run: tuple[int, Split], tell: Watch) -> None:
+        if (made := work.run(*run, tell)).status == "failed":
+            tell("failed", {"record": made})  # which the store does not keep where it has a finished one
+
+    def told(event: str, info: dict[str, Any]) -> None:
+        if event == "failed":
+            failed[info["record"].run_id] = info["record"]
+        else:
+            watch(event, info)
+
+    for (seed, split), error in _apart(work, make, runs, jobs, told):
+        name = work.name(seed, split)
+        record = failed.get(name) or work.store.get(name)
         if record and (error is None or (record.status == "done" and not work.force)):
             yield record
         else:

@@ -199,13 +199,16 @@ class Work:
             watch("start", {"how": problem.start})
         return problem
 
-    def failed(self, seed: int, split: Split, error: Exception | str) -> Record:
-        """Leaves the record of a run that failed."""
+    def failed(self, seed: int, split: Split, error: Exception | str, name: str = "") -> Record:
+        """The record of a run that failed, left in the store where it takes the place of no finished one. ``name``: another run id."""
         message = str(error) if isinstance(error, MerbenchError | str) else f"{type(error).__name__}: {error}"
         if self.machine.determinism == "strict" and "does not have a deterministic implementation" in message:
             message = f"{str(error).split()[0]} has no deterministic kernel on {self.machine.device}; --determinism prefer does without one"
-        record = Record(status="failed", error=message, **self._common(seed, self.fold(split)))
-        self.store.put(record)
+        common = self._common(seed, self.fold(split))
+        record = Record(status="failed", error=message, **{**common, "run_id": name or common["run_id"]})
+        held = self.store.get(record.run_id)
+        if held is None or held.status == "failed":
+            self.store.put(record)
         return record
 
     def _scored(self, problem: Problem, fitted: Fitted, fold: Fold, seconds: float, common: dict[str, Any]) -> Record:

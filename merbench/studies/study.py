@@ -49,12 +49,12 @@ class Worker:
                 work.run(unit.seed, split, lambda event, info: None)
             except Exception as error:
                 # Whatever a part raises: the other runs go on, and the record tells.
-                work.failed(unit.seed, split, error)
+                work.failed(unit.seed, split, error, unit.run_id)
 
     def failed(self, unit: Unit, sentence: str) -> None:
         """Leaves the record of a run whose process could not."""
         work, split = self._work(unit)
-        work.failed(unit.seed, split, sentence)
+        work.failed(unit.seed, split, sentence, unit.run_id)
 
     def _work(self, unit: Unit) -> tuple[Work, Split]:
         plan = self.material.plan(unit.dataset, unit.request)

@@ -74,6 +74,20 @@ def test_a_failed_run_is_recorded_the_rest_go_on_and_it_is_tried_again(make, sto
     assert [r.status for r in run(plan, corpus, [0, 1, 2], store, MACHINE)] == ["done"] * 3
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_is_forced_and_fails_is_told_and_leaves_the_finished_one(make, store, monkeypatch, jobs):
+    import merbench.studies.one as module
+
+    def fails(*words):
+        raise RuntimeError("out of memory")
+
+    plan, corpus = make()
+    before = run(plan, corpus, [0, 1], store, MACHINE)
+    monkeypatch.setattr(module, "learn", fails)
+    assert [r.status for r in run(plan, corpus, [0, 1], store, MACHINE, force=True, jobs=jobs)] == ["failed"] * 2
+    assert sorted(store.records(), key=lambda r: r.seed) == before
+
+
 def test_training_and_its_validation_scores_do_not_depend_on_test_rows(make, store, tmp_path):
     """The test rows' content is replaced by nonsense: the weights stay the same to the last bit."""
     from merbench.results.store import Store

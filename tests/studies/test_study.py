@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import random
@@ -126,6 +127,16 @@ def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
     assert [(s.done, s.failed, s.waiting) for s in standings(study.cells, study.store)] == [(3, 0, 0), (1, 2, 0), (2, 1, 0)]
     monkeypatch.setattr(one, "learn", sound)
     assert {e.how for e in study.go().values()} == {"done"}, "what failed is tried again when it is asked for again"
+
+
+def test_a_unit_that_is_another_run_here_fails_under_its_own_name(lay, store):
+    study = lay(SMALL)
+    unit = study.units[0]
+    worker = Worker(study.material, store.root, "cpu", 1)
+    worker(unit)
+    worker(dataclasses.replace(unit, run_id="0123456789abcdef"))
+    assert store.get(unit.run_id).status == "done"
+    assert "bring both to the same state" in store.get("0123456789abcdef").error
 
 
 def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that_one_dies(lay):
