@@ -33,6 +33,9 @@ from merbench.studies.tune_methods import Numbered, pruner_of
 from merbench.studies.tune_space import settle
 from merbench.studies.tune_study import Joined, Search, Tuned, join
 
+SMALL = 32
+"""So many combinations or fewer are tried in their turn: none is drawn, so that none is tried twice when a search goes on."""
+
 Watch = Callable[[str, dict[str, Any]], None]
 """Told what happens: ``trials`` (finished, wanted, best), ``epoch`` (number, an entry of the history), ``failed`` (number, error),
 ``source`` (trials of this study were made by another version of the components' source)."""
@@ -101,12 +104,13 @@ class _Searching:
                 time.sleep(0.5)  # the others are at the last ones, and may die
 
     def _plan(self) -> None:
-        """Enqueue what is to be tried in any case: the default settings, or every combination of a space that is small enough."""
-        space = self.joined.space
-        there = {t.user_attrs.get(PLANNED) for t in self.study.get_trials(deepcopy=False)}
-        combinations = space.all() if space.size <= self.joined.search.trials else [dict(space.defaults)]
+        """Enqueue what is to be tried in any case: the default settings, or combination by combination of a space that is small enough."""
+        space, wanted = self.joined.space, self.joined.wanted
+        trials = self.study.get_trials(deepcopy=False)
+        there, drawn = {t.user_attrs.get(PLANNED) for t in trials}, [t.params for t in trials if PLANNED not in t.user_attrs]
+        combinations = space.all()[:wanted] if space.size <= max(wanted, SMALL) else [dict(space.defaults)]
         for number, settings in enumerate(combinations):
-            if number not in there:
+            if number not in there and settings not in drawn:
                 self.study.enqueue_trial(settings, user_attrs={PLANNED: number})
 
     def _mend(self, ledger: Ledger) -> Ledger:

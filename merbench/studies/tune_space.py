@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from random import Random
 from typing import Any, TypeVar
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -30,12 +31,12 @@ class Space:
         """Number of combinations; inf where a range is continuous."""
         return math.prod(_count(r) for r in self.ranges.values())
 
-    def all(self) -> Iterator[dict[str, Any]]:
-        """Every combination of a finite space, the defaults first."""
-        yield dict(self.defaults)
-        for values in product(*(_values(r) for r in self.ranges.values())):
-            if (settings := dict(zip(self.ranges, values, strict=True))) != self.defaults:
-                yield settings
+    def all(self) -> list[dict[str, Any]]:
+        """Every combination of a finite space, the defaults first and the others in no order, but always the same."""
+        each = product(*(_values(r) for r in self.ranges.values()))
+        others = [s for values in each if (s := dict(zip(self.ranges, values, strict=True))) != self.defaults]
+        Random(0).shuffle(others)
+        return [dict(self.defaults), *others]
 
 
 def fixed_by(plan: Plan, request: Request) -> set[str]:

@@ -297,6 +297,25 @@ def test_a_small_space_is_tried_out_once(ask, search, store):
     assert search(ask("ridge", settings={}), trials=30).trials == 1, "nothing to search: the defaults alone"
 
 
+def test_a_small_space_is_tried_out_once_also_when_the_search_goes_on(ask, search, store):
+    asked = ask("tfidf-ridge", settings={})
+    for trials in (2, 5, 30):
+        search(asked, trials=trials)
+        tried = [t.params for t in trials_of(asked, store, trials)]
+        assert tried[0] == space_of(asked[1], set()).defaults
+        assert len({tuple(params.items()) for params in tried}) == len(tried) == min(trials, 16)
+
+
+def test_a_study_in_which_a_combination_was_drawn_goes_on_with_the_others(ask, search, store):
+    asked = ask("tfidf-ridge", settings={})
+    search(asked, trials=1)
+    joined = join(*asked, store, Search(30, sampler="random", pruner="none"))
+    joined.study.enqueue_trial(joined.space.all()[3])
+    joined.study.tell(joined.study.ask(dict(joined.space.ranges)), 1.0)
+    search(asked, trials=30)
+    assert len({tuple(t.params.items()) for t in trials_of(asked, store, 30)}) == 16
+
+
 def test_no_trial_begins_beyond_the_budget(ask, search):
     assert search(ask(), trials=50, seconds=1e-6).trials == 1
 
