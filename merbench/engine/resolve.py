@@ -30,7 +30,7 @@ from merbench.engine.settings import SINGLE, Settings
 from merbench.engine.splits import modalities_of
 from merbench.engine.start import INITIAL, Start, check_seen
 from merbench.host.catalog import Catalog, unknown
-from merbench.results.metrics import choose_thresholds
+from merbench.results.metrics import choose_thresholds, selecting
 from merbench.results.record import Track
 from merbench.results.spec import PartSpec, RunSpec
 
@@ -141,6 +141,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     parts = _parts(settings, catalog)
     train = settings.config("train", TrainConfig, "the training loop")
     assert isinstance(train, TrainConfig)
+    selecting(train.select, task.space.kind)
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
     leaks = _leaks(corpus, protocol_name, protocol, streams, request.allow_leak)
@@ -298,6 +299,8 @@ def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modal
                 raise RequestError(f"{needy.kind} {needy.name} needs label queries, and this run has no label encoder; give one")
         if fusion.returns not in head.accepts:
             raise RequestError(f"head {head.name} accepts {' and '.join(head.accepts)}, and fusion {fusion.name} returns {fusion.returns}")
+    if recipe.objective and not any(slot.startswith("objective.") for slot in parts):
+        raise RequestError(f"model {recipe.name} learns by an objective, and this run has none; give one with --part objective=NAME")
     for slot, part in parts.items():
         component = part.component
         if slot.startswith("objective.") and (lacking := sorted(set(component.needs) - provided)):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from merbench.api import MODALITIES, Config, RequestError
 from merbench.host.catalog import unknown
+from merbench.results.spec import canonical
 
 SINGLE = ("fusion", "head", "label_encoder", "model")
 PART_KEYS = (*SINGLE, "objective", "encoder", *(f"encoder.{m}" for m in MODALITIES))
@@ -41,11 +42,15 @@ class Settings:
 
     def _replace(self, key: str, value: Any, origin: str) -> None:
         if key == "objective":
-            names = value.split(",") if isinstance(value, str) else list(value or ())
+            names = value.split(",") if isinstance(value, str) else [] if value is None else value
+            if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+                raise RequestError(f"{origin}: objective names one or more, such as objective=task; it was given {value!r}")
             self.objectives = tuple(n.strip() for n in names)
             return
         if value is not None and not isinstance(value, str):
             raise RequestError(f"{origin}: {key} names a part, such as {key}=NAME; it was given {value!r}")
+        if value is None and key.startswith("encoder"):
+            raise RequestError(f"{origin}: {key} cannot be none; leave a modality out with --modalities")
         slots = [s for s in self.parts if s.startswith("encoder.")] if key == "encoder" else [key]
         for slot in slots:
             if slot.startswith("encoder.") and slot not in self.parts:
@@ -91,8 +96,14 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
         if name not in kind.model_fields:
             raise RequestError(unknown("setting", f"{prefix}{name}", [f"{prefix}{f}" for f in kind.model_fields], f"settings of {part}"))
     try:
-        return kind(**values)
+        made = kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         where = prefix + ".".join(str(p) for p in first["loc"])
         raise RequestError(f"{where}={first['input']!r} does not fit {part}: {first['msg']}") from error
+    for name, value in made.model_dump(mode="json").items():
+        try:
+            canonical(value)
+        except ValueError:
+            raise RequestError(f"{prefix}{name}={value!r} does not fit {part}: a number is to be finite") from None
+    return made

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from merbench.api import Batch, LabelSpace, Output, Progress, RequestError, RunError, Stage, TrainConfig
+from merbench.api import Batch, LabelSpace, Output, Progress, RunError, Stage, TrainConfig
 from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.evaluate import predict
 from merbench.engine.optimise import lower_rates, make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
-from merbench.results.metrics import METRICS, default_metric, evaluate, thresholds_of
+from merbench.results.metrics import METRICS, evaluate, selecting, thresholds_of
 from merbench.results.seeds import derive
 
 Watch = Callable[[dict[str, Any]], None]
@@ -76,12 +76,8 @@ class Score:
     """The selecting metric over all validation rows at once, never a mean of batch means; higher ``better`` is better."""
 
     def __init__(self, valid: SplitData, space: LabelSpace, metric: str, thresholds: str) -> None:
-        metric = metric or default_metric(space.kind)
-        if metric not in METRICS or space.kind not in METRICS[metric].kinds:
-            known = ", ".join(name for name, info in METRICS.items() if space.kind in info.kinds)
-            raise RequestError(f"train.select={metric!r} is no metric of a {space.kind} task; there are: {known}")
-        self.valid, self.space, self.metric, self.policy = valid, space, metric, thresholds
-        self.sign = 1 if METRICS[metric].higher_is_better else -1
+        self.valid, self.space, self.metric, self.policy = valid, space, selecting(metric, space.kind), thresholds
+        self.sign = 1 if METRICS[self.metric].higher_is_better else -1
         self.target = valid.target.numpy()
         self.known = None if valid.known is None else valid.known.numpy()
 

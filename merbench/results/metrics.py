@@ -445,3 +445,12 @@ def of_score(metric: str) -> bool:
 def default_metric(kind: SpaceKind) -> str:
     """The metric that selects epochs and ranks a board, where nothing else is asked for; of a joint task the score's."""
     return _HEADLINES[kind][0]
+
+
+def selecting(metric: str, kind: SpaceKind) -> str:
+    """The metric that ``train.select`` names, or the default. RequestError where the task has no such metric."""
+    metric = metric or default_metric(kind)
+    if metric not in METRICS or kind not in METRICS[metric].kinds:
+        known = ", ".join(name for name, info in METRICS.items() if kind in info.kinds)
+        raise RequestError(f"train.select={metric!r} is no metric of a {kind} task; there are: {known}")
+    return metric

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,7 +15,6 @@ from merbench.engine.datasets import open_dataset
 from merbench.engine.resolve import Plan, Request, resolve
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
-from merbench.results.spec import canonical
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Material:
 
     def plan(self, dataset: str, request: Request) -> Plan:
         """RequestError where they do not fit."""
-        key = canonical([dataset, asdict(request)])
+        key = json.dumps([dataset, asdict(request)], sort_keys=True)
         if key not in self._plans:
             corpus = self.corpus(dataset)
             self._plans[key] = resolve(request, self.catalog, corpus, None if corpus.lexicon else self.lexicon)

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from merbench.api import RunError
 from merbench.engine.resolve import Plan, Request
-from merbench.results.metrics import METRICS, default_metric
+from merbench.results.metrics import METRICS, selecting
 from merbench.results.spec import canonical, identity
 from merbench.results.store import Store
 from merbench.studies.tune_ledger import END, PLANNED, Ledger
@@ -127,7 +127,7 @@ def join(request: Request, plan: Plan, store: Store, search: Search) -> Joined:
     name = study_name(plan, space, search)
     storage = open_storage(search.storage, store.root, name)
     # What chooses epochs chooses settings.
-    metric = plan.train.select or default_metric(plan.task.space.kind)
+    metric = selecting(plan.train.select, plan.task.space.kind)
     direction = StudyDirection.MAXIMIZE if METRICS[metric].higher_is_better else StudyDirection.MINIMIZE
     study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True, direction=direction)
     return Joined(study, storage, space, search, int(min(search.trials, space.size)), metric)

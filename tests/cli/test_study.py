@@ -40,6 +40,12 @@ def test_a_failed_run_ends_with_1_and_is_told(study, monkeypatch):
     assert "the loss is not finite" in study("status").stderr
 
 
+def test_a_setting_that_is_not_finite_ends_with_2_in_one_sentence(study, tmp_path):
+    (tmp_path / "S.toml").write_text(SMALL.replace("{ epochs = 2,", "{ epochs = 2, lr = inf,"))
+    told = study("run")
+    assert told.returncode == 2 and "train.lr=inf" in told.stderr and "Traceback" not in told.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -53,6 +53,7 @@ def test_workers_of_one_call_finish_the_search_together(merbench, tmp_path):
         (("--sampler", "grid"), "'grid' is not one of"),
         (("--trials", "0"), "--trials"),
         (("--storage", "grpc://nowhere"), "grpc://HOST:PORT"),
+        (("--set", "train.select=foo"), "train.select='foo' is no metric of a score task"),
         (("--set", "fusion.widht=3"), "did you mean 'fusion.width'"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -64,6 +65,15 @@ def test_a_shared_encoder_setting_goes_to_every_encoder_that_has_it(plan):
         ({"settings": {"label_encoder.text": "word"}}, "has no label_encoder"),
         ({"settings": {"encoder.nonsense": 1}}, "unknown setting 'encoder.nonsense'"),
         ({"settings": {"fusion": 3}}, "names a part"),
+        ({"settings": {"encoder.text": None}}, "encoder.text cannot be none; leave a modality out with --modalities"),
+        ({"settings": {"encoder": None}}, "encoder cannot be none"),
+        ({"settings": {"objective": 5}}, "objective names one or more"),
+        ({"settings": {"objective": [5]}}, "objective names one or more"),
+        ({"settings": {"objective": None}}, "model tfn learns by an objective, and this run has none"),
+        ({"settings": {"train.lr": math.inf}}, "train.lr=inf does not fit the training loop: a number is to be finite"),
+        ({"settings": {"train.lr_factors": {"head": math.nan}}}, "a number is to be finite"),
+        ({"settings": {"train.select": "foo"}}, "train.select='foo' is no metric of a score task"),
+        ({"settings": {"train.select": "accuracy"}, "model": "ridge"}, "train.select='accuracy' is no metric of a score task"),
         ({"settings": {"head": "label-guided"}}, "label queries"),
         ({"settings": {"encoder.text": "features"}}, "encoder features accepts features, and stream text.words is words"),
         ({"task": "mood"}, "unknown task 'mood'"),
