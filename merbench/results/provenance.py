@@ -19,13 +19,17 @@ import merbench
 PACKAGES = ("torch", "numpy", "scipy", "open_clip_torch", "transformers", "pluggy", "pydantic", "safetensors")
 
 
+DECIDING = ("data/streams.py", "data/vectors.py", "results/metrics.py", "results/seeds.py")
+"""Files of the house, beside the whole of its engine and api, that decide numbers."""
+
+
 def source_digest(modules: Iterable[str]) -> str:
     """12 hex digits over the packages of the named modules and the harness that trains and scores them.
 
     Whole packages, because methods share code with their neighbours.
     """
     house = Path(merbench.__file__).parent
-    files = [*sorted((house / "engine").glob("*.py")), *sorted((house / "api").glob("*.py")), house / "results" / "metrics.py"]
+    files = [*sorted((house / "engine").glob("*.py")), *sorted((house / "api").glob("*.py")), *(house / name for name in DECIDING)]
     for package in sorted({module.partition(".")[0] for module in modules}):
         spec = find_spec(package)
         if spec and spec.origin:
