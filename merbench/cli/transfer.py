@@ -54,10 +54,11 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
     for name in dict.fromkeys(name for both in wanted for name in both):
         if name not in corpora:
             corpora[name] = session.dataset(name, options.data)
+    lexicon = session.lexicon(options.vectors, options.data)  # not bench's, which is that of one data set
     from merbench.engine.resolve import resolve
     from merbench.studies.transfer import finetuned, lines, pair, together
 
-    pairs = [pair(bench.options.request, corpora[a], corpora[b], session.catalog, bench.lexicon) for a, b in wanted]
+    pairs = [pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon) for a, b in wanted]
     notes = [note for one in pairs for note in one.notes]
     for note in notes:
         say(f"note: {note}")
@@ -70,7 +71,7 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
         return records
 
     def plan(request: Request, corpus: Corpus) -> Plan:
-        return resolve(request, session.catalog, corpus, bench.lexicon)
+        return resolve(request, session.catalog, corpus, lexicon)
 
     def go_on(one: Pair, before: list[Record]) -> list[Record]:
         request = replace(bench.options.request, settings={**bench.options.request.settings, **settings})

@@ -229,6 +229,8 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
     found = loads(merbench("transfer", "--from", "one,two", "--to", "two", "--finetune-set", "train.lr=1e-4", *common, check=True).stdout)
     assert [line["name"] for line in found["lines"]] == ["two alone (text)", "one → two", "one → two, finetuned"]
     assert found["lines"][2]["against"] == "two alone (text)" and "share no utterance" in found["notes"][0]
+    mixed = loads(merbench("transfer", "--from", "one", "--to", "sample", *common, check=True).stdout)
+    assert mixed["lines"][1]["summary"]["mae"]["n"] == 1, "a data set with vectors of its own, and one that reads those of --vectors"
     first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]
     more = loads(merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common, check=True).stdout)["runs"][0]
     assert more["spec"]["init_from"] and more["run_id"] != first["run_id"]
