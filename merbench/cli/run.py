@@ -107,7 +107,8 @@ class Bench:
             return None
 
         record = of_series(self.store, run) or self.store.find(run)
-        return start_from(self.store, record, options.seeds, seen_by(self.store, record, find))
+        once = all(self.session.catalog.recipe(model).fits for model in options.models)
+        return start_from(self.store, record, options.seeds[:1] if once else options.seeds, seen_by(self.store, record, find))
 
     def run(
         self,

@@ -54,6 +54,13 @@ def test_a_closed_form_is_run_once(merbench):
     assert "seed 0 alone is run" in done.stderr and [run["seed"] for run in loads(done.stdout)["runs"]] == [0]
 
 
+def test_a_closed_form_goes_on_from_the_one_run_that_there_is(merbench):
+    words = ("run", "--model", "tfidf-ridge", *QUICK[:2], "--json")
+    (first,) = loads(merbench(*words, check=True).stdout)["runs"]
+    (more,) = loads(merbench(*words, "--init-from", first["run_id"], check=True).stdout)["runs"]
+    assert more["spec"]["init_from"] and more["run_id"] != first["run_id"]
+
+
 def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
     done = merbench("run", "--model", "majority", "--dataset", "mosi", env={"MERBENCH_DATA": str(tmp_path / "nowhere")})
     assert done.returncode == 2 and not done.stdout
