@@ -12,6 +12,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.api.types import MODALITIES
+from merbench.results.seeds import FIRST_TUNING_SEED
 
 if TYPE_CHECKING:
     from merbench.engine.resolve import Request
@@ -61,8 +62,14 @@ class RunOptions:
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of a command that makes runs; the command receives them as keyword arguments for ``gather``."""
     options = [
-        click.option("--seeds", type=click.IntRange(1), help="Seeds 0 to N-1.  [default: 3]"),
-        click.option("--seed", "seed_list", type=click.IntRange(0), multiple=True, help="This seed (repeatable; in place of --seeds)."),
+        click.option("--seeds", type=click.IntRange(1, FIRST_TUNING_SEED), help="Seeds 0 to N-1.  [default: 3]"),
+        click.option(
+            "--seed",
+            "seed_list",
+            type=click.IntRange(0, FIRST_TUNING_SEED - 1),
+            multiple=True,
+            help="This seed (repeatable; in place of --seeds).",
+        ),
         click.option(
             "--init-from",
             metavar="RUN",

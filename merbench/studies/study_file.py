@@ -42,6 +42,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 from merbench.api import MODALITIES, Config, DataError, Modality
 from merbench.data.hints import instead
 from merbench.data.settings import read_toml
+from merbench.results.seeds import FIRST_TUNING_SEED
 
 
 def _ablations(value: Any) -> Any:
@@ -71,7 +72,7 @@ def _flat(value: Any) -> Any:
 
 Ablations = Annotated[list[str], BeforeValidator(_ablations)]
 Settings = Annotated[dict[str, JsonValue], BeforeValidator(_flat)]
-Seed = Annotated[int, Field(ge=0, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
 
 
 class Model(Config):

@@ -80,6 +80,7 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("run", "--no-lable-encoder", *QUICK), "did you mean '--no-label-encoder'"),
         (("run", "--seeds", "2", "--seed", "1", *QUICK), "exclude each other"),
         (("run", "--epochs", "0", *QUICK[:2]), "--epochs"),
+        (("run", "--seed", "1000000000", *QUICK), "999999999"),
         (("run", "--dataset", "mosl"), "unknown dataset 'mosl'"),
         (("run", "--model", "mult", "--modalities", "text", *QUICK), "at least 2 modalities"),
         (("ablate", "--variant", "no-labels", *QUICK), "unknown variant 'no-labels'"),
