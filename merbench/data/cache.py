@@ -15,8 +15,8 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,18 +108,15 @@ class Cache:
         ``layout`` names how its shards are cut: those of another layout are not gone on with. RequestError where nothing can be written.
         """
         folder = self.folder / key
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / "lock").open("w") as lock:
+        with ExitStack() as held:
+            with _writing(self.root):
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = held.enter_context((folder / "lock").open("w"))
                 while not _locked(lock.fileno()):
                     wait()
                     time.sleep(0.2)
-                yield Filling(folder, folder / layout)
-        except OSError as error:
-            raise RequestError(
-                f"the cache {self.root} cannot be written ({error.strerror}); make room, or choose another folder with MERBENCH_CACHE, "
-                "and run again: what is in it stays"
-            ) from error
+                filling = Filling(self.root, folder, folder / layout)
+            yield filling
 
     def entries(self) -> Iterator[tuple[str, Entry | None, int]]:
         """(key, entry or None where it is not finished, bytes on disk), in the order of keys."""
@@ -144,11 +141,22 @@ class Cache:
         return True
 
 
-class Filling:
-    """An entry on its way: shards 0, 1, ... in any order, then ``finish``."""
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RequestError(
+            f"the cache {root} cannot be written ({error.strerror}); make room, or choose another folder with MERBENCH_CACHE, "
+            "and run again: what is in it stays"
+        ) from error
 
-    def __init__(self, folder: Path, shards: Path) -> None:
-        self.folder, self.shards = folder, shards
+
+class Filling:
+    """An entry on its way: shards 0, 1, ... in any order, then ``finish``. RequestError where it cannot be written."""
+
+    def __init__(self, root: Path, folder: Path, shards: Path) -> None:
+        self.root, self.folder, self.shards = root, folder, shards
         for left in folder.rglob(".*.tmp"):  # of writers that were killed
             left.unlink()
 
@@ -175,7 +183,8 @@ class Filling:
             "notes": json.dumps(notes, sort_keys=True),
             "shares": json.dumps(summed((shares or {}).values())),
         }
-        write_atomic(self._path(number), save(arrays, metadata=about))
+        with _writing(self.root):
+            write_atomic(self._path(number), save(arrays, metadata=about))
 
     def finish(self, measured: Mapping[str, float], **facts: Any) -> None:
         """Join the shards, all of which are there, into the entry. Equal shards give equal bytes.
@@ -204,6 +213,10 @@ class Filling:
         }
         head = json.dumps(table).encode()
         head = head.ljust(-(-len(head) // 64) * 64 + 56)  # so that the values are aligned
+        with _writing(self.root):
+            self._join(paths, head, length, {"width": width, "steps": steps, "measured": measured, "notes": notes, **facts})
+
+    def _join(self, paths: Sequence[Path], head: bytes, length: np.ndarray, facts: Mapping[str, Any]) -> None:
         path = self.folder / VALUES
         temporary = path.with_name(f".{path.name}.tmp")
         with temporary.open("wb") as file:
@@ -214,8 +227,7 @@ class Filling:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sizes = {"rows": len(length), "width": width, "steps": steps, "bytes": path.stat().st_size}
-        entry = Entry(**sizes, sha256=_sha256(path), measured=measured, notes=notes, **facts)
+        entry = Entry(rows=len(length), bytes=path.stat().st_size, sha256=_sha256(path), **facts)
         write_atomic(self.folder / ENTRY, entry.model_dump_json(indent=1).encode())
         for folder in self.folder.glob("shards-*"):
             shutil.rmtree(folder)

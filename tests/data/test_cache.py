@@ -94,6 +94,11 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
         fill(tmp_path / "file")
 
 
+def test_what_the_encoder_cannot_read_is_not_said_of_the_cache(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"weights\.bin"), Cache(tmp_path).filling("k", "shards-x"):
+        raise FileNotFoundError("no weights.bin")
+
+
 def _hold(root, started):
     with Cache(root).filling("k", "shards-x"):
         started.set()
