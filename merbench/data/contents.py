@@ -10,6 +10,9 @@ from typing import Any
 from merbench.api.corpus import Stream
 from merbench.results.files import write_atomic
 
+KEPT = ("strings", "clip")
+"""Kinds of streams whose rows have contents that are known again."""
+
 
 def row_contents(stream: Stream, known: Known) -> list[str | None]:
     """A hash for each row of a ``strings`` or ``clip`` stream: of its text, or of its file's bytes. None = missing."""

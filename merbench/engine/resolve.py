@@ -25,6 +25,7 @@ from merbench.api import (
     Task,
     TrainConfig,
 )
+from merbench.data.contents import KEPT
 from merbench.data.streams import as_words, leak_sentence, leaking_rows, revision
 from merbench.engine.settings import SINGLE, Settings
 from merbench.engine.splits import modalities_of
@@ -144,6 +145,12 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     selecting(train.select, task.space.kind)
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
+    for m, stream in streams.items():
+        if (part := parts[f"encoder.{m}"]).fixed and stream.kind not in KEPT:
+            raise RequestError(
+                f"encoder {part.component.name} has a version, so that its output is kept, and the output for stream {stream.name} of kind "
+                f"{stream.kind!r} cannot be: only {' and '.join(KEPT)} are told apart row by row; declare it without a version"
+            )
     leaks = _leaks(corpus, protocol_name, protocol, streams, request.allow_leak)
     seen = request.start.seen if request.start else ()
     begun, notes = check_seen(seen, corpus, protocol_name, protocol, request.allow_leak)

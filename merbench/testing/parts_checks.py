@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import Component, Config, Corpus, Fused, LabelSpace, Modality, Queries, Steps, StreamSpec
+from merbench.data.contents import KEPT
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 from merbench.testing.verdict import Bodies, Skip
@@ -122,6 +123,13 @@ def _encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality
     encoder = factory(config, context, stream)
     prepared = encoder.prepare(tiny.rows(stream, 5))
     return encoder.eval(), {modality: prepared[torch.arange(5)]}
+
+
+def _encoder_kept(catalog: Catalog, component: Component) -> None:
+    wrong = [kind for kind in component.accepts if component.version and kind not in KEPT]
+    assert not wrong, (
+        f"it has a version, so that its output is kept, and accepts {' and '.join(wrong)}: only of {' and '.join(KEPT)} it can be"
+    )
 
 
 def _encoder_width(catalog: Catalog, component: Component) -> None:
@@ -296,6 +304,7 @@ def _dataset(catalog: Catalog, component: Component) -> None:
 _ROWS = {"padding invariance": "padding", "batch permutation": "permutation", "missing modality is finite": "missing"}
 _BY_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
     "encoder": {
+        "keeps what can be kept": _encoder_kept,
         "declared width": _encoder_width,
         **{name: partial(_encoder_rows, check) for name, check in _ROWS.items()},
         "gradient reaches every parameter": _encoder_gradient,

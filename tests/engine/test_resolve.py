@@ -119,6 +119,12 @@ def test_a_stream_fitted_on_labels_of_evaluated_rows_is_refused_unless_allowed_a
     assert plan("text-only", on=leaking(corpus)).track.leaks == []
 
 
+def test_an_encoder_whose_output_is_kept_is_refused_a_stream_whose_rows_have_no_contents(plan, monkeypatch):
+    monkeypatch.setattr("merbench.engine.resolve.Part.fixed", property(lambda part: part.component.name == "features"))
+    with pytest.raises(RequestError, match=r"for stream audio.tiny of kind 'features' cannot be: .*; declare it without a version"):
+        plan("late-fusion-dnn")
+
+
 def test_transcripts_become_words_where_the_encoder_reads_words(plan):
     made = plan("text-only", streams={"text": "text.transcript"})
     assert made.streams["text"].kind == "words"

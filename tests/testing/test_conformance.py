@@ -119,6 +119,14 @@ def test_each_check_fails_for_the_part_that_breaks_its_rule(factory):
     assert verdict.status == "failed" and verdict.reason
 
 
+@pytest.mark.parametrize(("accepts", "status"), [(("strings", "clip"), "passed"), (("strings", "features"), "failed")])
+def test_an_encoder_whose_output_is_kept_reads_what_is_told_apart(accepts, status):
+    component = Component(kind="encoder", name="it", summary="", target="nowhere:It", accepts=accepts, version=1)
+    mine = Catalog([Plugin("plug", "dist", "1", (component,))])
+    (check,) = (c for c in checks_of(mine, "it") if c.name == "keeps what can be kept")
+    assert check.run().status == status
+
+
 def test_a_default_outside_its_range_fails():
     assert "outside" in verdicts(OutOfRange)["defaults lie in their Tune ranges"].reason
 
