@@ -35,10 +35,10 @@ class Settings:
         parts = {k: v for k, v in settings.items() if k in PART_KEYS}
         for key, value in parts.items():
             self._replace(key, value, origin)
-        for key, value in settings.items():
-            if key not in parts:
-                slot, _, name = key.rpartition(".")
-                self._place(slot, name, value, key, origin, strict)
+        fields = [(*key.rpartition(".")[::2], key) for key in settings if key not in parts]
+        # What is said of all encoders goes before what is said of one beside it.
+        for slot, name, key in sorted(fields, key=lambda field: field[0] != "encoder"):
+            self._place(slot, name, settings[key], key, origin, strict)
 
     def _replace(self, key: str, value: Any, origin: str) -> None:
         if key == "objective":
@@ -69,9 +69,11 @@ class Settings:
         if strict and slot not in ("train", "encoder") and self.parts.get(slot) is None and not slot.startswith("objective."):
             here = ", ".join(sorted(s for s, p in self.parts.items() if p))
             raise RequestError(f"{origin}: {key} does not fit, because this run has no {slot}; its parts are {here}")
-        self.fields.setdefault(slot, {})[name] = value
         if strict:
             self.asked.add((slot, name))
+            for one in [s for s in self.fields if slot == "encoder" and s.startswith("encoder.")]:
+                self.fields[one].pop(name, None)
+        self.fields.setdefault(slot, {})[name] = value
 
     def config(self, slot: str, kind: type[Config], part: str) -> Config:
         """The validated settings of one slot. ``encoder.X`` goes to every encoder that has a field X."""

@@ -52,6 +52,16 @@ def test_a_shared_encoder_setting_goes_to_every_encoder_that_has_it(plan):
     assert spec.parts["encoder.audio"].config["width"] == spec.parts["encoder.video"].config["width"] == 48
 
 
+def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
+    def tuned(**settings):
+        parts = plan("merclip", ablations=("tuned-encoders",), settings=settings).spec.parts
+        return parts["encoder.text"].config["tuned"]
+
+    assert tuned() and not tuned(**{"encoder.tuned": False})
+    for settings in ({"encoder.tuned": False, "encoder.text.tuned": True}, {"encoder.text.tuned": True, "encoder.tuned": False}):
+        assert tuned(**settings), "and on one encoder over that on all"
+
+
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
