@@ -75,6 +75,10 @@ class Lexicon:
 
     files: tuple[Vectors, ...]
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Lexicon:
+        """Itself: it never changes, and a copy of a model would hold all its vectors again."""
+        return self
+
     @property
     def width(self) -> int:
         """D: sum of the files' widths."""

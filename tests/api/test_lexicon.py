@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,3 +63,8 @@ def test_a_phrase_is_the_mean_of_its_known_words():
     rows, known = lexicon.phrases(["very good indeed", "unknown words"])
     np.testing.assert_allclose(rows[0], lexicon.files[0].scaled.mean(0), atol=1e-6)
     assert known.tolist() == [True, False] and not rows[1].any()
+
+
+def test_a_copy_of_a_model_shares_its_vectors():
+    lexicon = Lexicon((Vectors("a", ("x",), np.ones((1, 2), np.float32)),))
+    assert copy.deepcopy({"of a model": lexicon})["of a model"] is lexicon
