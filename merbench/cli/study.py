@@ -170,12 +170,19 @@ def _tune(opened: Opened, store: Store, executor: Executor, jobs: int, device: s
     assert tuning is not None
     tuner = Tuner(opened.material, tuning, store.root, device, threads)
     searches = [cell for cell in opened.cells if cell.pending and cell.search and not cell.search.error]
+    told = set[str]()
     with SearchProgress(f"{opened.file.stem} · tuning") as progress:
         for _ in range(2):
             # Whoever has nothing left to begin joins a search that is not over.
             tasks = [(cell.dataset, cell.request) for _ in range(jobs) for cell in searches]
             drawn = 0.0
-            for _ in executor(tuner, tasks) if tasks else ():
+            for ended in executor(tuner, tasks) if tasks else ():
+                if ended and ended[1]:
+                    (dataset, request), error = ended
+                    sentence = f"{' '.join((request.model, *request.ablations))} · {dataset}: a worker of its search ended: {error}"
+                    if sentence not in told:
+                        say(sentence)
+                    told.add(sentence)
                 if time.monotonic() - drawn > 2:
                     progress([standing(cell.request, cell.plan, tuning, store) for cell in searches])
                     drawn = time.monotonic()

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from merbench.api import RunError
 from tests.conftest import loads
 from tests.studies.conftest import STUDY
 
@@ -43,3 +44,13 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
 def test_status_counts_what_waits_for_its_search(study):
     found = loads(study("status", "--json").stdout)
     assert found["waiting"] == 6 and found["done"] == 0 and found["seconds_left"] is None
+
+
+def test_a_search_that_breaks_off_is_told_once(study, monkeypatch):
+    def breaks(*words):
+        raise RunError("the search is cursed")
+
+    monkeypatch.setattr("merbench.studies.study_tune.tune", breaks)
+    told = study("run", "--jobs", "2")
+    sentence = "tfn · tiny: a worker of its search ended: its process ended with exit code 1\n"
+    assert told.returncode == 1 and told.stderr.count(sentence) == 1
