@@ -12,7 +12,7 @@ from merbench.cli.session import Session, say, show, show_json
 if TYPE_CHECKING:
     import numpy as np
 
-    from merbench.report.compare import Disagreement, Seeds
+    from merbench.report.compare import Disagreement, Side
     from merbench.report.entries import Board
     from merbench.report.paired import Difference
     from merbench.report.source import StoreSource
@@ -81,9 +81,9 @@ def _two(
     from merbench.report.paired import differences
     from merbench.results.metrics import default_metric, headline
 
-    board, ours, theirs = _sides(boards, source, names)
+    board, a, b = _sides(boards, source, names)
     _check(metric, board)
-    ours, theirs = together(ours, theirs)
+    ours, theirs = together(a, b)
     if not ours:
         from merbench.api.errors import RequestError
 
@@ -108,7 +108,7 @@ def _two(
     _show_two(board, names, len(ours), found, apart, texts, curves)
 
 
-def _sides(boards: list[Board], source: StoreSource, names: tuple[str, str]) -> tuple[Board, Seeds, Seeds]:
+def _sides(boards: list[Board], source: StoreSource, names: tuple[str, str]) -> tuple[Board, Side, Side]:
     """The one track that has both."""
     from merbench.api.errors import RequestError
     from merbench.host.catalog import unknown
@@ -117,7 +117,7 @@ def _sides(boards: list[Board], source: StoreSource, names: tuple[str, str]) -> 
     found = []
     for board in boards:
         a, b = (side(board, source, name) for name in names)
-        if a and b:
+        if a and b and a.seeds and b.seeds:
             found.append((board, a, b))
     if not found:
         known = sorted({e.name for b in boards for e in b.entries})

@@ -19,6 +19,14 @@ Seeds = Mapping[int, Scored]
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of two models. ``floor``: it is the same for every seed, so that its one run may stand for each."""
+
+    seeds: Seeds
+    floor: bool = False
+
+
+@dataclass(frozen=True)
 class Disagreement:
     """One test row: its target, and both models' predictions, means over seeds."""
 
@@ -28,37 +36,36 @@ class Disagreement:
     b: np.ndarray
 
 
-def side(board: Board, source: Source, text: str) -> Seeds | None:
-    """The seeds of a row by its name, or of the runs whose ids stand in ``text`` with commas between; None where there is no such thing."""
+def side(board: Board, source: Source, text: str) -> Side | None:
+    """A row by its name, or the runs whose ids stand in ``text`` with commas between; None where there is no such thing."""
     for entry in board.entries:
         if entry.name == text:
-            return by_seed(entry.records, source)
+            return Side(by_seed(entry.records, source), entry.floor)
     ids = {part.strip() for part in text.split(",")}
-    records = [r for e in board.entries for r in e.records if r.run_id in ids]
+    found = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]
+    records = [r for r, _ in found]
     if {r.run_id for r in records} != ids:
         return None
     if len({r.spec.model_dump_json() for r in records}) > 1:
         raise RequestError(f"the runs {text} are of several specs; give runs of one")
-    return by_seed(records, source)
+    return Side(by_seed(records, source), all(floor for _, floor in found))
 
 
-def together(a: Seeds, b: Seeds) -> tuple[dict[int, Scored], dict[int, Scored]]:
-    """Both on the same seeds. A side with one seed stands for itself on each of the other's: so a floor is paired."""
-    if len(a) == 1 < len(b):
-        a = dict.fromkeys(b, next(iter(a.values())))
-    elif len(b) == 1 < len(a):
-        b = dict.fromkeys(a, next(iter(b.values())))
-    seeds = sorted(a.keys() & b.keys())
-    return {s: a[s] for s in seeds}, {s: b[s] for s in seeds}
+def together(a: Side, b: Side) -> tuple[dict[int, Scored], dict[int, Scored]]:
+    """Both on the seeds that they have in common; a floor of one seed is paired with each of the other's."""
+    ours, theirs = _spread(a, b), _spread(b, a)
+    seeds = sorted(ours.keys() & theirs.keys())
+    return {s: ours[s] for s in seeds}, {s: theirs[s] for s in seeds}
+
+
+def _spread(one: Side, over: Side) -> Seeds:
+    return dict.fromkeys(over.seeds, *one.seeds.values()) if one.floor and not over.floor and len(one.seeds) == 1 else one.seeds
 
 
 def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:
     """(row, column) -> row less column, for each pair once, Holm's correction over all pairs."""
     pairs = {f"{a}\0{b}": (a, b) for a, b in combinations(sides, 2)}
-    found = {}
-    for key, (a, b) in pairs.items():
-        ours, theirs = together(sides[a], sides[b])
-        found[key] = differences(theirs, ours, [metric])
+    found = {key: differences(sides[b], sides[a], [metric]) for key, (a, b) in pairs.items()}
     return {pairs[key]: d[metric] for key, d in correct(found).items() if metric in d}
 
 

@@ -28,8 +28,8 @@ def sides(tmp_path):
 def test_sides_are_rows_or_runs_of_one_spec(sides):
     board, source = sides
     runs = board.entries[0].records
-    assert list(side(board, source, "a")) == list(range(6)) and side(board, source, "x") is None
-    assert list(side(board, source, f"{runs[2].run_id}, {runs[4].run_id}")) == [2, 4]
+    assert list(side(board, source, "a").seeds) == list(range(6)) and side(board, source, "x") is None
+    assert list(side(board, source, f"{runs[2].run_id}, {runs[4].run_id}").seeds) == [2, 4]
     with pytest.raises(RequestError, match="several specs"):
         side(board, source, f"{runs[0].run_id},{board.entries[1].records[0].run_id}")
 
@@ -39,8 +39,17 @@ def test_a_floor_is_paired_with_every_seed(sides):
     assert list(a) == list(ridge) == list(range(6)) and len({id(s) for s in ridge.values()}) == 1
 
 
+def test_a_model_of_one_seed_counts_as_one_seed(sides):
+    board, source = sides
+    one = side(board, source, next(r.run_id for r in board.entries[1].records if r.seed == 3))
+    for pair in (together(side(*sides, "a"), one), together(one, side(*sides, "a"))):
+        assert [list(found) for found in pair] == [[3], [3]]
+    found = matrix({"a": side(*sides, "a").seeds, "b": one.seeds}, "mae")
+    assert found["a", "b"].p == 1
+
+
 def test_the_matrix_is_corrected_over_all_pairs(sides):
-    scored = {name: side(*sides, name) for name in "abc"}
+    scored = {name: side(*sides, name).seeds for name in "abc"}
     found = matrix(scored, "mae")
     raw = [sign_flip([scored[a][s].metrics["mae"] - scored[b][s].metrics["mae"] for s in range(6)]) for a, b in found]
     assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
@@ -48,7 +57,7 @@ def test_the_matrix_is_corrected_over_all_pairs(sides):
 
 
 def test_rows_that_differ_most_and_calibration(sides):
-    a, b = side(*sides, "a"), side(*sides, "b")
+    a, b = side(*sides, "a").seeds, side(*sides, "b").seeds
     apart = disagreements(a, b, 3)
     every = np.abs(np.mean([a[s].rows.prediction - b[s].rows.prediction for s in a], axis=0))
     assert [abs(d.a - d.b) for d in apart] == pytest.approx(np.sort(every)[::-1][:3])
