@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,11 @@ class Folder:
 
     @property
     def board(self) -> Board:
-        boards = collect(self.records, self.scores.floors if self.scores else ())
+        return self.by(self.scores.floors if self.scores else ())
+
+    def by(self, floors: Collection[str]) -> Board:
+        """With these models as floors."""
+        boards = collect(self.records, floors)
         if len(boards) != 1:
             raise DataError(f"{self.path} holds records of {len(boards)} tracks, where one folder is one track")
         return boards[0]

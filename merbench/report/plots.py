@@ -12,7 +12,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 STYLE: Any = {"svg.hashsalt": "merbench", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
-CREATOR = f"merbench with matplotlib {matplotlib.__version__}"
+DRAWN_BY = "merbench with matplotlib "
+CREATOR = DRAWN_BY + matplotlib.__version__
 
 
 class Line(NamedTuple):

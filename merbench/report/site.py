@@ -17,7 +17,6 @@ from merbench.report.tables import to_csv, to_markdown
 def site(folders: Sequence[Folder]) -> dict[str, bytes]:
     """Path below the common root -> content: ``index.html``, and each track's tables, pictures and page."""
     made: dict[str, bytes] = {}
-    boards = []
     for folder in folders:
         if folder.scores is None:
             raise DataError(f"{folder.path} has no scores.json; merbench leaderboard render --rescore computes it from the predictions")
@@ -35,9 +34,13 @@ def site(folders: Sequence[Folder]) -> dict[str, bytes]:
         made |= {f"{name}/{n}": text.encode() for n, text in tables.items()}
         made |= {f"{name}/{n}": data for n, (data, _) in drawn.items()}
         made[f"{name}/index.html"] = page.encode()
-        boards.append((name, board, scores))
-    made["index.html"] = index_page(boards).encode()
+    made["index.html"] = index(folders)
     return made
+
+
+def index(folders: Sequence[Folder]) -> bytes:
+    """``index.html`` of folders with scores."""
+    return index_page([(folder.path.name, folder.board, folder.scores) for folder in folders if folder.scores]).encode()
 
 
 def stale(root: Path, made: dict[str, bytes]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,23 @@ from typing import Any
 import numpy as np
 
 from merbench.api.corpus import Corpus, Split
-from merbench.api.errors import DataError
+from merbench.api.errors import DataError, RequestError
 from merbench.report.cache import Cache
-from merbench.report.entries import Board, collect
+from merbench.report.entries import Board, Entry
 from merbench.report.folder import Folder, Labelled
+from merbench.report.plots import CREATOR, DRAWN_BY
 from merbench.report.scores import BoardScores, score
-from merbench.report.site import site
+from merbench.report.site import index, site
 from merbench.report.summary import space_of
-from merbench.results.metrics import METRICS, default_metric, evaluate
-from merbench.results.record import Record
+from merbench.results.metrics import GRID, METRICS, choose_thresholds, default_metric, evaluate
+from merbench.results.record import Record, told_space
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.results.spec import run_id
 
 CLOSE = 1e-9
 """Numbers may differ by so much, relatively: other builds of numpy add in another order."""
+SELECTED = 1e-4
+"""So much may a validation score differ between its epoch and the end: of seeds trained together, the two are computed in other shapes."""
 READS = ["train", "valid", "trained", "test"]
 """The order of events that ``Record.reads`` must tell: the test rows are read once, after training has ended."""
 
@@ -40,13 +43,19 @@ class Failure:
 
 @dataclass(frozen=True)
 class Truth:
-    """The user's own data for a track. ``content(streams)``: the hash of ids, targets, splits and these streams."""
+    """The user's own data for a track, and what the catalogue says of models.
+
+    ``content(streams)``: the hash of ids, targets, splits and these streams. ``floors``, ``closed``: models that are floors, and those that
+    are fitted in closed form.
+    """
 
     corpus: Corpus
     task: str
     protocol: str
     content: Callable[[tuple[str, ...]], str]
     optimum: Mapping[str, Mapping[str, float]]
+    floors: Collection[str] = ()
+    closed: Collection[str] = ()
 
     @property
     def splits(self) -> dict[int | None, Split]:
@@ -67,15 +76,14 @@ class Truth:
         return Labelled(folder, dict(zip(ids, target, strict=True)), dict(zip(ids, self.corpus.videos.tolist(), strict=True)))
 
 
-def rescored(folder: Folder, truth: Truth, floors: Collection[str]) -> BoardScores:
-    """``scores.json`` anew. KeyError for a row that the data do not have."""
-    (board,) = collect(folder.records, floors)
-    return score(board, truth.labelled(folder), Cache(None), truth.optimum)
+def rescored(folder: Folder, truth: Truth) -> BoardScores:
+    """``scores.json`` anew. DataError for records of several tracks, KeyError for a row that the data do not have."""
+    return score(folder.by(truth.floors), truth.labelled(folder), Cache(None), truth.optimum)
 
 
 def verify(folder: Folder, truth: Truth) -> list[Failure]:
     """All that does not hold."""
-    board = folder.board
+    board = folder.by(truth.floors)
     scores_file = folder.path / "scores.json"
     if truth.content(()) != board.track.revision:
         told = (
@@ -87,18 +95,33 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
         return [*failures, Failure(scores_file, "there is no scores.json")]
     if not any(f.file.parent.name == "predictions" for f in failures):
         told = json.loads(folder.scores.model_dump_json())
-        again = json.loads(rescored(folder, truth, folder.scores.floors).model_dump_json())
-        failures += [Failure(scores_file, sentence) for sentence in _differences(told, again)]
+        try:
+            again = json.loads(rescored(folder, truth).model_dump_json())
+            failures += [Failure(scores_file, sentence) for sentence in _differences(told, again)]
+        except (LookupError, ValueError) as error:
+            failures.append(Failure(scores_file, f"it cannot be computed from the records ({error})"))
     try:
         drawn = site([folder])
     except DataError as error:
         return [*failures, Failure(scores_file, str(error))]
-    for name, content in drawn.items():
-        path = folder.path.parent / name
-        # Another matplotlib draws the same picture with other bytes.
-        if path.suffix != ".svg" and path.parent == folder.path and (not path.is_file() or path.read_bytes() != content):
-            failures.append(Failure(path, "it is not what its records and scores give; merbench leaderboard render draws it again"))
-    return failures
+    except KeyError as error:
+        return [*failures, Failure(scores_file, f"it names {error}, and no records give a row of that name")]
+    return failures + [f for name, content in drawn.items() if "/" in name for f in _drawn(folder.path.parent / name, content)]
+
+
+def verify_index(root: Path, folders: Sequence[Folder]) -> list[Failure]:
+    """The list of all boards; nothing where a board has no scores, which ``verify`` tells."""
+    if any(folder.scores is None for folder in folders):
+        return []
+    return list(_drawn(root / "index.html", index(folders)))
+
+
+def _drawn(path: Path, content: bytes) -> Iterator[Failure]:
+    kept = path.read_bytes() if path.is_file() else b""
+    # Another matplotlib draws the same picture with other bytes.
+    by_another = path.suffix == ".svg" and DRAWN_BY.encode() in kept and CREATOR.encode() not in kept
+    if kept != content and not by_another:
+        yield Failure(path, "it is not what its records and scores give; merbench leaderboard render draws it again")
 
 
 # --- runs
@@ -138,14 +161,41 @@ def _against_data(record: Record, truth: Truth) -> Iterator[str]:
     if record.fold not in truth.splits:
         yield f"the protocol has no fold {record.fold}"
         return
-    if record.contents.get("data") != truth.content(tuple(record.spec.streams.values())):
+    streams = tuple(record.spec.streams.values())
+    if lacking := [name for name in streams if name not in truth.corpus.streams]:
+        yield f"it reads {lacking[0]}, which your {record.track.dataset} does not have"
+    elif record.contents.get("data") != truth.content(streams):
         yield "the content of the streams it names is not the recorded one"
     pretrained = {k: v for k, v in record.contents.items() if k != "data"}
     if not pretrained.items() <= record.track.pretrained.items():
         yield "it starts from pretrained material that its track does not name"
+    if record.space != told_space(truth.corpus.offered[truth.task].space):
+        yield "its label space is not that of the task"
+    if strange := sorted(set(streams) - set(record.track.streams)):
+        yield f"it reads {strange[0]}, which its track does not offer"
+    if record.spec.allow_leak != bool(record.track.leaks):
+        yield f"its spec says allow_leak={record.spec.allow_leak}, and its track names {len(record.track.leaks)} leaks"
+    if sentence := cuts_of(record):
+        yield sentence
     counts = {part: len(truth.rows(record.fold, part)) for part in ("train", "valid", "test")}
     if record.counts != counts:
         yield f"its splits have the sizes {record.counts}, and the data's are {counts}"
+
+
+def cuts_of(record: Record) -> str:
+    """Why the thresholds are none that the spec's policy chooses; empty where they may be."""
+    decided = next((part for part in space_of(record).single if part.kind == "multilabel"), None)
+    policy, cuts = record.spec.thresholds, record.thresholds
+    if decided is None or cuts is None:
+        return "" if decided is None and cuts is None else f"its thresholds are {cuts}, and its task is one of {record.space['kind']}"
+    try:
+        allowed = choose_thresholds(policy, np.zeros((1, 1)), np.zeros((1, 1)))
+    except RequestError as error:
+        return str(error)
+    # Validation predictions are not kept, so of tuned thresholds no more is known than the grid on which they lie.
+    allowed = allowed if policy.startswith("fixed:") else GRID
+    whole = len(cuts) == len(decided.words) and set(cuts) <= set(allowed.tolist()) and (policy != "tuned_on_valid" or len(set(cuts)) == 1)
+    return "" if whole else f"its thresholds {cuts} are none that {policy} chooses"
 
 
 def _scored(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:
@@ -177,9 +227,10 @@ def _scored(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:
 
 
 def selection(record: Record) -> str:
-    """Why ``best_epoch`` is not the best validation epoch of the last stage that selects; empty where it is."""
+    """Why ``best_epoch`` is not the best validation epoch of the last stage that selects, or not the one scored; empty where it is."""
     settings = {stage.get("name", "main"): stage for stage in record.spec.stages} or {"main": {}}
-    best: tuple[float, int] | None = None
+    metric, top = "", -math.inf
+    best: dict[str, Any] | None = None
     for name, stage in settings.items():
         mine = [e for e in record.history if e.get("stage", "main") == name]
         if not mine or not stage.get("selects", True):
@@ -190,46 +241,66 @@ def selection(record: Record) -> str:
         for entry in mine:
             value = entry.get(metric)
             better = -math.inf if value is None else sign * value
-            if best is None or better > best[0]:
-                best = better, entry["epoch"]
-    expected = best[1] if best else None
-    return "" if record.best_epoch == expected else f"best_epoch is {record.best_epoch}, and the best validation epoch is {expected}"
+            if best is None or better > top:
+                top, best = better, entry
+    expected = best["epoch"] if best else None
+    if record.best_epoch != expected:
+        return f"best_epoch is {record.best_epoch}, and the best validation epoch is {expected}"
+    # A later stage that selects nothing trains on.
+    if best is None or record.metrics is None or record.history[-1].get("stage") != best.get("stage"):
+        return ""
+    told, then = record.metrics.valid.get(metric), best.get(metric)
+    return "" if _close(told, then, SELECTED) else f"its validation {metric} is {told}, and its best epoch had {then}"
 
 
 # --- rows
 
 
 def _rows(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
-    """Seeds: every fold of each, and the same seeds for all models and variants that were trained."""
+    """Seeds: every fold of each; 0 to N-1 and the same for all that was trained, 0 alone for what is the same for every seed."""
     folds = set(truth.splits)
-    seeds: dict[str, frozenset[int]] = {}
+    seeds: dict[str, list[int]] = {}
     for entry in board.entries:
         file = folder.files[entry.first.run_id]
-        for seed in sorted({r.seed for r in entry.records}):
+        mine = sorted({r.seed for r in entry.records})
+        for seed in mine:
             there = {r.fold for r in entry.done if r.seed == seed}
             if there != folds:
                 yield Failure(file, f"{entry.name}: seed {seed} lacks {len(folds - there)} of {len(folds)} finished folds")
-        if not entry.floor:
-            seeds[entry.name] = frozenset(r.seed for r in entry.records)
-    usual = max(seeds.values(), key=lambda s: sum(s == other for other in seeds.values()), default=frozenset())
+        alone = entry.floor or entry.first.spec.model in truth.closed
+        if mine != list(range(1 if alone else len(mine))):
+            needed = "0 alone, being the same for every seed" if alone else "all from 0 on"
+            yield Failure(file, f"{entry.name}: its seeds are {_list(mine)}, and must be {needed}")
+        if not alone:
+            seeds[entry.name] = mine
+            yield from (Failure(file, f"{entry.name}: {sentence}") for sentence in _repeated(entry, folder))
+    usual = max(seeds.values(), key=lambda s: sum(s == other for other in seeds.values()), default=[])
     for entry in board.entries:
-        if seeds.get(entry.name, usual) != usual:
-            found = ", ".join(map(str, sorted(seeds[entry.name])))
-            yield Failure(
-                folder.files[entry.first.run_id], f"{entry.name}: its seeds are {found}, and those of the other rows {_list(usual)}"
-            )
+        if (mine := seeds.get(entry.name, usual)) != usual:
+            sentence = f"{entry.name}: its seeds are {_list(mine)}, and those of the other rows {_list(usual)}"
+            yield Failure(folder.files[entry.first.run_id], sentence)
 
 
-def _list(seeds: frozenset[int]) -> str:
+def _repeated(entry: Entry, folder: Folder) -> Iterator[str]:
+    """What was trained from another seed predicts something else."""
+    seen: dict[tuple[int | None, bytes], int] = {}
+    for record in entry.done:
+        if (made := folder.predicted.get(record.run_id)) is not None:
+            first = seen.setdefault((record.fold, made.tobytes()), record.seed)
+            if first != record.seed:
+                yield f"the predictions of seed {record.seed} are those of seed {first}"
+
+
+def _list(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, sorted(seeds)))
 
 
 # --- numbers
 
 
-def _close(a: Any, b: Any) -> bool:
+def _close(a: Any, b: Any, by: float = CLOSE) -> bool:
     if isinstance(a, float | int) and isinstance(b, float | int):
-        return math.isclose(a, b, rel_tol=CLOSE, abs_tol=CLOSE)
+        return math.isclose(a, b, rel_tol=by, abs_tol=by)
     return bool(a == b)
 
 

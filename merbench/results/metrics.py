@@ -320,7 +320,7 @@ def evaluate(
 
 # --- thresholds
 
-_GRID = np.array(sorted(range(5, 100, 5), key=lambda k: (abs(k - 50), k))) / 100
+GRID = np.array(sorted(range(5, 100, 5), key=lambda k: (abs(k - 50), k))) / 100
 """From .5 outwards, so that the first of the best is the one closest to .5 (of two, the lower)."""
 
 
@@ -342,10 +342,10 @@ def choose_thresholds(policy: str, y_NC: np.ndarray, p_NC: np.ndarray, known_NC:
     if policy not in ("tuned_on_valid", "tuned_on_valid_per_label"):
         raise RequestError(f"thresholds {policy!r} is not known; use fixed:0.5, tuned_on_valid or tuned_on_valid_per_label")
     y_NC = _with_unknown(y_NC, p_NC, known_NC)
-    sums = np.stack([_label_rows(y_NC, np.asarray(p_NC) >= threshold).sum(axis=0) for threshold in _GRID])
+    sums = np.stack([_label_rows(y_NC, np.asarray(p_NC) >= threshold).sum(axis=0) for threshold in GRID])
     if policy == "tuned_on_valid":
         sums = np.repeat(sums.sum(axis=-1, keepdims=True), np.shape(p_NC)[1], axis=-1)
-    best_C: np.ndarray = _GRID[np.nan_to_num(f1_C(sums)).argmax(axis=0)]
+    best_C: np.ndarray = GRID[np.nan_to_num(f1_C(sums)).argmax(axis=0)]
     return best_C
 
 

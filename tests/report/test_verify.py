@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from merbench.report.folder import read
+from merbench.report.folder import read, tracks, write_scores
 from merbench.report.packed import pack, unpack
-from merbench.report.verify import Truth, rescored, selection, verify
+from merbench.report.plots import CREATOR, DRAWN_BY
+from merbench.report.verify import Truth, cuts_of, rescored, selection, verify, verify_index
+from merbench.results.record import Metrics
 from tests.report.made import content, corpus, record, spec
 from tests.report.test_folder import boards
 
@@ -30,10 +32,14 @@ def path(tmp_path, built):
     return tmp_path / "sample-sentiment-standard"
 
 
+def known(changed=None, protocol="standard"):
+    data = changed or corpus()
+    return Truth(data, "sentiment", protocol, lambda streams: content(protocol, streams), {}, {"ridge"}, {"ridge"})
+
+
 def failures(path, changed=None, protocol="standard"):
     folder = read(path)
-    known = Truth(changed or corpus(), "sentiment", protocol, lambda streams: content(protocol, streams), {})
-    return {(f.file.relative_to(path).as_posix(), f.sentence) for f in verify(folder, known)}
+    return {(f.file.relative_to(path).as_posix(), f.sentence) for f in verify(folder, known(changed, protocol))}
 
 
 def alter(path, change, which=0):
@@ -68,8 +74,8 @@ def test_one_label(path):
     folder = read(path)
     from merbench.data.streams import revision
 
-    known = Truth(changed, "sentiment", "standard", lambda streams: revision(changed, "sentiment", "standard", streams), {})
-    failure, *_ = verify(folder, known)
+    mine = dataclasses.replace(known(changed), content=lambda streams: revision(changed, "sentiment", "standard", streams))
+    failure, *_ = verify(folder, mine)
     assert failure.file.name == "scores.json" and "labels or splits differ" in failure.sentence
     found = failures(path, changed)
     assert any(where.startswith("predictions/") for where, _ in found), "also where the recorded content is believed"
@@ -100,6 +106,11 @@ def test_one_seed(path):
         (lambda r: {"metrics": r.metrics.model_copy(update={"test": r.metrics.test | {"corr": 0.99}})}, "its predictions give corr"),
         (lambda r: {"status": "failed"}, "lacks 1 of 1 finished folds"),
         (lambda r: {"fold": 3}, "no fold 3"),
+        (lambda r: {"metrics": r.metrics.model_copy(update={"valid": {"mae": 0.001}})}, "validation mae is 0.001"),
+        (lambda r: {"space": r.space | {"words": ["x"] * 7}}, "its label space is not that of the task"),
+        (lambda r: {"thresholds": [0.35]}, "its thresholds are [0.35]"),
+        (lambda r: {"spec": r.spec.model_copy(update={"allow_leak": True})}, "says allow_leak=True"),
+        (lambda r: {"spec": r.spec.model_copy(update={"streams": {"text": "text.gone"}})}, "reads text.gone, which your"),
     ],
 )
 def test_one_thing_in_a_record(path, change, sentence):
@@ -127,10 +138,70 @@ def test_a_run_or_its_predictions_that_are_gone(path):
     assert any("no record of it" in s for _, s in found) and any("its seeds are 0, 1, 2, 3, 4" in s for _, s in found)
 
 
+def test_a_track_that_names_other_streams(path):
+    for file in (path / "records").glob("*.json"):
+        records = [
+            r.model_copy(update={"track": r.track.model_copy(update={"streams": ["audio.covarep"]})}) for r in unpack(file.read_bytes())
+        ]
+        file.write_bytes(pack(records))
+    assert any("it reads text.words, which its track does not offer" in s for _, s in failures(path))
+
+
+def test_a_model_that_is_called_a_floor(path):
+    folder = read(path)
+    write_scores(path, rescored(folder, dataclasses.replace(known(), floors={"ridge", "mult"})))
+    assert any(w == "scores.json" and s.startswith("floors is ['mult', 'ridge']") for w, s in failures(path))
+
+
+def test_one_seed_that_stands_for_all(path):
+    file, kept = path / "records" / "mult.json", path / "predictions" / "mult.safetensors"
+    records, made = unpack(file.read_bytes()), load(kept.read_bytes())
+    best = records[0]
+    file.write_bytes(pack([r.model_copy(update={"metrics": best.metrics}) for r in records]))
+    kept.write_bytes(save({r.run_id: made[best.run_id] for r in records}))
+    assert ("records/mult.json", "mult: the predictions of seed 5 are those of seed 0") in failures(path)
+
+
+def test_seeds_that_were_picked(path):
+    for file in (path / "records").glob("m*.json"):
+        file.write_bytes(pack([r for r in unpack(file.read_bytes()) if r.seed not in (0, 3)]))
+        kept = path / "predictions" / file.with_suffix(".safetensors").name
+        there = {r.run_id for r in unpack(file.read_bytes())}
+        kept.write_bytes(save({k: v for k, v in load(kept.read_bytes()).items() if k in there}))
+    assert ("records/mult.json", "mult: its seeds are 1, 2, 4, 5, and must be all from 0 on") in failures(path)
+
+
+@pytest.mark.parametrize(
+    ("policy", "cuts", "right"),
+    [
+        ("fixed:0.4", [0.4, 0.4], True), ("fixed:0.4", [0.4, 0.35], False), ("fixed:0.4", None, False), ("fixed:0.4", [0.4], False),
+        ("tuned_on_valid", [0.35, 0.35], True), ("tuned_on_valid", [0.35, 0.4], False), ("tuned_on_valid", [0.3333, 0.3333], False),
+        ("tuned_on_valid_per_label", [0.35, 0.4], True), ("tuned_on_valid_per_label", [0.351, 0.4], False), ("fixed:x", [0.5, 0.5], False),
+    ],
+)  # fmt: skip
+def test_thresholds_are_those_of_the_policy(policy, cuts, right):
+    space = {"kind": "multilabel", "words": ["happy", "sad"]}
+    assert (cuts_of(record(0, 0.5, spec(thresholds=policy), space=space, thresholds=cuts)[0]) == "") is right
+
+
+def test_pictures_and_the_list_of_boards(path):
+    picture, drawn = path / "scores.svg", (path / "scores.svg").read_bytes()
+    for changed in (b"<svg>faked</svg>", drawn.replace(b"merclip", b"merchip")):
+        picture.write_bytes(changed)
+        assert {w for w, _ in failures(path)} == {"scores.svg"}
+    picture.write_bytes(drawn.replace(CREATOR.encode(), DRAWN_BY.encode() + b"0.1"))
+    assert not failures(path), "another matplotlib draws with other bytes"
+    picture.unlink()
+    assert {w for w, _ in failures(path)} == {"scores.svg"}
+    folders = [read(p) for p in tracks(path.parent)]
+    assert not verify_index(path.parent, folders)
+    (path.parent / "index.html").write_text("mine wins")
+    assert [f.file.name for f in verify_index(path.parent, folders)] == ["index.html"]
+
+
 def test_scores_come_out_the_same(path):
     folder = read(path)
-    known = Truth(corpus(), "sentiment", "standard", lambda streams: content("standard", streams), {})
-    assert rescored(folder, known, ["ridge"]) == folder.scores
+    assert rescored(folder, known()) == folder.scores
 
 
 def test_selection_goes_by_the_last_stage_that_selects():
@@ -143,5 +214,6 @@ def test_selection_goes_by_the_last_stage_that_selects():
     assert "best validation epoch is 2" in selection(staged.model_copy(update={"best_epoch": 0}))
     by_corr = spec(train=spec().train.model_copy(update={"select": "corr"}))
     entries = [{"stage": "main", "epoch": e, "corr": v} for e, v in enumerate((None, 0.2, 0.2))]
-    assert selection(record(0, 0.5, by_corr, history=entries, best_epoch=1)[0]) == ""
+    chosen = record(0, 0.5, by_corr, history=entries, best_epoch=1, metrics=Metrics(valid={"corr": 0.2}, test={}))[0]
+    assert selection(chosen) == ""
     assert selection(record(0, 0.5, spec(), history=[], best_epoch=None)[0]) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+from merbench.api.component import Recipe
 from merbench.api.config import Config
 from merbench.api.errors import RequestError
 from merbench.cli.optimum import of_track
@@ -59,6 +60,13 @@ def best_possible(session: Session, board: Board, cache: Cache) -> dict[str, dic
 
 
 def floors(session: Session) -> set[str]:
+    return {recipe.name for recipe in _recipes(session) if recipe.floor}
+
+
+def closed_forms(session: Session) -> set[str]:
+    return {recipe.name for recipe in _recipes(session) if recipe.fits}
+
+
+def _recipes(session: Session) -> list[Recipe]:
     catalog = session.catalog
-    alone = (name for name in catalog.names("recipe") if len(catalog.providers("recipe", name)) == 1)
-    return {name for name in alone if catalog.recipe(name).floor}
+    return [catalog.recipe(name) for name in catalog.names("recipe") if len(catalog.providers("recipe", name)) == 1]

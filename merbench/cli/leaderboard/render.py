@@ -40,11 +40,11 @@ def render(root: Path) -> None:
 
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
-    from merbench.cli.leaderboard.boards import floors
     from merbench.cli.leaderboard.truth import truth_of
     from merbench.report.folder import read, tracks, write_scores
     from merbench.report.verify import rescored
 
     for path in tracks(root):
         folder = read(path)
-        write_scores(path, rescored(folder, truth_of(session, folder.records[0].track, data), floors(session)))
+        track = folder.board.track
+        write_scores(path, rescored(folder, truth_of(session, session.dataset(track.dataset, data), track)))

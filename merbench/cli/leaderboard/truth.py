@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.cli.session import Session
 
 if TYPE_CHECKING:
+    from merbench.api.corpus import Corpus
     from merbench.report.verify import Truth
     from merbench.results.record import Track
 
 
-def truth_of(session: Session, track: Track, data: Path | None) -> Truth:
-    """RequestError where the data set is not on the machine."""
-    from merbench.api.errors import RequestError
+def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
+    """DataError where the data set on the machine lacks what the track names."""
+    from merbench.api.errors import DataError
+    from merbench.cli.leaderboard.boards import closed_forms, floors
     from merbench.cli.optimum import optimum
     from merbench.data.streams import revision
     from merbench.report.verify import Truth
 
-    corpus = session.dataset(track.dataset, data)
-    if track.task not in corpus.offered:
-        there = ", ".join(corpus.offered)
-        raise RequestError(
-            f"your {track.dataset} has no task {track.task} (it has {there}); bring the data set that these runs were made on"
-        )
+    asked = {
+        "task": ([track.task], corpus.offered),
+        "protocol": ([track.protocol], corpus.protocols),
+        "stream": (track.streams, corpus.streams),
+    }
+    for what, (names, there) in asked.items():
+        if lacking := [name for name in names if name not in there]:
+            raise DataError(
+                f"your {track.dataset} has no {what} {lacking[0]} (it has {', '.join(there)}); "
+                "bring the data set that these runs were made on"
+            )
 
     def content(streams: tuple[str, ...]) -> str:
         return revision(corpus, track.task, track.protocol, streams)
 
-    return Truth(corpus, track.task, track.protocol, content, optimum(corpus, track.task, track.protocol, track.streams))
+    best = optimum(corpus, track.task, track.protocol, track.streams)
+    return Truth(corpus, track.task, track.protocol, content, best, floors(session), closed_forms(session))

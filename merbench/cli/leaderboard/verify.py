@@ -16,30 +16,48 @@ from merbench.cli.session import Session, say
 def command(session: Session, folder: Path, data: Path | None) -> None:
     """Compute every number of FOLDER again from its predictions and your own labels, and check the rules that its runs must keep.
 
-    Checked: content of the data, run ids, split sizes, metrics, seeds, selection on validation rows, test rows read last, scores, tables,
-    pages. Each failure is told with its file; then the exit code is 1.
+    Checked: content of the data, run ids, split sizes, metrics, seeds, thresholds, selection on validation rows, test rows read last,
+    scores, tables, pictures, pages. Each failure is told with its file, and the exit code is 1. A board whose data set is not here is not
+    checked: where nothing else is wrong, the exit code is 2.
 
     \b
     Example: merbench leaderboard verify leaderboards
              merbench leaderboard verify contribution --data ../data
     """
-    from merbench.api.errors import DataError
+    from merbench.api.errors import DataError, MerbenchError
     from merbench.cli.leaderboard.truth import truth_of
     from merbench.report.folder import read, tracks
-    from merbench.report.verify import verify
+    from merbench.report.verify import Failure, verify, verify_index
 
-    failed = 0
-    for path in tracks(folder):
+    failed, unchecked, whole = 0, 0, []
+
+    def tell(failures: list[Failure]) -> None:
+        nonlocal failed
+        failed += len(failures)
+        for failure in failures:
+            click.echo(f"{failure.file}: {failure.sentence}")
+
+    paths = tracks(folder)
+    for path in paths:
         try:
             held = read(path)
             board = held.board
         except DataError as error:
-            click.echo(f"{path}: {error}")
-            failed += 1
+            tell([Failure(path, str(error))])
             continue
-        found = verify(held, truth_of(session, board.track, data))
-        for failure in found:
-            click.echo(f"{failure.file}: {failure.sentence}")
-        failed += len(found)
+        whole.append(held)
+        try:
+            corpus = session.dataset(board.track.dataset, data)
+        except MerbenchError as error:
+            say(f"{path}: not checked: {error}")
+            unchecked += 1
+            continue
+        try:
+            found = verify(held, truth_of(session, corpus, board.track))
+        except DataError as error:
+            found = [Failure(path, str(error))]
+        tell(found)
         say(f"{path}: {len(held.records)} runs in {len(board.entries)} rows, {'nothing wrong' if not found else f'{len(found)} failures'}")
-    raise SystemExit(1 if failed else 0)
+    if len(whole) == len(paths):
+        tell(verify_index(folder, whole))
+    raise SystemExit(1 if failed else 2 if unchecked else 0)
