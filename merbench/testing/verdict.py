@@ -43,7 +43,7 @@ class Check:
             self.body()
         except Skip as skip:
             return Verdict(self.subject, self.name, "skipped", str(skip))
-        except (AssertionError, MerbenchError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        except Exception as error:  # a plugin may raise anything
             reason = (str(error).strip().splitlines() or [""])[0]
             if not isinstance(error, AssertionError | MerbenchError):
                 reason = f"{type(error).__name__}: {reason}"

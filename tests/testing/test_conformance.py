@@ -131,6 +131,15 @@ def test_a_default_outside_its_range_fails():
     assert "outside" in verdicts(OutOfRange)["defaults lie in their Tune ranges"].reason
 
 
+@pytest.mark.parametrize("error", [OSError("no file"), ImportError("no module"), ZeroDivisionError("by 0"), Exception("whatever")])
+def test_whatever_a_plugin_raises_is_a_failed_check(error):
+    def body():
+        raise error
+
+    verdict = Check("part", "check", body).run()
+    assert (verdict.status, verdict.reason) == ("failed", f"{type(error).__name__}: {error}")
+
+
 def test_a_declared_failure_is_strict_both_ways():
     known = {"declared width": "it is wide on Sundays"}
     assert verdicts(WrongWidth, known_failures=known)["declared width"].status == "known failure"
