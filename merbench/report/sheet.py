@@ -133,9 +133,10 @@ def tuning(entry: Entry) -> str:
 
 def count(number: int) -> str:
     """``231,617`` as ``232k``."""
+    rounded = float(f"{number:.3g}")
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
+        if rounded >= size:
+            return f"{rounded / size:.3g}{unit}"
     return str(number)
 
 

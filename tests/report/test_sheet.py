@@ -110,5 +110,5 @@ def test_the_committed_tables_compile_and_fit_the_page(table, tmp_path):
 
 
 def test_numbers_for_people():
-    assert [count(n) for n in (12, 1234, 231_617, 1_320_000)] == ["12", "1.23k", "232k", "1.32M"]
+    assert [count(n) for n in (12, 999, 1234, 231_617, 999_700, 1_320_000)] == ["12", "999", "1.23k", "232k", "1M", "1.32M"]
     assert [span(s) for s in (0.34, 25.4, 720, 12_240)] == ["0.3 s", "25 s", "12 min", "3.4 h"]
