@@ -100,6 +100,15 @@ def test_a_row_without_a_whole_seed_is_left_out(tmp_path):
     assert list(made.rows) == ["a"] and made.rows["a"].rows == 60
 
 
+def test_predictions_that_were_cut_off_cost_that_run_alone(source):
+    broken, *others = source.records()
+    file = source.store.runs / f"{broken.run_id}.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    (board,) = collect(source.records(), {"ridge"})
+    assert {r.run_id for e in board.entries for r in e.records} == {r.run_id for r in others}
+    assert score(board, source, Cache(None)).rows and f"{file} cannot be read" in source.warnings[-1]
+
+
 def test_records_that_cannot_be_used_are_told_and_left(source):
     name = source.records()[0].run_id
     runs = source.store.runs
