@@ -26,12 +26,13 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
         show_json(rows)
         return
     from rich.table import Table
+    from rich.text import Text
 
     for name, entries in rows.items():
         table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), show_header=False)
         for entry in entries:
-            conflict = "" if len(entry["plugins"]) == 1 else " [red](conflict)[/red]"
-            table.add_row(entry["name"] + conflict, entry["summary"], f"[dim]{' + '.join(entry['plugins'])}[/dim]")
+            conflict = (" (conflict)", "red") if len(entry["plugins"]) > 1 else ""
+            table.add_row(Text.assemble(entry["name"], conflict), entry["summary"], Text(" + ".join(entry["plugins"]), style="dim"))
         show(table)
 
 

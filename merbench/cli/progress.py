@@ -134,7 +134,13 @@ def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, 
     """A bar on stderr, and whether it is not shown."""
     console = Console(stderr=True)
     quiet = silent or not console.is_terminal
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=console, transient=True, disable=quiet, auto_refresh=auto_refresh), quiet
 
 

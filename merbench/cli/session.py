@@ -63,6 +63,12 @@ class Session:
         return open_lexicon(names, self.homes(data))
 
 
+def typed(ctx: click.Context) -> dict[str, str]:
+    """Parameter -> option as it is written (``--store``), of those that stand on the command line."""
+    there = click.core.ParameterSource.COMMANDLINE
+    return {p.name: p.opts[0] for p in ctx.command.params if p.name and ctx.get_parameter_source(p.name) is there}
+
+
 def say(message: str) -> None:
     """Prose goes to stderr, so that stdout holds results alone."""
     click.echo(message, err=True)
@@ -72,9 +78,11 @@ def out() -> Console:
     """The console of results."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    # A pipe or a file has no width of its own; 80 columns would fold a table of metrics.
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    # Ids, transcripts and names are shown as they are: brackets and colons in them are no markup.
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 200  # a pipe or a file has no width of its own; 80 columns would fold a table of metrics
+    return console
 
 
 def show(table: Table) -> None:

@@ -34,6 +34,7 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
     Example: merbench store merge laptop/runs cluster/runs --into runs
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import track
 
     from merbench.results.merge import Merged
@@ -46,7 +47,7 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
     found: list[tuple[Path, Merged]] = []
     for source in stores:
         runs = len(list((source / "runs").glob("*.json")))
-        shown = track(merged(source, target), str(source), runs, console=console, transient=True, disable=not console.is_terminal)
+        shown = track(merged(source, target), escape(str(source)), runs, console=console, transient=True, disable=not console.is_terminal)
         for one in shown:
             found.append((source, one))
             if one.why:

@@ -17,7 +17,13 @@ class Steps:
         self.label, self.now = label, ""
         console = Console(stderr=True)
         self.quiet = not console.is_terminal
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=console, transient=True, disable=self.quiet)
         self.task = self.bar.add_task(label, total=None)
 
