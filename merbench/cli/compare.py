@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.session import Session, say, show, show_json
+from merbench.cli.session import Session, say, show, show_json, typed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +52,9 @@ def command(
 
     if every == bool(a) or bool(a) != bool(b):
         raise RequestError("give two models, such as merbench compare merclip mult, or --all alone")
+    given = typed(click.get_current_context())
+    if every and (unused := [given[k] for k in ("rows", "plot", "data") if k in given]):
+        raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
     source = StoreSource(Store(store))
     boards = collect(source.records(), floors(session), dataset, track)
     if not boards:

@@ -11,7 +11,7 @@ import click
 from merbench.api.errors import RequestError
 from merbench.cli.options import gather, run_options
 from merbench.cli.run import Bench
-from merbench.cli.session import Session, say, show, show_json
+from merbench.cli.session import Session, say, show, show_json, typed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from merbench.data.inputs import Inputs
     from merbench.studies.predict import Predicted
+
+OF_A_RUN = ("paths", "sentences", "run", "data", "vectors", "device", "threads", "determinism", "store", "as_json")
+"""What may be said beside --run."""
 
 
 @click.command("predict")
@@ -40,6 +43,9 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
     from merbench.data.inputs import read_inputs
     from merbench.results.store import Store
 
+    written = typed(click.get_current_context())
+    if run and (fixed := [option for name, option in written.items() if name not in OF_A_RUN]):
+        raise RequestError(f"{fixed[0]} changes nothing of --run {run}, which has its settings and is not trained again; leave it out")
     inputs = read_inputs(paths, sentences)
     options = gather((), **given)
     record = None

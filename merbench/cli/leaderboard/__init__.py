@@ -8,7 +8,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.lazy import Lazy
-from merbench.cli.session import Session, show, show_json
+from merbench.cli.session import Session, show, show_json, typed
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SUBCOMMANDS = ("build", "render", "verify", "submit")
@@ -37,8 +37,13 @@ def command(
              merbench leaderboard --format latex --intervals > board.tex
              merbench leaderboard build --store runs --out boards
     """
-    if ctx.invoked_subcommand:
+    given = typed(ctx)
+    if name := ctx.invoked_subcommand:
+        for option in given.values():
+            raise RequestError(f"{option} before {name} changes nothing of it; give the options of {name} after its name")
         return
+    if form == "html" and (shown := [given[k] for k in ("all_metrics", "intervals", "variants") if k in given]):
+        raise RequestError(f"--format html has every metric, interval and variant on one page; leave {shown[0]} out")
     from merbench.cli.leaderboard.boards import from_folder, from_store
     from merbench.report.latex import to_latex
     from merbench.report.page import track_page
