@@ -9,8 +9,13 @@ import json
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import chain, count
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +29,7 @@ from merbench.report.scores import BoardScores
 from merbench.report.source import Source
 from merbench.results.files import write_atomic
 from merbench.results.record import Record, Track
+from merbench.results.spec import series
 from merbench.results.store import Predictions
 
 EXTRAS = ("generalise", "robust")
@@ -34,15 +40,39 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
-def folder_names(tracks: Sequence[Track]) -> list[str]:
-    """``mosi-sentiment-standard``; tracks that differ in something else are told apart by their streams, or else by a number."""
-    found: list[str] = []
-    for track in tracks:
-        short = slug(f"{track.dataset}-{track.task}-{track.protocol}")
-        long = slug(f"{short}-{'-'.join(s.partition('.')[2] or s for s in track.streams)}")
-        name = short if short not in found else long
-        found.append(name if name not in found else f"{name}-{sum(f.startswith(name) for f in found) + 1}")
+def folder_names(tracks: Sequence[Track], held: Mapping[str, Track] = MappingProxyType({})) -> list[str]:
+    """``mosi-sentiment-standard``; tracks that differ in something else are told apart by their streams, or else by a number.
+
+    ``held``: folder -> the track that it holds already, which keeps it.
+    """
+    found = [next((name for name, there in held.items() if there == track), "") for track in tracks]
+    for at, track in enumerate(tracks):
+        if not found[at]:
+            short = slug(f"{track.dataset}-{track.task}-{track.protocol}")
+            long = slug(f"{short}-{'-'.join(s.partition('.')[2] or s for s in track.streams)}")
+            found[at] = next(name for name in chain((short, long), (f"{long}-{n}" for n in count(2))) if name not in found)
     return found
+
+
+def held_tracks(root: Path) -> dict[str, Track]:
+    """Folder -> its track, of those under ``root`` whose records can be read."""
+    held = {}
+    for path in sorted(root.glob("*/records")):
+        with suppress(OSError, ValueError, KeyError, TypeError, StopIteration):
+            held[path.parent.name] = unpack(next(path.glob("*.json")).read_bytes())[0].track
+    return held
+
+
+def file_names(entries: Sequence[Entry], alone: bool = False) -> list[str]:
+    """The name of each row as a file's; a hash of its runs' spec and source tells those apart that are equal. ``alone``: it stands in all,
+    so that the files lie beside any others.
+    """
+    plain = [slug(entry.name) for entry in entries]
+    return [f"{name}-{_hash(e.first)}" if alone or plain.count(name) > 1 else name for name, e in zip(plain, entries, strict=True)]
+
+
+def _hash(record: Record) -> str:
+    return sha256(f"{series(record.spec, record.contents)} {record.source_digest}".encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -69,10 +99,10 @@ class Folder:
         return boards[0]
 
 
-def write_runs(path: Path, entries: Sequence[Entry], source: Source) -> None:
+def write_runs(path: Path, entries: Sequence[Entry], source: Source, alone: bool = False) -> None:
     """Records and predictions of some rows, and the ids of the test rows."""
     ids: dict[str, list[str]] = {}
-    for entry in entries:
+    for name, entry in zip(file_names(entries, alone), entries, strict=True):
         tensors = {}
         for record in entry.done:
             held = source.predictions(record.run_id)
@@ -81,18 +111,22 @@ def write_runs(path: Path, entries: Sequence[Entry], source: Source) -> None:
                 raise DataError(f"run {record.run_id} has other test rows than the runs before it on the track {record.track.title}")
             small = held.prediction.astype(np.float32)
             tensors[record.run_id] = small if np.array_equal(small, held.prediction) else held.prediction
-        write_atomic(path / "records" / f"{slug(entry.name)}.json", pack(entry.records))
-        write_atomic(path / "predictions" / f"{slug(entry.name)}.safetensors", save(dict(sorted(tensors.items()))))
+        write_atomic(path / "records" / f"{name}.json", pack(entry.records))
+        write_atomic(path / "predictions" / f"{name}.safetensors", save(dict(sorted(tensors.items()))))
     write_atomic(path / "rows.json", json.dumps(dict(sorted(ids.items())), indent=0).encode())
 
 
-def write(path: Path, board: Board, scores: BoardScores, source: Source, extras: Mapping[str, Any]) -> None:
-    """The whole folder anew; what lay there before is gone."""
-    shutil.rmtree(path, ignore_errors=True)
-    write_runs(path, board.entries, source)
-    write_scores(path, scores)
-    for name, told in extras.items():
-        write_atomic(path / f"{name}.json", json.dumps(told, indent=1, ensure_ascii=False).encode())
+def write(path: Path, board: Board, scores: BoardScores, source: Source, extras: Mapping[str, Any], alone: bool = False) -> None:
+    """The whole folder anew; when it is whole, it takes the place of what lay there before. ``alone`` as in ``file_names``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
+        new = Path(beside) / path.name
+        write_runs(new, board.entries, source, alone)
+        write_scores(new, scores)
+        for name, told in extras.items():
+            write_atomic(new / f"{name}.json", json.dumps(told, indent=1, ensure_ascii=False).encode())
+        shutil.rmtree(path, ignore_errors=True)
+        new.rename(path)
 
 
 def write_scores(path: Path, scores: BoardScores) -> None:
@@ -108,6 +142,8 @@ def read(path: Path) -> Folder:
     try:
         for at in sorted((path / "records").glob("*.json")):
             for record in unpack(at.read_bytes()):
+                if record.run_id in files:
+                    raise DataError(f"run {record.run_id} stands in {files[record.run_id]} and in {at}; keep it in one of them")
                 records.append(record)
                 files[record.run_id] = at
         for at in sorted((path / "predictions").glob("*.safetensors")):

@@ -77,8 +77,14 @@ class Truth:
 
 
 def rescored(folder: Folder, truth: Truth) -> BoardScores:
-    """``scores.json`` anew. DataError for records of several tracks, KeyError for a row that the data do not have."""
-    return score(folder.by(truth.floors), truth.labelled(folder), Cache(None), truth.optimum)
+    """``scores.json`` anew. DataError for records of several tracks, and where predictions, labels or rows are not there."""
+    try:
+        return score(folder.by(truth.floors), truth.labelled(folder), Cache(None), truth.optimum)
+    except KeyError as error:
+        raise DataError(
+            f"{folder.path} has no predictions of the run, or your {truth.corpus.name} no row, {error}; copy records and predictions "
+            "together, and bring the data set that the runs were made on"
+        ) from error
 
 
 def verify(folder: Folder, truth: Truth) -> list[Failure]:
@@ -94,12 +100,7 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
     if folder.scores is None:
         return [*failures, Failure(scores_file, "there is no scores.json")]
     if not any(f.file.parent.name == "predictions" for f in failures):
-        told = json.loads(folder.scores.model_dump_json())
-        try:
-            again = json.loads(rescored(folder, truth).model_dump_json())
-            failures += [Failure(scores_file, sentence) for sentence in _differences(told, again)]
-        except (LookupError, ValueError) as error:
-            failures.append(Failure(scores_file, f"it cannot be computed from the records ({error})"))
+        failures += verify_scores(folder, truth)
     try:
         drawn = site([folder])
     except DataError as error:
@@ -107,6 +108,17 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
     except KeyError as error:
         return [*failures, Failure(scores_file, f"it names {error}, and no records give a row of that name")]
     return failures + [f for name, content in drawn.items() if "/" in name for f in _drawn(folder.path.parent / name, content)]
+
+
+def verify_scores(folder: Folder, truth: Truth) -> list[Failure]:
+    """Each number of ``scores.json`` that comes out otherwise."""
+    file = folder.path / "scores.json"
+    told = json.loads(folder.scores.model_dump_json()) if folder.scores else None
+    try:
+        again = json.loads(rescored(folder, truth).model_dump_json())
+    except (DataError, ValueError) as error:
+        return [Failure(file, f"it cannot be computed from the records ({error})")]
+    return [Failure(file, sentence) for sentence in _differences(told, again)]
 
 
 def verify_index(root: Path, folders: Sequence[Folder]) -> list[Failure]:
@@ -128,16 +140,12 @@ def _drawn(path: Path, content: bytes) -> Iterator[Failure]:
 
 
 def _runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
-    seen: set[str] = set()
     for record in folder.records:
         file = folder.files[record.run_id]
 
         def fail(sentence: str, file: Path = file, record: Record = record) -> Failure:
             return Failure(file, f"run {record.run_id} (seed {record.seed}): {sentence}")
 
-        if record.run_id in seen:
-            yield fail("it is there twice")
-        seen.add(record.run_id)
         if record.run_id != run_id(record.spec, record.contents, record.seed, record.fold):
             yield fail("its id is not that of its spec, contents, seed and fold")
         if record.status != "done":
@@ -153,7 +161,7 @@ def _runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
             yield from (fail(sentence) for sentence in _against_data(record, truth))
             predictions = folder.path / "predictions" / file.with_suffix(".safetensors").name
             yield from (Failure(predictions, f"run {record.run_id}: {s}") for s in _scored(record, folder, truth))
-    for name in sorted(folder.predicted.keys() - seen):
+    for name in sorted(folder.predicted.keys() - folder.files.keys()):
         yield Failure(folder.path / "predictions", f"there are predictions of run {name} and no record of it")
 
 

@@ -107,6 +107,56 @@ def test_names_of_folders():
     assert slug("merclip (train.lr=0.001)") == "merclip-train.lr-0.001"
 
 
+def test_a_track_keeps_the_folder_that_it_has():
+    one, other = (Track(dataset="mosi", revision="r", task="sentiment", protocol="standard", streams=[s]) for s in ("a.b", "a.c"))
+    assert folder_names([one, other], {"mine": other, "gone": one.model_copy(update={"revision": "s"})}) == [
+        "mosi-sentiment-standard",
+        "mine",
+    ]
+    assert folder_names([one, other], {"mosi-sentiment-standard": other}) == ["mosi-sentiment-standard-b", "mosi-sentiment-standard"]
+
+
+def rows(tmp_path, *models, seeds=range(2)):
+    """A board of these models and its source."""
+    store = Store(tmp_path / "-".join(map(slug, models)))
+    for model in models:
+        put(store, 0.5, spec(model), seeds)
+    source = StoreSource(store)
+    (board,) = collect(source.records(), ())
+    return board, score(board, source, Cache(None)), source
+
+
+def test_rows_whose_names_make_one_file_name_lose_nothing(tmp_path):
+    board, scores, source = rows(tmp_path, "a_b", "a-b", "c")
+    write(tmp_path / "board", board, scores, source, {})
+    assert {r.run_id for r in read(tmp_path / "board").records} == {r.run_id for r in source.records()}
+    files = sorted(p.stem for p in (tmp_path / "board" / "records").iterdir())
+    assert [len(f) for f in files] == [12, 12, 1] and files[0][:4] == files[1][:4] == "a-b-" and files[2] == "c"
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    write(tmp_path / "board", *rows(tmp_path, "a"), {})
+    before = content(tmp_path / "board")
+    with pytest.raises(TypeError):
+        write(tmp_path / "board", *rows(tmp_path, "b"), {"robust": object()})
+    assert content(tmp_path / "board") == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "board"]
+
+
+def test_contributed_rows_lie_beside_those_that_are_there(tmp_path, root):
+    path = root / "sample-sentiment-standard"
+    before = {r.run_id for r in read(path).records}
+    write(tmp_path / "new", *rows(tmp_path, "mult", seeds=range(6, 8)), {}, alone=True)
+    for file in (*(tmp_path / "new").glob("records/*"), *(tmp_path / "new").glob("predictions/*")):
+        file.rename(path / file.relative_to(tmp_path / "new"))
+    assert len(read(path).records) == len(before) + 2
+    write(tmp_path / "again", *rows(tmp_path, "mult", "x"), {}, alone=True)
+    for file in (tmp_path / "again").glob("records/mult*"):
+        file.rename(path / "records" / f"again-{file.name}")
+    with pytest.raises(DataError, match="keep it in one of them"):
+        read(path)
+
+
 def test_the_command_spells_every_setting_out():
     line = command(spec("merclip", "no-x"), [0, 1, 2])
     start = "merbench run --model merclip --dataset sample --task sentiment --protocol standard --modalities text --variant no-x "

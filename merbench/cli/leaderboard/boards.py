@@ -15,6 +15,7 @@ from merbench.report.entries import Board, collect
 from merbench.report.folder import read, tracks
 from merbench.report.scores import BoardScores, score
 from merbench.report.source import StoreSource
+from merbench.results.record import Track
 from merbench.results.store import Store
 
 Scored = list[tuple[Board, BoardScores]]
@@ -36,6 +37,11 @@ def from_store(session: Session, store: Path, dataset: str | None = None, track:
             f"merbench run --model merclip{f' --dataset {dataset}' if dataset else ''} makes some"
         )
     return source, made
+
+
+def tracks_of(source: StoreSource) -> list[Track]:
+    """Every track of a store."""
+    return [board.track for board in collect(source.records(), ())]
 
 
 def from_folder(root: Path, dataset: str | None = None, track: str | None = None) -> Scored:

@@ -9,6 +9,9 @@ import click
 
 from merbench.cli.session import Session, say
 
+JOIN = "+"
+"""Stands in the names of data sets that ``merbench transfer --together`` joined."""
+
 
 @click.command("build")
 @click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
@@ -29,16 +32,31 @@ def command(session: Session, store: Path, out: Path, dataset: str | None, track
     Example: merbench leaderboard build --store runs --out leaderboards
              merbench leaderboard build --dataset mosi --extra generalise.json
     """
-    from merbench.cli.leaderboard.boards import from_store
+    from merbench.api.errors import RequestError
+    from merbench.cli.leaderboard.boards import from_store, tracks_of
     from merbench.cli.leaderboard.render import render
-    from merbench.report.folder import folder_names, write
+    from merbench.report.folder import folder_names, held_tracks, write
 
     source, made = from_store(session, store, dataset, track)
+    every, held = tracks_of(source), held_tracks(out)
+    named = list(zip(folder_names(every, held), every, strict=True))
+    placed = []
+    for board, scores in made:
+        if JOIN in board.track.dataset:
+            say(f"left out: {board.track.title}: its data set was joined for these runs alone, so that nobody could verify them")
+            continue
+        place = out / next(name for name, one in named if one == board.track)
+        if place.exists() and held.get(place.name) != board.track:
+            raise RequestError(f"{place} holds no runs of the track {board.track.title}; choose another --out, or remove that folder")
+        placed.append((place, board, scores))
     told = [_extra(path) for path in extras]
-    for name, (board, scores) in zip(folder_names([board.track for board, _ in made]), made, strict=True):
-        mine = {kind: value for kind, value in told if value["track"] == board.track.model_dump(mode="json")}
-        write(out / name, board, scores, source, mine)
-        say(f"{out / name}: {sum(len(e.records) for e in board.entries)} runs in {len(board.entries)} rows")
+    tracks = [board.track.model_dump(mode="json") for _, board, _ in placed]
+    for path, (_, value) in zip(extras, told, strict=True):
+        if value["track"] not in tracks:
+            raise RequestError(f"--extra {path} is of no track that is built here; run the command that printed it again on the same data")
+    for (place, board, scores), mine in zip(placed, tracks, strict=True):
+        write(place, board, scores, source, {kind: value for kind, value in told if value["track"] == mine})
+        say(f"{place}: {sum(len(e.records) for e in board.entries)} runs in {len(board.entries)} rows")
     render(out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     Example: merbench leaderboard submit merclip "merclip no-label-encoder" --out contribution
     """
     from merbench.api.errors import RequestError
-    from merbench.cli.leaderboard.boards import from_store
+    from merbench.cli.leaderboard.boards import from_store, tracks_of
     from merbench.cli.leaderboard.render import render
     from merbench.host.catalog import unknown
     from merbench.report.cache import Cache
@@ -48,11 +49,16 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         if run not in rows and run not in ids:
             raise RequestError(unknown("run", run, [*rows, *ids], f"rows and run ids of the store {store}"))
     wanted = {ids.get(run, run) for run in runs}
-    chosen = [(board, scores, [e for e in board.entries if e.name in wanted]) for board, scores in made]
-    chosen = [one for one in chosen if one[2]]
-    for name, (_, scores, entries) in zip(folder_names([board.track for board, _, _ in chosen]), chosen, strict=True):
+    every = tracks_of(source)
+    named = list(zip(folder_names(every), every, strict=True))
+    for board, scores in made:
+        if not (entries := tuple(e for e in board.entries if e.name in wanted)):
+            continue
+        name = next(name for name, track in named if track == board.track)
+        # Alone, rows may have other names than beside the rest; the scores are of the names under which they are read here.
         (part,) = collect([r for e in entries for r in e.records], scores.floors)
-        write(out / name, part, score(part, source, Cache(None), scores.optimum), source, {})
+        alone = score(part, source, Cache(None), scores.optimum)
+        write(out / name, replace(board, entries=entries), alone, source, {}, alone=True)
         say(f"{out / name}: {sum(len(e.records) for e in entries)} runs in {len(entries)} rows")
     render(out)
     write_atomic(out / "README.md", README.encode())

@@ -1,0 +1,98 @@
+"""Folders of boards as a user builds, sends and checks them; the runs are made up, so that nothing is trained."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from merbench.results.store import Store
+from tests.report.made import put, record, spec
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Runs of a data set that is not here: on two tracks of one task and protocol, and on one that joins two data sets."""
+    store = Store(tmp_path / "runs")
+    alone = record(0, 0.5, spec(dataset="there"))[0].track.model_copy(update={"streams": ["text.words"]})
+    put(store, 0.5, spec("one", dataset="there"), range(2), track=alone)
+    put(store, 0.5, spec("two", dataset="there"), range(2))
+    put(store, 0.6, spec("two", dataset="there", lr=0.1), range(2))
+    put(store, 0.5, spec("three", dataset="there+other"), range(2))
+    return store
+
+
+def content(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.parent != folder}
+
+
+def test_building_one_track_leaves_the_others(merbench, tmp_path, store):
+    told = merbench("leaderboard", "build", "--out", "boards", check=True).stderr
+    assert "left out: there+other" in told and "2 boards" in told
+    before = content(tmp_path / "boards")
+    assert {p.parts[0] for p in before} == {"there-sentiment-standard", "there-sentiment-standard-words-covarep"}
+    merbench("leaderboard", "build", "--out", "boards", "--track", "covarep", check=True)
+    assert content(tmp_path / "boards") == before
+    shutil.rmtree(tmp_path / "boards" / "there-sentiment-standard")
+    merbench("leaderboard", "build", "--out", "boards", "--dataset", "there", check=True)
+    assert content(tmp_path / "boards") == before
+
+
+def test_a_folder_of_another_track_is_not_overwritten(merbench, tmp_path, store):
+    merbench("leaderboard", "build", "--out", "boards", check=True)
+    before = content(tmp_path / "boards")
+    other = next(iter(store.records())).track.model_copy(update={"dataset": "there", "revision": "f" * 64})
+    put(Store(tmp_path / "else"), 0.5, spec("x", dataset="there"), range(2), track=other)
+    done = merbench("leaderboard", "build", "--store", "else", "--out", "boards")
+    assert done.returncode == 2 and "holds no runs of the track there" in done.stderr
+    assert content(tmp_path / "boards") == before
+
+
+def test_a_contribution_keeps_its_folder_and_never_covers_a_row(merbench, tmp_path, store):
+    merbench("leaderboard", "build", "--out", "boards", check=True)
+    merbench("leaderboard", "submit", "two (train.lr=0.1)", "--out", "mine", check=True)
+    (folder,) = (p for p in (tmp_path / "mine").iterdir() if p.is_dir())
+    (sent,) = (folder / "records").iterdir()
+    assert folder.name == "there-sentiment-standard-words-covarep" and sent.stem.startswith("two-train.lr-0.1-")
+    shutil.copytree(folder, tmp_path / "boards" / folder.name, dirs_exist_ok=True)
+    done = merbench("leaderboard", "render", "boards")
+    assert done.returncode == 2 and "keep it in one of them" in done.stderr
+
+
+def test_a_board_whose_data_are_not_here_is_not_checked_and_the_rest_is(merbench, tmp_path, store):
+    merbench("leaderboard", "build", "--out", "boards", check=True)
+    done = merbench("leaderboard", "verify", "boards")
+    assert done.returncode == 2 and done.stderr.count("not checked: ") == 2 and not done.stdout
+    (tmp_path / "boards" / "index.html").write_text("mine wins")
+    done = merbench("leaderboard", "verify", "boards")
+    assert done.returncode == 1 and done.stdout.startswith("boards/index.html: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("leaderboard", "--store", "x", "build"), "--store before build"),
+        (("leaderboard", "--dataset", "there", "verify", "boards"), "--dataset before verify"),
+        (("leaderboard", "--format", "html", "--intervals", "--track", "covarep"), "leave --intervals out"),
+        (("compare", "--all", "--plot", "x.svg"), "--plot is for two models"),
+        (("compare", "--all", "--rows", "5"), "--rows is for two models"),
+        (("predict", "--text", "x", "--run", "00", "--seeds", "3"), "--seeds changes nothing of --run 00"),
+        (("predict", "--text", "x", "--run", "00", "--model", "merclip"), "--model changes nothing of --run 00"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(merbench, store, words, sentence):
+    done = merbench(*words)
+    assert done.returncode == 2 and sentence in done.stderr and not done.stdout
+
+
+def test_what_was_printed_for_another_track_is_refused(merbench, tmp_path, store):
+    (tmp_path / "extra.json").write_text('{"labels": {}, "test": [], "track": {"dataset": "mosi"}}')
+    done = merbench("leaderboard", "build", "--out", "boards", "--extra", "extra.json")
+    assert done.returncode == 2 and "--extra extra.json is of no track" in done.stderr and not (tmp_path / "boards").exists()
+
+
+def test_brackets_in_names_are_shown_as_they_are(merbench, tmp_path):
+    for model, miss in (("[/b] a:smile:", 0.5), ("b", 0.6)):
+        put(Store(tmp_path / "runs"), miss, spec(model, dataset="there"), range(2))
+    assert "[/b] a:smile:" in merbench("compare", "[/b] a:smile:", "b", check=True).stdout
+    assert "[/b] a:smile:" in merbench("compare", "--all", check=True).stdout
