@@ -27,6 +27,18 @@ def test_the_committed_pages_are_those_of_the_committed_runs():
     assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.svg")} == {n for n in made if n.endswith(".svg")}
 
 
+def test_the_scores_are_those_of_the_present_formulas():
+    """Of the generated board, whose labels are here; the others are for ``verify``."""
+    from merbench.cli.leaderboard.truth import truth_of
+    from merbench.cli.session import Session
+    from merbench.report.folder import read
+    from merbench.report.verify import verify_scores
+
+    folder, session = read(ROOT / "sample-sentiment-standard"), Session()
+    truth = truth_of(session, session.dataset("sample", None), folder.board.track)
+    assert verify_scores(folder, truth) == [], "merbench leaderboard build computes them again"
+
+
 def test_the_studies_behind_them_can_be_read():
     from merbench.studies.study_file import read_study
 
