@@ -96,6 +96,10 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
             f"your {board.track.dataset} is not the one these runs were scored on: ids, labels or splits differ from the recorded content"
         )
         return [Failure(scores_file, f"{told} {board.track.revision[:12]}"), *_runs(folder, None)]
+    space = told_space(truth.corpus.offered[truth.task].space)
+    if other := [r for r in folder.records if r.space != space]:
+        # Without the task's own labels nothing of a run can be scored.
+        return [Failure(folder.files[r.run_id], f"run {r.run_id} (seed {r.seed}): its label space is not that of the task") for r in other]
     failures = [*_runs(folder, truth), *_rows(folder, board, truth)]
     if folder.scores is None:
         return [*failures, Failure(scores_file, "there is no scores.json")]
@@ -177,8 +181,6 @@ def _against_data(record: Record, truth: Truth) -> Iterator[str]:
     pretrained = {k: v for k, v in record.contents.items() if k != "data"}
     if not pretrained.items() <= record.track.pretrained.items():
         yield "it starts from pretrained material that its track does not name"
-    if record.space != told_space(truth.corpus.offered[truth.task].space):
-        yield "its label space is not that of the task"
     if strange := sorted(set(streams) - set(record.track.streams)):
         yield f"it reads {strange[0]}, which its track does not offer"
     if record.spec.allow_leak != bool(record.track.leaks):

@@ -107,6 +107,7 @@ def test_one_seed(path):
         (lambda r: {"status": "failed"}, "lacks 1 of 1 finished folds"),
         (lambda r: {"fold": 3}, "no fold 3"),
         (lambda r: {"metrics": r.metrics.model_copy(update={"valid": {"mae": 0.001}})}, "validation mae is 0.001"),
+        (lambda r: {"space": {"kind": "score"}}, "its label space is not that of the task"),
         (lambda r: {"space": r.space | {"words": ["x"] * 7}}, "its label space is not that of the task"),
         (lambda r: {"thresholds": [0.35]}, "its thresholds are [0.35]"),
         (lambda r: {"spec": r.spec.model_copy(update={"allow_leak": True})}, "says allow_leak=True"),
