@@ -6,8 +6,11 @@ import shutil
 
 import pytest
 
+from merbench.api import DataError
+from merbench.cli.leaderboard.truth import truth_of
+from merbench.cli.session import Session
 from merbench.results.store import Store
-from tests.report.made import put, record, spec
+from tests.report.made import corpus, put, record, spec
 
 
 @pytest.fixture
@@ -66,6 +69,13 @@ def test_a_board_whose_data_are_not_here_is_not_checked_and_the_rest_is(merbench
     (tmp_path / "boards" / "index.html").write_text("mine wins")
     done = merbench("leaderboard", "verify", "boards")
     assert done.returncode == 1 and done.stdout.startswith("boards/index.html: ")
+
+
+@pytest.mark.parametrize(("named", "what"), [("task", "task x"), ("protocol", "protocol x"), ("streams", "stream x")])
+def test_a_track_that_names_what_the_data_lack_is_told(named, what):
+    track = record(0, 0.5, spec())[0].track.model_copy(update={named: ["x"] if named == "streams" else "x"})
+    with pytest.raises(DataError, match=f"your sample has no {what} "):
+        truth_of(Session(), corpus(), track)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from merbench.api import DataError
 from merbench.report.folder import read, tracks, write_scores
 from merbench.report.packed import pack, unpack
 from merbench.report.plots import CREATOR, DRAWN_BY
@@ -146,6 +147,12 @@ def test_a_track_that_names_other_streams(path):
         ]
         file.write_bytes(pack(records))
     assert any("it reads text.words, which its track does not offer" in s for _, s in failures(path))
+
+
+def test_records_of_two_tracks_are_told_in_one_sentence(path):
+    alter(path, lambda r: {"track": r.track.model_copy(update={"revision": "f" * 64})})
+    with pytest.raises(DataError, match="holds records of 2 tracks"):
+        rescored(read(path), known())
 
 
 def test_a_model_that_is_called_a_floor(path):
