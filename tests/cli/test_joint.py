@@ -70,7 +70,7 @@ def test_from_the_first_run_to_the_verified_board(call, home):
     toml = home / "tiny/dataset.toml"
     toml.write_text("\n".join(line for line in toml.read_text().splitlines() if not line.startswith("task.emotions")))
     refused = call("leaderboard", "verify", "boards", check=False)
-    assert refused.returncode == 2 and "has no task sentiment+emotions (it has sentiment)" in refused.stderr
+    assert refused.returncode == 1 and "has no task sentiment+emotions (it has sentiment)" in refused.stdout
 
 
 def test_two_models_compared_and_a_finished_one_applied(call, home):

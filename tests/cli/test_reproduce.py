@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 import merbench.cli.run
 from merbench.api import RequestError
 from merbench.cli.main import cli
-from merbench.engine.resolve import Request, Start, resolve
+from merbench.engine.resolve import Request, resolve
+from merbench.engine.start import Start
 from merbench.report.reproduce import command
 from merbench.results.spec import run_id, series
 from merbench.results.store import Store
 from merbench.studies.ablate import plans, variants
 from merbench.studies.run import run
+from merbench.studies.start import of_series, start_from
 from merbench.testing import tiny
 from tests.studies.conftest import MACHINE, in_folds
 
@@ -28,8 +31,8 @@ def asked(catalog, monkeypatch):
 
     class Resolves:
         def __init__(self, session, options):
-            self.seeds = options.seeds
-            plan = resolve(options.request, catalog, corpus, None)
+            start = Start(options.init_from) if options.init_from else None
+            plan = resolve(dataclasses.replace(options.request, start=start), catalog, corpus, None)
             found.extend(run_id(plan.spec, plan.contents, seed, split.fold) for seed in options.seeds for split in plan.protocol.splits)
             raise SystemExit
 
@@ -82,8 +85,7 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_of_what_else_a_run_may_be_asked_for(name, catalog, asked, monkeypatch):
-    monkeypatch.setattr("merbench.cli.options._start", lambda run, store, seeds: Start(run))
+def test_of_what_else_a_run_may_be_asked_for(name, catalog, asked):
     plan = resolve(REQUESTS[name], catalog, CORPORA["score"], None)
     assert asked(command(plan.spec, [2, 7])) == ids(plan, [2, 7])
 
@@ -93,5 +95,5 @@ def test_a_series_is_a_start(catalog, tmp_path):
     plan = resolve(Request("lmf", settings={"train.epochs": 1}), catalog, corpus, None)
     run(plan, corpus, [0, 1], store, MACHINE)
     name = series(plan.spec, plan.contents)
-    start = merbench.cli.options._start(name, tmp_path, (0, 1))
+    start = start_from(store, of_series(store, name), (0, 1))
     assert start.series == name and {seed for seed, _ in start.weights} == {0, 1}
