@@ -10,6 +10,9 @@ import numpy as np
 from merbench.api.corpus import Corpus, Protocol, Stream, Task
 from merbench.api.types import Modality
 
+JOIN = "+"
+"""Stands between the names of data sets that were joined."""
+
 
 def joined(
     target: Corpus, task: str, protocol: str, streams: Mapping[Modality, Stream],
@@ -30,7 +33,7 @@ def joined(
     splits = tuple(replace(s, train=np.concatenate((s.train, train))) for s in target.protocols[protocol].splits)
     made = {stream.name: _joined(stream, added[m], rows) for m, stream in streams.items()}
     return Corpus(
-        name=f"{target.name}+{source.name}",
+        name=f"{target.name}{JOIN}{source.name}",
         ids=np.array([*target.ids.tolist(), *(f"{source.name}:{name}" for name in source.ids[rows].tolist())]),
         videos=np.array([*target.videos.tolist(), *(f"{source.name}:{name}" for name in source.videos[rows].tolist())]),
         texts=np.array([*map(str, target.texts), *map(str, source.texts[rows])], dtype=np.dtypes.StringDType()),

@@ -51,6 +51,8 @@ class Settings:
             raise RequestError(f"{origin}: {key} names a part, such as {key}=NAME; it was given {value!r}")
         if value is None and key.startswith("encoder"):
             raise RequestError(f"{origin}: {key} cannot be none; leave a modality out with --modalities")
+        if key == "model" and (value is None) != (self.parts.get(key) is None):
+            raise RequestError(f"{origin}: {key}={value or 'none'} makes another method of this one; choose it with --model")
         slots = [s for s in self.parts if s.startswith("encoder.")] if key == "encoder" else [key]
         for slot in slots:
             if slot.startswith("encoder.") and slot not in self.parts:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import Corpus, Protocol, RequestError
+from merbench.data.join import JOIN
 from merbench.data.overlap import shared
 
 INITIAL = "initial weights"
@@ -29,7 +30,7 @@ class Seen:
 
     def of(self, corpus: Corpus) -> bool:
         """Whether it is that data set, or one that was joined from it."""
-        return corpus.name in self.dataset.split("+")
+        return corpus.name in self.dataset.split(JOIN)
 
 
 @dataclass(frozen=True)

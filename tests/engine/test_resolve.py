@@ -69,6 +69,7 @@ def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
         ({"settings": {"fusion": "tffn"}}, "unknown fusion 'tffn'; did you mean 'tfn'"),
         ({"settings": {"fusion.hiden": 3}}, "unknown setting 'fusion.hiden'; did you mean 'fusion.hidden"),
         ({"settings": {"fussion.hidden": 3}}, "unknown setting 'fussion.hidden'; did you mean 'fusion.hidden'"),
+        ({"settings": {"model": "ridge"}}, "model=ridge makes another method of this one; choose it with --model"),
         ({"settings": {"train.lr": "fast"}}, "train.lr='fast' does not fit the training loop"),
         ({"settings": {"train.lr": -1}}, "train.lr=-1"),
         ({"settings": {"train.nonsense": 1}}, "unknown setting 'train.nonsense'"),

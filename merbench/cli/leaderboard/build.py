@@ -9,9 +9,6 @@ import click
 
 from merbench.cli.session import Session, say
 
-JOIN = "+"
-"""Stands in the names of data sets that ``merbench transfer --together`` joined."""
-
 
 @click.command("build")
 @click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
@@ -35,6 +32,7 @@ def command(session: Session, store: Path, out: Path, dataset: str | None, track
     from merbench.api.errors import RequestError
     from merbench.cli.leaderboard.boards import from_store, tracks_of
     from merbench.cli.leaderboard.render import render
+    from merbench.data.join import JOIN
     from merbench.report.folder import folder_names, held_tracks, write
 
     source, made = from_store(session, store, dataset, track)
