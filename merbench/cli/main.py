@@ -20,6 +20,7 @@ COMMANDS = (
     "robust",
     "transfer",
     "predict",
+    "ensemble",
     "study",
     "store",
     "leaderboard",

@@ -87,6 +87,9 @@ def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
     path = start.weights.get((seed, fold)) or start.weights.get((seed, None))
     if path is None:
         seeds = ", ".join(str(s) for s in sorted({s for s, _ in start.weights})) or "none"
+        if any(begun == seed for begun, _ in start.weights):
+            here = "this run has none" if fold is None else f"there is no fold {fold} among them"
+            raise RequestError(f"the weights to start seed {seed} from are of folds, and {here}; start from runs of the same protocol")
         raise RequestError(f"there are no weights to start seed {seed} from (seeds with weights: {seeds}); train that run first")
     try:
         return load_file(path)

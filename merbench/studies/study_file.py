@@ -70,8 +70,18 @@ def _flat(value: Any) -> Any:
     return flat
 
 
+def _seeds(value: Any) -> Any:
+    """``10`` is 0 to 9."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if value > MOST_SEEDS:
+        raise ValueError(f"a number of seeds is at most {MOST_SEEDS}; a list names any")
+    return list(range(value))
+
+
 Ablations = Annotated[list[str], BeforeValidator(_ablations)]
 Settings = Annotated[dict[str, JsonValue], BeforeValidator(_flat)]
+MOST_SEEDS = 10_000
 Seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
 
 
@@ -112,9 +122,7 @@ class StudyFile(Config):
 
     models: Annotated[list[Annotated[Model, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)]], Field(min_length=1)]
     tracks: Annotated[list[Track], Field(min_length=1)]
-    seeds: Annotated[
-        list[Seed], Field(min_length=1), BeforeValidator(lambda v: list(range(v)) if isinstance(v, int) and v is not True else v)
-    ] = list(range(10))
+    seeds: Annotated[list[Seed], Field(min_length=1), BeforeValidator(_seeds)] = list(range(10))
     settings: Settings = {}
     ablations: Ablations = []
     floors: bool = True

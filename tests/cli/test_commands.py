@@ -130,6 +130,28 @@ def test_leaderboard_in_three_forms(merbench):
     assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
 
 
+def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
+    words = (*QUICK[:2], "--json", "--seeds", "2")
+    one, two, floor = (
+        loads(merbench("run", "--model", m, *words, *more, check=True).stdout)["runs"]
+        for m, more in (("late-fusion-dnn", QUICK[2:]), ("text-only", QUICK[2:]), ("ridge", ()))
+    )
+    named = [runs[-1]["run_id"] for runs in (one, two, floor)]
+    found = loads(merbench("ensemble", *named, "--json", check=True).stdout)["lines"]
+    assert [line["summary"]["mae"]["n"] for line in found] == [2, 2, 1, 2, 1]
+    assert found[3]["name"] == "mean, seed by seed" and found[3]["against"] == found[0]["name"] == f"late-fusion-dnn ({named[0]})"
+    alone = loads(merbench("ensemble", named[1], "--json", check=True).stdout)["lines"]
+    assert [line["name"] for line in alone] == [f"text-only ({named[1]})", "mean over 2 seeds too"]
+    assert "mean over 2 seeds too" in merbench("ensemble", *named, check=True).stdout
+    for wrong, sentence in (
+        ((named[2],), "nothing to average"),
+        ((one[0]["run_id"], one[1]["run_id"]), "runs of one spec"),
+        ((named[0], "none"), "there is no such run"),
+    ):
+        done = merbench("ensemble", *wrong)
+        assert done.returncode == 2 and sentence in done.stderr and not done.stdout
+
+
 def test_a_board_is_built_verified_and_contributed(merbench, tmp_path):
     merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
     assert "1 boards" in merbench("leaderboard", "build", "--out", "boards", check=True).stderr
@@ -239,6 +261,9 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
     assert found["lines"][2]["against"] == "two alone (text)" and "share no utterance" in found["notes"][0]
     mixed = loads(merbench("transfer", "--from", "one", "--to", "sample", *common, check=True).stdout)
     assert mixed["lines"][1]["summary"]["mae"]["n"] == 1, "a data set with vectors of its own, and one that reads those of --vectors"
+    merbench("transfer", "--from", "one", "--to", "two", "--together", *common, check=True)
+    done = merbench("leaderboard", "submit", "text-only", "--out", "mine")
+    assert done.returncode == 2 and "joined data sets" in done.stderr and not (tmp_path / "mine").exists()
     first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]
     more = loads(merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common, check=True).stdout)["runs"][0]
     assert more["spec"]["init_from"] and more["run_id"] != first["run_id"]

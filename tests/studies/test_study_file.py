@@ -68,6 +68,7 @@ def test_settings_may_be_written_as_tables(read, written, meant):
             "unknown key 'models[1].setings'; did you mean 'settings'?",
         ),
         ("models = ['tfn']\nseeds = -1\n[[tracks]]\ndataset = 'tiny'", "seeds does not fit"),
+        ("models = ['tfn']\nseeds = 900000000\n[[tracks]]\ndataset = 'tiny'", "seeds does not fit"),
         ("models = ['tfn']\nseeds = [1000000000]\n[[tracks]]\ndataset = 'tiny'", "seeds[1] does not fit"),
         ("models = ['tfn']\nseeds = [1.5]\n[[tracks]]\ndataset = 'tiny'", "seeds[1] does not fit"),
         ("models = ['tfn']\nseeds = 3\n[[tracks]]\ndataset = 'tiny'\nstreams = { smell = 'x' }", "tracks[1].streams"),

@@ -15,6 +15,7 @@ from sklearn.metrics import mean_absolute_error
 from merbench.api import RequestError, words_of
 from merbench.data.join import joined
 from merbench.data.overlap import shared, without
+from merbench.engine.build import start_of
 from merbench.engine.evaluate import predict
 from merbench.engine.resolve import Request, resolve
 from merbench.engine.restore import plan_of, restore
@@ -176,6 +177,17 @@ def test_a_fold_goes_on_from_the_fold_that_did_not_see_its_test_rows(catalog, st
     for mine, start in zip(after, before, strict=True):
         made, begun = (store.predictions(r.run_id) for r in (mine, start))
         assert np.allclose(made.prediction, begun.prediction, atol=1e-5)
+
+
+def test_weights_of_folds_start_no_run_that_has_none(make, store):
+    plan, corpus = make("text-only", protocol="folds")
+    (first, *_) = run(plan, corpus, [0], store, MACHINE)
+    start = start_from(store, first, [0])
+    for fold, sentence in ((None, "this run has none"), (7, "there is no fold 7 among them")):
+        with pytest.raises(RequestError, match=f"start seed 0 from are of folds, and {sentence}"):
+            start_of(start, 0, fold)
+    with pytest.raises(RequestError, match=r"seeds with weights: 0\)"):
+        start_of(start, 1, 0)
 
 
 @pytest.mark.parametrize("text", ["text.words", "text.transcript"])

@@ -33,6 +33,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     from merbench.api.errors import RequestError
     from merbench.cli.leaderboard.boards import from_store, tracks_of
     from merbench.cli.leaderboard.render import render
+    from merbench.data.join import JOIN
     from merbench.host.catalog import unknown
     from merbench.report.cache import Cache
     from merbench.report.entries import collect
@@ -49,6 +50,8 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         if run not in rows and run not in ids:
             raise RequestError(unknown("run", run, [*rows, *ids], f"rows and run ids of the store {store}"))
     wanted = {ids.get(run, run) for run in runs}
+    if joined := next((e.name for b, _ in made for e in b.entries if e.name in wanted and JOIN in b.track.dataset), None):
+        raise RequestError(f"{joined} was trained on joined data sets, which is no track of the boards; leave it out")
     every = tracks_of(source)
     named = list(zip(folder_names(every), every, strict=True))
     for board, scores in made:
