@@ -13,6 +13,7 @@ from merbench.cli.session import Session, say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.api.parts import Executor
+    from merbench.results.record import Record
     from merbench.results.store import Store
     from merbench.studies.material import Material
     from merbench.studies.study import Worker
@@ -124,7 +125,12 @@ class Opened:
 
     def missing(self, store: Store) -> list[Unit]:
         """The runs that can be made and are not done."""
-        return [unit for cell in self.cells if not cell.pending for unit in cell.units if not _done(store, unit)]
+        return [unit for unit, record in self.held(store) if not record]
+
+    def held(self, store: Store) -> list[tuple[Unit, Record | None]]:
+        """The runs that can be made, with the records of those that are done."""
+        units = [unit for cell in self.cells if not cell.pending for unit in cell.units]
+        return [(unit, record if record and record.status == "done" else None) for unit in units for record in [store.get(unit.run_id)]]
 
 
 def _open(session: Session, file: Path, data: Path | None, store: Store, again: bool = False) -> Opened:
@@ -140,11 +146,6 @@ def _open(session: Session, file: Path, data: Path | None, store: Store, again: 
     for sentence in () if again else (*told, *(f"note: {note}" for corpus in material.corpora for note in corpus.notes)):
         say(sentence)
     return Opened(file, study, material, cells)
-
-
-def _done(store: Store, unit: Unit) -> bool:
-    record = store.get(unit.run_id)
-    return record is not None and record.status == "done"
 
 
 def _executor(session: Session, name: str, settings: tuple[str, ...], jobs: int, folder: Path) -> Executor:
@@ -197,7 +198,11 @@ def _make(opened: Opened, store: Store, executor: Executor, worker: Worker) -> i
     from merbench.studies.study import make
 
     total = sum(len(cell.units) for cell in opened.cells)
-    missing = opened.missing(store)
+    held = opened.held(store)
+    for unit, record in held:
+        if record:
+            store.retold(record, unit.tuned_by)
+    missing = [unit for unit, record in held if not record]
     elsewhere = 0
     with StudyProgress(opened.file.stem, total, {unit.run_id for unit in missing}, store) as progress:
         for ended in make(missing, executor, worker, store, worker.failed):

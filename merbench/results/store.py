@@ -7,10 +7,11 @@ A record is the commit point: its predictions are written before it, so a record
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -107,12 +108,29 @@ class Store:
                 rows = {"ids": json.dumps(list(predictions.ids)), "videos": json.dumps(list(predictions.videos))}
                 contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
                 write_atomic(self.runs / f"{record.run_id}.safetensors", save(contiguous, metadata=rows))
-            write_atomic(self.runs / f"{record.run_id}.json", record.model_dump_json(indent=1).encode())
+            self._write(record)
         except OSError as error:
-            raise RequestError(
-                f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); make room or choose another --store DIR, "
-                "and run again: what was written before is whole"
-            ) from error
+            raise self._unwritten(record, error) from error
+
+    def retold(self, record: Record, tuned_by: Mapping[str, Any] | None) -> Record:
+        """The stored ``record``, with another ``tuned_by`` where one is given: a search went on, and its winner is still this."""
+        if tuned_by is None or record.tuned_by == tuned_by:
+            return record
+        record = record.model_copy(update={"tuned_by": dict(tuned_by)})
+        try:
+            self._write(record)
+        except OSError as error:
+            raise self._unwritten(record, error) from error
+        return record
+
+    def _write(self, record: Record) -> None:
+        write_atomic(self.runs / f"{record.run_id}.json", record.model_dump_json(indent=1).encode())
+
+    def _unwritten(self, record: Record, error: OSError) -> RequestError:
+        return RequestError(
+            f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); make room or choose another --store DIR, "
+            "and run again: what was written before is whole"
+        )
 
     def predictions(self, run_id: str) -> Predictions:
         """Raises SafetensorError or OSError where the file is missing or broken."""

@@ -36,6 +36,7 @@ def run(
     for seed, split in runs:
         held = None if force else store.get(work.name(seed, split))
         if held and held.status == "done":
+            held = store.retold(held, tuned_by)
             watch("done", {"record": held, "reused": True, "other_source": held.source_digest != work.digest})
             records[held.run_id] = held
         else:

@@ -44,6 +44,16 @@ def test_what_is_there_is_not_run_again_unless_forced(make, store):
     assert forced[0].weights_sha256 == first[0].weights_sha256 and forced[0].metrics == first[0].metrics
 
 
+def test_a_search_that_went_on_is_told_by_the_runs_of_a_winner_that_stayed(make, store):
+    plan, corpus = make()
+    (first,) = run(plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 3, "value": 0.5})
+    (again,) = run(plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 10, "value": 0.5})
+    assert again.tuned_by["trials"] == 10 and again == store.get(first.run_id)
+    assert again.model_copy(update={"tuned_by": first.tuned_by}) == first and store.has_weights(first.run_id)
+    (plain,) = run(plan, corpus, [0], store, MACHINE)
+    assert plain == again, "a call that knows of no search says nothing of one"
+
+
 def test_another_source_of_the_components_is_reused_and_told(make, store):
     plan, corpus = make("majority")
     (record,) = run(plan, corpus, [0], store, MACHINE)

@@ -41,6 +41,16 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
     assert "trials" in study("status").stdout
 
 
+@pytest.mark.parametrize("before", [None, {"trials": 1}], ids=["run untuned", "search went on"])
+def test_runs_that_were_there_tell_of_the_search_that_they_won(study, tmp_path, before):
+    study("run")
+    paths = {p: json.loads(p.read_text()) for p in (tmp_path / "runs/runs").glob("*.json")}
+    for path, record in paths.items():
+        path.write_text(json.dumps({**record, "tuned_by": before if record["tuned_by"] else None}))
+    assert study("run", "--dry-run").returncode == 0 and study("run").returncode == 0
+    assert {p: json.loads(p.read_text()) for p in paths} == paths
+
+
 def test_status_counts_what_waits_for_its_search(study):
     found = loads(study("status", "--json").stdout)
     assert found["waiting"] == 6 and found["done"] == 0 and found["seconds_left"] is None
