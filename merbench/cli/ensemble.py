@@ -24,19 +24,20 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool) -> None:
     """
     from merbench.api.errors import RequestError
     from merbench.cli.lines import show_lines
-    from merbench.report.ensemble import mean, members, seed_by_seed
-    from merbench.report.paired import Line, compare, lines_as_json
+    from merbench.report.ensemble import mean, members, seed_by_seed, spread
+    from merbench.report.paired import Line, correct, differences, lines_as_json
     from merbench.report.source import StoreSource
     from merbench.report.summary import by_seed, space_of
+    from merbench.results.metrics import headline
     from merbench.results.store import Store
 
     source = StoreSource(Store(store))
-    found = members([source.store.find(run) for run in runs], source.records())
+    runs_of = members([source.store.find(run) for run in runs], source.records())
     for warning in source.warnings:
         say(f"warning: {warning}")
-    records = [of_one[0] for of_one in found.values()]
+    records = [of_one[0] for of_one in runs_of.values()]
     space = space_of(records[0])
-    scored = {name: by_seed(of_one, source) for name, of_one in found.items()}
+    scored = {name: by_seed(of_one, source) for name, of_one in runs_of.items()}
     lines = [Line(name, seeds) for name, seeds in scored.items()]
     each = seed_by_seed(scored, space)
     if len(scored) == len(each) == 1:
@@ -45,11 +46,13 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool) -> None:
         lines.append(Line("mean, seed by seed", each, against=lines[0].name))
     if len(each) > 1:
         lines.append(Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()), space)}, against=lines[0].name))
-    differences = compare(lines, space.kind)
+    first = spread(lines[0].scored, each)
+    means = {line.name: spread(line.scored, each) for line in lines if line.against}
+    found = correct({name: differences(first, seeds, headline(space.kind)) for name, seeds in means.items()})
     if as_json:
-        show_json({"lines": lines_as_json(lines, differences)})
+        show_json({"lines": lines_as_json(lines, found)})
         return
     track = records[0].track
-    leaks = [f"{name}: LEAKS {', '.join(r.track.leaks)}" for name, r in zip(found, records, strict=True) if r.track.leaks]
+    leaks = [f"{name}: LEAKS {', '.join(r.track.leaks)}" for name, r in zip(runs_of, records, strict=True) if r.track.leaks]
     caveats = list(dict.fromkeys(f"{r.spec.model}: {r.caveat}" for r in records if r.caveat))
-    show_lines(f"{track.dataset} · {track.task} · {track.protocol}", lines, differences, space.kind, "runs", [*leaks, *caveats])
+    show_lines(f"{track.dataset} · {track.task} · {track.protocol}", lines, found, space.kind, "runs", [*leaks, *caveats])

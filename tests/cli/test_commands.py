@@ -141,6 +141,12 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
     assert [line["summary"]["mae"]["n"] for line in found] == [2, 2, 1, 2, 1]
     assert found[3]["name"] == "mean, seed by seed" and found[3]["against"] == found[0]["name"] == f"late-fusion-dnn ({named[0]})"
     alone = loads(merbench("ensemble", named[1], "--json", check=True).stdout)["lines"]
+    gained = alone[1]["summary"]["mae"]["mean"] - alone[0]["summary"]["mae"]["mean"]
+    assert alone[1]["difference"]["mae"]["mean"] == pytest.approx(gained), "less each of the seeds that it is the mean of"
+    spread = loads(merbench("ensemble", named[2], named[0], "--json", check=True).stdout)["lines"]
+
+    gained = spread[2]["summary"]["mae"]["mean"] - spread[0]["summary"]["mae"]["mean"]
+    assert spread[2]["difference"]["mae"]["mean"] == pytest.approx(gained)
     assert [line["name"] for line in alone] == [f"text-only ({named[1]})", "mean over 2 seeds too"]
     assert "mean over 2 seeds too" in merbench("ensemble", *named, check=True).stdout
     for wrong, sentence in (
