@@ -40,14 +40,11 @@ def _rows(session: Session, plural: str) -> list[dict[str, Any]]:
     if plural == "metrics":
         return _metrics(session)
     kind = "recipe" if plural == "models" else plural[:-1]
-    rows = []
-    for name in session.catalog.names(kind):
-        plugins = session.catalog.providers(kind, name)
-        summary = next(
-            d.summary for d in plugins[0].declarations if d.name == name and (kind == "recipe" or getattr(d, "kind", "") == kind)
-        )
-        rows.append({"name": name, "summary": summary, "plugins": [p.distribution for p in plugins]})
-    return rows
+    catalog = session.catalog
+    return [
+        {"name": name, "summary": catalog.summary(kind, name), "plugins": [p.distribution for p in catalog.providers(kind, name)]}
+        for name in catalog.names(kind)
+    ]
 
 
 def _metrics(session: Session) -> list[dict[str, Any]]:

@@ -47,6 +47,10 @@ class Catalog:
     def providers(self, kind: str, name: str) -> list[Plugin]:
         return [plugin for plugin, _ in self._offers.get((kind, name), [])]
 
+    def summary(self, kind: str, name: str) -> str:
+        """Of the first that offers it."""
+        return self._offers[kind, name][0][1].summary
+
     def load(self, component: Component) -> Any:
         """The implementation. RequestError, naming the plugin's distribution, when it cannot be imported."""
         module, _, attribute = component.target.partition(":")

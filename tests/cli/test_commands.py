@@ -195,7 +195,8 @@ def test_data_show_sample_prints_the_optimum_of_every_set_of_modalities(merbench
 
 def test_list_names_every_kind(merbench):
     found = loads(merbench("list", "--json", check=True).stdout)
-    assert "merclip" in [r["name"] for r in found["models"]]
+    models = {r["name"]: r["summary"] for r in found["models"]}
+    assert "merclip" in models and models["lmf"].startswith("Low-rank Multimodal Fusion")  # not that of the fusion of its name
     assert "mae" in [r["name"] for r in found["metrics"]]
     assert all(rows for rows in found.values())
 
