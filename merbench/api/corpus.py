@@ -55,7 +55,7 @@ class Stream:
 @dataclass(frozen=True)
 class Task:
     """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task, float [N, 1 + C] of a joint one.
-    ``known`` bool, same shape; None = all.
+    ``known`` bool, same shape; None = all. What an unknown cell holds is not looked at.
     """
 
     space: LabelSpace

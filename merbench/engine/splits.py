@@ -133,8 +133,10 @@ class Fold:
         inputs = {m: encoders[m].prepare(rows_of(streams[m], rows, self.statistics.get(m))) for m in self.streams}
         target = _tensor(task.target[rows])
         target = target.long() if task.space.kind == "class" else target.float()
-        known = task.known
-        return SplitData(inputs, target, None if known is None or known.ndim == 1 else _tensor(known[rows]), device)
+        known = None if task.known is None or task.known.ndim == 1 else _tensor(task.known[rows])
+        if known is not None:
+            target = torch.where(known, target, 0.0)  # a NaN would reach gradients through 0 * NaN
+        return SplitData(inputs, target, known, device)
 
 
 def modalities_of(names: Sequence[str]) -> tuple[Modality, ...]:

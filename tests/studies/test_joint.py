@@ -102,6 +102,19 @@ def test_a_row_that_knows_one_task_is_trained_on(catalog):
         assert first_loss(changed, other) == pytest.approx(first_loss(corpus, other), rel=1e-6)
 
 
+def test_what_an_unknown_cell_holds_changes_nothing_not_even_nan(catalog):
+    made, corpus = [], two_tasks()
+    for held in (0.0, math.nan):
+        tasks = {name: dataclasses.replace(t, target=np.where(t.known, t.target, held)) for name, t in corpus.tasks.items()}
+        changed = dataclasses.replace(corpus, tasks=tasks)
+        plan = plan_of(catalog, changed, settings={"objective": "task,label-contrast"})
+        fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+        problem = build(plan, fold, 0, CPU)
+        learn(plan, problem, fold, 0)
+        made.append(predict(problem.model, problem.valid, fold.space))
+    assert np.array_equal(*made)
+
+
 def test_the_order_of_the_labels_only_moves_their_columns(catalog):
     """MER-CLIP has no parameter of a label's own, so a data set that names them in another order trains the same model."""
     order = (2, 0, 5, 4, 1, 3)
