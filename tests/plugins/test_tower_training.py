@@ -100,6 +100,17 @@ def test_half_precision_comes_close_and_is_returned_as_float32(make, name):
     assert got.dtype == torch.float32 and 0 < (got - want).abs().max() < 0.15
 
 
+def test_the_precision_of_a_label_encoder_is_that_of_its_tower(tmp_path):
+    clip = str(tiny_clip(tmp_path))
+    for more in ({}, {"context_tokens": 1}):
+        made = []
+        for precision in ("fp32", "bf16"):
+            torch.manual_seed(0)
+            encoder = LabelClip(LabelClip.Config(model="tiny-clip", pretrained=clip, precision=precision, **more), CONTEXT)
+            made.append(encoder.vectors(CONTEXT.space))
+        assert made[1].dtype == torch.float32 and 0 < (made[1] - made[0]).abs().max() < 0.15
+
+
 def test_a_label_encoder_keeps_its_tower_out_of_the_state(tmp_path):
     clip = str(tiny_clip(tmp_path))
     for settings, part in (({}, {"base_CD"}), ({"lora_rank": 2}, None)):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from merbench.api import Context, LabelSpace, RequestError, check_label_vectors
 from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_text
 from merbench_encoders.label_base import LabelTextConfig, LabelTexts
-from merbench_encoders.tower import keep_trained, prepare_training
+from merbench_encoders.tower import autocast, keep_trained, prepare_training
 
 _INSTEAD = "use word vectors (--part label-encoder=label-vectors) or an untrained tower (--set label_encoder.pretrained=random)"
 
@@ -33,6 +33,7 @@ class LabelClip(LabelTexts):
         super().__init__(config, context, joint_width(config))
         self.net, self.tokenizer = net, tokenizer
         frozen = prepare_training(net, config)
+        self.precision = config.precision if frozen else "fp32"
         keep_trained(self)
         self.context_NW: nn.Parameter | None = None
         with torch.no_grad():
@@ -63,7 +64,8 @@ class LabelClip(LabelTexts):
             if int(end_C.max()) >= self.tokenizer.length:
                 raise RequestError(f"context_tokens={len(self.context_NW)} and a label text exceed {self.tokenizer.length} tokens")
             x_CLW = torch.cat((x_CLW[:, :1], self.context_NW.expand(len(x_CLW), -1, -1), x_CLW[:, 1:]), 1)
-        return self.net(x_CLW)[torch.arange(len(x_CLW)), end_C]
+        with autocast(x_CLW.device, self.precision):
+            return self.net(x_CLW)[torch.arange(len(x_CLW)), end_C].float()
 
     def vectors(self, space: LabelSpace) -> Tensor:
         if self.fixed and space == self.space:

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from merbench.api import Config, RequestError
 
+Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which a frozen network is called."""
+    return torch.autocast(device.type, dtype=_DTYPES[precision], enabled=precision != "fp32")
 
 
 class TowerConfig(Config):
@@ -23,7 +29,7 @@ class TowerConfig(Config):
     """All of it is trained along."""
     lora_rank: Annotated[int, Field(ge=0)] = 0
     """Adapters of this rank beside its linear layers are trained in its place (LoRA, Hu et al. 2021, 2106.09685); 0 = none."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Precision = "fp32"
     """Of a frozen network's matrix products (autocast); what it returns is float32."""
 
 
@@ -36,7 +42,7 @@ class Tower(nn.Module):
     def __init__(self, net: nn.Module, config: TowerConfig) -> None:
         super().__init__()
         self.net, self.tuned, self.frozen = net, config.tuned, prepare_training(net, config)
-        self.dtype = _DTYPES[config.precision]
+        self.precision: Precision = config.precision if self.frozen else "fp32"
         keep_trained(self)
         self.measured: dict[str, float] = {}
 
@@ -47,7 +53,7 @@ class Tower(nn.Module):
 
     def cast(self, device: torch.device) -> torch.autocast:
         """The context in which ``net`` is called."""
-        return torch.autocast(device.type, dtype=self.dtype, enabled=self.frozen and self.dtype != torch.float32)
+        return autocast(device, self.precision)
 
     def train(self, mode: bool = True) -> Tower:
         super().train(mode)
