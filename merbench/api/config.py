@@ -38,7 +38,7 @@ class TrainConfig(Config):
     batch_size: Annotated[int, Field(ge=1), Tune(choices=(16, 32, 64, 128))] = 32
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: Annotated[float, Field(gt=0), Tune(1e-5, 1e-2, log=True)] = 1e-3
-    lr_factors: dict[str, float] = {}
+    lr_factors: dict[str, Annotated[float, Field(ge=0)]] = {}
     """Prefix of parameter names -> factor on ``lr`` (the longest matching prefix counts)."""
     weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1e-1, log=True)] = 1e-2
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9

@@ -175,6 +175,12 @@ class _Loop:
                         "cannot be cut into pieces; lower train.batch_size"
                     ) from None
                 self.fitted.rows_at_once = at_once // 2
+            except RuntimeError as error:
+                if self.config.precision == "fp32" or "primitive" not in str(error):
+                    raise
+                # oneDNN, on a CPU without arithmetic of that kind.
+                what = str(error).partition(". ")[0]
+                raise RunError(f"this processor has no bf16 for a part of the model ({what}); leave train.precision out") from error
             # Out here, where the failed pass no longer holds its tensors.
             self.optimiser.zero_grad(set_to_none=True)  # type: ignore[union-attr]
             torch.cuda.empty_cache()

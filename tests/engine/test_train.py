@@ -10,6 +10,7 @@ from itertools import chain
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from merbench.api import Output, RequestError, RunError, Stage, Steps, TrainConfig
@@ -204,6 +205,17 @@ def test_a_loss_that_is_not_finite_names_its_term():
         fit(model(), {"task": Broken()}, split(8, 0), split(8, 1), space=SPACE, config=TrainConfig(epochs=1))
 
 
+def test_what_a_processor_cannot_compute_in_bf16_is_told():
+    class Lacking(Linear):
+        def forward(self, batch):
+            if self.training:
+                raise RuntimeError("could not create a primitive descriptor for the LSTM forward propagation primitive. Run workload with")
+            return super().forward(batch)
+
+    with pytest.raises(RunError, match=r"no bf16 for a part of the model \(could not create .* primitive\); leave train.precision out"):
+        train(Lacking(), TrainConfig(epochs=1, precision="bf16"))
+
+
 def test_a_selecting_metric_of_another_kind_is_refused():
     with pytest.raises(RequestError, match="mae"):
         train(model(), TrainConfig(epochs=1, select="accuracy"))
@@ -223,6 +235,8 @@ def test_rates_by_prefix_and_no_decay_of_vectors():
     assert groups[id(net.out[1].weight)] == (pytest.approx(1e-3), 0.3)
     assert groups[id(net.out[1].bias)] == (pytest.approx(5e-3), 0.0)
     assert groups[id(net.other.weight)] == (1e-2, 0.3)
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):  # it would climb
+        TrainConfig(lr_factors={"out": -0.1})
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
