@@ -44,7 +44,7 @@ class LabelTexts(nn.Module, ABC):
         self.project: nn.Linear | None = None
         if config.width:
             self.project = nn.Linear(base, config.width, bias=False)
-            nn.init.orthogonal_(self.project.weight)  # training starts from the cosines of the words
+            nn.init.orthogonal_(self.project.weight)  # training starts from the cosines of the words, or near them in a smaller width
 
     def texts(self, space: LabelSpace) -> tuple[str, ...]:
         return label_texts(space, self.form, self.template)
