@@ -8,6 +8,9 @@ from torch import nn
 
 from merbench.api import MODALITIES, Batch, LabelSpace, Modality, Output, Queries, Steps
 
+PREFIXES = ("encoders.", "label_encoder.", "fusion.", "head.", "objective.")
+"""With which the names of its parameters, and of its objectives', begin."""
+
 
 class Composed(nn.Module):
     """Encoders -> fusion -> head, with label queries where there is a label encoder. Without one, parts are handed ``None``."""

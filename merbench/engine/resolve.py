@@ -27,6 +27,7 @@ from merbench.api import (
 )
 from merbench.data.contents import KEPT
 from merbench.data.streams import as_words, leak_sentence, leaking_rows, revision
+from merbench.engine.compose import PREFIXES
 from merbench.engine.settings import SINGLE, Settings
 from merbench.engine.splits import modalities_of
 from merbench.engine.start import INITIAL, Start, check_seen
@@ -143,6 +144,9 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     train = settings.config("train", TrainConfig, "the training loop")
     assert isinstance(train, TrainConfig)
     selecting(train.select, task.space.kind)
+    for prefix in train.lr_factors if "model" not in parts else ():
+        if not any(prefix.startswith(known) or known.startswith(prefix) for known in PREFIXES):
+            raise RequestError(unknown("beginning of parameter names", prefix, PREFIXES, "train.lr_factors; encoders.text. is that of one"))
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
     for m, stream in streams.items():
