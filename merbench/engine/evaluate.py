@@ -14,7 +14,7 @@ from merbench.engine.splits import SplitData
 
 @torch.no_grad()
 def predict(model: nn.Module, split: SplitData, space: LabelSpace, batch_size: int = 256) -> np.ndarray:
-    """Score [N], class or multilabel probabilities [N, C], float64. RunError where a prediction is not finite.
+    """What ``read_out`` makes of all rows, float64: [N] of a score, else [N, C]. RunError where a prediction is not finite.
 
     Always in fp32, whatever precision trains. Where memory does not suffice, the batches get smaller: predictions do not depend on them.
     """

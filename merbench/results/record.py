@@ -84,7 +84,7 @@ class Record(Config):
     """Of the trained weights: equal specs, seeds, devices and thread counts give equal weights."""
     contents: dict[str, str]
     source_digest: str
-    """Of the source of the components used. A board row never mixes digests."""
+    """Of the packages of the components used and of the harness that trains and scores. A board row never mixes digests."""
     caveat: str = ""
     notes: list[str] = []
     """What is worth knowing of this run: what its start was, how it made do with the memory."""
