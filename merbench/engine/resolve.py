@@ -144,9 +144,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     train = settings.config("train", TrainConfig, "the training loop")
     assert isinstance(train, TrainConfig)
     selecting(train.select, task.space.kind)
-    for prefix in train.lr_factors if "model" not in parts else ():
-        if not any(prefix.startswith(known) or known.startswith(prefix) for known in PREFIXES):
-            raise RequestError(unknown("beginning of parameter names", prefix, PREFIXES, "train.lr_factors; encoders.text. is that of one"))
+    _check_training(recipe, parts, train)
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
     for m, stream in streams.items():
@@ -326,6 +324,21 @@ def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modal
             raise RequestError(
                 f"{component.kind} {component.name} cannot do without {', '.join(missing)}, and this run has {', '.join(streams)}"
             )
+
+
+def _check_training(recipe: Recipe, parts: Mapping[str, Part], train: TrainConfig) -> None:
+    """What settings and stages name is there: a stage with a slip in it would learn nothing, and not say so."""
+    told = [(prefix, "train.lr_factors; encoders.text. is that of one") for prefix in train.lr_factors]
+    for stage in recipe.stages:
+        told += [(prefix, f"stage {stage.name} of model {recipe.name}") for prefix in stage.trains]
+        if lost := [name for name in stage.objectives if f"objective.{name}" not in parts]:
+            raise RequestError(
+                f"stage {stage.name} of model {recipe.name} learns by objective {lost[0]}, and this run does not have it; "
+                "name it too in --part objective=NAME,NAME"
+            )
+    for prefix, where in told if "model" not in parts else ():
+        if not any(prefix.startswith(known) or known.startswith(prefix) for known in PREFIXES):
+            raise RequestError(unknown("beginning of parameter names", prefix, PREFIXES, where))
 
 
 def _as_read(stream: Stream, encoder: Component) -> Stream:

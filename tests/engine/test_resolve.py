@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from merbench.api import RequestError, Stream
+from merbench.api import RequestError, Stage, Stream
 from merbench.engine.resolve import Request, resolve
 from merbench.testing import tiny
 
@@ -103,6 +103,21 @@ def test_what_does_not_fit_is_refused(plan, request_, sentence):
         plan(**{"model": "tfn", **request_})
     assert sentence in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("stage", "sentence"),
+    [
+        (Stage(trains=("encoder.text",)), "unknown beginning of parameter names 'encoder.text'; did you mean 'encoders.'"),
+        (Stage(objectives=("tasks",)), "stage main of model tfn learns by objective tasks, and this run does not have it; name it too"),
+    ],
+)
+def test_a_stage_that_would_learn_nothing_is_refused(plan, catalog, monkeypatch, stage, sentence):
+    recipe = dataclasses.replace(catalog.recipe("tfn"), stages=(stage,))
+    monkeypatch.setattr(catalog, "recipe", lambda name: recipe)
+    with pytest.raises(RequestError) as told:
+        plan()
+    assert sentence in str(told.value)
 
 
 def test_a_modality_that_is_not_offered_is_refused_by_name(plan, corpus):
