@@ -114,7 +114,7 @@ def _two(
 def _sides(boards: list[Board], source: StoreSource, names: tuple[str, str]) -> tuple[Board, Side, Side]:
     """The one track that has both."""
     from merbench.api.errors import RequestError
-    from merbench.host.catalog import unknown
+    from merbench.cli.leaderboard.boards import no_row
     from merbench.report.compare import side
 
     found = []
@@ -123,10 +123,9 @@ def _sides(boards: list[Board], source: StoreSource, names: tuple[str, str]) -> 
         if a and b and a.seeds and b.seeds:
             found.append((board, a, b))
     if not found:
-        known = sorted({e.name for b in boards for e in b.entries})
         for name in names:
             if not any(side(board, source, name) for board in boards):
-                raise RequestError(unknown("row", name, known, "merbench leaderboard shows them"))
+                raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
         raise RequestError(f"{names[0]} and {names[1]} are on no common track, so nothing between them can be compared")
     if len(found) > 1:
         titles = "; ".join(board.track.title for board, _, _ in found)
@@ -158,9 +157,15 @@ def _show_two(
             made.add_column(heading, justify="left" if heading == "transcript" else "right")
         return made
 
-    drawn = table(f"{board.track.title}\n{names[0]} less {names[1]}, {seeds} seeds", "metric", "difference", "95 % interval", "p (seeds)")
+    drawn = table(
+        f"{board.track.title}\n{names[0]} less {names[1]}, {seeds} seed{'s' * (seeds > 1)}",
+        "metric",
+        "difference",
+        "95 % interval",
+        "p (seeds)",
+    )
     for metric, d in found.items():
-        drawn.add_row(metric, f"{d.mean:+.4f}", f"[{d.low:+.4f}, {d.high:+.4f}]", f"{d.p:.4f}")
+        drawn.add_row(metric, f"{d.mean:+.4f}", d.ends(4), f"{d.p:.4f}")
     show(drawn)
     if apart:
         drawn = table("rows on which they disagree most (means over seeds)", "id", "target", names[0], names[1], "transcript")

@@ -9,7 +9,7 @@ import click
 
 from merbench.cli.options import gather, run_options
 from merbench.cli.run import Bench
-from merbench.cli.session import Session, say, show, show_json
+from merbench.cli.session import Session, room, say, show, show_json
 
 
 @click.command("generalise")
@@ -67,6 +67,6 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
         return
     show_lines(f"{first.track.title} · test, other label words without further training", test, by_name, kind, "labels")
     rows = [board.model_row(line.name, summary(line.scored)) for line in valid]
-    show(table("the same on the valid rows", board.columns(kind), rows, name="labels"))
+    show(table("the same on the valid rows", board.columns(kind), rows, name="labels", width=room()))
     equal = "equal the stored predictions to the last bit" if not drift else f"differ from the stored predictions by up to {drift:.1e}"
     say(f"{OWN}, read out again, {equal}")

@@ -20,28 +20,33 @@ def show_lines(
     """``name``: the heading of the lines' names. Lines without a score stand below the others, their reasons under the tables."""
     from rich.table import Table
 
+    from merbench.cli.session import room
     from merbench.report import board
     from merbench.report.summary import summary
     from merbench.report.tables import table
     from merbench.results.metrics import METRICS, default_metric
 
     rows = [board.model_row(line.name, summary(line.scored), "" if line.scored else "without a score (reasons below)") for line in lines]
-    show(table(title, board.columns(kind), rows, name=name))
+    show(table(title, board.columns(kind), rows, name=name, width=room()))
     metric = default_metric(kind)
     better = "higher" if METRICS[metric].higher_is_better else "lower"
-    drawn = Table(title=f"{metric}: difference ({better} is better)", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    drawn.add_column(name, overflow="fold")
-    drawn.add_column("less that of", overflow="fold")
-    for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)", "significant"):
-        drawn.add_column(heading, justify="right")
-    for line in lines:
-        if d := found.get(line.name, {}).get(metric):
-            numbers = (f"{d.mean:+.3f}", f"[{d.low:+.3f}, {d.high:+.3f}]", f"{d.p:.3f}", f"{d.p_holm:.3f}")
-            drawn.add_row(line.name, line.against, *numbers, "yes" if d.significant else "no", style="bold" if d.significant else "")
-    if drawn.row_count:
+    having = [(line, d) for line in lines if (d := found.get(line.name, {}).get(metric))]
+    # What all are compared with stands in the title, where it takes no room.
+    bases = {line.against for line, _ in having}
+    base = f" from {bases.pop()}" if len(bases) == 1 else ""
+    drawn = Table(title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0))
+    for heading in (name,) if base else (name, "less that of"):
+        drawn.add_column(heading, overflow="fold")
+    for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    for line, d in having:
+        names = (line.name,) if base else (line.name, line.against)
+        numbers = (f"{d.mean:+.3f}{'*' if d.significant else ' '}", d.ends(3), f"{d.p:.3f}", f"{d.p_holm:.3f}")
+        drawn.add_row(*names, *numbers, style="bold" if d.significant else "")
+    if having:
         show(drawn)
         click.echo(
-            "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, Holm over the lines; significant: both"
+            "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, Holm over the lines; * significant: both"
         )
     for line in lines:
         if line.reason:

@@ -84,7 +84,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say what is run, where, and where it goes."""
     options = [
         click.option("--model", default="merclip", show_default=True, help="A model (merbench list models)."),
-        click.option("--dataset", help="A data set (merbench list datasets). Default: mosi where it is on the machine, else sample."),
+        click.option("--dataset", help="A data set (merbench data list). Default: mosi where it is on the machine, else sample."),
         click.option("--task", help="What is predicted, such as sentiment, or sentiment+emotions at once."),
         click.option("--protocol", help="How rows are split, such as standard or folds."),
         click.option(
@@ -161,7 +161,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         settings["train.epochs"] = given["epochs"]
     seeds = tuple(dict.fromkeys(given["seed_list"])) or tuple(range(given["seeds"] or 3))
     modalities = None
-    if given["modalities"]:
+    if given["modalities"] is not None:
         modalities = tuple(m.strip() for m in given["modalities"].split(","))
         if wrong := [m for m in modalities if m not in MODALITIES]:
             raise RequestError(f"--modalities {given['modalities']}: unknown modality {wrong[0]!r}; there are {', '.join(MODALITIES)}")

@@ -11,7 +11,7 @@ import click
 
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.cli.options import AblationCommand, RunOptions, gather, run_options
-from merbench.cli.session import Session, say, show, show_json
+from merbench.cli.session import Session, room, say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
@@ -202,7 +202,7 @@ class Bench:
         lines = [*board.notes(kind, mine, test_rows), *board.distances(kind, mine, floors, optimum)]
         if plan.recipe.caveat:
             lines.append(f"{plan.recipe.name}: {plan.recipe.caveat}")
-        show(table(plan.track.title, board.columns(kind), rows, notes=lines))
+        show(table(plan.track.title, board.columns(kind), rows, notes=lines, width=room()))
 
     def optimum(self, plan: Plan) -> Optimum | None:
         """The best possible predictors on the same test rows, where the law of the data is known."""

@@ -85,8 +85,24 @@ def out() -> Console:
     return console
 
 
+def room() -> int | None:
+    """The width of the terminal; None where results go elsewhere."""
+    console = out()
+    return console.width if console.is_terminal else None
+
+
 def show(table: Table) -> None:
-    out().print(table)
+    """The title stands by itself, so that a narrow table does not fold it; in a pipe a table is as wide as it needs."""
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    console = out()
+    if not console.is_terminal:
+        console.width = max(console.width, Measurement.get(console, console.options.update(width=10_000), table).maximum)
+    if table.title:
+        console.print(Text(str(table.title), style=table.title_style or "table.title"))
+        table.title = None
+    console.print(table)
 
 
 def show_json(value: Any) -> None:

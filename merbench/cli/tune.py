@@ -16,7 +16,7 @@ import click
 from merbench.api.errors import RequestError, RunError
 from merbench.cli.options import AblationCommand, gather, request_options
 from merbench.cli.run import Bench, ablations, label
-from merbench.cli.session import Session, say, show, show_json
+from merbench.cli.session import Session, room, say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.cli.progress import TuneProgress
@@ -130,7 +130,8 @@ def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Re
     if final:
         kind = plan.task.space.kind
         rows = [board.model_row(f"{label(plan)} {name}", s) for name, s in scores.items()]
-        show(table(plan.track.title, board.columns(kind), rows, notes=board.notes(kind, scores["tuned"], _rows(final, bench))))
+        notes = board.notes(kind, scores["tuned"], _rows(final, bench))
+        show(table(plan.track.title, board.columns(kind), rows, notes=notes, width=room()))
     else:
         say("the same command with --final-seeds 10 runs both settings on ten fresh seeds and scores them on the test rows")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from merbench.data.folder import FILE
+from merbench.data.hints import instead
 from merbench.data.settings import read_toml
 
 
@@ -35,6 +36,16 @@ def folders(homes: Sequence[Path]) -> list[Path]:
         if home.is_dir():
             found += sorted(path.parent for path in home.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
     return found
+
+
+def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -> str:
+    """Where a name that no plugin declares was looked for, and what there is."""
+    for home in homes:
+        if name and (home / name).is_dir():
+            return f"{home / name} has no {FILE}, which makes a folder a data set; write one, or bring it in with merbench data add"
+    looked = ", ".join(str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes)
+    known = sorted({*declared, *(folder.name for folder in folders(homes))})
+    return f"unknown dataset {name!r}; {instead(name, known)} Looked in {looked}; merbench data list shows them all"
 
 
 def missing_message(name: str, homes: Sequence[Path], obtain: str) -> str:

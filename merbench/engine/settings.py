@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
-from merbench.api import MODALITIES, Config, RequestError
+from merbench.api import MODALITIES, Config, RequestError, TrainConfig
 from merbench.host.catalog import unknown
 from merbench.results.spec import canonical
 
@@ -67,7 +68,11 @@ class Settings:
         if slot not in slots:
             if not strict:
                 return
-            raise RequestError(unknown("setting", key, [f"{s}.{name}" for s in sorted(slots)], f"{origin} takes PART.FIELD=VALUE"))
+            near = get_close_matches(slot, sorted(slots), cutoff=0.6) or (["train"] if name in TrainConfig.model_fields else [])
+            slots_here = [*(s for s, p in self.parts.items() if p), *(f"objective.{o}" for o in self.objectives), "train"]
+            meant = " or ".join(repr(f"{s}.{name}") for s in near)
+            told = f"did you mean {meant}?" if near else f"the parts here are {', '.join(slots_here)}"
+            raise RequestError(f"unknown setting {key!r}; {told} ({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)")
         if strict and slot not in ("train", "encoder") and self.parts.get(slot) is None and not slot.startswith("objective."):
             here = ", ".join(sorted(s for s, p in self.parts.items() if p))
             raise RequestError(f"{origin}: {key} does not fit, because this run has no {slot}; its parts are {here}")

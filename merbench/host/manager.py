@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 import pluggy
 
 from merbench.api.component import API, Component, Recipe
-from merbench.api.errors import MerbenchError
+from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.hookspecs import PROJECT, Hooks
 
 Declaration = Component | Recipe
@@ -37,6 +37,9 @@ def discover(disabled: Iterable[str] = (), environ: Mapping[str, str] = os.envir
     manager.add_hookspecs(Hooks)
     found = sorted(entry_points(group=PROJECT), key=lambda e: (e.name, e.dist.name if e.dist else ""))
     strict = environ.get("MERBENCH_STRICT_PLUGINS") == "1"
+    # The option is of this call, so that a wrong name is a slip; the variable is of a machine and may name what is not installed here.
+    if wrong := sorted({*disabled} - {entry.name for entry in found}):
+        raise RequestError(f"--no-plugin {wrong[0]}: no such plugin is installed; there are: {', '.join(e.name for e in found)}")
     return tuple(_read(manager, entry, strict) for entry in found if entry.name not in off)
 
 

@@ -33,6 +33,10 @@ class Difference:
     def significant(self) -> bool:
         return significant(Interval(self.mean, self.low, self.high), self.p_holm)
 
+    def ends(self, digits: int) -> str:
+        """The interval; a dash where there is none, as with the rows of a single video."""
+        return "–" if math.isnan(self.low) else f"[{self.low:+.{digits}f}, {self.high:+.{digits}f}]"
+
     def as_json(self) -> dict[str, float | bool | None]:
         plain = {k: None if math.isnan(v) else v for k, v in asdict(self).items()}
         return {**plain, "significant": self.significant}

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -81,8 +83,34 @@ def metric_columns(names: Sequence[str]) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def table(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = ()) -> Table:
-    """For people, at a terminal. ``name`` is the heading of the rows' names; ``notes`` stand below."""
+def table(
+    title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = (), width: int | None = None
+) -> Table:  # fmt: skip
+    """For people, at a terminal. ``name`` is the heading of the rows' names; ``notes`` stand below.
+
+    Where the terminal's ``width`` is too small, pairs stand in two lines and long names in several; then columns are left out from the
+    right, but never the first three, and a note names them.
+    """
+    drawn = _drawn(title, columns, rows, name, notes)
+    for n in range(len(columns), min(len(columns), 3) - 1, -1):
+        if width is None or _needs(drawn) <= width:
+            break
+        left = ", ".join(column.title for column in columns[n:])
+        said = [f"left out in {width} columns: {left}; a wider terminal shows them, and so does | less -S"] if left else []
+        drawn = _drawn(title, columns[:n], rows, name, [*notes, *said], f"{BETWEEN.rstrip()}\n", width // 3)
+    return drawn
+
+
+def _needs(drawn: Table) -> int:
+    """The width in which nothing is folded."""
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, drawn).maximum
+
+
+def _drawn(
+    title: str, columns: Sequence[Column], rows: Sequence[Row], name: str, notes: Sequence[str], between: str = BETWEEN,
+    longest: int | None = None,
+) -> Table:  # fmt: skip
     drawn = Table(
         title=Text(title),
         title_justify="left",
@@ -90,16 +118,16 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: s
         caption_justify="left",
         box=box.SIMPLE_HEAD,
     )
-    drawn.add_column(Text(name), no_wrap=True, overflow="fold")
+    drawn.add_column(Text(name), no_wrap=longest is None, overflow="fold", max_width=longest)
     for column in columns:
-        drawn.add_column(Text(heading(column)), justify="right", overflow="fold")
+        drawn.add_column(Text(heading(column).replace(BETWEEN, between)), justify="right", overflow="fold")
     bold = best(columns, rows)
     for group, members in sections(rows):
         if group:
             drawn.add_section()
             drawn.add_row(Text(group), style="dim italic")
         for row in members:
-            texts = [Text(BETWEEN).join(_styled(row, column, key, bold) for key in column.keys) for column in columns]
+            texts = [Text(between).join(_styled(row, column, key, bold) for key in column.keys) for column in columns]
             drawn.add_row(Text(row.name), *texts, style="dim" if group else "")
     return drawn
 

@@ -106,3 +106,10 @@ def test_brackets_in_names_are_shown_as_they_are(merbench, tmp_path):
         put(Store(tmp_path / "runs"), miss, spec(model, dataset="there"), range(2))
     assert "[/b] a:smile:" in merbench("compare", "[/b] a:smile:", "b", check=True).stdout
     assert "[/b] a:smile:" in merbench("compare", "--all", check=True).stdout
+
+
+@pytest.mark.parametrize("words", [("compare", "two", "one"), ("leaderboard", "submit", "two", "--out", "mine")])
+def test_a_model_of_several_rows_is_told_with_their_names(merbench, store, words):
+    done = merbench(*words)
+    assert done.returncode == 2
+    assert "there are several rows of two: 'two (train.lr=0.001)', 'two (train.lr=0.1)'; name one of them" in done.stderr

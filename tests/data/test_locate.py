@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from merbench.api import DataError
-from merbench.data.locate import data_homes, find_folder, missing_message
+from merbench.data.locate import data_homes, find_folder, missing_message, unknown_message
 
 
 def test_homes_in_order():
@@ -41,6 +41,14 @@ def test_the_message_says_where_how_and_what_else():
     for part in ("'mosi'", "/m/mosi/dataset.toml", "/x/mosi/dataset.toml", "Get it there.", "--dataset sample"):
         assert part in message
     assert "  " not in missing_message("mine", [Path("/m")], "")
+
+
+def test_a_name_that_nobody_declares_is_told_with_what_there_is_and_where_it_was_looked_for(folder, tmp_path):
+    homes = [folder.path.parent, tmp_path / "nowhere"]
+    message = unknown_message("tyny", homes, ["mosi"])
+    assert "did you mean 'tiny'?" in message and f"{homes[0]}, {homes[1]} (which is no folder)" in message
+    (homes[0] / "bare").mkdir()
+    assert unknown_message("bare", homes, []).startswith(f"{homes[0] / 'bare'} has no dataset.toml")
 
 
 def test_the_declared_data_sets(catalog):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from merbench.api import RequestError
 from merbench.report.compare import calibration, disagreements, matrix, side, together
 from merbench.report.entries import collect
+from merbench.report.paired import Difference
 from merbench.report.source import StoreSource
 from merbench.report.stats import holm, sign_flip
 from merbench.results.store import Store
@@ -64,3 +67,8 @@ def test_rows_that_differ_most_and_calibration(sides):
     points = calibration(a, "mae", 4)
     p = np.sort(np.concatenate([s.rows.prediction for s in a.values()]))
     assert [x for x, _ in points] == pytest.approx([part.mean() for part in np.split(p, 4)])
+
+
+def test_an_interval_that_is_not_there_is_a_dash():
+    assert Difference(0.5, -0.25, 1.5, 0.1).ends(2) == "[-0.25, +1.50]"
+    assert Difference(0.5, math.nan, math.nan, 1.0).ends(2) == "–"

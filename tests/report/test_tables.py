@@ -48,6 +48,22 @@ def test_the_two_conventions_stand_together_and_the_scales_are_the_fields():
         assert metric_columns([name])[0].best == ("highest" if info.higher_is_better else "lowest")
 
 
+@pytest.mark.parametrize("width", [200, 120, 100, 80])
+def test_a_terminal_folds_no_number_and_says_which_columns_it_has_no_room_for(width):
+    row = Row("merclip no-label-encoder tuned", {"seeds": "10", **{key: Cell(0.912, 0.123) for c in COLUMNS[1:] for key in c.keys}})
+    text = at_terminal(table("MOSI", COLUMNS, [row], width=width), width)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "0.912 ± 0.123" in text
+    percents = [c for c in COLUMNS if c.scale == 100]
+    left = [c.title for c in COLUMNS if c.title in text.partition("left out in")[2].replace("\n", " ")]
+    assert text.count("91.2 ± 12.3") == sum(len(c.keys) for c in percents if c.title not in left)
+    assert left == [c.title for c in COLUMNS][len(COLUMNS) - len(left) :] and bool(left) == (width < 200)
+
+
+def test_without_a_width_nothing_is_left_out():
+    assert "left out" not in at_terminal(table("MOSI", COLUMNS * 3, ROWS), 500)
+
+
 def test_markdown():
     cells = markdown_cells(to_markdown("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]))
     assert list(cells) == ["model", "---", "a¦b [red]x[/red]", "second", "*mean* (floors)", "*all* (best possible)"]

@@ -8,7 +8,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.lazy import Lazy
-from merbench.cli.session import Session, show, show_json, typed
+from merbench.cli.session import Session, room, show, show_json, typed
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SUBCOMMANDS = ("build", "render", "verify", "submit")
@@ -69,4 +69,4 @@ def command(
         elif form == "latex":
             click.echo(to_latex(one.title, one.columns, one.rows, notes=one.notes))
         else:
-            show(table(one.title, one.columns, one.rows, notes=one.notes))
+            show(table(one.title, one.columns, one.rows, notes=one.notes, width=room()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from merbench.api.config import Config
 from merbench.api.errors import RequestError
 from merbench.cli.optimum import of_track
 from merbench.cli.session import Session, say
+from merbench.host.catalog import unknown
 from merbench.report.cache import Cache, version
-from merbench.report.entries import Board, collect
+from merbench.report.entries import Board, Entry, collect
 from merbench.report.folder import read, tracks
 from merbench.report.scores import BoardScores, score
 from merbench.report.source import StoreSource
@@ -19,6 +21,14 @@ from merbench.results.record import Track
 from merbench.results.store import Store
 
 Scored = list[tuple[Board, BoardScores]]
+
+
+def no_row(name: str, entries: Iterable[Entry]) -> str:
+    """One sentence for what is no row's name; a model (or variant) of several rows is told with these."""
+    of = {e.name: f"{e.first.spec.model} {e.first.spec.variant}".strip() for e in entries}
+    if alike := sorted(row for row, model in of.items() if model == name):
+        return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"
+    return unknown("row", name, list(of), "merbench leaderboard shows them")
 
 
 def from_store(session: Session, store: Path, dataset: str | None = None, track: str | None = None) -> tuple[StoreSource, Scored]:

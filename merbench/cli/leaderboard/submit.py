@@ -31,10 +31,9 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     Example: merbench leaderboard submit merclip "merclip no-label-encoder" --out contribution
     """
     from merbench.api.errors import RequestError
-    from merbench.cli.leaderboard.boards import from_store, tracks_of
+    from merbench.cli.leaderboard.boards import from_store, no_row, tracks_of
     from merbench.cli.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.host.catalog import unknown
     from merbench.report.cache import Cache
     from merbench.report.entries import collect
     from merbench.report.folder import folder_names, write
@@ -48,7 +47,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     ids = {r.run_id: e.name for board, _ in made for e in board.entries for r in e.records}
     for run in runs:
         if run not in rows and run not in ids:
-            raise RequestError(unknown("run", run, [*rows, *ids], f"rows and run ids of the store {store}"))
+            raise RequestError(no_row(run, rows.values()))
     wanted = {ids.get(run, run) for run in runs}
     if joined := next((e.name for b, _ in made for e in b.entries if e.name in wanted and JOIN in b.track.dataset), None):
         raise RequestError(f"{joined} was trained on joined data sets, which is no track of the boards; leave it out")
