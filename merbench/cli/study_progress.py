@@ -86,6 +86,6 @@ class SearchProgress:
         finished, wanted = sum(s.finished for s in searches), sum(s.wanted for s in searches)
         self.bar.update(self.task, completed=finished, total=wanted)
         self.bar.refresh()
-        if self.quiet and finished != self.told:
+        if self.quiet and wanted and finished != self.told:
             say(f"{self.label} · {finished} of {wanted} trials")
         self.told = finished

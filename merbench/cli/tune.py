@@ -129,7 +129,8 @@ def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Re
     )
     if final:
         kind = plan.task.space.kind
-        rows = [board.model_row(f"{label(plan)} {name}", s) for name, s in scores.items()]
+        called = {"tuned": "tuned", "default": "untuned"}  # as on the boards
+        rows = [board.model_row(f"{label(plan)} {called[name]}", s) for name, s in scores.items()]
         notes = board.notes(kind, scores["tuned"], _rows(final, bench))
         show(table(plan.track.title, board.columns(kind), rows, notes=notes, width=room()))
     else:

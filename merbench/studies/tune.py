@@ -144,7 +144,8 @@ class _Searching:
 
     def _measure(self, trial: Trial) -> None:
         """Train with the trial's settings, and tell the study what came of it."""
-        default = self.joined.ledger().root(trial.number).user_attrs.get(PLANNED) == 0
+        planned = self.joined.ledger().root(trial.number).user_attrs.get(PLANNED)
+        default = planned == 0
         clock = time.perf_counter()
         value, state, marks = None, TrialState.FAIL, {}
         try:
@@ -157,6 +158,8 @@ class _Searching:
             if default:
                 raise
             marks = {END: IMPOSSIBLE, "error": str(error)}
+            if planned is not None:  # of a space that is tried combination by combination: it counts as failed
+                self.watch("failed", {"number": trial.number, "error": str(error)})
         except (*FAILURES, MemoryError) as error:
             marks = {END: str(error) if isinstance(error, MerbenchError) else f"{type(error).__name__}: {error}"}
             self.watch("failed", {"number": trial.number, "error": marks[END]})

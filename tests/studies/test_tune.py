@@ -297,6 +297,20 @@ def test_a_small_space_is_tried_out_once(ask, search, store):
     assert search(ask("ridge", settings={}), trials=30).trials == 1, "nothing to search: the defaults alone"
 
 
+def test_a_combination_of_a_small_space_that_cannot_be_built_is_told_because_it_counts(ask, search, monkeypatch):
+    sound, count = module.build, iter(range(99))
+
+    def refuses(*words):
+        if next(count) == 1:
+            raise RequestError("no word stands in 2 transcripts")
+        return sound(*words)
+
+    monkeypatch.setattr(module, "build", refuses)
+    told = []
+    tuned = search(ask("tfidf-ridge", settings={}), trials=3, watch=lambda event, info: told.append((event, info.get("error"))))
+    assert tuned.failed == 1 and [error for event, error in told if event == "failed"] == ["no word stands in 2 transcripts"]
+
+
 def test_a_small_space_is_tried_out_once_also_when_the_search_goes_on(ask, search, store):
     asked = ask("tfidf-ridge", settings={})
     for trials in (2, 5, 30):
