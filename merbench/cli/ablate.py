@@ -67,7 +67,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     failed = False
     scored = {}
     for name, plan in {FULL: full, **made}.items():
-        records = bench.run(plan, options.seeds)
+        records = bench.run(plan, options.seeds, name="" if name == FULL else f"{options.model} {name}")
         failed |= any(r.status == "failed" for r in records)
         scored[name] = by_seed(records, bench.store)
     found = lines(scored, reasons)

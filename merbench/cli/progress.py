@@ -72,8 +72,7 @@ class RunProgress:
 
     def __call__(self, event: str, info: dict[str, Any]) -> None:
         if event == "run":
-            fold = "" if info["fold"] is None else f" fold {info['fold']}"
-            self.now = f"{self.label} · seed {info['seed']}{fold}"
+            self.now = f"{self.label} · {which(info['seed'], info['fold'])}"
             self.bar.update(self.task, description=self.now)
         elif event == "epoch":
             self.bar.update(self.task, description=f"{self.now} · {_epoch(info)}")
@@ -93,10 +92,9 @@ class RunProgress:
         self.reused += info["reused"]
         self.other_source += info["other_source"]
         if record.status == "failed":
-            say(f"failed: {record.spec.model} seed {record.seed}: {record.error}")
+            say(f"failed: {self.label} · {which(record.seed, record.fold)}: {record.error}")
         elif self.quiet and not info["reused"]:
-            fold = "" if record.fold is None else f" fold {record.fold}"
-            say(f"{self.label} · seed {record.seed}{fold} · {record.cost.seconds:.1f} s")
+            say(f"{self.label} · {which(record.seed, record.fold)} · {record.cost.seconds:.1f} s")
 
 
 class TuneProgress:
@@ -142,6 +140,11 @@ def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, 
         TimeRemainingColumn(),
     )
     return Progress(*columns, console=console, transient=True, disable=quiet, auto_refresh=auto_refresh), quiet
+
+
+def which(seed: int, fold: int | None) -> str:
+    """One of the runs that share a label."""
+    return f"seed {seed}" + ("" if fold is None else f" fold {fold}")
 
 
 def _epoch(entry: dict[str, Any]) -> str:

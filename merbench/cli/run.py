@@ -86,9 +86,13 @@ class Bench:
         self.machine = Machine.choose(options.device, options.threads, options.jobs, options.determinism)
 
     def plan(self, request: Request) -> Plan:
-        from merbench.engine.resolve import resolve
+        from merbench.engine.resolve import Request, resolve
 
         plan = resolve(request, self.session.catalog, self.corpus, self.lexicon)
+        if request.thresholds != Request.thresholds and plan.task.space.kind in ("score", "class"):
+            raise RequestError(
+                f"--thresholds {request.thresholds} changes nothing of task {plan.spec.task}, which is no multilabel one; leave it out"
+            )
         for note in plan.notes:
             if note not in self.told:
                 say(f"note: {note}")
@@ -117,9 +121,10 @@ class Bench:
         force: bool | None = None,
         tuned_by: Mapping[str, Any] | None = None,
         corpus: Corpus | None = None,
+        name: str = "",
     ) -> list[Record]:
         """One record a fold and seed, of the first seed alone where all are equal. ``corpus``: another data set than the command's own,
-        of which the plan is."""
+        of which the plan is. ``name``: what tells these runs from others of the command, where model and variant do not."""
         from merbench.cli.progress import RunProgress
         from merbench.studies.run import run
 
@@ -129,7 +134,7 @@ class Bench:
                 say(f"note: {plan.spec.model} is fitted in closed form, the same for every seed: seed {seeds[0]} alone is run")
             self.told.add(plan.spec.model)
             seeds = seeds[:1]
-        with RunProgress(len(seeds) * len(plan.protocol.splits), label(plan)) as progress:
+        with RunProgress(len(seeds) * len(plan.protocol.splits), name or label(plan)) as progress:
             records = run(
                 plan, corpus or self.corpus, seeds, self.store, self.machine, force=force, keep_weights=self.options.weights,
                 jobs=self.options.jobs, tuned_by=tuned_by, watch=progress,

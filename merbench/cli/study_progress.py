@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from merbench.cli.progress import new_bar
+from merbench.cli.progress import new_bar, which
 from merbench.cli.session import say
 from merbench.results.claims import Claims
 
@@ -49,22 +49,18 @@ class StudyProgress:
         for name, about in held.items():
             if name not in self.lines:
                 self.lines[name] = self.bar.add_task("")
-            label = f"  {about['model']}{_run(about['seed'], about['fold'])}"
+            label = f"  {about['model']} · {which(about['seed'], about['fold'])}"
             self.bar.update(self.lines[name], description=label, completed=about.get("epoch", 0), total=about["of"])
         self.bar.refresh()
 
     def _ended(self, ended: Ended) -> None:
         self.bar.advance(self.overall)
         unit, record = ended.unit, ended.record
-        name = f"{' '.join((unit.request.model, *unit.request.ablations))} · {unit.dataset}{_run(unit.seed, unit.fold)}"
+        name = f"{' '.join((unit.request.model, *unit.request.ablations))} · {unit.dataset} · {which(unit.seed, unit.fold)}"
         if ended.how == "failed" and record:
             say(f"failed: {name}: {record.error}")
         elif self.quiet and record and record.cost:
             say(f"{name} · {record.cost.seconds:.1f} s")
-
-
-def _run(seed: int, fold: int | None) -> str:
-    return f" · seed {seed}" if fold is None else f" · seed {seed} fold {fold}"
 
 
 class SearchProgress:

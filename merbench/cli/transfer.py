@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.options import gather, run_options
-from merbench.cli.run import Bench
+from merbench.cli.run import Bench, label
 from merbench.cli.session import Session, say, show_json
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
 
     def run(plan: Plan, corpus: Corpus) -> list[Record]:
         nonlocal failed
-        records = bench.run(plan, options.seeds, corpus=corpus)
+        ways = ("finetuned",) if plan.spec.init_from else ()
+        records = bench.run(plan, options.seeds, corpus=corpus, name=" · ".join((label(plan), plan.spec.dataset, *ways)))
         failed |= any(r.status == "failed" for r in records)
         return records
 

@@ -83,6 +83,7 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("run", "--seed", "1000000000", *QUICK), "999999999"),
         (("run", "--dataset", "mosl"), "unknown dataset 'mosl'"),
         (("run", "--dataset", "mosl", "--data", "nowhere"), "nowhere (which is no folder)"),
+        (("run", "--thresholds", "fixed:0.3", *QUICK), "--thresholds fixed:0.3 changes nothing of task sentiment"),
         (("run", "--modalities", "", *QUICK), "unknown modality ''"),
         (("run", "--set", "lr=1e-3", *QUICK), "did you mean 'train.lr'?"),
         (("run", "--set", "nonsense.lr2=1", *QUICK), "fusion, head, label_encoder, objective.task, train"),
@@ -102,11 +103,18 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, senten
     assert not done.stdout
 
 
+def test_progress_tells_the_subsets_of_one_model_apart(merbench):
+    told = merbench("ablate", "--model", "ridge", *QUICK[:2], "--modalities", "all-subsets", "--json", check=True).stderr
+    for name in ("ridge", "ridge text", "ridge audio+video"):
+        assert f"{name} · seed 0 · " in told
+
+
 def test_a_failed_run_is_exit_code_1(merbench):
     done = merbench("run", "--model", "tfn", *QUICK, "--seeds", "1", "--set", "train.lr=1e30", "--set", "train.clip_norm=0", "--json")
     assert done.returncode == 1, done.stderr
     (record,) = loads(done.stdout)["runs"]
     assert record["status"] == "failed" and "not finite" in record["error"]
+    assert f"failed: tfn · seed 0: {record['error']}" in done.stderr
 
 
 def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
