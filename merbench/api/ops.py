@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from merbench.api.errors import RunError
 from merbench.api.types import Steps
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def read_out(logits_BC: Tensor, space: LabelSpace) -> Tensor:
     if space.parts:
         score_B, p_BC = (read_out(logits, part) for logits, part in zip(space.split(logits_BC), space.parts, strict=True))
         return torch.cat([score_B[:, None], p_BC], 1)
+    _check_columns(logits_BC, space)
     if space.kind == "class":
         return logits_BC.softmax(-1)
     if space.kind == "multilabel":
@@ -108,6 +110,7 @@ def task_loss(
         for logits, weight, y, seen, part in each:
             terms |= task_loss(logits, y, seen, part, soft_weight, weight)
         return terms
+    _check_columns(logits_BC, space)
     if space.kind == "score":
         terms = {"l1": _over_rows(F.l1_loss, known, read_out(logits_BC, space), target)}
         if logits_BC.shape[1] > 1 and soft_weight:
@@ -119,6 +122,15 @@ def task_loss(
         return {"ce": _over_rows(F.cross_entropy, known, logits_BC, target)}
     cells_BC = F.binary_cross_entropy_with_logits(logits_BC, target, pos_weight=pos_weight_C, reduction="none")
     return {"bce": cells_BC.mean() if known is None else _mean_known(cells_BC, known)}
+
+
+def _check_columns(logits_BC: Tensor, space: LabelSpace) -> None:
+    fit = {space.plain, len(space.words)}
+    if logits_BC.shape[1] not in fit:
+        wanted = " or ".join(str(n) for n in sorted(fit))
+        raise RunError(
+            f"the logits have {logits_BC.shape[1]} columns, and a {space.kind} with these labels takes {wanted}; see LabelSpace.plain"
+        )
 
 
 def _over_rows(loss: Callable[..., Tensor], known: Tensor | None, made: Tensor, target: Tensor) -> Tensor:

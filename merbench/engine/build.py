@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from merbench.api import Context, Modality, RequestError
 from merbench.engine.compose import Composed
+from merbench.engine.contract import made
 from merbench.engine.resolve import Part, Plan
 from merbench.engine.splits import Fold, SplitData
 from merbench.engine.start import Start
@@ -59,19 +60,17 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mappin
             )
 
     if "model" in parts:
-        model: nn.Module = parts["model"].factory(parts["model"].config, context, encoders)
+        model: nn.Module = made(parts["model"], context, encoders)
     else:
-        label_encoder = parts["label_encoder"].factory(parts["label_encoder"].config, context) if "label_encoder" in parts else None
+        label_encoder = made(parts["label_encoder"], context) if "label_encoder" in parts else None
         query_width = None if label_encoder is None else label_encoder.width
-        fusion = parts["fusion"].factory(parts["fusion"].config, context, {m: e.width for m, e in encoders.items()}, query_width)
-        head = parts["head"].factory(parts["head"].config, context, fusion.width, query_width)
+        fusion = made(parts["fusion"], context, {m: e.width for m, e in encoders.items()}, query_width)
+        head = made(parts["head"], context, fusion.width, query_width)
         model = Composed(encoders, fusion, head, label_encoder)
     begun = "" if state is not None or adopted is None else _begun(model, adopted, adopt(model, adopted))
     model.to(device)
     objectives = {
-        slot.partition(".")[2]: part.factory(part.config, context, model).to(device)
-        for slot, part in parts.items()
-        if slot.startswith("objective.")
+        slot.partition(".")[2]: made(part, context, model).to(device) for slot, part in parts.items() if slot.startswith("objective.")
     }
     return Problem(model, objectives, encoders, train, valid, measured, begun)
 
@@ -79,7 +78,7 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mappin
 def _encoder(part: Part, context: Context, modality: Modality) -> Any:
     # What is the same for every seed draws nothing that others would miss when it comes from the cache.
     with torch.random.fork_rng(devices=(), enabled=part.fixed):
-        return part.factory(part.config, context, context.streams[modality])
+        return made(part, context, context.streams[modality])
 
 
 def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:

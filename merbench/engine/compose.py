@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from merbench.api import MODALITIES, Batch, LabelSpace, Modality, Output, Queries, Steps
+from merbench.engine import contract
 
 PREFIXES = ("encoders.", "label_encoder.", "fusion.", "head.", "objective.")
 """With which the names of its parameters, and of its objectives', begin."""
@@ -22,14 +23,15 @@ class Composed(nn.Module):
 
     def encode(self, batch: Batch) -> dict[Modality, Steps]:
         """What the fusion is handed: Steps per modality."""
-        return {m: encoder(batch.inputs[m]) for m, encoder in self.encoders.items()}  # type: ignore[index,misc]
+        return {m: contract.steps(encoder, encoder(batch.inputs[m]), len(batch)) for m, encoder in self.encoders.items()}  # type: ignore[index,misc]
 
     def decode(self, parts: Mapping[Modality, Steps], space: LabelSpace | None = None) -> Output:
         """Logits from encoded modalities; another ``space`` than the run's own asks for label generalisation."""
         queries: Queries | None = None
         if self.label_encoder is not None:
-            queries = self.label_encoder() if space is None else self.label_encoder(space)
-        fused = self.fusion(parts, queries)
+            queries = contract.queries(self.label_encoder, self.label_encoder() if space is None else self.label_encoder(space))
+        rows = len(next(iter(parts.values())).mask_BL)
+        fused = contract.fused(self.fusion, self.fusion(parts, queries), rows)
         aux = dict(fused.aux) if queries is None else {**fused.aux, "queries": queries.emb_CD}
         return Output(self.head(fused, queries), parts, aux)
 

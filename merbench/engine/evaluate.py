@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from merbench.api import LabelSpace, RunError, read_out
+from merbench.engine.contract import output
 from merbench.engine.splits import SplitData
 
 
@@ -23,7 +24,7 @@ def predict(model: nn.Module, split: SplitData, space: LabelSpace, batch_size: i
     made: list[torch.Tensor] = []
     while not made:
         try:
-            made = [read_out(model(batch).logits_BC.float(), space).cpu() for batch in split.batches(batch_size)]
+            made = [read_out(output(model, batch).logits_BC.float(), space).cpu() for batch in split.batches(batch_size)]
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise

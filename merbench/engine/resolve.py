@@ -28,7 +28,7 @@ from merbench.api import (
 from merbench.data.contents import KEPT
 from merbench.data.streams import as_words, leak_sentence, leaking_rows, revision
 from merbench.engine.compose import PREFIXES
-from merbench.engine.settings import SINGLE, Settings
+from merbench.engine.settings import SINGLE, Settings, configured
 from merbench.engine.splits import modalities_of
 from merbench.engine.start import INITIAL, Start, check_seen
 from merbench.host.catalog import Catalog, unknown
@@ -295,6 +295,10 @@ def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modal
     whole = parts.get("model")
     if whole is None and not ("fusion" in parts and "head" in parts):
         raise RequestError(f"model {recipe.name} is composed, so it needs a fusion and a head")
+    if whole and (idle := [slot for slot in ("fusion", "head", "label_encoder") if slot in parts]):
+        raise RequestError(f"model {recipe.name} is a whole model, which takes no {' and no '.join(idle)}; leave it out")
+    if recipe.fits and not (whole and hasattr(whole.factory, "fit")):
+        raise RequestError(f"model {recipe.name} is fitted in closed form, so it needs a whole model with a method fit(train, valid)")
     queries = {"queries"} if "label_encoder" in parts else set()
     if whole:
         provided = {"logits", *whole.component.provides}
@@ -308,7 +312,7 @@ def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modal
                 raise RequestError(f"{needy.kind} {needy.name} needs label queries, and this run has no label encoder; give one")
         if fusion.returns not in head.accepts:
             raise RequestError(f"head {head.name} accepts {' and '.join(head.accepts)}, and fusion {fusion.name} returns {fusion.returns}")
-    if recipe.objective and not any(slot.startswith("objective.") for slot in parts):
+    if not recipe.fits and not any(slot.startswith("objective.") for slot in parts):
         raise RequestError(f"model {recipe.name} learns by an objective, and this run has none; give one with --part objective=NAME")
     for slot, part in parts.items():
         component = part.component
@@ -330,6 +334,7 @@ def _check_training(recipe: Recipe, parts: Mapping[str, Part], train: TrainConfi
     """What settings and stages name is there: a stage with a slip in it would learn nothing, and not say so."""
     told = [(prefix, "train.lr_factors; encoders.text. is that of one") for prefix in train.lr_factors]
     for stage in recipe.stages:
+        configured(TrainConfig, {**train.model_dump(), **stage.settings}, "train", f"stage {stage.name} of model {recipe.name}")
         told += [(prefix, f"stage {stage.name} of model {recipe.name}") for prefix in stage.trains]
         if lost := [name for name in stage.objectives if f"objective.{name}" not in parts]:
             raise RequestError(

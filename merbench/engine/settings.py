@@ -66,7 +66,7 @@ class Settings:
         slots = {*SINGLE, "train", "encoder", *(f"encoder.{m}" for m in MODALITIES), *(f"objective.{o}" for o in self.objectives)}
         # An objective's name may hold dots of its own only if nobody ever has to set a field of it, so the last dot splits.
         if slot not in slots:
-            if not strict:
+            if not strict and slot.startswith("objective."):  # of an objective that this run has not
                 return
             near = get_close_matches(slot, sorted(slots), cutoff=0.6) or (["train"] if name in TrainConfig.model_fields else [])
             slots_here = [*(s for s, p in self.parts.items() if p), *(f"objective.{o}" for o in self.objectives), "train"]
@@ -100,6 +100,8 @@ class Settings:
 
 def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: str) -> Config:
     """The validated settings of ``part``. RequestError, with a did-you-mean; ``slot`` stands before the names that it tells."""
+    if not (isinstance(kind, type) and issubclass(kind, Config)):
+        raise RequestError(f"{part} has a Config that is no merbench.api.Config; derive it from that class")
     prefix = f"{slot}." if slot else ""
     for name in values:
         if name not in kind.model_fields:

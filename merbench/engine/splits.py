@@ -29,6 +29,7 @@ from merbench.api import (
     WordRows,
 )
 from merbench.data.streams import Statistics, label_counts, train_statistics
+from merbench.engine.contract import prepared
 
 
 def _tensor(array: np.ndarray) -> Tensor:
@@ -130,7 +131,7 @@ class Fold:
         self, streams: Mapping[Modality, Stream], task: Task, rows: np.ndarray, encoders: Mapping[Modality, Any], device: torch.device
     ) -> SplitData:
         """Any rows as this fold's models see them, standardised by ITS train rows: damaged ones, or those of another data set."""
-        inputs = {m: encoders[m].prepare(rows_of(streams[m], rows, self.statistics.get(m))) for m in self.streams}
+        inputs = {m: prepared(encoders[m], rows_of(streams[m], rows, self.statistics.get(m))) for m in self.streams}
         target = _tensor(task.target[rows])
         target = target.long() if task.space.kind == "class" else target.float()
         known = None if task.known is None or task.known.ndim == 1 else _tensor(task.known[rows])

@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from merbench.api import Batch, LabelSpace, Progress, RunError, Stage, TrainConfig, read_out
 from merbench.engine.checkpoint import Checkpoint
+from merbench.engine.contract import output, terms
 from merbench.engine.evaluate import require_finite_predictions
 from merbench.engine.optimise import make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
@@ -40,10 +41,8 @@ class Together(nn.Module):
         self.model, self.objectives = model, nn.ModuleDict(objectives)
 
     def forward(self, batch: Batch, at: Progress | None) -> Any:
-        out = self.model(batch)
-        if at is None:
-            return out.logits_BC
-        return {f"{n}.{k}": v for n, objective in self.objectives.items() for k, v in objective(self.model, batch, out, at).items()}
+        out = output(self.model, batch)
+        return out.logits_BC if at is None else terms(self.objectives.items(), self.model, batch, out, at)
 
 
 def fit_stacked(

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from merbench.api import Batch, LabelSpace, Output, Progress, RunError, Stage, TrainConfig
 from merbench.engine.checkpoint import Checkpoint
+from merbench.engine.contract import output, terms
 from merbench.engine.evaluate import predict
 from merbench.engine.optimise import lower_rates, make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
@@ -154,8 +155,8 @@ class _Loop:
         sums: dict[str, Tensor] = {}
         self.model.train()
         for first in range(0, len(batches), self.config.accumulate):
-            terms, batch, out, at = self._gradients(first, batches[first : first + self.config.accumulate])
-            for name, term in terms.items():
+            found, batch, out, at = self._gradients(first, batches[first : first + self.config.accumulate])
+            for name, term in found.items():
                 sums[name] = sums[name] + term if name in sums else term
             self._step(batch, out, at)
         return {name: float(value) / len(order) for name, value in sums.items()}
@@ -192,15 +193,15 @@ class _Loop:
             for piece in rows_B.split(self.fitted.rows_at_once or len(rows_B)):
                 batch = self.train.batch(piece)
                 with self.mixed:
-                    out = self.model(batch)
-                    terms = {
-                        f"{n}.{k}": v for n, objective in self.objectives.items() for k, v in objective(self.model, batch, out, at).items()
-                    }
-                    loss = torch.stack(list(terms.values())).sum()
+                    out = output(self.model, batch)
+                    found = terms(self.objectives.items(), self.model, batch, out, at)
+                    loss = torch.stack(list(found.values())).sum()
+                if not loss.requires_grad:
+                    raise RunError(f"nothing that is trained takes part in {' + '.join(found)}, the loss of stage {at.stage!r}")
                 if len(piece) < len(rows_B):
                     loss = loss * (len(piece) / len(rows_B))
                 (loss / len(group)).backward()
-                for name, term in terms.items():
+                for name, term in found.items():
                     sums[name] = sums.get(name, 0.0) + term.detach() * len(piece)
         return sums, batch, out, at
 

@@ -58,9 +58,10 @@ class Catalog:
             return getattr(import_module(module), attribute)
         except Exception as error:
             plugin = self.providers(component.kind, component.name)[0]
+            first_line = (str(error).strip().splitlines() or [""])[0]
             raise RequestError(
                 f"{component.kind} {component.name!r} of {plugin.distribution} {plugin.version} cannot be loaded "
-                f"from {component.target!r}: {type(error).__name__}: {error}"
+                f"from {component.target!r} (package.module:Factory): {type(error).__name__}: {first_line}"
             ) from error
 
     def _only(self, kind: str, name: str) -> Component | Recipe:

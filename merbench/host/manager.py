@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
 
-from merbench.api.component import API, Component, Recipe
+from merbench.api.component import API, COMPONENT_KINDS, Component, Recipe
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.hookspecs import PROJECT, Hooks
 
 Declaration = Component | Recipe
+
+
+class DeclarationError(Exception):
+    """What a plugin declares cannot be understood; one sentence."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,25 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
 
 def _checked(declaration: object) -> Declaration:
     if not isinstance(declaration, Component | Recipe):
-        raise TypeError(f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component and Recipe")
+        raise DeclarationError(f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component and Recipe")
     if declaration.api != API:
-        raise TypeError(
+        raise DeclarationError(
             f"{declaration.name!r} was made for plugin API {declaration.api} and this merbench speaks {API}; "
             "install a version of the plugin, or of merbench, that fits"
         )
+    if not isinstance(declaration.name, str) or not declaration.name:
+        raise DeclarationError(f"a declaration is named {declaration.name!r}; a name is a string")
+    if isinstance(declaration, Component) and declaration.kind not in COMPONENT_KINDS:
+        raise DeclarationError(f"{declaration.name!r} is of the unknown kind {declaration.kind!r}; there are {', '.join(COMPONENT_KINDS)}")
+    for field in fields(declaration):
+        # Read letter by letter, a string would pass for a tuple.
+        if isinstance(value := getattr(declaration, field.name), str) and str(field.type).startswith("tuple"):
+            raise DeclarationError(f"{declaration.name!r} has {field.name}={value!r}; write a tuple, ({value!r},)")
     return declaration
 
 
 def _sentence(error: BaseException) -> str:
-    first_line = (str(error).strip().splitlines() or ["no message"])[0]
-    return first_line if isinstance(error, TypeError) and "plugin API" in first_line else f"{type(error).__name__}: {first_line}"
+    lines = str(error).strip().splitlines() or ["no message"]
+    if isinstance(error, pluggy.PluginValidationError):
+        return f"{lines[-1]}; the one hook is merbench_components(), without arguments"
+    return lines[0] if isinstance(error, DeclarationError) else f"{type(error).__name__}: {lines[0]}"

@@ -18,6 +18,7 @@ import torch
 from merbench.api import Corpus, MerbenchError, RequestError, RunError, Split
 from merbench.engine.build import Problem, build
 from merbench.engine.checkpoint import Checkpoint
+from merbench.engine.contract import fault
 from merbench.engine.encode import with_cached
 from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn, learn_together
@@ -35,7 +36,7 @@ from merbench.results.store import Predictions, Store
 from merbench.studies.machine import Machine
 
 FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError)
-"""What a run may end with that is recorded; anything else is a fault of merbench or of a method."""
+"""What a run may end with that is recorded, as is whatever a part raises; anything else is a fault of merbench."""
 
 STACK = "-stack"
 """After the run id in the name of a checkpoint of seeds that train together."""
@@ -120,7 +121,9 @@ class Work:
             record = self._scored(problem, fitted, fold, seconds, {**common, **told})
         except RequestError:
             raise
-        except FAILURES as error:
+        except Exception as error:
+            if not isinstance(error, FAILURES) and not fault(error, self.plan.parts.values()):
+                raise
             record = self.failed(seed, split, error)
         checkpoint.remove()
         return record
@@ -201,7 +204,10 @@ class Work:
 
     def failed(self, seed: int, split: Split, error: Exception | str, name: str = "") -> Record:
         """The record of a run that failed, left in the store where it takes the place of no finished one. ``name``: another run id."""
-        message = str(error) if isinstance(error, MerbenchError | str) else f"{type(error).__name__}: {error}"
+        message = str(error)
+        if not isinstance(error, MerbenchError | str):
+            blamed = fault(error, self.plan.parts.values())
+            message = f"{blamed + ': ' if blamed else ''}{type(error).__name__}: {error}"
         if self.machine.determinism == "strict" and "does not have a deterministic implementation" in message:
             message = f"{str(error).split()[0]} has no deterministic kernel on {self.machine.device}; --determinism prefer does without one"
         common = self._common(seed, self.fold(split))

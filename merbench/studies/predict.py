@@ -11,6 +11,7 @@ import torch
 from merbench.api import LabelSpace, Modality, Task
 from merbench.data.inputs import Inputs, absent, matching
 from merbench.engine.compose import Composed
+from merbench.engine.contract import output
 from merbench.engine.evaluate import predict
 from merbench.engine.resolve import Plan
 from merbench.engine.splits import SplitData
@@ -72,7 +73,7 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
 @torch.no_grad()
 def _shares(model: Composed, data: SplitData, space: LabelSpace) -> np.ndarray:
     model.eval()
-    logits = torch.cat([model(batch).logits_BC.float().cpu() for batch in data.batches()])
+    logits = torch.cat([output(model, batch).logits_BC.float().cpu() for batch in data.batches()])
     each = zip(space.single, space.split(logits), strict=True)
     shares = [of_part.sigmoid() if part.kind == "multilabel" else of_part.softmax(-1) for part, of_part in each]
     return np.asarray(torch.cat(shares, -1).double().numpy())

@@ -10,8 +10,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
-from merbench.api import Component, Recipe, RequestError
-from merbench.api.component import COMPONENT_KINDS
+from merbench.api import Recipe, RequestError
 from merbench.host.catalog import Catalog, unknown
 from merbench.host.manager import Plugin
 from merbench.testing import parts_checks, recipe_checks
@@ -22,7 +21,7 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
     """The checks of a plugin by its name, or of every component and model called ``name``. RequestError for an unknown name."""
     plugins = [p for p in catalog.plugins if p.name == name]
     for plugin in plugins:
-        yield from _plugin_checks(plugin)
+        yield from _plugin_checks(catalog, plugin)
     if plugins:
         declared = [d for p in plugins for d in p.declarations]
     else:
@@ -50,25 +49,26 @@ def _no_such_check(name: str, known: list[str]) -> None:
     raise AssertionError(unknown("check", name, known, "declared in known_failures"))
 
 
-def _plugin_checks(plugin: Plugin) -> Iterator[Check]:
+def _plugin_checks(catalog: Catalog, plugin: Plugin) -> Iterator[Check]:
     subject = f"plugin {plugin.name}"
     entries = [e for e in entry_points(group="merbench") if e.name == plugin.name and e.dist and e.dist.name == plugin.distribution]
     for entry in entries:
         yield Check(subject, "loads", partial(_loads, plugin))
-        yield Check(subject, "no torch at import", partial(_no_torch, entry.module))
         if plugin.error is None:
+            yield Check(subject, "no torch at import", partial(_no_torch, entry.module))
             yield Check(subject, "hooks without defaults", partial(_no_defaults, entry.load()))
-            yield Check(subject, "names are its own", partial(_own_names, plugin))
+            yield Check(subject, "names are its own", partial(_own_names, catalog, plugin))
 
 
 def _loads(plugin: Plugin) -> None:
     assert plugin.error is None, plugin.error
+    assert plugin.declarations, "it offers nothing; merbench_components() stands in the entry point's module, bears @hookimpl and yields"
 
 
 def _no_torch(module: str) -> None:
     code = f"import {module}, sys; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"importing {module} imports torch (or fails); import it in the files that hold the methods"
+    assert done.returncode == 0, f"importing {module} imports torch; import it in the files that hold the methods"
 
 
 def _no_defaults(module: Any) -> None:
@@ -79,10 +79,10 @@ def _no_defaults(module: Any) -> None:
             assert not defaults, f"the hook {name} gives defaults to {', '.join(defaults)}, which pluggy would never pass"
 
 
-def _own_names(plugin: Plugin) -> None:
-    seen: set[tuple[str, str]] = set()
+def _own_names(catalog: Catalog, plugin: Plugin) -> None:
+    twins = [p.distribution for p in catalog.plugins if p.name == plugin.name and p is not plugin]
+    assert not twins, f"{' and '.join(twins)} has an entry point of this name too, and --no-plugin leaves both out; choose another name"
     for d in plugin.declarations:
-        key = ("recipe" if isinstance(d, Recipe) else d.kind, d.name)
-        assert key not in seen, f"{key[0]} {key[1]} is declared twice"
-        assert not isinstance(d, Component) or d.kind in COMPONENT_KINDS, f"{d.name}: unknown kind {getattr(d, 'kind', '')!r}"
-        seen.add(key)
+        kind = "recipe" if isinstance(d, Recipe) else d.kind
+        owners = [p.distribution for p in catalog.providers(kind, d.name)]
+        assert owners == [plugin.distribution], f"{kind} {d.name} is declared twice, by {' and by '.join(owners)}; choose another name"

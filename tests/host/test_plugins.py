@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -118,27 +119,52 @@ def test_unknown_names_suggest_the_nearest():
 
 def test_what_cannot_be_imported_names_its_distribution():
     catalog = Catalog([Plugin("p", "dist", "1", (fusion("tensor"),))])
-    with pytest.raises(RequestError, match=r"dist 1 cannot be loaded from 'nowhere.at.all:Thing'"):
+    with pytest.raises(RequestError, match=r"dist 1 cannot be loaded from 'nowhere.at.all:Thing' .*No module named 'nowhere'$"):
         catalog.load(catalog.component("fusion", "tensor"))
 
 
-def test_strict_discovery_raises_for_a_plugin_that_yields_nonsense(monkeypatch):
-    from types import SimpleNamespace
+def install_here(monkeypatch, declare):
+    """A plugin whose hook is ``declare``, as if it were installed."""
+    from types import ModuleType, SimpleNamespace
 
     import merbench.host.manager as manager
     from merbench.api import hookimpl
 
-    class Nonsense:
-        @hookimpl
-        def merbench_components(self):
-            yield "not a declaration"
-
-    entry = SimpleNamespace(name="odd", dist=SimpleNamespace(name="odd-dist", version="0"), load=Nonsense, module="odd", group="merbench")
+    module = ModuleType("odd")
+    module.merbench_components = hookimpl(declare)
+    dist = SimpleNamespace(name="odd-dist", version="0")
+    entry = SimpleNamespace(name="odd", dist=dist, load=lambda: module, module="odd", group="merbench")
     monkeypatch.setattr(manager, "entry_points", lambda group: [entry])
+
+
+def test_strict_discovery_raises_for_a_plugin_that_yields_nonsense(monkeypatch):
+    install_here(monkeypatch, lambda: ["not a declaration"])
     (plugin,) = discover()
     assert plugin.error is not None and "yielded a str" in plugin.error
     with pytest.raises(MerbenchError, match="odd-dist"):
         discover(environ={"MERBENCH_STRICT_PLUGINS": "1"})
+
+
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ({"kind": "fussion"}, "'it' is of the unknown kind 'fussion'; there are encoder, "),
+        ({"name": 3}, "named 3; a name is a string"),
+        ({"accepts": "features"}, r"'it' has accepts='features'; write a tuple, \('features',\)"),
+    ],
+)
+def test_a_declaration_that_would_be_misread_breaks_its_plugin_alone(monkeypatch, declared, sentence):
+    given = {"kind": "encoder", "name": "it", "summary": "", **declared}
+    install_here(monkeypatch, lambda: [Component(**given)])
+    (plugin,) = discover()
+    assert re.search(sentence, plugin.error or "") and not plugin.declarations
+    assert Catalog([plugin]).names("encoder") == []
+
+
+def test_a_hook_that_asks_for_arguments_is_told_what_is_wrong_with_it(monkeypatch):
+    install_here(monkeypatch, lambda catalog: [])
+    (plugin,) = discover()
+    assert plugin.error and "{'catalog'}" in plugin.error and "without arguments" in plugin.error
 
 
 def test_a_recipe_and_a_component_may_share_a_name():

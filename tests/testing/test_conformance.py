@@ -157,6 +157,22 @@ def test_a_method_for_one_task_at_a_time_refuses_two_and_is_not_held_to_them(cat
     assert verdict.status == status and ("choose one of them" in verdict.reason) == (status == "skipped")
 
 
+def plugin_verdicts(*plugins):
+    from merbench.testing.checks import _loads, _own_names
+
+    catalog = Catalog(plugins)
+    return [Check("plugin", "it", body).run().reason for body in (lambda: _loads(plugins[0]), lambda: _own_names(catalog, plugins[0]))]
+
+
+def test_a_plugin_that_offers_nothing_or_what_others_offer_fails():
+    fusion = Component(kind="fusion", name="it", summary="", target="nowhere:It")
+    mine = Plugin("mine", "my-dist", "1", (fusion,))
+    assert plugin_verdicts(mine, Plugin("other", "their-dist", "1")) == ["", ""]
+    assert "@hookimpl" in plugin_verdicts(Plugin("mine", "my-dist", "1"))[0]
+    assert "declared twice, by my-dist and by their-dist" in plugin_verdicts(mine, Plugin("other", "their-dist", "1", (fusion,)))[1]
+    assert "their-dist has an entry point of this name too" in plugin_verdicts(mine, Plugin("mine", "their-dist", "1"))[1]
+
+
 def test_an_unknown_name_is_told(catalog):
     with pytest.raises(RequestError, match="did you mean 'merclip'"):
         list(checks_of(catalog, "mercliq"))

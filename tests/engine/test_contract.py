@@ -1,0 +1,184 @@
+"""Parts that hand over what they may not, through a whole run: one sentence names the part, and nothing else stops."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from merbench.api import Component, Config, Fused, Recipe, RequestError, Stage, Steps, masked_mean
+from merbench.engine.contract import fault
+from merbench.engine.learn import learn
+from merbench.engine.resolve import Request, resolve
+from merbench.host.catalog import Catalog
+from merbench.host.manager import Plugin
+from merbench.testing import tiny
+from merbench.testing.recipe_checks import CPU, Fold, build
+
+
+class Part(nn.Module):
+    class Config(Config):
+        pass
+
+    def __init__(self, *given):
+        super().__init__()
+        self.width = 4
+
+
+class Pooled(Part):
+    def __init__(self, config, context, stream):
+        super().__init__()
+        self.line = nn.Linear(stream.width, 4)
+
+    def prepare(self, rows):
+        return rows
+
+    def forward(self, steps):
+        return Steps(masked_mean(self.line(steps.x_BLD), steps.mask_BL), steps.mask_BL)
+
+
+class Forgetful(Pooled):
+    def prepare(self, rows):
+        pass
+
+
+class Flat(Part):
+    def __init__(self, config, context, widths, query_width):
+        super().__init__()
+        self.lines = nn.ModuleDict({m: nn.Linear(w, 4) for m, w in widths.items()})
+
+    def forward(self, parts, queries=None):
+        return Fused(sum(self.lines[m](masked_mean(*steps)) for m, steps in parts.items()))
+
+
+class Sound(Flat):
+    def forward(self, parts, queries=None):
+        return Fused(super().forward(parts).z_BCD[:, None])
+
+
+class Bare(Part):
+    def forward(self, space=None):
+        return torch.zeros(7, 4)
+
+
+class OneAxis(Part):
+    def forward(self, fused, queries=None):
+        return fused.z_BCD[:, 0, 0]
+
+
+class Three(Part):
+    def forward(self, fused, queries=None):
+        return fused.z_BCD[:, 0, :3]
+
+
+class Silent(Part):
+    def forward(self, model, batch, out, at):
+        return {}
+
+
+class ByRow(Part):
+    def forward(self, model, batch, out, at):
+        return {"square": out.logits_BC.square()[:, 0]}
+
+
+class Apart(Part):
+    def forward(self, model, batch, out, at):
+        return {"mean": out.logits_BC.detach().mean()}
+
+
+class Stumbles(Part):
+    def forward(self, model, batch, out, at):
+        return {"gates": out.aux["gates"].mean()}
+
+
+class Naked(Part):
+    def __init__(self, *given):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1, 1))
+
+    def forward(self, batch):
+        return self.bias.expand(len(batch), 1)
+
+
+class NoModule:
+    class Config(Config):
+        pass
+
+    def __init__(self, *given):
+        pass
+
+
+class Unasked(Part):
+    def __init__(self, config):
+        super().__init__()
+
+
+class PlainConfig(Sound):
+    class Config:
+        pass
+
+
+HERE = {
+    kind: (Component(kind=kind, name="mine", summary="", target=f"{__name__}:Sound", accepts=("pooled", "features")))
+    for kind in ("encoder", "label-encoder", "fusion", "head", "objective", "model")
+}
+
+
+def learned(catalog, factory, kind, **recipe):
+    """A run of two epochs with ``factory`` in one place of a sound method."""
+    composed = {"fusion": "lone", "head": "linear"}
+    places = {"encoder": "encoders", "label-encoder": "label_encoder", "objective": "objective"}
+    value = {"encoder": {"features": "mine"}, "objective": ("mine",)}.get(kind, "mine")
+    recipe = {"encoders": {"features": "features"}, **({} if kind == "model" else composed), places.get(kind, kind): value, **recipe}
+    lone = Component(kind="fusion", name="lone", summary="", target=f"{__name__}:Sound")
+    mine = Catalog([*catalog.plugins, Plugin("plug", "dist", "1", (HERE[kind], lone, Recipe(name="mine", summary="", **recipe)))])
+    load = mine.load
+    mine.load = lambda c: {"mine": factory, "lone": Sound}.get(c.name) or load(c)
+    plan = resolve(Request("mine", settings={"train.epochs": 1}), mine, tiny.corpus(), None)
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    try:
+        learn(plan, build(plan, fold, 0, CPU), fold, 0)
+    except Exception as error:
+        return f"{fault(error, plan.parts.values())}: {error}"
+    return "trained"
+
+
+@pytest.mark.parametrize(
+    ("factory", "kind", "sentence"),
+    [
+        (Pooled, "encoder", r"encoder .*:Pooled returned Steps of a tensor \[12, 4\] .* Steps of \[12, L, 4\] and \[12, L\]"),
+        (Forgetful, "encoder", r"prepare\(\) of encoder .*:Forgetful returned None"),
+        (Flat, "fusion", r"fusion .*:Flat returned Fused of a tensor \[12, 4\] .* Fused of \[12, 1 or labels, 4\]"),
+        (Bare, "label-encoder", r"label encoder .*:Bare returned a tensor \[7, 4\] .* Queries"),
+        (OneAxis, "head", r"head .*:OneAxis returned a tensor \[12\] .* logits \[12, C\]"),
+        (Three, "head", r"the logits have 3 columns, and a score with these labels takes 1 or 7"),
+        (Silent, "objective", r"stage 'main' has no term to learn by"),
+        (ByRow, "objective", r"objective mine returned {'square': a tensor \[12\] of float32}"),
+        (Apart, "objective", r"nothing that is trained takes part in mine.mean"),
+        (Stumbles, "objective", r"objective mine \(test_contract.py, line \d+\): 'gates'"),
+        (Naked, "model", r"model .*:Naked returned a tensor \[12, 1\] .* Output"),
+        (NoModule, "fusion", r"fusion mine .* is no torch.nn.Module"),
+        (Unasked, "fusion", r"fusion mine .* does not take what a part of its kind is made with: too many positional arguments"),
+        (Sound, "fusion", "trained"),
+    ],
+)  # fmt: skip
+def test_what_a_part_hands_over_is_told_in_one_sentence(catalog, factory, kind, sentence):
+    assert re.search(sentence, learned(catalog, factory, kind))
+
+
+@pytest.mark.parametrize(
+    ("factory", "kind", "recipe", "sentence"),
+    [
+        (PlainConfig, "fusion", {}, "fusion mine has a Config that is no merbench.api.Config"),
+        (Naked, "model", {"fits": True}, r"needs a whole model with a method fit\(train, valid\)"),
+        (Naked, "model", {"fusion": "lone"}, "is a whole model, which takes no fusion"),
+        (Sound, "fusion", {"objective": ()}, "learns by an objective, and this run has none"),
+        (Sound, "fusion", {"settings": {"fuson.width": 3}}, r"unknown setting 'fuson.width'; did you mean 'fusion.width'"),
+        (Sound, "fusion", {"stages": (Stage(settings={"lrr": 1}),)}, r"unknown setting 'train.lrr'.*stage main of model mine"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_cannot_be_meant_is_refused_before_training(catalog, factory, kind, recipe, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        learned(catalog, factory, kind, **recipe)
