@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,14 +11,38 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Component, Config, Corpus, Fused, LabelSpace, Modality, Queries, Steps, StreamSpec
+from merbench.api import (
+    Batch,
+    Component,
+    Config,
+    Corpus,
+    Fused,
+    LabelSpace,
+    Modality,
+    Output,
+    Progress,
+    Queries,
+    Steps,
+    StreamSpec,
+    masked_mean,
+)
 from merbench.data.contents import KEPT
+from merbench.engine.contract import terms
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 from merbench.testing.verdict import Bodies, Skip
 
 CLOSE = 1e-4
 QUERY_WIDTH = 10
+
+
+ACCEPTS = {"encoder": ("strings", "words", "features", "clip", "steps"), "head": ("pooled", "labels")}
+
+
+def _accepts(component: Component) -> None:
+    known = ACCEPTS[component.kind]
+    wrong = sorted(set(component.accepts) - set(known))
+    assert component.accepts and not wrong, f"it accepts {' and '.join(wrong) or 'nothing'}; choose of {', '.join(known)}"
 
 
 def checks(catalog: Catalog, component: Component) -> Bodies:
@@ -27,6 +52,8 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
     if component.kind == "metric":
         return {"loads": partial(_metric, catalog, component)}
     bodies: dict[str, Callable[[], None]] = {"defaults lie in their Tune ranges": partial(_tune, catalog, component)}
+    if component.kind in ACCEPTS:
+        bodies["accepts what there is"] = partial(_accepts, component)
     for name, body in _BY_KIND.get(component.kind, {}).items():
         bodies[name] = partial(body, catalog, component)
     return bodies
@@ -52,6 +79,7 @@ def _tune(catalog: Catalog, component: Component) -> None:
 
 
 def _close(a: Tensor, b: Tensor, what: str) -> None:
+    assert torch.isfinite(a).all(), "an output is not finite"
     gap = float((a.detach().float() - b.detach().float()).abs().max()) if a.numel() else 0.0
     assert a.shape == b.shape, f"{what}: shape {tuple(a.shape)} became {tuple(b.shape)}"
     assert gap < CLOSE, f"{what}: an output changed by {gap:.2g}"
@@ -112,15 +140,17 @@ def gradient(module: nn.Module, value: Tensor) -> None:
 
 
 def _encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality, Steps]]:
-    kinds = [k for k in ("words", "features") if k in component.accepts]
-    if not kinds:
-        raise Skip(f"reads raw {' and '.join(component.accepts)}: its own package tests it with tiny towers")
+    kinds = [k for k in ("words", "features", "strings") if k in component.accepts]
+    if not kinds or "weights" in component.uses:
+        raise Skip(
+            f"reads {' and '.join(component.accepts)} with pretrained weights or from files: its own package tests it with tiny towers"
+        )
     factory, config = _factory(catalog, component)
-    modality: Modality = "text" if kinds[0] == "words" else "audio"
+    modality: Modality = "audio" if kinds[0] == "features" else "text"
     context = tiny.context(modalities=(modality,), words=kinds[0] == "words")
     torch.manual_seed(0)
-    stream: StreamSpec = context.streams[modality]
-    encoder = factory(config, context, stream)
+    stream = StreamSpec("text.tiny", "text", "strings") if kinds[0] == "strings" else context.streams[modality]
+    encoder = factory(config, dataclasses.replace(context, streams={modality: stream}), stream)
     prepared = encoder.prepare(tiny.rows(stream, 5))
     return encoder.eval(), {modality: prepared[torch.arange(5)]}
 
@@ -143,6 +173,8 @@ def _encoder_width(catalog: Catalog, component: Component) -> None:
 
 def _encoder_rows(check: str, catalog: Catalog, component: Component) -> None:
     encoder, inputs = _encoder(catalog, component)
+    if not all(isinstance(steps, Steps) for steps in inputs.values()):
+        raise Skip("its prepare() makes no Steps")
 
     def pooled(parts: dict[Modality, Steps]) -> Tensor:
         out = encoder(next(iter(parts.values())))
@@ -259,6 +291,28 @@ def _head_gradient(catalog: Catalog, component: Component) -> None:
         gradient(head, head(fused, queries))
 
 
+class _Pooled(nn.Module):
+    """The least model there is."""
+
+    def __init__(self, space: LabelSpace) -> None:
+        super().__init__()
+        self.line = nn.Linear(6, space.plain)
+
+    def forward(self, batch: Batch) -> Output:
+        return Output(self.line(masked_mean(*batch.inputs["text"])), batch.inputs)
+
+
+def _objective_terms(catalog: Catalog, component: Component) -> None:
+    if lacking := set(component.needs) - {"logits", "steps"}:
+        raise Skip(f"needs {' and '.join(sorted(lacking))}: looked at in the recipes that have it")
+    factory, config = _factory(catalog, component)
+    context = tiny.context()
+    model, batch = _Pooled(context.space), tiny.batch(context, tiny.parts(), 5)
+    found = terms([(component.name, factory(config, context, model))], model, batch, model(batch), Progress(0, 0, "main"))
+    assert torch.isfinite(torch.stack(list(found.values()))).all(), "a term is not finite"
+    assert any(term.requires_grad for term in found.values()), f"no term of {', '.join(found)} has a gradient"
+
+
 def _state(make: Callable[[Catalog, Component], Any], catalog: Catalog, component: Component) -> None:
     made = make(catalog, component)
     module: nn.Module = made[0][0] if isinstance(made, list) else made[0] if isinstance(made, tuple) else made
@@ -321,5 +375,6 @@ _BY_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
         "gradient reaches every parameter": _fusion_gradient,
         "state round-trips": partial(_state, _fusions),
     },
+    "objective": {"terms of the loss": _objective_terms},
     "head": {"logits": _head_shape, "gradient reaches every parameter": _head_gradient, "state round-trips": partial(_state, _heads)},
 }

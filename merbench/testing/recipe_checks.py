@@ -82,8 +82,24 @@ def _builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
 
 def _fits(catalog: Catalog, recipe: Recipe) -> None:
     """The recipe and each of its ablations resolve: every part finds what it needs."""
-    for ablations in ([], *([a.name] for a in recipe.ablations)):
-        _plan(catalog, recipe, ablations=ablations)
+    for names, what in (([a.name for a in recipe.ablations], "ablations"), ([s.name for s in recipe.stages], "stages")):
+        assert len(set(names)) == len(names), f"two {what} have one name: {', '.join(names)}"
+    plan, *_ = [_plan(catalog, recipe, ablations=ablations) for ablations in ([], *([a.name] for a in recipe.ablations))]
+    problem, _ = _problem(plan)
+    trained = [*dict(problem.model.named_parameters()), *(f"objective.{o}." for o in problem.objectives)]
+    for stage in recipe.stages:
+        idle = [p for p in stage.trains if not any(name.startswith(p) for name in trained)]
+        assert not idle, f"stage {stage.name} trains {idle[0]!r}, and no parameter's name begins so, such as {trained[:1]}"
+        unknown = set(stage.objectives) - set(recipe.objective)
+        assert not unknown, f"stage {stage.name} has the objectives {', '.join(sorted(unknown))}, which the recipe has not"
+    configs = {"train": plan.train, **{slot: part.config for slot, part in plan.parts.items()}}
+    for name, tune in recipe.search.items():
+        slot, _, field = name.rpartition(".")
+        found = [c for at, c in configs.items() if (at == slot or at.startswith(f"{slot}.")) and field in type(c).model_fields]
+        assert found, f"search names {name}, and no part has such a setting"
+        assert all(tune is None or tune.holds(getattr(c, field)) for c in found), (
+            f"the default of {name} lies outside its search range {tune}"
+        )
     for case in recipe.cases:  # the tiny corpus offers none of their streams
         for kind, name in case.encoders.items():
             accepts = catalog.component("encoder", name).accepts
@@ -113,10 +129,15 @@ def _same_seed(catalog: Catalog, recipe: Recipe) -> None:
 def _state(catalog: Catalog, recipe: Recipe) -> None:
     plan = _plan(catalog, recipe)
     trained, fold = _trained(plan)
-    other, _ = _trained(plan, seed=1)
+    # Untrained, because what a closed form learns is the same for every seed.
+    other, _ = _problem(plan, seed=1)
     other.model.load_state_dict(trained.model.state_dict())
     a, b = (predict(p.model, p.valid, fold.space) for p in (trained, other))
-    assert np.allclose(a, b, atol=1e-6), "weights that were saved and loaded predict something else"
+    assert np.allclose(a, b, atol=1e-6), "weights that were saved and loaded predict something else; what is learned is kept in buffers"
+    kept = {id(tensor) for tensor in trained.model.state_dict(keep_vars=True).values()}
+    for modality, encoder in trained.encoders.items():
+        lost = [name for name, tensor in encoder.state_dict(keep_vars=True).items() if id(tensor) not in kept]
+        assert not lost, f"{lost[0]} of the {modality} encoder is not trained or saved; keep the encoders in a torch.nn.ModuleDict"
 
 
 def _gradient(catalog: Catalog, recipe: Recipe) -> None:

@@ -27,6 +27,7 @@ from merbench.api import (
     Stream,
     StreamSpec,
     Task,
+    TextRows,
     Vectors,
     WordRows,
     words_of,
@@ -83,11 +84,14 @@ def parts(
 
 
 def rows(spec: StreamSpec, size: int = 8, seed: int = 0, longest: int = 5) -> Rows:
-    """Random rows of a ``features`` or ``words`` stream."""
+    """Random rows of a ``features``, ``words`` or ``strings`` stream."""
     draw = torch.Generator().manual_seed(seed)
     length_N = torch.randint(1, longest + 1, (size,), generator=draw)
     start_N = length_N.cumsum(0) - length_N
     total = int(length_N.sum())
+    if spec.kind == "strings":
+        texts = [" ".join(VOCAB[i] for i in torch.randint(len(VOCAB), (n,), generator=draw)) for n in length_N.tolist()]
+        return TextRows(spec, np.array(texts), torch.ones(size, dtype=torch.long))
     if spec.kind == "words":
         return WordRows(spec, torch.randint(len(VOCAB), (total,), generator=draw), start_N, length_N, VOCAB)
     assert spec.width is not None

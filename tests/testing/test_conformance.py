@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from merbench.api import Component, Config, Fused, Recipe, RequestError, Tune, masked_mean
+from merbench.api import Ablation, Component, Config, Fused, Output, Recipe, RequestError, Stage, Steps, TensorRows, Tune, masked_mean
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.testing.checks import check_plugin, checks_of
@@ -102,8 +102,8 @@ BREAKS = {
 }
 
 
-def verdicts(factory, **declared):
-    component = Component(kind="fusion", name="it", summary="", target=f"{__name__}:{factory.__name__}", **declared)
+def verdicts(factory, kind="fusion", **declared):
+    component = Component(kind=kind, name="it", summary="", target=f"{__name__}:{factory.__name__}", **declared)
     catalog = Catalog([Plugin("plug", "dist", "1", (component,))])
     catalog.load = lambda component: factory
     return {v.check: v for v in check_plugin(catalog, "it")}
@@ -129,6 +129,154 @@ def test_an_encoder_whose_output_is_kept_reads_what_is_told_apart(accepts, statu
 
 def test_a_default_outside_its_range_fails():
     assert "outside" in verdicts(OutOfRange)["defaults lie in their Tune ranges"].reason
+
+
+class Texts(nn.Module):
+    """A text encoder over strings: a vector for the length of each word."""
+
+    frozen, width = False, 3
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config, context, stream):
+        super().__init__()
+        self.table = nn.Embedding(20, self.width)
+
+    def prepare(self, rows):
+        texts = [(text or "").split() for text in rows[torch.arange(len(rows))]]
+        mask_NL = torch.arange(9) < torch.tensor([[len(words)] for words in texts])
+        ids_NL = torch.tensor([[len(word) for word in words] + [0] * (9 - len(words)) for words in texts])
+        return TensorRows((ids_NL, mask_NL), Steps)
+
+    def forward(self, steps):
+        return Steps(self.mixed(self.table(steps.x_BLD)), steps.mask_BL)
+
+    def mixed(self, x_BLD):
+        return x_BLD
+
+
+class TextsWithPadding(Texts):
+    def mixed(self, x_BLD):
+        return x_BLD - x_BLD.mean(1, keepdim=True)
+
+
+@pytest.mark.parametrize(("factory", "status"), [(Texts, "passed"), (TextsWithPadding, "failed")])
+def test_an_encoder_of_strings_is_checked_as_any_other(factory, status):
+    found = verdicts(factory, kind="encoder", accepts=("strings",))
+    assert found["padding invariance"].status == status
+    assert {v.status for name, v in found.items() if name != "padding invariance"} == {"passed"}
+
+
+class Square(nn.Module):
+    """A sound objective."""
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config, context, model):
+        super().__init__()
+
+    def forward(self, model, batch, out, at):
+        return {"square": out.logits_BC.square().mean()}
+
+
+class NoTerms(Square):
+    def forward(self, model, batch, out, at):
+        return {}
+
+
+class Detached(Square):
+    def forward(self, model, batch, out, at):
+        return {"square": out.logits_BC.detach().square().mean()}
+
+
+@pytest.mark.parametrize(
+    ("factory", "told"), [(Square, ""), (NoTerms, "no term to learn by"), (Detached, "no term of it.square has a gradient")]
+)
+def test_an_objective_is_called_without_a_recipe(factory, told):
+    assert told in verdicts(factory, kind="objective")["terms of the loss"].reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepts", "told"), [("head", (), "accepts nothing"), ("encoder", ("feature",), "accepts feature; choose of")]
+)
+def test_what_is_accepted_is_there(kind, accepts, told):
+    assert told in verdicts(Sound, kind=kind, accepts=accepts)["accepts what there is"].reason
+
+
+class Whole(nn.Module):
+    """Its learned mean is a buffer."""
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config, context, encoders):
+        super().__init__()
+        self.encoders = self.kept(encoders)
+        self.register_buffer("mean", torch.zeros(()))
+
+    def kept(self, encoders):
+        return nn.ModuleDict(encoders)
+
+    def fit(self, train, valid):
+        self.mean = sum(batch.target.sum() for batch in train.batches()) / len(train)
+
+    def forward(self, batch):
+        return Output(self.mean.expand(len(batch), 1))
+
+
+class Attribute(Whole):
+    """Its learned mean is in no state."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        del self.mean
+        self.mean = torch.zeros(())
+
+
+class LosesEncoders(Whole):
+    def kept(self, encoders):
+        return dict(encoders)
+
+
+@pytest.mark.parametrize(
+    ("factory", "told"), [(Whole, ""), (Attribute, "kept in buffers"), (LosesEncoders, "audio encoder is not trained or saved")]
+)
+def test_a_closed_form_and_its_encoders_come_back_from_their_state(catalog, factory, told):
+    model = Component(kind="model", name="it", summary="", target=f"{__name__}:{factory.__name__}")
+    recipe = Recipe(name="closed", summary="", encoders={"features": "feature-bilstm"}, model="it", objective=(), fits=True)
+    assert told in recipe_verdict(catalog, "state round-trips", model, recipe, factory)
+
+
+SOUND = {"summary": "", "encoders": {"features": "features"}, "fusion": "it", "head": "linear"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({}, ""),
+        ({"stages": (Stage(), Stage())}, "two stages have one name: main, main"),
+        ({"ablations": (Ablation(name="a", summary=""), Ablation(name="a", summary=""))}, "two ablations have one name: a, a"),
+        ({"stages": (Stage(trains=("fuson.",)),)}, "stage main trains 'fuson.', and no parameter's name begins so"),
+        ({"stages": (Stage(objectives=("taks",)),)}, "stage main has the objectives taks, which the recipe has not"),
+        ({"search": {"fuson.width": None}}, "search names fuson.width, and no part has such a setting"),
+        ({"search": {"fusion.width": Tune(8, 64)}}, "the default of fusion.width lies outside its search range"),
+    ],
+)  # fmt: skip
+def test_what_a_recipe_names_is_there(catalog, declared, told):
+    fusion = Component(kind="fusion", name="it", summary="", target=f"{__name__}:Sound")
+    assert told in recipe_verdict(catalog, "needs within provides", fusion, Recipe(name="closed", **SOUND, **declared), Sound)
+
+
+def recipe_verdict(catalog, check, part, recipe, factory):
+    mine = Catalog([*catalog.plugins, Plugin("plug", "dist", "1", (part, recipe))])
+    load = mine.load
+    mine.load = lambda component: factory if component.name == "it" else load(component)
+    (found,) = (c for c in checks_of(mine, "closed") if c.name == check)
+    verdict = found.run()
+    assert (verdict.status == "failed") == bool(verdict.reason)
+    return verdict.reason
 
 
 @pytest.mark.parametrize("error", [OSError("no file"), ImportError("no module"), ZeroDivisionError("by 0"), Exception("whatever")])
