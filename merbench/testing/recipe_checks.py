@@ -85,13 +85,6 @@ def _fits(catalog: Catalog, recipe: Recipe) -> None:
     for names, what in (([a.name for a in recipe.ablations], "ablations"), ([s.name for s in recipe.stages], "stages")):
         assert len(set(names)) == len(names), f"two {what} have one name: {', '.join(names)}"
     plan, *_ = [_plan(catalog, recipe, ablations=ablations) for ablations in ([], *([a.name] for a in recipe.ablations))]
-    problem, _ = _problem(plan)
-    trained = [*dict(problem.model.named_parameters()), *(f"objective.{o}." for o in problem.objectives)]
-    for stage in recipe.stages:
-        idle = [p for p in stage.trains if not any(name.startswith(p) for name in trained)]
-        assert not idle, f"stage {stage.name} trains {idle[0]!r}, and no parameter's name begins so, such as {trained[:1]}"
-        unknown = set(stage.objectives) - set(recipe.objective)
-        assert not unknown, f"stage {stage.name} has the objectives {', '.join(sorted(unknown))}, which the recipe has not"
     configs = {"train": plan.train, **{slot: part.config for slot, part in plan.parts.items()}}
     for name, tune in recipe.search.items():
         slot, _, field = name.rpartition(".")
