@@ -67,4 +67,10 @@ def main() -> None:
         # The reader (head, less) has gone; nothing more can be said to it, also not while the interpreter shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Such as a full disk, or a folder that may not be written: the sentence is enough to mend it.
+        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -16,7 +16,7 @@ from merbench.cli.session import Session, say, show_json
 @run_options
 @click.option("--corrupt", "asked", metavar="MODALITY=KIND[:STRENGTH]", multiple=True, required=True, help="What is done to the test rows.")
 @click.option("--variant", "named", metavar="NAME", multiple=True, help="A declared ablation beside the full model (repeatable), or all.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Write the curves to this SVG file.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write the curves to this SVG file.")
 @click.pass_obj
 def command(session: Session, /, asked: tuple[str, ...], named: tuple[str, ...], plot: Path | None, **given: Any) -> None:
     """Score trained models on damaged test rows; training and validation stay as they are.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--seeds-per-trial", type=click.IntRange(1), default=1, show_default=True, help="A trial's value is the mean over these.")
 @click.option("--storage", metavar="URL|FILE", help="A database, grpc://HOST:PORT, or a journal file.  [default: a journal in the store]")
 @click.option("--final-seeds", type=click.IntRange(1), help="Then run the winner and the default settings on seeds 0 to N-1.")
-@click.option("--plots", type=click.Path(path_type=Path), help="Write pictures of the study into this folder.")
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write pictures of the study into this folder.")
 @click.option("--worker", is_flag=True, hidden=True, help="Only work: whoever started this one tells the outcome.")
 @click.pass_context
 def command(ctx: click.Context, /, final_seeds: int | None, plots: Path | None, worker: bool, **given: Any) -> None:

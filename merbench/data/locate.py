@@ -45,7 +45,7 @@ def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -
             return f"{home / name} has no {FILE}, which makes a folder a data set; write one, or bring it in with merbench data add"
     looked = ", ".join(str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes)
     known = sorted({*declared, *(folder.name for folder in folders(homes))})
-    return f"unknown dataset {name!r}; {instead(name, known)} Looked in {looked}; merbench data list shows them all"
+    return f"unknown dataset {name!r}; {instead(name, known)} (looked in {looked}; merbench data list shows them all)"
 
 
 def missing_message(name: str, homes: Sequence[Path], obtain: str) -> str:

@@ -93,10 +93,13 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("ablate", "--model", "majority", *QUICK), "declares no ablations"),
         (("leaderboard",), "merbench run"),
         (("data", "show", "smaple"), "did you mean 'sample'"),
+        (("tune", "--plots", "file", *QUICK), "Directory 'file' is a file"),
+        (("leaderboard", "build", "--out", "file"), "Directory 'file' is a file"),
         (("plugins", "check", "mercliq"), "did you mean 'merclip'"),
     ],
 )
-def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, sentence):
+def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, sentence, tmp_path):
+    (tmp_path / "file").touch()
     done = merbench(*words)
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr and "Traceback" not in done.stderr
@@ -115,6 +118,13 @@ def test_a_failed_run_is_exit_code_1(merbench):
     (record,) = loads(done.stdout)["runs"]
     assert record["status"] == "failed" and "not finite" in record["error"]
     assert f"failed: tfn · seed 0: {record['error']}" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
+    (tmp_path / "file").touch()
+    merbench("run", "--model", "majority", *QUICK[:2], check=True)
+    done = merbench("leaderboard", "build", "--out", "file/boards")
+    assert done.returncode == 1 and done.stderr.endswith("error: file/boards: Not a directory\n"), done.stderr
 
 
 def test_a_read_only_store_is_told_before_training(merbench, tmp_path):

@@ -12,7 +12,13 @@ from merbench.cli.session import Session, say
 
 @click.command("build")
 @click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default="leaderboards", show_default=True, help="Written anew, track by track.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="leaderboards",
+    show_default=True,
+    help="Written anew, track by track.",
+)
 @click.option("--dataset", help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option(
