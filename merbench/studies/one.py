@@ -35,7 +35,7 @@ from merbench.results.spec import run_id
 from merbench.results.store import Predictions, Store
 from merbench.studies.machine import Machine
 
-FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError)
+FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError, MemoryError)
 """What a run may end with that is recorded, as is whatever a part raises; anything else is a fault of merbench."""
 
 STACK = "-stack"
@@ -122,7 +122,7 @@ class Work:
         except RequestError:
             raise
         except Exception as error:
-            if not isinstance(error, FAILURES) and not fault(error, self.plan.parts.values()):
+            if not why(error, self.plan):
                 raise
             record = self.failed(seed, split, error)
         checkpoint.remove()
@@ -157,7 +157,9 @@ class Work:
             raise
         except torch.OutOfMemoryError:
             alone = "memory does not suffice for all of them"
-        except (CannotStackError, *FAILURES) as error:
+        except Exception as error:
+            if not isinstance(error, CannotStackError) and not why(error, self.plan):
+                raise
             alone = str(error)
         else:
             share = (time.perf_counter() - clock + checkpoint.spent) / len(together)
@@ -204,10 +206,7 @@ class Work:
 
     def failed(self, seed: int, split: Split, error: Exception | str, name: str = "") -> Record:
         """The record of a run that failed, left in the store where it takes the place of no finished one. ``name``: another run id."""
-        message = str(error)
-        if not isinstance(error, MerbenchError | str):
-            blamed = fault(error, self.plan.parts.values())
-            message = f"{blamed + ': ' if blamed else ''}{type(error).__name__}: {error}"
+        message = error if isinstance(error, str) else why(error, self.plan) or f"{type(error).__name__}: {error}"
         if self.machine.determinism == "strict" and "does not have a deterministic implementation" in message:
             message = f"{str(error).split()[0]} has no deterministic kernel on {self.machine.device}; --determinism prefer does without one"
         common = self._common(seed, self.fold(split))
@@ -281,6 +280,16 @@ class Work:
         if task.known is not None and target.ndim > 1:
             target = np.where(task.known[rows], target, np.nan)
         return Predictions(self.corpus.ids[rows].tolist(), self.corpus.videos[rows].tolist(), target, predictions)
+
+
+def why(error: Exception, plan: Plan) -> str:
+    """What a record says of a run that ended with ``error``; empty where that is a fault of merbench."""
+    if isinstance(error, MerbenchError):
+        return str(error)
+    blamed = fault(error, plan.parts.values())
+    if not blamed and not isinstance(error, FAILURES):
+        return ""
+    return f"{blamed}{': ' if blamed else ''}{type(error).__name__}: {error}"
 
 
 def _trained(fold: Fold) -> dict[str, Any]:

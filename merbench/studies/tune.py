@@ -17,7 +17,7 @@ import numpy as np
 from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from merbench.api import MerbenchError, RequestError, RunError, Split
+from merbench.api import RequestError, RunError, Split
 from merbench.engine.build import build
 from merbench.engine.encode import with_cached
 from merbench.engine.learn import learn
@@ -27,7 +27,7 @@ from merbench.results.provenance import source_digest
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.results.store import Store
 from merbench.studies.machine import Machine
-from merbench.studies.one import FAILURES, score_valid
+from merbench.studies.one import score_valid, why
 from merbench.studies.tune_ledger import END, IMPOSSIBLE, LOST, PLANNED, SURPLUS, Ledger, Worker, end, enqueue_heir
 from merbench.studies.tune_methods import Numbered, pruner_of
 from merbench.studies.tune_space import settle
@@ -160,8 +160,10 @@ class _Searching:
             marks = {END: IMPOSSIBLE, "error": str(error)}
             if planned is not None:  # of a space that is tried combination by combination: it counts as failed
                 self.watch("failed", {"number": trial.number, "error": str(error)})
-        except (*FAILURES, MemoryError) as error:
-            marks = {END: str(error) if isinstance(error, MerbenchError) else f"{type(error).__name__}: {error}"}
+        except Exception as error:
+            marks = {END: why(error, self.plan)}
+            if not marks[END]:
+                raise
             self.watch("failed", {"number": trial.number, "error": marks[END]})
         for name, mark in {"seconds": round(time.perf_counter() - clock, 3), **marks}.items():
             trial.set_user_attr(name, mark)

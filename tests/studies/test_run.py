@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -160,3 +161,27 @@ def test_shuffling_one_modality_changes_what_fusion_learns(make, store):
     moved = dataclasses.replace(plan, streams={**plan.streams, "audio": shuffled})
     (after,) = run(moved, corpus, [0], store, MACHINE, force=True)
     assert after.weights_sha256 != before.weights_sha256
+
+
+class Stumbles:
+    def __call__(self):
+        return {}["gates"]
+
+
+def test_what_a_part_raises_is_a_failed_run_and_what_merbench_raises_is_not():
+    from types import SimpleNamespace
+
+    from merbench.studies.one import why
+
+    component = SimpleNamespace(kind="fusion", name="mine")
+    plan = SimpleNamespace(parts={"fusion": SimpleNamespace(component=component, factory=Stumbles)})
+
+    def told(call):
+        try:
+            call()
+        except Exception as error:
+            return why(error, plan)
+
+    assert re.fullmatch(r"fusion mine \(test_run.py, line \d+\): KeyError: 'gates'", told(Stumbles()))
+    assert told(lambda: {}["gates"]) == ""
+    assert told(lambda: int("x")).startswith("ValueError: invalid literal")
