@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from merbench.cli.lazy import Told
 from merbench.cli.session import Session, show, show_json
 
 
-@click.group("plugins")
+@click.group("plugins", cls=Told)
 def command() -> None:
     """Installed plugins, broken ones with their error; conformance checks.
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from merbench.cli.lazy import Told
 from merbench.cli.session import say, show_json
 
 
-@click.group("store")
+@click.group("store", cls=Told)
 def command() -> None:
     """Folders of runs: bring together what was run on several machines.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.lazy import Told
 from merbench.cli.session import Session, say, show, show_json
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def study_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group("study")
+@click.group("study", cls=Told)
 def command() -> None:
     """Models x data sets x tracks x seeds, described in one file.
 

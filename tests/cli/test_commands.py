@@ -30,6 +30,11 @@ def test_every_command_has_help_with_an_example():
         assert "Example: merbench " + " ".join(words)[: len(words[0])] in text, words
 
 
+def test_groups_show_whole_sentences():
+    text = cli.get_help(click.Context(cli, info_name="merbench")).partition("Commands:")[2]
+    assert "..." not in text and "what the store holds already is not" in " ".join(text.split())
+
+
 def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbench):
     words = ("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", "--json")
     first, second = merbench(*words, check=True), merbench(*words, check=True)

@@ -8,10 +8,11 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.data.options import JSON
+from merbench.cli.lazy import Told
 from merbench.cli.session import say, show, show_json
 
 
-@click.group("cache")
+@click.group("cache", cls=Told)
 def command() -> None:
     """Outputs of frozen encoders on this machine. All of it can be deleted: what a run lacks is made again.
 
