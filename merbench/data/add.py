@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from merbench.api.errors import DataError, RequestError
+from merbench.api.errors import DataError, MerbenchError, RequestError
 from merbench.api.forms import Form, Source
 from merbench.data import manifest, remembered
 from merbench.data.bundle import LABELS, Bundle, Described, Taken, Watch
@@ -28,7 +28,7 @@ def recognise(source: Source, forms: Mapping[str, Form]) -> str:
     try:
         if not source.path.exists():
             raise RequestError(f"{source.path} does not exist; give the file or folder that holds the data")
-        why = {name: form.recognise(source) for name, form in forms.items()}
+        why = {name: _not_of(form, source) for name, form in forms.items()}
     except OSError as error:
         raise RequestError(f"{error.filename or source.path} cannot be read ({error.strerror or error}); mend that, or copy it") from error
     fits = [name for name, reason in why.items() if not reason]
@@ -38,6 +38,16 @@ def recognise(source: Source, forms: Mapping[str, Form]) -> str:
         raise RequestError(f"{source.path} could be read as {' or '.join(fits)}; choose with --form")
     looked = "; ".join(f"{name}: {forms[name].looks_for} ({reason})" for name, reason in why.items())
     raise RequestError(f"{source.path} has no form that is known here; looked for {looked}")
+
+
+def _not_of(form: Form, source: Source) -> str:
+    """Why ``source`` is not of a form; one of a plugin that fails on it must not be in the way of the others."""
+    try:
+        return form.recognise(source)
+    except (MerbenchError, OSError):
+        raise
+    except Exception as error:
+        return f"recognise() failed: {type(error).__name__}: {error}"
 
 
 def add(name: str, home: Path, source: Source, form: Form, form_name: str, options: dict[str, Any], watch: Watch) -> Origin:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from merbench.api import Config, Corpus, RequestError
+from merbench.api import Config, Corpus, MerbenchError, RequestError
 from merbench.data.folder import read_folder
 from merbench.data.locate import find_folder, missing_message, unknown_message
+from merbench.engine.settings import configured
 from merbench.host.catalog import Catalog
 
 
@@ -24,5 +25,13 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
             raise RequestError(missing_message(name, list(homes), component.obtain))
         return read_folder(folder)
     factory = catalog.load(component)
-    corpus: Corpus = factory(getattr(factory, "Config", Config)()).load()
+    config = configured(getattr(factory, "Config", Config), {}, "", f"dataset {name}")
+    try:
+        corpus = factory(config).load()
+    except MerbenchError:
+        raise
+    except Exception as error:
+        raise RequestError(f"dataset {name} ({component.target}) cannot be made: {type(error).__name__}: {error}") from error
+    if not isinstance(corpus, Corpus):
+        raise RequestError(f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; it is to return a Corpus")
     return corpus

@@ -9,7 +9,10 @@ import torch
 from torch import nn
 
 from merbench.api import Component, Config, Fused, Recipe, RequestError, Stage, Steps, masked_mean
+from merbench.api.forms import Source
+from merbench.data.add import recognise
 from merbench.engine.contract import fault
+from merbench.engine.datasets import open_dataset
 from merbench.engine.learn import learn
 from merbench.engine.resolve import Request, resolve
 from merbench.host.catalog import Catalog
@@ -182,3 +185,43 @@ def test_what_a_part_hands_over_is_told_in_one_sentence(catalog, factory, kind, 
 def test_a_recipe_that_cannot_be_meant_is_refused_before_training(catalog, factory, kind, recipe, sentence):
     with pytest.raises(RequestError, match=sentence):
         learned(catalog, factory, kind, **recipe)
+
+
+class NoCorpus:
+    def __init__(self, config):
+        pass
+
+    def load(self):
+        return None
+
+
+class NoLoad(NoCorpus):
+    def load(self):
+        return {}["rows"]
+
+
+@pytest.mark.parametrize(
+    ("factory", "sentence"),
+    [(NoCorpus, r"load\(\) of dataset mine .* returned a NoneType"), (NoLoad, r"dataset mine .* cannot be made: KeyError: 'rows'")],
+)
+def test_a_data_set_that_is_not_made_is_told(factory, sentence):
+    mine = Catalog([Plugin("plug", "dist", "1", (Component(kind="dataset", name="mine", summary="", target=f"{__name__}:It"),))])
+    mine.load = lambda component: factory
+    with pytest.raises(RequestError, match=sentence):
+        open_dataset(mine, "mine", [])
+
+
+def test_a_form_that_fails_is_not_in_the_way_of_the_others(tmp_path):
+    class Fails:
+        looks_for = "nothing"
+
+        def recognise(self, source):
+            return {}["q"]
+
+    class Fits(Fails):
+        def recognise(self, source):
+            return ""
+
+    assert recognise(Source(tmp_path), {"fails": Fails(), "fits": Fits()}) == "fits"
+    with pytest.raises(RequestError, match=r"fails: nothing \(recognise\(\) failed: KeyError: 'q'\)"):
+        recognise(Source(tmp_path), {"fails": Fails()})

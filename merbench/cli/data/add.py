@@ -81,7 +81,13 @@ def _forms(session: Session, asked: str | None, settings: tuple[str, ...]) -> di
         raise RequestError("--set sets a field of a form; name the form with --form (merbench list forms)")
     forms = {}
     for name in [asked] if asked else session.catalog.names("form"):
-        factory = session.catalog.load(session.catalog.component("form", name))
+        try:
+            factory = session.catalog.load(session.catalog.component("form", name))
+        except RequestError as error:
+            if asked:
+                raise
+            say(f"warning: {error}")
+            continue
         kind = getattr(factory, "Config", Config)
         if wrong := [key for key in given if key not in kind.model_fields]:
             raise RequestError(unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}"))
