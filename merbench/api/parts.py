@@ -121,7 +121,11 @@ class Dataset(Protocol):
 
 
 class Metric(Protocol):
-    """Pure numpy over a whole split: ``y`` targets [N] or [N, C], ``p`` predictions of the same shape. Not a Module."""
+    """Pure numpy over a whole split, for ``merbench compare --metric``; its class is called without arguments. Not a Module.
+
+    ``kind``: the label spaces that it is for. ``y`` and ``p``: targets and predictions of a score [N]; of a class [N] and probabilities
+    [N, C]; of a multilabel task [N, C], nan where not known, and probabilities [N, C]. nan where it is not defined.
+    """
 
     kind: str
     higher_is_better: bool

@@ -12,6 +12,7 @@ from merbench.cli.session import Session, say, show, show_json, typed
 if TYPE_CHECKING:
     import numpy as np
 
+    from merbench.api.parts import Metric
     from merbench.report.compare import Disagreement, Side
     from merbench.report.entries import Board
     from merbench.report.paired import Difference
@@ -66,6 +67,21 @@ def command(
         _two(session, boards, source, (a, b), metric, rows, plot, data, as_json)
 
 
+def _own(session: Session, name: str | None, board: Board) -> dict[str, Metric]:
+    """A plugin's metric, where the name is one's."""
+    from merbench.api.errors import RequestError
+    from merbench.results.metrics import METRICS
+
+    if name is None or name in METRICS or name not in session.catalog.names("metric"):
+        return {}
+    metric: Metric = session.catalog.load(session.catalog.component("metric", name))()
+    if metric.kind != board.kind:
+        raise RequestError(
+            f"metric {name} is for a {metric.kind} task, and {board.track.task} of {board.track.dataset} is a {board.kind} one"
+        )
+    return {name: metric}
+
+
 def _check(metric: str | None, board: Board) -> None:
     from merbench.api.errors import RequestError
     from merbench.host.catalog import unknown
@@ -80,18 +96,21 @@ def _two(
     session: Session, boards: list[Board], source: StoreSource, names: tuple[str, str], metric: str | None, rows: int, plot: Path | None,
     data: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    from merbench.report.compare import calibration, disagreements, together
+    from merbench.report.compare import calibration, disagreements, measured, together
     from merbench.report.paired import differences
     from merbench.results.metrics import default_metric, headline
 
     board, a, b = _sides(boards, source, names)
-    _check(metric, board)
+    if not (own := _own(session, metric, board)):
+        _check(metric, board)
     ours, theirs = together(a, b)
     if not ours:
         from merbench.api.errors import RequestError
 
         raise RequestError(f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds")
-    found = differences(theirs, ours, [metric] if metric else headline(board.kind))
+    for name, of_plugin in own.items():
+        ours, theirs = measured(ours, name, of_plugin), measured(theirs, name, of_plugin)
+    found = differences(theirs, ours, [metric] if metric else headline(board.kind), own)
     apart = disagreements(ours, theirs, rows)
     curves = {name: calibration(scored, metric or default_metric(board.kind)) for name, scored in zip(names, (ours, theirs), strict=True)}
     if plot:

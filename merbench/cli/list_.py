@@ -39,7 +39,10 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
 def _rows(session: Session, plural: str) -> list[dict[str, Any]]:
     if plural == "metrics":
         return _metrics(session)
-    kind = "recipe" if plural == "models" else plural[:-1]
+    return _of_plugins(session, "recipe" if plural == "models" else plural[:-1])
+
+
+def _of_plugins(session: Session, kind: str) -> list[dict[str, Any]]:
     catalog = session.catalog
     return [
         {"name": name, "summary": catalog.summary(kind, name), "plugins": [p.distribution for p in catalog.providers(kind, name)]}
@@ -52,4 +55,4 @@ def _metrics(session: Session) -> list[dict[str, Any]]:
 
     return [
         {"name": name, "summary": f"{' and '.join(info.kinds)}: {info.summary}", "plugins": ["merbench"]} for name, info in METRICS.items()
-    ]
+    ] + _of_plugins(session, "metric")

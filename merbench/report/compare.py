@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from merbench.api.errors import RequestError
+from merbench.api.parts import Metric
 from merbench.report.entries import Board
 from merbench.report.paired import Difference, correct, differences
 from merbench.report.source import Source
@@ -60,6 +62,18 @@ def together(a: Side, b: Side) -> tuple[dict[int, Scored], dict[int, Scored]]:
 
 def _spread(one: Side, over: Side) -> Seeds:
     return dict.fromkeys(over.seeds, *one.seeds.values()) if one.floor and not over.floor and len(one.seeds) == 1 else one.seeds
+
+
+def measured(scored: Seeds, name: str, metric: Metric) -> dict[int, Scored]:
+    """With what a plugin's metric makes of each seed's rows. RequestError where it makes no number."""
+    found = {}
+    for seed, one in scored.items():
+        try:
+            value = float(metric(one.rows.target, one.rows.prediction))
+        except Exception as error:
+            raise RequestError(f"metric {name} ended with {type(error).__name__}: {error}") from error
+        found[seed] = replace(one, metrics={**one.metrics, name: None if math.isnan(value) else value})
+    return found
 
 
 def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:

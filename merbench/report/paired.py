@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from merbench.api.parts import Metric
 from merbench.api.types import SpaceKind
 from merbench.report import board
 from merbench.report.stats import Interval, holm, paired_interval, sign_flip, significant
@@ -52,8 +54,13 @@ class Line:
     reason: str = ""
 
 
-def differences(base: Mapping[int, Scored], other: Mapping[int, Scored], metrics: Sequence[str]) -> dict[str, Difference]:
-    """Metric -> difference, over the seeds that both have. A metric that is undefined for a seed is left out."""
+def differences(
+    base: Mapping[int, Scored], other: Mapping[int, Scored], metrics: Sequence[str], own: Mapping[str, Metric] = MappingProxyType({})
+) -> dict[str, Difference]:
+    """Metric -> difference, over the seeds that both have. A metric that is undefined for a seed is left out.
+
+    ``own``: metrics of plugins by name, whose values stand among both sides' metrics.
+    """
     seeds = sorted(base.keys() & other.keys())
     if not seeds:
         return {}
@@ -63,9 +70,9 @@ def differences(base: Mapping[int, Scored], other: Mapping[int, Scored], metrics
         if any(x is None or y is None for x, y in pairs):
             continue
         each = np.array([x - y for x, y in pairs if x is not None and y is not None])
-        a, b = (np.stack([side[s].taken(metric) for s in seeds]) for side in (other, base))
-        rows = base[seeds[0]].seen(metric)
-        interval = paired_interval(metric, rows.target, a, b, rows.videos)
+        a, b = (np.stack([side[s].rows.prediction if metric in own else side[s].taken(metric) for s in seeds]) for side in (other, base))
+        rows = base[seeds[0]].rows if metric in own else base[seeds[0]].seen(metric)
+        interval = paired_interval(own.get(metric, metric), rows.target, a, b, rows.videos)
         found[metric] = Difference(float(each.mean()), interval.low, interval.high, sign_flip(each.tolist()))
     return found
 

@@ -50,7 +50,7 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
     if component.kind == "dataset":
         return {"loads a sound corpus": partial(_dataset, catalog, component)}
     if component.kind == "metric":
-        return {"loads": partial(_metric, catalog, component)}
+        return {"makes a number": partial(_metric, catalog, component)}
     bodies: dict[str, Callable[[], None]] = {"defaults lie in their Tune ranges": partial(_tune, catalog, component)}
     if component.kind in ACCEPTS:
         bodies["accepts what there is"] = partial(_accepts, component)
@@ -327,8 +327,15 @@ def _state(make: Callable[[Catalog, Component], Any], catalog: Catalog, componen
 
 
 def _metric(catalog: Catalog, component: Component) -> None:
-    metric = catalog.load(component)
+    metric = catalog.load(component)()
     assert hasattr(metric, "higher_is_better") and hasattr(metric, "kind"), f"{component.target} lacks kind or higher_is_better"
+    assert metric.kind in ("score", "class", "multilabel"), f"its kind is {metric.kind!r}; choose of score, class and multilabel"
+    corpus = tiny.corpus(metric.kind)
+    y = next(iter(corpus.tasks.values())).target
+    draw = np.random.default_rng(0)
+    p = draw.normal(size=len(y)) if metric.kind == "score" else draw.random((len(y), 1 + int(y.max())) if y.ndim == 1 else y.shape)
+    value = metric(y, p)
+    assert isinstance(float(value), float), f"it returned {value!r}, not a number"
 
 
 def _dataset(catalog: Catalog, component: Component) -> None:

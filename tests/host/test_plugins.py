@@ -62,6 +62,17 @@ def test_guests_fusion_and_head_replace_ours(merbench, good):
     assert record["spec"]["parts"]["head"]["name"] == "guest-tanh"
 
 
+def test_guests_metric_is_listed_and_compares_two_models(merbench, good):
+    for model in ("text-only", "late-fusion-dnn"):
+        merbench("run", "--model", model, "--dataset", "guest-data", "--seeds", "2", "--epochs", "1", path=good, check=True)
+    assert "guest-ccc" in merbench("list", "metrics", path=good, check=True).stdout
+    told = loads(merbench("compare", "text-only", "late-fusion-dnn", "--metric", "guest-ccc", "--json", path=good, check=True).stdout)
+    ccc = told["difference"]["guest-ccc"]
+    assert ccc["low"] <= ccc["mean"] <= ccc["high"]
+    wrong = merbench("compare", "text-only", "late-fusion-dnn", "--metric", "guest-cc", path=good)
+    assert wrong.returncode == 2 and "'guest-cc'" in wrong.stderr
+
+
 def test_guest_passes_the_conformance_checks(merbench, good):
     done = merbench("plugins", "check", "guest", "--json", path=good)
     verdicts = loads(done.stdout)

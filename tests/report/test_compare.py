@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError
-from merbench.report.compare import calibration, disagreements, matrix, side, together
+from merbench.report.compare import calibration, disagreements, matrix, measured, side, together
 from merbench.report.entries import collect
-from merbench.report.paired import Difference
+from merbench.report.paired import Difference, differences
 from merbench.report.source import StoreSource
 from merbench.report.stats import holm, sign_flip
-from merbench.results.store import Store
+from merbench.report.summary import Scored
+from merbench.results.store import Predictions, Store
 from tests.report.made import put, spec
 
 
@@ -72,3 +73,21 @@ def test_rows_that_differ_most_and_calibration(sides):
 def test_an_interval_that_is_not_there_is_a_dash():
     assert Difference(0.5, -0.25, 1.5, 0.1).ends(2) == "[-0.25, +1.50]"
     assert Difference(0.5, math.nan, math.nan, 1.0).ends(2) == "–"
+
+
+def test_a_plugins_metric_is_computed_seed_by_seed_and_its_difference_with_an_interval():
+    draw = np.random.default_rng(0)
+    y, ids, videos = draw.normal(size=40), [str(i) for i in range(40)], [f"v{i // 4}" for i in range(40)]
+
+    def seeds(noise):
+        return {s: Scored(Predictions(ids, videos, y, y + draw.normal(size=40) * noise), {}) for s in range(3)}
+
+    def worst(y, p):
+        return np.abs(y - p).max()
+
+    a, b = (measured(seeds(noise), "worst", worst) for noise in (0.1, 1.0))
+    assert all(s.metrics["worst"] == np.abs(s.rows.prediction - y).max() for s in a.values())
+    found = differences(a, b, ["worst"], {"worst": worst})["worst"]
+    assert found.mean == pytest.approx(np.mean([b[s].metrics["worst"] - a[s].metrics["worst"] for s in a])) and found.low > 0
+    with pytest.raises(RequestError, match="metric bad ended with IndexError"):
+        measured(a, "bad", lambda y, p: y[99])
