@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from merbench.cli.session import say, show_json
+from merbench.cli.session import Session, say, show_json
+
+if TYPE_CHECKING:
+    from merbench.report.entries import Entry
+    from merbench.results.record import Record
+    from merbench.results.store import Store
 
 
 @click.command("ensemble")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--dataset", help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there.")
-def command(runs: tuple[str, ...], store: Path, as_json: bool) -> None:
-    """Average the predictions of finished runs: each RUN with all its seeds, seed by seed, and then over the seeds too.
+@click.pass_obj
+def command(session: Session, runs: tuple[str, ...], dataset: str | None, track: str | None, store: Path, as_json: bool) -> None:
+    """Average the predictions of finished runs, each RUN (a row of merbench leaderboard by name, or a run id) with all its seeds.
 
-    All must have been scored on the same test rows; they may come from several models, and from transfer. Which runs to average is best
-    decided by their validation scores.
+    Seed by seed, and then over the seeds too. All must have been scored on the same test rows; they may come from several models, and
+    from transfer. Which runs to average is best decided by their validation scores.
 
     \b
-    Example: merbench ensemble 0123456789abcdef fedcba9876543210
+    Example: merbench ensemble merclip tfn --dataset mosi --track standard
+             merbench ensemble 0123456789abcdef fedcba9876543210
     """
     from merbench.api.errors import RequestError
+    from merbench.cli.leaderboard.boards import floors
     from merbench.cli.lines import show_lines
     from merbench.report.ensemble import mean, members, seed_by_seed, spread
+    from merbench.report.entries import collect
     from merbench.report.paired import Line, correct, differences, lines_as_json
     from merbench.report.source import StoreSource
     from merbench.report.summary import by_seed, space_of
@@ -32,7 +45,8 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool) -> None:
     from merbench.results.store import Store
 
     source = StoreSource(Store(store))
-    runs_of = members([source.store.find(run) for run in runs], source.records())
+    entries = [e for board in collect(source.records(), floors(session), dataset, track) for e in board.entries]
+    runs_of = members([_named(run, entries, source.store) for run in runs], source.records())
     for warning in source.warnings:
         say(f"warning: {warning}")
     records = [of_one[0] for of_one in runs_of.values()]
@@ -52,7 +66,23 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool) -> None:
     if as_json:
         show_json({"lines": lines_as_json(lines, found)})
         return
-    track = records[0].track
+    first_track = records[0].track
     leaks = [f"{name}: LEAKS {', '.join(r.track.leaks)}" for name, r in zip(runs_of, records, strict=True) if r.track.leaks]
     caveats = list(dict.fromkeys(f"{r.spec.model}: {r.caveat}" for r in records if r.caveat))
-    show_lines(f"{track.dataset} · {track.task} · {track.protocol}", lines, found, space.kind, "runs", [*leaks, *caveats])
+    show_lines(f"{first_track.dataset} · {first_track.task} · {first_track.protocol}", lines, found, space.kind, "runs", [*leaks, *caveats])
+
+
+def _named(run: str, entries: Sequence[Entry], store: Store) -> Record:
+    """A run of the row of that name, or the run of that id."""
+    from merbench.api.errors import RequestError
+    from merbench.cli.leaderboard.boards import no_row
+
+    rows = [e for e in entries if e.name == run and e.done]
+    if len(rows) > 1:
+        tracks = "; ".join(e.first.track.title for e in rows)
+        raise RequestError(f"{run} is on {len(rows)} tracks ({tracks}); choose one with --dataset and --track, or give run ids")
+    if rows:
+        return rows[0].done[0]
+    if set(run) <= set("0123456789abcdef"):
+        return store.find(run)
+    raise RequestError(no_row(run, entries))

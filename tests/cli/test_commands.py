@@ -168,6 +168,8 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
     found = loads(merbench("ensemble", *named, "--json", check=True).stdout)["lines"]
     assert [line["summary"]["mae"]["n"] for line in found] == [2, 2, 1, 2, 1]
     assert found[3]["name"] == "mean, seed by seed" and found[3]["against"] == found[0]["name"] == f"late-fusion-dnn ({named[0]})"
+    by_name = loads(merbench("ensemble", "late-fusion-dnn", "text-only", "ridge", "--json", check=True).stdout)["lines"]
+    assert [line["summary"] for line in by_name] == [line["summary"] for line in found]
     alone = loads(merbench("ensemble", named[1], "--json", check=True).stdout)["lines"]
     gained = alone[1]["summary"]["mae"]["mean"] - alone[0]["summary"]["mae"]["mean"]
     assert alone[1]["difference"]["mae"]["mean"] == pytest.approx(gained), "less each of the seeds that it is the mean of"
@@ -180,7 +182,8 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
     for wrong, sentence in (
         ((named[2],), "nothing to average"),
         ((one[0]["run_id"], one[1]["run_id"]), "runs of one spec"),
-        ((named[0], "none"), "there is no such run"),
+        ((named[0], "beef"), "there is no such run"),
+        (("rigde", "text-only"), "did you mean 'ridge'"),
     ):
         done = merbench("ensemble", *wrong)
         assert done.returncode == 2 and sentence in done.stderr and not done.stdout
