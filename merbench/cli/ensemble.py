@@ -36,7 +36,8 @@ def command(session: Session, runs: tuple[str, ...], dataset: str | None, track:
     from merbench.api.errors import RequestError
     from merbench.cli.leaderboard.boards import floors
     from merbench.cli.lines import show_lines
-    from merbench.report.ensemble import mean, members, seed_by_seed, spread
+    from merbench.report.compare import Side, together
+    from merbench.report.ensemble import mean, members, seed_by_seed
     from merbench.report.entries import collect
     from merbench.report.paired import Line, correct, differences, lines_as_json
     from merbench.report.source import StoreSource
@@ -45,8 +46,9 @@ def command(session: Session, runs: tuple[str, ...], dataset: str | None, track:
     from merbench.results.store import Store
 
     source = StoreSource(Store(store))
-    entries = [e for board in collect(source.records(), floors(session), dataset, track) for e in board.entries]
-    runs_of = members([_named(run, entries, source.store) for run in runs], source.records())
+    every, closed = source.records(), floors(session)
+    entries = [e for board in collect(every, closed, dataset, track) for e in board.entries]
+    runs_of = members([_named(run, entries, source.store) for run in runs], every)
     for warning in source.warnings:
         say(f"warning: {warning}")
     records = [of_one[0] for of_one in runs_of.values()]
@@ -59,10 +61,10 @@ def command(session: Session, runs: tuple[str, ...], dataset: str | None, track:
     if len(scored) > 1:
         lines.append(Line("mean, seed by seed", each, against=lines[0].name))
     if len(each) > 1:
-        lines.append(Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()), space)}, against=lines[0].name))
-    first = spread(lines[0].scored, each)
-    means = {line.name: spread(line.scored, each) for line in lines if line.against}
-    found = correct({name: differences(first, seeds, headline(space.kind)) for name, seeds in means.items()})
+        # One outcome, of which no seed tells how it varies: nothing is tested of it.
+        lines.append(Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()), space)}))
+    first, means = together(Side(lines[0].scored, records[0].spec.model in closed), Side(each))
+    found = correct({line.name: differences(first, means, headline(space.kind)) for line in lines if line.against})
     if as_json:
         show_json({"lines": lines_as_json(lines, found)})
         return

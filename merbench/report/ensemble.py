@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -47,13 +47,8 @@ def seed_by_seed(members: Mapping[str, Seeds], space: LabelSpace) -> dict[int, S
     first = next(iter(members))
     for name, seeds in members.items():
         _check(first, next(iter(members[first].values())), name, next(iter(seeds.values())))
-    each = [spread(seeds, common) for seeds in members.values()]
+    each = [dict.fromkeys(common, *seeds.values()) if len(seeds) == 1 else seeds for seeds in members.values()]
     return {s: mean([seeds[s] for seeds in each], space) for s in common}
-
-
-def spread(scored: Seeds, seeds: Iterable[int]) -> Seeds:
-    """One run alone stands for every seed."""
-    return dict.fromkeys(seeds, *scored.values()) if len(scored) == 1 else scored
 
 
 def mean(parts: Sequence[Scored], space: LabelSpace) -> Scored:
