@@ -48,6 +48,8 @@ def command(session: Session, runs: tuple[str, ...], dataset: str | None, track:
     source = StoreSource(Store(store))
     every, closed = source.records(), floors(session)
     entries = [e for board in collect(every, closed, dataset, track) for e in board.entries]
+    if not entries:
+        raise RequestError(f"no finished run of that kind in the store {store}; merbench run makes some")
     runs_of = members([_named(run, entries, source.store) for run in runs], every)
     for warning in source.warnings:
         say(f"warning: {warning}")
