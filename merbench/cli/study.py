@@ -72,11 +72,14 @@ def run(
              merbench study run STUDY.toml --jobs 40 --executor slurm --executor-set partition=gpu
              merbench study run STUDY.toml --dry-run
     """
+    from merbench.results.spec import parse_settings
     from merbench.results.store import Store
+    from merbench.studies.executor import executor_of
     from merbench.studies.machine import Machine
     from merbench.studies.study import Worker
 
     kept = Store(store.absolute())
+    runner = executor_of(session.catalog, executor, parse_settings(settings, "--executor-set"), jobs, kept.root)
     if not dry_run:
         kept.require_writable()
     opened = _open(session, file, data, kept)
@@ -85,7 +88,6 @@ def run(
         return
     if executor == "local":
         threads = Machine.choose(device, threads, jobs).threads
-    runner = _executor(session, executor, settings, jobs, kept.root)
     if any(cell.pending for cell in opened.cells):
         _tune(opened, kept, runner, jobs, device, threads)
         opened = _open(session, file, data, kept, again=True)
@@ -147,18 +149,6 @@ def _open(session: Session, file: Path, data: Path | None, store: Store, again: 
     for sentence in () if again else (*told, *(f"note: {note}" for corpus in material.corpora for note in corpus.notes)):
         say(sentence)
     return Opened(file, study, material, cells)
-
-
-def _executor(session: Session, name: str, settings: tuple[str, ...], jobs: int, folder: Path) -> Executor:
-    from merbench.api import Config
-    from merbench.engine.settings import configured
-    from merbench.results.spec import parse_settings
-
-    component = session.catalog.component("executor", name)
-    factory = session.catalog.load(component)
-    config = configured(getattr(factory, "Config", Config), parse_settings(settings, "--executor-set"), "", f"executor {name}")
-    executor: Executor = factory(config, jobs, folder)
-    return executor
 
 
 def _tune(opened: Opened, store: Store, executor: Executor, jobs: int, device: str, threads: int | None) -> None:

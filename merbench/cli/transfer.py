@@ -64,30 +64,29 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
         say(f"note: {note}")
     failed = False
 
-    def run(plan: Plan, corpus: Corpus) -> list[Record]:
+    def run(plan: Plan, corpus: Corpus, *way: str) -> list[Record]:
         nonlocal failed
-        ways = ("finetuned",) if plan.spec.init_from else ()
-        records = bench.run(plan, options.seeds, corpus=corpus, name=" · ".join((label(plan), plan.spec.dataset, *ways)))
+        records = bench.run(plan, options.seeds, corpus=corpus, name=" · ".join((label(plan), plan.spec.dataset, *way)))
         failed |= any(r.status == "failed" for r in records)
         return records
 
     def plan(request: Request, corpus: Corpus) -> Plan:
         return resolve(request, session.catalog, corpus, lexicon)
 
-    def go_on(one: Pair, before: list[Record]) -> list[Record]:
+    def go_on(one: Pair, before: list[Record], way: str) -> list[Record]:
         request = replace(bench.options.request, settings={**bench.options.request.settings, **settings})
-        return finetuned(one, before, request, lambda r: plan(r, one.target), run, bench.store)
+        return finetuned(one, before, request, lambda r: plan(r, one.target), lambda p, c: run(p, c, way), bench.store)
 
     def join(one: Pair) -> list[Record]:
         return together(one, bench.options.request, plan, run)
 
     further: dict[str, Further] = {}
     if finetune or settings:
-        further["finetuned"] = lambda one: go_on(one, run(one.learn, one.source))
+        further["finetuned"] = lambda one: go_on(one, run(one.learn, one.source), "finetuned")
     if both:
         further["together"] = join
     if both and further.keys() > {"together"}:
-        further["together, finetuned"] = lambda one: go_on(one, join(one))
+        further["together, finetuned"] = lambda one: go_on(one, join(one), "together, finetuned")
     found = lines(pairs, run, bench.store, bench.machine, further)
     kind = pairs[0].use.task.space.kind
     by_name = compare(found, kind)

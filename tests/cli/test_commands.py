@@ -301,7 +301,8 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
     assert found["lines"][2]["against"] == "two alone (text)" and "share no utterance" in found["notes"][0]
     mixed = loads(merbench("transfer", "--from", "one", "--to", "sample", *common, check=True).stdout)
     assert mixed["lines"][1]["summary"]["mae"]["n"] == 1, "a data set with vectors of its own, and one that reads those of --vectors"
-    merbench("transfer", "--from", "one", "--to", "two", "--together", *common, check=True)
+    ways = merbench("transfer", "--from", "one", "--to", "two", "--together", "--finetune", *common, check=True).stderr
+    assert "two · finetuned · seed 0" in ways and "two · together, finetuned · seed 0" in ways
     done = merbench("leaderboard", "submit", "text-only", "--out", "mine")
     assert done.returncode == 2 and "joined data sets" in done.stderr and not (tmp_path / "mine").exists()
     first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]

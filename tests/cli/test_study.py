@@ -50,6 +50,7 @@ def test_a_setting_that_is_not_finite_ends_with_2_in_one_sentence(study, tmp_pat
     ("words", "sentence"),
     [
         (("run", "--executor", "lokal"), "did you mean 'local'"),
+        (("run", "--dry-run", "--executor", "lokal"), "did you mean 'local'"),
         (("run", "--executor-set", "cpus=2"), "unknown setting 'cpus'"),
         (("status", "--data", "nowhere"), "tiny"),
     ],
