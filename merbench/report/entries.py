@@ -82,8 +82,11 @@ def names(groups: Sequence[Sequence[Record]]) -> list[str]:
 
 
 def _tuned(records: Sequence[Record]) -> list[str]:
-    tuned = [r.tuned_by is not None for r in records]
-    return ["tuned" if t else "untuned" for t in tuned] if len(set(tuned)) == 2 else [""] * len(records)
+    """A search that went on may have found another winner: those of before tell after how many trials they were."""
+    trials = [r.tuned_by.get("trials", 0) if r.tuned_by else None for r in records]
+    most = max((t for t in trials if t is not None), default=None)
+    told = ["untuned" if t is None else "tuned" if t == most else f"tuned (after {t} trials)" for t in trials]
+    return told if len(set(told)) > 1 else [""] * len(records)
 
 
 def _source(records: Sequence[Record]) -> list[str]:

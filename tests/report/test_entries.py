@@ -24,6 +24,9 @@ def test_names_say_how_specs_differ():
     ]
     assert names([[one()], [one(source_digest="fedcba9876")]]) == ["merclip (source abcdef0)", "merclip (source fedcba9)"]
     assert names([[one()], [one(lr=0.1)], [one(lr=0.2, tuned_by=TUNED)]])[2] == "merclip tuned"
+    tuned = [[one(lr=0.2, tuned_by=TUNED)], [one(lr=0.3, tuned_by=TUNED | {"trials": 8})]]
+    assert names(tuned) == ["merclip tuned", "merclip tuned (after 8 trials)"]
+    assert names([*tuned, [one()]])[2] == "merclip untuned"
 
 
 def test_rows_are_told_apart_whatever_differs():
