@@ -212,6 +212,15 @@ def _said(value: Any) -> str:
     return ", ".join("–" if np.isnan(v) else f"{v:.2f}" for v in np.atleast_1d(value))
 
 
+def _blocks(order: list[str]) -> list[range]:
+    """Which columns of a matrix stand beside each other in the width of a terminal: their numbers are its headings."""
+    from merbench.cli.session import room
+
+    wide, width = 9, room()
+    fit = len(order) if width is None else max(1, (width - max(map(len, order), default=0) - 5) // wide)
+    return [range(at, min(at + fit, len(order))) for at in range(1, max(len(order), 2), fit)]
+
+
 def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: bool) -> None:
     from rich.table import Table
 
@@ -220,26 +229,34 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
     from merbench.report.summary import by_seed, summary
     from merbench.results.metrics import default_metric
 
-    told = []
+    told, blind = [], []
     for board in boards:
         _check(metric, board)
         chosen = metric or default_metric(board.kind)
         scored = {e.name: s for e in board.entries if not e.floor and not e.variant and (s := by_seed(e.records, source))}
         order = ranked({name: summary(s) for name, s in scored.items()}, chosen)
         found = matrix({name: scored[name] for name in order}, chosen)
+        if found and len(found) * 2 / 2 ** max(map(len, scored.values())) >= 0.05:
+            blind.append(board.track.title)
         pairs = [{"a": a, "b": b, **d.as_json()} for (a, b), d in found.items()]
         told.append({"track": board.track.model_dump(mode="json"), "metric": chosen, "models": order, "pairs": pairs})
         if as_json:
             continue
-        drawn = Table(title=f"{board.track.title}\n{chosen}: row less column", title_justify="left", box=None, padding=(0, 2, 0, 0))
-        drawn.add_column("model")
-        for name in order[1:]:
-            drawn.add_column(name, justify="right")
-        for name in order[:-1]:
-            cells = [(f"{d.mean:+.3f}{'*' if d.significant else ''}" if (d := found.get((name, other))) else "") for other in order[1:]]
-            drawn.add_row(name, *cells)
-        show(drawn)
+        title = f"{board.track.title}\n{chosen}: row less column"
+        for columns in _blocks(order):
+            drawn = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+            drawn.add_column("model", no_wrap=True)
+            for at in columns:
+                drawn.add_column(str(at + 1), justify="right", no_wrap=True)
+            for at, name in enumerate(order):
+                cells = [(f"{d.mean:+.3f}{'*' if d.significant else ''}" if (d := found.get((name, order[to]))) else "") for to in columns]
+                if any(cells) or at in columns:
+                    drawn.add_row(f"{at + 1} {name}", *cells)
+            show(drawn)
+            title = ""
     if as_json:
         show_json(told)
     else:
         say("* significant: the 95 % interval leaves out 0, and the sign-flip p, Holm-corrected over all pairs, is under .05")
+        if blind:
+            say(f"no p can be that small after the correction over so many pairs from so few seeds on {'; '.join(blind)}: run more seeds")

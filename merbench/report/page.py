@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from merbench.report.entries import Board, Entry
 from merbench.report.reproduce import command
-from merbench.report.scores import BoardScores
-from merbench.report.sheet import CLAIMS, Sheet, sheet
-from merbench.report.tables import Cell, Row, metric_columns, number
+from merbench.report.scores import BoardScores, Comparison, Standing
+from merbench.report.sheet import ABLATIONS, CLAIMS, FLOORS, OPTIMUM, Sheet, sheet
+from merbench.report.tables import Cell, Column, Row, metric_columns, number
 from merbench.results.metrics import METRICS
 
 PLAIN = ("rank", "seeds", "interval", "parameters", "training", "tuning")
@@ -35,7 +35,8 @@ def track_page(board: Board, scores: BoardScores, pictures: Mapping[str, str], f
     made = sheet(board, scores, every_metric=True, variants=True)
     metrics = [m for m in METRICS if board.kind in METRICS[m].kinds]
     entries = {e.name: e for e in board.entries}
-    columns = [*PLAIN[:2], *metrics, *PLAIN[2:]]
+    columns = ["rank", "seeds", *metrics, "parameters", "training", "tuning"]
+    columns.insert(columns.index(scores.metric) + 1, "interval")
     best = {m: _best(made, m) for m in metrics}
     rows = []
     for row in made.rows:
@@ -48,6 +49,8 @@ def track_page(board: Board, scores: BoardScores, pictures: Mapping[str, str], f
         track=board.track,
         home=home,
         columns=[{"key": key, "title": _title(key, scores), "best": _direction(key)} for key in columns],
+        split=_split(board, scores),
+        words=_words(board, scores, groups, columns),
         rows=rows,
         groups=[{"name": g, "shown": not g.startswith(CLAIMS)} for g in groups],
         notes=made.notes,
@@ -95,12 +98,50 @@ def _script(value: Any) -> Markup:
 
 def _title(key: str, scores: BoardScores) -> str:
     if key == "interval":
-        return f"95 % of {metric_columns([scores.metric])[0].title}"
+        return f"{metric_columns([scores.metric])[0].title}, 95 % interval"
     return key if key in PLAIN else metric_columns([key])[0].title
 
 
 def _direction(key: str) -> str:
     return "" if key in PLAIN else " ↑" if METRICS[key].higher_is_better else " ↓"
+
+
+def _words(board: Board, scores: BoardScores, groups: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+    """What a stranger has to know of the groups of rows that there are, and of each column."""
+    kinds = {
+        "models": "ranked against each other; a row is one model with one setting, trained anew for each seed",
+        ABLATIONS: "a model with one thing taken out or changed, tested against the full model; not ranked",
+        FLOORS: "simple predictors that a model should beat; not ranked",
+        OPTIMUM: "the best possible predictor that sees no more than this; known, since the data are generated",
+    }
+    plain = {
+        "rank": f"by {_title(scores.metric, scores)}; rows that share it are not told apart from their best by a paired test (see Notes)",
+        "seeds": "how often a row was trained; the runs differ in their random numbers alone",
+        "interval": "where the mean would lie with other seeds and other test videos (bootstrap over both). They may overlap though two "
+        "rows differ, for models see the same test rows: differences are tested in pairs",
+        "parameters": "weights of the model, frozen ones too",
+        "training": "time that one seed took, all its folds together",
+        "tuning": "settings that were tried, judged by validation rows alone, and the time of all trials; empty for settings not searched",
+    }
+    told = {group: kinds[group] for group in groups if group in kinds}
+    if len({e.first.tuned_by is None for e in board.entries if not e.floor}) == 2:
+        told["tuned, untuned"] = "settings that a search found, and default settings"
+    for key in columns:
+        if metric := METRICS.get(key):
+            unit = "in %, " if metric_columns([key])[0].scale == 100 else ""
+            plain[key] = f"{metric.summary} ({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
+        told[_title(key, scores)] = plain[key]
+    return told | ({"y, p": "target and prediction of a row"} if board.kind in ("score", "joint") else {})
+
+
+def _split(board: Board, scores: BoardScores) -> str:
+    """What the protocol trains, chooses and tests on."""
+    held = max(scores.rows.values(), key=lambda r: r.rows, default=None)
+    test = f"{held.rows} test rows of {held.videos} videos" if held else "no scored rows"
+    if folds := len({r.fold for e in board.entries for r in e.records} - {None}):
+        return f"{folds} folds, whose {test} are scored as one set"
+    counts = board.entries[0].first.counts
+    return f"{counts['train']} train and {counts['valid']} validation rows, {test}"
 
 
 def _best(made: Sheet, metric: str) -> str:
@@ -137,7 +178,7 @@ def _leading(text: str) -> float | None:
 
 def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
     """What a row opens: the command, its runs with their curves, spec, provenance. Numbers rounded as one reads them."""
-    metric = scores.metric
+    metric, column = scores.metric, metric_columns([scores.metric])[0]
     first = entry.first
     runs = []
     for record in entry.records:
@@ -145,9 +186,11 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
         if record.fold is not None:
             told["fold"] = record.fold
         if record.metrics:
-            told |= {"valid": _short(record.metrics.valid.get(metric)), "test": _short(record.metrics.test.get(metric))}
+            told |= {k: None if v is None else number(v, column) for k, v in (
+                ("valid", record.metrics.valid.get(metric)), ("test", record.metrics.test.get(metric)),
+            )}  # fmt: skip
         if record.best_epoch is not None:
-            told |= {"best": record.best_epoch, "curve": [_short(e.get(metric)) for e in record.history]}
+            told |= {"best": record.best_epoch, "curve": [_short(e.get(metric), column.scale) for e in record.history]}
         if record.cost:
             told["seconds"] = round(record.cost.seconds, 1)
         if record.error:
@@ -155,7 +198,7 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
         runs.append(told)
     standing = scores.standings.get(entry.name) or scores.ablations.get(entry.name)
     return {
-        "metric": metric,
+        "metric": column.title,
         "command": command(first.spec, sorted({r.seed for r in entry.records})),
         "runs": runs,
         "spec": first.spec.model_dump(mode="json"),
@@ -164,9 +207,22 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
         "contents": first.contents,
         "caveat": first.caveat,
         "tuned": first.tuned_by,
-        "test": standing.model_dump() if standing else None,
+        "test": _compared(standing, column) if standing else None,
     }
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
+def _compared(test: Comparison, column: Column) -> str:
+    """The test behind a rank or an ablation as a sentence."""
+    rank = f"Rank {test.rank}. " if isinstance(test, Standing) else ""
+    if test.difference is None or test.p is None or test.p_holm is None:
+        return rank + (f"Not tested against {test.against}." if test.against else "The best row.")
+    mean, low, high = (number(v, column) for v in test.difference)
+    verdict = "told apart" if test.significant else "not told apart"
+    return (
+        f"{rank}{column.title} less that of {test.against}: {mean}, 95 % interval [{low}, {high}], "
+        f"p = {test.p:.3g} over seeds, {test.p_holm:.3g} after Holm's correction: {verdict}."
+    )
+
+
+def _short(value: float | None, scale: float) -> float | None:
+    return None if value is None else float(f"{scale * value:.4g}")

@@ -10,10 +10,14 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from merbench.report.sheet import count
 
 STYLE: Any = {"svg.hashsalt": "merbench", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
 DRAWN_BY = "merbench with matplotlib "
 CREATOR = DRAWN_BY + matplotlib.__version__
+FAINT = "0.55"
 
 
 class Line(NamedTuple):
@@ -34,44 +38,73 @@ def svg(figure: Figure) -> bytes:
 
 
 def scores(
-    title: str, axis: str, models: Mapping[str, Line], floors: Mapping[str, float], optimum: Mapping[str, float] | None = None
-) -> bytes:
-    """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed, best possible scores dotted."""
+    title: str, axis: str, models: Mapping[str, Line], floors: Mapping[str, float], optimum: Mapping[str, float] | None = None,
+    told: str = "dot: a seed; tick: their mean; line: its 95 % interval",
+) -> bytes:  # fmt: skip
+    """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed, best possible scores dotted.
+
+    ``told``: what the marks mean, under the axis.
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, 1.2 + 0.34 * len(models)), layout="constrained")
         axes = figure.subplots()
         for at, line in enumerate(models.values()):
-            axes.scatter(line.values, [at] * len(line.values), s=16, alpha=0.45, color="tab:blue", linewidths=0, zorder=3)
             if line.ends:
-                axes.plot(line.ends, [at, at], color="black", linewidth=1.2, zorder=4)
-            axes.plot([line.mean] * 2, [at - 0.3, at + 0.3], color="black", linewidth=1.8, zorder=5)
+                axes.plot(line.ends, [at, at], color=FAINT, linewidth=1.2, zorder=3)
+            axes.plot([line.mean] * 2, [at - 0.3, at + 0.3], color="black", linewidth=1.8, zorder=4)
+            if len(line.values) > 1:
+                axes.scatter(line.values, [at] * len(line.values), s=16, alpha=0.6, color="tab:blue", linewidths=0, zorder=5)
         _names(axes, list(models))
-        for kind, lines, style, colour in (("", floors, "--", "tab:red"), ("best given ", optimum or {}, ":", "tab:green")):
-            for at, (name, value) in enumerate(sorted(lines.items(), key=lambda item: item[1])):
-                axes.axvline(value, color=colour, linestyle=style, linewidth=1)
-                place: Any = {"xy": (value, 1), "xytext": (2, 2 + 10 * (at % 3)), "xycoords": ("data", "axes fraction")}
-                axes.annotate(kind + name, **place, textcoords="offset points", fontsize=8, color=colour)
-        axes.set_xlabel(axis)
-        axes.set_title(title, fontsize=10, loc="left", pad=36)
+        across = [(value, name, "--", "tab:red") for name, value in floors.items()]
+        across += [(value, f"best given {name}", ":", "darkgreen") for name, value in (optimum or {}).items()]
+        for at, (value, name, style, colour) in enumerate(sorted(across)):
+            axes.axvline(value, color=colour, linestyle=style, linewidth=1)
+            place: Any = {"xy": (value, 1), "xytext": (2, 2 + 10 * (at % 3)), "xycoords": ("data", "axes fraction")}
+            axes.annotate(name, **place, textcoords="offset points", fontsize=8, color=colour)
+        axes.set_xlabel(f"{axis}\n{told}")
+        axes.set_title(title, fontsize=10, loc="left", pad=36 if across else 6)
         return svg(figure)
 
 
 def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float, Line]]) -> bytes:
-    """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale."""
+    """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale; names in a column of their own."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, 4.2), layout="constrained")
+        figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(models))), layout="constrained")
         axes = figure.subplots()
-        for name, (cost, line) in models.items():
+        for cost, line in models.values():
             if line.ends:
-                axes.plot([cost, cost], line.ends, color="black", linewidth=1, zorder=3)
+                axes.plot([cost, cost], line.ends, color=FAINT, linewidth=1, zorder=2)
             axes.scatter([cost], [line.mean], s=28, color="tab:blue", zorder=4)
-            axes.annotate(name, (cost, line.mean), (5, 4), textcoords="offset points", fontsize=8)
         axes.set_xscale("log")
-        axes.set_xlabel(across)
+        costs = [cost for cost, _ in models.values()]
+        subs = (1, 1.5, 2, 3, 5, 7) if max(costs) < 30 * min(costs) else (1, 2, 5) if max(costs) < 1000 * min(costs) else (1,)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        axes.xaxis.set_major_formatter(lambda value, _: count(value))
+        axes.xaxis.set_minor_locator(NullLocator())
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high)
+        order = sorted(models, key=lambda name: models[name][1].mean)
+        heights = apart([(models[name][1].mean - low) / (high - low) for name in order], 1 / max(len(models), 22))
+        for name, height in zip(order, heights, strict=True):
+            cost, line = models[name]
+            leads: Any = {"arrowstyle": "-", "color": "tab:blue", "linewidth": 0.6, "alpha": 0.6, "relpos": (0, 0.5)}
+            place: Any = {"xytext": (1.04, height), "textcoords": "axes fraction", "va": "center", "arrowprops": leads}
+            axes.annotate(name, (cost, line.mean), **place, fontsize=8)
+        axes.set_xlabel(f"{across}\ndot: mean over seeds; line: its 95 % interval")
         axes.set_ylabel(axis)
         axes.set_title(title, fontsize=10, loc="left")
         axes.grid(alpha=0.25)
         return svg(figure)
+
+
+def apart(places: Sequence[float], step: float) -> list[float]:
+    """Ascending ``places`` moved so that each is ``step`` above the one before and none above 1, where that many fit."""
+    made: list[float] = []
+    for place in places:
+        made.append(max(place, made[-1] + step) if made else place)
+    for at in range(len(made) - 1, -1, -1):
+        made[at] = min(made[at], 1 - step * (len(made) - 1 - at))
+    return made
 
 
 def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, bool]]) -> bytes:
@@ -84,7 +117,7 @@ def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, 
             axes.scatter([mean], [at], s=34, zorder=3, color="tab:blue" if significant else "white", edgecolors="tab:blue")
         _names(axes, list(rows))
         axes.axvline(0, color="black", linewidth=1)
-        axes.set_xlabel(axis)
+        axes.set_xlabel(f"{axis}\ndot: mean difference, filled where it is significant; line: its 95 % interval")
         axes.set_title(title, fontsize=10, loc="left")
         return svg(figure)
 

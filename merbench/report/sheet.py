@@ -31,7 +31,7 @@ def sheet(board: Board, scores: BoardScores, *, every_metric: bool = False, vari
         Column("rank", ("rank",)),
         Column("seeds", ("seeds",)),
         *metric_columns(shown),
-        Column(f"95 % of {metric_columns([scores.metric])[0].title}", ("interval",)),
+        Column(f"{metric_columns([scores.metric])[0].title}, 95 % interval", ("interval",)),
         Column("parameters", ("parameters",)),
         Column("training", ("training",)),
         Column("tuning", ("tuning",)),
@@ -131,13 +131,13 @@ def tuning(entry: Entry) -> str:
     return f"{told['trials']} trials, {span(told['seconds'])}" if told else ""
 
 
-def count(number: int) -> str:
+def count(number: float) -> str:
     """``231,617`` as ``232k``."""
     rounded = float(f"{number:.3g}")
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if rounded >= size:
             return f"{rounded / size:.3g}{unit}"
-    return str(number)
+    return f"{rounded:g}"
 
 
 def span(seconds: float) -> str:

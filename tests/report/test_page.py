@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -27,6 +28,22 @@ def test_the_page_holds_its_table_without_scripts(root):
     text = track_page(folder.board, folder.scores, {}, home="../index.html")
     assert '<th scope="row">' in text and 'aria-sort="none"' in text and "https://" not in text.replace("https://www.w3.org", "")
     assert text.count("<tr data-name=") == 4 and "±" in text
+
+
+def test_the_page_tells_a_stranger_what_it_shows(root):
+    """The split, who is ranked with whom, each column, the interval, and the test behind a rank in words."""
+    standard, folds = (next(read(p) for p in tracks(root) if p.name.endswith(name)) for name in ("standard", "folds"))
+    text = track_page(standard.board, standard.scores, {"x.svg": "a picture"})
+    for words in (
+        "100 train and 20 validation rows, 60 test rows of 12 videos", "<dt>models</dt><dd>ranked", "<dt>floors</dt>", "<dt>ablations</dt>",
+        "<dt>MAE, 95 % interval</dt>", "<dt>Acc-7</dt><dd>seven classes", "in %, higher is better", 'href="x.svg"', "told apart.",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "best possible predictor" not in text and "tuned, untuned" not in text
+    assert re.search(
+        r"MAE less that of merclip: 0\.\d{3}, 95 % interval \[0\.\d{3}, 0\.\d{3}\], p = 0\.0312 over seeds, 0\.0312 after", text
+    )
+    assert "2 folds, whose 60 test rows of 12 videos are scored as one set" in track_page(folds.board, folds.scores, {})
 
 
 def test_nothing_of_a_run_can_end_the_script_or_the_markup(root):
@@ -79,6 +96,8 @@ def test_sort(page):
     page.click("thead >> text=rank")
     assert names(page)[:2] == ["mult", "merclip"] or names(page)[:2] == ["merclip", "mult"]
     assert page.locator("th[aria-sort=ascending]").count() == 1
+    page.click("thead >> text=Corr ↑")
+    assert page.get_attribute("th:has-text('Corr ↑')", "aria-sort") == "descending" and names(page)[-1] == "ridge", "the best first"
 
 
 def test_filter(page):
@@ -94,6 +113,9 @@ def test_open_a_row(page):
     detail = page.locator("tr.detail")
     assert "merbench run --model mult" in detail.inner_text() and "train.lr=0.001" in detail.inner_text()
     assert detail.locator(".runs tbody tr").count() == 6 and detail.locator("polyline").count() == 6
+    assert [w for w in detail.locator("svg text").all_text_contents() if w.startswith("epoch")] == ["epoch 1"]
+    detail.locator("button.copy").click()
+    page.wait_for_function("document.querySelector('tr.detail [role=status]').textContent")
     assert '"width": 64' in detail.inner_text() and "abcdef012345" in detail.inner_text()
     page.click("thead >> text=MAE ↓")
     assert page.eval_on_selector("tr.detail", "d => d.previousElementSibling.dataset.name") == "mult"
@@ -133,6 +155,13 @@ def test_contrast(page, scheme):
     for ink, paper in colours:
         high, low = sorted((light(ink), light(paper)), reverse=True)
         assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, ink, paper)
+
+
+def test_print_shows_what_the_screen_scrolls_to(page):
+    page.set_viewport_size({"width": 1040, "height": 700})
+    page.emulate_media(media="print")
+    assert page.evaluate("document.querySelector('#board').getBoundingClientRect().width") <= 1040
+    assert page.evaluate("getComputedStyle(document.querySelector('.scroll')).overflowX") == "visible" and not page.is_visible(".filters")
 
 
 def test_a_phone_needs_no_sideways_scroll_of_the_page(page):

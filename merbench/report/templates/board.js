@@ -32,11 +32,12 @@ function filter() {
   document.getElementById("count").textContent = `${shown} of ${rows.length} rows`;
 }
 
-// --- sort: a second press turns it round; what has no value stays last
+// --- sort: the best first where a column has a direction; a second press turns it round; what has no value stays last
 
 function sort(button) {
   const heading = button.closest("th"), key = button.dataset.sort;
-  const down = heading.getAttribute("aria-sort") === "ascending";
+  const now = heading.getAttribute("aria-sort");
+  const down = now === "none" ? button.dataset.first === "descending" : now === "ascending";
   for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
   const value = (row) => {
@@ -60,13 +61,19 @@ function curves(runs) {
   if (!values.length) return null;
   const low = Math.min(...values), high = Math.max(...values), longest = Math.max(...drawn.map((run) => run.curve.length));
   const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 480 160");
+  svg.setAttribute("viewBox", "0 0 360 150");
   svg.setAttribute("class", "curves");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", `validation score by epoch, from ${low} to ${high}, up to ${longest} epochs`);
+  for (const [x, y, end, text] of [[40, 14, "end", high], [40, 129, "end", low], [46, 146, "start", "epoch 1"], [350, 146, "end", longest]]) {
+    const word = document.createElementNS(space, "text");
+    word.textContent = text;
+    for (const [name, value] of [["x", x], ["y", y], ["text-anchor", end]]) word.setAttribute(name, value);
+    svg.append(word);
+  }
   for (const run of drawn) {
     const line = document.createElementNS(space, "polyline");
-    const at = (v, i) => `${(10 + (460 * i) / (longest - 1)).toFixed(1)},${(150 - (140 * (v - low)) / (high - low || 1)).toFixed(1)}`;
+    const at = (v, i) => `${(46 + (304 * i) / (longest - 1)).toFixed(1)},${(125 - (115 * (v - low)) / (high - low || 1)).toFixed(1)}`;
     line.setAttribute("points", run.curve.map((v, i) => (v === null ? null : at(v, i))).filter(Boolean).join(" "));
     line.setAttribute("fill", "none");
     line.setAttribute("stroke", "currentColor");
@@ -95,18 +102,28 @@ function runsTable(told) {
 
 function panel(told) {
   const inner = make("div", null, { class: "inner" });
-  const add = (title, ...parts) => inner.append(make("h3", title), ...parts);
+  const add = (title, ...parts) => inner.append(make("h2", title), ...parts);
+  const json = (value) => make("pre", JSON.stringify(value, null, 1), { tabindex: "0" });
   if (told.caveat) inner.append(make("p", told.caveat));
-  const copy = make("button", "Copy", { type: "button" });
-  copy.addEventListener("click", () => navigator.clipboard && navigator.clipboard.writeText(told.command));
-  add("Make these runs again", make("pre", told.command), copy);
+  const command = make("pre", told.command, { tabindex: "0" });
+  const copy = make("button", "Copy", { type: "button", class: "copy" }), said = make("span", "", { role: "status" });
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(told.command);
+      said.textContent = " Copied.";
+    } catch {
+      getSelection().selectAllChildren(command);
+      said.textContent = " Selected; your browser does not let a page copy.";
+    }
+  });
+  add("Make these runs again", command, copy, said);
   add(`Runs (${told.runs.length})`, runsTable(told));
   const drawn = curves(told.runs);
   if (drawn) add(`Validation ${told.metric} by epoch`, drawn);
-  if (told.test) add("Test against the best of the group, or the full model", make("pre", JSON.stringify(told.test)));
-  if (told.tuned) add("Tuning", make("pre", JSON.stringify(told.tuned, null, 1)));
-  add("Spec", make("pre", JSON.stringify(told.spec, null, 1)));
-  add("Provenance", make("pre", JSON.stringify({ source: told.source, contents: told.contents, ...told.provenance }, null, 1)));
+  if (told.test) add("Paired test", make("p", told.test));
+  if (told.tuned) add("Tuning", json(told.tuned));
+  add("Spec", json(told.spec));
+  add("Provenance", json({ source: told.source, contents: told.contents, ...told.provenance }));
   return inner;
 }
 
