@@ -32,7 +32,7 @@ from merbench.engine.settings import SINGLE, Settings, configured
 from merbench.engine.splits import modalities_of
 from merbench.engine.start import INITIAL, Start, check_seen
 from merbench.host.catalog import Catalog, unknown
-from merbench.results.metrics import choose_thresholds, selecting
+from merbench.results.metrics import choose_thresholds, definable, selecting
 from merbench.results.record import Track
 from merbench.results.spec import PartSpec, RunSpec
 
@@ -145,6 +145,8 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     assert isinstance(train, TrainConfig)
     selecting(train.select, task.space.kind)
     _check_training(recipe, parts, train)
+    if not recipe.fits:
+        _check_selecting(recipe, train, task, protocol_name, protocol)
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
     for m, stream in streams.items():
@@ -344,6 +346,22 @@ def _check_training(recipe: Recipe, parts: Mapping[str, Part], train: TrainConfi
     for prefix, where in told if "model" not in parts else ():
         if not any(prefix.startswith(known) or known.startswith(prefix) for known in PREFIXES):
             raise RequestError(unknown("beginning of parameter names", prefix, PREFIXES, where))
+
+
+def _check_selecting(recipe: Recipe, train: TrainConfig, task: Task, name: str, protocol: Protocol) -> None:
+    """What chooses epochs, and settings, is a number: of equal epochs that have none the first would be taken, and nobody would know."""
+    chosen = {selecting(stage.settings.get("select", train.select), task.space.kind) for stage in recipe.stages if stage.selects}
+    for split in protocol.splits:
+        by_row = task.known is not None and task.known.ndim == 1
+        rows = split.valid[task.known[split.valid]] if by_row else split.valid  # type: ignore[index]
+        known = None if by_row or task.known is None else task.known[rows]
+        for metric in sorted(chosen) if len(rows) else ():
+            if not definable(task.space, metric, task.target[rows], known):
+                where = name if split.fold is None else f"{name}, fold {split.fold}"
+                raise RequestError(
+                    f"{metric} cannot choose epochs: whatever a model predicts, it is undefined on the validation rows of protocol {where} "
+                    "(as where all their targets are of one class); choose another metric with --set train.select=NAME"
+                )
 
 
 def _as_read(stream: Stream, encoder: Component) -> Stream:

@@ -69,6 +69,22 @@ def _mean(sums: np.ndarray) -> np.ndarray:
     return _over(sums[..., 0], sums[..., 1])
 
 
+# --- classes that are read off a score: [N, 4] = right, weight, and the moments of the target's class
+
+
+def _rows_classes(y_N: np.ndarray, p_N: np.ndarray, keep_N: np.ndarray | bool = True) -> np.ndarray:
+    """``y``, ``p``: whole numbers or truth values."""
+    y = np.asarray(y_N, dtype=float)
+    rows: np.ndarray = np.stack([y == p_N, np.ones_like(y), y, y * y], axis=1) * np.broadcast_to(keep_N, y.shape)[:, None]
+    return rows
+
+
+def _accuracy(sums: np.ndarray) -> np.ndarray:
+    """nan where all targets are of one class (their variance is 0), as on a scale that does not cross 0: any model would be right."""
+    right, n, c, cc = np.moveaxis(sums, -1, 0)
+    return np.where(n * cc > c * c, _over(right, n), np.nan)
+
+
 # --- Pearson's r: [N, 6] = moments
 
 
@@ -144,9 +160,15 @@ def _class_f1(sums: np.ndarray) -> np.ndarray:
 # --- what the three kinds are made of
 
 
-def _same_step(y: np.ndarray, p: np.ndarray, end: int) -> np.ndarray:
+def _steps(y: np.ndarray, p: np.ndarray, end: int) -> np.ndarray:
     # np.round takes halves to the even neighbour, as the field's code does.
-    return _rows_mean(np.round(np.clip(y, -end, end)) == np.round(np.clip(p, -end, end)))
+    return _rows_classes(np.round(np.clip(y, -end, end)), np.round(np.clip(p, -end, end)))
+
+
+def _score_f1(sums: np.ndarray) -> np.ndarray:
+    """Weighted F1 of two classes; nan where all targets are of one, as in ``_accuracy``."""
+    tp, fp, fn, tn = (x[..., 0] for x in _counts(sums))
+    return np.where((tp + fn > 0) & (fp + tn > 0), _two_class_f1(sums), np.nan)
 
 
 def _class_rows(y_N: np.ndarray, p_NC: np.ndarray) -> np.ndarray:
@@ -177,13 +199,13 @@ SUM_METRICS: Mapping[SpaceKind, Mapping[str, SumMetric]] = {
     "score": {
         "mae": SumMetric(lambda y, p: _rows_mean(np.abs(y - p)), _mean),
         "corr": SumMetric(_rows_moments, _pearson),
-        "acc2_has0": SumMetric(lambda y, p: _rows_mean((y >= 0) == (p >= 0)), _mean),
-        "acc2_non0": SumMetric(lambda y, p: _rows_mean((y > 0) == (p > 0), y != 0), _mean),
-        "f1_has0": SumMetric(lambda y, p: _rows_decisions(y[:, None] >= 0, p[:, None] >= 0), _two_class_f1),
-        "f1_non0": SumMetric(lambda y, p: _rows_decisions(y[:, None] > 0, p[:, None] > 0, y[:, None] != 0), _two_class_f1),
-        "acc3": SumMetric(partial(_same_step, end=1), _mean),
-        "acc5": SumMetric(partial(_same_step, end=2), _mean),
-        "acc7": SumMetric(partial(_same_step, end=3), _mean),
+        "acc2_has0": SumMetric(lambda y, p: _rows_classes(y >= 0, p >= 0), _accuracy),
+        "acc2_non0": SumMetric(lambda y, p: _rows_classes(y > 0, p > 0, y != 0), _accuracy),
+        "f1_has0": SumMetric(lambda y, p: _rows_decisions(y[:, None] >= 0, p[:, None] >= 0), _score_f1),
+        "f1_non0": SumMetric(lambda y, p: _rows_decisions(y[:, None] > 0, p[:, None] > 0, y[:, None] != 0), _score_f1),
+        "acc3": SumMetric(partial(_steps, end=1), _accuracy),
+        "acc5": SumMetric(partial(_steps, end=2), _accuracy),
+        "acc7": SumMetric(partial(_steps, end=3), _accuracy),
     },
     "class": {
         "accuracy": SumMetric(lambda y, p: _rows_mean(y == p.argmax(axis=1)), _mean),
@@ -248,7 +270,8 @@ def score_metrics(y_N: np.ndarray, p_N: np.ndarray) -> dict[str, float]:
 
     ``acc7``, ``acc5``, ``acc3``: both clipped to ±3, ±2, ±1 and rounded half to even. ``*_has0``: y >= 0 against p >= 0, all rows.
     ``*_non0``: rows with y == 0 dropped, then y > 0 against p > 0; nan where no row is left. F1 is weighted by support over the two
-    classes. ``corr`` is nan where y or p is constant. Raises ValueError for arrays that do not fit or are not finite.
+    classes. All of these are nan where all targets are of one class, as on a scale that does not cross 0. ``corr`` is nan where y or p
+    is constant. Raises ValueError for arrays that do not fit or are not finite.
     """
     y_N, p_N = _checked(y_N, p_N, ndim=1)
     _require(y_N.shape == p_N.shape, f"there are {len(y_N)} targets and {len(p_N)} predictions")
@@ -316,6 +339,12 @@ def evaluate(
             y, p = np.asarray(y)[known], np.asarray(p)[known]
         found = score_metrics(y, p) if space.kind == "score" else class_metrics(y, p, space.words)
     return {name: None if math.isnan(value) else value for name, value in found.items()}
+
+
+def definable(space: LabelSpace, metric: str, y: np.ndarray, known: np.ndarray | None = None) -> bool:
+    """Whether any prediction has this metric on these targets (as in ``evaluate``): the right one is tried."""
+    right = np.eye(len(space.words))[y] if space.kind == "class" else np.nan_to_num(np.asarray(y, dtype=float))
+    return evaluate(space, y, right, None, known)[metric] is not None
 
 
 # --- thresholds
@@ -397,7 +426,7 @@ METRICS: Mapping[str, MetricInfo] = {
     for info in (
         MetricInfo("mae", _SCORE, False, "mean absolute error"),
         MetricInfo("corr", _SCORE, True, "Pearson's r; missing for constant predictions"),
-        MetricInfo("acc2_has0", _SCORE, True, "two classes, y >= 0 against p >= 0, all rows"),
+        MetricInfo("acc2_has0", _SCORE, True, "two classes, y >= 0 against p >= 0, all rows; none where y has one class"),
         MetricInfo("acc2_non0", _SCORE, True, "two classes, y > 0 against p > 0, without the rows whose y is 0"),
         MetricInfo("f1_has0", _SCORE, True, "weighted F1 of the two classes of acc2_has0"),
         MetricInfo("f1_non0", _SCORE, True, "weighted F1 of the two classes of acc2_non0"),

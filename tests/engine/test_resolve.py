@@ -199,3 +199,11 @@ def test_a_recipe_may_choose_by_all_the_streams_that_are_offered(plan, corpus, m
     assert [mixed[f"encoder.{m}"] for m in ("text", "audio", "video")] == ["word-vectors", "feature-transformer", "clip-image"]
     features = parts("text.transcript", "audio.tiny", "video.tiny")
     assert features["encoder.text"] == "word-vectors" and features["label_encoder"] == "label-vectors"
+
+
+def test_a_metric_that_the_validation_targets_leave_undefined_chooses_nothing(plan, corpus):
+    ((name, task),) = corpus.tasks.items()
+    on = dataclasses.replace(corpus, tasks={name: dataclasses.replace(task, target=task.target + 10)})
+    assert plan(on=on).train.select == "" and plan(settings={"train.select": "acc2_has0"}).train.select == "acc2_has0"
+    with pytest.raises(RequestError, match=r"acc2_has0 cannot choose epochs: .* undefined on the validation rows of protocol"):
+        plan(on=on, settings={"train.select": "acc2_has0"})

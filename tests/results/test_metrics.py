@@ -18,6 +18,7 @@ from merbench.results.metrics import (
     choose_thresholds,
     class_metrics,
     default_metric,
+    definable,
     evaluate,
     headline,
     multilabel_metrics,
@@ -56,18 +57,14 @@ def test_score_metrics_agree_with_scikit_learn(rows):
     y, p = np.array(rows).T
     found = score_metrics(y, p)
     assert found["mae"] == near(sk.mean_absolute_error(y, p))
-    assert found["acc2_has0"] == near(sk.accuracy_score(y >= 0, p >= 0))
-    assert found["f1_has0"] == near(sk.f1_score(y >= 0, p >= 0, average="weighted"))
     for steps, end in ((3, 1), (5, 2), (7, 3)):
-        same = [round(max(-end, min(end, a))) == round(max(-end, min(end, b))) for a, b in rows]  # Python rounds half to even too
-        assert found[f"acc{steps}"] == near(sum(same) / len(same))
+        classes = [[round(max(-end, min(end, x))) for x in side] for side in (y, p)]  # Python rounds half to even too
+        assert found[f"acc{steps}"] == near(sk.accuracy_score(*classes) if len(set(classes[0])) > 1 else math.nan)
     kept = y != 0
-    if kept.any():
-        assert found["acc2_non0"] == near(sk.accuracy_score(y[kept] > 0, p[kept] > 0))
-        assert found["f1_non0"] == near(sk.f1_score(y[kept] > 0, p[kept] > 0, average="weighted"))
-    else:
-        assert math.isnan(found["acc2_non0"])
-        assert math.isnan(found["f1_non0"])
+    for name, a, b in (("has0", y >= 0, p >= 0), ("non0", y[kept] > 0, p[kept] > 0)):
+        both = len(set(a)) > 1
+        assert found[f"acc2_{name}"] == near(sk.accuracy_score(a, b) if both else math.nan)
+        assert found[f"f1_{name}"] == near(sk.f1_score(a, b, average="weighted") if both else math.nan)
 
 
 @few
@@ -89,9 +86,25 @@ def test_a_constant_has_no_correlation(constant):
 
 
 def test_zero_counts_as_positive_with_has0_whatever_its_sign():
-    found = score_metrics(np.array([-0.0, 0.0, -1.0]), np.array([0.0, -0.0, -0.0]))
-    assert found["acc2_has0"] == near(2 / 3)
-    assert found["acc2_non0"] == 1.0  # y = -1 alone; p = -0.0 is not > 0
+    found = score_metrics(np.array([-0.0, 0.0, -1.0, 1.0]), np.array([0.0, -0.0, -0.0, 1.0]))
+    assert found["acc2_has0"] == near(3 / 4)
+    assert found["acc2_non0"] == 1.0  # p = -0.0 is not > 0
+
+
+def test_on_a_scale_that_does_not_cross_0_no_model_is_right_about_the_sign():
+    y = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    found = score_metrics(y, np.full(5, 3.0))
+    assert found["mae"] == near(1.2) and found["acc5"] == near(0.8)
+    assert all(math.isnan(found[name]) for name in ("acc2_has0", "acc2_non0", "f1_has0", "f1_non0", "acc3"))
+
+
+def test_whether_a_metric_can_be_had_depends_on_the_targets_alone():
+    score, emotions = SPACES["score"], SPACES["multilabel"]
+    assert definable(score, "corr", np.array([1.0, 2.0])) and not definable(score, "corr", np.ones(2))
+    assert not definable(score, "acc2_has0", np.array([1.0, 2.0])) and definable(score, "acc2_has0", np.array([-1.0, 2.0]))
+    assert definable(SPACES["class"], "uar", np.array([1, 1]))
+    y = np.zeros((2, len(emotions.words)))
+    assert definable(emotions, "jaccard", y) and not definable(emotions, "micro_f1", y)
 
 
 def test_halves_are_rounded_to_even():
