@@ -19,14 +19,16 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from merbench.api.errors import DataError
 from merbench.report.entries import Board, Entry, collect
-from merbench.report.packed import pack, unpack
+from merbench.report.packed import pack, strict, unpack
 from merbench.report.scores import BoardScores
 from merbench.report.source import Source
+from merbench.report.summary import space_of
 from merbench.results.files import write_atomic
 from merbench.results.record import Record, Track
 from merbench.results.spec import series
@@ -58,7 +60,7 @@ def held_tracks(root: Path) -> dict[str, Track]:
     """Folder -> its track, of those under ``root`` whose records can be read."""
     held = {}
     for path in sorted(root.glob("*/records")):
-        with suppress(OSError, ValueError, KeyError, TypeError, StopIteration):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
             held[path.parent.name] = unpack(next(path.glob("*.json")).read_bytes())[0].track
     return held
 
@@ -106,7 +108,7 @@ def write_runs(path: Path, entries: Sequence[Entry], source: Source, alone: bool
         tensors = {}
         for record in entry.done:
             held = source.predictions(record.run_id)
-            known = ids.setdefault(_fold(record), list(held.ids))
+            known = ids.setdefault(fold_name(record), list(held.ids))
             if known != list(held.ids):
                 raise DataError(f"run {record.run_id} has other test rows than the runs before it on the track {record.track.title}")
             small = held.prediction.astype(np.float32)
@@ -144,23 +146,44 @@ def read(path: Path) -> Folder:
             for record in unpack(at.read_bytes()):
                 if record.run_id in files:
                     raise DataError(f"run {record.run_id} stands in {files[record.run_id]} and in {at}; keep it in one of them")
+                _check(record)
                 records.append(record)
                 files[record.run_id] = at
         for at in sorted((path / "predictions").glob("*.safetensors")):
-            predicted |= {name: array.astype(float) for name, array in load(at.read_bytes()).items()}
+            for name, array in load(at.read_bytes()).items():
+                if name in predicted:
+                    raise DataError(f"the predictions of run {name} stand in {at} and in another file; keep them beside its record")
+                if name in files and files[name].stem != at.stem:
+                    raise DataError(f"{at} holds the predictions of run {name}, whose record is in {files[name]}; give both one name")
+                predicted[name] = array.astype(float)
         at = path / "rows.json"
-        ids = json.loads(at.read_bytes())
+        ids = TypeAdapter(dict[str, list[str]]).validate_python(strict(at.read_bytes()), strict=True)
         at = path / "scores.json"
-        scores = BoardScores.model_validate_json(at.read_bytes()) if at.is_file() else None
+        scores = BoardScores.model_validate_json(json.dumps(strict(at.read_bytes())), strict=True) if at.is_file() else None
         extras = {}
         for name in EXTRAS:
             at = path / f"{name}.json"
             if at.is_file():
-                extras[name] = json.loads(at.read_bytes())
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{at} cannot be read: {reason}") from error
+                extras[name] = strict(at.read_bytes())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise DataError(f"{at} cannot be read: {_reason(error)}") from error
     return Folder(path, tuple(sorted(records, key=lambda r: r.run_id)), ids, predicted, files, scores, extras)
+
+
+def _check(record: Record) -> None:
+    """Raises ValueError or KeyError where a field that may hold anything lacks what boards read of it."""
+    space_of(record)
+    told = record.tuned_by
+    if told is not None and (lacking := [k for k in ("trials", "seconds") if not isinstance(told.get(k), int | float)]):
+        raise ValueError(f"tuned_by has no number of {lacking[0]}")
+
+
+def _reason(error: Exception) -> str:
+    """In one line; of pydantic's many the first, with the field."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def tracks(root: Path) -> list[Path]:
@@ -185,12 +208,13 @@ class Labelled:
     def predictions(self, run_id: str) -> Predictions:
         """KeyError for a run without predictions, or a row id that the data do not have."""
         record = next(r for r in self.folder.records if r.run_id == run_id)
-        ids = list(self.folder.ids[_fold(record)])
+        ids = list(self.folder.ids[fold_name(record)])
         return Predictions(ids, [self.video[i] for i in ids], np.array([self.target[i] for i in ids]), self.folder.predicted[run_id])
 
     def content(self, run_id: str) -> str:
         return run_id
 
 
-def _fold(record: Record) -> str:
+def fold_name(record: Record) -> str:
+    """A run's key in ``rows.json``."""
     return "" if record.fold is None else str(record.fold)

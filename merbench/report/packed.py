@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,15 +21,37 @@ def pack(records: Sequence[Record]) -> bytes:
 
 
 def unpack(data: bytes) -> list[Record]:
-    """Raises ValueError (of json or pydantic) or KeyError for what ``pack`` did not make."""
-    told = json.loads(data)
+    """Raises ValueError (of json or pydantic), KeyError, TypeError or AttributeError for what ``pack`` did not make."""
+    told = strict(data)
+    if strange := sorted(told.keys() - {"shared", "runs"}):
+        raise ValueError(f"the key {strange[0]!r} is none of packed records")
     records = []
     for own in told["runs"]:
         one = _merged(told["shared"], own)
         if isinstance(one.get("history"), dict):
             one["history"] = _entries(one["history"])
-        records.append(Record.model_validate(one))
+        records.append(Record.model_validate_json(json.dumps(one), strict=True))
     return records
+
+
+def strict(data: bytes) -> Any:
+    """JSON that every reader takes for the same: ValueError where a key stands twice in one object, or a number is not finite."""
+    return json.loads(data, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no finite number")
+    return number
 
 
 def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

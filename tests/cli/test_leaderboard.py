@@ -7,8 +7,11 @@ import shutil
 import pytest
 
 from merbench.api import DataError
+from merbench.cli.leaderboard.studies import left_out
 from merbench.cli.leaderboard.truth import truth_of
 from merbench.cli.session import Session
+from merbench.engine.resolve import Request, resolve
+from merbench.report.folder import Folder
 from merbench.results.store import Store
 from tests.report.made import corpus, put, record, spec
 
@@ -114,3 +117,20 @@ def test_a_model_of_several_rows_is_told_with_their_names(merbench, store, words
     done = merbench(*words)
     assert done.returncode == 2
     assert "there are several rows of two: 'two (train.lr=0.001)', 'two (train.lr=0.1)'; name one of them" in done.stderr
+
+
+def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):
+    session = Session()
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "s.toml").write_text('models = ["majority", "tfn"]\nfloors = false\nseeds = 3\n[[tracks]]\ndataset = "sample"')
+    plan = resolve(Request("tfn"), session.catalog, session.dataset("sample", None), None)
+    held = tuple(record(seed, 0.5, spec("tfn"), track=plan.track)[0] for seed in range(2))
+    board = Folder(tmp_path / "board", held, {}, {}, {})
+    found = [(f.file.name, f.sentence) for f in left_out(session, tmp_path, None, [board])]
+    assert found == [
+        ("s.toml", "the board board lacks majority, seeds 0, which this study names"),
+        ("s.toml", "the board board lacks tfn, seeds 2, which this study names"),
+    ]
+    (tmp_path / "studies" / "s.toml").write_text('models = ["tfn"]\nfloors = false\nseeds = 2\n[tune]\n[[tracks]]\ndataset = "sample"')
+    (failure,) = left_out(session, tmp_path, None, [board])
+    assert "lacks tfn tuned, seeds 0, 1," in failure.sentence

@@ -58,7 +58,7 @@ def spec(model: str = "merclip", variant: str = "", lr: float = 1e-3, **changed:
     parts = {"fusion": PartSpec(name="decoder", config={"width": changed.pop("width", 64), "order": ["text", "audio"]})}
     base: dict[str, Any] = {
         "model": model, "variant": variant, "dataset": "sample", "task": "sentiment", "protocol": "standard",
-        "streams": {"text": "text.words"}, "parts": parts, "train": TrainConfig(lr=lr),
+        "streams": {"text": "text.words"}, "parts": parts, "train": TrainConfig(lr=lr, epochs=3),
     }  # fmt: skip
     return RunSpec(**(base | changed))
 
@@ -80,7 +80,7 @@ def record(seed: int, miss: float, of: RunSpec, fold: int | None = None, rows: i
     base: dict[str, Any] = {
         "run_id": name, "status": "done", "started": f"2026-11-2{seed % 9}T00:00:00+00:00", "spec": of, "seed": seed, "fold": fold,
         "space": SPACE, "track": track, "counts": {"train": 100, "valid": 20, "test": len(y)}, "contents": contents,
-        "source_digest": "abcdef012345", "metrics": Metrics(valid={"mae": valid[1]}, test=test), "history": history, "best_epoch": 1,
+        "source_digest": "abcdef012345", "metrics": Metrics(valid=test | {"mae": valid[1]}, test=test), "history": history, "best_epoch": 1,
         "reads": ["train", "valid", "trained", "test"],
         "cost": Cost(seconds=10 + seed, peak_bytes=1, parameters=1000 + len(of.model), trainable=1000),
         "provenance": {"device": "cpu", "threads": 1},

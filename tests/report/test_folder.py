@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from merbench.api import DataError
 from merbench.report.cache import Cache
@@ -165,3 +166,42 @@ def test_the_command_spells_every_setting_out():
         assert words in line
     assert '\'fusion.order=["text", "audio"]\'' in line
     assert command(spec(), [4]).endswith("--seed 4")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "reason"),
+    [
+        ("records/mult.json", '"seed":0', '"seed":1,"seed":0', "the key 'seed' stands twice in one object"),
+        ("records/mult.json", '"seed":0', '"seed":"0"', "seed: Input should be a valid integer"),
+        ("records/mult.json", '"loss.task.l1": [', '"loss.task.l1": [NaN,', "NaN is no finite number"),
+        ("records/mult.json", '"seconds":1', '"seconds":1e999', "is no finite number"),
+        ("records/mult.json", '"runs": [', '"more": 1, "runs": [', "the key 'more' is none of packed records"),
+        ("records/mult.json", '"kind": "score"', '"kinds": "score"', "'kind'"),
+        ("records/mult.json", '"tuned_by": null', '"tuned_by": {"trials": 3}', "tuned_by has no number of seconds"),
+        ("rows.json", '"": [', '"": [7, ', "Input should be a valid string"),
+        ("rows.json", '"": [', '"": [], "": [', "the key '' stands twice"),
+        ("scores.json", '"metric": "mae"', '"metric": 1', "metric: Input should be a valid string"),
+    ],
+)
+def test_what_readers_would_take_for_different_things_is_not_read(tmp_path, name, old, new, reason):
+    write(tmp_path / "board", *rows(tmp_path, "mult"), {})
+    file = tmp_path / "board" / name
+    told = file.read_text()
+    assert old in told
+    file.write_text(told.replace(old, new, 1))
+    with pytest.raises(DataError, match=rf"{name} cannot be read: .*{reason}"):
+        read(tmp_path / "board")
+
+
+def test_predictions_lie_once_and_beside_their_records(tmp_path):
+    write(path := tmp_path / "board", *rows(tmp_path, "mult", "merclip"), {})
+    mine, other = (path / "predictions" / f"{n}.safetensors" for n in ("mult", "merclip"))
+    tensors, more = load(mine.read_bytes()), load(other.read_bytes())
+    name = min(tensors)
+    other.write_bytes(save(more | {name: tensors[name]}))
+    with pytest.raises(DataError, match=rf"merclip.safetensors holds the predictions of run {name}, whose record is in .*mult.json"):
+        read(path)
+    other.write_bytes(save(more | {"x": tensors[name]}))
+    mine.write_bytes(save(tensors | {"x": tensors[name]}))
+    with pytest.raises(DataError, match=r"predictions of run x stand in .*mult.safetensors and in another file"):
+        read(path)

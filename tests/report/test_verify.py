@@ -43,6 +43,20 @@ def failures(path, changed=None, protocol="standard"):
     return {(f.file.relative_to(path).as_posix(), f.sentence) for f in verify(folder, known(changed, protocol))}
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Tables, pictures and pages are taken as they lie there: to draw them takes longer than all else."""
+
+    def lying(folders):
+        return {f"{f.path.name}/{p.name}": p.read_bytes() for f in folders for p in f.path.iterdir() if p.suffix not in (".json", "")}
+
+    monkeypatch.setattr("merbench.report.verify.site", lying)
+
+
+def retrained(r, **changed):
+    return {"spec": r.spec.model_copy(update={"train": r.spec.train.model_copy(update=changed)})}
+
+
 def alter(path, change, which=0):
     """One run's record, altered."""
     file = path / "records" / "mult.json"
@@ -65,6 +79,17 @@ def test_one_prediction(path):
     file.write_bytes(save(tensors))
     ((where, sentence),) = failures(path)
     assert where == "predictions/mult.safetensors" and first in sentence and "predictions give" in sentence
+
+
+def test_the_last_bit_of_one_prediction(path, undrawn):
+    file = path / "predictions" / "mult.safetensors"
+    tensors = {name: array.copy() for name, array in load(file.read_bytes()).items()}
+    made = tensors[min(tensors)]
+    at = np.abs(made - 0.1).argmin()
+    made[at] = np.nextafter(made[at], np.float32(9))
+    file.write_bytes(save(tensors))
+    ((where, sentence),) = failures(path)
+    assert where == "predictions/mult.safetensors" and "predictions give" in sentence
 
 
 def test_one_label(path):
@@ -108,14 +133,35 @@ def test_one_seed(path):
         (lambda r: {"status": "failed"}, "lacks 1 of 1 finished folds"),
         (lambda r: {"fold": 3}, "no fold 3"),
         (lambda r: {"metrics": r.metrics.model_copy(update={"valid": {"mae": 0.001}})}, "validation mae is 0.001"),
-        (lambda r: {"space": {"kind": "score"}}, "its label space is not that of the task"),
         (lambda r: {"space": r.space | {"words": ["x"] * 7}}, "its label space is not that of the task"),
         (lambda r: {"thresholds": [0.35]}, "its thresholds are [0.35]"),
         (lambda r: {"spec": r.spec.model_copy(update={"allow_leak": True})}, "says allow_leak=True"),
         (lambda r: {"spec": r.spec.model_copy(update={"streams": {"text": "text.gone"}})}, "reads text.gone, which your"),
+        (lambda r: {"spec": r.spec.model_copy(update={"protocol": "folds"})}, "names the protocol folds, and its track standard"),
+        (lambda r: {"spec": r.spec.model_copy(update={"init_from": "00"})}, "pretrained material that its track does not name"),
+        (lambda r: {"spec": r.spec.model_copy(update={"thresholds": "x"})}, "thresholds 'x' is not known"),
+        (lambda r: {"spec": r.spec.model_copy(update={"stages": [{"name": "main", "settings": 1}]})}, "none that training leaves (Type"),
+        (lambda r: {"schema_number": 2}, "its schema is 2"),
+        (lambda r: {"history": r.history[:2]}, "its history of stage main ends after 2 epochs, and its spec trains on: 3, patience 8"),
+        (lambda r: {"history": [*r.history, r.history[0] | {"epoch": 3}]}, "epoch 3 of stage main is none that its spec trains"),
+        (lambda r: {"history": [r.history[0], *r.history[:2]]}, "epoch 0 of stage main is none that its spec trains"),
+        (lambda r: retrained(r, epochs=2), "epoch 2 of stage main is none that its spec trains: 2 at most, patience 8"),
+        (lambda r: retrained(r, select="foo"), "train.select='foo' is no metric of a score task"),
+        (lambda r: {"history": [*r.history, r.history[0] | {"stage": "more"}]}, "its history has the stage 'more'"),
+        (lambda r: {"history": [{"stage": "main", "mae": 1.0}]}, "an epoch of its history tells of stage, mae"),
+        (lambda r: {"history": [r.history[0], r.history[1] | {"mae": "x"}, r.history[2]]}, "none that training leaves (Type"),
+        (lambda r: {"history": [], "best_epoch": None}, "a run of it has no history"),
+        (lambda r: {"error": "no memory"}, "it is done, and has an error"),
+        (lambda r: {"cost": None}, "it is done, and has no cost"),
+        (lambda r: {"tuned_by": {"trials": 3, "seconds": 1.0}}, "its runs tell of more than one search"),
+        (lambda r: {"metrics": r.metrics.model_copy(update={"valid": {"mae": r.metrics.valid["mae"]}})}, "of test rows are not the same"),
+        (
+            lambda r: {"metrics": r.metrics.model_copy(update={"test": r.metrics.test | {"x": None}})},
+            "x = nothing, and its record says",
+        ),
     ],
 )
-def test_one_thing_in_a_record(path, change, sentence):
+def test_one_thing_in_a_record(path, undrawn, change, sentence):
     alter(path, change)
     assert any(sentence in told for _, told in failures(path)), failures(path)
 
@@ -147,6 +193,30 @@ def test_a_track_that_names_other_streams(path):
         ]
         file.write_bytes(pack(records))
     assert any("it reads text.words, which its track does not offer" in s for _, s in failures(path))
+
+
+def test_a_leak_that_its_track_does_not_name(path, undrawn):
+    streams = dict(corpus().streams)
+    streams["text.words"] = dataclasses.replace(streams["text.words"], fitted_on=np.arange(180) == 179)
+    leaky = dataclasses.replace(corpus(), streams=streams)
+    assert any("reads text.words, which was fitted on labels of rows that are scored" in s for _, s in failures(path, leaky))
+
+
+def test_what_is_no_file_of_a_board_and_what_is_of_another(path, undrawn):
+    (path / "more").mkdir()
+    (path / "more" / "x.txt").write_text("x")
+    (path / "predictions" / "gone.safetensors").write_bytes(save({}))
+    (path / "robust.json").write_text('{"lines": [], "curves": {}, "track": {"dataset": "mosi"}}')
+    rows = json.loads((path / "rows.json").read_text())
+    (path / "rows.json").write_text(json.dumps(rows | {"7": []}))
+    found = dict(failures(path))
+    assert all("is no file of a board" in found[name] for name in ("more/x.txt", "predictions/gone.safetensors"))
+    assert "of another track" in found["robust.json"] and "rows of fold '7'" in found["rows.json"] and len(found) == 4
+
+
+def test_what_cannot_be_drawn_is_told(path):
+    alter(path, lambda r: {"history": [*r.history[:2], r.history[2] | {"mae": "x"}]})
+    assert any(w == "." and "nothing can be drawn of it" in s for w, s in failures(path))
 
 
 def test_records_of_two_tracks_are_told_in_one_sentence(path):
@@ -214,14 +284,15 @@ def test_scores_come_out_the_same(path):
 
 def test_selection_goes_by_the_last_stage_that_selects():
     entries = [
-        {"stage": s, "epoch": e, "mae": v} for s, e, v in (("a", 0, 0.1), ("b", 0, 1.0), ("b", 1, None), ("b", 2, 0.9), ("c", 0, 0.5))
+        {"stage": s, "epoch": e, "loss": {}, "mae": v}
+        for s, e, v in (("a", 0, 0.1), ("b", 0, 1.0), ("b", 1, None), ("b", 2, 0.9), ("c", 0, 0.5))
     ]
-    stages = [{"name": "a"}, {"name": "b"}, {"name": "c", "selects": False}]
+    stages = [{"name": "a", "epochs": 1}, {"name": "b"}, {"name": "c", "epochs": 1, "selects": False}]
     staged = record(0, 0.5, spec(stages=stages), history=entries, best_epoch=2)[0]
     assert selection(staged) == ""
     assert "best validation epoch is 2" in selection(staged.model_copy(update={"best_epoch": 0}))
     by_corr = spec(train=spec().train.model_copy(update={"select": "corr"}))
-    entries = [{"stage": "main", "epoch": e, "corr": v} for e, v in enumerate((None, 0.2, 0.2))]
+    entries = [{"stage": "main", "epoch": e, "loss": {}, "corr": v} for e, v in enumerate((None, 0.2, 0.2))]
     chosen = record(0, 0.5, by_corr, history=entries, best_epoch=1, metrics=Metrics(valid={"corr": 0.2}, test={}))[0]
     assert selection(chosen) == ""
     assert selection(record(0, 0.5, spec(), history=[], best_epoch=None)[0]) == ""

@@ -17,14 +17,15 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     """Compute every number of FOLDER again from its predictions and your own labels, and check the rules that its runs must keep.
 
     Checked: content of the data, run ids, split sizes, metrics, seeds, thresholds, selection on validation rows, test rows read last,
-    scores, tables, pictures, pages. Each failure is told with its file, and the exit code is 1. A board whose data set is not here is not
-    checked: where nothing else is wrong, the exit code is 2.
+    scores, tables, pictures, pages, and that no row is left out which FOLDER/studies/*.toml names. Each failure is told with its file,
+    and the exit code is 1. A board whose data set is not here is not checked: where nothing else is wrong, the exit code is 2.
 
     \b
     Example: merbench leaderboard verify leaderboards
              merbench leaderboard verify contribution --data ../data
     """
     from merbench.api.errors import DataError, MerbenchError
+    from merbench.cli.leaderboard.studies import left_out
     from merbench.cli.leaderboard.truth import truth_of
     from merbench.report.folder import read, tracks
     from merbench.report.verify import Failure, verify, verify_index
@@ -60,4 +61,5 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
         say(f"{path}: {len(held.records)} runs in {len(board.entries)} rows, {'nothing wrong' if not found else f'{len(found)} failures'}")
     if len(whole) == len(paths):
         tell(verify_index(folder, whole))
+    tell(list(left_out(session, folder, data, whole)))
     raise SystemExit(1 if failed else 2 if unchecked else 0)
