@@ -155,6 +155,8 @@ def read(path: Path) -> Folder:
                     raise DataError(f"the predictions of run {name} stand in {at} and in another file; keep them beside its record")
                 if name in files and files[name].stem != at.stem:
                     raise DataError(f"{at} holds the predictions of run {name}, whose record is in {files[name]}; give both one name")
+                if not array.ndim:
+                    raise ValueError(f"what it holds of run {name} are no rows")
                 predicted[name] = array.astype(float)
         at = path / "rows.json"
         ids = TypeAdapter(dict[str, list[str]]).validate_python(strict(at.read_bytes()), strict=True)

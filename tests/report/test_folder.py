@@ -205,3 +205,6 @@ def test_predictions_lie_once_and_beside_their_records(tmp_path):
     mine.write_bytes(save(tensors | {"x": tensors[name]}))
     with pytest.raises(DataError, match=r"predictions of run x stand in .*mult.safetensors and in another file"):
         read(path)
+    mine.write_bytes(save({name: np.array(1.0)}))
+    with pytest.raises(DataError, match=rf"mult.safetensors cannot be read: what it holds of run {name} are no rows"):
+        read(path)
