@@ -119,7 +119,7 @@ def _words(board: Board, scores: BoardScores, groups: Sequence[str], columns: Se
         "seeds": "how often a row was trained; the runs differ in their random numbers alone",
         "interval": "where the mean would lie with other seeds and other test videos (bootstrap over both). They may overlap though two "
         "rows differ, for models see the same test rows: differences are tested in pairs",
-        "parameters": "weights of the model, frozen ones too",
+        "parameters": "weights of the model, frozen ones too; 0 where none is trained by gradient",
         "training": "time that one seed took, all its folds together",
         "tuning": "settings that were tried, judged by validation rows alone, and the time of all trials; empty for settings not searched",
     }
@@ -129,7 +129,7 @@ def _words(board: Board, scores: BoardScores, groups: Sequence[str], columns: Se
     for key in columns:
         if metric := METRICS.get(key):
             unit = "in %, " if metric_columns([key])[0].scale == 100 else ""
-            plain[key] = f"{metric.summary} ({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
+            plain[key] = f"{metric.summary.replace('acc2_', 'Acc-2 ')} ({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
         told[_title(key, scores)] = plain[key]
     return told | ({"y, p": "target and prediction of a row"} if board.kind in ("score", "joint") else {})
 

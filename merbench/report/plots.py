@@ -98,13 +98,19 @@ def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float
 
 
 def apart(places: Sequence[float], step: float) -> list[float]:
-    """Ascending ``places`` moved so that each is ``step`` above the one before and none above 1, where that many fit."""
-    made: list[float] = []
-    for place in places:
-        made.append(max(place, made[-1] + step) if made else place)
-    for at in range(len(made) - 1, -1, -1):
-        made[at] = min(made[at], 1 - step * (len(made) - 1 - at))
-    return made
+    """Ascending ``places`` in [0, 1] moved as little as can be so that each is ``step`` above the one before; inside [0, 1], where that
+    many fit.
+
+    What would touch is one block around the mean of its places.
+    """
+    blocks: list[tuple[float, int]] = []
+    for at, place in enumerate(places):
+        total, size = place - at * step, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / size:
+            total, size = total + blocks[-1][0], size + blocks.pop()[1]
+        blocks.append((total, size))
+    starts = [total / size for total, size in blocks for _ in range(size)]
+    return [max(0, min(start, 1 - (len(starts) - 1) * step)) + at * step for at, start in enumerate(starts)]
 
 
 def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, bool]]) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from merbench.report.folder import read, tracks
 from merbench.report.page import track_page
+from tests.report.test_committed import ROOT
 from tests.report.test_folder import boards
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -158,6 +159,9 @@ def test_contrast(page, scheme):
 
 
 def test_print_shows_what_the_screen_scrolls_to(page):
+    """Of the widest board that there is, on A4 across."""
+    if (wide := ROOT / "mosi-sentiment-standard" / "index.html").exists():
+        page.goto(wide.as_uri())
     page.set_viewport_size({"width": 1040, "height": 700})
     page.emulate_media(media="print")
     assert page.evaluate("document.querySelector('#board').getBoundingClientRect().width") <= 1040

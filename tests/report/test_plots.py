@@ -21,8 +21,9 @@ from tests.report.made import record, spec
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20).map(sorted))
 def test_names_stand_apart_inside_the_picture(places):
     made = plots.apart(places, 0.05)
-    assert max(made) <= 1 + 1e-9 and all(b - a >= 0.05 - 1e-9 for a, b in pairwise(made))
-    assert plots.apart([0.1, 0.5, 1.0], 0.05) == [0.1, 0.5, 1.0]
+    assert min(made) >= 0 and max(made) <= 1 + 1e-9 and all(b - a >= 0.05 - 1e-9 for a, b in pairwise(made))
+    assert plots.apart([0.1, 0.5, 1.0], 0.05) == pytest.approx([0.1, 0.5, 1.0])
+    assert plots.apart([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.45, 0.55, 0.9]), "around the place that they share"
 
 
 def test_names_of_models_in_one_place_can_be_read_and_so_can_the_axis():
