@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -44,6 +45,35 @@ def test_the_studies_behind_them_can_be_read():
 
     studies = {path.stem: read_study(path) for path in ROOT.glob("studies/*.toml")}
     assert {track.dataset for study in studies.values() for track in study.tracks} <= {path.name.split("-")[0] for path in BUILT}
+
+
+def _rows(text: str, heading: str) -> list[dict[str, str]]:
+    """The rows of the pipe table whose first column has this heading."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text[text.index(f"| {heading} |") :].splitlines()]
+    end = next(n for n, cells in enumerate(lines) if len(cells) == 1)
+    return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:end]]
+
+
+def test_the_readme_shows_what_the_boards_hold():
+    readme = (ROOT.parent / "README.md").read_text()
+    board = {row["model"]: row for row in _rows((ROOT / "mosi-sentiment-standard/table.md").read_text(), "model")}
+    shown = _rows(readme, "model")
+    assert shown and [row for row in shown if not row.items() <= board[row["model"]].items()] == []
+
+    told = []
+    for folder, name in [
+        ("mosi-sentiment-standard", "merclip no-label-encoder tuned"),
+        ("mosi-sentiment-standard", "merclip no-label-encoder untuned"),
+        ("mosi-sentiment-folds", "merclip no-label-encoder tuned"),
+        ("mosi-sentiment-folds", "merclip no-label-encoder untuned"),
+        ("mosei-sentiment-standard", "merclip no-label-encoder"),
+        ("sample-sentiment-standard", "merclip no-label-encoder"),
+    ]:
+        found = json.loads((ROOT / folder / "scores.json").read_bytes())["ablations"][name]
+        change, low, high = (f"{value:.3f}".replace("0.", ".", 1) for value in found["difference"])
+        p = f"{found['p']:.2f}" if found["p"] >= 0.01 else f"{found['p']:.3f}"
+        told.append((change if found["difference"][0] < 0 else f"+{change}", f"[{low}, {high}]", p.removeprefix("0")))
+    assert [tuple(row.values())[1:] for row in _rows(readme, "track")] == told
 
 
 def test_it_is_small():
