@@ -30,13 +30,19 @@ def write_clip(
     times: Sequence[int] | None = None, rotation: int = 0, codec: str = "libx264", sound: str = "aac", layout: str = "mono",
     movflags: str = "", gop: int = 12, crf: int = 4,
 ) -> Path:  # fmt: skip
-    """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``wave`` [channels, S] at ``rate``. Either may be left out."""
+    """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``wave`` [channels, S] at
+    ``rate``. Either may be left out.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as file:
         video = audio = None
         if frames is not None:
             # Without reordered pictures the file says how long the last one is shown.
-            video = file.add_stream(codec, rate=RATE, options={"g": str(gop), "crf": str(crf), **({"bf": "0"} if times else {})})
+            video = file.add_stream(
+                codec,
+                rate=RATE,
+                options={"g": str(gop), "crf": str(crf), **({"bf": "0"} if times else {})},
+            )
             video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
             if rotation:
                 video.set_display_rotation(rotation)
@@ -49,7 +55,9 @@ def write_clip(
         if video:
             file.mux(video.encode())
         if audio:
-            whole = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave, np.float32), format="fltp", layout=layout)
+            whole = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(wave, np.float32), format="fltp", layout=layout
+            )
             whole.sample_rate, whole.pts = rate, 0
             chunks = av.AudioResampler(audio.format, layout, rate, frame_size=1024)
             for chunk in (*chunks.resample(whole), *chunks.resample(None)):

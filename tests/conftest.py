@@ -45,10 +45,11 @@ def catalog():
 
 @pytest.fixture
 def merbench(tmp_path, monkeypatch):
-    """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode, stdout, stderr, in an empty home and folder.
+    """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode,
+    stdout, stderr, in an empty home and folder.
 
-    In this process, which has torch already; with ``path`` (of packages installed for the test) in a new one. ``merbench.begin`` starts
-    one and does not wait for it.
+    In this process, which has torch already; with ``path`` (of packages installed for the test) in
+    a new one. ``merbench.begin`` starts one and does not wait for it.
     """
     environ = {
         "HOME": str(tmp_path),
@@ -68,7 +69,11 @@ def merbench(tmp_path, monkeypatch):
         from merbench.cli.main import main
 
         out, err = io.StringIO(), io.StringIO()
-        with monkeypatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            monkeypatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
             for name in [n for n in os.environ if n.startswith("MERBENCH_")]:
                 patch.delenv(name)
             for name, value in {**environ, **env}.items():
@@ -77,11 +82,17 @@ def merbench(tmp_path, monkeypatch):
             patch.chdir(tmp_path)
             with pytest.raises(SystemExit) as stop:
                 main()
-        return SimpleNamespace(returncode=stop.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
+        return SimpleNamespace(
+            returncode=stop.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue()
+        )
 
-    def call(*words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False):
+    def call(
+        *words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False
+    ):
         once = {"capture_output": True, "check": False, "timeout": 300}
-        done = new_process(words, env or {}, path, **once) if path else this_process(words, env or {})
+        done = (
+            new_process(words, env or {}, path, **once) if path else this_process(words, env or {})
+        )
         if check:
             assert done.returncode == 0, done.stderr
         return done

@@ -1,4 +1,6 @@
-"""All that a plugin may import. Importing this package imports neither torch nor pydantic; a name is loaded when it is first used."""
+"""All that a plugin may import. Importing this package imports neither torch nor pydantic; a name
+is loaded when it is first used.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Raw clips: frames and waveforms out of video and audio files, through PyAV (extra ``raw``). Nothing is decoded before it is asked for."""
+"""Raw clips: frames and waveforms out of video and audio files, through PyAV (extra ``raw``).
+Nothing is decoded before it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ Shares = Mapping[str, tuple[int, int]]
 
 
 class Decoded(NamedTuple):
-    """``values``: frames or samples; none = this modality is missing. ``note``: why it is missing or cut short; empty = all is well.
+    """``values``: frames or samples; none = this modality is missing. ``note``: why it is missing
+    or cut short; empty = all is well.
 
     ``shares``: what else was counted in this clip.
     """
@@ -40,41 +43,56 @@ class Decoded(NamedTuple):
 
 
 def read_frames(path: str, count: int) -> Decoded:
-    """``count`` frames, uniformly spaced in time: a list of RGB uint8 [H, W, 3], turned as the file says.
+    """``count`` frames, uniformly spaced in time: a list of RGB uint8 [H, W, 3], turned as the file
+    says.
 
-    Frame k is the one on screen at (k + .5) / count of the track's length, so a variable frame rate changes nothing. Where the track
-    breaks off, the frames before are returned.
+    Frame k is the one on screen at (k + .5) / count of the track's length, so a variable frame rate
+    changes nothing. Where the track breaks off, the frames before are returned.
     """
     frames: list[np.ndarray] = []
     with _Track(path, "video") as track:
-        frames = [np.rot90(f.to_ndarray(format="rgb24"), round(f.rotation / 90)) for f in track.shown(count)]
+        frames = [
+            np.rot90(f.to_ndarray(format="rgb24"), round(f.rotation / 90))
+            for f in track.shown(count)
+        ]
     return Decoded(frames, track.note(bool(frames)))
 
 
 def read_wave(path: str, rate: int) -> Decoded:
-    """The first audio track as mono float32 [S] in [-1, 1] at ``rate`` samples a second: the mean of its channels, resampled."""
+    """The first audio track as mono float32 [S] in [-1, 1] at ``rate`` samples a second: the mean
+    of its channels, resampled.
+    """
     pieces = [np.zeros(0, np.float32)]
     with _Track(path, "audio") as track:
-        # A track may change on the way (a recording of television), and a resampler takes frames of one make.
-        for _, run in groupby(track.frames(), lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):
-            # Channels are kept here: where libswresample mixes them into floats, two equal ones become louder.
+        # A track may change on the way (a recording of television), and a resampler takes frames of
+        # one make.
+        for _, run in groupby(
+            track.frames(), lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)
+        ):
+            # Channels are kept here: where libswresample mixes them into floats, two equal ones
+            # become louder.
             resampler = track.av.AudioResampler(format="fltp", rate=rate)
             for frame in chain(run, [None]):  # None: what the filter still holds
                 pieces += [piece.to_ndarray().mean(0) for piece in resampler.resample(frame)]
     wave = np.concatenate(pieces)
-    return Decoded(np.nan_to_num(wave, posinf=1.0, neginf=-1.0).clip(-1, 1), track.note(len(wave) > 0))
+    return Decoded(
+        np.nan_to_num(wave, posinf=1.0, neginf=-1.0).clip(-1, 1), track.note(len(wave) > 0)
+    )
 
 
 class ClipRows:
-    """A split's clips as an encoder's ``prepare()`` returns them: ``rows[rows_B]`` decodes those clips and makes the encoder's input.
+    """A split's clips as an encoder's ``prepare()`` returns them: ``rows[rows_B]`` decodes those
+    clips and makes the encoder's input.
 
-    ``read(path)`` -> Decoded. ``make(values)``: one entry a row, None where there is nothing -> the encoder's input. ``notes``: row ->
-    what was wrong with its clip, and ``shares``: row -> what else was counted in it, of the rows read so far; ``measured`` sums up
-    both. Several threads may read at once.
-    Raises RequestError where PyAV is not installed.
+    ``read(path)`` -> Decoded. ``make(values)``: one entry a row, None where there is nothing -> the
+    encoder's input. ``notes``: row -> what was wrong with its clip, and ``shares``: row -> what
+    else was counted in it, of the rows read so far; ``measured`` sums up both. Several threads may
+    read at once. Raises RequestError where PyAV is not installed.
     """
 
-    def __init__(self, rows: TextRows, read: Callable[[str], Decoded], make: Callable[[list[Any]], Any]) -> None:
+    def __init__(
+        self, rows: TextRows, read: Callable[[str], Decoded], make: Callable[[list[Any]], Any]
+    ) -> None:
         _decoder(f"stream {rows.spec.name}")
         self.rows, self.read, self.make = rows, read, make
         self.notes: dict[int, str] = {}
@@ -87,7 +105,12 @@ class ClipRows:
         return len(self.rows)
 
     def __getitem__(self, rows_B: Tensor) -> Any:
-        return self.make([self._values(row, path) for row, path in zip(rows_B.tolist(), self.rows[rows_B], strict=True)])
+        return self.make(
+            [
+                self._values(row, path)
+                for row, path in zip(rows_B.tolist(), self.rows[rows_B], strict=True)
+            ]
+        )
 
     def _values(self, row: int, path: str | None) -> Any:
         if path is None:
@@ -134,7 +157,9 @@ def _decoder(what: str) -> Any:
 
 
 class _Track:
-    """The first video or audio track of a file. What is wrong with it ends up in ``note()``, also from inside the ``with``."""
+    """The first video or audio track of a file. What is wrong with it ends up in ``note()``, also
+    from inside the ``with``.
+    """
 
     def __init__(self, path: str, kind: str) -> None:
         self.path, self.kind, self.av = path, kind, _decoder(path)
@@ -149,7 +174,9 @@ class _Track:
             tracks = getattr(self.container.streams, self.kind)
             if tracks:
                 self.track = tracks[0]
-                self.track.codec_context.thread_count = 1  # who decodes many clips has threads of its own
+                self.track.codec_context.thread_count = (
+                    1  # who decodes many clips has threads of its own
+                )
                 self.start, self.length = self._extent()
             else:
                 self.failure = f"no {self.kind} track"
@@ -157,16 +184,22 @@ class _Track:
             self.failure = _why(error)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
         if self.container is not None:
             self.container.close()
-        if not isinstance(error, (self.av.FFmpegError, ValueError)):  # ValueError: a frame that PyAV does not take
+        if not isinstance(
+            error, (self.av.FFmpegError, ValueError)
+        ):  # ValueError: a frame that PyAV does not take
             return False
         self.failure = _why(error)
         return True
 
     def _extent(self) -> tuple[Fraction, Fraction]:
-        """Start and length in seconds; by reading the packets where the track does not say (its file may: of its longest track)."""
+        """Start and length in seconds; by reading the packets where the track does not say (its
+        file may: of its longest track).
+        """
         unit = self.track.time_base
         start = (self.track.start_time or 0) * unit
         if self.track.duration:
@@ -177,7 +210,9 @@ class _Track:
         return start, max(ends, default=start) - start
 
     def frames(self) -> Iterator[Any]:
-        """In the order of time, from where the file stands. Packets that cannot be decoded are counted and passed over."""
+        """In the order of time, from where the file stands. Packets that cannot be decoded are
+        counted and passed over.
+        """
         if self.track is None:
             return
         packets = self.container.demux(self.track)
@@ -209,11 +244,14 @@ class _Track:
         return Fraction((frame.duration or 0) * frame.time_base)
 
     def shown(self, count: int) -> list[Any]:
-        """The frame on screen at each of ``count`` times. Leaps to a key frame where one lies between here and there."""
+        """The frame on screen at each of ``count`` times. Leaps to a key frame where one lies
+        between here and there.
+        """
         if self.track is None:
             return []
         unit, index = self.track.time_base, self.track.index_entries
-        # The index counts in decoding time, which starts before the first picture where pictures are reordered.
+        # The index counts in decoding time, which starts before the first picture where pictures
+        # are reordered.
         late = int(self.start / unit) - index[0].timestamp if len(index) else 0
         keys = [e.timestamp + late for e in index if e.is_keyframe]
         run = self.frames()
@@ -225,7 +263,9 @@ class _Track:
                 self.container.seek(keys[before] - late, stream=self.track)
                 run = self.frames()
                 last, ahead = None, next(run, None)
-                if ahead is None or self._time(ahead) > goal:  # the index lies: read on from the start
+                if (
+                    ahead is None or self._time(ahead) > goal
+                ):  # the index lies: read on from the start
                     keys = []
                     self.container.seek(self.track.start_time or 0, stream=self.track)
                     run = self.frames()
@@ -248,7 +288,9 @@ class _Track:
             return self.failure or f"nothing of its {self.kind} track can be decoded"
         if self._short and self.kind == "audio":
             return f"its audio track breaks off after {float(self.end - self.start):.1f} of {float(self.length):.1f} s"
-        return f"its {self.kind} track is damaged in {self.damaged} place(s)" if self.damaged else ""
+        return (
+            f"its {self.kind} track is damaged in {self.damaged} place(s)" if self.damaged else ""
+        )
 
 
 def _why(error: Exception) -> str:

@@ -1,4 +1,6 @@
-"""Declarations: what a plugin offers, as frozen data. Implementations are named by string and loaded when a run uses them."""
+"""Declarations: what a plugin offers, as frozen data. Implementations are named by string and
+loaded when a run uses them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,18 @@ if TYPE_CHECKING:
 API = 1
 """Version of this contract. A declaration made for another number is refused in one sentence."""
 
-ComponentKind = Literal["encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric", "executor"]
+ComponentKind = Literal[
+    "encoder",
+    "label-encoder",
+    "fusion",
+    "head",
+    "objective",
+    "model",
+    "dataset",
+    "form",
+    "metric",
+    "executor",
+]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
     "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric", "executor",
 )  # fmt: skip
@@ -25,22 +38,34 @@ class Component:
     """One part that a plugin offers.
 
     kind, name, summary   what it is; ``name`` is unique within its kind.
-    target                ``"package.module:Factory"``. The factory's signature is the Protocol of its kind in
-                          ``merbench.api.parts``; its class attribute ``Config`` is its settings (a ``merbench.api.Config``).
-    accepts               encoder: the stream kinds it reads. head: what it takes from a fusion, of ``pooled`` and ``labels``.
-    returns               fusion: ``pooled`` (z is [B, 1, D]) or ``labels`` (z is [B, C, D], C = number of label words).
-    needs                 what must be there: ``queries`` (a label encoder) for a fusion or head; names of ``provides`` for an
-                          objective (``logits`` and ``steps`` are provided by every composed model).
-    provides              fusion, model: the names it puts into ``aux`` (a model also ``steps`` where it fills them).
-    min_modalities        fusion, model: it is refused with fewer; ``requires``: modalities it cannot do without.
-    uses                  pretrained material it starts from: ``vectors`` (the run's word vectors), ``weights`` (then the factory has a
-                          static method ``pretrained(config) -> {name: sha256}``, and may have ``sources(config) -> {name: where
-                          from}`` for the record's provenance). Its content hash becomes part of the run's identity and of its track.
-    version               encoder: a number, from 1, of what it computes. Its factory then has a static method ``fixed(config) -> bool``:
-                          whether the output for a row depends on that row, the config and the pretrained files alone. Such output is
-                          kept in the cache under this number; raise it when the same input would give another. 0 = never kept.
-    folder, obtain        dataset read from a feature folder of that name (then no target), and how a user gets it.
-    known_failures        conformance check -> reason. Strict: a check named here that passes is itself a failure.
+    target                ``"package.module:Factory"``. The factory's signature is the Protocol of
+                          its kind in ``merbench.api.parts``; its class attribute ``Config`` is its
+                          settings (a ``merbench.api.Config``).
+    accepts               encoder: the stream kinds it reads. head: what it takes from a fusion, of
+                          ``pooled`` and ``labels``.
+    returns               fusion: ``pooled`` (z is [B, 1, D]) or ``labels`` (z is [B, C, D], C =
+                          number of label words).
+    needs                 what must be there: ``queries`` (a label encoder) for a fusion or head;
+                          names of ``provides`` for an objective (``logits`` and ``steps`` are
+                          provided by every composed model).
+    provides              fusion, model: the names it puts into ``aux`` (a model also ``steps``
+                          where it fills them).
+    min_modalities        fusion, model: it is refused with fewer; ``requires``: modalities it
+                          cannot do without.
+    uses                  pretrained material it starts from: ``vectors`` (the run's word vectors),
+                          ``weights`` (then the factory has a static method ``pretrained(config) ->
+                          {name: sha256}``, and may have ``sources(config) -> {name: where from}``
+                          for the record's provenance). Its content hash becomes part of the run's
+                          identity and of its track.
+    version               encoder: a number, from 1, of what it computes. Its factory then has a
+                          static method ``fixed(config) -> bool``: whether the output for a row
+                          depends on that row, the config and the pretrained files alone. Such
+                          output is kept in the cache under this number; raise it when the same
+                          input would give another. 0 = never kept.
+    folder, obtain        dataset read from a feature folder of that name (then no target), and how
+                          a user gets it.
+    known_failures        conformance check -> reason. Strict: a check named here that passes is
+                          itself a failure.
     """
 
     kind: ComponentKind
@@ -63,7 +88,9 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """A variant of a recipe that makes sense for it. ``settings`` is in the grammar of ``Recipe.settings``."""
+    """A variant of a recipe that makes sense for it. ``settings`` is in the grammar of
+    ``Recipe.settings``.
+    """
 
     name: str
     summary: str
@@ -75,10 +102,11 @@ class Ablation:
 class Stage:
     """One phase of training. Most recipes have a single stage with these defaults.
 
-    ``epochs`` None = the run's ``train.epochs``. ``trains``: prefixes of the parameter names that are updated (empty = all).
-    ``objectives``: names, a subset of the recipe's (empty = all). ``selects``: the epoch with the best validation score is
-    kept and training stops early; a stage that does not select keeps its last epoch. ``settings``: train settings that
-    differ in this stage, such as ``{"lr": 1e-3}``.
+    ``epochs`` None = the run's ``train.epochs``. ``trains``: prefixes of the parameter names that
+    are updated (empty = all). ``objectives``: names, a subset of the recipe's (empty = all).
+    ``selects``: the epoch with the best validation score is kept and training stops early; a stage
+    that does not select keeps its last epoch. ``settings``: train settings that differ in this
+    stage, such as ``{"lr": 1e-3}``.
     """
 
     name: str = "main"
@@ -91,9 +119,11 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What a recipe does otherwise where the data OFFER any of certain streams, whichever of them a run then reads.
+    """What a recipe does otherwise where the data OFFER any of certain streams, whichever of them a
+    run then reads.
 
-    ``offers``: stream kinds, as in ``Recipe.encoders``. ``encoders`` and ``settings`` are laid over the recipe's own.
+    ``offers``: stream kinds, as in ``Recipe.encoders``. ``encoders`` and ``settings`` are laid over
+    the recipe's own.
     """
 
     offers: tuple[str, ...]
@@ -105,21 +135,29 @@ class Case:
 class Recipe:
     """A named method: which parts, with which defaults, and which ablations make sense.
 
-    Either ``fusion`` and ``head`` (with ``label_encoder`` where there is one), composed by the harness, or a whole ``model``.
-    encoders        stream kind -> encoder name; a key ``modality.kind`` (``"audio.features"``) goes before a plain kind. A stream
-                    whose kind is in neither is not used by this recipe.
-    settings        defaults that differ from the parts' own, by dotted name: ``"fusion"``, ``"head"``, ``"label_encoder"``, ``"model"``,
-                    ``"encoder.text"``, ``"objective"`` name a part (None = none); ``"fusion.layers"``, ``"encoder.text.width"``,
-                    ``"encoder.width"`` (every modality), ``"objective.task.weight"``, ``"train.lr"`` set a field.
-                    ``--part`` and ``--set`` of the command line and ``Ablation.settings`` use the same names.
+    Either ``fusion`` and ``head`` (with ``label_encoder`` where there is one), composed by the
+    harness, or a whole ``model``.
+    encoders        stream kind -> encoder name; a key ``modality.kind`` (``"audio.features"``) goes
+                    before a plain kind. A stream whose kind is in neither is not used by this
+                    recipe.
+    settings        defaults that differ from the parts' own, by dotted name: ``"fusion"``,
+                    ``"head"``, ``"label_encoder"``, ``"model"``, ``"encoder.text"``,
+                    ``"objective"`` name a part (None = none); ``"fusion.layers"``,
+                    ``"encoder.text.width"``, ``"encoder.width"`` (every modality),
+                    ``"objective.task.weight"``, ``"train.lr"`` set a field. ``--part`` and
+                    ``--set`` of the command line and ``Ablation.settings`` use the same names.
     cases           the first whose streams are offered counts.
-    search          search ranges that differ from the parts' own ``Tune``, by the same names of fields; None = not searched.
+    search          search ranges that differ from the parts' own ``Tune``, by the same names of
+                    fields; None = not searched.
     modalities      the modalities it looks at (None = all that are offered).
     min_modalities  it is refused with fewer.
     caveat          a sentence that goes with every table, page and record of this method.
-    fits            True: the model is fitted in closed form (``model.fit``) and the training loop is not run.
-    continues       True: such a model, when it holds the weights of another run already, is fitted near them.
-    floor           True: shown beside every model of a track, and run along with it (one seed) where the store lacks it.
+    fits            True: the model is fitted in closed form (``model.fit``) and the training loop
+                    is not run.
+    continues       True: such a model, when it holds the weights of another run already, is fitted
+                    near them.
+    floor           True: shown beside every model of a track, and run along with it (one seed)
+                    where the store lacks it.
     """
 
     name: str

@@ -25,7 +25,12 @@ class Config(BaseModel):
     @classmethod
     def tunable(cls) -> dict[str, Tune]:
         """Field name -> search range, for the fields that have one."""
-        return {name: mark for name, info in cls.model_fields.items() for mark in info.metadata if isinstance(mark, Tune)}
+        return {
+            name: mark
+            for name, info in cls.model_fields.items()
+            for mark in info.metadata
+            if isinstance(mark, Tune)
+        }
 
 
 class TrainConfig(Config):
@@ -53,8 +58,10 @@ class TrainConfig(Config):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of an exponential moving average of the weights, used for scoring; 0 = none."""
     select: str = ""
-    """Validation metric that chooses the epoch; empty = ``mae`` for a score and for a score with labels, ``accuracy`` for a class,
-    ``micro_f1`` for multilabel."""
+    """Validation metric that chooses the epoch; empty = ``mae`` for a score and for a score with
+    labels, ``accuracy`` for a class, ``micro_f1`` for multilabel."""
     precision: Literal["fp32", "bf16"] = "fp32"
     stack: bool = False
-    """Seeds train together, their parameters stacked, where the model allows it: for GPUs, which one small model leaves idle."""
+    """Seeds train together, their parameters stacked, where the model allows it: for GPUs, which
+    one small model leaves idle.
+    """

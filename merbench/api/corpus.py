@@ -1,4 +1,6 @@
-"""A data set in memory (or memory-mapped): what a dataset factory returns and the feature-folder reader makes. numpy only."""
+"""A data set in memory (or memory-mapped): what a dataset factory returns and the feature-folder
+reader makes. numpy only.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,17 @@ from merbench.api.types import LabelSpace, Modality, StreamKind, StreamSpec
 
 @dataclass(frozen=True)
 class Stream:
-    """One modality's signal for N utterances. Row i is ``values[start[i] : start[i] + length[i]]``; length 0 = missing.
+    """One modality's signal for N utterances. Row i is ``values[start[i] : start[i] + length[i]]``;
+    length 0 = missing.
 
-    ``values`` by kind: ``features`` float [T, D]; ``steps`` float32 [T, D], made by a frozen encoder and handed on as it is; ``words``
-    int [T] into ``vocab``; ``strings`` and ``clip`` str [N] (then ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none).
-    Ragged, left-padded, right-padded and one-step arrays all take this form without a copy. ``times`` [T, 2]: start and end of each
-    step in seconds, where known.
-    ``fitted_on`` bool [N]: the rows on whose labels the network that made this stream was trained; None = no labels were used.
-    ``sha256``: of the file that holds values and lengths, where it is known; empty = the values tell. ``statistics``: train statistics that
-    were counted when the stream was added, by the steps they are over.
+    ``values`` by kind: ``features`` float [T, D]; ``steps`` float32 [T, D], made by a frozen
+    encoder and handed on as it is; ``words`` int [T] into ``vocab``; ``strings`` and ``clip`` str
+    [N] (then ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none). Ragged, left-padded,
+    right-padded and one-step arrays all take this form without a copy. ``times`` [T, 2]: start and
+    end of each step in seconds, where known. ``fitted_on`` bool [N]: the rows on whose labels the
+    network that made this stream was trained; None = no labels were used. ``sha256``: of the file
+    that holds values and lengths, where it is known; empty = the values tell. ``statistics``: train
+    statistics that were counted when the stream was added, by the steps they are over.
     """
 
     name: str
@@ -41,10 +45,22 @@ class Stream:
     statistics: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of_rows(cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: object) -> Stream:
-        """One step an utterance: ``features`` [N, D], or ``strings`` / ``clip`` [N] (an empty string = missing)."""
+    def of_rows(
+        cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: object
+    ) -> Stream:
+        """One step an utterance: ``features`` [N, D], or ``strings`` / ``clip`` [N] (an empty
+        string = missing).
+        """
         missing = (values == "") if values.dtype.kind == "U" else np.zeros(len(values), dtype=bool)
-        return cls(name, modality, kind, values, np.arange(len(values)), 1 - missing.astype(np.int64), **more)  # type: ignore[arg-type]
+        return cls(
+            name,
+            modality,
+            kind,
+            values,
+            np.arange(len(values)),
+            1 - missing.astype(np.int64),
+            **more,
+        )  # type: ignore[arg-type]
 
     @property
     def spec(self) -> StreamSpec:
@@ -54,8 +70,9 @@ class Stream:
 
 @dataclass(frozen=True)
 class Task:
-    """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task, float [N, 1 + C] of a joint one.
-    ``known`` bool, same shape; None = all. What an unknown cell holds is not looked at.
+    """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task,
+    float [N, 1 + C] of a joint one. ``known`` bool, same shape; None = all. What an unknown cell
+    holds is not looked at.
     """
 
     space: LabelSpace
@@ -67,13 +84,24 @@ class Task:
         """Both of the same rows at once."""
         known = None
         if score.known is not None or labels.known is not None:
-            known = np.column_stack([np.ones(t.target.shape, dtype=bool) if t.known is None else t.known for t in (score, labels)])
-        return cls(LabelSpace.joint(score.space, labels.space), np.column_stack([score.target, labels.target]), known)
+            known = np.column_stack(
+                [
+                    np.ones(t.target.shape, dtype=bool) if t.known is None else t.known
+                    for t in (score, labels)
+                ]
+            )
+        return cls(
+            LabelSpace.joint(score.space, labels.space),
+            np.column_stack([score.target, labels.target]),
+            known,
+        )
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of one train / valid / test division; ``fold`` is its number, None where the protocol has no folds."""
+    """Row numbers of one train / valid / test division; ``fold`` is its number, None where the
+    protocol has no folds.
+    """
 
     train: np.ndarray
     valid: np.ndarray
@@ -93,11 +121,12 @@ class Protocol:
 class Corpus:
     """N utterances with named streams, tasks and split protocols.
 
-    ``ids`` [N] unique str; ``videos`` [N] str (rows of one video are not independent); ``texts`` [N] str, empty where unknown.
-    ``lexicon``: word vectors that belong to the data set (used in place of the user's).
-    ``posterior``: only where the data's law is known (generated sets): ``posterior(modalities)`` -> ``(levels [K], p [N, K])``, the
-    law of the score given those modalities, from which the best possible predictor follows.
-    ``notes``: sentences for the user (what was counted, replaced or left out on reading).
+    ``ids`` [N] unique str; ``videos`` [N] str (rows of one video are not independent); ``texts``
+    [N] str, empty where unknown. ``lexicon``: word vectors that belong to the data set (used in
+    place of the user's). ``posterior``: only where the data's law is known (generated sets):
+    ``posterior(modalities)`` -> ``(levels [K], p [N, K])``, the law of the score given those
+    modalities, from which the best possible predictor follows. ``notes``: sentences for the user
+    (what was counted, replaced or left out on reading).
     """
 
     name: str
@@ -116,7 +145,17 @@ class Corpus:
 
     @cached_property
     def offered(self) -> Mapping[str, Task]:
-        """What a model can be trained for: ``tasks``, and ``SCORE+LABELS`` for a score and a multilabel task at once."""
-        scores, labels = ([(n, t) for n, t in self.tasks.items() if t.space.kind == kind] for kind in ("score", "multilabel"))
-        joint = {f"{a}+{b}": Task.joint(score, of_b) for (a, score), (b, of_b) in product(scores, labels)}
-        return {**self.tasks, **{name: task for name, task in joint.items() if name not in self.tasks}}
+        """What a model can be trained for: ``tasks``, and ``SCORE+LABELS`` for a score and a
+        multilabel task at once.
+        """
+        scores, labels = (
+            [(n, t) for n, t in self.tasks.items() if t.space.kind == kind]
+            for kind in ("score", "multilabel")
+        )
+        joint = {
+            f"{a}+{b}": Task.joint(score, of_b) for (a, score), (b, of_b) in product(scores, labels)
+        }
+        return {
+            **self.tasks,
+            **{name: task for name, task in joint.items() if name not in self.tasks},
+        }

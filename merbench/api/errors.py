@@ -1,4 +1,6 @@
-"""The errors merbench raises on purpose: one sentence each, naming the thing that is wrong and the mend."""
+"""The errors merbench raises on purpose: one sentence each, naming the thing that is wrong and the
+mend.
+"""
 
 
 class MerbenchError(Exception):
@@ -6,7 +8,9 @@ class MerbenchError(Exception):
 
 
 class RequestError(MerbenchError):
-    """The request cannot be met as asked (unknown name, unknown key, parts that do not fit). CLI exit code 2."""
+    """The request cannot be met as asked (unknown name, unknown key, parts that do not fit). CLI
+    exit code 2.
+    """
 
 
 class DataError(RequestError):
@@ -14,4 +18,6 @@ class DataError(RequestError):
 
 
 class RunError(MerbenchError):
-    """A run that was started could not be finished (a loss that is not finite, say). CLI exit code 1."""
+    """A run that was started could not be finished (a loss that is not finite, say). CLI exit code
+    1.
+    """

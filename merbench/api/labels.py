@@ -12,8 +12,12 @@ from merbench.api.types import LabelSpace
 TextForm = Literal["word", "template", "gloss", "word+gloss"]
 
 
-def label_texts(space: LabelSpace, form: TextForm = "word", template: str = "a person who feels {}") -> tuple[str, ...]:
-    """One text a label, in the order of ``space.words``: the bare word, the template filled with it, its gloss, or both joined."""
+def label_texts(
+    space: LabelSpace, form: TextForm = "word", template: str = "a person who feels {}"
+) -> tuple[str, ...]:
+    """One text a label, in the order of ``space.words``: the bare word, the template filled with
+    it, its gloss, or both joined.
+    """
     if form == "word":
         return space.words
     if form == "template":
@@ -27,8 +31,11 @@ def label_texts(space: LabelSpace, form: TextForm = "word", template: str = "a p
     return tuple(f"{word}: {gloss}" for word, gloss in zip(space.words, space.glosses, strict=True))
 
 
-def check_label_vectors(space: LabelSpace, emb_CD: np.ndarray, known_C: np.ndarray | None = None) -> None:
-    """Refuse label vectors that cannot tell the labels apart: a label with no known word, or two labels with equal vectors.
+def check_label_vectors(
+    space: LabelSpace, emb_CD: np.ndarray, known_C: np.ndarray | None = None
+) -> None:
+    """Refuse label vectors that cannot tell the labels apart: a label with no known word, or two
+    labels with equal vectors.
 
     Raises RequestError naming the labels.
     """
@@ -49,7 +56,15 @@ def check_label_vectors(space: LabelSpace, emb_CD: np.ndarray, known_C: np.ndarr
 
 SENTIMENT = LabelSpace(
     kind="score",
-    words=("strongly negative", "negative", "slightly negative", "neutral", "slightly positive", "positive", "strongly positive"),
+    words=(
+        "strongly negative",
+        "negative",
+        "slightly negative",
+        "neutral",
+        "slightly positive",
+        "positive",
+        "strongly positive",
+    ),
     glosses=(
         "a terrible and awful experience, hated with anger",
         "a bad experience, disliked",

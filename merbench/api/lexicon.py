@@ -10,8 +10,11 @@ from functools import cached_property
 import numpy as np
 
 _PIECES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|['’]?[^\W_]+", re.UNICODE)
-# How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when the apostrophe was lost.
-_NOT = re.compile(r"^(?P<verb>ca|wo|do|did|does|is|are|was|were|have|has|had|could|should|would|must|need|ai)n['’]?t$")
+# How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when
+# the apostrophe was lost.
+_NOT = re.compile(
+    r"^(?P<verb>ca|wo|do|did|does|is|are|was|were|have|has|had|could|should|would|must|need|ai)n['’]?t$"
+)
 _TAIL = re.compile(r"^(?P<word>\w+)['’](?P<tail>s|re|ve|ll|d|m)$")
 _LOST = {
     "im": ("i", "'m"), "ive": ("i", "'ve"), "thats": ("that", "'s"), "theres": ("there", "'s"), "whats": ("what", "'s"),
@@ -27,7 +30,9 @@ def words_of(text: str) -> list[str]:
 
 
 def pieces_of(word: str) -> tuple[str, ...]:
-    """The pieces that vector files may hold in place of a contraction: ``didnt`` and ``didn't`` -> ``did``, ``n't``."""
+    """The pieces that vector files may hold in place of a contraction: ``didnt`` and ``didn't`` ->
+    ``did``, ``n't``.
+    """
     if match := _NOT.match(word):
         return match["verb"], "n't"
     if match := _TAIL.match(word):
@@ -48,10 +53,13 @@ class Vectors:
     def scaled(self) -> np.ndarray:
         """[V, D]: columns centred, then divided by the standard deviation of all cells.
 
-        Files differ in scale by a factor of five or more, so that side by side one would drown the other; and zero, which stands for an
-        unknown word, becomes the mean of the known ones. No label and no data set is looked at.
+        Files differ in scale by a factor of five or more, so that side by side one would drown the
+        other; and zero, which stands for an unknown word, becomes the mean of the known ones. No
+        label and no data set is looked at.
         """
-        centred = np.asarray(self.matrix, dtype=np.float32) - np.asarray(self.matrix, dtype=np.float32).mean(axis=0)
+        centred = np.asarray(self.matrix, dtype=np.float32) - np.asarray(
+            self.matrix, dtype=np.float32
+        ).mean(axis=0)
         scaled: np.ndarray = centred / max(float(centred.std()), 1e-12)
         return scaled
 
@@ -60,7 +68,9 @@ class Vectors:
         return {word: i for i, word in enumerate(self.words)}
 
     def find(self, word: str) -> np.ndarray | None:
-        """[D]: the word's vector (of ``scaled``), else the mean of its pieces that are known, else None."""
+        """[D]: the word's vector (of ``scaled``), else the mean of its pieces that are known, else
+        None.
+        """
         for pieces in ((word,), pieces_of(word)):
             rows = [self.index[p] for p in pieces if p in self.index]
             if rows:
@@ -71,7 +81,9 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Vector files side by side: a word's vector is the concatenation of each file's (``scaled``), zeros where a file does not know it."""
+    """Vector files side by side: a word's vector is the concatenation of each file's (``scaled``),
+    zeros where a file does not know it.
+    """
 
     files: tuple[Vectors, ...]
 
@@ -85,7 +97,9 @@ class Lexicon:
         return sum(f.matrix.shape[1] for f in self.files)
 
     def table(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """``(vectors [len(words), D] float32, known [len(words)] bool)``; an unknown word is a row of zeros."""
+        """``(vectors [len(words), D] float32, known [len(words)] bool)``; an unknown word is a row
+        of zeros.
+        """
         out = np.zeros((len(words), self.width), dtype=np.float32)
         known = np.zeros(len(words), dtype=bool)
         column = 0
@@ -99,10 +113,16 @@ class Lexicon:
         return out, known
 
     def phrases(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-        """``(vectors [n, D], known [n] bool)`` of phrases: the mean of their known words; known = at least one is."""
+        """``(vectors [n, D], known [n] bool)`` of phrases: the mean of their known words; known =
+        at least one is.
+        """
         rows, known = [], []
         for text in texts:
             vectors, found = self.table(words_of(text))
-            rows.append(vectors[found].mean(axis=0) if found.any() else np.zeros(self.width, dtype=np.float32))
+            rows.append(
+                vectors[found].mean(axis=0)
+                if found.any()
+                else np.zeros(self.width, dtype=np.float32)
+            )
             known.append(bool(found.any()))
         return np.stack(rows), np.array(known)

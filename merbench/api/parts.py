@@ -1,7 +1,8 @@
-"""The interfaces of parts. Factories are classes; what the harness calls them with is the signature of ``__init__`` here.
+"""The interfaces of parts. Factories are classes; what the harness calls them with is the signature
+of ``__init__`` here.
 
-Every part is a ``torch.nn.Module`` (whose ``forward`` is the ``__call__`` below) unless it says otherwise. Every factory has a
-class attribute ``Config``, a subclass of ``merbench.api.Config``.
+Every part is a ``torch.nn.Module`` (whose ``forward`` is the ``__call__`` below) unless it says
+otherwise. Every factory has a class attribute ``Config``, a subclass of ``merbench.api.Config``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from merbench.api.config import Config
-from merbench.api.types import Batch, Context, Fused, LabelSpace, Modality, Output, Progress, Queries, Steps, StreamSpec
+from merbench.api.types import (
+    Batch,
+    Context,
+    Fused,
+    LabelSpace,
+    Modality,
+    Output,
+    Progress,
+    Queries,
+    Steps,
+    StreamSpec,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,17 +38,20 @@ T = TypeVar("T")
 
 
 class Prepared(Protocol):
-    """A split's inputs of one modality, indexable by rows: ``prepared[rows_B] -> `` what the encoder is called with."""
+    """A split's inputs of one modality, indexable by rows: ``prepared[rows_B] -> `` what the
+    encoder is called with.
+    """
 
     def __len__(self) -> int: ...
     def __getitem__(self, rows_B: Tensor) -> Any: ...
 
 
 class Encoder(Protocol):
-    """One modality's stream -> Steps. ``width`` is D of what it returns; ``frozen``: it has no trained parameter.
+    """One modality's stream -> Steps. ``width`` is D of what it returns; ``frozen``: it has no
+    trained parameter.
 
-    ``measured``: numbers that ``prepare()`` counted on the split it was last given (``{"oov_rate": 0.12}``); those of the train
-    split go into the record.
+    ``measured``: numbers that ``prepare()`` counted on the split it was last given (``{"oov_rate":
+    0.12}``); those of the train split go into the record.
     """
 
     width: int
@@ -46,14 +61,18 @@ class Encoder(Protocol):
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None: ...
 
     def prepare(self, rows: Rows) -> Prepared:
-        """Called once a split, before training. ``rows`` is indexable already; an encoder that needs nothing returns it."""
+        """Called once a split, before training. ``rows`` is indexable already; an encoder that
+        needs nothing returns it.
+        """
         ...
 
     def __call__(self, inputs: Any) -> Steps: ...
 
 
 class LabelEncoder(Protocol):
-    """The label words -> queries. ``width`` is their D. Called without a space it reads the run's own; another space: generalisation."""
+    """The label words -> queries. ``width`` is their D. Called without a space it reads the run's
+    own; another space: generalisation.
+    """
 
     width: int
 
@@ -62,28 +81,44 @@ class LabelEncoder(Protocol):
 
 
 class Fusion(Protocol):
-    """Steps per modality (and queries) -> Fused. Any subset of modalities; a row may lack any of them.
+    """Steps per modality (and queries) -> Fused. Any subset of modalities; a row may lack any of
+    them.
 
-    ``width``: D of what it returns. ``query_width``: D of the label encoder's queries, None where the run has none.
+    ``width``: D of what it returns. ``query_width``: D of the label encoder's queries, None where
+    the run has none.
     """
 
     width: int
 
-    def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None: ...
-    def __call__(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused: ...
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None: ...
+    def __call__(
+        self, parts: Mapping[Modality, Steps], queries: Queries | None = None
+    ) -> Fused: ...
 
 
 class Head(Protocol):
     """Fused (and queries) -> logits [B, C]. C as in ``Output``."""
 
-    def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None: ...
+    def __init__(
+        self, config: Config, context: Context, width: int, query_width: int | None
+    ) -> None: ...
     def __call__(self, fused: Fused, queries: Queries | None = None) -> Tensor: ...
 
 
 class Model(Protocol):
-    """All that the training loop knows. A whole model is handed the run's encoders and calls them itself."""
+    """All that the training loop knows. A whole model is handed the run's encoders and calls them
+    itself.
+    """
 
-    def __init__(self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]) -> None: ...
+    def __init__(
+        self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]
+    ) -> None: ...
     def __call__(self, batch: Batch) -> Output: ...
 
 
@@ -95,20 +130,27 @@ class SplitView(Protocol):
 
 
 class FittedModel(Model, Protocol):
-    """A model of a recipe with ``fits=True``: it is fitted once, from train and valid, and must keep what it learned in buffers."""
+    """A model of a recipe with ``fits=True``: it is fitted once, from train and valid, and must
+    keep what it learned in buffers.
+    """
 
     def fit(self, train: SplitView, valid: SplitView) -> None: ...
 
 
 class Objective(Protocol):
-    """Outputs -> named loss terms, which the loop adds up. It may own parameters and buffers, and may call the model again."""
+    """Outputs -> named loss terms, which the loop adds up. It may own parameters and buffers, and
+    may call the model again.
+    """
 
     def __init__(self, config: Config, context: Context, model: Model) -> None: ...
-    def __call__(self, model: Model, batch: Batch, out: Output, at: Progress) -> Mapping[str, Tensor]: ...
+    def __call__(
+        self, model: Model, batch: Batch, out: Output, at: Progress
+    ) -> Mapping[str, Tensor]: ...
     def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
         """Called after each optimiser step, without gradients: moving averages, prototypes, queues.
 
-        Leave it out where there is nothing to keep: with it, a batch that memory does not hold cannot be cut, nor seeds be stacked.
+        Leave it out where there is nothing to keep: with it, a batch that memory does not hold
+        cannot be cut, nor seeds be stacked.
         """
         ...
 
@@ -121,10 +163,12 @@ class Dataset(Protocol):
 
 
 class Metric(Protocol):
-    """Pure numpy over a whole split, for ``merbench compare --metric``; its class is called without arguments. Not a Module.
+    """Pure numpy over a whole split, for ``merbench compare --metric``; its class is called without
+    arguments. Not a Module.
 
-    ``kind``: the label spaces that it is for. ``y`` and ``p``: targets and predictions of a score [N]; of a class [N] and probabilities
-    [N, C]; of a multilabel task [N, C], nan where not known, and probabilities [N, C]. nan where it is not defined.
+    ``kind``: the label spaces that it is for. ``y`` and ``p``: targets and predictions of a score
+    [N]; of a class [N] and probabilities [N, C]; of a multilabel task [N, C], nan where not known,
+    and probabilities [N, C]. nan where it is not defined.
     """
 
     kind: str
@@ -134,13 +178,19 @@ class Metric(Protocol):
 
 
 class Executor(Protocol):
-    """Where the runs of a study are made. Not a Module. ``jobs``: runs at once. ``folder``: the store, for files of the executor's own."""
+    """Where the runs of a study are made. Not a Module. ``jobs``: runs at once. ``folder``: the
+    store, for files of the executor's own.
+    """
 
     def __init__(self, config: Config, jobs: int, folder: Path) -> None: ...
-    def __call__(self, work: Callable[[T], object], tasks: Sequence[T]) -> Iterator[tuple[T, str | None] | None]:
-        """``work(task)`` for each task, once, in a process that may die without harm to others. Both can be pickled (cloudpickle).
+    def __call__(
+        self, work: Callable[[T], object], tasks: Sequence[T]
+    ) -> Iterator[tuple[T, str | None] | None]:
+        """``work(task)`` for each task, once, in a process that may die without harm to others.
+        Both can be pickled (cloudpickle).
 
-        Yields ``(task, None)`` when the call has returned, ``(task, sentence)`` when it raised or its process died, in any order, and
-        None now and then (at least every few seconds), so that the caller can draw. RequestError where the executor cannot work here.
+        Yields ``(task, None)`` when the call has returned, ``(task, sentence)`` when it raised or
+        its process died, in any order, and None now and then (at least every few seconds), so that
+        the caller can draw. RequestError where the executor cannot work here.
         """
         ...

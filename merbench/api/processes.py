@@ -1,4 +1,6 @@
-"""Processes of this machine: each call in one of its own, so that what one call breaks, holds or leaks, no other feels."""
+"""Processes of this machine: each call in one of its own, so that what one call breaks, holds or
+leaks, no other feels.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,21 @@ T = TypeVar("T")
 
 
 def pool(
-    work: Callable[..., object], tasks: Sequence[T], jobs: int, hear: Callable[[T, Any], object] | None = None
+    work: Callable[..., object],
+    tasks: Sequence[T],
+    jobs: int,
+    hear: Callable[[T, Any], object] | None = None,
 ) -> Iterator[tuple[T, str | None] | None]:
-    """``work(task)`` for each task, ``jobs`` at once, each in a new process that is forked from this one.
+    """``work(task)`` for each task, ``jobs`` at once, each in a new process that is forked from
+    this one.
 
-    What this process has in memory (a data set, say) is shared and not copied. Yields ``(task, None)`` when the call has returned,
-    ``(task, sentence)`` when its process died or raised, and None twice a second, so that the caller can draw. What the call
-    returns is dropped: it leaves its result in a file. With ``hear`` it is called as ``work(task, tell)``, and each ``tell(message)``
-    there is a ``hear(task, message)`` here. This process must not have used a GPU. A caller that stops early, or raises in ``hear``,
-    ends those that run, as does the death of this process, and Ctrl-C is this process's to answer.
+    What this process has in memory (a data set, say) is shared and not copied. Yields ``(task,
+    None)`` when the call has returned, ``(task, sentence)`` when its process died or raised, and
+    None twice a second, so that the caller can draw. What the call returns is dropped: it leaves
+    its result in a file. With ``hear`` it is called as ``work(task, tell)``, and each
+    ``tell(message)`` there is a ``hear(task, message)`` here. This process must not have used a
+    GPU. A caller that stops early, or raises in ``hear``, ends those that run, as does the death of
+    this process, and Ctrl-C is this process's to answer.
     """
     fork = multiprocessing.get_context("fork")
     waiting, running = deque(tasks), dict[Connection, tuple[ForkProcess, T]]()
@@ -41,11 +49,13 @@ def pool(
                 here, there = fork.Pipe(duplex=False)
                 call = partial(work, task, there.send) if hear else partial(work, task)
                 process = fork.Process(target=_call, args=(call,), daemon=True)
-                # The terminal tells every process of the program, and this one answers: the others never hear of it.
+                # The terminal tells every process of the program, and this one answers: the others
+                # never hear of it.
                 mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
                 try:
                     with warnings.catch_warnings():
-                        # Python 3.12 warns of threads beside a fork: those of numpy's library, which minds forks itself.
+                        # Python 3.12 warns of threads beside a fork: those of numpy's library,
+                        # which minds forks itself.
                         warnings.simplefilter("ignore", DeprecationWarning)
                         process.start()
                 finally:
@@ -78,7 +88,8 @@ def pool(
 def _call(call: Callable[[], object]) -> None:
     threading.Thread(target=_follow, daemon=True).start()
     try:
-        # OpenMP keeps its threads by the thread that computes, and those of the one that was forked are not here: it would wait for them.
+        # OpenMP keeps its threads by the thread that computes, and those of the one that was forked
+        # are not here: it would wait for them.
         with ThreadPoolExecutor(1) as fresh:
             fresh.submit(call).result()
     except MerbenchError as error:

@@ -1,4 +1,6 @@
-"""A split's stream as torch sees it: indexable by rows, vectorised, without a copy of what lies on disk."""
+"""A split's stream as torch sees it: indexable by rows, vectorised, without a copy of what lies on
+disk.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from merbench.api.types import Steps, StreamSpec
 
 
 def gather(values: Tensor, start_N: Tensor, length_N: Tensor, rows_B: Tensor) -> Steps:
-    """Rows of a ragged array as a padded block: values [T, ...] -> Steps([B, L, ...], [B, L]), L = the longest of them (at least 1).
+    """Rows of a ragged array as a padded block: values [T, ...] -> Steps([B, L, ...], [B, L]), L =
+    the longest of them (at least 1).
 
     Padded steps hold whatever value lies at a clamped position; the mask says so.
     """
@@ -25,7 +28,9 @@ def gather(values: Tensor, start_N: Tensor, length_N: Tensor, rows_B: Tensor) ->
 
 
 class Rows:
-    """N rows of one stream. ``rows[rows_B]`` gives what an encoder is called with; see the subclasses."""
+    """N rows of one stream. ``rows[rows_B]`` gives what an encoder is called with; see the
+    subclasses.
+    """
 
     spec: StreamSpec
 
@@ -36,19 +41,33 @@ class Rows:
         return len(self.start_N)
 
     def __getitem__(self, rows_B: Tensor) -> Any:
-        raise TypeError(f"a stream of kind {self.spec.kind!r} must be made ready by its encoder's prepare()")
+        raise TypeError(
+            f"a stream of kind {self.spec.kind!r} must be made ready by its encoder's prepare()"
+        )
 
 
 class FeatureRows(Rows):
-    """``features``: Steps with x float32 [B, L, D], standardised by the TRAIN rows; a NaN or inf becomes 0 (the mean)."""
+    """``features``: Steps with x float32 [B, L, D], standardised by the TRAIN rows; a NaN or inf
+    becomes 0 (the mean).
+    """
 
-    def __init__(self, spec: StreamSpec, values: Tensor, start_N: Tensor, length_N: Tensor, mean_D: Tensor, scale_D: Tensor) -> None:
+    def __init__(
+        self,
+        spec: StreamSpec,
+        values: Tensor,
+        start_N: Tensor,
+        length_N: Tensor,
+        mean_D: Tensor,
+        scale_D: Tensor,
+    ) -> None:
         super().__init__(spec, start_N, length_N)
         self.values, self.mean_D, self.scale_D = values, mean_D, scale_D
 
     def __getitem__(self, rows_B: Tensor) -> Steps:
         x_BLD, mask_BL = gather(self.values, self.start_N, self.length_N, rows_B)
-        x_BLD = x_BLD.to(torch.float32).sub_(self.mean_D).div_(self.scale_D)  # gathered, so a copy already
+        x_BLD = (
+            x_BLD.to(torch.float32).sub_(self.mean_D).div_(self.scale_D)
+        )  # gathered, so a copy already
         return Steps(x_BLD.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0), mask_BL)
 
 
@@ -66,7 +85,14 @@ class StepRows(Rows):
 class WordRows(Rows):
     """``words``: Steps with x long [B, L, 1], numbers into ``vocab``."""
 
-    def __init__(self, spec: StreamSpec, values: Tensor, start_N: Tensor, length_N: Tensor, vocab: Sequence[str]) -> None:
+    def __init__(
+        self,
+        spec: StreamSpec,
+        values: Tensor,
+        start_N: Tensor,
+        length_N: Tensor,
+        vocab: Sequence[str],
+    ) -> None:
         super().__init__(spec, start_N, length_N)
         self.values, self.vocab = values, tuple(vocab)
 
@@ -76,7 +102,9 @@ class WordRows(Rows):
 
 
 class TextRows(Rows):
-    """``strings`` and ``clip``: ``rows[rows_B]`` is a list of str (transcripts or paths), None where there is none."""
+    """``strings`` and ``clip``: ``rows[rows_B]`` is a list of str (transcripts or paths), None
+    where there is none.
+    """
 
     def __init__(self, spec: StreamSpec, values: np.ndarray, length_N: Tensor) -> None:
         super().__init__(spec, torch.arange(len(values)), length_N)
@@ -87,7 +115,9 @@ class TextRows(Rows):
 
 
 class TensorRows(NamedTuple):
-    """What ``prepare()`` may return when it has made tensors, each [N, ...]; ``make`` builds the encoder's input of a batch."""
+    """What ``prepare()`` may return when it has made tensors, each [N, ...]; ``make`` builds the
+    encoder's input of a batch.
+    """
 
     tensors: tuple[Tensor, ...]
     make: Any

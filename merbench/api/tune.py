@@ -1,4 +1,6 @@
-"""Search ranges. Apart from ``config``, because a recipe may name them and declarations import no pydantic."""
+"""Search ranges. Apart from ``config``, because a recipe may name them and declarations import no
+pydantic.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ from merbench.api.types import Modality
 
 @dataclass(frozen=True)
 class Tune:
-    """The search range of a field: ``Tune(low, high, log=...)`` or ``Tune(choices=(...))``. It must hold the default.
+    """The search range of a field: ``Tune(low, high, log=...)`` or ``Tune(choices=(...))``. It must
+    hold the default.
 
-    Any value must fit any value of the other ranges of its config. ``modality``: searched only where the run has that modality.
+    Any value must fit any value of the other ranges of its config. ``modality``: searched only
+    where the run has that modality.
     """
 
     low: float | None = None

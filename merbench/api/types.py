@@ -1,4 +1,5 @@
-"""What flows between the harness and the parts. Shape suffixes: B batch, L steps, D width, C labels.
+"""What flows between the harness and the parts. Shape suffixes: B batch, L steps, D width, C
+labels.
 
 Nothing here imports torch when it is imported, so that declarations stay cheap to read.
 """
@@ -26,9 +27,10 @@ SpaceKind = Literal["score", "class", "multilabel", "joint"]
 class Steps(NamedTuple):
     """A padded sequence of one modality. Never pooled before fusion.
 
-    ``x_BLD`` float [B, L, D] (an encoder that only tokenises may give long [B, L, 1]); ``mask_BL`` bool [B, L],
-    True = a real step. A row of ``mask_BL`` that is all False means that the modality is missing for that utterance.
-    L is at least 1. The content of masked steps is arbitrary and must never change an output.
+    ``x_BLD`` float [B, L, D] (an encoder that only tokenises may give long [B, L, 1]); ``mask_BL``
+    bool [B, L], True = a real step. A row of ``mask_BL`` that is all False means that the modality
+    is missing for that utterance. L is at least 1. The content of masked steps is arbitrary and
+    must never change an output.
     """
 
     x_BLD: Tensor
@@ -36,7 +38,9 @@ class Steps(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """What a language model eats: ``ids_BL`` long, ``mask_BL`` bool, ``word_BL`` long (the word a piece belongs to, -1 = none)."""
+    """What a language model eats: ``ids_BL`` long, ``mask_BL`` bool, ``word_BL`` long (the word a
+    piece belongs to, -1 = none).
+    """
 
     ids_BL: Tensor
     mask_BL: Tensor
@@ -44,14 +48,18 @@ class Tokens(NamedTuple):
 
 
 class Queries(NamedTuple):
-    """What a label encoder makes of the label words: ``emb_CD`` [C, D] and, where it has one, a label graph ``graph_CC``."""
+    """What a label encoder makes of the label words: ``emb_CD`` [C, D] and, where it has one, a
+    label graph ``graph_CC``.
+    """
 
     emb_CD: Tensor
     graph_CC: Tensor | None = None
 
 
 class Fused(NamedTuple):
-    """What a fusion returns: ``z_BCD`` [B, C, D] (C = 1 when the fusion is declared to return ``pooled``) and named extras."""
+    """What a fusion returns: ``z_BCD`` [B, C, D] (C = 1 when the fusion is declared to return
+    ``pooled``) and named extras.
+    """
 
     z_BCD: Tensor
     aux: Mapping[str, Tensor] = MappingProxyType({})
@@ -69,10 +77,11 @@ class Progress(NamedTuple):
 class LabelSpace:
     """What is predicted, in words that a label encoder can read.
 
-    ``score``: ``words`` are the ordinal words of the ``anchors`` (the value each stands for, ascending).
-    ``class`` and ``multilabel``: one word a class or label, in the order of the target's columns; ``anchors`` is None.
-    ``joint``: a score and a multilabel space at once, its ``parts``; words, logits and columns of the target are those of the score and
-    then those of the labels (``LabelSpace.joint`` makes it). ``glosses``: one sentence a word.
+    ``score``: ``words`` are the ordinal words of the ``anchors`` (the value each stands for,
+    ascending). ``class`` and ``multilabel``: one word a class or label, in the order of the
+    target's columns; ``anchors`` is None. ``joint``: a score and a multilabel space at once, its
+    ``parts``; words, logits and columns of the target are those of the score and then those of the
+    labels (``LabelSpace.joint`` makes it). ``glosses``: one sentence a word.
     """
 
     kind: SpaceKind
@@ -83,31 +92,56 @@ class LabelSpace:
 
     def __post_init__(self) -> None:
         if len(self.glosses) != len(self.words):
-            raise ValueError(f"LabelSpace has {len(self.words)} words and {len(self.glosses)} glosses; give one gloss a word")
+            raise ValueError(
+                f"LabelSpace has {len(self.words)} words and {len(self.glosses)} glosses; give one gloss a word"
+            )
         if (self.kind == "score") != (self.anchors is not None):
             raise ValueError("LabelSpace: anchors belong to kind 'score' and to no other")
-        if self.anchors is not None and (len(self.anchors) != len(self.words) or list(self.anchors) != sorted(set(self.anchors))):
+        if self.anchors is not None and (
+            len(self.anchors) != len(self.words) or list(self.anchors) != sorted(set(self.anchors))
+        ):
             raise ValueError("LabelSpace: give one anchor a word, in ascending order")
-        if [part.kind for part in self.parts] != (["score", "multilabel"] if self.kind == "joint" else []):
-            raise ValueError("LabelSpace: a joint space has two parts, a score and a multilabel space, and no other space has parts")
+        if [part.kind for part in self.parts] != (
+            ["score", "multilabel"] if self.kind == "joint" else []
+        ):
+            raise ValueError(
+                "LabelSpace: a joint space has two parts, a score and a multilabel space, and no other space has parts"
+            )
 
     @classmethod
     def joint(cls, score: LabelSpace, labels: LabelSpace) -> LabelSpace:
         """Both at once."""
-        return cls("joint", score.words + labels.words, score.glosses + labels.glosses, parts=(score, labels))
+        return cls(
+            "joint",
+            score.words + labels.words,
+            score.glosses + labels.glosses,
+            parts=(score, labels),
+        )
 
     @property
     def plain(self) -> int:
-        """Number of logits of a head that is not label-wise: 1 for a score, else one a word; of a joint space both."""
-        return sum(part.plain for part in self.parts) if self.parts else 1 if self.kind == "score" else len(self.words)
+        """Number of logits of a head that is not label-wise: 1 for a score, else one a word; of a
+        joint space both.
+        """
+        return (
+            sum(part.plain for part in self.parts)
+            if self.parts
+            else 1
+            if self.kind == "score"
+            else len(self.words)
+        )
 
     @property
     def single(self) -> tuple[LabelSpace, ...]:
-        """The parts of a joint space, any other space alone: what a formula for one task goes through."""
+        """The parts of a joint space, any other space alone: what a formula for one task goes
+        through.
+        """
         return self.parts or (self,)
 
     def split(self, x: Any, axis: int = -1) -> tuple[Any, ...]:
-        """What each space of ``single`` has of a tensor or array whose ``axis`` is words or logits (None: of None)."""
+        """What each space of ``single`` has of a tensor or array whose ``axis`` is words or logits
+        (None: of None).
+        """
         if x is None or not self.parts:
             return (x,) * len(self.single)
         axis %= x.ndim
@@ -115,7 +149,9 @@ class LabelSpace:
         return x[(*before, slice(labels))], x[(*before, slice(labels, None))]
 
     def columns(self, x: Any) -> tuple[Any, ...]:
-        """What each space of ``single`` has of targets, predictions or a mask of known cells [N, ...], in its own form (None: of None)."""
+        """What each space of ``single`` has of targets, predictions or a mask of known cells [N,
+        ...], in its own form (None: of None).
+        """
         if x is None or not self.parts:
             return (x,) * len(self.single)
         return x[:, 0], x[:, 1:]
@@ -123,7 +159,9 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """One modality's signal, by name. ``width``: D of ``features`` and ``steps``, else None; ``note``: where it came from."""
+    """One modality's signal, by name. ``width``: D of ``features`` and ``steps``, else None;
+    ``note``: where it came from.
+    """
 
     name: str
     modality: Modality
@@ -136,10 +174,11 @@ class StreamSpec:
 class LabelCounts:
     """Counted by the harness on the TRAIN split only, over known targets.
 
-    ``known_C`` how many rows have label c observed; ``positive_C`` how many of those are positive (for a score: total
-    weight of anchor c when each target is split between its two neighbouring anchors); ``together_CC`` rows in which
-    labels i and j are both positive (for a score: products of those weights); ``median`` of the targets of a score, else 0.
-    A joint space has them for all its words: anchors, then labels.
+    ``known_C`` how many rows have label c observed; ``positive_C`` how many of those are positive
+    (for a score: total weight of anchor c when each target is split between its two neighbouring
+    anchors); ``together_CC`` rows in which labels i and j are both positive (for a score: products
+    of those weights); ``median`` of the targets of a score, else 0. A joint space has them for all
+    its words: anchors, then labels.
     """
 
     known_C: np.ndarray
@@ -152,8 +191,8 @@ class LabelCounts:
 class Context:
     """All that a factory may know: no paths, no test split.
 
-    ``streams``: the stream that each used modality reads, in the canonical order text, audio, video.
-    ``lexicon``: the word vectors offered to this run (all files side by side), or None.
+    ``streams``: the stream that each used modality reads, in the canonical order text, audio,
+    video. ``lexicon``: the word vectors offered to this run (all files side by side), or None.
     """
 
     space: LabelSpace
@@ -167,10 +206,11 @@ class Context:
 class Batch:
     """Rows of one split.
 
-    ``ids_B`` long: position in the split (methods may keep state per sample). ``inputs``: per modality, what the
-    encoder's ``prepare()`` made, for these rows. ``target``: float [B] of a score, long [B] of a class, float [B, C]
-    of a multilabel task, float [B, 1 + C] of a joint one (``LabelSpace.columns`` takes it apart). ``known``: bool, of the shape of a
-    ``target`` with columns, which cells are observed; None = all.
+    ``ids_B`` long: position in the split (methods may keep state per sample). ``inputs``: per
+    modality, what the encoder's ``prepare()`` made, for these rows. ``target``: float [B] of a
+    score, long [B] of a class, float [B, C] of a multilabel task, float [B, 1 + C] of a joint one
+    (``LabelSpace.columns`` takes it apart). ``known``: bool, of the shape of a ``target`` with
+    columns, which cells are observed; None = all.
     """
 
     ids_B: Tensor
@@ -186,9 +226,10 @@ class Batch:
 class Output:
     """What a model returns.
 
-    ``logits_BC``: C = ``space.plain``, or for a score also C = number of anchors (read out as the softmax-weighted
-    sum of anchors); of a joint space those of the score and then those of the labels. ``steps``: encoded modalities, for objectives
-    that contrast them. ``aux``: for objectives, by declared name.
+    ``logits_BC``: C = ``space.plain``, or for a score also C = number of anchors (read out as the
+    softmax-weighted sum of anchors); of a joint space those of the score and then those of the
+    labels. ``steps``: encoded modalities, for objectives that contrast them. ``aux``: for
+    objectives, by declared name.
     """
 
     logits_BC: Tensor

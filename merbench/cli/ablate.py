@@ -24,8 +24,8 @@ from merbench.cli.session import Session, show_json
 def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
     """Train the full model and each variant on the same seeds, and compare them in pairs.
 
-    Without a variant, every ablation that the model declares and the data allow. --modalities all-subsets compares every subset of the
-    modalities, of any model.
+    Without a variant, every ablation that the model declares and the data allow. --modalities
+    all-subsets compares every subset of the modalities, of any model.
 
     \b
     Example: merbench ablate --model merclip --no-label-encoder --seeds 10
@@ -48,7 +48,9 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     for name in named:
         if name not in (*declared, "all"):
             raise RequestError(unknown("variant", name, declared, f"ablations of {options.model}"))
-    asked = tuple(dict.fromkeys((*named, *ablations(session, options.model, ctx.meta["ablations"]))))
+    asked = tuple(
+        dict.fromkeys((*named, *ablations(session, options.model, ctx.meta["ablations"])))
+    )
     if not declared and not all_subsets:
         raise RequestError(
             f"model {options.model} declares no ablations; give --modalities all-subsets, or another model (merbench list models)"
@@ -67,7 +69,9 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     failed = False
     scored = {}
     for name, plan in {FULL: full, **made}.items():
-        records = bench.run(plan, options.seeds, name="" if name == FULL else f"{options.model} {name}")
+        records = bench.run(
+            plan, options.seeds, name="" if name == FULL else f"{options.model} {name}"
+        )
         failed |= any(r.status == "failed" for r in records)
         scored[name] = by_seed(records, bench.store)
     found = lines(scored, reasons)
@@ -75,7 +79,13 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     by_name = compare(found, kind)
     if options.as_json:
         track = full.track.model_dump(mode="json")
-        show_json({"track": track, "base": as_json(summary(scored[FULL])), "variants": lines_as_json(found[1:], by_name)})
+        show_json(
+            {
+                "track": track,
+                "base": as_json(summary(scored[FULL])),
+                "variants": lines_as_json(found[1:], by_name),
+            }
+        )
     else:
         notes = [f"{options.model}: {recipe.caveat}"] if recipe.caveat else []
         show_lines(f"{options.model} · {full.track.title}", found, by_name, kind, "variant", notes)

@@ -1,4 +1,6 @@
-"""``merbench compare``: two models on the same seeds and rows, or all of a track against each other."""
+"""``merbench compare``: two models on the same seeds and rows, or all of a track against each
+other.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +24,55 @@ if TYPE_CHECKING:
 @click.command("compare")
 @click.argument("a", required=False)
 @click.argument("b", required=False)
-@click.option("--all", "every", is_flag=True, help="Every model of each track against every other, Holm's correction over all pairs.")
-@click.option("--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]")
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every model of each track against every other, Holm's correction over all pairs.",
+)
+@click.option(
+    "--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]"
+)
 @click.option("--dataset", help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
-@click.option("--rows", default=5, show_default=True, type=click.IntRange(0), help="So many rows on which the two disagree most.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.svg", help="Calibration of both models.")
-@click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA), for transcripts.")
-@click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there.")
+@click.option(
+    "--rows",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0),
+    help="So many rows on which the two disagree most.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.svg",
+    help="Calibration of both models.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Where data sets lie (also MERBENCH_DATA), for transcripts.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
+)
 @click.pass_obj
 def command(
     session: Session, a: str | None, b: str | None, every: bool, metric: str | None, dataset: str | None, track: str | None, rows: int,
     plot: Path | None, data: Path | None, store: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Paired differences of A and B: rows of merbench leaderboard by name, or run ids with commas between.
+    """Paired differences of A and B: rows of merbench leaderboard by name, or run ids with commas
+    between.
 
-    Each difference is A less B, with a 95 % interval over seeds and videos and an exact sign-flip p over seeds.
+    Each difference is A less B, with a 95 % interval over seeds and videos and an exact sign-flip p
+    over seeds.
 
     \b
     Example: merbench compare merclip "merclip no-label-encoder" --dataset mosi --track standard
@@ -59,7 +93,9 @@ def command(
     source = StoreSource(Store(store))
     boards = collect(source.records(), floors(session), dataset, track)
     if not boards:
-        raise RequestError(f"no finished run of that kind in the store {store}; merbench run makes some")
+        raise RequestError(
+            f"no finished run of that kind in the store {store}; merbench run makes some"
+        )
     if every:
         _all(boards, source, metric, as_json)
     else:
@@ -107,12 +143,17 @@ def _two(
     if not ours:
         from merbench.api.errors import RequestError
 
-        raise RequestError(f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds")
+        raise RequestError(
+            f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds"
+        )
     for name, of_plugin in own.items():
         ours, theirs = measured(ours, name, of_plugin), measured(theirs, name, of_plugin)
     found = differences(theirs, ours, [metric] if metric else headline(board.kind), own)
     apart = disagreements(ours, theirs, rows)
-    curves = {name: calibration(scored, metric or default_metric(board.kind)) for name, scored in zip(names, (ours, theirs), strict=True)}
+    curves = {
+        name: calibration(scored, metric or default_metric(board.kind))
+        for name, scored in zip(names, (ours, theirs), strict=True)
+    }
     if plot:
         from merbench.report import plots
         from merbench.results.files import write_atomic
@@ -121,7 +162,16 @@ def _two(
         say(f"calibration: {plot}")
     texts = _texts(session, board, data) if rows else {}
     if as_json:
-        told = [{"id": d.id, "target": _known(d.target), "a": d.a.tolist(), "b": d.b.tolist(), "text": texts.get(d.id, "")} for d in apart]
+        told = [
+            {
+                "id": d.id,
+                "target": _known(d.target),
+                "a": d.a.tolist(),
+                "b": d.b.tolist(),
+                "text": texts.get(d.id, ""),
+            }
+            for d in apart
+        ]
         show_json({
             "track": board.track.model_dump(mode="json"), "a": names[0], "b": names[1], "seeds": sorted(ours),
             "difference": {m: d.as_json() for m, d in found.items()}, "disagree": told, "calibration": curves,
@@ -130,7 +180,9 @@ def _two(
     _show_two(board, names, len(ours), found, apart, texts, curves)
 
 
-def _sides(boards: list[Board], source: StoreSource, names: tuple[str, str]) -> tuple[Board, Side, Side]:
+def _sides(
+    boards: list[Board], source: StoreSource, names: tuple[str, str]
+) -> tuple[Board, Side, Side]:
     """The one track that has both."""
     from merbench.api.errors import RequestError
     from merbench.cli.leaderboard.boards import no_row
@@ -145,10 +197,14 @@ def _sides(boards: list[Board], source: StoreSource, names: tuple[str, str]) -> 
         for name in names:
             if not any(side(board, source, name) for board in boards):
                 raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
-        raise RequestError(f"{names[0]} and {names[1]} are on no common track, so nothing between them can be compared")
+        raise RequestError(
+            f"{names[0]} and {names[1]} are on no common track, so nothing between them can be compared"
+        )
     if len(found) > 1:
         titles = "; ".join(board.track.title for board, _, _ in found)
-        raise RequestError(f"both are on {len(found)} tracks ({titles}); choose one with --dataset and --track")
+        raise RequestError(
+            f"both are on {len(found)} tracks ({titles}); choose one with --dataset and --track"
+        )
     return found[0]
 
 
@@ -187,17 +243,31 @@ def _show_two(
         drawn.add_row(metric, f"{d.mean:+.4f}", d.ends(4), f"{d.p:.4f}")
     show(drawn)
     if apart:
-        drawn = table("rows on which they disagree most (means over seeds)", "id", "target", names[0], names[1], "transcript")
+        drawn = table(
+            "rows on which they disagree most (means over seeds)",
+            "id",
+            "target",
+            names[0],
+            names[1],
+            "transcript",
+        )
         for one in apart:
-            drawn.add_row(one.id, *(_said(v) for v in (one.target, one.a, one.b)), texts.get(one.id, "") or "–")
+            drawn.add_row(
+                one.id,
+                *(_said(v) for v in (one.target, one.a, one.b)),
+                texts.get(one.id, "") or "–",
+            )
         show(drawn)
     drawn = table(
-        "calibration: mean prediction and mean target of tenths of the rows", *(f"{n}: {w}" for n in names for w in ("predicted", "target"))
+        "calibration: mean prediction and mean target of tenths of the rows",
+        *(f"{n}: {w}" for n in names for w in ("predicted", "target")),
     )
     for points in zip(*curves.values(), strict=False):
         drawn.add_row(*(f"{v:.2f}" for pair in points for v in pair))
     show(drawn)
-    say("interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; a difference is told apart from chance by both")
+    say(
+        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; a difference is told apart from chance by both"
+    )
 
 
 def _known(target: np.ndarray) -> Any:
@@ -213,11 +283,17 @@ def _said(value: Any) -> str:
 
 
 def _blocks(order: list[str]) -> list[range]:
-    """Which columns of a matrix stand beside each other in the width of a terminal: their numbers are its headings."""
+    """Which columns of a matrix stand beside each other in the width of a terminal: their numbers
+    are its headings.
+    """
     from merbench.cli.session import room
 
     wide, width = 9, room()
-    fit = len(order) if width is None else max(1, (width - max(map(len, order), default=0) - 5) // wide)
+    fit = (
+        len(order)
+        if width is None
+        else max(1, (width - max(map(len, order), default=0) - 5) // wide)
+    )
     return [range(at, min(at + fit, len(order))) for at in range(1, max(len(order), 2), fit)]
 
 
@@ -233,13 +309,24 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
     for board in boards:
         _check(metric, board)
         chosen = metric or default_metric(board.kind)
-        scored = {e.name: s for e in board.entries if not e.floor and not e.variant and (s := by_seed(e.records, source))}
+        scored = {
+            e.name: s
+            for e in board.entries
+            if not e.floor and not e.variant and (s := by_seed(e.records, source))
+        }
         order = ranked({name: summary(s) for name, s in scored.items()}, chosen)
         found = matrix({name: scored[name] for name in order}, chosen)
         if found and len(found) * 2 / 2 ** max(map(len, scored.values())) >= 0.05:
             blind.append(board.track.title)
         pairs = [{"a": a, "b": b, **d.as_json()} for (a, b), d in found.items()]
-        told.append({"track": board.track.model_dump(mode="json"), "metric": chosen, "models": order, "pairs": pairs})
+        told.append(
+            {
+                "track": board.track.model_dump(mode="json"),
+                "metric": chosen,
+                "models": order,
+                "pairs": pairs,
+            }
+        )
         if as_json:
             continue
         title = f"{board.track.title}\n{chosen}: row less column"
@@ -249,7 +336,14 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
             for at in columns:
                 drawn.add_column(str(at + 1), justify="right", no_wrap=True)
             for at, name in enumerate(order):
-                cells = [(f"{d.mean:+.3f}{'*' if d.significant else ''}" if (d := found.get((name, order[to]))) else "") for to in columns]
+                cells = [
+                    (
+                        f"{d.mean:+.3f}{'*' if d.significant else ''}"
+                        if (d := found.get((name, order[to])))
+                        else ""
+                    )
+                    for to in columns
+                ]
                 if any(cells) or at in columns:
                     drawn.add_row(f"{at + 1} {name}", *cells)
             show(drawn)
@@ -257,6 +351,10 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
     if as_json:
         show_json(told)
     else:
-        say("* significant: the 95 % interval leaves out 0, and the sign-flip p, Holm-corrected over all pairs, is under .05")
+        say(
+            "* significant: the 95 % interval leaves out 0, and the sign-flip p, Holm-corrected over all pairs, is under .05"
+        )
         if blind:
-            say(f"no p can be that small after the correction over so many pairs from so few seeds on {'; '.join(blind)}: run more seeds")
+            say(
+                f"no p can be that small after the correction over so many pairs from so few seeds on {'; '.join(blind)}: run more seeds"
+            )

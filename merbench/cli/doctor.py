@@ -12,17 +12,29 @@ from merbench.cli.session import Session, show, show_json
 
 
 @click.command("doctor")
-@click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA).")
-@click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 @click.pass_obj
 def command(session: Session, data: Path | None, store: Path, as_json: bool) -> None:
-    """Python, torch, device, plugins, data sets, word vectors, weights, store: found or not, and what to do.
+    """Python, torch, device, plugins, data sets, word vectors, weights, store: found or not, and
+    what to do.
 
     \b
     Example: merbench doctor
     """
-    rows = [{"what": what, "ok": ok, "found": found, "mend": mend} for what, ok, found, mend in examine(session, data, store)]
+    rows = [
+        {"what": what, "ok": ok, "found": found, "mend": mend}
+        for what, ok, found, mend in examine(session, data, store)
+    ]
     if as_json:
         show_json(rows)
         return
@@ -37,18 +49,31 @@ def command(session: Session, data: Path | None, store: Path, as_json: bool) -> 
     show(table)
 
 
-def examine(session: Session, data: Path | None, store: Path) -> Iterator[tuple[str, bool, str, str]]:
+def examine(
+    session: Session, data: Path | None, store: Path
+) -> Iterator[tuple[str, bool, str, str]]:
     """(what, is it well, what was found and where it was looked for, what to do)."""
     import platform
 
     yield "Python", True, f"{platform.python_version()} on {platform.platform()}", ""
     yield from _torch()
     for plugin in session.catalog.plugins:
-        found = f"{plugin.distribution} {plugin.version}: " + (plugin.error or f"{len(plugin.declarations)} declarations")
-        mend = f"mend or uninstall {plugin.distribution}, or leave it out with --no-plugin {plugin.name}" if plugin.error else ""
+        found = f"{plugin.distribution} {plugin.version}: " + (
+            plugin.error or f"{len(plugin.declarations)} declarations"
+        )
+        mend = (
+            f"mend or uninstall {plugin.distribution}, or leave it out with --no-plugin {plugin.name}"
+            if plugin.error
+            else ""
+        )
         yield f"plugin {plugin.name}", plugin.error is None, found, mend
     if not session.catalog.names("recipe"):
-        yield "plugins", False, "no plugin offers a model", "pip install -r requirements.txt in merbench's checkout installs merbench's own"
+        yield (
+            "plugins",
+            False,
+            "no plugin offers a model",
+            "pip install -r requirements.txt in merbench's checkout installs merbench's own",
+        )
     yield from _data(session, data)
     yield from _weights()
     yield _store(store)
@@ -90,8 +115,15 @@ def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str,
 
 
 def _weights() -> Iterator[tuple[str, bool, str, str]]:
-    home = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface") / "hub")
-    models = sorted(p.name.removeprefix("models--").replace("--", "/") for p in home.glob("models--*")) if home.is_dir() else []
+    home = Path(
+        os.environ.get("HF_HUB_CACHE")
+        or Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface") / "hub"
+    )
+    models = (
+        sorted(p.name.removeprefix("models--").replace("--", "/") for p in home.glob("models--*"))
+        if home.is_dir()
+        else []
+    )
     if models:
         yield "weights", True, f"{', '.join(models)} in {home}", ""
     else:
@@ -107,4 +139,9 @@ def _store(store: Path) -> tuple[str, bool, str, str]:
         Store(store).require_writable()
     except RequestError as error:
         return "store", False, str(error), "choose another with --store DIR or MERBENCH_STORE"
-    return "store", True, f"{store.resolve()} ({len(list((store / 'runs').glob('*.json')))} records)", ""
+    return (
+        "store",
+        True,
+        f"{store.resolve()} ({len(list((store / 'runs').glob('*.json')))} records)",
+        "",
+    )

@@ -1,4 +1,6 @@
-"""``merbench encode``: fill the cache with what a model's frozen encoders make of a data set, ahead of its runs."""
+"""``merbench encode``: fill the cache with what a model's frozen encoders make of a data set, ahead
+of its runs.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,12 @@ from merbench.cli.session import Session, say, show, show_json
 @encode_options
 @click.pass_obj
 def command(session: Session, /, **given: Any) -> None:
-    """Run a model's frozen encoders over all rows, once, into the cache. Runs do so by themselves where the cache lacks it.
+    """Run a model's frozen encoders over all rows, once, into the cache. Runs do so by themselves
+    where the cache lacks it.
 
-    A killed call goes on where it stood; several processes may call at once. The cache lies in MERBENCH_CACHE, or in merbench of the
-    user's cache folder; models that share an encoder share its output.
+    A killed call goes on where it stood; several processes may call at once. The cache lies in
+    MERBENCH_CACHE, or in merbench of the user's cache folder; models that share an encoder share
+    its output.
 
     \b
     Example: merbench encode --model merclip --dataset mosi
@@ -38,8 +42,12 @@ def command(session: Session, /, **given: Any) -> None:
     plan = resolve(options.request, session.catalog, corpus, lexicon)
     assert machine.cache is not None
     if not (modalities := fixed(plan)):
-        encoders = ", ".join(f"{m}={plan.parts[f'encoder.{m}'].component.name}" for m in plan.streams)
-        raise RequestError(f"nothing to encode: no encoder of {options.model} on {corpus.name} is a frozen pretrained one ({encoders})")
+        encoders = ", ".join(
+            f"{m}={plan.parts[f'encoder.{m}'].component.name}" for m in plan.streams
+        )
+        raise RequestError(
+            f"nothing to encode: no encoder of {options.model} on {corpus.name} is a frozen pretrained one ({encoders})"
+        )
     with encode_progress() as progress:
         entries = [encoded(plan, m, machine.cache, machine.device, progress)[0] for m in modalities]
     for warning in machine.cache.warnings:
@@ -53,6 +61,13 @@ def command(session: Session, /, **given: Any) -> None:
     for column in ("rows", "steps", "width", "MB"):
         table.add_column(column, justify="right")
     for e in entries:
-        table.add_row(e.stream, e.encoder, f"{e.rows:,}", f"{e.steps:,}", str(e.width), f"{e.bytes / 1e6:,.1f}")
+        table.add_row(
+            e.stream,
+            e.encoder,
+            f"{e.rows:,}",
+            f"{e.steps:,}",
+            str(e.width),
+            f"{e.bytes / 1e6:,.1f}",
+        )
     show(table)
     say(f"in {machine.cache.root}")

@@ -10,16 +10,26 @@ import click
 
 
 class Told(click.Group):
-    """Its help shows the whole first sentence of each command, where click breaks off after half a line."""
+    """Its help shows the whole first sentence of each command, where click breaks off after half a
+    line.
+    """
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(limit=1000)) for name, command in commands if command])
+            formatter.write_dl(
+                [
+                    (name, command.get_short_help_str(limit=1000))
+                    for name, command in commands
+                    if command
+                ]
+            )
 
 
 class Lazy(Told):
-    """``@click.group(cls=Lazy, package="merbench.cli.data", names=("show", ...))``; ``list``, which is Python's, lives in ``list_``."""
+    """``@click.group(cls=Lazy, package="merbench.cli.data", names=("show", ...))``; ``list``, which
+    is Python's, lives in ``list_``.
+    """
 
     def __init__(self, *args: Any, package: str, names: Sequence[str], **more: Any) -> None:
         super().__init__(*args, **more)

@@ -1,4 +1,6 @@
-"""How ``ablate``, ``generalise``, ``robust`` and ``transfer`` show their lines: a table of scores, then the paired differences."""
+"""How ``ablate``, ``generalise``, ``robust`` and ``transfer`` show their lines: a table of scores,
+then the paired differences.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,16 @@ if TYPE_CHECKING:
 
 
 def show_lines(
-    title: str, lines: Sequence[Line], found: Mapping[str, Mapping[str, Difference]], kind: SpaceKind, name: str, notes: Sequence[str] = ()
+    title: str,
+    lines: Sequence[Line],
+    found: Mapping[str, Mapping[str, Difference]],
+    kind: SpaceKind,
+    name: str,
+    notes: Sequence[str] = (),
 ) -> None:
-    """``name``: the heading of the lines' names. Lines without a score stand below the others, their reasons under the tables."""
+    """``name``: the heading of the lines' names. Lines without a score stand below the others,
+    their reasons under the tables.
+    """
     from rich.table import Table
 
     from merbench.cli.session import room
@@ -26,7 +35,14 @@ def show_lines(
     from merbench.report.tables import table
     from merbench.results.metrics import METRICS, default_metric
 
-    rows = [board.model_row(line.name, summary(line.scored), "" if line.scored else "without a score (reasons below)") for line in lines]
+    rows = [
+        board.model_row(
+            line.name,
+            summary(line.scored),
+            "" if line.scored else "without a score (reasons below)",
+        )
+        for line in lines
+    ]
     show(table(title, board.columns(kind), rows, name=name, width=room()))
     metric = default_metric(kind)
     better = "higher" if METRICS[metric].higher_is_better else "lower"
@@ -34,14 +50,21 @@ def show_lines(
     # What all are compared with stands in the title, where it takes no room.
     bases = {line.against for line, _ in having}
     base = f" from {bases.pop()}" if len(bases) == 1 else ""
-    drawn = Table(title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0))
+    drawn = Table(
+        title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0)
+    )
     for heading in (name,) if base else (name, "less that of"):
         drawn.add_column(heading, overflow="fold")
     for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)"):
         drawn.add_column(heading, justify="right", no_wrap=True)
     for line, d in having:
         names = (line.name,) if base else (line.name, line.against)
-        numbers = (f"{d.mean:+.3f}{'*' if d.significant else ' '}", d.ends(3), f"{d.p:.3f}", f"{d.p_holm:.3f}")
+        numbers = (
+            f"{d.mean:+.3f}{'*' if d.significant else ' '}",
+            d.ends(3),
+            f"{d.p:.3f}",
+            f"{d.p_holm:.3f}",
+        )
         drawn.add_row(*names, *numbers, style="bold" if d.significant else "")
     if having:
         show(drawn)

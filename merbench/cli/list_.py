@@ -8,7 +8,18 @@ import click
 
 from merbench.cli.session import Session, show, show_json
 
-KINDS = ("models", "encoders", "fusions", "label-encoders", "heads", "objectives", "datasets", "forms", "metrics", "executors")
+KINDS = (
+    "models",
+    "encoders",
+    "fusions",
+    "label-encoders",
+    "heads",
+    "objectives",
+    "datasets",
+    "forms",
+    "metrics",
+    "executors",
+)
 
 
 @click.command("list")
@@ -29,10 +40,21 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
     from rich.text import Text
 
     for name, entries in rows.items():
-        table = Table(title=name, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), show_header=False)
+        table = Table(
+            title=name,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            padding=(0, 2, 0, 0),
+            show_header=False,
+        )
         for entry in entries:
             conflict = (" (conflict)", "red") if len(entry["plugins"]) > 1 else ""
-            table.add_row(Text.assemble(entry["name"], conflict), entry["summary"], Text(" + ".join(entry["plugins"]), style="dim"))
+            table.add_row(
+                Text.assemble(entry["name"], conflict),
+                entry["summary"],
+                Text(" + ".join(entry["plugins"]), style="dim"),
+            )
         show(table)
 
 
@@ -45,7 +67,11 @@ def _rows(session: Session, plural: str) -> list[dict[str, Any]]:
 def _of_plugins(session: Session, kind: str) -> list[dict[str, Any]]:
     catalog = session.catalog
     return [
-        {"name": name, "summary": catalog.summary(kind, name), "plugins": [p.distribution for p in catalog.providers(kind, name)]}
+        {
+            "name": name,
+            "summary": catalog.summary(kind, name),
+            "plugins": [p.distribution for p in catalog.providers(kind, name)],
+        }
         for name in catalog.names(kind)
     ]
 
@@ -54,5 +80,10 @@ def _metrics(session: Session) -> list[dict[str, Any]]:
     from merbench.results.metrics import METRICS
 
     return [
-        {"name": name, "summary": f"{' and '.join(info.kinds)}: {info.summary}", "plugins": ["merbench"]} for name, info in METRICS.items()
+        {
+            "name": name,
+            "summary": f"{' and '.join(info.kinds)}: {info.summary}",
+            "plugins": ["merbench"],
+        }
+        for name, info in METRICS.items()
     ] + _of_plugins(session, "metric")

@@ -1,4 +1,6 @@
-"""The program: a click group whose commands live one a file and import their machinery when they run."""
+"""The program: a click group whose commands live one a file and import their machinery when they
+run.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,19 @@ COMMANDS = (
 )
 
 
-@click.group(cls=Lazy, package="merbench.cli", names=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--no-plugin", "disabled", metavar="NAME", multiple=True, help="Leave out a plugin (also MERBENCH_DISABLED_PLUGINS=a,b).")
+@click.group(
+    cls=Lazy,
+    package="merbench.cli",
+    names=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--no-plugin",
+    "disabled",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out a plugin (also MERBENCH_DISABLED_PLUGINS=a,b).",
+)
 @click.version_option(merbench.__version__, prog_name="merbench")
 @click.pass_context
 def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
@@ -55,7 +68,10 @@ def main() -> None:
     try:
         code = cli(standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("interrupted: what was finished is kept, and the same command goes on from there", err=True)
+        click.echo(
+            "interrupted: what was finished is kept, and the same command goes on from there",
+            err=True,
+        )
         code = 130
     except click.ClickException as error:
         error.show()
@@ -64,13 +80,15 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         code = 2 if isinstance(error, RequestError) else 1
     except BrokenPipeError:
-        # The reader (head, less) has gone; nothing more can be said to it, also not while the interpreter shuts down.
+        # The reader (head, less) has gone; nothing more can be said to it, also not while the
+        # interpreter shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
         if error.filename is None:
             raise
-        # Such as a full disk, or a folder that may not be written: the sentence is enough to mend it.
+        # Such as a full disk, or a folder that may not be written: the sentence is enough to mend
+        # it.
         click.echo(f"error: {error.filename}: {error.strerror}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

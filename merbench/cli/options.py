@@ -22,7 +22,9 @@ PARTS = ("fusion", "head", "label-encoder", "objective")
 
 
 class AblationCommand(click.Command):
-    """Takes ``--no-NAME`` for any NAME: which ablations a model has is known only when its plugin is. They arrive as ``ablations``."""
+    """Takes ``--no-NAME`` for any NAME: which ablations a model has is known only when its plugin
+    is. They arrive as ``ablations``.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {option for p in self.params for option in (*p.opts, *p.secondary_opts)}
@@ -60,9 +62,15 @@ class RunOptions:
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of a command that makes runs; the command receives them as keyword arguments for ``gather``."""
+    """Adds the options of a command that makes runs; the command receives them as keyword arguments
+    for ``gather``.
+    """
     options = [
-        click.option("--seeds", type=click.IntRange(1, FIRST_TUNING_SEED), help="Seeds 0 to N-1.  [default: 3]"),
+        click.option(
+            "--seeds",
+            type=click.IntRange(1, FIRST_TUNING_SEED),
+            help="Seeds 0 to N-1.  [default: 3]",
+        ),
         click.option(
             "--seed",
             "seed_list",
@@ -83,28 +91,74 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say what is run, where, and where it goes."""
     options = [
-        click.option("--model", default="merclip", show_default=True, help="A model (merbench list models)."),
-        click.option("--dataset", help="A data set (merbench data list). Default: mosi where it is on the machine, else sample."),
-        click.option("--task", help="What is predicted, such as sentiment, or sentiment+emotions at once."),
+        click.option(
+            "--model", default="merclip", show_default=True, help="A model (merbench list models)."
+        ),
+        click.option(
+            "--dataset",
+            help="A data set (merbench data list). Default: mosi where it is on the machine, else sample.",
+        ),
+        click.option(
+            "--task", help="What is predicted, such as sentiment, or sentiment+emotions at once."
+        ),
         click.option("--protocol", help="How rows are split, such as standard or folds."),
         click.option(
-            "--part", "parts", metavar="SLOT=NAME", multiple=True, help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none."
+            "--part",
+            "parts",
+            metavar="SLOT=NAME",
+            multiple=True,
+            help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none.",
         ),
         click.option(
-            "--set", "settings", metavar="PART.KEY=VALUE", multiple=True, help="A setting, such as train.lr=1e-3 or fusion.heads=4."
+            "--set",
+            "settings",
+            metavar="PART.KEY=VALUE",
+            multiple=True,
+            help="A setting, such as train.lr=1e-3 or fusion.heads=4.",
         ),
-        click.option("--encoder", "encoders", metavar="MODALITY=NAME", multiple=True, help="Another encoder for a modality."),
         click.option(
-            "--stream", "streams", metavar="MODALITY=NAME", multiple=True, help="Another stream for a modality (merbench data show D)."
+            "--encoder",
+            "encoders",
+            metavar="MODALITY=NAME",
+            multiple=True,
+            help="Another encoder for a modality.",
+        ),
+        click.option(
+            "--stream",
+            "streams",
+            metavar="MODALITY=NAME",
+            multiple=True,
+            help="Another stream for a modality (merbench data show D).",
         ),
         click.option("--modalities", metavar="LIST", help="Only these, such as text,audio."),
-        click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (train.epochs)."),
         click.option(
-            "--thresholds", default="fixed:0.5", show_default=True, help="Of labels: fixed:T, tuned_on_valid, tuned_on_valid_per_label."
+            "--epochs", type=click.IntRange(1), help="At most so many epochs (train.epochs)."
         ),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-        click.option("--threads", type=click.IntRange(1), envvar="MERBENCH_THREADS", help="CPU threads of torch.  [default: at most 4]"),
-        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="So many runs side by side, sharing the data."),
+        click.option(
+            "--thresholds",
+            default="fixed:0.5",
+            show_default=True,
+            help="Of labels: fixed:T, tuned_on_valid, tuned_on_valid_per_label.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            show_default=True,
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(1),
+            envvar="MERBENCH_THREADS",
+            help="CPU threads of torch.  [default: at most 4]",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="So many runs side by side, sharing the data.",
+        ),
         click.option(
             "--determinism",
             type=click.Choice(["prefer", "strict", "off"]),
@@ -112,14 +166,41 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Deterministic kernels: where there are any, always (else the run fails), or the fastest.",
         ),
-        click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."),
-        click.option("--vectors", metavar="NAME|FILE", multiple=True, help="Word vectors, side by side.  [default: all in DATA/vectors]"),
         click.option(
-            "--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."
+            "--data",
+            type=click.Path(path_type=Path),
+            help="Where data sets lie (also MERBENCH_DATA).",
         ),
-        click.option("--weights/--no-weights", default=True, help="Keep the trained weights in the store.  [default: keep]"),
-        click.option("--allow-leak", is_flag=True, help="Accept, and mark for ever, streams or initial weights fitted on evaluated rows."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
+        click.option(
+            "--vectors",
+            metavar="NAME|FILE",
+            multiple=True,
+            help="Word vectors, side by side.  [default: all in DATA/vectors]",
+        ),
+        click.option(
+            "--store",
+            type=click.Path(path_type=Path),
+            envvar="MERBENCH_STORE",
+            default="runs",
+            show_default=True,
+            help="Where records go.",
+        ),
+        click.option(
+            "--weights/--no-weights",
+            default=True,
+            help="Keep the trained weights in the store.  [default: keep]",
+        ),
+        click.option(
+            "--allow-leak",
+            is_flag=True,
+            help="Accept, and mark for ever, streams or initial weights fitted on evaluated rows.",
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="One JSON object on stdout, and nothing else there.",
+        ),
     ]
     return _with(function, options)
 
@@ -137,14 +218,18 @@ def encode_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.update_wrapper(made, function, updated=())
 
 
-def _with(function: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+def _with(
+    function: Callable[..., Any], options: Sequence[Callable[..., Any]]
+) -> Callable[..., Any]:
     for option in reversed(options):
         function = option(function)
     return function
 
 
 def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
-    """Parsed options -> RunOptions. RequestError in one sentence for what is not of the form asked for."""
+    """Parsed options -> RunOptions. RequestError in one sentence for what is not of the form asked
+    for.
+    """
     from merbench.engine.resolve import Request
     from merbench.results.spec import parse_settings
 
@@ -155,8 +240,13 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
                 f"--part {slot}={name}: a part is one of {', '.join(PARTS)}; encoders are named with --encoder MODALITY=NAME"
             )
         settings[slot.replace("-", "_")] = name
-    settings |= {f"encoder.{m}": name for m, name in _by_modality(given["encoders"], "--encoder").items()}
-    settings |= {key.replace("label-encoder.", "label_encoder."): v for key, v in parse_settings(given["settings"], "--set").items()}
+    settings |= {
+        f"encoder.{m}": name for m, name in _by_modality(given["encoders"], "--encoder").items()
+    }
+    settings |= {
+        key.replace("label-encoder.", "label_encoder."): v
+        for key, v in parse_settings(given["settings"], "--set").items()
+    }
     if given["epochs"]:
         settings["train.epochs"] = given["epochs"]
     seeds = tuple(dict.fromkeys(given["seed_list"])) or tuple(range(given["seeds"] or 3))
@@ -164,7 +254,9 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     if given["modalities"] is not None:
         modalities = tuple(m.strip() for m in given["modalities"].split(","))
         if wrong := [m for m in modalities if m not in MODALITIES]:
-            raise RequestError(f"--modalities {given['modalities']}: unknown modality {wrong[0]!r}; there are {', '.join(MODALITIES)}")
+            raise RequestError(
+                f"--modalities {given['modalities']}: unknown modality {wrong[0]!r}; there are {', '.join(MODALITIES)}"
+            )
     if given["seeds"] and given["seed_list"]:
         raise RequestError("--seeds N and --seed K exclude each other; give one of them")
     request = Request(
@@ -180,7 +272,20 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     )
     same = {
         k: given[k]
-        for k in ("model", "dataset", "device", "threads", "jobs", "determinism", "data", "vectors", "store", "force", "weights", "as_json")
+        for k in (
+            "model",
+            "dataset",
+            "device",
+            "threads",
+            "jobs",
+            "determinism",
+            "data",
+            "vectors",
+            "store",
+            "force",
+            "weights",
+            "as_json",
+        )
     }
     return RunOptions(request=request, seeds=seeds, init_from=given.get("init_from"), **same)
 
@@ -190,6 +295,8 @@ def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
     for pair in pairs:
         modality, sign, name = pair.partition("=")
         if not sign or not name or modality not in MODALITIES:
-            raise RequestError(f"{option} {pair!r} is not of the form MODALITY=NAME with a modality of {', '.join(MODALITIES)}")
+            raise RequestError(
+                f"{option} {pair!r} is not of the form MODALITY=NAME with a modality of {', '.join(MODALITIES)}"
+            )
         named[modality] = name
     return named

@@ -28,7 +28,13 @@ def list_(session: Session, as_json: bool) -> None:
     Example: merbench plugins list --json
     """
     rows = [
-        {"name": p.name, "distribution": p.distribution, "version": p.version, "offers": len(p.declarations), "error": p.error}
+        {
+            "name": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "offers": len(p.declarations),
+            "error": p.error,
+        }
         for p in session.catalog.plugins
     ]
     if as_json:
@@ -53,7 +59,8 @@ def list_(session: Session, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
 @click.pass_obj
 def check(session: Session, name: str, as_json: bool) -> None:
-    """Run the conformance checks on everything that the plugin NAME offers (or on one component or model of that name).
+    """Run the conformance checks on everything that the plugin NAME offers (or on one component or
+    model of that name).
 
     \b
     Example: merbench plugins check baselines

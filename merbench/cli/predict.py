@@ -20,21 +20,51 @@ if TYPE_CHECKING:
     from merbench.data.inputs import Inputs
     from merbench.studies.predict import Predicted
 
-OF_A_RUN = ("paths", "sentences", "run", "data", "vectors", "device", "threads", "determinism", "store", "as_json")
+OF_A_RUN = (
+    "paths",
+    "sentences",
+    "run",
+    "data",
+    "vectors",
+    "device",
+    "threads",
+    "determinism",
+    "store",
+    "as_json",
+)
 """What may be said beside --run."""
 
 
 @click.command("predict")
-@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, metavar="[FOLDER|FILE.csv|CLIP...]")
+@click.argument(
+    "paths", type=click.Path(path_type=Path), nargs=-1, metavar="[FOLDER|FILE.csv|CLIP...]"
+)
 @run_options
-@click.option("--text", "sentences", metavar="SENTENCE", multiple=True, help="A transcript in place of files (repeatable).")
-@click.option("--run", "run", metavar="ID", help="One run of the store, in place of --model and its seeds.")
+@click.option(
+    "--text",
+    "sentences",
+    metavar="SENTENCE",
+    multiple=True,
+    help="A transcript in place of files (repeatable).",
+)
+@click.option(
+    "--run", "run", metavar="ID", help="One run of the store, in place of --model and its seeds."
+)
 @click.pass_obj
-def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, ...], run: str | None, **given: Any) -> None:
-    """Apply finished runs to new utterances: a feature folder (labels are not needed), a .csv with a column text, clips, or sentences.
+def command(
+    session: Session,
+    /,
+    paths: tuple[Path, ...],
+    sentences: tuple[str, ...],
+    run: str | None,
+    **given: Any,
+) -> None:
+    """Apply finished runs to new utterances: a feature folder (labels are not needed), a .csv with
+    a column text, clips, or sentences.
 
-    Without --run the seeds of --model on --dataset predict together (mean and sd over seeds); what the store lacks is trained first.
-    The data set of the run must be here, because its train rows say how features are scaled.
+    Without --run the seeds of --model on --dataset predict together (mean and sd over seeds); what
+    the store lacks is trained first. The data set of the run must be here, because its train rows
+    say how features are scaled.
 
     \b
     Example: merbench predict --text "I loved it" --text "a waste of time" --model merclip --dataset mosi
@@ -45,7 +75,9 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
 
     written = typed(click.get_current_context())
     if run and (fixed := [option for name, option in written.items() if name not in OF_A_RUN]):
-        raise RequestError(f"{fixed[0]} changes nothing of --run {run}, which has its settings and is not trained again; leave it out")
+        raise RequestError(
+            f"{fixed[0]} changes nothing of --run {run}, which has its settings and is not trained again; leave it out"
+        )
     inputs = read_inputs(paths, sentences)
     options = gather((), **given)
     record = None
@@ -59,7 +91,9 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
 
     if record:
         plan = plan_of(record.spec, session.catalog, bench.corpus, bench.lexicon)
-        if changed := [name for name, digest in record.contents.items() if plan.contents.get(name) != digest]:
+        if changed := [
+            name for name, digest in record.contents.items() if plan.contents.get(name) != digest
+        ]:
             raise RequestError(
                 f"run {record.run_id} was made with other {', '.join(changed)} than is here; bring it back, or run the model anew"
             )
@@ -67,12 +101,21 @@ def command(session: Session, /, paths: tuple[Path, ...], sentences: tuple[str, 
     else:
         plan = bench.plan(bench.options.request)
         records = bench.run(plan, options.seeds)
-    found = apply(plan, trained(plan, bench.corpus, records, bench.store, bench.machine), inputs, bench.machine.device)
+    found = apply(
+        plan,
+        trained(plan, bench.corpus, records, bench.store, bench.machine),
+        inputs,
+        bench.machine.device,
+    )
     for m in found.missing:
-        say(f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; it is treated as missing")
+        say(
+            f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; it is treated as missing"
+        )
     if options.as_json:
         made = [as_json(inputs, one) for one in found.single]
-        told = made[0] if len(made) == 1 else dict(zip(plan.spec.task.split("+"), made, strict=True))
+        told = (
+            made[0] if len(made) == 1 else dict(zip(plan.spec.task.split("+"), made, strict=True))
+        )
         show_json({"runs": [r.run_id for r in records if r.status == "done"], **told})
     else:
         for one in found.single:
@@ -91,7 +134,9 @@ def as_json(inputs: Inputs, found: Predicted) -> dict[str, Any]:
         row["each"] = found.prediction[:, i].tolist()
         if found.shares is not None:
             row["labels"] = _named(found.shares[:, i].mean(0), words)
-        row["contribution"] = {m: _named(c[:, i].mean(0), words) for m, c in found.contribution.items()}
+        row["contribution"] = {
+            m: _named(c[:, i].mean(0), words) for m, c in found.contribution.items()
+        }
         rows.append(row)
     return {"labels": words, "missing": found.missing, "rows": rows}
 
@@ -101,7 +146,9 @@ def _named(value: np.ndarray, words: list[str]) -> float | dict[str, float]:
 
 
 def table(inputs: Inputs, found: Predicted) -> Table:
-    """One line an utterance. The contribution of a modality is to the score, or to the probability of the label that is shown."""
+    """One line an utterance. The contribution of a modality is to the score, or to the probability
+    of the label that is shown.
+    """
     from rich.table import Table
     from rich.text import Text
 

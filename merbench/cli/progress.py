@@ -1,4 +1,6 @@
-"""Progress on stderr: a bar where one looks at a terminal, a line a run or trial where one reads a log."""
+"""Progress on stderr: a bar where one looks at a terminal, a line a run or trial where one reads a
+log.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,15 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from merbench.cli.session import say
 
@@ -35,7 +45,9 @@ class EncodeProgress:
         elif event == "encode-notes":
             first = ", ".join(f"{name}: {note}" for name, note in list(info["notes"].items())[:3])
             more = ", ..." if len(info["notes"]) > 3 else ""
-            say(f"note: {info['label']}: {len(info['notes']):,} of {info['rows']:,} clips are missing or incomplete ({first}{more})")
+            say(
+                f"note: {info['label']}: {len(info['notes']):,} of {info['rows']:,} clips are missing or incomplete ({first}{more})"
+            )
 
 
 @contextmanager
@@ -63,12 +75,21 @@ class RunProgress:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.bar.stop()
         if self.reused:
-            say(f"{self.label}: {self.reused} run{'s' if self.reused > 1 else ''} taken from the store (--force runs again)")
+            say(
+                f"{self.label}: {self.reused} run{'s' if self.reused > 1 else ''} taken from the store (--force runs again)"
+            )
         if self.other_source:
-            say(f"{self.label}: {self.other_source} of them were made by another version of the components' source (--force runs again)")
+            say(
+                f"{self.label}: {self.other_source} of them were made by another version of the components' source (--force runs again)"
+            )
 
     def __call__(self, event: str, info: dict[str, Any]) -> None:
         if event == "run":
@@ -98,7 +119,9 @@ class RunProgress:
 
 
 class TuneProgress:
-    """A ``Watch`` for ``studies.tune``. ``wanted``: number of trials. ``silent``: another process speaks for this one."""
+    """A ``Watch`` for ``studies.tune``. ``wanted``: number of trials. ``silent``: another process
+    speaks for this one.
+    """
 
     def __init__(self, wanted: int, label: str, silent: bool) -> None:
         self.label, self.silent = label, silent
@@ -110,19 +133,32 @@ class TuneProgress:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.bar.stop()
 
     def __call__(self, event: str, info: dict[str, Any]) -> None:
         if event == "epoch":
-            self.bar.update(self.task, description=f"{self.label} · trial {info['number']} · {_epoch(info)}")
+            self.bar.update(
+                self.task, description=f"{self.label} · trial {info['number']} · {_epoch(info)}"
+            )
         elif event == "failed":
             say(f"failed: trial {info['number']}: {info['error']}")
         elif event == "source" and not self.silent:
-            say(f"{self.label}: earlier trials of this study were made by another version of the components' source")
+            say(
+                f"{self.label}: earlier trials of this study were made by another version of the components' source"
+            )
         elif event == "trials":
             self.bar.update(self.task, completed=info["finished"], total=info["wanted"])
-            best = "" if info["best"] is None else f" · best {info['best'].value:.4f} of trial {info['best'].number}"
+            best = (
+                ""
+                if info["best"] is None
+                else f" · best {info['best'].value:.4f} of trial {info['best'].number}"
+            )
             if self.quiet and not self.silent and info["finished"] > max(self.told, 0):
                 say(f"{self.label} · {info['finished']} of {info['wanted']} trials{best}")
             self.told = info["finished"]
@@ -139,7 +175,9 @@ def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, 
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, transient=True, disable=quiet, auto_refresh=auto_refresh), quiet
+    return Progress(
+        *columns, console=console, transient=True, disable=quiet, auto_refresh=auto_refresh
+    ), quiet
 
 
 def which(seed: int, fold: int | None) -> str:
@@ -149,5 +187,7 @@ def which(seed: int, fold: int | None) -> str:
 
 def _epoch(entry: dict[str, Any]) -> str:
     known = ("stage", "epoch", "loss", "number")
-    metric = next((f" · valid {k} {v:.3f}" for k, v in entry.items() if k not in known and v is not None), "")
+    metric = next(
+        (f" · valid {k} {v:.3f}" for k, v in entry.items() if k not in known and v is not None), ""
+    )
     return f"epoch {entry['epoch'] + 1}{metric}"

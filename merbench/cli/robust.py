@@ -14,11 +14,35 @@ from merbench.cli.session import Session, say, show_json
 
 @click.command("robust")
 @run_options
-@click.option("--corrupt", "asked", metavar="MODALITY=KIND[:STRENGTH]", multiple=True, required=True, help="What is done to the test rows.")
-@click.option("--variant", "named", metavar="NAME", multiple=True, help="A declared ablation beside the full model (repeatable), or all.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write the curves to this SVG file.")
+@click.option(
+    "--corrupt",
+    "asked",
+    metavar="MODALITY=KIND[:STRENGTH]",
+    multiple=True,
+    required=True,
+    help="What is done to the test rows.",
+)
+@click.option(
+    "--variant",
+    "named",
+    metavar="NAME",
+    multiple=True,
+    help="A declared ablation beside the full model (repeatable), or all.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the curves to this SVG file.",
+)
 @click.pass_obj
-def command(session: Session, /, asked: tuple[str, ...], named: tuple[str, ...], plot: Path | None, **given: Any) -> None:
+def command(
+    session: Session,
+    /,
+    asked: tuple[str, ...],
+    named: tuple[str, ...],
+    plot: Path | None,
+    **given: Any,
+) -> None:
     """Score trained models on damaged test rows; training and validation stay as they are.
 
     \b
@@ -48,7 +72,15 @@ def command(session: Session, /, asked: tuple[str, ...], named: tuple[str, ...],
     kind = first.task.space.kind
     lines, drawn = [], {}
     for name, plan in plans.items():
-        made = robust(plan, bench.corpus, bench.run(plan, options.seeds), bench.store, bench.machine, cases, name)
+        made = robust(
+            plan,
+            bench.corpus,
+            bench.run(plan, options.seeds),
+            bench.store,
+            bench.machine,
+            cases,
+            name,
+        )
         lines += made
         drawn[name] = curves(cases, made, default_metric(kind))
     if not any(line.against for line in lines):
@@ -60,12 +92,26 @@ def command(session: Session, /, asked: tuple[str, ...], named: tuple[str, ...],
 
         kinds = sorted({what for by_kind in drawn.values() for what in by_kind})
         if not kinds:
-            raise RequestError("--plot draws curves, and no damage was asked for at two strengths or more; give KIND:FROM:TO:POINTS")
-        panels = {what: {name: by_kind[what] for name, by_kind in drawn.items() if what in by_kind} for what in kinds}
+            raise RequestError(
+                "--plot draws curves, and no damage was asked for at two strengths or more; give KIND:FROM:TO:POINTS"
+            )
+        panels = {
+            what: {name: by_kind[what] for name, by_kind in drawn.items() if what in by_kind}
+            for what in kinds
+        }
         write_atomic(plot, draw(first.track.title, default_metric(kind), panels))
         say(f"curves: {plot}")
     if options.as_json:
-        points = {name: {what: [p._asdict() for p in ps] for what, ps in by_kind.items()} for name, by_kind in drawn.items()}
-        show_json({"track": first.track.model_dump(mode="json"), "lines": lines_as_json(lines, found), "curves": points})
+        points = {
+            name: {what: [p._asdict() for p in ps] for what, ps in by_kind.items()}
+            for name, by_kind in drawn.items()
+        }
+        show_json(
+            {
+                "track": first.track.model_dump(mode="json"),
+                "lines": lines_as_json(lines, found),
+                "curves": points,
+            }
+        )
     else:
         show_lines(f"{first.track.title} · damaged test rows", lines, found, kind, "test rows")

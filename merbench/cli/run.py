@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 
 @click.command("run", cls=AblationCommand)
 @run_options
-@click.option("--variant", "named", metavar="NAME", multiple=True, help="A declared ablation (repeatable); --no-X: --variant no-X.")
+@click.option(
+    "--variant",
+    "named",
+    metavar="NAME",
+    multiple=True,
+    help="A declared ablation (repeatable); --no-X: --variant no-X.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
     """Train and score a model; what the store holds already is not run again.
 
-    --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate compares them).
+    --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate
+    compares them).
 
     \b
     Example: merbench run --model merclip --dataset mosi --seeds 10
@@ -54,7 +61,14 @@ def ablations(session: Session, model: str, flags: Sequence[str]) -> tuple[str, 
     declared = [a.name for a in session.catalog.recipe(model).ablations]
     for flag in flags:
         if flag not in declared:
-            raise RequestError(unknown("option", f"--{flag}", [f"--{a}" for a in declared if a.startswith("no-")], f"ablations of {model}"))
+            raise RequestError(
+                unknown(
+                    "option",
+                    f"--{flag}",
+                    [f"--{a}" for a in declared if a.startswith("no-")],
+                    f"ablations of {model}",
+                )
+            )
     return tuple(dict.fromkeys(flags))
 
 
@@ -77,13 +91,17 @@ class Bench:
         self.store = Store(options.store)
         self.store.require_writable()
         self.corpus = session.dataset(options.dataset, options.data)
-        self.lexicon = None if self.corpus.lexicon else session.lexicon(options.vectors, options.data)
+        self.lexicon = (
+            None if self.corpus.lexicon else session.lexicon(options.vectors, options.data)
+        )
         start = self._start(options, options.init_from) if options.init_from else None
         self.options = replace(options, request=replace(options.request, start=start))
         # Imports torch, which takes seconds: what is wrong with the request itself is told before.
         from merbench.studies.run import Machine
 
-        self.machine = Machine.choose(options.device, options.threads, options.jobs, options.determinism)
+        self.machine = Machine.choose(
+            options.device, options.threads, options.jobs, options.determinism
+        )
 
     def plan(self, request: Request) -> Plan:
         from merbench.engine.resolve import Request, resolve
@@ -112,7 +130,12 @@ class Bench:
 
         record = of_series(self.store, run) or self.store.find(run)
         once = all(self.session.catalog.recipe(model).fits for model in options.models)
-        return start_from(self.store, record, options.seeds[:1] if once else options.seeds, seen_by(self.store, record, find))
+        return start_from(
+            self.store,
+            record,
+            options.seeds[:1] if once else options.seeds,
+            seen_by(self.store, record, find),
+        )
 
     def run(
         self,
@@ -123,15 +146,18 @@ class Bench:
         corpus: Corpus | None = None,
         name: str = "",
     ) -> list[Record]:
-        """One record a fold and seed, of the first seed alone where all are equal. ``corpus``: another data set than the command's own,
-        of which the plan is. ``name``: what tells these runs from others of the command, where model and variant do not."""
+        """One record a fold and seed, of the first seed alone where all are equal. ``corpus``:
+        another data set than the command's own, of which the plan is. ``name``: what tells these
+        runs from others of the command, where model and variant do not."""
         from merbench.cli.progress import RunProgress
         from merbench.studies.run import run
 
         force = self.options.force if force is None else force
         if plan.recipe.fits and len(seeds) > 1:
             if plan.spec.model not in self.told:
-                say(f"note: {plan.spec.model} is fitted in closed form, the same for every seed: seed {seeds[0]} alone is run")
+                say(
+                    f"note: {plan.spec.model} is fitted in closed form, the same for every seed: seed {seeds[0]} alone is run"
+                )
             self.told.add(plan.spec.model)
             seeds = seeds[:1]
         with RunProgress(len(seeds) * len(plan.protocol.splits), name or label(plan)) as progress:
@@ -145,7 +171,9 @@ class Bench:
         return records
 
     def contenders(self, variants: Sequence[str] = ()) -> dict[str, Plan]:
-        """Name -> plan of every model of ``--model A,B`` and of its ``variants`` (``all``: what it declares and the data allow)."""
+        """Name -> plan of every model of ``--model A,B`` and of its ``variants`` (``all``: what it
+        declares and the data allow).
+        """
         from merbench.host.catalog import unknown
 
         catalog, found, left = self.session.catalog, {}, set(variants) - {"all"}
@@ -154,27 +182,47 @@ class Bench:
             found[model] = self.plan(request)
             for ablation in catalog.recipe(model).ablations:
                 if ablation.name in variants:
-                    found[f"{model} {ablation.name}"] = self.plan(replace(request, ablations=(ablation.name,)))
+                    found[f"{model} {ablation.name}"] = self.plan(
+                        replace(request, ablations=(ablation.name,))
+                    )
                 elif "all" in variants:
                     with suppress(RequestError):
-                        found[f"{model} {ablation.name}"] = self.plan(replace(request, ablations=(ablation.name,)))
+                        found[f"{model} {ablation.name}"] = self.plan(
+                            replace(request, ablations=(ablation.name,))
+                        )
                 left.discard(ablation.name)
         if left:
-            declared = [a.name for model in self.options.models for a in catalog.recipe(model).ablations]
-            raise RequestError(unknown("variant", min(left), declared, f"ablations of {', '.join(self.options.models)}"))
+            declared = [
+                a.name for model in self.options.models for a in catalog.recipe(model).ablations
+            ]
+            raise RequestError(
+                unknown(
+                    "variant", min(left), declared, f"ablations of {', '.join(self.options.models)}"
+                )
+            )
         return found
 
     def floors(self, plan: Plan) -> dict[str, list[Record]]:
-        """Name -> records of the floors in the same track (those that can read what it offers), run where the store lacks them."""
+        """Name -> records of the floors in the same track (those that can read what it offers), run
+        where the store lacks them.
+        """
         from merbench.engine.resolve import Request
 
         found = {}
         catalog = self.session.catalog
-        for name in (n for n in catalog.names("recipe") if len(catalog.providers("recipe", n)) == 1):
+        for name in (
+            n for n in catalog.names("recipe") if len(catalog.providers("recipe", n)) == 1
+        ):
             if not catalog.recipe(name).floor or name == plan.spec.model:
                 continue
             asked = self.options.request
-            request = replace(Request(name), task=asked.task, protocol=asked.protocol, streams=asked.streams, allow_leak=asked.allow_leak)
+            request = replace(
+                Request(name),
+                task=asked.task,
+                protocol=asked.protocol,
+                streams=asked.streams,
+                allow_leak=asked.allow_leak,
+            )
             try:
                 floor = self.plan(request)
             except RequestError:
@@ -195,12 +243,20 @@ class Bench:
         mine = summary(scored)
         if self.options.as_json:
             runs = [r.model_dump(mode="json") for r in records]
-            show_json({"track": plan.track.model_dump(mode="json"), "runs": runs, "summary": board.as_json(mine)})
+            show_json(
+                {
+                    "track": plan.track.model_dump(mode="json"),
+                    "runs": runs,
+                    "summary": board.as_json(mine),
+                }
+            )
             return
         if not scored:
             return
         kind = plan.task.space.kind
-        floors = {name: summary(by_seed(made, self.store)) for name, made in self.floors(plan).items()}
+        floors = {
+            name: summary(by_seed(made, self.store)) for name, made in self.floors(plan).items()
+        }
         optimum = self.optimum(plan)
         rows = board.rows({label(plan): mine}, floors, optimum)
         test_rows = len(next(iter(scored.values())).rows.ids)

@@ -1,4 +1,6 @@
-"""What one call of the program shares: the catalogue, loaded once and handed down, and where output goes."""
+"""What one call of the program shares: the catalogue, loaded once and handed down, and where output
+goes.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class Session:
         catalog = Catalog(discover(self.disabled))
         for plugin in catalog.plugins:
             if plugin.error:
-                say(f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not used: {plugin.error}")
+                say(
+                    f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not used: {plugin.error}"
+                )
         return catalog
 
     def homes(self, data: Path | None) -> list[Path]:
@@ -42,7 +46,9 @@ class Session:
         return data_homes(data, os.environ)
 
     def dataset(self, name: str | None, data: Path | None) -> Corpus:
-        """The data set; without a name MOSI where it is on the machine, else the generated one, and a line that says which and why."""
+        """The data set; without a name MOSI where it is on the machine, else the generated one, and
+        a line that says which and why.
+        """
         from merbench.data.locate import find_folder
         from merbench.engine.datasets import open_dataset
 
@@ -50,7 +56,11 @@ class Session:
         if name is None:
             found = find_folder("mosi", homes)
             name = "mosi" if found else "sample"
-            where = f"found in {found}" if found else "no MOSI here (merbench data show mosi says where it was looked for)"
+            where = (
+                f"found in {found}"
+                if found
+                else "no MOSI here (merbench data show mosi says where it was looked for)"
+            )
             say(f"dataset {name}: {where}")
         corpus = open_dataset(self.catalog, name, homes)
         for note in corpus.notes:
@@ -66,7 +76,11 @@ class Session:
 def typed(ctx: click.Context) -> dict[str, str]:
     """Parameter -> option as it is written (``--store``), of those that stand on the command line."""
     there = click.core.ParameterSource.COMMANDLINE
-    return {p.name: p.opts[0] for p in ctx.command.params if p.name and ctx.get_parameter_source(p.name) is there}
+    return {
+        p.name: p.opts[0]
+        for p in ctx.command.params
+        if p.name and ctx.get_parameter_source(p.name) is there
+    }
 
 
 def say(message: str) -> None:
@@ -92,13 +106,18 @@ def room() -> int | None:
 
 
 def show(table: Table) -> None:
-    """The title stands by itself, so that a narrow table does not fold it; in a pipe a table is as wide as it needs."""
+    """The title stands by itself, so that a narrow table does not fold it; in a pipe a table is as
+    wide as it needs.
+    """
     from rich.measure import Measurement
     from rich.text import Text
 
     console = out()
     if not console.is_terminal:
-        console.width = max(console.width, Measurement.get(console, console.options.update(width=10_000), table).maximum)
+        console.width = max(
+            console.width,
+            Measurement.get(console, console.options.update(width=10_000), table).maximum,
+        )
     if table.title:
         console.print(Text(str(table.title), style=table.title_style or "table.title"))
         table.title = None

@@ -1,4 +1,6 @@
-"""``merbench study``: many models, tracks and seeds as one job that can be stopped, shared and gone on with."""
+"""``merbench study``: many models, tracks and seeds as one job that can be stopped, shared and gone
+on with.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,25 @@ COUNTS = ("done", "running", "failed", "waiting")
 def study_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.argument("file", metavar="STUDY.toml", type=click.Path(path_type=Path)),
-        click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."),
         click.option(
-            "--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True, help="Where records go."
+            "--data",
+            type=click.Path(path_type=Path),
+            help="Where data sets lie (also MERBENCH_DATA).",
         ),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."),
+        click.option(
+            "--store",
+            type=click.Path(path_type=Path),
+            envvar="MERBENCH_STORE",
+            default="runs",
+            show_default=True,
+            help="Where records go.",
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="One JSON object on stdout, and nothing else there.",
+        ),
     ]
     for option in reversed(options):
         function = option(function)
@@ -52,18 +68,41 @@ def command() -> None:
 
 @command.command("run")
 @study_options
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs made at once.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), envvar="MERBENCH_THREADS", help="CPU threads of one run.  [default: cores / jobs]")
-@click.option("--executor", "executor", metavar="NAME", default="local", show_default=True, help="Where (merbench list executors).")
-@click.option("--executor-set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of the executor, such as partition=gpu.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs made at once."
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    envvar="MERBENCH_THREADS",
+    help="CPU threads of one run.  [default: cores / jobs]",
+)
+@click.option(
+    "--executor",
+    "executor",
+    metavar="NAME",
+    default="local",
+    show_default=True,
+    help="Where (merbench list executors).",
+)
+@click.option(
+    "--executor-set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A setting of the executor, such as partition=gpu.",
+)
 @click.option("--dry-run", is_flag=True, help="Only list what would be run.")
 @click.pass_obj
 def run(
     session: Session, file: Path, data: Path | None, store: Path, as_json: bool, jobs: int, device: str, threads: int | None,
     executor: str, settings: tuple[str, ...], dry_run: bool,
 ) -> None:  # fmt: skip
-    """Make every run of a study that the store lacks. The same command goes on after a stop, and several may work on one store.
+    """Make every run of a study that the store lacks. The same command goes on after a stop, and
+    several may work on one store.
 
     A run that fails is recorded with its error and the rest go on; the next call tries it again.
 
@@ -79,7 +118,9 @@ def run(
     from merbench.studies.study import Worker
 
     kept = Store(store.absolute())
-    runner = executor_of(session.catalog, executor, parse_settings(settings, "--executor-set"), jobs, kept.root)
+    runner = executor_of(
+        session.catalog, executor, parse_settings(settings, "--executor-set"), jobs, kept.root
+    )
     if not dry_run:
         kept.require_writable()
     opened = _open(session, file, data, kept)
@@ -94,15 +135,20 @@ def run(
     elsewhere = _make(opened, kept, runner, Worker(opened.material, kept.root, device, threads))
     found = _report(opened, kept, jobs, as_json)
     if elsewhere:
-        say(f"{elsewhere} runs went into another store: bring it here, then merbench store merge DIR --into {store}")
-    raise SystemExit(1 if elsewhere or any(s.failed or s.errors or s.cell.pending for s in found) else 0)
+        say(
+            f"{elsewhere} runs went into another store: bring it here, then merbench store merge DIR --into {store}"
+        )
+    raise SystemExit(
+        1 if elsewhere or any(s.failed or s.errors or s.cell.pending for s in found) else 0
+    )
 
 
 @command.command("status")
 @study_options
 @click.pass_obj
 def status(session: Session, file: Path, data: Path | None, store: Path, as_json: bool) -> None:
-    """How far a study is, and an estimate of the time left. It reads the store alone, so it may be asked from anywhere at any time.
+    """How far a study is, and an estimate of the time left. It reads the store alone, so it may be
+    asked from anywhere at any time.
 
     \b
     Example: merbench study status STUDY.toml
@@ -133,10 +179,16 @@ class Opened:
     def held(self, store: Store) -> list[tuple[Unit, Record | None]]:
         """The runs that can be made, with the records of those that are done."""
         units = [unit for cell in self.cells if not cell.pending for unit in cell.units]
-        return [(unit, record if record and record.status == "done" else None) for unit in units for record in [store.get(unit.run_id)]]
+        return [
+            (unit, record if record and record.status == "done" else None)
+            for unit in units
+            for record in [store.get(unit.run_id)]
+        ]
 
 
-def _open(session: Session, file: Path, data: Path | None, store: Store, again: bool = False) -> Opened:
+def _open(
+    session: Session, file: Path, data: Path | None, store: Store, again: bool = False
+) -> Opened:
     from merbench.studies.material import Material, Sources
     from merbench.studies.study_cells import lay_out
     from merbench.studies.study_file import read_study
@@ -146,12 +198,18 @@ def _open(session: Session, file: Path, data: Path | None, store: Store, again: 
     material = Material(Sources(session.disabled, homes, tuple(study.vectors)), session.catalog)
     told: list[str] = []
     cells = lay_out(study, material, store, told.append)
-    for sentence in () if again else (*told, *(f"note: {note}" for corpus in material.corpora for note in corpus.notes)):
+    for sentence in (
+        ()
+        if again
+        else (*told, *(f"note: {note}" for corpus in material.corpora for note in corpus.notes))
+    ):
         say(sentence)
     return Opened(file, study, material, cells)
 
 
-def _tune(opened: Opened, store: Store, executor: Executor, jobs: int, device: str, threads: int | None) -> None:
+def _tune(
+    opened: Opened, store: Store, executor: Executor, jobs: int, device: str, threads: int | None
+) -> None:
     """Every search that is not over; where its workers died, once more."""
     import time
 
@@ -161,7 +219,9 @@ def _tune(opened: Opened, store: Store, executor: Executor, jobs: int, device: s
     tuning = opened.study.tune
     assert tuning is not None
     tuner = Tuner(opened.material, tuning, store.root, device, threads)
-    searches = [cell for cell in opened.cells if cell.pending and cell.search and not cell.search.error]
+    searches = [
+        cell for cell in opened.cells if cell.pending and cell.search and not cell.search.error
+    ]
     told = set[str]()
     with SearchProgress(f"{opened.file.stem} · tuning") as progress:
         for _ in range(2):
@@ -176,11 +236,15 @@ def _tune(opened: Opened, store: Store, executor: Executor, jobs: int, device: s
                         say(sentence)
                     told.add(sentence)
                 if time.monotonic() - drawn > 2:
-                    progress([standing(cell.request, cell.plan, tuning, store) for cell in searches])
+                    progress(
+                        [standing(cell.request, cell.plan, tuning, store) for cell in searches]
+                    )
                     drawn = time.monotonic()
             now = {id(cell): standing(cell.request, cell.plan, tuning, store) for cell in searches}
             progress(list(now.values()))
-            searches = [cell for cell in searches if not (now[id(cell)].found or now[id(cell)].error)]
+            searches = [
+                cell for cell in searches if not (now[id(cell)].found or now[id(cell)].error)
+            ]
 
 
 def _make(opened: Opened, store: Store, executor: Executor, worker: Worker) -> int:
@@ -195,7 +259,9 @@ def _make(opened: Opened, store: Store, executor: Executor, worker: Worker) -> i
             store.retold(record, unit.tuned_by)
     missing = [unit for unit, record in held if not record]
     elsewhere = 0
-    with StudyProgress(opened.file.stem, total, {unit.run_id for unit in missing}, store) as progress:
+    with StudyProgress(
+        opened.file.stem, total, {unit.run_id for unit in missing}, store
+    ) as progress:
         for ended in make(missing, executor, worker, store, worker.failed):
             progress(ended)
             elsewhere += ended is not None and ended.how == "elsewhere"
@@ -206,7 +272,13 @@ def _dry_run(opened: Opened, store: Store, as_json: bool) -> None:
     cells, lacking = opened.cells, {unit.run_id for unit in opened.missing(store)}
     if as_json:
         runs = [
-            {"run_id": unit.run_id, "track": cell.track, "model": cell.label, "seed": unit.seed, "fold": unit.fold}
+            {
+                "run_id": unit.run_id,
+                "track": cell.track,
+                "model": cell.label,
+                "seed": unit.seed,
+                "fold": unit.fold,
+            }
             for cell in cells
             for unit in cell.units
             if unit.run_id in lacking and not cell.pending
@@ -214,7 +286,10 @@ def _dry_run(opened: Opened, store: Store, as_json: bool) -> None:
         tuned = [{"track": cell.track, "model": cell.label} for cell in cells if cell.pending]
         show_json({"runs": runs, "after_tuning": tuned})
         return
-    rows = [(cell, len(cell.units), sum(cell.pending or unit.run_id in lacking for unit in cell.units)) for cell in cells]
+    rows = [
+        (cell, len(cell.units), sum(cell.pending or unit.run_id in lacking for unit in cell.units))
+        for cell in cells
+    ]
     _show(("runs", "to make"), [(cell, (str(total), str(rest))) for cell, total, rest in rows])
     searches = [cell.search for cell in cells if cell.pending and cell.search]
     first = f"{sum(s.wanted - s.finished for s in searches)} trials, then " if searches else ""
@@ -232,7 +307,13 @@ def _report(opened: Opened, store: Store, at_once: int, as_json: bool) -> list[S
     if as_json:
         fields = (*COUNTS, "seconds", "errors")
         cells = [
-            {"track": s.cell.track, "model": s.cell.label, **{f: getattr(s, f) for f in fields}, "trials": _trials(s.cell)} for s in found
+            {
+                "track": s.cell.track,
+                "model": s.cell.label,
+                **{f: getattr(s, f) for f in fields},
+                "trials": _trials(s.cell),
+            }
+            for s in found
         ]
         show_json({**totals, "seconds_left": left, "cells": cells})
         return found
@@ -240,13 +321,20 @@ def _report(opened: Opened, store: Store, at_once: int, as_json: bool) -> list[S
     rows = []
     for s in found:
         trials = [" / ".join(map(str, _trials(s.cell) or "–"))] if tuned else []
-        values = [*(str(getattr(s, how) or "–") for how in COUNTS), "–" if s.seconds is None else _time(s.seconds)]
+        values = [
+            *(str(getattr(s, how) or "–") for how in COUNTS),
+            "–" if s.seconds is None else _time(s.seconds),
+        ]
         rows.append((s.cell, [*trials, *values]))
     _show((*(["trials"] if tuned else []), *COUNTS, "a run"), rows)
     for standing in found:
         for error in standing.errors:
             say(f"failed: {standing.cell.label} ({standing.cell.track}): {error}")
-    rest = "" if left is None or not left else f"; about {_time(left)} left, {max(1, at_once)} at a time"
+    rest = (
+        ""
+        if left is None or not left
+        else f"; about {_time(left)} left, {max(1, at_once)} at a time"
+    )
     say(", ".join(f"{n} {how}" for how, n in totals.items()) + rest)
     return found
 
@@ -264,7 +352,9 @@ def _show(columns: Sequence[str], rows: Sequence[tuple[Cell, Sequence[str]]]) ->
 
     width = max(len(cell.label) for cell, _ in rows)
     for track, part in groupby(rows, key=lambda row: row[0].track):
-        table = Table(title=track, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+        table = Table(
+            title=track, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+        )
         table.add_column("model", min_width=width)
         for column in columns:
             table.add_column(column, justify="right", min_width=7)

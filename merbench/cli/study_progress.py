@@ -1,4 +1,6 @@
-"""Progress of a study on stderr: a bar over all its runs, and a line a run that is being made now, by whatever process."""
+"""Progress of a study on stderr: a bar over all its runs, and a line a run that is being made now,
+by whatever process.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ class StudyProgress:
 
     def __init__(self, label: str, total: int, mine: set[str], store: Store) -> None:
         self.mine, self.claims = mine, Claims(store.root)
-        # Without a thread of its own, which would be in the way of processes that are forked from this one.
+        # Without a thread of its own, which would be in the way of processes that are forked from
+        # this one.
         self.bar, self.quiet = new_bar(auto_refresh=False)
         self.overall = self.bar.add_task(label, total=total, completed=total - len(mine))
         self.lines: dict[str, TaskID] = {}
@@ -33,7 +36,12 @@ class StudyProgress:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.bar.stop()
 
     def __call__(self, ended: Ended | None) -> None:
@@ -43,14 +51,23 @@ class StudyProgress:
             self._draw()
 
     def _draw(self) -> None:
-        held = {name: holder.about for name, holder in self.claims.held().items() if name in self.mine and holder.about}
+        held = {
+            name: holder.about
+            for name, holder in self.claims.held().items()
+            if name in self.mine and holder.about
+        }
         for name in self.lines.keys() - held.keys():
             self.bar.remove_task(self.lines.pop(name))
         for name, about in held.items():
             if name not in self.lines:
                 self.lines[name] = self.bar.add_task("")
             label = f"  {about['model']} · {which(about['seed'], about['fold'])}"
-            self.bar.update(self.lines[name], description=label, completed=about.get("epoch", 0), total=about["of"])
+            self.bar.update(
+                self.lines[name],
+                description=label,
+                completed=about.get("epoch", 0),
+                total=about["of"],
+            )
         self.bar.refresh()
 
     def _ended(self, ended: Ended) -> None:
@@ -75,7 +92,12 @@ class SearchProgress:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.bar.stop()
 
     def __call__(self, searches: Sequence[Standing]) -> None:

@@ -21,17 +21,42 @@ if TYPE_CHECKING:
 @click.command("transfer")
 @run_options
 @click.option("--from", "sources", metavar="A[,B]", required=True, help="Data sets to train on.")
-@click.option("--to", "targets", metavar="C[,D]", required=True, help="Data sets on whose test rows the models are scored.")
+@click.option(
+    "--to",
+    "targets",
+    metavar="C[,D]",
+    required=True,
+    help="Data sets on whose test rows the models are scored.",
+)
 @click.option("--finetune", is_flag=True, help="Also go on training on the target's train rows.")
-@click.option("--together", "both", is_flag=True, help="Also train on the train rows of both at once.")
-@click.option("--finetune-set", "tuning", metavar="PART.KEY=VALUE", multiple=True, help="A setting of that training alone.")
+@click.option(
+    "--together", "both", is_flag=True, help="Also train on the train rows of both at once."
+)
+@click.option(
+    "--finetune-set",
+    "tuning",
+    metavar="PART.KEY=VALUE",
+    multiple=True,
+    help="A setting of that training alone.",
+)
 @click.pass_obj
-def command(session: Session, /, sources: str, targets: str, finetune: bool, both: bool, tuning: tuple[str, ...], **given: Any) -> None:
-    """Train on one data set and score on another's test rows: as it is, and after more training there. Every pair of --from and --to.
+def command(
+    session: Session,
+    /,
+    sources: str,
+    targets: str,
+    finetune: bool,
+    both: bool,
+    tuning: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Train on one data set and score on another's test rows: as it is, and after more training
+    there. Every pair of --from and --to.
 
-    Each is compared with the same model trained on the target alone; with --finetune and --together a third way trains on both and then
-    goes on with the target alone. Only modalities that both data sets offer in the same form are used. Utterances that the two share are
-    kept out of training and told. Epochs are chosen on validation rows.
+    Each is compared with the same model trained on the target alone; with --finetune and --together
+    a third way trains on both and then goes on with the target alone. Only modalities that both
+    data sets offer in the same form are used. Utterances that the two share are kept out of
+    training and told. Epochs are chosen on validation rows.
 
     \b
     Example: merbench transfer --model text-only --from mosei --to mosi --finetune --finetune-set train.lr=1e-4
@@ -42,8 +67,12 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
     from merbench.results.spec import parse_settings
 
     if given["dataset"]:
-        raise RequestError("--dataset does not go with transfer; name the data sets with --from and --to")
-    names = [[name.strip() for name in text.split(",") if name.strip()] for text in (sources, targets)]
+        raise RequestError(
+            "--dataset does not go with transfer; name the data sets with --from and --to"
+        )
+    names = [
+        [name.strip() for name in text.split(",") if name.strip()] for text in (sources, targets)
+    ]
     wanted = [(a, b) for a in names[0] for b in names[1] if a != b]
     if not wanted:
         raise RequestError(f"--from {sources} --to {targets} names no two different data sets")
@@ -54,11 +83,16 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
     for name in dict.fromkeys(name for both in wanted for name in both):
         if name not in corpora:
             corpora[name] = session.dataset(name, options.data)
-    lexicon = session.lexicon(options.vectors, options.data)  # not bench's, which is that of one data set
+    lexicon = session.lexicon(
+        options.vectors, options.data
+    )  # not bench's, which is that of one data set
     from merbench.engine.resolve import resolve
     from merbench.studies.transfer import finetuned, lines, pair, together
 
-    pairs = [pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon) for a, b in wanted]
+    pairs = [
+        pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon)
+        for a, b in wanted
+    ]
     notes = [note for one in pairs for note in one.notes]
     for note in notes:
         say(f"note: {note}")
@@ -66,7 +100,12 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
 
     def run(plan: Plan, corpus: Corpus, *way: str) -> list[Record]:
         nonlocal failed
-        records = bench.run(plan, options.seeds, corpus=corpus, name=" · ".join((label(plan), plan.spec.dataset, *way)))
+        records = bench.run(
+            plan,
+            options.seeds,
+            corpus=corpus,
+            name=" · ".join((label(plan), plan.spec.dataset, *way)),
+        )
         failed |= any(r.status == "failed" for r in records)
         return records
 
@@ -74,8 +113,17 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
         return resolve(request, session.catalog, corpus, lexicon)
 
     def go_on(one: Pair, before: list[Record], way: str) -> list[Record]:
-        request = replace(bench.options.request, settings={**bench.options.request.settings, **settings})
-        return finetuned(one, before, request, lambda r: plan(r, one.target), lambda p, c: run(p, c, way), bench.store)
+        request = replace(
+            bench.options.request, settings={**bench.options.request.settings, **settings}
+        )
+        return finetuned(
+            one,
+            before,
+            request,
+            lambda r: plan(r, one.target),
+            lambda p, c: run(p, c, way),
+            bench.store,
+        )
 
     def join(one: Pair) -> list[Record]:
         return together(one, bench.options.request, plan, run)
@@ -94,5 +142,12 @@ def command(session: Session, /, sources: str, targets: str, finetune: bool, bot
         show_json({"model": options.model, "lines": lines_as_json(found, by_name), "notes": notes})
     else:
         caveat = pairs[0].use.recipe.caveat
-        show_lines(f"{options.model} · test rows of {targets}", found, by_name, kind, "trained on", [caveat] if caveat else [])
+        show_lines(
+            f"{options.model} · test rows of {targets}",
+            found,
+            by_name,
+            kind,
+            "trained on",
+            [caveat] if caveat else [],
+        )
     raise SystemExit(1 if failed else 0)

@@ -27,21 +27,66 @@ if TYPE_CHECKING:
 
 @click.command("tune", cls=AblationCommand)
 @request_options
-@click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Finished trials of the study, whoever made them.")
-@click.option("--budget-seconds", type=click.FloatRange(0, min_open=True), help="No trial begins when so much was spent on training.")
-@click.option("--sampler", type=click.Choice(["tpe", "random", "gp", "cmaes"]), default="tpe", show_default=True)
-@click.option("--pruner", type=click.Choice(["median", "hyperband", "none"]), default="median", show_default=True)
-@click.option("--seeds-per-trial", type=click.IntRange(1), default=1, show_default=True, help="A trial's value is the mean over these.")
-@click.option("--storage", metavar="URL|FILE", help="A database, grpc://HOST:PORT, or a journal file.  [default: a journal in the store]")
-@click.option("--final-seeds", type=click.IntRange(1), help="Then run the winner and the default settings on seeds 0 to N-1.")
-@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write pictures of the study into this folder.")
-@click.option("--worker", is_flag=True, hidden=True, help="Only work: whoever started this one tells the outcome.")
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="Finished trials of the study, whoever made them.",
+)
+@click.option(
+    "--budget-seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="No trial begins when so much was spent on training.",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(["tpe", "random", "gp", "cmaes"]),
+    default="tpe",
+    show_default=True,
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(["median", "hyperband", "none"]),
+    default="median",
+    show_default=True,
+)
+@click.option(
+    "--seeds-per-trial",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="A trial's value is the mean over these.",
+)
+@click.option(
+    "--storage",
+    metavar="URL|FILE",
+    help="A database, grpc://HOST:PORT, or a journal file.  [default: a journal in the store]",
+)
+@click.option(
+    "--final-seeds",
+    type=click.IntRange(1),
+    help="Then run the winner and the default settings on seeds 0 to N-1.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write pictures of the study into this folder.",
+)
+@click.option(
+    "--worker",
+    is_flag=True,
+    hidden=True,
+    help="Only work: whoever started this one tells the outcome.",
+)
 @click.pass_context
-def command(ctx: click.Context, /, final_seeds: int | None, plots: Path | None, worker: bool, **given: Any) -> None:
+def command(
+    ctx: click.Context, /, final_seeds: int | None, plots: Path | None, worker: bool, **given: Any
+) -> None:
     """Search a model's settings: by the validation rows, within the ranges that its parts declare.
 
-    The first trial is the default settings. What --set fixes is not searched. The same command joins the study, also from another
-    machine that reaches its storage, and goes on where it ended.
+    The first trial is the default settings. What --set fixes is not searched. The same command
+    joins the study, also from another machine that reaches its storage, and goes on where it ended.
 
     \b
     Example: merbench tune --model merclip --dataset mosi --trials 30 --final-seeds 10
@@ -54,15 +99,28 @@ def command(ctx: click.Context, /, final_seeds: int | None, plots: Path | None, 
 
     session: Session = ctx.obj
     names = ("trials", "sampler", "pruner", "seeds_per_trial", "storage")
-    search = Search(seconds=given.pop("budget_seconds"), **{name: given.pop(name) for name in names})
-    options = gather(ablations(session, given["model"], ctx.meta["ablations"]), seeds=None, seed_list=(), force=False, **given)
+    search = Search(
+        seconds=given.pop("budget_seconds"), **{name: given.pop(name) for name in names}
+    )
+    options = gather(
+        ablations(session, given["model"], ctx.meta["ablations"]),
+        seeds=None,
+        seed_list=(),
+        force=False,
+        **given,
+    )
     bench = Bench(session, options)
     plan = bench.plan(options.request)
     with TuneProgress(search.trials, label(plan), silent=worker) as progress:
         if options.jobs == 1:
             tuned = tune(options.request, plan, bench.store, bench.machine, search, progress)
         else:
-            tuned = _by_helpers(join(options.request, plan, bench.store, search), options.jobs, bench.machine.threads, progress)
+            tuned = _by_helpers(
+                join(options.request, plan, bench.store, search),
+                options.jobs,
+                bench.machine.threads,
+                progress,
+            )
     if worker:
         return
     if plots:
@@ -70,20 +128,42 @@ def command(ctx: click.Context, /, final_seeds: int | None, plots: Path | None, 
     final: dict[str, Sequence[Record]] = {}
     if final_seeds:
         seeds = range(final_seeds)
-        tuned_plan = bench.plan(replace(options.request, settings={**options.request.settings, **tuned.settings}))
-        # The tuned runs first: where the default settings win, these are the same runs, and their records tell of the search.
-        final = {"tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.by), "default": bench.run(plan, seeds)}
+        tuned_plan = bench.plan(
+            replace(options.request, settings={**options.request.settings, **tuned.settings})
+        )
+        # The tuned runs first: where the default settings win, these are the same runs, and their
+        # records tell of the search.
+        final = {
+            "tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.by),
+            "default": bench.run(plan, seeds),
+        }
     _report(bench, plan, tuned, final)
-    raise SystemExit(1 if any(r.status == "failed" for records in final.values() for r in records) else 0)
+    raise SystemExit(
+        1 if any(r.status == "failed" for records in final.values() for r in records) else 0
+    )
 
 
 def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) -> Tuned:
-    """The same command in ``jobs`` processes, which end by themselves with the search. This one looks on."""
+    """The same command in ``jobs`` processes, which end by themselves with the search. This one
+    looks on.
+    """
     from merbench.studies.tune import look_on
 
-    words = [sys.executable, "-m", "merbench", *sys.argv[1:], "--jobs", "1", "--threads", str(threads), "--worker"]
+    words = [
+        sys.executable,
+        "-m",
+        "merbench",
+        *sys.argv[1:],
+        "--jobs",
+        "1",
+        "--threads",
+        str(threads),
+        "--worker",
+    ]
     with TemporaryFile("w+") as said:
-        helpers = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) for _ in range(jobs)]
+        helpers = [
+            subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) for _ in range(jobs)
+        ]
         try:
             while any(helper.poll() is None for helper in helpers):
                 look_on(joined, watch)
@@ -98,7 +178,9 @@ def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) ->
         last = (said.read().strip().splitlines() or ["nothing"])[-1].removeprefix("error: ")
     if any(helper.returncode == 2 for helper in helpers):
         raise RequestError(last)
-    raise RunError(f"all {jobs} worker processes ended before the search was over, and the same command goes on; one said last: {last}")
+    raise RunError(
+        f"all {jobs} worker processes ended before the search was over, and the same command goes on; one said last: {last}"
+    )
 
 
 def _draw(joined: Joined, folder: Path) -> None:
@@ -118,7 +200,10 @@ def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Re
 
     scores = {name: summary(by_seed(records, bench.store)) for name, records in final.items()}
     if bench.options.as_json:
-        runs = {name: {"runs": [r.run_id for r in records], "summary": board.as_json(scores[name])} for name, records in final.items()}
+        runs = {
+            name: {"runs": [r.run_id for r in records], "summary": board.as_json(scores[name])}
+            for name, records in final.items()
+        }
         show_json({"track": plan.track.model_dump(mode="json"), **asdict(tuned), "final": runs})
         return
     show(_settings(plan, tuned))
@@ -134,7 +219,9 @@ def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Re
         notes = board.notes(kind, scores["tuned"], _rows(final, bench))
         show(table(plan.track.title, board.columns(kind), rows, notes=notes, width=room()))
     else:
-        say("the same command with --final-seeds 10 runs both settings on ten fresh seeds and scores them on the test rows")
+        say(
+            "the same command with --final-seeds 10 runs both settings on ten fresh seeds and scores them on the test rows"
+        )
 
 
 def _rows(final: dict[str, Sequence[Record]], bench: Bench) -> int:

@@ -1,4 +1,6 @@
-"""``merbench data add``: which form a source has, and its way into the data home, whole or not at all."""
+"""``merbench data add``: which form a source has, and its way into the data home, whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -24,24 +26,36 @@ from merbench.results.files import write_atomic
 
 
 def recognise(source: Source, forms: Mapping[str, Form]) -> str:
-    """The name of the form that ``source`` has. RequestError where it has none of them or several, saying what was looked for."""
+    """The name of the form that ``source`` has. RequestError where it has none of them or several,
+    saying what was looked for.
+    """
     try:
         if not source.path.exists():
-            raise RequestError(f"{source.path} does not exist; give the file or folder that holds the data")
+            raise RequestError(
+                f"{source.path} does not exist; give the file or folder that holds the data"
+            )
         why = {name: _not_of(form, source) for name, form in forms.items()}
     except OSError as error:
-        raise RequestError(f"{error.filename or source.path} cannot be read ({error.strerror or error}); mend that, or copy it") from error
+        raise RequestError(
+            f"{error.filename or source.path} cannot be read ({error.strerror or error}); mend that, or copy it"
+        ) from error
     fits = [name for name, reason in why.items() if not reason]
     if len(fits) == 1:
         return fits[0]
     if fits:
-        raise RequestError(f"{source.path} could be read as {' or '.join(fits)}; choose with --form")
-    looked = "; ".join(f"{name}: {forms[name].looks_for} ({reason})" for name, reason in why.items())
+        raise RequestError(
+            f"{source.path} could be read as {' or '.join(fits)}; choose with --form"
+        )
+    looked = "; ".join(
+        f"{name}: {forms[name].looks_for} ({reason})" for name, reason in why.items()
+    )
     raise RequestError(f"{source.path} has no form that is known here; looked for {looked}")
 
 
 def _not_of(form: Form, source: Source) -> str:
-    """Why ``source`` is not of a form; one of a plugin that fails on it must not be in the way of the others."""
+    """Why ``source`` is not of a form; one of a plugin that fails on it must not be in the way of
+    the others.
+    """
     try:
         return form.recognise(source)
     except (MerbenchError, OSError):
@@ -50,21 +64,35 @@ def _not_of(form: Form, source: Source) -> str:
         return f"recognise() failed: {type(error).__name__}: {error}"
 
 
-def add(name: str, home: Path, source: Source, form: Form, form_name: str, options: dict[str, Any], watch: Watch) -> Origin:
-    """Convert into HOME/NAME, or join to what is there; an interrupted call is taken up where it was.
+def add(
+    name: str,
+    home: Path,
+    source: Source,
+    form: Form,
+    form_name: str,
+    options: dict[str, Any],
+    watch: Watch,
+) -> Origin:
+    """Convert into HOME/NAME, or join to what is there; an interrupted call is taken up where it
+    was.
 
-    What it gives back stands in the manifest too. DataError where the source or the home cannot be read or written.
+    What it gives back stands in the manifest too. DataError where the source or the home cannot be
+    read or written.
     """
     there = home / name
     if there.is_symlink():
         there = there.resolve()  # perhaps on another disk, and files are moved within one
     if there.exists() and not (there / FILE).is_file():
-        raise RequestError(f"{there} is there and is no data set (it has no {FILE}); move it away, or choose another --name")
+        raise RequestError(
+            f"{there} is there and is no data set (it has no {FILE}); move it away, or choose another --name"
+        )
     work = there.parent / f".{there.name}.adding"
     try:
         work.mkdir(parents=True, exist_ok=True)
         with _alone(work, name):
-            return _add(name, there, work, source, form, Origin(form=form_name, options=options), watch)
+            return _add(
+                name, there, work, source, form, Origin(form=form_name, options=options), watch
+            )
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
@@ -73,30 +101,45 @@ def add(name: str, home: Path, source: Source, form: Form, form_name: str, optio
         ) from error
 
 
-def _add(name: str, there: Path, work: Path, source: Source, form: Form, origin: Origin, watch: Watch) -> Origin:
+def _add(
+    name: str, there: Path, work: Path, source: Source, form: Form, origin: Origin, watch: Watch
+) -> Origin:
     before, ready = _described(there), work / "ready"
-    named = [Path(value).expanduser() for value in origin.options.values() if isinstance(value, str)]
+    named = [
+        Path(value).expanduser() for value in origin.options.values() if isinstance(value, str)
+    ]
     job = {
         "form": origin.form,
         "options": origin.options,
-        "source": [_fingerprint(path) for path in (source.path, *(path for path in named if path.is_file()))],
+        "source": [
+            _fingerprint(path)
+            for path in (source.path, *(path for path in named if path.is_file()))
+        ],
         "rows": hashlib.sha256("\0".join(before.table.ids).encode()).hexdigest() if before else "",
     }
     _start(work, job)
     if not ready.exists():
         if old := read_manifest(there):
-            held = old.holding(there, old.files)  # of what was changed since, the new manifest must not speak
+            held = old.holding(
+                there, old.files
+            )  # of what was changed since, the new manifest must not speak
             old.files = {name: facts for name, facts in old.files.items() if name in held}
             old.streams = {name: facts for name, facts in old.streams.items() if facts.file in held}
         sink = Bundle(name, work, before, origin, watch)
         try:
             form.convert(source, sink)
         except Taken as error:
-            same = [o for o in (old.sources if old else ()) if (o.form, o.options, o.files) == (origin.form, origin.options, origin.files)]
+            same = [
+                o
+                for o in (old.sources if old else ())
+                if (o.form, o.options, o.files) == (origin.form, origin.options, origin.files)
+            ]
             shutil.rmtree(work)
             if same:
                 return same[-1]
-            raise DataError(f"{there} has {error} already, from another source; add this one under another --name") from None
+            raise DataError(
+                f"{there} has {error} already, from another source; add this one under another --name"
+            ) from None
         _complete(there, work, source, sink, old or Manifest(name=name))
         ready.touch()
     _show(there, work)
@@ -118,7 +161,9 @@ def _complete(there: Path, work: Path, source: Source, sink: Bundle, before: Man
     try:
         remembered.write_statistics(sink.made, read_folder(trial))
     except DataError as error:
-        raise DataError(f"{source.path} makes a data set that cannot be read: {str(error).replace(f'{trial}/', '')}") from None
+        raise DataError(
+            f"{source.path} makes a data set that cannot be read: {str(error).replace(f'{trial}/', '')}"
+        ) from None
     shutil.rmtree(trial)
     if (sink.made / remembered.FILE).exists():
         made.files[remembered.FILE] = manifest.facts_of(sink.made / remembered.FILE)
@@ -126,7 +171,9 @@ def _complete(there: Path, work: Path, source: Source, sink: Bundle, before: Man
 
 
 def _overlay(folder: Path, parts: Sequence[Path]) -> None:
-    """Make ``folder`` read as if the content of ``parts`` had been copied into it, one after the other."""
+    """Make ``folder`` read as if the content of ``parts`` had been copied into it, one after the
+    other.
+    """
     folder.mkdir()
     for name in sorted({path.name for part in parts for path in part.iterdir()}):
         have = [part / name for part in parts if os.path.lexists(part / name)]
@@ -137,13 +184,18 @@ def _overlay(folder: Path, parts: Sequence[Path]) -> None:
 
 
 def _show(there: Path, work: Path) -> None:
-    """One rename, or the description last: until then nothing refers to the new files. May be repeated after a kill at any point."""
+    """One rename, or the description last: until then nothing refers to the new files. May be
+    repeated after a kill at any point.
+    """
     made = work / "bundle"
     if made.exists() and not there.exists():
         made.rename(there)
     elif made.exists():
         last = [made / manifest.FILE, made / FILE]
-        for path in sorted(p for p in made.rglob("*") if (p.is_symlink() or p.is_file()) and p not in last) + last:
+        for path in (
+            sorted(p for p in made.rglob("*") if (p.is_symlink() or p.is_file()) and p not in last)
+            + last
+        ):
             target = there / path.relative_to(made)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path == made / manifest.FILE and path.exists():
@@ -191,5 +243,7 @@ def _alone(work: Path, name: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RequestError(f"another merbench data add is writing {name}; wait for it to end") from None
+            raise RequestError(
+                f"another merbench data add is writing {name}; wait for it to end"
+            ) from None
         yield

@@ -1,6 +1,8 @@
-"""``merbench data audit``: what a data set holds that would make scores on it mean less than they say.
+"""``merbench data audit``: what a data set holds that would make scores on it mean less than they
+say.
 
-Nothing here uses the split to find a leak, and nothing is changed: findings are sentences, and the numbers behind them are beside them.
+Nothing here uses the split to find a leak, and nothing is changed: findings are sentences, and the
+numbers behind them are beside them.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ _MANY = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """``leak``: declared; ``suspicion``: not declared; ``warning``: mend it or know it; ``note``: counted, for the record."""
+    """``leak``: declared; ``suspicion``: not declared; ``warning``: mend it or know it; ``note``:
+    counted, for the record.
+    """
 
     level: Level
     about: str
@@ -35,7 +39,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Labels:
-    """One target over one split. ``histogram``: value (a score to the nearest whole number) or word -> rows."""
+    """One target over one split. ``histogram``: value (a score to the nearest whole number) or word
+    -> rows.
+    """
 
     task: str
     protocol: str
@@ -50,7 +56,9 @@ class Labels:
 
 @dataclass(frozen=True)
 class Streamed:
-    """``steps``: least, median and most. ``missing``: rows without it. ``values``: of ``features``. ``probe``: of all but clips."""
+    """``steps``: least, median and most. ``missing``: rows without it. ``values``: of ``features``.
+    ``probe``: of all but clips.
+    """
 
     stream: str
     kind: str
@@ -88,7 +96,12 @@ def audit(corpus: Corpus, watch: Callable[[str], None] = lambda what: None) -> A
     groups = {name: _groups(protocol, len(corpus)) for name, protocol in corpus.protocols.items()}
     watch("labels, ids and texts")
     labels, same = tuple(_labels(corpus, groups)), twins(corpus.texts.tolist())
-    findings = [*_videos(corpus, groups), *_ids(corpus, groups), *_texts(corpus, groups, same), *_label_gaps(labels)]
+    findings = [
+        *_videos(corpus, groups),
+        *_ids(corpus, groups),
+        *_texts(corpus, groups, same),
+        *_label_gaps(labels),
+    ]
     values, means = {}, {}
     for stream in corpus.streams.values():
         if stream.kind == "features":
@@ -99,15 +112,28 @@ def audit(corpus: Corpus, watch: Callable[[str], None] = lambda what: None) -> A
     probes = {p.stream: p for p in probe_streams(corpus, means)}
     for stream in corpus.streams.values():
         findings += _leaks(corpus, stream, probes.get(stream.name))
-    streams = tuple(_streamed(s, groups, values.get(s.name), probes.get(s.name)) for s in corpus.streams.values())
+    streams = tuple(
+        _streamed(s, groups, values.get(s.name), probes.get(s.name))
+        for s in corpus.streams.values()
+    )
     order = ("leak", "suspicion", "warning", "note")
     findings.sort(key=lambda f: order.index(f.level))
-    return Audit(corpus.name, len(corpus), len(np.unique(corpus.videos)), int((same.text_N < 0).sum()), labels, streams, tuple(findings))
+    return Audit(
+        corpus.name,
+        len(corpus),
+        len(np.unique(corpus.videos)),
+        int((same.text_N < 0).sum()),
+        labels,
+        streams,
+        tuple(findings),
+    )
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The parts of a protocol that are to share nothing: ``names`` of the splits or folds, ``group_N`` each row's, -1 = not used."""
+    """The parts of a protocol that are to share nothing: ``names`` of the splits or folds,
+    ``group_N`` each row's, -1 = not used.
+    """
 
     names: tuple[str, ...]
     group_N: np.ndarray
@@ -129,7 +155,9 @@ def _labels(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Labels]:
     for task_name, task in corpus.tasks.items():
         for protocol, parts in groups.items():
             for k, split in enumerate(parts.names):
-                yield _labels_of(task_name, task, protocol, split, np.flatnonzero(parts.group_N == k))
+                yield _labels_of(
+                    task_name, task, protocol, split, np.flatnonzero(parts.group_N == k)
+                )
 
 
 def _labels_of(name: str, task: Task, protocol: str, split: str, rows: np.ndarray) -> Labels:
@@ -137,9 +165,14 @@ def _labels_of(name: str, task: Task, protocol: str, split: str, rows: np.ndarra
     known = np.ones(target.shape, dtype=bool) if task.known is None else task.known[rows]
     low = high = mean = None
     if task.space.kind == "multilabel":
-        histogram = {word: int(((target[:, c] > 0.5) & known[:, c]).sum()) for c, word in enumerate(task.space.words)}
+        histogram = {
+            word: int(((target[:, c] > 0.5) & known[:, c]).sum())
+            for c, word in enumerate(task.space.words)
+        }
     elif task.space.kind == "class":
-        histogram = {word: int(((target == c) & known).sum()) for c, word in enumerate(task.space.words)}
+        histogram = {
+            word: int(((target == c) & known).sum()) for c, word in enumerate(task.space.words)
+        }
     else:
         assert task.space.anchors is not None
         y = target[known]
@@ -154,15 +187,25 @@ def _labels_of(name: str, task: Task, protocol: str, split: str, rows: np.ndarra
 def _label_gaps(labels: tuple[Labels, ...]) -> Iterator[Finding]:
     for found in labels:
         if found.rows == found.unknown:
-            yield Finding("warning", found.task, f"no row of {found.protocol} {found.split} has a label of {found.task}")
+            yield Finding(
+                "warning",
+                found.task,
+                f"no row of {found.protocol} {found.split} has a label of {found.task}",
+            )
             continue
         if found.low is not None and found.low == found.high:
             yield Finding(
-                "warning", found.task, f"every label of {found.protocol} {found.split} is {found.low:g}; nothing can be scored there"
+                "warning",
+                found.task,
+                f"every label of {found.protocol} {found.split} is {found.low:g}; nothing can be scored there",
             )
         absent = [word for word, count in found.histogram.items() if not count]
         if absent and found.low is None:
-            yield Finding("warning", found.task, f"{found.protocol} {found.split} has no row of {', '.join(absent)}")
+            yield Finding(
+                "warning",
+                found.task,
+                f"{found.protocol} {found.split} has no row of {', '.join(absent)}",
+            )
 
 
 def _videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
@@ -183,28 +226,51 @@ def _videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
             both = np.intersect1d(np.union1d(split.train, split.valid), split.test)
             if len(both):
                 rows = first(corpus.ids[both].tolist())
-                yield Finding("warning", protocol, f"{_count(len(both), 'row')} of protocol {protocol} are trained on and tested ({rows})")
+                yield Finding(
+                    "warning",
+                    protocol,
+                    f"{_count(len(both), 'row')} of protocol {protocol} are trained on and tested ({rows})",
+                )
 
 
 def _ids(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
     """Ids that differ in case, blanks or leading zeros alone."""
     seen: dict[str, int] = {}
     for row, name in enumerate(corpus.ids.tolist()):
-        bare = "_".join(part.lstrip("0") or "0" for part in str(name).casefold().replace(" ", "").split("_"))
+        bare = "_".join(
+            part.lstrip("0") or "0" for part in str(name).casefold().replace(" ", "").split("_")
+        )
         other = seen.setdefault(bare, row)
         if other != row:
-            split = [protocol for protocol, parts in groups.items() if parts.group_N[other] != parts.group_N[row]]
+            split = [
+                protocol
+                for protocol, parts in groups.items()
+                if parts.group_N[other] != parts.group_N[row]
+            ]
             where = f", in different splits of {', '.join(split)}" if split else ""
-            yield Finding("warning", "ids", f"'{corpus.ids[other]}' and '{name}' look like one row{where}; keep one of them")
+            yield Finding(
+                "warning",
+                "ids",
+                f"'{corpus.ids[other]}' and '{name}' look like one row{where}; keep one of them",
+            )
 
 
 def _texts(corpus: Corpus, groups: dict[str, Groups], found: Twins) -> Iterator[Finding]:
     for protocol, parts in groups.items():
-        across = [t for t in found.across(parts.group_N) if len(parts.names) != 3 or parts.names[parts.group_N[t[0]]] != "train"]
+        across = [
+            t
+            for t in found.across(parts.group_N)
+            if len(parts.names) != 3 or parts.names[parts.group_N[t[0]]] != "train"
+        ]
         for same, kind in ((True, "the same text as"), (False, "nearly the same text as")):
             rows = [(r, twin, like) for r, twin, like in across if (like == 1.0) == same]
             if rows:
-                shown = first([f"{corpus.ids[r]} ~ {corpus.ids[twin]}" + ("" if same else f" ({like:.2f})") for r, twin, like in rows])
+                shown = first(
+                    [
+                        f"{corpus.ids[r]} ~ {corpus.ids[twin]}" + ("" if same else f" ({like:.2f})")
+                        for r, twin, like in rows
+                    ]
+                )
                 where = "valid or test " if parts.names == MODES else ""
                 yield Finding(
                     "warning",
@@ -213,11 +279,15 @@ def _texts(corpus: Corpus, groups: dict[str, Groups], found: Twins) -> Iterator[
                 )
 
 
-def _stream_findings(corpus: Corpus, stream: Stream, values: Values, groups: dict[str, Groups]) -> Iterator[Finding]:
+def _stream_findings(
+    corpus: Corpus, stream: Stream, values: Values, groups: dict[str, Groups]
+) -> Iterator[Finding]:
     name = stream.name
     if values.not_finite:
         yield Finding(
-            "note", name, f"{values.not_finite:,} values are NaN or infinite; runs put the train mean of the dimension in their place"
+            "note",
+            name,
+            f"{values.not_finite:,} values are NaN or infinite; runs put the train mean of the dimension in their place",
         )
     if values.dead:
         yield Finding(
@@ -226,14 +296,21 @@ def _stream_findings(corpus: Corpus, stream: Stream, values: Values, groups: dic
             f"{_count(len(values.dead), 'dimension')} of {stream.values.shape[1]} are dead, 0 in every step: {_numbers(values.dead)}",
         )
     if frozen := [d for d in values.constant if d not in values.dead]:
-        yield Finding("note", name, f"{_count(len(frozen), 'dimension')} of {stream.values.shape[1]} never change: {_numbers(frozen)}")
+        yield Finding(
+            "note",
+            name,
+            f"{_count(len(frozen), 'dimension')} of {stream.values.shape[1]} never change: {_numbers(frozen)}",
+        )
     if values.zero_rows:
         yield Finding(
             "warning",
             name,
             f"{_count(values.zero_rows, 'row')} hold nothing but zeros and count as there; give them length 0 if they are missing",
         )
-    for share, end, side in ((values.zero_first, "begin", "left"), (values.zero_last, "end", "right")):
+    for share, end, side in (
+        (values.zero_first, "begin", "left"),
+        (values.zero_last, "end", "right"),
+    ):
         if share >= _MANY:
             yield Finding(
                 "warning",
@@ -245,7 +322,12 @@ def _stream_findings(corpus: Corpus, stream: Stream, values: Values, groups: dic
         here, there = parts.group_N[values.repeated], parts.group_N[values.repeats]
         across = np.flatnonzero((here != there) & (here >= 0) & (there >= 0))
         if len(across):
-            pairs = first([f"{corpus.ids[values.repeated[i]]} = {corpus.ids[values.repeats[i]]}" for i in across])
+            pairs = first(
+                [
+                    f"{corpus.ids[values.repeated[i]]} = {corpus.ids[values.repeats[i]]}"
+                    for i in across
+                ]
+            )
             yield Finding(
                 "warning",
                 name,
@@ -261,7 +343,11 @@ def _leaks(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Fin
             if any(leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits)
         ]
         videos = len(np.unique(corpus.videos[stream.fitted_on]))
-        where = f"runs on {', '.join(touched)} are refused with it" if touched else "no protocol evaluates these rows"
+        where = (
+            f"runs on {', '.join(touched)} are refused with it"
+            if touched
+            else "no protocol evaluates these rows"
+        )
         sentence = f"declared: fitted on the labels of {int(stream.fitted_on.sum()):,} rows of {_count(videos, 'video')}; {where}"
         if probe is not None and probe.suspected:
             sentence += f"; a probe sees it (p = {_p(probe)})"
@@ -284,15 +370,30 @@ def _leaks(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Fin
         )
 
 
-def _streamed(stream: Stream, groups: dict[str, Groups], values: Values | None, probe: Probed | None) -> Streamed:
+def _streamed(
+    stream: Stream, groups: dict[str, Groups], values: Values | None, probe: Probed | None
+) -> Streamed:
     length = stream.length[stream.length > 0]
-    steps = (int(length.min()), float(np.median(length)), int(length.max())) if len(length) else (0, 0.0, 0)
+    steps = (
+        (int(length.min()), float(np.median(length)), int(length.max()))
+        if len(length)
+        else (0, 0.0, 0)
+    )
     missing_in = {
         f"{protocol} {split}": int(((stream.length == 0) & (parts.group_N == k)).sum())
         for protocol, parts in groups.items()
         for k, split in enumerate(parts.names)
     }
-    return Streamed(stream.name, stream.kind, stream.spec.width, steps, int((stream.length == 0).sum()), missing_in, values, probe)
+    return Streamed(
+        stream.name,
+        stream.kind,
+        stream.spec.width,
+        steps,
+        int((stream.length == 0).sum()),
+        missing_in,
+        values,
+        probe,
+    )
 
 
 def _count(n: int, thing: str) -> str:

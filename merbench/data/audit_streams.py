@@ -1,5 +1,5 @@
-"""What the values of a ``features`` stream hold, in one pass over its real steps: gaps, dead and constant dimensions, padding, and the
-mean of each row for the probe."""
+"""What the values of a ``features`` stream hold, in one pass over its real steps: gaps, dead and
+constant dimensions, padding, and the mean of each row for the probe."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from merbench.data.streams import valid_steps
 
 @dataclass(frozen=True)
 class Values:
-    """``constant``: dimensions with one value everywhere; ``dead``: those of them that are 0. ``not_finite``: NaN and infinite values.
+    """``constant``: dimensions with one value everywhere; ``dead``: those of them that are 0.
+    ``not_finite``: NaN and infinite values.
 
-    ``zero_rows``: rows whose every value is 0, which are missing in truth. ``zero_first``, ``zero_last``: share of the rows of two or more
-    steps that begin, or end, with a step of zeros: padding that counts as real. ``repeated``: rows [R] that have the very values of an
-    earlier row, and ``repeats`` which.
+    ``zero_rows``: rows whose every value is 0, which are missing in truth. ``zero_first``,
+    ``zero_last``: share of the rows of two or more steps that begin, or end, with a step of zeros:
+    padding that counts as real. ``repeated``: rows [R] that have the very values of an earlier row,
+    and ``repeats`` which.
     """
 
     constant: list[int]
@@ -32,7 +34,9 @@ class Values:
 
 
 class Scanned(NamedTuple):
-    """``mean_ND`` float32: mean over each row's steps, values that are not finite left out (0 where there are none)."""
+    """``mean_ND`` float32: mean over each row's steps, values that are not finite left out (0 where
+    there are none).
+    """
 
     values: Values
     mean_ND: np.ndarray
@@ -57,7 +61,9 @@ def scan(stream: Stream) -> Scanned:
         low_D = np.minimum(low_D, np.where(finite_TD, x_TD, np.inf).min(axis=0))
         high_D = np.maximum(high_D, np.where(finite_TD, x_TD, -np.inf).max(axis=0))
         total = np.add.reduceat(np.where(finite_TD, x_TD, 0).astype(np.float64), start, axis=0)
-        mean_ND[rows[at : at + n]] = total / np.maximum(np.add.reduceat(finite_TD.astype(np.int64), start, axis=0), 1)
+        mean_ND[rows[at : at + n]] = total / np.maximum(
+            np.add.reduceat(finite_TD.astype(np.int64), start, axis=0), 1
+        )
         zero_T = (x_TD == 0).all(axis=1)
         zero_R[at : at + n] = np.logical_and.reduceat(zero_T, start)
         first_R[at : at + n], last_R[at : at + n] = zero_T[start], zero_T[start + length - 1]
@@ -86,10 +92,14 @@ def _rows_in(lengths: np.ndarray, steps: int) -> int:
 
 
 def _repeats(mean_ND: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(rows that repeat, the earlier row of each)``; of one or two dimensions equal values mean nothing."""
+    """``(rows that repeat, the earlier row of each)``; of one or two dimensions equal values mean
+    nothing.
+    """
     if mean_ND.shape[1] < 3 or not len(rows):
         return rows[:0], rows[:0]
-    whole = np.ascontiguousarray(mean_ND[rows]).view(np.dtype((np.void, mean_ND.itemsize * mean_ND.shape[1])))[:, 0]
+    whole = np.ascontiguousarray(mean_ND[rows]).view(
+        np.dtype((np.void, mean_ND.itemsize * mean_ND.shape[1]))
+    )[:, 0]
     _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
     earlier = rows[first[inverse]]
     again = earlier != rows

@@ -1,8 +1,9 @@
 """Twins: rows of different splits with the same, or nearly the same, text.
 
-Nearly the same: the sets of five-letter pieces of two texts have a Jaccard index of at least ``LIKE``. Candidates come from MinHash
-(Broder 1997) with 16 bands of 4 hashes, which misses one pair in a hundred at .7, and each is then compared for real. Short texts
-("yeah") are the same by nature and are only counted.
+Nearly the same: the sets of five-letter pieces of two texts have a Jaccard index of at least
+``LIKE``. Candidates come from MinHash (Broder 1997) with 16 bands of 4 hashes, which misses one
+pair in a hundred at .7, and each is then compared for real. Short texts ("yeah") are the same by
+nature and are only counted.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ SHORT = 5
 """Texts of fewer words are not compared."""
 _PIECE, _BANDS, _HASHES = 5, 16, 4
 _CROWD = 100
-"""In a bucket of more texts each is compared with its neighbours alone; nothing but one text with small changes fills such a bucket."""
+"""In a bucket of more texts each is compared with its neighbours alone; nothing but one text with
+small changes fills such a bucket.
+"""
 
 
 @dataclass(frozen=True)
 class Twins:
-    """``text_N``: the number of each row's text, rows with the same words having the same, -1 = too short or missing.
+    """``text_N``: the number of each row's text, rows with the same words having the same, -1 = too
+    short or missing.
 
     ``near``: (text, text, Jaccard index) of the pairs that are nearly the same.
     """
@@ -34,7 +38,9 @@ class Twins:
     near: list[tuple[int, int, float]]
 
     def across(self, group_N: np.ndarray) -> list[tuple[int, int, float]]:
-        """(row, row, likeness): for each row that has a twin in another group, its likest one. Group -1 is left out."""
+        """(row, row, likeness): for each row that has a twin in another group, its likest one.
+        Group -1 is left out.
+        """
         rows_of = defaultdict(list)
         for row in np.flatnonzero((self.text_N >= 0) & (group_N >= 0)).tolist():
             rows_of[int(self.text_N[row])].append(row)
@@ -61,7 +67,10 @@ def twins(texts: Sequence[str]) -> Twins:
     """Every pair of texts that are the same or nearly the same, lower case, without punctuation."""
     words = [words_of(str(text)) for text in texts]
     number: dict[str, int] = {}
-    text_N = np.array([number.setdefault(" ".join(w), len(number)) if len(w) >= SHORT else -1 for w in words], dtype=np.int64)
+    text_N = np.array(
+        [number.setdefault(" ".join(w), len(number)) if len(w) >= SHORT else -1 for w in words],
+        dtype=np.int64,
+    )
     return Twins(text_N, _near(list(number)))
 
 
@@ -74,14 +83,17 @@ def _near(texts: list[str]) -> list[tuple[int, int, float]]:
     for band in range(_BANDS):
         key_N = np.zeros(len(texts), dtype=np.uint64)
         for k in range(band * _HASHES, (band + 1) * _HASHES):
-            # The high bits of a product with an odd number mix well (Dietzfelbinger et al. 1997); the low ones do not.
+            # The high bits of a product with an odd number mix well (Dietzfelbinger et al. 1997);
+            # the low ones do not.
             hashed_T = (piece_T * (seeds[0, k] | np.uint64(1)) + seeds[1, k]) >> np.uint64(16)
             key_N = (key_N ^ np.minimum.reduceat(hashed_T, start_N)) * np.uint64(0x9E3779B97F4A7C15)
         order = np.argsort(key_N, kind="stable")
         for bucket in np.split(order, np.flatnonzero(np.diff(key_N[order])) + 1):
             members = sorted(bucket.tolist())
             for i, a in enumerate(members):
-                pairs.update((a, b) for b in members[i + 1 : None if len(members) <= _CROWD else i + 2])
+                pairs.update(
+                    (a, b) for b in members[i + 1 : None if len(members) <= _CROWD else i + 2]
+                )
     end_N = np.append(start_N[1:], len(piece_T))
     sets: dict[int, frozenset[int]] = {}
 
@@ -90,12 +102,16 @@ def _near(texts: list[str]) -> list[tuple[int, int, float]]:
             sets[i] = frozenset(piece_T[start_N[i] : end_N[i]].tolist())
         return sets[i]
 
-    found = ((a, b, len(pieces(a) & pieces(b)) / len(pieces(a) | pieces(b))) for a, b in sorted(pairs))
+    found = (
+        (a, b, len(pieces(a) & pieces(b)) / len(pieces(a) | pieces(b))) for a, b in sorted(pairs)
+    )
     return [(a, b, like) for a, b, like in found if like >= LIKE]
 
 
 def _pieces(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """``(hash of every five letters in a row [T] uint64, where each text's begin [N])``. Texts are longer than five letters."""
+    """``(hash of every five letters in a row [T] uint64, where each text's begin [N])``. Texts are
+    longer than five letters.
+    """
     letter_T = np.frombuffer("".join(texts).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
     length_N = np.array([len(text) for text in texts])
     piece_T = np.zeros(len(letter_T) - _PIECE + 1, dtype=np.uint64)

@@ -1,8 +1,11 @@
-"""The sink of ``merbench data add``: a data set is written into a hidden folder beside its place, resumed there, shown when whole.
+"""The sink of ``merbench data add``: a data set is written into a hidden folder beside its place,
+resumed there, shown when whole.
 
-``HOME/.NAME.adding/`` holds ``job.json`` (what is being added: another job starts anew), ``parts/`` (streams under way, one facts file for
-each that is finished) and ``bundle/``, which becomes HOME/NAME by one rename. Where HOME/NAME is there already, the new files are moved
-into it one by one, ``dataset.toml`` last: until then nothing refers to them. Equal sources give equal bytes, killed or not.
+``HOME/.NAME.adding/`` holds ``job.json`` (what is being added: another job starts anew), ``parts/``
+(streams under way, one facts file for each that is finished) and ``bundle/``, which becomes
+HOME/NAME by one rename. Where HOME/NAME is there already, the new files are moved into it one by
+one, ``dataset.toml`` last: until then nothing refers to them. Equal sources give equal bytes,
+killed or not.
 """
 
 from __future__ import annotations
@@ -52,17 +55,31 @@ class Described(NamedTuple):
 
 
 class Bundle:
-    """A ``merbench.api.Sink``. ``work``: the hidden folder; ``before``: the data set where it is there already; ``origin`` is filled."""
+    """A ``merbench.api.Sink``. ``work``: the hidden folder; ``before``: the data set where it is
+    there already; ``origin`` is filled.
+    """
 
-    def __init__(self, name: str, work: Path, before: Described | None, origin: Origin, watch: Watch) -> None:
-        self.name, self.work, self.before, self.origin, self.watch = name, work, before, origin, watch
+    def __init__(
+        self, name: str, work: Path, before: Described | None, origin: Origin, watch: Watch
+    ) -> None:
+        self.name, self.work, self.before, self.origin, self.watch = (
+            name,
+            work,
+            before,
+            origin,
+            watch,
+        )
         self.made, self.parts = work / "bundle", work / "parts"
         self._have: dict[str, Any] = toml.loads(before.text) if before else {}
         self._labels: str = self._have.get("labels", LABELS)
         self._ids = list(before.table.ids) if before else []
         self._offered: set[str] = set()
         self.streams: dict[str, StreamFacts] = {}
-        self.sections: dict[str, dict[str, dict[str, Any]]] = {"task": {}, "streams": {}, "protocols": {}}
+        self.sections: dict[str, dict[str, dict[str, Any]]] = {
+            "task": {},
+            "streams": {},
+            "protocols": {},
+        }
         for folder in (self.made, self.parts):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -103,7 +120,9 @@ class Bundle:
             taken = len(cells["video_id"])
             self._ids = ids_of(cells)
         else:
-            cells, taken = joined_rows(self.before.table, self._scores(), columns, self._refuse, self.note)
+            cells, taken = joined_rows(
+                self.before.table, self._scores(), columns, self._refuse, self.note
+            )
         self._offered |= {*ids_of(columns), *self._ids}
         self.origin.rows += len(columns["video_id"])
         self.origin.taken += taken
@@ -124,7 +143,14 @@ class Bundle:
         self.origin.streams.append(name)
 
     def features(
-        self, name: str, modality: Modality, width: int, ids: Sequence[str], read: Callable[[int], np.ndarray | None], *, note: str = ""
+        self,
+        name: str,
+        modality: Modality,
+        width: int,
+        ids: Sequence[str],
+        read: Callable[[int], np.ndarray | None],
+        *,
+        note: str = "",
     ) -> None:
         place, key = self._join(name, ids), f"{name}.json"
         facts = self._finished(key, StreamFacts)
@@ -133,14 +159,35 @@ class Bundle:
             for row in range(values.rows, len(self.ids)):
                 self.watch(name, row, len(self.ids))
                 at = place.get(self.ids[row])
-                values.append(None if at is None else read(at), f"stream {name}, row {self.ids[row]}")
+                values.append(
+                    None if at is None else read(at), f"stream {name}, row {self.ids[row]}"
+                )
             missing, steps, not_finite = values.complete({"id": list(self.ids)}, self._file(name))
-            facts = StreamFacts(file=f"streams/{name}{SUFFIX}", rows=len(self.ids), missing=missing, steps=steps, not_finite=not_finite)
+            facts = StreamFacts(
+                file=f"streams/{name}{SUFFIX}",
+                rows=len(self.ids),
+                missing=missing,
+                steps=steps,
+                not_finite=not_finite,
+            )
             self._finish(key, facts)
-        self._add(name, facts, modality=modality, kind="features", array="values", offset="offset", note=note)
+        self._add(
+            name,
+            facts,
+            modality=modality,
+            kind="features",
+            array="values",
+            offset="offset",
+            note=note,
+        )
 
     def words(
-        self, name: str, ids: Sequence[str], read: Callable[[int], tuple[Sequence[str], np.ndarray | None] | None], *, note: str = ""
+        self,
+        name: str,
+        ids: Sequence[str],
+        read: Callable[[int], tuple[Sequence[str], np.ndarray | None] | None],
+        *,
+        note: str = "",
     ) -> None:
         place, key = self._join(name, ids), f"{name}.json"
         facts = self._finished(key, StreamFacts)
@@ -157,7 +204,9 @@ class Bundle:
             vocab = sorted({word for said in rows for word in said})
             number = {word: i for i, word in enumerate(vocab)}
             more = {
-                "offset": np.concatenate([[0], np.cumsum([len(said) for said in rows])]).astype("<i8"),
+                "offset": np.concatenate([[0], np.cumsum([len(said) for said in rows])]).astype(
+                    "<i8"
+                ),
                 "word": np.array([number[word] for said in rows for word in said], dtype="<i4"),
             }
             if len(times) == len(rows) and rows:
@@ -169,7 +218,12 @@ class Bundle:
                 os.fsync(file.fileno())
             (self.parts / f"{name}.values").replace(self._file(name))
             missing = sum(not said for said in rows)
-            facts = StreamFacts(file=f"streams/{name}{SUFFIX}", rows=len(rows), missing=missing, steps=len(more["word"]))
+            facts = StreamFacts(
+                file=f"streams/{name}{SUFFIX}",
+                rows=len(rows),
+                missing=missing,
+                steps=len(more["word"]),
+            )
             self._finish(key, facts)
         self._add(name, facts, modality="text", kind="words", note=note)
 
@@ -202,7 +256,9 @@ class Bundle:
         self._refuse(row, why)
 
     def _refuse(self, row: str, why: str) -> None:
-        self.origin.refused[row if row not in self.origin.refused else f"{row} ({len(self.origin.refused)})"] = why
+        self.origin.refused[
+            row if row not in self.origin.refused else f"{row} ({len(self.origin.refused)})"
+        ] = why
 
     def note(self, sentence: str) -> None:
         self.origin.notes.append(sentence)
@@ -211,23 +267,32 @@ class Bundle:
         """``dataset.toml``: a new one, or the one that is there with what it lacks at its end."""
         if self.before is None:
             return toml.dumps({"name": self.name, "labels": LABELS}, self.sections)
-        lacks = {kind: {n: s for n, s in named.items() if n not in self._have.get(kind, {})} for kind, named in self.sections.items()}
+        lacks = {
+            kind: {n: s for n, s in named.items() if n not in self._have.get(kind, {})}
+            for kind, named in self.sections.items()
+        }
         text = self.before.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
         try:
             toml.loads(text)
         except ValueError:  # tables that were written as one value take no more behind them
             top = {key: value for key, value in self._have.items() if key not in lacks}
-            return toml.dumps(top, {kind: self._have.get(kind, {}) | named for kind, named in lacks.items()})
+            return toml.dumps(
+                top, {kind: self._have.get(kind, {}) | named for kind, named in lacks.items()}
+            )
         return text
 
     def manifest(self, before: Manifest) -> Manifest:
-        """``before`` and everything in the folder, which is hashed here: call it when all of it is there."""
+        """``before`` and everything in the folder, which is hashed here: call it when all of it is
+        there.
+        """
         manifest = before.model_copy(deep=True)
         manifest.streams |= self.streams
         manifest.sources.append(self.origin)
         # The user may edit the first two, which are read in full each time.
         texts = {self.made / name for name in ("dataset.toml", self._labels, "manifest.json")}
-        for path in sorted(p for p in self.made.rglob("*") if p.is_file() and not p.is_symlink() and p not in texts):
+        for path in sorted(
+            p for p in self.made.rglob("*") if p.is_file() and not p.is_symlink() and p not in texts
+        ):
             self.watch(f"checking {path.name}", 0, 1)
             manifest.files[path.relative_to(self.made).as_posix()] = facts_of(path)
         return manifest
@@ -235,16 +300,26 @@ class Bundle:
     def _scores(self) -> dict[str, float]:
         """Column of a score -> a hundredth of its range."""
         assert self.before is not None
-        tasks = [task for _, task in Section(self.before.folder / "dataset.toml", "", self._have).tables("task")]
+        tasks = [
+            task
+            for _, task in Section(self.before.folder / "dataset.toml", "", self._have).tables(
+                "task"
+            )
+        ]
         scores = [task for task in tasks if task.text("kind") == "score"]
-        return {task.text("column"): 0.01 * (task.number("high") - task.number("low")) for task in scores}
+        return {
+            task.text("column"): 0.01 * (task.number("high") - task.number("low"))
+            for task in scores
+        }
 
     def _new(self, stream: str) -> None:
         if stream in self._have.get("streams", {}):
             raise Taken(f"a stream {stream!r}")
 
     def _join(self, name: str, ids: Sequence[str]) -> dict[str, int]:
-        """Where the form has each row. A row that only the stream lacks or only the stream has is told, by name."""
+        """Where the form has each row. A row that only the stream lacks or only the stream has is
+        told, by name.
+        """
         self._new(name)
         place: dict[str, int] = {}
         for at, one in enumerate(ids):
@@ -267,15 +342,21 @@ class Bundle:
     def _add(self, name: str, facts: StreamFacts, **spec: Any) -> None:
         self.streams[name] = facts
         if facts.missing == facts.rows:
-            raise DataError(f"stream {name} has no value for any row of {self.name}: no id is the same, or all of it is empty")
-        self.stream(name, file=facts.file, **{key: value for key, value in spec.items() if value != ""})
+            raise DataError(
+                f"stream {name} has no value for any row of {self.name}: no id is the same, or all of it is empty"
+            )
+        self.stream(
+            name, file=facts.file, **{key: value for key, value in spec.items() if value != ""}
+        )
 
     def _file(self, name: str) -> Path:
         (self.made / "streams").mkdir(exist_ok=True)
         return self.made / "streams" / f"{name}{SUFFIX}"
 
     def _is_another(self, name: str, same: Callable[[Path], bool]) -> bool:
-        """Whether the data set has something else of this name. A link that leads nowhere is nothing."""
+        """Whether the data set has something else of this name. A link that leads nowhere is
+        nothing.
+        """
         folders = (self.made, self.before.folder) if self.before else (self.made,)
         return any((folder / name).exists() and not same(folder / name) for folder in folders)
 

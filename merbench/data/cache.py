@@ -1,9 +1,10 @@
 """The cache: what frozen encoders made of a stream, once for all runs, by content.
 
-``<root>/encoded/<key>/`` holds ``values.safetensors`` (``values`` float32 [T, D], ``length`` int64 [N]) and ``entry.json`` with its
-SHA-256, written last: an entry that has one is whole. While it is filled, each shard of rows is a file of its own, so that a killed
-job goes on where it stood; a lock, which dies with its process, keeps others out. Everything here can be deleted at any time: it is
-made again.
+``<root>/encoded/<key>/`` holds ``values.safetensors`` (``values`` float32 [T, D], ``length`` int64
+[N]) and ``entry.json`` with its SHA-256, written last: an entry that has one is whole. While it is
+filled, each shard of rows is a file of its own, so that a killed job goes on where it stood; a
+lock, which dies with its process, keeps others out. Everything here can be deleted at any time: it
+is made again.
 """
 
 from __future__ import annotations
@@ -39,12 +40,18 @@ def cache_home(environ: Mapping[str, str]) -> Path:
         return Path(named).expanduser()
     xdg = environ.get("XDG_CACHE_HOME", "")
     # The XDG base directory specification: a relative path is invalid and is ignored.
-    home = Path(xdg) if xdg and Path(xdg).is_absolute() else Path(environ.get("HOME") or Path.home()) / ".cache"
+    home = (
+        Path(xdg)
+        if xdg and Path(xdg).is_absolute()
+        else Path(environ.get("HOME") or Path.home()) / ".cache"
+    )
     return home / "merbench"
 
 
 class About(BaseModel):
-    """What decides an output, and with it the name of its entry. ``rows``: the content of each row, None = missing."""
+    """What decides an output, and with it the name of its entry. ``rows``: the content of each row,
+    None = missing.
+    """
 
     encoder: str
     version: int
@@ -59,7 +66,9 @@ class About(BaseModel):
 
 
 class Entry(BaseModel):
-    """``entry.json``. ``dataset`` and ``stream``: for whom it was made first. ``notes``: row -> what was wrong with its clip."""
+    """``entry.json``. ``dataset`` and ``stream``: for whom it was made first. ``notes``: row ->
+    what was wrong with its clip.
+    """
 
     encoder: str
     version: int
@@ -86,7 +95,9 @@ class Cache:
         self.warnings: list[str] = []
 
     def find(self, key: str) -> tuple[Entry, np.ndarray, np.ndarray] | None:
-        """The entry with its values (mapped, read-only) and lengths, every byte checked; None where there is none that is whole."""
+        """The entry with its values (mapped, read-only) and lengths, every byte checked; None where
+        there is none that is whole.
+        """
         folder = self.folder / key
         try:
             entry = Entry.model_validate_json((folder / ENTRY).read_bytes())
@@ -97,15 +108,21 @@ class Cache:
             return None
         except (OSError, ValueError, KeyError, ValidationError) as error:
             why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            self.warnings.append(f"the cached output in {folder} is damaged ({why}); it is made again")
+            self.warnings.append(
+                f"the cached output in {folder} is damaged ({why}); it is made again"
+            )
             (folder / ENTRY).unlink(missing_ok=True)
             return None
 
     @contextmanager
-    def filling(self, key: str, layout: str, wait: Callable[[], None] = lambda: None) -> Iterator[Filling]:
-        """The right to fill an entry, for one process at a time. ``wait()`` is called again and again while another has it.
+    def filling(
+        self, key: str, layout: str, wait: Callable[[], None] = lambda: None
+    ) -> Iterator[Filling]:
+        """The right to fill an entry, for one process at a time. ``wait()`` is called again and
+        again while another has it.
 
-        ``layout`` names how its shards are cut: those of another layout are not gone on with. RequestError where nothing can be written.
+        ``layout`` names how its shards are cut: those of another layout are not gone on with.
+        RequestError where nothing can be written.
         """
         folder = self.folder / key
         with ExitStack() as held:
@@ -128,7 +145,9 @@ class Cache:
             yield folder.name, entry, _size(folder)
 
     def remove(self, key: str) -> bool:
-        """Whether it was removed: an entry that is being filled is left alone. RequestError where it cannot be."""
+        """Whether it was removed: an entry that is being filled is left alone. RequestError where
+        it cannot be.
+        """
         folder = self.folder / key
         try:
             with (folder / "lock").open("w") as lock:
@@ -137,7 +156,9 @@ class Cache:
                 (folder / ENTRY).unlink(missing_ok=True)
                 shutil.rmtree(folder)
         except OSError as error:
-            raise RequestError(f"{folder} cannot be deleted ({error.strerror}); delete it as the user who made it") from error
+            raise RequestError(
+                f"{folder} cannot be deleted ({error.strerror}); delete it as the user who made it"
+            ) from error
         return True
 
 
@@ -153,7 +174,9 @@ def _writing(root: Path) -> Iterator[None]:
 
 
 class Filling:
-    """An entry on its way: shards 0, 1, ... in any order, then ``finish``. RequestError where it cannot be written."""
+    """An entry on its way: shards 0, 1, ... in any order, then ``finish``. RequestError where it
+    cannot be written.
+    """
 
     def __init__(self, root: Path, folder: Path, shards: Path) -> None:
         self.root, self.folder, self.shards = root, folder, shards
@@ -171,9 +194,16 @@ class Filling:
         return whole
 
     def put(
-        self, number: int, values: np.ndarray, length: np.ndarray, notes: Mapping[int, str], shares: Mapping[int, Shares] | None = None
+        self,
+        number: int,
+        values: np.ndarray,
+        length: np.ndarray,
+        notes: Mapping[int, str],
+        shares: Mapping[int, Shares] | None = None,
     ) -> None:
-        """``values`` float32 [t, D] and ``length`` int64 [n] of the shard's rows; ``notes`` and ``shares``: by row, of its clips."""
+        """``values`` float32 [t, D] and ``length`` int64 [n] of the shard's rows; ``notes`` and
+        ``shares``: by row, of its clips.
+        """
         arrays: dict[str, np.ndarray] = {
             "values": np.ascontiguousarray(values, np.float32),
             "length": np.ascontiguousarray(length, np.int64),
@@ -189,14 +219,17 @@ class Filling:
     def finish(self, measured: Mapping[str, float], **facts: Any) -> None:
         """Join the shards, all of which are there, into the entry. Equal shards give equal bytes.
 
-        ``measured`` is what the encoder counted; what was noted and counted of clips is summed here, since a resumed encoder saw only some.
+        ``measured`` is what the encoder counted; what was noted and counted of clips is summed
+        here, since a resumed encoder saw only some.
         """
         paths = sorted(self.shards.glob("*.safetensors"))
         lengths, notes, total, steps, width = [], dict[int, str](), summed(()), 0, 0
         for path in paths:
             found = _shard(path)
             if found is None:
-                raise RequestError(f"{path} was damaged while the cache was filled; run again, and it is made anew")
+                raise RequestError(
+                    f"{path} was damaged while the cache was filled; run again, and it is made anew"
+                )
             values, length, more, shares = found
             lengths.append(length)
             notes |= more
@@ -204,19 +237,36 @@ class Filling:
             steps, width = steps + len(values), values.shape[1]
         length = np.concatenate(lengths)
         counted = Counter(CUT_SHORT if length[row] else WITHOUT for row in notes)
-        measured = {**measured, **rates(total), **{kind: float(count) for kind, count in counted.items()}}
-        measured = dict(sorted(measured.items()))  # clips are read ahead, so what was counted first differs from run to run
+        measured = {
+            **measured,
+            **rates(total),
+            **{kind: float(count) for kind, count in counted.items()},
+        }
+        measured = dict(
+            sorted(measured.items())
+        )  # clips are read ahead, so what was counted first differs from run to run
         size = steps * width * 4
         table = {
             "values": {"dtype": "F32", "shape": [steps, width], "data_offsets": [0, size]},
-            "length": {"dtype": "I64", "shape": [len(length)], "data_offsets": [size, size + length.nbytes]},
+            "length": {
+                "dtype": "I64",
+                "shape": [len(length)],
+                "data_offsets": [size, size + length.nbytes],
+            },
         }
         head = json.dumps(table).encode()
         head = head.ljust(-(-len(head) // 64) * 64 + 56)  # so that the values are aligned
         with _writing(self.root):
-            self._join(paths, head, length, {"width": width, "steps": steps, "measured": measured, "notes": notes, **facts})
+            self._join(
+                paths,
+                head,
+                length,
+                {"width": width, "steps": steps, "measured": measured, "notes": notes, **facts},
+            )
 
-    def _join(self, paths: Sequence[Path], head: bytes, length: np.ndarray, facts: Mapping[str, Any]) -> None:
+    def _join(
+        self, paths: Sequence[Path], head: bytes, length: np.ndarray, facts: Mapping[str, Any]
+    ) -> None:
         path = self.folder / VALUES
         temporary = path.with_name(f".{path.name}.tmp")
         with temporary.open("wb") as file:
@@ -252,7 +302,8 @@ def _locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        # A file system without locks: two processes would do the same work, and each file is still whole.
+        # A file system without locks: two processes would do the same work, and each file is still
+        # whole.
         return True
     return True
 
@@ -286,7 +337,11 @@ def _mapped(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         table = json.loads(file.read(size))
-    body = np.memmap(path, np.uint8, "r", offset=8 + size) if path.stat().st_size > 8 + size else np.zeros(0, np.uint8)
+    body = (
+        np.memmap(path, np.uint8, "r", offset=8 + size)
+        if path.stat().st_size > 8 + size
+        else np.zeros(0, np.uint8)
+    )
     made = []
     for name, dtype in (("values", "<f4"), ("length", "<i8")):
         start, end = table[name]["data_offsets"]

@@ -1,4 +1,6 @@
-"""What stands for the content of a stream's rows, so that equal content is known again wherever it lies."""
+"""What stands for the content of a stream's rows, so that equal content is known again wherever it
+lies.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ KEPT = ("strings", "clip")
 
 
 def row_contents(stream: Stream, known: Known) -> list[str | None]:
-    """A hash for each row of a ``strings`` or ``clip`` stream: of its text, or of its file's bytes. None = missing."""
+    """A hash for each row of a ``strings`` or ``clip`` stream: of its text, or of its file's bytes.
+    None = missing.
+    """
     made: list[str | None] = []
     for value, there in zip(map(str, stream.values), stream.length, strict=True):
         if not there:
@@ -29,7 +33,9 @@ def row_contents(stream: Stream, known: Known) -> list[str | None]:
 
 
 class Known:
-    """Hashes of files in a JSON table: a file is read again only when its size or time of change is another, as in git's index."""
+    """Hashes of files in a JSON table: a file is read again only when its size or time of change is
+    another, as in git's index.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self.changed = path, False

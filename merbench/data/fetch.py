@@ -1,7 +1,9 @@
-"""Files from a server that is often slow, down or wrong: resumed, retried, checked, and seen whole or not at all.
+"""Files from a server that is often slow, down or wrong: resumed, retried, checked, and seen whole
+or not at all.
 
-Beside ``NAME`` stand ``NAME.sha256`` (what it was when it was first fetched), and while it is on its way ``.NAME.part`` and
-``.NAME.part.json``, which says of which version of the file the part is (RFC 9110, sections 13.1.5 and 14).
+Beside ``NAME`` stand ``NAME.sha256`` (what it was when it was first fetched), and while it is on
+its way ``.NAME.part`` and ``.NAME.part.json``, which says of which version of the file the part is
+(RFC 9110, sections 13.1.5 and 14).
 """
 
 from __future__ import annotations
@@ -28,14 +30,18 @@ from merbench.data.hdf5 import SIGNATURE, promised_size
 from merbench.results.files import write_atomic
 
 Watch = Callable[[str, int, int], None]
-"""Told what is being done, the bytes that are here, and the bytes there will be (0 = the server does not say)."""
+"""Told what is being done, the bytes that are here, and the bytes there will be (0 = the server
+does not say).
+"""
 _CHUNK = 2**18
 _FATAL = {400, 401, 403, 404, 405, 410, 451}
 
 
 @dataclass(frozen=True)
 class Patience:
-    """``timeout``: seconds without a byte. ``tries``: in a row that bring nothing new. ``pause``: seconds before the next, then doubled."""
+    """``timeout``: seconds without a byte. ``tries``: in a row that bring nothing new. ``pause``:
+    seconds before the next, then doubled.
+    """
 
     timeout: float = 20.0
     tries: int = 5
@@ -49,7 +55,8 @@ class _Again(Exception):
 def fetch(url: str, folder: Path, watch: Watch, patience: Patience = Patience()) -> bool:
     """``url`` into ``folder`` under its last name; False where it was there. HDF5 files only.
 
-    RunError where the server cannot be reached or does not have it, DataError where what it sends, or what is here, is not what it was.
+    RunError where the server cannot be reached or does not have it, DataError where what it sends,
+    or what is here, is not what it was.
     """
     name = url.rsplit("/", 1)[-1]
     target = folder / name
@@ -59,7 +66,9 @@ def fetch(url: str, folder: Path, watch: Watch, patience: Patience = Patience())
             if target.exists():
                 _same(target, _sha256(target, watch))
                 if lacking := _lacking(target):
-                    raise DataError(f"{target} is not whole ({lacking}); delete it, and give the same command again")
+                    raise DataError(
+                        f"{target} is not whole ({lacking}); delete it, and give the same command again"
+                    )
                 return False
             part = _Part(folder / f".{name}.part", url)
             _persist(part, url, watch, patience)
@@ -94,7 +103,9 @@ class _Part:
 
     @property
     def version(self) -> str:
-        """A strong validator, with which a server can tell whether the file is still the same; empty where it gave none."""
+        """A strong validator, with which a server can tell whether the file is still the same;
+        empty where it gave none.
+        """
         return str(self.about.get("version", ""))
 
     def restart(self, about: dict[str, Any]) -> None:
@@ -118,7 +129,11 @@ def _persist(part: _Part, url: str, watch: Watch, patience: Patience) -> None:
             why = str(error)
         failed, most = 0 if part.size > most else failed + 1, max(most, part.size)
         if failed >= patience.tries:
-            here = f"; {part.size:,} bytes are here, and the same command goes on from there" if part.size else ""
+            here = (
+                f"; {part.size:,} bytes are here, and the same command goes on from there"
+                if part.size
+                else ""
+            )
             raise RunError(
                 f"{name} could not be fetched from {url} in {patience.tries} tries ({why}){here}; the server is often down: "
                 "try again later, or give --mirror URL"
@@ -133,7 +148,9 @@ def _attempt(part: _Part, url: str, watch: Watch, timeout: float) -> None:
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": part.version}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=timeout
+        ) as answer:
             size = _begin(part, url, have, answer.status, answer.headers)
             _receive(part, name, answer, size, watch)
     except urllib.error.HTTPError as error:
@@ -143,7 +160,9 @@ def _attempt(part: _Part, url: str, watch: Watch, timeout: float) -> None:
             part.restart({"url": url})
             raise _Again("the server refused to go on") from None
         if error.code in _FATAL:
-            raise RunError(f"{url} is not to be had (HTTP {error.code} {error.reason}); ask its owners, or give --mirror URL") from None
+            raise RunError(
+                f"{url} is not to be had (HTTP {error.code} {error.reason}); ask its owners, or give --mirror URL"
+            ) from None
         raise _Again(f"HTTP {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
         raise _Again(f"the server is out of reach: {_reason(error.reason)}") from None
@@ -152,7 +171,9 @@ def _attempt(part: _Part, url: str, watch: Watch, timeout: float) -> None:
 
 
 def _begin(part: _Part, url: str, have: int, status: int, headers: Message) -> int:
-    """Where an answer goes on, keep the part, else start it over. Returns the size of the whole file, 0 = not said."""
+    """Where an answer goes on, keep the part, else start it over. Returns the size of the whole
+    file, 0 = not said.
+    """
     length = headers.get("Content-Length", "")
     size = int(length) if length.isdigit() else 0
     if have and status == 206:
@@ -173,7 +194,9 @@ def _begin(part: _Part, url: str, have: int, status: int, headers: Message) -> i
     return size
 
 
-def _receive(part: _Part, name: str, answer: http.client.HTTPResponse, size: int, watch: Watch) -> None:
+def _receive(
+    part: _Part, name: str, answer: http.client.HTTPResponse, size: int, watch: Watch
+) -> None:
     with part.path.open("ab") as file:
         while chunk := _read(answer):
             if not file.tell():
@@ -197,19 +220,25 @@ def _read(answer: http.client.HTTPResponse) -> bytes:
 
 
 def _look(part: _Part, chunk: bytes, answer: http.client.HTTPResponse) -> None:
-    """The first bytes tell whether this is what was asked for: a server that is down may answer with a page."""
+    """The first bytes tell whether this is what was asked for: a server that is down may answer
+    with a page.
+    """
     if chunk[: len(SIGNATURE)] == SIGNATURE[: len(chunk)]:
         return
     kind = answer.headers.get("Content-Type", "").partition(";")[0] or "something else"
     start = " ".join(chunk[:200].decode("utf-8", "replace").split())[:60]
     part.drop()
-    raise DataError(f"{answer.url} sent {kind} ({start!r} ...) in place of an HDF5 file; look at it in a browser, or give --mirror URL")
+    raise DataError(
+        f"{answer.url} sent {kind} ({start!r} ...) in place of an HDF5 file; look at it in a browser, or give --mirror URL"
+    )
 
 
 def _finish(part: _Part, target: Path, watch: Watch) -> None:
     if lacking := _lacking(part.path):
         part.drop()
-        raise DataError(f"{target.name}: what the server sent is damaged ({lacking}); try again later")
+        raise DataError(
+            f"{target.name}: what the server sent is damaged ({lacking}); try again later"
+        )
     digest = _sha256(part.path, watch)
     _same(target, digest)
     write_atomic(_recorded(target), f"{digest}  {target.name}\n".encode())
@@ -225,7 +254,11 @@ def _finish(part: _Part, target: Path, watch: Watch) -> None:
 def _lacking(path: Path) -> str:
     """What a file has of an HDF5 file; empty where it has all."""
     size, promised = path.stat().st_size, promised_size(path)
-    return f"{size:,} bytes of an HDF5 file of {promised or 0:,}" if promised is None or size < promised else ""
+    return (
+        f"{size:,} bytes of an HDF5 file of {promised or 0:,}"
+        if promised is None or size < promised
+        else ""
+    )
 
 
 def _recorded(target: Path) -> Path:

@@ -1,13 +1,17 @@
-"""Reads a feature folder: ``dataset.toml`` + ``label.csv`` + any number of ``.npz`` or ``.safetensors``, joined by id, never by position.
+"""Reads a feature folder: ``dataset.toml`` + ``label.csv`` + any number of ``.npz`` or
+``.safetensors``, joined by id, never by position.
 
 ``dataset.toml`` in full::
 
     name = "mosi"
-    labels = "label.csv"                                       # the default; MMSA's form: video_id, clip_id, text, label, ..., mode
+    labels = "label.csv"                                       # the default; MMSA's form: video_id,
+                                                               clip_id, text, label, ..., mode
     task.sentiment = { column = "label", kind = "score", low = -3.0, high = 3.0 }
-    task.mood = { column = "annotation", kind = "class", words = ["Negative", "Neutral", "Positive"] }      # a cell: the word or its number
-    task.emotions = { columns = ["happy", "sad"], kind = "multilabel", words = ["happy", "sad"] }           # present where > 0
-                                                               # in every task an empty cell = unknown
+    task.mood = { column = "annotation", kind = "class", words = ["Negative", "Neutral", "Positive"]
+    }      # a cell: the word or its number task.emotions = { columns = ["happy", "sad"], kind =
+    "multilabel", words = ["happy", "sad"] }           # present where > 0
+                                                               # in every task an empty cell =
+                                                               unknown
     [streams."text.transcript"]
     modality = "text"                                          # text, audio or video
     kind = "strings"                                           # a column of the label file
@@ -16,17 +20,22 @@
 
     [streams."text.words"]
     modality = "text"
-    kind = "words"                                             # arrays id [N], offset [N+1], word [T] into vocab, start and end [T] in s
+    kind = "words"                                             # arrays id [N], offset [N+1], word
+                                                               [T] into vocab, start and end [T] in
+                                                               s
     file = "words.npz"
 
     [streams."audio.x"]
     modality = "audio"
-    kind = "features"                                          # [N, D]; [N, L, D] with lengths [N]; or [T, D] with offsets [N+1]
+    kind = "features"                                          # [N, D]; [N, L, D] with lengths [N];
+                                                               or [T, D] with offsets [N+1]
     file = "audio.npz"                                         # with id [N]
     array = "x"
-    length = "length"                                          # the default name of the lengths; padding = "right" or "left"
+    length = "length"                                          # the default name of the lengths;
+                                                               padding = "right" or "left"
     offset = "offset"                                          # the default name of the offsets
-    fitted_on = { file = "audio.npz", array = "split", values = [0, 1] }   # rows on whose labels the network that made it was trained
+    fitted_on = { file = "audio.npz", array = "split", values = [0, 1] }   # rows on whose labels
+    the network that made it was trained
 
     [streams."video.clip"]
     modality = "video"
@@ -38,7 +47,8 @@
     streams = ["text.words", "audio.x"]                        # offered by default, one a modality
 
     [protocols.folds]
-    file = "audio.npz"                                         # fold k tests, fold k + 1 validates, the rest train; -1 = not used
+    file = "audio.npz"                                         # fold k tests, fold k + 1 validates,
+                                                               the rest train; -1 = not used
     array = "fold"
     streams = ["text.words"]
 """
@@ -64,7 +74,9 @@ _MODES = ("train", "valid", "test")
 
 
 def read_folder(path: Path) -> Corpus:
-    """The data set in a feature folder. Raises DataError, one sentence naming the file and the mend, for anything that is wrong in it."""
+    """The data set in a feature folder. Raises DataError, one sentence naming the file and the
+    mend, for anything that is wrong in it.
+    """
     top = Section(path / FILE, "", read_toml(path / FILE))
     name, labels = top.text("name"), top.file("labels", "label.csv")
     beside = Beside(path, read_table(labels))
@@ -74,7 +86,12 @@ def read_folder(path: Path) -> Corpus:
     notes = [
         f"{count} values of stream {key} are not finite; each is replaced by the train mean of its dimension"
         for key, stream in streams.items()
-        if stream.kind == "features" and (count := beside.not_finite[key] if key in beside.not_finite else count_not_finite(stream))
+        if stream.kind == "features"
+        and (
+            count := beside.not_finite[key]
+            if key in beside.not_finite
+            else count_not_finite(stream)
+        )
     ]
     protocols = {}
     for key, section in top.tables("protocols"):
@@ -100,9 +117,15 @@ def _task(section: Section, table: Table) -> Task:
     if kind == "score":
         low, high, column = section.number("low"), section.number("high"), section.text("column")
         if high - low <= 1e-6 * max(abs(low), abs(high), 1):
-            raise section.error(f"low = {low:g} is not well below high = {high:g}; give the range of the labels")
+            raise section.error(
+                f"low = {low:g} is not well below high = {high:g}; give the range of the labels"
+            )
         anchors = tuple(np.linspace(low, high, len(SENTIMENT.words)).tolist())
-        space = SENTIMENT if anchors == SENTIMENT.anchors else LabelSpace("score", SENTIMENT.words, SENTIMENT.glosses, anchors)
+        space = (
+            SENTIMENT
+            if anchors == SENTIMENT.anchors
+            else LabelSpace("score", SENTIMENT.words, SENTIMENT.glosses, anchors)
+        )
         values, known = table.numbers(column, low, high)
         target = values.astype(np.float32)
     elif kind == "class":
@@ -113,7 +136,9 @@ def _task(section: Section, table: Table) -> Task:
         columns = section.texts("columns")
         words = section.texts("words", columns)
         if len(words) != len(columns):
-            raise section.error(f"{len(words)} words for {len(columns)} columns; give one word a column")
+            raise section.error(
+                f"{len(words)} words for {len(columns)} columns; give one word a column"
+            )
         space = _named(kind, words)
         pairs = [table.numbers(column) for column in columns]
         target = np.stack([values > 0 for values, _ in pairs], axis=1).astype(np.float32)
@@ -130,7 +155,9 @@ def _named(kind: Any, words: list[str]) -> LabelSpace:
 
 def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """``(number of the word [N] int64, known [N])``; a cell holds the word, or its number from 0."""
-    number = {f"{k}{tail}": k for k in range(len(words)) for tail in ("", ".0")} | {word: k for k, word in enumerate(words)}
+    number = {f"{k}{tail}": k for k in range(len(words)) for tail in ("", ".0")} | {
+        word: k for k, word in enumerate(words)
+    }
     target, known = np.zeros(len(table), dtype=np.int64), np.ones(len(table), dtype=bool)
     for row, cell in enumerate(table.column(column)):
         if not cell.strip():
@@ -139,7 +166,10 @@ def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, n
             target[row] = number[cell.strip()]
         else:
             mend = f"put one of {', '.join(words)}, or its number from 0"
-            raise table.error(row, f"column {column!r} holds {cell[:40]!r}; {mend}, or leave the cell empty where it is unknown")
+            raise table.error(
+                row,
+                f"column {column!r} holds {cell[:40]!r}; {mend}, or leave the cell empty where it is unknown",
+            )
     return target, known
 
 
@@ -159,11 +189,15 @@ def _splits(section: Section, beside: Beside) -> tuple[tuple[Split, ...], np.nda
         cells = table.column(column)
         for row, cell in enumerate(cells):
             if cell not in _MODES:
-                raise table.error(row, f"column {column!r} holds {cell[:40]!r}; put train, valid or test")
+                raise table.error(
+                    row, f"column {column!r} holds {cell[:40]!r}; put train, valid or test"
+                )
         group = np.array([_MODES.index(cell) for cell in cells])
         return (split(group == 0, group == 1, group == 2, None),), group
     if "file" not in section:
-        raise section.error('it does not say how rows are divided; write column = "mode", or file and array of fold numbers')
+        raise section.error(
+            'it does not say how rows are divided; write column = "mode", or file and array of fold numbers'
+        )
     arrays, place = beside.arrays(section)
     name = section.text("array")
     group = arrays.per_row(name, "iu")[place].astype(np.int64)
@@ -185,10 +219,14 @@ def _offered(section: Section, streams: dict[str, Stream]) -> tuple[str, ...]:
     by_modality: dict[str, str] = {}
     for name in names:
         if name not in streams:
-            raise section.error(f"streams names {name!r}, which is not described here; {instead(name, streams)}")
+            raise section.error(
+                f"streams names {name!r}, which is not described here; {instead(name, streams)}"
+            )
         other = by_modality.setdefault(streams[name].modality, name)
         if other != name:
-            raise section.error(f"streams names {other!r} and {name!r}, both {streams[name].modality}; offer one a modality")
+            raise section.error(
+                f"streams names {other!r} and {name!r}, both {streams[name].modality}; offer one a modality"
+            )
     return tuple(names)
 
 

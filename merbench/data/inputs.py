@@ -1,4 +1,6 @@
-"""What a finished run is applied to: a feature folder (with or without labels), a .csv of transcripts, clips, or sentences."""
+"""What a finished run is applied to: a feature folder (with or without labels), a .csv of
+transcripts, clips, or sentences.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ TEXT = "text.transcript"
 
 @dataclass(frozen=True)
 class Inputs:
-    """N utterances without targets: ``ids`` [N], ``texts`` [N] (empty where unknown), ``streams`` by name."""
+    """N utterances without targets: ``ids`` [N], ``texts`` [N] (empty where unknown), ``streams``
+    by name.
+    """
 
     ids: list[str]
     texts: list[str]
@@ -33,21 +37,33 @@ class Inputs:
 
 
 def read_inputs(paths: Sequence[Path], sentences: Sequence[str]) -> Inputs:
-    """One feature folder, one .csv with a column ``text``, or any number of clips; or sentences. RequestError for anything else."""
+    """One feature folder, one .csv with a column ``text``, or any number of clips; or sentences.
+    RequestError for anything else.
+    """
     if bool(paths) == bool(sentences):
-        raise RequestError("give a feature folder, a .csv with a column text, or clips; or sentences with --text, and not both")
+        raise RequestError(
+            "give a feature folder, a .csv with a column text, or clips; or sentences with --text, and not both"
+        )
     if sentences:
         return _texts([f"text {i + 1}" for i in range(len(sentences))], sentences)
     if missing := [path for path in paths if not path.exists()]:
-        raise RequestError(f"{missing[0]} does not exist; give a feature folder, a .csv with a column text, or clips")
+        raise RequestError(
+            f"{missing[0]} does not exist; give a feature folder, a .csv with a column text, or clips"
+        )
     if any(path.is_dir() or path.suffix.lower() == ".csv" for path in paths):
         if len(paths) > 1:
-            raise RequestError(f"{paths[0]} and {len(paths) - 1} more: give one folder or one .csv at a time, or clips alone")
+            raise RequestError(
+                f"{paths[0]} and {len(paths) - 1} more: give one folder or one .csv at a time, or clips alone"
+            )
         return _folder(paths[0]) if paths[0].is_dir() else _csv(paths[0])
     names = strings([str(path) for path in paths])
     clips = {f"{m}.clip": Stream.of_rows(f"{m}.clip", m, "clip", names) for m in ("audio", "video")}
     ids = [path.name for path in paths]
-    return Inputs(ids if len(set(ids)) == len(ids) else [str(path) for path in paths], [""] * len(paths), clips)
+    return Inputs(
+        ids if len(set(ids)) == len(ids) else [str(path) for path in paths],
+        [""] * len(paths),
+        clips,
+    )
 
 
 def _texts(ids: list[str], texts: Sequence[str]) -> Inputs:
@@ -61,7 +77,11 @@ def _texts(ids: list[str], texts: Sequence[str]) -> Inputs:
 
 def _csv(path: Path) -> Inputs:
     table = read_table(path)
-    ids = table.ids if {"video_id", "clip_id"} <= table.cells.keys() else [f"line {line}" for line in table.lines]
+    ids = (
+        table.ids
+        if {"video_id", "clip_id"} <= table.cells.keys()
+        else [f"line {line}" for line in table.lines]
+    )
     return _texts(ids, table.column("text"))
 
 
@@ -74,14 +94,20 @@ def _folder(path: Path) -> Inputs:
     return Inputs(table.ids, table.cells.get("text", [""] * len(table)), streams)
 
 
-def matching(inputs: Inputs, wanted: Mapping[Modality, Stream]) -> tuple[dict[Modality, Stream], list[Modality]]:
-    """``(streams, missing)``: for each modality that a run reads, the stream of that name or else one of its kind and width.
+def matching(
+    inputs: Inputs, wanted: Mapping[Modality, Stream]
+) -> tuple[dict[Modality, Stream], list[Modality]]:
+    """``(streams, missing)``: for each modality that a run reads, the stream of that name or else
+    one of its kind and width.
 
     A modality that the inputs lack is missing in every row. RequestError where all are.
     """
     found: dict[Modality, Stream] = {}
     for m, stream in wanted.items():
-        mine = sorted((s for s in inputs.streams.values() if s.modality == m), key=lambda s: s.name != stream.name)
+        mine = sorted(
+            (s for s in inputs.streams.values() if s.modality == m),
+            key=lambda s: s.name != stream.name,
+        )
         read = [as_words(s) if stream.kind == "words" and s.kind == "strings" else s for s in mine]
         fits = [s for s in read if (s.kind, s.spec.width) == (stream.kind, stream.spec.width)]
         if fits:
@@ -89,9 +115,13 @@ def matching(inputs: Inputs, wanted: Mapping[Modality, Stream]) -> tuple[dict[Mo
     if not found:
         reads = ", ".join(_say(s) for s in wanted.values()) or "nothing"
         there = ", ".join(_say(s) for s in inputs.streams.values())
-        raise RequestError(f"the run reads {reads}, and the inputs hold {there}; give inputs that have one of these")
+        raise RequestError(
+            f"the run reads {reads}, and the inputs hold {there}; give inputs that have one of these"
+        )
     missing = [m for m in wanted if m not in found]
-    return {m: found[m] if m in found else absent(stream, len(inputs)) for m, stream in wanted.items()}, missing
+    return {
+        m: found[m] if m in found else absent(stream, len(inputs)) for m, stream in wanted.items()
+    }, missing
 
 
 def absent(stream: Stream, n: int) -> Stream:

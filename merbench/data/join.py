@@ -18,26 +18,48 @@ def joined(
     target: Corpus, task: str, protocol: str, streams: Mapping[Modality, Stream],
     source: Corpus, rows: np.ndarray, added: Mapping[Modality, Stream],
 ) -> Corpus:  # fmt: skip
-    """``target`` with ``rows`` (row numbers) of ``source`` in every train split; validation and test are the target's own.
+    """``target`` with ``rows`` (row numbers) of ``source`` in every train split; validation and
+    test are the target's own.
 
-    It offers the one ``task`` and ``protocol``, and ``streams`` of the target, each with the stream of ``added`` that has its form. The
-    label spaces must be equal. Features are copied.
+    It offers the one ``task`` and ``protocol``, and ``streams`` of the target, each with the stream
+    of ``added`` that has its form. The label spaces must be equal. Features are copied.
     """
     n, mine, theirs = len(target), target.offered[task], source.offered[task]
     known = None
     if mine.known is not None or theirs.known is not None:
-        parts = (np.ones(t.target.shape, dtype=bool) if t.known is None else t.known for t in (mine, theirs))
+        parts = (
+            np.ones(t.target.shape, dtype=bool) if t.known is None else t.known
+            for t in (mine, theirs)
+        )
         ours, others = parts
         known = np.concatenate((ours, others[rows]))
     train = np.arange(n, n + len(rows))
-    splits = tuple(replace(s, train=np.concatenate((s.train, train))) for s in target.protocols[protocol].splits)
+    splits = tuple(
+        replace(s, train=np.concatenate((s.train, train)))
+        for s in target.protocols[protocol].splits
+    )
     made = {stream.name: _joined(stream, added[m], rows) for m, stream in streams.items()}
     return Corpus(
         name=f"{target.name}{JOIN}{source.name}",
-        ids=np.array([*target.ids.tolist(), *(f"{source.name}:{name}" for name in source.ids[rows].tolist())]),
-        videos=np.array([*target.videos.tolist(), *(f"{source.name}:{name}" for name in source.videos[rows].tolist())]),
-        texts=np.array([*map(str, target.texts), *map(str, source.texts[rows])], dtype=np.dtypes.StringDType()),
-        tasks={task: Task(mine.space, np.concatenate((mine.target, theirs.target[rows].astype(mine.target.dtype))), known)},
+        ids=np.array(
+            [*target.ids.tolist(), *(f"{source.name}:{name}" for name in source.ids[rows].tolist())]
+        ),
+        videos=np.array(
+            [
+                *target.videos.tolist(),
+                *(f"{source.name}:{name}" for name in source.videos[rows].tolist()),
+            ]
+        ),
+        texts=np.array(
+            [*map(str, target.texts), *map(str, source.texts[rows])], dtype=np.dtypes.StringDType()
+        ),
+        tasks={
+            task: Task(
+                mine.space,
+                np.concatenate((mine.target, theirs.target[rows].astype(mine.target.dtype))),
+                known,
+            )
+        },
         streams=made,
         protocols={protocol: Protocol(splits, tuple(made))},
         lexicon=target.lexicon,
@@ -47,15 +69,37 @@ def joined(
 def _joined(stream: Stream, added: Stream, rows: np.ndarray) -> Stream:
     vocab, shift = stream.vocab, len(stream.values)
     if stream.kind in ("strings", "clip"):
-        values = np.array([*map(str, stream.values), *map(str, added.values[rows])], dtype=np.dtypes.StringDType())
+        values = np.array(
+            [*map(str, stream.values), *map(str, added.values[rows])], dtype=np.dtypes.StringDType()
+        )
         start = np.arange(len(values))
     elif stream.kind == "words":
         vocab = tuple(dict.fromkeys((*stream.vocab, *added.vocab)))
         place = {word: i for i, word in enumerate(vocab)}
         number = np.array([place[word] for word in added.vocab], dtype=stream.values.dtype)
-        values, start = np.concatenate((stream.values, number[added.values])), np.concatenate((stream.start, added.start[rows] + shift))
+        values, start = (
+            np.concatenate((stream.values, number[added.values])),
+            np.concatenate((stream.start, added.start[rows] + shift)),
+        )
     else:
-        values, start = np.concatenate((stream.values, added.values)), np.concatenate((stream.start, added.start[rows] + shift))
-    fitted_on = None if stream.fitted_on is None else np.concatenate((stream.fitted_on, np.zeros(len(rows), dtype=bool)))
+        values, start = (
+            np.concatenate((stream.values, added.values)),
+            np.concatenate((stream.start, added.start[rows] + shift)),
+        )
+    fitted_on = (
+        None
+        if stream.fitted_on is None
+        else np.concatenate((stream.fitted_on, np.zeros(len(rows), dtype=bool)))
+    )
     length = np.concatenate((stream.length, added.length[rows]))
-    return Stream(stream.name, stream.modality, stream.kind, values, start, length, vocab, fitted_on=fitted_on, note=stream.note)
+    return Stream(
+        stream.name,
+        stream.modality,
+        stream.kind,
+        values,
+        start,
+        length,
+        vocab,
+        fitted_on=fitted_on,
+        note=stream.note,
+    )

@@ -1,4 +1,6 @@
-"""The best possible scores on a data set whose law is known, and what any model could at most gain from each modality."""
+"""The best possible scores on a data set whose law is known, and what any model could at most gain
+from each modality.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from merbench.api.types import MODALITIES, Modality
 
 @dataclass(frozen=True)
 class Limit:
-    """``scored``: the best predictor's score on these rows. ``expected``: the mean of that score over targets drawn from the posterior."""
+    """``scored``: the best predictor's score on these rows. ``expected``: the mean of that score
+    over targets drawn from the posterior.
+    """
 
     scored: float
     expected: float
@@ -42,10 +46,12 @@ _PER_ROW: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 def best_predictions(levels_K: np.ndarray, p_NK: np.ndarray) -> dict[str, np.ndarray]:
-    """Metric -> [N], the prediction with the best expected score where row i's target is ``levels[k]`` with probability ``p[i, k]``.
+    """Metric -> [N], the prediction with the best expected score where row i's target is
+    ``levels[k]`` with probability ``p[i, k]``.
 
-    ``levels`` ascend. mae: the median. acc2_has0: 1 or -1, as y >= 0 or y < 0 is likelier. acc2_non0: 1 or -1, as y > 0 or y < 0 is
-    likelier, since rows with y == 0 are not scored. acc7: the likeliest class.
+    ``levels`` ascend. mae: the median. acc2_has0: 1 or -1, as y >= 0 or y < 0 is likelier.
+    acc2_non0: 1 or -1, as y > 0 or y < 0 is likelier, since rows with y == 0 are not scored. acc7:
+    the likeliest class.
     """
     below_N, above_N = p_NK[:, levels_K < 0].sum(axis=1), p_NK[:, levels_K > 0].sum(axis=1)
     classes_C = np.unique(_seven(levels_K))
@@ -58,19 +64,27 @@ def best_predictions(levels_K: np.ndarray, p_NK: np.ndarray) -> dict[str, np.nda
     }
 
 
-def limits(corpus: Corpus, task_name: str, rows: np.ndarray, modalities: Iterable[Modality]) -> dict[str, Limit]:
-    """Metric -> the limit of a predictor that is given ``modalities`` of these rows (none: the best constant).
+def limits(
+    corpus: Corpus, task_name: str, rows: np.ndarray, modalities: Iterable[Modality]
+) -> dict[str, Limit]:
+    """Metric -> the limit of a predictor that is given ``modalities`` of these rows (none: the best
+    constant).
 
-    For acc2_non0 both numbers are over the rows with y != 0, the expected one given that. Raises RequestError where the law is not known.
+    For acc2_non0 both numbers are over the rows with y != 0, the expected one given that. Raises
+    RequestError where the law is not known.
     """
     task = corpus.tasks[task_name]
     if corpus.posterior is None or task.space.kind != "score":
-        raise RequestError(f"task {task_name!r} of data set {corpus.name!r} has no known limits; take the score of a generated set")
+        raise RequestError(
+            f"task {task_name!r} of data set {corpus.name!r} has no known limits; take the score of a generated set"
+        )
     levels_K, p_NK = corpus.posterior(frozenset(modalities))
     y_N, p_NK = task.target[rows], p_NK[rows]
     out = {}
     for name, best_N in best_predictions(levels_K, p_NK).items():
-        counts_K, keep_N = (levels_K != 0, y_N != 0) if name == "acc2_non0" else (levels_K == levels_K, y_N == y_N)
+        counts_K, keep_N = (
+            (levels_K != 0, y_N != 0) if name == "acc2_non0" else (levels_K == levels_K, y_N == y_N)
+        )
         if not keep_N.any():
             out[name] = Limit(np.nan, np.nan)
             continue

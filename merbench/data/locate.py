@@ -11,16 +11,28 @@ from merbench.data.settings import read_toml
 
 
 def data_homes(data: Path | None, environ: Mapping[str, str]) -> list[Path]:
-    """Folders to look in, first one first: ``--data``, ``MERBENCH_DATA``, ``merbench`` in the user's data folder (XDG_DATA_HOME)."""
+    """Folders to look in, first one first: ``--data``, ``MERBENCH_DATA``, ``merbench`` in the
+    user's data folder (XDG_DATA_HOME).
+    """
     share = environ.get("XDG_DATA_HOME", "")
     # The XDG base directory specification: a relative path is invalid and is ignored.
-    user = Path(share) if share and Path(share).is_absolute() else Path(environ.get("HOME") or Path.home()) / ".local/share"
-    named = [data, Path(environ["MERBENCH_DATA"]) if environ.get("MERBENCH_DATA") else None, user / "merbench"]
+    user = (
+        Path(share)
+        if share and Path(share).is_absolute()
+        else Path(environ.get("HOME") or Path.home()) / ".local/share"
+    )
+    named = [
+        data,
+        Path(environ["MERBENCH_DATA"]) if environ.get("MERBENCH_DATA") else None,
+        user / "merbench",
+    ]
     return list(dict.fromkeys(home.expanduser() for home in named if home is not None))
 
 
 def find_folder(name: str, homes: Sequence[Path]) -> Path | None:
-    """The first feature folder of data set ``name``: HOME/name, or a home that is itself that folder."""
+    """The first feature folder of data set ``name``: HOME/name, or a home that is itself that
+    folder.
+    """
     for home in homes:
         if (home / name / FILE).is_file():
             return home / name
@@ -30,11 +42,17 @@ def find_folder(name: str, homes: Sequence[Path]) -> Path | None:
 
 
 def folders(homes: Sequence[Path]) -> list[Path]:
-    """Every feature folder in the homes, sorted by name within each; hidden folders are work in progress."""
+    """Every feature folder in the homes, sorted by name within each; hidden folders are work in
+    progress.
+    """
     found = []
     for home in homes:
         if home.is_dir():
-            found += sorted(path.parent for path in home.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
+            found += sorted(
+                path.parent
+                for path in home.glob(f"*/{FILE}")
+                if not path.parent.name.startswith(".")
+            )
     return found
 
 
@@ -43,7 +61,9 @@ def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -
     for home in homes:
         if name and (home / name).is_dir():
             return f"{home / name} has no {FILE}, which makes a folder a data set; write one, or bring it in with merbench data add"
-    looked = ", ".join(str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes)
+    looked = ", ".join(
+        str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes
+    )
     known = sorted({*declared, *(folder.name for folder in folders(homes))})
     return f"unknown dataset {name!r}; {instead(name, known)} (looked in {looked}; merbench data list shows them all)"
 

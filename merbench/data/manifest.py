@@ -1,7 +1,9 @@
-"""``manifest.json`` of a data set that was added: its files with SHA-256 and size, where they came from, what was counted.
+"""``manifest.json`` of a data set that was added: its files with SHA-256 and size, where they came
+from, what was counted.
 
-It lets a run start without reading every value: the content of a stream file is known by its checksum, and so are its counts. A file that
-was written or put there after the manifest, or has another size, is hashed again; what the manifest says of a changed one no longer holds.
+It lets a run start without reading every value: the content of a stream file is known by its
+checksum, and so are its counts. A file that was written or put there after the manifest, or has
+another size, is hashed again; what the manifest says of a changed one no longer holds.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class FileFacts(BaseModel):
 
 
 class StreamFacts(BaseModel):
-    """``rows``: of the table; ``missing``: without a step; ``not_finite``: values of real steps that are NaN or infinite."""
+    """``rows``: of the table; ``missing``: without a step; ``not_finite``: values of real steps
+    that are NaN or infinite.
+    """
 
     file: str
     rows: int
@@ -41,7 +45,9 @@ class StreamFacts(BaseModel):
 
 
 class Origin(BaseModel):
-    """One source that was added. ``rows`` it has = ``taken`` + the number of ``refused`` (name -> why)."""
+    """One source that was added. ``rows`` it has = ``taken`` + the number of ``refused`` (name ->
+    why).
+    """
 
     form: str
     options: dict[str, Any] = {}
@@ -70,14 +76,20 @@ class Manifest(BaseModel):
     def holding(self, folder: Path, names: Iterable[str]) -> set[str]:
         """Those of the folder's files ``names`` that are what the manifest says.
 
-        Where all are, the manifest is dated to the newest, so that a copy of a folder is hashed once.
+        Where all are, the manifest is dated to the newest, so that a copy of a folder is hashed
+        once.
         """
-        known, came = {name: self.files[name] for name in names if name in self.files}, dict[str, int]()
+        known, came = (
+            {name: self.files[name] for name in names if name in self.files},
+            dict[str, int](),
+        )
         for name, facts in known.items():
             with suppress(OSError):
                 found = (folder / name).stat()
                 if found.st_size == facts.bytes:
-                    came[name] = max(found.st_mtime_ns, found.st_ctime_ns)  # an older file may be moved there
+                    came[name] = max(
+                        found.st_mtime_ns, found.st_ctime_ns
+                    )  # an older file may be moved there
         written = (folder / FILE).stat().st_mtime_ns if came else 0
         newer = {name for name, when in came.items() if when > written}
         changed = {name for name in newer if sha256_of(folder / name) != known[name].sha256}
@@ -96,9 +108,13 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     except (OSError, ValidationError) as error:
         why = getattr(error, "strerror", None) or "not as merbench writes it"
-        raise DataError(f"{path} cannot be read ({why}); add the data set again, or take the file out") from None
+        raise DataError(
+            f"{path} cannot be read ({why}); add the data set again, or take the file out"
+        ) from None
     if manifest.number != 1:
-        raise DataError(f"{path} is of version {manifest.number}, and this merbench reads 1; install a newer merbench")
+        raise DataError(
+            f"{path} is of version {manifest.number}, and this merbench reads 1; install a newer merbench"
+        )
     return manifest
 
 

@@ -14,8 +14,12 @@ LEAST_WORDS = 5
 """Shorter sentences are said twice by chance."""
 
 
-def shared(corpus: Corpus, rows: np.ndarray, other: Corpus, other_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(by video, by text)``: those of ``rows`` whose video, or else whose text of ``LEAST_WORDS`` or more, is in ``other_rows``."""
+def shared(
+    corpus: Corpus, rows: np.ndarray, other: Corpus, other_rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``(by video, by text)``: those of ``rows`` whose video, or else whose text of ``LEAST_WORDS``
+    or more, is in ``other_rows``.
+    """
     videos = set(other.videos[other_rows].tolist())
     by_video = np.array([video in videos for video in corpus.videos[rows].tolist()], dtype=bool)
     texts = set(_keys(other, other_rows)) - {""}
@@ -32,7 +36,15 @@ def without(corpus: Corpus, protocol: str, rows: np.ndarray) -> Corpus:
     """The same data set whose ``protocol`` does not use these rows for training or validation."""
 
     def split(s: Split) -> Split:
-        return Split(s.train[~np.isin(s.train, rows)], s.valid[~np.isin(s.valid, rows)], s.test, s.fold)
+        return Split(
+            s.train[~np.isin(s.train, rows)], s.valid[~np.isin(s.valid, rows)], s.test, s.fold
+        )
 
     old = corpus.protocols[protocol]
-    return replace(corpus, protocols={**corpus.protocols, protocol: Protocol(tuple(split(s) for s in old.splits), old.streams)})
+    return replace(
+        corpus,
+        protocols={
+            **corpus.protocols,
+            protocol: Protocol(tuple(split(s) for s in old.splits), old.streams),
+        },
+    )

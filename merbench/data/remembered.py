@@ -1,4 +1,6 @@
-"""Train statistics counted when a data set is added, so that a run can start without reading every value: ``statistics.safetensors``."""
+"""Train statistics counted when a data set is added, so that a run can start without reading every
+value: ``statistics.safetensors``.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,17 @@ FILE = "statistics.safetensors"
 
 
 def write_statistics(folder: Path, corpus: Corpus) -> None:
-    """Of every feature stream with a checksum, over the train rows of every split: all of them, and those that know each task's target."""
+    """Of every feature stream with a checksum, over the train rows of every split: all of them, and
+    those that know each task's target.
+    """
     found: dict[str, np.ndarray] = {}
     for stream in corpus.streams.values():
         if stream.kind != "features" or not stream.sha256:
             continue
         for split in (s for p in corpus.protocols.values() for s in p.splits):
-            known = [t.known for t in corpus.tasks.values() if t.known is not None and t.known.ndim == 1]
+            known = [
+                t.known for t in corpus.tasks.values() if t.known is not None and t.known.ndim == 1
+            ]
             for rows in (split.train, *(split.train[k[split.train]] for k in known)):
                 key = steps_key(stream, rows)
                 if f"{key}.mean" in found:
@@ -37,4 +43,9 @@ def read_statistics(folder: Path) -> dict[str, Statistics]:
     """By ``steps_key``."""
     found = load_file(folder / FILE)
     keys = {name.partition(".")[0] for name in found}
-    return {key: Statistics(found[f"{key}.mean"], found[f"{key}.scale"], *(int(n) for n in found[f"{key}.counts"])) for key in sorted(keys)}
+    return {
+        key: Statistics(
+            found[f"{key}.mean"], found[f"{key}.scale"], *(int(n) for n in found[f"{key}.counts"])
+        )
+        for key in sorted(keys)
+    }

@@ -1,4 +1,6 @@
-"""The rows of a data set that is being added: a new table, or the one that is there, with columns joined to it by id."""
+"""The rows of a data set that is being added: a new table, or the one that is there, with columns
+joined to it by id.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Refuse = Callable[[str, str], None]
 
 
 def new_rows(columns: Mapping[str, Sequence[str]], refuse: Refuse) -> dict[str, list[str]]:
-    """Columns sorted by video and clip. A row without a name, and the second of one name, is refused."""
+    """Columns sorted by video and clip. A row without a name, and the second of one name, is
+    refused.
+    """
     cells = _cells(columns)
     order, seen = [], set[tuple[str, str]]()
     for row, key in enumerate(zip(cells["video_id"], cells["clip_id"], strict=True)):
@@ -27,16 +31,24 @@ def new_rows(columns: Mapping[str, Sequence[str]], refuse: Refuse) -> dict[str, 
             seen.add(key)
             order.append(row)
     # A clip's number by its value: 2 before 10.
-    order.sort(key=lambda row: (cells["video_id"][row], len(cells["clip_id"][row]), cells["clip_id"][row]))
+    order.sort(
+        key=lambda row: (cells["video_id"][row], len(cells["clip_id"][row]), cells["clip_id"][row])
+    )
     return {name: [column[row] for row in order] for name, column in cells.items()}
 
 
 def joined_rows(
-    table: Table, scores: Mapping[str, float], columns: Mapping[str, Sequence[str]], refuse: Refuse, note: Callable[[str], None]
+    table: Table,
+    scores: Mapping[str, float],
+    columns: Mapping[str, Sequence[str]],
+    refuse: Refuse,
+    note: Callable[[str], None],
 ) -> tuple[dict[str, list[str]], int]:
-    """``(all columns, how many rows were found)``: the table's cells stay as they are, and those it lacks are joined by id.
+    """``(all columns, how many rows were found)``: the table's cells stay as they are, and those it
+    lacks are joined by id.
 
-    ``scores``: column -> from which difference on two labels are not the same. DataError where more than a tenth are not.
+    ``scores``: column -> from which difference on two labels are not the same. DataError where more
+    than a tenth are not.
     """
     cells = _cells(columns)
     place: dict[str, int] = {}
@@ -62,7 +74,9 @@ def joined_rows(
                     "where clips are counted from another number, give --form FORM --set first=N, else add the source under another --name"
                 )
         if differ := sum(not _same(mine[row], theirs[row]) for row in filled):
-            note(f"{differ} cells of column {name} differ from those that are there, which are kept")
+            note(
+                f"{differ} cells of column {name} differ from those that are there, which are kept"
+            )
         empty = [row for row in theirs if not mine[row].strip() and theirs[row].strip()]
         for row in empty:
             mine[row] = theirs[row]
@@ -72,7 +86,9 @@ def joined_rows(
 
 
 def ids_of(cells: Mapping[str, Sequence[str]]) -> list[str]:
-    return [f"{video}_{clip}" for video, clip in zip(cells["video_id"], cells["clip_id"], strict=True)]
+    return [
+        f"{video}_{clip}" for video, clip in zip(cells["video_id"], cells["clip_id"], strict=True)
+    ]
 
 
 def as_csv(cells: Mapping[str, Sequence[str]]) -> bytes:
@@ -84,12 +100,22 @@ def as_csv(cells: Mapping[str, Sequence[str]]) -> bytes:
 
 
 def _cells(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """As a label file can hold them: UTF-8 without NUL, and no line ends at a carriage return alone."""
+    """As a label file can hold them: UTF-8 without NUL, and no line ends at a carriage return
+    alone.
+    """
     if lacks := {"video_id", "clip_id"} - columns.keys():
-        raise DataError(f"the table has no column {min(lacks)!r}; give each row a video_id and a clip_id")
+        raise DataError(
+            f"the table has no column {min(lacks)!r}; give each row a video_id and a clip_id"
+        )
     if len({len(column) for column in columns.values()}) != 1:
-        raise DataError("the columns of the table are of different lengths: " + ", ".join(f"{k} {len(v)}" for k, v in columns.items()))
-    return {name: [_UNFIT.sub(" ", cell.encode(errors="replace").decode()) for cell in column] for name, column in columns.items()}
+        raise DataError(
+            "the columns of the table are of different lengths: "
+            + ", ".join(f"{k} {len(v)}" for k, v in columns.items())
+        )
+    return {
+        name: [_UNFIT.sub(" ", cell.encode(errors="replace").decode()) for cell in column]
+        for name, column in columns.items()
+    }
 
 
 def _same(one: str, other: str, within: float = 1e-4) -> bool:

@@ -1,4 +1,6 @@
-"""Tables of a TOML file whose keys are taken one by one, checked on the way; what is left over is refused with a did-you-mean."""
+"""Tables of a TOML file whose keys are taken one by one, checked on the way; what is left over is
+refused with a did-you-mean.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from merbench.data.hints import instead
 _REQUIRED: Any = object()
 
 
-def read_toml(path: Path, mend: str = "a feature folder is described by its dataset.toml") -> dict[str, Any]:
+def read_toml(
+    path: Path, mend: str = "a feature folder is described by its dataset.toml"
+) -> dict[str, Any]:
     """Raises DataError for a file that is missing (``mend`` says what to do) or not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -26,7 +30,9 @@ def read_toml(path: Path, mend: str = "a feature folder is described by its data
 
 
 class Section:
-    """One table. Each method takes a key that must be there unless a default is given; ``done()`` refuses the keys nobody took."""
+    """One table. Each method takes a key that must be there unless a default is given; ``done()``
+    refuses the keys nobody took.
+    """
 
     def __init__(self, path: Path, name: str, table: dict[str, Any]) -> None:
         self.path, self.name = path, name
@@ -44,7 +50,9 @@ class Section:
             if default is _REQUIRED:
                 # Most keys are missing because they are misspelt.
                 near = get_close_matches(key, [k for k in self._table if k not in self._known], n=1)
-                raise self.error(f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; write {key} = {what}")
+                raise self.error(
+                    f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; write {key} = {what}"
+                )
             return default
         value = self._table[key]
         if not fits(value):
@@ -60,7 +68,12 @@ class Section:
         return value
 
     def choice(self, key: str, options: tuple[str, ...], default: Any = _REQUIRED) -> Any:
-        return self._take(key, " or ".join(f'"{o}"' for o in options), lambda v: isinstance(v, str) and v in options, default)
+        return self._take(
+            key,
+            " or ".join(f'"{o}"' for o in options),
+            lambda v: isinstance(v, str) and v in options,
+            default,
+        )
 
     def number(self, key: str) -> float:
         return float(self._take(key, "a number", _is_number, _REQUIRED))
@@ -72,12 +85,18 @@ class Section:
 
     def values(self, key: str) -> list[int] | list[str]:
         """Whole numbers, or texts."""
-        value: list[int] | list[str] = self._take(key, "[0, 1], or a list of texts", lambda v: _are_texts(v) or _are_ints(v), _REQUIRED)
+        value: list[int] | list[str] = self._take(
+            key, "[0, 1], or a list of texts", lambda v: _are_texts(v) or _are_ints(v), _REQUIRED
+        )
         return value
 
     def table(self, key: str, default: Any = _REQUIRED) -> Section | None:
         value = self._take(key, "{ ... }", lambda v: isinstance(v, dict), default)
-        return None if value is None else Section(self.path, f"{self.name}.{key}" if self.name else key, value)
+        return (
+            None
+            if value is None
+            else Section(self.path, f"{self.name}.{key}" if self.name else key, value)
+        )
 
     def tables(self, key: str) -> Iterator[tuple[str, Section]]:
         """The tables inside table ``key``, by name; at least one."""
@@ -105,16 +124,34 @@ class Section:
 
 def is_inside(name: str) -> bool:
     """Whether a relative path stays below where it starts, on any system."""
-    return not (name.startswith(("/", "\\")) or ":" in name[:2] or ".." in name.replace("\\", "/").split("/"))
+    return not (
+        name.startswith(("/", "\\"))
+        or ":" in name[:2]
+        or ".." in name.replace("\\", "/").split("/")
+    )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30 and not math.isnan(value)
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < 1e30
+        and not math.isnan(value)
+    )
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, str) and v for v in value) and len(set(value)) == len(value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(v, str) and v for v in value)
+        and len(set(value)) == len(value)
+    )
 
 
 def _are_ints(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(v) is int and abs(v) < 2**31 for v in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(type(v) is int and abs(v) < 2**31 for v in value)
+    )

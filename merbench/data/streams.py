@@ -1,4 +1,6 @@
-"""What is counted, made or hashed from a stream: words, train statistics, label counts, leaks, the content of a run's data."""
+"""What is counted, made or hashed from a stream: words, train statistics, label counts, leaks, the
+content of a run's data.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,11 @@ _BLOCK = 2**21  # numbers held at a time: 16 MiB as float64
 
 
 class Statistics(NamedTuple):
-    """Of a ``features`` stream over the valid steps of its train rows; values that are not finite are left out.
+    """Of a ``features`` stream over the valid steps of its train rows; values that are not finite
+    are left out.
 
-    ``mean_D``, ``scale_D`` float32: mean and deviation (1 where there is no deviation). ``not_finite``: how many values were left out.
-    ``steps``: how many steps were seen.
+    ``mean_D``, ``scale_D`` float32: mean and deviation (1 where there is no deviation).
+    ``not_finite``: how many values were left out. ``steps``: how many steps were seen.
     """
 
     mean_D: np.ndarray
@@ -34,7 +37,9 @@ class Statistics(NamedTuple):
 
 
 def valid_steps(stream: Stream, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The values of the given rows' real steps, row after row, in blocks of bounded size (a row is never cut)."""
+    """The values of the given rows' real steps, row after row, in blocks of bounded size (a row is
+    never cut).
+    """
     width = int(np.prod(stream.values.shape[1:])) or 1
     length = stream.length[rows].astype(np.int64)
     block = np.cumsum(length) * width // _BLOCK
@@ -48,7 +53,8 @@ def count_not_finite(stream: Stream) -> int:
     """Values of real steps that are NaN or infinite (as float32, in which models read them)."""
     with np.errstate(over="ignore"):
         return sum(
-            int((~np.isfinite(x_TD.astype(np.float32, copy=False))).sum()) for x_TD in valid_steps(stream, np.arange(len(stream.length)))
+            int((~np.isfinite(x_TD.astype(np.float32, copy=False))).sum())
+            for x_TD in valid_steps(stream, np.arange(len(stream.length)))
         )
 
 
@@ -61,7 +67,9 @@ def steps_key(stream: Stream, rows: np.ndarray) -> str:
 
 
 def train_statistics(stream: Stream, train_rows: np.ndarray) -> Statistics:
-    """Mean and population deviation, accumulated in float64 block by block (Chan, Golub and LeVeque 1979, eq. 2.1)."""
+    """Mean and population deviation, accumulated in float64 block by block (Chan, Golub and LeVeque
+    1979, eq. 2.1).
+    """
     if stream.statistics and (found := stream.statistics.get(steps_key(stream, train_rows))):
         return Statistics(*found)
     width = stream.values.shape[1]
@@ -77,23 +85,33 @@ def train_statistics(stream: Stream, train_rows: np.ndarray) -> Statistics:
         here_D = np.where(finite_TD, x_TD, 0.0).sum(0) / np.maximum(n_D, 1)
         delta_D = here_D - mean_D
         both_D = np.maximum(count_D + n_D, 1)
-        square_D += (np.where(finite_TD, x_TD - here_D, 0.0) ** 2).sum(0) + delta_D**2 * count_D * n_D / both_D
+        square_D += (np.where(finite_TD, x_TD - here_D, 0.0) ** 2).sum(
+            0
+        ) + delta_D**2 * count_D * n_D / both_D
         mean_D += delta_D * n_D / both_D
         count_D += n_D
     scale_D = np.sqrt(square_D / np.maximum(count_D, 1))
-    # Below the resolution of float32 a deviation is rounding noise of a constant, and dividing by it would blow up other rows.
+    # Below the resolution of float32 a deviation is rounding noise of a constant, and dividing by
+    # it would blow up other rows.
     f32 = np.finfo(np.float32)
     scale_D[scale_D <= f32.tiny + f32.eps * np.abs(mean_D)] = 1.0
     return Statistics(mean_D.astype(np.float32), scale_D.astype(np.float32), not_finite, steps)
 
 
 def as_words(stream: Stream) -> Stream:
-    """A ``strings`` stream cut into words (``words_of``); ``vocab`` sorted, ids int32. A ``words`` stream is returned as it is."""
+    """A ``strings`` stream cut into words (``words_of``); ``vocab`` sorted, ids int32. A ``words``
+    stream is returned as it is.
+    """
     if stream.kind == "words":
         return stream
     if stream.kind != "strings":
-        raise RequestError(f"stream {stream.name!r} of kind {stream.kind!r} holds no words; offer a stream of kind 'words' or 'strings'")
-    rows = [words_of(str(text)) if there else [] for text, there in zip(stream.values, stream.length, strict=True)]
+        raise RequestError(
+            f"stream {stream.name!r} of kind {stream.kind!r} holds no words; offer a stream of kind 'words' or 'strings'"
+        )
+    rows = [
+        words_of(str(text)) if there else []
+        for text, there in zip(stream.values, stream.length, strict=True)
+    ]
     number: defaultdict[str, int] = defaultdict()
     number.default_factory = number.__len__
     seen = np.fromiter((number[word] for row in rows for word in row), dtype=np.int32)
@@ -101,11 +119,20 @@ def as_words(stream: Stream) -> Stream:
     rank = np.empty(len(vocab), dtype=np.int32)
     rank[[number[word] for word in vocab]] = np.arange(len(vocab), dtype=np.int32)
     length = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    return replace(stream, kind="words", values=rank[seen], start=np.cumsum(length) - length, length=length, vocab=vocab)
+    return replace(
+        stream,
+        kind="words",
+        values=rank[seen],
+        start=np.cumsum(length) - length,
+        length=length,
+        vocab=vocab,
+    )
 
 
 def _anchor_shares(y_n: np.ndarray, anchors_C: np.ndarray) -> np.ndarray:
-    """[n, C]: ``merbench.api.soft_targets`` without torch: each score split between its two neighbouring anchors."""
+    """[n, C]: ``merbench.api.soft_targets`` without torch: each score split between its two
+    neighbouring anchors.
+    """
     y_n = np.clip(y_n, anchors_C[0], anchors_C[-1])
     upper_n = np.clip(np.searchsorted(anchors_C, y_n), 1, len(anchors_C) - 1)
     share_n = (y_n - anchors_C[upper_n - 1]) / (anchors_C[upper_n] - anchors_C[upper_n - 1])
@@ -124,10 +151,14 @@ def label_counts(task: Task, train_rows: np.ndarray) -> LabelCounts:
     known_nC, positive_nC = (np.concatenate(both, axis=1) for both in zip(*counted, strict=True))
     scores = [y[seen] for one, y, seen in parts if one.kind == "score"]
     median = float(np.median(scores[0])) if scores and len(scores[0]) else 0.0
-    return LabelCounts(known_nC.sum(0).astype(np.float64), positive_nC.sum(0), positive_nC.T @ positive_nC, median)
+    return LabelCounts(
+        known_nC.sum(0).astype(np.float64), positive_nC.sum(0), positive_nC.T @ positive_nC, median
+    )
 
 
-def _counted(space: LabelSpace, target: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counted(
+    space: LabelSpace, target: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Both [n, C], by word: whether it is observed, and how positive it is (0 where it is not)."""
     if space.kind == "multilabel":
         return known, ((target > 0.5) & known).astype(np.float64)
@@ -144,9 +175,15 @@ def leaking_rows(stream: Stream, rows: np.ndarray) -> int:
 
 
 def leak_sentence(stream: Stream, corpus: Corpus, protocol: str, split: Split) -> str:
-    """Why scores of this stream on ``split`` of ``protocol`` would not be honest, and the way out; empty where nothing leaks."""
+    """Why scores of this stream on ``split`` of ``protocol`` would not be honest, and the way out;
+    empty where nothing leaks.
+    """
     evaluated = {"valid": split.valid, "test": split.test}
-    seen = [f"{n} of the {len(rows)} {name} rows" for name, rows in evaluated.items() if (n := leaking_rows(stream, rows))]
+    seen = [
+        f"{n} of the {len(rows)} {name} rows"
+        for name, rows in evaluated.items()
+        if (n := leaking_rows(stream, rows))
+    ]
     if not seen:
         return ""
     clean = [
@@ -154,7 +191,9 @@ def leak_sentence(stream: Stream, corpus: Corpus, protocol: str, split: Split) -
         for name, other in corpus.protocols.items()
         if not any(leaking_rows(stream, rows) for s in other.splits for rows in (s.valid, s.test))
     ]
-    honest = f"use the protocol {clean[0]!r}, whose evaluated rows it has not seen, or " if clean else ""
+    honest = (
+        f"use the protocol {clean[0]!r}, whose evaluated rows it has not seen, or " if clean else ""
+    )
     return (
         f"stream {stream.name!r} of {corpus.name} comes from a network that was trained on the labels of {' and '.join(seen)} of "
         f"protocol {protocol!r}{'' if split.fold is None else f', fold {split.fold}'}, so its score there would be too good; "
@@ -163,10 +202,11 @@ def leak_sentence(stream: Stream, corpus: Corpus, protocol: str, split: Split) -
 
 
 def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -> str:
-    """SHA-256 of what a run sees: ids, targets, which are known, the division of the rows, and the content of the streams it uses.
+    """SHA-256 of what a run sees: ids, targets, which are known, the division of the rows, and the
+    content of the streams it uses.
 
-    Rows are hashed in the order of their ids, so the order of a file does not matter; nor does the numbering of a vocabulary.
-    A clip counts by the size of its file, not by its bytes.
+    Rows are hashed in the order of their ids, so the order of a file does not matter; nor does the
+    numbering of a vocabulary. A clip counts by the size of its file, not by its bytes.
     """
     order = np.argsort(corpus.ids)
     digest = hashlib.sha256()
@@ -180,10 +220,23 @@ def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -
                 digest.update(json.dumps(item).encode())
 
     goal = corpus.offered[task]
-    add(task, goal.space.kind, goal.space.words, goal.space.anchors, *([p.kind, p.words, p.anchors] for p in goal.space.parts))
-    add(corpus.ids[order].tolist(), goal.target[order], None if goal.known is None else goal.known[order])
+    add(
+        task,
+        goal.space.kind,
+        goal.space.words,
+        goal.space.anchors,
+        *([p.kind, p.words, p.anchors] for p in goal.space.parts),
+    )
+    add(
+        corpus.ids[order].tolist(),
+        goal.target[order],
+        None if goal.known is None else goal.known[order],
+    )
     for split in corpus.protocols[protocol].splits:
-        add(split.fold, *(sorted(corpus.ids[rows].tolist()) for rows in (split.train, split.valid, split.test)))
+        add(
+            split.fold,
+            *(sorted(corpus.ids[rows].tolist()) for rows in (split.train, split.valid, split.test)),
+        )
     for name in sorted(streams):
         stream = corpus.streams[name]
         add(name, stream.modality, stream.kind, stream.length[order].astype(np.int64))
@@ -193,14 +246,25 @@ def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -
             add(stream.sha256)
             continue
         if stream.kind == "words":
-            used, number = np.unique(np.concatenate([*valid_steps(stream, order)]), return_inverse=True)
-            words, rank = np.unique(np.array([stream.vocab[i] for i in used], dtype=str), return_inverse=True)
+            used, number = np.unique(
+                np.concatenate([*valid_steps(stream, order)]), return_inverse=True
+            )
+            words, rank = np.unique(
+                np.array([stream.vocab[i] for i in used], dtype=str), return_inverse=True
+            )
             add(words.tolist(), rank[number])
         elif stream.kind == "strings":
             add([str(stream.values[i]) if stream.length[i] else None for i in order])
         elif stream.kind == "clip":
-            add([Path(str(stream.values[i])).stat().st_size if stream.length[i] else None for i in order])
-        for array in ([stream.values] if stream.kind == "features" else []) + ([] if stream.times is None else [stream.times]):
+            add(
+                [
+                    Path(str(stream.values[i])).stat().st_size if stream.length[i] else None
+                    for i in order
+                ]
+            )
+        for array in ([stream.values] if stream.kind == "features" else []) + (
+            [] if stream.times is None else [stream.times]
+        ):
             add(array.dtype.str, array.shape[1:])
             for block in valid_steps(replace(stream, values=array), order):
                 digest.update(np.ascontiguousarray(block).data)

@@ -17,7 +17,9 @@ from merbench.data.hints import instead
 
 @dataclass(frozen=True)
 class Table:
-    """N data rows. ``lines``: the line of the file on which each row ends (a quoted cell may span several). ``ids``: [N], unique."""
+    """N data rows. ``lines``: the line of the file on which each row ends (a quoted cell may span
+    several). ``ids``: [N], unique.
+    """
 
     path: Path
     cells: dict[str, list[str]]
@@ -26,11 +28,17 @@ class Table:
     @cached_property
     def ids(self) -> list[str]:
         """[N]: video_id + "_" + clip_id; DataError where two rows have the same."""
-        ids = [f"{video}_{clip}" for video, clip in zip(self.column("video_id"), self.column("clip_id"), strict=True)]
+        ids = [
+            f"{video}_{clip}"
+            for video, clip in zip(self.column("video_id"), self.column("clip_id"), strict=True)
+        ]
         seen: dict[str, int] = {}
         for row, name in enumerate(ids):
             if name in seen:
-                raise self.error(row, f"the id {name!r} stands already on line {self.lines[seen[name]]}; give each row its own clip_id")
+                raise self.error(
+                    row,
+                    f"the id {name!r} stands already on line {self.lines[seen[name]]}; give each row its own clip_id",
+                )
             seen[name] = row
         return ids
 
@@ -43,16 +51,24 @@ class Table:
     def column(self, name: str) -> list[str]:
         """Its cells; DataError where there is no such column."""
         if name not in self.cells:
-            raise DataError(f"{self.path} has no column {name!r}; {instead(name, self.cells)} Add it, or name another in dataset.toml")
+            raise DataError(
+                f"{self.path} has no column {name!r}; {instead(name, self.cells)} Add it, or name another in dataset.toml"
+            )
         return self.cells[name]
 
-    def numbers(self, name: str, low: float = -math.inf, high: float = math.inf) -> tuple[np.ndarray, np.ndarray]:
-        """``(values [N] float64, known [N] bool)``; an empty cell is unknown and 0. Values are held to [low, high].
+    def numbers(
+        self, name: str, low: float = -math.inf, high: float = math.inf
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``(values [N] float64, known [N] bool)``; an empty cell is unknown and 0. Values are held
+        to [low, high].
 
-        Raises DataError for a cell that is no finite number, or outside [low, high] by more than rounding (1e-4 of the range).
+        Raises DataError for a cell that is no finite number, or outside [low, high] by more than
+        rounding (1e-4 of the range).
         """
         slack = 1e-4 * (high - low)
-        mend = f"put a number between {low:g} and {high:g}" if math.isfinite(slack) else "put a number"
+        mend = (
+            f"put a number between {low:g} and {high:g}" if math.isfinite(slack) else "put a number"
+        )
         values, known = np.zeros(len(self)), np.ones(len(self), dtype=bool)
         for row, cell in enumerate(self.column(name)):
             if not cell.strip():
@@ -63,13 +79,18 @@ class Table:
             except ValueError:
                 value = math.nan
             if not math.isfinite(value) or value < low - slack or value > high + slack:
-                raise self.error(row, f"column {name!r} holds {cell[:40]!r}; {mend}, or leave the cell empty where it is unknown")
+                raise self.error(
+                    row,
+                    f"column {name!r} holds {cell[:40]!r}; {mend}, or leave the cell empty where it is unknown",
+                )
             values[row] = min(max(value, low), high)
         return values, known
 
 
 def read_table(path: Path) -> Table:
-    """Raises DataError for a file that is missing, empty, not UTF-8 (a byte-order mark is allowed) or not CSV with a header."""
+    """Raises DataError for a file that is missing, empty, not UTF-8 (a byte-order mark is allowed)
+    or not CSV with a header.
+    """
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -80,9 +101,13 @@ def read_table(path: Path) -> Table:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: a byte is not UTF-8; save the file with the encoding UTF-8") from None
+        raise DataError(
+            f"{path}, line {line}: a byte is not UTF-8; save the file with the encoding UTF-8"
+        ) from None
     if "\0" in text:
-        raise DataError(f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte; save the file as plain UTF-8 text")
+        raise DataError(
+            f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte; save the file as plain UTF-8 text"
+        )
 
     # Strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -99,13 +124,19 @@ def read_table(path: Path) -> Table:
             rows.append(row)
             lines.append(reader.line_num)
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: not CSV ({error}); close every quote and double a quote inside a cell") from None
+        raise DataError(
+            f"{path}, line {reader.line_num}: not CSV ({error}); close every quote and double a quote inside a cell"
+        ) from None
     if not rows:
         raise DataError(f"{path} has no rows; it needs a header and one line an utterance")
     if len(set(header)) != len(header):
         twice = next(name for name in header if header.count(name) > 1)
         raise DataError(f"{path}, line 1: two columns are named {twice!r}; rename one")
-    return Table(path, {name: list(cells) for name, cells in zip(header, zip(*rows, strict=True), strict=True)}, lines)
+    return Table(
+        path,
+        {name: list(cells) for name, cells in zip(header, zip(*rows, strict=True), strict=True)},
+        lines,
+    )
 
 
 def _reason(error: Exception) -> str:

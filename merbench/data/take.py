@@ -1,4 +1,6 @@
-"""A feature folder as a source: what it describes is taken over, its files are copied, its clips stay where they are."""
+"""A feature folder as a source: what it describes is taken over, its files are copied, its clips
+stay where they are.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,19 @@ def take_folder(folder: Path, sink: Sink) -> None:
     for spec in told["streams"].values():
         if "pattern" in spec:
             spec["pattern"] = _linked(folder, spec["pattern"], sink)
-    for kind, write in (("task", sink.task), ("streams", sink.stream), ("protocols", sink.protocol)):
+    for kind, write in (
+        ("task", sink.task),
+        ("streams", sink.stream),
+        ("protocols", sink.protocol),
+    ):
         for name, spec in told[kind].items():
             write(name, **_renamed(spec, names))
 
 
 def _linked(folder: Path, pattern: str, sink: Sink) -> str:
-    """The pattern as it reads in the data set, which links to its first folder, or to ``folder`` where that differs from row to row."""
+    """The pattern as it reads in the data set, which links to its first folder, or to ``folder``
+    where that differs from row to row.
+    """
     root, *rest = Path(pattern).parts
     if not rest or "{" in root:
         return "/".join((sink.link(folder, "clips"), root, *rest))
@@ -51,4 +59,7 @@ def _renamed(told: Any, names: Mapping[str, str]) -> Any:
     """Every ``file`` under the name that it has in the data set."""
     if not isinstance(told, dict):
         return told
-    return {key: names[value] if key == "file" and isinstance(value, str) else _renamed(value, names) for key, value in told.items()}
+    return {
+        key: names[value] if key == "file" and isinstance(value, str) else _renamed(value, names)
+        for key, value in told.items()
+    }

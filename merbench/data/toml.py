@@ -12,7 +12,9 @@ loads = tomllib.loads
 
 def dumps(top: Mapping[str, Any], tables: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """``top`` keys, then ``[kind."name"]`` for each named table."""
-    blocks = ["\n".join(f"{_key(key)} = {_value(value)}" for key, value in top.items())] if top else []
+    blocks = (
+        ["\n".join(f"{_key(key)} = {_value(value)}" for key, value in top.items())] if top else []
+    )
     for kind, named in tables.items():
         for name, spec in named.items():
             lines = [f"{_key(key)} = {_value(value)}" for key, value in spec.items()]

@@ -1,4 +1,6 @@
-"""A feature stream under way: rows are appended, and after a kill at any moment those that are whole are found again."""
+"""A feature stream under way: rows are appended, and after a kill at any moment those that are
+whole are found again.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,18 @@ _CHECKPOINT = 2**26  # bytes between two moments at which what was written is on
 
 
 class ValuesFile:
-    """``rows``: how many are there already. Beside the values stands a log, two numbers a row: its steps, and its values not finite."""
+    """``rows``: how many are there already. Beside the values stands a log, two numbers a row: its
+    steps, and its values not finite.
+    """
 
     def __init__(self, path: Path, width: int) -> None:
         self.path, self.width = path, width
         self._log_path = path.with_suffix(".log")
-        log = np.fromfile(self._log_path, dtype="<i8") if self._log_path.exists() and path.exists() else np.zeros(0, "<i8")
+        log = (
+            np.fromfile(self._log_path, dtype="<i8")
+            if self._log_path.exists() and path.exists()
+            else np.zeros(0, "<i8")
+        )
         self._log = log[: len(log) // 2 * 2].reshape(-1, 2).tolist()
         whole = HEADER + 4 * width * sum(n for n, _ in self._log)
         if path.exists() and path.stat().st_size < whole:
@@ -37,10 +45,14 @@ class ValuesFile:
         return len(self._log)
 
     def append(self, x_LD: np.ndarray | None, what: str) -> None:
-        """A row of L steps; None or no step: it has none. DataError, naming ``what``, where it is no block of numbers of this width."""
+        """A row of L steps; None or no step: it has none. DataError, naming ``what``, where it is
+        no block of numbers of this width.
+        """
         x_LD = np.zeros((0, self.width), "<f4") if x_LD is None else np.asarray(x_LD)
         if x_LD.ndim != 2 or x_LD.shape[1] != self.width or x_LD.dtype.kind not in "fiub":
-            raise DataError(f"{what}: {x_LD.dtype} of shape {x_LD.shape} where numbers [steps, {self.width}] belong; mend the source")
+            raise DataError(
+                f"{what}: {x_LD.dtype} of shape {x_LD.shape} where numbers [steps, {self.width}] belong; mend the source"
+            )
         with np.errstate(over="ignore"):
             x_LD = np.ascontiguousarray(x_LD, dtype="<f4")
         self._log.append([len(x_LD), int(x_LD.size - np.isfinite(x_LD).sum())])

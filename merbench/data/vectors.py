@@ -1,4 +1,6 @@
-"""Files of word vectors: ``.npz`` with arrays word and vector, or the text form of GloVe and word2vec."""
+"""Files of word vectors: ``.npz`` with arrays word and vector, or the text form of GloVe and
+word2vec.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ SUFFIXES = (".npz", ".txt", ".vec")
 def read_vectors(path: Path) -> Vectors:
     """Words in lower case (of duplicates the first is kept) and their vectors, float32.
 
-    Text: one ``word number number ...`` a line, with or without word2vec's header line ``count width``. It is read in one pass.
-    Raises DataError naming the file and line.
+    Text: one ``word number number ...`` a line, with or without word2vec's header line ``count
+    width``. It is read in one pass. Raises DataError naming the file and line.
     """
     if path.suffix == ".npz":
         words, matrix, sha256 = _read_npz(path)
@@ -42,7 +44,9 @@ def _read_npz(path: Path) -> tuple[list[str], np.ndarray, str]:
     if not matrix.size:
         raise DataError(f"{path} holds no vector; give one of at least one word")
     if not (finite := np.isfinite(matrix).all(axis=1)).all():
-        raise DataError(f"{path}: the vector of {found[int(np.argmin(finite))]!r} is not finite; take the word out")
+        raise DataError(
+            f"{path}: the vector of {found[int(np.argmin(finite))]!r} is not finite; take the word out"
+        )
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return list(keep), matrix if len(keep) == len(matrix) else matrix[list(keep.values())], sha256
@@ -66,7 +70,9 @@ def _read_text(path: Path) -> tuple[list[str], np.ndarray, str]:
                 # From the right: some files have words with blanks in them.
                 word, *rest = text.rsplit(None, width) if width else (text,)
                 if not width or len(rest) != width:
-                    raise DataError(f"{path}, line {line}: not a word and {width or 'its'} numbers; give GloVe's text form, or .npz")
+                    raise DataError(
+                        f"{path}, line {line}: not a word and {width or 'its'} numbers; give GloVe's text form, or .npz"
+                    )
                 read += 1
                 try:
                     name = word.decode().strip().lower()
@@ -74,33 +80,53 @@ def _read_text(path: Path) -> tuple[list[str], np.ndarray, str]:
                         continue
                     numbers.extend(map(float, rest))
                 except ValueError:  # of float, or UnicodeDecodeError
-                    raise DataError(f"{path}, line {line}: not UTF-8 text with numbers; give GloVe's text form, or .npz") from None
+                    raise DataError(
+                        f"{path}, line {line}: not UTF-8 text with numbers; give GloVe's text form, or .npz"
+                    ) from None
                 if not np.isfinite(sum(numbers[-width:])):
-                    raise DataError(f"{path}, line {line}: the vector of {name!r} is not finite; take the line out")
+                    raise DataError(
+                        f"{path}, line {line}: the vector of {name!r} is not finite; take the line out"
+                    )
                 keep[name] = None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a file of word vectors") from None
+        raise DataError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a file of word vectors"
+        ) from None
     if not keep:
-        raise DataError(f"{path} holds no vector; give GloVe's text form, or .npz with the arrays word and vector")
+        raise DataError(
+            f"{path} holds no vector; give GloVe's text form, or .npz with the arrays word and vector"
+        )
     if promised and promised != read:
-        raise DataError(f"{path} promises {promised} words in line 1 and holds {read}; copy the file again")
-    return list(keep), np.frombuffer(numbers, dtype=np.float32).reshape(-1, width), digest.hexdigest()
+        raise DataError(
+            f"{path} promises {promised} words in line 1 and holds {read}; copy the file again"
+        )
+    return (
+        list(keep),
+        np.frombuffer(numbers, dtype=np.float32).reshape(-1, width),
+        digest.hexdigest(),
+    )
 
 
 def offered_vectors(homes: Sequence[Path]) -> list[Path]:
     """The vector files in HOME/vectors, sorted by name, of the first home that has any."""
     for home in homes:
         folder = home / "vectors"
-        if folder.is_dir() and (found := sorted(p for p in folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith("."))):
+        if folder.is_dir() and (
+            found := sorted(
+                p for p in folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")
+            )
+        ):
             return found
     return []
 
 
 def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexicon | None:
-    """The named files side by side: names of offered files (with or without suffix), or paths. None named: all that are offered.
+    """The named files side by side: names of offered files (with or without suffix), or paths. None
+    named: all that are offered.
 
-    They stand in the order of their names, since a run is known by these: so two files may not share one. Returns None where nothing is
-    named and nothing is offered. Raises RequestError for a name that is neither.
+    They stand in the order of their names, since a run is known by these: so two files may not
+    share one. Returns None where nothing is named and nothing is offered. Raises RequestError for a
+    name that is neither.
     """
     offered = offered_vectors(homes)
     by_name = {p.stem: p for p in offered} | {p.name: p for p in offered}

@@ -1,4 +1,6 @@
-"""A plan, a fold and a seed -> modules and data, ready to train. The test split is made only when it is asked for, after training."""
+"""A plan, a fold and a seed -> modules and data, ready to train. The test split is made only when
+it is asked for, after training.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from merbench.results.seeds import derive
 
 @dataclass
 class Problem:
-    """One run's modules and its train and valid rows. ``start``: where only some weights come from other runs, which, in a sentence."""
+    """One run's modules and its train and valid rows. ``start``: where only some weights come from
+    other runs, which, in a sentence.
+    """
 
     model: nn.Module
     objectives: Mapping[str, nn.Module]
@@ -36,22 +40,42 @@ class Problem:
     start: str = ""
 
 
-def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mapping[str, Tensor] | None = None) -> Problem:
+def build(
+    plan: Plan,
+    fold: Fold,
+    seed: int,
+    device: torch.device,
+    state: Mapping[str, Tensor] | None = None,
+) -> Problem:
     """Equal arguments give equal initial weights, whatever was built before.
 
-    ``state``: the weights of a trained model that the caller will load; otherwise a plan that starts from other runs loads theirs.
+    ``state``: the weights of a trained model that the caller will load; otherwise a plan that
+    starts from other runs loads theirs.
     """
-    adopted = state if state is not None or plan.start is None else start_of(plan.start, seed, fold.split.fold)
+    adopted = (
+        state
+        if state is not None or plan.start is None
+        else start_of(plan.start, seed, fold.split.fold)
+    )
     torch.manual_seed(derive(seed, "init", fold.split.fold))
     parts, context = plan.parts, fold.context
     encoders = {m: _encoder(parts[f"encoder.{m}"], context, m) for m in context.streams}
-    # A vocabulary that comes with weights goes before the one that an encoder learns from the rows it will see, and both before the rest
-    # is made, since they decide shapes.
+    # A vocabulary that comes with weights goes before the one that an encoder learns from the rows
+    # it will see, and both before the rest is made, since they decide shapes.
     for m, encoder in encoders.items() if adopted else ():
-        adopt(encoder, {k.removeprefix(f"encoders.{m}."): v for k, v in (adopted or {}).items() if k.startswith(f"encoders.{m}.")})
+        adopt(
+            encoder,
+            {
+                k.removeprefix(f"encoders.{m}."): v
+                for k, v in (adopted or {}).items()
+                if k.startswith(f"encoders.{m}.")
+            },
+        )
     train = fold.data("train", encoders, device)
     # Kept by reference: clips are counted as they are read.
-    measured = {m: ChainMap(getattr(e, "measured", {}), _not_finite(fold, m)) for m, e in encoders.items()}
+    measured = {
+        m: ChainMap(getattr(e, "measured", {}), _not_finite(fold, m)) for m, e in encoders.items()
+    }
     valid = fold.data("valid", encoders, device)
     for name, split in (("train", train), ("valid", valid)):
         if not len(split):
@@ -64,50 +88,77 @@ def build(plan: Plan, fold: Fold, seed: int, device: torch.device, state: Mappin
     else:
         label_encoder = made(parts["label_encoder"], context) if "label_encoder" in parts else None
         query_width = None if label_encoder is None else label_encoder.width
-        fusion = made(parts["fusion"], context, {m: e.width for m, e in encoders.items()}, query_width)
+        fusion = made(
+            parts["fusion"], context, {m: e.width for m, e in encoders.items()}, query_width
+        )
         head = made(parts["head"], context, fusion.width, query_width)
         model = Composed(encoders, fusion, head, label_encoder)
-    begun = "" if state is not None or adopted is None else _begun(model, adopted, adopt(model, adopted))
+    begun = (
+        ""
+        if state is not None or adopted is None
+        else _begun(model, adopted, adopt(model, adopted))
+    )
     model.to(device)
     objectives = {
-        slot.partition(".")[2]: made(part, context, model).to(device) for slot, part in parts.items() if slot.startswith("objective.")
+        slot.partition(".")[2]: made(part, context, model).to(device)
+        for slot, part in parts.items()
+        if slot.startswith("objective.")
     }
     return Problem(model, objectives, encoders, train, valid, measured, begun)
 
 
 def _encoder(part: Part, context: Context, modality: Modality) -> Any:
-    # What is the same for every seed draws nothing that others would miss when it comes from the cache.
+    # What is the same for every seed draws nothing that others would miss when it comes from the
+    # cache.
     with torch.random.fork_rng(devices=(), enabled=part.fixed):
         return made(part, context, context.streams[modality])
 
 
 def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
-    """The weights for one run. A start without folds serves every fold. RequestError where there are none, or they cannot be read."""
+    """The weights for one run. A start without folds serves every fold. RequestError where there
+    are none, or they cannot be read.
+    """
     path = start.weights.get((seed, fold)) or start.weights.get((seed, None))
     if path is None:
         seeds = ", ".join(str(s) for s in sorted({s for s, _ in start.weights})) or "none"
         if any(begun == seed for begun, _ in start.weights):
             here = "this run has none" if fold is None else f"there is no fold {fold} among them"
-            raise RequestError(f"the weights to start seed {seed} from are of folds, and {here}; start from runs of the same protocol")
-        raise RequestError(f"there are no weights to start seed {seed} from (seeds with weights: {seeds}); train that run first")
+            raise RequestError(
+                f"the weights to start seed {seed} from are of folds, and {here}; start from runs of the same protocol"
+            )
+        raise RequestError(
+            f"there are no weights to start seed {seed} from (seeds with weights: {seeds}); train that run first"
+        )
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise RequestError(f"the weights {path} cannot be read ({error}); run what made them again with --force") from error
+        raise RequestError(
+            f"the weights {path} cannot be read ({error}); run what made them again with --force"
+        ) from error
 
 
 def adopt(module: nn.Module, state: Mapping[str, Tensor]) -> set[str]:
-    """Load what the module has by the same name and in the same shape, and say what that was; the others stay as they are."""
+    """Load what the module has by the same name and in the same shape, and say what that was; the
+    others stay as they are.
+    """
     with suppress(RuntimeError):  # raised when all that fits is loaded
         module.load_state_dict(state, strict=False)
     # Only now: a vocabulary that comes with the state has decided shapes.
-    return {name for name, tensor in module.state_dict().items() if name in state and state[name].shape == tensor.shape}
+    return {
+        name
+        for name, tensor in module.state_dict().items()
+        if name in state and state[name].shape == tensor.shape
+    }
 
 
 def _begun(model: nn.Module, state: Mapping[str, Tensor], loaded: set[str]) -> str:
-    """Which weights a model starts with that could not take over all; empty where it could. RequestError where no matrix could be."""
+    """Which weights a model starts with that could not take over all; empty where it could.
+    RequestError where no matrix could be.
+    """
     # What a closed form has learned are buffers.
-    trained: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    trained: dict[str, Tensor] = {
+        name: p for name, p in model.named_parameters() if p.requires_grad
+    }
     trained = trained or dict(model.named_buffers())
     if not any(name in loaded and p.ndim > 1 for name, p in trained.items()):
         raise RequestError(
@@ -124,11 +175,22 @@ def _begun(model: nn.Module, state: Mapping[str, Tensor], loaded: set[str]) -> s
 
 def _whole(names: Collection[str], of: Iterable[str]) -> list[str]:
     """``names``, in which a module whose tensors are all among them stands in their place."""
-    others = {".".join(parts[:k]) for name in of if name not in names for parts in [name.split(".")] for k in range(1, len(parts) + 1)}
-    short = (next(p for p in accumulate(name.split("."), "{}.{}".format) if p not in others) for name in names)
+    others = {
+        ".".join(parts[:k])
+        for name in of
+        if name not in names
+        for parts in [name.split(".")]
+        for k in range(1, len(parts) + 1)
+    }
+    short = (
+        next(p for p in accumulate(name.split("."), "{}.{}".format) if p not in others)
+        for name in names
+    )
     return list(dict.fromkeys(short))
 
 
 def _not_finite(fold: Fold, modality: Modality) -> dict[str, float]:
     statistics = fold.statistics.get(modality)
-    return {"not_finite": float(statistics.not_finite)} if statistics and statistics.not_finite else {}
+    return (
+        {"not_finite": float(statistics.not_finite)} if statistics and statistics.not_finite else {}
+    )

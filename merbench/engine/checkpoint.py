@@ -1,4 +1,5 @@
-"""Where a run stands after an epoch, on disk: an interrupted run goes on from there, to the same bits.
+"""Where a run stands after an epoch, on disk: an interrupted run goes on from there, to the same
+bits.
 
 One safetensors file: the tensors, and in its header the rest as JSON.
 """
@@ -25,37 +26,53 @@ SHARE = 20
 
 
 class Checkpoint:
-    """One run's file. ``identity``: what must be equal, beside the run, for the bits to be equal (source, versions, device, threads).
+    """One run's file. ``identity``: what must be equal, beside the run, for the bits to be equal
+    (source, versions, device, threads).
 
     ``spent``: seconds that the run had taken when it was interrupted.
     """
 
     def __init__(self, store: Store, run_id: str, identity: Mapping[str, Any]) -> None:
-        self.store, self.path, self.identity = store, store.checkpoint(run_id), {"run_id": run_id, **identity}
+        self.store, self.path, self.identity = (
+            store,
+            store.checkpoint(run_id),
+            {"run_id": run_id, **identity},
+        )
         self.began = time.perf_counter()
         self.due, self.spent = self.began + EVERY, 0.0
 
     def load(self) -> dict[str, Any] | None:
-        """The state that was saved last; None where there is none, or none of use: then it is set aside."""
+        """The state that was saved last; None where there is none, or none of use: then it is set
+        aside.
+        """
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             identity = json.loads(header["identity"])
             if identity != self.identity:
-                other = sorted(k for k in {*identity, *self.identity} if identity.get(k) != self.identity.get(k))
+                other = sorted(
+                    k
+                    for k in {*identity, *self.identity}
+                    if identity.get(k) != self.identity.get(k)
+                )
                 raise ValueError(f"its {', '.join(other)} is another than here")
             state: dict[str, Any] = _unpack(json.loads(header["state"]), tensors)
             self.spent = float(header["seconds"])
         except FileNotFoundError:
             return None
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            self.store.reject(self.path, f"the run starts anew, because the checkpoint {self.path} cannot be used ({error})")
+            self.store.reject(
+                self.path,
+                f"the run starts anew, because the checkpoint {self.path} cannot be used ({error})",
+            )
             return None
         return state
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Write it where it is time to. A disk that takes no more costs the checkpoint, not the run."""
+        """Write it where it is time to. A disk that takes no more costs the checkpoint, not the
+        run.
+        """
         start = time.perf_counter()
         if start < self.due:
             return
@@ -68,7 +85,9 @@ class Checkpoint:
         try:
             write_atomic(self.path, safetensors.torch.save(tensors, metadata=header))
         except OSError as error:
-            self.store.warnings.append(f"the checkpoint {self.path} could not be written ({error.strerror}); the run went on without")
+            self.store.warnings.append(
+                f"the checkpoint {self.path} could not be written ({error.strerror}); the run went on without"
+            )
             self.due = float("inf")
             return
         end = time.perf_counter()
@@ -80,7 +99,9 @@ class Checkpoint:
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """JSON in which dicts keep keys that are no strings, tuples stay tuples, and a tensor is its number in ``tensors``."""
+    """JSON in which dicts keep keys that are no strings, tuples stay tuples, and a tensor is its
+    number in ``tensors``.
+    """
     if isinstance(value, Tensor):
         name = str(len(tensors))
         # A copy, because tensors that share memory cannot be written.

@@ -1,4 +1,6 @@
-"""What parts are and hand over, looked at where the harness takes it: one sentence that names the part, in place of a traceback."""
+"""What parts are and hand over, looked at where the harness takes it: one sentence that names the
+part, in place of a traceback.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from merbench.api import Batch, Fused, Output, Prepared, Progress, Queries, RequestError, Rows, RunError, Steps
+from merbench.api import (
+    Batch,
+    Fused,
+    Output,
+    Prepared,
+    Progress,
+    Queries,
+    RequestError,
+    Rows,
+    RunError,
+    Steps,
+)
 
 if TYPE_CHECKING:
     from merbench.engine.resolve import Part
@@ -26,7 +39,9 @@ def made(part: Part, *given: object) -> Any:
     try:
         inspect.signature(part.factory).bind(part.config, *given)
     except TypeError as error:
-        raise RequestError(f"{what} does not take what a part of its kind is made with: {error}; see merbench.api.parts") from None
+        raise RequestError(
+            f"{what} does not take what a part of its kind is made with: {error}; see merbench.api.parts"
+        ) from None
     module = part.factory(part.config, *given)
     if not isinstance(module, nn.Module):
         raise RequestError(f"{what} is no torch.nn.Module; derive it from that class")
@@ -39,59 +54,101 @@ def prepared(encoder: Any, rows: Rows) -> Prepared:
     """What an encoder's ``prepare()`` made of a split."""
     found: Prepared = encoder.prepare(rows)
     _require(
-        hasattr(found, "__getitem__"), f"prepare() of encoder {_target(encoder)}", found, "inputs by rows, as the rows it is given are"
+        hasattr(found, "__getitem__"),
+        f"prepare() of encoder {_target(encoder)}",
+        found,
+        "inputs by rows, as the rows it is given are",
     )
     return found
 
 
 def steps(encoder: Any, found: Any, rows: int) -> Steps:
     """What an encoder returned for so many rows."""
-    sound = isinstance(found, Steps) and found.x_BLD.shape == (rows, *found.mask_BL.shape[1:2], encoder.width)
+    sound = isinstance(found, Steps) and found.x_BLD.shape == (
+        rows,
+        *found.mask_BL.shape[1:2],
+        encoder.width,
+    )
     sound = sound and found.mask_BL.shape == found.x_BLD.shape[:2]
-    _require(sound, f"encoder {_target(encoder)}", found, f"Steps of [{rows}, L, {encoder.width}] and [{rows}, L]")
+    _require(
+        sound,
+        f"encoder {_target(encoder)}",
+        found,
+        f"Steps of [{rows}, L, {encoder.width}] and [{rows}, L]",
+    )
     return found  # type: ignore[no-any-return]
 
 
 def queries(label_encoder: Any, found: Any) -> Queries:
     """What a label encoder returned."""
     sound = isinstance(found, Queries) and found.emb_CD.shape[1:] == (label_encoder.width,)
-    _require(sound, f"label encoder {_target(label_encoder)}", found, f"Queries of [labels, {label_encoder.width}]")
+    _require(
+        sound,
+        f"label encoder {_target(label_encoder)}",
+        found,
+        f"Queries of [labels, {label_encoder.width}]",
+    )
     return found  # type: ignore[no-any-return]
 
 
 def fused(fusion: Any, found: Any, rows: int) -> Fused:
     """What a fusion returned for so many rows."""
-    sound = isinstance(found, Fused) and found.z_BCD.ndim == 3 and found.z_BCD.shape[::2] == (rows, fusion.width)
-    _require(sound, f"fusion {_target(fusion)}", found, f"Fused of [{rows}, 1 or labels, {fusion.width}]")
+    sound = (
+        isinstance(found, Fused)
+        and found.z_BCD.ndim == 3
+        and found.z_BCD.shape[::2] == (rows, fusion.width)
+    )
+    _require(
+        sound, f"fusion {_target(fusion)}", found, f"Fused of [{rows}, 1 or labels, {fusion.width}]"
+    )
     return found  # type: ignore[no-any-return]
 
 
 def output(model: nn.Module, batch: Batch) -> Output:
     """The model's output for a batch; of a composed model it is the head that makes the logits."""
     out, rows = model(batch), len(batch)
-    _require(isinstance(out, Output), f"model {_target(model)}", out, f"Output of logits [{rows}, C]")
+    _require(
+        isinstance(out, Output), f"model {_target(model)}", out, f"Output of logits [{rows}, C]"
+    )
     logits = out.logits_BC
-    sound = isinstance(logits, Tensor) and logits.ndim == 2 and len(logits) == rows and logits.is_floating_point()
+    sound = (
+        isinstance(logits, Tensor)
+        and logits.ndim == 2
+        and len(logits) == rows
+        and logits.is_floating_point()
+    )
     who = f"head {_target(model.head)}" if hasattr(model, "head") else f"model {_target(model)}"
     _require(sound, who, logits, f"floating-point logits [{rows}, C]")
     return out  # type: ignore[no-any-return]
 
 
-def terms(objectives: Iterable[tuple[str, nn.Module]], model: nn.Module, batch: Batch, out: Output, at: Progress) -> dict[str, Tensor]:
+def terms(
+    objectives: Iterable[tuple[str, nn.Module]],
+    model: nn.Module,
+    batch: Batch,
+    out: Output,
+    at: Progress,
+) -> dict[str, Tensor]:
     """The terms of the loss, by ``objective.term``."""
     found: dict[str, Tensor] = {}
     for name, objective in objectives:
         said = objective(model, batch, out, at)
-        sound = isinstance(said, Mapping) and all(isinstance(term, Tensor) and term.numel() == 1 for term in said.values())
+        sound = isinstance(said, Mapping) and all(
+            isinstance(term, Tensor) and term.numel() == 1 for term in said.values()
+        )
         _require(sound, f"objective {name}", said, "terms by name, each a tensor of one number")
         found |= {f"{name}.{term}": value for term, value in said.items()}
     if not found:
-        raise RunError(f"stage {at.stage!r} has no term to learn by; its objectives are to return one")
+        raise RunError(
+            f"stage {at.stage!r} has no term to learn by; its objectives are to return one"
+        )
     return found
 
 
 def fault(error: BaseException, parts: Iterable[Part]) -> str:
-    """The part in whose code an error was raised, and where: ``"fusion mine (mine.py, line 12)"``; empty where it was in none."""
+    """The part in whose code an error was raised, and where: ``"fusion mine (mine.py, line 12)"``;
+    empty where it was in none.
+    """
     parts = list(parts)
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         owner = frame.f_locals.get("self")

@@ -1,4 +1,6 @@
-"""Rows made worse on purpose: a modality taken away, steps taken out, noise put on. Done to the streams, so that no method has to know."""
+"""Rows made worse on purpose: a modality taken away, steps taken out, noise put on. Done to the
+streams, so that no method has to know.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ KINDS: tuple[Kind, ...] = ("drop", "mask", "noise")
 
 @dataclass(frozen=True)
 class Damage:
-    """``drop``: a share of the rows lacks the modality altogether. ``mask``: a share of its steps (words) is taken out.
+    """``drop``: a share of the rows lacks the modality altogether. ``mask``: a share of its steps
+    (words) is taken out.
 
-    ``noise``: normal noise on features; ``strength`` is its deviation in units of each dimension's deviation over the TRAIN rows.
+    ``noise``: normal noise on features; ``strength`` is its deviation in units of each dimension's
+    deviation over the TRAIN rows.
     """
 
     modality: Modality
@@ -29,22 +33,33 @@ class Damage:
 
     def __str__(self) -> str:
         whole = self.kind == "drop" and self.strength == 1
-        return f"{self.modality}={self.kind}" if whole else f"{self.modality}={self.kind}:{self.strength:g}"
+        return (
+            f"{self.modality}={self.kind}"
+            if whole
+            else f"{self.modality}={self.kind}:{self.strength:g}"
+        )
 
 
 def damaged(
-    streams: Mapping[Modality, Stream], rows: np.ndarray, statistics: Mapping[Modality, Statistics], damages: Sequence[Damage], seed: int
+    streams: Mapping[Modality, Stream],
+    rows: np.ndarray,
+    statistics: Mapping[Modality, Statistics],
+    damages: Sequence[Damage],
+    seed: int,
 ) -> dict[Modality, Stream]:
-    """The streams with ``rows`` (row numbers) damaged; other rows may be empty in a stream that was.
+    """The streams with ``rows`` (row numbers) damaged; other rows may be empty in a stream that
+    was.
 
-    Equal arguments give equal streams. A stronger damage takes away what a weaker one does, and its noise has the same direction.
-    RequestError where a damage does not fit its stream.
+    Equal arguments give equal streams. A stronger damage takes away what a weaker one does, and its
+    noise has the same direction. RequestError where a damage does not fit its stream.
     """
     made = dict(streams)
     for damage in damages:
         m = damage.modality
         if m not in made:
-            raise RequestError(f"{damage}: this run reads no {m}, but {', '.join(made) or 'nothing'}")
+            raise RequestError(
+                f"{damage}: this run reads no {m}, but {', '.join(made) or 'nothing'}"
+            )
         draw = np.random.default_rng(derive(seed, "corrupt", m, damage.kind))
         if damage.kind == "drop":
             made[m] = _drop(made[m], rows, damage, draw)
@@ -63,12 +78,18 @@ def _drop(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Gene
 
 def _mask(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Generator) -> Stream:
     if stream.kind == "clip":
-        raise RequestError(f"{damage}: stream {stream.name} holds clips, of which no step can be taken out; use {damage.modality}=drop")
+        raise RequestError(
+            f"{damage}: stream {stream.name} holds clips, of which no step can be taken out; use {damage.modality}=drop"
+        )
     if stream.kind == "strings":
         values, length = stream.values.copy(), stream.length.copy()
         for row in rows[stream.length[rows] > 0]:
             words = str(values[row]).split()
-            kept = [word for word, u in zip(words, draw.random(len(words)), strict=True) if u >= damage.strength]
+            kept = [
+                word
+                for word, u in zip(words, draw.random(len(words)), strict=True)
+                if u >= damage.strength
+            ]
             values[row], length[row] = " ".join(kept), bool(kept)
         return replace(stream, values=values, length=length, sha256="")
     where_T, row_T = _steps(stream, rows)
@@ -78,27 +99,42 @@ def _mask(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Gene
 
 
 def _noise(
-    stream: Stream, rows: np.ndarray, damage: Damage, statistics: Mapping[Modality, Statistics], draw: np.random.Generator
+    stream: Stream,
+    rows: np.ndarray,
+    damage: Damage,
+    statistics: Mapping[Modality, Statistics],
+    draw: np.random.Generator,
 ) -> Stream:
     if stream.kind != "features":
-        raise RequestError(f"{damage}: stream {stream.name} holds {stream.kind}, which noise cannot be added to; use mask or drop")
+        raise RequestError(
+            f"{damage}: stream {stream.name} holds {stream.kind}, which noise cannot be added to; use mask or drop"
+        )
     where_T, _ = _steps(stream, rows)
     if not len(where_T):
         return stream
     values_TD = stream.values[where_T].astype(np.float32)
     noise_TD = draw.standard_normal(values_TD.shape, dtype=np.float32)
-    return _packed(stream, rows, values_TD + damage.strength * statistics[damage.modality].scale_D * noise_TD, stream.length[rows])
+    return _packed(
+        stream,
+        rows,
+        values_TD + damage.strength * statistics[damage.modality].scale_D * noise_TD,
+        stream.length[rows],
+    )
 
 
 def _steps(stream: Stream, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``(where_T, row_T)``: the place in ``values`` of every real step of the rows, and which of ``rows`` it belongs to."""
+    """``(where_T, row_T)``: the place in ``values`` of every real step of the rows, and which of
+    ``rows`` it belongs to.
+    """
     n = stream.length[rows].astype(np.int64)
     row_T = np.repeat(np.arange(len(rows)), n)
     return stream.start[rows][row_T] + np.arange(n.sum()) - (np.cumsum(n) - n)[row_T], row_T
 
 
 def _packed(stream: Stream, rows: np.ndarray, values: np.ndarray, n: np.ndarray) -> Stream:
-    """The stream with ``values`` for ``rows``, of which row i has ``n[i]`` steps, and nothing for any other row."""
+    """The stream with ``values`` for ``rows``, of which row i has ``n[i]`` steps, and nothing for
+    any other row.
+    """
     start, length = np.zeros_like(stream.start), np.zeros_like(stream.length)
     start[rows], length[rows] = np.cumsum(n) - n, n
     return replace(stream, values=values, start=start, length=length, times=None, sha256="")

@@ -13,7 +13,9 @@ from merbench.host.catalog import Catalog
 
 
 def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
-    """A declared data set, or a folder of that name under one of ``homes``. RequestError where there is neither."""
+    """A declared data set, or a folder of that name under one of ``homes``. RequestError where
+    there is neither.
+    """
     if name not in catalog.names("dataset") and (folder := find_folder(name, list(homes))):
         return read_folder(folder)
     if name not in catalog.names("dataset"):
@@ -31,7 +33,11 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     except MerbenchError:
         raise
     except Exception as error:
-        raise RequestError(f"dataset {name} ({component.target}) cannot be made: {type(error).__name__}: {error}") from error
+        raise RequestError(
+            f"dataset {name} ({component.target}) cannot be made: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(corpus, Corpus):
-        raise RequestError(f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; it is to return a Corpus")
+        raise RequestError(
+            f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; it is to return a Corpus"
+        )
     return corpus

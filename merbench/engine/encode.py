@@ -1,6 +1,8 @@
-"""Frozen encoders run once: their outputs for all rows of a stream go into the cache, and runs read them from there as they are.
+"""Frozen encoders run once: their outputs for all rows of a stream go into the cache, and runs read
+them from there as they are.
 
-No row is learned from here, so rows of every split may go through; an encoder that learns anything from rows is never kept.
+No row is learned from here, so rows of every split may go through; an encoder that learns anything
+from rows is never kept.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from merbench.engine.resolve import Part, Plan
 from merbench.engine.splits import Fold, rows_of, to_device
 
 BATCH, SHARD = 16, 64
-"""Rows that go through the encoder together, and rows that are written together. Both are part of what a resumed job must find again."""
+"""Rows that go through the encoder together, and rows that are written together. Both are part of
+what a resumed job must find again.
+"""
 
 Watch = Callable[[str, dict[str, Any]], None]
-"""Told ``encode`` (label, rows, done), ``encoded`` (rows: so many more are done), ``encode-waits`` (label), ``encode-notes`` (label, rows,
-notes: clip -> what was wrong with it)."""
+"""Told ``encode`` (label, rows, done), ``encoded`` (rows: so many more are done), ``encode-waits``
+(label), ``encode-notes`` (label, rows, notes: clip -> what was wrong with it)."""
 
 
 class Ready(nn.Module):
@@ -48,10 +52,14 @@ class Ready(nn.Module):
         return inputs
 
 
-def with_cached(plan: Plan, cache: Cache, device: torch.device, watch: Watch = lambda event, info: None) -> Plan:
-    """The plan with the output of every frozen encoder in the place of the stream it reads. What the cache lacks is made first.
+def with_cached(
+    plan: Plan, cache: Cache, device: torch.device, watch: Watch = lambda event, info: None
+) -> Plan:
+    """The plan with the output of every frozen encoder in the place of the stream it reads. What
+    the cache lacks is made first.
 
-    Spec, track and contents stay as they are: the same run, done faster. A plan without frozen encoders is returned itself.
+    Spec, track and contents stay as they are: the same run, done faster. A plan without frozen
+    encoders is returned itself.
     """
     if not (modalities := fixed(plan)):
         return plan
@@ -59,7 +67,9 @@ def with_cached(plan: Plan, cache: Cache, device: torch.device, watch: Watch = l
     for modality in modalities:
         entry, streams[modality] = encoded(plan, modality, cache, device, watch)
         ready = type("Ready", (Ready,), {"measured": entry.measured})
-        component = dataclasses.replace(plan.parts[f"encoder.{modality}"].component, uses=(), version=0)
+        component = dataclasses.replace(
+            plan.parts[f"encoder.{modality}"].component, uses=(), version=0
+        )
         parts[f"encoder.{modality}"] = Part(component, ready, Config())
     return dataclasses.replace(plan, parts=parts, streams=streams)
 
@@ -70,12 +80,18 @@ def fixed(plan: Plan) -> tuple[Modality, ...]:
 
 
 def encoded(
-    plan: Plan, modality: Modality, cache: Cache, device: torch.device, watch: Watch = lambda event, info: None
+    plan: Plan,
+    modality: Modality,
+    cache: Cache,
+    device: torch.device,
+    watch: Watch = lambda event, info: None,
 ) -> tuple[Entry, Stream]:
     """One frozen encoder's output for all rows, as an entry of the cache and as a stream."""
     part, stream = plan.parts[f"encoder.{modality}"], plan.streams[modality]
     contents = row_contents(stream, Known(cache.root / "clips.json"))
-    order = np.argsort(np.array([content or "" for content in contents]), stable=True)  # so that the order of rows changes nothing
+    order = np.argsort(
+        np.array([content or "" for content in contents]), stable=True
+    )  # so that the order of rows changes nothing
     about = About(
         encoder=part.component.name,
         version=part.component.version,
@@ -87,25 +103,52 @@ def encoded(
     found = cache.find(about.key)
     if found is None:
         layout = f"shards-{device.type}-{SHARD}-{BATCH}"
-        with cache.filling(about.key, layout, lambda: watch("encode-waits", {"label": label})) as filling:
+        with cache.filling(
+            about.key, layout, lambda: watch("encode-waits", {"label": label})
+        ) as filling:
             if (found := cache.find(about.key)) is None:  # nobody made it while this process waited
-                context = Fold({modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon).context
+                context = Fold(
+                    {modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon
+                ).context
                 encoder = part.factory(part.config, context, stream.spec).to(device).eval()
-                _fill(filling, encoder, encoder.prepare(rows_of(stream, order, None)), device, label, watch)
+                _fill(
+                    filling,
+                    encoder,
+                    encoder.prepare(rows_of(stream, order, None)),
+                    device,
+                    label,
+                    watch,
+                )
                 known = about.model_dump(exclude={"rows"})
-                made_for = {"dataset": plan.spec.dataset, "stream": stream.name, "device": _name(device)}
+                made_for = {
+                    "dataset": plan.spec.dataset,
+                    "stream": stream.name,
+                    "device": _name(device),
+                }
                 filling.finish(measured=encoder.measured, **made_for, **known)
                 found = cache.find(about.key)
     assert found is not None, f"{about.key} is not what was just written"
     entry, values, length = found
     if entry.notes:
         named = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
-        watch("encode-notes", {"label": label, "rows": entry.rows, "notes": dict(sorted(named.items()))})
+        watch(
+            "encode-notes",
+            {"label": label, "rows": entry.rows, "notes": dict(sorted(named.items()))},
+        )
     start, back = np.cumsum(length) - length, np.argsort(order)
-    return entry, dataclasses.replace(stream, kind="steps", values=values, start=start[back], length=length[back])
+    return entry, dataclasses.replace(
+        stream, kind="steps", values=values, start=start[back], length=length[back]
+    )
 
 
-def _fill(filling: Filling, encoder: Any, prepared: Prepared, device: torch.device, label: str, watch: Watch) -> None:
+def _fill(
+    filling: Filling,
+    encoder: Any,
+    prepared: Prepared,
+    device: torch.device,
+    label: str,
+    watch: Watch,
+) -> None:
     done = filling.done()
     todo = [n for n in range(-(-len(prepared) // SHARD)) if n not in done]
     left = sum(len(_rows_of(n, prepared)) for n in todo)
@@ -115,31 +158,49 @@ def _fill(filling: Filling, encoder: Any, prepared: Prepared, device: torch.devi
             rows = _rows_of(number, prepared).tolist()
             # Looked up row by row: the threads that read ahead add to them all the while.
             told = (getattr(prepared, name, {}) for name in ("notes", "shares"))
-            filling.put(number, values, length, *({r: one[r] for r in rows if r in one} for one in told))
+            filling.put(
+                number, values, length, *({r: one[r] for r in rows if r in one} for one in told)
+            )
             watch("encoded", {"rows": len(length)})
     except RuntimeError as error:
-        raise RunError(f"{label} broke off: {str(error).splitlines()[0]}; run again, and it goes on from there") from error
+        raise RunError(
+            f"{label} broke off: {str(error).splitlines()[0]}; run again, and it goes on from there"
+        ) from error
 
 
 def _rows_of(shard: int, prepared: Prepared) -> Tensor:
     return torch.arange(shard * SHARD, min(len(prepared), (shard + 1) * SHARD))
 
 
-def _shards(encoder: Any, prepared: Prepared, numbers: Sequence[int], device: torch.device) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """(number, values [t, D], length [n]) of each shard; the next batches are read while one is in the encoder."""
-    batches = [(number, rows) for number in numbers for rows in _rows_of(number, prepared).split(BATCH)]
+def _shards(
+    encoder: Any, prepared: Prepared, numbers: Sequence[int], device: torch.device
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(number, values [t, D], length [n]) of each shard; the next batches are read while one is in
+    the encoder.
+    """
+    batches = [
+        (number, rows) for number in numbers for rows in _rows_of(number, prepared).split(BATCH)
+    ]
     made: list[tuple[np.ndarray, np.ndarray]] = []
-    for (number, rows), inputs in zip(batches, _read_ahead(prepared, [rows for _, rows in batches]), strict=True):
+    for (number, rows), inputs in zip(
+        batches, _read_ahead(prepared, [rows for _, rows in batches]), strict=True
+    ):
         with torch.inference_mode():
             x_BLD, mask_BL = encoder(to_device(inputs, device))
         made.append((x_BLD[mask_BL].float().cpu().numpy(), mask_BL.sum(1).cpu().numpy()))
         if rows[-1] == _rows_of(number, prepared)[-1]:
-            yield number, np.concatenate([values for values, _ in made]), np.concatenate([length for _, length in made])
+            yield (
+                number,
+                np.concatenate([values for values, _ in made]),
+                np.concatenate([length for _, length in made]),
+            )
             made = []
 
 
 def _read_ahead(prepared: Prepared, batches: Sequence[Tensor]) -> Iterator[Any]:
-    """``prepared[rows]`` of each batch in turn, a few of them ahead, in threads: decoders work without Python's lock."""
+    """``prepared[rows]`` of each batch in turn, a few of them ahead, in threads: decoders work
+    without Python's lock.
+    """
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[Any]] = deque()

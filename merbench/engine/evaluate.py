@@ -14,17 +14,24 @@ from merbench.engine.splits import SplitData
 
 
 @torch.no_grad()
-def predict(model: nn.Module, split: SplitData, space: LabelSpace, batch_size: int = 256) -> np.ndarray:
-    """What ``read_out`` makes of all rows, float64: [N] of a score, else [N, C]. RunError where a prediction is not finite.
+def predict(
+    model: nn.Module, split: SplitData, space: LabelSpace, batch_size: int = 256
+) -> np.ndarray:
+    """What ``read_out`` makes of all rows, float64: [N] of a score, else [N, C]. RunError where a
+    prediction is not finite.
 
-    Always in fp32, whatever precision trains. Where memory does not suffice, the batches get smaller: predictions do not depend on them.
+    Always in fp32, whatever precision trains. Where memory does not suffice, the batches get
+    smaller: predictions do not depend on them.
     """
     was_training = model.training
     model.eval()
     made: list[torch.Tensor] = []
     while not made:
         try:
-            made = [read_out(output(model, batch).logits_BC.float(), space).cpu() for batch in split.batches(batch_size)]
+            made = [
+                read_out(output(model, batch).logits_BC.float(), space).cpu()
+                for batch in split.batches(batch_size)
+            ]
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
@@ -40,7 +47,9 @@ def predict(model: nn.Module, split: SplitData, space: LabelSpace, batch_size: i
 def require_finite_predictions(predictions: np.ndarray) -> None:
     """RunError where one is not."""
     if not np.isfinite(predictions).all():
-        raise RunError(f"{(~np.isfinite(predictions)).sum()} predictions are not finite; lower train.lr or set train.clip_norm")
+        raise RunError(
+            f"{(~np.isfinite(predictions)).sum()} predictions are not finite; lower train.lr or set train.clip_norm"
+        )
 
 
 def weights_digest(model: nn.Module, without: tuple[str, ...] = ()) -> str:
@@ -50,5 +59,7 @@ def weights_digest(model: nn.Module, without: tuple[str, ...] = ()) -> str:
         if name.startswith(without):
             continue
         digest.update(name.encode() + str(tensor.dtype).encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(
+            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()

@@ -1,4 +1,6 @@
-"""A problem -> a trained one: in closed form where the recipe says so, else by the training loop, alone or with other seeds."""
+"""A problem -> a trained one: in closed form where the recipe says so, else by the training loop,
+alone or with other seeds.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,28 @@ from merbench.engine.train import Fitted, Watch, fit
 
 
 def learn(
-    plan: Plan, problem: Problem, fold: Fold, seed: int, watch: Watch = lambda entry: None, checkpoint: Checkpoint | None = None
+    plan: Plan,
+    problem: Problem,
+    fold: Fold,
+    seed: int,
+    watch: Watch = lambda entry: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Trains ``problem.model`` in place, on its train and valid rows; goes on from ``checkpoint`` where it holds a state."""
+    """Trains ``problem.model`` in place, on its train and valid rows; goes on from ``checkpoint``
+    where it holds a state.
+    """
     if plan.recipe.fits:
         problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
         return Fitted()
     return fit(
-        problem.model, problem.objectives, problem.train, problem.valid, seed=seed, watch=watch, checkpoint=checkpoint, **_how(plan, fold)
+        problem.model,
+        problem.objectives,
+        problem.train,
+        problem.valid,
+        seed=seed,
+        watch=watch,
+        checkpoint=checkpoint,
+        **_how(plan, fold),
     )
 
 
@@ -34,16 +50,31 @@ def learn_together(
     watch: Callable[[int, dict[str, Any]], None],
     checkpoint: Checkpoint | None = None,
 ) -> list[Fitted | RunError]:
-    """``learn`` for several seeds at once; in place of what a seed learned, the error it ended with.
+    """``learn`` for several seeds at once; in place of what a seed learned, the error it ended
+    with.
 
     CannotStackError, in a sentence, where they must learn one by one.
     """
     if plan.recipe.fits:
         raise CannotStackError(f"model {plan.recipe.name} is fitted in closed form")
     modules = [Together(problem.model, problem.objectives) for problem in problems]
-    return fit_stacked(modules, problems[0].train, problems[0].valid, seeds=seeds, watch=watch, checkpoint=checkpoint, **_how(plan, fold))
+    return fit_stacked(
+        modules,
+        problems[0].train,
+        problems[0].valid,
+        seeds=seeds,
+        watch=watch,
+        checkpoint=checkpoint,
+        **_how(plan, fold),
+    )
 
 
 def _how(plan: Plan, fold: Fold) -> dict[str, Any]:
     thresholds = plan.spec.thresholds
-    return {"space": fold.space, "config": plan.train, "stages": plan.stages, "thresholds": thresholds, "fold": fold.split.fold}
+    return {
+        "space": fold.space,
+        "config": plan.train,
+        "stages": plan.stages,
+        "thresholds": thresholds,
+        "fold": fold.split.fold,
+    }

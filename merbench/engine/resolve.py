@@ -1,4 +1,6 @@
-"""A request -> a plan: every default filled, every part found, everything checked against everything, before any training."""
+"""A request -> a plan: every default filled, every part found, everything checked against
+everything, before any training.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the default."""
+    """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the
+    default.
+    """
 
     model: str
     task: str | None = None
@@ -73,7 +77,9 @@ class Part:
     @cached_property
     def pretrained(self) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from; nothing where it starts from none."""
-        found: dict[str, str] = self.factory.pretrained(self.config) if "weights" in self.component.uses else {}
+        found: dict[str, str] = (
+            self.factory.pretrained(self.config) if "weights" in self.component.uses else {}
+        )
         return found
 
     @property
@@ -85,13 +91,17 @@ class Part:
 
     @property
     def fixed(self) -> bool:
-        """Whether it is an encoder whose output for a row never changes, so that it may be kept (``engine/encode.py``)."""
+        """Whether it is an encoder whose output for a row never changes, so that it may be kept
+        (``engine/encode.py``).
+        """
         return self.component.version > 0 and bool(self.factory.fixed(self.config))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the runs of one spec share. ``streams`` are those the model reads, words made of strings where an encoder wants words."""
+    """All that the runs of one spec share. ``streams`` are those the model reads, words made of
+    strings where an encoder wants words.
+    """
 
     recipe: Recipe
     spec: RunSpec
@@ -118,15 +128,23 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     """RequestError, in one sentence naming both sides, where anything does not fit."""
     recipe = catalog.recipe(request.model)
     if recipe.fits and request.start and not recipe.continues:
-        raise RequestError(f"model {recipe.name} is fitted in closed form and starts from no weights; leave --init-from out")
+        raise RequestError(
+            f"model {recipe.name} is fitted in closed form and starts from no weights; leave --init-from out"
+        )
     task_name, task = _pick("task", request.task, corpus.offered, "sentiment", corpus)
-    protocol_name, protocol = _pick("protocol", request.protocol, corpus.protocols, "standard", corpus)
+    protocol_name, protocol = _pick(
+        "protocol", request.protocol, corpus.protocols, "standard", corpus
+    )
     _check_known(corpus, task_name, task, protocol_name, protocol)
-    choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))  # refuses an unknown policy
+    choose_thresholds(
+        request.thresholds, np.zeros((1, 1)), np.zeros((1, 1))
+    )  # refuses an unknown policy
     ablations = [_ablation(recipe, name) for name in request.ablations]
     offered = _offered(corpus, protocol, request.streams)
     recipe = _in_case(recipe, offered)
-    streams = _used(recipe, corpus, offered, request, [a.modalities for a in ablations if a.modalities])
+    streams = _used(
+        recipe, corpus, offered, request, [a.modalities for a in ablations if a.modalities]
+    )
 
     settings = Settings(
         parts={
@@ -174,7 +192,10 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         task=task_name,
         protocol=protocol_name,
         streams={m: s.name for m, s in streams.items()},
-        parts={slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json")) for slot, p in parts.items()},
+        parts={
+            slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json"))
+            for slot, p in parts.items()
+        },
         stages=[json.loads(json.dumps(dataclasses.asdict(stage))) for stage in recipe.stages],
         train=train,
         thresholds=request.thresholds,
@@ -187,28 +208,58 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         task=task_name,
         protocol=protocol_name,
         streams=[s.name for s in offered.values()],
-        pretrained={**pretrained, **weights, **({INITIAL: request.start.series} if request.start else {})},
+        pretrained={
+            **pretrained,
+            **weights,
+            **({INITIAL: request.start.series} if request.start else {}),
+        },
         leaks=leaks,
     )
     contents = {"data": data, **(pretrained if uses_vectors else {}), **weights}
-    return Plan(recipe, spec, track, contents, parts, recipe.stages, train, task, protocol, streams, lexicon, request.start, tuple(notes))
+    return Plan(
+        recipe,
+        spec,
+        track,
+        contents,
+        parts,
+        recipe.stages,
+        train,
+        task,
+        protocol,
+        streams,
+        lexicon,
+        request.start,
+        tuple(notes),
+    )
 
 
-def _pick(what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus) -> tuple[str, Any]:
+def _pick(
+    what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus
+) -> tuple[str, Any]:
     name = asked or (usual if usual in offers else next(iter(offers)))
     if name not in offers:
         raise RequestError(unknown(what, name, list(offers), f"--{what} of dataset {corpus.name}"))
     return name, offers[name]
 
 
-def _check_known(corpus: Corpus, name: str, task: Task, protocol_name: str, protocol: Protocol) -> None:
-    """Of two tasks at once, rows are kept that know one alone; so here it is seen that every split knows both."""
+def _check_known(
+    corpus: Corpus, name: str, task: Task, protocol_name: str, protocol: Protocol
+) -> None:
+    """Of two tasks at once, rows are kept that know one alone; so here it is seen that every split
+    knows both.
+    """
     if task.known is None or not task.space.parts:
         return
     for part, known in zip(task.space.parts, task.space.columns(task.known), strict=True):
         for split in protocol.splits:
-            if bare := [which for which in ("train", "valid", "test") if not known[getattr(split, which)].any()]:
-                where = protocol_name if split.fold is None else f"{protocol_name}, fold {split.fold}"
+            if bare := [
+                which
+                for which in ("train", "valid", "test")
+                if not known[getattr(split, which)].any()
+            ]:
+                where = (
+                    protocol_name if split.fold is None else f"{protocol_name}, fold {split.fold}"
+                )
                 raise RequestError(
                     f"task {name}: no {bare[0]} row of protocol {where} of {corpus.name} has a known {part.kind} target; "
                     "choose another --protocol, or the other task alone"
@@ -218,37 +269,56 @@ def _check_known(corpus: Corpus, name: str, task: Task, protocol_name: str, prot
 def _ablation(recipe: Recipe, name: str) -> Any:
     declared = {a.name: a for a in recipe.ablations}
     if name not in declared:
-        raise RequestError(unknown("ablation", name, list(declared), f"declared by model {recipe.name}"))
+        raise RequestError(
+            unknown("ablation", name, list(declared), f"declared by model {recipe.name}")
+        )
     return declared[name]
 
 
-def _offered(corpus: Corpus, protocol: Protocol, overrides: Mapping[Modality, str]) -> dict[Modality, Stream]:
+def _offered(
+    corpus: Corpus, protocol: Protocol, overrides: Mapping[Modality, str]
+) -> dict[Modality, Stream]:
     offered = {corpus.streams[name].modality: corpus.streams[name] for name in protocol.streams}
     for modality, name in overrides.items():
         if name not in corpus.streams:
-            raise RequestError(unknown("stream", name, list(corpus.streams), f"--stream of dataset {corpus.name}"))
+            raise RequestError(
+                unknown("stream", name, list(corpus.streams), f"--stream of dataset {corpus.name}")
+            )
         if corpus.streams[name].modality != modality:
-            raise RequestError(f"--stream {modality}={name}: that stream's modality is {corpus.streams[name].modality}")
+            raise RequestError(
+                f"--stream {modality}={name}: that stream's modality is {corpus.streams[name].modality}"
+            )
         offered[modality] = corpus.streams[name]
     return {m: offered[m] for m in modalities_of(list(offered))}
 
 
 def _in_case(recipe: Recipe, offered: Mapping[Modality, Stream]) -> Recipe:
-    """The recipe as it is for these streams: a case depends on what is offered, so that leaving a modality out changes nothing else."""
+    """The recipe as it is for these streams: a case depends on what is offered, so that leaving a
+    modality out changes nothing else.
+    """
     kinds = {kind for s in offered.values() for kind in (s.kind, f"{s.modality}.{s.kind}")}
     for case in recipe.cases:
         if kinds & set(case.offers):
-            encoders, settings = {**recipe.encoders, **case.encoders}, {**recipe.settings, **case.settings}
+            encoders, settings = (
+                {**recipe.encoders, **case.encoders},
+                {**recipe.settings, **case.settings},
+            )
             return dataclasses.replace(recipe, encoders=encoders, settings=settings)
     return recipe
 
 
 def _encoder_for(recipe: Recipe, stream: Stream) -> str | None:
-    return recipe.encoders.get(f"{stream.modality}.{stream.kind}") or recipe.encoders.get(stream.kind)
+    return recipe.encoders.get(f"{stream.modality}.{stream.kind}") or recipe.encoders.get(
+        stream.kind
+    )
 
 
 def _used(
-    recipe: Recipe, corpus: Corpus, offered: Mapping[Modality, Stream], request: Request, ablated: Sequence[tuple[Modality, ...]]
+    recipe: Recipe,
+    corpus: Corpus,
+    offered: Mapping[Modality, Stream],
+    request: Request,
+    ablated: Sequence[tuple[Modality, ...]],
 ) -> dict[Modality, Stream]:
     """The streams that this model will read."""
     wanted = list(offered)
@@ -262,12 +332,20 @@ def _used(
     if recipe.modalities:
         wanted = [m for m in wanted if m in recipe.modalities]
     for modality in request.streams:
-        if modality in wanted and not _encoder_for(recipe, offered[modality]) and f"encoder.{modality}" not in request.settings:
+        if (
+            modality in wanted
+            and not _encoder_for(recipe, offered[modality])
+            and f"encoder.{modality}" not in request.settings
+        ):
             raise RequestError(
                 f"model {recipe.name} has no encoder for a stream of kind {offered[modality].kind!r} such as {offered[modality].name}; "
                 f"name one with --encoder {modality}=NAME (merbench list encoders)"
             )
-    used = {m: offered[m] for m in wanted if _encoder_for(recipe, offered[m]) or f"encoder.{m}" in request.settings}
+    used = {
+        m: offered[m]
+        for m in wanted
+        if _encoder_for(recipe, offered[m]) or f"encoder.{m}" in request.settings
+    }
     if len(used) < recipe.min_modalities:
         raise RequestError(
             f"model {recipe.name} needs at least {recipe.min_modalities} {'modality' if recipe.min_modalities == 1 else 'modalities'}"
@@ -278,29 +356,43 @@ def _used(
 
 
 def _parts(settings: Settings, catalog: Catalog) -> dict[str, Part]:
-    named = {slot: name for slot, name in settings.parts.items() if name} | {f"objective.{o}": o for o in settings.objectives}
+    named = {slot: name for slot, name in settings.parts.items() if name} | {
+        f"objective.{o}": o for o in settings.objectives
+    }
     parts = {}
     for slot, name in named.items():
         component = catalog.component(_KINDS[slot.partition(".")[0]], name)  # type: ignore[arg-type]
         factory = catalog.load(component)
-        config = settings.config(slot, getattr(factory, "Config", Config), f"{component.kind} {component.name}")
+        config = settings.config(
+            slot, getattr(factory, "Config", Config), f"{component.kind} {component.name}"
+        )
         parts[slot] = Part(component, factory, config)
-    settings.check_shared([type(p.config) for slot, p in parts.items() if slot.startswith("encoder.")])
+    settings.check_shared(
+        [type(p.config) for slot, p in parts.items() if slot.startswith("encoder.")]
+    )
     return parts
 
 
-def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modality, Stream]) -> None:
+def _check_fit(
+    recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modality, Stream]
+) -> None:
     for modality, stream in streams.items():
         encoder = parts[f"encoder.{modality}"].component
         if stream.kind not in encoder.accepts:
-            raise RequestError(f"encoder {encoder.name} accepts {' and '.join(encoder.accepts)}, and stream {stream.name} is {stream.kind}")
+            raise RequestError(
+                f"encoder {encoder.name} accepts {' and '.join(encoder.accepts)}, and stream {stream.name} is {stream.kind}"
+            )
     whole = parts.get("model")
     if whole is None and not ("fusion" in parts and "head" in parts):
         raise RequestError(f"model {recipe.name} is composed, so it needs a fusion and a head")
     if whole and (idle := [slot for slot in ("fusion", "head", "label_encoder") if slot in parts]):
-        raise RequestError(f"model {recipe.name} is a whole model, which takes no {' and no '.join(idle)}; leave it out")
+        raise RequestError(
+            f"model {recipe.name} is a whole model, which takes no {' and no '.join(idle)}; leave it out"
+        )
     if recipe.fits and not (whole and hasattr(whole.factory, "fit")):
-        raise RequestError(f"model {recipe.name} is fitted in closed form, so it needs a whole model with a method fit(train, valid)")
+        raise RequestError(
+            f"model {recipe.name} is fitted in closed form, so it needs a whole model with a method fit(train, valid)"
+        )
     queries = {"queries"} if "label_encoder" in parts else set()
     if whole:
         provided = {"logits", *whole.component.provides}
@@ -311,11 +403,17 @@ def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modal
         provided = {"logits", "steps", *fusion.provides, *queries}
         for needy in (fusion, head):
             if "queries" in needy.needs and not queries:
-                raise RequestError(f"{needy.kind} {needy.name} needs label queries, and this run has no label encoder; give one")
+                raise RequestError(
+                    f"{needy.kind} {needy.name} needs label queries, and this run has no label encoder; give one"
+                )
         if fusion.returns not in head.accepts:
-            raise RequestError(f"head {head.name} accepts {' and '.join(head.accepts)}, and fusion {fusion.name} returns {fusion.returns}")
+            raise RequestError(
+                f"head {head.name} accepts {' and '.join(head.accepts)}, and fusion {fusion.name} returns {fusion.returns}"
+            )
     if not recipe.fits and not any(slot.startswith("objective.") for slot in parts):
-        raise RequestError(f"model {recipe.name} learns by an objective, and this run has none; give one with --part objective=NAME")
+        raise RequestError(
+            f"model {recipe.name} learns by an objective, and this run has none; give one with --part objective=NAME"
+        )
     for slot, part in parts.items():
         component = part.component
         if slot.startswith("objective.") and (lacking := sorted(set(component.needs) - provided)):
@@ -333,10 +431,19 @@ def _check_fit(recipe: Recipe, parts: Mapping[str, Part], streams: Mapping[Modal
 
 
 def _check_training(recipe: Recipe, parts: Mapping[str, Part], train: TrainConfig) -> None:
-    """What settings and stages name is there: a stage with a slip in it would learn nothing, and not say so."""
-    told = [(prefix, "train.lr_factors; encoders.text. is that of one") for prefix in train.lr_factors]
+    """What settings and stages name is there: a stage with a slip in it would learn nothing, and
+    not say so.
+    """
+    told = [
+        (prefix, "train.lr_factors; encoders.text. is that of one") for prefix in train.lr_factors
+    ]
     for stage in recipe.stages:
-        configured(TrainConfig, {**train.model_dump(), **stage.settings}, "train", f"stage {stage.name} of model {recipe.name}")
+        configured(
+            TrainConfig,
+            {**train.model_dump(), **stage.settings},
+            "train",
+            f"stage {stage.name} of model {recipe.name}",
+        )
         told += [(prefix, f"stage {stage.name} of model {recipe.name}") for prefix in stage.trains]
         if lost := [name for name in stage.objectives if f"objective.{name}" not in parts]:
             raise RequestError(
@@ -348,9 +455,17 @@ def _check_training(recipe: Recipe, parts: Mapping[str, Part], train: TrainConfi
             raise RequestError(unknown("beginning of parameter names", prefix, PREFIXES, where))
 
 
-def _check_selecting(recipe: Recipe, train: TrainConfig, task: Task, name: str, protocol: Protocol) -> None:
-    """What chooses epochs, and settings, is a number: of equal epochs that have none the first would be taken, and nobody would know."""
-    chosen = {selecting(stage.settings.get("select", train.select), task.space.kind) for stage in recipe.stages if stage.selects}
+def _check_selecting(
+    recipe: Recipe, train: TrainConfig, task: Task, name: str, protocol: Protocol
+) -> None:
+    """What chooses epochs, and settings, is a number: of equal epochs that have none the first
+    would be taken, and nobody would know.
+    """
+    chosen = {
+        selecting(stage.settings.get("select", train.select), task.space.kind)
+        for stage in recipe.stages
+        if stage.selects
+    }
     for split in protocol.splits:
         by_row = task.known is not None and task.known.ndim == 1
         rows = split.valid[task.known[split.valid]] if by_row else split.valid  # type: ignore[index]
@@ -369,7 +484,9 @@ def _as_read(stream: Stream, encoder: Component) -> Stream:
     return as_words(stream) if stream.kind == "strings" and "words" in encoder.accepts else stream
 
 
-def _leaks(corpus: Corpus, name: str, protocol: Protocol, streams: Mapping[Modality, Stream], allowed: bool) -> list[str]:
+def _leaks(
+    corpus: Corpus, name: str, protocol: Protocol, streams: Mapping[Modality, Stream], allowed: bool
+) -> list[str]:
     leaks = set()
     for stream in streams.values():
         for split in protocol.splits:

@@ -23,16 +23,23 @@ from merbench.results.spec import RunSpec
 
 
 def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
-    """The plan whose spec this is; on the same data its runs have the same ids. RequestError where that cannot be had here.
+    """The plan whose spec this is; on the same data its runs have the same ids. RequestError where
+    that cannot be had here.
 
     Of a run that started from another's weights it lacks that start: ``restore`` needs none.
     """
     settings: dict[str, Any] = dict.fromkeys(SINGLE)
-    settings |= {slot: part.name for slot, part in spec.parts.items() if not slot.startswith("objective.")}
-    settings["objective"] = [part.name for slot, part in spec.parts.items() if slot.startswith("objective.")]
+    settings |= {
+        slot: part.name for slot, part in spec.parts.items() if not slot.startswith("objective.")
+    }
+    settings["objective"] = [
+        part.name for slot, part in spec.parts.items() if slot.startswith("objective.")
+    ]
     for slot, part in spec.parts.items():
         settings |= {f"{slot}.{field}": value for field, value in part.config.items()}
-    settings |= {f"train.{field}": value for field, value in spec.train.model_dump(mode="json").items()}
+    settings |= {
+        f"train.{field}": value for field, value in spec.train.model_dump(mode="json").items()
+    }
     protocol = corpus.protocols.get(spec.protocol)
     usual = protocol.streams if protocol else ()
     request = Request(
@@ -51,29 +58,46 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
     try:
         plan = resolve(request, catalog, corpus, lexicon)
     except RequestError as error:
-        raise RequestError(f"the stored run of {name} cannot be made again with what is here: {error}") from error
+        raise RequestError(
+            f"the stored run of {name} cannot be made again with what is here: {error}"
+        ) from error
     if spec.init_from:  # whose own leaks are not looked for again
-        plan = dataclasses.replace(plan, spec=plan.spec.model_copy(update={"allow_leak": spec.allow_leak}))
+        plan = dataclasses.replace(
+            plan, spec=plan.spec.model_copy(update={"allow_leak": spec.allow_leak})
+        )
     if plan.spec != spec:
-        changed = [field for field in RunSpec.model_fields if getattr(plan.spec, field) != getattr(spec, field)]
-        raise RequestError(f"the stored run of {name} cannot be made again: its {', '.join(changed)} are others today; run the model anew")
+        changed = [
+            field
+            for field in RunSpec.model_fields
+            if getattr(plan.spec, field) != getattr(spec, field)
+        ]
+        raise RequestError(
+            f"the stored run of {name} cannot be made again: its {', '.join(changed)} are others today; run the model anew"
+        )
     return plan
 
 
 def save(plan: Plan, problem: Problem, digest: str) -> bytes:
     """The trained weights as a safetensors file, with the ``weights_digest`` of the whole model.
 
-    Without what is known by its hash: frozen parameters of pretrained parts, and the buffers beside them.
+    Without what is known by its hash: frozen parameters of pretrained parts, and the buffers beside
+    them.
     """
     known = _known_by_hash(plan, problem)
     state = problem.model.state_dict()
     # Copies, because tensors that share memory cannot be written.
-    kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items() if name not in known}
+    kept = {
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in state.items()
+        if name not in known
+    }
     return safetensors.torch.save(kept, metadata={"sha256": digest})
 
 
 def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.device) -> Problem:
-    """What ``build`` makes, with the weights of a stored run. RequestError where they are not whole or not of this plan and seed."""
+    """What ``build`` makes, with the weights of a stored run. RequestError where they are not whole
+    or not of this plan and seed.
+    """
     try:
         with safe_open(weights, framework="pt") as file:
             digest = (file.metadata() or {}).get("sha256")
@@ -82,11 +106,19 @@ def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.devi
         missing, unexpected = problem.model.load_state_dict(state, strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise RequestError(f"the weights {weights} cannot be loaded ({reason}); run again with --force") from error
+        raise RequestError(
+            f"the weights {weights} cannot be loaded ({reason}); run again with --force"
+        ) from error
     # A run that read the output of its frozen encoders from the cache had none of their tensors.
     cached = tuple(f"encoders.{m}." for m in plan.streams if plan.parts[f"encoder.{m}"].fixed)
-    lacking = {name for name in missing if not name.startswith(cached)} - _known_by_hash(plan, problem)
-    if unexpected or lacking or digest not in (weights_digest(problem.model), weights_digest(problem.model, cached)):
+    lacking = {name for name in missing if not name.startswith(cached)} - _known_by_hash(
+        plan, problem
+    )
+    if (
+        unexpected
+        or lacking
+        or digest not in (weights_digest(problem.model), weights_digest(problem.model, cached))
+    ):
         raise RequestError(
             f"the weights {weights} are not those of {plan.spec.model} as it is built here: its source, its pretrained files or the "
             "vocabulary have changed since; run again with --force"
@@ -96,8 +128,16 @@ def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.devi
 
 def _known_by_hash(plan: Plan, problem: Problem) -> set[str]:
     model: Any = problem.model
-    parts = {id(model) if slot == "model" else id(getattr(model, slot, None)) for slot in SINGLE if _starts_from_files(plan, slot)}
-    parts |= {id(encoder) for m, encoder in problem.encoders.items() if _starts_from_files(plan, f"encoder.{m}")}
+    parts = {
+        id(model) if slot == "model" else id(getattr(model, slot, None))
+        for slot in SINGLE
+        if _starts_from_files(plan, slot)
+    }
+    parts |= {
+        id(encoder)
+        for m, encoder in problem.encoders.items()
+        if _starts_from_files(plan, f"encoder.{m}")
+    }
     known = set()
     for prefix, part in model.named_modules():
         if id(part) in parts:
@@ -114,5 +154,8 @@ def _frozen(part: nn.Module) -> set[str]:
     for prefix, module in part.named_modules():
         own = dict(module.named_parameters(recurse=False))
         if own and not any(p.requires_grad for p in own.values()):
-            names |= {f"{prefix}.{name}".lstrip(".") for name in (*own, *dict(module.named_buffers(recurse=False)))}
+            names |= {
+                f"{prefix}.{name}".lstrip(".")
+                for name in (*own, *dict(module.named_buffers(recurse=False)))
+            }
     return names

@@ -1,4 +1,6 @@
-"""Settings by dotted name, laid over one another: the recipe's defaults, then ablations, then what the user asked for."""
+"""Settings by dotted name, laid over one another: the recipe's defaults, then ablations, then what
+the user asked for.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ PART_KEYS = (*SINGLE, "objective", "encoder", *(f"encoder.{m}" for m in MODALITI
 
 @dataclass
 class Settings:
-    """``parts``: slot -> part name (None = none), ``objective`` -> names. ``fields``: slot -> field -> value.
+    """``parts``: slot -> part name (None = none), ``objective`` -> names. ``fields``: slot -> field
+    -> value.
 
-    Slots: ``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.<modality>``, ``objective.<name>``, ``train``, and
-    ``encoder`` for a field that goes to every encoder which has it.
+    Slots: ``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.<modality>``,
+    ``objective.<name>``, ``train``, and ``encoder`` for a field that goes to every encoder which
+    has it.
     """
 
     parts: dict[str, str | None]
@@ -32,7 +36,9 @@ class Settings:
     """(slot, field) pairs that the user named: it is an error when they fit nothing."""
 
     def lay(self, settings: Mapping[str, Any], origin: str, strict: bool) -> None:
-        """Part replacements first: a part that is replaced loses the fields that were meant for the one before."""
+        """Part replacements first: a part that is replaced loses the fields that were meant for the
+        one before.
+        """
         parts = {k: v for k, v in settings.items() if k in PART_KEYS}
         for key, value in parts.items():
             self._replace(key, value, origin)
@@ -45,37 +51,73 @@ class Settings:
         if key == "objective":
             names = value.split(",") if isinstance(value, str) else [] if value is None else value
             if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
-                raise RequestError(f"{origin}: objective names one or more, such as objective=task; it was given {value!r}")
+                raise RequestError(
+                    f"{origin}: objective names one or more, such as objective=task; it was given {value!r}"
+                )
             self.objectives = tuple(n.strip() for n in names)
             return
         if value is not None and not isinstance(value, str):
-            raise RequestError(f"{origin}: {key} names a part, such as {key}=NAME; it was given {value!r}")
+            raise RequestError(
+                f"{origin}: {key} names a part, such as {key}=NAME; it was given {value!r}"
+            )
         if value is None and key.startswith("encoder"):
-            raise RequestError(f"{origin}: {key} cannot be none; leave a modality out with --modalities")
+            raise RequestError(
+                f"{origin}: {key} cannot be none; leave a modality out with --modalities"
+            )
         if key == "model" and (value is None) != (self.parts.get(key) is None):
-            raise RequestError(f"{origin}: {key}={value or 'none'} makes another method of this one; choose it with --model")
+            raise RequestError(
+                f"{origin}: {key}={value or 'none'} makes another method of this one; choose it with --model"
+            )
         slots = [s for s in self.parts if s.startswith("encoder.")] if key == "encoder" else [key]
         for slot in slots:
             if slot.startswith("encoder.") and slot not in self.parts:
-                raise RequestError(f"{origin}: {slot} does not fit, because this run has no modality {slot.partition('.')[2]!r}")
+                raise RequestError(
+                    f"{origin}: {slot} does not fit, because this run has no modality {slot.partition('.')[2]!r}"
+                )
             if self.parts.get(slot) != value:
                 self.fields.pop(slot, None)
             self.parts[slot] = value
 
     def _place(self, slot: str, name: str, value: Any, key: str, origin: str, strict: bool) -> None:
-        slots = {*SINGLE, "train", "encoder", *(f"encoder.{m}" for m in MODALITIES), *(f"objective.{o}" for o in self.objectives)}
-        # An objective's name may hold dots of its own only if nobody ever has to set a field of it, so the last dot splits.
+        slots = {
+            *SINGLE,
+            "train",
+            "encoder",
+            *(f"encoder.{m}" for m in MODALITIES),
+            *(f"objective.{o}" for o in self.objectives),
+        }
+        # An objective's name may hold dots of its own only if nobody ever has to set a field of it,
+        # so the last dot splits.
         if slot not in slots:
-            if not strict and slot.startswith("objective."):  # of an objective that this run has not
+            if not strict and slot.startswith(
+                "objective."
+            ):  # of an objective that this run has not
                 return
-            near = get_close_matches(slot, sorted(slots), cutoff=0.6) or (["train"] if name in TrainConfig.model_fields else [])
-            slots_here = [*(s for s, p in self.parts.items() if p), *(f"objective.{o}" for o in self.objectives), "train"]
+            near = get_close_matches(slot, sorted(slots), cutoff=0.6) or (
+                ["train"] if name in TrainConfig.model_fields else []
+            )
+            slots_here = [
+                *(s for s, p in self.parts.items() if p),
+                *(f"objective.{o}" for o in self.objectives),
+                "train",
+            ]
             meant = " or ".join(repr(f"{s}.{name}") for s in near)
-            told = f"did you mean {meant}?" if near else f"the parts here are {', '.join(slots_here)}"
-            raise RequestError(f"unknown setting {key!r}; {told} ({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)")
-        if strict and slot not in ("train", "encoder") and self.parts.get(slot) is None and not slot.startswith("objective."):
+            told = (
+                f"did you mean {meant}?" if near else f"the parts here are {', '.join(slots_here)}"
+            )
+            raise RequestError(
+                f"unknown setting {key!r}; {told} ({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)"
+            )
+        if (
+            strict
+            and slot not in ("train", "encoder")
+            and self.parts.get(slot) is None
+            and not slot.startswith("objective.")
+        ):
             here = ", ".join(sorted(s for s, p in self.parts.items() if p))
-            raise RequestError(f"{origin}: {key} does not fit, because this run has no {slot}; its parts are {here}")
+            raise RequestError(
+                f"{origin}: {key} does not fit, because this run has no {slot}; its parts are {here}"
+            )
         if strict:
             self.asked.add((slot, name))
             for one in [s for s in self.fields if slot == "encoder" and s.startswith("encoder.")]:
@@ -83,10 +125,14 @@ class Settings:
         self.fields.setdefault(slot, {})[name] = value
 
     def config(self, slot: str, kind: type[Config], part: str) -> Config:
-        """The validated settings of one slot. ``encoder.X`` goes to every encoder that has a field X."""
+        """The validated settings of one slot. ``encoder.X`` goes to every encoder that has a field
+        X.
+        """
         values: dict[str, Any] = {}
         if slot.startswith("encoder."):
-            values |= {k: v for k, v in self.fields.get("encoder", {}).items() if k in kind.model_fields}
+            values |= {
+                k: v for k, v in self.fields.get("encoder", {}).items() if k in kind.model_fields
+            }
         values |= self.fields.get(slot, {})
         return configured(kind, values, slot, part)
 
@@ -95,26 +141,43 @@ class Settings:
         for slot, name in sorted(self.asked):
             if slot == "encoder" and not any(name in kind.model_fields for kind in kinds):
                 fields = sorted({f"encoder.{f}" for kind in kinds for f in kind.model_fields})
-                raise RequestError(unknown("setting", f"encoder.{name}", fields, "settings of this run's encoders"))
+                raise RequestError(
+                    unknown("setting", f"encoder.{name}", fields, "settings of this run's encoders")
+                )
 
 
 def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: str) -> Config:
-    """The validated settings of ``part``. RequestError, with a did-you-mean; ``slot`` stands before the names that it tells."""
+    """The validated settings of ``part``. RequestError, with a did-you-mean; ``slot`` stands before
+    the names that it tells.
+    """
     if not (isinstance(kind, type) and issubclass(kind, Config)):
-        raise RequestError(f"{part} has a Config that is no merbench.api.Config; derive it from that class")
+        raise RequestError(
+            f"{part} has a Config that is no merbench.api.Config; derive it from that class"
+        )
     prefix = f"{slot}." if slot else ""
     for name in values:
         if name not in kind.model_fields:
-            raise RequestError(unknown("setting", f"{prefix}{name}", [f"{prefix}{f}" for f in kind.model_fields], f"settings of {part}"))
+            raise RequestError(
+                unknown(
+                    "setting",
+                    f"{prefix}{name}",
+                    [f"{prefix}{f}" for f in kind.model_fields],
+                    f"settings of {part}",
+                )
+            )
     try:
         made = kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         where = prefix + ".".join(str(p) for p in first["loc"])
-        raise RequestError(f"{where}={first['input']!r} does not fit {part}: {first['msg']}") from error
+        raise RequestError(
+            f"{where}={first['input']!r} does not fit {part}: {first['msg']}"
+        ) from error
     for name, value in made.model_dump(mode="json").items():
         try:
             canonical(value)
         except ValueError:
-            raise RequestError(f"{prefix}{name}={value!r} does not fit {part}: a number is to be finite") from None
+            raise RequestError(
+                f"{prefix}{name}={value!r} does not fit {part}: a number is to be finite"
+            ) from None
     return made

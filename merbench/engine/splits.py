@@ -1,4 +1,6 @@
-"""The rows of one split as torch sees them: batches are made by index, over tensors that share memory with what was read or mapped."""
+"""The rows of one split as torch sees them: batches are made by index, over tensors that share
+memory with what was read or mapped.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 
 def rows_of(stream: Stream, rows: np.ndarray, statistics: Statistics | None) -> Rows:
-    start_N, length_N = _tensor(stream.start[rows].astype(np.int64)), _tensor(stream.length[rows].astype(np.int64))
+    start_N, length_N = (
+        _tensor(stream.start[rows].astype(np.int64)),
+        _tensor(stream.length[rows].astype(np.int64)),
+    )
     if stream.kind == "features":
         assert statistics is not None
         mean_D, scale_D = _tensor(statistics.mean_D), _tensor(statistics.scale_D)
@@ -67,7 +72,13 @@ def to_device(value: Any, device: torch.device) -> Any:
 class SplitData:
     """N rows with prepared inputs and targets. ``device`` is where batches go."""
 
-    def __init__(self, inputs: Mapping[Modality, Prepared], target: Tensor, known: Tensor | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        inputs: Mapping[Modality, Prepared],
+        target: Tensor,
+        known: Tensor | None,
+        device: torch.device,
+    ) -> None:
         self.inputs, self.target, self.known, self.device = inputs, target, known, device
         self._here = device.type == "cpu"
 
@@ -76,10 +87,20 @@ class SplitData:
 
     def batch(self, rows_B: Tensor) -> Batch:
         known = None if self.known is None else self.known[rows_B]
-        batch = Batch(rows_B, {m: prepared[rows_B] for m, prepared in self.inputs.items()}, self.target[rows_B], known)
+        batch = Batch(
+            rows_B,
+            {m: prepared[rows_B] for m, prepared in self.inputs.items()},
+            self.target[rows_B],
+            known,
+        )
         if self._here:
             return batch
-        return Batch(*(to_device(part, self.device) for part in (batch.ids_B, batch.inputs, batch.target, batch.known)))
+        return Batch(
+            *(
+                to_device(part, self.device)
+                for part in (batch.ids_B, batch.inputs, batch.target, batch.known)
+            )
+        )
 
     def batches(self, size: int = 256) -> Iterator[Batch]:
         """All rows in their order; the last batch may be smaller."""
@@ -89,7 +110,9 @@ class SplitData:
 
 @dataclass
 class Fold:
-    """What the runs of one fold share, whatever their seed: rows, statistics of the train rows, context. Streams are read once."""
+    """What the runs of one fold share, whatever their seed: rows, statistics of the train rows,
+    context. Streams are read once.
+    """
 
     streams: Mapping[Modality, Stream]
     task: Task
@@ -101,7 +124,9 @@ class Fold:
 
     def __post_init__(self) -> None:
         train = self.rows("train")
-        self.statistics = {m: train_statistics(s, train) for m, s in self.streams.items() if s.kind == "features"}
+        self.statistics = {
+            m: train_statistics(s, train) for m, s in self.streams.items() if s.kind == "features"
+        }
         self.context = Context(
             space=self.task.space,
             streams={m: self.streams[m].spec for m in MODALITIES if m in self.streams},
@@ -115,7 +140,9 @@ class Fold:
         return self.task.space
 
     def rows(self, name: str) -> np.ndarray:
-        """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel and joint: all; unknown cells are masked)."""
+        """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel and
+        joint: all; unknown cells are masked).
+        """
         rows: np.ndarray = getattr(self.split, name)
         if self.task.known is None or self.task.known.ndim > 1:
             return rows
@@ -123,15 +150,27 @@ class Fold:
         return known
 
     def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
-        """A split with each encoder's ``prepare()`` applied; ``opened`` keeps the order in which they were asked for."""
+        """A split with each encoder's ``prepare()`` applied; ``opened`` keeps the order in which
+        they were asked for.
+        """
         self.opened.append(name)
         return self.of(self.streams, self.task, self.rows(name), encoders, device)
 
     def of(
-        self, streams: Mapping[Modality, Stream], task: Task, rows: np.ndarray, encoders: Mapping[Modality, Any], device: torch.device
+        self,
+        streams: Mapping[Modality, Stream],
+        task: Task,
+        rows: np.ndarray,
+        encoders: Mapping[Modality, Any],
+        device: torch.device,
     ) -> SplitData:
-        """Any rows as this fold's models see them, standardised by ITS train rows: damaged ones, or those of another data set."""
-        inputs = {m: prepared(encoders[m], rows_of(streams[m], rows, self.statistics.get(m))) for m in self.streams}
+        """Any rows as this fold's models see them, standardised by ITS train rows: damaged ones, or
+        those of another data set.
+        """
+        inputs = {
+            m: prepared(encoders[m], rows_of(streams[m], rows, self.statistics.get(m)))
+            for m in self.streams
+        }
         target = _tensor(task.target[rows])
         target = target.long() if task.space.kind == "class" else target.float()
         known = None if task.known is None or task.known.ndim == 1 else _tensor(task.known[rows])

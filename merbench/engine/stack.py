@@ -1,7 +1,9 @@
-"""Seeds of one spec trained together: their parameters stacked, one pass of the model for all of them (torch.func).
+"""Seeds of one spec trained together: their parameters stacked, one pass of the model for all of
+them (torch.func).
 
-Each seed keeps its own order, dropout and early stopping, and batches are padded to the longest row there is: what a seed learns does not
-depend on its company, but for rounding. Its losses are those of training alone; its dropout masks too, where all rows are equally long.
+Each seed keeps its own order, dropout and early stopping, and batches are padded to the longest row
+there is: what a seed learns does not depend on its company, but for rounding. Its losses are those
+of training alone; its dropout masks too, where all rows are equally long.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class CannotStackError(Exception):
 
 
 class Together(nn.Module):
-    """A model and its objectives as one function: a batch -> the terms of its loss, or with ``at`` None its logits."""
+    """A model and its objectives as one function: a batch -> the terms of its loss, or with ``at``
+    None its logits.
+    """
 
     def __init__(self, model: nn.Module, objectives: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -42,7 +46,11 @@ class Together(nn.Module):
 
     def forward(self, batch: Batch, at: Progress | None) -> Any:
         out = output(self.model, batch)
-        return out.logits_BC if at is None else terms(self.objectives.items(), self.model, batch, out, at)
+        return (
+            out.logits_BC
+            if at is None
+            else terms(self.objectives.items(), self.model, batch, out, at)
+        )
 
 
 def fit_stacked(
@@ -52,35 +60,48 @@ def fit_stacked(
 ) -> list[Fitted | RunError]:  # fmt: skip
     """What ``fit`` does, for one module a seed; for a seed that fails, its error.
 
-    CannotStackError, with the reason in a sentence, before any weight has changed. A state that ``checkpoint`` holds must be of ``seeds``.
+    CannotStackError, with the reason in a sentence, before any weight has changed. A state that
+    ``checkpoint`` holds must be of ``seeds``.
     """
     _refuse(modules[0], config, stages)
     (stage,) = stages
     config = TrainConfig(**{**config.model_dump(), **stage.settings})
     epochs = config.epochs if stage.epochs is None else stage.epochs
     score = Score(valid, space, config.select, thresholds)
-    stack = _Stack(modules, config, stage, math.ceil(len(train) / config.batch_size) * epochs, train.device)
+    stack = _Stack(
+        modules, config, stage, math.ceil(len(train) / config.batch_size) * epochs, train.device
+    )
     stack.try_out(train, valid, space)
-    stack.draws = [torch.Generator(train.device).manual_seed(derive(seed, "dropout", fold)) for seed in seeds]
+    stack.draws = [
+        torch.Generator(train.device).manual_seed(derive(seed, "dropout", fold)) for seed in seeds
+    ]
 
     results: list[Fitted | RunError] = [Fitted() for _ in seeds]
     best, waited = [-math.inf] * len(seeds), [0] * len(seeds)
     alive = list(range(len(seeds)))
     saved = checkpoint.load() if checkpoint else None
     if saved:
-        results = [RunError(told) if isinstance(told, str) else Fitted(**told) for told in saved["fitted"]]
+        results = [
+            RunError(told) if isinstance(told, str) else Fitted(**told) for told in saved["fitted"]
+        ]
         best, waited, alive = saved["best"], saved["waited"], saved["alive"]
         stack.load(saved, modules)
     for epoch in range(saved["epoch"] if saved else 0, epochs):
         if not alive:
             break
-        draws = [torch.Generator().manual_seed(derive(seeds[i], "order", fold, stage.name, epoch)) for i in alive]
+        draws = [
+            torch.Generator().manual_seed(derive(seeds[i], "order", fold, stage.name, epoch))
+            for i in alive
+        ]
         order_SN = torch.stack([torch.randperm(len(train), generator=draw) for draw in draws])
         means = stack.train(train, order_SN, Progress(epoch, 0, stage.name))
         predictions_SN = stack.predict(valid, space)
         staying = []
         for place, i in enumerate(alive):
-            fitted, mine = results[i], {name: float(mean_S[place]) for name, mean_S in means.items()}
+            fitted, mine = (
+                results[i],
+                {name: float(mean_S[place]) for name, mean_S in means.items()},
+            )
             assert isinstance(fitted, Fitted)
             predictions = predictions_SN[place].double().numpy()
             try:
@@ -116,43 +137,72 @@ def _refuse(module: Together, config: TrainConfig, stages: Sequence[Stage]) -> N
         "train.schedule=plateau": config.schedule == "plateau",
         "train.ema": config.ema > 0,
         "train.accumulate": config.accumulate > 1,
-        "an objective that keeps state by batch": any(hasattr(o, "after_step") for o in module.objectives.values()),
+        "an objective that keeps state by batch": any(
+            hasattr(o, "after_step") for o in module.objectives.values()
+        ),
     }
     if found := [reason for reason, there in reasons.items() if there]:
         raise CannotStackError(f"{found[0]} is for seeds that train alone")
 
 
 class _Stack:
-    """S modules as one: what is trained in them, or differs, is stacked; the rest is the first one's."""
+    """S modules as one: what is trained in them, or differs, is stacked; the rest is the first
+    one's.
+    """
 
-    def __init__(self, modules: Sequence[Together], config: TrainConfig, stage: Stage, updates: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        modules: Sequence[Together],
+        config: TrainConfig,
+        stage: Stage,
+        updates: int,
+        device: torch.device,
+    ) -> None:
         self.module, self.config = modules[0], config
         self.draws = [torch.Generator(device) for _ in modules]
         each = [{**dict(m.named_parameters()), **dict(m.named_buffers())} for m in modules]
         self.tensors = {
-            name: torch.stack([tensors[name].detach() for tensors in each]).requires_grad_(first.requires_grad)
+            name: torch.stack([tensors[name].detach() for tensors in each]).requires_grad_(
+                first.requires_grad
+            )
             for name, first in each[0].items()
-            if first.requires_grad or not all(torch.equal(first, tensors[name]) for tensors in each[1:])
+            if first.requires_grad
+            or not all(torch.equal(first, tensors[name]) for tensors in each[1:])
         }
-        optimiser = make_optimiser(self.module.model, dict(self.module.objectives.items()), config, stage.trains)
+        optimiser = make_optimiser(
+            self.module.model, dict(self.module.objectives.items()), config, stage.trains
+        )
         if optimiser is None:
             raise CannotStackError("there is nothing to train")
-        stacked = {id(p): self.tensors[name] for name, p in self.module.named_parameters() if name in self.tensors}
+        stacked = {
+            id(p): self.tensors[name]
+            for name, p in self.module.named_parameters()
+            if name in self.tensors
+        }
         for group in optimiser.param_groups:
             group["params"] = [stacked[id(p)] for p in group["params"]]
         self.optimiser, self.schedule = optimiser, make_schedule(optimiser, config, updates)
-        self.trained: list[Tensor] = [p for group in optimiser.param_groups for p in group["params"]]
-        self.mixed = torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+        self.trained: list[Tensor] = [
+            p for group in optimiser.param_groups for p in group["params"]
+        ]
+        self.mixed = torch.autocast(
+            device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"
+        )
 
     def try_out(self, train: SplitData, valid: SplitData, space: LabelSpace) -> None:
-        """One step's gradients and one scoring, of which nothing stays. CannotStackError where that cannot be done for all at once."""
+        """One step's gradients and one scoring, of which nothing stays. CannotStackError where that
+        cannot be done for all at once.
+        """
         before = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
         try:
             self.sizes = _sizes(train)
             rows_SB = torch.arange(min(4, len(train))).expand(len(self.draws), -1)
-            sum(term_S.sum() for term_S in self._terms(train, rows_SB, Progress(0, 0, "")).values()).backward()  # type: ignore[union-attr]
+            sum(
+                term_S.sum() for term_S in self._terms(train, rows_SB, Progress(0, 0, "")).values()
+            ).backward()  # type: ignore[union-attr]
             self.predict(valid, space)
-        # What torch.func raises for what it has no rule for, be it an operator, a branch on data or a random draw.
+        # What torch.func raises for what it has no rule for, be it an operator, a branch on data or
+        # a random draw.
         except (RuntimeError, ValueError, TypeError) as error:
             reason = str(error).strip().splitlines()[0].partition(". ")[0]
             raise CannotStackError(f"its modules cannot be stacked ({reason})") from error
@@ -184,7 +234,9 @@ class _Stack:
     def _clip(self, most: float) -> None:
         """``clip_grad_norm_`` for each seed."""
         grads = [p.grad for p in self.trained if p.grad is not None]
-        norm_S = torch.stack([grad.reshape(len(grad), -1).norm(dim=1) for grad in grads]).norm(dim=0)
+        norm_S = torch.stack([grad.reshape(len(grad), -1).norm(dim=1) for grad in grads]).norm(
+            dim=0
+        )
         factor_S = (most / (norm_S + 1e-6)).clamp(max=1.0)
         for grad in grads:
             grad.mul_(factor_S.view(-1, *[1] * (grad.ndim - 1)))
@@ -196,7 +248,9 @@ class _Stack:
         made = []
         for batch in split.batches():
             logits_SBC = self._call(batch, None, None)
-            made.append(torch.stack([read_out(logits_BC.float(), space) for logits_BC in logits_SBC]).cpu())
+            made.append(
+                torch.stack([read_out(logits_BC.float(), space) for logits_BC in logits_SBC]).cpu()
+            )
         return torch.cat(made, 1)
 
     def state(self, place: int) -> dict[str, Tensor]:
@@ -207,7 +261,9 @@ class _Stack:
         """Everything that the next epoch depends on. ``modules`` hold each seed's best weights."""
         return {
             **so_far,
-            "best_states": [{k: t for k, t in m.state_dict().items() if k in self.tensors} for m in modules],
+            "best_states": [
+                {k: t for k, t in m.state_dict().items() if k in self.tensors} for m in modules
+            ],
             "tensors": self.tensors,
             "draws": [draw.get_state() for draw in self.draws],
             "optimiser": self.optimiser.state_dict(),
@@ -247,7 +303,10 @@ class _Stack:
             return tensor.reshape(*rows_SB.shape, *tensor.shape[1:])
 
         leaves, shape = tree_flatten(dict(batch.inputs))
-        inputs = tree_unflatten([apart(_padded(leaf, size)) for leaf, size in zip(leaves, self.sizes, strict=True)], shape)
+        inputs = tree_unflatten(
+            [apart(_padded(leaf, size)) for leaf, size in zip(leaves, self.sizes, strict=True)],
+            shape,
+        )
         known = None if batch.known is None else apart(batch.known)
         parts = Batch(apart(batch.ids_B), inputs, apart(batch.target), known)
         terms: dict[str, Tensor] = self._call(parts, at, 0)
@@ -256,18 +315,31 @@ class _Stack:
     def _call(self, batch: Batch, at: Progress | None, dim: int | None) -> Any:
         """The module for every seed. ``dim`` 0: each has rows of its own; None: all have the same."""
 
-        def one(tensors: dict[str, Tensor], seed: Tensor, ids_B: Tensor, inputs: Any, target: Tensor, known: Tensor | None) -> Any:
+        def one(
+            tensors: dict[str, Tensor],
+            seed: Tensor,
+            ids_B: Tensor,
+            inputs: Any,
+            target: Tensor,
+            known: Tensor | None,
+        ) -> Any:
             with _own_draws(seed, self.draws):
-                return functional_call(self.module, tensors, (Batch(ids_B, inputs, target, known), at))
+                return functional_call(
+                    self.module, tensors, (Batch(ids_B, inputs, target, known), at)
+                )
 
         dims = (0, 0, dim, dim, dim, None if batch.known is None else dim)
         seed_S = torch.arange(len(self.draws), device=batch.target.device)
-        return vmap(one, dims, randomness="error")(self.tensors, seed_S, batch.ids_B, dict(batch.inputs), batch.target, batch.known)
+        return vmap(one, dims, randomness="error")(
+            self.tensors, seed_S, batch.ids_B, dict(batch.inputs), batch.target, batch.known
+        )
 
 
 def _sizes(split: SplitData) -> list[int]:
     """Of each tensor in the split's inputs the most that its second dimension comes to."""
-    each = [[_second(leaf) for leaf in tree_leaves(dict(batch.inputs))] for batch in split.batches()]
+    each = [
+        [_second(leaf) for leaf in tree_leaves(dict(batch.inputs))] for batch in split.batches()
+    ]
     return [max(sizes) for sizes in zip(*each, strict=True)]
 
 
@@ -284,7 +356,9 @@ def _padded(tensor: Tensor, size: int) -> Tensor:
 
 
 class _Dropout(torch.autograd.Function):
-    """Dropout under vmap, with a generator a seed: torch's own draws one mask for all, or from one generator for all."""
+    """Dropout under vmap, with a generator a seed: torch's own draws one mask for all, or from one
+    generator for all.
+    """
 
     @staticmethod
     def forward(x: Tensor, seed: Tensor, p: float, draws: Sequence[torch.Generator]) -> Tensor:
@@ -295,16 +369,29 @@ class _Dropout(torch.autograd.Function):
         pass
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, seed: Tensor, p: float, draws: Sequence[torch.Generator]) -> tuple[Tensor, int]:
+    def vmap(
+        info: Any, in_dims: Any, x: Tensor, seed: Tensor, p: float, draws: Sequence[torch.Generator]
+    ) -> tuple[Tensor, int]:
         x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
-        keep = [torch.empty(x.shape[1:], dtype=x.dtype, device=x.device).bernoulli_(1 - p, generator=draw) for draw in draws]
+        keep = [
+            torch.empty(x.shape[1:], dtype=x.dtype, device=x.device).bernoulli_(
+                1 - p, generator=draw
+            )
+            for draw in draws
+        ]
         return x * torch.stack(keep).div_(1 - p), 0
 
 
 @contextmanager
 def _own_draws(seed: Tensor, draws: Sequence[torch.Generator]) -> Iterator[None]:
-    """``torch.nn.functional`` with each seed's own dropout, also in attention (whose fused kernels cannot be stacked)."""
-    dropout, attention, fast = F.dropout, F.scaled_dot_product_attention, torch.backends.mha.get_fastpath_enabled()
+    """``torch.nn.functional`` with each seed's own dropout, also in attention (whose fused kernels
+    cannot be stacked).
+    """
+    dropout, attention, fast = (
+        F.dropout,
+        F.scaled_dot_product_attention,
+        torch.backends.mha.get_fastpath_enabled(),
+    )
 
     def drop(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         return _Dropout.apply(input, seed, p, draws) if training and p else input
@@ -315,9 +402,15 @@ def _own_draws(seed: Tensor, draws: Sequence[torch.Generator]) -> Iterator[None]
     ) -> Tensor:  # fmt: skip
         if is_causal or enable_gqa:
             raise RuntimeError("attention that is causal by itself or has grouped heads")
-        score = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+        score = (
+            query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+        )
         if attn_mask is not None:
-            score = score.masked_fill(~attn_mask, -math.inf) if attn_mask.dtype == torch.bool else score + attn_mask
+            score = (
+                score.masked_fill(~attn_mask, -math.inf)
+                if attn_mask.dtype == torch.bool
+                else score + attn_mask
+            )
         return drop(score.softmax(-1), dropout_p) @ value
 
     F.dropout, F.scaled_dot_product_attention = drop, attend

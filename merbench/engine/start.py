@@ -13,14 +13,17 @@ from merbench.data.join import JOIN
 from merbench.data.overlap import shared
 
 INITIAL = "initial weights"
-"""Their name among a track's ``pretrained``, and among its ``leaks`` where they have seen evaluated rows."""
+"""Their name among a track's ``pretrained``, and among its ``leaks`` where they have seen evaluated
+rows.
+"""
 
 
 @dataclass(frozen=True)
 class Seen:
     """What weights were trained and chosen on: ``protocol`` of a data set.
 
-    ``corpus``: that data set, where it is here with the rows that it had then. ``leaks``: whether a leak was accepted.
+    ``corpus``: that data set, where it is here with the rows that it had then. ``leaks``: whether a
+    leak was accepted.
     """
 
     dataset: str
@@ -35,7 +38,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Start:
-    """Where the weights come from that runs begin with. ``series``: of the runs; ``weights``: (seed, fold) -> a safetensors file.
+    """Where the weights come from that runs begin with. ``series``: of the runs; ``weights``:
+    (seed, fold) -> a safetensors file.
 
     ``seen``: what is to be checked of them; nothing where the caller has seen to it.
     """
@@ -45,8 +49,11 @@ class Start:
     seen: Sequence[Seen] = ()
 
 
-def check_seen(seen: Sequence[Seen], corpus: Corpus, name: str, protocol: Protocol, allowed: bool) -> tuple[bool, list[str]]:
-    """``(leaks, notes)``: whether weights have seen rows that protocol ``name`` evaluates, and what could not be checked.
+def check_seen(
+    seen: Sequence[Seen], corpus: Corpus, name: str, protocol: Protocol, allowed: bool
+) -> tuple[bool, list[str]]:
+    """``(leaks, notes)``: whether weights have seen rows that protocol ``name`` evaluates, and what
+    could not be checked.
 
     RequestError for a leak that is not ``allowed``.
     """
@@ -55,9 +62,13 @@ def check_seen(seen: Sequence[Seen], corpus: Corpus, name: str, protocol: Protoc
     for one in seen:
         whole = f"protocol {one.protocol} of {one.dataset}" if one.protocol else one.dataset
         if one.of(corpus) and (one.leaks or one.corpus is None):
-            leaks.append(f"were trained on {whole}, {'with a leak' if one.leaks else 'whose rows were others than they are here'}")
+            leaks.append(
+                f"were trained on {whole}, {'with a leak' if one.leaks else 'whose rows were others than they are here'}"
+            )
         elif one.corpus is None:
-            notes.append(f"the initial weights were trained on {whole}, which is not here as it was: shared utterances were not checked")
+            notes.append(
+                f"the initial weights were trained on {whole}, which is not here as it was: shared utterances were not checked"
+            )
         elif rows := _evaluated(one, one.corpus, corpus, name, protocol):
             what = f"the valid and test rows of protocol {name} of {corpus.name}"
             leaks.append(f"were trained or chosen on {rows} of {what} (through {whole})")
@@ -78,7 +89,10 @@ def _evaluated(one: Seen, before: Corpus, corpus: Corpus, name: str, protocol: P
     rows: set[int] = set()
     for split in protocol.splits:
         if start := begun.get(split.fold) or begun.get(None):
-            mine, theirs = np.concatenate((start.train, start.valid)), np.concatenate((split.valid, split.test))
+            mine, theirs = (
+                np.concatenate((start.train, start.valid)),
+                np.concatenate((split.valid, split.test)),
+            )
             found = [np.intersect1d(mine, theirs)] if same else shared(corpus, theirs, before, mine)
             rows.update(*(some.tolist() for some in found))
     return len(rows)

@@ -1,4 +1,6 @@
-"""The one training loop. It is handed train and valid; there is no parameter through which the test split could come in."""
+"""The one training loop. It is handed train and valid; there is no parameter through which the test
+split could come in.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,11 @@ Watch = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Fitted:
-    """``history``: one entry an epoch. ``best_epoch``: of the last stage that selects; None where none does.
+    """``history``: one entry an epoch. ``best_epoch``: of the last stage that selects; None where
+    none does.
 
-    ``rows_at_once``: where memory did not suffice for a batch, how many of its rows went through the model at a time.
+    ``rows_at_once``: where memory did not suffice for a batch, how many of its rows went through
+    the model at a time.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -53,10 +57,11 @@ def fit(
     watch: Watch = lambda entry: None,
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Train in place through all stages. The model ends with the weights of the best validation epoch of its last selecting stage.
+    """Train in place through all stages. The model ends with the weights of the best validation
+    epoch of its last selecting stage.
 
-    Equal arguments give equal weights on one device and thread count, also when the run goes on from a ``checkpoint``. RunError when a
-    loss is not finite.
+    Equal arguments give equal weights on one device and thread count, also when the run goes on
+    from a ``checkpoint``. RunError when a loss is not finite.
     """
     torch.manual_seed(derive(seed, "dropout", fold))
     saved = checkpoint.load() if checkpoint else None
@@ -74,10 +79,17 @@ def fit(
 
 
 class Score:
-    """The selecting metric over all validation rows at once, never a mean of batch means; higher ``better`` is better."""
+    """The selecting metric over all validation rows at once, never a mean of batch means; higher
+    ``better`` is better.
+    """
 
     def __init__(self, valid: SplitData, space: LabelSpace, metric: str, thresholds: str) -> None:
-        self.valid, self.space, self.metric, self.policy = valid, space, selecting(metric, space.kind), thresholds
+        self.valid, self.space, self.metric, self.policy = (
+            valid,
+            space,
+            selecting(metric, space.kind),
+            thresholds,
+        )
         self.sign = 1 if METRICS[self.metric].higher_is_better else -1
         self.target = valid.target.numpy()
         self.known = None if valid.known is None else valid.known.numpy()
@@ -95,15 +107,24 @@ class Score:
         """As a number of which the highest is best."""
         return self.sign * value if math.isfinite(value) else -math.inf
 
-    def entry(self, stage: str, epoch: int, means: Mapping[str, float], value: float) -> dict[str, Any]:
+    def entry(
+        self, stage: str, epoch: int, means: Mapping[str, float], value: float
+    ) -> dict[str, Any]:
         """An epoch's entry of the history."""
-        return {"stage": stage, "epoch": epoch, "loss": dict(means), self.metric: value if math.isfinite(value) else None}
+        return {
+            "stage": stage,
+            "epoch": epoch,
+            "loss": dict(means),
+            self.metric: value if math.isfinite(value) else None,
+        }
 
 
 def require_finite_losses(means: Mapping[str, float], epoch: int, stage: str) -> None:
     """RunError that names a loss term which is not finite."""
     if bad := [name for name, mean in means.items() if not math.isfinite(mean)]:
-        raise RunError(f"the loss term {bad[0]!r} is not finite in epoch {epoch} of stage {stage!r}; lower train.lr or set train.clip_norm")
+        raise RunError(
+            f"the loss term {bad[0]!r} is not finite in epoch {epoch} of stage {stage!r}; lower train.lr or set train.clip_norm"
+        )
 
 
 class _Loop:
@@ -113,21 +134,46 @@ class _Loop:
         self, model: nn.Module, objectives: Mapping[str, nn.Module], train: SplitData, score: Score, config: TrainConfig,
         stage: Stage, number: int, seed: int, fold: int | None, fitted: Fitted,
     ) -> None:  # fmt: skip
-        self.model, self.train, self.score, self.config, self.stage, self.number = model, train, score, config, stage, number
+        self.model, self.train, self.score, self.config, self.stage, self.number = (
+            model,
+            train,
+            score,
+            config,
+            stage,
+            number,
+        )
         self.seed, self.fold, self.fitted = seed, fold, fitted
-        self.objectives = {name: o for name, o in objectives.items() if not stage.objectives or name in stage.objectives}
+        self.objectives = {
+            name: o
+            for name, o in objectives.items()
+            if not stage.objectives or name in stage.objectives
+        }
         self.epochs = config.epochs if stage.epochs is None else stage.epochs
         self.optimiser = make_optimiser(model, self.objectives, config, stage.trains)
         self.parts: dict[str, Any] = {f"objective.{name}": o for name, o in objectives.items()}
         if self.optimiser is None or not self.epochs:
             return
-        updates = math.ceil(math.ceil(len(train) / config.batch_size) / config.accumulate) * self.epochs
+        updates = (
+            math.ceil(math.ceil(len(train) / config.batch_size) / config.accumulate) * self.epochs
+        )
         self.schedule = make_schedule(self.optimiser, config, updates)
-        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
-        self.parts |= {"optimiser": self.optimiser, "schedule": self.schedule, "average": self.average}
+        self.average = (
+            AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+            if config.ema
+            else None
+        )
+        self.parts |= {
+            "optimiser": self.optimiser,
+            "schedule": self.schedule,
+            "average": self.average,
+        }
         self.trained = [p for group in self.optimiser.param_groups for p in group["params"]]
-        self.optimiser.zero_grad(set_to_none=True)  # an earlier stage may have left gradients where it did not train
-        self.mixed = torch.autocast(train.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16")
+        self.optimiser.zero_grad(
+            set_to_none=True
+        )  # an earlier stage may have left gradients where it did not train
+        self.mixed = torch.autocast(
+            train.device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"
+        )
         self.epoch, self.waited, self.best = 0, 0, -math.inf
         self.best_state: dict[str, Tensor] = {}
 
@@ -149,20 +195,28 @@ class _Loop:
 
     def _pass(self) -> dict[str, float]:
         """One pass over the train rows; the mean of each loss term."""
-        draw = torch.Generator().manual_seed(derive(self.seed, "order", self.fold, self.stage.name, self.epoch))
+        draw = torch.Generator().manual_seed(
+            derive(self.seed, "order", self.fold, self.stage.name, self.epoch)
+        )
         order = torch.randperm(len(self.train), generator=draw)
         batches = order.split(self.config.batch_size)
         sums: dict[str, Tensor] = {}
         self.model.train()
         for first in range(0, len(batches), self.config.accumulate):
-            found, batch, out, at = self._gradients(first, batches[first : first + self.config.accumulate])
+            found, batch, out, at = self._gradients(
+                first, batches[first : first + self.config.accumulate]
+            )
             for name, term in found.items():
                 sums[name] = sums[name] + term if name in sums else term
             self._step(batch, out, at)
         return {name: float(value) / len(order) for name, value in sums.items()}
 
-    def _gradients(self, first: int, group: Sequence[Tensor]) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
-        """Those of the mean loss over the batches of ``group``. Where memory does not suffice, rows go through in smaller pieces."""
+    def _gradients(
+        self, first: int, group: Sequence[Tensor]
+    ) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
+        """Those of the mean loss over the batches of ``group``. Where memory does not suffice, rows
+        go through in smaller pieces.
+        """
         while True:
             try:
                 return self._backward(first, group)
@@ -170,7 +224,9 @@ class _Loop:
                 at_once = self.fitted.rows_at_once or self.config.batch_size
                 if at_once == 1:
                     raise
-                if stateful := [name for name, o in self.objectives.items() if hasattr(o, "after_step")]:
+                if stateful := [
+                    name for name, o in self.objectives.items() if hasattr(o, "after_step")
+                ]:
                     raise RunError(
                         f"out of memory with {at_once} rows at a time, and objective {stateful[0]} keeps state by batch, so that a batch "
                         "cannot be cut into pieces; lower train.batch_size"
@@ -181,12 +237,16 @@ class _Loop:
                     raise
                 # oneDNN, on a CPU without arithmetic of that kind.
                 what = str(error).partition(". ")[0]
-                raise RunError(f"this processor has no bf16 for a part of the model ({what}); leave train.precision out") from error
+                raise RunError(
+                    f"this processor has no bf16 for a part of the model ({what}); leave train.precision out"
+                ) from error
             # Out here, where the failed pass no longer holds its tensors.
             self.optimiser.zero_grad(set_to_none=True)  # type: ignore[union-attr]
             torch.cuda.empty_cache()
 
-    def _backward(self, first: int, group: Sequence[Tensor]) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
+    def _backward(
+        self, first: int, group: Sequence[Tensor]
+    ) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
         sums: dict[str, Tensor] = {}
         for step, rows_B in enumerate(group, first):
             at = Progress(self.epoch, step, self.stage.name)
@@ -197,7 +257,9 @@ class _Loop:
                     found = terms(self.objectives.items(), self.model, batch, out, at)
                     loss = torch.stack(list(found.values())).sum()
                 if not loss.requires_grad:
-                    raise RunError(f"nothing that is trained takes part in {' + '.join(found)}, the loss of stage {at.stage!r}")
+                    raise RunError(
+                        f"nothing that is trained takes part in {' + '.join(found)}, the loss of stage {at.stage!r}"
+                    )
                 if len(piece) < len(rows_B):
                     loss = loss * (len(piece) / len(rows_B))
                 (loss / len(group)).backward()
@@ -224,16 +286,25 @@ class _Loop:
         """Keep the epoch's weights, or count how long there was none better."""
         if not self.best_state or better > self.best or not self.stage.selects:
             self.best, self.waited = better, 0
-            self.best_state = {name: tensor.detach().clone() for name, tensor in _changing(scored).items()}
+            self.best_state = {
+                name: tensor.detach().clone() for name, tensor in _changing(scored).items()
+            }
             self.fitted.best_epoch = self.epoch if self.stage.selects else self.fitted.best_epoch
         else:
             self.waited += 1
-            if self.config.schedule == "plateau" and self.waited % max(1, self.config.patience // 2) == 0:
+            if (
+                self.config.schedule == "plateau"
+                and self.waited % max(1, self.config.patience // 2) == 0
+            ):
                 lower_rates(self.optimiser, self.schedule)  # type: ignore[arg-type]
 
     def state(self) -> dict[str, Any]:
         """Everything that the next epoch depends on."""
-        gpu = torch.cuda.get_rng_state(self.train.device) if self.train.device.type == "cuda" else None
+        gpu = (
+            torch.cuda.get_rng_state(self.train.device)
+            if self.train.device.type == "cuda"
+            else None
+        )
         return {
             "stage": self.number, "epoch": self.epoch, "waited": self.waited, "best": self.best, "best_state": self.best_state,
             "fitted": dataclasses.asdict(self.fitted), "model": _changing(self.model),
@@ -243,7 +314,9 @@ class _Loop:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Go on where ``saved`` was made."""
-        self.epoch, self.waited, self.best, self.best_state = (saved[k] for k in ("epoch", "waited", "best", "best_state"))
+        self.epoch, self.waited, self.best, self.best_state = (
+            saved[k] for k in ("epoch", "waited", "best", "best_state")
+        )
         self.model.load_state_dict(saved["model"], strict=False)
         for name, part in saved["parts"].items():
             self.parts[name].load_state_dict(part)
@@ -255,4 +328,6 @@ class _Loop:
 def _changing(model: nn.Module) -> dict[str, Tensor]:
     """The state without parameters that are never trained: towers are large."""
     state = model.state_dict(keep_vars=True)
-    return {name: t for name, t in state.items() if t.requires_grad or not isinstance(t, nn.Parameter)}
+    return {
+        name: t for name, t in state.items() if t.requires_grad or not isinstance(t, nn.Parameter)
+    }

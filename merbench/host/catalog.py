@@ -15,12 +15,18 @@ from merbench.host.manager import Plugin
 def unknown(what: str, name: str, known: Sequence[str], where: str) -> str:
     """One sentence for a name that is not known, with the nearest ones."""
     near = get_close_matches(name, known, n=3, cutoff=0.5)
-    meant = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}"
+    meant = (
+        f"did you mean {' or '.join(repr(n) for n in near)}?"
+        if near
+        else f"there are: {', '.join(sorted(known)) or 'none'}"
+    )
     return f"unknown {what} {name!r}; {meant} ({where})"
 
 
 class Catalog:
-    """What the plugins offer together. Conflicts and broken plugins are told when something of theirs is asked for, not before."""
+    """What the plugins offer together. Conflicts and broken plugins are told when something of
+    theirs is asked for, not before.
+    """
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = tuple(plugins)
@@ -52,7 +58,9 @@ class Catalog:
         return self._offers[kind, name][0][1].summary
 
     def load(self, component: Component) -> Any:
-        """The implementation. RequestError, naming the plugin's distribution, when it cannot be imported."""
+        """The implementation. RequestError, naming the plugin's distribution, when it cannot be
+        imported.
+        """
         module, _, attribute = component.target.partition(":")
         try:
             return getattr(import_module(module), attribute)
@@ -70,11 +78,15 @@ class Catalog:
             return offers[0][1]
         word = "model" if kind == "recipe" else kind
         if offers:
-            who = " and ".join(f"{p.distribution} {p.version} (plugin {p.name!r})" for p, _ in offers)
+            who = " and ".join(
+                f"{p.distribution} {p.version} (plugin {p.name!r})" for p, _ in offers
+            )
             raise RequestError(
                 f"{word} {name!r} is offered by {who}; uninstall one, or leave it out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
             )
         message = unknown(word, name, self.names(kind), f"merbench list {word}s shows them all")
-        if broken := [f"{p.name!r} of {p.distribution}: {p.error}" for p in self.plugins if p.error]:
+        if broken := [
+            f"{p.name!r} of {p.distribution}: {p.error}" for p in self.plugins if p.error
+        ]:
             message += f"; not loaded, because broken: {'; '.join(broken)}"
         raise RequestError(message)

@@ -1,4 +1,6 @@
-"""Finds plugins and asks each for its declarations, one at a time and behind a guard: a broken plugin is a row in a list, never a crash."""
+"""Finds plugins and asks each for its declarations, one at a time and behind a guard: a broken
+plugin is a row in a list, never a crash.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class DeclarationError(Exception):
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point of the group ``merbench``. ``error`` is one sentence when it could not be used (then it declares nothing)."""
+    """One entry point of the group ``merbench``. ``error`` is one sentence when it could not be
+    used (then it declares nothing).
+    """
 
     name: str
     distribution: str
@@ -31,25 +35,34 @@ class Plugin:
     error: str | None = None
 
 
-def discover(disabled: Iterable[str] = (), environ: Mapping[str, str] = os.environ) -> tuple[Plugin, ...]:
-    """All installed plugins, sorted by name, but for those disabled here or in ``MERBENCH_DISABLED_PLUGINS`` (comma-separated).
+def discover(
+    disabled: Iterable[str] = (), environ: Mapping[str, str] = os.environ
+) -> tuple[Plugin, ...]:
+    """All installed plugins, sorted by name, but for those disabled here or in
+    ``MERBENCH_DISABLED_PLUGINS`` (comma-separated).
 
     With ``MERBENCH_STRICT_PLUGINS=1`` the first broken plugin raises in place of becoming a row.
     """
     off = {*disabled, *(n.strip() for n in environ.get("MERBENCH_DISABLED_PLUGINS", "").split(","))}
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    found = sorted(entry_points(group=PROJECT), key=lambda e: (e.name, e.dist.name if e.dist else ""))
+    found = sorted(
+        entry_points(group=PROJECT), key=lambda e: (e.name, e.dist.name if e.dist else "")
+    )
     strict = environ.get("MERBENCH_STRICT_PLUGINS") == "1"
-    # The option is of this call, so that a wrong name is a slip; the variable is of a machine and may name what is not installed here.
+    # The option is of this call, so that a wrong name is a slip; the variable is of a machine and
+    # may name what is not installed here.
     if wrong := sorted({*disabled} - {entry.name for entry in found}):
-        raise RequestError(f"--no-plugin {wrong[0]}: no such plugin is installed; there are: {', '.join(e.name for e in found)}")
+        raise RequestError(
+            f"--no-plugin {wrong[0]}: no such plugin is installed; there are: {', '.join(e.name for e in found)}"
+        )
     return tuple(_read(manager, entry, strict) for entry in found if entry.name not in off)
 
 
 def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plugin:
     distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
-    # Two distributions may choose the same entry point name, which pluggy would take for one plugin.
+    # Two distributions may choose the same entry point name, which pluggy would take for one
+    # plugin.
     registered = f"{distribution}:{entry.name}"
     try:
         module = entry.load()
@@ -63,14 +76,18 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
         if manager.has_plugin(registered):
             manager.unregister(name=registered)
         if strict:
-            raise MerbenchError(f"plugin {entry.name!r} of {distribution} {version} is broken: {_sentence(error)}") from error
+            raise MerbenchError(
+                f"plugin {entry.name!r} of {distribution} {version} is broken: {_sentence(error)}"
+            ) from error
         return Plugin(entry.name, distribution, version, error=_sentence(error))
     return Plugin(entry.name, distribution, version, declarations)
 
 
 def _checked(declaration: object) -> Declaration:
     if not isinstance(declaration, Component | Recipe):
-        raise DeclarationError(f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component and Recipe")
+        raise DeclarationError(
+            f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component and Recipe"
+        )
     if declaration.api != API:
         raise DeclarationError(
             f"{declaration.name!r} was made for plugin API {declaration.api} and this merbench speaks {API}; "
@@ -79,11 +96,17 @@ def _checked(declaration: object) -> Declaration:
     if not isinstance(declaration.name, str) or not declaration.name:
         raise DeclarationError(f"a declaration is named {declaration.name!r}; a name is a string")
     if isinstance(declaration, Component) and declaration.kind not in COMPONENT_KINDS:
-        raise DeclarationError(f"{declaration.name!r} is of the unknown kind {declaration.kind!r}; there are {', '.join(COMPONENT_KINDS)}")
+        raise DeclarationError(
+            f"{declaration.name!r} is of the unknown kind {declaration.kind!r}; there are {', '.join(COMPONENT_KINDS)}"
+        )
     for field in fields(declaration):
         # Read letter by letter, a string would pass for a tuple.
-        if isinstance(value := getattr(declaration, field.name), str) and str(field.type).startswith("tuple"):
-            raise DeclarationError(f"{declaration.name!r} has {field.name}={value!r}; write a tuple, ({value!r},)")
+        if isinstance(value := getattr(declaration, field.name), str) and str(
+            field.type
+        ).startswith("tuple"):
+            raise DeclarationError(
+                f"{declaration.name!r} has {field.name}={value!r}; write a tuple, ({value!r},)"
+            )
     return declaration
 
 
@@ -91,4 +114,6 @@ def _sentence(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or ["no message"]
     if isinstance(error, pluggy.PluginValidationError):
         return f"{lines[-1]}; the one hook is merbench_components(), without arguments"
-    return lines[0] if isinstance(error, DeclarationError) else f"{type(error).__name__}: {lines[0]}"
+    return (
+        lines[0] if isinstance(error, DeclarationError) else f"{type(error).__name__}: {lines[0]}"
+    )

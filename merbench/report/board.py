@@ -1,4 +1,6 @@
-"""A track's table: models over seeds, floors and the optimum below them, and how far a model is from each."""
+"""A track's table: models over seeds, floors and the optimum below them, and how far a model is
+from each.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Scores = Mapping[str, Summary]
 
 @dataclass(frozen=True)
 class Optimum:
-    """Scores of the best possible predictor on the same test rows, by what it is given (``nothing``, ``text``, ...)."""
+    """Scores of the best possible predictor on the same test rows, by what it is given
+    (``nothing``, ``text``, ...).
+    """
 
     scored: Mapping[str, Mapping[str, float]]
     best: str
@@ -35,12 +39,20 @@ def model_row(name: str, scores: Scores, group: str = "") -> Row:
     return Row(name, {"seeds": str(seeds), **cells}, group)
 
 
-def rows(models: Mapping[str, Scores], floors: Mapping[str, Scores], optimum: Optimum | None = None) -> list[Row]:
+def rows(
+    models: Mapping[str, Scores], floors: Mapping[str, Scores], optimum: Optimum | None = None
+) -> list[Row]:
     """Models as they come, then floors, then what nobody can beat."""
     made = [model_row(name, scores) for name, scores in models.items()]
     made += [model_row(name, scores, "floors") for name, scores in floors.items()]
     for given, scored in optimum.scored.items() if optimum else ():
-        made.append(Row(given, {metric: Cell(value) for metric, value in scored.items()}, "best possible, given"))
+        made.append(
+            Row(
+                given,
+                {metric: Cell(value) for metric, value in scored.items()},
+                "best possible, given",
+            )
+        )
     return made
 
 
@@ -50,10 +62,14 @@ def notes(kind: SpaceKind, scores: Scores, test_rows: int) -> list[str]:
     if kind == "multilabel" or name not in scores or math.isnan(scores[name].mean):
         return []
     width = half_width(scores[name].mean, test_rows)
-    return [f"{test_rows} test rows: one seed's {'Acc-2' if kind == 'score' else 'accuracy'} is known to ± {100 * width:.1f} points (95 %)"]
+    return [
+        f"{test_rows} test rows: one seed's {'Acc-2' if kind == 'score' else 'accuracy'} is known to ± {100 * width:.1f} points (95 %)"
+    ]
 
 
-def distances(kind: SpaceKind, mine: Scores, floors: Mapping[str, Scores], optimum: Optimum | None) -> list[str]:
+def distances(
+    kind: SpaceKind, mine: Scores, floors: Mapping[str, Scores], optimum: Optimum | None
+) -> list[str]:
     """Sentences: the ranking metric against each floor, and the share of the way to the optimum."""
     metric = default_metric(kind)
     if metric not in mine:
@@ -71,7 +87,9 @@ def distances(kind: SpaceKind, mine: Scores, floors: Mapping[str, Scores], optim
         for start in optimum.scored:
             span = optimum.scored[start][metric] - best
             if start != optimum.best and abs(span) > 0.05:
-                ways.append(f"{100 * (optimum.scored[start][metric] - value) / span:.0f} % of the way from {start} to {optimum.best}")
+                ways.append(
+                    f"{100 * (optimum.scored[start][metric] - value) / span:.0f} % of the way from {start} to {optimum.best}"
+                )
         lines.append(f"{metric}: {'; '.join(ways)} (best possible predictors)")
     return lines
 

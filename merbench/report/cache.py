@@ -1,4 +1,6 @@
-"""What was computed once from the same content is not computed again: one small JSON file a result, named by its key."""
+"""What was computed once from the same content is not computed again: one small JSON file a result,
+named by its key.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,13 @@ from merbench.results.files import write_atomic
 
 Kept = TypeVar("Kept", bound=Config)
 _HOUSE = Path(__file__).parent.parent
-_CODE = ("results/metrics.py", "report/stats.py", "report/summary.py", "report/paired.py", "report/scores.py")
+_CODE = (
+    "results/metrics.py",
+    "report/stats.py",
+    "report/summary.py",
+    "report/paired.py",
+    "report/scores.py",
+)
 
 
 def version() -> str:
@@ -24,7 +32,9 @@ def version() -> str:
 
 
 class Cache:
-    """``folder`` None keeps nothing. A folder that cannot be written, or a file that cannot be read, costs time and nothing else."""
+    """``folder`` None keeps nothing. A folder that cannot be written, or a file that cannot be
+    read, costs time and nothing else.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder

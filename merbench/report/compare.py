@@ -1,4 +1,6 @@
-"""Two models of one track side by side: where they differ, on which rows most, and how well their predictions fit the targets."""
+"""Two models of one track side by side: where they differ, on which rows most, and how well their
+predictions fit the targets.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ Seeds = Mapping[int, Scored]
 
 @dataclass(frozen=True)
 class Side:
-    """One of two models. ``floor``: it is the same for every seed, so that its one run may stand for each."""
+    """One of two models. ``floor``: it is the same for every seed, so that its one run may stand
+    for each.
+    """
 
     seeds: Seeds
     floor: bool = False
@@ -39,7 +43,9 @@ class Disagreement:
 
 
 def side(board: Board, source: Source, text: str) -> Side | None:
-    """A row by its name, or the runs whose ids stand in ``text`` with commas between; None where there is no such thing."""
+    """A row by its name, or the runs whose ids stand in ``text`` with commas between; None where
+    there is no such thing.
+    """
     for entry in board.entries:
         if entry.name == text:
             return Side(by_seed(entry.records, source), entry.floor)
@@ -54,14 +60,20 @@ def side(board: Board, source: Source, text: str) -> Side | None:
 
 
 def together(a: Side, b: Side) -> tuple[dict[int, Scored], dict[int, Scored]]:
-    """Both on the seeds that they have in common; a floor of one seed is paired with each of the other's."""
+    """Both on the seeds that they have in common; a floor of one seed is paired with each of the
+    other's.
+    """
     ours, theirs = _spread(a, b), _spread(b, a)
     seeds = sorted(ours.keys() & theirs.keys())
     return {s: ours[s] for s in seeds}, {s: theirs[s] for s in seeds}
 
 
 def _spread(one: Side, over: Side) -> Seeds:
-    return dict.fromkeys(over.seeds, *one.seeds.values()) if one.floor and not over.floor and len(one.seeds) == 1 else one.seeds
+    return (
+        dict.fromkeys(over.seeds, *one.seeds.values())
+        if one.floor and not over.floor and len(one.seeds) == 1
+        else one.seeds
+    )
 
 
 def measured(scored: Seeds, name: str, metric: Metric) -> dict[int, Scored]:
@@ -71,8 +83,12 @@ def measured(scored: Seeds, name: str, metric: Metric) -> dict[int, Scored]:
         try:
             value = float(metric(one.rows.target, one.rows.prediction))
         except Exception as error:
-            raise RequestError(f"metric {name} ended with {type(error).__name__}: {error}") from error
-        found[seed] = replace(one, metrics={**one.metrics, name: None if math.isnan(value) else value})
+            raise RequestError(
+                f"metric {name} ended with {type(error).__name__}: {error}"
+            ) from error
+        found[seed] = replace(
+            one, metrics={**one.metrics, name: None if math.isnan(value) else value}
+        )
     return found
 
 
@@ -84,18 +100,24 @@ def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Dif
 
 
 def disagreements(a: Seeds, b: Seeds, count: int) -> list[Disagreement]:
-    """The rows on which the two differ most, the largest difference first; of equals the first in the order of the rows."""
+    """The rows on which the two differ most, the largest difference first; of equals the first in
+    the order of the rows.
+    """
     rows = next(iter(a.values())).rows
-    ours, theirs = (np.mean([s.rows.prediction for s in scored.values()], axis=0) for scored in (a, b))
+    ours, theirs = (
+        np.mean([s.rows.prediction for s in scored.values()], axis=0) for scored in (a, b)
+    )
     apart = np.abs(ours - theirs).reshape(len(ours), -1).sum(axis=1)
     order = np.argsort(-apart, kind="stable")[:count]
     return [Disagreement(rows.ids[i], rows.target[i], ours[i], theirs[i]) for i in order]
 
 
 def calibration(scored: Seeds, metric: str, groups: int = 10) -> list[tuple[float, float]]:
-    """``(mean prediction, mean target)`` of equally large groups of rows in the order of their predictions, over all seeds.
+    """``(mean prediction, mean target)`` of equally large groups of rows in the order of their
+    predictions, over all seeds.
 
-    Of a class or multilabel task: probabilities against how often they came true. Of two tasks at once: the one that ``metric`` looks at.
+    Of a class or multilabel task: probabilities against how often they came true. Of two tasks at
+    once: the one that ``metric`` looks at.
     """
     seen = [s.seen(metric) for s in scored.values()]
     p = np.concatenate([rows.prediction.ravel() for rows in seen])
@@ -103,10 +125,15 @@ def calibration(scored: Seeds, metric: str, groups: int = 10) -> list[tuple[floa
     known = ~np.isnan(y)
     p, y = p[known], y[known]
     order = np.argsort(p, kind="stable")
-    return [(float(p[part].mean()), float(y[part].mean())) for part in np.array_split(order, min(groups, len(order)))]
+    return [
+        (float(p[part].mean()), float(y[part].mean()))
+        for part in np.array_split(order, min(groups, len(order)))
+    ]
 
 
 def _outcomes(rows: Predictions) -> np.ndarray:
     classes = np.arange(rows.prediction.shape[-1])
-    outcomes: np.ndarray = rows.target[:, None] == classes if rows.target.ndim < rows.prediction.ndim else rows.target
+    outcomes: np.ndarray = (
+        rows.target[:, None] == classes if rows.target.ndim < rows.prediction.ndim else rows.target
+    )
     return outcomes.astype(float)

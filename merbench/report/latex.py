@@ -18,8 +18,16 @@ def escape(text: str) -> str:
     return "".join(_SIGNS.get(sign, sign) for sign in text)
 
 
-def to_latex(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = ()) -> str:
-    """A ``table*`` as wide as the text, which needs ``booktabs`` and ``graphicx``: ranked rows, then each group under its name.
+def to_latex(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    name: str = "model",
+    notes: Sequence[str] = (),
+) -> str:
+    """A ``table*`` as wide as the text, which needs ``booktabs`` and ``graphicx``: ranked rows,
+    then each group under its name.
 
     The best of a column is bold.
     """
@@ -27,9 +35,15 @@ def to_latex(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name
     lines = [_line([escape(name), *(escape(heading(column)) for column in columns)]), r"\midrule"]
     for group, members in sections(rows):
         if group:
-            lines += [r"\midrule", rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{\textit{{{escape(group)}}}}} \\"]
+            lines += [
+                r"\midrule",
+                rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{\textit{{{escape(group)}}}}} \\",
+            ]
         for row in members:
-            texts = [BETWEEN.join(_cell(*shown(row, column, key, bold)) for key in column.keys) for column in columns]
+            texts = [
+                BETWEEN.join(_cell(*shown(row, column, key, bold)) for key in column.keys)
+                for column in columns
+            ]
             lines.append(_line([escape(row.name), *texts]))
     body = "\n".join(lines)
     below = "".join(f"\\par {escape(note)}\n" for note in notes)

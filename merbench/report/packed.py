@@ -1,4 +1,6 @@
-"""The records of one row, packed: what all have in common once, each run's own beside it. Nothing is lost."""
+"""The records of one row, packed: what all have in common once, each run's own beside it. Nothing
+is lost.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def pack(records: Sequence[Record]) -> bytes:
 
 
 def unpack(data: bytes) -> list[Record]:
-    """Raises ValueError (of json or pydantic), KeyError, TypeError or AttributeError for what ``pack`` did not make."""
+    """Raises ValueError (of json or pydantic), KeyError, TypeError or AttributeError for what
+    ``pack`` did not make.
+    """
     told = strict(data)
     if strange := sorted(told.keys() - {"shared", "runs"}):
         raise ValueError(f"the key {strange[0]!r} is none of packed records")
@@ -35,7 +39,9 @@ def unpack(data: bytes) -> list[Record]:
 
 
 def strict(data: bytes) -> Any:
-    """JSON that every reader takes for the same: ValueError where a key stands twice in one object, or a number is not finite."""
+    """JSON that every reader takes for the same: ValueError where a key stands twice in one object,
+    or a number is not finite.
+    """
     return json.loads(data, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
 
 
@@ -55,7 +61,9 @@ def _finite(text: str) -> float:
 
 
 def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """``(shared, own)``: a key is shared where it has one value in all, or in part where all its values are mappings."""
+    """``(shared, own)``: a key is shared where it has one value in all, or in part where all its
+    values are mappings.
+    """
     shared: dict[str, Any] = {}
     own: list[dict[str, Any]] = [{} for _ in plain]
     for key in dict.fromkeys(key for one in plain for key in one):
@@ -76,13 +84,19 @@ def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dic
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    both = {k: _merged(shared[k], v) if isinstance(v, dict) and isinstance(shared.get(k), dict) else v for k, v in own.items()}
+    both = {
+        k: _merged(shared[k], v) if isinstance(v, dict) and isinstance(shared.get(k), dict) else v
+        for k, v in own.items()
+    }
     return {**shared, **both}
 
 
 def _columns(history: list[dict[str, Any]]) -> Any:
     """Entries with equal keys as one list a key; others stay a list of entries."""
-    flat = [{**e, "loss": None} | {f"loss.{k}": v for k, v in e.get("loss", {}).items()} for e in history]
+    flat = [
+        {**e, "loss": None} | {f"loss.{k}": v for k, v in e.get("loss", {}).items()}
+        for e in history
+    ]
     if not flat or any(e.keys() != flat[0].keys() for e in flat) or "loss" not in history[0]:
         return history
     return {key: [e[key] for e in flat] for key in flat[0] if key != "loss"}
@@ -93,5 +107,7 @@ def _entries(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
     for values in zip(*columns.values(), strict=True):
         flat = dict(zip(columns, values, strict=True))
         loss = {k.removeprefix("loss."): v for k, v in flat.items() if k.startswith("loss.")}
-        entries.append({**{k: v for k, v in flat.items() if not k.startswith("loss.")}, "loss": loss})
+        entries.append(
+            {**{k: v for k, v in flat.items() if not k.startswith("loss.")}, "loss": loss}
+        )
     return entries

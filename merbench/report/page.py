@@ -1,4 +1,6 @@
-"""A board as one web page: no network, no build step, readable without scripts; opening a row needs the few lines of ``board.js``."""
+"""A board as one web page: no network, no build step, readable without scripts; opening a row needs
+the few lines of ``board.js``.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,16 @@ class Shown:
     best: bool = False
 
 
-def track_page(board: Board, scores: BoardScores, pictures: Mapping[str, str], files: Sequence[str] = (), home: str = "") -> str:
-    """``pictures``: file name -> what it shows; ``files``: further files beside the page; ``home``: address of the list of boards."""
+def track_page(
+    board: Board,
+    scores: BoardScores,
+    pictures: Mapping[str, str],
+    files: Sequence[str] = (),
+    home: str = "",
+) -> str:
+    """``pictures``: file name -> what it shows; ``files``: further files beside the page; ``home``:
+    address of the list of boards.
+    """
     made = sheet(board, scores, every_metric=True, variants=True)
     metrics = [m for m in METRICS if board.kind in METRICS[m].kinds]
     entries = {e.name: e for e in board.entries}
@@ -41,14 +51,23 @@ def track_page(board: Board, scores: BoardScores, pictures: Mapping[str, str], f
     rows = []
     for row in made.rows:
         cells = [_cell(row, key, best) for key in columns]
-        rows.append({"name": row.name, "group": row.group or "models", "opens": row.name in entries, "cells": cells})
+        rows.append(
+            {
+                "name": row.name,
+                "group": row.group or "models",
+                "opens": row.name in entries,
+                "cells": cells,
+            }
+        )
     groups = list(dict.fromkeys(row.group or "models" for row in made.rows))
     return _render(
         "board.html",
         title=board.track.title,
         track=board.track,
         home=home,
-        columns=[{"key": key, "title": _title(key, scores), "best": _direction(key)} for key in columns],
+        columns=[
+            {"key": key, "title": _title(key, scores), "best": _direction(key)} for key in columns
+        ],
         split=_split(board, scores),
         words=_words(board, scores, groups, columns),
         rows=rows,
@@ -56,7 +75,9 @@ def track_page(board: Board, scores: BoardScores, pictures: Mapping[str, str], f
         notes=made.notes,
         pictures=pictures,
         files=files,
-        details=_script({name: _detail(entries[name], scores) for name in scores.rows if name in entries}),
+        details=_script(
+            {name: _detail(entries[name], scores) for name in scores.rows if name in entries}
+        ),
     )
 
 
@@ -83,7 +104,13 @@ def index_page(boards: Sequence[tuple[str, Board, BoardScores]]) -> str:
 
 def _render(name: str, **given: Any) -> str:
     loader = PackageLoader("merbench.report")
-    env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
     def source(file: str) -> Markup:
         return Markup(loader.get_source(env, file)[0])
@@ -93,7 +120,11 @@ def _render(name: str, **given: Any) -> str:
 
 def _script(value: Any) -> Markup:
     """JSON that no browser can take for the end of its script element."""
-    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"))
+    return Markup(
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace(
+            "<", "\\u003c"
+        )
+    )
 
 
 def _title(key: str, scores: BoardScores) -> str:
@@ -106,7 +137,9 @@ def _direction(key: str) -> str:
     return "" if key in PLAIN else " ↑" if METRICS[key].higher_is_better else " ↓"
 
 
-def _words(board: Board, scores: BoardScores, groups: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+def _words(
+    board: Board, scores: BoardScores, groups: Sequence[str], columns: Sequence[str]
+) -> dict[str, str]:
     """What a stranger has to know of the groups of rows that there are, and of each column."""
     kinds = {
         "models": "ranked against each other; a row is one model with one setting, trained anew for each seed",
@@ -129,9 +162,13 @@ def _words(board: Board, scores: BoardScores, groups: Sequence[str], columns: Se
     for key in columns:
         if metric := METRICS.get(key):
             unit = "in %, " if metric_columns([key])[0].scale == 100 else ""
-            plain[key] = f"{metric.summary.replace('acc2_', 'Acc-2 ')} ({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
+            plain[key] = (
+                f"{metric.summary.replace('acc2_', 'Acc-2 ')} ({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
+            )
         told[_title(key, scores)] = plain[key]
-    return told | ({"y, p": "target and prediction of a row"} if board.kind in ("score", "joint") else {})
+    return told | (
+        {"y, p": "target and prediction of a row"} if board.kind in ("score", "joint") else {}
+    )
 
 
 def _split(board: Board, scores: BoardScores) -> str:
@@ -146,9 +183,17 @@ def _split(board: Board, scores: BoardScores) -> str:
 
 def _best(made: Sheet, metric: str) -> str:
     column = metric_columns([metric])[0]
-    means = [c.mean for r in made.rows if not r.group and isinstance(c := r.cells.get(metric), Cell) and c.mean is not None]
+    means = [
+        c.mean
+        for r in made.rows
+        if not r.group and isinstance(c := r.cells.get(metric), Cell) and c.mean is not None
+    ]
     means = [m for m in means if not math.isnan(m)]
-    return number((max if METRICS[metric].higher_is_better else min)(means), column) if len(means) > 1 else ""
+    return (
+        number((max if METRICS[metric].higher_is_better else min)(means), column)
+        if len(means) > 1
+        else ""
+    )
 
 
 def _cell(row: Row, key: str, best: Mapping[str, str]) -> Shown:
@@ -164,7 +209,9 @@ def _cell(row: Row, key: str, best: Mapping[str, str]) -> Shown:
 
 
 def _leading(text: str) -> float | None:
-    """The number that a text starts with, in its unit: ``232k`` -> 232000, ``12 min`` -> 720, ``[0.9, 1.1]`` -> 0.9."""
+    """The number that a text starts with, in its unit: ``232k`` -> 232000, ``12 min`` -> 720,
+    ``[0.9, 1.1]`` -> 0.9.
+    """
     digits = ""
     for sign in text.lstrip("["):
         if sign not in "0123456789.-":
@@ -177,7 +224,9 @@ def _leading(text: str) -> float | None:
 
 
 def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
-    """What a row opens: the command, its runs with their curves, spec, provenance. Numbers rounded as one reads them."""
+    """What a row opens: the command, its runs with their curves, spec, provenance. Numbers rounded
+    as one reads them.
+    """
     metric, column = scores.metric, metric_columns([scores.metric])[0]
     first = entry.first
     runs = []
@@ -190,7 +239,10 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
                 ("valid", record.metrics.valid.get(metric)), ("test", record.metrics.test.get(metric)),
             )}  # fmt: skip
         if record.best_epoch is not None:
-            told |= {"best": record.best_epoch, "curve": [_short(e.get(metric), column.scale) for e in record.history]}
+            told |= {
+                "best": record.best_epoch,
+                "curve": [_short(e.get(metric), column.scale) for e in record.history],
+            }
         if record.cost:
             told["seconds"] = round(record.cost.seconds, 1)
         if record.error:

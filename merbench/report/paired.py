@@ -1,4 +1,6 @@
-"""Lines of scores on the same seeds and rows, and how far each is from the line it is compared with: paired differences."""
+"""Lines of scores on the same seeds and rows, and how far each is from the line it is compared
+with: paired differences.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ from merbench.results.metrics import METRICS, headline
 
 @dataclass(frozen=True)
 class Difference:
-    """One line minus another over seeds and test rows: ``mean``, 95 % interval (bootstrap over seeds and videos), exact sign-flip ``p``.
+    """One line minus another over seeds and test rows: ``mean``, 95 % interval (bootstrap over
+    seeds and videos), exact sign-flip ``p``.
 
-    ``p_holm`` is corrected for the number of comparisons. ``significant``: the interval leaves out 0 and ``p_holm`` < .05, both.
+    ``p_holm`` is corrected for the number of comparisons. ``significant``: the interval leaves out
+    0 and ``p_holm`` < .05, both.
     """
 
     mean: float
@@ -46,7 +50,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Line:
-    """``scored``: seed -> its score; empty where there is none, and ``reason`` says why. ``against``: the line it is compared with."""
+    """``scored``: seed -> its score; empty where there is none, and ``reason`` says why.
+    ``against``: the line it is compared with.
+    """
 
     name: str
     scored: Mapping[int, Scored] = field(default_factory=dict)
@@ -55,9 +61,13 @@ class Line:
 
 
 def differences(
-    base: Mapping[int, Scored], other: Mapping[int, Scored], metrics: Sequence[str], own: Mapping[str, Metric] = MappingProxyType({})
+    base: Mapping[int, Scored],
+    other: Mapping[int, Scored],
+    metrics: Sequence[str],
+    own: Mapping[str, Metric] = MappingProxyType({}),
 ) -> dict[str, Difference]:
-    """Metric -> difference, over the seeds that both have. A metric that is undefined for a seed is left out.
+    """Metric -> difference, over the seeds that both have. A metric that is undefined for a seed is
+    left out.
 
     ``own``: metrics of plugins by name, whose values stand among both sides' metrics.
     """
@@ -70,10 +80,17 @@ def differences(
         if any(x is None or y is None for x, y in pairs):
             continue
         each = np.array([x - y for x, y in pairs if x is not None and y is not None])
-        a, b = (np.stack([side[s].rows.prediction if metric in own else side[s].taken(metric) for s in seeds]) for side in (other, base))
+        a, b = (
+            np.stack(
+                [side[s].rows.prediction if metric in own else side[s].taken(metric) for s in seeds]
+            )
+            for side in (other, base)
+        )
         rows = base[seeds[0]].rows if metric in own else base[seeds[0]].seen(metric)
         interval = paired_interval(own.get(metric, metric), rows.target, a, b, rows.videos)
-        found[metric] = Difference(float(each.mean()), interval.low, interval.high, sign_flip(each.tolist()))
+        found[metric] = Difference(
+            float(each.mean()), interval.low, interval.high, sign_flip(each.tolist())
+        )
     return found
 
 
@@ -91,16 +108,29 @@ def compare(lines: Sequence[Line], kind: SpaceKind) -> dict[str, dict[str, Diffe
     """Line -> metric -> difference from the line that it names, Holm's correction over all of them."""
     by_name = {line.name: line for line in lines}
     paired = [line for line in lines if line.against and line.scored]
-    return correct({line.name: differences(by_name[line.against].scored, line.scored, headline(kind)) for line in paired})
+    return correct(
+        {
+            line.name: differences(by_name[line.against].scored, line.scored, headline(kind))
+            for line in paired
+        }
+    )
 
 
 def same(a: Mapping[int, Scored], b: Mapping[int, Scored]) -> bool:
     """Whether both predict the same to the last bit, on every seed."""
-    return bool(a) and a.keys() == b.keys() and all(np.array_equal(a[s].rows.prediction, b[s].rows.prediction) for s in a)
+    return (
+        bool(a)
+        and a.keys() == b.keys()
+        and all(np.array_equal(a[s].rows.prediction, b[s].rows.prediction) for s in a)
+    )
 
 
-def lines_as_json(lines: Sequence[Line], found: Mapping[str, Mapping[str, Difference]]) -> list[dict[str, Any]]:
-    """One object a line: its summary, its difference where it is compared, the reason where it has no score."""
+def lines_as_json(
+    lines: Sequence[Line], found: Mapping[str, Mapping[str, Difference]]
+) -> list[dict[str, Any]]:
+    """One object a line: its summary, its difference where it is compared, the reason where it has
+    no score.
+    """
     made = []
     for line in lines:
         entry: dict[str, Any] = {"name": line.name}
@@ -109,6 +139,9 @@ def lines_as_json(lines: Sequence[Line], found: Mapping[str, Mapping[str, Differ
         if line.scored:
             entry["summary"] = board.as_json(summary(line.scored))
         if line.name in found:
-            entry |= {"against": line.against, "difference": {m: d.as_json() for m, d in found[line.name].items()}}
+            entry |= {
+                "against": line.against,
+                "difference": {m: d.as_json() for m, d in found[line.name].items()},
+            }
         made.append(entry)
     return made

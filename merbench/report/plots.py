@@ -1,4 +1,6 @@
-"""Pictures of a board, as SVG that is the same to the byte each time with one version of matplotlib (which stands in the file)."""
+"""Pictures of a board, as SVG that is the same to the byte each time with one version of matplotlib
+(which stands in the file).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from merbench.report.sheet import count
 
-STYLE: Any = {"svg.hashsalt": "merbench", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
+STYLE: Any = {
+    "svg.hashsalt": "merbench",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 DRAWN_BY = "merbench with matplotlib "
 CREATOR = DRAWN_BY + matplotlib.__version__
 FAINT = "0.55"
@@ -41,7 +49,8 @@ def scores(
     title: str, axis: str, models: Mapping[str, Line], floors: Mapping[str, float], optimum: Mapping[str, float] | None = None,
     told: str = "dot: a seed; tick: their mean; line: its 95 % interval",
 ) -> bytes:  # fmt: skip
-    """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed, best possible scores dotted.
+    """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed,
+    best possible scores dotted.
 
     ``told``: what the marks mean, under the axis.
     """
@@ -53,13 +62,28 @@ def scores(
                 axes.plot(line.ends, [at, at], color=FAINT, linewidth=1.2, zorder=3)
             axes.plot([line.mean] * 2, [at - 0.3, at + 0.3], color="black", linewidth=1.8, zorder=4)
             if len(line.values) > 1:
-                axes.scatter(line.values, [at] * len(line.values), s=16, alpha=0.6, color="tab:blue", linewidths=0, zorder=5)
+                axes.scatter(
+                    line.values,
+                    [at] * len(line.values),
+                    s=16,
+                    alpha=0.6,
+                    color="tab:blue",
+                    linewidths=0,
+                    zorder=5,
+                )
         _names(axes, list(models))
         across = [(value, name, "--", "tab:red") for name, value in floors.items()]
-        across += [(value, f"best given {name}", ":", "darkgreen") for name, value in (optimum or {}).items()]
+        across += [
+            (value, f"best given {name}", ":", "darkgreen")
+            for name, value in (optimum or {}).items()
+        ]
         for at, (value, name, style, colour) in enumerate(sorted(across)):
             axes.axvline(value, color=colour, linestyle=style, linewidth=1)
-            place: Any = {"xy": (value, 1), "xytext": (2, 2 + 10 * (at % 3)), "xycoords": ("data", "axes fraction")}
+            place: Any = {
+                "xy": (value, 1),
+                "xytext": (2, 2 + 10 * (at % 3)),
+                "xycoords": ("data", "axes fraction"),
+            }
             axes.annotate(name, **place, textcoords="offset points", fontsize=8, color=colour)
         axes.set_xlabel(f"{axis}\n{told}")
         axes.set_title(title, fontsize=10, loc="left", pad=36 if across else 6)
@@ -67,7 +91,9 @@ def scores(
 
 
 def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float, Line]]) -> bytes:
-    """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale; names in a column of their own."""
+    """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale;
+    names in a column of their own.
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(models))), layout="constrained")
         axes = figure.subplots()
@@ -77,18 +103,38 @@ def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float
             axes.scatter([cost], [line.mean], s=28, color="tab:blue", zorder=4)
         axes.set_xscale("log")
         costs = [cost for cost, _ in models.values()]
-        subs = (1, 1.5, 2, 3, 5, 7) if max(costs) < 30 * min(costs) else (1, 2, 5) if max(costs) < 1000 * min(costs) else (1,)
+        subs = (
+            (1, 1.5, 2, 3, 5, 7)
+            if max(costs) < 30 * min(costs)
+            else (1, 2, 5)
+            if max(costs) < 1000 * min(costs)
+            else (1,)
+        )
         axes.xaxis.set_major_locator(LogLocator(subs=subs))
         axes.xaxis.set_major_formatter(lambda value, _: count(value))
         axes.xaxis.set_minor_locator(NullLocator())
         low, high = axes.get_ylim()
         axes.set_ylim(low, high)
         order = sorted(models, key=lambda name: models[name][1].mean)
-        heights = apart([(models[name][1].mean - low) / (high - low) for name in order], 1 / max(len(models), 22))
+        heights = apart(
+            [(models[name][1].mean - low) / (high - low) for name in order],
+            1 / max(len(models), 22),
+        )
         for name, height in zip(order, heights, strict=True):
             cost, line = models[name]
-            leads: Any = {"arrowstyle": "-", "color": "tab:blue", "linewidth": 0.6, "alpha": 0.6, "relpos": (0, 0.5)}
-            place: Any = {"xytext": (1.04, height), "textcoords": "axes fraction", "va": "center", "arrowprops": leads}
+            leads: Any = {
+                "arrowstyle": "-",
+                "color": "tab:blue",
+                "linewidth": 0.6,
+                "alpha": 0.6,
+                "relpos": (0, 0.5),
+            }
+            place: Any = {
+                "xytext": (1.04, height),
+                "textcoords": "axes fraction",
+                "va": "center",
+                "arrowprops": leads,
+            }
             axes.annotate(name, (cost, line.mean), **place, fontsize=8)
         axes.set_xlabel(f"{across}\ndot: mean over seeds; line: its 95 % interval")
         axes.set_ylabel(axis)
@@ -98,8 +144,8 @@ def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float
 
 
 def apart(places: Sequence[float], step: float) -> list[float]:
-    """Ascending ``places`` in [0, 1] moved as little as can be so that each is ``step`` above the one before; inside [0, 1], where that
-    many fit.
+    """Ascending ``places`` in [0, 1] moved as little as can be so that each is ``step`` above the
+    one before; inside [0, 1], where that many fit.
 
     What would touch is one block around the mean of its places.
     """
@@ -110,20 +156,34 @@ def apart(places: Sequence[float], step: float) -> list[float]:
             total, size = total + blocks[-1][0], size + blocks.pop()[1]
         blocks.append((total, size))
     starts = [total / size for total, size in blocks for _ in range(size)]
-    return [max(0, min(start, 1 - (len(starts) - 1) * step)) + at * step for at, start in enumerate(starts)]
+    return [
+        max(0, min(start, 1 - (len(starts) - 1) * step)) + at * step
+        for at, start in enumerate(starts)
+    ]
 
 
 def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, bool]]) -> bytes:
-    """Differences from a full model: ``rows``: variant -> mean, low, high, whether it is significant (then filled)."""
+    """Differences from a full model: ``rows``: variant -> mean, low, high, whether it is
+    significant (then filled).
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, 1.1 + 0.34 * len(rows)), layout="constrained")
         axes = figure.subplots()
         for at, (mean, low, high, significant) in enumerate(rows.values()):
             axes.plot([low, high], [at, at], color="tab:blue", linewidth=1.6)
-            axes.scatter([mean], [at], s=34, zorder=3, color="tab:blue" if significant else "white", edgecolors="tab:blue")
+            axes.scatter(
+                [mean],
+                [at],
+                s=34,
+                zorder=3,
+                color="tab:blue" if significant else "white",
+                edgecolors="tab:blue",
+            )
         _names(axes, list(rows))
         axes.axvline(0, color="black", linewidth=1)
-        axes.set_xlabel(f"{axis}\ndot: mean difference, filled where it is significant; line: its 95 % interval")
+        axes.set_xlabel(
+            f"{axis}\ndot: mean difference, filled where it is significant; line: its 95 % interval"
+        )
         axes.set_title(title, fontsize=10, loc="left")
         return svg(figure)
 
@@ -137,7 +197,9 @@ def learning(title: str, axis: str, models: Mapping[str, Sequence[Sequence[float
         grid = figure.subplots(high, wide, squeeze=False, sharey=True)
         for axes, (name, runs) in zip(grid.flat, models.items(), strict=False):
             for values in runs:
-                axes.plot(range(1, len(values) + 1), values, color="tab:blue", alpha=0.45, linewidth=0.9)
+                axes.plot(
+                    range(1, len(values) + 1), values, color="tab:blue", alpha=0.45, linewidth=0.9
+                )
             axes.set_title(name, fontsize=8, loc="left")
             axes.grid(alpha=0.25)
         for axes in list(grid.flat)[len(models) :]:
@@ -149,14 +211,24 @@ def learning(title: str, axis: str, models: Mapping[str, Sequence[Sequence[float
 
 
 def calibration(title: str, models: Mapping[str, Sequence[tuple[float, float]]]) -> bytes:
-    """Mean target against mean prediction of equally large groups of rows, by predicted score; a calibrated model lies on the diagonal."""
+    """Mean target against mean prediction of equally large groups of rows, by predicted score; a
+    calibrated model lies on the diagonal.
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.4), layout="constrained")
         axes = figure.subplots()
         for name, points in models.items():
-            axes.plot([p for p, _ in points], [y for _, y in points], marker="o", markersize=4, label=name)
+            axes.plot(
+                [p for p, _ in points], [y for _, y in points], marker="o", markersize=4, label=name
+            )
         ends = [v for points in models.values() for pair in points for v in pair]
-        axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color="black", linewidth=1, linestyle=":")
+        axes.plot(
+            [min(ends), max(ends)],
+            [min(ends), max(ends)],
+            color="black",
+            linewidth=1,
+            linestyle=":",
+        )
         axes.set_xlabel("mean prediction")
         axes.set_ylabel("mean target")
         axes.set_title(title, fontsize=10, loc="left")

@@ -18,7 +18,9 @@ from merbench.report.plots import STYLE
 
 @dataclass(frozen=True)
 class Tried:
-    """One finished trial: ``value`` (None where it failed), ``curve`` of (epoch, value) as reported while it trained."""
+    """One finished trial: ``value`` (None where it failed), ``curve`` of (epoch, value) as reported
+    while it trained.
+    """
 
     state: Literal["complete", "pruned", "failed"]
     value: float | None
@@ -31,12 +33,16 @@ COLOURS = {"complete": "tab:blue", "pruned": "tab:orange", "failed": "tab:red"}
 def best_of_n(values: Sequence[float], higher_is_better: bool) -> list[float]:
     """Expected best of n values drawn without replacement from the N given, for n = 1 to N.
 
-    With the values in order from worst to best, value i (from 1) is the best of n in comb(i - 1, n - 1) of comb(N, n) draws. It is the
-    curve of Dodge et al. 2019 (1909.03004, section 3), whose draws are with replacement and biased (Tang et al. 2020, 2004.13705).
+    With the values in order from worst to best, value i (from 1) is the best of n in comb(i - 1, n
+    - 1) of comb(N, n) draws. It is the curve of Dodge et al. 2019 (1909.03004, section 3), whose
+    draws are with replacement and biased (Tang et al. 2020, 2004.13705).
     """
     ordered = sorted(values, reverse=not higher_is_better)
     total = len(ordered)
-    return [sum(comb(i - 1, n - 1) * v for i, v in enumerate(ordered, 1)) / comb(total, n) for n in range(1, total + 1)]
+    return [
+        sum(comb(i - 1, n - 1) * v for i, v in enumerate(ordered, 1)) / comb(total, n)
+        for n in range(1, total + 1)
+    ]
 
 
 def history(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> bytes:
@@ -46,16 +52,33 @@ def history(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byt
         bottom = [t.value for t in trials if t.value is not None]
         floor = (min(bottom) if higher_is_better else max(bottom)) if bottom else 0.0
         for state, colour in COLOURS.items():
-            some = [(i, floor if t.value is None else t.value) for i, t in enumerate(trials) if t.state == state]
+            some = [
+                (i, floor if t.value is None else t.value)
+                for i, t in enumerate(trials)
+                if t.state == state
+            ]
             if some:
-                axes.scatter(*zip(*some, strict=True), s=22, color=colour, label=state, marker="x" if state == "failed" else "o")
+                axes.scatter(
+                    *zip(*some, strict=True),
+                    s=22,
+                    color=colour,
+                    label=state,
+                    marker="x" if state == "failed" else "o",
+                )
         best, steps = math.nan, []
         for trial in trials:
             if trial.state == "complete" and trial.value is not None:
                 better = max if higher_is_better else min
                 best = trial.value if math.isnan(best) else better(best, trial.value)
             steps.append(best)
-        axes.step(range(len(steps)), steps, where="post", color="black", linewidth=1.2, label="best so far")
+        axes.step(
+            range(len(steps)),
+            steps,
+            where="post",
+            color="black",
+            linewidth=1.2,
+            label="best so far",
+        )
         axes.set_xlabel("trial")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(f"valid {metric}")
@@ -65,12 +88,16 @@ def history(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byt
 
 
 def budget(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> bytes:
-    """What a budget of n trials may expect. A trial that failed, or was pruned before it reported, counts as the worst one."""
+    """What a budget of n trials may expect. A trial that failed, or was pruned before it reported,
+    counts as the worst one.
+    """
 
     def draw(axes: Any) -> None:
         known = [t.value for t in trials if t.value is not None]
         worst = min(known) if higher_is_better else max(known)
-        expected = best_of_n([worst if t.value is None else t.value for t in trials], higher_is_better)
+        expected = best_of_n(
+            [worst if t.value is None else t.value for t in trials], higher_is_better
+        )
         axes.plot(range(1, len(expected) + 1), expected, color="tab:blue", marker="o", markersize=3)
         axes.set_xlabel("trials")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -102,7 +129,12 @@ def curves(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byte
             if trial.curve:
                 front = trial is best
                 colour = "black" if front else COLOURS[trial.state]
-                axes.plot(*zip(*trial.curve, strict=True), color=colour, alpha=1.0 if front else 0.45, linewidth=1.8 if front else 0.9)
+                axes.plot(
+                    *zip(*trial.curve, strict=True),
+                    color=colour,
+                    alpha=1.0 if front else 0.45,
+                    linewidth=1.8 if front else 0.9,
+                )
         axes.set_xlabel("epoch (runs of one trial one after another)")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(f"valid {metric}")

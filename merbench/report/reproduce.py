@@ -1,4 +1,6 @@
-"""The command that makes a row's runs again, with every setting spelled out, so that later defaults change nothing."""
+"""The command that makes a row's runs again, with every setting spelled out, so that later defaults
+change nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +16,46 @@ _PARTS = ("fusion", "head", "label_encoder")
 
 def command(spec: RunSpec, seeds: Sequence[int]) -> str:
     """One line for a shell."""
-    words = ["merbench", "run", "--model", spec.model, "--dataset", spec.dataset, "--task", spec.task, "--protocol", spec.protocol]
+    words = [
+        "merbench",
+        "run",
+        "--model",
+        spec.model,
+        "--dataset",
+        spec.dataset,
+        "--task",
+        spec.task,
+        "--protocol",
+        spec.protocol,
+    ]
     words += ["--modalities", ",".join(spec.streams)] if spec.streams else []
     words += [w for name in spec.variant.split("+") if name for w in ("--variant", name)]
-    words += [w for modality, stream in spec.streams.items() for w in ("--stream", f"{modality}={stream}")]
+    words += [
+        w for modality, stream in spec.streams.items() for w in ("--stream", f"{modality}={stream}")
+    ]
     if "model" not in spec.parts:
         for slot in _PARTS:
-            words += ["--part", f"{slot.replace('_', '-')}={spec.parts[slot].name if slot in spec.parts else 'none'}"]
-    if objectives := [part.name for slot, part in spec.parts.items() if slot.startswith("objective.")]:
+            words += [
+                "--part",
+                f"{slot.replace('_', '-')}={spec.parts[slot].name if slot in spec.parts else 'none'}",
+            ]
+    if objectives := [
+        part.name for slot, part in spec.parts.items() if slot.startswith("objective.")
+    ]:
         words += ["--part", f"objective={','.join(objectives)}"]
     for slot, part in spec.parts.items():
         if slot.startswith("encoder."):
             words += ["--encoder", f"{slot.removeprefix('encoder.')}={part.name}"]
-        words += [w for key, value in part.config.items() for w in ("--set", f"{slot}.{key}={_said(value)}")]
-    words += [w for key, value in spec.train.model_dump(mode="json").items() for w in ("--set", f"train.{key}={_said(value)}")]
+        words += [
+            w
+            for key, value in part.config.items()
+            for w in ("--set", f"{slot}.{key}={_said(value)}")
+        ]
+    words += [
+        w
+        for key, value in spec.train.model_dump(mode="json").items()
+        for w in ("--set", f"train.{key}={_said(value)}")
+    ]
     if spec.thresholds != "fixed:0.5":
         words += ["--thresholds", spec.thresholds]
     if spec.allow_leak:

@@ -1,4 +1,6 @@
-"""All of a board that comes from labels: scores by seed, intervals, ranks. What is drawn later needs predictions and labels no more."""
+"""All of a board that comes from labels: scores by seed, intervals, ranks. What is drawn later
+needs predictions and labels no more.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ RULE = (
 
 
 class Comparison(Config):
-    """A row less the row ``against`` it: ``difference`` (mean, low, high), sign-flip ``p``, and ``p_holm`` corrected."""
+    """A row less the row ``against`` it: ``difference`` (mean, low, high), sign-flip ``p``, and
+    ``p_holm`` corrected.
+    """
 
     against: str = ""
     difference: tuple[float, float, float] | None = None
@@ -36,7 +40,11 @@ class Comparison(Config):
 
     @property
     def significant(self) -> bool:
-        return self.difference is not None and self.p_holm is not None and significant(Interval(*self.difference), self.p_holm)
+        return (
+            self.difference is not None
+            and self.p_holm is not None
+            and significant(Interval(*self.difference), self.p_holm)
+        )
 
 
 class Standing(Comparison):
@@ -46,7 +54,9 @@ class Standing(Comparison):
 
 
 class RowScores(Config):
-    """``seeds``: seed -> metric -> score on its pooled test rows. ``intervals``: metric -> 95 % interval of its mean."""
+    """``seeds``: seed -> metric -> score on its pooled test rows. ``intervals``: metric -> 95 %
+    interval of its mean.
+    """
 
     seeds: dict[int, dict[str, float | None]]
     intervals: dict[str, tuple[float, float]] = {}
@@ -55,13 +65,17 @@ class RowScores(Config):
 
     @property
     def summary(self) -> dict[str, Summary]:
-        found = {m: summarise([s.get(m) for s in self.seeds.values()]) for m in dict.fromkeys(m for s in self.seeds.values() for m in s)}
+        found = {
+            m: summarise([s.get(m) for s in self.seeds.values()])
+            for m in dict.fromkeys(m for s in self.seeds.values() for m in s)
+        }
         return {m: s for m, s in found.items() if s.n}
 
 
 class BoardScores(Config):
-    """``floors``: models that are floors. ``ablations``: each variant against its full model. ``optimum``: what is given -> metric -> the
-    best possible score on these rows, where the law of the data is known.
+    """``floors``: models that are floors. ``ablations``: each variant against its full model.
+    ``optimum``: what is given -> metric -> the best possible score on these rows, where the law of
+    the data is known.
     """
 
     metric: str
@@ -76,7 +90,12 @@ class BoardScores(Config):
         return max((r.rows for r in self.rows.values()), default=0)
 
 
-def score(board: Board, source: Source, cache: Cache, optimum: Mapping[str, Mapping[str, float]] | None = None) -> BoardScores:
+def score(
+    board: Board,
+    source: Source,
+    cache: Cache,
+    optimum: Mapping[str, Mapping[str, float]] | None = None,
+) -> BoardScores:
     """Every row's scores and the ranks of the models. Entries without one whole seed are left out."""
     metric = default_metric(board.kind)
     keys = {e.name: _key(e, source) for e in board.entries if e.done}
@@ -87,11 +106,16 @@ def score(board: Board, source: Source, cache: Cache, optimum: Mapping[str, Mapp
             if made.seeds:
                 found[entry.name] = made
     entries = {e.name: e for e in board.entries if e.name in found}
-    ordered = ranked({name: found[name].summary for name, e in entries.items() if not e.floor and not e.variant}, metric)
+    ordered = ranked(
+        {name: found[name].summary for name, e in entries.items() if not e.floor and not e.variant},
+        metric,
+    )
 
     def compare(base: str, other: str) -> Comparison:
         key = sha256(f"{keys[base]} {keys[other]} {metric}".encode()).hexdigest()
-        return cache.get(key, Comparison, lambda: _paired(entries[base], entries[other], source, metric))
+        return cache.get(
+            key, Comparison, lambda: _paired(entries[base], entries[other], source, metric)
+        )
 
     return BoardScores(
         metric=metric,
@@ -114,8 +138,12 @@ def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: str) -> list[
     return sorted(summaries, key=key)
 
 
-def standings(ordered: Sequence[str], compare: Callable[[str, str], Comparison]) -> dict[str, Standing]:
-    """``RULE``. ``ordered`` from best to worst; ``compare(leader, other)`` -> the uncorrected test between the two."""
+def standings(
+    ordered: Sequence[str], compare: Callable[[str, str], Comparison]
+) -> dict[str, Standing]:
+    """``RULE``. ``ordered`` from best to worst; ``compare(leader, other)`` -> the uncorrected test
+    between the two.
+    """
     found: dict[str, Standing] = {}
     start = 0
     while start < len(ordered):
@@ -133,8 +161,12 @@ def standings(ordered: Sequence[str], compare: Callable[[str, str], Comparison])
     return found
 
 
-def ablations(entries: Sequence[Entry], compare: Callable[[str, str], Comparison]) -> dict[str, Comparison]:
-    """Each variant against the full model whose settings differ least from its own; Holm's correction over a model's variants."""
+def ablations(
+    entries: Sequence[Entry], compare: Callable[[str, str], Comparison]
+) -> dict[str, Comparison]:
+    """Each variant against the full model whose settings differ least from its own; Holm's
+    correction over a model's variants.
+    """
     found: dict[str, Comparison] = {}
     for model in sorted({e.first.spec.model for e in entries if e.variant}):
         full = [e for e in entries if e.first.spec.model == model and not e.variant]
@@ -156,11 +188,15 @@ def _apart(a: Entry, b: Entry) -> int:
 
 
 def _corrected(test: Comparison, against: str, p: float) -> Comparison:
-    return test.model_copy(update={"against": against, "p_holm": None if math.isnan(p) else float(p)})
+    return test.model_copy(
+        update={"against": against, "p_holm": None if math.isnan(p) else float(p)}
+    )
 
 
 def _paired(base: Entry, other: Entry, source: Source, metric: str) -> Comparison:
-    found = differences(by_seed(base.records, source), by_seed(other.records, source), [metric]).get(metric)
+    found = differences(
+        by_seed(base.records, source), by_seed(other.records, source), [metric]
+    ).get(metric)
     if found is None:
         return Comparison()
     ends = None if math.isnan(found.low) else (found.mean, found.low, found.high)
@@ -181,7 +217,9 @@ def _row(entry: Entry, source: Source, kind: SpaceKind) -> RowScores:
     intervals = {}
     for metric in headline(kind):
         seen = next(iter(scored.values())).seen(metric)
-        ends = interval(metric, seen.target, np.stack([s.taken(metric) for s in scored.values()]), seen.videos)
+        ends = interval(
+            metric, seen.target, np.stack([s.taken(metric) for s in scored.values()]), seen.videos
+        )
         if not math.isnan(ends.low):
             intervals[metric] = (ends.low, ends.high)
     return RowScores(

@@ -23,10 +23,23 @@ class Sheet:
     notes: tuple[str, ...]
 
 
-def sheet(board: Board, scores: BoardScores, *, every_metric: bool = False, variants: bool = False, intervals: bool = False) -> Sheet:
-    """Models by rank, then ablations (``variants``), floors, the optimum, and what others claim. ``intervals``: in every cell."""
+def sheet(
+    board: Board,
+    scores: BoardScores,
+    *,
+    every_metric: bool = False,
+    variants: bool = False,
+    intervals: bool = False,
+) -> Sheet:
+    """Models by rank, then ablations (``variants``), floors, the optimum, and what others claim.
+    ``intervals``: in every cell.
+    """
     claims = published(board.track)
-    shown = [m for m in METRICS if board.kind in METRICS[m].kinds] if every_metric else list(headline(board.kind))
+    shown = (
+        [m for m in METRICS if board.kind in METRICS[m].kinds]
+        if every_metric
+        else list(headline(board.kind))
+    )
     columns = (
         Column("rank", ("rank",)),
         Column("seeds", ("seeds",)),
@@ -43,9 +56,15 @@ def sheet(board: Board, scores: BoardScores, *, every_metric: bool = False, vari
         if kind != ABLATIONS or variants:
             rows.append(Row(name, _cells(entry, scores, intervals), kind))
     rows.sort(key=lambda r: ("", ABLATIONS, FLOORS).index(r.group))
-    rows += [Row(given, {m: Cell(v) for m, v in best.items()}, OPTIMUM) for given, best in scores.optimum.items()]
+    rows += [
+        Row(given, {m: Cell(v) for m, v in best.items()}, OPTIMUM)
+        for given, best in scores.optimum.items()
+    ]
     for claim in claims:
-        rows += [Row(name, {m: Cell(v) for m, v in said.items()}, claim_group(claim)) for name, said in claim.scores.items()]
+        rows += [
+            Row(name, {m: Cell(v) for m, v in said.items()}, claim_group(claim))
+            for name, said in claim.scores.items()
+        ]
     told = (*notes(board, scores), *(f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in claims))
     return Sheet(board.track.title, columns, tuple(rows), told)
 
@@ -63,12 +82,16 @@ def notes(board: Board, scores: BoardScores) -> list[str]:
         found.append(RULE)
         smallest = 2 / 2**seeds if seeds else 1
         if smallest * (len(scores.standings) - 1) >= 0.05:
-            found.append(f"with {seeds} seeds no p lies below {smallest:.3g}: it takes more before these ranks can separate anything")
+            found.append(
+                f"with {seeds} seeds no p lies below {smallest:.3g}: it takes more before these ranks can separate anything"
+            )
     return found + board.caveats
 
 
 def as_json(board: Board, scores: BoardScores, one: Sheet) -> dict[str, Any]:
-    """For programs: each shown row with every score by seed, intervals and where it stands; then the notes."""
+    """For programs: each shown row with every score by seed, intervals and where it stands; then
+    the notes.
+    """
     rows = []
     for row in one.rows:
         told: dict[str, Any] = {"name": row.name, "group": row.group}
@@ -86,9 +109,16 @@ def as_json(board: Board, scores: BoardScores, one: Sheet) -> dict[str, Any]:
                 "runs": [r.run_id for r in entry.records],
             }
         else:
-            told["summary"] = {m: {"mean": c.mean} for m, c in row.cells.items() if isinstance(c, Cell)}
+            told["summary"] = {
+                m: {"mean": c.mean} for m, c in row.cells.items() if isinstance(c, Cell)
+            }
         rows.append(told)
-    return {"track": board.track.model_dump(mode="json"), "metric": scores.metric, "rows": rows, "notes": list(one.notes)}
+    return {
+        "track": board.track.model_dump(mode="json"),
+        "metric": scores.metric,
+        "rows": rows,
+        "notes": list(one.notes),
+    }
 
 
 def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell | str]:
@@ -99,7 +129,9 @@ def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell
         cells[metric] = Cell(s.mean, s.sd, s.n, low, high)
     if ends := row.intervals.get(scores.metric):
         column = metric_columns([scores.metric])[0]
-        cells["interval"] = "[" + ", ".join(f"{column.scale * end:.{column.digits}f}" for end in ends) + "]"
+        cells["interval"] = (
+            "[" + ", ".join(f"{column.scale * end:.{column.digits}f}" for end in ends) + "]"
+        )
     standing = scores.standings.get(entry.name)
     return cells | {
         "rank": str(standing.rank) if standing else "",
@@ -121,7 +153,9 @@ def training_seconds(entry: Entry) -> float:
     """Mean over seeds; the folds of a seed add up."""
     by_seed: dict[int, float] = {}
     for record in entry.done:
-        by_seed[record.seed] = by_seed.get(record.seed, 0.0) + (record.cost.seconds if record.cost else 0.0)
+        by_seed[record.seed] = by_seed.get(record.seed, 0.0) + (
+            record.cost.seconds if record.cost else 0.0
+        )
     return sum(by_seed.values()) / len(by_seed) if by_seed else 0.0
 
 

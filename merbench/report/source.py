@@ -24,34 +24,50 @@ class Source(Protocol):
 
 
 class StoreSource:
-    """Reads every record, and no predictions before they are asked for: thousands of runs in seconds. Changes nothing in the store."""
+    """Reads every record, and no predictions before they are asked for: thousands of runs in
+    seconds. Changes nothing in the store.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.warnings: list[str] = []
 
     def records(self) -> list[Record]:
-        """In the order of run ids; what cannot be read is told in ``warnings`` and left where it is."""
+        """In the order of run ids; what cannot be read is told in ``warnings`` and left where it
+        is.
+        """
         found = []
         for path in sorted(self.store.runs.glob("*.json")):
             try:
                 record = Record.model_validate_json(path.read_bytes())
             except (OSError, ValidationError) as error:
-                self.warnings.append(f"the record {path} cannot be read: {str(error).splitlines()[0]}")
+                self.warnings.append(
+                    f"the record {path} cannot be read: {str(error).splitlines()[0]}"
+                )
                 continue
             if record.schema_number != SCHEMA or record.run_id != path.stem:
-                self.warnings.append(f"the record {path} is of another schema, or not the run {path.stem}")
-            elif record.status == "done" and (reason := self._unusable(path.with_suffix(".safetensors"))):
-                self.warnings.append(f"the run {path.stem} is left out: {reason}; run it again with --force")
+                self.warnings.append(
+                    f"the record {path} is of another schema, or not the run {path.stem}"
+                )
+            elif record.status == "done" and (
+                reason := self._unusable(path.with_suffix(".safetensors"))
+            ):
+                self.warnings.append(
+                    f"the run {path.stem} is left out: {reason}; run it again with --force"
+                )
             else:
                 found.append(record)
         return found
 
     def _unusable(self, path: Path) -> str:
-        """Why no predictions can be taken from a file, by its header, which tells its length; empty where they can."""
+        """Why no predictions can be taken from a file, by its header, which tells its length; empty
+        where they can.
+        """
         try:
             with safe_open(path, framework="numpy") as file:
-                whole = {"target", "prediction"} <= set(file.keys()) and {"ids", "videos"} <= (file.metadata() or {}).keys()
+                whole = {"target", "prediction"} <= set(file.keys()) and {"ids", "videos"} <= (
+                    file.metadata() or {}
+                ).keys()
             return "" if whole else f"{path} holds no predictions"
         except (OSError, SafetensorError) as error:
             return f"its predictions {path} cannot be read ({str(error).splitlines()[0]})"

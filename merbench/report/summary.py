@@ -1,4 +1,6 @@
-"""Records -> one row a model: a seed's test predictions are pooled over its folds before any metric, and n counts seeds."""
+"""Records -> one row a model: a seed's test predictions are pooled over its folds before any
+metric, and n counts seeds.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,16 @@ def space_of(record: Record) -> LabelSpace:
 def _space(told: Mapping[str, Any]) -> LabelSpace:
     words = tuple(told["words"])
     anchors = tuple(float(i) for i in range(len(words))) if told["kind"] == "score" else None
-    return LabelSpace(told["kind"], words, words, anchors, tuple(_space(part) for part in told.get("parts", ())))
+    return LabelSpace(
+        told["kind"], words, words, anchors, tuple(_space(part) for part in told.get("parts", ()))
+    )
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One seed: its pooled test rows and their metrics. ``cuts`` [N, C]: thresholds of labels. ``joint``: rows of two tasks at once."""
+    """One seed: its pooled test rows and their metrics. ``cuts`` [N, C]: thresholds of labels.
+    ``joint``: rows of two tasks at once.
+    """
 
     rows: Predictions
     metrics: Mapping[str, float | None]
@@ -37,7 +43,9 @@ class Scored:
     joint: bool = False
 
     def seen(self, metric: str) -> Predictions:
-        """The rows that ``metric`` looks at: of a joint task the columns of the metric's own part, where a score is known."""
+        """The rows that ``metric`` looks at: of a joint task the columns of the metric's own part,
+        where a score is known.
+        """
         if not self.joint:
             return self.rows
         y, p = self.rows.target, self.rows.prediction
@@ -48,9 +56,15 @@ class Scored:
         return Predictions(ids, videos, y[known, 0], p[known, 0])
 
     def taken(self, metric: str) -> np.ndarray:
-        """Predictions of ``seen`` as the bootstrap takes them: decisions, where the metric is one of decisions."""
+        """Predictions of ``seen`` as the bootstrap takes them: decisions, where the metric is one
+        of decisions.
+        """
         made = self.seen(metric).prediction
-        decides = self.cuts is not None and metric not in RANK_METRICS and not (self.joint and of_score(metric))
+        decides = (
+            self.cuts is not None
+            and metric not in RANK_METRICS
+            and not (self.joint and of_score(metric))
+        )
         return made >= self.cuts if decides else made
 
 
@@ -61,12 +75,16 @@ class Made(Protocol):
 
 
 def by_seed(records: Sequence[Record], store: Made) -> dict[int, Scored]:
-    """Seed -> its score. A seed that lacks a fold which others have, or any run of which failed, is left out."""
+    """Seed -> its score. A seed that lacks a fold which others have, or any run of which failed, is
+    left out.
+    """
     done = [r for r in records if r.status == "done"]
     folds = {r.fold for r in records}
     scored = {}
     for seed in sorted({r.seed for r in done}):
-        mine = sorted((r for r in done if r.seed == seed), key=lambda r: -1 if r.fold is None else r.fold)
+        mine = sorted(
+            (r for r in done if r.seed == seed), key=lambda r: -1 if r.fold is None else r.fold
+        )
         if {r.fold for r in mine} != folds:
             continue
         made = [store.predictions(r.run_id) for r in mine]
@@ -78,21 +96,37 @@ def by_seed(records: Sequence[Record], store: Made) -> dict[int, Scored]:
         )
         cuts = None
         if mine[0].thresholds is not None:
-            cuts = np.concatenate([np.tile(np.array(r.thresholds), (len(p.ids), 1)) for r, p in zip(mine, made, strict=True)])
+            cuts = np.concatenate(
+                [
+                    np.tile(np.array(r.thresholds), (len(p.ids), 1))
+                    for r, p in zip(mine, made, strict=True)
+                ]
+            )
         space = space_of(mine[0])
         metrics: Mapping[str, float | None]
         if len(mine) == 1 and mine[0].metrics:
             metrics = mine[0].metrics.test
         else:
-            metrics = evaluate(space, rows.target, rows.prediction, cuts, ~np.isnan(rows.target) if rows.target.ndim > 1 else None)
+            metrics = evaluate(
+                space,
+                rows.target,
+                rows.prediction,
+                cuts,
+                ~np.isnan(rows.target) if rows.target.ndim > 1 else None,
+            )
         scored[seed] = Scored(rows, metrics, cuts, bool(space.parts))
     return scored
 
 
 def summary(scored: Mapping[int, Scored]) -> dict[str, Summary]:
-    """Metric -> mean, sd and n over seeds; a metric that is undefined for a seed does not count that seed."""
+    """Metric -> mean, sd and n over seeds; a metric that is undefined for a seed does not count
+    that seed.
+    """
     names = dict.fromkeys(name for s in scored.values() for name in s.metrics)
-    values = {name: [v for s in scored.values() if (v := s.metrics.get(name)) is not None] for name in names}
+    values = {
+        name: [v for s in scored.values() if (v := s.metrics.get(name)) is not None]
+        for name in names
+    }
     return {name: summarise(v) for name, v in values.items() if v}
 
 

@@ -1,7 +1,8 @@
-"""One description of a table (columns, rows of cells), three renderings: for the terminal, as Markdown, as CSV. ``latex.py`` has a fourth.
+"""One description of a table (columns, rows of cells), three renderings: for the terminal, as
+Markdown, as CSV. ``latex.py`` has a fourth.
 
-Rows with an empty ``group`` are ranked: the best of them is bold in each column that has a direction. Rows of a named group
-(floors, an optimum) follow it dimmed and are never ranked.
+Rows with an empty ``group`` are ranked: the best of them is bold in each column that has a
+direction. Rows of a named group (floors, an optimum) follow it dimmed and are never ranked.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ BETWEEN = " / "
 
 @dataclass(frozen=True)
 class Cell:
-    """``mean`` over ``n`` seeds with ``sd``, and the ends of an interval; what is None or nan is not shown."""
+    """``mean`` over ``n`` seeds with ``sd``, and the ends of an interval; what is None or nan is
+    not shown.
+    """
 
     mean: float | None = None
     sd: float | None = None
@@ -38,7 +41,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """``keys``: which cells of a row stand here, one or two. Shown are ``scale`` times the values, with ``digits`` decimals."""
+    """``keys``: which cells of a row stand here, one or two. Shown are ``scale`` times the values,
+    with ``digits`` decimals.
+    """
 
     title: str
     keys: tuple[str, ...]
@@ -61,25 +66,41 @@ _TITLES = {
     "f1_has0": "F1 has0", "f1_non0": "F1 non0", "uar": "UAR", "map": "mAP", "micro_ap": "micro-AP", "micro_f1": "micro-F1",
     "macro_f1": "macro-F1", "weighted_f1": "weighted F1", "jaccard_repo": "Jaccard (empty = 0)", "jaccard": "Jaccard (empty = 1)",
 }  # fmt: skip
-_TOGETHER = {"acc2_has0": ("acc2_non0", "Acc-2 has0 / non0"), "f1_has0": ("f1_non0", "F1 has0 / non0")}
+_TOGETHER = {
+    "acc2_has0": ("acc2_non0", "Acc-2 has0 / non0"),
+    "f1_has0": ("f1_non0", "F1 has0 / non0"),
+}
 
 
 def metric_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """A column a metric: percent with one decimal, MAE and Corr with three; ``*_has0`` and ``*_non0`` share one where both are asked for.
+    """A column a metric: percent with one decimal, MAE and Corr with three; ``*_has0`` and
+    ``*_non0`` share one where both are asked for.
 
     KeyError for a name that is not in ``METRICS``: make its ``Column`` yourself.
     """
-    taken = {_TOGETHER[name][0] for name in names if name in _TOGETHER and _TOGETHER[name][0] in names}
+    taken = {
+        _TOGETHER[name][0] for name in names if name in _TOGETHER and _TOGETHER[name][0] in names
+    }
     columns = []
     for name in names:
         if name in taken:
             continue
         partner, together = _TOGETHER.get(name, ("", ""))
         base, _, word = name.partition(".")
-        title = _TITLES.get(base, base.replace("_", " ").capitalize()) + (f" ({word})" if word else "")
+        title = _TITLES.get(base, base.replace("_", " ").capitalize()) + (
+            f" ({word})" if word else ""
+        )
         keys, title = ((name, partner), together) if partner in taken else ((name,), title)
         digits, scale = (3, 1.0) if name in ("mae", "corr") else (1, 100.0)
-        columns.append(Column(title, keys, digits, scale, "highest" if METRICS[base].higher_is_better else "lowest"))
+        columns.append(
+            Column(
+                title,
+                keys,
+                digits,
+                scale,
+                "highest" if METRICS[base].higher_is_better else "lowest",
+            )
+        )
     return tuple(columns)
 
 
@@ -88,16 +109,24 @@ def table(
 ) -> Table:  # fmt: skip
     """For people, at a terminal. ``name`` is the heading of the rows' names; ``notes`` stand below.
 
-    Where the terminal's ``width`` is too small, pairs stand in two lines and long names in several; then columns are left out from the
-    right, but never the first three, and a note names them.
+    Where the terminal's ``width`` is too small, pairs stand in two lines and long names in several;
+    then columns are left out from the right, but never the first three, and a note names them.
     """
     drawn = _drawn(title, columns, rows, name, notes)
     for n in range(len(columns), min(len(columns), 3) - 1, -1):
         if width is None or _needs(drawn) <= width:
             break
         left = ", ".join(column.title for column in columns[n:])
-        said = [f"left out in {width} columns: {left}; a wider terminal shows them, and so does | less -S"] if left else []
-        drawn = _drawn(title, columns[:n], rows, name, [*notes, *said], f"{BETWEEN.rstrip()}\n", width // 3)
+        said = (
+            [
+                f"left out in {width} columns: {left}; a wider terminal shows them, and so does | less -S"
+            ]
+            if left
+            else []
+        )
+        drawn = _drawn(
+            title, columns[:n], rows, name, [*notes, *said], f"{BETWEEN.rstrip()}\n", width // 3
+        )
     return drawn
 
 
@@ -120,37 +149,56 @@ def _drawn(
     )
     drawn.add_column(Text(name), no_wrap=longest is None, overflow="fold", max_width=longest)
     for column in columns:
-        drawn.add_column(Text(heading(column).replace(BETWEEN, between)), justify="right", overflow="fold")
+        drawn.add_column(
+            Text(heading(column).replace(BETWEEN, between)), justify="right", overflow="fold"
+        )
     bold = best(columns, rows)
     for group, members in sections(rows):
         if group:
             drawn.add_section()
             drawn.add_row(Text(group), style="dim italic")
         for row in members:
-            texts = [Text(between).join(_styled(row, column, key, bold) for key in column.keys) for column in columns]
+            texts = [
+                Text(between).join(_styled(row, column, key, bold) for key in column.keys)
+                for column in columns
+            ]
             drawn.add_row(Text(row.name), *texts, style="dim" if group else "")
     return drawn
 
 
-def to_markdown(title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = ()) -> str:
+def to_markdown(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    name: str = "model",
+    notes: Sequence[str] = (),
+) -> str:
     """A pipe table with the title as heading; the names of a group's rows are followed by it."""
     bold = best(columns, rows)
     lines = [[name, *(heading(column) for column in columns)], ["---", *("---:" for _ in columns)]]
     for group, members in sections(rows):
         for row in members:
             texts = [
-                BETWEEN.join(f"**{text}**" if strong else text for text, strong in (shown(row, column, key, bold) for key in column.keys))
+                BETWEEN.join(
+                    f"**{text}**" if strong else text
+                    for text, strong in (shown(row, column, key, bold) for key in column.keys)
+                )
                 for column in columns
             ]
             lines.append([f"*{row.name}* ({group})" if group else row.name, *texts])
-    body = "\n".join("| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in line) + " |" for line in lines)
+    body = "\n".join(
+        "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in line) + " |"
+        for line in lines
+    )
     return f"### {title}\n\n{body}\n" + "".join(f"\n{note}\n" for note in notes)
 
 
 def to_csv(columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model") -> str:
     """For programs, not scaled or rounded.
 
-    ``<key>`` is a mean or a text; ``<key>_sd``, ``_n``, ``_low``, ``_high`` follow where any row has them.
+    ``<key>`` is a mean or a text; ``<key>_sd``, ``_n``, ``_low``, ``_high`` follow where any row
+    has them.
     """
     keys = [key for column in columns for key in column.keys]
     parts = [
@@ -161,15 +209,22 @@ def to_csv(columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model
     ]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([name, "group", *(key if part == "mean" else f"{key}_{part}" for key, part in parts)])
+    writer.writerow(
+        [name, "group", *(key if part == "mean" else f"{key}_{part}" for key, part in parts)]
+    )
     for _, members in sections(rows):
-        writer.writerows([row.name, row.group, *(_part(row, key, part) for key, part in parts)] for row in members)
+        writer.writerows(
+            [row.name, row.group, *(_part(row, key, part) for key, part in parts)]
+            for row in members
+        )
     return out.getvalue()
 
 
 def sections(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
     """Ranked rows first, then the groups in the order in which they appear."""
-    for group in sorted({row.group for row in rows}, key=lambda g: (g != "", [row.group for row in rows].index(g))):
+    for group in sorted(
+        {row.group for row in rows}, key=lambda g: (g != "", [row.group for row in rows].index(g))
+    ):
         yield group, [row for row in rows if row.group == group]
 
 
@@ -200,7 +255,9 @@ def _text(cell: Cell | str, column: Column) -> str:
 
 
 def best(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str]:
-    """Key -> the best mean as it is shown (so equals are all best), among at least two ranked rows that have one."""
+    """Key -> the best mean as it is shown (so equals are all best), among at least two ranked rows
+    that have one.
+    """
     found = {}
     for column in columns:
         for key in column.keys:
@@ -215,7 +272,9 @@ def shown(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> tuple[
     """The text of a cell and whether it is bold."""
     cell = row.cells.get(key, "")
     mean = cell.mean if isinstance(cell, Cell) else None
-    return _text(cell, column), not row.group and _defined(mean) and number(mean, column) == bold.get(key)
+    return _text(cell, column), not row.group and _defined(mean) and number(
+        mean, column
+    ) == bold.get(key)
 
 
 def _styled(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> Text:

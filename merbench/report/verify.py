@@ -1,4 +1,6 @@
-"""Whether a folder of runs is what it says: every number again from predictions and the user's labels, every rule of the protocol."""
+"""Whether a folder of runs is what it says: every number again from predictions and the user's
+labels, every rule of the protocol.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,18 @@ from merbench.results.spec import run_id
 CLOSE = 1e-9
 """Numbers may differ by so much, relatively: other builds of numpy add in another order."""
 SCORED = 1e-12
-"""The same of the metrics of one run, which are plain sums over its rows: one prediction that differs in its last bit is seen, unless it
-is under about .01."""
+"""The same of the metrics of one run, which are plain sums over its rows: one prediction that
+differs in its last bit is seen, unless it is under about .01."""
 SELECTED = 1e-4
-"""So much may a validation score differ between its epoch and the end: of seeds trained together, the two are computed in other shapes."""
+"""So much may a validation score differ between its epoch and the end: of seeds trained together,
+the two are computed in other shapes.
+"""
 NOTHING = "nothing"
 """Where one side has a number, or says that it is undefined, and the other does not name it."""
 READS = ["train", "valid", "trained", "test"]
-"""The order of events that ``Record.reads`` must tell: the test rows are read once, after training has ended."""
+"""The order of events that ``Record.reads`` must tell: the test rows are read once, after training
+has ended.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,8 @@ class Failure:
 class Truth:
     """The user's own data for a track, and what the catalogue says of models.
 
-    ``content(streams)``: the hash of ids, targets, splits and these streams. ``floors``, ``closed``: models that are floors, and those that
-    are fitted in closed form.
+    ``content(streams)``: the hash of ids, targets, splits and these streams. ``floors``,
+    ``closed``: models that are floors, and those that are fitted in closed form.
     """
 
     corpus: Corpus
@@ -76,7 +82,11 @@ class Truth:
     def leaks(self, stream: str) -> bool:
         """Whether a stream was fitted on labels of rows that choose or score."""
         fitted = self.corpus.streams[stream].fitted_on
-        return fitted is not None and any(fitted[rows].any() for split in self.splits.values() for rows in (split.valid, split.test))
+        return fitted is not None and any(
+            fitted[rows].any()
+            for split in self.splits.values()
+            for rows in (split.valid, split.test)
+        )
 
     def labelled(self, folder: Folder) -> Labelled:
         task = self.corpus.offered[self.task]
@@ -84,11 +94,17 @@ class Truth:
         if task.known is not None and target.ndim > 1:
             target = np.where(task.known, target, np.nan)
         ids = self.corpus.ids.tolist()
-        return Labelled(folder, dict(zip(ids, target, strict=True)), dict(zip(ids, self.corpus.videos.tolist(), strict=True)))
+        return Labelled(
+            folder,
+            dict(zip(ids, target, strict=True)),
+            dict(zip(ids, self.corpus.videos.tolist(), strict=True)),
+        )
 
 
 def rescored(folder: Folder, truth: Truth) -> BoardScores:
-    """``scores.json`` anew. DataError for records of several tracks, and where predictions, labels or rows are not there."""
+    """``scores.json`` anew. DataError for records of several tracks, and where predictions, labels
+    or rows are not there.
+    """
     try:
         return score(folder.by(truth.floors), truth.labelled(folder), Cache(None), truth.optimum)
     except KeyError as error:
@@ -103,30 +119,54 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
     board = folder.by(truth.floors)
     scores_file = folder.path / "scores.json"
     if truth.content(()) != board.track.revision:
-        told = (
-            f"your {board.track.dataset} is not the one these runs were scored on: ids, labels or splits differ from the recorded content"
-        )
+        told = f"your {board.track.dataset} is not the one these runs were scored on: ids, labels or splits differ from the recorded content"
         return [Failure(scores_file, f"{told} {board.track.revision[:12]}"), *_runs(folder, None)]
     space = told_space(truth.corpus.offered[truth.task].space)
     if other := [r for r in folder.records if r.space != space]:
         # Without the task's own labels nothing of a run can be scored.
-        return [Failure(folder.files[r.run_id], f"run {r.run_id} (seed {r.seed}): its label space is not that of the task") for r in other]
+        return [
+            Failure(
+                folder.files[r.run_id],
+                f"run {r.run_id} (seed {r.seed}): its label space is not that of the task",
+            )
+            for r in other
+        ]
     failures = [*_runs(folder, truth), *_rows(folder, board, truth), *_extras(folder, board)]
     if folder.scores is None:
         return [*failures, Failure(scores_file, "there is no scores.json")]
     if not any(f.file.parent.name == "predictions" for f in failures):
         failures += verify_scores(folder, truth)
     try:
-        drawn = {folder.path.parent / name: content for name, content in site([folder]).items() if "/" in name}
+        drawn = {
+            folder.path.parent / name: content
+            for name, content in site([folder]).items()
+            if "/" in name
+        }
     except DataError as error:
         return [*failures, Failure(scores_file, str(error))]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        return [*failures, Failure(folder.path, f"nothing can be drawn of it, because scores.json and records do not fit ({reason})")]
+        return [
+            *failures,
+            Failure(
+                folder.path,
+                f"nothing can be drawn of it, because scores.json and records do not fit ({reason})",
+            ),
+        ]
     failures += [f for path, content in drawn.items() for f in _drawn(path, content)]
-    mine = {*drawn, *folder.files.values(), *(_beside(f) for f in folder.files.values()), folder.path / "rows.json", scores_file}
+    mine = {
+        *drawn,
+        *folder.files.values(),
+        *(_beside(f) for f in folder.files.values()),
+        folder.path / "rows.json",
+        scores_file,
+    }
     mine |= {folder.path / f"{name}.json" for name in folder.extras}
-    strange = (p for p in sorted(folder.path.rglob("*")) if not p.is_dir() and p not in mine and not p.name.startswith("."))
+    strange = (
+        p
+        for p in sorted(folder.path.rglob("*"))
+        if not p.is_dir() and p not in mine and not p.name.startswith(".")
+    )
     return failures + [Failure(path, "it is no file of a board; remove it") for path in strange]
 
 
@@ -151,9 +191,14 @@ def verify_index(root: Path, folders: Sequence[Folder]) -> list[Failure]:
 def _drawn(path: Path, content: bytes) -> Iterator[Failure]:
     kept = path.read_bytes() if path.is_file() else b""
     # Another matplotlib draws the same picture with other bytes.
-    by_another = path.suffix == ".svg" and DRAWN_BY.encode() in kept and CREATOR.encode() not in kept
+    by_another = (
+        path.suffix == ".svg" and DRAWN_BY.encode() in kept and CREATOR.encode() not in kept
+    )
     if kept != content and not by_another:
-        yield Failure(path, "it is not what its records and scores give; merbench leaderboard render draws it again")
+        yield Failure(
+            path,
+            "it is not what its records and scores give; merbench leaderboard render draws it again",
+        )
 
 
 # --- runs
@@ -182,17 +227,26 @@ def _runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
         if sentence:
             yield fail(sentence)
         if record.error or record.cost is None:
-            yield fail("it is done, and has an error" if record.error else "it is done, and has no cost")
+            yield fail(
+                "it is done, and has an error" if record.error else "it is done, and has no cost"
+            )
         if record.reads != READS:
             told = " -> ".join(record.reads) or "nothing"
-            yield fail(f"it read its splits in the order {told}, not {' -> '.join(READS)}: test rows may have been read before the end")
+            yield fail(
+                f"it read its splits in the order {told}, not {' -> '.join(READS)}: test rows may have been read before the end"
+            )
         if record.seed >= FIRST_TUNING_SEED:
             yield fail("its seed is one of those that settings are tuned with")
         if truth is not None:
             yield from (fail(sentence) for sentence in _against_data(record, truth))
-            yield from (Failure(_beside(file), f"run {record.run_id}: {s}") for s in _scored(record, folder, truth))
+            yield from (
+                Failure(_beside(file), f"run {record.run_id}: {s}")
+                for s in _scored(record, folder, truth)
+            )
     for name in sorted(folder.predicted.keys() - folder.files.keys()):
-        yield Failure(folder.path / "predictions", f"there are predictions of run {name} and no record of it")
+        yield Failure(
+            folder.path / "predictions", f"there are predictions of run {name} and no record of it"
+        )
 
 
 def _beside(record: Path) -> Path:
@@ -213,7 +267,10 @@ def _against_data(record: Record, truth: Truth) -> Iterator[str]:
         yield "its metrics of validation and of test rows are not the same"
     pretrained = {k: v for k, v in record.contents.items() if k != "data"}
     begun = {record.spec.init_from} - {""}
-    if not (pretrained.items() <= record.track.pretrained.items() and begun <= set(record.track.pretrained.values())):
+    if not (
+        pretrained.items() <= record.track.pretrained.items()
+        and begun <= set(record.track.pretrained.values())
+    ):
         yield "it starts from pretrained material that its track does not name"
     if strange := sorted(set(streams) - set(record.track.streams)):
         yield f"it reads {strange[0]}, which its track does not offer"
@@ -238,10 +295,19 @@ def cuts_of(record: Record) -> str:
     except RequestError as error:
         return str(error)
     if decided is None or cuts is None:
-        return "" if decided is None and cuts is None else f"its thresholds are {cuts}, and its task is one of {record.space['kind']}"
-    # Validation predictions are not kept, so of tuned thresholds no more is known than the grid on which they lie.
+        return (
+            ""
+            if decided is None and cuts is None
+            else f"its thresholds are {cuts}, and its task is one of {record.space['kind']}"
+        )
+    # Validation predictions are not kept, so of tuned thresholds no more is known than the grid on
+    # which they lie.
     allowed = allowed if policy.startswith("fixed:") else GRID
-    whole = len(cuts) == len(decided.words) and set(cuts) <= set(allowed.tolist()) and (policy != "tuned_on_valid" or len(set(cuts)) == 1)
+    whole = (
+        len(cuts) == len(decided.words)
+        and set(cuts) <= set(allowed.tolist())
+        and (policy != "tuned_on_valid" or len(set(cuts)) == 1)
+    )
     return "" if whole else f"its thresholds {cuts} are none that {policy} chooses"
 
 
@@ -260,7 +326,11 @@ def _scored(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:
         return
     task = truth.corpus.offered[truth.task]
     # As the run scored them: in single precision.
-    target = task.target[rows] if task.target.dtype.kind in "iu" else task.target[rows].astype(np.float32)
+    target = (
+        task.target[rows]
+        if task.target.dtype.kind in "iu"
+        else task.target[rows].astype(np.float32)
+    )
     known = task.known[rows] if task.known is not None and task.known.ndim > 1 else None
     try:
         again = evaluate(space_of(record), target, made, record.thresholds, known)
@@ -268,14 +338,18 @@ def _scored(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:
         yield str(error)
         return
     told: Mapping[str, Any] = record.metrics.test if record.metrics else {}
-    if wrong := [n for n in told.keys() | again.keys() if not _close(told.get(n, NOTHING), again.get(n, NOTHING), SCORED)]:
+    if wrong := [
+        n
+        for n in told.keys() | again.keys()
+        if not _close(told.get(n, NOTHING), again.get(n, NOTHING), SCORED)
+    ]:
         name = sorted(wrong)[0]
         yield f"its predictions give {name} = {again.get(name, NOTHING)}, and its record says {told.get(name, NOTHING)}"
 
 
 def selection(record: Record) -> str:
-    """Why the history is none that the spec's training leaves, or ``best_epoch`` not the best validation epoch of the last stage that
-    selects, or not the one scored; empty where all is so.
+    """Why the history is none that the spec's training leaves, or ``best_epoch`` not the best
+    validation epoch of the last stage that selects, or not the one scored; empty where all is so.
     """
     stages = {stage.get("name", "main"): stage for stage in record.spec.stages} or {"main": {}}
     if strange := [e for e in record.history if e.get("stage", "main") not in stages]:
@@ -309,10 +383,18 @@ def selection(record: Record) -> str:
     if record.best_epoch != expected:
         return f"best_epoch is {record.best_epoch}, and the best validation epoch is {expected}"
     # A later stage that selects nothing trains on.
-    if best is None or record.metrics is None or record.history[-1].get("stage") != best.get("stage"):
+    if (
+        best is None
+        or record.metrics is None
+        or record.history[-1].get("stage") != best.get("stage")
+    ):
         return ""
     told, then = record.metrics.valid.get(metric), best.get(metric)
-    return "" if _close(told, then, SELECTED) else f"its validation {metric} is {told}, and its best epoch had {then}"
+    return (
+        ""
+        if _close(told, then, SELECTED)
+        else f"its validation {metric} is {told}, and its best epoch had {then}"
+    )
 
 
 # --- rows
@@ -323,13 +405,20 @@ def _extras(folder: Folder, board: Board) -> Iterator[Failure]:
     track = board.track.model_dump(mode="json")
     for name, told in folder.extras.items():
         if not isinstance(told, dict) or told.get("track") != track:
-            yield Failure(folder.path / f"{name}.json", "it is of another track than the records, or of none")
+            yield Failure(
+                folder.path / f"{name}.json", "it is of another track than the records, or of none"
+            )
     if strange := sorted(folder.ids.keys() - {fold_name(r) for r in folder.records}):
-        yield Failure(folder.path / "rows.json", f"it has rows of fold {strange[0]!r}, and no run has that fold")
+        yield Failure(
+            folder.path / "rows.json",
+            f"it has rows of fold {strange[0]!r}, and no run has that fold",
+        )
 
 
 def _rows(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
-    """Seeds: every fold of each; 0 to N-1 and the same for all that was trained, 0 alone for what is the same for every seed."""
+    """Seeds: every fold of each; 0 to N-1 and the same for all that was trained, 0 alone for what
+    is the same for every seed.
+    """
     folds = set(truth.splits)
     seeds: dict[str, list[int]] = {}
     for entry in board.entries:
@@ -338,9 +427,14 @@ def _rows(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
         for seed in mine:
             there = {r.fold for r in entry.done if r.seed == seed}
             if there != folds:
-                yield Failure(file, f"{entry.name}: seed {seed} lacks {len(folds - there)} of {len(folds)} finished folds")
+                yield Failure(
+                    file,
+                    f"{entry.name}: seed {seed} lacks {len(folds - there)} of {len(folds)} finished folds",
+                )
         if any(r.tuned_by != entry.first.tuned_by for r in entry.done):
-            yield Failure(file, f"{entry.name}: its runs tell of more than one search for their settings")
+            yield Failure(
+                file, f"{entry.name}: its runs tell of more than one search for their settings"
+            )
         alone = entry.floor or entry.first.spec.model in truth.closed
         if mine != list(range(1 if alone else len(mine))):
             needed = "0 alone, being the same for every seed" if alone else "all from 0 on"
@@ -349,8 +443,12 @@ def _rows(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
             seeds[entry.name] = mine
             if any(r.spec.train.epochs and not r.history for r in entry.done):
                 yield Failure(file, f"{entry.name}: it was trained, and a run of it has no history")
-            yield from (Failure(file, f"{entry.name}: {sentence}") for sentence in _repeated(entry, folder))
-    usual = max(seeds.values(), key=lambda s: sum(s == other for other in seeds.values()), default=[])
+            yield from (
+                Failure(file, f"{entry.name}: {sentence}") for sentence in _repeated(entry, folder)
+            )
+    usual = max(
+        seeds.values(), key=lambda s: sum(s == other for other in seeds.values()), default=[]
+    )
     for entry in board.entries:
         if (mine := seeds.get(entry.name, usual)) != usual:
             sentence = f"{entry.name}: its seeds are {_list(mine)}, and those of the other rows {_list(usual)}"
@@ -384,7 +482,9 @@ def _differences(told: Any, again: Any, at: str = "") -> Iterator[str]:
     """One sentence for each number of scores.json that comes out otherwise."""
     if isinstance(told, dict) and isinstance(again, dict):
         for key in dict.fromkeys((*told, *again)):
-            yield from _differences(told.get(key, NOTHING), again.get(key, NOTHING), f"{at}.{key}".strip("."))
+            yield from _differences(
+                told.get(key, NOTHING), again.get(key, NOTHING), f"{at}.{key}".strip(".")
+            )
     elif isinstance(told, list) and isinstance(again, list) and len(told) == len(again):
         for number, (one, other) in enumerate(zip(told, again, strict=True)):
             yield from _differences(one, other, f"{at}[{number}]")

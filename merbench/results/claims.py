@@ -1,8 +1,10 @@
 """Claims: of all processes, on all machines, that work on one store, one makes a run.
 
-A claim is the file ``claims/<run_id>.<number>``; the highest number counts. Who finds its process dead makes the file of the next number,
-and a file system lets one process alone make a file of a name, so no two take over. On the machine of the claim a dead process is
-known at once. From elsewhere only the file's time is seen, which a living holder renews: after STALE seconds without, it counts as dead.
+A claim is the file ``claims/<run_id>.<number>``; the highest number counts. Who finds its process
+dead makes the file of the next number, and a file system lets one process alone make a file of a
+name, so no two take over. On the machine of the claim a dead process is known at once. From
+elsewhere only the file's time is seen, which a living holder renews: after STALE seconds without,
+it counts as dead.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ BEAT = 10.0
 
 
 class Holder(Config):
-    """Who holds a claim. ``machine`` tells one boot and one process namespace from others. ``about``: how far the run is."""
+    """Who holds a claim. ``machine`` tells one boot and one process namespace from others.
+    ``about``: how far the run is.
+    """
 
     run_id: str
     host: str
@@ -39,14 +43,24 @@ class Holder(Config):
 
 
 class Claims:
-    """The claims of the store in ``root``. Times are those of the file system, so that clocks of machines may differ."""
+    """The claims of the store in ``root``. Times are those of the file system, so that clocks of
+    machines may differ.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root / "claims"
 
     def take(self, run_id: str) -> Claim | None:
-        """The claim, or None where a living process has it. What this process holds already it is given again."""
-        me = Holder(run_id=run_id, host=socket.gethostname(), machine=_machine(), pid=os.getpid(), started=_started(os.getpid()) or "")
+        """The claim, or None where a living process has it. What this process holds already it is
+        given again.
+        """
+        me = Holder(
+            run_id=run_id,
+            host=socket.gethostname(),
+            machine=_machine(),
+            pid=os.getpid(),
+            started=_started(os.getpid()) or "",
+        )
         before = self._files(run_id)
         last = max(before, default=-1)
         if before:
@@ -62,7 +76,8 @@ class Claims:
         now = self._files(run_id)
         now.pop(number, None)
         if now != before:
-            # Somebody took it, made the run and gave it back since we looked: what we took was not free.
+            # Somebody took it, made the run and gave it back since we looked: what we took was not
+            # free.
             path.unlink(missing_ok=True)
             return None
         return Claim(path, me)
@@ -94,7 +109,11 @@ class Claims:
         return self.root / f"{run_id}.{number}"
 
     def _files(self, run_id: str) -> dict[int, Holder | None]:
-        return {int(p.suffix[1:]): _read(p) for p in self.root.glob(f"{run_id}.*") if p.suffix[1:].isdigit()}
+        return {
+            int(p.suffix[1:]): _read(p)
+            for p in self.root.glob(f"{run_id}.*")
+            if p.suffix[1:].isdigit()
+        }
 
     def _alive(self, path: Path, holder: Holder | None) -> bool:
         if holder and holder.host == socket.gethostname() and holder.machine == _machine():
@@ -127,7 +146,12 @@ class Claim:
         threading.Thread(target=self._beat, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stop.set()
         # The highest number goes last: while it is there, the claim is held.
         mine = int(self.path.suffix[1:])
@@ -179,7 +203,9 @@ def _now(folder: Path) -> float:
 
 
 def _machine() -> str:
-    """This boot of this machine and, in containers, this process namespace. Empty where the system tells neither."""
+    """This boot of this machine and, in containers, this process namespace. Empty where the system
+    tells neither.
+    """
     try:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
@@ -187,7 +213,9 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When a process began, in the system's own units ("" where it does not tell); None where there is no such process."""
+    """When a process began, in the system's own units ("" where it does not tell); None where there
+    is no such process.
+    """
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
         return None if state in "ZX" else fields[18]

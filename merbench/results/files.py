@@ -1,4 +1,6 @@
-"""Writing that loses nothing: a file is either the old one or the new one, also when the process is killed or the disk is full."""
+"""Writing that loses nothing: a file is either the old one or the new one, also when the process is
+killed or the disk is full.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write to a temporary file in the same folder, fsync, rename, fsync the folder. OSError leaves the old file as it was."""
+    """Write to a temporary file in the same folder, fsync, rename, fsync the folder. OSError leaves
+    the old file as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:

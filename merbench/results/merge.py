@@ -20,7 +20,9 @@ from merbench.results.store import Store
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of one run. ``conflict``: both stores have it, with other results; ``refused``: it is not whole or not what it says."""
+    """What became of one run. ``conflict``: both stores have it, with other results; ``refused``:
+    it is not whole or not what it says.
+    """
 
     run_id: str
     how: Literal["copied", "there", "conflict", "refused"]
@@ -28,12 +30,16 @@ class Merged:
 
 
 def merge(source: Path, into: Store) -> Iterator[Merged]:
-    """Every run of the store ``source``, in the order of run ids; ``source`` is left as it is, and so is what ``into`` has done.
+    """Every run of the store ``source``, in the order of run ids; ``source`` is left as it is, and
+    so is what ``into`` has done.
 
-    May be stopped and called again. A done run goes before a failed one. RequestError where ``source`` is no store, or is ``into``.
+    May be stopped and called again. A done run goes before a failed one. RequestError where
+    ``source`` is no store, or is ``into``.
     """
     if not (source / "runs").is_dir():
-        raise RequestError(f"{source} is not a store: it has no folder 'runs'; name the folder that was --store")
+        raise RequestError(
+            f"{source} is not a store: it has no folder 'runs'; name the folder that was --store"
+        )
     if source.resolve() == into.root.resolve():
         raise RequestError(f"{source} is the store it is to be merged into; name another")
     theirs = Store(source)
@@ -48,7 +54,11 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
         if ours is None or (ours.status == "failed" and record.status == "done"):
             _copy(theirs, into, record)
             yield Merged(name, "copied")
-        elif ours.status == "failed" or record.status == "failed" or not (difference := _difference(theirs, into, record, ours)):
+        elif (
+            ours.status == "failed"
+            or record.status == "failed"
+            or not (difference := _difference(theirs, into, record, ours))
+        ):
             yield Merged(name, "there")
         else:
             yield Merged(name, "conflict", difference)
@@ -62,7 +72,9 @@ def _checked(store: Store, name: str) -> Record:
     if record.status == "done":
         rows = store.predictions(name)
         if len(rows.ids) != record.counts.get("test"):
-            raise ValueError(f"it has predictions of {len(rows.ids)} rows, and says {record.counts.get('test')}")
+            raise ValueError(
+                f"it has predictions of {len(rows.ids)} rows, and says {record.counts.get('test')}"
+            )
         if not np.isfinite(rows.prediction).all():
             raise ValueError("its predictions are not all finite")
     weights = _weights(store, name)
@@ -76,8 +88,14 @@ def _checked(store: Store, name: str) -> Record:
 def _copy(theirs: Store, into: Store, record: Record) -> None:
     """In the order in which a run is put: the record is the last."""
     name = record.run_id
-    done = [(_weights(theirs, name), _weights(into, name)), *[(s.runs / f"{name}.safetensors" for s in (theirs, into))]]
-    files = [*(done if record.status == "done" else ()), (theirs.runs / f"{name}.json", into.runs / f"{name}.json")]
+    done = [
+        (_weights(theirs, name), _weights(into, name)),
+        *[(s.runs / f"{name}.safetensors" for s in (theirs, into))],
+    ]
+    files = [
+        *(done if record.status == "done" else ()),
+        (theirs.runs / f"{name}.json", into.runs / f"{name}.json"),
+    ]
     for source, target in files:
         if source.is_file():
             write_atomic(target, source.read_bytes())

@@ -16,7 +16,16 @@ from typing import Any
 
 import merbench
 
-PACKAGES = ("torch", "numpy", "scipy", "open_clip_torch", "transformers", "pluggy", "pydantic", "safetensors")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "open_clip_torch",
+    "transformers",
+    "pluggy",
+    "pydantic",
+    "safetensors",
+)
 
 
 DECIDING = ("data/streams.py", "data/vectors.py", "results/metrics.py", "results/seeds.py")
@@ -24,17 +33,24 @@ DECIDING = ("data/streams.py", "data/vectors.py", "results/metrics.py", "results
 
 
 def source_digest(modules: Iterable[str]) -> str:
-    """12 hex digits over the packages of the named modules and the harness that trains and scores them.
+    """12 hex digits over the packages of the named modules and the harness that trains and scores
+    them.
 
     Whole packages, because methods share code with their neighbours.
     """
     house = Path(merbench.__file__).parent
-    files = [*sorted((house / "engine").glob("*.py")), *sorted((house / "api").glob("*.py")), *(house / name for name in DECIDING)]
+    files = [
+        *sorted((house / "engine").glob("*.py")),
+        *sorted((house / "api").glob("*.py")),
+        *(house / name for name in DECIDING),
+    ]
     for package in sorted({module.partition(".")[0] for module in modules}):
         spec = find_spec(package)
         if spec and spec.origin:
             origin = Path(spec.origin)
-            files += sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+            files += (
+                sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+            )
     digest = sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
@@ -47,10 +63,19 @@ def _git() -> dict[str, Any]:
     house = Path(merbench.__file__).parent
 
     def ask(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(house), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(house), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
 
     try:
-        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain", "--untracked-files=no", str(house)))}
+        return {
+            "commit": ask("rev-parse", "HEAD"),
+            "dirty": bool(ask("status", "--porcelain", "--untracked-files=no", str(house))),
+        }
     except (OSError, subprocess.SubprocessError):
         return {}
 
@@ -63,7 +88,9 @@ def _installed(package: str) -> str | None:
 
 
 def describe(device: str, threads: int, determinism: str) -> dict[str, Any]:
-    """The record's ``provenance``. ``device``, ``threads`` and ``determinism`` (off, prefer, strict) as the run used them."""
+    """The record's ``provenance``. ``device``, ``threads`` and ``determinism`` (off, prefer,
+    strict) as the run used them.
+    """
     return {
         "merbench": merbench.__version__,
         "git": _git(),

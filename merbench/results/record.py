@@ -14,8 +14,9 @@ SCHEMA = 1
 class Track(Config):
     """What a run was allowed to see. Two runs are ranked against each other only inside one track.
 
-    ``streams``: those offered (a model may use fewer). ``pretrained``: name -> content hash of what any encoder may start from.
-    ``leaks``: what was accepted with ``--allow-leak``: streams that were fitted on labels of evaluated rows, initial weights that saw such.
+    ``streams``: those offered (a model may use fewer). ``pretrained``: name -> content hash of what
+    any encoder may start from. ``leaks``: what was accepted with ``--allow-leak``: streams that
+    were fitted on labels of evaluated rows, initial weights that saw such.
     """
 
     dataset: str
@@ -46,7 +47,9 @@ class Metrics(Config):
 
 
 class Cost(Config):
-    """``seconds`` of wall clock for training and scoring; ``peak_bytes`` of this process (of the GPU's allocator on a GPU)."""
+    """``seconds`` of wall clock for training and scoring; ``peak_bytes`` of this process (of the
+    GPU's allocator on a GPU).
+    """
 
     seconds: float
     gpu_seconds: float = 0.0
@@ -73,18 +76,24 @@ class Record(Config):
     metrics: Metrics | None = None
     thresholds: list[float] | None = None
     measured: dict[str, dict[str, float]] = {}
-    """Modality -> what its encoder counted on the train split (``oov_rate``), and not-finite values that were replaced."""
+    """Modality -> what its encoder counted on the train split (``oov_rate``), and not-finite values
+    that were replaced.
+    """
     history: list[dict[str, Any]] = []
     """One entry an epoch: stage, epoch, mean of each loss term, the selecting validation metric."""
     best_epoch: int | None = None
     reads: list[str] = []
-    """The order of events, as observed where rows are read: ``train``, ``valid``, ``trained`` (no weight changes after), ``test``."""
+    """The order of events, as observed where rows are read: ``train``, ``valid``, ``trained`` (no
+    weight changes after), ``test``.
+    """
     cost: Cost | None = None
     weights_sha256: str | None = None
     """Of the trained weights: equal specs, seeds, devices and thread counts give equal weights."""
     contents: dict[str, str]
     source_digest: str
-    """Of the packages of the components used and of the harness that trains and scores. A board row never mixes digests."""
+    """Of the packages of the components used and of the harness that trains and scores. A board row
+    never mixes digests.
+    """
     caveat: str = ""
     notes: list[str] = []
     """What is worth knowing of this run: what its start was, how it made do with the memory."""

@@ -1,4 +1,6 @@
-"""Randomness is derived per purpose, by hashing names: two models with seed k see the same data order and can be compared in pairs."""
+"""Randomness is derived per purpose, by hashing names: two models with seed k see the same data
+order and can be compared in pairs.
+"""
 
 from hashlib import sha256
 

@@ -21,8 +21,9 @@ class PartSpec(Config):
 class RunSpec(Config):
     """One run but for its seed and fold. Paths, devices and versions are not in it.
 
-    ``parts``: slot (``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.text``, ``objective.task``, ...) -> part.
-    ``streams``: modality -> the stream it reads. ``stages``: the recipe's, as data. ``variant``: names of the ablations, joined by ``+``.
+    ``parts``: slot (``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.text``,
+    ``objective.task``, ...) -> part. ``streams``: modality -> the stream it reads. ``stages``: the
+    recipe's, as data. ``variant``: names of the ablations, joined by ``+``.
     """
 
     model: str
@@ -37,16 +38,22 @@ class RunSpec(Config):
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
     init_from: str = ""
-    """``series`` of the runs whose weights these start from, each seed from the run of the same seed; empty = from none."""
+    """``series`` of the runs whose weights these start from, each seed from the run of the same
+    seed; empty = from none.
+    """
 
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def run_id(spec: RunSpec, contents: Mapping[str, str], seed: int, fold: int | None) -> str:
-    """16 hex digits. ``contents``: content hashes of what the run reads (``data`` and each pretrained file by name)."""
+    """16 hex digits. ``contents``: content hashes of what the run reads (``data`` and each
+    pretrained file by name).
+    """
     return _digest({"spec": identity(spec), "contents": dict(contents), "seed": seed, "fold": fold})
 
 
@@ -56,7 +63,9 @@ def series(spec: RunSpec, contents: Mapping[str, str]) -> str:
 
 
 def identity(spec: RunSpec) -> dict[str, Any]:
-    """A field that came later is left out at its default, so that what was run before keeps its name."""
+    """A field that came later is left out at its default, so that what was run before keeps its
+    name.
+    """
     plain = spec.model_dump(mode="json")
     for owner, field in ((plain, "init_from"), (plain["train"], "stack")):
         if not owner[field]:
@@ -69,7 +78,9 @@ def _digest(identity: Mapping[str, Any]) -> str:
 
 
 def parse_settings(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
-    """``("train.lr=1e-3", "fusion.order=[\\"text\\"]")`` -> dict. A value is JSON where it parses as JSON, else text; ``none`` is None."""
+    """``("train.lr=1e-3", "fusion.order=[\\"text\\"]")`` -> dict. A value is JSON where it parses
+    as JSON, else text; ``none`` is None.
+    """
     settings: dict[str, Any] = {}
     for pair in pairs:
         key, sign, text = pair.partition("=")

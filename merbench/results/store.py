@@ -1,7 +1,9 @@
-"""The store: a folder of runs. ``runs/<run_id>.json`` is the record, ``runs/<run_id>.safetensors`` its predictions.
+"""The store: a folder of runs. ``runs/<run_id>.json`` is the record, ``runs/<run_id>.safetensors``
+its predictions.
 
-A record is the commit point: its predictions are written before it, so a record that is there is whole. What cannot be read is moved to
-``set-aside/`` and told, never deleted. ``weights/<run_id>.safetensors`` holds what was trained: no score needs it, and it may be deleted.
+A record is the commit point: its predictions are written before it, so a record that is there is
+whole. What cannot be read is moved to ``set-aside/`` and told, never deleted.
+``weights/<run_id>.safetensors`` holds what was trained: no score needs it, and it may be deleted.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from merbench.results.record import SCHEMA, Record
 
 @dataclass(frozen=True)
 class Predictions:
-    """One run's test rows: ``ids`` and ``videos`` [N], ``target`` and ``prediction`` [N] or [N, C] as the metrics take them.
+    """One run's test rows: ``ids`` and ``videos`` [N], ``target`` and ``prediction`` [N] or [N, C]
+    as the metrics take them.
 
     A cell of a multilabel target that is not known is nan.
     """
@@ -66,7 +69,9 @@ class Store:
             return None
 
     def read(self, run_id: str) -> Record:
-        """The record, as long as it and its predictions are whole. Raises ValidationError, ValueError, OSError or SafetensorError."""
+        """The record, as long as it and its predictions are whole. Raises ValidationError,
+        ValueError, OSError or SafetensorError.
+        """
         record = Record.model_validate_json((self.runs / f"{run_id}.json").read_bytes())
         if record.schema_number != SCHEMA:
             raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
@@ -77,14 +82,20 @@ class Store:
         return record
 
     def find(self, name: str) -> Record:
-        """A finished run by its id or the beginning of it. RequestError where none or several are meant, or the run failed."""
+        """A finished run by its id or the beginning of it. RequestError where none or several are
+        meant, or the run failed.
+        """
         fits = sorted(path.stem for path in self.runs.glob("*.json") if path.stem.startswith(name))
         record = self.get(fits[0]) if len(fits) == 1 else None
         if record is None:
             what = f"{len(fits)} runs begin so" if len(fits) > 1 else "there is no such run"
-            raise RequestError(f"run {name!r}: {what} in {self.runs}; give a run id of that store, or another store with --store DIR")
+            raise RequestError(
+                f"run {name!r}: {what} in {self.runs}; give a run id of that store, or another store with --store DIR"
+            )
         if record.status != "done":
-            raise RequestError(f"run {name!r} {record.status} ({record.error}); give a finished one")
+            raise RequestError(
+                f"run {name!r} {record.status} ({record.error}); give a finished one"
+            )
         return record
 
     def records(self) -> Iterator[Record]:
@@ -93,8 +104,11 @@ class Store:
             if (record := self.get(path.stem)) is not None:
                 yield record
 
-    def put(self, record: Record, predictions: Predictions | None = None, weights: bytes | None = None) -> None:
-        """Weights and predictions first, then the record. RequestError on a full disk or read-only folder; nothing half-written stays.
+    def put(
+        self, record: Record, predictions: Predictions | None = None, weights: bytes | None = None
+    ) -> None:
+        """Weights and predictions first, then the record. RequestError on a full disk or read-only
+        folder; nothing half-written stays.
 
         ``weights``: a whole safetensors file; those of an earlier run of that id go in any case.
         """
@@ -105,15 +119,22 @@ class Store:
                 self._weights(record.run_id).unlink(missing_ok=True)
             if predictions is not None:
                 tensors = {"target": predictions.target, "prediction": predictions.prediction}
-                rows = {"ids": json.dumps(list(predictions.ids)), "videos": json.dumps(list(predictions.videos))}
+                rows = {
+                    "ids": json.dumps(list(predictions.ids)),
+                    "videos": json.dumps(list(predictions.videos)),
+                }
                 contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-                write_atomic(self.runs / f"{record.run_id}.safetensors", save(contiguous, metadata=rows))
+                write_atomic(
+                    self.runs / f"{record.run_id}.safetensors", save(contiguous, metadata=rows)
+                )
             self._write(record)
         except OSError as error:
             raise self._unwritten(record, error) from error
 
     def retold(self, record: Record, tuned_by: Mapping[str, Any] | None) -> Record:
-        """The stored ``record``, with another ``tuned_by`` where one is given: a search went on, and its winner is still this."""
+        """The stored ``record``, with another ``tuned_by`` where one is given: a search went on,
+        and its winner is still this.
+        """
         if tuned_by is None or record.tuned_by == tuned_by:
             return record
         record = record.model_copy(update={"tuned_by": dict(tuned_by)})
@@ -143,16 +164,24 @@ class Store:
         return found
 
     def weights(self, run_id: str) -> Path:
-        """The file of a run's trained weights. RequestError where the store keeps none, or those of another training."""
+        """The file of a run's trained weights. RequestError where the store keeps none, or those of
+        another training.
+        """
         path = self._weights(run_id)
         if not path.is_file():
-            raise RequestError(f"the store has no weights of run {run_id} ({path} is not there); run it again with --force")
+            raise RequestError(
+                f"the store has no weights of run {run_id} ({path} is not there); run it again with --force"
+            )
         if not self.has_weights(run_id):
-            raise RequestError(f"the weights {path} are not those that the record of the run tells of; run it again with --force")
+            raise RequestError(
+                f"the weights {path} are not those that the record of the run tells of; run it again with --force"
+            )
         return path
 
     def has_weights(self, run_id: str) -> bool:
-        """Whether there is a file of weights which, as far as it can be read, are those of the record."""
+        """Whether there is a file of weights which, as far as it can be read, are those of the
+        record.
+        """
         path, record = self._weights(run_id), self.get(run_id)
         if record is None or not path.is_file():
             return False
@@ -176,7 +205,10 @@ class Store:
     def _set_aside(self, run_id: str, error: Exception) -> None:
         reason = str(error).splitlines()[0]
         record = self.runs / f"{run_id}.json"
-        self._move(self.runs.glob(f"{run_id}.*"), f"the record {record} cannot be used ({type(error).__name__}: {reason})")
+        self._move(
+            self.runs.glob(f"{run_id}.*"),
+            f"the record {record} cannot be used ({type(error).__name__}: {reason})",
+        )
 
     def _move(self, paths: Iterable[Path], sentence: str) -> None:
         aside = self.root / "set-aside"

@@ -1,4 +1,6 @@
-"""Ablations: which variants of a model there are, and which of them are the full model under another name."""
+"""Ablations: which variants of a model there are, and which of them are the full model under
+another name.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,22 @@ FULL = "full"
 
 def subsets(modalities: Sequence[Modality]) -> list[tuple[Modality, ...]]:
     """Every proper subset that is not empty, the larger first."""
-    return [chosen for size in range(len(modalities) - 1, 0, -1) for chosen in combinations(modalities, size)]
+    return [
+        chosen
+        for size in range(len(modalities) - 1, 0, -1)
+        for chosen in combinations(modalities, size)
+    ]
 
 
-def variants(recipe: Recipe, names: Sequence[str], used: Sequence[Modality], request: Request, all_subsets: bool) -> dict[str, Request]:
-    """Name -> request: the named ablations, and every subset of the ``used`` modalities where asked.
+def variants(
+    recipe: Recipe,
+    names: Sequence[str],
+    used: Sequence[Modality],
+    request: Request,
+    all_subsets: bool,
+) -> dict[str, Request]:
+    """Name -> request: the named ablations, and every subset of the ``used`` modalities where
+    asked.
 
     A declared ablation that is nothing but such a subset is left to the subset.
     """
@@ -33,8 +46,12 @@ def variants(recipe: Recipe, names: Sequence[str], used: Sequence[Modality], req
     return found | {name: replace(request, modalities=subset) for subset, name in by_subset.items()}
 
 
-def plans(requests: Mapping[str, Request], full: Plan, plan: Callable[[Request], Plan]) -> tuple[dict[str, Plan], dict[str, str]]:
-    """``(plans, reasons)``: what can be run, and one sentence for each variant that cannot or that changes nothing."""
+def plans(
+    requests: Mapping[str, Request], full: Plan, plan: Callable[[Request], Plan]
+) -> tuple[dict[str, Plan], dict[str, str]]:
+    """``(plans, reasons)``: what can be run, and one sentence for each variant that cannot or that
+    changes nothing.
+    """
     made: dict[str, Plan] = {}
     reasons: dict[str, str] = {}
     for name, request in requests.items():
@@ -53,8 +70,8 @@ def plans(requests: Mapping[str, Request], full: Plan, plan: Callable[[Request],
 def lines(scored: Mapping[str, Mapping[int, Scored]], reasons: Mapping[str, str]) -> list[Line]:
     """The full model, each variant compared with it, then what has no score.
 
-    Two variants may be one model (an order of modalities of which one is absent): what predicts the same to the last bit as an earlier
-    line is no comparison of its own.
+    Two variants may be one model (an order of modalities of which one is absent): what predicts the
+    same to the last bit as an earlier line is no comparison of its own.
     """
     found = [Line(FULL, scored[FULL])]
     again = []
@@ -63,7 +80,12 @@ def lines(scored: Mapping[str, Mapping[int, Scored]], reasons: Mapping[str, str]
             continue
         twin = next((line.name for line in found if same(line.scored, mine)), None)
         if twin:
-            again.append(Line(name, reason=f"predicts the same as {twin} to the last bit: on these streams they are one model"))
+            again.append(
+                Line(
+                    name,
+                    reason=f"predicts the same as {twin} to the last bit: on these streams they are one model",
+                )
+            )
         else:
             found.append(Line(name, mine, against=FULL))
     return found + again + [Line(name, reason=reason) for name, reason in reasons.items()]

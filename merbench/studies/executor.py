@@ -14,7 +14,9 @@ from merbench.host.catalog import Catalog
 T = TypeVar("T")
 
 
-def executor_of(catalog: Catalog, name: str, settings: Mapping[str, Any], jobs: int, folder: Path) -> Executor:
+def executor_of(
+    catalog: Catalog, name: str, settings: Mapping[str, Any], jobs: int, folder: Path
+) -> Executor:
     """RequestError where there is no such executor or it has no such setting."""
     factory = catalog.load(catalog.component("executor", name))
     config = configured(getattr(factory, "Config", Config), settings, "", f"executor {name}")
@@ -22,16 +24,22 @@ def executor_of(catalog: Catalog, name: str, settings: Mapping[str, Any], jobs: 
 
 
 class Named:
-    """An executor whose exceptions, and what it yields against its contract, are RunErrors that name it."""
+    """An executor whose exceptions, and what it yields against its contract, are RunErrors that
+    name it.
+    """
 
     def __init__(self, name: str, executor: Executor) -> None:
         self.name, self.executor = name, executor
 
-    def __call__(self, work: Callable[[T], object], tasks: Sequence[T]) -> Iterator[tuple[T, str | None] | None]:
+    def __call__(
+        self, work: Callable[[T], object], tasks: Sequence[T]
+    ) -> Iterator[tuple[T, str | None] | None]:
         try:
             for ended in self.executor(work, tasks):
                 if not (ended is None or (isinstance(ended, tuple) and len(ended) == 2)):
-                    raise TypeError(f"it yielded {type(ended).__name__} where (task, error or None) or None is wanted")
+                    raise TypeError(
+                        f"it yielded {type(ended).__name__} where (task, error or None) or None is wanted"
+                    )
                 yield ended
         except MerbenchError:
             raise

@@ -1,4 +1,6 @@
-"""Label generalisation: a trained model read out with other label words than those it was trained with, and no further training."""
+"""Label generalisation: a trained model read out with other label words than those it was trained
+with, and no further training.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,11 @@ class InSpace(nn.Module):
 
 @dataclass(frozen=True)
 class Generalised:
-    """``test``: the run's own label set, then each other, compared with it. ``valid``: the same without comparison.
+    """``test``: the run's own label set, then each other, compared with it. ``valid``: the same
+    without comparison.
 
-    ``drift``: the largest difference between the own label set, read out again, and the stored test predictions; None without a score.
+    ``drift``: the largest difference between the own label set, read out again, and the stored test
+    predictions; None without a score.
     """
 
     test: list[Line]
@@ -58,9 +62,17 @@ def why_not(plan: Plan) -> str:
 
 
 def generalise(
-    plan: Plan, corpus: Corpus, records: Sequence[Record], store: Store, machine: Machine, sets: Sequence[LabelSet], name: str
+    plan: Plan,
+    corpus: Corpus,
+    records: Sequence[Record],
+    store: Store,
+    machine: Machine,
+    sets: Sequence[LabelSet],
+    name: str,
 ) -> Generalised:
-    """``name`` goes before the names of the lines. A set that the model's label encoder cannot read has no score, and the reason why."""
+    """``name`` goes before the names of the lines. A set that the model's label encoder cannot read
+    has no score, and the reason why.
+    """
     if reason := why_not(plan):
         return Generalised([Line(name, reason=reason)], [], None)
     own = LabelSet(OWN, plan.task.space)
@@ -81,7 +93,10 @@ def generalise(
                     continue
                 readings[labels.name, part].add(one.record, corpus, plan.task, rows, made)
         stored = store.predictions(one.record.run_id).prediction
-        drift = max(drift, float(np.abs(readings[OWN, "test"].made[one.record.run_id].prediction - stored).max()))
+        drift = max(
+            drift,
+            float(np.abs(readings[OWN, "test"].made[one.record.run_id].prediction - stored).max()),
+        )
 
     def line(labels: LabelSet, part: str) -> Line:
         title = f"{name} {labels.name}"
@@ -91,4 +106,8 @@ def generalise(
         return Line(title, readings[labels.name, part].scored(), against)
 
     every = (own, *sets)
-    return Generalised([line(s, "test") for s in every], [line(s, "valid") for s in every if s.name not in reasons], drift)
+    return Generalised(
+        [line(s, "test") for s in every],
+        [line(s, "valid") for s in every if s.name not in reasons],
+        drift,
+    )

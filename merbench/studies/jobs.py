@@ -14,14 +14,20 @@ from merbench.studies.one import Watch, Work
 T = TypeVar("T")
 
 
-def side_by_side(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch: Watch) -> Iterator[Record]:
-    """The records, as they are done. A run whose process dies is recorded as failed; what a process raises is raised here."""
+def side_by_side(
+    work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch: Watch
+) -> Iterator[Record]:
+    """The records, as they are done. A run whose process dies is recorded as failed; what a process
+    raises is raised here.
+    """
     warm()
     if work.machine.cache and fixed(work.plan):
         # In a process of its own, because one that has used a GPU cannot be forked.
         for _, error in _apart(work, lambda _, tell: work.encode(tell), [None], 1, watch):
             if error:
-                raise RunError(f"encoding broke off, because {error}; the same command goes on from there")
+                raise RunError(
+                    f"encoding broke off, because {error}; the same command goes on from there"
+                )
         work.encode(lambda event, info: None)
     for _, split in runs:
         work.fold(split)  # made before the processes part, so that they share it
@@ -29,7 +35,9 @@ def side_by_side(work: Work, runs: Sequence[tuple[int, Split]], jobs: int, watch
 
     def make(run: tuple[int, Split], tell: Watch) -> None:
         if (made := work.run(*run, tell)).status == "failed":
-            tell("failed", {"record": made})  # which the store does not keep where it has a finished one
+            tell(
+                "failed", {"record": made}
+            )  # which the store does not keep where it has a finished one
 
     def told(event: str, info: dict[str, Any]) -> None:
         if event == "failed":
@@ -54,7 +62,9 @@ def warm() -> None:
 def _apart(
     work: Work, call: Callable[[T, Watch], object], tasks: Sequence[T], jobs: int, watch: Watch
 ) -> Iterator[tuple[T, str | None]]:  # fmt: skip
-    """``call(task, watch)`` in processes of their own: what is watched, warned of or raised there, is here."""
+    """``call(task, watch)`` in processes of their own: what is watched, warned of or raised there,
+    is here.
+    """
 
     def there(task: T, tell: Callable[[tuple[str, Any]], None]) -> None:
         work.machine.prepare()

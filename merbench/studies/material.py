@@ -1,4 +1,6 @@
-"""What runs are made of: plugins, data sets and word vectors, each opened once, where a run first needs it."""
+"""What runs are made of: plugins, data sets and word vectors, each opened once, where a run first
+needs it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from merbench.host.manager import discover
 
 @dataclass(frozen=True)
 class Sources:
-    """Where material comes from, as plain data: plugins left out, data homes, names of word vectors."""
+    """Where material comes from, as plain data: plugins left out, data homes, names of word
+    vectors.
+    """
 
     disabled: tuple[str, ...]
     homes: tuple[Path, ...]
@@ -27,7 +31,9 @@ class Sources:
 
 
 class Material:
-    """A process that is forked from this one shares what is open; one that gets it pickled opens the same again."""
+    """A process that is forked from this one shares what is open; one that gets it pickled opens
+    the same again.
+    """
 
     def __init__(self, sources: Sources, catalog: Catalog | None = None) -> None:
         self.sources = sources
@@ -52,7 +58,9 @@ class Material:
         key = json.dumps([dataset, asdict(request)], sort_keys=True)
         if key not in self._plans:
             corpus = self.corpus(dataset)
-            self._plans[key] = resolve(request, self.catalog, corpus, None if corpus.lexicon else self.lexicon)
+            self._plans[key] = resolve(
+                request, self.catalog, corpus, None if corpus.lexicon else self.lexicon
+            )
         return self._plans[key]
 
     @property

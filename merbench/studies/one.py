@@ -36,14 +36,17 @@ from merbench.results.store import Predictions, Store
 from merbench.studies.machine import Machine
 
 FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError, MemoryError)
-"""What a run may end with that is recorded, as is whatever a part raises; anything else is a fault of merbench."""
+"""What a run may end with that is recorded, as is whatever a part raises; anything else is a fault
+of merbench.
+"""
 
 STACK = "-stack"
 """After the run id in the name of a checkpoint of seeds that train together."""
 
 Watch = Callable[[str, dict[str, Any]], None]
-"""Told what happens: ``run`` (seed, fold), ``start`` (how, where only some weights are those of ``--init-from``), ``epoch`` (an entry of
-the history), ``alone`` (why seeds are not stacked), ``done`` (record, reused, other_source); and what ``encode`` tells."""
+"""Told what happens: ``run`` (seed, fold), ``start`` (how, where only some weights are those of
+``--init-from``), ``epoch`` (an entry of the history), ``alone`` (why seeds are not stacked),
+``done`` (record, reused, other_source); and what ``encode`` tells."""
 
 
 @dataclass
@@ -61,7 +64,11 @@ class Work:
     def __post_init__(self) -> None:
         self._folds: dict[int | None, Fold] = {}
         # Before the cache takes the place of encoders: their weights are the run's all the same.
-        self._sources = {name: source for part in self.plan.parts.values() for name, source in part.sources.items()}
+        self._sources = {
+            name: source
+            for part in self.plan.parts.values()
+            for name, source in part.sources.items()
+        }
 
     @cached_property
     def digest(self) -> str:
@@ -80,7 +87,9 @@ class Work:
     def fold(self, split: Split) -> Fold:
         """Made once for all seeds."""
         if split.fold not in self._folds:
-            self._folds[split.fold] = Fold(self.plan.streams, self.plan.task, split, self.plan.lexicon)
+            self._folds[split.fold] = Fold(
+                self.plan.streams, self.plan.task, split, self.plan.lexicon
+            )
         return self._folds[split.fold]
 
     def encode(self, watch: Watch) -> None:
@@ -91,7 +100,8 @@ class Work:
             self.machine.cache.warnings.clear()
 
     def run(self, seed: int, split: Split, watch: Watch, notes: Sequence[str] = ()) -> Record:
-        """Goes on from the run's checkpoint where it was interrupted. A run that fails has a record that says why.
+        """Goes on from the run's checkpoint where it was interrupted. A run that fails has a record
+        that says why.
 
         Of all processes that work on the store one makes the run; the others wait for it.
         """
@@ -99,7 +109,12 @@ class Work:
         with Claims(self.store.root).hold(name) as claim:
             if not self.force and (made := self.store.get(name)) and made.status == "done":
                 return made  # by another process, since this one looked
-            about = {"model": self.plan.spec.model, "seed": seed, "fold": split.fold, "of": self.plan.train.epochs}
+            about = {
+                "model": self.plan.spec.model,
+                "seed": seed,
+                "fold": split.fold,
+                "of": self.plan.train.epochs,
+            }
 
             def seen(event: str, info: dict[str, Any]) -> None:
                 claim.tell(about | ({"epoch": info["epoch"] + 1} if event == "epoch" else {}))
@@ -115,7 +130,9 @@ class Work:
         checkpoint = self._checkpoint(common)
         try:
             problem = self._built(fold, seed, watch)
-            fitted = learn(self.plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint)
+            fitted = learn(
+                self.plan, problem, fold, seed, lambda entry: watch("epoch", entry), checkpoint
+            )
             seconds = time.perf_counter() - clock + checkpoint.spent
             told = {**_trained(fold), "notes": [*notes, *self._notes(problem, fitted)]}
             record = self._scored(problem, fitted, fold, seconds, {**common, **told})
@@ -129,19 +146,29 @@ class Work:
         return record
 
     def run_together(self, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
-        """Several seeds as one stack, or one by one where that cannot be; each bears an equal share of the time."""
+        """Several seeds as one stack, or one by one where that cannot be; each bears an equal share
+        of the time.
+        """
         with ExitStack() as claims:
             for seed in sorted(seeds):
                 claims.enter_context(Claims(self.store.root).hold(self.name(seed, split)))
-            held = {} if self.force else {seed: self.store.get(self.name(seed, split)) for seed in seeds}
-            made = {seed: record for seed, record in held.items() if record and record.status == "done"}
+            held = (
+                {}
+                if self.force
+                else {seed: self.store.get(self.name(seed, split)) for seed in seeds}
+            )
+            made = {
+                seed: record for seed, record in held.items() if record and record.status == "done"
+            }
             rest = [seed for seed in seeds if seed not in made]
             if rest:
                 made |= dict(zip(rest, self._stacked(rest, split, watch), strict=True))
         return [made[seed] for seed in seeds]
 
     def _stacked(self, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
-        """Goes on from the checkpoint, which bears the first seed's name. That seed is recorded last: until then it is found."""
+        """Goes on from the checkpoint, which bears the first seed's name. That seed is recorded
+        last: until then it is found.
+        """
         fold, clock = self.fold(split), time.perf_counter()
         fold.opened.clear()
         first = self._common(min(seeds), fold)
@@ -152,7 +179,14 @@ class Work:
             watch("run", {"seed": seed, "fold": split.fold})
         try:
             problems += [self._built(fold, seed, watch) for seed in together]
-            learned = learn_together(self.plan, problems, fold, together, lambda seed, entry: watch("epoch", entry), checkpoint)
+            learned = learn_together(
+                self.plan,
+                problems,
+                fold,
+                together,
+                lambda seed, entry: watch("epoch", entry),
+                checkpoint,
+            )
         except RequestError:
             raise
         except torch.OutOfMemoryError:
@@ -163,36 +197,58 @@ class Work:
             alone = str(error)
         else:
             share = (time.perf_counter() - clock + checkpoint.spent) / len(together)
-            told, note = _trained(fold), f"trained together with seeds {', '.join(map(str, together))}"
+            told, note = (
+                _trained(fold),
+                f"trained together with seeds {', '.join(map(str, together))}",
+            )
             trained = dict(zip(together, zip(problems, learned, strict=True), strict=True))
-            made = {seed: self._one_of(seed, *trained[seed], split, share, told, note) for seed in sorted(seeds, reverse=True)}
+            made = {
+                seed: self._one_of(seed, *trained[seed], split, share, told, note)
+                for seed in sorted(seeds, reverse=True)
+            }
             checkpoint.remove()
             return [made[seed] for seed in seeds]
         watch("alone", {"why": alone})
         problems.clear()
         checkpoint.remove()
-        return [self.run(seed, split, watch, [f"trained alone, not stacked: {alone}"]) for seed in seeds]
+        return [
+            self.run(seed, split, watch, [f"trained alone, not stacked: {alone}"]) for seed in seeds
+        ]
 
     def _together(self, seeds: Sequence[int], checkpoint: Checkpoint) -> list[int]:
-        """Those of the checkpoint where ``seeds`` are among them: of an interrupted stack some may be recorded already."""
+        """Those of the checkpoint where ``seeds`` are among them: of an interrupted stack some may
+        be recorded already.
+        """
         saved = checkpoint.load()
         if saved and set(seeds) <= set(saved["seeds"]):
             return list(saved["seeds"])
         if saved:
             told = ", ".join(map(str, saved["seeds"]))
-            self.store.reject(checkpoint.path, f"the stack starts anew, because the checkpoint {checkpoint.path} is of seeds {told}")
+            self.store.reject(
+                checkpoint.path,
+                f"the stack starts anew, because the checkpoint {checkpoint.path} is of seeds {told}",
+            )
             checkpoint.spent = 0.0
         return list(seeds)
 
     def _one_of(
-        self, seed: int, problem: Problem, fitted: Fitted | RunError, split: Split, share: float, told: Mapping[str, Any], note: str
+        self,
+        seed: int,
+        problem: Problem,
+        fitted: Fitted | RunError,
+        split: Split,
+        share: float,
+        told: Mapping[str, Any],
+        note: str,
     ) -> Record:
         if isinstance(fitted, RunError):
             return self.failed(seed, split, fitted)
         fold = self.fold(split)
         try:
             notes = {"notes": [note, *self._notes(problem, fitted)]}
-            return self._scored(problem, fitted, fold, share, {**self._common(seed, fold), **told, **notes})
+            return self._scored(
+                problem, fitted, fold, share, {**self._common(seed, fold), **told, **notes}
+            )
         except RequestError:
             raise
         except FAILURES as error:
@@ -205,19 +261,34 @@ class Work:
         return problem
 
     def failed(self, seed: int, split: Split, error: Exception | str, name: str = "") -> Record:
-        """The record of a run that failed, left in the store where it takes the place of no finished one. ``name``: another run id."""
-        message = error if isinstance(error, str) else why(error, self.plan) or f"{type(error).__name__}: {error}"
-        if self.machine.determinism == "strict" and "does not have a deterministic implementation" in message:
+        """The record of a run that failed, left in the store where it takes the place of no
+        finished one. ``name``: another run id.
+        """
+        message = (
+            error
+            if isinstance(error, str)
+            else why(error, self.plan) or f"{type(error).__name__}: {error}"
+        )
+        if (
+            self.machine.determinism == "strict"
+            and "does not have a deterministic implementation" in message
+        ):
             message = f"{str(error).split()[0]} has no deterministic kernel on {self.machine.device}; --determinism prefer does without one"
         common = self._common(seed, self.fold(split))
-        record = Record(status="failed", error=message, **{**common, "run_id": name or common["run_id"]})
+        record = Record(
+            status="failed", error=message, **{**common, "run_id": name or common["run_id"]}
+        )
         held = self.store.get(record.run_id)
         if held is None or held.status == "failed":
             self.store.put(record)
         return record
 
-    def _scored(self, problem: Problem, fitted: Fitted, fold: Fold, seconds: float, common: dict[str, Any]) -> Record:
-        """Scored, and put into the store with its predictions and weights. ``seconds``: of training."""
+    def _scored(
+        self, problem: Problem, fitted: Fitted, fold: Fold, seconds: float, common: dict[str, Any]
+    ) -> Record:
+        """Scored, and put into the store with its predictions and weights. ``seconds``: of
+        training.
+        """
         clock, opened = time.perf_counter(), len(fold.opened)
         valid, test, thresholds, predictions = _score(self.plan, problem, fold)
         parameters, weights = list(problem.model.parameters()), weights_digest(problem.model)
@@ -254,7 +325,11 @@ class Work:
 
     def _checkpoint(self, common: dict[str, Any]) -> Checkpoint:
         where = {key: common["provenance"][key] for key in ("device", "threads", "determinism")}
-        return Checkpoint(self.store, common["run_id"], {"source": self.digest, "torch": torch.__version__, **where})
+        return Checkpoint(
+            self.store,
+            common["run_id"],
+            {"source": self.digest, "torch": torch.__version__, **where},
+        )
 
     def _common(self, seed: int, fold: Fold) -> dict[str, Any]:
         plan, machine = self.plan, self.machine
@@ -271,7 +346,10 @@ class Work:
             "source_digest": self.digest,
             "caveat": plan.recipe.caveat,
             "tuned_by": None if self.tuned_by is None else dict(self.tuned_by),
-            "provenance": {**describe(str(machine.device), machine.threads, machine.determinism), "weights": self._sources},
+            "provenance": {
+                **describe(str(machine.device), machine.threads, machine.determinism),
+                "weights": self._sources,
+            },
         }
 
     def _predictions(self, fold: Fold, predictions: np.ndarray) -> Predictions:
@@ -279,11 +357,15 @@ class Work:
         target = task.target[rows]
         if task.known is not None and target.ndim > 1:
             target = np.where(task.known[rows], target, np.nan)
-        return Predictions(self.corpus.ids[rows].tolist(), self.corpus.videos[rows].tolist(), target, predictions)
+        return Predictions(
+            self.corpus.ids[rows].tolist(), self.corpus.videos[rows].tolist(), target, predictions
+        )
 
 
 def why(error: Exception, plan: Plan) -> str:
-    """What a record says of a run that ended with ``error``; empty where that is a fault of merbench."""
+    """What a record says of a run that ended with ``error``; empty where that is a fault of
+    merbench.
+    """
     if isinstance(error, MerbenchError):
         return str(error)
     blamed = fault(error, plan.parts.values())
@@ -310,7 +392,9 @@ def score_valid(plan: Plan, problem: Problem) -> tuple[dict[str, float | None], 
 def _score(
     plan: Plan, problem: Problem, fold: Fold
 ) -> tuple[dict[str, float | None], dict[str, float | None], np.ndarray | None, np.ndarray]:
-    """Valid and test metrics, the thresholds (chosen on valid), and the test predictions. The test split is read here, once."""
+    """Valid and test metrics, the thresholds (chosen on valid), and the test predictions. The test
+    split is read here, once.
+    """
     valid, cut = score_valid(plan, problem)
     test = fold.data("test", problem.encoders, problem.train.device)
     if not len(test):

@@ -1,4 +1,6 @@
-"""Finished runs applied to new utterances: predictions, the share of each label, and what each modality adds."""
+"""Finished runs applied to new utterances: predictions, the share of each label, and what each
+modality adds.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,13 @@ from merbench.studies.trained import Trained
 
 @dataclass(frozen=True)
 class Predicted:
-    """R runs on N utterances. ``prediction``: [R, N] of a score, [R, N, C] probabilities of classes or labels, [R, N, 1 + C] of two tasks.
+    """R runs on N utterances. ``prediction``: [R, N] of a score, [R, N, C] probabilities of classes
+    or labels, [R, N, 1 + C] of two tasks.
 
-    ``shares`` [R, N, C]: how near the fused row is to each label word (softmax over the labels, of a multilabel task the sigmoid);
-    None where no head looks at the label words. ``contribution``: modality -> prediction minus the prediction without that modality,
-    of the shape of ``prediction``. ``missing``: modalities that the inputs lack.
+    ``shares`` [R, N, C]: how near the fused row is to each label word (softmax over the labels, of
+    a multilabel task the sigmoid); None where no head looks at the label words. ``contribution``:
+    modality -> prediction minus the prediction without that modality, of the shape of
+    ``prediction``. ``missing``: modalities that the inputs lack.
     """
 
     space: LabelSpace
@@ -43,7 +47,13 @@ class Predicted:
             return [made[:, :, 0], made[:, :, 1:]]
 
         contribution = [{m: columns(c)[i] for m, c in self.contribution.items()} for i in range(2)]
-        each = zip(self.space.parts, columns(self.prediction), self.space.split(self.shares), contribution, strict=True)
+        each = zip(
+            self.space.parts,
+            columns(self.prediction),
+            self.space.split(self.shares),
+            contribution,
+            strict=True,
+        )
         return [Predicted(*part, self.missing) for part in each]
 
 
@@ -65,7 +75,10 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
             shares.append(_shares(model, data, space))
         for m, found in without.items():
             lacking = {**streams, m: absent(streams[m], len(inputs))}
-            found.append(made[-1] - predict(model, one.fold.of(lacking, unknown, rows, encoders, device), space))
+            found.append(
+                made[-1]
+                - predict(model, one.fold.of(lacking, unknown, rows, encoders, device), space)
+            )
     stacked = {m: np.stack(found) for m, found in without.items()}
     return Predicted(space, np.stack(made), np.stack(shares) if shares else None, stacked, missing)
 
@@ -75,5 +88,8 @@ def _shares(model: Composed, data: SplitData, space: LabelSpace) -> np.ndarray:
     model.eval()
     logits = torch.cat([output(model, batch).logits_BC.float().cpu() for batch in data.batches()])
     each = zip(space.single, space.split(logits), strict=True)
-    shares = [of_part.sigmoid() if part.kind == "multilabel" else of_part.softmax(-1) for part, of_part in each]
+    shares = [
+        of_part.sigmoid() if part.kind == "multilabel" else of_part.softmax(-1)
+        for part, of_part in each
+    ]
     return np.asarray(torch.cat(shares, -1).double().numpy())

@@ -1,4 +1,6 @@
-"""A study's runs, wherever they are made: each once, whoever else works on the store, and those that fail beside those that do not."""
+"""A study's runs, wherever they are made: each once, whoever else works on the store, and those
+that fail beside those that do not.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ TRIES = 2
 
 
 class Worker:
-    """Makes one run: called in a process of its own, on any machine that has the same data and reaches ``store``.
+    """Makes one run: called in a process of its own, on any machine that has the same data and
+    reaches ``store``.
 
     ``threads``: of one run; None = what the process is given where it is made.
     """
@@ -44,7 +47,9 @@ class Worker:
             work, split = self._work(unit)
             try:
                 if work.name(unit.seed, split) != unit.run_id:
-                    raise RequestError("plugins or data are others here than where the study was started; bring both to the same state")
+                    raise RequestError(
+                        "plugins or data are others here than where the study was started; bring both to the same state"
+                    )
                 work.encode(lambda event, info: None)
                 work.run(unit.seed, split, lambda event, info: None)
             except Exception as error:
@@ -59,7 +64,13 @@ class Worker:
     def _work(self, unit: Unit) -> tuple[Work, Split]:
         plan = self.material.plan(unit.dataset, unit.request)
         machine = Machine.choose(self.device, self.threads)
-        work = Work(plan, self.material.corpus(unit.dataset), Store(self.store), machine, tuned_by=unit.tuned_by)
+        work = Work(
+            plan,
+            self.material.corpus(unit.dataset),
+            Store(self.store),
+            machine,
+            tuned_by=unit.tuned_by,
+        )
         return work, next(split for split in plan.protocol.splits if split.fold == unit.fold)
 
 
@@ -73,12 +84,17 @@ class Ended:
 
 
 def make(
-    units: Sequence[Unit], executor: Executor, worker: Callable[[Unit], object], store: Store, failed: Callable[[Unit, str], object]
+    units: Sequence[Unit],
+    executor: Executor,
+    worker: Callable[[Unit], object],
+    store: Store,
+    failed: Callable[[Unit, str], object],
 ) -> Iterator[Ended | None]:
     """Every run that the store lacks, until each has ended. Yields None while nothing ends.
 
-    A run whose process dies is tried once more, then ``failed(unit, sentence)`` leaves its record. A run that another process is at is
-    waited for, and taken over should that process die. What had failed before is tried again, once.
+    A run whose process dies is tried once more, then ``failed(unit, sentence)`` leaves its record.
+    A run that another process is at is waited for, and taken over should that process die. What had
+    failed before is tried again, once.
     """
     claims = Claims(store.root)
     failed_before = {unit.run_id: _stamp(store, unit) for unit in units}
@@ -86,7 +102,9 @@ def make(
 
     def settled(unit: Unit) -> Ended | None:
         record = store.get(unit.run_id)
-        if record and (record.status == "done" or _stamp(store, unit) != failed_before[unit.run_id]):
+        if record and (
+            record.status == "done" or _stamp(store, unit) != failed_before[unit.run_id]
+        ):
             return Ended(unit, record.status, record)
         return None
 

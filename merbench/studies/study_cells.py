@@ -24,7 +24,9 @@ SUBSETS = "all-subsets"
 
 @dataclass(frozen=True)
 class Unit:
-    """One run, as plain data: whoever has plugins and data of the same content makes the same run of it."""
+    """One run, as plain data: whoever has plugins and data of the same content makes the same run
+    of it.
+    """
 
     run_id: str
     dataset: str
@@ -38,7 +40,8 @@ class Unit:
 class Cell:
     """One model or variant on one track.
 
-    ``pending``: its settings, and so its runs, are known when a search is over. ``search``: where its own search stands.
+    ``pending``: its settings, and so its runs, are known when a search is over. ``search``: where
+    its own search stands.
     """
 
     label: str
@@ -57,20 +60,32 @@ class Cell:
     @property
     def units(self) -> list[Unit]:
         return [
-            Unit(run_id(self.plan.spec, self.plan.contents, seed, split.fold), self.dataset, self.request, seed, split.fold, self.tuned_by)
+            Unit(
+                run_id(self.plan.spec, self.plan.contents, seed, split.fold),
+                self.dataset,
+                self.request,
+                seed,
+                split.fold,
+                self.tuned_by,
+            )
             for seed in self.seeds
             for split in self.plan.protocol.splits
         ]
 
 
-def lay_out(study: StudyFile, material: Material, store: Store, tell: Callable[[str], None]) -> list[Cell]:
-    """Every cell, track by track. RequestError for what no track allows; ``tell`` is told what was left out and why.
+def lay_out(
+    study: StudyFile, material: Material, store: Store, tell: Callable[[str], None]
+) -> list[Cell]:
+    """Every cell, track by track. RequestError for what no track allows; ``tell`` is told what was
+    left out and why.
 
-    A model that some of the tracks cannot feed is left out there. Floors are run with the first seed alone, as are models fitted in
-    closed form: other seeds would give the same numbers. What is tuned has the settings that its search has found (``store`` tells), and
-    so have its variants.
+    A model that some of the tracks cannot feed is left out there. Floors are run with the first
+    seed alone, as are models fitted in closed form: other seeds would give the same numbers. What
+    is tuned has the settings that its search has found (``store`` tells), and so have its variants.
     """
-    declared = {a.name for model in study.models for a in material.catalog.recipe(model.name).ablations}
+    declared = {
+        a.name for model in study.models for a in material.catalog.recipe(model.name).ablations
+    }
     _check_names(study.ablations, sorted(declared), "ablations of the study's models")
     cells: list[Cell] = []
     unfit: dict[str, list[str]] = {}
@@ -88,7 +103,12 @@ def lay_out(study: StudyFile, material: Material, store: Store, tell: Callable[[
             raise RequestError(unfit[study.models[0].name][-1])
         if study.floors:
             named = {m.name for m in study.models}
-            cells += [c for name in _floors(material) if name not in named for c in _floor(study, track, name, material)]
+            cells += [
+                c
+                for name in _floors(material)
+                if name not in named
+                for c in _floor(study, track, name, material)
+            ]
     for name, reasons in unfit.items():
         if len(reasons) == len(study.tracks):
             raise RequestError(reasons[0])
@@ -100,7 +120,13 @@ def lay_out(study: StudyFile, material: Material, store: Store, tell: Callable[[
     return list(first.values())
 
 
-def _request(study: StudyFile, track: Track, model: Model, settings: Mapping[str, Any], ablations: tuple[str, ...] = ()) -> Request:
+def _request(
+    study: StudyFile,
+    track: Track,
+    model: Model,
+    settings: Mapping[str, Any],
+    ablations: tuple[str, ...] = (),
+) -> Request:
     return Request(
         model=model.name,
         task=track.task,
@@ -114,7 +140,14 @@ def _request(study: StudyFile, track: Track, model: Model, settings: Mapping[str
     )
 
 
-def _cells(study: StudyFile, track: Track, model: Model, material: Material, store: Store, tell: Callable[[str], None]) -> Iterator[Cell]:
+def _cells(
+    study: StudyFile,
+    track: Track,
+    model: Model,
+    material: Material,
+    store: Store,
+    tell: Callable[[str], None],
+) -> Iterator[Cell]:
     recipe = material.catalog.recipe(model.name)
     seeds = tuple(study.seeds[:1] if recipe.floor or recipe.fits else study.seeds)
     common = {} if recipe.fits else study.settings
@@ -130,7 +163,9 @@ def _cells(study: StudyFile, track: Track, model: Model, material: Material, sto
 
     def cell(label: str, request: Request, plan: Plan, search: Standing | None = None) -> Cell:
         if found:
-            request = replace(request, settings={**request.settings, **fitting(found.settings, full, plan)})
+            request = replace(
+                request, settings={**request.settings, **fitting(found.settings, full, plan)}
+            )
             plan = material.plan(track.dataset, request)
         return Cell(label, track.dataset, request, plan, seeds, tuned_by, pending, search)
 
@@ -158,7 +193,11 @@ def _check_names(asked: Sequence[str], declared: Sequence[str], where: str) -> N
 
 def _floors(material: Material) -> list[str]:
     catalog = material.catalog
-    return [name for name in catalog.names("recipe") if len(catalog.providers("recipe", name)) == 1 and catalog.recipe(name).floor]
+    return [
+        name
+        for name in catalog.names("recipe")
+        if len(catalog.providers("recipe", name)) == 1 and catalog.recipe(name).floor
+    ]
 
 
 def _floor(study: StudyFile, track: Track, name: str, material: Material) -> Iterator[Cell]:

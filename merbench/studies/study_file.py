@@ -1,27 +1,35 @@
-"""STUDY.toml: which models, on which tracks, with which seeds. Names are looked up, and settings checked, when the study is laid out.
+"""STUDY.toml: which models, on which tracks, with which seeds. Names are looked up, and settings
+checked, when the study is laid out.
 
 In full::
 
     seeds = 10                                       # 0 to 9; or a list of seeds
-    ablations = "all"                                # of every model: all that it declares, "all-subsets" of the modalities, or a
-                                                     # list of names; the default is none
-    floors = true                                    # the default: every floor that can read a track is run there, with one seed
+    ablations = "all"                                # of every model: all that it declares,
+                                                     "all-subsets" of the modalities, or a # list of
+                                                     names; the default is none
+    floors = true                                    # the default: every floor that can read a
+                                                     track is run there, with one seed
     models = [
         "tfn",
-        { name = "merclip", ablations = ["no-label-encoder"], settings = { train = { lr = 5e-4 } }, modalities = ["text", "audio"] },
+        { name = "merclip", ablations = ["no-label-encoder"], settings = { train = { lr = 5e-4 } },
+        modalities = ["text", "audio"] },
     ]
     settings.train.epochs = 30                       # of every model; as --set train.epochs=30
-    vectors = ["glove"]                              # as --vectors; the default is all in DATA/vectors
+    vectors = ["glove"]                              # as --vectors; the default is all in
+                                                     DATA/vectors
     thresholds = "fixed:0.5"                         # as --thresholds
 
-    [tune]                                           # search the settings of every model but floors first, on train and valid
+    [tune]                                           # search the settings of every model but floors
+                                                     first, on train and valid
     trials = 30
     budget_seconds = 3600
-    sampler = "tpe"                                  # as --sampler, --pruner, --seeds-per-trial and --storage of merbench tune
+    sampler = "tpe"                                  # as --sampler, --pruner, --seeds-per-trial and
+                                                     --storage of merbench tune
     pruner = "median"
     seeds_per_trial = 1
     storage = "postgresql://user@host/db"
-    defaults = false                                 # run the models with their default settings too
+    defaults = false                                 # run the models with their default settings
+                                                     too
 
     [[tracks]]
     dataset = "mosi"                                 # a track needs no more than this
@@ -50,20 +58,27 @@ def _ablations(value: Any) -> Any:
 
 
 def _flat(value: Any) -> Any:
-    """``{train: {lr: 1}}`` and ``{"train.lr": 1}`` are the same. A table that is a field's value stays a table."""
+    """``{train: {lr: 1}}`` and ``{"train.lr": 1}`` are the same. A table that is a field's value
+    stays a table.
+    """
     if not isinstance(value, dict):
         return value
     flat: dict[str, Any] = {}
     for key, inner in value.items():
         slot = key.replace("label-encoder", "label_encoder")
-        # PART.FIELD, encoder.MODALITY.FIELD and objective.NAME.FIELD: what stands deeper is the field's own.
+        # PART.FIELD, encoder.MODALITY.FIELD and objective.NAME.FIELD: what stands deeper is the
+        # field's own.
         if isinstance(inner, dict) and "." not in slot:
             for name, leaf in inner.items():
-                if isinstance(leaf, dict) and (slot == "objective" or (slot == "encoder" and name in MODALITIES)):
+                if isinstance(leaf, dict) and (
+                    slot == "objective" or (slot == "encoder" and name in MODALITIES)
+                ):
                     flat |= {f"{slot}.{name}.{field}": v for field, v in leaf.items()}
                 else:
                     flat[f"{slot}.{name}"] = leaf
-        elif isinstance(inner, dict) and (slot.startswith("objective.") or slot in [f"encoder.{m}" for m in MODALITIES]):
+        elif isinstance(inner, dict) and (
+            slot.startswith("objective.") or slot in [f"encoder.{m}" for m in MODALITIES]
+        ):
             flat |= {f"{slot}.{field}": v for field, v in inner.items()}
         else:
             flat[slot] = inner
@@ -120,7 +135,10 @@ class Tuning(Config):
 class StudyFile(Config):
     """A validated STUDY.toml."""
 
-    models: Annotated[list[Annotated[Model, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)]], Field(min_length=1)]
+    models: Annotated[
+        list[Annotated[Model, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)]],
+        Field(min_length=1),
+    ]
     tracks: Annotated[list[Track], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1), BeforeValidator(_seeds)] = list(range(10))
     settings: Settings = {}
@@ -134,7 +152,9 @@ class StudyFile(Config):
 def read_study(path: Path) -> StudyFile:
     """DataError, one sentence naming the key and the mend."""
     if not path.is_file():
-        raise DataError(f"{path} is not a file; a study is described by a STUDY.toml with models = [...] and [[tracks]]")
+        raise DataError(
+            f"{path} is not a file; a study is described by a STUDY.toml with models = [...] and [[tracks]]"
+        )
     table = read_toml(path)
     try:
         return StudyFile.model_validate(table)
@@ -142,9 +162,13 @@ def read_study(path: Path) -> StudyFile:
         first = error.errors()[0]
         where = _where(first["loc"])
         if first["type"] == "extra_forbidden":
-            sentence = f"unknown key {where!r}; {instead(str(first['loc'][-1]), _fields(first['loc']))}"
+            sentence = (
+                f"unknown key {where!r}; {instead(str(first['loc'][-1]), _fields(first['loc']))}"
+            )
         elif first["type"] == "missing":
-            sentence = f"the key {where!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"
+            sentence = (
+                f"the key {where!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"
+            )
         else:
             sentence = f"{where} does not fit: {first['msg']}"
         raise DataError(f"{path}: {sentence}") from None

@@ -1,4 +1,6 @@
-"""Tuning as the first part of a study: the same search for every model, and where each search stands."""
+"""Tuning as the first part of a study: the same search for every model, and where each search
+stands.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from merbench.studies.tune_study import Search, Tuned, join
 
 @dataclass(frozen=True)
 class Standing:
-    """Of one search: trials ``finished`` of ``wanted``, ``seconds`` spent on them; ``found`` when it is over, or why it found nothing."""
+    """Of one search: trials ``finished`` of ``wanted``, ``seconds`` spent on them; ``found`` when
+    it is over, or why it found nothing.
+    """
 
     finished: int
     wanted: int
@@ -29,7 +33,9 @@ class Standing:
     @property
     def seconds_left(self) -> float:
         """Of training, by what the trials took so far; 0 where none is finished."""
-        return (self.wanted - self.finished) * self.seconds / self.finished if self.finished else 0.0
+        return (
+            (self.wanted - self.finished) * self.seconds / self.finished if self.finished else 0.0
+        )
 
 
 def standing(request: Request, plan: Plan, tuning: Tuning, store: Store) -> Standing:
@@ -46,28 +52,55 @@ def standing(request: Request, plan: Plan, tuning: Tuning, store: Store) -> Stan
 
 
 def search_of(tuning: Tuning) -> Search:
-    return Search(tuning.trials, tuning.budget_seconds, tuning.sampler, tuning.pruner, tuning.seeds_per_trial, tuning.storage)
+    return Search(
+        tuning.trials,
+        tuning.budget_seconds,
+        tuning.sampler,
+        tuning.pruner,
+        tuning.seeds_per_trial,
+        tuning.storage,
+    )
 
 
 def fitting(settings: dict[str, Any], full: Plan, variant: Plan) -> dict[str, Any]:
-    """Those tuned settings of the full model that a variant of it has too: of parts that it has, and that it does not set itself."""
-    own = {key for a in variant.recipe.ablations if a.name in variant.spec.variant.split("+") for key in a.settings}
+    """Those tuned settings of the full model that a variant of it has too: of parts that it has,
+    and that it does not set itself.
+    """
+    own = {
+        key
+        for a in variant.recipe.ablations
+        if a.name in variant.spec.variant.split("+")
+        for key in a.settings
+    }
 
     def fits(key: str) -> bool:
         slot = key.rpartition(".")[0]
-        here, there = (plan.spec.parts[slot].name if slot in plan.spec.parts else "" for plan in (full, variant))
+        here, there = (
+            plan.spec.parts[slot].name if slot in plan.spec.parts else ""
+            for plan in (full, variant)
+        )
         return key not in own and (slot == "train" or (here == there != ""))
 
     return {key: value for key, value in settings.items() if fits(key)}
 
 
 class Tuner:
-    """Works on one search until it is over, beside all others that do: called like a ``Worker``, with ``(dataset, request)``."""
+    """Works on one search until it is over, beside all others that do: called like a ``Worker``,
+    with ``(dataset, request)``.
+    """
 
-    def __init__(self, material: Material, tuning: Tuning, store: Path, device: str, threads: int | None) -> None:
+    def __init__(
+        self, material: Material, tuning: Tuning, store: Path, device: str, threads: int | None
+    ) -> None:
         self.material, self.tuning, self.store = material, tuning, store
         self.device, self.threads = device, threads
 
     def __call__(self, task: tuple[str, Request]) -> None:
         plan = self.material.plan(*task)
-        tune(task[1], plan, Store(self.store), Machine.choose(self.device, self.threads), search_of(self.tuning))
+        tune(
+            task[1],
+            plan,
+            Store(self.store),
+            Machine.choose(self.device, self.threads),
+            search_of(self.tuning),
+        )

@@ -1,4 +1,6 @@
-"""Transfer: trained on one data set, scored on another's test rows, as it is or after more training on the other's train rows."""
+"""Transfer: trained on one data set, scored on another's test rows, as it is or after more training
+on the other's train rows.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +42,14 @@ class Pair:
         return f"{self.source.name} → {self.target.name}"
 
 
-def pair(request: Request, source: Corpus, target: Corpus, catalog: Catalog, lexicon: Lexicon | None) -> Pair:
-    """Plans on both data sets that read the modalities which both offer in one form; RequestError where nothing is shared.
+def pair(
+    request: Request, source: Corpus, target: Corpus, catalog: Catalog, lexicon: Lexicon | None
+) -> Pair:
+    """Plans on both data sets that read the modalities which both offer in one form; RequestError
+    where nothing is shared.
 
-    Utterances of the source that stand among the target's validation or test rows are left out of its training and validation.
+    Utterances of the source that stand among the target's validation or test rows are left out of
+    its training and validation.
     """
     notes: list[str] = []
     request = replace(request, modalities=_common(request, source, target, catalog, lexicon, notes))
@@ -55,9 +61,15 @@ def pair(request: Request, source: Corpus, target: Corpus, catalog: Catalog, lex
             f"{_labels(use)} in the other; choose another --task"
         )
     if len(learn.protocol.splits) > 1:
-        raise RequestError(f"protocol {learn.spec.protocol} of {source.name} has folds, and one model is wanted; choose another --protocol")
-    mine = np.unique(np.concatenate([rows for s in learn.protocol.splits for rows in (s.train, s.valid)]))
-    theirs = np.unique(np.concatenate([rows for s in use.protocol.splits for rows in (s.valid, s.test)]))
+        raise RequestError(
+            f"protocol {learn.spec.protocol} of {source.name} has folds, and one model is wanted; choose another --protocol"
+        )
+    mine = np.unique(
+        np.concatenate([rows for s in learn.protocol.splits for rows in (s.train, s.valid)])
+    )
+    theirs = np.unique(
+        np.concatenate([rows for s in use.protocol.splits for rows in (s.valid, s.test)])
+    )
     by_video, by_text = shared(source, mine, target, theirs)
     told = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
     if len(by_video) + len(by_text):
@@ -73,20 +85,32 @@ def pair(request: Request, source: Corpus, target: Corpus, catalog: Catalog, lex
 
 
 def _common(
-    request: Request, source: Corpus, target: Corpus, catalog: Catalog, lexicon: Lexicon | None, notes: list[str]
+    request: Request,
+    source: Corpus,
+    target: Corpus,
+    catalog: Catalog,
+    lexicon: Lexicon | None,
+    notes: list[str],
 ) -> tuple[Modality, ...]:
     """Modalities whose streams, as the model reads them, are of one kind and width in both."""
-    theirs, mine = (resolve(request, catalog, corpus, lexicon).streams for corpus in (target, source))
+    theirs, mine = (
+        resolve(request, catalog, corpus, lexicon).streams for corpus in (target, source)
+    )
     common = []
     for m in dict.fromkeys((*theirs, *mine)):
         if m in theirs and m in mine and _form(theirs[m]) == _form(mine[m]):
             common.append(m)
             continue
-        there = [f"{corpus.name} {_say(streams.get(m))}" for corpus, streams in ((source, mine), (target, theirs))]
+        there = [
+            f"{corpus.name} {_say(streams.get(m))}"
+            for corpus, streams in ((source, mine), (target, theirs))
+        ]
         notes.append(f"{m} is left out: {', '.join(there)}")
     if not common and (theirs or mine):
         why = "; ".join(notes)
-        raise RequestError(f"nothing can be carried over from {source.name} to {target.name}: {why}; choose other streams with --stream")
+        raise RequestError(
+            f"nothing can be carried over from {source.name} to {target.name}: {why}; choose other streams with --stream"
+        )
     return tuple(common)
 
 
@@ -105,22 +129,39 @@ def _labels(plan: Plan) -> str:
 
 
 def as_it_is(one: Pair, run: Run, store: Store, machine: Machine) -> dict[int, Scored]:
-    """The source's runs on the target's test rows; features are scaled as the source's train rows say."""
+    """The source's runs on the target's test rows; features are scaled as the source's train rows
+    say.
+    """
     rows = np.concatenate([s.test for s in one.use.protocol.splits])
     known = one.use.task.known
     if known is not None and known.ndim == 1:
         rows = rows[known[rows]]
     reading = Readings()
     for made in trained(one.learn, one.source, run(one.learn, one.source), store, machine):
-        data = made.fold.of(one.use.streams, one.use.task, rows, made.problem.encoders, machine.device)
-        reading.add(made.record, one.target, one.use.task, rows, predict(made.problem.model, data, one.use.task.space))
+        data = made.fold.of(
+            one.use.streams, one.use.task, rows, made.problem.encoders, machine.device
+        )
+        reading.add(
+            made.record,
+            one.target,
+            one.use.task,
+            rows,
+            predict(made.problem.model, data, one.use.task.space),
+        )
     return reading.scored()
 
 
 def finetuned(
-    one: Pair, before: Sequence[Record], request: Request, plan: Callable[[Request], Plan], run: Run, store: Store
+    one: Pair,
+    before: Sequence[Record],
+    request: Request,
+    plan: Callable[[Request], Plan],
+    run: Run,
+    store: Store,
 ) -> list[Record]:
-    """Runs on the target that start from the weights of the runs ``before``, each seed from its own. ``request``: what is asked of them."""
+    """Runs on the target that start from the weights of the runs ``before``, each seed from its
+    own. ``request``: what is asked of them.
+    """
     done = [r for r in before if r.status == "done"]
     if not done:
         return []
@@ -128,20 +169,34 @@ def finetuned(
     return run(plan(replace(request, modalities=tuple(one.use.streams), start=start)), one.target)
 
 
-def together(one: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run) -> list[Record]:
+def together(
+    one: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run
+) -> list[Record]:
     """Runs trained on the train rows of both; epochs are chosen on the target's validation rows."""
     rows = one.learn.protocol.splits[0].train
-    both = joined(one.target, one.use.spec.task, one.use.spec.protocol, one.use.streams, one.source, rows, one.learn.streams)
+    both = joined(
+        one.target,
+        one.use.spec.task,
+        one.use.spec.protocol,
+        one.use.streams,
+        one.source,
+        rows,
+        one.learn.streams,
+    )
     return run(plan(replace(request, streams={}, modalities=tuple(one.use.streams)), both), both)
 
 
 Further = Callable[[Pair], list[Record]]
 
 
-def lines(pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, further: Mapping[str, Further]) -> list[Line]:
-    """For each target the same model trained on it alone, with the modalities that a pair shares; then each pair, compared with that.
+def lines(
+    pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, further: Mapping[str, Further]
+) -> list[Line]:
+    """For each target the same model trained on it alone, with the modalities that a pair shares;
+    then each pair, compared with that.
 
-    ``further``: name -> runs that also train on the target; RequestError where a model cannot, which becomes the line's reason.
+    ``further``: name -> runs that also train on the target; RequestError where a model cannot,
+    which becomes the line's reason.
     """
     found: dict[str, Line] = {}
     for one in pairs:

@@ -20,12 +20,22 @@ _STATES: Mapping[TrialState, Literal["complete", "pruned", "failed"]] = {
 
 
 def figures(joined: Joined) -> dict[str, bytes]:
-    """History, expected best over budgets, learning curves and, where three trials or more differ, importance."""
-    trials = [Tried(_STATES[t.state], t.value, sorted(t.intermediate_values.items())) for t in joined.ledger().finished]
+    """History, expected best over budgets, learning curves and, where three trials or more differ,
+    importance.
+    """
+    trials = [
+        Tried(_STATES[t.state], t.value, sorted(t.intermediate_values.items()))
+        for t in joined.ledger().finished
+    ]
     metric, higher = joined.metric, joined.sign > 0
-    made = {"curves.svg": plots_study.curves(trials, metric, higher), "history.svg": plots_study.history(trials, metric, higher)}
+    made = {
+        "curves.svg": plots_study.curves(trials, metric, higher),
+        "history.svg": plots_study.history(trials, metric, higher),
+    }
     if any(t.value is not None for t in trials):
         made["best-of-n.svg"] = plots_study.budget(trials, metric, higher)
     if len({t.value for t in trials if t.state == "complete"}) > 2:
-        made["importance.svg"] = plots_study.importance(optuna.importance.get_param_importances(joined.study))
+        made["importance.svg"] = plots_study.importance(
+            optuna.importance.get_param_importances(joined.study)
+        )
     return made

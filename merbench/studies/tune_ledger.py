@@ -1,11 +1,15 @@
 """Who tries what: exactly so many trials, each finished once, whatever happens to the workers.
 
-Optuna's storages have one rule that several workers can rely on: trials are numbered, and a trial is finished by one of them only. The
-rest follows from the list of trials alone, so that all workers come to the same answer without speaking to one another:
+Optuna's storages have one rule that several workers can rely on: trials are numbered, and a trial
+is finished by one of them only. The rest follows from the list of trials alone, so that all workers
+come to the same answer without speaking to one another:
 
-- A trial whose worker is gone is failed as *lost*, and its parameters wait as an *heir*. A chain of heirs counts once.
-- Of two trials that are there twice (an heir made by two workers, a planned trial enqueued by two), the first counts.
-- The first N chains count. Two workers that begin the last one at once have begun one too many, and the later one is dropped.
+- A trial whose worker is gone is failed as *lost*, and its parameters wait as an *heir*. A chain of
+  heirs counts once.
+- Of two trials that are there twice (an heir made by two workers, a planned trial enqueued by two),
+  the first counts.
+- The first N chains count. Two workers that begin the last one at once have begun one too many, and
+  the later one is dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +31,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 PLANNED, HEIR_OF, END, WORKER, BEAT = "planned", "heir_of", "end", "worker", "beat"
-"""User attributes of a trial. ``planned``: a number, for those that were enqueued (0 = the default settings)."""
+"""User attributes of a trial. ``planned``: a number, for those that were enqueued (0 = the default
+settings).
+"""
 LOST, SURPLUS, IMPOSSIBLE = "lost", "surplus", "impossible"
 """``end`` of a failed trial that counts for nothing; of any other it is the error."""
 
@@ -51,11 +57,18 @@ class Ledger:
 
     @cached_property
     def roots(self) -> list[int]:
-        """The first ``wanted`` trials that are no heirs. A drawn combination that could not be built is none of them."""
+        """The first ``wanted`` trials that are no heirs. A drawn combination that could not be
+        built is none of them.
+        """
         planned, found = set(), []
         for number, trial in self.trials.items():
             slot, end = trial.user_attrs.get(PLANNED), self.chain(number).user_attrs.get(END)
-            if HEIR_OF in trial.user_attrs or slot in planned or end == SURPLUS or (end == IMPOSSIBLE and slot is None):
+            if (
+                HEIR_OF in trial.user_attrs
+                or slot in planned
+                or end == SURPLUS
+                or (end == IMPOSSIBLE and slot is None)
+            ):
                 continue
             if slot is not None:
                 planned.add(slot)
@@ -108,21 +121,35 @@ class Ledger:
 
     @property
     def seconds(self) -> float:
-        """Training that was spent, on trials that counted for nothing too; not what a killed worker did."""
+        """Training that was spent, on trials that counted for nothing too; not what a killed worker
+        did.
+        """
         return float(sum(t.user_attrs.get("seconds", 0.0) for t in self.trials.values()))
 
 
 class Worker:
-    """This process as a worker of a study: it marks what it tries as its own, and tells from others' marks whether they are gone.
+    """This process as a worker of a study: it marks what it tries as its own, and tells from
+    others' marks whether they are gone.
 
-    A worker of this machine (host, boot and process namespace) is gone when its process is. One of another machine, whose clock may be
-    wrong, is gone when its mark has not changed for ``grace`` seconds by our own clock. Nothing depends on this being right: a worker that
-    was only asleep finds that its trial has been taken from it, and drops it.
+    A worker of this machine (host, boot and process namespace) is gone when its process is. One of
+    another machine, whose clock may be wrong, is gone when its mark has not changed for ``grace``
+    seconds by our own clock. Nothing depends on this being right: a worker that was only asleep
+    finds that its trial has been taken from it, and drops it.
     """
 
-    def __init__(self, storage: BaseStorage, beat: float = 30.0, grace: float = 300.0, unclaimed: float = 10.0) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        beat: float = 30.0,
+        grace: float = 300.0,
+        unclaimed: float = 10.0,
+    ) -> None:
         self.storage, self.beat, self.grace, self.unclaimed = storage, beat, grace, unclaimed
-        self.name = {"host": _host(), "pid": os.getpid(), "started": round(psutil.Process().create_time(), 1)}
+        self.name = {
+            "host": _host(),
+            "pid": os.getpid(),
+            "started": round(psutil.Process().create_time(), 1),
+        }
         self.taken = False
         self._seen: dict[int, tuple[Any, float]] = {}
         self._stop = threading.Event()
@@ -132,12 +159,16 @@ class Worker:
         self.storage.set_trial_user_attr(trial_id, WORKER, self.name)
 
     def start(self, trial_id: int) -> None:
-        """Mark the trial as ours every ``beat`` seconds until ``stop``. ``taken`` tells when somebody has failed it meanwhile."""
+        """Mark the trial as ours every ``beat`` seconds until ``stop``. ``taken`` tells when
+        somebody has failed it meanwhile.
+        """
 
         def go_on() -> None:
             while not self._stop.wait(self.beat):
                 try:
-                    self.storage.set_trial_user_attr(trial_id, BEAT, datetime.now(UTC).isoformat(timespec="seconds"))
+                    self.storage.set_trial_user_attr(
+                        trial_id, BEAT, datetime.now(UTC).isoformat(timespec="seconds")
+                    )
                 except UpdateFinishedTrialError:
                     self.taken = True
                     return
@@ -180,19 +211,32 @@ def end(storage: BaseStorage, trial_id: int, reason: str) -> None:
 
 def enqueue_heir(study: Study, trial: FrozenTrial) -> None:
     """What was drawn waits to be tried again."""
-    study.enqueue_trial({**trial.system_attrs.get("fixed_params", {}), **trial.params}, user_attrs={HEIR_OF: trial.number})
+    study.enqueue_trial(
+        {**trial.system_attrs.get("fixed_params", {}), **trial.params},
+        user_attrs={HEIR_OF: trial.number},
+    )
 
 
 def _host() -> str:
-    """Two processes with the same answer see each other's process numbers: machine, its boot and, where there are such, the namespace."""
+    """Two processes with the same answer see each other's process numbers: machine, its boot and,
+    where there are such, the namespace.
+    """
     boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    return " ".join((socket.gethostname(), *([boot.read_text().strip(), str(namespace.readlink())] if boot.exists() else [])))
+    return " ".join(
+        (
+            socket.gethostname(),
+            *([boot.read_text().strip(), str(namespace.readlink())] if boot.exists() else []),
+        )
+    )
 
 
 def _lives(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
-        # A process number is given again; a killed child stays in the table until its parent asks for it.
-        return bool(abs(process.create_time() - started) < 2 and process.status() != psutil.STATUS_ZOMBIE)
+        # A process number is given again; a killed child stays in the table until its parent asks
+        # for it.
+        return bool(
+            abs(process.create_time() - started) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        )
     except psutil.NoSuchProcess:
         return False

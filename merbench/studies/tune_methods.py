@@ -23,18 +23,24 @@ PRUNERS = ("median", "hyperband", "none")
 
 
 def pruner_of(name: str, steps: int) -> BasePruner:
-    """``steps``: how often a trial reports at most. The first tenth is never judged: a low rate starts slowly."""
+    """``steps``: how often a trial reports at most. The first tenth is never judged: a low rate
+    starts slowly.
+    """
     warm = max(1, steps // 10)
     if name == "median":
         return MedianPruner(n_startup_trials=5, n_warmup_steps=warm)
-    return HyperbandPruner(min_resource=warm, max_resource=max(warm, steps)) if name == "hyperband" else NopPruner()
+    return (
+        HyperbandPruner(min_resource=warm, max_resource=max(warm, steps))
+        if name == "hyperband"
+        else NopPruner()
+    )
 
 
 class Numbered(BaseSampler):
     """Another sampler, seeded anew for each trial from the study's name and the trial's number.
 
-    So one worker draws the same however often it is stopped and started, and no two workers draw the same. ``begun`` is told of each
-    trial before anything is drawn for it.
+    So one worker draws the same however often it is stopped and started, and no two workers draw
+    the same. ``begun`` is told of each trial before anything is drawn for it.
     """
 
     def __init__(self, name: str, begun: Callable[[FrozenTrial], None]) -> None:
@@ -46,14 +52,26 @@ class Numbered(BaseSampler):
         self._inner = self._make(derive(0, "sampler", study.study_name, trial.number) % 2**32)
         self._inner.before_trial(study, trial)
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         return self._inner.infer_relative_search_space(study, trial)
 
-    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         return self._inner.sample_relative(study, trial, search_space)
 
-    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
         return self._inner.sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
         self._inner.after_trial(study, trial, state, values)

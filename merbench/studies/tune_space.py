@@ -1,4 +1,6 @@
-"""What a search may change: the ``Tune`` ranges of a plan's parts and of the training loop, by the dotted names that ``--set`` takes."""
+"""What a search may change: the ``Tune`` ranges of a plan's parts and of the training loop, by the
+dotted names that ``--set`` takes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,12 @@ from itertools import product
 from random import Random
 from typing import Any, TypeVar
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from pydantic import ValidationError
 
 from merbench.api import Config, RequestError, Tune
@@ -21,7 +28,9 @@ C = TypeVar("C", bound=Config)
 
 @dataclass(frozen=True)
 class Space:
-    """``ranges`` and ``defaults`` by dotted name, such as ``fusion.width``. Every range holds its default."""
+    """``ranges`` and ``defaults`` by dotted name, such as ``fusion.width``. Every range holds its
+    default.
+    """
 
     ranges: Mapping[str, BaseDistribution]
     defaults: Mapping[str, Any]
@@ -32,9 +41,15 @@ class Space:
         return math.prod(_count(r) for r in self.ranges.values())
 
     def all(self) -> list[dict[str, Any]]:
-        """Every combination of a finite space, the defaults first and the others in no order, but always the same."""
+        """Every combination of a finite space, the defaults first and the others in no order, but
+        always the same.
+        """
         each = product(*(_values(r) for r in self.ranges.values()))
-        others = [s for values in each if (s := dict(zip(self.ranges, values, strict=True))) != self.defaults]
+        others = [
+            s
+            for values in each
+            if (s := dict(zip(self.ranges, values, strict=True))) != self.defaults
+        ]
         Random(0).shuffle(others)
         return [dict(self.defaults), *others]
 
@@ -46,7 +61,9 @@ def fixed_by(plan: Plan, request: Request) -> set[str]:
 
 
 def space_of(plan: Plan, fixed: set[str]) -> Space:
-    """The ranges of the recipe's parts and, where the training loop is run, of its settings; ``Recipe.search`` goes before a part's own."""
+    """The ranges of the recipe's parts and, where the training loop is run, of its settings;
+    ``Recipe.search`` goes before a part's own.
+    """
     slots = {slot: part.config for slot, part in plan.parts.items()}
     if not plan.recipe.fits:
         slots["train"] = plan.train
@@ -56,17 +73,28 @@ def space_of(plan: Plan, fixed: set[str]) -> Space:
         for name, info in type(config).model_fields.items():
             # ``encoder.width`` speaks of every encoder.
             names = (f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}")
-            tune = next((plan.recipe.search[n] for n in names if n in plan.recipe.search), own.get(name))
-            if tune is None or fixed & {*names} or (tune.modality and tune.modality not in plan.streams):
+            tune = next(
+                (plan.recipe.search[n] for n in names if n in plan.recipe.search), own.get(name)
+            )
+            if (
+                tune is None
+                or fixed & {*names}
+                or (tune.modality and tune.modality not in plan.streams)
+            ):
                 continue
             default = getattr(config, name)
             if default is not None:
-                ranges[names[0]], defaults[names[0]] = _range(tune, info.annotation is int, default), default
+                ranges[names[0]], defaults[names[0]] = (
+                    _range(tune, info.annotation is int, default),
+                    default,
+                )
     return Space(ranges, defaults)
 
 
 def settle(plan: Plan, settings: Mapping[str, Any]) -> Plan:
-    """The plan that ``resolve`` makes with these settings on top, without reading the data again. RequestError where they do not fit."""
+    """The plan that ``resolve`` makes with these settings on top, without reading the data again.
+    RequestError where they do not fit.
+    """
     parts, train = dict(plan.parts), plan.train
     fields: dict[str, dict[str, Any]] = {}
     for key, value in settings.items():
@@ -77,8 +105,16 @@ def settle(plan: Plan, settings: Mapping[str, Any]) -> Plan:
             train = _with(train, values, slot)
         else:
             parts[slot] = replace(parts[slot], config=_with(parts[slot].config, values, slot))
-    named = {slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json")) for slot, p in parts.items()}
-    return replace(plan, parts=parts, train=train, spec=plan.spec.model_copy(update={"parts": named, "train": train}))
+    named = {
+        slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json"))
+        for slot, p in parts.items()
+    }
+    return replace(
+        plan,
+        parts=parts,
+        train=train,
+        spec=plan.spec.model_copy(update={"parts": named, "train": train}),
+    )
 
 
 def _with(config: C, values: Mapping[str, Any], slot: str) -> C:
@@ -92,10 +128,16 @@ def _with(config: C, values: Mapping[str, Any], slot: str) -> C:
 def _range(tune: Tune, whole: bool, default: Any) -> BaseDistribution:
     """Widened to hold the default, which is always tried first."""
     if tune.choices:
-        return CategoricalDistribution([*tune.choices, *([] if default in tune.choices else [default])])
+        return CategoricalDistribution(
+            [*tune.choices, *([] if default in tune.choices else [default])]
+        )
     assert tune.low is not None and tune.high is not None
     low, high = min(tune.low, default), max(tune.high, default)
-    return IntDistribution(int(low), int(high), log=tune.log) if whole else FloatDistribution(low, high, log=tune.log)
+    return (
+        IntDistribution(int(low), int(high), log=tune.log)
+        if whole
+        else FloatDistribution(low, high, log=tune.log)
+    )
 
 
 def _values(distribution: BaseDistribution) -> list[Any]:

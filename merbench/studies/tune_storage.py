@@ -1,4 +1,6 @@
-"""Where a study lies: a journal file in the store, or what Optuna offers past one machine (a database, a gRPC proxy)."""
+"""Where a study lies: a journal file in the store, or what Optuna offers past one machine (a
+database, a gRPC proxy).
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ EXTRAS = {"postgresql": "postgres", "grpc": "grpc"}
 class WholeLines:
     """A journal's lock that ends with the process that holds it, and leaves whole lines.
 
-    Optuna's own is a file that a killed process leaves behind (the others wait half a minute for it), and a line that was cut off by the
-    kill would spoil the next one and with it the journal. The end of such a line is cut away here: it was never told to anybody.
+    Optuna's own is a file that a killed process leaves behind (the others wait half a minute for
+    it), and a line that was cut off by the kill would spoil the next one and with it the journal.
+    The end of such a line is cut away here: it was never told to anybody.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,7 +58,9 @@ class WholeLines:
 
 
 def open_storage(where: str | None, store: Path, study: str) -> BaseStorage:
-    """``where``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or ``grpc://host:port``. RequestError out of reach."""
+    """``where``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or
+    ``grpc://host:port``. RequestError out of reach.
+    """
     if where is None or "://" not in where:
         path = store / "tuning" / f"{study}.journal" if where is None else Path(where)
         try:
@@ -63,7 +68,9 @@ def open_storage(where: str | None, store: Path, study: str) -> BaseStorage:
             return JournalStorage(JournalFileBackend(str(path), lock_obj=WholeLines(path)))  # type: ignore[arg-type]
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no journal of a study"
-            raise RequestError(f"--storage {path} cannot be used ({reason}); name another file or database") from error
+            raise RequestError(
+                f"--storage {path} cannot be used ({reason}); name another file or database"
+            ) from error
     url = urlsplit(where)
     shown = where.replace(url.netloc, url.netloc.rpartition("@")[2])
     scheme = url.scheme.partition("+")[0]
@@ -73,17 +80,25 @@ def open_storage(where: str | None, store: Path, study: str) -> BaseStorage:
             return _proxy(url.hostname, url.port) if scheme == "grpc" else _database(where, scheme)
     except ImportError as error:
         extra = EXTRAS.get(scheme)
-        mend = f"pip install 'merbench[{extra}]'" if extra else "install the driver that SQLAlchemy names for it"
-        raise RequestError(f"--storage {shown} needs a driver that is not installed; {mend}") from error
+        mend = (
+            f"pip install 'merbench[{extra}]'"
+            if extra
+            else "install the driver that SQLAlchemy names for it"
+        )
+        raise RequestError(
+            f"--storage {shown} needs a driver that is not installed; {mend}"
+        ) from error
     except (SQLAlchemyError, ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RequestError(f"--storage {shown} is out of reach: {reason}") from error
 
 
 def _database(url: str, scheme: str, tries: int = 5) -> BaseStorage:
-    # SQLAlchemy's own choice of a driver for PostgreSQL differs between its versions; the extra brings this one.
+    # SQLAlchemy's own choice of a driver for PostgreSQL differs between its versions; the extra
+    # brings this one.
     url = re.sub("^postgresql://", "postgresql+psycopg://", url)
-    # A worker waits while another writes, and finds a connection that the server has closed before using it.
+    # A worker waits while another writes, and finds a connection that the server has closed before
+    # using it.
     wait = {"connect_args": {"timeout": 60}} if scheme == "sqlite" else {"pool_pre_ping": True}
     for last in (False,) * (tries - 1) + (True,):
         try:

@@ -25,8 +25,9 @@ from merbench.studies.tune_storage import open_storage
 
 @dataclass(frozen=True)
 class Search:
-    """How a search is made. ``trials``: how many are finished when it is over, whoever finished them. ``seconds``: no trial begins when
-    so many have been spent on training, by all workers together."""
+    """How a search is made. ``trials``: how many are finished when it is over, whoever finished
+    them. ``seconds``: no trial begins when so many have been spent on training, by all workers
+    together."""
 
     trials: int
     seconds: float | None = None
@@ -38,10 +39,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found. ``settings`` of the best trial and ``default_settings``, in the grammar of ``Request.settings``.
+    """What a search found. ``settings`` of the best trial and ``default_settings``, in the grammar
+    of ``Request.settings``.
 
-    ``value`` and ``default``: mean of the validation ``metric`` over tuning seeds and folds, of the best trial and of the default settings
-    (None where these failed). ``seconds`` of training that the search took, by all workers together.
+    ``value`` and ``default``: mean of the validation ``metric`` over tuning seeds and folds, of the
+    best trial and of the default settings (None where these failed). ``seconds`` of training that
+    the search took, by all workers together.
     """
 
     settings: dict[str, Any]
@@ -67,7 +70,9 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Joined:
-    """A study as this process has it open. ``wanted``: trials, at most as many as there are combinations."""
+    """A study as this process has it open. ``wanted``: trials, at most as many as there are
+    combinations.
+    """
 
     study: Study
     storage: BaseStorage
@@ -86,7 +91,9 @@ class Joined:
 
     def over(self, ledger: Ledger) -> bool:
         """Whether enough trials are finished, or the budget is spent."""
-        return ledger.done or (self.search.seconds is not None and ledger.seconds >= self.search.seconds)
+        return ledger.done or (
+            self.search.seconds is not None and ledger.seconds >= self.search.seconds
+        )
 
     def best(self, ledger: Ledger) -> FrozenTrial | None:
         """Of those that were trained to their end; the first of equals."""
@@ -100,8 +107,12 @@ class Joined:
         failed = [t for t in finished if t.state == TrialState.FAIL]
         if best is None or best.value is None:
             why = f"; the first: {failed[0].user_attrs[END]}" if failed else ""
-            raise RunError(f"none of {len(finished)} trials of study {self.study.study_name} was finished whole{why}")
-        first = next((t for t in finished if ledger.root(t.number).user_attrs.get(PLANNED) == 0), None)
+            raise RunError(
+                f"none of {len(finished)} trials of study {self.study.study_name} was finished whole{why}"
+            )
+        first = next(
+            (t for t in finished if ledger.root(t.number).user_attrs.get(PLANNED) == 0), None
+        )
         return Tuned(
             settings=dict(best.params),
             default_settings=dict(self.space.defaults),
@@ -121,26 +132,43 @@ class Joined:
 
 
 def join(request: Request, plan: Plan, store: Store, search: Search) -> Joined:
-    """The study of these arguments, made where it is not there yet. RequestError where the storage cannot be used."""
+    """The study of these arguments, made where it is not there yet. RequestError where the storage
+    cannot be used.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space = space_of(plan, fixed_by(plan, request))
     name = study_name(plan, space, search)
     storage = open_storage(search.storage, store.root, name)
     # What chooses epochs chooses settings.
     metric = selecting(plan.train.select, plan.task.space.kind)
-    direction = StudyDirection.MAXIMIZE if METRICS[metric].higher_is_better else StudyDirection.MINIMIZE
-    study = optuna.create_study(study_name=name, storage=storage, load_if_exists=True, direction=direction)
+    direction = (
+        StudyDirection.MAXIMIZE if METRICS[metric].higher_is_better else StudyDirection.MINIMIZE
+    )
+    study = optuna.create_study(
+        study_name=name, storage=storage, load_if_exists=True, direction=direction
+    )
     return Joined(study, storage, space, search, int(min(search.trials, space.size)), metric)
 
 
 def study_name(plan: Plan, space: Space, search: Search) -> str:
-    """Names everything that decides the search, and not how long it is: equal requests join one study."""
+    """Names everything that decides the search, and not how long it is: equal requests join one
+    study.
+    """
     spec = identity(plan.spec)
     for key in space.ranges:
         slot, _, name = key.rpartition(".")
         del (spec["train"] if slot == "train" else spec["parts"][slot]["config"])[name]
     ranges = {name: distribution_to_json(r) for name, r in space.ranges.items()}
     how = {"sampler": search.sampler, "pruner": search.pruner, "seeds": search.seeds_per_trial}
-    digest = sha256(canonical({"spec": spec, "contents": dict(plan.contents), "ranges": ranges, **how}).encode()).hexdigest()[:10]
-    words = (plan.spec.model, plan.spec.variant, plan.spec.dataset, plan.spec.task, plan.spec.protocol, digest)
+    digest = sha256(
+        canonical({"spec": spec, "contents": dict(plan.contents), "ranges": ranges, **how}).encode()
+    ).hexdigest()[:10]
+    words = (
+        plan.spec.model,
+        plan.spec.variant,
+        plan.spec.dataset,
+        plan.spec.task,
+        plan.spec.protocol,
+        digest,
+    )
     return "-".join(re.sub(r"[^A-Za-z0-9.+_]+", "-", word) for word in words if word)

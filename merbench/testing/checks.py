@@ -1,4 +1,6 @@
-"""Conformance: what every part and every method must do, as named checks with a verdict each. Plugin authors run these on their own."""
+"""Conformance: what every part and every method must do, as named checks with a verdict each.
+Plugin authors run these on their own.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from merbench.testing.verdict import Check, Verdict
 
 
 def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
-    """The checks of a plugin by its name, or of every component and model called ``name``. RequestError for an unknown name."""
+    """The checks of a plugin by its name, or of every component and model called ``name``.
+    RequestError for an unknown name.
+    """
     plugins = [p for p in catalog.plugins if p.name == name]
     for plugin in plugins:
         yield from _plugin_checks(catalog, plugin)
@@ -27,13 +31,23 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
     else:
         declared = [d for p in catalog.plugins for d in p.declarations if d.name == name]
     if not plugins and not declared:
-        names = {p.name for p in catalog.plugins} | {d.name for p in catalog.plugins for d in p.declarations}
-        raise RequestError(unknown("plugin", name, sorted(names), "merbench plugins list shows them all"))
+        names = {p.name for p in catalog.plugins} | {
+            d.name for p in catalog.plugins for d in p.declarations
+        }
+        raise RequestError(
+            unknown("plugin", name, sorted(names), "merbench plugins list shows them all")
+        )
     for declaration in declared:
         if isinstance(declaration, Recipe):
-            subject, bodies = f"model {declaration.name}", recipe_checks.checks(catalog, declaration)
+            subject, bodies = (
+                f"model {declaration.name}",
+                recipe_checks.checks(catalog, declaration),
+            )
         else:
-            subject, bodies = f"{declaration.kind} {declaration.name}", parts_checks.checks(catalog, declaration)
+            subject, bodies = (
+                f"{declaration.kind} {declaration.name}",
+                parts_checks.checks(catalog, declaration),
+            )
         for check, body in bodies.items():
             yield Check(subject, check, body, declaration.known_failures.get(check))
         for check in declaration.known_failures.keys() - bodies.keys():
@@ -51,7 +65,11 @@ def _no_such_check(name: str, known: list[str]) -> None:
 
 def _plugin_checks(catalog: Catalog, plugin: Plugin) -> Iterator[Check]:
     subject = f"plugin {plugin.name}"
-    entries = [e for e in entry_points(group="merbench") if e.name == plugin.name and e.dist and e.dist.name == plugin.distribution]
+    entries = [
+        e
+        for e in entry_points(group="merbench")
+        if e.name == plugin.name and e.dist and e.dist.name == plugin.distribution
+    ]
     for entry in entries:
         yield Check(subject, "loads", partial(_loads, plugin))
         if plugin.error is None:
@@ -62,27 +80,41 @@ def _plugin_checks(catalog: Catalog, plugin: Plugin) -> Iterator[Check]:
 
 def _loads(plugin: Plugin) -> None:
     assert plugin.error is None, plugin.error
-    assert plugin.declarations, "it offers nothing; merbench_components() stands in the entry point's module, bears @hookimpl and yields"
+    assert plugin.declarations, (
+        "it offers nothing; merbench_components() stands in the entry point's module, bears @hookimpl and yields"
+    )
 
 
 def _no_torch(module: str) -> None:
     code = f"import {module}, sys; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"importing {module} imports torch; import it in the files that hold the methods"
+    assert done.returncode == 0, (
+        f"importing {module} imports torch; import it in the files that hold the methods"
+    )
 
 
 def _no_defaults(module: Any) -> None:
     """pluggy does not pass an argument that has a default."""
     for name, function in inspect.getmembers(module, inspect.isfunction):
         if hasattr(function, "merbench_impl"):
-            defaults = [p.name for p in inspect.signature(function).parameters.values() if p.default is not p.empty]
-            assert not defaults, f"the hook {name} gives defaults to {', '.join(defaults)}, which pluggy would never pass"
+            defaults = [
+                p.name
+                for p in inspect.signature(function).parameters.values()
+                if p.default is not p.empty
+            ]
+            assert not defaults, (
+                f"the hook {name} gives defaults to {', '.join(defaults)}, which pluggy would never pass"
+            )
 
 
 def _own_names(catalog: Catalog, plugin: Plugin) -> None:
     twins = [p.distribution for p in catalog.plugins if p.name == plugin.name and p is not plugin]
-    assert not twins, f"{' and '.join(twins)} has an entry point of this name too, and --no-plugin leaves both out; choose another name"
+    assert not twins, (
+        f"{' and '.join(twins)} has an entry point of this name too, and --no-plugin leaves both out; choose another name"
+    )
     for d in plugin.declarations:
         kind = "recipe" if isinstance(d, Recipe) else d.kind
         owners = [p.distribution for p in catalog.providers(kind, d.name)]
-        assert owners == [plugin.distribution], f"{kind} {d.name} is declared twice, by {' and by '.join(owners)}; choose another name"
+        assert owners == [plugin.distribution], (
+            f"{kind} {d.name} is declared twice, by {' and by '.join(owners)}; choose another name"
+        )

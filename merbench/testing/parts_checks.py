@@ -36,13 +36,18 @@ CLOSE = 1e-4
 QUERY_WIDTH = 10
 
 
-ACCEPTS = {"encoder": ("strings", "words", "features", "clip", "steps"), "head": ("pooled", "labels")}
+ACCEPTS = {
+    "encoder": ("strings", "words", "features", "clip", "steps"),
+    "head": ("pooled", "labels"),
+}
 
 
 def _accepts(component: Component) -> None:
     known = ACCEPTS[component.kind]
     wrong = sorted(set(component.accepts) - set(known))
-    assert component.accepts and not wrong, f"it accepts {' and '.join(wrong) or 'nothing'}; choose of {', '.join(known)}"
+    assert component.accepts and not wrong, (
+        f"it accepts {' and '.join(wrong) or 'nothing'}; choose of {', '.join(known)}"
+    )
 
 
 def checks(catalog: Catalog, component: Component) -> Bodies:
@@ -51,7 +56,9 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
         return {"loads a sound corpus": partial(_dataset, catalog, component)}
     if component.kind == "metric":
         return {"makes a number": partial(_metric, catalog, component)}
-    bodies: dict[str, Callable[[], None]] = {"defaults lie in their Tune ranges": partial(_tune, catalog, component)}
+    bodies: dict[str, Callable[[], None]] = {
+        "defaults lie in their Tune ranges": partial(_tune, catalog, component)
+    }
     if component.kind in ACCEPTS:
         bodies["accepts what there is"] = partial(_accepts, component)
     for name, body in _BY_KIND.get(component.kind, {}).items():
@@ -72,7 +79,9 @@ def _tune(catalog: Catalog, component: Component) -> None:
     _, config = _factory(catalog, component)
     for name, tune in type(config).tunable().items():
         value = getattr(config, name)
-        assert tune.holds(value), f"{component.name}.{name}: the default {value!r} lies outside its search range {tune}"
+        assert tune.holds(value), (
+            f"{component.name}.{name}: the default {value!r} lies outside its search range {tune}"
+        )
 
 
 # What a check of row-wise behaviour needs: f(inputs) -> [B, ...], and a way to change the inputs.
@@ -88,14 +97,21 @@ def _close(a: Tensor, b: Tensor, what: str) -> None:
 def garbage(steps: Steps) -> Steps:
     """Other content in the padded steps."""
     mask = steps.mask_BL.reshape(*steps.mask_BL.shape, *[1] * (steps.x_BLD.ndim - 2))
-    other = torch.zeros_like(steps.x_BLD) if not steps.x_BLD.is_floating_point() else torch.full_like(steps.x_BLD, 7.0)
+    other = (
+        torch.zeros_like(steps.x_BLD)
+        if not steps.x_BLD.is_floating_point()
+        else torch.full_like(steps.x_BLD, 7.0)
+    )
     return Steps(torch.where(mask, steps.x_BLD, other), steps.mask_BL)
 
 
 def longer(steps: Steps, by: int = 3) -> Steps:
     """More padding."""
     pad = steps.x_BLD.new_zeros(len(steps.x_BLD), by, *steps.x_BLD.shape[2:])
-    return Steps(torch.cat([steps.x_BLD, pad], 1), torch.cat([steps.mask_BL, steps.mask_BL.new_zeros(len(pad), by)], 1))
+    return Steps(
+        torch.cat([steps.x_BLD, pad], 1),
+        torch.cat([steps.mask_BL, steps.mask_BL.new_zeros(len(pad), by)], 1),
+    )
 
 
 def without(steps: Steps, row: int) -> Steps:
@@ -111,7 +127,9 @@ def take(steps: Steps, rows: Tensor) -> Steps:
 PERMUTED = torch.tensor([3, 0, 4, 1, 2])
 
 
-def rowwise(f: Callable[[dict[Modality, Steps]], Tensor], parts: dict[Modality, Steps], check: str) -> None:
+def rowwise(
+    f: Callable[[dict[Modality, Steps]], Tensor], parts: dict[Modality, Steps], check: str
+) -> None:
     """One of the row-wise checks of ``f``: parts of 5 rows -> [5, ...]."""
     with torch.no_grad():
         base = f(parts)
@@ -119,20 +137,32 @@ def rowwise(f: Callable[[dict[Modality, Steps]], Tensor], parts: dict[Modality, 
             _close(base, f({m: garbage(s) for m, s in parts.items()}), "padded content was changed")
             _close(base, f({m: longer(s) for m, s in parts.items()}), "rows were padded further")
         elif check == "permutation":
-            _close(base[PERMUTED], f({m: take(s, PERMUTED) for m, s in parts.items()}), "rows were permuted")
+            _close(
+                base[PERMUTED],
+                f({m: take(s, PERMUTED) for m, s in parts.items()}),
+                "rows were permuted",
+            )
         else:
             for modality in parts:
                 other = f({m: without(s, 2) if m == modality else s for m, s in parts.items()})
-                assert torch.isfinite(other).all(), f"a row without {modality} gives an output that is not finite"
+                assert torch.isfinite(other).all(), (
+                    f"a row without {modality} gives an output that is not finite"
+                )
             other = f({m: without(s, 2) for m, s in parts.items()})
-            assert torch.isfinite(other).all(), "a row without any modality gives an output that is not finite"
+            assert torch.isfinite(other).all(), (
+                "a row without any modality gives an output that is not finite"
+            )
 
 
 def gradient(module: nn.Module, value: Tensor) -> None:
     """Every trained parameter has a gradient that is not zero."""
     weights = torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
     (value.float() * weights).sum().backward()
-    dead = [n for n, p in module.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
+    dead = [
+        n
+        for n, p in module.named_parameters()
+        if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
+    ]
     assert not dead, f"no gradient reaches {', '.join(dead[:4])}{' ...' if len(dead) > 4 else ''}"
 
 
@@ -149,7 +179,11 @@ def _encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality
     modality: Modality = "audio" if kinds[0] == "features" else "text"
     context = tiny.context(modalities=(modality,), words=kinds[0] == "words")
     torch.manual_seed(0)
-    stream = StreamSpec("text.tiny", "text", "strings") if kinds[0] == "strings" else context.streams[modality]
+    stream = (
+        StreamSpec("text.tiny", "text", "strings")
+        if kinds[0] == "strings"
+        else context.streams[modality]
+    )
     encoder = factory(config, dataclasses.replace(context, streams={modality: stream}), stream)
     prepared = encoder.prepare(tiny.rows(stream, 5))
     return encoder.eval(), {modality: prepared[torch.arange(5)]}
@@ -165,10 +199,16 @@ def _encoder_kept(catalog: Catalog, component: Component) -> None:
 def _encoder_width(catalog: Catalog, component: Component) -> None:
     encoder, inputs = _encoder(catalog, component)
     steps = encoder(next(iter(inputs.values())))
-    assert steps.x_BLD.shape[-1] == encoder.width, f"declares width {encoder.width} and returns {steps.x_BLD.shape[-1]}"
-    assert steps.mask_BL.dtype == torch.bool and steps.mask_BL.shape == steps.x_BLD.shape[:2], "the mask is not bool [B, L]"
+    assert steps.x_BLD.shape[-1] == encoder.width, (
+        f"declares width {encoder.width} and returns {steps.x_BLD.shape[-1]}"
+    )
+    assert steps.mask_BL.dtype == torch.bool and steps.mask_BL.shape == steps.x_BLD.shape[:2], (
+        "the mask is not bool [B, L]"
+    )
     trained = any(p.requires_grad for p in encoder.parameters())
-    assert encoder.frozen != trained, f"declares frozen={encoder.frozen} and {'has' if trained else 'has no'} trained parameters"
+    assert encoder.frozen != trained, (
+        f"declares frozen={encoder.frozen} and {'has' if trained else 'has no'} trained parameters"
+    )
 
 
 def _encoder_rows(check: str, catalog: Catalog, component: Component) -> None:
@@ -206,16 +246,22 @@ def _label_width(catalog: Catalog, component: Component) -> None:
     encoder = _label_encoder(catalog, component)
     emb_CD = encoder().emb_CD
     count = len(tiny.SPACES["score"].words)
-    assert emb_CD.shape == (count, encoder.width), f"declares width {encoder.width} for {count} labels and returns {tuple(emb_CD.shape)}"
+    assert emb_CD.shape == (count, encoder.width), (
+        f"declares width {encoder.width} for {count} labels and returns {tuple(emb_CD.shape)}"
+    )
     assert torch.isfinite(emb_CD).all(), "label queries are not finite"
-    assert torch.cdist(emb_CD, emb_CD).fill_diagonal_(1.0).min() > 1e-6, "two labels have the same query"
+    assert torch.cdist(emb_CD, emb_CD).fill_diagonal_(1.0).min() > 1e-6, (
+        "two labels have the same query"
+    )
 
 
 def _label_space(catalog: Catalog, component: Component) -> None:
     encoder = _label_encoder(catalog, component)
     other: LabelSpace = tiny.EMOTIONS
     emb_CD = encoder(other).emb_CD
-    assert emb_CD.shape == (len(other.words), encoder.width), f"{len(other.words)} other labels gave {tuple(emb_CD.shape)}"
+    assert emb_CD.shape == (len(other.words), encoder.width), (
+        f"{len(other.words)} other labels gave {tuple(emb_CD.shape)}"
+    )
 
 
 # Fusions and heads
@@ -226,11 +272,17 @@ def _queries(width: int = QUERY_WIDTH) -> Queries:
     return Queries(torch.randn(len(tiny.SPACES["score"].words), width, generator=draw))
 
 
-def _fusions(catalog: Catalog, component: Component) -> list[tuple[Any, dict[Modality, Steps], Queries | None]]:
+def _fusions(
+    catalog: Catalog, component: Component
+) -> list[tuple[Any, dict[Modality, Steps], Queries | None]]:
     """With and without queries, with all modalities and with as few as it takes."""
     factory, config = _factory(catalog, component)
     made = []
-    few = [m for m in ("text", "audio", "video") if m in component.requires] or ["text", "audio", "video"][: component.min_modalities]
+    few = [m for m in ("text", "audio", "video") if m in component.requires] or [
+        "text",
+        "audio",
+        "video",
+    ][: component.min_modalities]
     for modalities in ({"text", "audio", "video"}, set(few)):
         for queries in (None, _queries()):
             if queries is None and "queries" in component.needs:
@@ -238,7 +290,9 @@ def _fusions(catalog: Catalog, component: Component) -> list[tuple[Any, dict[Mod
             parts = {m: s for m, s in tiny.parts().items() if m in modalities}
             torch.manual_seed(0)
             query_width = None if queries is None else QUERY_WIDTH
-            fusion = factory(config, tiny.context(modalities=tuple(parts)), dict.fromkeys(parts, 6), query_width)
+            fusion = factory(
+                config, tiny.context(modalities=tuple(parts)), dict.fromkeys(parts, 6), query_width
+            )
             made.append((fusion.eval(), parts, queries))
     return made
 
@@ -249,7 +303,9 @@ def _fusion_width(catalog: Catalog, component: Component) -> None:
         labels = len(tiny.SPACES["score"].words) if component.returns == "labels" else 1
         want = (5, labels, fusion.width)
         got = tuple(fused.z_BCD.shape)
-        assert got == want, f"declares {component.returns} and width {fusion.width}, so z should be {want}; it is {got}"
+        assert got == want, (
+            f"declares {component.returns} and width {fusion.width}, so z should be {want}; it is {got}"
+        )
         missing = sorted(set(component.provides) - set(fused.aux))
         assert not missing, f"declares to provide {', '.join(missing)} and does not"
 
@@ -262,7 +318,15 @@ def _fusion_rows(check: str, catalog: Catalog, component: Component) -> None:
 def _fusion_gradient(catalog: Catalog, component: Component) -> None:
     for fusion, parts, queries in _fusions(catalog, component):
         fused = fusion(parts, queries)
-        gradient(fusion, torch.cat([fused.z_BCD.flatten(), *(v.flatten() for v in fused.aux.values() if v.requires_grad)]))
+        gradient(
+            fusion,
+            torch.cat(
+                [
+                    fused.z_BCD.flatten(),
+                    *(v.flatten() for v in fused.aux.values() if v.requires_grad),
+                ]
+            ),
+        )
 
 
 def _heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused, Queries | None]]:
@@ -270,9 +334,20 @@ def _heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused, Que
     made = []
     for form in component.accepts:
         queries = _queries() if form == "labels" or "queries" in component.needs else None
-        z_BCD = torch.randn(5, len(tiny.SPACES["score"].words) if form == "labels" else 1, 6, generator=torch.Generator().manual_seed(1))
+        z_BCD = torch.randn(
+            5,
+            len(tiny.SPACES["score"].words) if form == "labels" else 1,
+            6,
+            generator=torch.Generator().manual_seed(1),
+        )
         torch.manual_seed(0)
-        made.append((factory(config, tiny.context(), 6, None if queries is None else QUERY_WIDTH).eval(), Fused(z_BCD), queries))
+        made.append(
+            (
+                factory(config, tiny.context(), 6, None if queries is None else QUERY_WIDTH).eval(),
+                Fused(z_BCD),
+                queries,
+            )
+        )
     return made
 
 
@@ -308,32 +383,56 @@ def _objective_terms(catalog: Catalog, component: Component) -> None:
     factory, config = _factory(catalog, component)
     context = tiny.context()
     model, batch = _Pooled(context.space), tiny.batch(context, tiny.parts(), 5)
-    found = terms([(component.name, factory(config, context, model))], model, batch, model(batch), Progress(0, 0, "main"))
+    found = terms(
+        [(component.name, factory(config, context, model))],
+        model,
+        batch,
+        model(batch),
+        Progress(0, 0, "main"),
+    )
     assert torch.isfinite(torch.stack(list(found.values()))).all(), "a term is not finite"
-    assert any(term.requires_grad for term in found.values()), f"no term of {', '.join(found)} has a gradient"
+    assert any(term.requires_grad for term in found.values()), (
+        f"no term of {', '.join(found)} has a gradient"
+    )
 
 
-def _state(make: Callable[[Catalog, Component], Any], catalog: Catalog, component: Component) -> None:
+def _state(
+    make: Callable[[Catalog, Component], Any], catalog: Catalog, component: Component
+) -> None:
     made = make(catalog, component)
-    module: nn.Module = made[0][0] if isinstance(made, list) else made[0] if isinstance(made, tuple) else made
+    module: nn.Module = (
+        made[0][0] if isinstance(made, list) else made[0] if isinstance(made, tuple) else made
+    )
     other = make(catalog, component)
-    twin: nn.Module = other[0][0] if isinstance(other, list) else other[0] if isinstance(other, tuple) else other
+    twin: nn.Module = (
+        other[0][0] if isinstance(other, list) else other[0] if isinstance(other, tuple) else other
+    )
     with torch.no_grad():
         for parameter in twin.parameters():
             parameter.add_(1.0)
     twin.load_state_dict(module.state_dict())
     for name, tensor in module.state_dict().items():
-        assert torch.equal(tensor, twin.state_dict()[name]), f"{name} does not come back from its state"
+        assert torch.equal(tensor, twin.state_dict()[name]), (
+            f"{name} does not come back from its state"
+        )
 
 
 def _metric(catalog: Catalog, component: Component) -> None:
     metric = catalog.load(component)()
-    assert hasattr(metric, "higher_is_better") and hasattr(metric, "kind"), f"{component.target} lacks kind or higher_is_better"
-    assert metric.kind in ("score", "class", "multilabel"), f"its kind is {metric.kind!r}; choose of score, class and multilabel"
+    assert hasattr(metric, "higher_is_better") and hasattr(metric, "kind"), (
+        f"{component.target} lacks kind or higher_is_better"
+    )
+    assert metric.kind in ("score", "class", "multilabel"), (
+        f"its kind is {metric.kind!r}; choose of score, class and multilabel"
+    )
     corpus = tiny.corpus(metric.kind)
     y = next(iter(corpus.tasks.values())).target
     draw = np.random.default_rng(0)
-    p = draw.normal(size=len(y)) if metric.kind == "score" else draw.random((len(y), 1 + int(y.max())) if y.ndim == 1 else y.shape)
+    p = (
+        draw.normal(size=len(y))
+        if metric.kind == "score"
+        else draw.random((len(y), 1 + int(y.max())) if y.ndim == 1 else y.shape)
+    )
     value = metric(y, p)
     assert isinstance(float(value), float), f"it returned {value!r}, not a number"
 
@@ -346,23 +445,39 @@ def _dataset(catalog: Catalog, component: Component) -> None:
     size = len(corpus)
     assert len(set(corpus.ids.tolist())) == size, "ids are not unique"
     for name, task in corpus.tasks.items():
-        assert len(task.target) == size and np.isfinite(task.target).all(), f"task {name}: targets are not {size} finite values"
+        assert len(task.target) == size and np.isfinite(task.target).all(), (
+            f"task {name}: targets are not {size} finite values"
+        )
     for stream in corpus.streams.values():
         end = stream.start + stream.length
-        assert len(end) == size and (stream.length >= 0).all() and (end[stream.length > 0] <= len(stream.values)).all(), (
-            f"stream {stream.name} points beyond its values"
-        )
+        assert (
+            len(end) == size
+            and (stream.length >= 0).all()
+            and (end[stream.length > 0] <= len(stream.values)).all()
+        ), f"stream {stream.name} points beyond its values"
     for name, protocol in corpus.protocols.items():
-        assert set(protocol.streams) <= set(corpus.streams), f"protocol {name} offers a stream that is not there"
+        assert set(protocol.streams) <= set(corpus.streams), (
+            f"protocol {name} offers a stream that is not there"
+        )
         for split in protocol.splits:
             rows = np.concatenate([split.train, split.valid, split.test])
-            assert len(set(rows.tolist())) == len(rows), f"protocol {name}: a row stands in two splits"
-            assert min(len(split.train), len(split.valid), len(split.test)) > 0, f"protocol {name}: an empty split"
+            assert len(set(rows.tolist())) == len(rows), (
+                f"protocol {name}: a row stands in two splits"
+            )
+            assert min(len(split.train), len(split.valid), len(split.test)) > 0, (
+                f"protocol {name}: an empty split"
+            )
     again: Corpus = factory(config).load()
-    assert all(np.array_equal(again.streams[n].values, s.values) for n, s in corpus.streams.items()), "loading twice gives other values"
+    assert all(
+        np.array_equal(again.streams[n].values, s.values) for n, s in corpus.streams.items()
+    ), "loading twice gives other values"
 
 
-_ROWS = {"padding invariance": "padding", "batch permutation": "permutation", "missing modality is finite": "missing"}
+_ROWS = {
+    "padding invariance": "padding",
+    "batch permutation": "permutation",
+    "missing modality is finite": "missing",
+}
 _BY_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
     "encoder": {
         "keeps what can be kept": _encoder_kept,
@@ -383,5 +498,9 @@ _BY_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
         "state round-trips": partial(_state, _fusions),
     },
     "objective": {"terms of the loss": _objective_terms},
-    "head": {"logits": _head_shape, "gradient reaches every parameter": _head_gradient, "state round-trips": partial(_state, _heads)},
+    "head": {
+        "logits": _head_shape,
+        "gradient reaches every parameter": _head_gradient,
+        "state round-trips": partial(_state, _heads),
+    },
 }

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "merbench_plugin(*names): the plugins whose conformance checks the fixture merbench_check runs")
+    config.addinivalue_line(
+        "markers",
+        "merbench_plugin(*names): the plugins whose conformance checks the fixture merbench_check runs",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,7 +38,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = metafunc.definition.iter_markers("merbench_plugin")
     catalog = Catalog(discover())
     checks = [check for mark in marks for name in mark.args for check in checks_of(catalog, name)]
-    metafunc.parametrize("merbench_check", [_body(c) for c in checks], ids=[f"{c.subject}: {c.name}" for c in checks])
+    metafunc.parametrize(
+        "merbench_check", [_body(c) for c in checks], ids=[f"{c.subject}: {c.name}" for c in checks]
+    )
 
 
 def _body(check: Check) -> Callable[[], None]:
@@ -43,6 +48,8 @@ def _body(check: Check) -> Callable[[], None]:
         verdict = check.run()
         if verdict.status == "skipped":
             pytest.skip(verdict.reason)
-        assert verdict.status in ("passed", "known failure"), f"{verdict.subject}, {verdict.check}: {verdict.reason}"
+        assert verdict.status in ("passed", "known failure"), (
+            f"{verdict.subject}, {verdict.check}: {verdict.reason}"
+        )
 
     return run

@@ -9,7 +9,17 @@ from functools import cache, partial
 import numpy as np
 import torch
 
-from merbench.api import Batch, Progress, Recipe, RequestError, Split, Stage, Steps, TrainConfig, read_out
+from merbench.api import (
+    Batch,
+    Progress,
+    Recipe,
+    RequestError,
+    Split,
+    Stage,
+    Steps,
+    TrainConfig,
+    read_out,
+)
 from merbench.api.types import SpaceKind
 from merbench.engine.build import Problem, build
 from merbench.engine.evaluate import predict, weights_digest
@@ -29,7 +39,8 @@ SHORT = {"train.epochs": 2, "train.batch_size": 4}
 def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     """The checks that apply to a method."""
     bodies: dict[str, Callable[[], None]] = {
-        f"builds for a {kind}": partial(_builds, catalog, recipe, kind) for kind in ("score", "class", "multilabel", "joint")
+        f"builds for a {kind}": partial(_builds, catalog, recipe, kind)
+        for kind in ("score", "class", "multilabel", "joint")
     }
     bodies["needs within provides"] = partial(_fits, catalog, recipe)
     bodies["padding invariance"] = partial(_rows, catalog, recipe, "padding")
@@ -47,14 +58,27 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
         return predict(problem.model, problem.valid, fold.space)
 
     for ablation in recipe.ablations:
-        bodies[f"ablation {ablation.name} differs"] = partial(_differs, catalog, recipe, ablation.name, base)
+        bodies[f"ablation {ablation.name} differs"] = partial(
+            _differs, catalog, recipe, ablation.name, base
+        )
     return bodies
 
 
-def _plan(catalog: Catalog, recipe: Recipe, kind: SpaceKind = "score", ablations: Sequence[str] = (), **settings: object) -> Plan:
+def _plan(
+    catalog: Catalog,
+    recipe: Recipe,
+    kind: SpaceKind = "score",
+    ablations: Sequence[str] = (),
+    **settings: object,
+) -> Plan:
     corpus = tiny.corpus(kind)
     chosen = {key.replace("__", "."): value for key, value in settings.items()}
-    return resolve(Request(recipe.name, settings={**SHORT, **chosen}, ablations=tuple(ablations)), catalog, corpus, None)
+    return resolve(
+        Request(recipe.name, settings={**SHORT, **chosen}, ablations=tuple(ablations)),
+        catalog,
+        corpus,
+        None,
+    )
 
 
 def _problem(plan: Plan, seed: int = 0, split: Split | None = None) -> tuple[Problem, Fold]:
@@ -82,13 +106,23 @@ def _builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
 
 def _fits(catalog: Catalog, recipe: Recipe) -> None:
     """The recipe and each of its ablations resolve: every part finds what it needs."""
-    for names, what in (([a.name for a in recipe.ablations], "ablations"), ([s.name for s in recipe.stages], "stages")):
+    for names, what in (
+        ([a.name for a in recipe.ablations], "ablations"),
+        ([s.name for s in recipe.stages], "stages"),
+    ):
         assert len(set(names)) == len(names), f"two {what} have one name: {', '.join(names)}"
-    plan, *_ = [_plan(catalog, recipe, ablations=ablations) for ablations in ([], *([a.name] for a in recipe.ablations))]
+    plan, *_ = [
+        _plan(catalog, recipe, ablations=ablations)
+        for ablations in ([], *([a.name] for a in recipe.ablations))
+    ]
     configs = {"train": plan.train, **{slot: part.config for slot, part in plan.parts.items()}}
     for name, tune in recipe.search.items():
         slot, _, field = name.rpartition(".")
-        found = [c for at, c in configs.items() if (at == slot or at.startswith(f"{slot}.")) and field in type(c).model_fields]
+        found = [
+            c
+            for at, c in configs.items()
+            if (at == slot or at.startswith(f"{slot}.")) and field in type(c).model_fields
+        ]
         assert found, f"search names {name}, and no part has such a setting"
         assert all(tune is None or tune.holds(getattr(c, field)) for c in found), (
             f"the default of {name} lies outside its search range {tune}"
@@ -96,7 +130,9 @@ def _fits(catalog: Catalog, recipe: Recipe) -> None:
     for case in recipe.cases:  # the tiny corpus offers none of their streams
         for kind, name in case.encoders.items():
             accepts = catalog.component("encoder", name).accepts
-            assert kind.rpartition(".")[2] in accepts, f"a case gives {kind} to {name}, which accepts {' and '.join(accepts)}"
+            assert kind.rpartition(".")[2] in accepts, (
+                f"a case gives {kind} to {name}, which accepts {' and '.join(accepts)}"
+            )
 
 
 def _rows(catalog: Catalog, recipe: Recipe, check: str) -> None:
@@ -126,17 +162,26 @@ def _state(catalog: Catalog, recipe: Recipe) -> None:
     other, _ = _problem(plan, seed=1)
     other.model.load_state_dict(trained.model.state_dict())
     a, b = (predict(p.model, p.valid, fold.space) for p in (trained, other))
-    assert np.allclose(a, b, atol=1e-6), "weights that were saved and loaded predict something else; what is learned is kept in buffers"
+    assert np.allclose(a, b, atol=1e-6), (
+        "weights that were saved and loaded predict something else; what is learned is kept in buffers"
+    )
     kept = {id(tensor) for tensor in trained.model.state_dict(keep_vars=True).values()}
     for modality, encoder in trained.encoders.items():
-        lost = [name for name, tensor in encoder.state_dict(keep_vars=True).items() if id(tensor) not in kept]
-        assert not lost, f"{lost[0]} of the {modality} encoder is not trained or saved; keep the encoders in a torch.nn.ModuleDict"
+        lost = [
+            name
+            for name, tensor in encoder.state_dict(keep_vars=True).items()
+            if id(tensor) not in kept
+        ]
+        assert not lost, (
+            f"{lost[0]} of the {modality} encoder is not trained or saved; keep the encoders in a torch.nn.ModuleDict"
+        )
 
 
 def _gradient(catalog: Catalog, recipe: Recipe) -> None:
     plan = _plan(catalog, recipe)
     problem, _ = _problem(plan)
-    # Without dropout, so that no unit is dead by chance; batches of unequal size, so that the signs of an L1 loss cannot cancel to 0.
+    # Without dropout, so that no unit is dead by chance; batches of unequal size, so that the signs
+    # of an L1 loss cannot cancel to 0.
     problem.model.eval()
     for step, batch in enumerate(problem.train.batches(5)):
         out = problem.model(batch)
@@ -144,12 +189,16 @@ def _gradient(catalog: Catalog, recipe: Recipe) -> None:
             at = Progress(0, step, stage.name)
             for name, objective in problem.objectives.items():
                 if not stage.objectives or name in stage.objectives:
-                    torch.stack(list(objective(problem.model, batch, out, at).values())).sum().backward(retain_graph=True)
+                    torch.stack(
+                        list(objective(problem.model, batch, out, at).values())
+                    ).sum().backward(retain_graph=True)
     trained = [
         *problem.model.named_parameters(),
         *((f"{k}.{n}", p) for k, o in problem.objectives.items() for n, p in o.named_parameters()),
     ]
-    dead = [n for n, p in trained if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)]
+    dead = [
+        n for n, p in trained if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
+    ]
     assert not dead, f"no gradient reaches {', '.join(dead[:4])}{' ...' if len(dead) > 4 else ''}"
 
 
@@ -157,21 +206,47 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
     plan = _plan(catalog, recipe)
     eight = np.arange(8)
     problem, fold = _problem(plan, split=Split(eight, eight, eight))
-    config = TrainConfig(epochs=25, patience=25, batch_size=8, lr=max(plan.train.lr, 3e-3), weight_decay=0, schedule="constant")
-    stages = [dataclasses.replace(stage, epochs=None, settings={}) for stage in plan.stages] or [Stage()]
+    config = TrainConfig(
+        epochs=25,
+        patience=25,
+        batch_size=8,
+        lr=max(plan.train.lr, 3e-3),
+        weight_decay=0,
+        schedule="constant",
+    )
+    stages = [dataclasses.replace(stage, epochs=None, settings={}) for stage in plan.stages] or [
+        Stage()
+    ]
     batch = problem.train.batch(torch.arange(8))
     constant = float((batch.target - batch.target.median()).abs().mean())
     for round_ in range(8):  # most methods need one or two
-        fit(problem.model, problem.objectives, problem.train, problem.train, space=fold.space, config=config, stages=stages, seed=round_)
+        fit(
+            problem.model,
+            problem.objectives,
+            problem.train,
+            problem.train,
+            space=fold.space,
+            config=config,
+            stages=stages,
+            seed=round_,
+        )
         problem.model.eval()
         with torch.no_grad():
-            reached = float((read_out(problem.model(batch).logits_BC, fold.space) - batch.target).abs().mean())
+            reached = float(
+                (read_out(problem.model(batch).logits_BC, fold.space) - batch.target).abs().mean()
+            )
         if reached < 0.35 * constant:
             return
-    raise AssertionError(f"after 200 epochs on 8 samples the MAE is {reached:.2f}, a constant reaches {constant:.2f}")
+    raise AssertionError(
+        f"after 200 epochs on 8 samples the MAE is {reached:.2f}, a constant reaches {constant:.2f}"
+    )
 
 
-def _differs(catalog: Catalog, recipe: Recipe, ablation: str, base: Callable[[], np.ndarray]) -> None:
+def _differs(
+    catalog: Catalog, recipe: Recipe, ablation: str, base: Callable[[], np.ndarray]
+) -> None:
     variant, fold = _trained(_plan(catalog, recipe, ablations=[ablation]))
     a, b = base(), predict(variant.model, variant.valid, fold.space)
-    assert not np.allclose(a, b, atol=1e-6), "the variant predicts exactly what the full method does: it changes nothing"
+    assert not np.allclose(a, b, atol=1e-6), (
+        "the variant predicts exactly what the full method does: it changes nothing"
+    )

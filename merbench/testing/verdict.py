@@ -25,7 +25,12 @@ class Verdict:
     reason: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        return {"subject": self.subject, "check": self.check, "status": self.status, "reason": self.reason}
+        return {
+            "subject": self.subject,
+            "check": self.check,
+            "status": self.status,
+            "reason": self.reason,
+        }
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,23 @@ class Check:
             reason = (str(error).strip().splitlines() or [""])[0]
             if not isinstance(error, AssertionError | MerbenchError):
                 reason = f"{type(error).__name__}: {reason}"
-            return Verdict(self.subject, self.name, "known failure" if self.known else "failed", self.known or reason)
+            return Verdict(
+                self.subject,
+                self.name,
+                "known failure" if self.known else "failed",
+                self.known or reason,
+            )
         if self.known:
-            return Verdict(self.subject, self.name, "failed", f"passes, although declared to fail: {self.known}")
+            return Verdict(
+                self.subject,
+                self.name,
+                "failed",
+                f"passes, although declared to fail: {self.known}",
+            )
         return Verdict(self.subject, self.name, "passed")
 
 
 Bodies = Mapping[str, Callable[[], None]]
-"""Check name -> what it does: returns when all is well, raises AssertionError with one sentence, or Skip."""
+"""Check name -> what it does: returns when all is well, raises AssertionError with one sentence, or
+Skip.
+"""

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from merbench.api import ClipRows, Decoded, RequestError, StreamSpec, TextRows, read_frames, read_wave
+from merbench.api import (
+    ClipRows,
+    Decoded,
+    RequestError,
+    StreamSpec,
+    TextRows,
+    read_frames,
+    read_wave,
+)
 from tests.clips import SIZE, frame, number, tone, write_clip
 
 FIFTY = [frame(i) for i in range(50)]
@@ -25,12 +33,19 @@ def test_frames_are_uniform_in_time_however_they_are_reached(tmp_path, name, gop
     path = write_clip(tmp_path / name, FIFTY, gop=gop)
     for count in (1, 3, 8, 60):
         found = read_frames(str(path), count)
-        assert numbers(found) == [int((k + 0.5) / count * 50) for k in range(count)] and not found.note
-        assert all(image.shape == (SIZE[1], SIZE[0], 3) and image.dtype == np.uint8 for image in found.values)
+        assert (
+            numbers(found) == [int((k + 0.5) / count * 50) for k in range(count)] and not found.note
+        )
+        assert all(
+            image.shape == (SIZE[1], SIZE[0], 3) and image.dtype == np.uint8
+            for image in found.values
+        )
 
 
 def test_a_frame_counts_for_as_long_as_it_is_shown(tmp_path):
-    """Variable frame rate: frames 0 to 3 in the first 4 of 25ths of a second, frame 4 from 10 to 11, a second's worth of nothing else."""
+    """Variable frame rate: frames 0 to 3 in the first 4 of 25ths of a second, frame 4 from 10 to
+    11, a second's worth of nothing else.
+    """
     path = write_clip(tmp_path / "v.mp4", FIFTY[:5], times=[0, 1, 2, 3, 10])
     assert numbers(read_frames(str(path), 11)) == [0, 1, 2, 3, 3, 3, 3, 3, 3, 3, 4]
 
@@ -38,7 +53,9 @@ def test_a_frame_counts_for_as_long_as_it_is_shown(tmp_path):
 def test_rotation_is_applied(tmp_path):
     upright = read_frames(str(write_clip(tmp_path / "a.mp4", FIFTY[:3])), 1).values[0]
     for turn, left, right in ((90, 255, 0), (-90, 0, 255)):
-        turned = read_frames(str(write_clip(tmp_path / f"{turn}.mp4", FIFTY[:3], rotation=turn)), 1).values[0]
+        turned = read_frames(
+            str(write_clip(tmp_path / f"{turn}.mp4", FIFTY[:3], rotation=turn)), 1
+        ).values[0]
         assert turned.shape == (SIZE[0], SIZE[1], 3)
         np.testing.assert_allclose(turned[:, [2, -3], 1].mean(0), [left, right], atol=12)
         np.testing.assert_array_equal(turned, np.rot90(upright, turn // 90))
@@ -46,14 +63,21 @@ def test_rotation_is_applied(tmp_path):
 
 def test_what_can_be_decoded_of_a_broken_file_is_used_and_told(tmp_path):
     noise = np.random.default_rng(0)
-    frames = [np.maximum(image, noise.integers(0, 3, image.shape, dtype=np.uint8)) for image in FIFTY]
+    frames = [
+        np.maximum(image, noise.integers(0, 3, image.shape, dtype=np.uint8)) for image in FIFTY
+    ]
     whole = write_clip(tmp_path / "a.mp4", frames, movflags="faststart").read_bytes()
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole[: int(len(whole) * 0.6)])
     found = read_frames(str(cut), 10)
-    assert 2 < len(found.values) < 9 and numbers(found) == [2, 7, 12, 17, 22, 27, 32, 37, 42, 47][: len(found.values)]
+    assert (
+        2 < len(found.values) < 9
+        and numbers(found) == [2, 7, 12, 17, 22, 27, 32, 37, 42, 47][: len(found.values)]
+    )
     assert "damaged" in found.note
-    wave = write_clip(tmp_path / "a.flac", None, tone(4) + noise.normal(0, 0.01, (1, 64_000)), sound="flac").read_bytes()
+    wave = write_clip(
+        tmp_path / "a.flac", None, tone(4) + noise.normal(0, 0.01, (1, 64_000)), sound="flac"
+    ).read_bytes()
     (tmp_path / "cut.flac").write_bytes(wave[: len(wave) // 2])
     samples, note, _ = read_wave(str(tmp_path / "cut.flac"), 16_000)
     assert 24_000 < len(samples) < 40_000 and note
@@ -68,25 +92,52 @@ def test_what_cannot_be_read_is_named(tmp_path, content):
         content = whole[: len(whole) // 2]
     path.write_bytes(content)
     for values, note, _ in (read_frames(str(path), 4), read_wave(str(path), 16_000)):
-        assert len(values) == 0 and note == "cannot be read (Invalid data found when processing input)"
-    assert read_frames(str(tmp_path / "nowhere.mp4"), 4).note == "cannot be read (No such file or directory)"
+        assert (
+            len(values) == 0 and note == "cannot be read (Invalid data found when processing input)"
+        )
+    assert (
+        read_frames(str(tmp_path / "nowhere.mp4"), 4).note
+        == "cannot be read (No such file or directory)"
+    )
 
 
 def test_a_track_that_is_not_there(tmp_path):
-    silent, blind = write_clip(tmp_path / "silent.mp4", FIFTY[:5]), write_clip(tmp_path / "blind.wav", None, tone(1), sound="pcm_s16le")
-    assert read_wave(str(silent), 16_000).note == "no audio track" and read_frames(str(blind), 4).note == "no video track"
-    assert len(read_wave(str(silent), 16_000).values) == 0 and read_frames(str(blind), 4).values == []
+    silent, blind = (
+        write_clip(tmp_path / "silent.mp4", FIFTY[:5]),
+        write_clip(tmp_path / "blind.wav", None, tone(1), sound="pcm_s16le"),
+    )
+    assert (
+        read_wave(str(silent), 16_000).note == "no audio track"
+        and read_frames(str(blind), 4).note == "no video track"
+    )
+    assert (
+        len(read_wave(str(silent), 16_000).values) == 0 and read_frames(str(blind), 4).values == []
+    )
 
 
 @pytest.mark.parametrize(
-    ("sound", "close"), [("pcm_u8", 0.01), ("pcm_s16le", 1e-3), ("pcm_s24le", 1e-3), ("pcm_f32le", 1e-3), ("flac", 1e-3)]
+    ("sound", "close"),
+    [
+        ("pcm_u8", 0.01),
+        ("pcm_s16le", 1e-3),
+        ("pcm_s24le", 1e-3),
+        ("pcm_f32le", 1e-3),
+        ("flac", 1e-3),
+    ],
 )
 @pytest.mark.parametrize("layout", ["mono", "stereo"])
 def test_waves_are_mono_floats_at_the_rate_asked_for(tmp_path, sound, close, layout):
     """Stereo: the mean of both channels, one of which is silent here."""
     wave = tone(1, 22_050)
     wave = wave if layout == "mono" else np.concatenate([wave, 0 * wave])
-    path = write_clip(tmp_path / ("a.flac" if sound == "flac" else "a.wav"), None, wave, rate=22_050, sound=sound, layout=layout)
+    path = write_clip(
+        tmp_path / ("a.flac" if sound == "flac" else "a.wav"),
+        None,
+        wave,
+        rate=22_050,
+        sound=sound,
+        layout=layout,
+    )
     for rate in (16_000, 48_000):
         found, note, _ = read_wave(str(path), rate)
         assert found.dtype == np.float32 and abs(len(found) - rate) <= 1 and not note
@@ -95,16 +146,25 @@ def test_waves_are_mono_floats_at_the_rate_asked_for(tmp_path, sound, close, lay
 
 
 def test_two_equal_channels_are_as_loud_as_one(tmp_path):
-    path = write_clip(tmp_path / "a.mp4", FIFTY, np.concatenate([tone(2), tone(2)]), layout="stereo")
+    path = write_clip(
+        tmp_path / "a.mp4", FIFTY, np.concatenate([tone(2), tone(2)]), layout="stereo"
+    )
     found, note, _ = read_wave(str(path), 16_000)
     assert abs(np.sqrt((found[2000:-2000] ** 2).mean()) - 0.5 / np.sqrt(2)) < 0.01 and not note
     assert numbers(read_frames(str(path), 2)) == [12, 37]
 
 
-@pytest.mark.parametrize("makes", [[("stereo", 44_100), ("mono", 44_100)], [("mono", 16_000), ("mono", 44_100)]])
+@pytest.mark.parametrize(
+    "makes", [[("stereo", 44_100), ("mono", 44_100)], [("mono", 16_000), ("mono", 44_100)]]
+)
 def test_sound_that_changes_on_the_way_keeps_its_pitch(tmp_path, makes):
     parts = [
-        write_clip(tmp_path / f"{n}.ts", wave=np.repeat(tone(1, rate), 1 + (layout == "stereo"), 0), rate=rate, layout=layout)
+        write_clip(
+            tmp_path / f"{n}.ts",
+            wave=np.repeat(tone(1, rate), 1 + (layout == "stereo"), 0),
+            rate=rate,
+            layout=layout,
+        )
         for n, (layout, rate) in enumerate(makes)
     ]
     (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -112,7 +172,9 @@ def test_sound_that_changes_on_the_way_keeps_its_pitch(tmp_path, makes):
     assert len(wave) == pytest.approx(32_000, rel=0.1)
     for at in (4_000, 24_000):
         heights = np.abs(np.fft.rfft(wave[at : at + 4_000]))
-        assert heights.argmax() * 4 == pytest.approx(440, abs=4) and heights.max() == pytest.approx(1_000, rel=0.05)
+        assert heights.argmax() * 4 == pytest.approx(440, abs=4) and heights.max() == pytest.approx(
+            1_000, rel=0.05
+        )
 
 
 @pytest.mark.parametrize("read", [read_frames, read_wave])
@@ -130,16 +192,29 @@ def test_a_frame_that_the_decoder_refuses_is_named(tmp_path, monkeypatch, read):
 def test_clip_rows_decode_when_asked_and_remember_what_was_wrong(tmp_path, monkeypatch):
     spec = StreamSpec("video.clip", "video", "clip")
     paths = [str(write_clip(tmp_path / "a.mp4", FIFTY[:9])), "", str(tmp_path / "gone.mp4")]
-    rows = ClipRows(TextRows(spec, np.array(paths), torch.tensor([1, 0, 1])), lambda path: read_frames(path, 3), list)
+    rows = ClipRows(
+        TextRows(spec, np.array(paths), torch.tensor([1, 0, 1])),
+        lambda path: read_frames(path, 3),
+        list,
+    )
     assert len(rows) == 3 and not rows.notes
     for _ in range(2):
         first, missing, gone = rows[torch.arange(3)]
         assert [number(image) for image in first] == [1, 4, 7] and missing is None and gone is None
-    assert rows.notes == {2: "cannot be read (No such file or directory)"} and rows.measured == {"clips_without": 1.0}
-    counted = ClipRows(rows.rows, lambda path: Decoded([0], shares={"a": (1, 4), "b": (int("gone" in path), 1)}), list)
+    assert rows.notes == {2: "cannot be read (No such file or directory)"} and rows.measured == {
+        "clips_without": 1.0
+    }
+    counted = ClipRows(
+        rows.rows,
+        lambda path: Decoded([0], shares={"a": (1, 4), "b": (int("gone" in path), 1)}),
+        list,
+    )
     for _ in range(2):  # each row counts once, however often it is read
         counted[torch.arange(3)]
     assert counted.measured == {"a": 0.25, "b": 0.5} and set(counted.shares) == {0, 2}
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(RequestError, match=r"stream video\.clip holds raw clips, and PyAV.*pip install 'merbench\[raw\]'"):
+    with pytest.raises(
+        RequestError,
+        match=r"stream video\.clip holds raw clips, and PyAV.*pip install 'merbench\[raw\]'",
+    ):
         ClipRows(rows.rows, rows.read, list)

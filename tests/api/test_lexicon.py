@@ -13,7 +13,11 @@ from merbench.api import Lexicon, Vectors, pieces_of, words_of
 
 
 def vectors(*words: str, width: int = 3, seed: int = 0) -> Vectors:
-    return Vectors("v", words, np.random.default_rng(seed).normal(2.0, 5.0, (len(words), width)).astype(np.float32))
+    return Vectors(
+        "v",
+        words,
+        np.random.default_rng(seed).normal(2.0, 5.0, (len(words), width)).astype(np.float32),
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,16 @@ def test_contractions_come_apart_as_the_vector_files_hold_them(word, pieces):
 
 
 def test_words_of_a_transcript():
-    assert words_of("I DIDN’T know -- it's 3.5, o'clock (uhh)...") == ["i", "didn't", "know", "it's", "3", "5", "o'clock", "uhh"]
+    assert words_of("I DIDN’T know -- it's 3.5, o'clock (uhh)...") == [
+        "i",
+        "didn't",
+        "know",
+        "it's",
+        "3",
+        "5",
+        "o'clock",
+        "uhh",
+    ]
 
 
 @given(st.text())

@@ -25,7 +25,11 @@ from merbench.testing import tiny
 
 def test_masked_pooling_equals_a_loop_and_is_zero_where_nothing_is():
     x_BLD, mask_BL = tiny.steps(6, 5, 3, missing=[4])
-    for pool, of in ((masked_mean, lambda v: v.mean(0)), (masked_max, lambda v: v.max(0).values), (last_step, lambda v: v[-1])):
+    for pool, of in (
+        (masked_mean, lambda v: v.mean(0)),
+        (masked_max, lambda v: v.max(0).values),
+        (last_step, lambda v: v[-1]),
+    ):
         pooled = pool(x_BLD, mask_BL)
         for b in range(6):
             real = x_BLD[b, mask_BL[b]]
@@ -54,13 +58,17 @@ def test_soft_targets_interpolate_between_neighbouring_anchors():
 
 def test_uneven_anchors():
     anchors_C = torch.tensor([-3.0, 0.0, 1.0])
-    assert torch.allclose(soft_targets(torch.tensor([-1.0]), anchors_C), torch.tensor([[1 / 3, 2 / 3, 0.0]]))
+    assert torch.allclose(
+        soft_targets(torch.tensor([-1.0]), anchors_C), torch.tensor([[1 / 3, 2 / 3, 0.0]])
+    )
 
 
 def test_read_out_of_each_kind():
     score = tiny.SPACES["score"]
     logits_BC = torch.randn(4, 7)
-    by_hand = (np.exp(logits_BC.numpy()) / np.exp(logits_BC.numpy()).sum(1, keepdims=True)) @ np.array(score.anchors)
+    by_hand = (
+        np.exp(logits_BC.numpy()) / np.exp(logits_BC.numpy()).sum(1, keepdims=True)
+    ) @ np.array(score.anchors)
     np.testing.assert_allclose(read_out(logits_BC, score).numpy(), by_hand, rtol=1e-5)
     assert torch.equal(read_out(logits_BC[:, :1], score), logits_BC[:, 0])
     assert torch.allclose(read_out(logits_BC[:, :6], tiny.CLASSES).sum(1), torch.ones(4))
@@ -72,7 +80,9 @@ def test_the_tasks_own_losses():
     y_B = tiny.targets(score, 5)
     terms = task_loss(logits_BC, y_B, None, score, soft_weight=0.5)
     log_p = logits_BC.log_softmax(1)
-    assert terms["l1"].item() == pytest.approx((read_out(logits_BC, score) - y_B).abs().mean().item())
+    assert terms["l1"].item() == pytest.approx(
+        (read_out(logits_BC, score) - y_B).abs().mean().item()
+    )
     soft = -(soft_targets(y_B, torch.tensor(score.anchors)) * log_p).sum(1).mean().item()
     assert terms["soft_ce"].item() == pytest.approx(0.5 * soft, rel=1e-5)
     assert set(task_loss(logits_BC[:, :1], y_B, None, score)) == {"l1"}
@@ -80,16 +90,23 @@ def test_the_tasks_own_losses():
     emotions_BC, target_BC = logits_BC[:, :6], tiny.targets(tiny.EMOTIONS, 5)
     known_BC = torch.rand(5, 6, generator=torch.Generator().manual_seed(0)) < 0.5
     cells = F.binary_cross_entropy_with_logits(emotions_BC, target_BC, reduction="none")
-    assert task_loss(emotions_BC, target_BC, known_BC, tiny.EMOTIONS)["bce"].item() == pytest.approx(cells[known_BC].mean().item())
+    assert task_loss(emotions_BC, target_BC, known_BC, tiny.EMOTIONS)[
+        "bce"
+    ].item() == pytest.approx(cells[known_BC].mean().item())
     classes = tiny.targets(tiny.CLASSES, 5)
-    assert torch.equal(task_loss(emotions_BC, classes, None, tiny.CLASSES)["ce"], F.cross_entropy(emotions_BC, classes))
+    assert torch.equal(
+        task_loss(emotions_BC, classes, None, tiny.CLASSES)["ce"],
+        F.cross_entropy(emotions_BC, classes),
+    )
 
 
 JOINT, SENTIMENT, EMOTIONS = tiny.JOINT, tiny.SPACES["score"], tiny.EMOTIONS
 
 
 def both_known(size: int) -> torch.Tensor:
-    """Of seven columns: some rows lack the score, others the labels, one all, and one cell is missing."""
+    """Of seven columns: some rows lack the score, others the labels, one all, and one cell is
+    missing.
+    """
     known_BC = torch.ones(size, 7, dtype=torch.bool)
     known_BC[::3, 0] = known_BC[1::4, 1:] = known_BC[2] = known_BC[4, 3] = False
     return known_BC
@@ -98,19 +115,33 @@ def both_known(size: int) -> torch.Tensor:
 @pytest.mark.parametrize("anchored", [True, False])
 def test_the_loss_of_two_tasks_is_that_of_each_alone_on_the_rows_that_know_it(anchored):
     torch.manual_seed(0)
-    score_BC, labels_BC = torch.randn(12, 7 if anchored else 1, requires_grad=True), torch.randn(12, 6, requires_grad=True)
-    logits_BC, target_BC, known_BC = torch.cat([score_BC, labels_BC], 1), tiny.targets(JOINT, 12), both_known(12)
+    score_BC, labels_BC = (
+        torch.randn(12, 7 if anchored else 1, requires_grad=True),
+        torch.randn(12, 6, requires_grad=True),
+    )
+    logits_BC, target_BC, known_BC = (
+        torch.cat([score_BC, labels_BC], 1),
+        tiny.targets(JOINT, 12),
+        both_known(12),
+    )
     weight_C = torch.rand(13)
     terms = task_loss(logits_BC, target_BC, known_BC, JOINT, 0.5, weight_C)
     rows = known_BC[:, 0]
     alone = task_loss(score_BC[rows], target_BC[rows, 0], None, SENTIMENT, 0.5)
-    alone |= task_loss(labels_BC, target_BC[:, 1:], known_BC[:, 1:], EMOTIONS, pos_weight_C=weight_C[7:])
+    alone |= task_loss(
+        labels_BC, target_BC[:, 1:], known_BC[:, 1:], EMOTIONS, pos_weight_C=weight_C[7:]
+    )
     assert terms.keys() == alone.keys() == ({"l1", "soft_ce", "bce"} if anchored else {"l1", "bce"})
     assert all(terms[name].item() == pytest.approx(alone[name].item(), rel=1e-6) for name in terms)
-    found, wanted = (torch.autograd.grad(sum(t.values()), (score_BC, labels_BC), retain_graph=True) for t in (terms, alone))
+    found, wanted = (
+        torch.autograd.grad(sum(t.values()), (score_BC, labels_BC), retain_graph=True)
+        for t in (terms, alone)
+    )
     assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(found, wanted, strict=True))
     everything = task_loss(logits_BC, target_BC, None, JOINT)
-    every = task_loss(score_BC, target_BC[:, 0], None, SENTIMENT) | task_loss(labels_BC, target_BC[:, 1:], None, EMOTIONS)
+    every = task_loss(score_BC, target_BC[:, 0], None, SENTIMENT) | task_loss(
+        labels_BC, target_BC[:, 1:], None, EMOTIONS
+    )
     assert everything == every
 
 
@@ -121,12 +152,18 @@ def test_a_batch_that_knows_only_one_task_has_a_loss_of_0_for_the_other():
     terms = task_loss(logits_BC, target_BC, known_BC, JOINT)
     assert terms["l1"] == terms["soft_ce"] == 0 < terms["bce"]
     sum(terms.values()).backward()
-    assert logits_BC.grad.isfinite().all() and not logits_BC.grad[:, :7].any() and logits_BC.grad[:, 7:].all()
+    assert (
+        logits_BC.grad.isfinite().all()
+        and not logits_BC.grad[:, :7].any()
+        and logits_BC.grad[:, 7:].all()
+    )
 
 
 def test_the_order_of_the_labels_changes_nothing_but_the_order_of_what_is_read_out():
     order = [3, 0, 5, 1, 4, 2]
-    words, glosses = (tuple(given[i] for i in order) for given in (EMOTIONS.words, EMOTIONS.glosses))
+    words, glosses = (
+        tuple(given[i] for i in order) for given in (EMOTIONS.words, EMOTIONS.glosses)
+    )
     other = LabelSpace.joint(SENTIMENT, LabelSpace("multilabel", words, glosses))
     logits_BC, target_BC, known_BC = torch.randn(9, 13), tiny.targets(JOINT, 9), both_known(9)
     columns = [0, *(1 + i for i in order)]
@@ -134,13 +171,17 @@ def test_the_order_of_the_labels_changes_nothing_but_the_order_of_what_is_read_o
     terms = task_loss(logits_BC[:, logits], target_BC[:, columns], known_BC[:, columns], other)
     for name, term in task_loss(logits_BC, target_BC, known_BC, JOINT).items():
         assert terms[name].item() == pytest.approx(term.item(), rel=1e-6)
-    assert torch.equal(read_out(logits_BC[:, logits], other), read_out(logits_BC, JOINT)[:, columns])
+    assert torch.equal(
+        read_out(logits_BC[:, logits], other), read_out(logits_BC, JOINT)[:, columns]
+    )
 
 
 def test_two_tasks_are_read_out_as_each_alone():
     logits_BC = torch.randn(5, 13)
     p_BC = read_out(logits_BC, JOINT)
-    assert torch.equal(p_BC[:, 0], read_out(logits_BC[:, :7], SENTIMENT)) and torch.equal(p_BC[:, 1:], logits_BC[:, 7:].sigmoid())
+    assert torch.equal(p_BC[:, 0], read_out(logits_BC[:, :7], SENTIMENT)) and torch.equal(
+        p_BC[:, 1:], logits_BC[:, 7:].sigmoid()
+    )
     assert torch.equal(read_out(logits_BC[:, 6:], JOINT)[:, 0], logits_BC[:, 6])
     assert JOINT.plain == 7 and JOINT.words == SENTIMENT.words + EMOTIONS.words
 
@@ -175,11 +216,22 @@ def test_groups_of_like_length_are_put_back_in_order():
         seen.append({m: s.mask_BL for m, s in parts.items()})
         return torch.cat([masked_mean(*s) for s in parts.values()], 1)
 
-    assert torch.allclose(by_length(f, steps), torch.cat([masked_mean(*s) for s in steps.values()], 1), atol=1e-5)
-    assert len(seen) > 1 and all(mask_BL[:, -1].any() or mask_BL.shape[1] == 1 for group in seen for mask_BL in group.values())
+    assert torch.allclose(
+        by_length(f, steps), torch.cat([masked_mean(*s) for s in steps.values()], 1), atol=1e-5
+    )
+    assert len(seen) > 1 and all(
+        mask_BL[:, -1].any() or mask_BL.shape[1] == 1
+        for group in seen
+        for mask_BL in group.values()
+    )
 
 
 def test_compact_moves_real_steps_to_the_front():
     x_BLD = torch.arange(4.0)[None, :, None]
     moved = compact(Steps(x_BLD, torch.tensor([[False, True, False, True]])))
-    assert moved.x_BLD[0, :, 0].tolist() == [1, 3, 0, 0] and moved.mask_BL[0].tolist() == [True, True, False, False]
+    assert moved.x_BLD[0, :, 0].tolist() == [1, 3, 0, 0] and moved.mask_BL[0].tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -22,7 +22,20 @@ from hypothesis import strategies as st
 from merbench.api import Array, DataError, as_text, unpickle
 
 HONEST = {
-    "plain": [1, -5, 2.5, True, None, "so", b"bytes", 2**70, (1, (2,)), {"a": {"b": []}}, {1, 2}, frozenset([3])],
+    "plain": [
+        1,
+        -5,
+        2.5,
+        True,
+        None,
+        "so",
+        b"bytes",
+        2**70,
+        (1, (2,)),
+        {"a": {"b": []}},
+        {1, 2},
+        frozenset([3]),
+    ],
     "f4": np.arange(6000, dtype=np.float32).reshape(20, 30, 10),
     "f8": np.linspace(0, 1, 12).reshape(3, 4),
     "fortran": np.asfortranarray(np.arange(12.0).reshape(3, 4)),
@@ -90,7 +103,9 @@ def test_python_2_pickles_load_as_latin1(tmp_path):
     found = unpickle(path)
     assert found["name"] == "ét"
     np.testing.assert_array_equal(found["values"].read(), values)
-    np.testing.assert_array_equal(pickle.loads(path.read_bytes(), encoding="latin1")["values"], values)
+    np.testing.assert_array_equal(
+        pickle.loads(path.read_bytes(), encoding="latin1")["values"], values
+    )
 
 
 @pytest.mark.parametrize("module", ["numpy.core", "numpy._core"])
@@ -219,7 +234,9 @@ DAMAGED = {
     "a pop below a mark": b"((0002.",
     "append to a number": b"K\x01K\x02a.",
     "an odd mapping": b"(K\x01d.",
-    "an array of the wrong size": pickle.dumps(np.arange(8.0), 3).replace(b"K\x08\x85", b"K\x09\x85"),
+    "an array of the wrong size": pickle.dumps(np.arange(8.0), 3).replace(
+        b"K\x08\x85", b"K\x09\x85"
+    ),
     "an array of a huge shape": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I99999999999999\nt"
     b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntRI00\nS''\ntb.",
     "an array without state": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR.",
@@ -246,7 +263,9 @@ def test_damaged_pickles_are_one_sentence(tmp_path, name):
 def test_bombs_cost_nothing(tmp_path, monkeypatch):
     path = tmp_path / "x.pkl"
     # A hundred doublings: 2 ** 100 leaves for whoever walks through it.
-    path.write_bytes(b"\x80\x02]q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(100)) + b".")
+    path.write_bytes(
+        b"\x80\x02]q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(100)) + b"."
+    )
     assert isinstance(unpickle(path), tuple)
     # The memo of C's unpickler makes room for the number that is named.
     path.write_bytes(b"\x80\x02Nr\xff\xff\xff\x7f.")
@@ -266,7 +285,10 @@ def test_every_opcode_of_every_protocol_is_known():
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_truncated_anywhere(tmp_path, protocol):
-    whole, path = pickle.dumps({k: v for k, v in HONEST.items() if k != "f4"}, protocol), tmp_path / "x.pkl"
+    whole, path = (
+        pickle.dumps({k: v for k, v in HONEST.items() if k != "f4"}, protocol),
+        tmp_path / "x.pkl",
+    )
     for end in range(0, len(whole), max(1, len(whole) // 150)):
         path.write_bytes(whole[:end])
         with pytest.raises(DataError):
@@ -276,7 +298,11 @@ def test_truncated_anywhere(tmp_path, protocol):
 def test_hostile_torch_files(tmp_path):
     path, mark = tmp_path / "x.pt", tmp_path / "mark"
     for as_zip in (True, False):
-        torch.save({"a": Reduces(os.system, (f"touch {mark}",))}, path, _use_new_zipfile_serialization=as_zip)
+        torch.save(
+            {"a": Reduces(os.system, (f"touch {mark}",))},
+            path,
+            _use_new_zipfile_serialization=as_zip,
+        )
         with pytest.raises(DataError, match=r"posix\.system"):
             unpickle(path)
     torch.save({"a": torch.zeros(3, 4).T}, path)
@@ -289,15 +315,27 @@ def test_hostile_torch_files(tmp_path):
     assert not mark.exists()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_any_bytes_end_in_a_value_or_one_sentence(tmp_path, data):
     """Honest pickles with bytes changed, taken out or put in."""
     protocol = data.draw(st.integers(0, 5))
-    whole = bytearray(pickle.dumps({k: HONEST[k] for k in ("plain", "f8", "texts", "objects", "scalar", "settings")}, protocol))
+    whole = bytearray(
+        pickle.dumps(
+            {k: HONEST[k] for k in ("plain", "f8", "texts", "objects", "scalar", "settings")},
+            protocol,
+        )
+    )
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(whole) - 1))
-        new = data.draw(st.one_of(st.binary(max_size=3), st.sampled_from([bytes([op]) for op in b"\x80\x93Rbcoi\x81PQ\x82(tt0.2e"])))
+        new = data.draw(
+            st.one_of(
+                st.binary(max_size=3),
+                st.sampled_from([bytes([op]) for op in b"\x80\x93Rbcoi\x81PQ\x82(tt0.2e"]),
+            )
+        )
         whole[at : at + data.draw(st.integers(0, 2))] = new
     path = tmp_path / "x.pkl"
     path.write_bytes(whole)

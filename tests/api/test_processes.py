@@ -39,7 +39,9 @@ def test_every_task_is_called_once_and_so_many_at_a_time(tmp_path: Path):
 def test_memory_is_shared_and_not_pickled(tmp_path: Path):
     data = np.arange(5)
     unpicklable = lambda: data.sum()  # noqa: E731
-    assert ended(lambda task: (tmp_path / "sum").write_text(str(unpicklable())), ["a"], 1) == {"a": None}
+    assert ended(lambda task: (tmp_path / "sum").write_text(str(unpicklable())), ["a"], 1) == {
+        "a": None
+    }
     assert (tmp_path / "sum").read_text() == "10"
 
 
@@ -51,7 +53,11 @@ def test_one_that_dies_is_told_and_the_rest_go_on(capfd: pytest.CaptureFixture[s
             raise ValueError("no")
 
     found = ended(work, ["killed", "fine", "raises"], 2)
-    assert found["fine"] is None and "SIGKILL" in found["killed"] and found["raises"] == "its process ended with exit code 1"
+    assert (
+        found["fine"] is None
+        and "SIGKILL" in found["killed"]
+        and found["raises"] == "its process ended with exit code 1"
+    )
     assert "ValueError: no" in capfd.readouterr().err
 
 
@@ -80,7 +86,10 @@ def test_a_caller_that_is_killed_leaves_no_process_behind(tmp_path: Path):
     """
     with subprocess.Popen([sys.executable, "-c", program]) as caller:
         deadline = time.monotonic() + 30
-        while len([p for p in tmp_path.iterdir() if p.read_text()]) < 2 and time.monotonic() < deadline:
+        while (
+            len([p for p in tmp_path.iterdir() if p.read_text()]) < 2
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.02)
         caller.kill()
     left = [int(p.read_text()) for p in tmp_path.iterdir()]
@@ -102,11 +111,19 @@ def _runs(process: int) -> bool:
 def test_what_a_call_tells_is_heard_before_its_end_and_in_its_order():
     said = []
     for end in pool(
-        lambda task, tell: [tell(f"{task}{k}" * 10**5) for k in range(3)], ["a", "b"], 2, lambda *message: said.append(message)
+        lambda task, tell: [tell(f"{task}{k}" * 10**5) for k in range(3)],
+        ["a", "b"],
+        2,
+        lambda *message: said.append(message),
     ):
         if end:
             said.append(end)
-    assert [text if text is None else text[:2] for task, text in said if task == "a"] == ["a0", "a1", "a2", None]
+    assert [text if text is None else text[:2] for task, text in said if task == "a"] == [
+        "a0",
+        "a1",
+        "a2",
+        None,
+    ]
 
 
 def test_a_message_that_breaks_off_is_the_end():
@@ -136,7 +153,9 @@ def test_a_caller_that_raises_on_hearing_ends_the_others(tmp_path: Path):
 
 
 def test_ctrl_c_is_for_the_caller_alone():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell starts what runs in the background without it
     calls = pool(lambda task: [os.kill(os.getpid(), signal.SIGINT), time.sleep(0.1)], [1], 1)
     assert [end for end in calls if end] == [(1, None)]
     with pytest.raises(KeyboardInterrupt):
@@ -150,6 +169,8 @@ def test_a_call_computes_with_threads_though_this_process_did():
     try:
         torch.ones(10**6).relu().sum()
         calls = pool(lambda task: torch.ones(10**6).relu().sum(), [1], 1)
-        assert next(end for n, end in enumerate(calls) if end or n > 40) == (1, None), "it waits for threads that were not forked"
+        assert next(end for n, end in enumerate(calls) if end or n > 40) == (1, None), (
+            "it waits for threads that were not forked"
+        )
     finally:
         torch.set_num_threads(before)

@@ -1,4 +1,6 @@
-"""``tox -e bench``: every benchmark, one table of ratios. A machine's seconds mean little; ratios within one run hold."""
+"""``tox -e bench``: every benchmark, one table of ratios. A machine's seconds mean little; ratios
+within one run hold.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,18 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import audit, board, data, encode, loop, memory, mmsa, mosei_size, stack, startup
+from tests.benchmarks import (
+    audit,
+    board,
+    data,
+    encode,
+    loop,
+    memory,
+    mmsa,
+    mosei_size,
+    stack,
+    startup,
+)
 
 
 def main() -> None:

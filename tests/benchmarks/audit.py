@@ -1,4 +1,6 @@
-"""How often the audit's leak probe is wrong, on streams of known making; and how long MOSI's audit takes against reading it."""
+"""How often the audit's leak probe is wrong, on streams of known making; and how long MOSI's audit
+takes against reading it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
                 x, y, video = honest(rng, Law(width=74, signal=signal))
                 z, _ = leaked(rng, x, y, video, share, binary=bool(seed % 2))
                 found.append(probe_streams(corpus_of(y, video, made=z), {"made": z})[0].suspected)
-            yield f"streams fitted on {share:.0%} of the videos found: signal {signal:g}", f"{sum(found)} of {n}", "most"
+            yield (
+                f"streams fitted on {share:.0%} of the videos found: signal {signal:g}",
+                f"{sum(found)} of {n}",
+                "most",
+            )
     if home := os.environ.get("MERBENCH_DATA"):
         start = time.perf_counter()
         corpus = read_folder(Path(home) / "mosi")

@@ -24,7 +24,9 @@ SEEDS = 10
 
 
 def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
-    """Seconds for RUNS runs of ten seeds a row, with MOSI's 686 test rows: scored for the first time, from the cache, and as a page."""
+    """Seconds for RUNS runs of ten seeds a row, with MOSI's 686 test rows: scored for the first
+    time, from the cache, and as a page.
+    """
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.runs.mkdir(parents=True)
@@ -43,12 +45,20 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
         yield f"table of {RUNS} runs, scores kept by content", f"{spent[1]:.1f} s", "under 5 s"
         start = time.perf_counter()
         page = track_page(board, scores, {})
-        yield f"page of {RUNS} runs", f"{time.perf_counter() - start:.1f} s, {len(page) / 1e6:.1f} MB", "under 30 s"
+        yield (
+            f"page of {RUNS} runs",
+            f"{time.perf_counter() - start:.1f} s, {len(page) / 1e6:.1f} MB",
+            "under 30 s",
+        )
 
 
 def _put(store: Store, row: int, seed: int) -> None:
     """Without the fsync of ``Store.put``, which is not what is measured."""
     one, made = record(seed, 0.5 + row / 1000, spec(f"model{row:03d}"), rows=686)
     metadata = {"ids": json.dumps(list(made.ids)), "videos": json.dumps(list(made.videos))}
-    save_file({"target": made.target, "prediction": made.prediction}, store.runs / f"{one.run_id}.safetensors", metadata=metadata)
+    save_file(
+        {"target": made.target, "prediction": made.prediction},
+        store.runs / f"{one.run_id}.safetensors",
+        metadata=metadata,
+    )
     (store.runs / f"{one.run_id}.json").write_text(one.model_dump_json())

@@ -21,20 +21,35 @@ EPOCHS = 3
 
 
 def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
-    """One row a model: seconds of ``fit`` over seconds of the bare loop, each pair run one after the other."""
+    """One row a model: seconds of ``fit`` over seconds of the bare loop, each pair run one after
+    the other.
+    """
     torch.set_num_threads(1)
     catalog = Catalog(discover())
     component = catalog.component("dataset", "sample")
     factory = catalog.load(component)
     corpus = factory(factory.Config()).load()
     for name in ("late-fusion-dnn", "tfn", "merclip"):
-        plan = resolve(Request(name, settings={"train.epochs": EPOCHS, "train.patience": EPOCHS}), catalog, corpus, None)
+        plan = resolve(
+            Request(name, settings={"train.epochs": EPOCHS, "train.patience": EPOCHS}),
+            catalog,
+            corpus,
+            None,
+        )
         fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
         ratios, seconds = [], []
         for repeat in range(repeats + 1):
             ours = build(plan, fold, 0, torch.device("cpu"))
             start = time.perf_counter()
-            fit(ours.model, ours.objectives, ours.train, ours.valid, space=fold.space, config=plan.train, stages=plan.stages)
+            fit(
+                ours.model,
+                ours.objectives,
+                ours.train,
+                ours.valid,
+                space=fold.space,
+                config=plan.train,
+                stages=plan.stages,
+            )
             spent = time.perf_counter() - start
             bare = build(plan, fold, 0, torch.device("cpu"))
             start = time.perf_counter()
@@ -42,12 +57,22 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
             if repeat:  # the first pair warms up
                 ratios.append(spent / (time.perf_counter() - start))
                 seconds.append(spent / EPOCHS)
-        yield f"training loop over a bare torch loop, {name}", f"{statistics.median(ratios):.3f}", "at most 1.10"
-        yield f"seconds an epoch (train + valid), {name}, 1 thread", f"{statistics.median(seconds):.2f}", ""
+        yield (
+            f"training loop over a bare torch loop, {name}",
+            f"{statistics.median(ratios):.3f}",
+            "at most 1.10",
+        )
+        yield (
+            f"seconds an epoch (train + valid), {name}, 1 thread",
+            f"{statistics.median(seconds):.2f}",
+            "",
+        )
 
 
 def _bare(plan, problem) -> None:
-    """What one would write by hand: the same batches, loss, clipping, optimiser and schedule, and validation once an epoch."""
+    """What one would write by hand: the same batches, loss, clipping, optimiser and schedule, and
+    validation once an epoch.
+    """
     model, config = problem.model, plan.train
     (objective,) = problem.objectives.values()
     steps = math.ceil(len(problem.train) / config.batch_size)

@@ -1,4 +1,6 @@
-"""Features of MOSI's real size in MMSA's form: added, then trained with MMSA's settings, beside MMSA's times and a bare torch loop."""
+"""Features of MOSI's real size in MMSA's form: added, then trained with MMSA's settings, beside
+MMSA's times and a bare torch loop.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,12 @@ MODELS = {  # MMSA's settings; aligned; MMSA's whole process, three epochs, one 
     "late-fusion-dnn": ((), False, 29.7, 0.6),
     "lmf": ((), False, 25.6, 0.6),
     "tfn": (("fusion.hidden=128", "fusion.dropout=0.3"), False, 53.0, 0.75),
-    "early-fusion-lstm": (("fusion.hidden=128", "fusion.layers=2", "fusion.dropout=0.4"), True, 40.6, 0.75),
+    "early-fusion-lstm": (
+        ("fusion.hidden=128", "fusion.layers=2", "fusion.dropout=0.4"),
+        True,
+        40.6,
+        0.75,
+    ),
 }
 _BARE = """
 import resource, sys, time, torch
@@ -49,7 +56,9 @@ for epoch in range(3):
 
 
 def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
-    """``data add`` of both pickles (seconds, peak memory over the file's size), then whole processes with two threads."""
+    """``data add`` of both pickles (seconds, peak memory over the file's size), then whole
+    processes with two threads.
+    """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         for aligned in (True, False):
@@ -57,13 +66,23 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
             path = home / f"{kind}.pkl"
             make(path, aligned)
             size = path.stat().st_size
-            seconds, _, peak = _process(["-m", "merbench", "data", "add", "mosi", str(path), "--data", folder])
+            seconds, _, peak = _process(
+                ["-m", "merbench", "data", "add", "mosi", str(path), "--data", folder]
+            )
             path.unlink()
             yield f"data add of MMSA's {kind} MOSI, {size / 2**20:.0f} MiB", f"{seconds:.1f} s", ""
-            yield "  its peak memory, over the size of the file", f"{peak / size:.2f}", "at most 1.5"
+            yield (
+                "  its peak memory, over the size of the file",
+                f"{peak / size:.2f}",
+                "at most 1.5",
+            )
         bare = [_process(["-c", _BARE, f"{folder}/mosi", "2"]) for _ in range(min(3, repeats))]
         wall, cpu = statistics.median(b[0] for b in bare), statistics.median(b[1] for b in bare)
-        yield "bare torch loop of LF-DNN, whole process, 3 epochs", f"{wall:.1f} s, {cpu:.1f} s of CPU", ""
+        yield (
+            "bare torch loop of LF-DNN, whole process, 3 epochs",
+            f"{wall:.1f} s, {cpu:.1f} s of CPU",
+            "",
+        )
         for model, (settings, aligned, theirs, share) in MODELS.items():
             runs = [_run(model, settings, aligned, folder) for _ in range(min(3, repeats))]
             ours, spent, peak = (statistics.median(column) for column in zip(*runs, strict=True))
@@ -74,15 +93,35 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
             )
             yield "  its peak memory, mapped pages included", f"{peak / 1e9:.2f} GB", "at most 1.2"
         ours, _, peak = _run("mult", (), False, folder, epochs=1)
-        yield "merbench run mult, unaligned, whole process, 1 epoch", f"{ours:.0f} s", "MMSA: about 1,860 s an epoch"
+        yield (
+            "merbench run mult, unaligned, whole process, 1 epoch",
+            f"{ours:.0f} s",
+            "MMSA: about 1,860 s an epoch",
+        )
         yield "  its peak memory, mapped pages included", f"{peak / 1e9:.2f} GB", "under 3"
 
 
-def _run(model: str, settings: tuple[str, ...], aligned: bool, home: str, epochs: int = 3) -> tuple[float, float, float]:
+def _run(
+    model: str, settings: tuple[str, ...], aligned: bool, home: str, epochs: int = 3
+) -> tuple[float, float, float]:
     kind = "aligned" if aligned else "unaligned"
     streams = [word for m in ("text", "audio", "video") for word in ("--stream", f"{m}={m}.{kind}")]
     asked = [word for setting in settings for word in ("--set", setting)]
-    words = ["--model", model, "--dataset", "mosi", "--data", home, "--seeds", "1", "--epochs", str(epochs), "--threads", "2", "--json"]
+    words = [
+        "--model",
+        model,
+        "--dataset",
+        "mosi",
+        "--data",
+        home,
+        "--seeds",
+        "1",
+        "--epochs",
+        str(epochs),
+        "--threads",
+        "2",
+        "--json",
+    ]
     with tempfile.TemporaryDirectory() as store:
         return _process(["-m", "merbench", "run", *words, *streams, *asked, "--store", store])
 
@@ -95,6 +134,8 @@ def _process(words: list[str]) -> tuple[float, float, float]:
         "print(json.dumps([u.ru_utime + u.ru_stime, u.ru_maxrss]))"
     )
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", report, *words], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", report, *words], capture_output=True, text=True, check=True
+    )
     cpu, peak = json.loads(done.stdout)
     return time.perf_counter() - start, cpu, peak * (1 if sys.platform == "darwin" else 1024)

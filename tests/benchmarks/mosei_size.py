@@ -1,4 +1,6 @@
-"""How long a data set of MOSEI's size takes from disk to the moment before training, and how much memory beyond ``import torch``."""
+"""How long a data set of MOSEI's size takes from disk to the moment before training, and how much
+memory beyond ``import torch``.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +53,21 @@ class _Big:
 
     def convert(self, source: Source, sink) -> None:
         videos = [f"v{row // 20:04d}" for row in range(ROWS)]
-        modes = ["train" if row < 0.7 * ROWS else "valid" if row < 0.8 * ROWS else "test" for row in range(ROWS)]
+        modes = [
+            "train" if row < 0.7 * ROWS else "valid" if row < 0.8 * ROWS else "test"
+            for row in range(ROWS)
+        ]
         clips = [str(row % 20) for row in range(ROWS)]
         labels = [f"{row % 7 - 3}" for row in range(ROWS)]
-        sink.table({"video_id": videos, "clip_id": clips, "text": ["so"] * ROWS, "label": labels, "mode": modes})
+        sink.table(
+            {
+                "video_id": videos,
+                "clip_id": clips,
+                "text": ["so"] * ROWS,
+                "label": labels,
+                "mode": modes,
+            }
+        )
         sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
         ids = [f"{v}_{c}" for v, c in zip(videos, clips, strict=True)]
         for modality, width in WIDTHS.items():
@@ -69,7 +82,9 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
         add("big", Path(folder), Source(Path(__file__)), _Big(), "big", {}, lambda *told: None)
         found = []
         for _ in range(repeats):
-            done = subprocess.run([sys.executable, "-c", _LOAD, folder], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", _LOAD, folder], capture_output=True, text=True, check=True
+            )
             found.append(json.loads(done.stdout))
         opened, ready, kept = sorted(found)[len(found) // 2]
         size = 4 * ROWS * STEPS * sum(WIDTHS.values()) / 1e9

@@ -1,4 +1,6 @@
-"""A made-up pickle in MMSA's form, of MOSI's real size: as many rows, steps and dimensions, and as many real steps, as MOSI has."""
+"""A made-up pickle in MMSA's form, of MOSI's real size: as many rows, steps and dimensions, and as
+many real steps, as MOSI has.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,22 @@ import numpy as np
 SIZES = {"train": 1284, "valid": 229, "test": 686}
 A_VIDEO = 24
 WIDTHS = {"text": 768, "audio": 5, "vision": 20}
-STEPS = {True: {"text": 50, "audio": 50, "vision": 50}, False: {"text": 50, "audio": 375, "vision": 500}}
+STEPS = {
+    True: {"text": 50, "audio": 50, "vision": 50},
+    False: {"text": 50, "audio": 375, "vision": 500},
+}
 
 
-def make(path: Path, aligned: bool, sizes: dict[str, int] | None = None, seed: int = 0, protocol: int = 4) -> None:
-    """Words of a row: 4 to 50; audio and video steps in proportion. Audio holds some -inf. The label shows in every modality."""
-    rng, noise = np.random.default_rng(seed), np.random.default_rng([seed, 1])  # equal labels and words in either form
+def make(
+    path: Path, aligned: bool, sizes: dict[str, int] | None = None, seed: int = 0, protocol: int = 4
+) -> None:
+    """Words of a row: 4 to 50; audio and video steps in proportion. Audio holds some -inf. The
+    label shows in every modality.
+    """
+    rng, noise = (
+        np.random.default_rng(seed),
+        np.random.default_rng([seed, 1]),
+    )  # equal labels and words in either form
     found = {}
     for mode, n in (sizes or SIZES).items():
         label = np.clip(rng.normal(0.3, 1.6, n), -3, 3).astype(np.float32)
@@ -23,12 +35,16 @@ def make(path: Path, aligned: bool, sizes: dict[str, int] | None = None, seed: i
         split = {
             "raw_text": np.array([" ".join(["word"] * int(k)) for k in words]),
             "id": [f"{mode}{row // A_VIDEO:03d}$_${row % A_VIDEO}" for row in range(n)],
-            "annotations": np.array(["Positive" if y > 0 else "Negative" if y < 0 else "Neutral" for y in label]),
+            "annotations": np.array(
+                ["Positive" if y > 0 else "Negative" if y < 0 else "Neutral" for y in label]
+            ),
             "classification_labels": np.sign(label).astype(np.float64) + 1,
             "regression_labels": label,
         }
         mask = np.arange(50) < words[:, None]
-        split["text_bert"] = np.stack([np.where(mask, 1000, 0), mask, np.zeros_like(mask)], axis=1).astype(np.float32)
+        split["text_bert"] = np.stack(
+            [np.where(mask, 1000, 0), mask, np.zeros_like(mask)], axis=1
+        ).astype(np.float32)
         for field, width in WIDTHS.items():
             steps = STEPS[aligned][field]
             length = words if steps == 50 else np.maximum(1, words * steps // 50)

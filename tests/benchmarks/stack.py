@@ -1,4 +1,6 @@
-"""Ten seeds against one: processes side by side, and stacked parameters, each over a single run. On features of MOSI's size."""
+"""Ten seeds against one: processes side by side, and stacked parameters, each over a single run. On
+features of MOSI's size.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,16 @@ CPU = torch.device("cpu")
 
 
 def corpus(rows: int = 161) -> Corpus:
-    """An eighth of MOSI's train rows: words of its length (12 on average, some far longer), one step of audio and of video, its widths."""
+    """An eighth of MOSI's train rows: words of its length (12 on average, some far longer), one
+    step of audio and of video, its widths.
+    """
     draw = np.random.default_rng(0)
     length = np.minimum(draw.geometric(1 / 12, rows), 80)
     start = np.cumsum(length) - length
     words = draw.integers(0, len(tiny.VOCAB), int(length.sum())).astype(np.int32)
-    streams = {"text.words": Stream("text.words", "text", "words", words, start, length, vocab=tiny.VOCAB)}
+    streams = {
+        "text.words": Stream("text.words", "text", "words", words, start, length, vocab=tiny.VOCAB)
+    }
     for modality, width in (("audio", 74), ("video", 47)):
         values = draw.normal(size=(rows, width)).astype(np.float32)
         one = np.ones(rows, dtype=np.int64)
@@ -48,7 +54,9 @@ def corpus(rows: int = 161) -> Corpus:
 
 
 def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
-    """Seconds of ten seeds over those of one, a row a model and way: building, one epoch and scoring. One thread a process."""
+    """Seconds of ten seeds over those of one, a row a model and way: building, one epoch and
+    scoring. One thread a process.
+    """
     torch.set_num_threads(1)
     catalog, data = Catalog(discover()), corpus()
     for name in ("mult", "tfn", "lmf", "merclip"):

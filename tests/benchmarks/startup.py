@@ -15,7 +15,11 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
     yield "python -c 'import torch'", f"{torch:.2f} s", ""
     for words in (["--help"], ["list"]):
         spent = _median(["-m", "merbench", *words], repeats)
-        yield f"merbench {' '.join(words)}", f"{spent:.2f} s, {spent / torch:.2f} of importing torch", "under 1"
+        yield (
+            f"merbench {' '.join(words)}",
+            f"{spent:.2f} s, {spent / torch:.2f} of importing torch",
+            "under 1",
+        )
 
 
 def _median(words: list[str], repeats: int) -> float:

@@ -43,8 +43,15 @@ def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbe
     found = loads(first.stdout)
     assert set(found) == {"track", "runs", "summary"}
     values = [r["metrics"]["test"]["mae"] for r in found["runs"]]
-    assert found["summary"]["mae"] == {"mean": pytest.approx(np.mean(values)), "sd": pytest.approx(np.std(values, ddof=1)), "n": 2}
-    assert all({"run_id", "seed", "metrics"} <= set(r) and set(r["metrics"]) == {"valid", "test"} for r in found["runs"])
+    assert found["summary"]["mae"] == {
+        "mean": pytest.approx(np.mean(values)),
+        "sd": pytest.approx(np.std(values, ddof=1)),
+        "n": 2,
+    }
+    assert all(
+        {"run_id", "seed", "metrics"} <= set(r) and set(r["metrics"]) == {"valid", "test"}
+        for r in found["runs"]
+    )
 
 
 def test_the_default_data_set_is_named_with_the_reason(merbench):
@@ -56,7 +63,9 @@ def test_the_default_data_set_is_named_with_the_reason(merbench):
 
 def test_a_closed_form_is_run_once(merbench):
     done = merbench("run", "--model", "majority", "--seeds", "3", "--json", check=True)
-    assert "seed 0 alone is run" in done.stderr and [run["seed"] for run in loads(done.stdout)["runs"]] == [0]
+    assert "seed 0 alone is run" in done.stderr and [
+        run["seed"] for run in loads(done.stdout)["runs"]
+    ] == [0]
 
 
 def test_a_closed_form_goes_on_from_the_one_run_that_there_is(merbench):
@@ -67,7 +76,14 @@ def test_a_closed_form_goes_on_from_the_one_run_that_there_is(merbench):
 
 
 def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
-    done = merbench("run", "--model", "majority", "--dataset", "mosi", env={"MERBENCH_DATA": str(tmp_path / "nowhere")})
+    done = merbench(
+        "run",
+        "--model",
+        "majority",
+        "--dataset",
+        "mosi",
+        env={"MERBENCH_DATA": str(tmp_path / "nowhere")},
+    )
     assert done.returncode == 2 and not done.stdout
     for word in ("nowhere", "mosi", "--dataset sample"):
         assert word in done.stderr
@@ -88,11 +104,20 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("run", "--seed", "1000000000", *QUICK), "999999999"),
         (("run", "--dataset", "mosl"), "unknown dataset 'mosl'"),
         (("run", "--dataset", "mosl", "--data", "nowhere"), "nowhere (which is no folder)"),
-        (("run", "--thresholds", "fixed:0.3", *QUICK), "--thresholds fixed:0.3 changes nothing of task sentiment"),
+        (
+            ("run", "--thresholds", "fixed:0.3", *QUICK),
+            "--thresholds fixed:0.3 changes nothing of task sentiment",
+        ),
         (("run", "--modalities", "", *QUICK), "unknown modality ''"),
         (("run", "--set", "lr=1e-3", *QUICK), "did you mean 'train.lr'?"),
-        (("run", "--set", "nonsense.lr2=1", *QUICK), "fusion, head, label_encoder, objective.task, train"),
-        (("--no-plugin", "mercliq", "list", "models"), "--no-plugin mercliq: no such plugin is installed"),
+        (
+            ("run", "--set", "nonsense.lr2=1", *QUICK),
+            "fusion, head, label_encoder, objective.task, train",
+        ),
+        (
+            ("--no-plugin", "mercliq", "list", "models"),
+            "--no-plugin mercliq: no such plugin is installed",
+        ),
         (("run", "--model", "mult", "--modalities", "text", *QUICK), "at least 2 modalities"),
         (("ablate", "--variant", "no-labels", *QUICK), "unknown variant 'no-labels'"),
         (("ablate", "--model", "majority", *QUICK), "declares no ablations"),
@@ -112,13 +137,34 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, senten
 
 
 def test_progress_tells_the_subsets_of_one_model_apart(merbench):
-    told = merbench("ablate", "--model", "ridge", *QUICK[:2], "--modalities", "all-subsets", "--json", check=True).stderr
+    told = merbench(
+        "ablate",
+        "--model",
+        "ridge",
+        *QUICK[:2],
+        "--modalities",
+        "all-subsets",
+        "--json",
+        check=True,
+    ).stderr
     for name in ("ridge", "ridge text", "ridge audio+video"):
         assert f"{name} · seed 0 · " in told
 
 
 def test_a_failed_run_is_exit_code_1(merbench):
-    done = merbench("run", "--model", "tfn", *QUICK, "--seeds", "1", "--set", "train.lr=1e30", "--set", "train.clip_norm=0", "--json")
+    done = merbench(
+        "run",
+        "--model",
+        "tfn",
+        *QUICK,
+        "--seeds",
+        "1",
+        "--set",
+        "train.lr=1e30",
+        "--set",
+        "train.clip_norm=0",
+        "--json",
+    )
     assert done.returncode == 1, done.stderr
     (record,) = loads(done.stdout)["runs"]
     assert record["status"] == "failed" and "not finite" in record["error"]
@@ -129,7 +175,9 @@ def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
     (tmp_path / "file").touch()
     merbench("run", "--model", "majority", *QUICK[:2], check=True)
     done = merbench("leaderboard", "build", "--out", "file/boards")
-    assert done.returncode == 1 and done.stderr.endswith("error: file/boards: Not a directory\n"), done.stderr
+    assert done.returncode == 1 and done.stderr.endswith("error: file/boards: Not a directory\n"), (
+        done.stderr
+    )
 
 
 def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
@@ -139,12 +187,25 @@ def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
 
 
 def test_ablate_compares_in_pairs(merbench):
-    words = ("ablate", "--model", "tfn", *QUICK, "--seeds", "2", "--variant", "no-products", "--no-full-product", "--json")
+    words = (
+        "ablate",
+        "--model",
+        "tfn",
+        *QUICK,
+        "--seeds",
+        "2",
+        "--variant",
+        "no-products",
+        "--no-full-product",
+        "--json",
+    )
     found = loads(merbench(*words, check=True).stdout)
     assert [v["name"] for v in found["variants"]] == ["no-products", "no-full-product"]
     for variant in found["variants"]:
         d = variant["difference"]["mae"]
-        assert d["mean"] == pytest.approx(variant["summary"]["mae"]["mean"] - found["base"]["mae"]["mean"])
+        assert d["mean"] == pytest.approx(
+            variant["summary"]["mae"]["mean"] - found["base"]["mae"]["mean"]
+        )
         assert d["low"] <= d["mean"] <= d["high"] and 0 < d["p"] <= d["p_holm"] <= 1
         assert not d["significant"], "two seeds cannot be significant"
 
@@ -153,8 +214,14 @@ def test_leaderboard_in_three_forms(merbench):
     merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
     text = merbench("leaderboard", check=True).stdout
     assert "late-fusion-dnn" in text and "floors" in text and "±" in text
-    assert "| late-fusion-dnn | 1 | 2 |" in merbench("leaderboard", "--format", "md", check=True).stdout
-    assert "mae_sd" in merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True).stdout
+    assert (
+        "| late-fusion-dnn | 1 | 2 |"
+        in merbench("leaderboard", "--format", "md", check=True).stdout
+    )
+    assert (
+        "mae_sd"
+        in merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True).stdout
+    )
     assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
 
 
@@ -167,17 +234,28 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
     named = [runs[-1]["run_id"] for runs in (one, two, floor)]
     found = loads(merbench("ensemble", *named, "--json", check=True).stdout)["lines"]
     assert [line["summary"]["mae"]["n"] for line in found] == [2, 2, 1, 2, 1]
-    assert found[3]["name"] == "mean, seed by seed" and found[3]["against"] == found[0]["name"] == f"late-fusion-dnn ({named[0]})"
-    by_name = loads(merbench("ensemble", "late-fusion-dnn", "text-only", "ridge", "--json", check=True).stdout)["lines"]
+    assert (
+        found[3]["name"] == "mean, seed by seed"
+        and found[3]["against"] == found[0]["name"] == f"late-fusion-dnn ({named[0]})"
+    )
+    by_name = loads(
+        merbench("ensemble", "late-fusion-dnn", "text-only", "ridge", "--json", check=True).stdout
+    )["lines"]
     assert [line["summary"] for line in by_name] == [line["summary"] for line in found]
     alone = loads(merbench("ensemble", named[1], "--json", check=True).stdout)["lines"]
     assert not any("difference" in line for line in (alone[1], found[4])), "one outcome"
     spread = loads(merbench("ensemble", named[2], named[0], "--json", check=True).stdout)["lines"]
     gained = spread[2]["summary"]["mae"]["mean"] - spread[0]["summary"]["mae"]["mean"]
     assert spread[2]["difference"]["mae"]["mean"] == pytest.approx(gained)
-    (single,) = loads(merbench("run", "--model", "tfn", *QUICK, "--seeds", "1", "--json", check=True).stdout)["runs"]
-    paired = loads(merbench("ensemble", single["run_id"], named[0], "--json", check=True).stdout)["lines"][2]
-    assert paired["summary"]["mae"]["n"] == 2 and paired["difference"]["mae"]["p"] == 1, "one seed of a trained model is no ten"
+    (single,) = loads(
+        merbench("run", "--model", "tfn", *QUICK, "--seeds", "1", "--json", check=True).stdout
+    )["runs"]
+    paired = loads(merbench("ensemble", single["run_id"], named[0], "--json", check=True).stdout)[
+        "lines"
+    ][2]
+    assert paired["summary"]["mae"]["n"] == 2 and paired["difference"]["mae"]["p"] == 1, (
+        "one seed of a trained model is no ten"
+    )
     assert [line["name"] for line in alone] == [f"text-only ({named[1]})", "mean over 2 seeds too"]
     assert "mean over 2 seeds too" in merbench("ensemble", *named, check=True).stdout
     for wrong, sentence in (
@@ -204,7 +282,9 @@ def test_a_board_is_built_verified_and_contributed(merbench, tmp_path):
     record = tmp_path / "boards" / "sample-sentiment-standard" / "records" / "late-fusion-dnn.json"
     record.write_text(record.read_text().replace('"seed":1', '"seed":5'))
     wrong = merbench("leaderboard", "verify", "boards")
-    assert wrong.returncode == 1 and f"{record}: run".replace(str(tmp_path) + "/", "") in wrong.stdout
+    assert (
+        wrong.returncode == 1 and f"{record}: run".replace(str(tmp_path) + "/", "") in wrong.stdout
+    )
     merbench("leaderboard", "submit", "late-fusion-dnn", "--out", "mine", check=True)
     assert "pull" in (tmp_path / "mine" / "README.md").read_text()
     assert "nothing wrong" in merbench("leaderboard", "verify", "mine", check=True).stderr
@@ -222,14 +302,25 @@ def test_doctor_says_what_is_missing_and_what_to_do(merbench):
 def test_data_show_sample_prints_the_optimum_of_every_set_of_modalities(merbench):
     found = loads(merbench("data", "show", "sample", "--json", check=True).stdout)
     best = {" ".join(r["modalities"]): r["mae"] for r in found["optimum"]}
-    assert set(best) == {"", "text", "audio", "video", "text audio", "text video", "audio video", "text audio video"}
+    assert set(best) == {
+        "",
+        "text",
+        "audio",
+        "video",
+        "text audio",
+        "text video",
+        "audio video",
+        "text audio video",
+    }
     assert best["text audio video"]["expected"] < best["text"]["expected"] < best[""]["expected"]
 
 
 def test_list_names_every_kind(merbench):
     found = loads(merbench("list", "--json", check=True).stdout)
     models = {r["name"]: r["summary"] for r in found["models"]}
-    assert "merclip" in models and models["lmf"].startswith("Low-rank Multimodal Fusion")  # not that of the fusion of its name
+    assert "merclip" in models and models["lmf"].startswith(
+        "Low-rank Multimodal Fusion"
+    )  # not that of the fusion of its name
     assert "mae" in [r["name"] for r in found["metrics"]]
     assert all(rows for rows in found.values())
 
@@ -247,11 +338,29 @@ def built_with(merbench, folder, printed, kind):
 
 def test_generalise_compares_label_sets_and_lists_who_cannot(merbench, tmp_path):
     (tmp_path / "labels.toml").write_text(LABELS)
-    words = ("generalise", "--model", "merclip,ridge", *QUICK, "--seeds", "1", "--modalities", "text", "--labels", "labels.toml")
+    words = (
+        "generalise",
+        "--model",
+        "merclip,ridge",
+        *QUICK,
+        "--seeds",
+        "1",
+        "--modalities",
+        "text",
+        "--labels",
+        "labels.toml",
+    )
     printed = merbench(*words, "--json", check=True).stdout
     found = loads(printed)
-    assert [line["name"] for line in found["test"]] == ["merclip own labels", "merclip two", "ridge"]
-    assert found["test"][1]["against"] == "merclip own labels" and "whole model" in found["test"][2]["reason"]
+    assert [line["name"] for line in found["test"]] == [
+        "merclip own labels",
+        "merclip two",
+        "ridge",
+    ]
+    assert (
+        found["test"][1]["against"] == "merclip own labels"
+        and "whole model" in found["test"][2]["reason"]
+    )
     assert found["drift"] == 0 and found["labels"]["two"]["values"] == [-2, 2]
     text = merbench(*words, check=True)
     assert "the same on the valid rows" in text.stdout and "to the last bit" in text.stderr
@@ -261,7 +370,18 @@ def test_generalise_compares_label_sets_and_lists_who_cannot(merbench, tmp_path)
 
 
 def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
-    words = ("robust", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", "--corrupt", "audio=drop", "--corrupt", "video=noise:0:1:2")
+    words = (
+        "robust",
+        "--model",
+        "late-fusion-dnn",
+        *QUICK,
+        "--seeds",
+        "2",
+        "--corrupt",
+        "audio=drop",
+        "--corrupt",
+        "video=noise:0:1:2",
+    )
     printed = merbench(*words, "--plot", "c.svg", "--json", check=True).stdout
     found = loads(printed)
     assert [line["name"] for line in found["lines"]][1:] == [
@@ -270,7 +390,10 @@ def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
     assert [p["strength"] for p in found["curves"]["late-fusion-dnn"]["video=noise"]] == [0, 1]
     assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
     assert "video=noise" in built_with(merbench, tmp_path, printed, "robust")
-    assert merbench("robust", "--model", "majority", *QUICK[:2], "--corrupt", "audio=drop").returncode == 2
+    assert (
+        merbench("robust", "--model", "majority", *QUICK[:2], "--corrupt", "audio=drop").returncode
+        == 2
+    )
 
 
 def test_predict_on_sentences_and_by_run(merbench):
@@ -278,7 +401,9 @@ def test_predict_on_sentences_and_by_run(merbench):
     found = loads(merbench("predict", "--text", "a good film", *model, "--json", check=True).stdout)
     (row,) = found["rows"]
     assert sum(row["labels"].values()) == pytest.approx(1) and set(row["contribution"]) == {"text"}
-    by_run = merbench("predict", "--text", "a good film", "--run", found["runs"][0][:8], "--json", check=True)
+    by_run = merbench(
+        "predict", "--text", "a good film", "--run", found["runs"][0][:8], "--json", check=True
+    )
     assert loads(by_run.stdout)["rows"][0]["prediction"] == row["prediction"]
     assert "text adds" in merbench("predict", "--text", "a good film", *model, check=True).stdout
     assert merbench("predict", "--text", "x", "--run", "zz").returncode == 2
@@ -286,43 +411,120 @@ def test_predict_on_sentences_and_by_run(merbench):
 
 def test_transfer_between_folders_and_init_from(merbench, tmp_path):
     said, modes = ("bad", "good"), ("train", "valid", "test")
-    rows = [f"v{i},{i % 3},{said[i % 2]} film number {i},{(i % 2) * 2 - 1},{modes[i % 3]}" for i in range(30)]
+    rows = [
+        f"v{i},{i % 3},{said[i % 2]} film number {i},{(i % 2) * 2 - 1},{modes[i % 3]}"
+        for i in range(30)
+    ]
     toml = 'task.sentiment = { column = "label", kind = "score", low = -3, high = 3 }\n[streams."text.transcript"]\nmodality = "text"\n'
     toml += 'kind = "strings"\ncolumn = "text"\n[protocols.standard]\ncolumn = "mode"\nstreams = ["text.transcript"]\n'
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         body = [row.replace("v", f"{name}-", 1) for row in rows]
-        (tmp_path / name / "label.csv").write_text("\n".join(["video_id,clip_id,text,label,mode", *body]))
+        (tmp_path / name / "label.csv").write_text(
+            "\n".join(["video_id,clip_id,text,label,mode", *body])
+        )
         (tmp_path / name / "dataset.toml").write_text(f'name = "{name}"\n{toml}')
     (tmp_path / "v.txt").write_text("good 1 0\nbad 0 1\nfilm 1 1\n")
-    common = ("--model", "text-only", "--seeds", "1", "--epochs", "1", "--data", str(tmp_path), "--vectors", "v.txt", "--json")
-    found = loads(merbench("transfer", "--from", "one,two", "--to", "two", "--finetune-set", "train.lr=1e-4", *common, check=True).stdout)
-    assert [line["name"] for line in found["lines"]] == ["two alone (text)", "one → two", "one → two, finetuned"]
-    assert found["lines"][2]["against"] == "two alone (text)" and "share no utterance" in found["notes"][0]
-    mixed = loads(merbench("transfer", "--from", "one", "--to", "sample", *common, check=True).stdout)
-    assert mixed["lines"][1]["summary"]["mae"]["n"] == 1, "a data set with vectors of its own, and one that reads those of --vectors"
-    ways = merbench("transfer", "--from", "one", "--to", "two", "--together", "--finetune", *common, check=True).stderr
+    common = (
+        "--model",
+        "text-only",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--data",
+        str(tmp_path),
+        "--vectors",
+        "v.txt",
+        "--json",
+    )
+    found = loads(
+        merbench(
+            "transfer",
+            "--from",
+            "one,two",
+            "--to",
+            "two",
+            "--finetune-set",
+            "train.lr=1e-4",
+            *common,
+            check=True,
+        ).stdout
+    )
+    assert [line["name"] for line in found["lines"]] == [
+        "two alone (text)",
+        "one → two",
+        "one → two, finetuned",
+    ]
+    assert (
+        found["lines"][2]["against"] == "two alone (text)"
+        and "share no utterance" in found["notes"][0]
+    )
+    mixed = loads(
+        merbench("transfer", "--from", "one", "--to", "sample", *common, check=True).stdout
+    )
+    assert mixed["lines"][1]["summary"]["mae"]["n"] == 1, (
+        "a data set with vectors of its own, and one that reads those of --vectors"
+    )
+    ways = merbench(
+        "transfer", "--from", "one", "--to", "two", "--together", "--finetune", *common, check=True
+    ).stderr
     assert "two · finetuned · seed 0" in ways and "two · together, finetuned · seed 0" in ways
     done = merbench("leaderboard", "submit", "text-only", "--out", "mine")
-    assert done.returncode == 2 and "joined data sets" in done.stderr and not (tmp_path / "mine").exists()
+    assert (
+        done.returncode == 2
+        and "joined data sets" in done.stderr
+        and not (tmp_path / "mine").exists()
+    )
     first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]
-    more = loads(merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common, check=True).stdout)["runs"][0]
+    more = loads(
+        merbench(
+            "run", "--dataset", "two", "--init-from", first["run_id"], *common, check=True
+        ).stdout
+    )["runs"][0]
     assert more["spec"]["init_from"] and more["run_id"] != first["run_id"]
-    part = merbench("run", "--dataset", "two", "--init-from", first["run_id"], "--part", "head=linear", *common, check=True)
-    assert "start from the weights of --init-from; as without it start head.last.weight; no place here have its head" in part.stderr
+    part = merbench(
+        "run",
+        "--dataset",
+        "two",
+        "--init-from",
+        first["run_id"],
+        "--part",
+        "head=linear",
+        *common,
+        check=True,
+    )
+    assert (
+        "start from the weights of --init-from; as without it start head.last.weight; no place here have its head"
+        in part.stderr
+    )
     assert loads(part.stdout)["runs"][0]["notes"][0] in part.stderr
-    done = merbench("run", "--dataset", "two", "--init-from", first["run_id"], *common[:3], "2", *common[4:])
+    done = merbench(
+        "run", "--dataset", "two", "--init-from", first["run_id"], *common[:3], "2", *common[4:]
+    )
     assert done.returncode == 2 and "for seed 1" in done.stderr
     assert merbench("transfer", "--from", "one", "--to", "one", *common).returncode == 2
 
 
 def test_two_models_are_compared_row_by_row(merbench):
     merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
-    told = loads(merbench("compare", "late-fusion-dnn", "ridge", "--json", "--plot", "fit.svg", check=True).stdout)
-    assert told["difference"]["mae"]["low"] <= told["difference"]["mae"]["mean"] and len(told["disagree"]) == 5
+    told = loads(
+        merbench(
+            "compare", "late-fusion-dnn", "ridge", "--json", "--plot", "fit.svg", check=True
+        ).stdout
+    )
+    assert (
+        told["difference"]["mae"]["low"] <= told["difference"]["mae"]["mean"]
+        and len(told["disagree"]) == 5
+    )
     assert told["disagree"][0]["text"], "the generated set has transcripts"
-    assert "disagree most" in merbench("compare", "late-fusion-dnn", "ridge", "--metric", "mae", check=True).stdout
-    assert loads(merbench("compare", "--all", "--json", check=True).stdout)[0]["models"] == ["late-fusion-dnn"]
+    assert (
+        "disagree most"
+        in merbench("compare", "late-fusion-dnn", "ridge", "--metric", "mae", check=True).stdout
+    )
+    assert loads(merbench("compare", "--all", "--json", check=True).stdout)[0]["models"] == [
+        "late-fusion-dnn"
+    ]
     for words, sentence in (
         (("ridge",), "two models"),
         (("rigde", "ridge"), "'ridge'"),

@@ -1,4 +1,6 @@
-"""Ctrl-C in a long command: an exit code, one sentence, no process left; and the same command goes on."""
+"""Ctrl-C in a long command: an exit code, one sentence, no process left; and the same command goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,19 @@ import time
 
 import pytest
 
-QUICK = ("--model", "late-fusion-dnn", "--dataset", "sample", "--epochs", "2", "--modalities", "text", "--jobs", "2", "--json")
+QUICK = (
+    "--model",
+    "late-fusion-dnn",
+    "--dataset",
+    "sample",
+    "--epochs",
+    "2",
+    "--modalities",
+    "text",
+    "--jobs",
+    "2",
+    "--json",
+)
 STUDY = 'models = ["late-fusion-dnn"]\nseeds = 6\nfloors = false\nsettings.train.epochs = 2\n[[tracks]]\ndataset = "sample"\n'
 
 
@@ -17,10 +31,15 @@ STUDY = 'models = ["late-fusion-dnn"]\nseeds = 6\nfloors = false\nsettings.train
     ("words", "begun"),
     [
         (("run", *QUICK, "--seeds", "6"), lambda store: len(list(store.glob("runs/*.json")))),
-        (("study", "run", "S.toml", "--jobs", "2"), lambda store: len(list(store.glob("runs/*.json")))),
+        (
+            ("study", "run", "S.toml", "--jobs", "2"),
+            lambda store: len(list(store.glob("runs/*.json"))),
+        ),
         (
             ("tune", *QUICK, "--trials", "6", "--pruner", "none"),
-            lambda store: sum(p.read_text().count('"state":1') for p in store.glob("tuning/*.journal")),
+            lambda store: sum(
+                p.read_text().count('"state":1') for p in store.glob("tuning/*.journal")
+            ),
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -29,14 +48,22 @@ def test_the_same_command_goes_on_after_ctrl_c(merbench, tmp_path, words, begun)
     (tmp_path / "S.toml").write_text(STUDY)
     store = tmp_path / "runs"
     # A shell starts what goes on in the background deaf to Ctrl-C, and this may be such a process.
-    hears = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), "start_new_session": True}
-    with merbench.begin(*words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **hears) as command:
+    hears = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        "start_new_session": True,
+    }
+    with merbench.begin(
+        *words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **hears
+    ) as command:
         while not begun(store) and command.poll() is None:
             time.sleep(0.05)
         os.killpg(command.pid, signal.SIGINT)
         said = command.communicate(timeout=300)[1]
     assert command.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted: what was finished is kept, and the same command goes on from there"
+    assert (
+        said.splitlines()[-1]
+        == "interrupted: what was finished is kept, and the same command goes on from there"
+    )
     assert "Traceback" not in said and said.count("interrupted") == 1
     with pytest.raises(ProcessLookupError):
         os.killpg(command.pid, 0)

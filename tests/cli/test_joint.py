@@ -13,8 +13,25 @@ from tests.conftest import loads
 from tests.studies.conftest import TOML
 
 EMOTIONS = ("happy", "sad", "anger")
-QUICK = ("--dataset", "tiny", "--task", "sentiment+emotions", "--epochs", "2", "--set", "train.batch_size=8")
-MERCLIP = ("--model", "merclip", "--part", "label-encoder=label-random", "--set", "fusion.width=16", *QUICK)
+QUICK = (
+    "--dataset",
+    "tiny",
+    "--task",
+    "sentiment+emotions",
+    "--epochs",
+    "2",
+    "--set",
+    "train.batch_size=8",
+)
+MERCLIP = (
+    "--model",
+    "merclip",
+    "--part",
+    "label-encoder=label-random",
+    "--set",
+    "fusion.width=16",
+    *QUICK,
+)
 
 
 @pytest.fixture
@@ -23,54 +40,113 @@ def home(tmp_path):
     draw, names = np.random.default_rng(0), ", ".join(f'"{e}"' for e in EMOTIONS)
     folder = tmp_path / "data/tiny"
     folder.mkdir(parents=True)
-    emotions = f'task.emotions = {{ columns = [{names}], kind = "multilabel", words = [{names}] }}\n'
-    (folder / "dataset.toml").write_text(TOML.replace("[streams", emotions + "[streams", 1).split("[protocols.other]")[0])
+    emotions = (
+        f'task.emotions = {{ columns = [{names}], kind = "multilabel", words = [{names}] }}\n'
+    )
+    (folder / "dataset.toml").write_text(
+        TOML.replace("[streams", emotions + "[streams", 1).split("[protocols.other]")[0]
+    )
     mode, lines = ("train", "train", "valid", "test") * 5, []
     for i in range(36):
         label = "" if i % 5 == 0 else f"{draw.uniform(-3, 3):.2f}"
-        felt = ("", "", "") if i % 7 == 1 else tuple(f"{v:.1f}" for v in draw.choice([0, 0, 0.7], 3))
+        felt = (
+            ("", "", "") if i % 7 == 1 else tuple(f"{v:.1f}" for v in draw.choice([0, 0, 0.7], 3))
+        )
         lines.append(",".join((f"v{i // 2}", str(i % 2), "", label, mode[i // 2], *felt)))
-    (folder / "label.csv").write_text("\n".join((f"video_id,clip_id,text,label,mode,{','.join(EMOTIONS)}", *lines)))
+    (folder / "label.csv").write_text(
+        "\n".join((f"video_id,clip_id,text,label,mode,{','.join(EMOTIONS)}", *lines))
+    )
     ids = np.array([f"v{i // 2}_{i % 2}" for i in range(36)])
-    np.savez(folder / "x.npz", id=ids, **{m: draw.normal(size=(36, w)).astype(np.float32) for m, w in (("audio", 6), ("video", 4))})
+    np.savez(
+        folder / "x.npz",
+        id=ids,
+        **{
+            m: draw.normal(size=(36, w)).astype(np.float32) for m, w in (("audio", 6), ("video", 4))
+        },
+    )
     return folder.parent
 
 
 @pytest.fixture
 def call(merbench, home):
-    return lambda *words, check=True: merbench(*words, check=check, env={"MERBENCH_DATA": str(home)})
+    return lambda *words, check=True: merbench(
+        *words, check=check, env={"MERBENCH_DATA": str(home)}
+    )
 
 
 def test_from_the_first_run_to_the_verified_board(call, home):
-    made = call("run", *MERCLIP, "--seeds", "2", "--thresholds", "tuned_on_valid_per_label", "--json")
+    made = call(
+        "run", *MERCLIP, "--seeds", "2", "--thresholds", "tuned_on_valid_per_label", "--json"
+    )
     found = loads(made.stdout)
     for run in found["runs"]:
-        assert {"mae", "corr", "acc2_non0", "micro_f1", "map", "weighted_f1.sad"} <= run["metrics"]["test"].keys()
-        assert run["space"]["parts"][1] == {"kind": "multilabel", "words": list(EMOTIONS)} and len(run["thresholds"]) == 3
-    table = call("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", "--thresholds", "tuned_on_valid_per_label").stdout
-    for word in ("tiny · sentiment+emotions · standard", "late-fusion-dnn", "majority", "ridge", "MAE", "micro-F1"):
+        assert {"mae", "corr", "acc2_non0", "micro_f1", "map", "weighted_f1.sad"} <= run["metrics"][
+            "test"
+        ].keys()
+        assert (
+            run["space"]["parts"][1] == {"kind": "multilabel", "words": list(EMOTIONS)}
+            and len(run["thresholds"]) == 3
+        )
+    table = call(
+        "run",
+        "--model",
+        "late-fusion-dnn",
+        *QUICK,
+        "--seeds",
+        "2",
+        "--thresholds",
+        "tuned_on_valid_per_label",
+    ).stdout
+    for word in (
+        "tiny · sentiment+emotions · standard",
+        "late-fusion-dnn",
+        "majority",
+        "ridge",
+        "MAE",
+        "micro-F1",
+    ):
         assert word in table
 
     (board,) = loads(call("leaderboard", "--format", "json").stdout)
-    assert board["metric"] == "mae" and {r["name"] for r in board["rows"]} == {"merclip", "late-fusion-dnn", "majority", "ridge"}
+    assert board["metric"] == "mae" and {r["name"] for r in board["rows"]} == {
+        "merclip",
+        "late-fusion-dnn",
+        "majority",
+        "ridge",
+    }
     rows = {r["name"]: r for r in board["rows"]}
-    assert rows["merclip"]["summary"]["micro_f1"]["mean"] == pytest.approx(found["summary"]["micro_f1"]["mean"])
-    assert {"mae", "micro_f1"} <= rows["merclip"]["intervals"].keys() and rows["late-fusion-dnn"]["standing"]["rank"] in (1, 2)
+    assert rows["merclip"]["summary"]["micro_f1"]["mean"] == pytest.approx(
+        found["summary"]["micro_f1"]["mean"]
+    )
+    assert {"mae", "micro_f1"} <= rows["merclip"]["intervals"].keys() and rows["late-fusion-dnn"][
+        "standing"
+    ]["rank"] in (1, 2)
     assert "MAE" in call("leaderboard").stdout
 
     call("leaderboard", "build", "--out", "boards")
     done = call("leaderboard", "verify", "boards", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     page = (home.parent / "boards/tiny-sentiment-emotions-standard/index.html").read_text()
-    assert all(metric_columns([name])[0].title in page for name, info in METRICS.items() if "joint" in info.kinds)
+    assert all(
+        metric_columns([name])[0].title in page
+        for name, info in METRICS.items()
+        if "joint" in info.kinds
+    )
     labels = home / "tiny/label.csv"
     labels.write_text(labels.read_text().replace("0.7", "0.0", 1))
     assert "labels or splits differ" in call("leaderboard", "verify", "boards", check=False).stdout
     labels.write_text("\n".join(labels.read_text().splitlines()))
     toml = home / "tiny/dataset.toml"
-    toml.write_text("\n".join(line for line in toml.read_text().splitlines() if not line.startswith("task.emotions")))
+    toml.write_text(
+        "\n".join(
+            line for line in toml.read_text().splitlines() if not line.startswith("task.emotions")
+        )
+    )
     refused = call("leaderboard", "verify", "boards", check=False)
-    assert refused.returncode == 1 and "has no task sentiment+emotions (it has sentiment)" in refused.stdout
+    assert (
+        refused.returncode == 1
+        and "has no task sentiment+emotions (it has sentiment)" in refused.stdout
+    )
 
 
 def test_two_models_compared_and_a_finished_one_applied(call, home):
@@ -80,35 +156,66 @@ def test_two_models_compared_and_a_finished_one_applied(call, home):
     told = loads(call(*pair, "--json").stdout)
     assert {"mae", "micro_f1", "jaccard"} <= told["difference"].keys()
     assert len(told["disagree"][0]["target"]) == 4 and any(
-        None in one["target"] for one in loads(call(*pair, "--rows", "9", "--json").stdout)["disagree"]
+        None in one["target"]
+        for one in loads(call(*pair, "--rows", "9", "--json").stdout)["disagree"]
     )
     assert max(abs(y) for _, y in told["calibration"]["merclip"]) > 1, "the score's, which ranks"
     labels = loads(call(*pair, "--metric", "micro_f1", "--json").stdout)
-    assert list(labels["difference"]) == ["micro_f1"] and all(0 <= v <= 1 for pair in labels["calibration"]["merclip"] for v in pair)
-    assert "micro_f1" in call(*pair).stdout and "micro_f1" in call("compare", "--all", "--metric", "micro_f1").stdout
+    assert list(labels["difference"]) == ["micro_f1"] and all(
+        0 <= v <= 1 for pair in labels["calibration"]["merclip"] for v in pair
+    )
+    assert (
+        "micro_f1" in call(*pair).stdout
+        and "micro_f1" in call("compare", "--all", "--metric", "micro_f1").stdout
+    )
 
     found = loads(call("predict", str(home / "tiny"), *MERCLIP, "--seeds", "2", "--json").stdout)
-    assert set(found["emotions"]["rows"][0]["prediction"]) == set(EMOTIONS) and len(found["sentiment"]["rows"]) == 36
+    assert (
+        set(found["emotions"]["rows"][0]["prediction"]) == set(EMOTIONS)
+        and len(found["sentiment"]["rows"]) == 36
+    )
     assert isinstance(found["sentiment"]["rows"][0]["prediction"], float)
     shown = call("predict", str(home / "tiny"), *MERCLIP, "--seeds", "2").stdout
     assert "nearest label" in shown and "probability" in shown
 
-    tried = loads(call("robust", *MERCLIP, "--seeds", "2", "--corrupt", "audio=drop", "--json").stdout)
+    tried = loads(
+        call("robust", *MERCLIP, "--seeds", "2", "--corrupt", "audio=drop", "--json").stdout
+    )
     assert {"mae", "micro_f1"} <= tried["lines"][1]["difference"].keys()
-    assert "micro_f1" in call("ablate", *MERCLIP, "--seeds", "2", "--variant", "joint-decoder", "--json").stdout
+    assert (
+        "micro_f1"
+        in call("ablate", *MERCLIP, "--seeds", "2", "--variant", "joint-decoder", "--json").stdout
+    )
 
 
 def test_a_floor_that_cannot_read_the_labels_is_left_out(call, home):
-    toml, vocabulary = home / "tiny/dataset.toml", ("strongly", "slightly", "negative", "neutral", "positive")
+    toml, vocabulary = (
+        home / "tiny/dataset.toml",
+        ("strongly", "slightly", "negative", "neutral", "positive"),
+    )
     text = '[streams."text.t"]\nmodality = "text"\nkind = "strings"\ncolumn = "text"\n'
-    toml.write_text(toml.read_text().replace("[protocols", text + "[protocols", 1).replace('["audio.x"', '["text.t", "audio.x"'))
+    toml.write_text(
+        toml.read_text()
+        .replace("[protocols", text + "[protocols", 1)
+        .replace('["audio.x"', '["text.t", "audio.x"')
+    )
     labels = home / "tiny/label.csv"
-    labels.write_text(labels.read_text().replace(",0,,", ",0,positive,").replace(",1,,", ",1,negative,"))
+    labels.write_text(
+        labels.read_text().replace(",0,,", ",0,positive,").replace(",1,,", ",1,negative,")
+    )
     (home / "vectors").mkdir()
-    np.savez(home / "vectors/few.npz", word=np.array(vocabulary), vector=np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32))
+    np.savez(
+        home / "vectors/few.npz",
+        word=np.array(vocabulary),
+        vector=np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32),
+    )
     for task, told in (("sentiment", False), ("sentiment+emotions", True)):
-        done = call("run", "--model", "majority", "--dataset", "tiny", "--task", task, "--seeds", "1")
-        assert ("floor zero-shot is left out: no word of the label text of 'happy'" in done.stderr) == told
+        done = call(
+            "run", "--model", "majority", "--dataset", "tiny", "--task", task, "--seeds", "1"
+        )
+        assert (
+            "floor zero-shot is left out: no word of the label text of 'happy'" in done.stderr
+        ) == told
         assert ("zero-shot" in done.stdout) != told and "tfidf-ridge" in done.stdout
 
 
@@ -118,11 +225,34 @@ def test_what_makes_no_sense_is_said_in_a_sentence(call, home):
     (home / "labels.toml").write_text("[two]\nbad = -2.0\ngood = 2.0\n")
     for words, sentence in (
         (("run", *QUICK[:2], "--task", "emotions+sentiment"), "or 'sentiment+emotions'?"),
-        (("generalise", *MERCLIP, "--labels", str(home / "labels.toml")), "this run has two at once; choose one of them with --task"),
-        (("run", *MERCLIP, "--set", "train.select=accuracy"), "is no metric of a joint task; there are: mae"),
-        (("tune", "--model", "late-fusion-dnn", *QUICK, "--trials", "1", "--set", "train.select=uar"), "is no metric of a joint task"),
+        (
+            ("generalise", *MERCLIP, "--labels", str(home / "labels.toml")),
+            "this run has two at once; choose one of them with --task",
+        ),
+        (
+            ("run", *MERCLIP, "--set", "train.select=accuracy"),
+            "is no metric of a joint task; there are: mae",
+        ),
+        (
+            (
+                "tune",
+                "--model",
+                "late-fusion-dnn",
+                *QUICK,
+                "--trials",
+                "1",
+                "--set",
+                "train.select=uar",
+            ),
+            "is no metric of a joint task",
+        ),
     ):
         done = call(*words, check=False)
         assert done.returncode == 2 and sentence in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
-    assert json.loads(call("tune", "--model", "late-fusion-dnn", *QUICK, "--trials", "2", "--json").stdout)["metric"] == "mae"
+    assert (
+        json.loads(
+            call("tune", "--model", "late-fusion-dnn", *QUICK, "--trials", "2", "--json").stdout
+        )["metric"]
+        == "mae"
+    )

@@ -1,4 +1,6 @@
-"""Folders of boards as a user builds, sends and checks them; the runs are made up, so that nothing is trained."""
+"""Folders of boards as a user builds, sends and checks them; the runs are made up, so that nothing
+is trained.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,13 @@ from tests.report.made import corpus, put, record, spec
 
 @pytest.fixture
 def store(tmp_path):
-    """Runs of a data set that is not here: on two tracks of one task and protocol, and on one that joins two data sets."""
+    """Runs of a data set that is not here: on two tracks of one task and protocol, and on one that
+    joins two data sets.
+    """
     store = Store(tmp_path / "runs")
-    alone = record(0, 0.5, spec(dataset="there"))[0].track.model_copy(update={"streams": ["text.words"]})
+    alone = record(0, 0.5, spec(dataset="there"))[0].track.model_copy(
+        update={"streams": ["text.words"]}
+    )
     put(store, 0.5, spec("one", dataset="there"), range(2), track=alone)
     put(store, 0.5, spec("two", dataset="there"), range(2))
     put(store, 0.6, spec("two", dataset="there", lr=0.1), range(2))
@@ -29,14 +35,21 @@ def store(tmp_path):
 
 
 def content(folder):
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.parent != folder}
+    return {
+        p.relative_to(folder): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.parent != folder
+    }
 
 
 def test_building_one_track_leaves_the_others(merbench, tmp_path, store):
     told = merbench("leaderboard", "build", "--out", "boards", check=True).stderr
     assert "left out: there+other" in told and "2 boards" in told
     before = content(tmp_path / "boards")
-    assert {p.parts[0] for p in before} == {"there-sentiment-standard", "there-sentiment-standard-words-covarep"}
+    assert {p.parts[0] for p in before} == {
+        "there-sentiment-standard",
+        "there-sentiment-standard-words-covarep",
+    }
     merbench("leaderboard", "build", "--out", "boards", "--track", "covarep", check=True)
     assert content(tmp_path / "boards") == before
     shutil.rmtree(tmp_path / "boards" / "there-sentiment-standard")
@@ -47,7 +60,9 @@ def test_building_one_track_leaves_the_others(merbench, tmp_path, store):
 def test_a_folder_of_another_track_is_not_overwritten(merbench, tmp_path, store):
     merbench("leaderboard", "build", "--out", "boards", check=True)
     before = content(tmp_path / "boards")
-    other = next(iter(store.records())).track.model_copy(update={"dataset": "there", "revision": "f" * 64})
+    other = next(iter(store.records())).track.model_copy(
+        update={"dataset": "there", "revision": "f" * 64}
+    )
     put(Store(tmp_path / "else"), 0.5, spec("x", dataset="there"), range(2), track=other)
     done = merbench("leaderboard", "build", "--store", "else", "--out", "boards")
     assert done.returncode == 2 and "holds no runs of the track there" in done.stderr
@@ -59,7 +74,9 @@ def test_a_contribution_keeps_its_folder_and_never_covers_a_row(merbench, tmp_pa
     merbench("leaderboard", "submit", "two (train.lr=0.1)", "--out", "mine", check=True)
     (folder,) = (p for p in (tmp_path / "mine").iterdir() if p.is_dir())
     (sent,) = (folder / "records").iterdir()
-    assert folder.name == "there-sentiment-standard-words-covarep" and sent.stem.startswith("two-train.lr-0.1-")
+    assert folder.name == "there-sentiment-standard-words-covarep" and sent.stem.startswith(
+        "two-train.lr-0.1-"
+    )
     shutil.copytree(folder, tmp_path / "boards" / folder.name, dirs_exist_ok=True)
     done = merbench("leaderboard", "render", "boards")
     assert done.returncode == 2 and "keep it in one of them" in done.stderr
@@ -74,9 +91,13 @@ def test_a_board_whose_data_are_not_here_is_not_checked_and_the_rest_is(merbench
     assert done.returncode == 1 and done.stdout.startswith("boards/index.html: ")
 
 
-@pytest.mark.parametrize(("named", "what"), [("task", "task x"), ("protocol", "protocol x"), ("streams", "stream x")])
+@pytest.mark.parametrize(
+    ("named", "what"), [("task", "task x"), ("protocol", "protocol x"), ("streams", "stream x")]
+)
 def test_a_track_that_names_what_the_data_lack_is_told(named, what):
-    track = record(0, 0.5, spec())[0].track.model_copy(update={named: ["x"] if named == "streams" else "x"})
+    track = record(0, 0.5, spec())[0].track.model_copy(
+        update={named: ["x"] if named == "streams" else "x"}
+    )
     with pytest.raises(DataError, match=f"your sample has no {what} "):
         truth_of(Session(), corpus(), track)
 
@@ -86,11 +107,20 @@ def test_a_track_that_names_what_the_data_lack_is_told(named, what):
     [
         (("leaderboard", "--store", "x", "build"), "--store before build"),
         (("leaderboard", "--dataset", "there", "verify", "boards"), "--dataset before verify"),
-        (("leaderboard", "--format", "html", "--intervals", "--track", "covarep"), "leave --intervals out"),
+        (
+            ("leaderboard", "--format", "html", "--intervals", "--track", "covarep"),
+            "leave --intervals out",
+        ),
         (("compare", "--all", "--plot", "x.svg"), "--plot is for two models"),
         (("compare", "--all", "--rows", "5"), "--rows is for two models"),
-        (("predict", "--text", "x", "--run", "00", "--seeds", "3"), "--seeds changes nothing of --run 00"),
-        (("predict", "--text", "x", "--run", "00", "--model", "merclip"), "--model changes nothing of --run 00"),
+        (
+            ("predict", "--text", "x", "--run", "00", "--seeds", "3"),
+            "--seeds changes nothing of --run 00",
+        ),
+        (
+            ("predict", "--text", "x", "--run", "00", "--model", "merclip"),
+            "--model changes nothing of --run 00",
+        ),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(merbench, store, words, sentence):
@@ -101,7 +131,11 @@ def test_an_option_that_would_do_nothing_is_refused(merbench, store, words, sent
 def test_what_was_printed_for_another_track_is_refused(merbench, tmp_path, store):
     (tmp_path / "extra.json").write_text('{"labels": {}, "test": [], "track": {"dataset": "mosi"}}')
     done = merbench("leaderboard", "build", "--out", "boards", "--extra", "extra.json")
-    assert done.returncode == 2 and "--extra extra.json is of no track" in done.stderr and not (tmp_path / "boards").exists()
+    assert (
+        done.returncode == 2
+        and "--extra extra.json is of no track" in done.stderr
+        and not (tmp_path / "boards").exists()
+    )
 
 
 def test_brackets_in_names_are_shown_as_they_are(merbench, tmp_path):
@@ -109,20 +143,29 @@ def test_brackets_in_names_are_shown_as_they_are(merbench, tmp_path):
         put(Store(tmp_path / "runs"), miss, spec(model, dataset="there"), range(2))
     assert "[/b] a:smile:" in merbench("compare", "[/b] a:smile:", "b", check=True).stdout
     every = merbench("compare", "--all", check=True)
-    assert "1 [/b] a:smile:" in every.stdout and "run more seeds" in every.stderr, "two seeds cannot separate anything"
+    assert "1 [/b] a:smile:" in every.stdout and "run more seeds" in every.stderr, (
+        "two seeds cannot separate anything"
+    )
 
 
-@pytest.mark.parametrize("words", [("compare", "two", "one"), ("leaderboard", "submit", "two", "--out", "mine")])
+@pytest.mark.parametrize(
+    "words", [("compare", "two", "one"), ("leaderboard", "submit", "two", "--out", "mine")]
+)
 def test_a_model_of_several_rows_is_told_with_their_names(merbench, store, words):
     done = merbench(*words)
     assert done.returncode == 2
-    assert "there are several rows of two: 'two (train.lr=0.001)', 'two (train.lr=0.1)'; name one of them" in done.stderr
+    assert (
+        "there are several rows of two: 'two (train.lr=0.001)', 'two (train.lr=0.1)'; name one of them"
+        in done.stderr
+    )
 
 
 def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):
     session = Session()
     (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "s.toml").write_text('models = ["majority", "tfn"]\nfloors = false\nseeds = 3\n[[tracks]]\ndataset = "sample"')
+    (tmp_path / "studies" / "s.toml").write_text(
+        'models = ["majority", "tfn"]\nfloors = false\nseeds = 3\n[[tracks]]\ndataset = "sample"'
+    )
     plan = resolve(Request("tfn"), session.catalog, session.dataset("sample", None), None)
     held = tuple(record(seed, 0.5, spec("tfn"), track=plan.track)[0] for seed in range(2))
     board = Folder(tmp_path / "board", held, {}, {}, {})
@@ -131,6 +174,8 @@ def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):
         ("s.toml", "the board board lacks majority, seeds 0, which this study names"),
         ("s.toml", "the board board lacks tfn, seeds 2, which this study names"),
     ]
-    (tmp_path / "studies" / "s.toml").write_text('models = ["tfn"]\nfloors = false\nseeds = 2\n[tune]\n[[tracks]]\ndataset = "sample"')
+    (tmp_path / "studies" / "s.toml").write_text(
+        'models = ["tfn"]\nfloors = false\nseeds = 2\n[tune]\n[[tracks]]\ndataset = "sample"'
+    )
     (failure,) = left_out(session, tmp_path, None, [board])
     assert "lacks tfn tuned, seeds 0, 1," in failure.sentence

@@ -1,4 +1,6 @@
-"""Raw clips from a folder to predictions: a synthetic MOSI in MMSA's form, through every command, with tiny towers."""
+"""Raw clips from a folder to predictions: a synthetic MOSI in MMSA's form, through every command,
+with tiny towers.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +30,22 @@ def moving(draw: np.random.Generator, mood: float, count: int = 20) -> list[np.n
 
 
 def speech(draw: np.random.Generator, mood: float, seconds: float = 0.8) -> np.ndarray:
-    """[1, S]: a voice's harmonics whose pitch follows the mood, in syllables of 5 a second, with breath."""
+    """[1, S]: a voice's harmonics whose pitch follows the mood, in syllables of 5 a second, with
+    breath.
+    """
     t = np.arange(round(seconds * RATE)) / RATE
     voice = sum(np.sin(2 * np.pi * (140 + 15 * mood) * h * t) / h for h in range(1, 9))
-    return (0.15 * voice * (0.55 + 0.45 * np.sin(2 * np.pi * 5 * t)) + 0.01 * draw.standard_normal(len(t)))[None]
+    return (
+        0.15 * voice * (0.55 + 0.45 * np.sin(2 * np.pi * 5 * t))
+        + 0.01 * draw.standard_normal(len(t))
+    )[None]
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
-    """30 segments of 10 videos: label.csv and Raw/. One clip is silent, one is no clip, one is not there."""
+    """30 segments of 10 videos: label.csv and Raw/. One clip is silent, one is no clip, one is not
+    there.
+    """
     folder, draw = tmp_path_factory.mktemp("raw-mosi"), np.random.default_rng(0)
     rows = []
     for i in range(30):
@@ -67,7 +76,12 @@ def towers(tmp_path_factory):
         "label_encoder": clip,
         "encoder.audio": {"model": str(tiny_clap(folder)), "hop": 0.5},
     }
-    return tuple(word for slot, part in parts.items() for key, value in part.items() for word in ("--set", f"{slot}.{key}={value}"))
+    return tuple(
+        word
+        for slot, part in parts.items()
+        for key, value in part.items()
+        for word in ("--set", f"{slot}.{key}={value}")
+    )
 
 
 def test_raw_clips_from_a_folder_to_predictions(raw, towers, merbench, tmp_path):
@@ -79,37 +93,67 @@ def test_raw_clips_from_a_folder_to_predictions(raw, towers, merbench, tmp_path)
     assert [(e["stream"], e["encoder"], e["rows"], e["width"]) for e in made] == [
         ("text.transcript", "clip-text", 30, 16), ("audio.clip", "clap", 30, 12), ("video.clip", "clip-image", 30, 16),
     ]  # fmt: skip
-    assert [e["measured"] for e in made] == [{"truncated_rate": 0.0}, {"clips_without": 2.0}, {"clips_without": 1.0}]
+    assert [e["measured"] for e in made] == [
+        {"truncated_rate": 0.0},
+        {"clips_without": 2.0},
+        {"clips_without": 1.0},
+    ]
     again = merbench("encode", "--model", "merclip", *data, check=True)
-    assert "encoding" not in again.stderr and "audio.clip through clap: 2 of 30 clips are missing or incomplete" in again.stderr
-    assert "vid01/1.mp4: no audio track" in again.stderr and "vid01/2.mp4: cannot be read" in again.stderr
-    kept = loads(merbench("data", "cache", "list", "--json", check=True).stdout)
-    assert {e["entry"]["encoder"] for e in kept["entries"]} == {"clip-text", "clip-image", "clap"} and kept["cache"].startswith(
-        str(tmp_path)
+    assert (
+        "encoding" not in again.stderr
+        and "audio.clip through clap: 2 of 30 clips are missing or incomplete" in again.stderr
     )
+    assert (
+        "vid01/1.mp4: no audio track" in again.stderr
+        and "vid01/2.mp4: cannot be read" in again.stderr
+    )
+    kept = loads(merbench("data", "cache", "list", "--json", check=True).stdout)
+    assert {e["entry"]["encoder"] for e in kept["entries"]} == {
+        "clip-text",
+        "clip-image",
+        "clap",
+    } and kept["cache"].startswith(str(tmp_path))
 
-    run = merbench("run", "--model", "merclip", *data, "--seeds", "1", "--epochs", "3", "--json", check=True)
+    run = merbench(
+        "run", "--model", "merclip", *data, "--seeds", "1", "--epochs", "3", "--json", check=True
+    )
     assert "encoding" not in run.stderr
     (record,) = loads(run.stdout)["runs"]
     parts = {slot: part["name"] for slot, part in record["spec"]["parts"].items()}
-    assert [parts[s] for s in ("encoder.text", "encoder.audio", "encoder.video", "label_encoder")] == [
+    assert [
+        parts[s] for s in ("encoder.text", "encoder.audio", "encoder.video", "label_encoder")
+    ] == [
         "clip-text",
         "clap",
         "clip-image",
         "label-clip",
     ]
-    assert {name.partition(":")[0] for name in record["contents"]} == {"data", "clip", "transformers"}
+    assert {name.partition(":")[0] for name in record["contents"]} == {
+        "data",
+        "clip",
+        "transformers",
+    }
     assert set(record["provenance"]["weights"]) == set(record["contents"]) - {"data"}
     assert record["status"] == "done" and record["measured"]["audio"] == {"clips_without": 2.0}
 
     clips = [str(raw / "Raw" / "vid04" / f"{k}.mp4") for k in (1, 2)]
-    predicted = loads(merbench("predict", *clips, "--run", record["run_id"], "--json", check=True).stdout)
-    assert predicted["missing"] == ["text"] and [row["id"] for row in predicted["rows"]] == ["1.mp4", "2.mp4"]
-    assert all(-3 <= row["prediction"] <= 3 and set(row["contribution"]) == {"audio", "video"} for row in predicted["rows"])
+    predicted = loads(
+        merbench("predict", *clips, "--run", record["run_id"], "--json", check=True).stdout
+    )
+    assert predicted["missing"] == ["text"] and [row["id"] for row in predicted["rows"]] == [
+        "1.mp4",
+        "2.mp4",
+    ]
+    assert all(
+        -3 <= row["prediction"] <= 3 and set(row["contribution"]) == {"audio", "video"}
+        for row in predicted["rows"]
+    )
 
     one = kept["entries"][0]["key"]
     assert "MB freed" in merbench("data", "cache", "clear", one[:12], check=True).stderr
-    assert len(loads(merbench("data", "cache", "list", "--json", check=True).stdout)["entries"]) == 2
+    assert (
+        len(loads(merbench("data", "cache", "list", "--json", check=True).stdout)["entries"]) == 2
+    )
     merbench("data", "cache", "clear", "--dataset", "rawmosi", check=True)
     assert not loads(merbench("data", "cache", "list", "--json", check=True).stdout)["entries"]
     assert "begins with 'zz'" in merbench("data", "cache", "clear", "zz").stderr

@@ -1,4 +1,6 @@
-"""The command that a page shows for a row, given to the program, asks for the very runs of that row."""
+"""The command that a page shows for a row, given to the program, asks for the very runs of that
+row.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ def asked(catalog, monkeypatch):
         def __init__(self, session, options):
             start = Start(options.init_from) if options.init_from else None
             plan = resolve(dataclasses.replace(options.request, start=start), catalog, corpus, None)
-            found.extend(run_id(plan.spec, plan.contents, seed, split.fold) for seed in options.seeds for split in plan.protocol.splits)
+            found.extend(
+                run_id(plan.spec, plan.contents, seed, split.fold)
+                for seed in options.seeds
+                for split in plan.protocol.splits
+            )
             raise SystemExit
 
     monkeypatch.setattr(merbench.cli.run, "Bench", Resolves)
@@ -51,7 +57,11 @@ def asked(catalog, monkeypatch):
 
 
 def ids(plan, seeds):
-    return [run_id(plan.spec, plan.contents, seed, split.fold) for seed in seeds for split in plan.protocol.splits]
+    return [
+        run_id(plan.spec, plan.contents, seed, split.fold)
+        for seed in seeds
+        for split in plan.protocol.splits
+    ]
 
 
 @pytest.mark.parametrize("kind", CORPORA)
@@ -63,19 +73,38 @@ def test_of_every_variant_that_ablate_makes_of_every_model(kind, catalog, asked)
             full = resolve(request, catalog, CORPORA[kind], None)
         except RequestError:
             continue
-        requests = variants(recipe, [a.name for a in recipe.ablations], tuple(full.streams), request, all_subsets=True)
-        made, _ = plans(requests, full, lambda request: resolve(request, catalog, CORPORA[kind], None))
+        requests = variants(
+            recipe,
+            [a.name for a in recipe.ablations],
+            tuple(full.streams),
+            request,
+            all_subsets=True,
+        )
+        made, _ = plans(
+            requests, full, lambda request: resolve(request, catalog, CORPORA[kind], None)
+        )
         for name, plan in {"full": full, **made}.items():
             assert asked(command(plan.spec, [0, 1]), kind) == ids(plan, [0, 1]), f"{model} {name}"
             told.add(name)
-    assert {"full", "no-label-encoder", "joint-decoder", "text", "audio+video"} <= told, "all kinds of variants were seen"
+    assert {"full", "no-label-encoder", "joint-decoder", "text", "audio+video"} <= told, (
+        "all kinds of variants were seen"
+    )
 
 
 REQUESTS = {
     "settings": Request(
-        "merclip", settings={"train.lr": 5e-4, "fusion.order": ["video", "text", "audio"], "encoder.text.drop": ["a b", "="]}
+        "merclip",
+        settings={
+            "train.lr": 5e-4,
+            "fusion.order": ["video", "text", "audio"],
+            "encoder.text.drop": ["a b", "="],
+        },
     ),
-    "parts": Request("lmf", settings={"head": "mlp", "encoder.audio": "feature-bilstm"}, modalities=("text", "audio")),
+    "parts": Request(
+        "lmf",
+        settings={"head": "mlp", "encoder.audio": "feature-bilstm"},
+        modalities=("text", "audio"),
+    ),
     "no objective but one": Request("merclip", settings={"objective": "task"}),
     "stream": Request("text-only", streams={"text": "text.transcript"}, protocol="folds"),
     "two ablations": Request("merclip", ablations=("no-label-encoder", "joint-decoder")),

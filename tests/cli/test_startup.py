@@ -20,9 +20,25 @@ assert not heavy, heavy
 """
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "models"], ["plugins", "list"], ["run", "--help"], ["data", "list"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["list"],
+        ["list", "models"],
+        ["plugins", "list"],
+        ["run", "--help"],
+        ["data", "list"],
+    ],
+)
 def test_answers_without_importing_torch(words, tmp_path):
-    done = subprocess.run([sys.executable, "-c", WITHOUT.format(words=words)], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(words=words)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

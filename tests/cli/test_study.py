@@ -8,7 +8,9 @@ from merbench.studies import one
 from tests.conftest import loads
 from tests.studies.conftest import STUDY, home  # noqa: F401 - a fixture
 
-SMALL = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace('"late-fusion-dnn", "lmf", ', "")
+SMALL = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace(
+    '"late-fusion-dnn", "lmf", ', ""
+)
 
 
 @pytest.fixture
@@ -19,11 +21,15 @@ def study(merbench, home, tmp_path):  # noqa: F811
 
 def test_dry_run_run_and_status(study, tmp_path):
     planned = loads(study("run", "--dry-run", "--json").stdout)["runs"]
-    assert [(r["model"], r["seed"], r["fold"]) for r in planned] == [("tfn", seed, None) for seed in range(3)]
+    assert [(r["model"], r["seed"], r["fold"]) for r in planned] == [
+        ("tfn", seed, None) for seed in range(3)
+    ]
     assert not (tmp_path / "runs").exists()
     done = study("run", "--jobs", "2")
     assert done.returncode == 0 and "3 done" in done.stderr and "tfn" in done.stdout
-    assert {p.stem for p in (tmp_path / "runs/runs").glob("*.json")} == {r["run_id"] for r in planned}
+    assert {p.stem for p in (tmp_path / "runs/runs").glob("*.json")} == {
+        r["run_id"] for r in planned
+    }
     found = loads(study("status", "--json").stdout)
     assert (found["done"], found["waiting"], found["seconds_left"]) == (3, 0, 0)
     assert loads(study("run", "--dry-run", "--json").stdout)["runs"] == []

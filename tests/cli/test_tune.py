@@ -6,7 +6,17 @@ import pytest
 
 from tests.conftest import loads
 
-QUICK = ("tune", "--model", "late-fusion-dnn", "--dataset", "sample", "--epochs", "1", "--modalities", "text")
+QUICK = (
+    "tune",
+    "--model",
+    "late-fusion-dnn",
+    "--dataset",
+    "sample",
+    "--epochs",
+    "1",
+    "--modalities",
+    "text",
+)
 
 
 def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path):
@@ -15,28 +25,52 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
         assert word in first.stdout
     for word in ("2 trials (2 whole, 0 pruned, 0 failed)", "s each", "--final-seeds 10"):
         assert word in first.stderr
-    done = merbench(*QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True)
+    done = merbench(
+        *QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True
+    )
     found = loads(done.stdout)
-    assert found["trials"] == 3 and found["value"] <= found["default"] and found["study"] in first.stderr
-    assert {"curves.svg", "history.svg", "best-of-n.svg"} <= {p.name for p in (tmp_path / "pictures").iterdir()}
-    assert set(found["final"]) == {"default", "tuned"} and found["final"]["tuned"]["summary"]["mae"]["n"] == 2
+    assert (
+        found["trials"] == 3
+        and found["value"] <= found["default"]
+        and found["study"] in first.stderr
+    )
+    assert {"curves.svg", "history.svg", "best-of-n.svg"} <= {
+        p.name for p in (tmp_path / "pictures").iterdir()
+    }
+    assert (
+        set(found["final"]) == {"default", "tuned"}
+        and found["final"]["tuned"]["summary"]["mae"]["n"] == 2
+    )
     for name in ("default", "tuned"):
         runs = found["final"][name]["runs"]
         records = [loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text()) for run in runs]
         assert [r["seed"] for r in records] == [0, 1]
         by = records[0]["tuned_by"]
         if name == "tuned" and found["settings"] != found["default_settings"]:
-            assert (by["study"], by["trials"], by["sampler"], by["value"]) == (found["study"], 3, "tpe", found["value"])
+            assert (by["study"], by["trials"], by["sampler"], by["value"]) == (
+                found["study"],
+                3,
+                "tpe",
+                found["value"],
+            )
             assert records[0]["spec"]["train"]["lr"] == found["settings"]["train.lr"]
         elif name == "default" and found["settings"] != found["default_settings"]:
             assert by is None
 
 
 def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path):
-    found = loads(merbench(*QUICK, "--trials", "1", "--final-seeds", "1", "--json", check=True).stdout)
-    assert found["settings"] == found["default_settings"] and found["final"]["default"] == found["final"]["tuned"]
+    found = loads(
+        merbench(*QUICK, "--trials", "1", "--final-seeds", "1", "--json", check=True).stdout
+    )
+    assert (
+        found["settings"] == found["default_settings"]
+        and found["final"]["default"] == found["final"]["tuned"]
+    )
     (run,) = found["final"]["tuned"]["runs"]
-    assert loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["study"] == found["study"]
+    assert (
+        loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["study"]
+        == found["study"]
+    )
 
 
 def test_workers_of_one_call_finish_the_search_together(merbench, tmp_path):
@@ -59,4 +93,9 @@ def test_workers_of_one_call_finish_the_search_together(merbench, tmp_path):
 )
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, sentence):
     done = merbench(*QUICK, *words)
-    assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr and not done.stdout
+    assert (
+        done.returncode == 2
+        and sentence in done.stderr
+        and "Traceback" not in done.stderr
+        and not done.stdout
+    )

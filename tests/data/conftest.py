@@ -1,4 +1,6 @@
-"""A tiny feature folder: 9 rows of 3 videos, every kind of stream, arrays in another order than the label file."""
+"""A tiny feature folder: 9 rows of 3 videos, every kind of stream, arrays in another order than the
+label file.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ LENGTHS = (2, 3, 0, 1, 1, 4, 2, 1, 2)
 
 
 class Folder:
-    """``words`` and ``arrays`` may be changed and written again; ``truth`` holds what row i should read, in the order of the label file."""
+    """``words`` and ``arrays`` may be changed and written again; ``truth`` holds what row i should
+    read, in the order of the label file.
+    """
 
     TOML, HEADER, LINES = TOML, HEADER, LINES
 
@@ -107,7 +111,14 @@ class Folder:
         vocab = np.array(["sp", "good", "bad"])
         word = np.array([vocab.tolist().index(w) for i in order for w in self.truth["words"][i]])
         seconds = np.arange(len(word), dtype=np.float32)
-        self.words = {"id": ids, "offset": offset, "word": word, "vocab": vocab, "start": seconds, "end": seconds + 0.5}
+        self.words = {
+            "id": ids,
+            "offset": offset,
+            "word": word,
+            "vocab": vocab,
+            "start": seconds,
+            "end": seconds + 0.5,
+        }
         self.arrays = {
             "id": ids, "one": self.truth["one"][order], "mark": self.truth["mark"][order], "fold": self.truth["fold"][order],
             "block": block, "length": lengths, "ragged": np.concatenate([self.truth["ragged"][i] for i in order]), "bounds": offset,

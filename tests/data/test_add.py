@@ -24,7 +24,9 @@ MODES = ["train", "valid", "train", "test", "train"]
 
 
 class Form:
-    """Five rows; ``name`` tells its streams from another's. ``stop``: fails after so many reads, as a kill would."""
+    """Five rows; ``name`` tells its streams from another's. ``stop``: fails after so many reads, as
+    a kill would.
+    """
 
     looks_for = "rows made up"
 
@@ -58,7 +60,11 @@ class Form:
             sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
             sink.protocol("standard", column="mode", streams=["audio.one", "text.one"])
         sink.features(f"audio.{self.name}", "audio", 3, self.ids, self.read, note="made up")
-        sink.words(f"text.{self.name}", self.ids, lambda i: (self.said[i], np.zeros((len(self.said[i]), 2))))
+        sink.words(
+            f"text.{self.name}",
+            self.ids,
+            lambda i: (self.said[i], np.zeros((len(self.said[i]), 2))),
+        )
 
 
 @pytest.fixture
@@ -73,11 +79,16 @@ def put(home, source, form, name="mine"):
 
 
 def content(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 def rows_of(stream):
-    return [np.asarray(stream.values[s : s + n]) for s, n in zip(stream.start, stream.length, strict=True)]
+    return [
+        np.asarray(stream.values[s : s + n])
+        for s, n in zip(stream.start, stream.length, strict=True)
+    ]
 
 
 def test_what_is_added_is_read_again(tmp_path, source):
@@ -89,9 +100,13 @@ def test_what_is_added_is_read_again(tmp_path, source):
     audio, text = corpus.streams["audio.one"], corpus.streams["text.one"]
     for one, row in zip(corpus.ids, rows_of(audio), strict=True):
         np.testing.assert_array_equal(row, form.values[form.ids.index(one)].astype(np.float32))
-    assert [[text.vocab[w] for w in row] for row in rows_of(text)] == [form.said[form.ids.index(one)] for one in corpus.ids]
+    assert [[text.vocab[w] for w in row] for row in rows_of(text)] == [
+        form.said[form.ids.index(one)] for one in corpus.ids
+    ]
     assert corpus.tasks["sentiment"].known.tolist() == [False, True, True, True, True]
-    assert next(n for n in corpus.notes if "not finite" in n).startswith("1 values of stream audio.one")
+    assert next(n for n in corpus.notes if "not finite" in n).startswith(
+        "1 values of stream audio.one"
+    )
     assert not list(tmp_path.glob(".*"))
 
 
@@ -105,7 +120,9 @@ def test_a_stream_file_is_plain_safetensors(tmp_path, source):
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])
-def test_an_interrupted_call_goes_on_and_ends_with_the_same_bytes(tmp_path, source, stop, monkeypatch):
+def test_an_interrupted_call_goes_on_and_ends_with_the_same_bytes(
+    tmp_path, source, stop, monkeypatch
+):
     monkeypatch.setattr("merbench.data.values._CHECKPOINT", 0)
     put(tmp_path / "whole", source, Form())
     with pytest.raises(KeyboardInterrupt):
@@ -128,14 +145,18 @@ def test_another_source_begins_anew(tmp_path, source, monkeypatch):
 
 
 @pytest.mark.parametrize("changed", ["rows", "named"])
-def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_changed(tmp_path, source, monkeypatch, changed):
+def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_changed(
+    tmp_path, source, monkeypatch, changed
+):
     monkeypatch.setattr("merbench.data.values._CHECKPOINT", 0)
     put(tmp_path, source, Form())
     named = tmp_path / "segments.csv"
     named.write_text("one")
 
     def again(form):
-        return add("mine", tmp_path, source, form, "made", {"segments": str(named)}, lambda *told: None)
+        return add(
+            "mine", tmp_path, source, form, "made", {"segments": str(named)}, lambda *told: None
+        )
 
     with pytest.raises(KeyboardInterrupt):
         again(Form("two", stop=4))
@@ -169,10 +190,15 @@ def test_a_second_source_adds_streams_by_id(tmp_path, source):
         expected = form.values[ids.index(one)] if one in ids else np.zeros((0, 3))
         np.testing.assert_array_equal(row, expected.astype(np.float32))
     assert corpus.protocols["standard"].streams == ("audio.one", "text.one")
-    assert [o.streams for o in read_manifest(tmp_path / "mine").sources] == [["audio.one", "text.one"], ["audio.two", "text.two"]]
+    assert [o.streams for o in read_manifest(tmp_path / "mine").sources] == [
+        ["audio.one", "text.one"],
+        ["audio.two", "text.two"],
+    ]
 
 
-def test_the_same_source_twice_changes_nothing_and_another_of_the_same_streams_is_refused(tmp_path, source):
+def test_the_same_source_twice_changes_nothing_and_another_of_the_same_streams_is_refused(
+    tmp_path, source
+):
     put(tmp_path, source, Form())
     before = content(tmp_path / "mine")
     assert put(tmp_path, source, Form()).taken == 5
@@ -202,7 +228,10 @@ def test_the_manifest_spares_the_reading_of_values(tmp_path, source, monkeypatch
     known = train_statistics(stream, split.train[corpus.tasks["sentiment"].known[split.train]])
     assert revision(corpus, "sentiment", "standard", ["audio.one", "text.one"])
     monkeypatch.undo()
-    for rows, found in ((split.train, kept), (split.train[corpus.tasks["sentiment"].known[split.train]], known)):
+    for rows, found in (
+        (split.train, kept),
+        (split.train[corpus.tasks["sentiment"].known[split.train]], known),
+    ):
         assert steps_key(stream, rows) in stream.statistics
         counted = train_statistics(type(stream)(**{**vars(stream), "statistics": {}}), rows)
         np.testing.assert_array_equal(found.mean_D, counted.mean_D)
@@ -228,7 +257,11 @@ def test_another_file_moved_there_is_noticed_however_old_it_is_and_stays_noticed
     put(tmp_path, source, Form())
     path = tmp_path / "mine/streams/audio.one.safetensors"
     other = tmp_path / "other"
-    other.write_bytes(path.read_bytes().replace(np.float32(Form().values[2][0, 0]).tobytes(), np.float32(7).tobytes()))
+    other.write_bytes(
+        path.read_bytes().replace(
+            np.float32(Form().values[2][0, 0]).tobytes(), np.float32(7).tobytes()
+        )
+    )
     os.utime(other, (0, 0))
     other.replace(path)
     assert not read_folder(tmp_path / "mine").streams["audio.one"].sha256
@@ -237,12 +270,20 @@ def test_another_file_moved_there_is_noticed_however_old_it_is_and_stays_noticed
     assert not streams["audio.one"].sha256 and streams["audio.two"].sha256
 
 
-def test_streams_are_hashed_when_they_come_from_elsewhere_and_then_no_more(tmp_path, source, monkeypatch):
+def test_streams_are_hashed_when_they_come_from_elsewhere_and_then_no_more(
+    tmp_path, source, monkeypatch
+):
     hashed = []
     put(tmp_path, source, Form())
     put(tmp_path, source, Form("two"))
-    monkeypatch.setattr("merbench.data.manifest.sha256_of", lambda path: hashed.append(path.name) or sha256(path.read_bytes()).hexdigest())
-    assert all(stream.sha256 for stream in read_folder(tmp_path / "mine").streams.values()) and not hashed
+    monkeypatch.setattr(
+        "merbench.data.manifest.sha256_of",
+        lambda path: hashed.append(path.name) or sha256(path.read_bytes()).hexdigest(),
+    )
+    assert (
+        all(stream.sha256 for stream in read_folder(tmp_path / "mine").streams.values())
+        and not hashed
+    )
     shutil.copytree(tmp_path / "mine", tmp_path / "copy")
     for _ in range(2):
         assert all(stream.sha256 for stream in read_folder(tmp_path / "copy").streams.values())
@@ -258,7 +299,9 @@ def test_a_feature_folder_is_taken_over(tmp_path, folder):
     old, new = read_folder(folder.path), read_folder(tmp_path / "home/tiny")
     for task in old.tasks:
         for protocol in old.protocols:
-            assert revision(old, task, protocol, list(old.streams)) == revision(new, task, protocol, list(new.streams))
+            assert revision(old, task, protocol, list(old.streams)) == revision(
+                new, task, protocol, list(new.streams)
+            )
 
 
 def test_a_second_feature_folder_replaces_nothing_of_the_first(tmp_path, folder, make_folder):
@@ -267,22 +310,38 @@ def test_a_second_feature_folder_replaces_nothing_of_the_first(tmp_path, folder,
     (tmp_path / "other").mkdir()
     other = make_folder(tmp_path / "other")
     other.edit('[streams."audio.one"]', '[streams."audio.two"]')
-    other.toml((other.path / "dataset.toml").read_text().replace('"audio.one"]', '"audio.two"]').replace('"video.clip"', '"video.other"'))
+    other.toml(
+        (other.path / "dataset.toml")
+        .read_text()
+        .replace('"audio.one"]', '"audio.two"]')
+        .replace('"video.clip"', '"video.other"')
+    )
     other.arrays["one"] = -other.arrays["one"]
     other.save()
     put(tmp_path / "home", Source(folder.path), FeatureFolder(Config()), "tiny")
     before = read_folder(tmp_path / "home/tiny").streams
     with pytest.raises(DataError, match="already, from another source"):
         put(tmp_path / "home", Source(other.path), FeatureFolder(Config()), "tiny")
-    other.toml(re.sub(r"(audio|video)\.(right|left|ragged)", r"\1.other-\2", (other.path / "dataset.toml").read_text()))
+    other.toml(
+        re.sub(
+            r"(audio|video)\.(right|left|ragged)",
+            r"\1.other-\2",
+            (other.path / "dataset.toml").read_text(),
+        )
+    )
     for _ in range(2):
         put(tmp_path / "home", Source(other.path), FeatureFolder(Config()), "tiny")
     after = read_folder(tmp_path / "home/tiny").streams
     for name, stream in before.items():
         np.testing.assert_array_equal(stream.values, after[name].values)
     np.testing.assert_array_equal(after["audio.two"].values, -before["audio.one"].values)
-    clips = [str(path) for name in ("video.clip", "video.other") for path in after[name].values if path]
-    assert [str(Path(clip).resolve().relative_to(tmp_path)) for clip in clips] == ["tiny/Raw/b/x_2.mp4", "other/Raw/b/x_2.mp4"]
+    clips = [
+        str(path) for name in ("video.clip", "video.other") for path in after[name].values if path
+    ]
+    assert [str(Path(clip).resolve().relative_to(tmp_path)) for clip in clips] == [
+        "tiny/Raw/b/x_2.mp4",
+        "other/Raw/b/x_2.mp4",
+    ]
     assert len(list((tmp_path / "home/tiny").glob("arrays*.npz"))) == 2
 
 
@@ -303,7 +362,9 @@ def test_a_data_set_that_is_a_link_is_added_to_where_it_lies(tmp_path, source, m
     (tmp_path / "mine").symlink_to(disk / "there")
     form = Form("two")
     convert = form.convert
-    monkeypatch.setattr(form, "convert", lambda source, sink: places.append(sink.work) or convert(source, sink))
+    monkeypatch.setattr(
+        form, "convert", lambda source, sink: places.append(sink.work) or convert(source, sink)
+    )
     put(tmp_path, source, form)
     assert (tmp_path / "mine").is_symlink() and [place.parent for place in places] == [disk]
     assert "audio.two" in read_folder(disk / "there").streams and not list(disk.glob(".*"))
@@ -314,7 +375,10 @@ def test_arrays_in_one_folder_of_two_sources_stand_side_by_side(tmp_path, folder
 
     (tmp_path / "other").mkdir()
     other = make_folder(tmp_path / "other")
-    for one, name, change in ((folder, "a", {}), (other, "b", {"audio": "audio.other-", "video": "video.other-", "text": "text.other-"})):
+    for one, name, change in (
+        (folder, "a", {}),
+        (other, "b", {"audio": "audio.other-", "video": "video.other-", "text": "text.other-"}),
+    ):
         (one.path / "features").mkdir()
         (one.path / "arrays.npz").rename(one.path / f"features/{name}.npz")
         text = one.TOML.replace("arrays.npz", f"features/{name}.npz")
@@ -343,27 +407,40 @@ class More(Form):
         ("task.sentiment = { column", "task = { sentiment = { column"),
     ],
 )
-def test_what_is_joined_is_described_however_the_folder_describes_itself(tmp_path, source, folder, old, new):
+def test_what_is_joined_is_described_however_the_folder_describes_itself(
+    tmp_path, source, folder, old, new
+):
     text = folder.TOML.replace(old, new, 1)
     if "task = " in new:
-        text = "\n".join(line + " }" if line.startswith("task = ") else line for line in text.splitlines() if not line.startswith("task."))
+        text = "\n".join(
+            line + " }" if line.startswith("task = ") else line
+            for line in text.splitlines()
+            if not line.startswith("task.")
+        )
     else:
         (folder.path / "label.csv").rename(folder.path / "labels.csv")
     folder.toml(text)
     put(tmp_path, source, More(), "tiny")
     corpus = read_folder(folder.path)
-    assert corpus.tasks["calmness"].target.tolist() == [1, 0, *[2] * 7] and "sentiment" in corpus.tasks
+    assert (
+        corpus.tasks["calmness"].target.tolist() == [1, 0, *[2] * 7] and "sentiment" in corpus.tasks
+    )
     assert "audio.right" in corpus.streams and len(list(folder.path.glob("*.csv"))) == 1
 
 
 def test_what_cannot_be_read_names_the_source(tmp_path, source, monkeypatch):
     monkeypatch.setattr(f"{__name__}.MODES", ["train"] * 5)
-    with pytest.raises(DataError, match=r"source\.made makes a data set that cannot be read: dataset\.toml, \[protocols\.standard\]"):
+    with pytest.raises(
+        DataError,
+        match=r"source\.made makes a data set that cannot be read: dataset\.toml, \[protocols\.standard\]",
+    ):
         put(tmp_path, source, Form())
 
 
 def test_no_form_fits_is_one_sentence_that_tells_what_was_looked_for(tmp_path):
-    with pytest.raises(RequestError, match="looked for made: rows made up \\(its suffix is another\\)"):
+    with pytest.raises(
+        RequestError, match="looked for made: rows made up \\(its suffix is another\\)"
+    ):
         recognise(Source(tmp_path), {"made": Form()})
     with pytest.raises(RequestError, match="does not exist"):
         recognise(Source(tmp_path / "nowhere"), {"made": Form()})

@@ -1,4 +1,5 @@
-"""SIGKILL to ``data add`` at any moment: what is shown is whole, and the resumed call ends with the bytes of one that was never killed.
+"""SIGKILL to ``data add`` at any moment: what is shown is whole, and the resumed call ends with the
+bytes of one that was never killed.
 
 Five moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more.
 """
@@ -34,16 +35,34 @@ class Form:
 
     def convert(self, source, sink):
         sink.source(source.path)
-        videos, clips = [f"v{row // 10}" for row in range(ROWS)], [str(row % 10) for row in range(ROWS)]
+        videos, clips = (
+            [f"v{row // 10}" for row in range(ROWS)],
+            [str(row % 10) for row in range(ROWS)],
+        )
         ids = [f"{v}_{c}" for v, c in zip(videos, clips, strict=True)]
         modes = [("train", "valid", "test")[row // 10 % 3] for row in range(ROWS)]
-        columns = {"video_id": videos, "clip_id": clips, "text": ["so"] * ROWS, "label": ["1"] * ROWS, "mode": modes, self.name: modes}
+        columns = {
+            "video_id": videos,
+            "clip_id": clips,
+            "text": ["so"] * ROWS,
+            "label": ["1"] * ROWS,
+            "mode": modes,
+            self.name: modes,
+        }
         sink.table(columns)
         sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
         for modality in ("text", "audio", "video"):
             sink.features(f"{modality}.{self.name}", modality, 5, ids, self.read)
-        sink.words("text.words" if self.name == "one" else "text.other", ids, lambda row: (["so"] * (row % 4), None))
-        sink.protocol("standard", column="mode", streams=[f"{m}.{self.name}" for m in ("text", "audio", "video")])
+        sink.words(
+            "text.words" if self.name == "one" else "text.other",
+            ids,
+            lambda row: (["so"] * (row % 4), None),
+        )
+        sink.protocol(
+            "standard",
+            column="mode",
+            streams=[f"{m}.{self.name}" for m in ("text", "audio", "video")],
+        )
 
     def read(self, row):
         time.sleep(0.0002)
@@ -51,7 +70,9 @@ class Form:
 
 
 def content(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 def call(home, source, name):
@@ -61,7 +82,9 @@ def call(home, source, name):
 @pytest.mark.parametrize("second", [False, True])
 def test_data_add_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, monkeypatch, second):
     monkeypatch.setattr("merbench.data.values._CHECKPOINT", 500)
-    monkeypatch.setattr("os.fsync", lambda handle: None)  # a killed process leaves the cache of the system as it is
+    monkeypatch.setattr(
+        "os.fsync", lambda handle: None
+    )  # a killed process leaves the cache of the system as it is
     path = tmp_path / "source"
     path.write_bytes(b"made")
     source, reference, home = Source(path), tmp_path / "reference", tmp_path / "home"

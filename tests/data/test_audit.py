@@ -57,13 +57,17 @@ def test_twins_are_those_of_brute_force():
     }
     near = {(a, b): like for a, b, like in found.near}
     assert len(wanted) > 10
-    assert {pair: near[pair] for pair in near} == pytest.approx({pair: wanted[pair] for pair in near})
+    assert {pair: near[pair] for pair in near} == pytest.approx(
+        {pair: wanted[pair] for pair in near}
+    )
     assert len(near) >= 0.95 * len(wanted)
 
 
 def test_short_texts_have_no_twins_and_a_twin_in_the_same_split_is_none():
     long = "this is a text of seven words"
-    found = twins(["yeah", "Yeah!", long, long, long.upper(), "", "and quite another text that stands alone"])
+    found = twins(
+        ["yeah", "Yeah!", long, long, long.upper(), "", "and quite another text that stands alone"]
+    )
     assert found.text_N.tolist() == [-1, -1, 0, 0, 0, -1, 1]
     assert found.across(np.array([0, 1, 0, 0, 1, 1, 1])) == [(2, 4, 1.0), (3, 4, 1.0), (4, 2, 1.0)]
     assert found.across(np.array([0, 1, 0, 0, 0, 1, 1])) == []
@@ -88,7 +92,11 @@ def test_scan_is_numpy_row_by_row():
     values[start[long[1]] : start[long[1]] + length[long[1]]] = 0
     found = scan(Stream("x", "audio", "features", values, start, length))
     assert found.values.not_finite == np.isnan(values).sum()
-    assert found.values.zero_rows == 1 and found.values.zero_first == pytest.approx(1 / (len(long) - 1)) and not found.values.zero_last
+    assert (
+        found.values.zero_rows == 1
+        and found.values.zero_first == pytest.approx(1 / (len(long) - 1))
+        and not found.values.zero_last
+    )
     for row in range(50):
         part = values[start[row] : start[row] + length[row]].astype(np.float64)
         mean = np.nanmean(part, axis=0) if length[row] else np.zeros(5)
@@ -104,20 +112,38 @@ def test_dead_and_constant_dimensions_padding_and_repeated_rows_are_told():
     padded[:, 2:] = rng.normal(size=(n, 2, 5))
     padded[:, :, 0], padded[:, :, 1] = 0, np.where(padded[:, :, 2] != 0, 7, 0)
     padded[-1] = padded[0]
-    left = Stream("left", "video", "features", padded.reshape(-1, 5), np.arange(n) * 4, np.full(n, 4))
+    left = Stream(
+        "left", "video", "features", padded.reshape(-1, 5), np.arange(n) * 4, np.full(n, 4)
+    )
     right = replace(left, name="right", start=left.start + 2, length=np.full(n, 2))
-    told = [f.sentence for f in audit(replace(corpus, streams={"left": left, "right": right})).findings if f.about == "left"]
+    told = [
+        f.sentence
+        for f in audit(replace(corpus, streams={"left": left, "right": right})).findings
+        if f.about == "left"
+    ]
     assert any("padded on the left" in s for s in told)
-    told = [f.sentence for f in audit(replace(corpus, streams={"right": right})).findings if f.about == "right"]
-    assert any("1 dimension of 5 are dead" in s for s in told) and any("1 dimension of 5 never change" in s for s in told)
+    told = [
+        f.sentence
+        for f in audit(replace(corpus, streams={"right": right})).findings
+        if f.about == "right"
+    ]
+    assert any("1 dimension of 5 are dead" in s for s in told) and any(
+        "1 dimension of 5 never change" in s for s in told
+    )
     assert any(f"{corpus.ids[-1]} = {corpus.ids[0]}" in s for s in told)
 
 
 def test_shared_videos_shared_rows_and_look_alike_ids_are_told(folder):
     corpus = read_folder(folder.path)
-    assert "2 videos (b, c) stand in more than one of train, valid, test" in sentences(audit(corpus))["warning", "standard"]
+    assert (
+        "2 videos (b, c) stand in more than one of train, valid, test"
+        in sentences(audit(corpus))["warning", "standard"]
+    )
     split = corpus.protocols["standard"].splits[0]
-    both = replace(corpus.protocols["standard"], splits=(Split(split.train, split.valid, np.append(split.test, split.train[0])),))
+    both = replace(
+        corpus.protocols["standard"],
+        splits=(Split(split.train, split.valid, np.append(split.test, split.train[0])),),
+    )
     told = [f.sentence for f in audit(replace(corpus, protocols={"standard": both})).findings]
     assert any("1 row of protocol standard are trained on and tested" in s for s in told)
     ids = corpus.ids.astype("U10")
@@ -127,7 +153,11 @@ def test_shared_videos_shared_rows_and_look_alike_ids_are_told(folder):
 
 
 def test_labels_are_counted_by_split(folder):
-    found = {(x.task, x.split): x for x in audit(read_folder(folder.path)).labels if x.protocol == "standard"}
+    found = {
+        (x.task, x.split): x
+        for x in audit(read_folder(folder.path)).labels
+        if x.protocol == "standard"
+    }
     train = found["sentiment", "train"]
     assert (train.rows, train.unknown, train.low, train.high) == (5, 1, -2.0, 3.0)
     assert train.histogram == {"-3": 0, "-2": 1, "-1": 0, "0": 1, "1": 1, "2": 0, "3": 1}
@@ -137,7 +167,11 @@ def test_labels_are_counted_by_split(folder):
 
 def test_the_command_reports_nothing_on_the_control_set(merbench):
     found = loads(merbench("data", "audit", "sample", "--json", check=True).stdout)
-    assert found["findings"] == [] and {s["stream"] for s in found["streams"]} >= {"text.words", "audio.sample", "video.sample"}
+    assert found["findings"] == [] and {s["stream"] for s in found["streams"]} >= {
+        "text.words",
+        "audio.sample",
+        "video.sample",
+    }
     assert all(s["probe"]["p"] > 0.001 for s in found["streams"])
     done = merbench("data", "audit", "sample", check=True)
     assert "nothing to report" in done.stderr and "rows by label" in done.stdout

@@ -35,7 +35,9 @@ def test_the_probe_is_ridge_over_folds_of_whole_videos_with_the_penalty_of_gcv()
             scores = {}
             for penalty in 10.0 ** np.arange(-1, 7):
                 hat = z @ np.linalg.solve(z.T @ z + penalty * np.eye(8), z.T)
-                scores[penalty] = ((goal - hat @ goal) ** 2).sum() / (1 - (np.trace(hat) + 1) / len(z)) ** 2
+                scores[penalty] = ((goal - hat @ goal) ** 2).sum() / (
+                    1 - (np.trace(hat) + 1) / len(z)
+                ) ** 2
             reference = Ridge(alpha=min(scores, key=scores.get)).fit(x[train], t[train, c])
             np.testing.assert_allclose(found[test, c], reference.predict(x[test]), atol=1e-8)
 
@@ -44,13 +46,17 @@ def test_the_mixture_is_that_of_scikit_learn():
     rng = np.random.default_rng(1)
     scores = np.concatenate([rng.normal(-2, 0.7, 40), rng.normal(1, 0.7, 60)])
     found = _mixture(scores[None], iterations=300)
-    reference = GaussianMixture(2, covariance_type="tied", n_init=5, tol=1e-8, random_state=0).fit(scores[:, None])
+    reference = GaussianMixture(2, covariance_type="tied", n_init=5, tol=1e-8, random_state=0).fit(
+        scores[:, None]
+    )
     single = GaussianMixture(1).fit(scores[:, None])
     ratio = 2 * len(scores) * (reference.score(scores[:, None]) - single.score(scores[:, None]))
     assert found.ratio_B[0] == pytest.approx(ratio, rel=1e-3)
     apart = abs(np.diff(reference.means_[:, 0])[0]) / np.sqrt(reference.covariances_[0, 0])
     assert found.apart_B[0] == pytest.approx(apart, rel=1e-2)
-    assert (found.high_BV[0] == (reference.predict(scores[:, None]) == reference.means_[:, 0].argmax())).all()
+    assert (
+        found.high_BV[0] == (reference.predict(scores[:, None]) == reference.means_[:, 0].argmax())
+    ).all()
 
 
 def test_p_is_uniform_under_one_hump_and_skewed_humps_are_one():
@@ -59,11 +65,17 @@ def test_p_is_uniform_under_one_hump_and_skewed_humps_are_one():
     assert kstest(p, "uniform").statistic < 0.1
     skewed = [law.p(r) for r in humps(rng.gamma(6, size=(400, 60))).ratio_B]
     assert np.mean(np.array(skewed) < 0.01) <= 0.03
-    two = np.where(rng.random((50, 60)) < 0.4, rng.normal(-5, 1, (50, 60)), rng.normal(0, 1, (50, 60)))
+    two = np.where(
+        rng.random((50, 60)) < 0.4, rng.normal(-5, 1, (50, 60)), rng.normal(0, 1, (50, 60))
+    )
     assert np.mean([law.p(r) < 1e-3 for r in humps(two).ratio_B]) > 0.8
 
 
-@pytest.mark.parametrize("law", [Law(), Law(signal=3, gain=0.8), Law(offset=3, signal=4), Law(signal=0), Law(noise=0.8)], ids=str)
+@pytest.mark.parametrize(
+    "law",
+    [Law(), Law(signal=3, gain=0.8), Law(offset=3, signal=4), Law(signal=0), Law(noise=0.8)],
+    ids=str,
+)
 def test_honest_streams_are_left_in_peace(law):
     for seed in range(2):
         x, y, video = honest(np.random.default_rng(seed), law)
@@ -90,14 +102,20 @@ def test_a_stream_made_of_the_labels_is_too_good_and_too_few_videos_are_not_judg
     x[:, 0] = y
     (found,) = probe_streams(corpus_of(y, video, copied=x), {"copied": x})
     assert found.p is None and found.too_good and not found.suspected
-    assert [f.level for f in audit(corpus_of(y, video, copied=x)).findings if f.about == "copied"] == ["suspicion"]
+    assert [
+        f.level for f in audit(corpus_of(y, video, copied=x)).findings if f.about == "copied"
+    ] == ["suspicion"]
 
 
 def test_a_wide_stream_is_narrowed_and_many_rows_are_thinned(monkeypatch):
     monkeypatch.setattr(audit_leaks, "MOST", 1000)
     monkeypatch.setattr(audit_leaks, "WIDEST", 60)
     rows = []
-    monkeypatch.setattr(audit_leaks, "probe", lambda x, t, video, seed: rows.append(x.shape) or probe(x, t, video, seed))
+    monkeypatch.setattr(
+        audit_leaks,
+        "probe",
+        lambda x, t, video, seed: rows.append(x.shape) or probe(x, t, video, seed),
+    )
     x, y, video = honest(np.random.default_rng(0), Law(videos=93, width=200, signal=2))
     (found,) = probe_streams(corpus_of(y, video, wide=x), {"wide": x})
     assert found.corr > 0.5 and not found.suspected
@@ -114,11 +132,19 @@ def test_mosi_with_and_without_its_declarations(declared, tmp_path):
     shutil.copyfile(real / "dataset.toml", tmp_path / "dataset.toml")
     if not declared:
         lines = (real / "dataset.toml").read_text().splitlines()
-        (tmp_path / "dataset.toml").write_text("\n".join(line for line in lines if not line.startswith("fitted_on")))
+        (tmp_path / "dataset.toml").write_text(
+            "\n".join(line for line in lines if not line.startswith("fitted_on"))
+        )
     found = audit(read_folder(tmp_path))
-    assert {f.about for f in found.findings if f.level == ("leak" if declared else "suspicion")} == {"text.cnn100", "video.c3d100"}
+    assert {
+        f.about for f in found.findings if f.level == ("leak" if declared else "suspicion")
+    } == {"text.cnn100", "video.c3d100"}
     assert not any(f.level == ("suspicion" if declared else "leak") for f in found.findings)
-    assert all(f.level == "note" for f in found.findings if f.about in ("audio.covarep73", "text.words", "text.transcript"))
+    assert all(
+        f.level == "note"
+        for f in found.findings
+        if f.about in ("audio.covarep73", "text.words", "text.transcript")
+    )
     by_name = {s.stream: s.probe for s in found.streams}
     truth = read_folder(real)
     fitted = set(truth.videos[truth.streams["text.cnn100"].fitted_on])

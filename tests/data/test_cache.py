@@ -17,7 +17,15 @@ from merbench.data import cache as cache_file
 from merbench.data.cache import About, Cache, cache_home
 from merbench.data.contents import Known, row_contents
 
-FACTS = {"encoder": "e", "version": 1, "config": {}, "weights": {}, "dataset": "d", "stream": "s", "device": "cpu"}
+FACTS = {
+    "encoder": "e",
+    "version": 1,
+    "config": {},
+    "weights": {},
+    "dataset": "d",
+    "stream": "s",
+    "device": "cpu",
+}
 LENGTHS = [[2, 0, 1], [0, 0, 0], [3]]
 
 
@@ -29,7 +37,12 @@ def shard(number: int):
 def fill(root, numbers=(0, 1, 2), key="k"):
     with Cache(root).filling(key, "shards-x") as filling:
         for number in numbers:
-            filling.put(number, *shard(number), {3 * number: f"note {number}"}, {3 * number: {"faceless_rate": (number, 4)}})
+            filling.put(
+                number,
+                *shard(number),
+                {3 * number: f"note {number}"},
+                {3 * number: {"faceless_rate": (number, 4)}},
+            )
         filling.finish({"truncated_rate": 0.5}, **FACTS)
     return root
 
@@ -42,9 +55,21 @@ def test_an_entry_is_its_shards_side_by_side_and_plain_safetensors(tmp_path):
     entry, values, length = Cache(fill(tmp_path)).find("k")
     np.testing.assert_array_equal(values, np.concatenate([shard(n)[0] for n in range(3)]))
     assert length.tolist() == [2, 0, 1, 0, 0, 0, 3] and not values.flags.writeable
-    assert (entry.rows, entry.steps, entry.width, entry.notes) == (7, 6, 4, {0: "note 0", 3: "note 1", 6: "note 2"})
-    assert entry.measured == {"truncated_rate": 0.5, "faceless_rate": 0.25, "clips_cut_short": 2.0, "clips_without": 1.0}
-    np.testing.assert_array_equal(load_file(tmp_path / "encoded/k/values.safetensors")["values"], values)
+    assert (entry.rows, entry.steps, entry.width, entry.notes) == (
+        7,
+        6,
+        4,
+        {0: "note 0", 3: "note 1", 6: "note 2"},
+    )
+    assert entry.measured == {
+        "truncated_rate": 0.5,
+        "faceless_rate": 0.25,
+        "clips_cut_short": 2.0,
+        "clips_without": 1.0,
+    }
+    np.testing.assert_array_equal(
+        load_file(tmp_path / "encoded/k/values.safetensors")["values"], values
+    )
     assert not list((tmp_path / "encoded/k").glob("shards*"))
 
 
@@ -66,7 +91,11 @@ def test_a_damaged_entry_is_told_and_made_again(tmp_path, name):
     for bad in (whole[:-3], whole[:-9] + bytes([whole[-9] ^ 128]) + whole[-8:], b""):
         file.write_bytes(bad)
         cache = Cache(tmp_path)
-        assert cache.find("k") is None and len(cache.warnings) == 1 and "is damaged" in cache.warnings[0], cache.warnings
+        assert (
+            cache.find("k") is None
+            and len(cache.warnings) == 1
+            and "is damaged" in cache.warnings[0]
+        ), cache.warnings
         assert cache.find("k") is None and len(cache.warnings) == 1  # thrown away, so told once
         fill(tmp_path)
         assert file.read_bytes() == whole
@@ -87,7 +116,10 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(cache_file, "write_atomic", full)
-    with pytest.raises(RequestError, match=r"the cache .* cannot be written \(No space left on device\); .*MERBENCH_CACHE"):
+    with pytest.raises(
+        RequestError,
+        match=r"the cache .* cannot be written \(No space left on device\); .*MERBENCH_CACHE",
+    ):
         fill(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(RequestError, match="cannot be written"):
@@ -95,7 +127,10 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
 
 
 def test_what_the_encoder_cannot_read_is_not_said_of_the_cache(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"weights\.bin"), Cache(tmp_path).filling("k", "shards-x"):
+    with (
+        pytest.raises(FileNotFoundError, match=r"weights\.bin"),
+        Cache(tmp_path).filling("k", "shards-x"),
+    ):
         raise FileNotFoundError("no weights.bin")
 
 
@@ -139,7 +174,11 @@ def test_entries_are_listed_with_their_sizes(tmp_path):
     with Cache(tmp_path).filling("open", "shards-x") as filling:
         filling.put(0, *shard(0), {})
     (k, entry, size), (name, unfinished, more) = Cache(tmp_path).entries()
-    assert (k, entry.stream, name, unfinished) == ("k", "s", "open", None) and size > entry.bytes and more > 0
+    assert (
+        (k, entry.stream, name, unfinished) == ("k", "s", "open", None)
+        and size > entry.bytes
+        and more > 0
+    )
 
 
 def test_what_is_taken_away_while_entries_are_listed_is_passed_over(tmp_path, monkeypatch):

@@ -32,7 +32,9 @@ FILE, OTHER = hdf5(0), hdf5(1)
 
 
 class Server:
-    """``plan``: how to answer each request in turn, the last for all that follow. ``asked``: the Range header of each, or None."""
+    """``plan``: how to answer each request in turn, the last for all that follow. ``asked``: the
+    Range header of each, or None.
+    """
 
     def __init__(self):
         self.plan, self.asked, self.body, self.tag = ["whole"], [], FILE, '"one"'
@@ -52,7 +54,9 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
-        threading.Thread(target=partial(self.http.serve_forever, poll_interval=0.01), daemon=True).start()
+        threading.Thread(
+            target=partial(self.http.serve_forever, poll_interval=0.01), daemon=True
+        ).start()
         self.url = f"http://127.0.0.1:{self.http.server_port}/data/x.csd"
 
     def answer(self, handler, way):
@@ -77,17 +81,26 @@ class Server:
             self.body, self.tag = OTHER, '"two"'
         asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range") or "")
         same = handler.headers.get("If-Range") in (None, self.tag)
-        start = int(asked[1]) if asked and same and "ignores" not in way and "untagged" not in way else 0
+        start = (
+            int(asked[1])
+            if asked and same and "ignores" not in way and "untagged" not in way
+            else 0
+        )
         body = self.body[start:]
         handler.send_response(206 if start else 200)
         if "untagged" not in way:
             handler.send_header("ETag", self.tag)
         if start:
             shown = start + 7 if "elsewhere" in way else start
-            handler.send_header("Content-Range", f"bytes {shown}-{len(self.body) - 1}/{len(self.body)}")
+            handler.send_header(
+                "Content-Range", f"bytes {shown}-{len(self.body) - 1}/{len(self.body)}"
+            )
         if "silent" not in way:
             said = {"more": len(body) + 1000, "less": len(body) // 2}
-            handler.send_header("Content-Length", str(next((n for word, n in said.items() if word in way), len(body))))
+            handler.send_header(
+                "Content-Length",
+                str(next((n for word, n in said.items() if word in way), len(body))),
+            )
         handler.end_headers()
         part = body[: len(body) // 3] if "stalls" in way or "breaks" in way else body
         handler.wfile.write(part[: len(body) // 2] if "less" in way else part)
@@ -170,7 +183,9 @@ def test_an_interrupted_call_goes_on_in_the_next(server, tmp_path):
     ],
     ids=str,
 )
-def test_what_cannot_be_mended_is_one_sentence_and_leaves_no_file(server, tmp_path, plan, error, sentence):
+def test_what_cannot_be_mended_is_one_sentence_and_leaves_no_file(
+    server, tmp_path, plan, error, sentence
+):
     server.plan = plan
     with pytest.raises(error, match=sentence) as told:
         get(server, tmp_path)
@@ -207,7 +222,9 @@ def test_the_checksum_of_the_first_time_holds(server, tmp_path):
 def test_two_at_once_fetch_it_once(server, tmp_path):
     server.plan = ["stalls", "whole"]
     with ThreadPoolExecutor() as pool:
-        done = [future.result() for future in [pool.submit(get, server, tmp_path) for _ in range(3)]]
+        done = [
+            future.result() for future in [pool.submit(get, server, tmp_path) for _ in range(3)]
+        ]
     assert sorted(done) == [False, False, True] and len(server.asked) == 2
     assert (tmp_path / "x.csd").read_bytes() == FILE
 
@@ -230,13 +247,30 @@ def test_the_size_that_hdf5_promises_is_that_of_the_file(tmp_path, version):
 
 def test_the_command_shows_terms_and_wants_them_accepted(server, merbench, tmp_path):
     mirror = server.url.removesuffix("/data/x.csd")
-    words = ("data", "fetch", "mosi", "--only", "Opinion", "--mirror", mirror, "--to", str(tmp_path / "here"))
+    words = (
+        "data",
+        "fetch",
+        "mosi",
+        "--only",
+        "Opinion",
+        "--mirror",
+        mirror,
+        "--to",
+        str(tmp_path / "here"),
+    )
     done = merbench(*words)
-    assert done.returncode == 2 and "give --yes" in done.stderr and "CMU-MultimodalSDK" in done.stderr and not server.asked
+    assert (
+        done.returncode == 2
+        and "give --yes" in done.stderr
+        and "CMU-MultimodalSDK" in done.stderr
+        and not server.asked
+    )
     done = merbench(*words, "--yes", check=True)
     assert (tmp_path / "here/CMU_MOSI_Opinion_Labels.csd").read_bytes() == FILE and not done.stdout
     assert "there already" in merbench(*words, "--yes", check=True).stderr
-    assert "did you mean" in merbench("data", "fetch", "mosi", "--only", "CMU_MOSI_COVARAP.csd").stderr
+    assert (
+        "did you mean" in merbench("data", "fetch", "mosi", "--only", "CMU_MOSI_COVARAP.csd").stderr
+    )
     for wrong in ("ftp://x.org", "http://[::1", "http://", "http://x.org:many"):
         done = merbench("data", "fetch", "mosi", "--yes", "--mirror", wrong)
         assert done.returncode == 2 and "is no address" in done.stderr

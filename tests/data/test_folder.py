@@ -31,13 +31,27 @@ def test_rows_ids_and_tasks(folder):
     assert score.known.tolist() == [True] * 4 + [False] + [True] * 4
 
     mood = corpus.tasks["mood"]
-    assert mood.space.words == ("happy", "glum") and mood.space.glosses[0].startswith("feeling joy") and mood.space.glosses[1] == "glum"
+    assert (
+        mood.space.words == ("happy", "glum")
+        and mood.space.glosses[0].startswith("feeling joy")
+        and mood.space.glosses[1] == "glum"
+    )
     assert mood.target[[0, 1, 2, 3]].tolist() == [0, 1, 0, 1]
     assert mood.known.tolist() == [True, True, True, True, False, True, True, False, True]
 
     emotions = corpus.tasks["emotions"]
     assert emotions.space.words == ("happy", "sad")
-    assert emotions.target.tolist() == [[1, 0], [0, 1], [0, 0], [0, 1], [0, 0], [0, 0], [1, 0], [1, 0], [0, 1]]
+    assert emotions.target.tolist() == [
+        [1, 0],
+        [0, 1],
+        [0, 0],
+        [0, 1],
+        [0, 0],
+        [0, 0],
+        [1, 0],
+        [1, 0],
+        [0, 1],
+    ]
     assert not emotions.known[2, 0] and emotions.known.sum() == 17
 
 
@@ -95,11 +109,20 @@ def test_clips_that_are_there(folder):
 def test_protocols(folder):
     corpus = read_folder(folder.path)
     (split,) = corpus.protocols["standard"].splits
-    assert (split.train.tolist(), split.valid.tolist(), split.test.tolist(), split.fold) == ([0, 1, 2, 3, 4], [5, 8], [6, 7], None)
+    assert (split.train.tolist(), split.valid.tolist(), split.test.tolist(), split.fold) == (
+        [0, 1, 2, 3, 4],
+        [5, 8],
+        [6, 7],
+        None,
+    )
     assert corpus.protocols["standard"].streams == ("text.words", "audio.one")
     folds = corpus.protocols["folds"].splits
     assert [s.fold for s in folds] == [0, 1, 2]
-    assert folds[2].test.tolist() == [6, 7] and folds[2].valid.tolist() == [0, 1, 2] and folds[2].train.tolist() == [3, 4, 5]
+    assert (
+        folds[2].test.tolist() == [6, 7]
+        and folds[2].valid.tolist() == [0, 1, 2]
+        and folds[2].train.tolist() == [3, 4, 5]
+    )
     # b stands in train and valid, c in valid and test: 6 rows of 2 videos. The folds share none.
     (note,) = [n for n in corpus.notes if n.startswith("protocol")]
     assert "protocol standard: 6 rows belong to 2 video(s)" in note
@@ -111,7 +134,9 @@ def test_the_order_of_the_label_file_does_not_matter_to_splits(folder):
     folder.csv("\n".join([header, *reversed(lines)]))
     after = read_folder(folder.path)
     for protocol in before.protocols:
-        for a, b in zip(before.protocols[protocol].splits, after.protocols[protocol].splits, strict=True):
+        for a, b in zip(
+            before.protocols[protocol].splits, after.protocols[protocol].splits, strict=True
+        ):
             assert before.ids[a.train].tolist() == after.ids[b.train].tolist()
 
 
@@ -120,7 +145,10 @@ def test_not_finite_values_are_counted(folder):
     folder.save()
     notes = read_folder(folder.path).notes
     # The NaN of padded steps are no values.
-    assert notes[0] == "2 values of stream audio.one are not finite; each is replaced by the train mean of its dimension"
+    assert (
+        notes[0]
+        == "2 values of stream audio.one are not finite; each is replaced by the train mean of its dimension"
+    )
     assert not [n for n in notes if "audio.right" in n]
 
 
@@ -131,7 +159,12 @@ def test_other_ranges_have_seven_even_anchors(folder):
 
 
 def test_byte_order_mark_carriage_returns_and_quoted_line_breaks(folder):
-    text = (folder.path / "label.csv").read_text().replace("It was good", '"It was\ngood"').replace("\n", "\r\n")
+    text = (
+        (folder.path / "label.csv")
+        .read_text()
+        .replace("It was good", '"It was\ngood"')
+        .replace("\n", "\r\n")
+    )
     folder.csv(b"\xef\xbb\xbf" + text.encode())
     assert read_folder(folder.path).texts[0] == "It was\r\ngood"
 
@@ -155,19 +188,37 @@ def test_ragged_by_the_default_offset(folder):
     folder.arrays["offset"] = folder.arrays.pop("bounds")
     folder.save()
     corpus = read_folder(folder.path)
-    for row, expected in zip(rows_of(corpus.streams["video.ragged"]), folder.truth["ragged"], strict=True):
+    for row, expected in zip(
+        rows_of(corpus.streams["video.ragged"]), folder.truth["ragged"], strict=True
+    ):
         np.testing.assert_array_equal(row, expected)
     assert len(corpus.streams["audio.one"].values) == 9
 
 
 BAD_TOML = {
-    "stream key": ('file = "words.npz"', 'fil = "words.npz"', ["streams.text.words", "'file'", "there is 'fil'"]),
-    "extra key": ('column = "text"', 'column = "text"\nnotes = "x"', ["unknown key 'notes'", "did you mean 'note'?"]),
-    "top key": ('name = "tiny"', 'name = "tiny"\nlables = "x.csv"', ["unknown key 'lables'", "did you mean 'labels'?"]),
+    "stream key": (
+        'file = "words.npz"',
+        'fil = "words.npz"',
+        ["streams.text.words", "'file'", "there is 'fil'"],
+    ),
+    "extra key": (
+        'column = "text"',
+        'column = "text"\nnotes = "x"',
+        ["unknown key 'notes'", "did you mean 'note'?"],
+    ),
+    "top key": (
+        'name = "tiny"',
+        'name = "tiny"\nlables = "x.csv"',
+        ["unknown key 'lables'", "did you mean 'labels'?"],
+    ),
     "no name": ('name = "tiny"', "", ["'name' is missing"]),
     "kind": ('kind = "strings"', 'kind = "string"', ['"strings" or "words"', "'string'"]),
     "modality": ('modality = "text"', 'modality = "smell"', ["'smell'"]),
-    "label file outside": ('name = "tiny"', 'name = "tiny"\nlabels = "../label.csv"', ["leaves the folder"]),
+    "label file outside": (
+        'name = "tiny"',
+        'name = "tiny"\nlabels = "../label.csv"',
+        ["leaves the folder"],
+    ),
     "file outside": ('file = "words.npz"', 'file = "/etc/words.npz"', ["leaves the folder"]),
     "pattern outside": ("Raw/{video_id}", "../{video_id}", ["leaves the folder"]),
     "pattern column": ("{video_id}/", "{vid}/", ["no column 'vid'"]),
@@ -175,18 +226,38 @@ BAD_TOML = {
     "file missing": ('file = "words.npz"', 'file = "word.npz"', ["word.npz does not exist"]),
     "array missing": ('array = "one"', 'array = "On"', ["no array 'On'", "arrays.npz"]),
     "array near": ('array = "block"', 'array = "blocks"', ["did you mean 'block'?"]),
-    "column": ('column = "label"', 'column = "lable"', ["no column 'lable'", "did you mean 'label'?"]),
+    "column": (
+        'column = "label"',
+        'column = "lable"',
+        ["no column 'lable'", "did you mean 'label'?"],
+    ),
     "empty range": ("low = -3", "low = 3", ["not well below"]),
-    "range below rounding": ("low = -3, high = 3", "low = 1e-320, high = 1.1e-320", ["not well below"]),
+    "range below rounding": (
+        "low = -3, high = 3",
+        "low = 1e-320, high = 1.1e-320",
+        ["not well below"],
+    ),
     "range of one point": ("low = -3, high = 3", "low = 3.0, high = 3.0000001", ["not well below"]),
     "huge number": ("low = -3", f"low = -1{'0' * 400}", ["low"]),
     "longer than Python prints": ("low = -3", f"low = 0x{'f' * 5000}", ["low"]),
     "nan": ("low = -3", "low = nan", ["low"]),
-    "words and columns": ('columns = ["happy", "sad"]', 'columns = ["happy"], words = ["a", "b"]', ["2 words for 1 columns"]),
+    "words and columns": (
+        'columns = ["happy", "sad"]',
+        'columns = ["happy"], words = ["a", "b"]',
+        ["2 words for 1 columns"],
+    ),
     "same words": ('["happy", "glum"]', '["happy", "happy"]', ["all different"]),
     "unknown class": ('["happy", "glum"]', '["happy", "grim"]', ["label.csv, line 3", "'glum'"]),
-    "unknown stream": ('streams = ["text.words", "audio.one"]', 'streams = ["text.word"]', ["'text.word'", "did you mean 'text.words'?"]),
-    "two of a modality": ('["text.words", "audio.one"]', '["text.words", "text.transcript"]', ["both text"]),
+    "unknown stream": (
+        'streams = ["text.words", "audio.one"]',
+        'streams = ["text.word"]',
+        ["'text.word'", "did you mean 'text.words'?"],
+    ),
+    "two of a modality": (
+        '["text.words", "audio.one"]',
+        '["text.words", "text.transcript"]',
+        ["both text"],
+    ),
     "no division": ('column = "mode"\n', "", ["how rows are divided"]),
     "no streams offered": ('streams = ["text.transcript"]', "", ["'streams' is missing"]),
     "mark": ("values = [1, 2]", "values = [1, 7]", ["no entry of 'mark' is 7"]),
@@ -245,7 +316,9 @@ def test_bad_label_files(folder, data, says):
 def test_an_empty_split(folder, mode):
     text = (folder.path / "label.csv").read_text()
     folder.csv(
-        text.replace(f",{mode}\n", f",{'valid' if mode == 'train' else 'train'}\n").replace("valid", "test" if mode == "valid" else "valid")
+        text.replace(f",{mode}\n", f",{'valid' if mode == 'train' else 'train'}\n").replace(
+            "valid", "test" if mode == "valid" else "valid"
+        )
     )
     one_sentence(folder, "protocols.standard", f"no row is in {mode}")
 
@@ -265,28 +338,54 @@ BAD_ARRAYS = {
         lambda w, a: _set(w, id=np.array([f"{i}z" if i == "a_1" else i for i in w["id"]])),
         ["words.npz", "lacks 1", "a_1", "a_1z"],
     ),
-    "extra ids": (lambda w, a: _set(w, id=np.append(w["id"], "z_9"), offset=np.append(w["offset"], w["offset"][-1])), ["holds 1", "z_9"]),
-    "same id twice": (lambda w, a: w["id"].__setitem__(0, w["id"][1]), ["words.npz", "stands twice"]),
+    "extra ids": (
+        lambda w, a: _set(
+            w, id=np.append(w["id"], "z_9"), offset=np.append(w["offset"], w["offset"][-1])
+        ),
+        ["holds 1", "z_9"],
+    ),
+    "same id twice": (
+        lambda w, a: w["id"].__setitem__(0, w["id"][1]),
+        ["words.npz", "stands twice"],
+    ),
     "numbers for ids": (lambda w, a: _set(w, id=np.arange(9)), ["'id' holds int64", "text"]),
     "no id": (lambda w, a: w.pop("id"), ["no array 'id'"]),
-    "pickled": (lambda w, a: _set(w, vocab=np.array(["sp", "good", "bad"], dtype=object)), ["words.npz", "'vocab'", "pickled"]),
+    "pickled": (
+        lambda w, a: _set(w, vocab=np.array(["sp", "good", "bad"], dtype=object)),
+        ["words.npz", "'vocab'", "pickled"],
+    ),
     "word outside": (lambda w, a: w["word"].__setitem__(4, 3), ["word[4] is 3", "3 words"]),
     "word negative": (lambda w, a: w["word"].__setitem__(4, -1), ["word[4] is -1"]),
     "offsets back": (lambda w, a: w["offset"].__setitem__(3, 15), ["'offset'", "steps back"]),
     "offsets beyond": (lambda w, a: w["offset"].__setitem__(-1, 99), ["'offset'", "99"]),
-    "offsets short": (lambda w, a: _set(w, offset=w["offset"][:-1]), ["'offset' has 9 entries and needs 10"]),
+    "offsets short": (
+        lambda w, a: _set(w, offset=w["offset"][:-1]),
+        ["'offset' has 9 entries and needs 10"],
+    ),
     "start alone": (lambda w, a: w.pop("end"), ["no array 'end'"]),
-    "start short": (lambda w, a: _set(w, start=w["start"][1:]), ["'start' has 15 entries and needs 16"]),
+    "start short": (
+        lambda w, a: _set(w, start=w["start"][1:]),
+        ["'start' has 15 entries and needs 16"],
+    ),
     "rows short": (lambda w, a: _set(a, one=a["one"][1:]), ["'one' has 8 entries and needs 9"]),
     "zero wide": (lambda w, a: _set(a, one=a["one"][:, :0]), ["0 wide"]),
     "lengths missing": (lambda w, a: a.pop("length"), ["no array 'length'", "real"]),
     "lengths beyond": (lambda w, a: a["length"].__setitem__(1, 5), ["'length' holds 5", "4 steps"]),
     "lengths negative": (lambda w, a: a["length"].__setitem__(1, -1), ["'length' holds -1"]),
-    "nothing there": (lambda w, a: _set(a, length=np.zeros(9, dtype=int)), ["audio.right", "no row of the table has anything"]),
-    "a fold without rows": (lambda w, a: _set(a, fold=np.where(a["fold"] == 1, 3, a["fold"])), ["'fold'", "without a gap"]),
+    "nothing there": (
+        lambda w, a: _set(a, length=np.zeros(9, dtype=int)),
+        ["audio.right", "no row of the table has anything"],
+    ),
+    "a fold without rows": (
+        lambda w, a: _set(a, fold=np.where(a["fold"] == 1, 3, a["fold"])),
+        ["'fold'", "without a gap"],
+    ),
     "two folds": (lambda w, a: _set(a, fold=np.clip(a["fold"], -1, 1)), ["at least 3 folds"]),
     "fractions of folds": (lambda w, a: _set(a, fold=a["fold"] + 0.5), ["'fold' holds float64"]),
-    "either reading": (lambda w, a: _set(a, offset=np.array([0, 2, 2, 3, 4, 5, 6, 7, 8, 9])), ["'one' could be one step a row or ragged"]),
+    "either reading": (
+        lambda w, a: _set(a, offset=np.array([0, 2, 2, 3, 4, 5, 6, 7, 8, 9])),
+        ["'one' could be one step a row or ragged"],
+    ),
 }
 
 
@@ -328,10 +427,29 @@ def one_sentence(folder, *says):
 
 FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CELL = st.one_of(
-    st.sampled_from(["", "nan", "1e400", "-0", "train", "valid", "test", "a", "1", "0", '"', "\r", "\ufeff", "x" * 300]),
+    st.sampled_from(
+        [
+            "",
+            "nan",
+            "1e400",
+            "-0",
+            "train",
+            "valid",
+            "test",
+            "a",
+            "1",
+            "0",
+            '"',
+            "\r",
+            "\ufeff",
+            "x" * 300,
+        ]
+    ),
     st.text(max_size=6),
 )
-NAME = st.sampled_from(["label", "text", "mode", "score", "class", "..", "arrays.npz", "one", "block", "words.npz"])
+NAME = st.sampled_from(
+    ["label", "text", "mode", "score", "class", "..", "arrays.npz", "one", "block", "words.npz"]
+)
 KEY = st.sampled_from(["kind", "file", "array", "column", "values", "low", "a"])
 VALUE = st.recursive(
     st.one_of(NAME, st.text(max_size=5), st.integers(), st.floats(), st.booleans()),
@@ -398,7 +516,9 @@ def test_fuzz_settings(shared, data):
     lines = shared.TOML.splitlines()
     at = data.draw(st.sampled_from([i for i, line in enumerate(lines) if " = " in line]))
     key = lines[at].split(" = ")[0]
-    lines[at] = data.draw(st.one_of(st.just(""), VALUE.map(lambda v: f"{key} = {toml_of(v)}"), st.text(max_size=20)))
+    lines[at] = data.draw(
+        st.one_of(st.just(""), VALUE.map(lambda v: f"{key} = {toml_of(v)}"), st.text(max_size=20))
+    )
     (shared.path / "dataset.toml").write_bytes("\n".join(lines).encode("utf-8", "replace"))
     reads(shared)
 
@@ -441,10 +561,15 @@ def test_real_data(homes, name, rows, sizes, means):
     (split,) = corpus.protocols["standard"].splits
     parts = (split.train, split.valid, split.test)
     assert tuple(map(len, parts)) == sizes
-    assert [corpus.tasks["sentiment"].target[r].mean() for r in parts] == pytest.approx(means, abs=5e-5)
+    assert [corpus.tasks["sentiment"].target[r].mean() for r in parts] == pytest.approx(
+        means, abs=5e-5
+    )
     if name == "mosi":
         assert sum(len(s.test) for s in corpus.protocols["folds"].splits) == 752
-        assert corpus.streams["text.words"].spec.kind == "words" and corpus.streams["audio.covarep73"].spec.width == 73
+        assert (
+            corpus.streams["text.words"].spec.kind == "words"
+            and corpus.streams["audio.covarep73"].spec.width == 73
+        )
         matches = np.load(homes[0] / "mosi/words.npz")["matches_transcript"].sum()
         assert matches == 1968
     else:

@@ -10,19 +10,30 @@ from merbench.data.inputs import absent, matching, read_inputs
 from merbench.testing import tiny
 
 CORPUS = tiny.corpus()
-WANTED = {CORPUS.streams[name].modality: CORPUS.streams[name] for name in CORPUS.protocols["standard"].streams}
+WANTED = {
+    CORPUS.streams[name].modality: CORPUS.streams[name]
+    for name in CORPUS.protocols["standard"].streams
+}
 
 
 def test_a_csv_needs_nothing_but_its_texts(tmp_path):
     (tmp_path / "new.csv").write_text('text,rating\n"good, very good",\n,3\nbad,1\n')
     found = read_inputs([tmp_path / "new.csv"], [])
-    assert found.texts == ["good, very good", "", "bad"] and found.ids == ["line 2", "line 3", "line 4"]
+    assert found.texts == ["good, very good", "", "bad"] and found.ids == [
+        "line 2",
+        "line 3",
+        "line 4",
+    ]
     assert found.streams["text.transcript"].length.tolist() == [1, 0, 1]
 
 
 def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
     (tmp_path / "label.csv").write_text("video_id,clip_id,text\nv,1,good film\nv,2,bad film\n")
-    np.savez(tmp_path / "a.npz", id=np.array(["v_2", "v_1"]), x=np.arange(12, dtype=np.float32).reshape(2, 6))
+    np.savez(
+        tmp_path / "a.npz",
+        id=np.array(["v_2", "v_1"]),
+        x=np.arange(12, dtype=np.float32).reshape(2, 6),
+    )
     text = '[streams."text.transcript"]\nmodality = "text"\nkind = "strings"\ncolumn = "text"\n'
     audio = '[streams."audio.tiny"]\nmodality = "audio"\nkind = "features"\nfile = "a.npz"\narray = "x"\n'
     (tmp_path / "dataset.toml").write_text('name = "new"\n' + text + audio)
@@ -30,7 +41,10 @@ def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
     streams, missing = matching(found, WANTED)
     assert missing == ["video"] and list(streams) == list(MODALITIES)
     assert streams["text"].kind == "words" and streams["text"].vocab == ("bad", "film", "good")
-    assert streams["audio"].values[streams["audio"].start].tolist() == [list(range(6, 12)), list(range(6))], "joined by id"
+    assert streams["audio"].values[streams["audio"].start].tolist() == [
+        list(range(6, 12)),
+        list(range(6)),
+    ], "joined by id"
     assert not streams["video"].length.any() and len(streams["video"].values)
 
 

@@ -19,8 +19,14 @@ def read(tmp_path, text, own=SENTIMENT):
 
 
 def test_words_of_a_score_come_in_the_order_of_their_values(tmp_path):
-    (made,) = read(tmp_path, '[a]\ngood = 2\n"so so" = { value = 0.0, gloss = "neither" }\nbad = -2')
-    assert made.name == "a" and made.space.words == ("bad", "so so", "good") and made.space.anchors == (-2, 0, 2)
+    (made,) = read(
+        tmp_path, '[a]\ngood = 2\n"so so" = { value = 0.0, gloss = "neither" }\nbad = -2'
+    )
+    assert (
+        made.name == "a"
+        and made.space.words == ("bad", "so so", "good")
+        and made.space.anchors == (-2, 0, 2)
+    )
     assert made.space.glosses == ("bad", "neither", "good")
     p = np.array([0.5])
     assert made.own(p) is p
@@ -33,7 +39,9 @@ SIX = "smiling = 'happy'\njoyful = 'happy'\ncrying = 'sad'\nrage = 'anger'\nshoc
 def test_several_words_may_stand_for_one_label(tmp_path, own, first):
     (made,) = read(tmp_path, f"[faces]\n{SIX}", own)
     p = np.array([[0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1]])
-    assert made.own(p) == pytest.approx(np.array([[first, 0.3, 0.1, 0.1, 0.1, 0.1]])), "a class sums, a multilabel task takes the highest"
+    assert made.own(p) == pytest.approx(np.array([[first, 0.3, 0.1, 0.1, 0.1, 0.1]])), (
+        "a class sums, a multilabel task takes the highest"
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,12 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-@given(st.dictionaries(st.text("abcde \"'=\n", min_size=1), st.one_of(st.floats(), st.integers(-4, 4), st.text(), st.booleans())))
+@given(
+    st.dictionaries(
+        st.text("abcde \"'=\n", min_size=1),
+        st.one_of(st.floats(), st.integers(-4, 4), st.text(), st.booleans()),
+    )
+)
 def test_any_table_is_a_label_set_or_one_error(tmp_path_factory, table):
     from merbench.data.label_sets import _label_set
 
@@ -71,7 +84,9 @@ def test_any_table_is_a_label_set_or_one_error(tmp_path_factory, table):
         made = _label_set(tmp_path_factory.getbasetemp(), "a", table, SENTIMENT)
     except DataError:
         return
-    assert len(made.space.words) == len(table) and list(made.space.anchors) == sorted(made.space.anchors)
+    assert len(made.space.words) == len(table) and list(made.space.anchors) == sorted(
+        made.space.anchors
+    )
 
 
 def test_the_example_that_is_shipped_is_read():

@@ -1,4 +1,6 @@
-"""The best predictor against a search over all predictions, its score against the metrics, its expectation against the mean."""
+"""The best predictor against a search over all predictions, its score against the metrics, its
+expectation against the mean.
+"""
 
 import numpy as np
 import pytest
@@ -26,11 +28,18 @@ def large():
 
 
 def expected_score(metric, levels, p_K, prediction):
-    """By the metrics of the suite, one target level at a time, beside a row of another class that is predicted right (alone it would
-    have no accuracy). acc2_non0: given that the target is not 0.
+    """By the metrics of the suite, one target level at a time, beside a row of another class that
+    is predicted right (alone it would have no accuracy). acc2_non0: given that the target is not 0.
     """
-    kept = [(w, y, -3.0 if y >= 0 else 3.0) for w, y in zip(p_K, levels, strict=True) if metric != "acc2_non0" or y != 0]
-    pairs = [(w, score_metrics(np.array([y, other]), np.array([prediction, other]))[metric]) for w, y, other in kept]
+    kept = [
+        (w, y, -3.0 if y >= 0 else 3.0)
+        for w, y in zip(p_K, levels, strict=True)
+        if metric != "acc2_non0" or y != 0
+    ]
+    pairs = [
+        (w, score_metrics(np.array([y, other]), np.array([prediction, other]))[metric])
+        for w, y, other in kept
+    ]
     scores = [w * (2 * both - (metric != "mae")) for w, both in pairs]
     return sum(scores) / sum(w for w, _ in pairs)
 
@@ -78,17 +87,25 @@ def test_scored_mean_over_draws_from_the_posterior_is_expected():
 
 
 def test_more_modalities_are_never_worse(large):
-    reached = {frozenset(s): limits(large, "sentiment", np.arange(len(large)), s) for s in ((), *subsets(ALL))}
+    reached = {
+        frozenset(s): limits(large, "sentiment", np.arange(len(large)), s)
+        for s in ((), *subsets(ALL))
+    }
     for small, few in reached.items():
         for big, many in reached.items():
             if small <= big:
                 assert many["mae"].expected <= few["mae"].expected + 1e-9
                 assert all(many[m].expected >= few[m].expected - 1e-9 for m in METRICS[1:])
-    assert reached[frozenset(ALL)]["mae"].expected < reached[frozenset({"text", "audio"})]["mae"].expected - 0.5
+    assert (
+        reached[frozenset(ALL)]["mae"].expected
+        < reached[frozenset({"text", "audio"})]["mae"].expected - 0.5
+    )
 
 
 def test_rows_that_are_all_zero_have_no_acc2_non0():
-    limit = limits(corpus_of(np.zeros(3), LEVELS, np.full((3, 7), 1 / 7)), "sentiment", np.arange(3), ALL)["acc2_non0"]
+    limit = limits(
+        corpus_of(np.zeros(3), LEVELS, np.full((3, 7), 1 / 7)), "sentiment", np.arange(3), ALL
+    )["acc2_non0"]
     assert np.isnan(limit.scored) and np.isnan(limit.expected)
 
 

@@ -13,12 +13,16 @@ from merbench.data.table import read_table
 def join(tmp_path):
     """Columns joined to a table of 20 rows whose labels are 0, 1, 0, 1, ... and the notes on it."""
     path = tmp_path / "label.csv"
-    path.write_text("video_id,clip_id,text,label\n" + "".join(f"a,{k},,{k % 2}\n" for k in range(20)))
+    path.write_text(
+        "video_id,clip_id,text,label\n" + "".join(f"a,{k},,{k % 2}\n" for k in range(20))
+    )
 
     def call(**columns):
         notes = []
         mine = {"video_id": ["a"] * 20, "clip_id": [str(k) for k in range(20)], **columns}
-        return joined_rows(read_table(path), {"label": 0.06}, mine, lambda *told: None, notes.append)[0], notes
+        return joined_rows(
+            read_table(path), {"label": 0.06}, mine, lambda *told: None, notes.append
+        )[0], notes
 
     return call
 
@@ -31,15 +35,22 @@ def test_empty_cells_are_filled_and_counted(join):
 
 def test_rows_whose_labels_are_others_are_refused(join):
     labels = [str(k % 2) for k in range(20)]
-    assert join(label=["0.05", "0", *labels[2:]])[1] == ["2 cells of column label differ from those that are there, which are kept"]
+    assert join(label=["0.05", "0", *labels[2:]])[1] == [
+        "2 cells of column label differ from those that are there, which are kept"
+    ]
     assert not join(label=["", "", *labels[2:]])[1][1:]
-    with pytest.raises(DataError, match=r"20 of 20 cells of column label are others than in .*label\.csv"):
+    with pytest.raises(
+        DataError, match=r"20 of 20 cells of column label are others than in .*label\.csv"
+    ):
         join(label=labels[::-1])
     with pytest.raises(DataError, match="3 of 20"):
         join(label=["1", "0", "1", *labels[3:]])
 
 
 def test_a_carriage_return_does_not_end_a_line(tmp_path):
-    cells = new_rows({"video_id": ["a", "b"], "clip_id": ["1", "1"], "text": ["so\rgood", "so\r\ngood"]}, lambda *told: None)
+    cells = new_rows(
+        {"video_id": ["a", "b"], "clip_id": ["1", "1"], "text": ["so\rgood", "so\r\ngood"]},
+        lambda *told: None,
+    )
     (tmp_path / "label.csv").write_bytes(as_csv(cells))
     assert read_table(tmp_path / "label.csv").cells["text"] == ["so good", "so\r\ngood"]

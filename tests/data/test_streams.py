@@ -13,18 +13,37 @@ from sklearn.preprocessing import StandardScaler
 from merbench.api import SENTIMENT, LabelSpace, RequestError, Stream, Task, soft_targets, words_of
 from merbench.data import streams as module
 from merbench.data.folder import read_folder
-from merbench.data.streams import as_words, label_counts, leak_sentence, leaking_rows, revision, train_statistics, valid_steps
+from merbench.data.streams import (
+    as_words,
+    label_counts,
+    leak_sentence,
+    leaking_rows,
+    revision,
+    train_statistics,
+    valid_steps,
+)
 from merbench.testing import tiny
 
 
 def ragged(rows, **more):
     length = np.array([len(r) for r in rows])
-    return Stream("audio.x", "audio", "features", np.concatenate(rows), np.cumsum(length) - length, length, **more)
+    return Stream(
+        "audio.x",
+        "audio",
+        "features",
+        np.concatenate(rows),
+        np.cumsum(length) - length,
+        length,
+        **more,
+    )
 
 
 def draw(seed=0, n=12, width=3):
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=(k, width)) * [1, 1e5, 1e-4][:width] + [0, 1e6, 3][:width] for k in rng.integers(0, 6, n)]
+    return [
+        rng.normal(size=(k, width)) * [1, 1e5, 1e-4][:width] + [0, 1e6, 3][:width]
+        for k in rng.integers(0, 6, n)
+    ]
 
 
 @pytest.fixture(params=[2**21, 12], ids=["one block", "many blocks"])
@@ -86,15 +105,27 @@ def test_values_beyond_float32_are_not_finite():
 
 def test_no_train_row():
     statistics = train_statistics(ragged(draw()), np.array([], dtype=int))
-    assert statistics.mean_D.tolist() == [0, 0, 0] and statistics.scale_D.tolist() == [1, 1, 1] and statistics.steps == 0
+    assert (
+        statistics.mean_D.tolist() == [0, 0, 0]
+        and statistics.scale_D.tolist() == [1, 1, 1]
+        and statistics.steps == 0
+    )
 
 
 def test_as_words():
     texts = np.array(["It DIDN’T work", "", "work, work!", "  it"])
     stream = Stream.of_rows("text.t", "text", "strings", texts, note="kept")
     words = as_words(stream)
-    assert words.kind == "words" and words.vocab == tuple(sorted(words.vocab)) and words.values.dtype == np.int32 and words.note == "kept"
-    cut = [[words.vocab[i] for i in words.values[s : s + n]] for s, n in zip(words.start, words.length, strict=True)]
+    assert (
+        words.kind == "words"
+        and words.vocab == tuple(sorted(words.vocab))
+        and words.values.dtype == np.int32
+        and words.note == "kept"
+    )
+    cut = [
+        [words.vocab[i] for i in words.values[s : s + n]]
+        for s, n in zip(words.start, words.length, strict=True)
+    ]
     assert cut == [words_of(t) for t in texts.tolist()] and words.length[1] == 0
     assert as_words(words) is words
     with pytest.raises(RequestError, match="holds no words"):
@@ -105,7 +136,10 @@ def test_as_words():
 def test_counts_of_a_score_equal_the_soft_targets(rows):
     y, known = np.array([r[0] for r in rows], dtype=np.float32), np.array([r[1] for r in rows])
     counts = label_counts(Task(SENTIMENT, y, known), np.arange(len(y)))
-    soft = soft_targets(torch.tensor(y[known], dtype=torch.float64), torch.tensor(SENTIMENT.anchors, dtype=torch.float64)).numpy()
+    soft = soft_targets(
+        torch.tensor(y[known], dtype=torch.float64),
+        torch.tensor(SENTIMENT.anchors, dtype=torch.float64),
+    ).numpy()
     np.testing.assert_allclose(counts.positive_C, soft.sum(0), atol=1e-6)
     np.testing.assert_allclose(counts.together_CC, soft.T @ soft, atol=1e-6)
     assert counts.known_C.tolist() == [known.sum()] * 7
@@ -116,13 +150,22 @@ def test_counts_of_two_tasks_are_those_of_each_alone_and_what_goes_together():
     corpus = tiny.corpus("joint")
     task, train = corpus.tasks["task"], corpus.protocols["standard"].splits[0].train
     y, known = task.target, task.known
-    score, labels = Task(tiny.SPACES["score"], y[:, 0], known[:, 0]), Task(tiny.EMOTIONS, y[:, 1:], known[:, 1:])
+    score, labels = (
+        Task(tiny.SPACES["score"], y[:, 0], known[:, 0]),
+        Task(tiny.EMOTIONS, y[:, 1:], known[:, 1:]),
+    )
     both, alone = label_counts(task, train), [label_counts(t, train) for t in (score, labels)]
     for name in ("known_C", "positive_C"):
-        assert getattr(both, name).tolist() == [v for counts in alone for v in getattr(counts, name).tolist()]
-    assert np.allclose(both.together_CC[:7, :7], alone[0].together_CC) and np.array_equal(both.together_CC[7:, 7:], alone[1].together_CC)
+        assert getattr(both, name).tolist() == [
+            v for counts in alone for v in getattr(counts, name).tolist()
+        ]
+    assert np.allclose(both.together_CC[:7, :7], alone[0].together_CC) and np.array_equal(
+        both.together_CC[7:, 7:], alone[1].together_CC
+    )
     assert both.median == alone[0].median != 0
-    share = soft_targets(torch.tensor(y[train, 0]), torch.tensor(tiny.SPACES["score"].anchors)).numpy()
+    share = soft_targets(
+        torch.tensor(y[train, 0]), torch.tensor(tiny.SPACES["score"].anchors)
+    ).numpy()
     by_hand = sum(share[i, :, None] * y[r, None, 1:] for i, r in enumerate(train) if known[r].all())
     np.testing.assert_allclose(both.together_CC[:7, 7:], by_hand, atol=1e-5)
 
@@ -140,7 +183,9 @@ def test_a_score_and_a_multilabel_task_of_one_data_set_are_offered_at_once():
     both = corpus.offered["sentiment+emotions"]
     assert both.space == tiny.JOINT and np.array_equal(both.target, y)
     assert np.array_equal(both.known[:, 0], known) and both.known[:, 1:].all()
-    assert replace(corpus, tasks={"sentiment": tasks["sentiment"]}).offered == {"sentiment": tasks["sentiment"]}
+    assert replace(corpus, tasks={"sentiment": tasks["sentiment"]}).offered == {
+        "sentiment": tasks["sentiment"]
+    }
     names = {revision(corpus, name, "standard", []) for name in corpus.offered}
     assert len(names) == 4
     less = replace(tiny.EMOTIONS, words=(*tiny.EMOTIONS.words[:-1], "dread"))
@@ -154,12 +199,18 @@ def test_counts_of_classes_and_labels():
     train = np.array([0, 1, 2, 4])
     counts = label_counts(Task(space, target, known), train)
     seen = Counter(target[i] for i in train if known[i])
-    assert counts.positive_C.tolist() == [seen[c] for c in range(3)] == np.diag(counts.together_CC).tolist()
+    assert (
+        counts.positive_C.tolist()
+        == [seen[c] for c in range(3)]
+        == np.diag(counts.together_CC).tolist()
+    )
     assert counts.known_C.tolist() == [3, 3, 3] and counts.together_CC.sum() == 3
 
     rng = np.random.default_rng(0)
     target, known = (rng.random((9, 3)) < 0.5).astype(np.float32), rng.random((9, 3)) < 0.7
-    counts = label_counts(Task(LabelSpace("multilabel", space.words, space.glosses), target, known), np.arange(1, 9))
+    counts = label_counts(
+        Task(LabelSpace("multilabel", space.words, space.glosses), target, known), np.arange(1, 9)
+    )
     for i in range(3):
         assert counts.known_C[i] == sum(known[r, i] for r in range(1, 9))
         for j in range(3):
@@ -173,17 +224,30 @@ def test_leaks(folder):
     (split,) = corpus.protocols["standard"].splits
     assert leaking_rows(one, split.test) == 0 and leaking_rows(one, split.valid) == 2
     sentence = leak_sentence(one, corpus, "standard", split)
-    for part in ("'audio.one'", "2 of the 2 valid rows", "'standard'", "--allow-leak", "leave the stream out"):
+    for part in (
+        "'audio.one'",
+        "2 of the 2 valid rows",
+        "'standard'",
+        "--allow-leak",
+        "leave the stream out",
+    ):
         assert part in sentence
     # The folds leak too, so they are no way out; a protocol that evaluates other rows is.
     assert "'folds'" not in sentence
     clean = replace(split, train=split.valid, valid=split.train[:1], test=split.test)
-    corpus = replace(corpus, protocols=corpus.protocols | {"clean": replace(corpus.protocols["standard"], splits=(clean,))})
+    corpus = replace(
+        corpus,
+        protocols=corpus.protocols
+        | {"clean": replace(corpus.protocols["standard"], splits=(clean,))},
+    )
     assert "use the protocol 'clean'" in leak_sentence(one, corpus, "standard", split)
     assert leak_sentence(one, corpus, "clean", clean) == ""
     assert leak_sentence(corpus.streams["audio.right"], corpus, "standard", split) == ""
     fold = corpus.protocols["folds"].splits[0]
-    assert "2 of the 3 valid rows and 2 of the 3 test rows of protocol 'folds', fold 0" in leak_sentence(one, corpus, "folds", fold)
+    assert (
+        "2 of the 3 valid rows and 2 of the 3 test rows of protocol 'folds', fold 0"
+        in leak_sentence(one, corpus, "folds", fold)
+    )
 
 
 USED = ["text.words", "audio.right", "video.ragged", "text.transcript", "video.clip", "audio.one"]
@@ -236,10 +300,23 @@ def test_revision_sees_only_what_is_used(folder):
     folder.arrays["ragged"][0] = 5
     folder.arrays["fold"] = np.roll(folder.arrays["fold"], 3)
     folder.save()
-    assert hashed(folder, streams=["text.words"]) == before != hashed(folder, streams=["text.words", "audio.one"])
+    assert (
+        hashed(folder, streams=["text.words"])
+        == before
+        != hashed(folder, streams=["text.words", "audio.one"])
+    )
     # Padding is nobody's content.
     right = hashed(folder, streams=["audio.right"])
     folder.arrays["block"] = np.nan_to_num(folder.arrays["block"], nan=-1)
     folder.save()
     assert hashed(folder, streams=["audio.right"]) == right
-    assert len({hashed(folder, streams=[], task=t, protocol=p) for t in ("sentiment", "mood") for p in ("standard", "folds")}) == 4
+    assert (
+        len(
+            {
+                hashed(folder, streams=[], task=t, protocol=p)
+                for t in ("sentiment", "mood")
+                for p in ("standard", "folds")
+            }
+        )
+        == 4
+    )

@@ -18,14 +18,25 @@ def home(tmp_path):
     folder = tmp_path / "home/vectors"
     folder.mkdir(parents=True)
     (folder / "b.txt").write_text(TEXT)
-    np.savez(folder / "a.6B.npz", word=np.array(["bad", "GOOD", "good"]), vector=np.array([[1, 0], [0, 1], [5, 5]], dtype=np.float16))
+    np.savez(
+        folder / "a.6B.npz",
+        word=np.array(["bad", "GOOD", "good"]),
+        vector=np.array([[1, 0], [0, 1], [5, 5]], dtype=np.float16),
+    )
     (folder / "README.md").write_text("not vectors")
     return tmp_path / "home"
 
 
 @pytest.mark.parametrize(
     "text",
-    [TEXT, "4 3\n" + TEXT, TEXT.replace("\n", " \r\n"), TEXT.replace(" ", "\t").replace("at\t", "at "), "\n" + TEXT, "\ufeff" + TEXT],
+    [
+        TEXT,
+        "4 3\n" + TEXT,
+        TEXT.replace("\n", " \r\n"),
+        TEXT.replace(" ", "\t").replace("at\t", "at "),
+        "\n" + TEXT,
+        "\ufeff" + TEXT,
+    ],
 )
 def test_text_form(tmp_path, text):
     file = tmp_path / "glove.3d.txt"
@@ -94,7 +105,10 @@ def test_missing_file(tmp_path):
 
 
 def test_offered_are_those_of_the_first_home_that_has_any(home, tmp_path):
-    assert [p.name for p in offered_vectors([tmp_path / "nowhere", tmp_path, home])] == ["a.6B.npz", "b.txt"]
+    assert [p.name for p in offered_vectors([tmp_path / "nowhere", tmp_path, home])] == [
+        "a.6B.npz",
+        "b.txt",
+    ]
     assert offered_vectors([tmp_path]) == []
 
 
@@ -125,6 +139,10 @@ def test_two_files_of_one_name_are_refused(home, tmp_path):
 def test_unknown_name(home):
     with pytest.raises(RequestError) as caught:
         open_lexicon(("a.6b",), [home])
-    assert "'a.6b'" in str(caught.value) and "did you mean 'a.6B'?" in str(caught.value) and str(home) in str(caught.value)
+    assert (
+        "'a.6b'" in str(caught.value)
+        and "did you mean 'a.6B'?" in str(caught.value)
+        and str(home) in str(caught.value)
+    )
     with pytest.raises(RequestError, match=r"there are: a\.6B, b"):
         open_lexicon(("zzzz",), [home])

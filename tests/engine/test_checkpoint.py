@@ -16,7 +16,12 @@ from tests.engine.test_train import L1, SPACE, model, split
 
 CONFIGS = {
     "dropout": (TrainConfig(epochs=4, batch_size=8, lr=0.05), (Stage(),)),
-    "plateau": (TrainConfig(epochs=6, batch_size=8, lr=0.5, schedule="plateau", patience=2, optimiser="sgd"), (Stage(),)),
+    "plateau": (
+        TrainConfig(
+            epochs=6, batch_size=8, lr=0.5, schedule="plateau", patience=2, optimiser="sgd"
+        ),
+        (Stage(),),
+    ),
     "average": (TrainConfig(epochs=3, batch_size=8, lr=0.05, ema=0.7, warmup=0.3), (Stage(),)),
     "accumulate": (TrainConfig(epochs=3, batch_size=4, accumulate=3, lr=0.05), (Stage(),)),
     "stages": (
@@ -74,7 +79,17 @@ def train(config, stages, store=None, *, stop_epoch=None, stop_batch=10**6, iden
             raise Stopped
 
     place = Checkpoint(store, "run", {"source": identity}) if store else None
-    fitted = fit(net, objectives, split(20, 0), split(9, 1), space=SPACE, config=config, stages=stages, watch=watch, checkpoint=place)
+    fitted = fit(
+        net,
+        objectives,
+        split(20, 0),
+        split(9, 1),
+        space=SPACE,
+        config=config,
+        stages=stages,
+        watch=watch,
+        checkpoint=place,
+    )
     states = [weights_digest(m) for m in (net, objectives["centre"])]
     return states, fitted, seen
 
@@ -97,7 +112,9 @@ def test_stopped_at_every_epoch_and_amid_each_it_goes_on_to_the_same_bits(name, 
                 train(config, stages, store, **stop)
             again, refitted, rest = train(config, stages, store)
             assert (again, refitted) == (states, fitted)
-            assert rest == seen[epoch:], "the epochs before the interruption were made again, or others left out"
+            assert rest == seen[epoch:], (
+                "the epochs before the interruption were made again, or others left out"
+            )
             store.checkpoint("run").unlink()
 
 
@@ -116,7 +133,9 @@ def test_a_checkpoint_of_no_use_is_set_aside_and_told(harm, store):
     config, stages = CONFIGS["dropout"]
     states, fitted, _ = train(config, stages)
     with pytest.raises(Stopped):
-        train(config, stages, store, stop_epoch=3, identity="other" if harm == "foreign" else "same")
+        train(
+            config, stages, store, stop_epoch=3, identity="other" if harm == "foreign" else "same"
+        )
     path = store.checkpoint("run")
     if harm == "cut":
         path.write_bytes(path.read_bytes()[:-20])
@@ -125,7 +144,9 @@ def test_a_checkpoint_of_no_use_is_set_aside_and_told(harm, store):
     again, refitted, rest = train(config, stages, store)
     assert (again, refitted) == (states, fitted) and len(rest) == 4
     (warning,) = store.warnings
-    assert "the run starts anew" in warning and str(path) in warning and "it was moved to" in warning
+    assert (
+        "the run starts anew" in warning and str(path) in warning and "it was moved to" in warning
+    )
     assert "its source is another than here" in warning or harm != "foreign"
     assert (store.root / "set-aside" / path.name).exists()
 

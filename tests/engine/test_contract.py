@@ -1,4 +1,6 @@
-"""Parts that hand over what they may not, through a whole run: one sentence names the part, and nothing else stops."""
+"""Parts that hand over what they may not, through a whole run: one sentence names the part, and
+nothing else stops.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +126,15 @@ class PlainConfig(Sound):
 
 
 HERE = {
-    kind: (Component(kind=kind, name="mine", summary="", target=f"{__name__}:Sound", accepts=("pooled", "features")))
+    kind: (
+        Component(
+            kind=kind,
+            name="mine",
+            summary="",
+            target=f"{__name__}:Sound",
+            accepts=("pooled", "features"),
+        )
+    )
     for kind in ("encoder", "label-encoder", "fusion", "head", "objective", "model")
 }
 
@@ -134,9 +144,21 @@ def learned(catalog, factory, kind, **recipe):
     composed = {"fusion": "lone", "head": "linear"}
     places = {"encoder": "encoders", "label-encoder": "label_encoder", "objective": "objective"}
     value = {"encoder": {"features": "mine"}, "objective": ("mine",)}.get(kind, "mine")
-    recipe = {"encoders": {"features": "features"}, **({} if kind == "model" else composed), places.get(kind, kind): value, **recipe}
+    recipe = {
+        "encoders": {"features": "features"},
+        **({} if kind == "model" else composed),
+        places.get(kind, kind): value,
+        **recipe,
+    }
     lone = Component(kind="fusion", name="lone", summary="", target=f"{__name__}:Sound")
-    mine = Catalog([*catalog.plugins, Plugin("plug", "dist", "1", (HERE[kind], lone, Recipe(name="mine", summary="", **recipe)))])
+    mine = Catalog(
+        [
+            *catalog.plugins,
+            Plugin(
+                "plug", "dist", "1", (HERE[kind], lone, Recipe(name="mine", summary="", **recipe))
+            ),
+        ]
+    )
     load = mine.load
     mine.load = lambda c: {"mine": factory, "lone": Sound}.get(c.name) or load(c)
     plan = resolve(Request("mine", settings={"train.epochs": 1}), mine, tiny.corpus(), None)
@@ -182,7 +204,9 @@ def test_what_a_part_hands_over_is_told_in_one_sentence(catalog, factory, kind, 
         (Sound, "fusion", {"stages": (Stage(settings={"lrr": 1}),)}, r"unknown setting 'train.lrr'.*stage main of model mine"),
     ],
 )  # fmt: skip
-def test_a_recipe_that_cannot_be_meant_is_refused_before_training(catalog, factory, kind, recipe, sentence):
+def test_a_recipe_that_cannot_be_meant_is_refused_before_training(
+    catalog, factory, kind, recipe, sentence
+):
     with pytest.raises(RequestError, match=sentence):
         learned(catalog, factory, kind, **recipe)
 
@@ -202,10 +226,22 @@ class NoLoad(NoCorpus):
 
 @pytest.mark.parametrize(
     ("factory", "sentence"),
-    [(NoCorpus, r"load\(\) of dataset mine .* returned a NoneType"), (NoLoad, r"dataset mine .* cannot be made: KeyError: 'rows'")],
+    [
+        (NoCorpus, r"load\(\) of dataset mine .* returned a NoneType"),
+        (NoLoad, r"dataset mine .* cannot be made: KeyError: 'rows'"),
+    ],
 )
 def test_a_data_set_that_is_not_made_is_told(factory, sentence):
-    mine = Catalog([Plugin("plug", "dist", "1", (Component(kind="dataset", name="mine", summary="", target=f"{__name__}:It"),))])
+    mine = Catalog(
+        [
+            Plugin(
+                "plug",
+                "dist",
+                "1",
+                (Component(kind="dataset", name="mine", summary="", target=f"{__name__}:It"),),
+            )
+        ]
+    )
     mine.load = lambda component: factory
     with pytest.raises(RequestError, match=sentence):
         open_dataset(mine, "mine", [])
@@ -223,5 +259,7 @@ def test_a_form_that_fails_is_not_in_the_way_of_the_others(tmp_path):
             return ""
 
     assert recognise(Source(tmp_path), {"fails": Fails(), "fits": Fits()}) == "fits"
-    with pytest.raises(RequestError, match=r"fails: nothing \(recognise\(\) failed: KeyError: 'q'\)"):
+    with pytest.raises(
+        RequestError, match=r"fails: nothing \(recognise\(\) failed: KeyError: 'q'\)"
+    ):
         recognise(Source(tmp_path), {"fails": Fails()})

@@ -13,13 +13,17 @@ from merbench.testing import tiny
 CORPUS = tiny.corpus(size=400)
 STREAMS = {s.modality: s for s in CORPUS.streams.values() if s.kind != "strings"}
 SPLIT = CORPUS.protocols["standard"].splits[0]
-STATISTICS = {m: train_statistics(s, SPLIT.train) for m, s in STREAMS.items() if s.kind == "features"}
+STATISTICS = {
+    m: train_statistics(s, SPLIT.train) for m, s in STREAMS.items() if s.kind == "features"
+}
 
 
 def damage(text, rows=SPLIT.test, streams=STREAMS, seed=0):
     modality, _, rest = text.partition("=")
     kind, _, strength = rest.partition(":")
-    return damaged(streams, rows, STATISTICS, [Damage(modality, kind, float(strength or 1))], seed)[modality]
+    return damaged(streams, rows, STATISTICS, [Damage(modality, kind, float(strength or 1))], seed)[
+        modality
+    ]
 
 
 def row(stream, i):
@@ -28,7 +32,9 @@ def row(stream, i):
 
 def test_drop_takes_the_modality_from_every_row_or_a_share_of_them_and_from_no_other():
     assert not damage("audio=drop").length[SPLIT.test].any()
-    assert np.array_equal(damage("audio=drop").length[SPLIT.train], STREAMS["audio"].length[SPLIT.train])
+    assert np.array_equal(
+        damage("audio=drop").length[SPLIT.train], STREAMS["audio"].length[SPLIT.train]
+    )
     gone = damage("video=drop:0.3").length[SPLIT.test] == 0
     assert 0.15 < gone.mean() < 0.45
 
@@ -36,7 +42,9 @@ def test_drop_takes_the_modality_from_every_row_or_a_share_of_them_and_from_no_o
 @pytest.mark.parametrize("modality", ["text", "audio"])
 def test_mask_keeps_the_order_of_what_it_leaves_and_takes_about_the_share(modality):
     made, whole = damage(f"{modality}=mask:0.4"), STREAMS[modality]
-    assert made.length[SPLIT.test].sum() / whole.length[SPLIT.test].sum() == pytest.approx(0.6, abs=0.1)
+    assert made.length[SPLIT.test].sum() / whole.length[SPLIT.test].sum() == pytest.approx(
+        0.6, abs=0.1
+    )
     for i in SPLIT.test:
         left, all_steps = row(made, i).tolist(), iter(row(whole, i).tolist())
         assert all(step in all_steps for step in left), "a subsequence of the row's own steps"
@@ -52,22 +60,38 @@ def test_a_stronger_mask_takes_away_what_a_weaker_one_does():
 
 def test_a_mask_of_everything_is_a_missing_modality():
     made = damage("text=mask:1")
-    assert not made.length[SPLIT.test].any() and len(made.values), "an empty array could not be indexed"
+    assert not made.length[SPLIT.test].any() and len(made.values), (
+        "an empty array could not be indexed"
+    )
 
 
 def test_noise_is_measured_in_the_deviation_of_the_train_rows():
     whole = STREAMS["video"]
-    scaled = Stream(**{**whole.__dict__, "values": whole.values * np.array([1, 10, 100, 1000, 1e4], dtype=np.float32)})
+    scaled = Stream(
+        **{
+            **whole.__dict__,
+            "values": whole.values * np.array([1, 10, 100, 1000, 1e4], dtype=np.float32),
+        }
+    )
     statistics = {"video": train_statistics(scaled, SPLIT.train)}
-    made = damaged({"video": scaled}, SPLIT.test, statistics, [Damage("video", "noise", 2.0)], seed=1)["video"]
+    made = damaged(
+        {"video": scaled}, SPLIT.test, statistics, [Damage("video", "noise", 2.0)], seed=1
+    )["video"]
     added = noise_of(made, scaled, statistics)
     assert added.std(axis=0) == pytest.approx(2.0, abs=0.4) and abs(added.mean()) < 0.3
-    half = damaged({"video": scaled}, SPLIT.test, statistics, [Damage("video", "noise", 1.0)], seed=1)["video"]
-    assert np.allclose(noise_of(half, scaled, statistics), added / 2, atol=1e-3), "the direction is the same at any strength"
+    half = damaged(
+        {"video": scaled}, SPLIT.test, statistics, [Damage("video", "noise", 1.0)], seed=1
+    )["video"]
+    assert np.allclose(noise_of(half, scaled, statistics), added / 2, atol=1e-3), (
+        "the direction is the same at any strength"
+    )
 
 
 def noise_of(made, whole, statistics):
-    return np.concatenate([row(made, i) - row(whole, i) for i in SPLIT.test]) / statistics["video"].scale_D
+    return (
+        np.concatenate([row(made, i) - row(whole, i) for i in SPLIT.test])
+        / statistics["video"].scale_D
+    )
 
 
 @pytest.mark.parametrize("text", ["audio=drop:0.5", "text=mask:0.5", "video=noise:1"])
@@ -75,7 +99,9 @@ def test_damage_depends_on_the_seed_and_on_nothing_else(text):
     once, again, other = damage(text), damage(text), damage(text, seed=1)
     for field in ("values", "start", "length"):
         assert np.array_equal(getattr(once, field), getattr(again, field))
-    assert not (np.array_equal(once.values, other.values) and np.array_equal(once.length, other.length))
+    assert not (
+        np.array_equal(once.values, other.values) and np.array_equal(once.length, other.length)
+    )
 
 
 def test_strings_lose_words():

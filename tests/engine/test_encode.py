@@ -1,4 +1,6 @@
-"""A frozen encoder runs once, and nobody can tell: same predictions, same weights, whatever interrupted it."""
+"""A frozen encoder runs once, and nobody can tell: same predictions, same weights, whatever
+interrupted it.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,16 @@ def towers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("towers")
     clip = {"model": "tiny-clip", "pretrained": str(tiny_clip(folder))}
     audio = {"model": str(tiny_clap(folder)), "window": 0.25, "hop": 0.25}
-    settings = {f"encoder.{m}.{k}": v for m, part in (("text", clip), ("video", clip), ("audio", audio)) for k, v in part.items()}
-    return settings | {f"label_encoder.{k}": v for k, v in clip.items()} | {"train.epochs": 2, "train.batch_size": 8}
+    settings = {
+        f"encoder.{m}.{k}": v
+        for m, part in (("text", clip), ("video", clip), ("audio", audio))
+        for k, v in part.items()
+    }
+    return (
+        settings
+        | {f"label_encoder.{k}": v for k, v in clip.items()}
+        | {"train.epochs": 2, "train.batch_size": 8}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +63,32 @@ def clips(tmp_path_factory):
     corpus, folder = tiny.corpus(), tmp_path_factory.mktemp("clips")
     for i in range(len(corpus)):
         frames, wave = [frame((i * 7 + k) % 50) for k in range(4)], tone(0.3, 8000, 200 + 20 * i)
-        write_clip(folder / f"{i}.mkv", frames, None if i == 2 else wave, rate=8000, sound="pcm_s16le")
+        write_clip(
+            folder / f"{i}.mkv", frames, None if i == 2 else wave, rate=8000, sound="pcm_s16le"
+        )
     (folder / "3.mkv").write_bytes(b"no clip")
     paths = np.array(["" if i == 1 else str(folder / f"{i}.mkv") for i in range(len(corpus))])
-    streams = {f"{m}.clip": Stream.of_rows(f"{m}.clip", m, "clip", paths) for m in ("audio", "video")}
-    protocol = dataclasses.replace(corpus.protocols["standard"], streams=("text.transcript", *streams))
-    return dataclasses.replace(corpus, streams={**corpus.streams, **streams}, protocols={"standard": protocol})
+    streams = {
+        f"{m}.clip": Stream.of_rows(f"{m}.clip", m, "clip", paths) for m in ("audio", "video")
+    }
+    protocol = dataclasses.replace(
+        corpus.protocols["standard"], streams=("text.transcript", *streams)
+    )
+    return dataclasses.replace(
+        corpus, streams={**corpus.streams, **streams}, protocols={"standard": protocol}
+    )
 
 
 @pytest.fixture
 def texts(catalog, towers):
     """A plan that reads many transcripts."""
     corpus = tiny.corpus(size=200)
-    settings = {k: v for k, v in towers.items() if k.startswith(("encoder.text", "train"))} | {"encoder.text": "clip-text"}
-    request = Request("merclip", settings=settings, streams={"text": "text.transcript"}, modalities=("text",))
+    settings = {k: v for k, v in towers.items() if k.startswith(("encoder.text", "train"))} | {
+        "encoder.text": "clip-text"
+    }
+    request = Request(
+        "merclip", settings=settings, streams={"text": "text.transcript"}, modalities=("text",)
+    )
     return resolve(request, catalog, corpus, None)
 
 
@@ -84,21 +106,51 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
     cache = Cache(tmp_path / "cache")
     plain, kept = Store(tmp_path / "plain"), Store(tmp_path / "kept")
     (want,) = run(plan, clips, [0], plain, Machine(CPU, 1))
-    (got,) = run(plan, clips, [0], kept, Machine(CPU, 1, cache=cache), watch=lambda event, info: told.append((event, info)))
-    assert want.status == got.status == "done" and want.run_id == got.run_id and want.spec == got.spec and want.contents == got.contents
-    np.testing.assert_allclose(kept.predictions(got.run_id).prediction, plain.predictions(want.run_id).prediction, atol=1e-5)
-    assert [e["loss"] for e in got.history] == [pytest.approx(e["loss"], rel=1e-4) for e in want.history]
-    # No sound in row 2, nothing in row 3; both are told by name, and row 1, which has no file, is missing as the data set says.
+    (got,) = run(
+        plan,
+        clips,
+        [0],
+        kept,
+        Machine(CPU, 1, cache=cache),
+        watch=lambda event, info: told.append((event, info)),
+    )
+    assert (
+        want.status == got.status == "done"
+        and want.run_id == got.run_id
+        and want.spec == got.spec
+        and want.contents == got.contents
+    )
+    np.testing.assert_allclose(
+        kept.predictions(got.run_id).prediction,
+        plain.predictions(want.run_id).prediction,
+        atol=1e-5,
+    )
+    assert [e["loss"] for e in got.history] == [
+        pytest.approx(e["loss"], rel=1e-4) for e in want.history
+    ]
+    # No sound in row 2, nothing in row 3; both are told by name, and row 1, which has no file, is
+    # missing as the data set says.
     notes = {
-        info["label"]: {Path(name).name: note for name, note in info["notes"].items()} for event, info in told if event == "encode-notes"
+        info["label"]: {Path(name).name: note for name, note in info["notes"].items()}
+        for event, info in told
+        if event == "encode-notes"
     }
     assert notes == {
-        "audio.clip through clap": {"2.mkv": "no audio track", "3.mkv": "cannot be read (Invalid data found when processing input)"},
-        "video.clip through clip-image": {"3.mkv": "cannot be read (Invalid data found when processing input)"},
+        "audio.clip through clap": {
+            "2.mkv": "no audio track",
+            "3.mkv": "cannot be read (Invalid data found when processing input)",
+        },
+        "video.clip through clip-image": {
+            "3.mkv": "cannot be read (Invalid data found when processing input)"
+        },
     }
-    assert got.measured["audio"] == {"clips_without": 2.0} and want.measured["audio"] == {"clips_without": 2.0}
+    assert got.measured["audio"] == {"clips_without": 2.0} and want.measured["audio"] == {
+        "clips_without": 2.0
+    }
     ready = with_cached(plan, cache, CPU)
-    assert ready.streams["audio"].length[:4].tolist() == [2, 0, 0, 0] and ready.streams["video"].length[:4].tolist() == [8, 0, 8, 0]
+    assert ready.streams["audio"].length[:4].tolist() == [2, 0, 0, 0] and ready.streams[
+        "video"
+    ].length[:4].tolist() == [8, 0, 8, 0]
 
 
 def test_a_filled_cache_needs_no_tower(texts, tmp_path, monkeypatch):
@@ -107,20 +159,34 @@ def test_a_filled_cache_needs_no_tower(texts, tmp_path, monkeypatch):
     monkeypatch.setattr(ClipText, "__init__", lambda *_: pytest.fail("the tower was built"))
     again = with_cached(plan, Cache(tmp_path), CPU)
     np.testing.assert_array_equal(first.streams["text"].values, again.streams["text"].values)
-    problem = build(again, Fold(again.streams, again.task, again.protocol.splits[0], again.lexicon), 0, CPU)
+    problem = build(
+        again, Fold(again.streams, again.task, again.protocol.splits[0], again.lexicon), 0, CPU
+    )
     steps = problem.encoders["text"](problem.train.batch(torch.arange(3)).inputs["text"])
     row = again.protocol.splits[0].train[1]
     stream = again.streams["text"]
-    np.testing.assert_array_equal(steps.x_BLD[1][steps.mask_BL[1]], stream.values[stream.start[row] :][: stream.length[row]])
+    np.testing.assert_array_equal(
+        steps.x_BLD[1][steps.mask_BL[1]], stream.values[stream.start[row] :][: stream.length[row]]
+    )
     assert problem.measured["text"] == {"truncated_rate": 0.0}
 
 
 def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, monkeypatch):
     fill, seen = encode._fill, tmp_path / "seen"
-    monkeypatch.setattr(encode, "_fill", lambda *words: [seen.write_text(str(os.getpid())), fill(*words)])
+    monkeypatch.setattr(
+        encode, "_fill", lambda *words: [seen.write_text(str(os.getpid())), fill(*words)]
+    )
     told = []
     machine = Machine(CPU, 1, cache=Cache(tmp_path / "cache"))
-    both = run(texts, tiny.corpus(size=200), [0, 1], Store(tmp_path / "both"), machine, jobs=2, watch=lambda event, _: told.append(event))
+    both = run(
+        texts,
+        tiny.corpus(size=200),
+        [0, 1],
+        Store(tmp_path / "both"),
+        machine,
+        jobs=2,
+        watch=lambda event, _: told.append(event),
+    )
     assert [r.status for r in both] == ["done", "done"] and "encode" in told
     assert seen.read_text() != str(os.getpid()), "a process that has used a GPU cannot be forked"
     monkeypatch.setattr(encode, "_fill", lambda *words: pytest.fail("the tower ran again"))
@@ -134,7 +200,9 @@ def test_rows_in_another_order_share_an_entry(texts, tmp_path):
     entry, stream = encoded(plan, "text", cache, CPU)
     old = plan.streams["text"]
     turn = np.random.default_rng(0).permutation(len(old.values))
-    other = dataclasses.replace(old, values=old.values[turn], start=old.start, length=old.length[turn])
+    other = dataclasses.replace(
+        old, values=old.values[turn], start=old.start, length=old.length[turn]
+    )
     again, turned = encoded(dataclasses.replace(plan, streams={"text": other}), "text", cache, CPU)
     assert again == entry and len(list(cache.entries())) == 1
     for place, row in enumerate(turn[:20]):
@@ -143,8 +211,14 @@ def test_rows_in_another_order_share_an_entry(texts, tmp_path):
 
 
 def test_what_is_trained_is_not_kept(catalog, towers, clips):
-    for more in ({"encoder.video.tuned": True}, {"encoder.video.lora_rank": 2}, {"encoder.video.pretrained": "random"}):
-        assert fixed(resolve(Request("merclip", settings={**towers, **more}), catalog, clips, None)) == ("text", "audio")
+    for more in (
+        {"encoder.video.tuned": True},
+        {"encoder.video.lora_rank": 2},
+        {"encoder.video.pretrained": "random"},
+    ):
+        assert fixed(
+            resolve(Request("merclip", settings={**towers, **more}), catalog, clips, None)
+        ) == ("text", "audio")
     words = resolve(Request("merclip"), catalog, tiny.corpus(), None)
     assert fixed(words) == () and with_cached(words, Cache(Path("nowhere")), CPU) is words
 
@@ -160,7 +234,10 @@ def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_pa
         return forward(self, inputs)
 
     monkeypatch.setattr(ClipText, "forward", fails)
-    with pytest.raises(RunError, match=r"text\.transcript through clip-text broke off: CUDA out of memory; run again"):
+    with pytest.raises(
+        RunError,
+        match=r"text\.transcript through clip-text broke off: CUDA out of memory; run again",
+    ):
         encoded(plan, "text", Cache(tmp_path), CPU)
     told = []
     encoded(plan, "text", Cache(tmp_path), CPU, lambda event, info: told.append(info))
@@ -169,14 +246,19 @@ def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_pa
 
 def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_path, monkeypatch):
     """Faces, in one frame a clip: found, for this test, where the frame's number is 19 or more."""
-    monkeypatch.setattr(Faces, "largest", lambda self, image: Box(0, 0, 40, 40) if number(image) > 18 else None)
+    monkeypatch.setattr(
+        Faces, "largest", lambda self, image: Box(0, 0, 40, 40) if number(image) > 18 else None
+    )
     monkeypatch.setattr(encode, "SHARD", 8)
     settings = {**towers, "encoder.video.face": "largest", "encoder.video.frames": 1}
     plan = resolve(Request("merclip", settings=settings), catalog, clips, None)
     whole, _ = encoded(plan, "video", Cache(tmp_path / "whole"), CPU)
     # The frame that is shown is the third of a clip, and two of the clips are not there.
     without = [i for i in range(len(clips)) if i not in (1, 3) and (i * 7 + 2) % 50 < 19]
-    assert whole.measured == {"clips_without": 1.0, "faceless_rate": len(without) / (len(clips) - 2)} and 2 < len(without) < 20
+    assert (
+        whole.measured == {"clips_without": 1.0, "faceless_rate": len(without) / (len(clips) - 2)}
+        and 2 < len(without) < 20
+    )
     forward, calls = ClipImage.forward, []
 
     def fails(self, inputs):
@@ -190,8 +272,15 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
         encoded(plan, "video", Cache(tmp_path / "stopped"), CPU)
     encoded(plan, "video", Cache(tmp_path / "stopped"), CPU)
     assert files(tmp_path / "stopped") == files(tmp_path / "whole")
-    plain = resolve(Request("merclip", settings={**settings, "encoder.video.face": "none"}), catalog, clips, None)
-    assert encoded(plain, "video", Cache(tmp_path / "whole"), CPU)[0].measured == {"clips_without": 1.0}
+    plain = resolve(
+        Request("merclip", settings={**settings, "encoder.video.face": "none"}),
+        catalog,
+        clips,
+        None,
+    )
+    assert encoded(plain, "video", Cache(tmp_path / "whole"), CPU)[0].measured == {
+        "clips_without": 1.0
+    }
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, monkeypatch):
@@ -206,7 +295,10 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, m
         goal = left + draw.randrange(5)
         child = fork.Process(target=encoded, args=(plan, "text", Cache(tmp_path / "killed"), CPU))
         child.start()
-        while child.is_alive() and (left := len(list((tmp_path / "killed").rglob("*.safetensors")))) < goal:
+        while (
+            child.is_alive()
+            and (left := len(list((tmp_path / "killed").rglob("*.safetensors")))) < goal
+        ):
             time.sleep(0.001)
         time.sleep(draw.uniform(0.0, 0.01))
         child.kill()
@@ -220,7 +312,10 @@ def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):
     plan = texts
     monkeypatch.setattr(encode, "SHARD", 8)
     fork = multiprocessing.get_context("fork")
-    pair = [fork.Process(target=encoded, args=(plan, "text", Cache(tmp_path / "both"), CPU)) for _ in range(2)]
+    pair = [
+        fork.Process(target=encoded, args=(plan, "text", Cache(tmp_path / "both"), CPU))
+        for _ in range(2)
+    ]
     for child in pair:
         child.start()
     for child in pair:
@@ -231,13 +326,19 @@ def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):
 
 
 def test_a_run_that_read_the_cache_is_applied_to_new_clips(catalog, towers, clips, tmp_path):
-    """Its model comes back with the towers, which read the clips themselves; the test rows as new clips are predicted as they were."""
+    """Its model comes back with the towers, which read the clips themselves; the test rows as new
+    clips are predicted as they were.
+    """
     plan = resolve(Request("merclip", settings=towers), catalog, clips, None)
     store, machine = Store(tmp_path / "store"), Machine(CPU, 1, cache=Cache(tmp_path / "cache"))
     records = run(plan, clips, [0], store, machine)
     rows = plan.protocol.splits[0].test
     paths = [Path(str(clips.streams["video.clip"].values[row])) for row in rows]
     made = apply(plan, trained(plan, clips, records, store, machine), read_inputs(paths, []), CPU)
-    assert made.missing == ["text"] and set(made.contribution) == {"audio", "video"} and made.shares is not None
+    assert (
+        made.missing == ["text"]
+        and set(made.contribution) == {"audio", "video"}
+        and made.shares is not None
+    )
     dropped = robust(plan, clips, records, store, machine, [(Damage("text", "drop"),)])[1]
     np.testing.assert_allclose(made.prediction[0], dropped.scored[0].rows.prediction, atol=1e-5)

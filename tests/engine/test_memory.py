@@ -41,7 +41,10 @@ def test_pieces_of_a_batch_make_the_step_of_the_whole(accumulate):
         net = Small(model().double(), room)
         train, valid = split(20, 0), split(9, 1)
         for rows in (train, valid):
-            rows.inputs["audio"].x_ND, rows.target = rows.inputs["audio"].x_ND.double(), rows.target.double()
+            rows.inputs["audio"].x_ND, rows.target = (
+                rows.inputs["audio"].x_ND.double(),
+                rows.target.double(),
+            )
         made.append((net, fit(net, {"task": Loss()}, train, valid, space=SPACE, config=config)))
     (whole, fitted), (pieces, refitted) = made
     assert fitted.rows_at_once is None and refitted.rows_at_once == 2
@@ -53,12 +56,23 @@ def test_pieces_of_a_batch_make_the_step_of_the_whole(accumulate):
 
 def test_scoring_makes_do_with_smaller_batches_too():
     net, data = model().eval(), split(11, 3)
-    assert predict(Small(net, 2), data, SPACE).tolist() == pytest.approx(predict(net, data, SPACE).tolist(), abs=1e-6)
+    assert predict(Small(net, 2), data, SPACE).tolist() == pytest.approx(
+        predict(net, data, SPACE).tolist(), abs=1e-6
+    )
 
 
 def test_not_even_one_row_and_objectives_that_keep_state_by_batch_are_told():
     config = TrainConfig(epochs=1, batch_size=8)
     with pytest.raises(torch.OutOfMemoryError):
-        fit(Small(model(), 0), {"task": Loss()}, split(20, 0), split(9, 1), space=SPACE, config=config)
+        fit(
+            Small(model(), 0),
+            {"task": Loss()},
+            split(20, 0),
+            split(9, 1),
+            space=SPACE,
+            config=config,
+        )
     with pytest.raises(RunError, match=r"objective task keeps state by batch.*train\.batch_size"):
-        fit(Small(model(), 3), {"task": L1()}, split(20, 0), split(9, 1), space=SPACE, config=config)
+        fit(
+            Small(model(), 3), {"task": L1()}, split(20, 0), split(9, 1), space=SPACE, config=config
+        )

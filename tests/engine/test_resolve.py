@@ -37,7 +37,9 @@ def test_every_default_is_filled_in(plan):
 def test_the_users_settings_win_over_the_recipe_and_ablations(plan):
     assert plan(settings={"train.lr": 0.5, "train.batch_size": 7}).spec.train.lr == 0.5
     variant = plan(ablations=("no-products",)).spec
-    assert variant.parts["fusion"].config["products"] == "single" and variant.variant == "no-products"
+    assert (
+        variant.parts["fusion"].config["products"] == "single" and variant.variant == "no-products"
+    )
     both = plan(ablations=("no-products",), settings={"fusion.products": "all"}).spec
     assert both.parts["fusion"].config["products"] == "all"
 
@@ -49,7 +51,11 @@ def test_a_replaced_part_loses_the_settings_that_were_meant_for_the_one_before(p
 
 def test_a_shared_encoder_setting_goes_to_every_encoder_that_has_it(plan):
     spec = plan("merclip", settings={"encoder.width": 48}).spec
-    assert spec.parts["encoder.audio"].config["width"] == spec.parts["encoder.video"].config["width"] == 48
+    assert (
+        spec.parts["encoder.audio"].config["width"]
+        == spec.parts["encoder.video"].config["width"]
+        == 48
+    )
 
 
 def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
@@ -58,7 +64,10 @@ def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
         return parts["encoder.text"].config["tuned"]
 
     assert tuned() and not tuned(**{"encoder.tuned": False})
-    for settings in ({"encoder.tuned": False, "encoder.text.tuned": True}, {"encoder.text.tuned": True, "encoder.tuned": False}):
+    for settings in (
+        {"encoder.tuned": False, "encoder.text.tuned": True},
+        {"encoder.text.tuned": True, "encoder.tuned": False},
+    ):
         assert tuned(**settings), "and on one encoder over that on all"
 
 
@@ -67,33 +76,66 @@ def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
     [
         ({"model": "tnf"}, "unknown model 'tnf'; did you mean 'tfn'"),
         ({"settings": {"fusion": "tffn"}}, "unknown fusion 'tffn'; did you mean 'tfn'"),
-        ({"settings": {"fusion.hiden": 3}}, "unknown setting 'fusion.hiden'; did you mean 'fusion.hidden"),
-        ({"settings": {"fussion.hidden": 3}}, "unknown setting 'fussion.hidden'; did you mean 'fusion.hidden'"),
-        ({"settings": {"model": "ridge"}}, "model=ridge makes another method of this one; choose it with --model"),
+        (
+            {"settings": {"fusion.hiden": 3}},
+            "unknown setting 'fusion.hiden'; did you mean 'fusion.hidden",
+        ),
+        (
+            {"settings": {"fussion.hidden": 3}},
+            "unknown setting 'fussion.hidden'; did you mean 'fusion.hidden'",
+        ),
+        (
+            {"settings": {"model": "ridge"}},
+            "model=ridge makes another method of this one; choose it with --model",
+        ),
         ({"settings": {"train.lr": "fast"}}, "train.lr='fast' does not fit the training loop"),
         ({"settings": {"train.lr": -1}}, "train.lr=-1"),
         ({"settings": {"train.nonsense": 1}}, "unknown setting 'train.nonsense'"),
         ({"settings": {"label_encoder.text": "word"}}, "has no label_encoder"),
         ({"settings": {"encoder.nonsense": 1}}, "unknown setting 'encoder.nonsense'"),
         ({"settings": {"fusion": 3}}, "names a part"),
-        ({"settings": {"encoder.text": None}}, "encoder.text cannot be none; leave a modality out with --modalities"),
+        (
+            {"settings": {"encoder.text": None}},
+            "encoder.text cannot be none; leave a modality out with --modalities",
+        ),
         ({"settings": {"encoder": None}}, "encoder cannot be none"),
         ({"settings": {"objective": 5}}, "objective names one or more"),
         ({"settings": {"objective": [5]}}, "objective names one or more"),
-        ({"settings": {"objective": None}}, "model tfn learns by an objective, and this run has none"),
-        ({"settings": {"train.lr": math.inf}}, "train.lr=inf does not fit the training loop: a number is to be finite"),
-        ({"settings": {"train.lr_factors": {"head": math.nan}}}, "train.lr_factors.head=nan does not fit the training loop"),
+        (
+            {"settings": {"objective": None}},
+            "model tfn learns by an objective, and this run has none",
+        ),
+        (
+            {"settings": {"train.lr": math.inf}},
+            "train.lr=inf does not fit the training loop: a number is to be finite",
+        ),
+        (
+            {"settings": {"train.lr_factors": {"head": math.nan}}},
+            "train.lr_factors.head=nan does not fit the training loop",
+        ),
         ({"settings": {"train.lr_factors": {"head": math.inf}}}, "a number is to be finite"),
-        ({"settings": {"train.lr_factors": {"encoder.text.": 0.1}}}, "unknown beginning of parameter names 'encoder.text.'; did you mean"),
+        (
+            {"settings": {"train.lr_factors": {"encoder.text.": 0.1}}},
+            "unknown beginning of parameter names 'encoder.text.'; did you mean",
+        ),
         ({"settings": {"train.select": "foo"}}, "train.select='foo' is no metric of a score task"),
-        ({"settings": {"train.select": "accuracy"}, "model": "ridge"}, "train.select='accuracy' is no metric of a score task"),
+        (
+            {"settings": {"train.select": "accuracy"}, "model": "ridge"},
+            "train.select='accuracy' is no metric of a score task",
+        ),
         ({"settings": {"head": "label-guided"}}, "label queries"),
-        ({"settings": {"encoder.text": "features"}}, "encoder features accepts features, and stream text.words is words"),
+        (
+            {"settings": {"encoder.text": "features"}},
+            "encoder features accepts features, and stream text.words is words",
+        ),
         ({"task": "mood"}, "unknown task 'mood'"),
         ({"protocol": "standart"}, "unknown protocol 'standart'; did you mean 'standard'"),
         ({"ablations": ("no-tensor",)}, "unknown ablation 'no-tensor'"),
         ({"modalities": ("text",)}, "needs at least 2 modalities"),
-        ({"streams": {"audio": "audio.tinny"}}, "unknown stream 'audio.tinny'; did you mean 'audio.tiny'"),
+        (
+            {"streams": {"audio": "audio.tinny"}},
+            "unknown stream 'audio.tinny'; did you mean 'audio.tiny'",
+        ),
         ({"streams": {"audio": "video.tiny"}}, "modality is video"),
         ({"thresholds": "fixed:2"}, "fixed:"),
     ],
@@ -108,8 +150,14 @@ def test_what_does_not_fit_is_refused(plan, request_, sentence):
 @pytest.mark.parametrize(
     ("stage", "sentence"),
     [
-        (Stage(trains=("encoder.text",)), "unknown beginning of parameter names 'encoder.text'; did you mean 'encoders.'"),
-        (Stage(objectives=("tasks",)), "stage main of model tfn learns by objective tasks, and this run does not have it; name it too"),
+        (
+            Stage(trains=("encoder.text",)),
+            "unknown beginning of parameter names 'encoder.text'; did you mean 'encoders.'",
+        ),
+        (
+            Stage(objectives=("tasks",)),
+            "stage main of model tfn learns by objective tasks, and this run does not have it; name it too",
+        ),
     ],
 )
 def test_a_stage_that_would_learn_nothing_is_refused(plan, catalog, monkeypatch, stage, sentence):
@@ -122,7 +170,10 @@ def test_a_stage_that_would_learn_nothing_is_refused(plan, catalog, monkeypatch,
 
 def test_a_modality_that_is_not_offered_is_refused_by_name(plan, corpus):
     only_text = dataclasses.replace(
-        corpus, protocols={"standard": dataclasses.replace(corpus.protocols["standard"], streams=("text.words",))}
+        corpus,
+        protocols={
+            "standard": dataclasses.replace(corpus.protocols["standard"], streams=("text.words",))
+        },
     )
     with pytest.raises(RequestError, match="offers text here"):
         plan("ridge", on=only_text, modalities=("audio",))
@@ -138,7 +189,9 @@ def leaking(corpus):
     return dataclasses.replace(corpus, streams=streams)
 
 
-def test_a_stream_fitted_on_labels_of_evaluated_rows_is_refused_unless_allowed_and_then_marked(plan, corpus):
+def test_a_stream_fitted_on_labels_of_evaluated_rows_is_refused_unless_allowed_and_then_marked(
+    plan, corpus
+):
     with pytest.raises(RequestError, match=r"video\.tiny.*--allow-leak"):
         plan(on=leaking(corpus))
     marked = plan(on=leaking(corpus), allow_leak=True)
@@ -147,9 +200,17 @@ def test_a_stream_fitted_on_labels_of_evaluated_rows_is_refused_unless_allowed_a
     assert plan("text-only", on=leaking(corpus)).track.leaks == []
 
 
-def test_an_encoder_whose_output_is_kept_is_refused_a_stream_whose_rows_have_no_contents(plan, monkeypatch):
-    monkeypatch.setattr("merbench.engine.resolve.Part.fixed", property(lambda part: part.component.name == "features"))
-    with pytest.raises(RequestError, match=r"for stream audio.tiny of kind 'features' cannot be: .*; declare it without a version"):
+def test_an_encoder_whose_output_is_kept_is_refused_a_stream_whose_rows_have_no_contents(
+    plan, monkeypatch
+):
+    monkeypatch.setattr(
+        "merbench.engine.resolve.Part.fixed",
+        property(lambda part: part.component.name == "features"),
+    )
+    with pytest.raises(
+        RequestError,
+        match=r"for stream audio.tiny of kind 'features' cannot be: .*; declare it without a version",
+    ):
         plan("late-fusion-dnn")
 
 
@@ -171,7 +232,10 @@ def test_content_and_not_the_path_decides_identity(plan, corpus, catalog):
     streams["audio.tiny"] = dataclasses.replace(streams["audio.tiny"], values=values)
     changed = dataclasses.replace(corpus, streams=streams)
     assert plan(on=changed).contents != plan().contents
-    assert plan(on=changed, modalities=("text", "video")).contents == plan(modalities=("text", "video")).contents
+    assert (
+        plan(on=changed, modalities=("text", "video")).contents
+        == plan(modalities=("text", "video")).contents
+    )
 
 
 def with_clips(corpus, *offered):
@@ -179,7 +243,9 @@ def with_clips(corpus, *offered):
     paths = np.array([f"{i}.mp4" for i in range(len(corpus))])
     clips = {f"{m}.clip": Stream.of_rows(f"{m}.clip", m, "clip", paths) for m in ("audio", "video")}
     protocol = dataclasses.replace(corpus.protocols["standard"], streams=offered)
-    return dataclasses.replace(corpus, streams={**corpus.streams, **clips}, protocols={"standard": protocol})
+    return dataclasses.replace(
+        corpus, streams={**corpus.streams, **clips}, protocols={"standard": protocol}
+    )
 
 
 def test_a_recipe_may_choose_by_all_the_streams_that_are_offered(plan, corpus, monkeypatch):
@@ -188,22 +254,49 @@ def test_a_recipe_may_choose_by_all_the_streams_that_are_offered(plan, corpus, m
 
     def parts(*offered, **request):
         settings = untrained if any("clip" in name for name in offered) else {}
-        return {slot: p.name for slot, p in plan("merclip", with_clips(corpus, *offered), settings=settings, **request).spec.parts.items()}
+        return {
+            slot: p.name
+            for slot, p in plan(
+                "merclip", with_clips(corpus, *offered), settings=settings, **request
+            ).spec.parts.items()
+        }
 
     clips = parts("text.transcript", "audio.clip", "video.clip")
-    assert [clips[f"encoder.{m}"] for m in ("text", "audio", "video")] == ["clip-text", "clap", "clip-image"]
+    assert [clips[f"encoder.{m}"] for m in ("text", "audio", "video")] == [
+        "clip-text",
+        "clap",
+        "clip-image",
+    ]
     assert clips["label_encoder"] == "label-clip"
-    # What is offered decides, not what is read: leaving modalities out is an ablation of nothing else.
-    assert parts("text.transcript", "audio.clip", "video.clip", modalities=("text",))["encoder.text"] == "clip-text"
+    # What is offered decides, not what is read: leaving modalities out is an ablation of nothing
+    # else.
+    assert (
+        parts("text.transcript", "audio.clip", "video.clip", modalities=("text",))["encoder.text"]
+        == "clip-text"
+    )
     mixed = parts("text.words", "audio.tiny", "video.clip")
-    assert [mixed[f"encoder.{m}"] for m in ("text", "audio", "video")] == ["word-vectors", "feature-transformer", "clip-image"]
+    assert [mixed[f"encoder.{m}"] for m in ("text", "audio", "video")] == [
+        "word-vectors",
+        "feature-transformer",
+        "clip-image",
+    ]
     features = parts("text.transcript", "audio.tiny", "video.tiny")
-    assert features["encoder.text"] == "word-vectors" and features["label_encoder"] == "label-vectors"
+    assert (
+        features["encoder.text"] == "word-vectors" and features["label_encoder"] == "label-vectors"
+    )
 
 
 def test_a_metric_that_the_validation_targets_leave_undefined_chooses_nothing(plan, corpus):
     ((name, task),) = corpus.tasks.items()
-    on = dataclasses.replace(corpus, tasks={name: dataclasses.replace(task, target=task.target + 10)})
-    assert plan(on=on).train.select == "" and plan(settings={"train.select": "acc2_has0"}).train.select == "acc2_has0"
-    with pytest.raises(RequestError, match=r"acc2_has0 cannot choose epochs: .* undefined on the validation rows of protocol"):
+    on = dataclasses.replace(
+        corpus, tasks={name: dataclasses.replace(task, target=task.target + 10)}
+    )
+    assert (
+        plan(on=on).train.select == ""
+        and plan(settings={"train.select": "acc2_has0"}).train.select == "acc2_has0"
+    )
+    with pytest.raises(
+        RequestError,
+        match=r"acc2_has0 cannot choose epochs: .* undefined on the validation rows of protocol",
+    ):
         plan(on=on, settings={"train.select": "acc2_has0"})

@@ -26,10 +26,23 @@ from tests.studies.conftest import MACHINE
 CPU = torch.device("cpu")
 SHORT = {"train.epochs": 2, "train.batch_size": 4}
 CASES = {
-    "composed": Request("merclip", settings={**SHORT, "fusion.order": ["audio", "text", "video"], "train.lr_factors": {"fusion": 0.5}}),
+    "composed": Request(
+        "merclip",
+        settings={
+            **SHORT,
+            "fusion.order": ["audio", "text", "video"],
+            "train.lr_factors": {"fusion": 0.5},
+        },
+    ),
     "ablated": Request("merclip", settings=SHORT, ablations=("no-label-encoder", "joint-decoder")),
-    "other parts": Request("lmf", settings={**SHORT, "head": "mlp", "encoder.audio": "feature-bilstm"}, modalities=("text", "audio")),
-    "learned vocabulary": Request("text-only", settings={**SHORT, "encoder.tuned": True}, streams={"text": "text.transcript"}),
+    "other parts": Request(
+        "lmf",
+        settings={**SHORT, "head": "mlp", "encoder.audio": "feature-bilstm"},
+        modalities=("text", "audio"),
+    ),
+    "learned vocabulary": Request(
+        "text-only", settings={**SHORT, "encoder.tuned": True}, streams={"text": "text.transcript"}
+    ),
     "modality ablation": Request("mult", settings=SHORT, ablations=("text-audio",)),
     "floor": Request("ridge"),
     "floor of words": Request("tfidf-ridge"),
@@ -72,7 +85,10 @@ def test_a_spec_that_cannot_be_had_is_told(catalog):
 
 def test_weights_that_are_not_there_or_not_whole_or_of_another_model_are_told(catalog, tmp_path):
     store, corpus = Store(tmp_path), tiny.corpus()
-    plan, other = (resolve(Request("lmf", settings={**SHORT, "fusion.width": w}), catalog, corpus, None) for w in (8, 9))
+    plan, other = (
+        resolve(Request("lmf", settings={**SHORT, "fusion.width": w}), catalog, corpus, None)
+        for w in (8, 9)
+    )
     (record,) = run(plan, corpus, [0], store, MACHINE, keep_weights=False)
     with pytest.raises(RequestError, match=f"no weights of run {record.run_id}.*--force"):
         store.weights(record.run_id)
@@ -100,7 +116,9 @@ class Pretrained(nn.Module):
         super().__init__()
         self.measured = {}
         draw = torch.Generator().manual_seed(0)
-        self.net = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6, affine=True)).requires_grad_(False)
+        self.net = nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6, affine=True)).requires_grad_(
+            False
+        )
         self.net[0].weight.copy_(torch.randn(6, 6, generator=draw))
         self.net[0].bias.zero_()
         self.tuned = nn.Linear(6, 6)
@@ -126,19 +144,24 @@ def test_frozen_pretrained_weights_are_not_stored(catalog):
     plan = resolve(Request("late-fusion-dnn", settings=SHORT), catalog, tiny.corpus(), None)
     audio = plan.parts["encoder.audio"]
     component = dataclasses.replace(audio.component, uses=("weights",))
-    plan = dataclasses.replace(plan, parts={**plan.parts, "encoder.audio": Part(component, Pretrained, Config())})
+    plan = dataclasses.replace(
+        plan, parts={**plan.parts, "encoder.audio": Part(component, Pretrained, Config())}
+    )
     problem = build(plan, fold_of(plan), 0, CPU)
     kept = safetensors.torch.load(save(plan, problem, weights_digest(problem.model)))
     left = set(problem.model.state_dict()) - set(kept)
     assert left == {f"encoders.audio.net.{n}" for n in ("0.weight", "0.bias")} | {
-        f"encoders.audio.net.1.{n}" for n in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+        f"encoders.audio.net.1.{n}"
+        for n in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     }
 
 
 def test_frozen_pretrained_weights_come_back_from_their_file(catalog, tmp_path):
     plan = resolve(Request("late-fusion-dnn", settings=SHORT), catalog, tiny.corpus(), None)
     component = dataclasses.replace(plan.parts["encoder.audio"].component, uses=("weights",))
-    plan = dataclasses.replace(plan, parts={**plan.parts, "encoder.audio": Part(component, Pretrained, Config())})
+    plan = dataclasses.replace(
+        plan, parts={**plan.parts, "encoder.audio": Part(component, Pretrained, Config())}
+    )
     store = Store(tmp_path)
     (record,) = run(plan, tiny.corpus(), [0], store, MACHINE)
     problem = restore(plan, fold_of(plan), 0, store.weights(record.run_id), CPU)

@@ -40,10 +40,18 @@ class Attending(nn.Module):
 
     def forward(self, batch):
         x_BLD = self.widen(batch.inputs["audio"].x_BLD + torch.arange(3.0)[:, None])
-        x_BLD, _ = self.attention(x_BLD, x_BLD, x_BLD, key_padding_mask=torch.zeros(x_BLD.shape[:2], dtype=torch.bool), need_weights=False)
+        x_BLD, _ = self.attention(
+            x_BLD,
+            x_BLD,
+            x_BLD,
+            key_padding_mask=torch.zeros(x_BLD.shape[:2], dtype=torch.bool),
+            need_weights=False,
+        )
         q_BHLE = x_BLD.unflatten(-1, (2, 4)).transpose(1, 2)
         p = 0.2 if self.training else 0.0
-        x_BLD = x_BLD + F.scaled_dot_product_attention(q_BHLE, q_BHLE, q_BHLE, dropout_p=p).transpose(1, 2).flatten(2)
+        x_BLD = x_BLD + F.scaled_dot_product_attention(
+            q_BHLE, q_BHLE, q_BHLE, dropout_p=p
+        ).transpose(1, 2).flatten(2)
         return Output(self.out(x_BLD.mean(1) + F.dropout(self.fixed_D, 0.5, self.training)))
 
 
@@ -58,9 +66,17 @@ def test_losses_of_ten_steps_are_those_of_training_alone_dropout_included():
     alone = []
     for seed in SEEDS:
         net = attending(seed)
-        alone.append((net, fit(net, {"task": Loss()}, split(20, 0), split(9, 1), seed=seed, **rows)))
+        alone.append(
+            (net, fit(net, {"task": Loss()}, split(20, 0), split(9, 1), seed=seed, **rows))
+        )
     modules = [Together(attending(seed), {"task": Loss()}) for seed in SEEDS]
-    more = {"stages": (Stage(),), "thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": lambda seed, entry: None}
+    more = {
+        "stages": (Stage(),),
+        "thresholds": "fixed:0.5",
+        "seeds": SEEDS,
+        "fold": None,
+        "watch": lambda seed, entry: None,
+    }
     together = fit_stacked(modules, split(20, 0), split(9, 1), **rows, **more)
     for (net, fitted), module, mine in zip(alone, modules, together, strict=True):
         assert mine.best_epoch == fitted.best_epoch
@@ -83,7 +99,12 @@ def test_real_methods_learn_the_same_together_as_alone(model, catalog, monkeypat
     # As on a GPU, where the whole batch goes at once.
     monkeypatch.setattr(merbench_baselines.mult, "by_length", lambda f, parts: f(dict(parts)))
     parts = resolve(Request(model), catalog, tiny.corpus(), None).parts
-    settings = {f"{slot}.{f}": 0.0 for slot, part in parts.items() for f in type(part.config).model_fields if "dropout" in f}
+    settings = {
+        f"{slot}.{f}": 0.0
+        for slot, part in parts.items()
+        for f in type(part.config).model_fields
+        if "dropout" in f
+    }
     plan = plan_of(catalog, model, **settings)
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     problems = [build(plan, fold, seed, CPU) for seed in SEEDS]
@@ -113,12 +134,25 @@ def test_each_seed_stops_by_itself_and_one_that_fails_leaves_the_others():
     config = TrainConfig(epochs=30, batch_size=4, lr=0.3, patience=2, schedule="constant")
     starts = [9.0, float("nan"), 1.0]
     modules = [Together(Scaled(start), {"task": Loss()}) for start in starts]
-    more = {"stages": (Stage(),), "thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": lambda seed, entry: None}
-    first, failed, last = fit_stacked(modules, split(20, 0), split(9, 1), space=SPACE, config=config, **more)
+    more = {
+        "stages": (Stage(),),
+        "thresholds": "fixed:0.5",
+        "seeds": SEEDS,
+        "fold": None,
+        "watch": lambda seed, entry: None,
+    }
+    first, failed, last = fit_stacked(
+        modules, split(20, 0), split(9, 1), space=SPACE, config=config, **more
+    )
     assert isinstance(failed, RunError) and "'task.l1' is not finite in epoch 0" in str(failed)
-    for seed, start, mine, module in ((SEEDS[0], starts[0], first, modules[0]), (SEEDS[2], starts[2], last, modules[2])):
+    for seed, start, mine, module in (
+        (SEEDS[0], starts[0], first, modules[0]),
+        (SEEDS[2], starts[2], last, modules[2]),
+    ):
         net = Scaled(start)
-        fitted = fit(net, {"task": Loss()}, split(20, 0), split(9, 1), space=SPACE, config=config, seed=seed)
+        fitted = fit(
+            net, {"task": Loss()}, split(20, 0), split(9, 1), space=SPACE, config=config, seed=seed
+        )
         assert len(mine.history) == len(fitted.history) and mine.best_epoch == fitted.best_epoch
         assert torch.allclose(net.weight, module.model.weight, atol=1e-5)
     assert len(first.history) != len(last.history)
@@ -149,9 +183,21 @@ def test_stopped_at_every_epoch_it_goes_on_to_the_same_bits(store):
         modules = [Together(attending(seed), {"task": Loss()}) for seed in SEEDS]
         torch.nn.init.constant_(modules[1].model.out.bias, float("nan"))
         config, seen = TrainConfig(epochs=8, batch_size=10, lr=0.05, warmup=0.2, patience=1), []
-        more = {"stages": (Stage(),), "thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": stops(stop, seen)}
-        made = fit_stacked(modules, split(20, 0), split(9, 1), space=SPACE, config=config, checkpoint=place, **more)
-        return [weights_digest(m) for m in modules], [f if isinstance(f, Fitted) else str(f) for f in made], seen
+        more = {
+            "stages": (Stage(),),
+            "thresholds": "fixed:0.5",
+            "seeds": SEEDS,
+            "fold": None,
+            "watch": stops(stop, seen),
+        }
+        made = fit_stacked(
+            modules, split(20, 0), split(9, 1), space=SPACE, config=config, checkpoint=place, **more
+        )
+        return (
+            [weights_digest(m) for m in modules],
+            [f if isinstance(f, Fitted) else str(f) for f in made],
+            seen,
+        )
 
     weights, fitted, seen = train()
     assert isinstance(fitted[1], str) and 2 < len(fitted[0].history) != len(fitted[2].history) > 2
@@ -160,7 +206,9 @@ def test_stopped_at_every_epoch_it_goes_on_to_the_same_bits(store):
             train(Checkpoint(store, "run", {}), stop)
         *again, rest = train(Checkpoint(store, "run", {}))
         assert again == [weights, fitted]
-        assert rest == seen[-len(rest) :] and len(rest) <= len(seen) - stop + 2, "epochs were made again, or others left out"
+        assert rest == seen[-len(rest) :] and len(rest) <= len(seen) - stop + 2, (
+            "epochs were made again, or others left out"
+        )
         store.checkpoint("run").unlink()
 
 
@@ -180,9 +228,18 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
         monkeypatch.setattr(Store, "put", once)
     watch = stops(7, []) if stop == "training" else lambda *told: None
     with pytest.raises(Stopped):
-        run(plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event, info: watch(info) if event == "epoch" else None)
+        run(
+            plan,
+            tiny.corpus(),
+            SEEDS,
+            store,
+            MACHINE,
+            watch=lambda event, info: watch(info) if event == "epoch" else None,
+        )
     assert len(list(store.records())) == (stop == "scoring")
-    records = run(plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event, info: seen.append(event))
+    records = run(
+        plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event, info: seen.append(event)
+    )
     assert [(r.weights_sha256, r.metrics, r.history, r.notes) for r in records] == [
         (r.weights_sha256, r.metrics, r.history, r.notes) for r in wanted
     ]
@@ -194,7 +251,14 @@ def test_a_stack_of_other_seeds_starts_anew_and_tells(catalog, store):
     plan = plan_of(catalog, "merclip", **{"train.stack": True})
     watch = stops(7, [])
     with pytest.raises(Stopped):
-        run(plan, tiny.corpus(), [0, 3], store, MACHINE, watch=lambda event, info: watch(info) if event == "epoch" else None)
+        run(
+            plan,
+            tiny.corpus(),
+            [0, 3],
+            store,
+            MACHINE,
+            watch=lambda event, info: watch(info) if event == "epoch" else None,
+        )
     assert [r.status for r in run(plan, tiny.corpus(), [0, 4], store, MACHINE)] == ["done", "done"]
     assert "the stack starts anew" in store.warnings[0] and "of seeds 0, 3" in store.warnings[0]
 
@@ -211,14 +275,23 @@ def test_a_stack_of_other_seeds_starts_anew_and_tells(catalog, store):
 def test_what_cannot_be_stacked_is_trained_alone_and_told(model, settings, why, catalog, tmp_path):
     plan = plan_of(catalog, model, **{"train.epochs": 2, **settings, "train.stack": True})
     told = []
-    records = run(plan, tiny.corpus(), [0, 1], Store(tmp_path), MACHINE, watch=lambda event, info: told.append((event, info)))
+    records = run(
+        plan,
+        tiny.corpus(),
+        [0, 1],
+        Store(tmp_path),
+        MACHINE,
+        watch=lambda event, info: told.append((event, info)),
+    )
     assert [r.status for r in records] == ["done", "done"]
     assert why in next(info["why"] for event, info in told if event == "alone")
     assert all("trained alone, not stacked" in r.notes[0] for r in records)
     alone = plan_of(catalog, model, **{"train.epochs": 2, **settings})
     single = run(alone, tiny.corpus(), [0, 1], Store(tmp_path), MACHINE)
     assert [r.weights_sha256 for r in records] == [r.weights_sha256 for r in single]
-    assert {r.run_id for r in records}.isdisjoint(r.run_id for r in single), "stacking is part of the spec"
+    assert {r.run_id for r in records}.isdisjoint(r.run_id for r in single), (
+        "stacking is part of the spec"
+    )
 
 
 def test_a_stacked_study_is_recorded_seed_by_seed(catalog, tmp_path):
@@ -233,9 +306,17 @@ def test_a_stacked_study_is_recorded_seed_by_seed(catalog, tmp_path):
 
 
 def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
-    more = {"thresholds": "fixed:0.5", "seeds": SEEDS, "fold": None, "watch": lambda seed, entry: None}
+    more = {
+        "thresholds": "fixed:0.5",
+        "seeds": SEEDS,
+        "fold": None,
+        "watch": lambda seed, entry: None,
+    }
     rows = {"space": SPACE, "config": TrainConfig(epochs=1)}
-    for objective, stages, why in ((L1(), (Stage(),), "state by batch"), (Loss(), (Stage(), Stage(name="b")), "several stages")):
+    for objective, stages, why in (
+        (L1(), (Stage(),), "state by batch"),
+        (Loss(), (Stage(), Stage(name="b")), "several stages"),
+    ):
         modules = [Together(Scaled(1.0), {"task": objective}) for _ in SEEDS]
         with pytest.raises(CannotStackError, match=why):
             fit_stacked(modules, split(20, 0), split(9, 1), stages=stages, **rows, **more)

@@ -1,4 +1,6 @@
-"""The plugin host with real distributions: good, broken, from the future, and one that claims a taken name."""
+"""The plugin host with real distributions: good, broken, from the future, and one that claims a
+taken name.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,27 @@ from tests.conftest import FIXTURES, loads
 
 def install(target: Path, *names: str) -> str:
     """pip-install fixture packages into a folder of their own; returns what to put on PYTHONPATH."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--disable-pip-version-check",
+    ]
     sources = []
     for name in names:
         # A copy, so that the build leaves nothing in the checkout.
         copy = target.parent / "source" / name
         shutil.copytree(FIXTURES / name, copy)
         sources.append(str(copy))
-    subprocess.run([*pip, "--target", str(target), *sources], check=True, env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"})
+    subprocess.run(
+        [*pip, "--target", str(target), *sources],
+        check=True,
+        env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
+    )
     return str(target)
 
 
@@ -41,7 +56,20 @@ def bad(tmp_path_factory):
 
 
 def test_guests_parts_run_through_the_program(merbench, good):
-    done = merbench("run", "--model", "guest", "--dataset", "guest-data", "--seeds", "2", "--epochs", "3", "--json", path=good, check=True)
+    done = merbench(
+        "run",
+        "--model",
+        "guest",
+        "--dataset",
+        "guest-data",
+        "--seeds",
+        "2",
+        "--epochs",
+        "3",
+        "--json",
+        path=good,
+        check=True,
+    )
     runs = loads(done.stdout)["runs"]
     assert [r["seed"] for r in runs] == [0, 1]
     assert runs[0]["spec"]["parts"]["fusion"]["name"] == "guest-mean"
@@ -49,24 +77,71 @@ def test_guests_parts_run_through_the_program(merbench, good):
 
 def test_guests_whole_model_trains_with_its_own_objective(merbench, good):
     done = merbench(
-        "run", "--model", "guest-whole", "--dataset", "sample", "--seeds", "1", "--epochs", "2", "--json", path=good, check=True
+        "run",
+        "--model",
+        "guest-whole",
+        "--dataset",
+        "sample",
+        "--seeds",
+        "1",
+        "--epochs",
+        "2",
+        "--json",
+        path=good,
+        check=True,
     )
     (record,) = loads(done.stdout)["runs"]
     assert set(record["history"][0]["loss"]) == {"task.l1", "guest-agree.agree"}
 
 
 def test_guests_fusion_and_head_replace_ours(merbench, good):
-    words = ["run", "--model", "tfn", "--dataset", "sample", "--seeds", "1", "--epochs", "1", "--json"]
-    done = merbench(*words, "--part", "fusion=guest-mean", "--part", "head=guest-tanh", path=good, check=True)
+    words = [
+        "run",
+        "--model",
+        "tfn",
+        "--dataset",
+        "sample",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--json",
+    ]
+    done = merbench(
+        *words, "--part", "fusion=guest-mean", "--part", "head=guest-tanh", path=good, check=True
+    )
     (record,) = loads(done.stdout)["runs"]
     assert record["spec"]["parts"]["head"]["name"] == "guest-tanh"
 
 
 def test_guests_metric_is_listed_and_compares_two_models(merbench, good):
     for model in ("text-only", "late-fusion-dnn"):
-        merbench("run", "--model", model, "--dataset", "guest-data", "--seeds", "2", "--epochs", "1", path=good, check=True)
+        merbench(
+            "run",
+            "--model",
+            model,
+            "--dataset",
+            "guest-data",
+            "--seeds",
+            "2",
+            "--epochs",
+            "1",
+            path=good,
+            check=True,
+        )
     assert "guest-ccc" in merbench("list", "metrics", path=good, check=True).stdout
-    told = loads(merbench("compare", "text-only", "late-fusion-dnn", "--metric", "guest-ccc", "--json", path=good, check=True).stdout)
+    told = loads(
+        merbench(
+            "compare",
+            "text-only",
+            "late-fusion-dnn",
+            "--metric",
+            "guest-ccc",
+            "--json",
+            path=good,
+            check=True,
+        ).stdout
+    )
     ccc = told["difference"]["guest-ccc"]
     assert ccc["low"] <= ccc["mean"] <= ccc["high"]
     wrong = merbench("compare", "text-only", "late-fusion-dnn", "--metric", "guest-cc", path=good)
@@ -90,7 +165,9 @@ def test_broken_plugins_are_rows_and_warnings_and_no_more(merbench, bad):
 
 
 def test_naming_something_that_may_be_of_a_broken_plugin_says_so(merbench, bad):
-    done = merbench("run", "--model", "tfn", "--dataset", "sample", "--part", "fusion=from-the-future", path=bad)
+    done = merbench(
+        "run", "--model", "tfn", "--dataset", "sample", "--part", "fusion=from-the-future", path=bad
+    )
     assert done.returncode == 2
     assert "API 99" in done.stderr
     assert "Traceback" not in done.stderr
@@ -100,8 +177,24 @@ def test_a_taken_name_is_an_error_only_when_asked_for(merbench, bad):
     done = merbench("run", "--model", "tfn", "--dataset", "sample", path=bad)
     assert done.returncode == 2
     assert "merbench-baselines" in done.stderr and "merbench-taken" in done.stderr
-    merbench("run", "--model", "majority", "--dataset", "sample", "--seeds", "1", path=bad, check=True)
-    merbench("--no-plugin", "taken", "run", "--model", "tfn", "--dataset", "sample", "--seeds", "1", "--epochs", "1", path=bad, check=True)
+    merbench(
+        "run", "--model", "majority", "--dataset", "sample", "--seeds", "1", path=bad, check=True
+    )
+    merbench(
+        "--no-plugin",
+        "taken",
+        "run",
+        "--model",
+        "tfn",
+        "--dataset",
+        "sample",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        path=bad,
+        check=True,
+    )
 
 
 def test_strict_mode_raises(merbench, bad):
@@ -111,7 +204,12 @@ def test_strict_mode_raises(merbench, bad):
 
 
 def test_disabled_plugins_are_left_out():
-    names = {p.name for p in discover(disabled=["merclip"], environ={"MERBENCH_DISABLED_PLUGINS": "baselines, encoders"})}
+    names = {
+        p.name
+        for p in discover(
+            disabled=["merclip"], environ={"MERBENCH_DISABLED_PLUGINS": "baselines, encoders"}
+        )
+    }
     assert "datasets" in names
     assert not names & {"merclip", "baselines", "encoders"}
 
@@ -130,7 +228,10 @@ def test_unknown_names_suggest_the_nearest():
 
 def test_what_cannot_be_imported_names_its_distribution():
     catalog = Catalog([Plugin("p", "dist", "1", (fusion("tensor"),))])
-    with pytest.raises(RequestError, match=r"dist 1 cannot be loaded from 'nowhere.at.all:Thing' .*No module named 'nowhere'$"):
+    with pytest.raises(
+        RequestError,
+        match=r"dist 1 cannot be loaded from 'nowhere.at.all:Thing' .*No module named 'nowhere'$",
+    ):
         catalog.load(catalog.component("fusion", "tensor"))
 
 
@@ -144,7 +245,9 @@ def install_here(monkeypatch, declare):
     module = ModuleType("odd")
     module.merbench_components = hookimpl(declare)
     dist = SimpleNamespace(name="odd-dist", version="0")
-    entry = SimpleNamespace(name="odd", dist=dist, load=lambda: module, module="odd", group="merbench")
+    entry = SimpleNamespace(
+        name="odd", dist=dist, load=lambda: module, module="odd", group="merbench"
+    )
     monkeypatch.setattr(manager, "entry_points", lambda group: [entry])
 
 
@@ -164,7 +267,9 @@ def test_strict_discovery_raises_for_a_plugin_that_yields_nonsense(monkeypatch):
         ({"accepts": "features"}, r"'it' has accepts='features'; write a tuple, \('features',\)"),
     ],
 )
-def test_a_declaration_that_would_be_misread_breaks_its_plugin_alone(monkeypatch, declared, sentence):
+def test_a_declaration_that_would_be_misread_breaks_its_plugin_alone(
+    monkeypatch, declared, sentence
+):
     given = {"kind": "encoder", "name": "it", "summary": "", **declared}
     install_here(monkeypatch, lambda: [Component(**given)])
     (plugin,) = discover()
@@ -179,6 +284,8 @@ def test_a_hook_that_asks_for_arguments_is_told_what_is_wrong_with_it(monkeypatc
 
 
 def test_a_recipe_and_a_component_may_share_a_name():
-    catalog = Catalog([Plugin("p", "dist", "1", (fusion("tfn"), Recipe(name="tfn", summary="", encoders={})))])
+    catalog = Catalog(
+        [Plugin("p", "dist", "1", (fusion("tfn"), Recipe(name="tfn", summary="", encoders={})))]
+    )
     assert isinstance(catalog.recipe("tfn"), Recipe)
     assert isinstance(catalog.component("fusion", "tfn"), Component)

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from merbench.api import Component, Config, Fused, LabelCounts, Progress, Recipe, RequestError, Steps, TrainConfig, read_out, task_loss
+from merbench.api import (
+    Component,
+    Config,
+    Fused,
+    LabelCounts,
+    Progress,
+    Recipe,
+    RequestError,
+    Steps,
+    TrainConfig,
+    read_out,
+    task_loss,
+)
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.testing import tiny
@@ -32,7 +44,17 @@ FUSIONS = {
     "tfn-proper": (tfn.TFN, {"hidden": 16, "width": 4, "post": 16, "products": "proper"}),
     "lmf": (lmf.LMF, {"hidden": 16, "factor": 8, "width": 8, "rank": 2}),
     "mult": (mult.MulT, {"width": 8, "heads": 2, "layers": 1, "memory_layers": 1}),
-    "mult-plain": (mult.MulT, {"width": 8, "heads": 2, "layers": 1, "memory_layers": 0, "residual": "plain", "targets": ("text",)}),
+    "mult-plain": (
+        mult.MulT,
+        {
+            "width": 8,
+            "heads": 2,
+            "layers": 1,
+            "memory_layers": 0,
+            "residual": "plain",
+            "targets": ("text",),
+        },
+    ),
 }
 WIDTHS = {"text": 6, "audio": 6, "video": 6}
 
@@ -40,7 +62,9 @@ WIDTHS = {"text": 6, "audio": 6, "video": 6}
 def build(name, widths=WIDTHS, **more):
     factory, settings = FUSIONS[name]
     torch.manual_seed(0)
-    return factory(factory.Config(**{**settings, **more}), tiny.context(modalities=tuple(widths)), widths, None).eval()
+    return factory(
+        factory.Config(**{**settings, **more}), tiny.context(modalities=tuple(widths)), widths, None
+    ).eval()
 
 
 def by_part(parts, change):
@@ -53,7 +77,10 @@ def garbage(steps):
 
 def longer(steps, by=3):
     x_BLD, mask_BL = steps
-    return Steps(torch.cat((x_BLD, x_BLD.new_full((len(x_BLD), by, x_BLD.shape[2]), 9.0)), 1), torch.nn.functional.pad(mask_BL, (0, by)))
+    return Steps(
+        torch.cat((x_BLD, x_BLD.new_full((len(x_BLD), by, x_BLD.shape[2]), 9.0)), 1),
+        torch.nn.functional.pad(mask_BL, (0, by)),
+    )
 
 
 # Declarations
@@ -107,8 +134,17 @@ class TestFusion:
     def test_a_row_does_not_depend_on_its_batch(self, name):
         fusion, parts = build(name), tiny.parts()
         base, order = fusion(parts).z_BCD, torch.tensor([3, 0, 4, 1, 2])
-        assert torch.allclose(fusion(by_part(parts, lambda s: Steps(s.x_BLD[order], s.mask_BL[order]))).z_BCD, base[order], atol=1e-5)
-        alone = by_part(parts, lambda s: Steps(s.x_BLD[2:3, : s.mask_BL[2].sum()], s.mask_BL[2:3, : s.mask_BL[2].sum()]))
+        assert torch.allclose(
+            fusion(by_part(parts, lambda s: Steps(s.x_BLD[order], s.mask_BL[order]))).z_BCD,
+            base[order],
+            atol=1e-5,
+        )
+        alone = by_part(
+            parts,
+            lambda s: Steps(
+                s.x_BLD[2:3, : s.mask_BL[2].sum()], s.mask_BL[2:3, : s.mask_BL[2].sum()]
+            ),
+        )
         assert torch.allclose(fusion(alone).z_BCD, base[2:3], atol=1e-5)
 
     def test_missing_modalities_are_finite_and_leave_other_rows_alone(self, name):
@@ -116,17 +152,27 @@ class TestFusion:
         base = fusion(parts).z_BCD
         for gone in [*([m] for m in parts), list(parts)]:
             others_B1 = (torch.arange(5) != 2)[:, None]
-            less = {m: Steps(s.x_BLD, s.mask_BL & others_B1) if m in gone else s for m, s in parts.items()}
+            less = {
+                m: Steps(s.x_BLD, s.mask_BL & others_B1) if m in gone else s
+                for m, s in parts.items()
+            }
             z_BCD = fusion(by_part(less, garbage)).z_BCD
             assert torch.isfinite(z_BCD).all()
             assert torch.allclose(z_BCD[[0, 1, 3, 4]], base[[0, 1, 3, 4]], atol=1e-5)
         dropped = fusion({m: s for m, s in parts.items() if m != "audio"}).z_BCD
-        masked = fusion({m: Steps(s.x_BLD, torch.zeros_like(s.mask_BL)) if m == "audio" else s for m, s in parts.items()}).z_BCD
+        masked = fusion(
+            {
+                m: Steps(s.x_BLD, torch.zeros_like(s.mask_BL)) if m == "audio" else s
+                for m, s in parts.items()
+            }
+        ).z_BCD
         assert torch.allclose(dropped, masked, atol=1e-6)
 
     def test_holes_in_a_mask_are_not_read(self, name):
         fusion, parts = build(name), tiny.parts()
-        hole = by_part(parts, lambda s: Steps(s.x_BLD, s.mask_BL & (torch.arange(s.mask_BL.shape[1]) != 1)))
+        hole = by_part(
+            parts, lambda s: Steps(s.x_BLD, s.mask_BL & (torch.arange(s.mask_BL.shape[1]) != 1))
+        )
         assert torch.allclose(fusion(by_part(hole, garbage)).z_BCD, fusion(hole).z_BCD, atol=1e-5)
 
     def test_gradient_reaches_every_parameter_and_is_finite(self, name):
@@ -134,9 +180,15 @@ class TestFusion:
         parts = by_part(tiny.parts(size=8), garbage)
         parts["audio"].mask_BL[1] = False
         z_BCD = fusion(parts).z_BCD
-        (z_BCD * torch.randn(z_BCD.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
+        (
+            z_BCD * torch.randn(z_BCD.shape, generator=torch.Generator().manual_seed(0))
+        ).sum().backward()
         for parameter_name, parameter in fusion.named_parameters():
-            assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.abs().sum() > 0, parameter_name
+            assert (
+                parameter.grad is not None
+                and parameter.grad.isfinite().all()
+                and parameter.grad.abs().sum() > 0
+            ), parameter_name
 
     def test_two_modalities_are_enough(self, name):
         fusion = build(name, {"text": 6, "video": 4})
@@ -169,7 +221,8 @@ def test_heads_read_pooled_and_label_wise_vectors(head, kind):
     assert module(Fused(z_BCD[:, :1])).shape == (5, context.space.plain)
     logits_BC = module(Fused(z_BCD))
     assert logits_BC.shape == (5, labels)
-    # Logit c is what the pooled head makes of z_c for label c; all anchors of a score are one label.
+    # Logit c is what the pooled head makes of z_c for label c; all anchors of a score are one
+    # label.
     number = {"score": [0] * 7, "joint": [0] * 7 + list(range(1, 7))}.get(kind, range(labels))
     for c in range(labels):
         alone = module(Fused(z_BCD[:, c : c + 1]))
@@ -184,7 +237,9 @@ def test_task_is_the_task_loss_times_its_weight(kind):
     context = tiny.context(kind)
     batch, logits_BC = tiny.batch(context, {}, 5), torch.randn(5, len(context.space.words))
     out = type("Out", (), {"logits_BC": logits_BC})
-    terms = Task(Task.Config(weight=0.5, soft_weight=2.0), context, None)(None, batch, out, Progress(0, 0, "main"))
+    terms = Task(Task.Config(weight=0.5, soft_weight=2.0), context, None)(
+        None, batch, out, Progress(0, 0, "main")
+    )
     want = task_loss(logits_BC, batch.target, None, context.space, 2.0)
     assert terms.keys() == want.keys()
     for name, term in terms.items():
@@ -193,13 +248,21 @@ def test_task_is_the_task_loss_times_its_weight(kind):
 
 def test_task_balances_labels_by_their_train_counts():
     context = tiny.context("multilabel")
-    counts = LabelCounts(np.full(6, 100.0), np.array([50.0, 20.0, 1.0, 0.0, 100.0, 80.0]), np.eye(6))
+    counts = LabelCounts(
+        np.full(6, 100.0), np.array([50.0, 20.0, 1.0, 0.0, 100.0, 80.0]), np.eye(6)
+    )
     objective = Task(Task.Config(balance=True), replace(context, counts=counts), None)
     assert torch.allclose(objective.pos_weight_C, torch.tensor([1.0, 4.0, 20.0, 20.0, 0.05, 0.25]))
     batch, logits_BC = tiny.batch(context, {}, 5), torch.randn(5, 6)
-    got = objective(None, batch, type("Out", (), {"logits_BC": logits_BC}), Progress(0, 0, "main"))["bce"]
+    got = objective(None, batch, type("Out", (), {"logits_BC": logits_BC}), Progress(0, 0, "main"))[
+        "bce"
+    ]
     p_BC, y_BC = logits_BC.sigmoid(), batch.target
-    assert torch.allclose(got, -(objective.pos_weight_C * y_BC * p_BC.log() + (1 - y_BC) * (1 - p_BC).log()).mean(), atol=1e-5)
+    assert torch.allclose(
+        got,
+        -(objective.pos_weight_C * y_BC * p_BC.log() + (1 - y_BC) * (1 - p_BC).log()).mean(),
+        atol=1e-5,
+    )
 
 
 def test_task_refuses_to_balance_what_is_not_multilabel():

@@ -10,7 +10,16 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from merbench.api import Batch, Lexicon, RequestError, Steps, Vectors, label_texts, read_out, task_loss
+from merbench.api import (
+    Batch,
+    Lexicon,
+    RequestError,
+    Steps,
+    Vectors,
+    label_texts,
+    read_out,
+    task_loss,
+)
 from merbench.testing import tiny
 from merbench_baselines.floor import goals, ridge
 from merbench_baselines.majority import Majority
@@ -55,17 +64,24 @@ class View:
     def batches(self, size=256):
         for rows in torch.arange(len(self)).split(self.size):
             inputs = {m: Steps(s.x_BLD[rows], s.mask_BL[rows]) for m, s in self.inputs.items()}
-            yield Batch(rows, inputs, self.target[rows], None if self.known is None else self.known[rows])
+            yield Batch(
+                rows, inputs, self.target[rows], None if self.known is None else self.known[rows]
+            )
 
 
 def features(size, seed, missing=()):
-    return {"text": tiny.steps(size, 5, 6, seed=seed), "audio": tiny.steps(size, 3, 4, seed=seed + 50, missing=missing)}
+    return {
+        "text": tiny.steps(size, 5, 6, seed=seed),
+        "audio": tiny.steps(size, 3, 4, seed=seed + 50, missing=missing),
+    }
 
 
 def words(size, seed, longest=8):
     draw = torch.Generator().manual_seed(seed)
     mask_BL = torch.arange(longest) < torch.randint(0, longest + 1, (size, 1), generator=draw)
-    return {"text": Steps(torch.randint(len(tiny.VOCAB), (size, longest, 1), generator=draw), mask_BL)}
+    return {
+        "text": Steps(torch.randint(len(tiny.VOCAB), (size, longest, 1), generator=draw), mask_BL)
+    }
 
 
 def views(kind, make, sizes=(40, 20), **more):
@@ -84,10 +100,22 @@ def floors(kind):
     table_VD = torch.from_numpy(context.lexicon.table(tiny.VOCAB)[0])
     pooled, text = {"text": Same(6), "audio": Same(4)}, {"text": Same(1)}
     return {
-        "majority": (lambda: Majority(Majority.Config(), context, {}), *views(kind, lambda n, i: {})),
-        "ridge": (lambda: Ridge(Ridge.Config(), context, pooled), *views(kind, features, missing=[1, 2])),
-        "tfidf-ridge": (lambda: TfidfRidge(TfidfRidge.Config(), context, text), *views(kind, words)),
-        "zero-shot": (lambda: ZeroShot(ZeroShot.Config(text="gloss"), context, {"text": Embed(table_VD)}), *views(kind, words)),
+        "majority": (
+            lambda: Majority(Majority.Config(), context, {}),
+            *views(kind, lambda n, i: {}),
+        ),
+        "ridge": (
+            lambda: Ridge(Ridge.Config(), context, pooled),
+            *views(kind, features, missing=[1, 2]),
+        ),
+        "tfidf-ridge": (
+            lambda: TfidfRidge(TfidfRidge.Config(), context, text),
+            *views(kind, words),
+        ),
+        "zero-shot": (
+            lambda: ZeroShot(ZeroShot.Config(text="gloss"), context, {"text": Embed(table_VD)}),
+            *views(kind, words),
+        ),
     }
 
 
@@ -124,7 +152,9 @@ def test_padding_missing_rows_and_order(name, kind):
     longer = again(lambda s: Steps(*(torch.cat((t, torch.zeros_like(t[:, :3])), 1) for t in s)))
     assert torch.allclose(garbage, base, atol=1e-5) and torch.allclose(longer, base, atol=1e-5)
     order = torch.randperm(20, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(again(lambda s: Steps(s.x_BLD[order], s.mask_BL[order])), base[order], atol=1e-5)
+    assert torch.allclose(
+        again(lambda s: Steps(s.x_BLD[order], s.mask_BL[order])), base[order], atol=1e-5
+    )
     assert again(lambda s: Steps(s.x_BLD, torch.zeros_like(s.mask_BL))).isfinite().all()
 
 
@@ -166,7 +196,11 @@ def pooled_by_loop(view):
         for steps in view.inputs.values():
             x_LD = steps.x_BLD[i][steps.mask_BL[i]].numpy()
             zero = np.zeros(steps.x_BLD.shape[2])
-            row += [x_LD.mean(0), x_LD.max(0), x_LD.min(0), [0.0]] if len(x_LD) else [zero, zero, zero, [1.0]]
+            row += (
+                [x_LD.mean(0), x_LD.max(0), x_LD.min(0), [0.0]]
+                if len(x_LD)
+                else [zero, zero, zero, [1.0]]
+            )
         rows.append(np.concatenate(row))
     return np.array(rows, dtype=np.float64)
 
@@ -174,14 +208,22 @@ def pooled_by_loop(view):
 @pytest.mark.parametrize("size", [60, 20])  # more rows than columns, and fewer
 def test_ridge_is_sklearns_with_the_penalty_that_is_best_on_valid(size):
     train, valid = views("score", features, sizes=(size, 20), missing=[1, 2])
-    model = Ridge(Ridge.Config(low=0.1, high=1e3, count=5), tiny.context(), {"text": Same(6), "audio": Same(4)})
+    model = Ridge(
+        Ridge.Config(low=0.1, high=1e3, count=5),
+        tiny.context(),
+        {"text": Same(6), "audio": Same(4)},
+    )
     model.fit(train, valid)
     x, v = pooled_by_loop(train), pooled_by_loop(valid)
     mean, deviation = x.mean(0), x.std(0)
     deviation[deviation < 1e-9] = np.inf
     best = None
     for alpha in np.logspace(-1, 3, 5):
-        p = SklearnRidge(alpha=alpha).fit((x - mean) / deviation, train.target.numpy()).predict((v - mean) / deviation)
+        p = (
+            SklearnRidge(alpha=alpha)
+            .fit((x - mean) / deviation, train.target.numpy())
+            .predict((v - mean) / deviation)
+        )
         error = np.abs(p - valid.target.numpy()).mean()
         best = min(best or (np.inf,), (error, alpha, p), key=lambda t: t[0])
     assert np.allclose(predict(model, valid).numpy(), best[2], atol=1e-4)
@@ -191,22 +233,38 @@ def test_ridge_on_labels_is_least_squares_on_indicators():
     for kind in ("class", "multilabel"):
         train, valid = views(kind, features)
         space = tiny.SPACES[kind]
-        model = Ridge(Ridge.Config(low=5.0, high=5.0, count=1), tiny.context(kind), {"text": Same(6), "audio": Same(4)})
+        model = Ridge(
+            Ridge.Config(low=5.0, high=5.0, count=1),
+            tiny.context(kind),
+            {"text": Same(6), "audio": Same(4)},
+        )
         model.fit(train, valid)
         x, v = pooled_by_loop(train), pooled_by_loop(valid)
         deviation = np.where(x.std(0) < 1e-9, np.inf, x.std(0))
         y = np.eye(6)[train.target.numpy()] if kind == "class" else train.target.numpy()
-        p = SklearnRidge(alpha=5.0).fit((x - x.mean(0)) / deviation, y).predict((v - x.mean(0)) / deviation)
+        p = (
+            SklearnRidge(alpha=5.0)
+            .fit((x - x.mean(0)) / deviation, y)
+            .predict((v - x.mean(0)) / deviation)
+        )
         scales = np.logspace(-0.5, 2, 11)
         target = valid.target if kind == "class" else valid.target.double()
-        losses = [sum(task_loss(torch.tensor((p - 0.5) * s), target, None, space).values()) for s in scales]
+        losses = [
+            sum(task_loss(torch.tensor((p - 0.5) * s), target, None, space).values())
+            for s in scales
+        ]
         want = read_out(torch.tensor((p - 0.5) * scales[int(np.argmin(losses))]), space)
         assert torch.allclose(predict(model, valid).double(), want, atol=1e-4)
 
 
 def test_unobserved_cells_pull_nowhere():
     context = tiny.context("multilabel")
-    rows = Batch(torch.arange(4), {}, torch.tensor([[1.0, float("nan")], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]), torch.ones(4, 2) > 0)
+    rows = Batch(
+        torch.arange(4),
+        {},
+        torch.tensor([[1.0, float("nan")], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]),
+        torch.ones(4, 2) > 0,
+    )
     rows.known[0, 1] = rows.known[3, 0] = False
     assert torch.allclose(goals(rows, context.space)[:, 0], torch.tensor([1, 0, 1, 2 / 3]).double())
     assert torch.allclose(goals(rows, context.space)[:, 1], torch.tensor([2 / 3, 1, 1, 0]).double())
@@ -214,22 +272,38 @@ def test_unobserved_cells_pull_nowhere():
 
 def test_ridge_solves_its_normal_equations_for_every_penalty():
     x_NP = torch.randn(9, 4, dtype=torch.float64)
-    y_NC, alphas = torch.randn(9, 2, dtype=torch.float64), torch.tensor([0.1, 3.0], dtype=torch.float64)
+    y_NC, alphas = (
+        torch.randn(9, 2, dtype=torch.float64),
+        torch.tensor([0.1, 3.0], dtype=torch.float64),
+    )
     for w_PC, alpha in zip(ridge(x_NP.T @ x_NP, x_NP.T @ y_NC, alphas), alphas, strict=True):
-        assert torch.allclose(x_NP.T @ (x_NP @ w_PC - y_NC) + alpha * w_PC, torch.zeros(4, 2, dtype=torch.float64), atol=1e-9)
+        assert torch.allclose(
+            x_NP.T @ (x_NP @ w_PC - y_NC) + alpha * w_PC,
+            torch.zeros(4, 2, dtype=torch.float64),
+            atol=1e-9,
+        )
 
 
 # tf-idf
 
 
 def tokens(view):
-    return [[str(w) for w in s[m].tolist()] for s, m in zip(view.inputs["text"].x_BLD[..., 0], view.inputs["text"].mask_BL, strict=True)]
+    return [
+        [str(w) for w in s[m].tolist()]
+        for s, m in zip(view.inputs["text"].x_BLD[..., 0], view.inputs["text"].mask_BL, strict=True)
+    ]
 
 
-@pytest.mark.parametrize("settings", [{}, {"sublinear": True}, {"bigrams": False}, {"min_df": 3}, {"dense": 0}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"sublinear": True}, {"bigrams": False}, {"min_df": 3}, {"dense": 0}], ids=str
+)
 def test_tfidf_ridge_is_sklearns(settings):
     train, valid = views("score", words, sizes=(60, 30))
-    model = TfidfRidge(TfidfRidge.Config(low=0.3, high=30.0, count=3, **settings), tiny.context(), {"text": Same(1)})
+    model = TfidfRidge(
+        TfidfRidge.Config(low=0.3, high=30.0, count=3, **settings),
+        tiny.context(),
+        {"text": Same(1)},
+    )
     model.fit(train, valid)
     vectoriser = TfidfVectorizer(
         tokenizer=lambda words: words,
@@ -242,8 +316,11 @@ def test_tfidf_ridge_is_sklearns(settings):
     x, v = vectoriser.fit_transform(tokens(train)), vectoriser.transform(tokens(valid))
     assert len(model.key_G) == x.shape[1]
     y = train.target.double().numpy()
-    # scikit-learn numbers its columns differently, so matrices are compared by their inner products.
-    assert np.allclose((model.matrix(valid) @ model.matrix(train).T).toarray(), (v @ x.T).toarray(), atol=1e-5)
+    # scikit-learn numbers its columns differently, so matrices are compared by their inner
+    # products.
+    assert np.allclose(
+        (model.matrix(valid) @ model.matrix(train).T).toarray(), (v @ x.T).toarray(), atol=1e-5
+    )
     solvers = [SklearnRidge(alpha=a, fit_intercept=False, tol=1e-10) for a in (0.3, 3.0, 30.0)]
     made = [solver.fit(x, y - y.mean()).predict(v) + y.mean() for solver in solvers]
     best = min(made, key=lambda p: np.abs(p - valid.target.numpy()).mean())
@@ -255,22 +332,38 @@ def test_runs_of_characters_are_sklearns_with_each_part_of_length_one():
     vocab = ["".join(draw.choice(list("ab"), n)) for n in draw.integers(1, 8, 12)]
     encoder = Same(1)
     encoder.vocab = vocab
-    views_ = [View({"text": words(n, n)["text"]._replace(x_BLD=words(n, n)["text"].x_BLD % 12)}, torch.randn(n)) for n in (40, 20)]
+    views_ = [
+        View(
+            {"text": words(n, n)["text"]._replace(x_BLD=words(n, n)["text"].x_BLD % 12)},
+            torch.randn(n),
+        )
+        for n in (40, 20)
+    ]
     model = TfidfRidge(TfidfRidge.Config(characters=4), tiny.context(), {"text": encoder})
     model.count(views_[0])
     texts = [[[vocab[int(w)] for w in row] for row in tokens(view)] for view in views_]
     numbers = [[[str(w) for w in row] for row in tokens(view)] for view in views_]
 
     def runs(row):
-        return [m[i : i + n] for m in (f"<{w}>" for w in row) for n in (3, 4) for i in range(len(m) - n + 1)]
+        return [
+            m[i : i + n]
+            for m in (f"<{w}>" for w in row)
+            for n in (3, 4)
+            for i in range(len(m) - n + 1)
+        ]
 
     parts = []
-    for documents, analyser in ((texts, runs), (numbers, lambda row: [*row, *map(" ".join, pairwise(row))])):
+    for documents, analyser in (
+        (texts, runs),
+        (numbers, lambda row: [*row, *map(" ".join, pairwise(row))]),
+    ):
         vectoriser = TfidfVectorizer(analyzer=analyser)
         parts.append((vectoriser.fit_transform(documents[0]), vectoriser.transform(documents[1])))
     assert len(model.key_G) == sum(x.shape[1] for x, _ in parts)
     expected = sum((v @ x.T).toarray() for x, v in parts)
-    assert np.allclose((model.matrix(views_[1]) @ model.matrix(views_[0]).T).toarray(), expected, atol=1e-5)
+    assert np.allclose(
+        (model.matrix(views_[1]) @ model.matrix(views_[0]).T).toarray(), expected, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dense", [0, 3000])
@@ -279,27 +372,39 @@ def test_tfidf_ridge_that_begins_with_weights_stays_near_them(dense):
     before, after = (TfidfRidge(config, tiny.context(), {"text": Same(1)}) for _ in range(2))
     before.fit(*views("score", words, sizes=(60, 30)))
     after.load_state_dict(before.state_dict())
-    train, valid = (View(words(n, n + 7), torch.randn(n, generator=torch.Generator().manual_seed(n))) for n in (40, 20))
+    train, valid = (
+        View(words(n, n + 7), torch.randn(n, generator=torch.Generator().manual_seed(n)))
+        for n in (40, 20)
+    )
     after.fit(train, valid)
     assert torch.equal(after.key_G, before.key_G) and torch.equal(after.idf_G, before.idf_G)
     x, start = after.matrix(train), before.weight_GC.double().numpy()[:, 0]
     left = train.target.double().numpy() - x @ start
     step = SklearnRidge(alpha=2.0, fit_intercept=False, tol=1e-10).fit(x, left - left.mean()).coef_
     assert np.allclose(after.weight_GC[:, 0], start + step, atol=1e-4)
-    assert np.allclose(predict(after, valid), after.matrix(valid) @ (start + step) + left.mean(), atol=1e-4)
+    assert np.allclose(
+        predict(after, valid), after.matrix(valid) @ (start + step) + left.mean(), atol=1e-4
+    )
 
 
 def test_lsmr_agrees_with_the_exact_solution():
     draw = np.random.default_rng(0)
     x_NG = sparse.random_array((50, 80), density=0.1, rng=draw, format="csr")
     y_NC, alphas = draw.normal(size=(50, 2)), np.array([0.1, 10.0, 1.0])
-    dual = ridge(torch.from_numpy((x_NG @ x_NG.T).toarray()), torch.from_numpy(y_NC), torch.from_numpy(alphas)).numpy()
+    dual = ridge(
+        torch.from_numpy((x_NG @ x_NG.T).toarray()),
+        torch.from_numpy(y_NC),
+        torch.from_numpy(alphas),
+    ).numpy()
     for w_GC, dual_NC in zip(descend(x_NG, y_NC, alphas), dual, strict=True):
         assert np.allclose(w_GC, x_NG.T @ dual_NC, atol=1e-4)
 
 
 def test_word_pairs_do_not_cross_a_gap_and_their_order_counts():
-    ids_BL, mask_BL = torch.tensor([[1, 2, 3], [2, 1, 0]]), torch.tensor([[True, True, True], [True, False, True]])
+    ids_BL, mask_BL = (
+        torch.tensor([[1, 2, 3], [2, 1, 0]]),
+        torch.tensor([[True, True, True], [True, False, True]]),
+    )
     train = View({"text": Steps(ids_BL[..., None], mask_BL)}, torch.tensor([1.0, -1.0]))
     model = TfidfRidge(TfidfRidge.Config(), tiny.context(), {"text": Same(1)})
     model.count(train)
@@ -327,7 +432,9 @@ def test_zero_shot_is_softmax_of_cosines(kind, form):
     model.fit(train, valid)
     label = context.lexicon.phrases(label_texts(context.space, form))[0]
     label /= np.linalg.norm(label, axis=1, keepdims=True)
-    means = np.array([table[[int(t) for t in row]].mean(0) if row else np.zeros(12) for row in tokens(valid)])
+    means = np.array(
+        [table[[int(t) for t in row]].mean(0) if row else np.zeros(12) for row in tokens(valid)]
+    )
     cosine = means @ label.T / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
     def predicted(temperature):

@@ -1,4 +1,6 @@
-"""The central equation of each fusion against its plainest form: loops over rows, no padding, no masks."""
+"""The central equation of each fusion against its plainest form: loops over rows, no padding, no
+masks.
+"""
 
 import itertools
 import math
@@ -15,13 +17,18 @@ WIDTHS = {"text": 6, "audio": 5, "video": 4}
 
 def make(factory, widths=WIDTHS, **settings):
     torch.manual_seed(0)
-    return factory(factory.Config(**settings), tiny.context(modalities=tuple(widths)), widths, None).eval()
+    return factory(
+        factory.Config(**settings), tiny.context(modalities=tuple(widths)), widths, None
+    ).eval()
 
 
 def sequences(missing=()):
     """Steps of different widths and lengths; ``missing``: pairs (modality, row)."""
     gone = {m: [row for n, row in missing if n == m] for m in WIDTHS}
-    return {m: tiny.steps(5, 4 + 2 * i, w, seed=i, missing=gone[m]) for i, (m, w) in enumerate(WIDTHS.items())}
+    return {
+        m: tiny.steps(5, 4 + 2 * i, w, seed=i, missing=gone[m])
+        for i, (m, w) in enumerate(WIDTHS.items())
+    }
 
 
 def real(steps, row):
@@ -45,7 +52,10 @@ def test_last_state_is_that_of_an_lstm_on_the_row_alone():
 
 
 def test_utterance_nets_are_their_equations():
-    nets, parts = layers.UtteranceNets(WIDTHS, 8, 3, 0.0), sequences(missing=[("audio", 2), ("text", 4)])
+    nets, parts = (
+        layers.UtteranceNets(WIDTHS, 8, 3, 0.0),
+        sequences(missing=[("audio", 2), ("text", 4)]),
+    )
     h = nets(parts)
     for m, steps in parts.items():
         for row in range(5):
@@ -54,7 +64,11 @@ def test_utterance_nets_are_their_equations():
                 close(h[m][row], torch.zeros(3))
                 continue
             first = nets.read[m]
-            h_H = first.lstm(x_LD[None])[0][0, -1] if m == "text" else (first[0].weight @ x_LD.mean(0) + first[0].bias).relu()
+            h_H = (
+                first.lstm(x_LD[None])[0][0, -1]
+                if m == "text"
+                else (first[0].weight @ x_LD.mean(0) + first[0].bias).relu()
+            )
             close(h[m][row], (nets.narrow[m][1].weight @ h_H + nets.narrow[m][1].bias).relu())
 
 
@@ -75,7 +89,9 @@ def test_pool(pooling):
                 weight_L = (x_LD @ fusion.attention[m].query_D).exp()
                 pooled.append((weight_L[:, None] * x_LD).sum(0) / weight_L.sum())
             else:
-                pooled.append({"mean": x_LD.mean(0), "max": x_LD.amax(0), "last": x_LD[-1]}[pooling])
+                pooled.append(
+                    {"mean": x_LD.mean(0), "max": x_LD.amax(0), "last": x_LD[-1]}[pooling]
+                )
         close(z_BCD[row, 0], fusion.project[1](torch.cat(pooled)))
 
 
@@ -86,11 +102,15 @@ def test_pool(pooling):
 def test_resample_averages_or_repeats_by_the_proportional_index(source):
     x_LD = torch.randn(source, 3, generator=torch.Generator().manual_seed(source))
     for target in (1, 2, 3, 5, 12):
-        got = early.resample(Steps(x_LD[None], torch.ones(1, source, dtype=torch.bool)), torch.tensor([target]))[0]
+        got = early.resample(
+            Steps(x_LD[None], torch.ones(1, source, dtype=torch.bool)), torch.tensor([target])
+        )[0]
         assert got.shape == (target, 3)
         for s in range(target):
             first = math.floor(s * source / target)
-            close(got[s], x_LD[first : max(first + 1, math.floor((s + 1) * source / target))].mean(0))
+            close(
+                got[s], x_LD[first : max(first + 1, math.floor((s + 1) * source / target))].mean(0)
+            )
 
 
 def test_early_fusion_of_aligned_streams_is_one_lstm_on_their_concatenation():
@@ -104,7 +124,10 @@ def test_early_fusion_of_aligned_streams_is_one_lstm_on_their_concatenation():
 
 
 def test_early_fusion_goes_by_the_text_and_without_it_by_the_longest():
-    fusion, parts = make(early.EarlyFusionLSTM, hidden=7), sequences(missing=[("text", 2), ("audio", 0)])
+    fusion, parts = (
+        make(early.EarlyFusionLSTM, hidden=7),
+        sequences(missing=[("text", 2), ("audio", 0)]),
+    )
     z_BCD = fusion(parts).z_BCD
     for row in range(5):
         there = {m: real(steps, row) for m, steps in parts.items()}
@@ -116,7 +139,9 @@ def test_early_fusion_goes_by_the_text_and_without_it_by_the_longest():
                 continue
             firsts = [s * len(x_LD) // steps for s in range(steps)]
             ends = [max(f + 1, (s + 1) * len(x_LD) // steps) for s, f in enumerate(firsts)]
-            columns.append(torch.stack([x_LD[f:e].mean(0) for f, e in zip(firsts, ends, strict=True)]))
+            columns.append(
+                torch.stack([x_LD[f:e].mean(0) for f, e in zip(firsts, ends, strict=True)])
+            )
         close(z_BCD[row, 0], fusion.lstm.lstm(torch.cat(columns, 1)[None])[0][0, -1])
 
 
@@ -147,7 +172,9 @@ def products_of(h, products):
 @pytest.mark.parametrize("products", ["all", "proper", "single"])
 @pytest.mark.parametrize("modalities", [("text", "audio"), ("text", "audio", "video")])
 def test_tfn_is_the_outer_product(products, modalities):
-    fusion = make(tfn.TFN, {m: WIDTHS[m] for m in modalities}, hidden=8, width=3, post=5, products=products)
+    fusion = make(
+        tfn.TFN, {m: WIDTHS[m] for m in modalities}, hidden=8, width=3, post=5, products=products
+    )
     parts = {m: s for m, s in sequences(missing=[("audio", 3)]).items() if m in modalities}
     h = fusion.nets(parts)
     z_BCD = fusion(parts).z_BCD
@@ -162,19 +189,28 @@ def test_tfn_is_the_outer_product(products, modalities):
 
 def test_lmf_is_tfn_with_a_low_rank_weight_tensor():
     rank, width, factor = 3, 4, 2
-    fusion, parts = make(lmf.LMF, hidden=8, factor=factor, width=width, rank=rank), sequences(missing=[("audio", 3)])
+    fusion, parts = (
+        make(lmf.LMF, hidden=8, factor=factor, width=width, rank=rank),
+        sequences(missing=[("audio", 3)]),
+    )
     torch.nn.init.normal_(fusion.weight_R)
     torch.nn.init.normal_(fusion.bias_D)
     for layer in fusion.factors.values():
         torch.nn.init.normal_(layer.bias)
-    # W[i, j, k, out] = sum_r w_r prod_m W_m^r[out, .], the constant being the last coordinate of each mode.
-    t, a, v = (torch.cat((f.weight, f.bias[:, None]), 1).view(rank, width, factor + 1) for f in fusion.factors.values())
+    # W[i, j, k, out] = sum_r w_r prod_m W_m^r[out, .], the constant being the last coordinate of
+    # each mode.
+    t, a, v = (
+        torch.cat((f.weight, f.bias[:, None]), 1).view(rank, width, factor + 1)
+        for f in fusion.factors.values()
+    )
     tensor = torch.einsum("r,roi,roj,rok->ijko", fusion.weight_R, t, a, v)
     h = fusion.nets(parts)
     for row in range(5):
         one = torch.ones(1)
         z_IJK = torch.einsum("i,j,k->ijk", *(torch.cat((h[m][row], one)) for m in WIDTHS))
-        close(fusion(parts).z_BCD[row, 0], (z_IJK[..., None] * tensor).sum((0, 1, 2)) + fusion.bias_D)
+        close(
+            fusion(parts).z_BCD[row, 0], (z_IJK[..., None] * tensor).sum((0, 1, 2)) + fusion.bias_D
+        )
 
 
 def test_lmf_trains_the_weights_of_its_ranks():
@@ -191,14 +227,21 @@ def test_positions():
     for step in range(7):
         for column in range(5):
             angle = step / 10000 ** ((column - column % 2) / 5)
-            assert p_LD[step, column] == pytest.approx(math.cos(angle) if column % 2 else math.sin(angle), abs=1e-5)
+            assert p_LD[step, column] == pytest.approx(
+                math.cos(angle) if column % 2 else math.sin(angle), abs=1e-5
+            )
 
 
 def attention_by_loop(module, x_TD, s_SD):
     """One row, one head and one query at a time."""
     d, heads = module.width, module.heads
     e = d // heads
-    q, k, v = (x @ w.T + b for x, w, b in zip((x_TD, s_SD, s_SD), module.into.weight.split(d), module.into.bias.split(d), strict=True))
+    q, k, v = (
+        x @ w.T + b
+        for x, w, b in zip(
+            (x_TD, s_SD, s_SD), module.into.weight.split(d), module.into.bias.split(d), strict=True
+        )
+    )
     out = torch.zeros_like(q)
     for head in range(heads):
         at = slice(head * e, (head + 1) * e)
@@ -219,18 +262,34 @@ def test_crossmodal_attention_against_a_loop_over_unpadded_rows():
         close(got[row][target.mask_BL[row]], want)
     own = module(target.x_BLD, target.x_BLD, target.mask_BL)
     for row in range(5):
-        close(own[row][target.mask_BL[row]], attention_by_loop(module, real(target, row), real(target, row)))
+        close(
+            own[row][target.mask_BL[row]],
+            attention_by_loop(module, real(target, row), real(target, row)),
+        )
 
 
 @pytest.mark.parametrize("residual", ["normed", "plain"])
 def test_mult_is_its_equations_on_unpadded_rows(residual):
-    fusion = make(mult.MulT, width=8, heads=2, layers=2, memory_layers=1, residual=residual, kernel_audio=5, kernel_video=1)
+    fusion = make(
+        mult.MulT,
+        width=8,
+        heads=2,
+        layers=2,
+        memory_layers=1,
+        residual=residual,
+        kernel_audio=5,
+        kernel_video=1,
+    )
     parts = sequences(missing=[("audio", 3)])
     z_BCD = fusion(parts).z_BCD
 
     def block(module, x_TD, s_SD):
         n_TD = module.norm(x_TD)
-        attended = attention_by_loop(module.attend, n_TD, n_TD if s_SD is None else module.norm(s_SD)) if s_SD is None or len(s_SD) else 0
+        attended = (
+            attention_by_loop(module.attend, n_TD, n_TD if s_SD is None else module.norm(s_SD))
+            if s_SD is None or len(s_SD)
+            else 0
+        )
         hat_TD = attended + (n_TD if residual == "normed" else x_TD)
         n_TD = module.norm_f(hat_TD)
         return module.f(n_TD) + (n_TD if residual == "normed" else hat_TD)
@@ -242,8 +301,15 @@ def test_mult_is_its_equations_on_unpadded_rows(residual):
             kernel = fusion.convolve[m].weight  # [d, D, K]
             half = (kernel.shape[2] - 1) // 2
             wide = torch.nn.functional.pad(x_LD, (0, 0, half, half))
-            rows = [torch.einsum("kc,dck->d", wide[i : i + kernel.shape[2]], kernel) for i in range(len(x_LD))]
-            low[m] = torch.stack(rows) + mult.positions(len(x_LD), 8, x_LD.device) if rows else torch.zeros(0, 8)
+            rows = [
+                torch.einsum("kc,dck->d", wide[i : i + kernel.shape[2]], kernel)
+                for i in range(len(x_LD))
+            ]
+            low[m] = (
+                torch.stack(rows) + mult.positions(len(x_LD), 8, x_LD.device)
+                if rows
+                else torch.zeros(0, 8)
+            )
         last = []
         for a in WIDTHS:
             if not len(low[a]):

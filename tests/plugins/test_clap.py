@@ -18,7 +18,11 @@ AUDIO = StreamSpec("audio.clip", "audio", "clip")
 
 def make(folder, **settings):
     torch.manual_seed(0)
-    return Clap(Clap.Config(model=str(folder), **{"window": 0.5, "hop": 0.25, **settings}), tiny.context(), AUDIO).eval()
+    return Clap(
+        Clap.Config(model=str(folder), **{"window": 0.5, "hop": 0.25, **settings}),
+        tiny.context(),
+        AUDIO,
+    ).eval()
 
 
 @pytest.mark.parametrize("fused", [False, True])
@@ -30,14 +34,25 @@ def test_a_step_is_claps_embedding_of_its_window(tmp_path, fused):
     real = torch.arange(12_000) < length[:, None]
     steps = encoder(Waves(torch.where(real, wave, torch.nan), length))
     assert steps.mask_BL.sum(1).tolist() == [4, 0, 1, 4] and torch.isfinite(steps.x_BLD).all()
-    net, reader = ClapAudioModelWithProjection.from_pretrained(folder).eval(), ClapFeatureExtractor.from_pretrained(folder)
+    net, reader = (
+        ClapAudioModelWithProjection.from_pretrained(folder).eval(),
+        ClapFeatureExtractor.from_pretrained(folder),
+    )
     for row, windows in ((0, [0, 2000, 4000, 4900]), (2, [0]), (3, [0, 2000, 4000, 6000])):
         for step, start in enumerate(windows):
             piece = wave[row, start : min(start + 4000, int(length[row]))].numpy()
-            mels, _ = reader._get_input_mel(piece, reader.nb_max_samples, reader.truncation, reader.padding)
+            mels, _ = reader._get_input_mel(
+                piece, reader.nb_max_samples, reader.truncation, reader.padding
+            )
             made = torch.from_numpy(np.asarray(mels)).float()[None]
-            want = F.normalize(net(made, torch.zeros(1, 1, dtype=torch.bool)).audio_embeds[0], dim=-1) * 12**0.5 + sinusoids(4, 12)[step]
-            np.testing.assert_allclose(steps.x_BLD[row, step].numpy(), want.detach().numpy(), atol=2e-4)
+            want = (
+                F.normalize(net(made, torch.zeros(1, 1, dtype=torch.bool)).audio_embeds[0], dim=-1)
+                * 12**0.5
+                + sinusoids(4, 12)[step]
+            )
+            np.testing.assert_allclose(
+                steps.x_BLD[row, step].numpy(), want.detach().numpy(), atol=2e-4
+            )
     alone = encoder(Waves(wave[2:3, :2500], length[2:3]))
     np.testing.assert_allclose(alone.x_BLD[0], steps.x_BLD[2, :1], atol=1e-5)
     assert not encoder(Waves(wave[:, :0], length * 0)).mask_BL.any()

@@ -1,4 +1,6 @@
-"""Computational sequences: small ones made here, cut by brute force; mischief of every kind; and the real one where it is."""
+"""Computational sequences: small ones made here, cut by brute force; mischief of every kind; and
+the real one where it is.
+"""
 
 import os
 import sys
@@ -18,7 +20,9 @@ from merbench_datasets.csd_rows import Splits
 from tests.conftest import loads
 
 VIDEOS = ("a_x", "b", "c", "d")
-FOLDS = 'standard_train_fold = ["a_x", "d"]\nstandard_valid_fold = ["b"]\nstandard_test_fold = ["c"]\n'
+FOLDS = (
+    'standard_train_fold = ["a_x", "d"]\nstandard_valid_fold = ["b"]\nstandard_test_fold = ["c"]\n'
+)
 
 
 def write(path, videos, metadata=None):
@@ -41,7 +45,9 @@ def ticks(count, step, start=0.0):
 
 
 class Sdk:
-    """A folder as the SDK leaves it: labels, words, two feature streams and a file of folds. Attributes hold what was written."""
+    """A folder as the SDK leaves it: labels, words, two feature streams and a file of folds.
+    Attributes hold what was written.
+    """
 
     def __init__(self, path):
         self.path = path
@@ -51,8 +57,16 @@ class Sdk:
         self.labels = {v: np.round(rng.uniform(-3, 3, (3, 7)), 3) for v in VIDEOS}
         for v in VIDEOS:
             self.labels[v][:, 1:] = rng.integers(0, 2, (3, 6)) / 3
-        self.words = {v: (np.array([[w] for w in rng.choice([b"so", b"sp", b"good", "é".encode()], 20)]), ticks(20, 0.4)) for v in VIDEOS}
-        self.facet = {v: (rng.normal(size=(30, 3)).astype(np.float32), ticks(30, 0.25)) for v in VIDEOS}
+        self.words = {
+            v: (
+                np.array([[w] for w in rng.choice([b"so", b"sp", b"good", "é".encode()], 20)]),
+                ticks(20, 0.4),
+            )
+            for v in VIDEOS
+        }
+        self.facet = {
+            v: (rng.normal(size=(30, 3)).astype(np.float32), ticks(30, 0.25)) for v in VIDEOS
+        }
         self.sound = {v: (rng.normal(size=(90, 2)), ticks(90, 0.08)) for v in VIDEOS}
         self.facet["b"][0][4, 1] = -np.inf
         self.save()
@@ -65,7 +79,11 @@ class Sdk:
         (self.path / "cmu_mosei_std_folds.py").write_text(FOLDS)
 
     def write(self, name, videos, **more):
-        return write(self.path / f"{name}.csd", {v: {"features": f, "intervals": i} for v, (f, i) in videos.items()}, **more)
+        return write(
+            self.path / f"{name}.csd",
+            {v: {"features": f, "intervals": i} for v, (f, i) in videos.items()},
+            **more,
+        )
 
     def inside(self, stream, video, k):
         """Brute force: the numbers of the steps whose middle lies in segment k."""
@@ -79,46 +97,98 @@ def sdk(tmp_path):
 
 
 def put(home, source, name="mine", **options):
-    return add(name, home, Source(source), Csd(Csd.Config(**options)), "csd", options, lambda *told: None)
+    return add(
+        name, home, Source(source), Csd(Csd.Config(**options)), "csd", options, lambda *told: None
+    )
 
 
 def rows_of(corpus, name):
     stream = corpus.streams[name]
     parts = zip(corpus.ids.tolist(), stream.start, stream.length, strict=True)
-    return {one: (np.asarray(stream.values[s : s + n]), None if stream.times is None else stream.times[s : s + n]) for one, s, n in parts}
+    return {
+        one: (
+            np.asarray(stream.values[s : s + n]),
+            None if stream.times is None else stream.times[s : s + n],
+        )
+        for one, s, n in parts
+    }
 
 
 def test_a_folder_becomes_a_data_set_cut_by_the_labels(sdk, tmp_path):
     origin = put(tmp_path, sdk.path)
     assert origin.rows == origin.taken == 12 and not origin.refused
     corpus = read_folder(tmp_path / "mine")
-    assert set(corpus.streams) == {"text.words", "text.transcript", "video.facet42", "audio.covarep"}
+    assert set(corpus.streams) == {
+        "text.words",
+        "text.transcript",
+        "video.facet42",
+        "audio.covarep",
+    }
     assert corpus.protocols["standard"].streams == ("text.words", "audio.covarep", "video.facet42")
     assert corpus.ids.tolist() == [f"{v}_{k}" for v in VIDEOS for k in (1, 2, 3)]
     split = corpus.protocols["standard"].splits[0]
-    assert [corpus.videos[rows].tolist() for rows in (split.valid, split.test)] == [["b"] * 3, ["c"] * 3]
-    np.testing.assert_allclose(corpus.tasks["sentiment"].target, np.concatenate([sdk.labels[v][:, 0] for v in VIDEOS]), atol=1e-6)
-    assert corpus.tasks["emotions"].space.words == ("happy", "sad", "anger", "surprise", "disgust", "fear")
-    assert (corpus.tasks["emotions"].target == np.concatenate([sdk.labels[v][:, 1:] > 0 for v in VIDEOS])).all()
-    said, facet, sound = (rows_of(corpus, name) for name in ("text.words", "video.facet42", "audio.covarep"))
+    assert [corpus.videos[rows].tolist() for rows in (split.valid, split.test)] == [
+        ["b"] * 3,
+        ["c"] * 3,
+    ]
+    np.testing.assert_allclose(
+        corpus.tasks["sentiment"].target,
+        np.concatenate([sdk.labels[v][:, 0] for v in VIDEOS]),
+        atol=1e-6,
+    )
+    assert corpus.tasks["emotions"].space.words == (
+        "happy",
+        "sad",
+        "anger",
+        "surprise",
+        "disgust",
+        "fear",
+    )
+    assert (
+        corpus.tasks["emotions"].target
+        == np.concatenate([sdk.labels[v][:, 1:] > 0 for v in VIDEOS])
+    ).all()
+    said, facet, sound = (
+        rows_of(corpus, name) for name in ("text.words", "video.facet42", "audio.covarep")
+    )
     vocab = corpus.streams["text.words"].vocab
     for v in VIDEOS:
         for k in range(3):
             one = f"{v}_{k + 1}"
-            np.testing.assert_array_equal(facet[one][0], sdk.facet[v][0][sdk.inside(sdk.facet, v, k)])
-            np.testing.assert_array_equal(sound[one][0], sdk.sound[v][0][sdk.inside(sdk.sound, v, k)].astype(np.float32))
+            np.testing.assert_array_equal(
+                facet[one][0], sdk.facet[v][0][sdk.inside(sdk.facet, v, k)]
+            )
+            np.testing.assert_array_equal(
+                sound[one][0], sdk.sound[v][0][sdk.inside(sdk.sound, v, k)].astype(np.float32)
+            )
             at = sdk.inside(sdk.words, v, k)
             words = [sdk.words[v][0][n, 0].decode() for n in at]
             assert [vocab[w] for w in said[one][0]] == words
             np.testing.assert_allclose(said[one][1], sdk.words[v][1][at], atol=1e-6)
-            assert corpus.texts[corpus.ids.tolist().index(one)] == " ".join(w for w in words if w != "sp")
+            assert corpus.texts[corpus.ids.tolist().index(one)] == " ".join(
+                w for w in words if w != "sp"
+            )
     assert any("steps lie in no utterance" in note for note in origin.notes)
 
 
 def test_the_form_is_recognised_and_the_data_set_runs(sdk, tmp_path, merbench):
-    done = merbench("data", "add", "--name", "mine", str(sdk.path), "--data", str(tmp_path), check=True)
+    done = merbench(
+        "data", "add", "--name", "mine", str(sdk.path), "--data", str(tmp_path), check=True
+    )
     assert "12 rows of csd = 12 taken over + 0 refused" in done.stderr
-    words = ("--dataset", "mine", "--model", "majority", "--task", "sentiment", "--seeds", "1", "--data", str(tmp_path), "--json")
+    words = (
+        "--dataset",
+        "mine",
+        "--model",
+        "majority",
+        "--task",
+        "sentiment",
+        "--seeds",
+        "1",
+        "--data",
+        str(tmp_path),
+        "--json",
+    )
     assert loads(merbench("run", *words, check=True).stdout)["runs"][0]["status"] == "done"
 
 
@@ -132,22 +202,37 @@ def test_pooled_or_aligned_to_the_words(sdk, tmp_path):
         values, intervals = sdk.facet[v]
         values = np.where(np.isfinite(values), values, np.nan)
         for k in range(3):
-            np.testing.assert_allclose(pooled[f"{v}_{k + 1}"][0], np.nanmean(values[sdk.inside(sdk.facet, v, k)], axis=0)[None], rtol=1e-5)
+            np.testing.assert_allclose(
+                pooled[f"{v}_{k + 1}"][0],
+                np.nanmean(values[sdk.inside(sdk.facet, v, k)], axis=0)[None],
+                rtol=1e-5,
+            )
             found, words = aligned[f"{v}_{k + 1}"][0], sdk.inside(sdk.words, v, k)
             assert len(found) == len(words) == len(said[f"{v}_{k + 1}"][0])
             for w, step in zip(words, found, strict=True):
                 start, end = sdk.words[v][1][w]
-                np.testing.assert_allclose(step, np.nanmean(values[(intervals[:, 0] < end) & (intervals[:, 1] > start)], axis=0), rtol=1e-5)
+                np.testing.assert_allclose(
+                    step,
+                    np.nanmean(values[(intervals[:, 0] < end) & (intervals[:, 1] > start)], axis=0),
+                    rtol=1e-5,
+                )
 
 
 def test_the_transcript_is_of_words_and_never_of_phonemes(sdk, tmp_path):
-    sdk.write("CMU_MOSEI_Phones", {v: (np.array([[b"g"]] * 20), when) for v, (_, when) in sdk.words.items()})
+    sdk.write(
+        "CMU_MOSEI_Phones",
+        {v: (np.array([[b"g"]] * 20), when) for v, (_, when) in sdk.words.items()},
+    )
     put(tmp_path, sdk.path)
     corpus = read_folder(tmp_path / "mine")
-    assert corpus.protocols["standard"].streams[0] == "text.words" and "text.phones" in corpus.streams
+    assert (
+        corpus.protocols["standard"].streams[0] == "text.words" and "text.phones" in corpus.streams
+    )
     assert {word for text in corpus.texts for word in text.split()} == {"so", "good", "é"}
     sdk.write("CMU_MOSEI_ModifiedWords", sdk.words)
-    with pytest.raises(DataError, match=r"CMU_MOSEI_ModifiedWords\.csd and CMU_MOSEI_TimestampedWords\.csd"):
+    with pytest.raises(
+        DataError, match=r"CMU_MOSEI_ModifiedWords\.csd and CMU_MOSEI_TimestampedWords\.csd"
+    ):
         put(tmp_path, sdk.path, "two")
 
 
@@ -176,18 +261,32 @@ def test_a_label_csv_splits_and_numbers_the_clips(sdk, tmp_path):
     (sdk.path / "label.csv").write_text("\n".join(lines))
     origin = put(tmp_path, sdk.path)
     assert (origin.rows, origin.taken) == (12, 8)
-    assert origin.refused == {f"{v}_2": "label.csv does not say whether it trains or tests" for v in VIDEOS}
-    assert read_folder(tmp_path / "mine").ids.tolist() == [f"{v}_{k}" for v in VIDEOS for k in (0, 1)]
+    assert origin.refused == {
+        f"{v}_2": "label.csv does not say whether it trains or tests" for v in VIDEOS
+    }
+    assert read_folder(tmp_path / "mine").ids.tolist() == [
+        f"{v}_{k}" for v in VIDEOS for k in (0, 1)
+    ]
 
 
 def test_a_label_csv_with_times_names_the_clips_by_them(sdk, tmp_path):
     (sdk.path / "cmu_mosei_std_folds.py").unlink()
     modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))
-    lines = [f"{v},{v}{start:.2f},{start + 0.004:.3f},{modes[v]}" for v in VIDEOS for start, _ in sdk.segments[v]]
-    (sdk.path / "label.csv").write_text("\n".join(["video_id,clip_id,start,mode", *lines, "d,untimed,,train"]))
+    lines = [
+        f"{v},{v}{start:.2f},{start + 0.004:.3f},{modes[v]}"
+        for v in VIDEOS
+        for start, _ in sdk.segments[v]
+    ]
+    (sdk.path / "label.csv").write_text(
+        "\n".join(["video_id,clip_id,start,mode", *lines, "d,untimed,,train"])
+    )
     assert put(tmp_path, sdk.path).taken == 12
     corpus = read_folder(tmp_path / "mine")
-    wanted = {f"{v}_{v}{start:.2f}": score for v in VIDEOS for (start, _), score in zip(sdk.segments[v], sdk.labels[v][:, 0], strict=True)}
+    wanted = {
+        f"{v}_{v}{start:.2f}": score
+        for v in VIDEOS
+        for (start, _), score in zip(sdk.segments[v], sdk.labels[v][:, 0], strict=True)
+    }
     found = dict(zip(corpus.ids.tolist(), corpus.tasks["sentiment"].target.tolist(), strict=True))
     assert found == pytest.approx(wanted, abs=1e-6)
 
@@ -195,20 +294,35 @@ def test_a_label_csv_with_times_names_the_clips_by_them(sdk, tmp_path):
 def test_an_interval_at_no_time_of_the_label_csv_takes_the_id_of_no_other(sdk, tmp_path):
     (sdk.path / "cmu_mosei_std_folds.py").unlink()
     modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))
-    lines = [f"{v},{k},{start},{modes[v]}" for v in VIDEOS for k, (start, _) in enumerate(sdk.segments[v][1:], start=1)]
+    lines = [
+        f"{v},{k},{start},{modes[v]}"
+        for v in VIDEOS
+        for k, (start, _) in enumerate(sdk.segments[v][1:], start=1)
+    ]
     (sdk.path / "label.csv").write_text("\n".join(["video_id,clip_id,start,mode", *lines]))
-    assert put(tmp_path, sdk.path).refused == {f"{v} from 1 s": "no clip of label.csv begins then" for v in VIDEOS}
+    assert put(tmp_path, sdk.path).refused == {
+        f"{v} from 1 s": "no clip of label.csv begins then" for v in VIDEOS
+    }
     corpus = read_folder(tmp_path / "mine")
     assert corpus.ids.tolist() == [f"{v}_{k}" for v in VIDEOS for k in (1, 2)]
-    np.testing.assert_allclose(corpus.tasks["sentiment"].target, np.concatenate([sdk.labels[v][1:, 0] for v in VIDEOS]), atol=1e-6)
+    np.testing.assert_allclose(
+        corpus.tasks["sentiment"].target,
+        np.concatenate([sdk.labels[v][1:, 0] for v in VIDEOS]),
+        atol=1e-6,
+    )
 
 
 def test_clips_are_numbered_as_the_labels_stand_and_steps_put_in_time(sdk, tmp_path):
-    sdk.segments["b"], sdk.facet["b"] = sdk.segments["b"][::-1], tuple(part[::-1] for part in sdk.facet["b"])
+    sdk.segments["b"], sdk.facet["b"] = (
+        sdk.segments["b"][::-1],
+        tuple(part[::-1] for part in sdk.facet["b"]),
+    )
     sdk.save()
     put(tmp_path, sdk.path)
     corpus = read_folder(tmp_path / "mine")
-    assert corpus.tasks["sentiment"].target[corpus.ids == "b_1"] == pytest.approx(sdk.labels["b"][0, 0])
+    assert corpus.tasks["sentiment"].target[corpus.ids == "b_1"] == pytest.approx(
+        sdk.labels["b"][0, 0]
+    )
     at = sdk.inside(sdk.facet, "b", 0)[::-1]
     np.testing.assert_array_equal(rows_of(corpus, "video.facet42")["b_1"][0], sdk.facet["b"][0][at])
 
@@ -243,7 +357,13 @@ def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
     segments = tmp_path / "segments.npz"
     ids = [f"{v}_{k + 1}" for v in VIDEOS for k in range(3)]
     start, end = np.concatenate([sdk.segments[v] for v in VIDEOS]).T
-    np.savez(segments, id=ids[::-1], video=[one.rpartition("_")[0] for one in ids[::-1]], start=start[::-1], end=end[::-1])
+    np.savez(
+        segments,
+        id=ids[::-1],
+        video=[one.rpartition("_")[0] for one in ids[::-1]],
+        start=start[::-1],
+        end=end[::-1],
+    )
     origin = put(tmp_path, extra, segments=str(segments))
     assert origin.rows == origin.taken == 12
     corpus = read_folder(tmp_path / "mine")
@@ -273,7 +393,10 @@ def test_an_interrupted_call_goes_on_to_the_same_bytes(sdk, tmp_path, monkeypatc
             put(broken, sdk.path)
         assert not (broken / "mine").exists()
     put(broken, sdk.path)
-    one, two = ({p.relative_to(f): p.read_bytes() for p in sorted(f.rglob("*")) if p.is_file()} for f in (whole, broken))
+    one, two = (
+        {p.relative_to(f): p.read_bytes() for p in sorted(f.rglob("*")) if p.is_file()}
+        for f in (whole, broken)
+    )
     assert one == two and len(one) > 5
 
 
@@ -316,16 +439,28 @@ def test_what_is_missing_is_one_sentence(sdk, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="says nowhere who trains"):
         put(tmp_path, sdk.path, "three")
     with pytest.raises(DataError, match="has no file of labels"):
-        put(tmp_path, write(tmp_path / "x_words.csd", {"b": {"features": sdk.words["b"][0], "intervals": sdk.words["b"][1]}}), "four")
+        put(
+            tmp_path,
+            write(
+                tmp_path / "x_words.csd",
+                {"b": {"features": sdk.words["b"][0], "intervals": sdk.words["b"][1]}},
+            ),
+            "four",
+        )
 
 
 def test_links_out_of_the_file_are_not_followed(sdk, tmp_path):
     path = sdk.path / "CMU_MOSEI_COVAREP.csd"
     with h5py.File(path, "a") as file:
         del file["CMU_MOSEI_COVAREP/data/b"], file["CMU_MOSEI_COVAREP/data/c/features"]
-        file["CMU_MOSEI_COVAREP/data/b"] = h5py.ExternalLink("CMU_MOSEI_VisualFacet42.csd", "/CMU_MOSEI_VisualFacet42/data/b")
+        file["CMU_MOSEI_COVAREP/data/b"] = h5py.ExternalLink(
+            "CMU_MOSEI_VisualFacet42.csd", "/CMU_MOSEI_VisualFacet42/data/b"
+        )
         file.create_dataset(
-            "CMU_MOSEI_COVAREP/data/c/features", (90, 2), "f8", external=[(str(sdk.path / "cmu_mosei_std_folds.py"), 0, 1440)]
+            "CMU_MOSEI_COVAREP/data/c/features",
+            (90, 2),
+            "f8",
+            external=[(str(sdk.path / "cmu_mosei_std_folds.py"), 0, 1440)],
         )
     refused = put(tmp_path, sdk.path).refused
     assert refused["b of CMU_MOSEI_COVAREP.csd"] == "it is no group of this file"
@@ -343,14 +478,18 @@ def test_names_of_the_published_files():
 
 
 NUMBERS = st.sampled_from([0.0, 1.0, 2.5, -1.0, 7.0, np.nan, np.inf, 1e30])
-FEATURES = st.sampled_from(["numbers", "words", "flat", "cube", "whole", "none", "missing", "reference", "longer", "wide"])
+FEATURES = st.sampled_from(
+    ["numbers", "words", "flat", "cube", "whole", "none", "missing", "reference", "longer", "wide"]
+)
 
 
 @st.composite
 def mischief(draw):
     """name of the video -> parts of its group."""
     videos = {}
-    for video in draw(st.lists(st.sampled_from([*VIDEOS, "é", "x y", "0"]), max_size=4, unique=True)):
+    for video in draw(
+        st.lists(st.sampled_from([*VIDEOS, "é", "x y", "0"]), max_size=4, unique=True)
+    ):
         n = draw(st.integers(0, 4))
         intervals = np.array(draw(st.lists(NUMBERS, min_size=2 * n, max_size=2 * n))).reshape(n, 2)
         made = {
@@ -377,8 +516,12 @@ def mischief(draw):
     return videos
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(labels=mischief(), words=mischief(), sound=mischief(), cut=st.one_of(st.none(), st.floats(0, 1)))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    labels=mischief(), words=mischief(), sound=mischief(), cut=st.one_of(st.none(), st.floats(0, 1))
+)
 def test_mischief_is_told_in_one_sentence_or_counted(tmp_path_factory, labels, words, sound, cut):
     home = tmp_path_factory.mktemp("fuzz")
     folder = home / "sdk"
@@ -399,9 +542,15 @@ def test_mischief_is_told_in_one_sentence_or_counted(tmp_path_factory, labels, w
     told = " ".join(origin.refused)
     table = set(read_folder(home / "mine").ids.tolist())
     for video, parts in labels.items():
-        n = len(parts["intervals"]) if "intervals" in parts and isinstance(parts.get("features"), np.ndarray) else 0
+        n = (
+            len(parts["intervals"])
+            if "intervals" in parts and isinstance(parts.get("features"), np.ndarray)
+            else 0
+        )
         whole = f"{video} of CMU_MOSI_Opinion_Labels.csd" in origin.refused
-        assert whole or all(f"{video}_{k + 1}" in table or f"{video}_{k + 1}" in told for k in range(n))
+        assert whole or all(
+            f"{video}_{k + 1}" in table or f"{video}_{k + 1}" in told for k in range(n)
+        )
 
 
 @pytest.mark.skipif("MERBENCH_DATA" not in os.environ, reason="MERBENCH_DATA is not set")
@@ -409,7 +558,16 @@ def test_the_real_words_of_mosi_joined_to_its_segments(merbench, tmp_path):
     real = Path(os.environ["MERBENCH_DATA"])
     merbench("data", "add", "mosi", str(real / "mosi"), "--data", str(tmp_path), check=True)
     csd = real / "formats/CMU_MOSI_ModifiedTimestampedWords.csd"
-    words = ("--form", "csd", "--set", f"segments={real / 'mosi/utterance.npz'}", "--set", "stream=text.csd", "--data", str(tmp_path))
+    words = (
+        "--form",
+        "csd",
+        "--set",
+        f"segments={real / 'mosi/utterance.npz'}",
+        "--set",
+        "stream=text.csd",
+        "--data",
+        str(tmp_path),
+    )
     done = merbench("data", "add", "mosi", str(csd), *words, check=True)
     assert "2,199 rows of csd = 2,199 taken over + 0 refused" in done.stderr
     corpus = read_folder(tmp_path / "mosi")
@@ -420,4 +578,6 @@ def test_the_real_words_of_mosi_joined_to_its_segments(merbench, tmp_path):
         if [mine.vocab[w] for w in mine.values[a]] == [theirs.vocab[w] for w in theirs.values[b]]:
             same += 1
             np.testing.assert_array_equal(mine.times[a], theirs.times[b])
-    assert same == 2197, "two words lie across the border of two segments, and were given to the other one there"
+    assert same == 2197, (
+        "two words lie across the border of two segments, and were given to the other one there"
+    )

@@ -33,7 +33,10 @@ SEQUENCES = [
     (FeatureBiLSTM, {"width": 8}),
     (FeatureBiLSTM, {"width": 8, "layers": 2}),
     (FeatureTransformer, {"width": 8, "heads": 2}),
-    (FeatureTransformer, {"width": 8, "heads": 2, "layers": 2, "positions": "learned", "longest": 3}),
+    (
+        FeatureTransformer,
+        {"width": 8, "heads": 2, "layers": 2, "positions": "learned", "longest": 3},
+    ),
 ]
 
 
@@ -45,7 +48,13 @@ def words(sentences, vocab=tiny.VOCAB):
         length.append(len(sentence.split()))
         start.append(len(values) - length[-1])
     # As in a memory-mapped data set: a narrow type.
-    return WordRows(TEXT, torch.tensor(values, dtype=torch.int32), torch.tensor(start), torch.tensor(length), vocab)
+    return WordRows(
+        TEXT,
+        torch.tensor(values, dtype=torch.int32),
+        torch.tensor(start),
+        torch.tensor(length),
+        vocab,
+    )
 
 
 def make(kind, context=CONTEXT, stream=None, **settings):
@@ -64,7 +73,11 @@ def close(got, want):
 
 
 def dead(module):
-    return [name for name, p in module.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    return [
+        name
+        for name, p in module.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
 
 
 # Words
@@ -86,7 +99,9 @@ def test_word_vectors_equal_a_numpy_lookup():
     steps = encoder(encoder.prepare(words(sentences))[torch.tensor([1, 0, 2])])
     file = CONTEXT.lexicon.files[0]
     for i, sentence in enumerate(["not bad", "the film was good", ""]):
-        want = np.array([file.scaled[file.words.index(w)] for w in sentence.split()]).reshape(-1, encoder.width)
+        want = np.array([file.scaled[file.words.index(w)] for w in sentence.split()]).reshape(
+            -1, encoder.width
+        )
         np.testing.assert_allclose(steps.x_BLD[i, steps.mask_BL[i]].numpy(), want)
     assert encoder.frozen and not list(encoder.parameters())
 
@@ -98,7 +113,9 @@ def test_oov_rate_counts_the_words_of_the_split_after_dropping():
     assert encoder.measured == {"oov_rate": 1 / 3}
     prepared = encoder.prepare(words(["plugh xyzzy good bad"], vocab))
     assert encoder.measured == {"oov_rate": 1 / 2}
-    assert torch.equal(encoder(prepared[torch.tensor([0])]).x_BLD[0, :2], torch.zeros(2, encoder.width))
+    assert torch.equal(
+        encoder(prepared[torch.tensor([0])]).x_BLD[0, :2], torch.zeros(2, encoder.width)
+    )
 
 
 def test_another_vocabulary_keeps_the_numbers_of_the_first():
@@ -116,13 +133,21 @@ def test_another_vocabulary_keeps_the_numbers_of_the_first():
 
     x_LD = encoder(encoder.prepare(rows)[torch.tensor([0])]).x_BLD[0]
     file = CONTEXT.lexicon.files[0]
-    np.testing.assert_allclose(x_LD[0].detach(), file.find("terrible"))  # new here: the files' own vector
+    np.testing.assert_allclose(
+        x_LD[0].detach(), file.find("terrible")
+    )  # new here: the files' own vector
     np.testing.assert_allclose(x_LD[1].detach(), file.find("good") + 1)  # trained
 
 
 @pytest.mark.parametrize(
     ("kind", "settings"),
-    [(WordIds, {}), (WordVectors, {}), (WordVectors, {"tuned": True}), (WordBiLSTM, {"tuned": True}), (WordTransformer, {})],
+    [
+        (WordIds, {}),
+        (WordVectors, {}),
+        (WordVectors, {"tuned": True}),
+        (WordBiLSTM, {"tuned": True}),
+        (WordTransformer, {}),
+    ],
 )
 def test_a_state_comes_back_before_and_after_prepare(kind, settings):
     rows = words(["the film was good", "bad"])
@@ -149,7 +174,11 @@ def test_gradients_reach_a_tuned_table_and_no_fixed_one():
     assert not encoder.frozen
     encoder(encoder.prepare(rows)[torch.tensor([0])]).x_BLD.sum().backward()
     counts = encoder.table_VD.grad[:, 0]
-    assert counts[tiny.VOCAB.index("good")] == 2 and counts[tiny.VOCAB.index("bad")] == 1 and counts.sum() == 3
+    assert (
+        counts[tiny.VOCAB.index("good")] == 2
+        and counts[tiny.VOCAB.index("bad")] == 1
+        and counts.sum() == 3
+    )
     fixed = make(WordVectors)
     assert not fixed(fixed.prepare(rows)[torch.tensor([0])]).x_BLD.requires_grad
 
@@ -166,7 +195,10 @@ def test_word_dropout_takes_whole_words_in_training_only():
 
 @pytest.mark.parametrize("kind", [WordVectors, WordBiLSTM, WordTransformer])
 def test_without_vectors_the_error_says_where_to_put_them(kind):
-    with pytest.raises(RequestError, match=r"text\.tiny reads word vectors .* MERBENCH_DATA/vectors .*--vectors FILE"):
+    with pytest.raises(
+        RequestError,
+        match=r"text\.tiny reads word vectors .* MERBENCH_DATA/vectors .*--vectors FILE",
+    ):
         make(kind, replace(CONTEXT, lexicon=None))
 
 
@@ -215,7 +247,9 @@ def test_holes_and_left_padding_are_skipped(kind, settings):
     real = torch.randn(1, 3, AUDIO.width)
     want = encoder(Steps(real, torch.ones(1, 3, dtype=torch.bool))).x_BLD[0]
     mask = torch.tensor([[False, True, False, True, True, False]])
-    x_BLD, out = encoder(Steps(torch.full((1, 6, AUDIO.width), 9.0).masked_scatter(mask[..., None], real), mask))
+    x_BLD, out = encoder(
+        Steps(torch.full((1, 6, AUDIO.width), 9.0).masked_scatter(mask[..., None], real), mask)
+    )
     close(x_BLD[out], want)
 
 
@@ -226,7 +260,9 @@ def test_all_missing_and_gradients(kind, settings):
     x_BLD = encoder(steps).x_BLD
     assert torch.equal(x_BLD, torch.zeros_like(x_BLD))
     steps = tiny.steps(3, 4, AUDIO.width, missing=[1])
-    x_BLD, mask_BL = encoder(Steps(torch.where(steps.mask_BL[..., None], steps.x_BLD, torch.nan), steps.mask_BL))
+    x_BLD, mask_BL = encoder(
+        Steps(torch.where(steps.mask_BL[..., None], steps.x_BLD, torch.nan), steps.mask_BL)
+    )
     (x_BLD[mask_BL] * torch.randn_like(x_BLD[mask_BL])).sum().backward()
     assert not dead(encoder)
     assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
@@ -237,13 +273,18 @@ def test_order_matters_to_the_transformer_by_its_positions_alone():
     turned = Steps(steps.x_BLD.flip(1), steps.mask_BL)
     for positions, same in (("none", True), ("sinusoidal", False), ("learned", False)):
         encoder = make(FeatureTransformer, width=8, heads=2, positions=positions)
-        assert torch.allclose(encoder(steps).x_BLD, encoder(turned).x_BLD.flip(1), atol=1e-5) == same
+        assert (
+            torch.allclose(encoder(steps).x_BLD, encoder(turned).x_BLD.flip(1), atol=1e-5) == same
+        )
 
 
 def test_transformer_equals_its_formula():
     encoder = make(FeatureTransformer, width=8, heads=2, dropout=0.0).double()
     net, x = encoder.sequence, torch.randn(1, 3, AUDIO.width, dtype=torch.double)
-    position = [[(np.sin, np.cos)[i % 2](t / 10_000 ** ((i - i % 2) / 8)) for i in range(8)] for t in range(3)]
+    position = [
+        [(np.sin, np.cos)[i % 2](t / 10_000 ** ((i - i % 2) / 8)) for i in range(8)]
+        for t in range(3)
+    ]
     h = net.project(x)[0] + torch.tensor(position)
     layer = net.layers[0]
     q, k, v = layer.qkv(layer.norm1(h)).split(8, -1)
@@ -274,7 +315,10 @@ def test_widths_that_do_not_fit_are_refused():
 
 
 def test_only_towers_import_open_clip_and_transformers():
-    heavy = re.compile(r"^(?:from|import) (?:open_clip|transformers|huggingface_hub|merbench_encoders\.(?:clip|hf|hub))", re.MULTILINE)
+    heavy = re.compile(
+        r"^(?:from|import) (?:open_clip|transformers|huggingface_hub|merbench_encoders\.(?:clip|hf|hub))",
+        re.MULTILINE,
+    )
     files = Path(merbench_encoders.__file__).parent.glob("*.py")
     assert {f.stem for f in files if heavy.search(f.read_text())} == {
         "clap",
@@ -292,7 +336,10 @@ def test_only_towers_import_open_clip_and_transformers():
 # Labels
 
 SYNONYMS = LabelSpace(
-    "score", ("bad", "neutral", "great"), ("a bad experience", "neither good nor bad", "a wonderful experience"), (-1.0, 0.0, 1.0)
+    "score",
+    ("bad", "neutral", "great"),
+    ("a bad experience", "neither good nor bad", "a wonderful experience"),
+    (-1.0, 0.0, 1.0),
 )
 
 
@@ -314,7 +361,9 @@ def test_label_projection_keeps_cosines_at_first_and_is_trained():
     assert encoder.width == 16 and emb_CD.shape == (7, 16)
     close(emb_CD @ emb_CD.T, plain @ plain.T)
     emb_CD[0, 0].backward()
-    assert [name for name, _ in encoder.named_parameters()] == ["project.weight"] and not dead(encoder)
+    assert [name for name, _ in encoder.named_parameters()] == ["project.weight"] and not dead(
+        encoder
+    )
     assert encoder(SYNONYMS).emb_CD.shape == (3, 16)
 
 
@@ -411,4 +460,6 @@ def test_the_bilstm_is_torchs_own_on_each_row_alone(layers):
     for row in range(37):
         assert (y_BLD[row, ~mask_BL[row]] == 0).all()
         if mask_BL[row].any():
-            assert torch.allclose(y_BLD[row, mask_BL[row]], plain(x_BLD[row, mask_BL[row]][None])[0][0], atol=1e-6)
+            assert torch.allclose(
+                y_BLD[row, mask_BL[row]], plain(x_BLD[row, mask_BL[row]][None])[0][0], atol=1e-6
+            )

@@ -1,6 +1,7 @@
 """Runs made by Ray and by submitit, in processes that open plugins and data for themselves.
 
-Each of these processes imports torch anew, so the two tests that start them run in ``tox -e clusters`` alone.
+Each of these processes imports torch anew, so the two tests that start them run in ``tox -e
+clusters`` alone.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from merbench.studies.study_cells import lay_out
 from merbench.studies.study_file import read_study
 from tests.studies.conftest import STUDY, home, store  # noqa: F401 - fixtures
 
-clusters = pytest.mark.skipif("MERBENCH_CLUSTERS" not in os.environ, reason="tox -e clusters starts Ray and submitit")
-ONE_TRACK = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace('"late-fusion-dnn", "lmf", ', "")
+clusters = pytest.mark.skipif(
+    "MERBENCH_CLUSTERS" not in os.environ, reason="tox -e clusters starts Ray and submitit"
+)
+ONE_TRACK = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace(
+    '"late-fusion-dnn", "lmf", ', ""
+)
 
 
 @pytest.fixture
@@ -28,7 +33,9 @@ def study(home, catalog, store, tmp_path):  # noqa: F811
     """``(units, worker, executor of a kind)``."""
 
     def study(epochs: int = 1):
-        (tmp_path / "S.toml").write_text(ONE_TRACK.replace("epochs = 2", f"epochs = {epochs}, patience = {epochs}"))
+        (tmp_path / "S.toml").write_text(
+            ONE_TRACK.replace("epochs = 2", f"epochs = {epochs}, patience = {epochs}")
+        )
         material = Material(Sources((), (home,), ()), catalog)
         cells = lay_out(read_study(tmp_path / "S.toml"), material, store, lambda sentence: None)
         return [u for cell in cells for u in cell.units], Worker(material, store.root, "cpu", 1)
@@ -40,7 +47,9 @@ def study(home, catalog, store, tmp_path):  # noqa: F811
 def executor(catalog, store):  # noqa: F811
     def executor(kind: str, jobs: int, **settings):
         factory = catalog.load(catalog.component("executor", kind))
-        return factory(configured(factory.Config, settings, "", f"executor {kind}"), jobs, store.root)
+        return factory(
+            configured(factory.Config, settings, "", f"executor {kind}"), jobs, store.root
+        )
 
     return executor
 
@@ -50,12 +59,16 @@ def test_submitit_makes_every_run_in_processes_of_its_own(study, executor, store
     units, worker = study()
     runner = executor("slurm", 3, cluster="local", poll_seconds=0.2)
     ended = [e.how for e in make(units, runner, worker, store, worker.failed) if e]
-    assert ended == ["done"] * 3 and {r.run_id for r in store.records()} == {u.run_id for u in units}
+    assert ended == ["done"] * 3 and {r.run_id for r in store.records()} == {
+        u.run_id for u in units
+    }
     assert list((store.root / "slurm").iterdir())
 
 
 @clusters
-def test_ray_makes_every_run_also_where_a_worker_is_killed_in_the_midst_of_one(study, executor, store):  # noqa: F811
+def test_ray_makes_every_run_also_where_a_worker_is_killed_in_the_midst_of_one(
+    study, executor, store
+):  # noqa: F811
     units, worker = study(epochs=150)
     killed = None
     ended = []
@@ -66,7 +79,9 @@ def test_ray_makes_every_run_also_where_a_worker_is_killed_in_the_midst_of_one(s
             os.kill(killed.pid, signal.SIGKILL)
         if end:
             ended.append((end.how, end.unit.run_id))
-    assert killed is not None and killed.pid != os.getpid(), "no run was long enough to be killed in"
+    assert killed is not None and killed.pid != os.getpid(), (
+        "no run was long enough to be killed in"
+    )
     assert sorted(ended) == sorted(("done", u.run_id) for u in units)
     assert {r.run_id for r in store.records()} == {u.run_id for u in units} and not store.warnings
 

@@ -1,4 +1,6 @@
-"""Faces: where a square lies, whose box a frame without a face gets, and a real face (an astronaut's, in the public domain) in clips."""
+"""Faces: where a square lies, whose box a frame without a face gets, and a real face (an
+astronaut's, in the public domain) in clips.
+"""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -41,18 +43,30 @@ def test_a_square_lies_in_its_frame_and_around_its_face(box, margin, width, heig
     wanted = max(box.width, box.height) * (1 + 2 * margin)
     assert abs(side - min(wanted, width, height)) <= 1
     assert cut_out(np.empty((height, width, 0)), box, margin).shape == (side, side, 0)
-    for start, extent, at, room in ((box.left, box.width, left, width), (box.top, box.height, top, height)):
+    for start, extent, at, room in (
+        (box.left, box.width, left, width),
+        (box.top, box.height, top, height),
+    ):
         middle = start + extent / 2
         if wanted / 2 + 1 <= middle <= room - wanted / 2 - 1 and wanted <= min(width, height):
             assert abs(at + side / 2 - middle) <= 1  # nothing pushes it
-        if start >= 0 and start + extent <= room and max(box.width, box.height) <= min(width, height):
+        if (
+            start >= 0
+            and start + extent <= room
+            and max(box.width, box.height) <= min(width, height)
+        ):
             assert at <= start + 1 and at + side >= start + extent - 1
 
 
 @given(st.lists(st.none() | boxes, max_size=12))
 def test_a_frame_without_a_face_takes_the_nearest(found):
     for place, box in enumerate(nearest(found)):
-        by_distance = [found[k] for d in range(len(found)) for k in (place - d, place + d) if 0 <= k < len(found)]
+        by_distance = [
+            found[k]
+            for d in range(len(found))
+            for k in (place - d, place + d)
+            if 0 <= k < len(found)
+        ]
         assert box == next((b for b in by_distance if b is not None), None)
 
 
@@ -63,7 +77,8 @@ def test_the_largest_face_is_found_at_any_size_of_the_frame():
         found = faces.largest(np.asarray(image.resize((round(480 * scale), round(240 * scale)))))
         assert found is not None and abs(found.width / scale - WIDTH) < 15
         assert (
-            abs((found.left + found.width / 2) / scale - 250 - CENTRE) < 8 and abs((found.top + found.height / 2) / scale - 30 - CENTRE) < 8
+            abs((found.left + found.width / 2) / scale - 250 - CENTRE) < 8
+            and abs((found.top + found.height / 2) / scale - 30 - CENTRE) < 8
         )
     two = scene(20)
     two[:, 260:] = np.asarray(Image.fromarray(HEAD).resize((220, 240)))
@@ -79,7 +94,9 @@ def clip(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
-    """A clip whose second and fourth of four frames have no face, one without any, and one that is no clip."""
+    """A clip whose second and fourth of four frames have no face, one without any, and one that is
+    no clip.
+    """
     folder = tmp_path_factory.mktemp("clips")
     some = write_clip(folder / "some.mkv", [scene(10), scene(None), scene(290), scene(None)])
     none = write_clip(folder / "none.mkv", [np.roll(scene(None), k, 0) for k in range(4)])
@@ -88,7 +105,9 @@ def paths(tmp_path_factory):
 
 
 def encoder(**settings):
-    return ClipImage(ClipImage.Config(**settings), tiny.context(), StreamSpec("video.clip", "video", "clip"))
+    return ClipImage(
+        ClipImage.Config(**settings), tiny.context(), StreamSpec("video.clip", "video", "clip")
+    )
 
 
 def test_clip_image_sees_squares_around_faces(clip, paths):
@@ -96,7 +115,10 @@ def test_clip_image_sees_squares_around_faces(clip, paths):
     frames = read_frames(paths[0], 4).values
     first, _, third, _ = (faced.faces.largest(frame) for frame in frames)
     # The second frame is as near to the third as to the first: the earlier counts.
-    want = [cut_out(frame, box, 0.5) for frame, box in zip(frames, (first, first, third, third), strict=True)]
+    want = [
+        cut_out(frame, box, 0.5)
+        for frame, box in zip(frames, (first, first, third, third), strict=True)
+    ]
     cuts, lost = faced.faces.cut(frames, 0.5)
     assert lost == 2 and first.left + 200 < third.left
     for cut, wanted in zip(cuts, want, strict=True):
@@ -109,7 +131,13 @@ def test_clip_image_sees_squares_around_faces(clip, paths):
 
 def test_the_share_of_frames_without_a_face_is_measured(clip, paths):
     faced = encoder(**clip, face="largest")
-    rows = faced.prepare(TextRows(StreamSpec("video.clip", "video", "clip"), np.array([*paths, ""]), torch.tensor([1, 1, 1, 0])))
+    rows = faced.prepare(
+        TextRows(
+            StreamSpec("video.clip", "video", "clip"),
+            np.array([*paths, ""]),
+            torch.tensor([1, 1, 1, 0]),
+        )
+    )
     for some in ([0], [0, 1, 2, 3], [0, 1, 2, 3]):
         rows[torch.tensor(some)]
     assert faced.measured == {"faceless_rate": 6 / 8, "clips_without": 1.0}
@@ -124,7 +152,10 @@ def test_the_detector_is_part_of_what_a_run_is(clip, monkeypatch):
     _detector.cache_clear()
     assert ClipImage.pretrained(without)
     for build in (lambda: ClipImage.pretrained(with_face), lambda: encoder(**clip, face="largest")):
-        with pytest.raises(RequestError, match=r"face=largest needs dlib.*pip install 'merbench-encoders\[face\]', or leave face=none"):
+        with pytest.raises(
+            RequestError,
+            match=r"face=largest needs dlib.*pip install 'merbench-encoders\[face\]', or leave face=none",
+        ):
             build()
 
 

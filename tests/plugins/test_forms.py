@@ -1,4 +1,6 @@
-"""Each form in which others keep MOSI and MOSEI, from a made-up source through `merbench data add` to the rows a run reads."""
+"""Each form in which others keep MOSI and MOSEI, from a made-up source through `merbench data add`
+to the rows a run reads.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ LENGTHS = {"train": [3, 1, 4, 2, 4], "valid": [2, 3], "test": [1, 4, 2]}
 @pytest.fixture
 def put(merbench, tmp_path):
     def call(*words, check=True):
-        done = merbench("data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check)
+        done = merbench(
+            "data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check
+        )
         return loads(done.stdout) if check else done
 
     return call
@@ -30,7 +34,10 @@ def put(merbench, tmp_path):
 
 def rows_of(corpus, name):
     stream = corpus.streams[name]
-    made = [np.asarray(stream.values[s : s + n]) for s, n in zip(stream.start, stream.length, strict=True)]
+    made = [
+        np.asarray(stream.values[s : s + n])
+        for s, n in zip(stream.start, stream.length, strict=True)
+    ]
     return dict(zip(corpus.ids.tolist(), made, strict=True))
 
 
@@ -73,11 +80,18 @@ def test_mmsa_pickles(put, tmp_path, aligned, protocol):
     truth = mmsa(tmp_path / "x.pkl", aligned, protocol=protocol)
     told = put("mosi", tmp_path / "x.pkl")
     kind = "aligned" if aligned else "unaligned"
-    assert (told["form"], told["rows"], told["taken"], told["refused"]) == ("mmsa-pickle", 10, 10, {})
+    assert (told["form"], told["rows"], told["taken"], told["refused"]) == (
+        "mmsa-pickle",
+        10,
+        10,
+        {},
+    )
     assert any("none of the four that MMSA publishes" in note for note in told["notes"])
     corpus = home(tmp_path)
     (split,) = corpus.protocols["standard"].splits
-    assert {m: sorted(corpus.ids[getattr(split, m)]) for m in N} == {m: [f"{m}vid_{r + 1}" for r in range(n)] for m, n in N.items()}
+    assert {m: sorted(corpus.ids[getattr(split, m)]) for m in N} == {
+        m: [f"{m}vid_{r + 1}" for r in range(n)] for m, n in N.items()
+    }
     assert corpus.texts[corpus.ids.tolist().index("testvid_2")] == "text test 1"
     assert corpus.tasks["sentiment"].target[corpus.ids.tolist().index("trainvid_5")] == 3
     for field, modality in (("text", "text"), ("audio", "audio"), ("vision", "video")):
@@ -85,7 +99,10 @@ def test_mmsa_pickles(put, tmp_path, aligned, protocol):
         assert corpus.streams[f"{modality}.{kind}"].values.dtype == np.float32
         for mode, lengths in LENGTHS.items():
             for row, length in enumerate(lengths):
-                np.testing.assert_array_equal(rows[f"{mode}vid_{row + 1}"], truth[mode, field][row, :length].astype(np.float32))
+                np.testing.assert_array_equal(
+                    rows[f"{mode}vid_{row + 1}"],
+                    truth[mode, field][row, :length].astype(np.float32),
+                )
     assert read_manifest(tmp_path / "home/mosi").streams[f"audio.{kind}"].not_finite == 1
 
 
@@ -98,13 +115,26 @@ def test_steps_stay_aligned_where_one_modality_is_zero(put, tmp_path):
     mmsa(tmp_path / "x.pkl", change=change)
     put("mosi", tmp_path / "x.pkl")
     corpus = home(tmp_path)
-    assert [len(rows_of(corpus, f"{m}.aligned")["trainvid_3"]) for m in ("text", "audio", "video")] == [4, 4, 4]
-    assert [len(rows_of(corpus, f"{m}.aligned")["trainvid_4"]) for m in ("text", "audio", "video")] == [2, 0, 2]
+    assert [
+        len(rows_of(corpus, f"{m}.aligned")["trainvid_3"]) for m in ("text", "audio", "video")
+    ] == [4, 4, 4]
+    assert [
+        len(rows_of(corpus, f"{m}.aligned")["trainvid_4"]) for m in ("text", "audio", "video")
+    ] == [2, 0, 2]
 
 
 def test_the_tokens_of_text_alone_are_no_stream(put, tmp_path):
-    mmsa(tmp_path / "x.pkl", change=lambda found: {m: {k: v for k, v in s.items() if k != "text"} for m, s in found.items()})
-    assert put("mosi", tmp_path / "x.pkl")["streams"] == ["text.transcript", "audio.aligned", "video.aligned"]
+    mmsa(
+        tmp_path / "x.pkl",
+        change=lambda found: {
+            m: {k: v for k, v in s.items() if k != "text"} for m, s in found.items()
+        },
+    )
+    assert put("mosi", tmp_path / "x.pkl")["streams"] == [
+        "text.transcript",
+        "audio.aligned",
+        "video.aligned",
+    ]
 
 
 def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
@@ -112,7 +142,10 @@ def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
     mmsa(tmp_path / "u.pkl", aligned=False)
     put("mosi", tmp_path / "a.pkl")
     told = put("mosi", tmp_path / "u.pkl")
-    assert told["streams"] == ["text.unaligned", "audio.unaligned", "video.unaligned"] and told["taken"] == 10
+    assert (
+        told["streams"] == ["text.unaligned", "audio.unaligned", "video.unaligned"]
+        and told["taken"] == 10
+    )
     assert len(home(tmp_path).streams) == 7
 
 
@@ -121,7 +154,10 @@ def test_data_show_tells_where_streams_came_from(put, tmp_path, merbench):
     put("mosi", tmp_path / "x.pkl")
     done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), "--json", check=True)
     (origin,) = loads(done.stdout)["sources"]
-    assert origin["files"]["x.pkl"]["sha256"] == hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
+    assert (
+        origin["files"]["x.pkl"]["sha256"]
+        == hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
+    )
     done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), check=True)
     assert "from mmsa-pickle: x.pkl" in done.stdout and "10 of 10 rows, 0 refused" in done.stdout
 
@@ -130,7 +166,10 @@ def test_a_published_file_is_told(put, tmp_path, monkeypatch):
     mmsa(tmp_path / "x.pkl")
     found = hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
     monkeypatch.setattr("merbench_datasets.mmsa.PUBLISHED", {found: "MOSI, aligned"})
-    assert "this is the file that MMSA publishes (MOSI, aligned)" in put("mosi", tmp_path / "x.pkl")["notes"]
+    assert (
+        "this is the file that MMSA publishes (MOSI, aligned)"
+        in put("mosi", tmp_path / "x.pkl")["notes"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +182,10 @@ def test_a_published_file_is_told(put, tmp_path, monkeypatch):
         (lambda f: f["valid"].update(raw_text=["x"]) or f, "raw_text"),
         (lambda f: f["valid"].update(id=[1, 2]) or f, "id"),
         (lambda f: f["valid"].update(audio=[[1]]) or f, "valid: audio"),
-        (lambda f: f["valid"].update(extra=argparse.ArgumentParser) or f, "argparse.ArgumentParser"),
+        (
+            lambda f: f["valid"].update(extra=argparse.ArgumentParser) or f,
+            "argparse.ArgumentParser",
+        ),
     ],
 )
 def test_what_is_wrong_in_an_mmsa_pickle_is_one_sentence(put, tmp_path, change, sentence):
@@ -171,7 +213,11 @@ def test_rows_that_cannot_be_taken_are_refused_by_name(put, tmp_path):
 def mult(path, labels=1, left=True, ids="plain"):
     found, truth = {}, {}
     for mode, n in N.items():
-        x = {"text": np.zeros((n, 6, 4)), "audio": np.zeros((n, 6, 2)), "vision": np.zeros((n, 6, 3))}
+        x = {
+            "text": np.zeros((n, 6, 4)),
+            "audio": np.zeros((n, 6, 2)),
+            "vision": np.zeros((n, 6, 3)),
+        }
         for field in x:
             for row, length in enumerate(LENGTHS[mode]):
                 part = slice(6 - length, None) if left else slice(length)
@@ -191,7 +237,10 @@ def mult(path, labels=1, left=True, ids="plain"):
     return truth
 
 
-@pytest.mark.parametrize(("left", "ids", "names"), [(True, "plain", "{}"), (False, "bytes", "{}"), (True, "three", "{}.5")])
+@pytest.mark.parametrize(
+    ("left", "ids", "names"),
+    [(True, "plain", "{}"), (False, "bytes", "{}"), (True, "three", "{}.5")],
+)
 def test_mult_pickles(put, tmp_path, left, ids, names):
     truth = mult(tmp_path / "x.pkl", left=left, ids=ids)
     assert put("mosi", tmp_path / "x.pkl")["form"] == "mult-pickle"
@@ -210,8 +259,24 @@ def test_emotions_of_seven_labels_are_a_task_beside_sentiment(put, tmp_path, mer
     emotions = corpus.tasks["emotions"]
     assert emotions.space.words == ("happy", "sad", "anger", "surprise", "disgust", "fear")
     at = corpus.ids.tolist().index("trainvid_3")
-    assert emotions.target[at].tolist() == [0, 0, 0, 1, 0, 0] and corpus.tasks["sentiment"].target[at] == 1.5
-    words = ("run", "--model", "late-fusion-dnn", "--dataset", "mosei", "--task", "emotions", "--epochs", "1", "--seeds", "1", "--json")
+    assert (
+        emotions.target[at].tolist() == [0, 0, 0, 1, 0, 0]
+        and corpus.tasks["sentiment"].target[at] == 1.5
+    )
+    words = (
+        "run",
+        "--model",
+        "late-fusion-dnn",
+        "--dataset",
+        "mosei",
+        "--task",
+        "emotions",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--json",
+    )
     done = merbench(*words, "--data", str(tmp_path / "home"), check=True)
     assert "micro_f1" in loads(done.stdout)["summary"]
 
@@ -223,7 +288,13 @@ def misa(folder, one_file):
         for row, length in enumerate(LENGTHS[mode]):
             visual, acoustic = (np.full((length, w), row + 1.0) for w in (47, 74))
             said = [f"word{k}" for k in range(length)]
-            rows.append(((np.arange(length), visual, acoustic, said), np.array([[row - 2.0]]), f"{mode}vid[{row}]"))
+            rows.append(
+                (
+                    (np.arange(length), visual, acoustic, said),
+                    np.array([[row - 2.0]]),
+                    f"{mode}vid[{row}]",
+                )
+            )
             truth[f"{mode}vid_{row}"] = (visual, acoustic, said)
         splits["dev" if mode == "valid" else mode] = rows
     if one_file:
@@ -240,7 +311,9 @@ def test_misa_pickles(put, tmp_path, one_file):
     path, truth = misa(tmp_path / "misa", one_file)
     assert put("mosi", path)["form"] == "misa-pickle"
     corpus = home(tmp_path)
-    video, audio, words = (rows_of(corpus, name) for name in ("video.misa", "audio.misa", "text.words"))
+    video, audio, words = (
+        rows_of(corpus, name) for name in ("video.misa", "audio.misa", "text.words")
+    )
     for one, (visual, acoustic, said) in truth.items():
         np.testing.assert_array_equal(video[one], visual)
         np.testing.assert_array_equal(audio[one], acoustic)
@@ -253,7 +326,10 @@ def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherw
     put("mosi", tmp_path / "mmsa.pkl")
     done = put("mosi", tmp_path / "mult.pkl", check=False)
     assert done.returncode == 2 and "--set first=N" in done.stderr
-    assert put("mosi", tmp_path / "mult.pkl", "--form", "mult-pickle", "--set", "first=1")["taken"] == 10
+    assert (
+        put("mosi", tmp_path / "mult.pkl", "--form", "mult-pickle", "--set", "first=1")["taken"]
+        == 10
+    )
     rows = rows_of(home(tmp_path), "audio.mult")
     for row in range(N["train"]):
         np.testing.assert_array_equal(rows[f"trainvid_{row + 1}"], truth["train", "audio", row])
@@ -264,10 +340,24 @@ def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherw
 
 @pytest.mark.parametrize("as_zip", [True, False])
 def test_tailor_files_name_their_labels_themselves(put, tmp_path, as_zip):
-    order = {"<blank>": 0, "<unk>": 1, "<s>": 2, "</s>": 3, "sad": 4, "happy": 5, "fear": 6, "anger": 7, "disgust": 8, "surprise": 9}
+    order = {
+        "<blank>": 0,
+        "<unk>": 1,
+        "<s>": 2,
+        "</s>": 3,
+        "sad": 4,
+        "happy": 5,
+        "fear": 6,
+        "anger": 7,
+        "disgust": 8,
+        "surprise": 9,
+    }
     found = {"dict": {"src": {}, "tgt": order}, "settings": argparse.Namespace(max_text_seq_len=60)}
     for mode, n in N.items():
-        x = {key: [np.zeros((6, w)) for _ in range(n)] for key, w in (("src-text", 5), ("src-visual", 3), ("src-audio", 2))}
+        x = {
+            key: [np.zeros((6, w)) for _ in range(n)]
+            for key, w in (("src-text", 5), ("src-visual", 3), ("src-audio", 2))
+        }
         for key in x:
             for row, length in enumerate(LENGTHS[mode]):
                 x[key][row][6 - length :] = row + 1
@@ -308,7 +398,15 @@ def test_an_unknown_form_tells_what_was_looked_for(put, tmp_path):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps([1, 2, 3]))
     done = put("mosi", tmp_path / "x.pkl", check=False)
     assert done.returncode == 2
-    for word in ("feature-folder", "mmsa-pickle", "misa-pickle", "mult-pickle", "tailor-pt", "mmsa-clips", "regression_labels"):
+    for word in (
+        "feature-folder",
+        "mmsa-pickle",
+        "misa-pickle",
+        "mult-pickle",
+        "tailor-pt",
+        "mmsa-clips",
+        "regression_labels",
+    ):
         assert word in done.stderr
 
 

@@ -1,4 +1,6 @@
-"""Weights out of reach: whatever the network does, a command ends within ten seconds with one sentence; a model within reach is fetched."""
+"""Weights out of reach: whatever the network does, a command ends within ten seconds with one
+sentence; a model within reach is fetched.
+"""
 
 import http.server
 import json
@@ -30,13 +32,19 @@ ROWS = "video_id,clip_id,text,label,mode\na,1,good,2,train\nb,1,bad,-2,train\nc,
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """A hub with the files of one model at every address. ``ill``: 503 to everything, or no answer to anything but HEAD."""
+    """A hub with the files of one model at every address. ``ill``: 503 to everything, or no answer
+    to anything but HEAD.
+    """
 
     ill, files = "", {}
 
     def answer(self, body, send):
         self.send_response(503 if self.ill == "503" else 404 if body is None else 200)
-        for name, value in (("Content-Length", str(len(body or b""))), ("ETag", f'"{hash(body)}"'), ("X-Repo-Commit", "a" * 40)):
+        for name, value in (
+            ("Content-Length", str(len(body or b""))),
+            ("ETag", f'"{hash(body)}"'),
+            ("X-Repo-Commit", "a" * 40),
+        ):
             self.send_header(name, value)
         self.end_headers()
         if send and body is not None:
@@ -44,7 +52,13 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def asked(self):
         if self.path.startswith("/api/models/"):
-            return json.dumps({"id": "a", "sha": "a" * 40, "siblings": [{"rfilename": name} for name in self.files]}).encode()
+            return json.dumps(
+                {
+                    "id": "a",
+                    "sha": "a" * 40,
+                    "siblings": [{"rfilename": name} for name in self.files],
+                }
+            ).encode()
         return self.files.get(self.path.rpartition("/")[2])
 
     def do_HEAD(self):
@@ -62,7 +76,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def served(ill, files=()):
-    """The address of such a hub. ``stalls``: a port that takes connections and never answers; ``refuses``: one that takes none."""
+    """The address of such a hub. ``stalls``: a port that takes connections and never answers;
+    ``refuses``: one that takes none.
+    """
     if ill in ("stalls", "refuses"):
         with socket.create_server(("127.0.0.1", 0)) as port:
             url = "http://{}:{}".format(*port.getsockname())
@@ -86,7 +102,11 @@ def at(monkeypatch, tmp_path):
     def at(url):
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setattr(constants, "ENDPOINT", url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         close_session()
@@ -98,22 +118,43 @@ def at(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("ill", "encoder", "model"),
     [
-        *[(ill, "clip-text", "timm/vit_base_patch32_clip_224.openai") for ill in ("stalls", "refuses", "503")],
+        *[
+            (ill, "clip-text", "timm/vit_base_patch32_clip_224.openai")
+            for ill in ("stalls", "refuses", "503")
+        ],
         *[(ill, "hf-text", "bert-base-uncased") for ill in ("stalls", "refuses", "503", "silent")],
     ],
 )
-def test_weights_out_of_reach_are_one_sentence_within_seconds(ill, encoder, model, at, merbench, tmp_path):
+def test_weights_out_of_reach_are_one_sentence_within_seconds(
+    ill, encoder, model, at, merbench, tmp_path
+):
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "dataset.toml").write_text(DATA)
     (tmp_path / "few" / "label.csv").write_text(ROWS)
     with served(ill, {"config.json": b"{}"}) as url:
         at(url)
         start = time.monotonic()
-        done = merbench("run", "--model", "text-only", "--dataset", "few", "--data", str(tmp_path / "few"), "--encoder", f"text={encoder}")
+        done = merbench(
+            "run",
+            "--model",
+            "text-only",
+            "--dataset",
+            "few",
+            "--data",
+            str(tmp_path / "few"),
+            "--encoder",
+            f"text={encoder}",
+        )
         took = time.monotonic() - start
     assert done.returncode == 2 and "Traceback" not in done.stderr
     (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    for part in (model, url, str(tmp_path / "hub"), f"hf download {model}", "--encoder text=word-vectors"):
+    for part in (
+        model,
+        url,
+        str(tmp_path / "hub"),
+        f"hf download {model}",
+        "--encoder text=word-vectors",
+    ):
         assert part in sentence
     assert took < SECONDS
 
@@ -134,9 +175,25 @@ def test_a_hub_is_asked_before_the_libraries_are_imported(encoder, tmp_path):
     (tmp_path / "dataset.toml").write_text(DATA)
     (tmp_path / "label.csv").write_text(ROWS)
     with served("refuses") as url:
-        args = ["run", "--model", "text-only", "--dataset", "few", "--data", str(tmp_path), "--encoder", f"text={encoder}"]
-        env = os.environ | {"HF_ENDPOINT": url, "HF_HUB_CACHE": str(tmp_path / "hub"), "NO_PROXY": "127.0.0.1"}
-        done = subprocess.run([sys.executable, "-c", ASK, *args], env=env, capture_output=True, text=True)
+        args = [
+            "run",
+            "--model",
+            "text-only",
+            "--dataset",
+            "few",
+            "--data",
+            str(tmp_path),
+            "--encoder",
+            f"text={encoder}",
+        ]
+        env = os.environ | {
+            "HF_ENDPOINT": url,
+            "HF_HUB_CACHE": str(tmp_path / "hub"),
+            "NO_PROXY": "127.0.0.1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, *args], env=env, capture_output=True, text=True
+        )
     assert url in done.stderr and done.returncode == 2
     assert done.stdout.split() == []
 
@@ -148,4 +205,7 @@ def test_a_model_is_fetched_once_and_whole(at, tmp_path):
         at(url)
         folder = hub.hub_folder("some/bert", True, "the model", "do without")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-    assert hub.hub_folder("some/bert", True, "the model", "do without") == folder and hub.origin(folder) == "some/bert@" + "a" * 40
+    assert (
+        hub.hub_folder("some/bert", True, "the model", "do without") == folder
+        and hub.origin(folder) == "some/bert@" + "a" * 40
+    )

@@ -1,4 +1,6 @@
-"""MER-CLIP's parts against loops and formulas; the conformance checks train the whole recipe and each of its ablations."""
+"""MER-CLIP's parts against loops and formulas; the conformance checks train the whole recipe and
+each of its ablations.
+"""
 
 from __future__ import annotations
 
@@ -39,24 +41,37 @@ def queries(labels: int = 7, width: int = 10, seed: int = 7) -> Queries:
     return Queries(torch.randn(labels, width, generator=torch.Generator().manual_seed(seed)))
 
 
-def decoder(kind="score", modalities=MODALITIES, query_width: int | None = 10, **config) -> LabelDecoder:
+def decoder(
+    kind="score", modalities=MODALITIES, query_width: int | None = 10, **config
+) -> LabelDecoder:
     torch.manual_seed(0)
     widths = dict.fromkeys(modalities, 6)
-    made = LabelDecoder(LabelDecoder.Config(**{"width": 16, "heads": 4, **config}), tiny.context(kind, modalities), widths, query_width)
-    for parameter in made.parameters():  # norms and biases start at 1 and 0, which would hide that they are left out
+    made = LabelDecoder(
+        LabelDecoder.Config(**{"width": 16, "heads": 4, **config}),
+        tiny.context(kind, modalities),
+        widths,
+        query_width,
+    )
+    for parameter in (
+        made.parameters()
+    ):  # norms and biases start at 1 and 0, which would hide that they are left out
         parameter.data += 0.1 * torch.randn(parameter.shape)
     return made.eval()
 
 
 def head(prediction="per-label", width: int = 16, query_width: int = 10) -> LabelGuided:
     torch.manual_seed(0)
-    return LabelGuided(LabelGuided.Config(prediction=prediction), tiny.context(), width, query_width).eval()
+    return LabelGuided(
+        LabelGuided.Config(prediction=prediction), tiny.context(), width, query_width
+    ).eval()
 
 
 def ragged() -> dict[str, Steps]:
     """Row 2 lacks audio, row 3 lacks everything."""
     lacking = {"text": [3], "audio": [2, 3], "video": [3]}
-    return {m: tiny.steps(length=4 + i, seed=i, missing=lacking[m]) for i, m in enumerate(MODALITIES)}
+    return {
+        m: tiny.steps(length=4 + i, seed=i, missing=lacking[m]) for i, m in enumerate(MODALITIES)
+    }
 
 
 # The decoder, one row at a time, without padding.
@@ -76,7 +91,10 @@ def attend(mha: nn.MultiheadAttention, q_CD, x_LD):
 
 
 def one_row(model: LabelDecoder, parts, emb_CD, row: int):
-    seen = {m: model.project[m](parts[m].x_BLD[row][parts[m].mask_BL[row]]) + model.modality[m] for m in model.order}
+    seen = {
+        m: model.project[m](parts[m].x_BLD[row][parts[m].mask_BL[row]]) + model.modality[m]
+        for m in model.order
+    }
     q_CD = model.query(emb_CD)
     stages = {"joint": torch.cat(list(seen.values()))} if model.joint else seen
     for stage, x_LD in stages.items():
@@ -89,12 +107,16 @@ def one_row(model: LabelDecoder, parts, emb_CD, row: int):
     return model.norm(q_CD)
 
 
-@pytest.mark.parametrize("config", [{}, {"layers": 2, "order": ("video", "text", "audio")}, {"joint": True}])
+@pytest.mark.parametrize(
+    "config", [{}, {"layers": 2, "order": ("video", "text", "audio")}, {"joint": True}]
+)
 def test_decoder_is_the_loop_over_unpadded_rows(config):
     model, parts, labels = decoder(**config), ragged(), queries()
     z_BCD = model(parts, labels).z_BCD
     for row in range(5):
-        torch.testing.assert_close(z_BCD[row], one_row(model, parts, labels.emb_CD, row), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            z_BCD[row], one_row(model, parts, labels.emb_CD, row), atol=1e-5, rtol=1e-4
+        )
 
 
 def test_order_matters_one_stage_after_another_and_not_side_by_side():
@@ -102,10 +124,14 @@ def test_order_matters_one_stage_after_another_and_not_side_by_side():
     for joint in (False, True):
         first = decoder(joint=joint)
         other = decoder(joint=joint, order=("video", "audio", "text"))
-        assert all(torch.equal(p, other.state_dict()[n]) for n, p in first.state_dict().items())  # one seed, one start
+        assert all(
+            torch.equal(p, other.state_dict()[n]) for n, p in first.state_dict().items()
+        )  # one seed, one start
         same = torch.allclose(first(parts, labels).z_BCD, other(parts, labels).z_BCD, atol=1e-5)
         assert same == joint
-    assert not torch.allclose(decoder()(parts, labels).z_BCD, decoder(joint=True)(parts, labels).z_BCD, atol=1e-2)
+    assert not torch.allclose(
+        decoder()(parts, labels).z_BCD, decoder(joint=True)(parts, labels).z_BCD, atol=1e-2
+    )
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -113,7 +139,12 @@ def test_padding_whatever_it_holds_and_the_place_in_the_batch_change_nothing(joi
     model, parts, labels = decoder(joint=joint), ragged(), queries()
     base = model(parts, labels)
     padded = {
-        m: Steps(F.pad(s.x_BLD.masked_fill(~s.mask_BL[..., None], torch.nan), (0, 0, 0, 3), value=torch.nan), F.pad(s.mask_BL, (0, 3)))
+        m: Steps(
+            F.pad(
+                s.x_BLD.masked_fill(~s.mask_BL[..., None], torch.nan), (0, 0, 0, 3), value=torch.nan
+            ),
+            F.pad(s.mask_BL, (0, 3)),
+        )
         for m, s in parts.items()
     }
     order = torch.tensor([3, 0, 4, 1, 2])
@@ -131,7 +162,9 @@ def test_permuted_labels_permute_the_logits(prediction):
     order = torch.tensor([4, 2, 0, 6, 1, 3, 5])
     base = read(model(parts, labels), labels)
     permuted = Queries(labels.emb_CD[order])
-    torch.testing.assert_close(read(model(parts, permuted), permuted), base[:, order], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        read(model(parts, permuted), permuted), base[:, order], atol=1e-4, rtol=1e-4
+    )
     assert base.std(1).min() > 1e-3
 
 
@@ -143,8 +176,12 @@ def test_other_labels_at_call_time_need_no_other_parameter():
         fused = model(parts, other)
         assert fused.z_BCD.shape == (5, len(other.emb_CD), model.width)
         assert read(fused, other).shape == (5, len(other.emb_CD))
-    some = Queries(labels.emb_CD[:3])  # labels look at each other, so those that are left out are missed
-    assert not torch.allclose(model(parts, some).z_BCD, model(parts, labels).z_BCD[:, :3], atol=1e-3)
+    some = Queries(
+        labels.emb_CD[:3]
+    )  # labels look at each other, so those that are left out are missed
+    assert not torch.allclose(
+        model(parts, some).z_BCD, model(parts, labels).z_BCD[:, :3], atol=1e-3
+    )
 
 
 def test_without_a_label_encoder_there_is_a_learned_query_a_label():
@@ -184,13 +221,17 @@ def test_logits_are_scaled_cosines(prediction, query_width):
         e_CD = e_CD @ read.project.weight.detach().numpy().T + read.project.bias.detach().numpy()
     z = z_BCD.numpy() if prediction == "per-label" else z_BCD.numpy().mean(1, keepdims=True)
     want = (z * e_CD).sum(-1) / np.linalg.norm(z, axis=-1) / np.linalg.norm(e_CD, axis=-1) / 0.07
-    np.testing.assert_allclose(read(Fused(z_BCD), labels).detach().numpy(), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        read(Fused(z_BCD), labels).detach().numpy(), want, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_a_pooled_fusion_is_compared_with_every_label():
     read, labels = head(), queries()
     z_B1D = torch.randn(5, 1, 16)
-    torch.testing.assert_close(read(Fused(z_B1D), labels), read(Fused(z_B1D.expand(-1, 7, -1)), labels))
+    torch.testing.assert_close(
+        read(Fused(z_B1D), labels), read(Fused(z_B1D.expand(-1, 7, -1)), labels)
+    )
 
 
 def test_scale_is_at_most_100_and_can_come_back():
@@ -217,7 +258,9 @@ def target(kind: str) -> tuple[torch.Tensor, torch.Tensor | None]:
     known = torch.ones(5, 6, dtype=torch.bool)
     known[0, 1] = known[1, 0] = False
     known[4] = False
-    return torch.tensor([[1, 1, 0, 0, 1, 0], [1, 0, 1, 0, 0, 0], [0] * 6, [1] * 6, [1, 0, 0, 0, 0, 0]]).float(), known
+    return torch.tensor(
+        [[1, 1, 0, 0, 1, 0], [1, 0, 1, 0, 0, 0], [0] * 6, [1] * 6, [1, 0, 0, 0, 0, 0]]
+    ).float(), known
 
 
 @pytest.mark.parametrize("kind", ["score", "class", "multilabel"])
@@ -231,7 +274,11 @@ def test_contrast_is_infonce_by_hand(kind):
     present_BM = torch.ones(5, 3, dtype=torch.bool)
     present_BM[0, 1] = False
     present_BM[2] = False
-    out = Output(torch.zeros(5, labels), {}, {"modality_vectors": v_BMD, "modality_present": present_BM, "label_vectors": e_CD})
+    out = Output(
+        torch.zeros(5, labels),
+        {},
+        {"modality_vectors": v_BMD, "modality_present": present_BM, "label_vectors": e_CD},
+    )
     objective = LabelContrast(LabelContrast.Config(weight=0.5, temperature=0.2), context, None)
 
     terms = []
@@ -246,7 +293,10 @@ def test_contrast_is_infonce_by_hand(kind):
             share = [float(c in positive) / max(1, len(positive)) for c in range(labels)]
         for m in range(3):
             if present_BM[b, m] and sum(share):
-                near = {c: np.exp(float(F.cosine_similarity(v_BMD[b, m], e_CD[c], dim=0)) / 0.2) for c in counted}
+                near = {
+                    c: np.exp(float(F.cosine_similarity(v_BMD[b, m], e_CD[c], dim=0)) / 0.2)
+                    for c in counted
+                }
                 terms.append(-sum(share[c] * np.log(near[c] / sum(near.values())) for c in counted))
     got = objective(None, batch, out, AT)
     assert list(got) == ["label_contrast"]
@@ -255,21 +305,37 @@ def test_contrast_is_infonce_by_hand(kind):
 
 def test_contrast_of_two_tasks_is_the_sum_of_both_among_their_own_labels():
     draw = torch.Generator().manual_seed(3)
-    v_BMD, e_CD, y_BC = torch.randn(5, 3, 8, generator=draw), torch.randn(13, 8, generator=draw), tiny.targets(tiny.JOINT, 5)
+    v_BMD, e_CD, y_BC = (
+        torch.randn(5, 3, 8, generator=draw),
+        torch.randn(13, 8, generator=draw),
+        tiny.targets(tiny.JOINT, 5),
+    )
     known_BC = torch.ones(5, 7, dtype=torch.bool)
     known_BC[1, 0] = known_BC[3, 1:] = known_BC[4, 2] = False
     present_BM = torch.rand(5, 3, generator=draw) < 0.7
 
     def loss(kind, e_CD, y, known, rows):
-        out = Output(torch.zeros(5, 1), {}, {"modality_vectors": v_BMD[rows], "modality_present": present_BM[rows], "label_vectors": e_CD})
+        out = Output(
+            torch.zeros(5, 1),
+            {},
+            {
+                "modality_vectors": v_BMD[rows],
+                "modality_present": present_BM[rows],
+                "label_vectors": e_CD,
+            },
+        )
         batch = Batch(torch.arange(5)[rows], {}, y[rows], None if known is None else known[rows])
-        return LabelContrast(LabelContrast.Config(), tiny.context(kind), None)(None, batch, out, AT)["label_contrast"]
+        return LabelContrast(LabelContrast.Config(), tiny.context(kind), None)(
+            None, batch, out, AT
+        )["label_contrast"]
 
     everything = slice(None)
     alone = loss("score", e_CD[:7], y_BC[:, 0], None, known_BC[:, 0]) + loss(
         "multilabel", e_CD[7:], y_BC[:, 1:], known_BC[:, 1:], everything
     )
-    assert loss("joint", e_CD, y_BC, known_BC, everything).item() == pytest.approx(alone.item(), rel=1e-5)
+    assert loss("joint", e_CD, y_BC, known_BC, everything).item() == pytest.approx(
+        alone.item(), rel=1e-5
+    )
 
 
 def test_contrast_of_a_batch_without_a_positive_is_zero_and_finite():
@@ -279,7 +345,9 @@ def test_contrast_of_a_batch_without_a_positive_is_zero_and_finite():
     assert label_shares(batch.target, batch.known, tiny.EMOTIONS).sum() == 0
     model = decoder("multilabel")
     out = Output(torch.zeros(5, 6), {}, model(ragged(), labels).aux)
-    loss = LabelContrast(LabelContrast.Config(), tiny.context("multilabel"), model)(model, batch, out, AT)["label_contrast"]
+    loss = LabelContrast(LabelContrast.Config(), tiny.context("multilabel"), model)(
+        model, batch, out, AT
+    )["label_contrast"]
     loss.backward()
     assert loss.item() == 0
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
@@ -293,7 +361,12 @@ def test_gradient_reaches_every_parameter(config):
     model, read, labels = decoder(**config), head(), queries()
     fused = model(ragged(), labels)
     sum(task_loss(read(fused, labels), target("score")[0], None, SENTIMENT).values()).backward()
-    dead = [n for part in (model, read) for n, p in part.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    dead = [
+        n
+        for part in (model, read)
+        for n, p in part.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
     assert not dead
 
 
@@ -304,7 +377,9 @@ def test_contrast_pulls_modalities_and_labels_together():
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-2)
     losses = []
     for _ in range(15):
-        loss = objective(model, batch, Output(torch.zeros(5, 7), parts, model(parts, labels).aux), AT)["label_contrast"]
+        loss = objective(
+            model, batch, Output(torch.zeros(5, 7), parts, model(parts, labels).aux), AT
+        )["label_contrast"]
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
@@ -331,11 +406,16 @@ def test_eight_samples_can_be_learned_by_heart(prediction):
 
 def test_every_order_and_every_subset_of_modalities_is_an_ablation():
     orders = {a.settings["fusion.order"] for a in RECIPE.ablations if "fusion.order" in a.settings}
-    assert orders | {LabelDecoder.Config().order} == set(permutations(MODALITIES)) and len(orders) == 5
+    assert (
+        orders | {LabelDecoder.Config().order} == set(permutations(MODALITIES)) and len(orders) == 5
+    )
     subsets = {a.modalities for a in RECIPE.ablations if a.modalities}
     assert len(subsets) == 6 and all(0 < len(s) < 3 for s in subsets)
     assert len({a.name for a in RECIPE.ablations}) == len(RECIPE.ablations)
 
 
 def test_the_reconstruction_says_what_it_is():
-    assert RECIPE.caveat == "reconstruction from the abstract; says nothing about the published results"
+    assert (
+        RECIPE.caveat
+        == "reconstruction from the abstract; says nothing about the published results"
+    )

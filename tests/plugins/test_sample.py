@@ -42,12 +42,17 @@ def word_probability(word, surface):
 
 def enumerated(corpus, i, modalities, flip_rate):
     """The posterior of row i by summing over level, flip and the audio bit."""
-    words, audio, video = (corpus.streams[name] for name in ("text.words", "audio.sample", "video.sample"))
+    words, audio, video = (
+        corpus.streams[name] for name in ("text.words", "audio.sample", "video.sample")
+    )
     p_K = np.zeros(7)
     for level, flip, a in product(range(-3, 4), (0, 1), (0, 1)):
         log = np.log(sample.LEVELS[level + 3] * (flip_rate if flip else 1 - flip_rate) / 2)
         if "text" in modalities:
-            log += sum(np.log(word_probability(words.vocab[w], -level if flip else level)) for w in steps(words, i))
+            log += sum(
+                np.log(word_probability(words.vocab[w], -level if flip else level))
+                for w in steps(words, i)
+            )
         for stream, bit in ((audio, a), (video, a ^ flip)):
             if stream.modality in modalities:
                 mean_D = sample.BIT[stream.modality] * (sample.SHIFT if bit else -sample.SHIFT)
@@ -60,11 +65,22 @@ def enumerated(corpus, i, modalities, flip_rate):
 def test_posterior_equals_enumeration(monkeypatch, modalities):
     # Bits that can be mistaken, short texts and many missing modalities: every term counts.
     monkeypatch.setattr(sample, "SHIFT", 0.1)
-    corpus = make(train=15, valid=2, test=3, flip=0.2, missing_text=0.2, missing_audio=0.3, missing_video=0.3, longest_text=6)
+    corpus = make(
+        train=15,
+        valid=2,
+        test=3,
+        flip=0.2,
+        missing_text=0.2,
+        missing_audio=0.3,
+        missing_video=0.3,
+        longest_text=6,
+    )
     assert all((s.length == 0).any() for s in corpus.streams.values())
     levels, p = corpus.posterior(frozenset(modalities))
     np.testing.assert_array_equal(levels, np.arange(-3, 4))
-    np.testing.assert_allclose(p, [enumerated(corpus, i, modalities, 0.2) for i in range(len(corpus))], atol=1e-9)
+    np.testing.assert_allclose(
+        p, [enumerated(corpus, i, modalities, 0.2) for i in range(len(corpus))], atol=1e-9
+    )
 
 
 def test_posterior_is_a_law_at_every_flip_rate():
@@ -95,7 +111,13 @@ def test_words_and_steps_follow_their_law(large):
     assert abs(counts[unknown].sum() / counts.sum() - rate) < 4 * np.sqrt(rate / counts.sum())
     bit_D = sample.BIT["audio"]
     inside = audio.values[:, : len(bit_D)] * bit_D
-    sign_T = np.repeat([1 if steps(audio, i)[:, : len(bit_D)].sum(axis=0) @ bit_D > 0 else -1 for i in range(len(large))], audio.length)
+    sign_T = np.repeat(
+        [
+            1 if steps(audio, i)[:, : len(bit_D)].sum(axis=0) @ bit_D > 0 else -1
+            for i in range(len(large))
+        ],
+        audio.length,
+    )
     noise = inside * sign_T[:, None] - sample.SHIFT
     assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
 
@@ -109,12 +131,25 @@ def test_neither_audio_nor_video_alone_tells_the_flip_and_both_do(large):
     for name in ("audio", "video"):
         stream = large.streams[f"{name}.sample"]
         width = len(sample.BIT[name])
-        bit[name] = np.array([steps(stream, i)[:, :width].sum(axis=0) @ sample.BIT[name] > 0 for i in range(len(large))])
+        bit[name] = np.array(
+            [
+                steps(stream, i)[:, :width].sum(axis=0) @ sample.BIT[name] > 0
+                for i in range(len(large))
+            ]
+        )
         assert abs(np.corrcoef(wrong[known], bit[name][known])[0, 1]) < 4 / np.sqrt(known.sum())
         for pair in ({name}, {"text", name}):
-            np.testing.assert_allclose(large.posterior(frozenset(pair))[1], large.posterior(frozenset(pair - {name}))[1], atol=1e-12)
+            np.testing.assert_allclose(
+                large.posterior(frozenset(pair))[1],
+                large.posterior(frozenset(pair - {name}))[1],
+                atol=1e-12,
+            )
     assert np.corrcoef(wrong[known], (bit["audio"] ^ bit["video"])[known])[0, 1] > 0.9
-    np.testing.assert_allclose(large.posterior(frozenset({"audio", "video"}))[1], np.tile(sample.LEVELS, (len(large), 1)), atol=1e-12)
+    np.testing.assert_allclose(
+        large.posterior(frozenset({"audio", "video"}))[1],
+        np.tile(sample.LEVELS, (len(large), 1)),
+        atol=1e-12,
+    )
 
 
 def test_text_gains_and_all_three_gain_much_more(large):
@@ -134,22 +169,37 @@ def test_default_form():
     assert not (videos[0] & videos[1] or videos[0] & videos[2] or videos[1] & videos[2])
     assert all(str(i).startswith(f"{v}_") for i, v in zip(corpus.ids, corpus.videos, strict=True))
     assert set(np.unique(corpus.tasks["sentiment"].target)) == set(range(-3, 4))
-    present = np.stack([corpus.streams[name].length > 0 for name in corpus.protocols["standard"].streams], axis=1)
-    assert present.any(axis=1).all() and ((present.mean(axis=0) > 0.94) & (present.mean(axis=0) < 0.99)).all()
+    present = np.stack(
+        [corpus.streams[name].length > 0 for name in corpus.protocols["standard"].streams], axis=1
+    )
+    assert (
+        present.any(axis=1).all()
+        and ((present.mean(axis=0) > 0.94) & (present.mean(axis=0) < 0.99)).all()
+    )
 
 
 def test_streams_agree_with_each_other():
     corpus = make(train=40, valid=5, test=5, missing_text=0.3)
     words, transcript = corpus.streams["text.words"], corpus.streams["text.transcript"]
     for i in range(len(corpus)):
-        assert " ".join(words.vocab[w] for w in steps(words, i)) == corpus.texts[i] == transcript.values[i]
+        assert (
+            " ".join(words.vocab[w] for w in steps(words, i))
+            == corpus.texts[i]
+            == transcript.values[i]
+        )
         times = words.times[words.start[i] : words.start[i] + words.length[i]]
-        assert len(times) == 0 or (times[0, 0] == pytest.approx(0, abs=1e-9) and (times[:, 1] > times[:, 0]).all())
+        assert len(times) == 0 or (
+            times[0, 0] == pytest.approx(0, abs=1e-9) and (times[:, 1] > times[:, 0]).all()
+        )
         np.testing.assert_allclose(times[1:, 0], times[:-1, 1], atol=1e-9)
     np.testing.assert_array_equal(words.length > 0, transcript.length > 0)
     for name, longest in (("text.words", 20), ("audio.sample", 24), ("video.sample", 16)):
         stream = corpus.streams[name]
-        assert len(stream.values) == stream.length.sum() and stream.length.max() <= longest and stream.length[stream.length > 0].min() >= 4
+        assert (
+            len(stream.values) == stream.length.sum()
+            and stream.length.max() <= longest
+            and stream.length[stream.length > 0].min() >= 4
+        )
 
 
 def test_every_label_has_its_own_vector_and_only_unknown_words_have_none():
@@ -160,7 +210,11 @@ def test_every_label_has_its_own_vector_and_only_unknown_words_have_none():
     _, known = corpus.lexicon.table(vocab)
     assert {w for w, k in zip(vocab, known, strict=True) if not k} == set(sample.UNKNOWN.split())
     assert len(set(vocab)) == len(vocab)
-    assert all(corpus.lexicon.table([w])[1].all() for text in SENTIMENT.glosses for w in text.replace(",", "").split())
+    assert all(
+        corpus.lexicon.table([w])[1].all()
+        for text in SENTIMENT.glosses
+        for w in text.replace(",", "").split()
+    )
 
 
 def test_same_seed_same_set_other_seed_other_set():
@@ -168,7 +222,10 @@ def test_same_seed_same_set_other_seed_other_set():
     for name, stream in one.streams.items():
         np.testing.assert_array_equal(stream.values, same.streams[name].values)
         np.testing.assert_array_equal(stream.length, same.streams[name].length)
-        assert not np.array_equal(stream.length, other.streams[name].length) or name == "text.transcript"
+        assert (
+            not np.array_equal(stream.length, other.streams[name].length)
+            or name == "text.transcript"
+        )
     np.testing.assert_array_equal(one.tasks["sentiment"].target, same.tasks["sentiment"].target)
     assert not np.array_equal(one.tasks["sentiment"].target, other.tasks["sentiment"].target)
     assert one.lexicon.files[0].sha256 == other.lexicon.files[0].sha256

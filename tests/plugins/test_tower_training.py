@@ -1,4 +1,6 @@
-"""What is trained of a tower and what its state holds: nothing, adapters or all of it; and what a frozen one computes in."""
+"""What is trained of a tower and what its state holds: nothing, adapters or all of it; and what a
+frozen one computes in.
+"""
 
 import sys
 
@@ -43,7 +45,11 @@ def make(tmp_path):
     def make(name, **settings):
         kind, modality, own, inputs = towers[name]
         torch.manual_seed(1)
-        tower = kind(kind.Config(**own, **settings), CONTEXT, StreamSpec(f"{modality}.x", modality, "strings"))
+        tower = kind(
+            kind.Config(**own, **settings),
+            CONTEXT,
+            StreamSpec(f"{modality}.x", modality, "strings"),
+        )
         return tower, inputs or tiny_tokens(ids)
 
     return make
@@ -62,7 +68,9 @@ NAMES = ["clip-text", "clip-image", "hf-text", "hf-audio", "clap"]
 def test_adapters_alone_are_trained_and_stored(make, name):
     plain, inputs = make(name)
     tower, _ = make(name, lora_rank=2)
-    torch.testing.assert_close(tower.eval()(inputs).x_BLD, plain.eval()(inputs).x_BLD)  # an adapter starts as nothing
+    torch.testing.assert_close(
+        tower.eval()(inputs).x_BLD, plain.eval()(inputs).x_BLD
+    )  # an adapter starts as nothing
     assert not tower.frozen and not tower.train().net.training
     trained = {n for n, p in tower.named_parameters() if p.requires_grad}
     assert trained and all("lora_" in n for n in trained) and set(tower.state_dict()) == trained
@@ -72,13 +80,21 @@ def test_adapters_alone_are_trained_and_stored(make, name):
         optimiser.zero_grad()
         (tower(inputs).x_BLD * goal).mean().backward()
         optimiser.step()
-    dead = [n for n, p in tower.named_parameters() if p.requires_grad and not p.grad.abs().sum() > 0]
+    dead = [
+        n for n, p in tower.named_parameters() if p.requires_grad and not p.grad.abs().sum() > 0
+    ]
     assert not dead
-    for (n, before), after in zip(plain.net.named_parameters(), (p for p in tower.net.parameters() if not p.requires_grad), strict=True):
+    for (n, before), after in zip(
+        plain.net.named_parameters(),
+        (p for p in tower.net.parameters() if not p.requires_grad),
+        strict=True,
+    ):
         torch.testing.assert_close(after, before, rtol=0, atol=0, msg=n)
     twin, _ = make(name, lora_rank=2)
     twin.load_state_dict(tower.state_dict())
-    torch.testing.assert_close(twin.eval()(inputs).x_BLD, tower.eval()(inputs).x_BLD, rtol=0, atol=0)
+    torch.testing.assert_close(
+        twin.eval()(inputs).x_BLD, tower.eval()(inputs).x_BLD, rtol=0, atol=0
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,8 +104,12 @@ def test_a_frozen_tower_is_no_part_of_the_state(make, name):
     holder = torch.nn.ModuleDict({"video": tower, "rest": torch.nn.Linear(2, 2)})
     assert set(holder.state_dict()) == {"rest.weight", "rest.bias"}
     other, _ = make(name)
-    torch.nn.ModuleDict({"video": other, "rest": torch.nn.Linear(2, 2)}).load_state_dict(holder.state_dict())
-    torch.testing.assert_close(other.eval()(inputs).x_BLD, tower.eval()(inputs).x_BLD, rtol=0, atol=0)
+    torch.nn.ModuleDict({"video": other, "rest": torch.nn.Linear(2, 2)}).load_state_dict(
+        holder.state_dict()
+    )
+    torch.testing.assert_close(
+        other.eval()(inputs).x_BLD, tower.eval()(inputs).x_BLD, rtol=0, atol=0
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,7 +126,10 @@ def test_the_precision_of_a_label_encoder_is_that_of_its_tower(tmp_path):
         made = []
         for precision in ("fp32", "bf16"):
             torch.manual_seed(0)
-            encoder = LabelClip(LabelClip.Config(model="tiny-clip", pretrained=clip, precision=precision, **more), CONTEXT)
+            encoder = LabelClip(
+                LabelClip.Config(model="tiny-clip", pretrained=clip, precision=precision, **more),
+                CONTEXT,
+            )
             made.append(encoder.vectors(CONTEXT.space))
         assert made[1].dtype == torch.float32 and 0 < (made[1] - made[0]).abs().max() < 0.15
 
@@ -114,7 +137,9 @@ def test_the_precision_of_a_label_encoder_is_that_of_its_tower(tmp_path):
 def test_a_label_encoder_keeps_its_tower_out_of_the_state(tmp_path):
     clip = str(tiny_clip(tmp_path))
     for settings, part in (({}, {"base_CD"}), ({"lora_rank": 2}, None)):
-        encoder = LabelClip(LabelClip.Config(model="tiny-clip", pretrained=clip, **settings), CONTEXT)
+        encoder = LabelClip(
+            LabelClip.Config(model="tiny-clip", pretrained=clip, **settings), CONTEXT
+        )
         state = set(encoder.state_dict())
         assert state == part if part else state and all("lora_" in name for name in state)
 
@@ -123,7 +148,12 @@ def test_a_tower_is_tuned_or_has_adapters(make, monkeypatch):
     with pytest.raises(RequestError, match="set one of them"):
         make("hf-text", tuned=True, lora_rank=2)
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(RequestError, match=r"lora_rank needs peft.*pip install 'merbench-encoders\[lora\]'"):
+    with pytest.raises(
+        RequestError, match=r"lora_rank needs peft.*pip install 'merbench-encoders\[lora\]'"
+    ):
         make("hf-text", lora_rank=2)
     untrained = [{"pretrained": "random"}, {"pretrained": None}]
-    assert not any(ClipText.fixed(ClipText.Config(**s)) for s in ({"tuned": True}, {"lora_rank": 1}, *untrained))
+    assert not any(
+        ClipText.fixed(ClipText.Config(**s))
+        for s in ({"tuned": True}, {"lora_rank": 1}, *untrained)
+    )

@@ -1,4 +1,6 @@
-"""``python -m tests.report.screenshot leaderboards/TRACK/index.html OUT.png``: a page of a board as a picture for the README."""
+"""``python -m tests.report.screenshot leaderboards/TRACK/index.html OUT.png``: a page of a board as
+a picture for the README.
+"""
 
 from __future__ import annotations
 

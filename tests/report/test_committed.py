@@ -1,4 +1,6 @@
-"""The boards in the repository: their pages are what their records give, and their numbers what predictions and labels give."""
+"""The boards in the repository: their pages are what their records give, and their numbers what
+predictions and labels give.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def test_the_committed_pages_are_those_of_the_committed_runs():
         if name.endswith(".svg") and CREATOR.encode() not in kept:
             continue  # another version of matplotlib drew it
         assert kept == content, f"{name}: merbench leaderboard render leaderboards draws it again"
-    assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.svg")} == {n for n in made if n.endswith(".svg")}
+    assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.svg")} == {
+        n for n in made if n.endswith(".svg")
+    }
 
 
 def test_the_scores_are_those_of_the_present_formulas():
@@ -44,19 +48,27 @@ def test_the_studies_behind_them_can_be_read():
     from merbench.studies.study_file import read_study
 
     studies = {path.stem: read_study(path) for path in ROOT.glob("studies/*.toml")}
-    assert {track.dataset for study in studies.values() for track in study.tracks} <= {path.name.split("-")[0] for path in BUILT}
+    assert {track.dataset for study in studies.values() for track in study.tracks} <= {
+        path.name.split("-")[0] for path in BUILT
+    }
 
 
 def _rows(text: str, heading: str) -> list[dict[str, str]]:
     """The rows of the pipe table whose first column has this heading."""
-    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text[text.index(f"| {heading} |") :].splitlines()]
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text[text.index(f"| {heading} |") :].splitlines()
+    ]
     end = next(n for n, cells in enumerate(lines) if len(cells) == 1)
     return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:end]]
 
 
 def test_the_readme_shows_what_the_boards_hold():
     readme = (ROOT.parent / "README.md").read_text()
-    board = {row["model"]: row for row in _rows((ROOT / "mosi-sentiment-standard/table.md").read_text(), "model")}
+    board = {
+        row["model"]: row
+        for row in _rows((ROOT / "mosi-sentiment-standard/table.md").read_text(), "model")
+    }
     shown = _rows(readme, "model")
     assert shown and [row for row in shown if not row.items() <= board[row["model"]].items()] == []
 
@@ -72,7 +84,13 @@ def test_the_readme_shows_what_the_boards_hold():
         found = json.loads((ROOT / folder / "scores.json").read_bytes())["ablations"][name]
         change, low, high = (f"{value:.3f}".replace("0.", ".", 1) for value in found["difference"])
         p = f"{found['p']:.2f}" if found["p"] >= 0.01 else f"{found['p']:.3f}"
-        told.append((change if found["difference"][0] < 0 else f"+{change}", f"[{low}, {high}]", p.removeprefix("0")))
+        told.append(
+            (
+                change if found["difference"][0] < 0 else f"+{change}",
+                f"[{low}, {high}]",
+                p.removeprefix("0"),
+            )
+        )
     assert [tuple(row.values())[1:] for row in _rows(readme, "track")] == told
 
 

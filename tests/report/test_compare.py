@@ -32,7 +32,9 @@ def sides(tmp_path):
 def test_sides_are_rows_or_runs_of_one_spec(sides):
     board, source = sides
     runs = board.entries[0].records
-    assert list(side(board, source, "a").seeds) == list(range(6)) and side(board, source, "x") is None
+    assert (
+        list(side(board, source, "a").seeds) == list(range(6)) and side(board, source, "x") is None
+    )
     assert list(side(board, source, f"{runs[2].run_id}, {runs[4].run_id}").seeds) == [2, 4]
     with pytest.raises(RequestError, match="several specs"):
         side(board, source, f"{runs[0].run_id},{board.entries[1].records[0].run_id}")
@@ -55,9 +57,14 @@ def test_a_model_of_one_seed_counts_as_one_seed(sides):
 def test_the_matrix_is_corrected_over_all_pairs(sides):
     scored = {name: side(*sides, name).seeds for name in "abc"}
     found = matrix(scored, "mae")
-    raw = [sign_flip([scored[a][s].metrics["mae"] - scored[b][s].metrics["mae"] for s in range(6)]) for a, b in found]
+    raw = [
+        sign_flip([scored[a][s].metrics["mae"] - scored[b][s].metrics["mae"] for s in range(6)])
+        for a, b in found
+    ]
     assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert [d.p_holm for d in found.values()] == pytest.approx(holm(raw).tolist()) and found["a", "b"].mean < 0
+    assert [d.p_holm for d in found.values()] == pytest.approx(holm(raw).tolist()) and found[
+        "a", "b"
+    ].mean < 0
 
 
 def test_rows_that_differ_most_and_calibration(sides):
@@ -77,10 +84,17 @@ def test_an_interval_that_is_not_there_is_a_dash():
 
 def test_a_plugins_metric_is_computed_seed_by_seed_and_its_difference_with_an_interval():
     draw = np.random.default_rng(0)
-    y, ids, videos = draw.normal(size=40), [str(i) for i in range(40)], [f"v{i // 4}" for i in range(40)]
+    y, ids, videos = (
+        draw.normal(size=40),
+        [str(i) for i in range(40)],
+        [f"v{i // 4}" for i in range(40)],
+    )
 
     def seeds(noise):
-        return {s: Scored(Predictions(ids, videos, y, y + draw.normal(size=40) * noise), {}) for s in range(3)}
+        return {
+            s: Scored(Predictions(ids, videos, y, y + draw.normal(size=40) * noise), {})
+            for s in range(3)
+        }
 
     def worst(y, p):
         return np.abs(y - p).max()
@@ -88,6 +102,10 @@ def test_a_plugins_metric_is_computed_seed_by_seed_and_its_difference_with_an_in
     a, b = (measured(seeds(noise), "worst", worst) for noise in (0.1, 1.0))
     assert all(s.metrics["worst"] == np.abs(s.rows.prediction - y).max() for s in a.values())
     found = differences(a, b, ["worst"], {"worst": worst})["worst"]
-    assert found.mean == pytest.approx(np.mean([b[s].metrics["worst"] - a[s].metrics["worst"] for s in a])) and found.low > 0
+    assert (
+        found.mean
+        == pytest.approx(np.mean([b[s].metrics["worst"] - a[s].metrics["worst"] for s in a]))
+        and found.low > 0
+    )
     with pytest.raises(RequestError, match="metric bad ended with IndexError"):
         measured(a, "bad", lambda y, p: y[99])

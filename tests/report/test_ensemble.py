@@ -20,7 +20,11 @@ TARGET = np.linspace(-3, 3, 8)
 def scored(prediction, order=None, target=TARGET, cuts=None):
     order = np.arange(len(target)) if order is None else order
     ids = [f"row{i}" for i in order]
-    return Scored(Predictions(ids, ids, target[order], prediction[order]), {}, None if cuts is None else cuts[order])
+    return Scored(
+        Predictions(ids, ids, target[order], prediction[order]),
+        {},
+        None if cuts is None else cuts[order],
+    )
 
 
 def drawn(seed):
@@ -31,12 +35,17 @@ def drawn(seed):
 def test_the_mean_is_of_rows_of_one_id_in_whatever_order_they_stand(order):
     a, b = drawn(0), drawn(1)
     made = mean([scored(a), scored(b, np.array(order))], SCORE)
-    assert made.rows.ids == [f"row{i}" for i in range(8)] and np.allclose(made.rows.prediction, (a + b) / 2)
+    assert made.rows.ids == [f"row{i}" for i in range(8)] and np.allclose(
+        made.rows.prediction, (a + b) / 2
+    )
     assert made.metrics["mae"] == pytest.approx(mean_absolute_error(TARGET, (a + b) / 2))
 
 
 def test_seeds_that_all_have_are_averaged_and_one_run_stands_for_every_seed():
-    members = {"a": {0: scored(drawn(0)), 1: scored(drawn(1)), 2: scored(drawn(2))}, "b": {1: scored(drawn(3)), 2: scored(drawn(4))}}
+    members = {
+        "a": {0: scored(drawn(0)), 1: scored(drawn(1)), 2: scored(drawn(2))},
+        "b": {1: scored(drawn(3)), 2: scored(drawn(4))},
+    }
     members["closed form"] = {0: scored(drawn(5))}
     made = seed_by_seed(members, SCORE)
     assert list(made) == [1, 2]
@@ -49,8 +58,16 @@ def test_labels_are_decided_by_the_mean_threshold():
     draw = np.random.default_rng(0)
     target, p, q = (draw.random((8, 2)) for _ in range(3))
     target = (target > 0.5).astype(float)
-    made = mean([scored(p, target=target, cuts=np.full((8, 2), 0.2)), scored(q, target=target, cuts=np.full((8, 2), 0.6))], space)
-    assert made.metrics["micro_f1"] == pytest.approx(f1_score(target, (p + q) / 2 >= 0.4, average="micro"))
+    made = mean(
+        [
+            scored(p, target=target, cuts=np.full((8, 2), 0.2)),
+            scored(q, target=target, cuts=np.full((8, 2), 0.6)),
+        ],
+        space,
+    )
+    assert made.metrics["micro_f1"] == pytest.approx(
+        f1_score(target, (p + q) / 2 >= 0.4, average="micro")
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""A folder of boards: nothing is lost, nothing of the data is in it, and what is drawn from it is the same to the byte."""
+"""A folder of boards: nothing is lost, nothing of the data is in it, and what is drawn from it is
+the same to the byte.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +47,22 @@ def boards(tmp_path, name="boards"):
 
 
 def content(root):
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): p.read_bytes()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
 
 
 def test_packed_records_come_back_and_say_what_is_common_once():
     records = [record(seed, 0.5, spec(), fold)[0] for seed in range(3) for fold in (0, 1)]
     odd = record(
-        9, 0.5, spec(), history=[{"stage": "a", "epoch": 0}, {"stage": "b", "epoch": 0, "mae": 1.0}], status="failed", metrics=None
+        9,
+        0.5,
+        spec(),
+        history=[{"stage": "a", "epoch": 0}, {"stage": "b", "epoch": 0, "mae": 1.0}],
+        status="failed",
+        metrics=None,
     )[0]
     for some in ([records[0]], records, [*records, odd]):
         assert unpack(pack(some)) == some
@@ -65,8 +76,12 @@ def test_a_folder_gives_back_its_runs(tmp_path, root):
     for path in tracks(root):
         folder = read(path)
         for run in folder.records:
-            assert np.array_equal(folder.predicted[run.run_id], store.predictions(run.run_id).prediction)
-            assert list(folder.ids["" if run.fold is None else str(run.fold)]) == list(store.predictions(run.run_id).ids)
+            assert np.array_equal(
+                folder.predicted[run.run_id], store.predictions(run.run_id).prediction
+            )
+            assert list(folder.ids["" if run.fold is None else str(run.fold)]) == list(
+                store.predictions(run.run_id).ids
+            )
 
 
 def test_labels_and_texts_are_nowhere(root):
@@ -82,13 +97,22 @@ def test_drawing_again_and_building_again_changes_no_byte(tmp_path, root):
     assert {name: data for name, data in content(root).items() if name in again} == again
     boards(tmp_path, "other")
     assert content(tmp_path / "other") == content(root)
-    assert {"index.html", "sample-sentiment-standard/scores.svg", "sample-sentiment-standard/ablations.svg"} <= set(again)
+    assert {
+        "index.html",
+        "sample-sentiment-standard/scores.svg",
+        "sample-sentiment-standard/ablations.svg",
+    } <= set(again)
     assert b"merclip no-x" in again["sample-sentiment-standard/table.md"]
 
 
 def test_a_folder_that_cannot_be_read_names_its_file(root):
     path = root / "sample-sentiment-standard"
-    for name, text in (("records/mult.json", "{"), ("scores.json", "[]"), ("rows.json", "x"), ("predictions/mult.safetensors", "x")):
+    for name, text in (
+        ("records/mult.json", "{"),
+        ("scores.json", "[]"),
+        ("rows.json", "x"),
+        ("predictions/mult.safetensors", "x"),
+    ):
         kept = (path / name).read_bytes()
         (path / name).write_text(text)
         with pytest.raises(DataError, match=name):
@@ -100,7 +124,9 @@ def test_a_folder_that_cannot_be_read_names_its_file(root):
 
 def test_names_of_folders():
     def track(*streams, protocol="standard"):
-        return Track(dataset="mosi", revision="r", task="sentiment", protocol=protocol, streams=list(streams))
+        return Track(
+            dataset="mosi", revision="r", task="sentiment", protocol=protocol, streams=list(streams)
+        )
 
     assert folder_names([track("a.b"), track("a.b", protocol="folds"), track("a.c"), track("a.c")]) == [
         "mosi-sentiment-standard", "mosi-sentiment-folds", "mosi-sentiment-standard-c", "mosi-sentiment-standard-c-2",
@@ -109,12 +135,20 @@ def test_names_of_folders():
 
 
 def test_a_track_keeps_the_folder_that_it_has():
-    one, other = (Track(dataset="mosi", revision="r", task="sentiment", protocol="standard", streams=[s]) for s in ("a.b", "a.c"))
-    assert folder_names([one, other], {"mine": other, "gone": one.model_copy(update={"revision": "s"})}) == [
+    one, other = (
+        Track(dataset="mosi", revision="r", task="sentiment", protocol="standard", streams=[s])
+        for s in ("a.b", "a.c")
+    )
+    assert folder_names(
+        [one, other], {"mine": other, "gone": one.model_copy(update={"revision": "s"})}
+    ) == [
         "mosi-sentiment-standard",
         "mine",
     ]
-    assert folder_names([one, other], {"mosi-sentiment-standard": other}) == ["mosi-sentiment-standard-b", "mosi-sentiment-standard"]
+    assert folder_names([one, other], {"mosi-sentiment-standard": other}) == [
+        "mosi-sentiment-standard-b",
+        "mosi-sentiment-standard",
+    ]
 
 
 def rows(tmp_path, *models, seeds=range(2)):
@@ -130,9 +164,15 @@ def rows(tmp_path, *models, seeds=range(2)):
 def test_rows_whose_names_make_one_file_name_lose_nothing(tmp_path):
     board, scores, source = rows(tmp_path, "a_b", "a-b", "c")
     write(tmp_path / "board", board, scores, source, {})
-    assert {r.run_id for r in read(tmp_path / "board").records} == {r.run_id for r in source.records()}
+    assert {r.run_id for r in read(tmp_path / "board").records} == {
+        r.run_id for r in source.records()
+    }
     files = sorted(p.stem for p in (tmp_path / "board" / "records").iterdir())
-    assert [len(f) for f in files] == [12, 12, 1] and files[0][:4] == files[1][:4] == "a-b-" and files[2] == "c"
+    assert (
+        [len(f) for f in files] == [12, 12, 1]
+        and files[0][:4] == files[1][:4] == "a-b-"
+        and files[2] == "c"
+    )
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_old_one(tmp_path):
@@ -162,7 +202,13 @@ def test_the_command_spells_every_setting_out():
     line = command(spec("merclip", "no-x"), [0, 1, 2])
     start = "merbench run --model merclip --dataset sample --task sentiment --protocol standard --modalities text --variant no-x "
     assert line.startswith(start)
-    for words in ("--part fusion=decoder", "--part head=none", "--set fusion.width=64", "--set train.lr=0.001", "--seeds 3"):
+    for words in (
+        "--part fusion=decoder",
+        "--part head=none",
+        "--set fusion.width=64",
+        "--set train.lr=0.001",
+        "--seeds 3",
+    ):
         assert words in line
     assert '\'fusion.order=["text", "audio"]\'' in line
     assert command(spec(), [4]).endswith("--seed 4")
@@ -171,13 +217,33 @@ def test_the_command_spells_every_setting_out():
 @pytest.mark.parametrize(
     ("name", "old", "new", "reason"),
     [
-        ("records/mult.json", '"seed":0', '"seed":1,"seed":0', "the key 'seed' stands twice in one object"),
+        (
+            "records/mult.json",
+            '"seed":0',
+            '"seed":1,"seed":0',
+            "the key 'seed' stands twice in one object",
+        ),
         ("records/mult.json", '"seed":0', '"seed":"0"', "seed: Input should be a valid integer"),
-        ("records/mult.json", '"loss.task.l1": [', '"loss.task.l1": [NaN,', "NaN is no finite number"),
+        (
+            "records/mult.json",
+            '"loss.task.l1": [',
+            '"loss.task.l1": [NaN,',
+            "NaN is no finite number",
+        ),
         ("records/mult.json", '"seconds":1', '"seconds":1e999', "is no finite number"),
-        ("records/mult.json", '"runs": [', '"more": 1, "runs": [', "the key 'more' is none of packed records"),
+        (
+            "records/mult.json",
+            '"runs": [',
+            '"more": 1, "runs": [',
+            "the key 'more' is none of packed records",
+        ),
         ("records/mult.json", '"kind": "score"', '"kinds": "score"', "'kind'"),
-        ("records/mult.json", '"tuned_by": null', '"tuned_by": {"trials": 3}', "tuned_by has no number of seconds"),
+        (
+            "records/mult.json",
+            '"tuned_by": null',
+            '"tuned_by": {"trials": 3}',
+            "tuned_by has no number of seconds",
+        ),
         ("rows.json", '"": [', '"": [7, ', "Input should be a valid string"),
         ("rows.json", '"": [', '"": [], "": [', "the key '' stands twice"),
         ("scores.json", '"metric": "mae"', '"metric": 1', "metric: Input should be a valid string"),
@@ -199,12 +265,20 @@ def test_predictions_lie_once_and_beside_their_records(tmp_path):
     tensors, more = load(mine.read_bytes()), load(other.read_bytes())
     name = min(tensors)
     other.write_bytes(save(more | {name: tensors[name]}))
-    with pytest.raises(DataError, match=rf"merclip.safetensors holds the predictions of run {name}, whose record is in .*mult.json"):
+    with pytest.raises(
+        DataError,
+        match=rf"merclip.safetensors holds the predictions of run {name}, whose record is in .*mult.json",
+    ):
         read(path)
     other.write_bytes(save(more | {"x": tensors[name]}))
     mine.write_bytes(save(tensors | {"x": tensors[name]}))
-    with pytest.raises(DataError, match=r"predictions of run x stand in .*mult.safetensors and in another file"):
+    with pytest.raises(
+        DataError, match=r"predictions of run x stand in .*mult.safetensors and in another file"
+    ):
         read(path)
     mine.write_bytes(save({name: np.array(1.0)}))
-    with pytest.raises(DataError, match=rf"mult.safetensors cannot be read: what it holds of run {name} are no rows"):
+    with pytest.raises(
+        DataError,
+        match=rf"mult.safetensors cannot be read: what it holds of run {name} are no rows",
+    ):
         read(path)

@@ -1,4 +1,6 @@
-"""The pages in a real browser, from files and without network: sort, filter, open a row, by keyboard, on a phone."""
+"""The pages in a real browser, from files and without network: sort, filter, open a row, by
+keyboard, on a phone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from merbench.report.page import track_page
 from tests.report.test_committed import ROOT
 from tests.report.test_folder import boards
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync",
@@ -27,13 +31,22 @@ def root(tmp_path_factory):
 def test_the_page_holds_its_table_without_scripts(root):
     (folder,) = [read(p) for p in tracks(root) if p.name.endswith("standard")]
     text = track_page(folder.board, folder.scores, {}, home="../index.html")
-    assert '<th scope="row">' in text and 'aria-sort="none"' in text and "https://" not in text.replace("https://www.w3.org", "")
+    assert (
+        '<th scope="row">' in text
+        and 'aria-sort="none"' in text
+        and "https://" not in text.replace("https://www.w3.org", "")
+    )
     assert text.count("<tr data-name=") == 4 and "±" in text
 
 
 def test_the_page_tells_a_stranger_what_it_shows(root):
-    """The split, who is ranked with whom, each column, the interval, and the test behind a rank in words."""
-    standard, folds = (next(read(p) for p in tracks(root) if p.name.endswith(name)) for name in ("standard", "folds"))
+    """The split, who is ranked with whom, each column, the interval, and the test behind a rank in
+    words.
+    """
+    standard, folds = (
+        next(read(p) for p in tracks(root) if p.name.endswith(name))
+        for name in ("standard", "folds")
+    )
     text = track_page(standard.board, standard.scores, {"x.svg": "a picture"})
     for words in (
         "100 train and 20 validation rows, 60 test rows of 12 videos", "<dt>models</dt><dd>ranked", "<dt>floors</dt>", "<dt>ablations</dt>",
@@ -42,16 +55,24 @@ def test_the_page_tells_a_stranger_what_it_shows(root):
         assert words in text, words
     assert "best possible predictor" not in text and "tuned, untuned" not in text
     assert re.search(
-        r"MAE less that of merclip: 0\.\d{3}, 95 % interval \[0\.\d{3}, 0\.\d{3}\], p = 0\.0312 over seeds, 0\.0312 after", text
+        r"MAE less that of merclip: 0\.\d{3}, 95 % interval \[0\.\d{3}, 0\.\d{3}\], p = 0\.0312 over seeds, 0\.0312 after",
+        text,
     )
-    assert "2 folds, whose 60 test rows of 12 videos are scored as one set" in track_page(folds.board, folds.scores, {})
+    assert "2 folds, whose 60 test rows of 12 videos are scored as one set" in track_page(
+        folds.board, folds.scores, {}
+    )
 
 
 def test_nothing_of_a_run_can_end_the_script_or_the_markup(root):
     (folder,) = [read(p) for p in tracks(root) if p.name.endswith("standard")]
     board = folder.board
     entries = [
-        e.__class__(e.name, tuple(r.model_copy(update={"caveat": "</script><b>x</b>"}) for r in e.records), e.floor) for e in board.entries
+        e.__class__(
+            e.name,
+            tuple(r.model_copy(update={"caveat": "</script><b>x</b>"}) for r in e.records),
+            e.floor,
+        )
+        for e in board.entries
     ]
     text = track_page(board.__class__(board.track, board.kind, tuple(entries)), folder.scores, {})
     assert "</script><b>" not in text and "<b>x</b>" not in text
@@ -70,12 +91,21 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, root):
-    """The standard track's page; errors on the console and requests to anything but files fail the test."""
+    """The standard track's page; errors on the console and requests to anything but files fail the
+    test.
+    """
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     opened, wrong = context.new_page(), []
-    opened.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    opened.on(
+        "console", lambda message: wrong.append(message.text) if message.type == "error" else None
+    )
     opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+    opened.on(
+        "request",
+        lambda request: (
+            wrong.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+        ),
+    )
     opened.goto((root / "index.html").as_uri())
     opened.click("text=sample · sentiment · standard")
     yield opened
@@ -84,7 +114,9 @@ def page(browser, root):
 
 
 def names(page):
-    return page.eval_on_selector_all("#board tbody > tr[data-name]:not([hidden])", "rows => rows.map(r => r.dataset.name)")
+    return page.eval_on_selector_all(
+        "#board tbody > tr[data-name]:not([hidden])", "rows => rows.map(r => r.dataset.name)"
+    )
 
 
 def test_sort(page):
@@ -98,7 +130,10 @@ def test_sort(page):
     assert names(page)[:2] == ["mult", "merclip"] or names(page)[:2] == ["merclip", "mult"]
     assert page.locator("th[aria-sort=ascending]").count() == 1
     page.click("thead >> text=Corr ↑")
-    assert page.get_attribute("th:has-text('Corr ↑')", "aria-sort") == "descending" and names(page)[-1] == "ridge", "the best first"
+    assert (
+        page.get_attribute("th:has-text('Corr ↑')", "aria-sort") == "descending"
+        and names(page)[-1] == "ridge"
+    ), "the best first"
 
 
 def test_filter(page):
@@ -112,14 +147,21 @@ def test_filter(page):
 def test_open_a_row(page):
     page.click("button.open >> text=mult")
     detail = page.locator("tr.detail")
-    assert "merbench run --model mult" in detail.inner_text() and "train.lr=0.001" in detail.inner_text()
+    assert (
+        "merbench run --model mult" in detail.inner_text()
+        and "train.lr=0.001" in detail.inner_text()
+    )
     assert detail.locator(".runs tbody tr").count() == 6 and detail.locator("polyline").count() == 6
-    assert [w for w in detail.locator("svg text").all_text_contents() if w.startswith("epoch")] == ["epoch 1"]
+    assert [w for w in detail.locator("svg text").all_text_contents() if w.startswith("epoch")] == [
+        "epoch 1"
+    ]
     detail.locator("button.copy").click()
     page.wait_for_function("document.querySelector('tr.detail [role=status]').textContent")
     assert '"width": 64' in detail.inner_text() and "abcdef012345" in detail.inner_text()
     page.click("thead >> text=MAE ↓")
-    assert page.eval_on_selector("tr.detail", "d => d.previousElementSibling.dataset.name") == "mult"
+    assert (
+        page.eval_on_selector("tr.detail", "d => d.previousElementSibling.dataset.name") == "mult"
+    )
     page.click("button.open >> text=mult")
     assert detail.count() == 0
 
@@ -150,7 +192,8 @@ def test_contrast(page, scheme):
     def light(colour):
         parts = [int(v) / 255 for v in colour[colour.index("(") + 1 : -1].split(",")[:3]]
         return sum(
-            w * (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4) for w, v in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+            w * (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4)
+            for w, v in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
         )
 
     for ink, paper in colours:
@@ -165,7 +208,9 @@ def test_print_shows_what_the_screen_scrolls_to(page):
     page.set_viewport_size({"width": 1040, "height": 700})
     page.emulate_media(media="print")
     assert page.evaluate("document.querySelector('#board').getBoundingClientRect().width") <= 1040
-    assert page.evaluate("getComputedStyle(document.querySelector('.scroll')).overflowX") == "visible" and not page.is_visible(".filters")
+    assert page.evaluate(
+        "getComputedStyle(document.querySelector('.scroll')).overflowX"
+    ) == "visible" and not page.is_visible(".filters")
 
 
 def test_a_phone_needs_no_sideways_scroll_of_the_page(page):

@@ -25,7 +25,9 @@ def test_best_of_n_is_the_mean_over_all_draws_without_replacement(values, higher
     best = max if higher else min
     for n, expected in enumerate(best_of_n([float(v) for v in values], higher), 1):
         draws = list(combinations(values, n))
-        assert expected == pytest.approx(float(Fraction(sum(best(draw) for draw in draws), len(draws))))
+        assert expected == pytest.approx(
+            float(Fraction(sum(best(draw) for draw in draws), len(draws)))
+        )
 
 
 def test_best_of_n_begins_with_the_mean_and_ends_with_the_best():
@@ -37,10 +39,16 @@ def test_best_of_n_begins_with_the_mean_and_ends_with_the_best():
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
-        (lambda: history(TRIALS, "mae", False), ["best so far", "complete", "pruned", "failed", "valid mae"]),
+        (
+            lambda: history(TRIALS, "mae", False),
+            ["best so far", "complete", "pruned", "failed", "valid mae"],
+        ),
         (lambda: budget(TRIALS, "mae", False), ["expected best valid mae", "trials"]),
         (lambda: curves(TRIALS, "mae", False), ["epoch", "valid mae"]),
-        (lambda: importance({"train.lr": 0.7, "fusion.width": 0.3}), ["train.lr", "fusion.width", "importance"]),
+        (
+            lambda: importance({"train.lr": 0.7, "fusion.width": 0.3}),
+            ["train.lr", "fusion.width", "importance"],
+        ),
     ],
 )
 def test_a_picture_is_svg_with_its_words_and_the_same_each_time(draw, words):

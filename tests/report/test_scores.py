@@ -1,4 +1,6 @@
-"""Scores are those of the predictions, ranks follow their rule, and nothing is computed twice from the same content."""
+"""Scores are those of the predictions, ranks follow their rule, and nothing is computed twice from
+the same content.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,12 @@ def board(source):
 def test_scores_and_intervals_are_those_of_the_predictions(source):
     made = score(board(source), source, Cache(None))
     first, *middle, bad, ridge = made.rows
-    assert (first, {*middle}, bad, ridge) == ("good no-x", {"good", "alike"}, "bad", "ridge") and made.floors == ["ridge"]
+    assert (first, {*middle}, bad, ridge) == (
+        "good no-x",
+        {"good", "alike"},
+        "bad",
+        "ridge",
+    ) and made.floors == ["ridge"]
     _, videos, y = truth()
     runs = next(e for e in board(source).entries if e.name == "bad").records
     p = np.stack([source.predictions(r.run_id).prediction for r in runs])
@@ -46,7 +53,11 @@ def test_scores_and_intervals_are_those_of_the_predictions(source):
 def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
     found = score(board(source), source, Cache(None)).standings
     assert {n: s.rank for n, s in found.items()} == {"good": 1, "alike": 1, "bad": 3}
-    assert found["bad"].against in ("good", "alike") and found["bad"].p == 2 / 1024 and found["bad"].p_holm == pytest.approx(4 / 1024)
+    assert (
+        found["bad"].against in ("good", "alike")
+        and found["bad"].p == 2 / 1024
+        and found["bad"].p_holm == pytest.approx(4 / 1024)
+    )
 
 
 def test_the_rule_of_ranks():
@@ -106,7 +117,9 @@ def test_predictions_that_were_cut_off_cost_that_run_alone(source):
     file.write_bytes(file.read_bytes()[:-8])
     (board,) = collect(source.records(), {"ridge"})
     assert {r.run_id for e in board.entries for r in e.records} == {r.run_id for r in others}
-    assert score(board, source, Cache(None)).rows and f"{file} cannot be read" in source.warnings[-1]
+    assert (
+        score(board, source, Cache(None)).rows and f"{file} cannot be read" in source.warnings[-1]
+    )
 
 
 def test_records_that_cannot_be_used_are_told_and_left(source):

@@ -37,7 +37,9 @@ def test_a_claim_is_held_by_one_process_until_it_is_given_back(tmp_path):
         assert not elsewhere(takes, claims, "a") and elsewhere(takes, claims, "b")
         with claims.take("a"):
             pass
-        assert not elsewhere(takes, claims, "a"), "the inner block gave back what the outer one holds"
+        assert not elsewhere(takes, claims, "a"), (
+            "the inner block gave back what the outer one holds"
+        )
     assert "a" not in claims.held()
     assert elsewhere(takes, claims, "a")
 

@@ -42,7 +42,11 @@ def hows(source: Store, into: Store) -> list[str]:
 
 
 def content(store: Store) -> dict[str, bytes]:
-    return {str(p.relative_to(store.root)): p.read_bytes() for p in sorted(store.root.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(store.root)): p.read_bytes()
+        for p in sorted(store.root.rglob("*"))
+        if p.is_file()
+    }
 
 
 def test_every_run_is_there_afterwards_with_all_its_files_and_merging_again_changes_nothing(stores):
@@ -83,7 +87,12 @@ def test_a_done_run_goes_before_a_failed_one(stores):
 
 def spoil_spec(store, name):
     record = store.get(name)
-    store.put(record.model_copy(update={"spec": record.spec.model_copy(update={"thresholds": "tuned_on_valid"})}), store.predictions(name))
+    store.put(
+        record.model_copy(
+            update={"spec": record.spec.model_copy(update={"thresholds": "tuned_on_valid"})}
+        ),
+        store.predictions(name),
+    )
 
 
 def spoil_seed(store, name):
@@ -92,12 +101,17 @@ def spoil_seed(store, name):
 
 def spoil_rows(store, name):
     rows = store.predictions(name)
-    store.put(store.get(name), type(rows)(rows.ids[1:], rows.videos[1:], rows.target[1:], rows.prediction[1:]))
+    store.put(
+        store.get(name),
+        type(rows)(rows.ids[1:], rows.videos[1:], rows.target[1:], rows.prediction[1:]),
+    )
 
 
 def spoil_values(store, name):
     rows = store.predictions(name)
-    store.put(store.get(name), type(rows)(rows.ids, rows.videos, rows.target, rows.prediction * np.nan))
+    store.put(
+        store.get(name), type(rows)(rows.ids, rows.videos, rows.target, rows.prediction * np.nan)
+    )
 
 
 def spoil_weights(store, name):
@@ -115,7 +129,17 @@ def cut(folder):
 
 
 @pytest.mark.parametrize(
-    "spoil", [spoil_spec, spoil_seed, spoil_rows, spoil_values, spoil_weights, cut("json"), cut("runs"), cut("weights")]
+    "spoil",
+    [
+        spoil_spec,
+        spoil_seed,
+        spoil_rows,
+        spoil_values,
+        spoil_weights,
+        cut("json"),
+        cut("runs"),
+        cut("weights"),
+    ],
 )
 def test_what_is_not_whole_or_not_what_it_says_is_refused_and_its_store_left_alone(stores, spoil):
     first, _, into = stores
@@ -155,11 +179,24 @@ def test_what_is_no_store_is_told(stores, tmp_path):
 
 def test_the_command_names_what_it_refuses_and_ends_with_1(stores, merbench):
     first, second, into = stores
-    done = merbench("store", "merge", str(first.root), str(second.root), "--into", str(into.root), "--json", check=True)
+    done = merbench(
+        "store",
+        "merge",
+        str(first.root),
+        str(second.root),
+        "--into",
+        str(into.root),
+        "--json",
+        check=True,
+    )
     assert {k: loads(done.stdout)[k] for k in ("copied", "there", "conflict", "refused")} == {
         "copied": 5, "there": 1, "conflict": 0, "refused": 0,
     }  # fmt: skip
     name = next(first.runs.glob("*.json")).stem
     (first.runs / f"{name}.json").write_text("{")
     told = merbench("store", "merge", str(first.root), "--into", str(into.root))
-    assert told.returncode == 1 and name in told.stderr and told.stdout == "0 copied, 2 there, 0 conflict, 1 refused\n"
+    assert (
+        told.returncode == 1
+        and name in told.stderr
+        and told.stdout == "0 copied, 2 there, 0 conflict, 1 refused\n"
+    )

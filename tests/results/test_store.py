@@ -1,4 +1,6 @@
-"""Nothing is lost: atomic writes, corrupt records set aside, read-only stores refused before training."""
+"""Nothing is lost: atomic writes, corrupt records set aside, read-only stores refused before
+training.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,15 @@ from merbench.results.store import Predictions, Store
 
 
 def spec(**changed) -> RunSpec:
-    base = {"model": "m", "dataset": "d", "task": "t", "protocol": "p", "streams": {}, "parts": {}, "train": TrainConfig()}
+    base = {
+        "model": "m",
+        "dataset": "d",
+        "task": "t",
+        "protocol": "p",
+        "streams": {},
+        "parts": {},
+        "train": TrainConfig(),
+    }
     return RunSpec(**(base | changed))
 
 
@@ -53,12 +63,18 @@ def test_what_is_put_comes_back(tmp_path):
     [
         lambda runs, name: (runs / f"{name}.json").write_text("{"),
         lambda runs, name: (runs / f"{name}.json").write_bytes(b"\xff\xfe"),
-        lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace('"seed"', '"sead"')),
+        lambda runs, name: (runs / f"{name}.json").write_text(
+            (runs / f"{name}.json").read_text().replace('"seed"', '"sead"')
+        ),
         lambda runs, name: (runs / f"{name}.json").write_text(
             (runs / f"{name}.json").read_text().replace('"schema_number": 1', '"schema_number": 2')
         ),
-        lambda runs, name: (runs / f"{name}.json").write_text((runs / f"{name}.json").read_text().replace(name, "f" * 16)),
-        lambda runs, name: (runs / f"{name}.safetensors").write_bytes((runs / f"{name}.safetensors").read_bytes()[:-3]),
+        lambda runs, name: (runs / f"{name}.json").write_text(
+            (runs / f"{name}.json").read_text().replace(name, "f" * 16)
+        ),
+        lambda runs, name: (runs / f"{name}.safetensors").write_bytes(
+            (runs / f"{name}.safetensors").read_bytes()[:-3]
+        ),
         lambda runs, name: (runs / f"{name}.safetensors").unlink(),
     ],
 )
@@ -106,7 +122,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
 
 
 def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+    )
     with pytest.raises(RequestError, match=r"No space left.*--store"):
         Store(tmp_path).put(record(), predictions())
 
@@ -132,7 +152,10 @@ def test_weights_are_never_those_of_an_earlier_training(tmp_path):
     assert not store.has_weights(name)
     store.put(record(weights_sha256="new"), predictions(), old)
     assert not store.has_weights(name)
-    with pytest.raises(RequestError, match=r"not those that the record of the run tells of; run it again with --force"):
+    with pytest.raises(
+        RequestError,
+        match=r"not those that the record of the run tells of; run it again with --force",
+    ):
         store.weights(name)
 
 
@@ -141,12 +164,20 @@ def test_run_id_depends_on_everything_that_decides_the_numbers_and_on_nothing_el
         return run_id(other or spec(), {"data": data}, seed, fold)
 
     assert name() == name()
-    changed = (name(data="y"), name(seed=1), name(fold=0), name(spec(train=TrainConfig(lr=2e-3))), name(spec(model="n")))
+    changed = (
+        name(data="y"),
+        name(seed=1),
+        name(fold=0),
+        name(spec(train=TrainConfig(lr=2e-3))),
+        name(spec(model="n")),
+    )
     assert len({name(), *changed}) == 6
 
 
 def test_fields_that_came_later_leave_the_ids_of_the_first_records():
-    """What decides the id, of a record of the first version, which knew neither ``init_from`` nor ``train.stack``."""
+    """What decides the id, of a record of the first version, which knew neither ``init_from`` nor
+    ``train.stack``.
+    """
     first = json.loads(Path(__file__).with_name("first_version.json").read_text())
     published = RunSpec(**first["spec"])
 
@@ -154,7 +185,10 @@ def test_fields_that_came_later_leave_the_ids_of_the_first_records():
         return run_id(spec, first["contents"], first["seed"], first["fold"])
 
     assert name(published) == first["run_id"]
-    for other in (published.model_copy(update={"init_from": "x"}), with_train(published, stack=True)):
+    for other in (
+        published.model_copy(update={"init_from": "x"}),
+        with_train(published, stack=True),
+    ):
         assert name(other) != first["run_id"]
 
 
@@ -178,4 +212,7 @@ def test_settings_are_json_where_they_parse():
 def test_a_record_is_plain_json(tmp_path):
     store = Store(tmp_path)
     store.put(record(), predictions())
-    assert json.loads((store.runs / f"{record().run_id}.json").read_text())["metrics"]["test"] == {"mae": 1.0, "corr": None}
+    assert json.loads((store.runs / f"{record().run_id}.json").read_text())["metrics"]["test"] == {
+        "mae": 1.0,
+        "corr": None,
+    }

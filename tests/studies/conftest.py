@@ -76,17 +76,27 @@ streams = ["audio.x"]
 
 @pytest.fixture
 def home(tmp_path):
-    """A data home with the feature folder ``tiny``: 24 rows, a standard split with two modalities and three folds with one."""
+    """A data home with the feature folder ``tiny``: 24 rows, a standard split with two modalities
+    and three folds with one.
+    """
     rows, draw = range(24), np.random.default_rng(0)
     mode = ("train", "train", "valid", "test") * 3
-    lines = [f"v{i // 2},{i % 2},,{draw.uniform(-3, 3):.2f},{mode[i // 2]},{mode[11 - i // 2]}" for i in rows]
+    lines = [
+        f"v{i // 2},{i % 2},,{draw.uniform(-3, 3):.2f},{mode[i // 2]},{mode[11 - i // 2]}"
+        for i in rows
+    ]
     folder = tmp_path / "data/tiny"
     folder.mkdir(parents=True)
     (folder / "dataset.toml").write_text(TOML)
     (folder / "label.csv").write_text("\n".join(("video_id,clip_id,text,label,mode,other", *lines)))
     ids = np.array([f"v{i // 2}_{i % 2}" for i in rows])
     streams = {"audio": draw.normal(size=(24, 6)), "video": draw.normal(size=(24, 4))}
-    np.savez(folder / "x.npz", id=ids, fold=np.arange(24) // 2 % 3, **{k: v.astype(np.float32) for k, v in streams.items()})
+    np.savez(
+        folder / "x.npz",
+        id=ids,
+        fold=np.arange(24) // 2 % 3,
+        **{k: v.astype(np.float32) for k, v in streams.items()},
+    )
     return folder.parent
 
 

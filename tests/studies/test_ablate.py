@@ -22,15 +22,23 @@ def test_subsets_are_every_proper_one_once():
     assert subsets(("text",)) == []
 
 
-def test_all_subsets_of_a_model_that_needs_two_modalities_lists_the_single_ones_with_the_reason(catalog):
+def test_all_subsets_of_a_model_that_needs_two_modalities_lists_the_single_ones_with_the_reason(
+    catalog,
+):
     corpus = tiny.corpus()
 
     def plan(request):
         return resolve(request, catalog, corpus, None)
 
     recipe = catalog.recipe("tfn")
-    requests = variants(recipe, [a.name for a in recipe.ablations], ALL, Request("tfn"), all_subsets=True)
-    assert set(requests) == {"no-full-product", "no-products", *("+".join(s) for s in subsets(ALL))}, "declared pairs are not run twice"
+    requests = variants(
+        recipe, [a.name for a in recipe.ablations], ALL, Request("tfn"), all_subsets=True
+    )
+    assert set(requests) == {
+        "no-full-product",
+        "no-products",
+        *("+".join(s) for s in subsets(ALL)),
+    }, "declared pairs are not run twice"
     made, reasons = plans(requests, plan(Request("tfn")), plan)
     assert set(reasons) == {"text", "audio", "video"} and "at least 2 modalities" in reasons["text"]
     assert {"no-products", "text+audio", "text+video", "audio+video"} <= set(made)
@@ -42,17 +50,30 @@ def test_a_variant_that_changes_nothing_is_told(catalog):
     request = Request("merclip", modalities=("text",))
     full = resolve(request, catalog, corpus, None)
     made, reasons = plans(
-        {"one": dataclasses.replace(request, ablations=("modalities-text",))}, full, lambda r: resolve(r, catalog, corpus, None)
+        {"one": dataclasses.replace(request, ablations=("modalities-text",))},
+        full,
+        lambda r: resolve(r, catalog, corpus, None),
     )
     assert not made and "changes nothing" in reasons["one"]
 
 
 def scored(*predictions):
-    return {seed: Scored(Predictions(["a"], ["v"], np.zeros(1), np.array([p])), {"mae": abs(p)}) for seed, p in enumerate(predictions)}
+    return {
+        seed: Scored(Predictions(["a"], ["v"], np.zeros(1), np.array([p])), {"mae": abs(p)})
+        for seed, p in enumerate(predictions)
+    }
 
 
 def test_equal_predictions_are_one_model_and_no_comparison():
-    found = lines({FULL: scored(0.1, 0.2), "twin": scored(0.1, 0.2), "other": scored(0.1, 0.3), "again": scored(0.1, 0.3)}, {"no": "why"})
+    found = lines(
+        {
+            FULL: scored(0.1, 0.2),
+            "twin": scored(0.1, 0.2),
+            "other": scored(0.1, 0.3),
+            "again": scored(0.1, 0.3),
+        },
+        {"no": "why"},
+    )
     assert [(line.name, line.against, bool(line.scored)) for line in found] == [
         (FULL, "", True),
         ("other", FULL, True),

@@ -1,5 +1,5 @@
-"""On the control set the harness can tell fusion from no fusion: text alone gets near the text optimum, fusion well beyond it, and with one
-modality's rows shuffled that gain is gone.
+"""On the control set the harness can tell fusion from no fusion: text alone gets near the text
+optimum, fusion well beyond it, and with one modality's rows shuffled that gain is gone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def sample(catalog):
 @pytest.fixture(scope="module")
 def best(sample):
     rows = sample.protocols["standard"].splits[0].test
-    return {given: limits(sample, "sentiment", rows, given)["mae"].scored for given in ((), ("text",), ("text", "audio", "video"))}
+    return {
+        given: limits(sample, "sentiment", rows, given)["mae"].scored
+        for given in ((), ("text",), ("text", "audio", "video"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,9 @@ def reached(catalog, sample, tmp_path_factory):
 def shuffled(corpus, modality: str):
     """The rows of one modality belong to other utterances of the same split."""
     draw = np.random.default_rng(0)
-    name = next(n for n in corpus.protocols["standard"].streams if corpus.streams[n].modality == modality)
+    name = next(
+        n for n in corpus.protocols["standard"].streams if corpus.streams[n].modality == modality
+    )
     stream = corpus.streams[name]
     order = np.arange(len(corpus))
     (split,) = corpus.protocols["standard"].splits
@@ -59,11 +64,17 @@ def test_text_alone_goes_at_least_60_percent_of_the_way_to_the_text_optimum(samp
     assert way >= 0.6, f"{way:.0%}"
 
 
-def test_fusion_goes_at_least_60_percent_of_the_way_from_the_text_optimum_to_the_full_one(sample, best, reached):
-    way = (best["text",] - reached(FUSION, sample)) / (best["text",] - best["text", "audio", "video"])
+def test_fusion_goes_at_least_60_percent_of_the_way_from_the_text_optimum_to_the_full_one(
+    sample, best, reached
+):
+    way = (best["text",] - reached(FUSION, sample)) / (
+        best["text",] - best["text", "audio", "video"]
+    )
     assert way >= 0.6, f"{way:.0%}"
 
 
 def test_with_one_modality_shuffled_the_gain_of_fusion_is_gone(sample, best, reached):
-    way = (best["text",] - reached(FUSION, shuffled(sample, "video"))) / (best["text",] - best["text", "audio", "video"])
+    way = (best["text",] - reached(FUSION, shuffled(sample, "video"))) / (
+        best["text",] - best["text", "audio", "video"]
+    )
     assert way <= 0.1, f"{way:.0%}"

@@ -22,7 +22,10 @@ SEEDS = list(range(12))
 def test_a_study_killed_at_random_moments_ends_with_every_record_exactly_once(make, store):
     plan, corpus = make(settings={"train.epochs": 3})
     reference = Store(store.root / "reference")
-    wanted = {r.run_id: (r.weights_sha256, r.metrics) for r in run(plan, corpus, SEEDS, reference, MACHINE)}
+    wanted = {
+        r.run_id: (r.weights_sha256, r.metrics)
+        for r in run(plan, corpus, SEEDS, reference, MACHINE)
+    }
     draw = random.Random(0)
     fork = multiprocessing.get_context("fork")
     finished: dict[str, tuple[int, bytes]] = {}
@@ -61,8 +64,19 @@ def test_one_run_killed_again_and_again_goes_on_to_the_same_bits(make, store, mo
         time.sleep(draw.uniform(0.0, 0.1))
         child.kill()
         child.join()
-    (record,) = run(plan, corpus, [0], store, MACHINE, watch=lambda event, info: epochs.append(info) if event == "epoch" else None)
-    assert (record.weights_sha256, record.metrics, record.history) == (wanted.weights_sha256, wanted.metrics, wanted.history)
+    (record,) = run(
+        plan,
+        corpus,
+        [0],
+        store,
+        MACHINE,
+        watch=lambda event, info: epochs.append(info) if event == "epoch" else None,
+    )
+    assert (record.weights_sha256, record.metrics, record.history) == (
+        wanted.weights_sha256,
+        wanted.metrics,
+        wanted.history,
+    )
     assert len(epochs) < 24, "it began anew"
     assert not store.warnings and not store.checkpoint(record.run_id).exists()
 

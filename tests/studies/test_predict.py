@@ -39,12 +39,16 @@ def test_the_test_rows_as_new_inputs_give_the_stored_predictions(make, store, mo
     assert (found.shares is not None) == (model == "merclip")
     if found.shares is not None:
         assert found.shares.sum(-1) == pytest.approx(1)
-        assert found.shares @ np.array(found.space.anchors) == pytest.approx(found.prediction, abs=1e-5)
+        assert found.shares @ np.array(found.space.anchors) == pytest.approx(
+            found.prediction, abs=1e-5
+        )
 
 
 def test_a_sentence_reaches_a_model_of_three_modalities_and_what_it_lacks_is_named(make, store):
     plan, corpus = make("merclip")
-    found, _ = predicted(plan, corpus, store, read_inputs([], ["good good film", "bad boring film", "qwerty"]))
+    found, _ = predicted(
+        plan, corpus, store, read_inputs([], ["good good film", "bad boring film", "qwerty"])
+    )
     assert found.missing == ["audio", "video"] and list(found.contribution) == ["text"]
     assert found.prediction.shape == (1, 3) and np.ptp(found.prediction) > 0
     assert found.contribution["text"][0, 0] != 0

@@ -19,14 +19,20 @@ def test_a_record_says_everything_and_its_predictions_stand_beside_it(make, stor
     plan, corpus = make()
     (record,) = run(plan, corpus, [3], store, MACHINE)
     assert record == store.get(record.run_id)
-    assert record.status == "done" and record.seed == 3 and record.counts == {"train": 12, "valid": 6, "test": 6}
+    assert (
+        record.status == "done"
+        and record.seed == 3
+        and record.counts == {"train": 12, "valid": 6, "test": 6}
+    )
     assert len(record.history) == 2 and record.best_epoch in (0, 1)
     assert record.reads == ["train", "valid", "trained", "test"]
     assert record.cost.parameters > 0 and record.provenance["threads"] == 1
     rows = store.predictions(record.run_id)
     split = plan.protocol.splits[0]
     assert list(rows.ids) == corpus.ids[split.test].tolist()
-    assert record.metrics.test["mae"] == pytest.approx(mean_absolute_error(plan.task.target[split.test], rows.prediction))
+    assert record.metrics.test["mae"] == pytest.approx(
+        mean_absolute_error(plan.task.target[split.test], rows.prediction)
+    )
 
 
 def test_what_is_there_is_not_run_again_unless_forced(make, store):
@@ -42,15 +48,24 @@ def test_what_is_there_is_not_run_again_unless_forced(make, store):
     assert run(plan, corpus, [0, 1], store, MACHINE, watch=watch) == first
     assert events == [("done", True)] * 2
     forced = run(plan, corpus, [0], store, MACHINE, force=True)
-    assert forced[0].weights_sha256 == first[0].weights_sha256 and forced[0].metrics == first[0].metrics
+    assert (
+        forced[0].weights_sha256 == first[0].weights_sha256
+        and forced[0].metrics == first[0].metrics
+    )
 
 
 def test_a_search_that_went_on_is_told_by_the_runs_of_a_winner_that_stayed(make, store):
     plan, corpus = make()
-    (first,) = run(plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 3, "value": 0.5})
-    (again,) = run(plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 10, "value": 0.5})
+    (first,) = run(
+        plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 3, "value": 0.5}
+    )
+    (again,) = run(
+        plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 10, "value": 0.5}
+    )
     assert again.tuned_by["trials"] == 10 and again == store.get(first.run_id)
-    assert again.model_copy(update={"tuned_by": first.tuned_by}) == first and store.has_weights(first.run_id)
+    assert again.model_copy(update={"tuned_by": first.tuned_by}) == first and store.has_weights(
+        first.run_id
+    )
     (plain,) = run(plan, corpus, [0], store, MACHINE)
     assert plain == again, "a call that knows of no search says nothing of one"
 
@@ -61,7 +76,14 @@ def test_another_source_of_the_components_is_reused_and_told(make, store):
     rows = store.predictions(record.run_id)
     store.put(Record(**{**record.model_dump(), "source_digest": "other"}), rows)
     told = []
-    run(plan, corpus, [0], store, MACHINE, watch=lambda event, info: told.append(info["other_source"]))
+    run(
+        plan,
+        corpus,
+        [0],
+        store,
+        MACHINE,
+        watch=lambda event, info: told.append(info["other_source"]),
+    )
     assert told == [True]
 
 
@@ -86,7 +108,9 @@ def test_a_failed_run_is_recorded_the_rest_go_on_and_it_is_tried_again(make, sto
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_run_that_is_forced_and_fails_is_told_and_leaves_the_finished_one(make, store, monkeypatch, jobs):
+def test_a_run_that_is_forced_and_fails_is_told_and_leaves_the_finished_one(
+    make, store, monkeypatch, jobs
+):
     import merbench.studies.one as module
 
     def fails(*words):
@@ -95,7 +119,9 @@ def test_a_run_that_is_forced_and_fails_is_told_and_leaves_the_finished_one(make
     plan, corpus = make()
     before = run(plan, corpus, [0, 1], store, MACHINE)
     monkeypatch.setattr(module, "learn", fails)
-    assert [r.status for r in run(plan, corpus, [0, 1], store, MACHINE, force=True, jobs=jobs)] == ["failed"] * 2
+    assert [r.status for r in run(plan, corpus, [0, 1], store, MACHINE, force=True, jobs=jobs)] == [
+        "failed"
+    ] * 2
     assert sorted(store.records(), key=lambda r: r.seed) == before
 
 
@@ -114,7 +140,9 @@ def test_training_and_its_validation_scores_do_not_depend_on_test_rows(make, sto
         for row in test:
             values[stream.start[row] : stream.start[row] + stream.length[row]] = 0
         streams[modality] = dataclasses.replace(stream, values=values)
-    spoiled = dataclasses.replace(plan, task=dataclasses.replace(plan.task, target=target), streams=streams)
+    spoiled = dataclasses.replace(
+        plan, task=dataclasses.replace(plan.task, target=target), streams=streams
+    )
     (after,) = run(spoiled, corpus, [0], Store(tmp_path / "other"), MACHINE)
     assert after.weights_sha256 == before.weights_sha256
     assert after.history == before.history and after.metrics.valid == before.metrics.valid
@@ -128,7 +156,9 @@ def test_folds_are_pooled_before_any_metric_and_n_counts_seeds(make, store):
     scored = by_seed(records, store)
     for seed, one in scored.items():
         mine = [store.predictions(r.run_id) for r in records if r.seed == seed]
-        y, p = (np.concatenate([getattr(m, part) for m in mine]) for part in ("target", "prediction"))
+        y, p = (
+            np.concatenate([getattr(m, part) for m in mine]) for part in ("target", "prediction")
+        )
         assert len(y) == 24
         assert one.metrics["mae"] == pytest.approx(mean_absolute_error(y, p))
     assert summary(scored)["mae"].n == 2
@@ -139,9 +169,13 @@ def test_multilabel_thresholds_are_chosen_on_valid_and_pooled_fold_by_fold(make,
     plan, corpus = make(kind="multilabel", protocol="folds", thresholds="tuned_on_valid_per_label")
     records = run(plan, corpus, [0], store, MACHINE)
     rows = [store.predictions(r.run_id) for r in records]
-    decided = np.concatenate([m.prediction >= np.array(r.thresholds) for m, r in zip(rows, records, strict=True)])
+    decided = np.concatenate(
+        [m.prediction >= np.array(r.thresholds) for m, r in zip(rows, records, strict=True)]
+    )
     truth = np.concatenate([m.target for m in rows])
-    assert by_seed(records, store)[0].metrics["micro_f1"] == pytest.approx(f1_score(truth, decided, average="micro"))
+    assert by_seed(records, store)[0].metrics["micro_f1"] == pytest.approx(
+        f1_score(truth, decided, average="micro")
+    )
 
 
 def test_rows_of_a_board_never_mix_source_digests(make, store):
@@ -152,7 +186,9 @@ def test_rows_of_a_board_never_mix_source_digests(make, store):
 
 
 def test_shuffling_one_modality_changes_what_fusion_learns(make, store):
-    """Streams reach the model row by row: the same plan on a corpus whose audio belongs to other rows gives other predictions."""
+    """Streams reach the model row by row: the same plan on a corpus whose audio belongs to other
+    rows gives other predictions.
+    """
     plan, corpus = make()
     (before,) = run(plan, corpus, [0], store, MACHINE)
     audio = plan.streams["audio"]
@@ -182,6 +218,8 @@ def test_what_a_part_raises_is_a_failed_run_and_what_merbench_raises_is_not():
         except Exception as error:
             return why(error, plan)
 
-    assert re.fullmatch(r"fusion mine \(test_run.py, line \d+\): KeyError: 'gates'", told(Stumbles()))
+    assert re.fullmatch(
+        r"fusion mine \(test_run.py, line \d+\): KeyError: 'gates'", told(Stumbles())
+    )
     assert told(lambda: {}["gates"]) == ""
     assert told(lambda: int("x")).startswith("ValueError: invalid literal")

@@ -31,7 +31,9 @@ KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
 
 @dataclass
 class Laid:
-    """A study laid out on a store. ``made``: the runs that were begun, whichever process began them."""
+    """A study laid out on a store. ``made``: the runs that were begun, whichever process began
+    them.
+    """
 
     cells: list[Cell]
     material: Material
@@ -49,8 +51,12 @@ class Laid:
     def go(self, jobs: int = 2):
         """What became of each run that was not done."""
         worker = Worker(self.material, self.store.root, "cpu", 1)
-        missing = [u for u in self.units if (r := self.store.get(u.run_id)) is None or r.status == "failed"]
-        ended = make(missing, lambda work, tasks: pool(work, tasks, jobs), worker, self.store, worker.failed)
+        missing = [
+            u for u in self.units if (r := self.store.get(u.run_id)) is None or r.status == "failed"
+        ]
+        ended = make(
+            missing, lambda work, tasks: pool(work, tasks, jobs), worker, self.store, worker.failed
+        )
         return {e.unit.run_id: e for e in ended if e is not None}
 
 
@@ -69,7 +75,12 @@ def lay(tmp_path, home, catalog, store, monkeypatch):
     def lay(text: str = STUDY) -> Laid:
         (tmp_path / "S.toml").write_text(text)
         material = Material(Sources((), (home,), ()), catalog)
-        return Laid(lay_out(read_study(tmp_path / "S.toml"), material, store, lambda sentence: None), material, store, log)
+        return Laid(
+            lay_out(read_study(tmp_path / "S.toml"), material, store, lambda sentence: None),
+            material,
+            store,
+            log,
+        )
 
     return lay
 
@@ -87,11 +98,18 @@ def test_every_run_is_made_once_and_is_the_one_that_would_be_made_alone(lay, sto
     for cell in study.cells:
         for record in run(cell.plan, study.material.corpus("tiny"), cell.seeds, alone, MACHINE):
             other = store.get(record.run_id)
-            assert other and (other.metrics, other.weights_sha256) == (record.metrics, record.weights_sha256)
+            assert other and (other.metrics, other.weights_sha256) == (
+                record.metrics,
+                record.weights_sha256,
+            )
 
 
 def test_two_that_work_on_one_store_make_each_run_once(lay):
-    study = lay(STUDY.replace("seeds = 3", "seeds = 10").replace('"folds"', '"other"').replace("epochs = 2", "epochs = 1"))
+    study = lay(
+        STUDY.replace("seeds = 3", "seeds = 10")
+        .replace('"folds"', '"other"')
+        .replace("epochs = 2", "epochs = 1")
+    )
     assert len(study.cells) == 6 and len(study.units) == 60
     others = [FORK.Process(target=study.go) for _ in range(2)]
     for other in others:
@@ -119,14 +137,28 @@ def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
 
     monkeypatch.setattr(one, "learn", learn)
     ended = study.go()
-    failed = {(e.unit.request.model, e.unit.seed): e.record.error for e in ended.values() if e.how == "failed"}
+    failed = {
+        (e.unit.request.model, e.unit.seed): e.record.error
+        for e in ended.values()
+        if e.how == "failed"
+    }
     assert failed.keys() == {("lmf", 0), ("lmf", 1), ("tfn", 1)} and len(ended) == 9
-    assert "KeyError" in failed["lmf", 0] and "out of memory" in failed["lmf", 1] and "SIGKILL" in failed["tfn", 1]
+    assert (
+        "KeyError" in failed["lmf", 0]
+        and "out of memory" in failed["lmf", 1]
+        and "SIGKILL" in failed["tfn", 1]
+    )
     killed = next(u.run_id for u in study.units if (u.request.model, u.seed) == ("tfn", 1))
     assert study.made.count(killed) == 2, "a run whose process died is tried once more"
-    assert [(s.done, s.failed, s.waiting) for s in standings(study.cells, study.store)] == [(3, 0, 0), (1, 2, 0), (2, 1, 0)]
+    assert [(s.done, s.failed, s.waiting) for s in standings(study.cells, study.store)] == [
+        (3, 0, 0),
+        (1, 2, 0),
+        (2, 1, 0),
+    ]
     monkeypatch.setattr(one, "learn", sound)
-    assert {e.how for e in study.go().values()} == {"done"}, "what failed is tried again when it is asked for again"
+    assert {e.how for e in study.go().values()} == {"done"}, (
+        "what failed is tried again when it is asked for again"
+    )
 
 
 def test_a_unit_that_is_another_run_here_fails_under_its_own_name(lay, store):
@@ -154,7 +186,9 @@ def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that
         time.sleep(0.01)
     worker = Worker(study.material, study.store.root, "cpu", 1)
     seen = []
-    for ended in make(study.units, lambda work, tasks: pool(work, tasks, 2), worker, study.store, worker.failed):
+    for ended in make(
+        study.units, lambda work, tasks: pool(work, tasks, 2), worker, study.store, worker.failed
+    ):
         if ended:
             seen.append(ended.unit.run_id)
         if len(seen) == 8 and holder.is_alive():
@@ -171,14 +205,20 @@ def test_standings_count_and_estimate(lay, store):
         Worker(study.material, store.root, "cpu", 1)(unit)
     with Claims(store.root).take(study.units[4].run_id):
         found = standings(study.cells, store)
-    assert [(s.done, s.running, s.failed, s.waiting) for s in found] == [(3, 0, 0, 0), (1, 1, 0, 1), (0, 0, 0, 3)]
+    assert [(s.done, s.running, s.failed, s.waiting) for s in found] == [
+        (3, 0, 0, 0),
+        (1, 1, 0, 1),
+        (0, 0, 0, 3),
+    ]
     a, b = found[0].seconds, found[1].seconds
     assert a and b and found[2].seconds is None
     assert seconds_left(found, 2) == pytest.approx((1.5 * b + 3 * (a + b) / 2) / 2)
 
 
 def test_workers_killed_at_random_moments(lay):
-    """At the end every run has one record, nothing is half-written, and nothing that was finished was made again."""
+    """At the end every run has one record, nothing is half-written, and nothing that was finished
+    was made again.
+    """
     study = lay()
     draw, finished = random.Random(0), dict[str, tuple[int, bytes]]()
 
@@ -200,7 +240,9 @@ def test_workers_killed_at_random_moments(lay):
                 stamp = (path.stat().st_mtime_ns, path.read_bytes())
                 assert study.store.get(path.stem) is not None, study.store.warnings
                 if study.store.get(path.stem).status == "done":
-                    assert finished.setdefault(path.stem, stamp) == stamp, "a finished run was made again"
+                    assert finished.setdefault(path.stem, stamp) == stamp, (
+                        "a finished run was made again"
+                    )
         parent.join()
         if not any(u for u in study.units if study.store.get(u.run_id) is None):
             for path in study.store.runs.glob("*"):

@@ -30,11 +30,18 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
     done = study("run", "--jobs", "2", "--json")
     assert done.returncode == 0, done.stderr
     found = {c["model"]: c for c in loads(done.stdout)["cells"]}
-    assert found["tfn"]["trials"] == [2, 2] and all(c["failed"] == c["waiting"] == 0 for c in found.values())
+    assert found["tfn"]["trials"] == [2, 2] and all(
+        c["failed"] == c["waiting"] == 0 for c in found.values()
+    )
     records = [json.loads(p.read_text()) for p in (tmp_path / "runs/runs").glob("*.json")]
     tuned = [r for r in records if r["tuned_by"]]
-    assert {r["spec"]["variant"] for r in tuned} == {"", "no-products"} and {r["tuned_by"]["trials"] for r in tuned} == {2}
-    full, variant = (next(r["spec"]["train"] for r in tuned if r["spec"]["variant"] == v) for v in ("", "no-products"))
+    assert {r["spec"]["variant"] for r in tuned} == {"", "no-products"} and {
+        r["tuned_by"]["trials"] for r in tuned
+    } == {2}
+    full, variant = (
+        next(r["spec"]["train"] for r in tuned if r["spec"]["variant"] == v)
+        for v in ("", "no-products")
+    )
     assert full == variant
     again = study("run", "--json")
     assert again.returncode == 0 and loads(again.stdout)["cells"] == loads(done.stdout)["cells"]

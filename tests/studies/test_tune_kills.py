@@ -1,4 +1,5 @@
-"""SIGKILL to workers at any moment: every trial that was asked for is finished once, and none is lost.
+"""SIGKILL to workers at any moment: every trial that was asked for is finished once, and none is
+lost.
 
 A few moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more.
 """
@@ -29,9 +30,13 @@ def whole(joined, wanted):
     """So many trials are finished, each drawn once, and nothing is left over."""
     ledger, trials = joined.ledger(), joined.study.get_trials()
     assert ledger.done and len(ledger.finished) == wanted
-    assert sum(t.state == TrialState.COMPLETE for t in trials) == wanted, "a trial was counted twice"
+    assert sum(t.state == TrialState.COMPLETE for t in trials) == wanted, (
+        "a trial was counted twice"
+    )
     assert not [t for t in trials if t.state == TrialState.RUNNING]
-    assert len({tuple(sorted(t.params.items())) for t in ledger.finished}) == wanted, "a combination was tried twice"
+    assert len({tuple(sorted(t.params.items())) for t in ledger.finished}) == wanted, (
+        "a combination was tried twice"
+    )
     assert sum(ledger.root(t.number).user_attrs.get(PLANNED) == 0 for t in ledger.finished) == 1
     for trial in trials:
         if (parent := trial.user_attrs.get(HEIR_OF)) is not None and ledger.counts(trial.number):
@@ -46,12 +51,19 @@ def test_workers_killed_at_random_moments_lose_nothing(catalog, store, tmp_path,
     plan = resolve(request, catalog, tiny.corpus(), None)
     kills = KILLS if place == "journal" else (KILLS + 1) // 2
     wanted = 6 + 2 * kills
-    search = Search(wanted, sampler="random", pruner="none", storage=None if place == "journal" else f"sqlite:///{tmp_path / 'study.db'}")
+    search = Search(
+        wanted,
+        sampler="random",
+        pruner="none",
+        storage=None if place == "journal" else f"sqlite:///{tmp_path / 'study.db'}",
+    )
     draw = random.Random(0)
     fork = multiprocessing.get_context("fork")
 
     def start():
-        worker = fork.Process(target=tune, args=(request, plan, store, MACHINE, search), kwargs=SOON)
+        worker = fork.Process(
+            target=tune, args=(request, plan, store, MACHINE, search), kwargs=SOON
+        )
         worker.start()
         return worker
 
@@ -64,7 +76,9 @@ def test_workers_killed_at_random_moments_lose_nothing(catalog, store, tmp_path,
             victim.join()
             workers.append(start())
         for worker in workers:
-            worker.join(120 + 20 * wanted)  # a database syncs each step to a disk that others use too
+            worker.join(
+                120 + 20 * wanted
+            )  # a database syncs each step to a disk that others use too
             assert worker.exitcode == 0
     finally:
         for worker in workers:

@@ -1,6 +1,8 @@
-"""The ledger: whatever workers do and wherever they are killed, each of N combinations is finished once.
+"""The ledger: whatever workers do and wherever they are killed, each of N combinations is finished
+once.
 
-Workers are steps of a generator here, so that hypothesis can interleave and kill them between any two calls of the storage.
+Workers are steps of a generator here, so that hypothesis can interleave and kill them between any
+two calls of the storage.
 """
 
 from __future__ import annotations
@@ -18,7 +20,17 @@ from optuna.distributions import FloatDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from merbench.studies.tune_ledger import END, HEIR_OF, LOST, PLANNED, SURPLUS, Ledger, Worker, end, enqueue_heir
+from merbench.studies.tune_ledger import (
+    END,
+    HEIR_OF,
+    LOST,
+    PLANNED,
+    SURPLUS,
+    Ledger,
+    Worker,
+    end,
+    enqueue_heir,
+)
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 RANGES = {"x": FloatDistribution(0.0, 1.0)}
@@ -43,7 +55,10 @@ class Process:
             yield
             ledger = self.ledger()
             for trial in ledger.trials.values():
-                if trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") in self.dead:
+                if (
+                    trial.state == TrialState.RUNNING
+                    and trial.user_attrs.get("worker") in self.dead
+                ):
                     yield
                     end(storage, trial._trial_id, LOST if ledger.counts(trial.number) else SURPLUS)
             yield
@@ -70,14 +85,20 @@ class Process:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=150), st.integers(1, 6), st.data())
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=150),
+    st.integers(1, 6),
+    st.data(),
+)
 def test_any_order_of_steps_and_deaths_ends_with_each_combination_once(moves, wanted, data):
     study, dead = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1)), set()
     workers = [Process(study, wanted, f"w{i}", dead) for i in range(4)]
     for turn, (i, killed) in enumerate(moves):
         if killed:
             dead.add(workers[i].name)
-            if data.draw(st.booleans()):  # it only slept: its trial is taken, and it wakes up while another has its place
+            if data.draw(
+                st.booleans()
+            ):  # it only slept: its trial is taken, and it wakes up while another has its place
                 workers.append(workers[i])
             workers[i] = Process(study, wanted, f"w{i}.{turn}", dead)
         next(workers[i].steps, None)
@@ -87,8 +108,12 @@ def test_any_order_of_steps_and_deaths_ends_with_each_combination_once(moves, wa
     ledger = Ledger(trials, wanted)
     assert ledger.done and ledger.open == 0
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
-    assert len(complete) == wanted and {t.number for t in complete} == {t.number for t in ledger.finished}
-    assert len({t.params["x"] for t in complete}) == wanted and 0.5 in {t.params["x"] for t in complete}
+    assert len(complete) == wanted and {t.number for t in complete} == {
+        t.number for t in ledger.finished
+    }
+    assert len({t.params["x"] for t in complete}) == wanted and 0.5 in {
+        t.params["x"] for t in complete
+    }
     for trial in complete:
         if HEIR_OF in trial.user_attrs:
             drawn = ledger.root(trial.number)
@@ -104,7 +129,9 @@ def test_a_worker_is_gone_when_its_process_is_and_not_before():
     code = "import psutil, time; print(psutil.Process().create_time(), flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     started = float(other.stdout.readline())
-    study._storage.set_trial_user_attr(mine._trial_id, "worker", {**me.name, "pid": other.pid, "started": started})
+    study._storage.set_trial_user_attr(
+        mine._trial_id, "worker", {**me.name, "pid": other.pid, "started": started}
+    )
     assert not me.gone(study.trials[0])
     other.kill()
     while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:
@@ -112,7 +139,9 @@ def test_a_worker_is_gone_when_its_process_is_and_not_before():
     assert me.gone(study.trials[0]), "a child that nobody has asked for yet"
     other.wait()
     assert me.gone(study.trials[0])
-    study._storage.set_trial_user_attr(mine._trial_id, "worker", {**me.name, "pid": os.getpid(), "started": started - 1000})
+    study._storage.set_trial_user_attr(
+        mine._trial_id, "worker", {**me.name, "pid": os.getpid(), "started": started - 1000}
+    )
     assert me.gone(study.trials[0]), "its number was given to another process"
 
 
@@ -125,7 +154,9 @@ def test_one_of_another_machine_is_gone_when_its_mark_stands_still(claimed, monk
     me = Worker(storage, grace=100.0, unclaimed=10.0)
     patience = 100.0 if claimed else 10.0
     if claimed:
-        storage.set_trial_user_attr(trial_id, "worker", {"host": "elsewhere", "pid": os.getpid(), "started": 0.0})
+        storage.set_trial_user_attr(
+            trial_id, "worker", {"host": "elsewhere", "pid": os.getpid(), "started": 0.0}
+        )
     for beat in range(3):
         storage.set_trial_user_attr(trial_id, "beat", f"at {beat}, by a clock that nobody trusts")
         assert not me.gone(study.trials[0])

@@ -1,4 +1,6 @@
-"""Storages: a journal that a kill cannot spoil, a real PostgreSQL, Optuna's gRPC proxy; and what cannot be used is told in a sentence."""
+"""Storages: a journal that a kill cannot spoil, a real PostgreSQL, Optuna's gRPC proxy; and what
+cannot be used is told in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,10 @@ def free_port() -> int:
 def work_together(asked, store, search, count=2):
     """``count`` processes finish the search; one is killed on the way, and another takes its place."""
     fork = multiprocessing.get_context("fork")
-    workers = [fork.Process(target=tune, args=(*asked, store, MACHINE, search), kwargs=SOON) for _ in range(count + 1)]
+    workers = [
+        fork.Process(target=tune, args=(*asked, store, MACHINE, search), kwargs=SOON)
+        for _ in range(count + 1)
+    ]
     for worker in workers[:count]:
         worker.start()
     time.sleep(1.5)
@@ -83,7 +88,9 @@ path = Path(sys.argv[1]); path.touch(); WholeLines(path).acquire(); os.kill(os.g
     subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
     before = time.monotonic()
     study = optuna.create_study(study_name="s", storage=open_storage(str(path), store.root, "s"))
-    assert study.study_name == "s" and time.monotonic() - before < 20, "Optuna's own lock would be waited for half a minute"
+    assert study.study_name == "s" and time.monotonic() - before < 20, (
+        "Optuna's own lock would be waited for half a minute"
+    )
 
 
 # Databases
@@ -100,7 +107,9 @@ def _listens(port: int) -> None:
 
 @pytest.fixture
 def postgres(tmp_path):
-    """The URL of a new PostgreSQL; its server runs as somebody else where we are root, because it refuses root."""
+    """The URL of a new PostgreSQL; its server runs as somebody else where we are root, because it
+    refuses root.
+    """
     if not POSTGRES:
         pytest.skip("no PostgreSQL here (looked for /usr/lib/postgresql/*/bin)")
     pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgres)")
@@ -117,11 +126,39 @@ def postgres(tmp_path):
     def call(name, *words, **more):
         as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if root else {}
         environ = {**os.environ, "LC_ALL": "C", "HOME": str(folder)}
-        return subprocess.Popen([POSTGRES[-1].with_name(name), *words], cwd=folder, env=environ, **as_user, **more)
+        return subprocess.Popen(
+            [POSTGRES[-1].with_name(name), *words], cwd=folder, env=environ, **as_user, **more
+        )
 
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    assert call("initdb", "-D", str(folder / "data"), "-U", "merbench", "-A", "trust", "-E", "UTF8", "-N", **quiet).wait(120) == 0
-    options = ("-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-c", "fsync=off")
+    assert (
+        call(
+            "initdb",
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "merbench",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "-N",
+            **quiet,
+        ).wait(120)
+        == 0
+    )
+    options = (
+        "-D",
+        str(folder / "data"),
+        "-p",
+        str(port),
+        "-h",
+        "127.0.0.1",
+        "-k",
+        str(folder),
+        "-c",
+        "fsync=off",
+    )
     server = call("postgres", *options, **quiet)
     try:
         _listens(port)
@@ -144,14 +181,18 @@ def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_pat
         "run_grpc_proxy_server(get_storage(sys.argv[1]), host='127.0.0.1', port=int(sys.argv[2]))"
     )
     database = f"sqlite:///{tmp_path / 'study.db'}"
-    server = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, database, str(port)], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code, database, str(port)], stderr=subprocess.DEVNULL
+    )
     try:
         _listens(port)
         here = Search(4, sampler="random", pruner="none", storage=f"grpc://127.0.0.1:{port}")
         tuned = tune(*asked, store, MACHINE, here, **SOON)
         assert tuned.trials == 4
         # The same study, and the same name, whichever way it is reached.
-        there = tune(*asked, store, MACHINE, Search(4, sampler="random", pruner="none", storage=database))
+        there = tune(
+            *asked, store, MACHINE, Search(4, sampler="random", pruner="none", storage=database)
+        )
         assert there == tuned
     finally:
         server.terminate()
@@ -161,7 +202,10 @@ def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_pat
 @pytest.mark.parametrize(
     ("where", "sentence"),
     [
-        ("postgresql://me:secret@127.0.0.1:1/db", r"--storage postgresql://127.0.0.1:1/db is out of reach: .*refused"),
+        (
+            "postgresql://me:secret@127.0.0.1:1/db",
+            r"--storage postgresql://127.0.0.1:1/db is out of reach: .*refused",
+        ),
         ("nonsense://x", r"--storage nonsense://x is out of reach"),
         ("oracle://x/y", r"--storage oracle://x/y needs a driver that is not installed"),
         ("grpc://somewhere", r"not of the form grpc://HOST:PORT"),
@@ -169,7 +213,9 @@ def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_pat
         ("{folder}/prose.journal", r"cannot be used \(it is no journal"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_a_sentence_without_the_password(store, tmp_path, where, sentence):
+def test_what_cannot_be_used_is_told_in_a_sentence_without_the_password(
+    store, tmp_path, where, sentence
+):
     (tmp_path / "prose.journal").write_text("Dear diary\nno JSON here\n")
     with pytest.raises(RequestError, match=sentence) as told:
         open_storage(where.format(folder=tmp_path), store.root, "study")

@@ -8,7 +8,20 @@ import pytest
 import torch
 from torch import nn
 
-from merbench.api import Ablation, Component, Config, Fused, Output, Recipe, RequestError, Stage, Steps, TensorRows, Tune, masked_mean
+from merbench.api import (
+    Ablation,
+    Component,
+    Config,
+    Fused,
+    Output,
+    Recipe,
+    RequestError,
+    Stage,
+    Steps,
+    TensorRows,
+    Tune,
+    masked_mean,
+)
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.testing.checks import check_plugin, checks_of
@@ -32,7 +45,9 @@ class Sound(nn.Module):
         self.project = nn.ModuleDict({m: nn.Linear(w, config.width) for m, w in widths.items()})
 
     def pooled(self, parts):
-        return torch.stack([self.project[m](masked_mean(*steps)) for m, steps in parts.items()]).mean(0)
+        return torch.stack(
+            [self.project[m](masked_mean(*steps)) for m, steps in parts.items()]
+        ).mean(0)
 
     def forward(self, parts, queries=None):
         return Fused(self.pooled(parts)[:, None])
@@ -46,7 +61,9 @@ class WrongWidth(Sound):
 
 class MeanOverPadding(Sound):
     def pooled(self, parts):
-        return torch.stack([self.project[m](steps.x_BLD.mean(1)) for m, steps in parts.items()]).mean(0)
+        return torch.stack(
+            [self.project[m](steps.x_BLD.mean(1)) for m, steps in parts.items()]
+        ).mean(0)
 
 
 class LooksAtOtherRows(Sound):
@@ -58,7 +75,12 @@ class LooksAtOtherRows(Sound):
 class DividesByLength(Sound):
     def pooled(self, parts):
         return torch.stack(
-            [self.project[m](s.x_BLD.mul(s.mask_BL[..., None]).sum(1) / s.mask_BL.sum(1, keepdim=True)) for m, s in parts.items()]
+            [
+                self.project[m](
+                    s.x_BLD.mul(s.mask_BL[..., None]).sum(1) / s.mask_BL.sum(1, keepdim=True)
+                )
+                for m, s in parts.items()
+            ]
         ).mean(0)
 
 
@@ -74,7 +96,9 @@ class HiddenState(Sound):
         self.hidden = nn.ParameterList([nn.Parameter(torch.zeros(1))])
 
     def load_state_dict(self, state, *more, **kinds):
-        return super().load_state_dict({k: v for k, v in state.items() if not k.startswith("project")}, strict=False)
+        return super().load_state_dict(
+            {k: v for k, v in state.items() if not k.startswith("project")}, strict=False
+        )
 
     def pooled(self, parts):
         return super().pooled(parts) + self.hidden[0]
@@ -89,7 +113,9 @@ class OneTask(Sound):
     def __init__(self, config, context, *given):
         super().__init__(config, context, *given)
         if context.space.kind == "joint":
-            raise RequestError("fusion one-task learns a score or labels; choose one of them with --task")
+            raise RequestError(
+                "fusion one-task learns a score or labels; choose one of them with --task"
+            )
 
 
 BREAKS = {
@@ -103,7 +129,9 @@ BREAKS = {
 
 
 def verdicts(factory, kind="fusion", **declared):
-    component = Component(kind=kind, name="it", summary="", target=f"{__name__}:{factory.__name__}", **declared)
+    component = Component(
+        kind=kind, name="it", summary="", target=f"{__name__}:{factory.__name__}", **declared
+    )
     catalog = Catalog([Plugin("plug", "dist", "1", (component,))])
     catalog.load = lambda component: factory
     return {v.check: v for v in check_plugin(catalog, "it")}
@@ -119,9 +147,13 @@ def test_each_check_fails_for_the_part_that_breaks_its_rule(factory):
     assert verdict.status == "failed" and verdict.reason
 
 
-@pytest.mark.parametrize(("accepts", "status"), [(("strings", "clip"), "passed"), (("strings", "features"), "failed")])
+@pytest.mark.parametrize(
+    ("accepts", "status"), [(("strings", "clip"), "passed"), (("strings", "features"), "failed")]
+)
 def test_an_encoder_whose_output_is_kept_reads_what_is_told_apart(accepts, status):
-    component = Component(kind="encoder", name="it", summary="", target="nowhere:It", accepts=accepts, version=1)
+    component = Component(
+        kind="encoder", name="it", summary="", target="nowhere:It", accepts=accepts, version=1
+    )
     mine = Catalog([Plugin("plug", "dist", "1", (component,))])
     (check,) = (c for c in checks_of(mine, "it") if c.name == "keeps what can be kept")
     assert check.run().status == status
@@ -146,7 +178,9 @@ class Texts(nn.Module):
     def prepare(self, rows):
         texts = [(text or "").split() for text in rows[torch.arange(len(rows))]]
         mask_NL = torch.arange(9) < torch.tensor([[len(words)] for words in texts])
-        ids_NL = torch.tensor([[len(word) for word in words] + [0] * (9 - len(words)) for words in texts])
+        ids_NL = torch.tensor(
+            [[len(word) for word in words] + [0] * (9 - len(words)) for words in texts]
+        )
         return TensorRows((ids_NL, mask_NL), Steps)
 
     def forward(self, steps):
@@ -192,14 +226,20 @@ class Detached(Square):
 
 
 @pytest.mark.parametrize(
-    ("factory", "told"), [(Square, ""), (NoTerms, "no term to learn by"), (Detached, "no term of it.square has a gradient")]
+    ("factory", "told"),
+    [
+        (Square, ""),
+        (NoTerms, "no term to learn by"),
+        (Detached, "no term of it.square has a gradient"),
+    ],
 )
 def test_an_objective_is_called_without_a_recipe(factory, told):
     assert told in verdicts(factory, kind="objective")["terms of the loss"].reason
 
 
 @pytest.mark.parametrize(
-    ("kind", "accepts", "told"), [("head", (), "accepts nothing"), ("encoder", ("feature",), "accepts feature; choose of")]
+    ("kind", "accepts", "told"),
+    [("head", (), "accepts nothing"), ("encoder", ("feature",), "accepts feature; choose of")],
 )
 def test_what_is_accepted_is_there(kind, accepts, told):
     assert told in verdicts(Sound, kind=kind, accepts=accepts)["accepts what there is"].reason
@@ -241,11 +281,23 @@ class LosesEncoders(Whole):
 
 
 @pytest.mark.parametrize(
-    ("factory", "told"), [(Whole, ""), (Attribute, "kept in buffers"), (LosesEncoders, "audio encoder is not trained or saved")]
+    ("factory", "told"),
+    [
+        (Whole, ""),
+        (Attribute, "kept in buffers"),
+        (LosesEncoders, "audio encoder is not trained or saved"),
+    ],
 )
 def test_a_closed_form_and_its_encoders_come_back_from_their_state(catalog, factory, told):
     model = Component(kind="model", name="it", summary="", target=f"{__name__}:{factory.__name__}")
-    recipe = Recipe(name="closed", summary="", encoders={"features": "feature-bilstm"}, model="it", objective=(), fits=True)
+    recipe = Recipe(
+        name="closed",
+        summary="",
+        encoders={"features": "feature-bilstm"},
+        model="it",
+        objective=(),
+        fits=True,
+    )
     assert told in recipe_verdict(catalog, "state round-trips", model, recipe, factory)
 
 
@@ -266,7 +318,9 @@ SOUND = {"summary": "", "encoders": {"features": "features"}, "fusion": "it", "h
 )  # fmt: skip
 def test_what_a_recipe_names_is_there(catalog, declared, told):
     fusion = Component(kind="fusion", name="it", summary="", target=f"{__name__}:Sound")
-    assert told in recipe_verdict(catalog, "needs within provides", fusion, Recipe(name="closed", **SOUND, **declared), Sound)
+    assert told in recipe_verdict(
+        catalog, "needs within provides", fusion, Recipe(name="closed", **SOUND, **declared), Sound
+    )
 
 
 def recipe_verdict(catalog, check, part, recipe, factory):
@@ -279,7 +333,15 @@ def recipe_verdict(catalog, check, part, recipe, factory):
     return verdict.reason
 
 
-@pytest.mark.parametrize("error", [OSError("no file"), ImportError("no module"), ZeroDivisionError("by 0"), Exception("whatever")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("no file"),
+        ImportError("no module"),
+        ZeroDivisionError("by 0"),
+        Exception("whatever"),
+    ],
+)
 def test_whatever_a_plugin_raises_is_a_failed_check(error):
     def body():
         raise error
@@ -292,24 +354,41 @@ def test_a_declared_failure_is_strict_both_ways():
     known = {"declared width": "it is wide on Sundays"}
     assert verdicts(WrongWidth, known_failures=known)["declared width"].status == "known failure"
     assert verdicts(Sound, known_failures=known)["declared width"].status == "failed"
-    assert verdicts(Sound, known_failures={"declared with": "?"})["declared with"].status == "failed"
+    assert (
+        verdicts(Sound, known_failures={"declared with": "?"})["declared with"].status == "failed"
+    )
 
 
 @pytest.mark.parametrize(("factory", "status"), [(Sound, "passed"), (OneTask, "skipped")])
-def test_a_method_for_one_task_at_a_time_refuses_two_and_is_not_held_to_them(catalog, factory, status):
-    fusion = Component(kind="fusion", name="one-task", summary="", target=f"{__name__}:{factory.__name__}")
-    recipe = Recipe(name="one-task", summary="", encoders={"features": "features"}, fusion="one-task", head="linear")
+def test_a_method_for_one_task_at_a_time_refuses_two_and_is_not_held_to_them(
+    catalog, factory, status
+):
+    fusion = Component(
+        kind="fusion", name="one-task", summary="", target=f"{__name__}:{factory.__name__}"
+    )
+    recipe = Recipe(
+        name="one-task",
+        summary="",
+        encoders={"features": "features"},
+        fusion="one-task",
+        head="linear",
+    )
     mine = Catalog([*catalog.plugins, Plugin("plug", "dist", "1", (fusion, recipe))])
     (check,) = (c for c in checks_of(mine, "one-task") if c.name == "builds for a joint")
     verdict = check.run()
-    assert verdict.status == status and ("choose one of them" in verdict.reason) == (status == "skipped")
+    assert verdict.status == status and ("choose one of them" in verdict.reason) == (
+        status == "skipped"
+    )
 
 
 def plugin_verdicts(*plugins):
     from merbench.testing.checks import _loads, _own_names
 
     catalog = Catalog(plugins)
-    return [Check("plugin", "it", body).run().reason for body in (lambda: _loads(plugins[0]), lambda: _own_names(catalog, plugins[0]))]
+    return [
+        Check("plugin", "it", body).run().reason
+        for body in (lambda: _loads(plugins[0]), lambda: _own_names(catalog, plugins[0]))
+    ]
 
 
 def test_a_plugin_that_offers_nothing_or_what_others_offer_fails():
@@ -317,8 +396,14 @@ def test_a_plugin_that_offers_nothing_or_what_others_offer_fails():
     mine = Plugin("mine", "my-dist", "1", (fusion,))
     assert plugin_verdicts(mine, Plugin("other", "their-dist", "1")) == ["", ""]
     assert "@hookimpl" in plugin_verdicts(Plugin("mine", "my-dist", "1"))[0]
-    assert "declared twice, by my-dist and by their-dist" in plugin_verdicts(mine, Plugin("other", "their-dist", "1", (fusion,)))[1]
-    assert "their-dist has an entry point of this name too" in plugin_verdicts(mine, Plugin("mine", "their-dist", "1"))[1]
+    assert (
+        "declared twice, by my-dist and by their-dist"
+        in plugin_verdicts(mine, Plugin("other", "their-dist", "1", (fusion,)))[1]
+    )
+    assert (
+        "their-dist has an entry point of this name too"
+        in plugin_verdicts(mine, Plugin("mine", "their-dist", "1"))[1]
+    )
 
 
 def test_an_unknown_name_is_told(catalog):

@@ -1,5 +1,6 @@
-"""Reading pickles that nobody vouches for. Nothing in them is ever called: see ``machine`` for the opcodes, ``admitted`` for what they may
-name, ``arrays`` for numbers that stay in the file until they are asked for, and ``torchfile`` for torch's containers."""
+"""Reading pickles that nobody vouches for. Nothing in them is ever called: see ``machine`` for the
+opcodes, ``admitted`` for what they may name, ``arrays`` for numbers that stay in the file until
+they are asked for, and ``torchfile`` for torch's containers."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ __all__ = ["Array", "as_text", "unpickle"]
 def unpickle(path: Path) -> Any:
     """What a pickle (protocols 0 to 5, also of Python 2) or a file of ``torch.save`` holds.
 
-    Containers, numbers and strings (those of Python 2 as latin1) come as they are, numpy arrays and torch tensors as ``Array``, settings
-    objects as dict. DataError, naming the file and the class or the fault, for anything else.
+    Containers, numbers and strings (those of Python 2 as latin1) come as they are, numpy arrays and
+    torch tensors as ``Array``, settings objects as dict. DataError, naming the file and the class
+    or the fault, for anything else.
     """
     try:
         with path.open("rb") as file:
@@ -36,5 +38,16 @@ def unpickle(path: Path) -> Any:
         raise DataError(
             f"{path} {error}; it was not loaded, because a pickle can run anything: save containers, numbers, strings and numpy arrays"
         ) from None
-    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError, AttributeError, EOFError) as error:
-        raise DataError(f"{path} is not a whole pickle ({str(error)[:120] or type(error).__name__}); copy or write it again") from None
+    except (
+        ArithmeticError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        EOFError,
+    ) as error:
+        raise DataError(
+            f"{path} is not a whole pickle ({str(error)[:120] or type(error).__name__}); copy or write it again"
+        ) from None

@@ -1,4 +1,6 @@
-"""The names a pickle may speak. Each stands for a small function of ours over plain values; none is the thing it is named after."""
+"""The names a pickle may speak. Each stands for a small function of ours over plain values; none is
+the thing it is named after.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,20 @@ class Dtype:
     order: str = "="
 
     def build(self, state: Any) -> None:
-        if not isinstance(state, tuple) or len(state) < 5 or state[2:5] != (None, None, None) or state[1] not in ("<", ">", "|", "="):
+        if (
+            not isinstance(state, tuple)
+            or len(state) < 5
+            or state[2:5] != (None, None, None)
+            or state[1] not in ("<", ">", "|", "=")
+        ):
             raise Refused("holds a numpy array with named fields or of a type of its own")
         self.order = state[1]
 
     @property
     def numpy(self) -> np.dtype:
-        return np.dtype(self.order + self.code if self.order != "=" or self.code[0] in "US" else "<" + self.code)
+        return np.dtype(
+            self.order + self.code if self.order != "=" or self.code[0] in "US" else "<" + self.code
+        )
 
 
 class Empty:
@@ -53,7 +62,9 @@ class Empty:
         shape, dtype, fortran, data = state[-4:]
         if not isinstance(dtype, Dtype) or not isinstance(shape, tuple):
             raise ValueError("the state of an array is none")
-        self.array = Array(dtype.numpy, shape, data if isinstance(data, list) else _raw(data), bool(fortran))
+        self.array = Array(
+            dtype.numpy, shape, data if isinstance(data, list) else _raw(data), bool(fortran)
+        )
 
 
 class Inert:
@@ -81,7 +92,10 @@ def _dtype(code: Any, align: Any = False, copy: Any = True) -> Dtype:
     code = code.decode("latin1") if isinstance(code, bytes) else code
     if not isinstance(code, str) or not (found := _DTYPE.fullmatch(code)):
         raise Refused(f"holds a numpy array of type {code!r:.40}")
-    return Dtype("b1" if found[1] == "?" else "O" if found[1][0] == "O" else found[1], code[0] if code[0] in "<>|" else "=")
+    return Dtype(
+        "b1" if found[1] == "?" else "O" if found[1][0] == "O" else found[1],
+        code[0] if code[0] in "<>|" else "=",
+    )
 
 
 def _array(kind: Any, shape: Any = (0,), code: Any = b"b") -> Empty:
@@ -91,7 +105,12 @@ def _array(kind: Any, shape: Any = (0,), code: Any = b"b") -> Empty:
 
 
 def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> Array:
-    if not isinstance(dtype, Dtype) or not isinstance(shape, tuple) or order not in ("C", "F") or axes is not None:
+    if (
+        not isinstance(dtype, Dtype)
+        or not isinstance(shape, tuple)
+        or order not in ("C", "F")
+        or axes is not None
+    ):
         raise ValueError("an array from a buffer has no dtype, shape or order")
     return Array(dtype.numpy, shape, _raw(data), order == "F")
 
@@ -127,7 +146,9 @@ def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
 
 
 def scalar_key(key: Any) -> Any:
-    """A key of a mapping or member of a set: only plain ones, because hashing nested tuples may take for ever."""
+    """A key of a mapping or member of a set: only plain ones, because hashing nested tuples may
+    take for ever.
+    """
     if type(key) not in (str, int, float, bool, bytes, type(None)):
         raise Refused(f"uses a {type(key).__name__} as the key of a mapping or in a set")
     return key
@@ -137,7 +158,11 @@ def _bytes(*args: Any) -> bytes:
     if not args or args == ("",):
         return b""
     data = args[0]
-    return data.encode("latin1") if isinstance(data, str) else bytes(data.bytes() if isinstance(data, Blob) else memoryview(data))
+    return (
+        data.encode("latin1")
+        if isinstance(data, str)
+        else bytes(data.bytes() if isinstance(data, Blob) else memoryview(data))
+    )
 
 
 def _never(*args: Any) -> Any:
@@ -173,9 +198,19 @@ ADMITTED = {
     name: Maker(name, make)
     for name, make in {
         **_PLAIN,
-        **{f"{module}.{name}": make for module in ("builtins", "__builtin__") for name, make in _BUILTINS.items()},
-        **{f"{module}.{name}": make for module in ("numpy.core", "numpy._core") for name, make in _NUMPY.items()},
+        **{
+            f"{module}.{name}": make
+            for module in ("builtins", "__builtin__")
+            for name, make in _BUILTINS.items()
+        },
+        **{
+            f"{module}.{name}": make
+            for module in ("numpy.core", "numpy._core")
+            for name, make in _NUMPY.items()
+        },
         **{f"{module}._reconstructor": _reconstructor for module in ("copyreg", "copy_reg")},
     }.items()
 }
-"""By full name; ``numpy.core`` is numpy 1, ``numpy._core`` numpy 2; ``__builtin__`` and ``copy_reg`` are Python 2's."""
+"""By full name; ``numpy.core`` is numpy 1, ``numpy._core`` numpy 2; ``__builtin__`` and
+``copy_reg`` are Python 2's.
+"""

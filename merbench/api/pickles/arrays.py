@@ -1,4 +1,6 @@
-"""What lies in a file: bytes at an offset, and arrays over them, read when they are asked for and no more of them than that."""
+"""What lies in a file: bytes at an offset, and arrays over them, read when they are asked for and
+no more of them than that.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,13 @@ class Kept:
 
 
 class Blob:
-    """``size`` bytes at ``offset`` of a file. ``how``: raw bytes; text in UTF-8; or bytes that were written as latin1 text in UTF-8."""
+    """``size`` bytes at ``offset`` of a file. ``how``: raw bytes; text in UTF-8; or bytes that were
+    written as latin1 text in UTF-8.
+    """
 
-    def __init__(self, file: Kept, offset: int, size: int, how: Literal["raw", "text", "latin1"] = "raw") -> None:
+    def __init__(
+        self, file: Kept, offset: int, size: int, how: Literal["raw", "text", "latin1"] = "raw"
+    ) -> None:
         self.file, self.offset, self.size, self.how = file, offset, size, how
 
     def part(self, start: int, size: int) -> bytes:
@@ -56,7 +62,9 @@ class Blob:
 
 
 def as_text(value: Any) -> str:
-    """A string of a pickle, which may be long enough to have been left in the file; TypeError for anything else."""
+    """A string of a pickle, which may be long enough to have been left in the file; TypeError for
+    anything else.
+    """
     if isinstance(value, Blob) and value.how == "text":
         return value.part(0, value.size).decode()
     if isinstance(value, bytes):
@@ -67,21 +75,32 @@ def as_text(value: Any) -> str:
 
 
 class Array:
-    """A numpy array or torch tensor of a pickle: ``dtype``, ``shape``; ``array[i]`` reads row i alone, ``read()`` all of it.
+    """A numpy array or torch tensor of a pickle: ``dtype``, ``shape``; ``array[i]`` reads row i
+    alone, ``read()`` all of it.
 
     An array of Python objects (dtype object, one dimension) gives its objects.
     """
 
-    def __init__(self, dtype: np.dtype, shape: tuple[int, ...], data: Blob | bytes | list[Any], fortran: bool = False) -> None:
+    def __init__(
+        self,
+        dtype: np.dtype,
+        shape: tuple[int, ...],
+        data: Blob | bytes | list[Any],
+        fortran: bool = False,
+    ) -> None:
         self.dtype, self.shape, self._data, self._fortran = dtype, shape, data, fortran
         if any(type(n) is not int or n < 0 for n in shape):
             raise ValueError("the shape of an array is none")
         if dtype.hasobject:
             if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
-                raise ValueError("an array of objects has more than one dimension, or not as many objects as it says")
+                raise ValueError(
+                    "an array of objects has more than one dimension, or not as many objects as it says"
+                )
             return
         size = data.size if isinstance(data, Blob) else len(data)
-        if isinstance(data, list) or ((not isinstance(data, Blob) or data.how == "raw") and size != self._bytes):
+        if isinstance(data, list) or (
+            (not isinstance(data, Blob) or data.how == "raw") and size != self._bytes
+        ):
             raise ValueError(f"an array of shape {shape} does not have the bytes that it should")
 
     @property
@@ -117,7 +136,11 @@ class Array:
             encoded = data.how != "raw"
             data = data.bytes()
             if len(data) != self._bytes:
-                raise ValueError(f"an array of shape {self.shape} does not have the bytes that it should")
+                raise ValueError(
+                    f"an array of shape {self.shape} does not have the bytes that it should"
+                )
             if encoded:
                 self._data = data
-        return np.frombuffer(data, self.dtype).reshape(self.shape, order="F" if self._fortran else "C")
+        return np.frombuffer(data, self.dtype).reshape(
+            self.shape, order="F" if self._fortran else "C"
+        )

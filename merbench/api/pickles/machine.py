@@ -1,4 +1,6 @@
-"""The pickle machine: reads opcodes, makes values, calls nothing. The opcodes are described in Python's ``pickletools``."""
+"""The pickle machine: reads opcodes, makes values, calls nothing. The opcodes are described in
+Python's ``pickletools``.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def _no_persistent(name: Any) -> Any:
 
 
 def load(file: BinaryIO, end: int, kept: Kept, persistent: Persistent = _no_persistent) -> Any:
-    """The object of the pickle that starts where ``file`` stands and ends before ``end``; ``file`` then stands behind it.
+    """The object of the pickle that starts where ``file`` stands and ends before ``end``; ``file``
+    then stands behind it.
 
     ``kept`` is the same file, from which large arrays are read later.
 
@@ -59,7 +62,9 @@ class _Machine:
                 return self.stack.pop()
             action = table.get(code)
             if action is None:
-                raise ValueError(f"byte {self.file.tell() - 1} is no opcode" if code else "it ends in the middle")
+                raise ValueError(
+                    f"byte {self.file.tell() - 1} is no opcode" if code else "it ends in the middle"
+                )
             action(self)
         raise Refused(f"takes more than {MOST:,} steps to read")
 
@@ -131,7 +136,9 @@ class _Machine:
         self.set_items(items)
 
     def find(self, module: Any, name: Any) -> None:
-        found = ADMITTED.get(f"{module}.{name}") if type(module) is str and type(name) is str else None
+        found = (
+            ADMITTED.get(f"{module}.{name}") if type(module) is str and type(name) is str else None
+        )
         if found is None:
             found = self.persistent_name(module, name)
         self.stack.append(found)

@@ -1,4 +1,6 @@
-"""Files of ``torch.save``, zip and legacy: a pickle of containers, and storages beside it that its persistent ids name."""
+"""Files of ``torch.save``, zip and legacy: a pickle of containers, and storages beside it that its
+persistent ids name.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,28 @@ _STORAGES = {
 
 
 class _Storages:
-    """Called with a persistent id; ``blobs``: key -> where the storage lies (a legacy file tells that after its pickle)."""
+    """Called with a persistent id; ``blobs``: key -> where the storage lies (a legacy file tells
+    that after its pickle).
+    """
 
     def __init__(self) -> None:
         self.blobs: dict[str, Blob] = {}
         self.used: list[_Storage] = []
-        self.names = {f"torch.{kind}Storage": Maker(dtype, _named) for kind, dtype in _STORAGES.items()}
-        self.names |= {f"torch._utils.{name}": Maker(name, _tensor) for name in ("_rebuild_tensor_v2", "_rebuild_tensor")}
+        self.names = {
+            f"torch.{kind}Storage": Maker(dtype, _named) for kind, dtype in _STORAGES.items()
+        }
+        self.names |= {
+            f"torch._utils.{name}": Maker(name, _tensor)
+            for name in ("_rebuild_tensor_v2", "_rebuild_tensor")
+        }
 
     def __call__(self, name: Any) -> Any:
-        if not isinstance(name, tuple) or len(name) < 5 or name[0] != "storage" or not isinstance(name[1], Maker):
+        if (
+            not isinstance(name, tuple)
+            or len(name) < 5
+            or name[0] != "storage"
+            or not isinstance(name[1], Maker)
+        ):
             raise Refused("refers to an object outside of it that is no storage of numbers")
         if name[1].make is not _named or not isinstance(name[2], str):
             raise Refused("refers to an object outside of it that is no storage of numbers")
@@ -47,20 +61,34 @@ class _Tensor(Array):
     """Where its values lie is looked up when they are read."""
 
     def __init__(self, storage: _Storage, offset: Any, shape: Any, stride: Any) -> None:
-        plain = isinstance(shape, tuple) and isinstance(stride, tuple) and all(type(n) is int and n >= 0 for n in (offset, *shape, *stride))
+        plain = (
+            isinstance(shape, tuple)
+            and isinstance(stride, tuple)
+            and all(type(n) is int and n >= 0 for n in (offset, *shape, *stride))
+        )
         if not plain or len(shape) != len(stride):
             raise ValueError("a tensor has no shape")
         packed = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         if any(n > 1 and s != p for n, s, p in zip(shape, stride, packed, strict=True)):
-            raise Refused("holds a tensor whose values do not lie one after the other (save it with .contiguous())")
-        self.dtype, self.shape, self._storage, self._at, self._fortran = storage.dtype, shape, storage, offset, False
+            raise Refused(
+                "holds a tensor whose values do not lie one after the other (save it with .contiguous())"
+            )
+        self.dtype, self.shape, self._storage, self._at, self._fortran = (
+            storage.dtype,
+            shape,
+            storage,
+            offset,
+            False,
+        )
 
     @property
     def _data(self) -> Blob:  # type: ignore[override]
         blob = self._storage.of.blobs.get(self._storage.key)
         start = self._at * self.dtype.itemsize
         if blob is None or start + self._bytes > blob.size:
-            raise ValueError(f"the storage {self._storage.key!r:.40} of a tensor is missing or too short")
+            raise ValueError(
+                f"the storage {self._storage.key!r:.40} of a tensor is missing or too short"
+            )
         return Blob(blob.file, blob.offset + start, self._bytes)
 
 
@@ -99,15 +127,27 @@ def _stored(kept: Kept, info: zipfile.ZipInfo) -> Blob:
     if info.compress_type != zipfile.ZIP_STORED:
         raise Refused("is a compressed zip, which torch.save never writes")
     lengths = Blob(kept, info.header_offset + 26, 4).bytes()
-    start = info.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+    start = (
+        info.header_offset
+        + 30
+        + int.from_bytes(lengths[:2], "little")
+        + int.from_bytes(lengths[2:], "little")
+    )
     return Blob(kept, start, info.file_size)
 
 
 def load_legacy(path: Path, file: BinaryIO, kept: Kept) -> Any:
-    """The form before torch 1.6, from behind the magic number on: version, system, object, keys, storages."""
+    """The form before torch 1.6, from behind the magic number on: version, system, object, keys,
+    storages.
+    """
     end, storages = path.stat().st_size, _Storages()
     version, system = load(file, end, kept), load(file, end, kept)
-    if type(version) is not int or version != 1001 or not isinstance(system, dict) or system.get("little_endian") is not True:
+    if (
+        type(version) is not int
+        or version != 1001
+        or not isinstance(system, dict)
+        or system.get("little_endian") is not True
+    ):
         raise ValueError("it is of a version of torch.save that is not known")
     held = load(file, end, kept, storages)
     keys = load(file, end, kept)

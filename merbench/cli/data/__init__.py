@@ -7,7 +7,12 @@ import click
 from merbench.cli.lazy import Lazy
 
 
-@click.group("data", cls=Lazy, package="merbench.cli.data", names=("list", "show", "add", "fetch", "audit", "cache"))
+@click.group(
+    "data",
+    cls=Lazy,
+    package="merbench.cli.data",
+    names=("list", "show", "add", "fetch", "audit", "cache"),
+)
 def command() -> None:
     """Data sets: which are here, what they hold, and how more come in.
 

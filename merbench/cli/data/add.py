@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 @click.command("add")
 @click.argument("words", nargs=-1, required=True, metavar="[DATASET] PATH")
 @click.option("--name", help="Name of a data set of your own, in place of DATASET.")
-@click.option("--form", "form_name", help="The form of PATH (merbench list forms).  [default: it is recognised]")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of the form.")
+@click.option(
+    "--form",
+    "form_name",
+    help="The form of PATH (merbench list forms).  [default: it is recognised]",
+)
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of the form."
+)
 @DATA
 @JSON
 @click.pass_obj
@@ -27,10 +33,12 @@ def command(
     session: Session, words: tuple[str, ...], name: str | None, form_name: str | None, settings: tuple[str, ...], data: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Convert PATH into the data set DATASET (mosi, mosei, ...), or join its streams to those that are there.
+    """Convert PATH into the data set DATASET (mosi, mosei, ...), or join its streams to those that
+    are there.
 
-    PATH may be a feature folder, a pickle or a folder of one of the forms of merbench list forms. It is read safely (nothing in it is run),
-    once, in bounded memory; an interrupted call goes on when it is given again.
+    PATH may be a feature folder, a pickle or a folder of one of the forms of merbench list forms.
+    It is read safely (nothing in it is run), once, in bounded memory; an interrupted call goes on
+    when it is given again.
 
     \b
     Example: merbench data add mosi Processed/aligned_50.pkl
@@ -56,14 +64,28 @@ def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[s
     from merbench.host.catalog import unknown
 
     if len(words) != (1 if name else 2):
-        raise RequestError("give a data set and a path (merbench data add mosi PATH), or a name of your own (--name NAME PATH)")
+        raise RequestError(
+            "give a data set and a path (merbench data add mosi PATH), or a name of your own (--name NAME PATH)"
+        )
     if name is None:
-        known = [n for n in session.catalog.names("dataset") if session.catalog.component("dataset", n).folder]
+        known = [
+            n
+            for n in session.catalog.names("dataset")
+            if session.catalog.component("dataset", n).folder
+        ]
         if words[0] not in known:
-            raise RequestError(unknown("data set", words[0], known, "--name NAME makes one of your own"))
+            raise RequestError(
+                unknown("data set", words[0], known, "--name NAME makes one of your own")
+            )
         return session.catalog.component("dataset", words[0]).folder, Path(words[1])
-    if name in ("", ".", "..", "vectors") or name.startswith(".") or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise RequestError(f"--name {name!r}: a name is made of letters, digits, - and _, and is not vectors")
+    if (
+        name in ("", ".", "..", "vectors")
+        or name.startswith(".")
+        or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+    ):
+        raise RequestError(
+            f"--name {name!r}: a name is made of letters, digits, - and _, and is not vectors"
+        )
     return name, Path(words[0])
 
 
@@ -78,7 +100,9 @@ def _forms(session: Session, asked: str | None, settings: tuple[str, ...]) -> di
 
     given = parse_settings(settings, "--set")
     if given and not asked:
-        raise RequestError("--set sets a field of a form; name the form with --form (merbench list forms)")
+        raise RequestError(
+            "--set sets a field of a form; name the form with --form (merbench list forms)"
+        )
     forms = {}
     for name in [asked] if asked else session.catalog.names("form"):
         try:
@@ -90,12 +114,16 @@ def _forms(session: Session, asked: str | None, settings: tuple[str, ...]) -> di
             continue
         kind = getattr(factory, "Config", Config)
         if wrong := [key for key in given if key not in kind.model_fields]:
-            raise RequestError(unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}"))
+            raise RequestError(
+                unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}")
+            )
         try:
             forms[name] = factory(kind(**given))
         except ValidationError as error:
             first = error.errors()[0]
-            raise RequestError(f"--set {first['loc'][0]}={first['input']!r} does not fit form {name}: {first['msg']}") from None
+            raise RequestError(
+                f"--set {first['loc'][0]}={first['input']!r} does not fit form {name}: {first['msg']}"
+            ) from None
     return forms
 
 
@@ -108,9 +136,13 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
     from merbench.data.hints import first
     from merbench.data.manifest import read_manifest
 
-    say(f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + {len(origin.refused):,} refused")
+    say(
+        f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + {len(origin.refused):,} refused"
+    )
     if origin.refused:
-        say(f"refused: {first([f'{row} ({why})' for row, why in origin.refused.items()])}; manifest.json names them all")
+        say(
+            f"refused: {first([f'{row} ({why})' for row, why in origin.refused.items()])}; manifest.json names them all"
+        )
     for note in origin.notes:
         say(f"note: {note}")
     manifest = read_manifest(folder)
@@ -120,7 +152,10 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
         table.add_column(column, justify="right")
     for stream in origin.streams:
         if manifest and (facts := manifest.streams.get(stream)):
-            table.add_row(stream, *(f"{n:,}" for n in (facts.rows, facts.missing, facts.steps, facts.not_finite)))
+            table.add_row(
+                stream,
+                *(f"{n:,}" for n in (facts.rows, facts.missing, facts.steps, facts.not_finite)),
+            )
     if table.row_count:
         show(table)
     say(f"in {folder}; merbench data show {name} describes it")

@@ -1,4 +1,6 @@
-"""``merbench data audit``: what a data set holds that would make scores on it mean less than they say."""
+"""``merbench data audit``: what a data set holds that would make scores on it mean less than they
+say.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 @JSON
 @click.pass_obj
 def command(session: Session, name: str, data: Path | None, as_json: bool) -> None:
-    """Twin texts and shared videos across splits, labels, gaps, dead dimensions, padding; and streams that know labels they should not.
+    """Twin texts and shared videos across splits, labels, gaps, dead dimensions, padding; and
+    streams that know labels they should not.
 
-    A stream that comes from a network trained on the labels of some videos is found from how much better a linear probe, cross-validated by
-    video, reads these videos than the others. Nothing is changed.
+    A stream that comes from a network trained on the labels of some videos is found from how much
+    better a linear probe, cross-validated by video, reads these videos than the others. Nothing is
+    changed.
 
     \b
     Example: merbench data audit sample
@@ -45,8 +49,12 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
 def _print(found: Audit) -> None:
     from rich.table import Table
 
-    click.echo(f"{found.name}: {found.rows:,} rows of {found.videos:,} videos, {found.short_texts:,} of them with a short text or none")
-    labels = Table(title="labels", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    click.echo(
+        f"{found.name}: {found.rows:,} rows of {found.videos:,} videos, {found.short_texts:,} of them with a short text or none"
+    )
+    labels = Table(
+        title="labels", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+    )
     for column in ("task", "split"):
         labels.add_column(column)
     for column in ("rows", "unknown", "range", "mean"):
@@ -56,18 +64,50 @@ def _print(found: Audit) -> None:
         span = "–" if x.low is None else f"{x.low:g} to {x.high:g}"
         mean = "–" if x.mean is None else f"{x.mean:.3f}"
         bars = " ".join(f"{word}:{count}" for word, count in x.histogram.items())
-        labels.add_row(x.task, f"{x.protocol} {x.split}", f"{x.rows:,}", f"{x.unknown:,}", span, mean, bars)
+        labels.add_row(
+            x.task, f"{x.protocol} {x.split}", f"{x.rows:,}", f"{x.unknown:,}", span, mean, bars
+        )
     show(labels)
-    streams = Table(title="streams", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    streams = Table(
+        title="streams", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+    )
     streams.add_column("stream")
-    for column in ("width", "steps", "missing", "not finite", "dead", "constant", "probe r", "p of no leak"):
+    for column in (
+        "width",
+        "steps",
+        "missing",
+        "not finite",
+        "dead",
+        "constant",
+        "probe r",
+        "p of no leak",
+    ):
         streams.add_column(column, justify="right")
     for s in found.streams:
         low, median, high = s.steps
-        values = ("–",) * 3 if s.values is None else (s.values.not_finite, len(s.values.dead), len(s.values.constant) - len(s.values.dead))
-        probe = ("–", "–") if s.probe is None else (f"{s.probe.corr:.3f}", "–" if s.probe.p is None else f"{s.probe.p:.2g}")
+        values = (
+            ("–",) * 3
+            if s.values is None
+            else (
+                s.values.not_finite,
+                len(s.values.dead),
+                len(s.values.constant) - len(s.values.dead),
+            )
+        )
+        probe = (
+            ("–", "–")
+            if s.probe is None
+            else (f"{s.probe.corr:.3f}", "–" if s.probe.p is None else f"{s.probe.p:.2g}")
+        )
         width = "–" if s.width is None else str(s.width)
-        streams.add_row(s.stream, width, f"{low}/{median:.0f}/{high}", f"{s.missing:,}", *(str(v) for v in values), *probe)
+        streams.add_row(
+            s.stream,
+            width,
+            f"{low}/{median:.0f}/{high}",
+            f"{s.missing:,}",
+            *(str(v) for v in values),
+            *probe,
+        )
     show(streams)
     for finding in found.findings:
         click.echo(f"{finding.level}: {finding.about}: {finding.sentence}")

@@ -14,7 +14,8 @@ from merbench.cli.session import say, show, show_json
 
 @click.group("cache", cls=Told)
 def command() -> None:
-    """Outputs of frozen encoders on this machine. All of it can be deleted: what a run lacks is made again.
+    """Outputs of frozen encoders on this machine. All of it can be deleted: what a run lacks is
+    made again.
 
     \b
     Example: merbench data cache list
@@ -35,8 +36,17 @@ def list_(as_json: bool) -> None:
     cache = Cache(cache_home(os.environ))
     entries = list(cache.entries())
     if as_json:
-        rows = [{"key": key, "bytes_on_disk": size, "entry": e and e.model_dump(mode="json")} for key, e, size in entries]
-        show_json({"cache": str(cache.root), "bytes": sum(size for _, _, size in entries), "entries": rows})
+        rows = [
+            {"key": key, "bytes_on_disk": size, "entry": e and e.model_dump(mode="json")}
+            for key, e, size in entries
+        ]
+        show_json(
+            {
+                "cache": str(cache.root),
+                "bytes": sum(size for _, _, size in entries),
+                "entries": rows,
+            }
+        )
         return
     from rich.table import Table
 
@@ -46,7 +56,11 @@ def list_(as_json: bool) -> None:
     for column in ("rows", "steps", "width", "MB"):
         table.add_column(column, justify="right")
     for key, e, size in entries:
-        said = (e.dataset, e.stream, e.encoder, f"{e.rows:,}", f"{e.steps:,}", str(e.width)) if e else ("not finished", *[""] * 5)
+        said = (
+            (e.dataset, e.stream, e.encoder, f"{e.rows:,}", f"{e.steps:,}", str(e.width))
+            if e
+            else ("not finished", *[""] * 5)
+        )
         table.add_row(key[:12], *said, f"{size / 1e6:,.1f}")
     show(table)
     say(f"{sum(size for _, _, size in entries) / 1e6:,.1f} MB in {cache.root}")
@@ -57,7 +71,8 @@ def list_(as_json: bool) -> None:
 @click.option("--dataset", help="Only what was made for this data set.")
 @click.option("--encoder", help="Only what this encoder made.")
 def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> None:
-    """Delete entries: those whose keys begin so, those of a data set or an encoder, or all. One that is being filled is left alone.
+    """Delete entries: those whose keys begin so, those of a data set or an encoder, or all. One
+    that is being filled is left alone.
 
     \b
     Example: merbench data cache clear --encoder clip-image
@@ -68,15 +83,22 @@ def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> No
     entries = list(cache.entries())
     for key in keys:
         if not any(name.startswith(key) for name, _, _ in entries):
-            raise RequestError(f"no entry's key begins with {key!r}; merbench data cache list shows those in {cache.root}")
+            raise RequestError(
+                f"no entry's key begins with {key!r}; merbench data cache list shows those in {cache.root}"
+            )
     freed, busy = 0, 0
     for name, entry, size in entries:
         chosen = not keys or name.startswith(keys)
         if (dataset or encoder) and entry is None:
             chosen = False
-        if entry and ((dataset and entry.dataset != dataset) or (encoder and entry.encoder != encoder)):
+        if entry and (
+            (dataset and entry.dataset != dataset) or (encoder and entry.encoder != encoder)
+        ):
             chosen = False
         if chosen:
             removed = cache.remove(name)
             freed, busy = freed + size * removed, busy + (not removed)
-    say(f"{freed / 1e6:,.1f} MB freed in {cache.root}" + (f"; {busy} left alone, being filled" if busy else ""))
+    say(
+        f"{freed / 1e6:,.1f} MB freed in {cache.root}"
+        + (f"; {busy} left alone, being filled" if busy else "")
+    )

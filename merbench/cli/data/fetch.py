@@ -1,4 +1,6 @@
-"""``merbench data fetch``: the computational sequences of CMU-MOSI and CMU-MOSEI from where their authors publish them."""
+"""``merbench data fetch``: the computational sequences of CMU-MOSI and CMU-MOSEI from where their
+authors publish them.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +43,30 @@ and gives you no right to them. Read the terms there, and cite the papers that t
 @click.command("fetch")
 @click.argument("name", type=click.Choice(tuple(FILES)))
 @click.option("--yes", is_flag=True, help="You have read and accept the terms of the data set.")
-@click.option("--to", type=click.Path(path_type=Path), help="The folder for the files.  [default: DATA/sdk/NAME]")
-@click.option("--only", metavar="WORD", multiple=True, help="Only files with WORD in their name (repeatable).")
-@click.option("--mirror", metavar="URL", default=SERVER, help="Another server that holds the same files.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="The folder for the files.  [default: DATA/sdk/NAME]",
+)
+@click.option(
+    "--only", metavar="WORD", multiple=True, help="Only files with WORD in their name (repeatable)."
+)
+@click.option(
+    "--mirror", metavar="URL", default=SERVER, help="Another server that holds the same files."
+)
 @DATA
 @click.pass_obj
-def command(session: Session, name: str, yes: bool, to: Path | None, only: tuple[str, ...], mirror: str, data: Path | None) -> None:
-    """Download the .csd files of CMU-MOSI or CMU-MOSEI. An interrupted or broken download goes on where it was.
+def command(
+    session: Session,
+    name: str,
+    yes: bool,
+    to: Path | None,
+    only: tuple[str, ...],
+    mirror: str,
+    data: Path | None,
+) -> None:
+    """Download the .csd files of CMU-MOSI or CMU-MOSEI. An interrupted or broken download goes on
+    where it was.
 
     \b
     Example: merbench data fetch mosi --yes
@@ -66,7 +85,9 @@ def command(session: Session, name: str, yes: bool, to: Path | None, only: tuple
         for path in files:
             if not fetch(f"{mirror.rstrip('/')}/{path}", folder, steps):
                 say(f"{Path(path).name} is there already, and whole")
-    say(f"in {folder}; merbench data add {name} {folder} makes a data set of them, with a file of splits beside them")
+    say(
+        f"in {folder}; merbench data add {name} {folder} makes a data set of them, with a file of splits beside them"
+    )
 
 
 def _is_address(url: str) -> bool:
@@ -84,7 +105,11 @@ def _chosen(name: str, only: tuple[str, ...]) -> list[str]:
     for word in only:
         if not any(word.lower() in file.lower() for file in names):
             raise RequestError(f"--only {word!r} is in no file of {name}; {instead(word, names)}")
-    return [path for path in FILES[name] if not only or any(word.lower() in Path(path).name.lower() for word in only)]
+    return [
+        path
+        for path in FILES[name]
+        if not only or any(word.lower() in Path(path).name.lower() for word in only)
+    ]
 
 
 def _accept(yes: bool) -> None:

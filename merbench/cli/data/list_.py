@@ -28,12 +28,28 @@ def command(session: Session, data: Path | None, as_json: bool) -> None:
     for name in declared:
         component = session.catalog.component("dataset", name)
         found = find_folder(component.folder, homes) if component.folder else None
-        where = str(found) if found else ("not here" if component.folder else "made when it is used")
-        rows.append({"name": name, "here": found is not None or not component.folder, "where": where, "summary": component.summary})
+        where = (
+            str(found) if found else ("not here" if component.folder else "made when it is used")
+        )
+        rows.append(
+            {
+                "name": name,
+                "here": found is not None or not component.folder,
+                "where": where,
+                "summary": component.summary,
+            }
+        )
     taken = {row["where"] for row in rows}
     for folder in folders(homes):
         if str(folder) not in taken:
-            rows.append({"name": folder.name, "here": True, "where": str(folder), "summary": "a feature folder of your own"})
+            rows.append(
+                {
+                    "name": folder.name,
+                    "here": True,
+                    "where": str(folder),
+                    "summary": "a feature folder of your own",
+                }
+            )
     if as_json:
         show_json({"looked_in": [str(h) for h in homes], "datasets": rows})
         return

@@ -1,11 +1,20 @@
-"""Progress of long work with data on stderr: a bar where one looks at a terminal, a line a step where one reads a log."""
+"""Progress of long work with data on stderr: a bar where one looks at a terminal, a line a step
+where one reads a log.
+"""
 
 from __future__ import annotations
 
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from merbench.cli.session import say
 
@@ -31,7 +40,12 @@ class Steps:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.bar.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @JSON
 @click.pass_obj
 def command(session: Session, name: str, data: Path | None, as_json: bool) -> None:
-    """Rows, splits, streams, lengths, missing values and origin of a data set; where its law is known, the best score anyone can reach.
+    """Rows, splits, streams, lengths, missing values and origin of a data set; where its law is
+    known, the best score anyone can reach.
 
     \b
     Example: merbench data show sample
@@ -32,7 +33,9 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
     described = describe(corpus)
     folder = find_folder(name, session.homes(data))
     manifest = read_manifest(folder) if folder else None
-    described["sources"] = [origin.model_dump(mode="json") for origin in manifest.sources] if manifest else []
+    described["sources"] = (
+        [origin.model_dump(mode="json") for origin in manifest.sources] if manifest else []
+    )
     if as_json:
         show_json(described)
         return
@@ -62,18 +65,37 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         )
     protocols = {
         name: {
-            "splits": [{"fold": x.fold, "train": len(x.train), "valid": len(x.valid), "test": len(x.test)} for x in p.splits],
+            "splits": [
+                {"fold": x.fold, "train": len(x.train), "valid": len(x.valid), "test": len(x.test)}
+                for x in p.splits
+            ],
             "streams": list(p.streams),
         }
         for name, p in corpus.protocols.items()
     }
-    tasks = {name: {"kind": t.space.kind, "words": list(t.space.words)} for name, t in corpus.offered.items()}
-    found = {"name": corpus.name, "rows": len(corpus), "videos": len(np.unique(corpus.videos)), "tasks": tasks}
-    return {**found, "streams": streams, "protocols": protocols, "optimum": _optimum(corpus), "notes": list(corpus.notes)}
+    tasks = {
+        name: {"kind": t.space.kind, "words": list(t.space.words)}
+        for name, t in corpus.offered.items()
+    }
+    found = {
+        "name": corpus.name,
+        "rows": len(corpus),
+        "videos": len(np.unique(corpus.videos)),
+        "tasks": tasks,
+    }
+    return {
+        **found,
+        "streams": streams,
+        "protocols": protocols,
+        "optimum": _optimum(corpus),
+        "notes": list(corpus.notes),
+    }
 
 
 def _optimum(corpus: Corpus) -> list[dict[str, Any]]:
-    """The Bayes predictor on the test rows, for every set of modalities; empty where the law of the data is not known."""
+    """The Bayes predictor on the test rows, for every set of modalities; empty where the law of the
+    data is not known.
+    """
     if corpus.posterior is None:
         return []
     from merbench.data.limits import limits, subsets
@@ -83,7 +105,12 @@ def _optimum(corpus: Corpus) -> list[dict[str, Any]]:
     rows = []
     for chosen in ((), *subsets(modalities)):
         reached = limits(corpus, "sentiment", split.test, chosen)
-        rows.append({"modalities": list(chosen), **{m: {"scored": v.scored, "expected": v.expected} for m, v in reached.items()}})
+        rows.append(
+            {
+                "modalities": list(chosen),
+                **{m: {"scored": v.scored, "expected": v.expected} for m, v in reached.items()},
+            }
+        )
     return rows
 
 
@@ -95,11 +122,16 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"task {name}: {task['kind']} ({', '.join(task['words'])})")
     for name, protocol in found["protocols"].items():
         sizes = ", ".join(
-            ("" if s["fold"] is None else f"fold {s['fold']}: ") + f"{s['train']:,}/{s['valid']:,}/{s['test']:,}"
+            ("" if s["fold"] is None else f"fold {s['fold']}: ")
+            + f"{s['train']:,}/{s['valid']:,}/{s['test']:,}"
             for s in protocol["splits"]
         )
-        click.echo(f"protocol {name}: train/valid/test {sizes}; offers {', '.join(protocol['streams'])}")
-    table = Table(title="streams", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+        click.echo(
+            f"protocol {name}: train/valid/test {sizes}; offers {', '.join(protocol['streams'])}"
+        )
+    table = Table(
+        title="streams", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+    )
     table.add_column("stream")
     table.add_column("kind")
     for column in ("width", "median steps", "max steps", "missing", "fitted on labels of"):
@@ -107,11 +139,24 @@ def _print(found: dict[str, Any]) -> None:
     for s in found["streams"]:
         width = "–" if s["width"] is None else str(s["width"])
         fitted = f"{s['fitted_on_labels_of']:,} rows" if s["fitted_on_labels_of"] else "–"
-        table.add_row(s["name"], s["kind"], width, f"{s['steps_median']:.0f}", str(s["steps_max"]), f"{s['missing']:,}", fitted)
+        table.add_row(
+            s["name"],
+            s["kind"],
+            width,
+            f"{s['steps_median']:.0f}",
+            str(s["steps_max"]),
+            f"{s['missing']:,}",
+            fitted,
+        )
     show(table)
     for origin in found["sources"]:
-        files = ", ".join(f"{name} ({facts['bytes']:,} bytes, sha256 {facts['sha256'][:16]}...)" for name, facts in origin["files"].items())
-        counts = f"{origin['taken']:,} of {origin['rows']:,} rows, {len(origin['refused']):,} refused"
+        files = ", ".join(
+            f"{name} ({facts['bytes']:,} bytes, sha256 {facts['sha256'][:16]}...)"
+            for name, facts in origin["files"].items()
+        )
+        counts = (
+            f"{origin['taken']:,} of {origin['rows']:,} rows, {len(origin['refused']):,} refused"
+        )
         click.echo(f"from {origin['form']}: {files}; {counts}; {', '.join(origin['streams'])}")
     if found["optimum"]:
         table = Table(
@@ -127,6 +172,7 @@ def _print(found: dict[str, Any]) -> None:
             table.add_column(metric, justify="right")
         for row in found["optimum"]:
             table.add_row(
-                " + ".join(row["modalities"]) or "nothing", *(f"{row[m]['scored']:.3f} ({row[m]['expected']:.3f})" for m in metrics)
+                " + ".join(row["modalities"]) or "nothing",
+                *(f"{row[m]['scored']:.3f} ({row[m]['expected']:.3f})" for m in metrics),
             )
         show(table)

@@ -1,4 +1,6 @@
-"""What every leaderboard command starts from: boards with their scores, from a store or from a folder."""
+"""What every leaderboard command starts from: boards with their scores, from a store or from a
+folder.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +26,30 @@ Scored = list[tuple[Board, BoardScores]]
 
 
 def no_row(name: str, entries: Iterable[Entry]) -> str:
-    """One sentence for what is no row's name; a model (or variant) of several rows is told with these."""
+    """One sentence for what is no row's name; a model (or variant) of several rows is told with
+    these.
+    """
     of = {e.name: f"{e.first.spec.model} {e.first.spec.variant}".strip() for e in entries}
     if alike := sorted(row for row, model in of.items() if model == name):
         return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"
     return unknown("row", name, list(of), "merbench leaderboard shows them")
 
 
-def from_store(session: Session, store: Path, dataset: str | None = None, track: str | None = None) -> tuple[StoreSource, Scored]:
-    """RequestError where the store has no finished run of that kind. Scores are kept in ``<store>/cache/scores``."""
+def from_store(
+    session: Session, store: Path, dataset: str | None = None, track: str | None = None
+) -> tuple[StoreSource, Scored]:
+    """RequestError where the store has no finished run of that kind. Scores are kept in
+    ``<store>/cache/scores``.
+    """
     source = StoreSource(Store(store))
     boards = collect(source.records(), floors(session), dataset, track)
     for warning in source.warnings:
         say(f"warning: {warning}")
     cache = Cache(store / "cache" / "scores")
-    made = [(board, score(board, source, cache, best_possible(session, board, cache))) for board in boards]
+    made = [
+        (board, score(board, source, cache, best_possible(session, board, cache)))
+        for board in boards
+    ]
     made = [(board, scores) for board, scores in made if scores.rows]
     if not made:
         where = "".join(f" of {what}" for what in (dataset, track) if what)
@@ -59,7 +70,11 @@ def from_folder(root: Path, dataset: str | None = None, track: str | None = None
     made = []
     for folder in map(read, tracks(root)):
         board = folder.board
-        if folder.scores and (not dataset or board.track.dataset == dataset) and (not track or track.lower() in board.track.title.lower()):
+        if (
+            folder.scores
+            and (not dataset or board.track.dataset == dataset)
+            and (not track or track.lower() in board.track.title.lower())
+        ):
             made.append((board, folder.scores))
     if not made:
         raise RequestError(f"no board of that kind in {root}")
@@ -85,4 +100,8 @@ def closed_forms(session: Session) -> set[str]:
 
 def _recipes(session: Session) -> list[Recipe]:
     catalog = session.catalog
-    return [catalog.recipe(name) for name in catalog.names("recipe") if len(catalog.providers("recipe", name)) == 1]
+    return [
+        catalog.recipe(name)
+        for name in catalog.names("recipe")
+        if len(catalog.providers("recipe", name)) == 1
+    ]

@@ -11,7 +11,13 @@ from merbench.cli.session import Session, say
 
 
 @click.command("build")
-@click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -26,8 +32,16 @@ from merbench.cli.session import Session, say
     help="What merbench generalise --json or merbench robust --json printed (repeatable).",
 )  # fmt: skip
 @click.pass_obj
-def command(session: Session, store: Path, out: Path, dataset: str | None, track: str | None, extras: tuple[Path, ...]) -> None:
-    """Write records, predictions, scores, tables, pictures and pages of every track; open OUT/index.html in a browser.
+def command(
+    session: Session,
+    store: Path,
+    out: Path,
+    dataset: str | None,
+    track: str | None,
+    extras: tuple[Path, ...],
+) -> None:
+    """Write records, predictions, scores, tables, pictures and pages of every track; open
+    OUT/index.html in a browser.
 
     Labels and transcripts are not written. Building twice from the same runs changes no byte.
 
@@ -47,20 +61,34 @@ def command(session: Session, store: Path, out: Path, dataset: str | None, track
     placed = []
     for board, scores in made:
         if JOIN in board.track.dataset:
-            say(f"left out: {board.track.title}: its data set was joined for these runs alone, so that nobody could verify them")
+            say(
+                f"left out: {board.track.title}: its data set was joined for these runs alone, so that nobody could verify them"
+            )
             continue
         place = out / next(name for name, one in named if one == board.track)
         if place.exists() and held.get(place.name) != board.track:
-            raise RequestError(f"{place} holds no runs of the track {board.track.title}; choose another --out, or remove that folder")
+            raise RequestError(
+                f"{place} holds no runs of the track {board.track.title}; choose another --out, or remove that folder"
+            )
         placed.append((place, board, scores))
     told = [_extra(path) for path in extras]
     tracks = [board.track.model_dump(mode="json") for _, board, _ in placed]
     for path, (_, value) in zip(extras, told, strict=True):
         if value["track"] not in tracks:
-            raise RequestError(f"--extra {path} is of no track that is built here; run the command that printed it again on the same data")
+            raise RequestError(
+                f"--extra {path} is of no track that is built here; run the command that printed it again on the same data"
+            )
     for (place, board, scores), mine in zip(placed, tracks, strict=True):
-        write(place, board, scores, source, {kind: value for kind, value in told if value["track"] == mine})
-        say(f"{place}: {sum(len(e.records) for e in board.entries)} runs in {len(board.entries)} rows")
+        write(
+            place,
+            board,
+            scores,
+            source,
+            {kind: value for kind, value in told if value["track"] == mine},
+        )
+        say(
+            f"{place}: {sum(len(e.records) for e in board.entries)} runs in {len(board.entries)} rows"
+        )
     render(out)
 
 
@@ -76,5 +104,7 @@ def _extra(path: Path) -> tuple[str, dict[str, Any]]:
         for key in ("track", *(("test",) if kind == "generalise" else ("lines", "curves"))):
             told[key]
     except (ValueError, KeyError, TypeError) as error:
-        raise RequestError(f"--extra {path} is no output of merbench generalise --json or merbench robust --json") from error
+        raise RequestError(
+            f"--extra {path} is no output of merbench generalise --json or merbench robust --json"
+        ) from error
     return kind, told

@@ -11,11 +11,18 @@ from merbench.cli.session import Session, say
 
 @click.command("render")
 @click.argument("folder", type=click.Path(path_type=Path), default="leaderboards")
-@click.option("--rescore", is_flag=True, help="Compute scores.json anew from the predictions and your labels (after adding runs).")
-@click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA).")
+@click.option(
+    "--rescore",
+    is_flag=True,
+    help="Compute scores.json anew from the predictions and your labels (after adding runs).",
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
 @click.pass_obj
 def command(session: Session, folder: Path, rescore: bool, data: Path | None) -> None:
-    """Draw the tables, pictures and pages of FOLDER again from its records, predictions and scores; no data set is needed.
+    """Draw the tables, pictures and pages of FOLDER again from its records, predictions and scores;
+    no data set is needed.
 
     \b
     Example: merbench leaderboard render leaderboards
@@ -47,4 +54,6 @@ def _rescore(session: Session, root: Path, data: Path | None) -> None:
     for path in tracks(root):
         folder = read(path)
         track = folder.board.track
-        write_scores(path, rescored(folder, truth_of(session, session.dataset(track.dataset, data), track)))
+        write_scores(
+            path, rescored(folder, truth_of(session, session.dataset(track.dataset, data), track))
+        )

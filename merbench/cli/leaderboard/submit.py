@@ -19,13 +19,23 @@ a pull request.
 
 @click.command("submit")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--store", type=click.Path(path_type=Path), envvar="MERBENCH_STORE", default="runs", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet."
+)
 @click.pass_obj
 def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> None:
-    """Pack runs, each RUN a run id or the name of a row of merbench leaderboard, as a folder to contribute: records and predictions.
+    """Pack runs, each RUN a run id or the name of a row of merbench leaderboard, as a folder to
+    contribute: records and predictions.
 
-    A row is packed whole, with every seed and fold that the store has. Labels and transcripts are not packed.
+    A row is packed whole, with every seed and fold that the store has. Labels and transcripts are
+    not packed.
 
     \b
     Example: merbench leaderboard submit merclip "merclip no-label-encoder" --out contribution
@@ -49,19 +59,32 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         if run not in rows and run not in ids:
             raise RequestError(no_row(run, rows.values()))
     wanted = {ids.get(run, run) for run in runs}
-    if joined := next((e.name for b, _ in made for e in b.entries if e.name in wanted and JOIN in b.track.dataset), None):
-        raise RequestError(f"{joined} was trained on joined data sets, which is no track of the boards; leave it out")
+    if joined := next(
+        (
+            e.name
+            for b, _ in made
+            for e in b.entries
+            if e.name in wanted and JOIN in b.track.dataset
+        ),
+        None,
+    ):
+        raise RequestError(
+            f"{joined} was trained on joined data sets, which is no track of the boards; leave it out"
+        )
     every = tracks_of(source)
     named = list(zip(folder_names(every), every, strict=True))
     for board, scores in made:
         if not (entries := tuple(e for e in board.entries if e.name in wanted)):
             continue
         name = next(name for name, track in named if track == board.track)
-        # Alone, rows may have other names than beside the rest; the scores are of the names under which they are read here.
+        # Alone, rows may have other names than beside the rest; the scores are of the names under
+        # which they are read here.
         (part,) = collect([r for e in entries for r in e.records], scores.floors)
         alone = score(part, source, Cache(None), scores.optimum)
         write(out / name, replace(board, entries=entries), alone, source, {}, alone=True)
         say(f"{out / name}: {sum(len(e.records) for e in entries)} runs in {len(entries)} rows")
     render(out)
     write_atomic(out / "README.md", README.encode())
-    say(f"{out / 'README.md'} says how to open a pull request with them; merbench leaderboard verify {out} checks them")
+    say(
+        f"{out / 'README.md'} says how to open a pull request with them; merbench leaderboard verify {out} checks them"
+    )

@@ -36,4 +36,6 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
         return revision(corpus, track.task, track.protocol, streams)
 
     best = optimum(corpus, track.task, track.protocol, track.streams)
-    return Truth(corpus, track.task, track.protocol, content, best, floors(session), closed_forms(session))
+    return Truth(
+        corpus, track.task, track.protocol, content, best, floors(session), closed_forms(session)
+    )

@@ -11,14 +11,19 @@ from merbench.cli.session import Session, say
 
 @click.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path), default="leaderboards")
-@click.option("--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA).")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
 @click.pass_obj
 def command(session: Session, folder: Path, data: Path | None) -> None:
-    """Compute every number of FOLDER again from its predictions and your own labels, and check the rules that its runs must keep.
+    """Compute every number of FOLDER again from its predictions and your own labels, and check the
+    rules that its runs must keep.
 
-    Checked: content of the data, run ids, split sizes, metrics, seeds, thresholds, selection on validation rows, test rows read last,
-    scores, tables, pictures, pages, and that no row is left out which FOLDER/studies/*.toml names. Each failure is told with its file,
-    and the exit code is 1. A board whose data set is not here is not checked: where nothing else is wrong, the exit code is 2.
+    Checked: content of the data, run ids, split sizes, metrics, seeds, thresholds, selection on
+    validation rows, test rows read last, scores, tables, pictures, pages, and that no row is left
+    out which FOLDER/studies/*.toml names. Each failure is told with its file, and the exit code is
+    1. A board whose data set is not here is not checked: where nothing else is wrong, the exit code
+    is 2.
 
     \b
     Example: merbench leaderboard verify leaderboards
@@ -58,7 +63,9 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
         except DataError as error:
             found = [Failure(path, str(error))]
         tell(found)
-        say(f"{path}: {len(held.records)} runs in {len(board.entries)} rows, {'nothing wrong' if not found else f'{len(found)} failures'}")
+        say(
+            f"{path}: {len(held.records)} runs in {len(board.entries)} rows, {'nothing wrong' if not found else f'{len(found)} failures'}"
+        )
     if len(whole) == len(paths):
         tell(verify_index(folder, whole))
     tell(list(left_out(session, folder, data, whole)))

@@ -1,4 +1,6 @@
-"""What the floors share: learned buffers, and a score, class or multilabel task (or two at once) as least squares."""
+"""What the floors share: learned buffers, and a score, class or multilabel task (or two at once) as
+least squares.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,15 @@ from merbench.api import Batch, Config, Context, Encoder, LabelSpace, Modality, 
 
 
 class Floor(nn.Module):
-    """A model fitted in closed form. What it learns are the buffers named in ``learned``; their shapes come with a loaded state."""
+    """A model fitted in closed form. What it learns are the buffers named in ``learned``; their
+    shapes come with a loaded state.
+    """
 
     learned: tuple[str, ...] = ()
 
-    def __init__(self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]) -> None:
+    def __init__(
+        self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]
+    ) -> None:
         super().__init__()
         self.config, self.space = config, context.space
         self.encoders = nn.ModuleDict(encoders)
@@ -46,20 +52,26 @@ class Strengths(Config):
 
     def grid(self) -> Tensor:
         """[A] float64."""
-        return torch.logspace(*torch.tensor([self.low, self.high]).log10().tolist(), self.count, dtype=torch.float64)
+        return torch.logspace(
+            *torch.tensor([self.low, self.high]).log10().tolist(), self.count, dtype=torch.float64
+        )
 
 
 def whole(view: SplitView) -> Batch:
     """The targets of a split as one batch (without inputs)."""
     batches = list(view.batches())
     known = None if batches[0].known is None else torch.cat([b.known for b in batches])
-    return Batch(torch.cat([b.ids_B for b in batches]), {}, torch.cat([b.target for b in batches]), known)
+    return Batch(
+        torch.cat([b.ids_B for b in batches]), {}, torch.cat([b.target for b in batches]), known
+    )
 
 
 def goals(rows: Batch, space: LabelSpace) -> Tensor:
-    """[N, C] float64, what least squares aims at: the score, or 1 for a label that is there and 0 for one that is not.
+    """[N, C] float64, what least squares aims at: the score, or 1 for a label that is there and 0
+    for one that is not.
 
-    An unobserved cell takes the mean of its column, so that it pulls nowhere. Of two tasks at once: C columns of the score and the labels.
+    An unobserved cell takes the mean of its column, so that it pulls nowhere. Of two tasks at once:
+    C columns of the score and the labels.
     """
     if space.kind == "class":
         return torch.nn.functional.one_hot(rows.target, len(space.words)).double()
@@ -75,13 +87,19 @@ SCALES = torch.logspace(-0.5, 2, 11, dtype=torch.float64)
 
 
 def logits_of(p_NC: Tensor, scale: Tensor | float, space: LabelSpace) -> Tensor:
-    """Least-squares output as logits: the value of a score; else scale * (p - 1/2), kept within 30, so that p > 1/2 says yes."""
+    """Least-squares output as logits: the value of a score; else scale * (p - 1/2), kept within 30,
+    so that p > 1/2 says yes.
+    """
     each = zip(space.single, space.split(p_NC), strict=True)
-    return torch.cat([p if one.kind == "score" else ((p - 0.5) * scale).clamp(-30, 30) for one, p in each], 1)
+    return torch.cat(
+        [p if one.kind == "score" else ((p - 0.5) * scale).clamp(-30, 30) for one, p in each], 1
+    )
 
 
 def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> tuple[int, float]:
-    """``(which of A, scale)`` with the lowest task loss on ``rows``: mean absolute error of a score, log loss of labels."""
+    """``(which of A, scale)`` with the lowest task loss on ``rows``: mean absolute error of a
+    score, log loss of labels.
+    """
     scales = [1.0] if space.kind == "score" else SCALES.tolist()
     target = rows.target if space.kind == "class" else rows.target.double()
 
@@ -93,7 +111,9 @@ def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> tuple[int, float]:
 
 
 def ridge(gram: Tensor, y_MC: Tensor, alphas: Tensor) -> Tensor:
-    """[A, M, C]: (gram + alpha I)^-1 y for every alpha, from one eigendecomposition of the symmetric ``gram`` [M, M]."""
+    """[A, M, C]: (gram + alpha I)^-1 y for every alpha, from one eigendecomposition of the
+    symmetric ``gram`` [M, M].
+    """
     value_M, basis_MM = torch.linalg.eigh(gram)
     shrunk_AM = 1 / (value_M.clamp(min=0) + alphas[:, None])
     return basis_MM @ (shrunk_AM[..., None] * (basis_MM.T @ y_MC))

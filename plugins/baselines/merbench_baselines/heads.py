@@ -1,7 +1,8 @@
 """Heads ``linear`` and ``mlp``: plain logits, with no look at the label words.
 
-Of a pooled z [B, 1, D] they make one logit for a score, else one a label. Of a label-wise z [B, C, D] logit c reads z_c alone,
-with the weights of label c (of a score: the same weights for every anchor). Both are the same parameters: W [C', D], C' = ``space.plain``.
+Of a pooled z [B, 1, D] they make one logit for a score, else one a label. Of a label-wise z [B, C,
+D] logit c reads z_c alone, with the weights of label c (of a score: the same weights for every
+anchor). Both are the same parameters: W [C', D], C' = ``space.plain``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ def per_label(last: nn.Linear, z_BCD: Tensor, space: LabelSpace) -> Tensor:
     """[B, C]: W z + b of a pooled z, else w_c . z_c + b_c."""
     if z_BCD.shape[1] == 1:
         return last(z_BCD[:, 0])
-    each = zip(space.split(z_BCD, 1), space.split(last.weight, 0), space.split(last.bias), strict=True)
+    each = zip(
+        space.split(z_BCD, 1), space.split(last.weight, 0), space.split(last.bias), strict=True
+    )
     return torch.cat([(z * weight).sum(-1) + bias for z, weight, bias in each], 1)
 
 
@@ -27,7 +30,9 @@ class Linear(nn.Module):
     class Config(Config):
         pass
 
-    def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None:
+    def __init__(
+        self, config: Config, context: Context, width: int, query_width: int | None
+    ) -> None:
         super().__init__()
         self.space = context.space
         self.last = nn.Linear(width, context.space.plain)
@@ -43,9 +48,13 @@ class MLP(nn.Module):
         hidden: Width = 64
         dropout: Dropout = 0.2
 
-    def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None:
+    def __init__(
+        self, config: Config, context: Context, width: int, query_width: int | None
+    ) -> None:
         super().__init__()
-        self.hidden = nn.Sequential(nn.Linear(width, config.hidden), nn.ReLU(), nn.Dropout(config.dropout))
+        self.hidden = nn.Sequential(
+            nn.Linear(width, config.hidden), nn.ReLU(), nn.Dropout(config.dropout)
+        )
         self.space = context.space
         self.last = nn.Linear(config.hidden, context.space.plain)
 

@@ -24,7 +24,9 @@ SINGLES = (
 
 
 def _part(kind: str, name: str, target: str, summary: str, **more: object) -> Component:
-    return Component(kind=kind, name=name, target=f"merbench_baselines.{target}", summary=summary, **more)  # type: ignore[arg-type]
+    return Component(
+        kind=kind, name=name, target=f"merbench_baselines.{target}", summary=summary, **more
+    )  # type: ignore[arg-type]
 
 
 def _components() -> Iterator[Component]:
@@ -33,17 +35,43 @@ def _components() -> Iterator[Component]:
     yield _part("head", "linear", "heads:Linear", "linear logits", accepts=both)
     yield _part("head", "mlp", "heads:MLP", "one hidden layer, then logits", accepts=both)
 
-    yield _part("model", "majority", "majority:Majority", "train median or label shares", min_modalities=0)
+    yield _part(
+        "model", "majority", "majority:Majority", "train median or label shares", min_modalities=0
+    )
     yield _part("model", "ridge", "ridge:Ridge", "ridge on pooled inputs")
-    yield _part("model", "tfidf-ridge", "tfidf:TfidfRidge", "ridge on tf-idf of words and word pairs", requires=("text",))
-    yield _part("model", "zero-shot", "zero_shot:ZeroShot", "transcript against label words", requires=("text",), uses=("vectors",))
+    yield _part(
+        "model",
+        "tfidf-ridge",
+        "tfidf:TfidfRidge",
+        "ridge on tf-idf of words and word pairs",
+        requires=("text",),
+    )
+    yield _part(
+        "model",
+        "zero-shot",
+        "zero_shot:ZeroShot",
+        "transcript against label words",
+        requires=("text",),
+        uses=("vectors",),
+    )
 
     yield _part("fusion", "pool", "pool:Pool", "pool each modality, concatenate, project")
-    yield _part("fusion", "early-lstm", "early:EarlyFusionLSTM", "one LSTM over all modalities, step by step")
+    yield _part(
+        "fusion",
+        "early-lstm",
+        "early:EarlyFusionLSTM",
+        "one LSTM over all modalities, step by step",
+    )
     yield _part("fusion", "late-dnn", "late:LateFusionDNN", "a network a modality, concatenated")
     yield _part("fusion", "tfn", "tfn:TFN", "outer product of the modalities", min_modalities=2)
     yield _part("fusion", "lmf", "lmf:LMF", "low-rank product of the modalities", min_modalities=2)
-    yield _part("fusion", "mult", "mult:MulT", "crossmodal transformers for every ordered pair", min_modalities=2)
+    yield _part(
+        "fusion",
+        "mult",
+        "mult:MulT",
+        "crossmodal transformers for every ordered pair",
+        min_modalities=2,
+    )
 
 
 def _recipes() -> Iterator[Recipe]:

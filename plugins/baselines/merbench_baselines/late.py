@@ -13,7 +13,9 @@ from merbench_baselines.layers import UtteranceNets
 
 
 class LateFusionDNN(nn.Module):
-    """z = [h_text; h_audio; h_video] (LF-DNN), h_m of ``UtteranceNets``; the head is the network after it."""
+    """z = [h_text; h_audio; h_video] (LF-DNN), h_m of ``UtteranceNets``; the head is the network
+    after it.
+    """
 
     class Config(Config):
         hidden: Width = 128
@@ -21,7 +23,13 @@ class LateFusionDNN(nn.Module):
         """Of each h_m."""
         dropout: Dropout = 0.2
 
-    def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
         super().__init__()
         self.nets = UtteranceNets(widths, config.hidden, config.width, config.dropout)
         self.width = config.width * len(widths)

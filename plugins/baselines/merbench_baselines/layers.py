@@ -1,4 +1,6 @@
-"""What several methods share: absent modalities, the last LSTM state and the field's utterance networks."""
+"""What several methods share: absent modalities, the last LSTM state and the field's utterance
+networks.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,18 @@ from torch import Tensor, nn
 from merbench.api import MODALITIES, Modality, Steps, by_length, compact, last_step, masked_mean
 
 
-def complete(parts: Mapping[Modality, Steps], widths: Mapping[Modality, int]) -> dict[Modality, Steps]:
-    """``parts`` in the order text, audio, video; a modality of ``widths`` that is not there becomes one masked step."""
+def complete(
+    parts: Mapping[Modality, Steps], widths: Mapping[Modality, int]
+) -> dict[Modality, Steps]:
+    """``parts`` in the order text, audio, video; a modality of ``widths`` that is not there becomes
+    one masked step.
+    """
     some = next(iter(parts.values()))
     absent_B1 = torch.zeros_like(some.mask_BL[:, :1])
     return {
-        m: parts[m] if m in parts else Steps(some.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
+        m: parts[m]
+        if m in parts
+        else Steps(some.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
         for m in MODALITIES
         if m in widths
     }
@@ -29,34 +37,55 @@ class LastState(nn.Module):
 
     def __init__(self, width: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.lstm = nn.LSTM(
+            width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
+        )
 
     def forward(self, steps: Steps) -> Tensor:
-        return by_length(lambda parts: last_step(self.lstm(parts["x"].x_BLD)[0], parts["x"].mask_BL), {"x": compact(steps)})
+        return by_length(
+            lambda parts: last_step(self.lstm(parts["x"].x_BLD)[0], parts["x"].mask_BL),
+            {"x": compact(steps)},
+        )
 
 
 class UtteranceNets(nn.Module):
-    """One vector h_m [B, width] a modality, zeros where it is missing (Zadeh et al. 2017, section 4.1).
+    """One vector h_m [B, width] a modality, zeros where it is missing (Zadeh et al. 2017, section
+    4.1).
 
     Text: the last LSTM state, Linear, ReLU. Audio and video: the masked mean, twice Linear, ReLU.
     """
 
-    def __init__(self, widths: Mapping[Modality, int], hidden: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, widths: Mapping[Modality, int], hidden: int, width: int, dropout: float
+    ) -> None:
         super().__init__()
         self.widths = widths
         self.dropout = nn.Dropout(dropout)
 
         def read(m: Modality, w: int) -> nn.Module:
-            return LastState(w, hidden) if m == "text" else nn.Sequential(nn.Linear(w, hidden), nn.ReLU())
+            return (
+                LastState(w, hidden)
+                if m == "text"
+                else nn.Sequential(nn.Linear(w, hidden), nn.ReLU())
+            )
 
         self.read = nn.ModuleDict({m: read(m, w) for m, w in widths.items()})
-        self.narrow = nn.ModuleDict({m: nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, width), nn.ReLU()) for m in widths})
+        self.narrow = nn.ModuleDict(
+            {
+                m: nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, width), nn.ReLU())
+                for m in widths
+            }
+        )
 
     def forward(self, parts: Mapping[Modality, Steps]) -> dict[Modality, Tensor]:
         h = {}
         for m, steps in complete(parts, self.widths).items():
             # Of audio and video the mean is dropped from, not each of hundreds of steps.
-            x = Steps(self.dropout(steps.x_BLD), steps.mask_BL) if m == "text" else self.dropout(masked_mean(*steps))
+            x = (
+                Steps(self.dropout(steps.x_BLD), steps.mask_BL)
+                if m == "text"
+                else self.dropout(masked_mean(*steps))
+            )
             h_BH = self.read[m](x)
             h[m] = torch.where(steps.mask_BL.any(1, keepdim=True), self.narrow[m](h_BH), 0.0)
         return h

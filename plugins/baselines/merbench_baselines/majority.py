@@ -19,8 +19,9 @@ def constant(rows: Batch, space: LabelSpace) -> Tensor:
 
 
 class Majority(Floor):
-    """score: the train median, which no constant beats in mean absolute error. Its sign is the majority's: of y >= 0 always, of y > 0
-    unless the median is 0. class: log p(c); multilabel: logit p(c), p the share of train rows (within half a row of 0 and 1).
+    """score: the train median, which no constant beats in mean absolute error. Its sign is the
+    majority's: of y >= 0 always, of y > 0 unless the median is 0. class: log p(c); multilabel:
+    logit p(c), p the share of train rows (within half a row of 0 and 1).
     """
 
     class Config(Config):
@@ -31,8 +32,17 @@ class Majority(Floor):
     def fit(self, train: SplitView, valid: SplitView) -> None:
         """Validation is not looked at."""
         rows = whole(train)
-        each = zip(self.space.single, self.space.columns(rows.target), self.space.columns(rows.known), strict=True)
-        self.keep(logits_C=torch.cat([constant(Batch(rows.ids_B, {}, y, known), space) for space, y, known in each]))
+        each = zip(
+            self.space.single,
+            self.space.columns(rows.target),
+            self.space.columns(rows.known),
+            strict=True,
+        )
+        self.keep(
+            logits_C=torch.cat(
+                [constant(Batch(rows.ids_B, {}, y, known), space) for space, y, known in each]
+            )
+        )
 
     def forward(self, batch: Batch) -> Output:
         return Output(self.logits_C.expand(len(batch), -1))

@@ -11,7 +11,19 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Config, Context, Fused, Modality, Queries, RequestError, Steps, Tune, by_length, last_step
+from merbench.api import (
+    MODALITIES,
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    RequestError,
+    Steps,
+    Tune,
+    by_length,
+    last_step,
+)
 from merbench_baselines.fields import Dropout
 from merbench_baselines.layers import complete
 
@@ -20,17 +32,21 @@ KERNELS = (1, 3, 5)
 
 
 def positions(length: int, width: int, device: torch.device) -> Tensor:
-    """[length, width]: sin(l / 10000^(2i/width)) in even columns, cos in odd ones (appendix A of the paper)."""
+    """[length, width]: sin(l / 10000^(2i/width)) in even columns, cos in odd ones (appendix A of
+    the paper).
+    """
     rate_I = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10000.0) / width))
     angle_LI = torch.arange(length, device=device)[:, None] * rate_I
     return torch.stack((angle_LI.sin(), angle_LI.cos()), 2).flatten(1)[:, :width]
 
 
 class Attention(nn.Module):
-    """Multi-head attention of a target [B, T, D] to the real steps of a source [B, S, D]; zeros where the source has none (eq. 1).
+    """Multi-head attention of a target [B, T, D] to the real steps of a source [B, S, D]; zeros
+    where the source has none (eq. 1).
 
-    Dropout zeroes a source step for all queries of a head at once: equal in expectation to zeroing each weight by itself, and the
-    [T, S] weights are never stored, which makes long sequences possible.
+    Dropout zeroes a source step for all queries of a head at once: equal in expectation to zeroing
+    each weight by itself, and the [T, S] weights are never stored, which makes long sequences
+    possible.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -43,11 +59,14 @@ class Attention(nn.Module):
         if target_BTD is source_BSD:
             qkv = self.into(target_BTD).chunk(3, -1)
         else:
-            (w_q, w_kv), (b_q, b_kv) = ((p[: self.width], p[self.width :]) for p in (self.into.weight, self.into.bias))
+            (w_q, w_kv), (b_q, b_kv) = (
+                (p[: self.width], p[self.width :]) for p in (self.into.weight, self.into.bias)
+            )
             qkv = F.linear(target_BTD, w_q, b_q), *F.linear(source_BSD, w_kv, b_kv).chunk(2, -1)
         q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in qkv)
         there_B1 = mask_BS.any(1, keepdim=True)
-        # A row without a source attends to all of it, which keeps its softmax finite, and is set to zero afterwards.
+        # A row without a source attends to all of it, which keeps its softmax finite, and is set to
+        # zero afterwards.
         may_B11S = (mask_BS | ~there_B1)[:, None, None]
         v = v * self.dropout(torch.ones_like(v[..., :1]))
         x_BHTE = F.scaled_dot_product_attention(q, k, v, attn_mask=may_B11S)
@@ -55,9 +74,11 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer of a crossmodal transformer (section 3.2, eq. 4), or of a self-attention one where target and source are the same.
+    """One layer of a crossmodal transformer (section 3.2, eq. 4), or of a self-attention one where
+    target and source are the same.
 
-    z^ = CM(LN(z), LN(source)) + LN(z);  z' = f(LN(z^)) + LN(z^). With ``residual="plain"`` z and z^ are added as they are.
+    z^ = CM(LN(z), LN(source)) + LN(z);  z' = f(LN(z^)) + LN(z^). With ``residual="plain"`` z and z^
+    are added as they are.
     """
 
     def __init__(self, width: int, attn_dropout: float, config: MulT.Config) -> None:
@@ -65,24 +86,32 @@ class Block(nn.Module):
         self.normed = config.residual == "normed"
         self.norm, self.norm_f = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attend = Attention(width, config.heads, attn_dropout)
-        self.f = nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(), nn.Dropout(config.relu_dropout), nn.Linear(4 * width, width))
+        self.f = nn.Sequential(
+            nn.Linear(width, 4 * width),
+            nn.ReLU(),
+            nn.Dropout(config.relu_dropout),
+            nn.Linear(4 * width, width),
+        )
         self.dropout = nn.Dropout(config.res_dropout)
 
     def forward(self, z_BTD: Tensor, source_BSD: Tensor | None, mask_BS: Tensor) -> Tensor:
         """``source_BSD`` None: z itself."""
         n_BTD = self.norm(z_BTD)
         z_BTD = n_BTD if self.normed else z_BTD
-        z_BTD = z_BTD + self.dropout(self.attend(n_BTD, n_BTD if source_BSD is None else self.norm(source_BSD), mask_BS))
+        z_BTD = z_BTD + self.dropout(
+            self.attend(n_BTD, n_BTD if source_BSD is None else self.norm(source_BSD), mask_BS)
+        )
         n_BTD = self.norm_f(z_BTD)
         z_BTD = n_BTD if self.normed else z_BTD
         return z_BTD + self.dropout(self.f(n_BTD))
 
 
 class MulT(nn.Module):
-    """Crossmodal transformers for every ordered pair of modalities, then one self-attention transformer a target (section 3).
+    """Crossmodal transformers for every ordered pair of modalities, then one self-attention
+    transformer a target (section 3).
 
-    z = x + W_2 dropout(ReLU(W_1 x)), x = the last real steps of all targets, concatenated. A missing source adds nothing to its
-    targets; a missing target gives zeros.
+    z = x + W_2 dropout(ReLU(W_1 x)), x = the last real steps of all targets, concatenated. A
+    missing source adds nothing to its targets; a missing target gives zeros.
     """
 
     class Config(Config):
@@ -99,17 +128,29 @@ class MulT(nn.Module):
         kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 3
         """Widths of the temporal convolutions."""
         residual: Literal["normed", "plain"] = "normed"
-        """What a block adds its attention to: LN(z), as the paper's equation 4 has it, or z, as in its authors' code."""
+        """What a block adds its attention to: LN(z), as the paper's equation 4 has it, or z, as in
+        its authors' code.
+        """
         attn_dropout_text: Dropout = 0.2
         """On attention to text, and in self-attention."""
-        attn_dropout_audio: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")] = 0.2
-        attn_dropout_video: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")] = 0.0
+        attn_dropout_audio: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
+        ] = 0.2
+        attn_dropout_video: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
+        ] = 0.0
         embed_dropout: Dropout = 0.2
         relu_dropout: Dropout = 0.0
         res_dropout: Dropout = 0.1
         out_dropout: Dropout = 0.3
 
-    def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
         super().__init__()
         if config.width % config.heads:
             raise RequestError(
@@ -118,29 +159,49 @@ class MulT(nn.Module):
         used = [m for m in MODALITIES if m in widths]
         self.targets = [m for m in used if not config.targets or m in config.targets]
         if not self.targets:
-            raise RequestError(f"mult: none of fusion.targets {', '.join(config.targets)} is here; choose of {', '.join(used)}")
+            raise RequestError(
+                f"mult: none of fusion.targets {', '.join(config.targets)} is here; choose of {', '.join(used)}"
+            )
         self.widths, self.d = widths, config.width
         self.sources = {a: [b for b in used if b != a] for a in self.targets}
         attn = {m: getattr(config, f"attn_dropout_{m}") for m in used}
         self.convolve = nn.ModuleDict(
-            {m: nn.Conv1d(widths[m], self.d, getattr(config, f"kernel_{m}"), padding="same", bias=False) for m in used}
+            {
+                m: nn.Conv1d(
+                    widths[m], self.d, getattr(config, f"kernel_{m}"), padding="same", bias=False
+                )
+                for m in used
+            }
         )
         self.dropout = nn.Dropout(config.embed_dropout)
 
         def stack(width: int, layers: int, attn_dropout: float) -> nn.ModuleList:
             return nn.ModuleList(Block(width, attn_dropout, config) for _ in range(layers))
 
-        self.cross = nn.ModuleDict({f"{b}_to_{a}": stack(self.d, config.layers, attn[b]) for a in self.targets for b in self.sources[a]})
+        self.cross = nn.ModuleDict(
+            {
+                f"{b}_to_{a}": stack(self.d, config.layers, attn[b])
+                for a in self.targets
+                for b in self.sources[a]
+            }
+        )
         wide = self.d * (len(used) - 1)
-        self.memory = nn.ModuleDict({a: stack(wide, config.memory_layers, config.attn_dropout_text) for a in self.targets})
+        self.memory = nn.ModuleDict(
+            {a: stack(wide, config.memory_layers, config.attn_dropout_text) for a in self.targets}
+        )
         self.norm = nn.ModuleDict({a: nn.LayerNorm(wide) for a in self.targets})
         self.width = wide * len(self.targets)
         self.residual = nn.Sequential(
-            nn.Linear(self.width, self.width), nn.ReLU(), nn.Dropout(config.out_dropout), nn.Linear(self.width, self.width)
+            nn.Linear(self.width, self.width),
+            nn.ReLU(),
+            nn.Dropout(config.out_dropout),
+            nn.Linear(self.width, self.width),
         )
 
     def embed(self, m: Modality, steps: Steps) -> Tensor:
-        """[B, L, d]: temporal convolution and positions. Padded steps are zeros to it, as is all that lies outside the sequence."""
+        """[B, L, d]: temporal convolution and positions. Padded steps are zeros to it, as is all
+        that lies outside the sequence.
+        """
         x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
         x_BLd = self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
         return self.dropout(x_BLd + positions(x_BLd.shape[1], self.d, x_BLd.device))

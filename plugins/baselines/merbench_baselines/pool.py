@@ -8,7 +8,18 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, last_step, masked_max, masked_mean
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    Steps,
+    Tune,
+    last_step,
+    masked_max,
+    masked_mean,
+)
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.layers import complete
 
@@ -22,7 +33,8 @@ class AttentionPool(nn.Module):
 
     def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         x_BLD = torch.where(mask_BL[..., None], x_BLD, 0.0)
-        # The lowest finite number, not -inf: a row without real steps then weighs its zeros equally.
+        # The lowest finite number, not -inf: a row without real steps then weighs its zeros
+        # equally.
         score_BL = x_BLD @ self.query_D
         score_BL = score_BL.masked_fill(~mask_BL, torch.finfo(score_BL.dtype).min)
         return (score_BL.softmax(1)[..., None] * x_BLD).sum(1)
@@ -36,16 +48,34 @@ class Pool(nn.Module):
 
     class Config(Config):
         width: Width = 128
-        pooling: Annotated[Literal["mean", "max", "last", "attention"], Tune(choices=("mean", "max", "last", "attention"))] = "mean"
+        pooling: Annotated[
+            Literal["mean", "max", "last", "attention"],
+            Tune(choices=("mean", "max", "last", "attention")),
+        ] = "mean"
         dropout: Dropout = 0.2
         """On the pooled vectors."""
 
-    def __init__(self, config: Config, context: Context, widths: Mapping[Modality, int], query_width: int | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
         super().__init__()
         self.widths, self.width, self.pooling = widths, config.width, config.pooling
-        self.attention = nn.ModuleDict({m: AttentionPool(w) for m, w in widths.items()} if config.pooling == "attention" else {})
-        self.project = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(sum(widths.values()), config.width))
+        self.attention = nn.ModuleDict(
+            {m: AttentionPool(w) for m, w in widths.items()}
+            if config.pooling == "attention"
+            else {}
+        )
+        self.project = nn.Sequential(
+            nn.Dropout(config.dropout), nn.Linear(sum(widths.values()), config.width)
+        )
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        pooled = [(self.attention[m] if self.attention else POOLS[self.pooling])(*s) for m, s in complete(parts, self.widths).items()]
+        pooled = [
+            (self.attention[m] if self.attention else POOLS[self.pooling])(*s)
+            for m, s in complete(parts, self.widths).items()
+        ]
         return Fused(self.project(torch.cat(pooled, 1))[:, None])

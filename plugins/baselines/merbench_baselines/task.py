@@ -14,15 +14,21 @@ from merbench.api import Batch, Config, Context, Model, Output, Progress, Reques
 
 
 class Task(nn.Module):
-    """``l1`` (and ``soft_ce`` where the head has a logit an anchor) of a score, ``ce`` of a class, ``bce`` of labels; of two tasks both."""
+    """``l1`` (and ``soft_ce`` where the head has a logit an anchor) of a score, ``ce`` of a class,
+    ``bce`` of labels; of two tasks both.
+    """
 
     class Config(Config):
         weight: Annotated[float, Field(ge=0)] = 1.0
         """Factor on every term."""
         soft_weight: Annotated[float, Field(ge=0)] = 1.0
-        """Factor on the cross-entropy to the soft target of a score whose head has a logit an anchor."""
+        """Factor on the cross-entropy to the soft target of a score whose head has a logit an
+        anchor.
+        """
         balance: bool = False
-        """Labels: a positive counts (negatives / positives) of the train split, kept within 1/20 and 20."""
+        """Labels: a positive counts (negatives / positives) of the train split, kept within 1/20
+        and 20.
+        """
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()
@@ -33,8 +39,21 @@ class Task(nn.Module):
         self.config, self.space = config, context.space
         known_C, positive_C = context.counts.known_C, context.counts.positive_C
         ratio_C = ((known_C - positive_C) / np.maximum(positive_C, 1)).clip(1 / 20, 20)
-        self.register_buffer("pos_weight_C", torch.tensor(ratio_C, dtype=torch.float32) if config.balance else None, persistent=False)
+        self.register_buffer(
+            "pos_weight_C",
+            torch.tensor(ratio_C, dtype=torch.float32) if config.balance else None,
+            persistent=False,
+        )
 
-    def forward(self, model: Model, batch: Batch, out: Output, at: Progress) -> Mapping[str, Tensor]:
-        terms = task_loss(out.logits_BC, batch.target, batch.known, self.space, self.config.soft_weight, self.pos_weight_C)
+    def forward(
+        self, model: Model, batch: Batch, out: Output, at: Progress
+    ) -> Mapping[str, Tensor]:
+        terms = task_loss(
+            out.logits_BC,
+            batch.target,
+            batch.known,
+            self.space,
+            self.config.soft_weight,
+            self.pos_weight_C,
+        )
         return {name: self.config.weight * term for name, term in terms.items()}

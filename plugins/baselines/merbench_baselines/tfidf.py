@@ -1,4 +1,6 @@
-"""Floor ``tfidf-ridge``: ridge regression on tf-idf weights of the transcript's words and word pairs, and of their letters if asked."""
+"""Floor ``tfidf-ridge``: ridge regression on tf-idf weights of the transcript's words and word
+pairs, and of their letters if asked.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Cells = tuple[Tensor, Tensor, Tensor]
 
 
 def grams(ids_BL: Tensor, mask_BL: Tensor, bigrams: bool) -> tuple[Tensor, Tensor]:
-    """``(row_E, key_E)`` int64 of every n-gram of every row: (a + 1) 2^31 of the word a, (a + 1) 2^31 + b + 1 of a before b."""
+    """``(row_E, key_E)`` int64 of every n-gram of every row: (a + 1) 2^31 of the word a, (a + 1)
+    2^31 + b + 1 of a before b.
+    """
     a_BL = ids_BL + 1
     keys, real = [a_BL << 31], [mask_BL]
     if bigrams:
@@ -32,24 +36,32 @@ def grams(ids_BL: Tensor, mask_BL: Tensor, bigrams: bool) -> tuple[Tensor, Tenso
 
 
 def spell(words: Sequence[str], longest: int) -> tuple[Tensor, Tensor]:
-    """``(word_E, key_E)`` int64 of all runs of 3 to ``longest`` characters of every ``<word>``, with the marks of its beginning and end
-    (Bojanowski et al. 2017, 1607.04606, section 3.2). A key is a hash and below 0, so that it is no word's and the same on any data."""
+    """``(word_E, key_E)`` int64 of all runs of 3 to ``longest`` characters of every ``<word>``,
+    with the marks of its beginning and end (Bojanowski et al. 2017, 1607.04606, section 3.2). A key
+    is a hash and below 0, so that it is no word's and the same on any data."""
     word, keys = [], []
     for number, plain in enumerate(words):
         marked = f"<{plain}>"
-        runs = [marked[i : i + n] for n in range(3, longest + 1) for i in range(len(marked) - n + 1)]
-        keys += [-1 - (int.from_bytes(blake2b(run.encode(), digest_size=8).digest()) >> 1) for run in runs]
+        runs = [
+            marked[i : i + n] for n in range(3, longest + 1) for i in range(len(marked) - n + 1)
+        ]
+        keys += [
+            -1 - (int.from_bytes(blake2b(run.encode(), digest_size=8).digest()) >> 1)
+            for run in runs
+        ]
         word += [number] * len(runs)
     return torch.tensor(word, dtype=torch.long), torch.tensor(keys, dtype=torch.long)
 
 
 class TfidfRidge(Floor):
-    """Row b, column g: tf(b, g) idf(g), each row scaled to length 1; idf(g) = ln((1 + N) / (1 + df(g))) + 1 over the N train rows.
-    The columns of words and those of characters are scaled apart.
+    """Row b, column g: tf(b, g) idf(g), each row scaled to length 1; idf(g) = ln((1 + N) / (1 +
+    df(g))) + 1 over the N train rows. The columns of words and those of characters are scaled
+    apart.
 
-    Then ridge with the train mean as intercept (the columns are not centred, which keeps them sparse): exact up to ``dense`` rows,
-    above that by LSMR (Fong and Saunders 2011). Validation chooses the penalty. Labels as in ``ridge``.
-    Where it begins with weights of another run, it keeps their n-grams and idf, and the penalty is on the distance from these weights.
+    Then ridge with the train mean as intercept (the columns are not centred, which keeps them
+    sparse): exact up to ``dense`` rows, above that by LSMR (Fong and Saunders 2011). Validation
+    chooses the penalty. Labels as in ``ridge``. Where it begins with weights of another run, it
+    keeps their n-grams and idf, and the penalty is on the distance from these weights.
     """
 
     class Config(Strengths):
@@ -59,7 +71,9 @@ class TfidfRidge(Floor):
         sublinear: Annotated[bool, Tune(choices=(False, True))] = False
         """tf is 1 + ln(count) and not the count."""
         characters: Annotated[int, Field(ge=3)] | None = None
-        """Count runs of 3 to so many characters within words too, so that words with a common stem help each other; None = no runs."""
+        """Count runs of 3 to so many characters within words too, so that words with a common stem
+        help each other; None = no runs.
+        """
         min_df: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 3, 5))] = 1
         """Leave out what stands in fewer train rows."""
         dense: Annotated[int, Field(ge=0)] = 3000
@@ -76,10 +90,15 @@ class TfidfRidge(Floor):
             return row_E, key_E
         row_T, column_T = mask_BL.nonzero(as_tuple=True)
         distinct, word_T = torch.unique(x_BL1[row_T, column_T, 0], return_inverse=True)
-        word_S, key_S = (t.to(key_E.device) for t in spell([encoder.vocab[i] for i in distinct.tolist()], self.config.characters))
+        word_S, key_S = (
+            t.to(key_E.device)
+            for t in spell([encoder.vocab[i] for i in distinct.tolist()], self.config.characters)
+        )
         size_U = torch.bincount(word_S, minlength=len(distinct))
         start_T, size_T = (size_U.cumsum(0) - size_U)[word_T], size_U[word_T]
-        at_E = torch.arange(int(size_T.sum()), device=key_E.device) + (start_T - size_T.cumsum(0) + size_T).repeat_interleave(size_T)
+        at_E = torch.arange(int(size_T.sum()), device=key_E.device) + (
+            start_T - size_T.cumsum(0) + size_T
+        ).repeat_interleave(size_T)
         return torch.cat((row_E, row_T.repeat_interleave(size_T))), torch.cat((key_E, key_S[at_E]))
 
     def cells(self, batch: Batch) -> Cells:
@@ -87,12 +106,16 @@ class TfidfRidge(Floor):
         row_E, key_E = self.grams(batch)
         at_E = torch.searchsorted(self.key_G, key_E).clamp(max=len(self.key_G) - 1)
         known_E = self.key_G[at_E] == key_E
-        cell, count = torch.unique(row_E[known_E] * len(self.key_G) + at_E[known_E], return_counts=True)
+        cell, count = torch.unique(
+            row_E[known_E] * len(self.key_G) + at_E[known_E], return_counts=True
+        )
         row, column = cell // len(self.key_G), cell % len(self.key_G)
         tf = 1 + count.log() if self.config.sublinear else count
         value = tf * self.idf_G[column]
         part = 2 * row + (self.key_G[column] < 0)
-        norm_P = torch.zeros(2 * len(batch), device=value.device).index_add_(0, part, value**2).sqrt()
+        norm_P = (
+            torch.zeros(2 * len(batch), device=value.device).index_add_(0, part, value**2).sqrt()
+        )
         return row, column, value / norm_P[part]
 
     def matrix(self, view: SplitView) -> sparse.csr_array:
@@ -100,7 +123,11 @@ class TfidfRidge(Floor):
         blocks = []
         for batch in view.batches():
             row, column, value = (t.cpu().numpy() for t in self.cells(batch))
-            blocks.append(sparse.csr_array((value.astype(np.float64), (row, column)), shape=(len(batch), len(self.key_G))))
+            blocks.append(
+                sparse.csr_array(
+                    (value.astype(np.float64), (row, column)), shape=(len(batch), len(self.key_G))
+                )
+            )
         return sparse.vstack(blocks, format="csr")
 
     def count(self, train: SplitView) -> None:
@@ -125,26 +152,48 @@ class TfidfRidge(Floor):
             self.count(train)
         x_NG, v_NG = self.matrix(train), self.matrix(valid)
         y_NC = goals(whole(train), self.space).cpu()
-        start_GC = self.weight_GC.cpu().double().numpy() if begun else np.zeros((x_NG.shape[1], y_NC.shape[1]))
+        start_GC = (
+            self.weight_GC.cpu().double().numpy()
+            if begun
+            else np.zeros((x_NG.shape[1], y_NC.shape[1]))
+        )
         y_NC = y_NC - torch.from_numpy(x_NG @ start_GC)
         bias_C, alphas = y_NC.mean(0), self.config.grid()
         if x_NG.shape[0] <= self.config.dense:
-            dual_ANC = ridge(torch.from_numpy((x_NG @ x_NG.T).toarray()), y_NC - bias_C, alphas).numpy()
+            dual_ANC = ridge(
+                torch.from_numpy((x_NG @ x_NG.T).toarray()), y_NC - bias_C, alphas
+            ).numpy()
             weights = [start_GC + x_NG.T @ dual_NC for dual_NC in dual_ANC]
         else:
-            weights = [start_GC + w_GC for w_GC in descend(x_NG, (y_NC - bias_C).numpy(), alphas.numpy())]
+            weights = [
+                start_GC + w_GC for w_GC in descend(x_NG, (y_NC - bias_C).numpy(), alphas.numpy())
+            ]
         p_ANC = torch.from_numpy(np.stack([v_NG @ w_GC for w_GC in weights])) + bias_C
         rows = whole(valid)
-        rows = Batch(rows.ids_B.cpu(), {}, rows.target.cpu(), None if rows.known is None else rows.known.cpu())
+        rows = Batch(
+            rows.ids_B.cpu(),
+            {},
+            rows.target.cpu(),
+            None if rows.known is None else rows.known.cpu(),
+        )
         best, scale = choose(p_ANC, rows, self.space)
-        self.keep(weight_GC=torch.from_numpy(weights[best]), bias_C=bias_C, scale=torch.tensor(scale))
+        self.keep(
+            weight_GC=torch.from_numpy(weights[best]), bias_C=bias_C, scale=torch.tensor(scale)
+        )
 
     def forward(self, batch: Batch) -> Output:
         row, column, value = self.cells(batch)
-        p_BC = self.bias_C.repeat(len(batch), 1).index_add_(0, row, value[:, None] * self.weight_GC[column])
+        p_BC = self.bias_C.repeat(len(batch), 1).index_add_(
+            0, row, value[:, None] * self.weight_GC[column]
+        )
         return Output(logits_of(p_BC, self.scale, self.space))
 
 
 def descend(x_NG: sparse.csr_array, y_NC: np.ndarray, alphas: np.ndarray) -> list[np.ndarray]:
-    """[G, C] for each alpha, by LSMR from zero (started elsewhere it would penalise the distance from there)."""
-    return [np.stack([lsmr(x_NG, y_N, damp=alpha**0.5)[0] for y_N in y_NC.T], axis=1) for alpha in alphas]
+    """[G, C] for each alpha, by LSMR from zero (started elsewhere it would penalise the distance
+    from there).
+    """
+    return [
+        np.stack([lsmr(x_NG, y_N, damp=alpha**0.5)[0] for y_N in y_NC.T], axis=1)
+        for alpha in alphas
+    ]

@@ -31,10 +31,12 @@ TEMPERATURES = torch.logspace(-2.5, 0.5, 31)
 
 
 class ZeroShot(Floor):
-    """Cosine of the transcript's mean word vector to each label text's, over a temperature; the temperature alone is chosen, on valid.
+    """Cosine of the transcript's mean word vector to each label text's, over a temperature; the
+    temperature alone is chosen, on valid.
 
-    score: a logit an anchor, read out as the softmax-weighted sum of anchors. class: softmax. multilabel: the logit of the same
-    softmax, as if one label were there. A transcript without a known word is as near to every label.
+    score: a logit an anchor, read out as the softmax-weighted sum of anchors. class: softmax.
+    multilabel: the logit of the same softmax, as if one label were there. A transcript without a
+    known word is as near to every label.
     """
 
     class Config(Config):
@@ -43,7 +45,9 @@ class ZeroShot(Floor):
 
     learned = ("temperature",)
 
-    def __init__(self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]) -> None:
+    def __init__(
+        self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]
+    ) -> None:
         super().__init__(config, context, encoders)
         if context.lexicon is None:
             raise RequestError(
@@ -56,15 +60,26 @@ class ZeroShot(Floor):
                 f"zero-shot compares word vectors of width {emb_CD.shape[1]} with a text encoder's of width {width}; "
                 "leave encoder.text=word-vectors"
             )
-        self.register_buffer("label_CD", F.normalize(torch.from_numpy(emb_CD), dim=1), persistent=False)
+        self.register_buffer(
+            "label_CD", F.normalize(torch.from_numpy(emb_CD), dim=1), persistent=False
+        )
 
     def cosine(self, batch: Batch) -> Tensor:
         """[B, C]."""
-        return F.normalize(masked_mean(*self.encoders["text"](batch.inputs["text"])), dim=1) @ self.label_CD.T
+        return (
+            F.normalize(masked_mean(*self.encoders["text"](batch.inputs["text"])), dim=1)
+            @ self.label_CD.T
+        )
 
     def logits(self, cosine_BC: Tensor, temperature: Tensor) -> Tensor:
         each = zip(self.space.single, self.space.split(cosine_BC / temperature), strict=True)
-        return torch.cat([one.softmax(1).logit(eps=1e-6) if space.kind == "multilabel" else one for space, one in each], 1)
+        return torch.cat(
+            [
+                one.softmax(1).logit(eps=1e-6) if space.kind == "multilabel" else one
+                for space, one in each
+            ],
+            1,
+        )
 
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
@@ -73,7 +88,13 @@ class ZeroShot(Floor):
         rows = whole(valid)
 
         def loss(temperature: Tensor) -> float:
-            terms = task_loss(self.logits(cosine_NC, temperature), rows.target.to(cosine_NC.device), rows.known, self.space, soft_weight=0)
+            terms = task_loss(
+                self.logits(cosine_NC, temperature),
+                rows.target.to(cosine_NC.device),
+                rows.known,
+                self.space,
+                soft_weight=0,
+            )
             return float(sum(terms.values()))
 
         self.keep(temperature=min(TEMPERATURES, key=loss))

@@ -7,7 +7,9 @@ from merbench_datasets.common import Plain, write_tasks
 
 
 class MmsaClips(Plain):
-    """The clips stay where they are: the data set's folder links to ``Raw``. Rows without a clip are kept, and counted as missing."""
+    """The clips stay where they are: the data set's folder links to ``Raw``. Rows without a clip
+    are kept, and counted as missing.
+    """
 
     looks_for = "a folder with a label.csv and clips in Raw/<video_id>/<clip_id>.mp4"
 
@@ -22,13 +24,17 @@ class MmsaClips(Plain):
         sink.source(path)
         columns = dict(sink.columns(path))
         if lacks := {"video_id", "clip_id", "label", "mode"} - columns.keys():
-            raise DataError(f"{path} has no column {min(lacks)!r}; MMSA's label.csv has video_id, clip_id, text, label and mode")
+            raise DataError(
+                f"{path} has no column {min(lacks)!r}; MMSA's label.csv has video_id, clip_id, text, label and mode"
+            )
         raw = source.path / "Raw"
         there = [
             (raw / video / f"{clip}.mp4").is_file() for video, clip in zip(columns["video_id"], columns["clip_id"], strict=True)
         ]  # fmt: skip
         if not any(there):
-            raise DataError(f"none of the {len(there)} clips that {path} names is in {raw}; put them at {raw}/<video_id>/<clip_id>.mp4")
+            raise DataError(
+                f"none of the {len(there)} clips that {path} names is in {raw}; put them at {raw}/<video_id>/<clip_id>.mp4"
+            )
         if missing := there.count(False):
             sink.note(f"{missing} of {len(there)} rows have no clip in {raw}")
         sink.table(columns)
@@ -38,5 +44,14 @@ class MmsaClips(Plain):
         if transcripts:
             sink.stream("text.transcript", modality="text", kind="strings", column="text")
         for modality in ("audio", "video"):
-            sink.stream(f"{modality}.clip", modality=modality, kind="clip", pattern=f"{root}/{{video_id}}/{{clip_id}}.mp4")
-        sink.protocol("standard", column="mode", streams=[*(["text.transcript"] if transcripts else []), "audio.clip", "video.clip"])
+            sink.stream(
+                f"{modality}.clip",
+                modality=modality,
+                kind="clip",
+                pattern=f"{root}/{{video_id}}/{{clip_id}}.mp4",
+            )
+        sink.protocol(
+            "standard",
+            column="mode",
+            streams=[*(["text.transcript"] if transcripts else []), "audio.clip", "video.clip"],
+        )

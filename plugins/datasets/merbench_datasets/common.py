@@ -1,4 +1,6 @@
-"""What forms share: those without settings; of pickles the ids, labels, texts and the real length of a padded row."""
+"""What forms share: those without settings; of pickles the ids, labels, texts and the real length
+of a padded row.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,20 @@ class Numbered(Plain):
 
     class Config(Config):
         first: Annotated[int, Field(ge=0)] = 0
-        """Number of the clip that is called video[0]: 1 where rows are to join a data set that counts from 1, as MMSA does."""
+        """Number of the clip that is called video[0]: 1 where rows are to join a data set that
+        counts from 1, as MMSA does.
+        """
 
 
 def splits_of(found: Any, inner: type) -> dict[str, Any]:
     """``mode -> split`` of a pickle that holds its splits by name; empty where it does not."""
     if not isinstance(found, dict):
         return {}
-    return {MODES[key]: value for key, value in found.items() if isinstance(key, str) and key in MODES and isinstance(value, inner)}
+    return {
+        MODES[key]: value
+        for key, value in found.items()
+        if isinstance(key, str) and key in MODES and isinstance(value, inner)
+    }
 
 
 def lacks(source: Source, *keys: str) -> str:
@@ -49,7 +57,14 @@ def lacks(source: Source, *keys: str) -> str:
     splits = splits_of(source.pickle, dict)
     if not splits:
         return "it has no splits"
-    return next((f"a split has no {key}" for key in keys if any(key not in split for split in splits.values())), "")
+    return next(
+        (
+            f"a split has no {key}"
+            for key in keys
+            if any(key not in split for split in splits.values())
+        ),
+        "",
+    )
 
 
 def three_splits(source: Source, inner: type) -> dict[str, Any]:
@@ -61,11 +76,16 @@ def three_splits(source: Source, inner: type) -> dict[str, Any]:
 
 
 def split_id(name: str, first: int = 0) -> tuple[str, str]:
-    """``video$_$clip``, ``video[clip]`` (a number is counted from ``first``) or ``video_clip``; any other name is a video with one clip."""
+    """``video$_$clip``, ``video[clip]`` (a number is counted from ``first``) or ``video_clip``; any
+    other name is a video with one clip.
+    """
     if "$_$" in name:
         video, _, clip = name.partition("$_$")
     elif found := re.fullmatch(r"(.+)\[(\w+)\]", name):
-        video, clip = found[1], str(int(found[2]) + first) if first and found[2].isdecimal() else found[2]
+        video, clip = (
+            found[1],
+            str(int(found[2]) + first) if first and found[2].isdecimal() else found[2],
+        )
     else:
         video, _, clip = name.rpartition("_")
     return (video, clip) if video and clip else (name, "0")
@@ -73,7 +93,12 @@ def split_id(name: str, first: int = 0) -> tuple[str, str]:
 
 def texts(value: Any, what: str) -> list[str]:
     """A list or array of strings."""
-    if isinstance(value, Array) and value.ndim == 2 and value.shape[1] == 1 and not value.dtype.hasobject:
+    if (
+        isinstance(value, Array)
+        and value.ndim == 2
+        and value.shape[1] == 1
+        and not value.dtype.hasobject
+    ):
         value = value.read()[:, 0]
     elif isinstance(value, Array) and value.ndim == 1:
         value = [value[i] for i in range(len(value))] if value.dtype.hasobject else value.read()
@@ -93,19 +118,30 @@ def numbers(value: Any, rows: int, what: str) -> np.ndarray:
         found = value.read() if isinstance(value, Array) else np.asarray(value, dtype=np.float64)
         return np.asarray(found, dtype=np.float64).reshape(rows, -1)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{what} is no array of {rows} rows of numbers ({error}); mend the source") from None
+        raise DataError(
+            f"{what} is no array of {rows} rows of numbers ({error}); mend the source"
+        ) from None
 
 
 def block(value: Any, rows: int, what: str) -> Array:
     """A padded array [rows, L, D] of numbers."""
-    if not isinstance(value, Array) or value.ndim != 3 or value.dtype.kind not in "fiub" or len(value) != rows:
+    if (
+        not isinstance(value, Array)
+        or value.ndim != 3
+        or value.dtype.kind not in "fiub"
+        or len(value) != rows
+    ):
         shape = getattr(value, "shape", type(value).__name__)
-        raise DataError(f"{what} is {shape}, and an array [{rows}, steps, width] of numbers belongs there; mend the source")
+        raise DataError(
+            f"{what} is {shape}, and an array [{rows}, steps, width] of numbers belongs there; mend the source"
+        )
     return value
 
 
 def cells(values: np.ndarray, low: float = -np.inf, high: float = np.inf) -> tuple[list[str], int]:
-    """``(numbers as cells of a table, how many were outside of [low, high] and are held to it)``; not finite = unknown, an empty cell."""
+    """``(numbers as cells of a table, how many were outside of [low, high] and are held to it)``;
+    not finite = unknown, an empty cell.
+    """
     held = np.clip(values, low, high)
     outside = int((np.isfinite(values) & (np.abs(held - values) > 1e-4)).sum())
     return [str(np.float32(x)) if np.isfinite(x) else "" for x in held], outside
@@ -134,19 +170,28 @@ def first_step(row: np.ndarray) -> int:
 
 
 def write_tasks(sink: Sink, emotions: Sequence[str] = ()) -> None:
-    """Sentiment in [-3, 3] and, where they are in the table, emotions: present where the mean is above 0."""
+    """Sentiment in [-3, 3] and, where they are in the table, emotions: present where the mean is
+    above 0.
+    """
     sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
     if emotions:
         sink.task("emotions", columns=list(emotions), kind="multilabel", words=list(emotions))
 
 
 def write_streams(
-    sink: Sink, ids: Sequence[str], streams: Mapping[str, tuple[Modality, int, Callable[[int], Any], str]], transcripts: bool = True
+    sink: Sink,
+    ids: Sequence[str],
+    streams: Mapping[str, tuple[Modality, int, Callable[[int], Any], str]],
+    transcripts: bool = True,
 ) -> None:
-    """Transcripts, the feature streams (name -> modality, width, read, note), and the protocol that offers them."""
+    """Transcripts, the feature streams (name -> modality, width, read, note), and the protocol that
+    offers them.
+    """
     if transcripts:
         sink.stream("text.transcript", modality="text", kind="strings", column="text")
     for name, (modality, width, read, note) in streams.items():
         sink.features(name, modality, width, ids, read, note=note)
-    offered = ({"text": "text.transcript"} if transcripts else {}) | {modality: name for name, (modality, *_) in streams.items()}
+    offered = ({"text": "text.transcript"} if transcripts else {}) | {
+        modality: name for name, (modality, *_) in streams.items()
+    }
     sink.protocol("standard", column="mode", streams=list(offered.values()))

@@ -1,10 +1,11 @@
 """The form ``csd``: computational sequences of the CMU-MultimodalSDK, cut into utterances.
 
-A folder: every ``.csd`` in it, the labels' (its intervals are the utterances), and a file that says who trains and who tests: the SDK's
-``cmu_mosi_std_folds.py`` or a ``label.csv``. Or one ``.csd`` that joins a data set which is there, with ``segments`` or labels beside it.
+A folder: every ``.csd`` in it, the labels' (its intervals are the utterances), and a file that says
+who trains and who tests: the SDK's ``cmu_mosi_std_folds.py`` or a ``label.csv``. Or one ``.csd``
+that joins a data set which is there, with ``segments`` or labels beside it.
 
-A step belongs to the utterance in whose interval its middle lies. Words keep their times; the pause ``sp`` stays a word with times, and is
-left out of the transcript alone.
+A step belongs to the utterance in whose interval its middle lies. Words keep their times; the pause
+``sp`` stays a word with times, and is left out of the transcript alone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _MODALITY: dict[Modality, str] = {
 
 
 class Csd:
-    """Streams of every sequence, cut to the utterances and kept as sequences, pooled, or aligned to the words."""
+    """Streams of every sequence, cut to the utterances and kept as sequences, pooled, or aligned to
+    the words.
+    """
 
     looks_for = "a .csd file, or a folder of them with the SDK's file of folds or a label.csv"
 
@@ -39,17 +42,22 @@ class Csd:
         pool: Literal["none", "mean"] = "none"
         """mean: one step an utterance, the mean of its finite values."""
         align: Literal["none", "words"] = "none"
-        """words: one step a word, pauses among them, the mean of the steps that touch it; NaN where there are none."""
+        """words: one step a word, pauses among them, the mean of the steps that touch it; NaN where
+        there are none.
+        """
         splits: str = ""
         """The file of folds, where it lies elsewhere."""
         segments: str = ""
-        """Intervals of the rows that are there, in place of labels: .npz with id, video, start, end, or a table with start and end."""
+        """Intervals of the rows that are there, in place of labels: .npz with id, video, start,
+        end, or a table with start and end.
+        """
         stream: str = ""
         """Name of the stream, where one .csd is added."""
         modality: Literal["", "text", "audio", "video"] = ""
         """Of that stream, where its file's name does not tell."""
         first: Annotated[int, Field(ge=0)] | None = None
-        """Number of a video's first utterance. Without it 1, or 0 where the label.csv has a clip 0."""
+        """Number of a video's first utterance. Without it 1, or 0 where the label.csv has a clip 0.
+        """
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -60,33 +68,54 @@ class Csd:
     def convert(self, source: Source, sink: Sink) -> None:
         files = _files(source.path)
         labels = [path for path in files if "label" in path.stem.lower()]
-        beside = labels or ([] if source.path.is_dir() else [p for p in _files(source.path.parent) if "label" in p.stem.lower()])
+        beside = labels or (
+            []
+            if source.path.is_dir()
+            else [p for p in _files(source.path.parent) if "label" in p.stem.lower()]
+        )
         if len(beside) > 1 and not self.config.segments:
-            raise DataError(f"{source.path} has {len(beside)} files of labels ({beside[0].name}, {beside[1].name}, ...); leave one there")
+            raise DataError(
+                f"{source.path} has {len(beside)} files of labels ({beside[0].name}, {beside[1].name}, ...); leave one there"
+            )
         for path in files:
             sink.source(path)
         with ExitStack() as stack:
-            opened = {path: stack.enter_context(closing(csd_file.Sequence(path))) for path in files if path not in labels}
+            opened = {
+                path: stack.enter_context(closing(csd_file.Sequence(path)))
+                for path in files
+                if path not in labels
+            }
             words = _words([s for s in opened.values() if s.width is None])
             if not opened:
-                raise DataError(f"{source.path} holds labels and no other .csd; put the sequences that models are to read beside them")
+                raise DataError(
+                    f"{source.path} holds labels and no other .csd; put the sequences that models are to read beside them"
+                )
             if self.config.segments:
                 where = Path(self.config.segments).expanduser()
                 rows = segments(where)
                 sink.source(where)
             elif beside:
-                rows = self._labelled(stack.enter_context(closing(csd_file.Sequence(beside[0]))), source.path, sink, words)
+                rows = self._labelled(
+                    stack.enter_context(closing(csd_file.Sequence(beside[0]))),
+                    source.path,
+                    sink,
+                    words,
+                )
             else:
                 raise DataError(
                     f"{source.path} has no file of labels, whose intervals are the utterances; put CMU_MOSI_Opinion_Labels.csd or "
                     "CMU_MOSEI_Labels.csd beside it, or join the rows of a data set that is there with --form csd --set segments=FILE"
                 )
             if not rows.interval:
-                raise DataError(f"{source.path}: no utterance is left ({_first(rows.refused)}); look at its labels and its file of splits")
+                raise DataError(
+                    f"{source.path}: no utterance is left ({_first(rows.refused)}); look at its labels and its file of splits"
+                )
             for one, why in rows.refused if self.config.segments else ():
                 sink.refuse(one, why)
             if not sink.ids:
-                raise DataError("there are no rows yet to which --set segments could join; add the labels first")
+                raise DataError(
+                    "there are no rows yet to which --set segments could join; add the labels first"
+                )
             offered: dict[str, str] = {}
             for path, sequence in sorted(opened.items(), key=lambda item: item[1] is not words):
                 modality, name = self._named(path, sequence, alone=len(opened) == 1)
@@ -95,20 +124,34 @@ class Csd:
             if not self.config.segments:
                 sink.protocol("standard", column="mode", streams=list(offered.values()))
 
-    def _labelled(self, labels: csd_file.Sequence, path: Path, sink: Sink, words: csd_file.Sequence | None) -> Rows:
+    def _labelled(
+        self, labels: csd_file.Sequence, path: Path, sink: Sink, words: csd_file.Sequence | None
+    ) -> Rows:
         """Rows from the labels, handed to the sink as its table, with tasks and protocol."""
         where = self._splits(path if path.is_dir() else path.parent)
         sink.source(where)
         splits = Splits(where)
-        first = self.config.first if self.config.first is not None else splits.first if splits.first is not None else 1
+        first = (
+            self.config.first
+            if self.config.first is not None
+            else splits.first
+            if splits.first is not None
+            else 1
+        )
         rows = labelled(labels, splits, first)
         if not rows.interval:
             return rows
         new = not sink.ids
         if words is not None:
-            rows.columns["text"] = [" ".join(w for w in _cut(words, rows, one)[0] if w != PAUSE) for one in rows.interval]
+            rows.columns["text"] = [
+                " ".join(w for w in _cut(words, rows, one)[0] if w != PAUSE)
+                for one in rows.interval
+            ]
         sink.table(rows.columns)
-        for one, why in [*rows.refused, *((f"{video} of {labels.path.name}", why) for video, why in labels.refused.items())]:
+        for one, why in [
+            *rows.refused,
+            *((f"{video} of {labels.path.name}", why) for video, why in labels.refused.items()),
+        ]:
             sink.refuse(one, why)
         if new and words is not None:
             sink.stream("text.transcript", modality="text", kind="strings", column="text")
@@ -122,19 +165,35 @@ class Csd:
             return Path(self.config.splits).expanduser()
         found = [*sorted(folder.glob("*folds*.py")), *sorted(folder.glob("label.csv"))]
         if len(found) != 1:
-            what = f"holds {found[0].name} and {found[1].name}" if found else "says nowhere who trains and who tests"
+            what = (
+                f"holds {found[0].name} and {found[1].name}"
+                if found
+                else "says nowhere who trains and who tests"
+            )
             raise DataError(
                 f"{folder} {what}; put the SDK's cmu_mosi_std_folds.py or cmu_mosei_std_folds.py, or a label.csv, beside the .csd files, "
                 "or name it: --form csd --set splits=FILE"
             )
         return found[0]
 
-    def _named(self, path: Path, sequence: csd_file.Sequence, *, alone: bool) -> tuple[Modality, str]:
-        modality: Modality = "text" if sequence.width is None else self.config.modality or _modality(path)
-        return modality, self.config.stream if alone and self.config.stream else stream_name(path, modality, sequence.width is None)
+    def _named(
+        self, path: Path, sequence: csd_file.Sequence, *, alone: bool
+    ) -> tuple[Modality, str]:
+        modality: Modality = (
+            "text" if sequence.width is None else self.config.modality or _modality(path)
+        )
+        return modality, self.config.stream if alone and self.config.stream else stream_name(
+            path, modality, sequence.width is None
+        )
 
     def _stream(
-        self, name: str, modality: Modality, sequence: csd_file.Sequence, rows: Rows, words: csd_file.Sequence | None, sink: Sink
+        self,
+        name: str,
+        modality: Modality,
+        sequence: csd_file.Sequence,
+        rows: Rows,
+        words: csd_file.Sequence | None,
+        sink: Sink,
     ) -> None:
         path = sequence.path
         for video, why in sequence.refused.items():
@@ -150,12 +209,22 @@ class Csd:
             raise DataError(
                 f"{path.parent} has no .csd of words to which {path.name} could be aligned; put it there, or leave align=words out"
             )
-        note += {"mean": ", mean of an utterance", "none": ""}[self.config.pool] + {"words": ", mean of a word", "none": ""}[
-            self.config.align
-        ]
-        sink.features(name, modality, sequence.width, ids, lambda i: self._features(sequence, rows, words, ids[i]), note=note)
+        note += {"mean": ", mean of an utterance", "none": ""}[self.config.pool] + {
+            "words": ", mean of a word",
+            "none": "",
+        }[self.config.align]
+        sink.features(
+            name,
+            modality,
+            sequence.width,
+            ids,
+            lambda i: self._features(sequence, rows, words, ids[i]),
+            note=note,
+        )
 
-    def _features(self, sequence: csd_file.Sequence, rows: Rows, words: csd_file.Sequence | None, one: str) -> np.ndarray | None:
+    def _features(
+        self, sequence: csd_file.Sequence, rows: Rows, words: csd_file.Sequence | None, one: str
+    ) -> np.ndarray | None:
         if self.config.align == "words" and words is not None:
             if rows.video[one] not in words.steps:
                 return None
@@ -169,17 +238,23 @@ class Csd:
 
 
 def _words(said: Sequence[csd_file.Sequence]) -> csd_file.Sequence | None:
-    """The transcript: the only sequence of texts but for phonemes, or the one whose name says that it holds words."""
+    """The transcript: the only sequence of texts but for phonemes, or the one whose name says that
+    it holds words.
+    """
     spoken = [s for s in said if "phone" not in s.path.stem.lower()]
     chosen = [s for s in spoken if "word" in s.path.stem.lower()] or spoken
     if len(chosen) > 1:
         one, two = (s.path for s in chosen[:2])
-        raise DataError(f"{one.parent} has two .csd files of words, {one.name} and {two.name}; leave the one there that is the transcript")
+        raise DataError(
+            f"{one.parent} has two .csd files of words, {one.name} and {two.name}; leave the one there that is the transcript"
+        )
     return chosen[0] if chosen else None
 
 
 def _cut(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[Any, np.ndarray]:
-    """``(features or words, intervals)``, in time, of the steps whose middle lies in the utterance; broken intervals belong nowhere."""
+    """``(features or words, intervals)``, in time, of the steps whose middle lies in the utterance;
+    broken intervals belong nowhere.
+    """
     if rows.video[one] not in sequence.steps:
         return [], np.zeros((0, 2))
     values, intervals = sequence.read(rows.video[one])
@@ -211,14 +286,18 @@ def _means(values: np.ndarray, intervals: np.ndarray, when: np.ndarray) -> np.nd
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """[width]: mean over the steps, values that are not finite left out; NaN where there are no others."""
+    """[width]: mean over the steps, values that are not finite left out; NaN where there are no
+    others.
+    """
     finite = np.isfinite(values)
     total = np.where(finite, values, 0).sum(axis=0, dtype=np.float64)
     return np.where(finite.any(axis=0), total / np.maximum(finite.sum(axis=0), 1), np.nan)
 
 
 def _left_out(sequence: csd_file.Sequence, rows: Rows) -> list[str]:
-    """What of it goes nowhere: steps between the utterances, steps without a sound interval, videos without an utterance."""
+    """What of it goes nowhere: steps between the utterances, steps without a sound interval, videos
+    without an utterance.
+    """
     of_video: dict[str, list[tuple[float, float]]] = {}
     for one, interval in rows.interval.items():
         of_video.setdefault(rows.video[one], []).append(interval)
@@ -234,34 +313,48 @@ def _left_out(sequence: csd_file.Sequence, rows: Rows) -> list[str]:
             broken[video] = int((~sound).sum())
         middle = intervals[sound].mean(axis=1)
         steps += len(intervals)
-        inside += int(np.logical_or.reduce([(middle >= start) & (middle < end) for start, end in spans]).sum())
+        inside += int(
+            np.logical_or.reduce([(middle >= start) & (middle < end) for start, end in spans]).sum()
+        )
     told = []
     if left := steps - inside - sum(broken.values()):
         told.append(f"{left:,} of {steps:,} steps lie in no utterance")
     if broken:
-        told.append(f"{sum(broken.values()):,} steps have an interval that is none and are left out (of {_names(list(broken))})")
+        told.append(
+            f"{sum(broken.values()):,} steps have an interval that is none and are left out (of {_names(list(broken))})"
+        )
     if unknown:
         told.append(f"{len(unknown)} videos have no utterance ({_names(unknown)})")
     return told
 
 
 def stream_name(path: Path, modality: Modality, words: bool) -> str:
-    """``CMU_MOSI_Visual_Facet_42`` -> ``video.facet-42``; ``CMU_MOSI_TimestampedWords`` -> ``text.words``."""
+    """``CMU_MOSI_Visual_Facet_42`` -> ``video.facet-42``; ``CMU_MOSI_TimestampedWords`` ->
+    ``text.words``.
+    """
     stem = re.sub(r"^CMU_MOSE?I_|Visual_?|Acoustic_?", "", path.stem, flags=re.IGNORECASE)
     plain = "-".join(re.findall(r"[a-z0-9]+", stem.lower()))
-    return "text.words" if words and plain == "timestampedwords" else f"{'text' if words else modality}.{plain or 'csd'}"
+    return (
+        "text.words"
+        if words and plain == "timestampedwords"
+        else f"{'text' if words else modality}.{plain or 'csd'}"
+    )
 
 
 def _modality(path: Path) -> Modality:
     for modality, pattern in _MODALITY.items():
         if re.search(pattern, path.stem, flags=re.IGNORECASE):
             return modality
-    raise DataError(f"{path.name} does not tell its modality; add it alone, with --form csd --set modality=audio (or text, video)")
+    raise DataError(
+        f"{path.name} does not tell its modality; add it alone, with --form csd --set modality=audio (or text, video)"
+    )
 
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix == ".csd" and not p.name.startswith("."))
+        return sorted(
+            p for p in path.iterdir() if p.suffix == ".csd" and not p.name.startswith(".")
+        )
     return [path] if path.suffix == ".csd" else []
 
 

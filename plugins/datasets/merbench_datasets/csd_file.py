@@ -1,6 +1,8 @@
-"""A computational sequence of the CMU-MultimodalSDK: HDF5, one group that holds ``data/VIDEO/{features, intervals}`` and ``metadata``.
+"""A computational sequence of the CMU-MultimodalSDK: HDF5, one group that holds
+``data/VIDEO/{features, intervals}`` and ``metadata``.
 
-Only what is plainly in the file is read: no links to other files, no virtual data, one video at a time.
+Only what is plainly in the file is read: no links to other files, no virtual data, one video at a
+time.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ import numpy as np
 from merbench.api import DataError
 
 MOST = 2**31
-"""Bytes of one video's features from which they are refused: an hour of 100 values a second, 74 wide, takes a tenth of it."""
+"""Bytes of one video's features from which they are refused: an hour of 100 values a second, 74
+wide, takes a tenth of it.
+"""
 
 
 class Sequence:
-    """``steps``: video -> number of its steps. ``refused``: video -> why it is not read. ``width``: None where the features are words.
+    """``steps``: video -> number of its steps. ``refused``: video -> why it is not read. ``width``:
+    None where the features are words.
 
     DataError where the file cannot be read at all, or not one of its videos.
     """
@@ -29,7 +34,9 @@ class Sequence:
         try:
             import h5py
         except ImportError:
-            raise DataError(f"{path.name} is an HDF5 file, and h5py is not installed; pip install 'merbench-datasets[csd]'") from None
+            raise DataError(
+                f"{path.name} is an HDF5 file, and h5py is not installed; pip install 'merbench-datasets[csd]'"
+            ) from None
         self._h5py: Any = h5py
         self._last: tuple[str, np.ndarray, np.ndarray] | None = None
         self.steps: dict[str, int] = {}
@@ -37,14 +44,20 @@ class Sequence:
         try:
             self._file = h5py.File(path, "r")
             self._root = self._find_root()
-            kinds = {video: kind for video in sorted(self._root["data"]) if (kind := self._kind(video)) is not None}
+            kinds = {
+                video: kind
+                for video in sorted(self._root["data"])
+                if (kind := self._kind(video)) is not None
+            }
         except DataError:
             raise
         except Exception as error:  # a damaged file can fail in any layer of the library
             raise self._damaged(error) from None
         if not kinds:
             why = next((f"; {video}: {why}" for video, why in self.refused.items()), "")
-            raise DataError(f"{path} has no video that can be read{why}; copy it again, or leave it out")
+            raise DataError(
+                f"{path} has no video that can be read{why}; copy it again, or leave it out"
+            )
         self.width = Counter(kinds.values()).most_common(1)[0][0] or None
         for video, kind in kinds.items():
             if (kind or None) != self.width:
@@ -56,7 +69,9 @@ class Sequence:
         self._file.close()
 
     def metadata(self, key: str) -> Any:
-        """The first value under ``metadata/KEY``, as JSON where it is that; None where there is none."""
+        """The first value under ``metadata/KEY``, as JSON where it is that; None where there is
+        none.
+        """
         try:
             value = self._root["metadata"][key][()]
             value = value.ravel()[0] if isinstance(value, np.ndarray) else value
@@ -69,15 +84,23 @@ class Sequence:
             return text
 
     def read(self, video: str) -> tuple[np.ndarray, np.ndarray]:
-        """``(features [L, width] or words [L] str, intervals [L, 2] float64)`` in the order of the file; the last video is kept."""
+        """``(features [L, width] or words [L] str, intervals [L, 2] float64)`` in the order of the
+        file; the last video is kept.
+        """
         if self._last is None or self._last[0] != video:
             try:
                 group = self._root["data"][video]
-                features, intervals = group["features"][()], group["intervals"][()].astype(np.float64)
+                features, intervals = (
+                    group["features"][()],
+                    group["intervals"][()].astype(np.float64),
+                )
             except Exception as error:
                 raise self._damaged(error) from None
             if self.width is None:
-                features = np.array([_word(word) for word in (features[:, 0] if features.ndim > 1 else features)], dtype=object)
+                features = np.array(
+                    [_word(word) for word in (features[:, 0] if features.ndim > 1 else features)],
+                    dtype=object,
+                )
             self._last = video, features, intervals
         return self._last[1], self._last[2]
 
@@ -90,7 +113,11 @@ class Sequence:
         return found
 
     def _find_root(self) -> Any:
-        groups = [name for name in self._file if self._own(self._file, name, self._h5py.Group) and "data" in self._file[name]]
+        groups = [
+            name
+            for name in self._file
+            if self._own(self._file, name, self._h5py.Group) and "data" in self._file[name]
+        ]
         if len(groups) != 1 or not self._own(self._file[groups[0]], "data", self._h5py.Group):
             raise DataError(
                 f"{self.path} is HDF5 and no computational sequence: it holds no single group with data in it; give another file"
@@ -99,7 +126,9 @@ class Sequence:
 
     def _own(self, parent: Any, name: str, kind: type) -> bool:
         """Whether it is there, of this kind, and in this very file."""
-        return isinstance(parent.get(name, getlink=True), self._h5py.HardLink) and isinstance(parent.get(name), kind)
+        return isinstance(parent.get(name, getlink=True), self._h5py.HardLink) and isinstance(
+            parent.get(name), kind
+        )
 
     def _kind(self, video: str) -> int | None:
         """The width of its features, 0 = words; None where it is refused."""
@@ -126,7 +155,11 @@ class Sequence:
         if features.dtype.kind == "O" and self._h5py.check_string_dtype(features.dtype) is None:
             return "its features are neither numbers nor words"
         words = features.dtype.kind in "SO"
-        if features.dtype.kind not in "fiubSO" or features.ndim not in ((1, 2) if words else (2,)) or 0 in features.shape[1:]:
+        if (
+            features.dtype.kind not in "fiubSO"
+            or features.ndim not in ((1, 2) if words else (2,))
+            or 0 in features.shape[1:]
+        ):
             return f"its features are {features.dtype} of shape {features.shape}, not numbers [steps, width] or words"
         if features.shape[0] != intervals.shape[0]:
             return f"it has {features.shape[0]} features and {intervals.shape[0]} intervals"

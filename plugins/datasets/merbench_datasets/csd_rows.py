@@ -1,4 +1,6 @@
-"""The utterances that computational sequences are cut into: their intervals and labels, and who trains and who tests."""
+"""The utterances that computational sequences are cut into: their intervals and labels, and who
+trains and who tests.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,16 @@ from merbench_datasets.csd_file import Sequence
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 ORDER = ("sentiment", *EMOTIONS)
-"""Of CMU_MOSEI_Labels where its metadata does not say; CMU_MOSI_Opinion_Labels has the first alone."""
+"""Of CMU_MOSEI_Labels where its metadata does not say; CMU_MOSI_Opinion_Labels has the first alone.
+"""
 _MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 
 
 @dataclass
 class Rows:
-    """``interval``: id -> (start, end) in seconds. ``columns``: of the table, one cell an id. ``refused``: (id, why)."""
+    """``interval``: id -> (start, end) in seconds. ``columns``: of the table, one cell an id.
+    ``refused``: (id, why).
+    """
 
     interval: dict[str, tuple[float, float]] = field(default_factory=dict)
     video: dict[str, str] = field(default_factory=dict)
@@ -46,11 +51,16 @@ class Rows:
 def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     """One row an interval of the labels.
 
-    The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip ``first`` + k, as MMSA and the raw
-    clips number them; where the table of splits has times of the video, it is the clip that begins then.
+    The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip
+    ``first`` + k, as MMSA and the raw clips number them; where the table of splits has times of the
+    video, it is the clip that begins then.
     """
     said = labels.metadata("dimension names")
-    names = [str(name).lower() for name in said] if isinstance(said, list) and len(said) == labels.width else list(ORDER[: labels.width])
+    names = (
+        [str(name).lower() for name in said]
+        if isinstance(said, list) and len(said) == labels.width
+        else list(ORDER[: labels.width])
+    )
     if labels.width is None or len(names) != labels.width or names[0] != "sentiment":
         raise DataError(
             f"{labels.path} has labels {labels.width} wide named {', '.join(names)}, and sentiment should come first; give "
@@ -59,17 +69,32 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     rows = Rows()
     for video in labels.steps:
         values, intervals = labels.read(video)
-        for k, (value_D, (start, end)) in enumerate(zip(values.astype(np.float64), intervals.tolist(), strict=True)):
+        for k, (value_D, (start, end)) in enumerate(
+            zip(values.astype(np.float64), intervals.tolist(), strict=True)
+        ):
             clip = splits.clip_at(video, start, str(first + k))
             if not clip:
-                rows.refused.append((f"{video} from {start:g} s", f"no clip of {splits.path.name} begins then"))
+                rows.refused.append(
+                    (f"{video} from {start:g} s", f"no clip of {splits.path.name} begins then")
+                )
                 continue
             mode, why = splits.mode(video, clip)
             if why or abs(value_D[0]) > 3.001:
-                rows.refused.append((f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3"))
+                rows.refused.append(
+                    (f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3")
+                )
                 continue
-            cells = {"label" if n == "sentiment" else n: _cell(v) for n, v in zip(names, value_D, strict=True)}
-            rows.add(video, clip, start, end, {**cells, "start": f"{start:.6g}", "end": f"{end:.6g}", "mode": mode})
+            cells = {
+                "label" if n == "sentiment" else n: _cell(v)
+                for n, v in zip(names, value_D, strict=True)
+            }
+            rows.add(
+                video,
+                clip,
+                start,
+                end,
+                {**cells, "start": f"{start:.6g}", "end": f"{end:.6g}", "mode": mode},
+            )
     return rows
 
 
@@ -79,7 +104,9 @@ def _cell(value: float) -> str:
 
 
 class Splits:
-    """Which videos, or which single clips, train and which test. ``first``: the number of a video's first clip, None = not told."""
+    """Which videos, or which single clips, train and which test. ``first``: the number of a video's
+    first clip, None = not told.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -94,10 +121,15 @@ class Splits:
     def mode(self, video: str, clip: str) -> tuple[str, str]:
         """``(train, valid or test, "")``, or ``("", why not)``."""
         found = self._of.get(video) or self._of.get(f"{video}_{clip}")
-        return (found, "") if found else ("", f"{self.path.name} does not say whether it trains or tests")
+        return (
+            (found, "")
+            if found
+            else ("", f"{self.path.name} does not say whether it trains or tests")
+        )
 
     def clip_at(self, video: str, start: float, untimed: str) -> str:
-        """The clip that begins within .02 s of ``start`` (times are printed with two digits and more), empty where none does.
+        """The clip that begins within .02 s of ``start`` (times are printed with two digits and
+        more), empty where none does.
 
         ``untimed``: the clip where the table has no times of this video.
         """
@@ -107,7 +139,9 @@ class Splits:
         return near[1] if abs(near[0] - start) <= 0.02 else ""
 
     def _from_folds(self, text: str) -> None:
-        """Assignments of lists of video ids, as in the SDK's cmu_mosi_std_folds.py. Read as literals, never run."""
+        """Assignments of lists of video ids, as in the SDK's cmu_mosi_std_folds.py. Read as
+        literals, never run.
+        """
         try:
             body = ast.parse(text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -115,7 +149,13 @@ class Splits:
                 f"{self.path} is no Python file ({type(error).__name__}); give the SDK's file of folds, or a label.csv"
             ) from None
         for node in body:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
             names = [t.id.lower() for t in targets if isinstance(t, ast.Name)]
             modes = [mode for name in names for word, mode in _MODES.items() if word in name]
             if not modes:
@@ -124,43 +164,65 @@ class Splits:
                 videos = ast.literal_eval(node.value)
             except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 videos = None
-            if not isinstance(videos, list | tuple | set) or not all(isinstance(v, str) for v in videos):
-                raise DataError(f"{self.path}, line {node.lineno}: {names[0]} is no plain list of video ids; write it out as one")
+            if not isinstance(videos, list | tuple | set) or not all(
+                isinstance(v, str) for v in videos
+            ):
+                raise DataError(
+                    f"{self.path}, line {node.lineno}: {names[0]} is no plain list of video ids; write it out as one"
+                )
             for video in videos:
                 if self._of.setdefault(video, modes[0]) != modes[0]:
-                    raise DataError(f"{self.path}: the video {video!r} stands in {self._of[video]} and in {modes[0]}; take it out of one")
+                    raise DataError(
+                        f"{self.path}: the video {video!r} stands in {self._of[video]} and in {modes[0]}; take it out of one"
+                    )
         if lacks := {"train", "valid", "test"} - set(self._of.values()):
-            raise DataError(f"{self.path} has no list of {min(lacks)} videos; give the SDK's file of folds, or a label.csv")
+            raise DataError(
+                f"{self.path} has no list of {min(lacks)} videos; give the SDK's file of folds, or a label.csv"
+            )
 
     def _from_table(self, text: str) -> None:
         table = _table(self.path, text, ("video_id", "clip_id", "mode"))
-        for line, (video, clip, mode) in enumerate(zip(*(table[k] for k in ("video_id", "clip_id", "mode")), strict=True), start=2):
+        for line, (video, clip, mode) in enumerate(
+            zip(*(table[k] for k in ("video_id", "clip_id", "mode")), strict=True), start=2
+        ):
             if mode not in _MODES:
-                raise DataError(f"{self.path}, row {line}: mode is {mode[:40]!r}; put train, valid or test")
+                raise DataError(
+                    f"{self.path}, row {line}: mode is {mode[:40]!r}; put train, valid or test"
+                )
             self._of[f"{video}_{clip}"] = _MODES[mode]
         self.first = 0 if "0" in table["clip_id"] else 1
-        for video, clip, start in zip(table["video_id"], table["clip_id"], table.get("start", ()), strict=False):
+        for video, clip, start in zip(
+            table["video_id"], table["clip_id"], table.get("start", ()), strict=False
+        ):
             with suppress(ValueError):  # an empty cell: the row has no time
                 self._starts.setdefault(video, []).append((float(start), clip))
 
 
 def segments(path: Path) -> Rows:
-    """Intervals of rows that are there already: an ``.npz`` with id, video, start, end, or a table with video_id, clip_id, start, end."""
+    """Intervals of rows that are there already: an ``.npz`` with id, video, start, end, or a table
+    with video_id, clip_id, start, end.
+    """
     rows = Rows()
     if path.suffix == ".npz":
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 ids, videos = (arrays[k].astype(str).tolist() for k in ("id", "video"))
-                times = zip(*(arrays[k].astype(float).tolist() for k in ("start", "end")), strict=True)
+                times = zip(
+                    *(arrays[k].astype(float).tolist() for k in ("start", "end")), strict=True
+                )
                 found = list(zip(ids, videos, times, strict=True))
         except Exception as error:
             line = f"{type(error).__name__}: {error}".splitlines()[0][:100]
-            raise DataError(f"{path} cannot be read as segments ({line}); it needs arrays id, video, start and end, all as long") from None
+            raise DataError(
+                f"{path} cannot be read as segments ({line}); it needs arrays id, video, start and end, all as long"
+            ) from None
         for one, video, (start, end) in found:
             rows.add(video, one.removeprefix(f"{video}_"), start, end, {})
         return rows
     table = _table(path, _text(path), ("video_id", "clip_id", "start", "end"))
-    for video, clip, *ends in zip(*(table[k] for k in ("video_id", "clip_id", "start", "end")), strict=True):
+    for video, clip, *ends in zip(
+        *(table[k] for k in ("video_id", "clip_id", "start", "end")), strict=True
+    ):
         try:
             start, end = map(float, ends)
         except ValueError:
@@ -173,7 +235,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a UTF-8 file") from None
+        raise DataError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a UTF-8 file"
+        ) from None
 
 
 def _table(path: Path, text: str, columns: tuple[str, ...]) -> dict[str, list[str]]:
@@ -185,4 +249,6 @@ def _table(path: Path, text: str, columns: tuple[str, ...]) -> dict[str, list[st
         raise DataError(f"{path} has no rows; give a label.csv with one line an utterance")
     if lacks := [name for name in columns if name not in rows[0]]:
         raise DataError(f"{path} has no column {lacks[0]!r}; it needs {', '.join(columns)}")
-    return {name: [(row[name] or "").strip() for row in rows] for name in rows[0] if name is not None}
+    return {
+        name: [(row[name] or "").strip() for row in rows] for name in rows[0] if name is not None
+    }

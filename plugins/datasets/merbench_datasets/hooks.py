@@ -42,7 +42,17 @@ def merbench_components():
         ("mmsa-clips", "clips:MmsaClips", "MMSA's label.csv with raw clips beside it"),
         ("mult-pickle", "mult:MultPickle", "pickles of MulT and MultiBench"),
         ("misa-pickle", "misa:MisaPickle", "pickles of MISA, one file or a folder of three"),
-        ("csd", "csd:Csd", "the CMU-SDK's computational sequences (.csd) with its file of folds or a label.csv"),
-        ("tailor-pt", "tailor:TailorPt", "train_valid_test.pt of TAILOR and CARAT: MOSEI's emotions"),
+        (
+            "csd",
+            "csd:Csd",
+            "the CMU-SDK's computational sequences (.csd) with its file of folds or a label.csv",
+        ),
+        (
+            "tailor-pt",
+            "tailor:TailorPt",
+            "train_valid_test.pt of TAILOR and CARAT: MOSEI's emotions",
+        ),
     ):
-        yield Component(kind="form", name=name, target=f"merbench_datasets.{target}", summary=summary)
+        yield Component(
+            kind="form", name=name, target=f"merbench_datasets.{target}", summary=summary
+        )

@@ -1,4 +1,6 @@
-"""The form ``misa-pickle``: the pickles of MISA (github.com/declare-lab/MISA): one of all splits, or a folder of train, dev and test."""
+"""The form ``misa-pickle``: the pickles of MISA (github.com/declare-lab/MISA): one of all splits,
+or a folder of train, dev and test.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,31 @@ from typing import Any
 import numpy as np
 
 from merbench.api import PICKLES, Array, DataError, Modality, Sink, Source, as_text, unpickle
-from merbench_datasets.common import EMOTIONS, MODES, Numbered, cells, numbers, sentiment, split_id, splits_of, write_tasks
+from merbench_datasets.common import (
+    EMOTIONS,
+    MODES,
+    Numbered,
+    cells,
+    numbers,
+    sentiment,
+    split_id,
+    splits_of,
+    write_tasks,
+)
 
-_FEATURES: dict[int, tuple[str, Modality]] = {1: ("video.misa", "video"), 2: ("audio.misa", "audio")}
+_FEATURES: dict[int, tuple[str, Modality]] = {
+    1: ("video.misa", "video"),
+    2: ("audio.misa", "audio"),
+}
 
 
 class MisaPickle(Numbered):
-    """Per split a list of ``((words, visual [L, 47], acoustic [L, 74], word strings, ...), label, segment)``: ragged, one step a word.
+    """Per split a list of ``((words, visual [L, 47], acoustic [L, 74], word strings, ...), label,
+    segment)``: ragged, one step a word.
 
-    ``label`` is [1, 1] (sentiment) or [1, 7] (sentiment and six emotions). The word strings become a stream of words, their numbers are not
-    kept. The features stand as MISA normalised them, segment by segment.
+    ``label`` is [1, 1] (sentiment) or [1, 7] (sentiment and six emotions). The word strings become
+    a stream of words, their numbers are not kept. The features stand as MISA normalised them,
+    segment by segment.
     """
 
     looks_for = "a pickle of lists of ((words, visual, acoustic, ...), label, segment), or a folder of train, dev and test"
@@ -33,14 +50,20 @@ class MisaPickle(Numbered):
         if not lists:
             return "it has no splits that are lists"
         return (
-            "" if all(_is_row(rows[0]) for rows in lists.values() if rows) else "a row is not ((words, visual, acoustic), label, segment)"
+            ""
+            if all(_is_row(rows[0]) for rows in lists.values() if rows)
+            else "a row is not ((words, visual, acoustic), label, segment)"
         )
 
     def convert(self, source: Source, sink: Sink) -> None:
         files = _files(source.path) if source.path.is_dir() else {}
         for path in files.values() or [source.path]:
             sink.source(path)
-        splits = {mode: unpickle(path) for mode, path in files.items()} if files else splits_of(source.pickle, list)
+        splits = (
+            {mode: unpickle(path) for mode, path in files.items()}
+            if files
+            else splits_of(source.pickle, list)
+        )
         if lacks := {"train", "valid", "test"} - splits.keys():
             raise DataError(f"{source.path} has no split {min(lacks)!r}; give all three")
         rows, modes, names, labels = list[Any](), list[str](), list[str](), list[np.ndarray]()
@@ -50,7 +73,9 @@ class MisaPickle(Numbered):
             for at, row in enumerate(held):
                 what = f"{source.path}, split {mode}, row {at}"
                 if not _is_row(row):
-                    raise DataError(f"{what} is not ((words, visual, acoustic, ...), label, segment); mend the source")
+                    raise DataError(
+                        f"{what} is not ((words, visual, acoustic, ...), label, segment); mend the source"
+                    )
                 try:
                     names.append(as_text(row[2]))
                 except (TypeError, ValueError):
@@ -59,16 +84,25 @@ class MisaPickle(Numbered):
                 rows.append(row[0])
                 modes.append(mode)
         if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):
-            raise DataError(f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), the same in all rows")
+            raise DataError(
+                f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), the same in all rows"
+            )
         said = [_words(row) for row in rows]
         table, parts = np.stack(labels), [split_id(name, self.config.first) for name in names]
-        columns = {"video_id": [v for v, _ in parts], "clip_id": [c for _, c in parts], "text": [" ".join(w) for w in said], "mode": modes}
+        columns = {
+            "video_id": [v for v, _ in parts],
+            "clip_id": [c for _, c in parts],
+            "text": [" ".join(w) for w in said],
+            "mode": modes,
+        }
         columns["label"] = sentiment(sink, table[:, 0])
         emotions = EMOTIONS if table.shape[1] == 7 else ()
         for k, emotion in enumerate(emotions):
             columns[emotion] = cells(table[:, 1 + k])[0]
         if emotions:
-            sink.note(f"its seven labels are read in the SDK's order: sentiment, {', '.join(emotions)}")
+            sink.note(
+                f"its seven labels are read in the SDK's order: sentiment, {', '.join(emotions)}"
+            )
         sink.table(columns)
         write_tasks(sink, emotions)
         ids = ["_".join(part) for part in parts]
@@ -76,8 +110,17 @@ class MisaPickle(Numbered):
         for at, (stream, modality) in _FEATURES.items():
             widths = {row[at].shape[1] for row in rows if row[at].ndim == 2}
             if len(widths) != 1:
-                raise DataError(f"{source.path}: its {stream.partition('.')[0]} rows are not all [steps, width] of one width")
-            sink.features(stream, modality, widths.pop(), ids, _reader(rows, at), note="MISA's pickle, normalised within each segment")
+                raise DataError(
+                    f"{source.path}: its {stream.partition('.')[0]} rows are not all [steps, width] of one width"
+                )
+            sink.features(
+                stream,
+                modality,
+                widths.pop(),
+                ids,
+                _reader(rows, at),
+                note="MISA's pickle, normalised within each segment",
+            )
             offered.append(stream)
         if any(said):
             sink.words("text.words", ids, lambda i: (said[i], None), note="MISA's pickle")
@@ -87,7 +130,11 @@ class MisaPickle(Numbered):
 
 def _files(folder: Path) -> dict[str, Path]:
     """``mode -> file`` of train.pkl, dev.pkl and test.pkl."""
-    return {MODES[p.stem]: p for p in sorted(folder.iterdir()) if p.is_file() and p.stem in MODES and p.suffix in PICKLES}
+    return {
+        MODES[p.stem]: p
+        for p in sorted(folder.iterdir())
+        if p.is_file() and p.stem in MODES and p.suffix in PICKLES
+    }
 
 
 def _is_row(row: Any) -> bool:

@@ -1,4 +1,6 @@
-"""The form ``mmsa-pickle``: MMSA's ``aligned_50.pkl`` and ``unaligned_50.pkl`` (github.com/thuiar/MMSA)."""
+"""The form ``mmsa-pickle``: MMSA's ``aligned_50.pkl`` and ``unaligned_50.pkl``
+(github.com/thuiar/MMSA).
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,18 @@ PUBLISHED = {
 
 
 class MmsaPickle(Plain):
-    """A dict of splits, each with id, raw_text, regression_labels and padded text, audio and vision.
+    """A dict of splits, each with id, raw_text, regression_labels and padded text, audio and
+    vision.
 
-    Padding is not kept. A row of text is as long as the attention mask in ``text_bert`` says; audio and vision as long as their lengths
-    say, and without lengths up to the last step that is not all zero. In an aligned file (no lengths, one number of steps) the three share
-    the longest of their lengths, so that step k stays step k. A row that is all zero has no such modality.
+    Padding is not kept. A row of text is as long as the attention mask in ``text_bert`` says; audio
+    and vision as long as their lengths say, and without lengths up to the last step that is not all
+    zero. In an aligned file (no lengths, one number of steps) the three share the longest of their
+    lengths, so that step k stays step k. A row that is all zero has no such modality.
     """
 
-    looks_for = "a pickle of train, valid and test with id, regression_labels and text, audio or vision"
+    looks_for = (
+        "a pickle of train, valid and test with id, regression_labels and text, audio or vision"
+    )
 
     def recognise(self, source: Source) -> str:
         return lacks(source, "id", "regression_labels")
@@ -48,11 +54,19 @@ class MmsaPickle(Plain):
     def convert(self, source: Source, sink: Sink) -> None:
         splits = three_splits(source, dict)
         known = PUBLISHED.get(sink.source(source.path))
-        sink.note(f"this is the file that MMSA publishes ({known})" if known else "its SHA-256 is none of the four that MMSA publishes")
-        parts = [_Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()]
+        sink.note(
+            f"this is the file that MMSA publishes ({known})"
+            if known
+            else "its SHA-256 is none of the four that MMSA publishes"
+        )
+        parts = [
+            _Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()
+        ]
         fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
         if not fields:
-            raise DataError(f"{source.path} has no text, audio or vision in all of its splits; give MMSA's file of features")
+            raise DataError(
+                f"{source.path} has no text, audio or vision in all of its splits; give MMSA's file of features"
+            )
         sink.expect(sum(4 * int(np.prod(part.blocks[f].shape)) for part in parts for f in fields))
         columns: dict[str, list[str]] = {}
         for part in parts:
@@ -69,7 +83,9 @@ class MmsaPickle(Plain):
         for field in fields:
             widths = {part.blocks[field].shape[2] for part in parts}
             if len(widths) != 1:
-                raise DataError(f"{source.path}: {field} is of several widths ({', '.join(map(str, sorted(widths)))}); mend the source")
+                raise DataError(
+                    f"{source.path}: {field} is of several widths ({', '.join(map(str, sorted(widths)))}); mend the source"
+                )
             what = f"MMSA's {kind} pickle, {field}"
             read = partial(_read, rows, field)
             streams[f"{FIELDS[field]}.{kind}"] = (FIELDS[field], widths.pop(), read, what)
@@ -89,14 +105,25 @@ class _Split:
         self.ids = texts(held["id"], f"{what}: id")
         n = len(self.ids)
         self.labels = numbers(held["regression_labels"], n, f"{what}: regression_labels")[:, 0]
-        self.blocks: dict[str, Array] = {f: block(held[f], n, f"{what}: {f}") for f in FIELDS if f in held}
+        self.blocks: dict[str, Array] = {
+            f: block(held[f], n, f"{what}: {f}") for f in FIELDS if f in held
+        }
         self.given = {
-            f: numbers(held[f"{f}_lengths"], n, f"{what}: {f}_lengths")[:, 0].astype(np.int64) for f in FIELDS if f"{f}_lengths" in held
+            f: numbers(held[f"{f}_lengths"], n, f"{what}: {f}_lengths")[:, 0].astype(np.int64)
+            for f in FIELDS
+            if f"{f}_lengths" in held
         }
         bert = held.get("text_bert")
-        if "text" in self.blocks and isinstance(bert, Array) and bert.shape == (n, 3, self.blocks["text"].shape[1]):
+        if (
+            "text" in self.blocks
+            and isinstance(bert, Array)
+            and bert.shape == (n, 3, self.blocks["text"].shape[1])
+        ):
             self.given.setdefault("text", (bert.read()[:, 1] != 0).sum(axis=1))
-        self.aligned = not {"audio", "vision"} & self.given.keys() and len({b.shape[1] for b in self.blocks.values()}) == 1
+        self.aligned = (
+            not {"audio", "vision"} & self.given.keys()
+            and len({b.shape[1] for b in self.blocks.values()}) == 1
+        )
 
     def columns(self) -> dict[str, list[str]]:
         n, held = len(self.ids), self.held
@@ -105,8 +132,14 @@ class _Split:
         columns = {"video_id": [*video], "clip_id": [*clip], "text": said}
         if "annotations" in held:
             columns["annotation"] = texts(held["annotations"], f"{self.what}: annotations")
-        if wrong := [{"text": "raw_text", "annotation": "annotations"}[k] for k, column in columns.items() if len(column) != n]:
-            raise DataError(f"{self.what}: {wrong[0]} has another number of rows than id; mend the source")
+        if wrong := [
+            {"text": "raw_text", "annotation": "annotations"}[k]
+            for k, column in columns.items()
+            if len(column) != n
+        ]:
+            raise DataError(
+                f"{self.what}: {wrong[0]} has another number of rows than id; mend the source"
+            )
         return {**columns, "mode": [self.mode] * n}
 
     def row(self, field: str, row: int) -> np.ndarray | None:

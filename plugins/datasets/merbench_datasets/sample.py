@@ -2,16 +2,20 @@
 
 The law, for each utterance on its own:
 
-* its level k in -3..3 is drawn from LEVELS and is the score; flip (sarcasm) is true at the rate ``flip``, whatever k is.
-* text speaks of the surface level s, which is -k where flip is true and k elsewhere. Each word is unknown, a filler or an affect word, at
-  the RATES; only affect words depend on s: such a word is of level j in proportion to exp(-(j - s)^2 / (2 SPREAD^2)).
-* audio carries a fair bit a, and video carries a xor flip: either alone says nothing of flip, both together tell it. In every step a
-  bit moves the first half of the dimensions by SHIFT along BIT or against it, each video (its speaker) has an offset of its own in the
-  second half, and all have Gaussian noise of variance 1.
+* its level k in -3..3 is drawn from LEVELS and is the score; flip (sarcasm) is true at the rate
+  ``flip``, whatever k is.
+* text speaks of the surface level s, which is -k where flip is true and k elsewhere. Each word is
+  unknown, a filler or an affect word, at the RATES; only affect words depend on s: such a word is
+  of level j in proportion to exp(-(j - s)^2 / (2 SPREAD^2)).
+* audio carries a fair bit a, and video carries a xor flip: either alone says nothing of flip, both
+  together tell it. In every step a bit moves the first half of the dimensions by SHIFT along BIT or
+  against it, each video (its speaker) has an offset of its own in the second half, and all have
+  Gaussian noise of variance 1.
 * each modality is missing at its own rate, whatever the rest is; never all three.
 
-So text alone is wrong about sarcasm, text with audio or with video is no better, audio and video without text are no better than a
-constant, and all three together gain much. The seed draws the utterances; the law and its word vectors stay the same.
+So text alone is wrong about sarcasm, text with audio or with video is no better, audio and video
+without text are no better than a constant, and all three together gain much. The seed draws the
+utterances; the law and its word vectors stay the same.
 """
 
 from __future__ import annotations
@@ -23,7 +27,19 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from merbench.api import SENTIMENT, Config, Corpus, Lexicon, Modality, Protocol, Split, Stream, Task, Vectors, words_of
+from merbench.api import (
+    SENTIMENT,
+    Config,
+    Corpus,
+    Lexicon,
+    Modality,
+    Protocol,
+    Split,
+    Stream,
+    Task,
+    Vectors,
+    words_of,
+)
 
 LEVELS = np.array([0.08, 0.17, 0.19, 0.12, 0.18, 0.18, 0.08])
 """Probability of the levels -3..3, much as in MOSI."""
@@ -31,7 +47,10 @@ RATES = (0.03, 0.22, 0.75)
 """Of unknown words, fillers and affect words."""
 SPREAD = 1.2
 SHIFT = 1.0
-BIT = {"audio": np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0]), "video": np.array([1.0, -1.0, 1.0, -1.0])}
+BIT = {
+    "audio": np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0]),
+    "video": np.array([1.0, -1.0, 1.0, -1.0]),
+}
 SPEAKER = 0.3
 """Standard deviation of a video's offset."""
 SHORTEST = 4
@@ -58,9 +77,11 @@ STRONGER, WEAKER = "strongly very", "slightly little rather somewhat"
 
 
 class Sample:
-    """The data set ``sample``: task ``sentiment`` (score), streams ``text.words``, ``text.transcript``, ``audio.sample``, ``video.sample``.
+    """The data set ``sample``: task ``sentiment`` (score), streams ``text.words``,
+    ``text.transcript``, ``audio.sample``, ``video.sample``.
 
-    Its corpus has word vectors (``lexicon``, 16 wide, all of SENTIMENT's words in it) and the exact ``posterior`` of the score.
+    Its corpus has word vectors (``lexicon``, 16 wide, all of SENTIMENT's words in it) and the exact
+    ``posterior`` of the score.
     """
 
     class Config(Config):
@@ -74,7 +95,9 @@ class Sample:
         missing_audio: Annotated[float, Field(ge=0, lt=1)] = 0.03
         missing_video: Annotated[float, Field(ge=0, lt=1)] = 0.03
         longest_text: Annotated[int, Field(ge=SHORTEST)] = 20
-        """Words of the longest transcript; lengths are uniform from 4 up to it. The same for the steps of audio and video."""
+        """Words of the longest transcript; lengths are uniform from 4 up to it. The same for the
+        steps of audio and video.
+        """
         longest_audio: Annotated[int, Field(ge=SHORTEST)] = 24
         longest_video: Annotated[int, Field(ge=SHORTEST)] = 16
 
@@ -99,12 +122,20 @@ class Sample:
         missing_NM = rng.random((n, 3)) < (c.missing_text, c.missing_audio, c.missing_video)
         missing_NM[missing_NM.all(axis=1)] = False
         longest = (c.longest_text, c.longest_audio, c.longest_video)
-        length_NM = np.where(missing_NM, 0, rng.integers(SHORTEST, longest, size=(n, 3), endpoint=True))
+        length_NM = np.where(
+            missing_NM, 0, rng.integers(SHORTEST, longest, size=(n, 3), endpoint=True)
+        )
 
         words = _words(rng, np.where(flip_N, -level_N, level_N), length_NM[:, 0])
         audio = _features(rng, "audio", a_N, video_N, length_NM[:, 1])
         video = _features(rng, "video", a_N ^ flip_N, video_N, length_NM[:, 2])
-        transcript = Stream.of_rows("text.transcript", "text", "strings", _transcripts(words), note="the words of text.words")
+        transcript = Stream.of_rows(
+            "text.transcript",
+            "text",
+            "strings",
+            _transcripts(words),
+            note="the words of text.words",
+        )
         videos = np.array([f"sample{v:03d}" for v in video_N])
         return Corpus(
             name="sample",
@@ -113,10 +144,16 @@ class Sample:
             texts=transcript.values,
             tasks={"sentiment": Task(SENTIMENT, level_N.astype(np.float64))},
             streams={s.name: s for s in (words, transcript, audio, video)},
-            protocols={"standard": Protocol((Split(train, valid, test),), (words.name, audio.name, video.name))},
+            protocols={
+                "standard": Protocol(
+                    (Split(train, valid, test),), (words.name, audio.name, video.name)
+                )
+            },
             lexicon=Lexicon((_vectors(),)),
             posterior=_posterior(c.flip, words, audio, video),
-            notes=("generated from a known law, not recorded from people: a control for models, not a benchmark of emotion",),
+            notes=(
+                "generated from a known law, not recorded from people: a control for models, not a benchmark of emotion",
+            ),
         )
 
 
@@ -126,7 +163,9 @@ _VOCAB = (*_AFFECT, *FILLERS.split(), *UNKNOWN.split())
 
 def _word_law() -> np.ndarray:
     """[7, V]: probability of each word of the vocabulary given the surface level -3..3."""
-    affect_SA = np.exp(-((np.array(list(_AFFECT.values())) - np.arange(-3, 4)[:, None]) ** 2) / (2 * SPREAD**2))
+    affect_SA = np.exp(
+        -((np.array(list(_AFFECT.values())) - np.arange(-3, 4)[:, None]) ** 2) / (2 * SPREAD**2)
+    )
     filler_SF = np.tile(1 / np.arange(1, len(FILLERS.split()) + 1), (7, 1))  # Zipf's law
     unknown_SU = np.ones((7, len(UNKNOWN.split())))
     unknown, filler, affect = RATES
@@ -139,57 +178,118 @@ def _words(rng: np.random.Generator, surface_N: np.ndarray, length_N: np.ndarray
     # One search in the seven cumulative laws laid end to end: that of surface s fills s..s+1.
     steps_SV = np.arange(7)[:, None] + np.minimum(np.cumsum(_word_law(), axis=1), 1.0)
     steps_SV[:, -1] = np.arange(1, 8)
-    word_T = np.searchsorted(steps_SV.ravel(), surface_T + rng.random(len(surface_T)), side="right") - surface_T * len(_VOCAB)
+    word_T = np.searchsorted(
+        steps_SV.ravel(), surface_T + rng.random(len(surface_T)), side="right"
+    ) - surface_T * len(_VOCAB)
     start_N = np.cumsum(length_N) - length_N
     clock_T = np.concatenate([[0.0], np.cumsum(rng.uniform(0.15, 0.45, size=len(word_T)))])
-    times_T2 = np.stack([clock_T[:-1], clock_T[1:]], axis=1) - np.repeat(clock_T[start_N], length_N)[:, None]
-    return Stream("text.words", "text", "words", word_T, start_N, length_N, vocab=_VOCAB, times=times_T2, note="generated")
+    times_T2 = (
+        np.stack([clock_T[:-1], clock_T[1:]], axis=1)
+        - np.repeat(clock_T[start_N], length_N)[:, None]
+    )
+    return Stream(
+        "text.words",
+        "text",
+        "words",
+        word_T,
+        start_N,
+        length_N,
+        vocab=_VOCAB,
+        times=times_T2,
+        note="generated",
+    )
 
 
-def _features(rng: np.random.Generator, modality: Modality, bit_N: np.ndarray, video_N: np.ndarray, length_N: np.ndarray) -> Stream:
+def _features(
+    rng: np.random.Generator,
+    modality: Modality,
+    bit_N: np.ndarray,
+    video_N: np.ndarray,
+    length_N: np.ndarray,
+) -> Stream:
     bit_D = BIT[modality]
     offset_ND = SPEAKER * rng.normal(size=(video_N.max() + 1, 2))[video_N]
     centre_ND = np.hstack([np.where(bit_N[:, None], SHIFT, -SHIFT) * bit_D, offset_ND])
     x_TD = np.repeat(centre_ND, length_N, axis=0)
     values_TD = (x_TD + rng.normal(size=x_TD.shape)).astype(np.float32)
-    return Stream(f"{modality}.sample", modality, "features", values_TD, np.cumsum(length_N) - length_N, length_N, note="generated")
+    return Stream(
+        f"{modality}.sample",
+        modality,
+        "features",
+        values_TD,
+        np.cumsum(length_N) - length_N,
+        length_N,
+        note="generated",
+    )
 
 
 def _transcripts(words: Stream) -> np.ndarray:
     word_T = np.array(words.vocab)[words.values].tolist()
-    return np.array([" ".join(word_T[s : s + n]) for s, n in zip(words.start.tolist(), words.length.tolist(), strict=True)])
+    return np.array(
+        [
+            " ".join(word_T[s : s + n])
+            for s, n in zip(words.start.tolist(), words.length.tolist(), strict=True)
+        ]
+    )
 
 
 def _vectors() -> Vectors:
-    """16 wide, four dimensions each: valence, intensity, whether it is an affect word, nothing; and noise in all."""
-    plain = {w for text in (*SENTIMENT.words, *SENTIMENT.glosses) for w in words_of(text)} | {*FILLERS.split()}
+    """16 wide, four dimensions each: valence, intensity, whether it is an affect word, nothing; and
+    noise in all.
+    """
+    plain = {w for text in (*SENTIMENT.words, *SENTIMENT.glosses) for w in words_of(text)} | {
+        *FILLERS.split()
+    }
     meaning = dict.fromkeys(sorted(plain), (0.0, 0.0, 0.0, 0.0))
-    meaning |= {word: (0.5 * level, 0.5 * abs(level) - 0.75, 0.75, 0.0) for word, level in _AFFECT.items()}
-    meaning |= dict.fromkeys(STRONGER.split(), (0.0, 1.25, 0.0, 0.0)) | dict.fromkeys(WEAKER.split(), (0.0, -0.75, 0.0, 0.0))
+    meaning |= {
+        word: (0.5 * level, 0.5 * abs(level) - 0.75, 0.75, 0.0) for word, level in _AFFECT.items()
+    }
+    meaning |= dict.fromkeys(STRONGER.split(), (0.0, 1.25, 0.0, 0.0)) | dict.fromkeys(
+        WEAKER.split(), (0.0, -0.75, 0.0, 0.0)
+    )
     centre_VD = np.repeat(np.array(list(meaning.values())), 4, axis=1)
-    matrix = (centre_VD + 0.15 * np.random.default_rng(0).normal(size=centre_VD.shape)).astype(np.float32)
+    matrix = (centre_VD + 0.15 * np.random.default_rng(0).normal(size=centre_VD.shape)).astype(
+        np.float32
+    )
     return Vectors("sample", tuple(meaning), matrix, sha256(matrix.tobytes()).hexdigest())
 
 
 def _sum_steps(values_TK: np.ndarray, stream: Stream) -> np.ndarray:
     """[N, K]: sum over each row's steps, 0 where there are none."""
-    total = np.concatenate([np.zeros((1, values_TK.shape[1])), np.cumsum(values_TK, axis=0, dtype=np.float64)])
+    total = np.concatenate(
+        [np.zeros((1, values_TK.shape[1])), np.cumsum(values_TK, axis=0, dtype=np.float64)]
+    )
     return total[stream.start + stream.length] - total[stream.start]
 
 
-def _posterior(flip: float, words: Stream, audio: Stream, video: Stream) -> Callable[[frozenset[Modality]], tuple[np.ndarray, np.ndarray]]:
-    """Bayes' rule over level, flip and bits. A modality that is not named, or missing in a row, leaves its likelihoods all equal."""
+def _posterior(
+    flip: float, words: Stream, audio: Stream, video: Stream
+) -> Callable[[frozenset[Modality]], tuple[np.ndarray, np.ndarray]]:
+    """Bayes' rule over level, flip and bits. A modality that is not named, or missing in a row,
+    leaves its likelihoods all equal.
+    """
 
     def bit_law(stream: Stream) -> np.ndarray:
-        """[N]: P(bit | steps). The log odds of two Gaussians at +-SHIFT are 2 SHIFT x, added up over dimensions and steps."""
+        """[N]: P(bit | steps). The log odds of two Gaussians at +-SHIFT are 2 SHIFT x, added up
+        over dimensions and steps.
+        """
         bit_D = BIT[stream.modality]
-        return 0.5 + 0.5 * np.tanh(SHIFT * _sum_steps(stream.values[:, : len(bit_D)] * bit_D, stream).sum(axis=1))
+        return 0.5 + 0.5 * np.tanh(
+            SHIFT * _sum_steps(stream.values[:, : len(bit_D)] * bit_D, stream).sum(axis=1)
+        )
 
     def posterior(modalities: frozenset[Modality]) -> tuple[np.ndarray, np.ndarray]:
-        a_N, v_N = (bit_law(s) if s.modality in modalities else np.full(len(s.length), 0.5) for s in (audio, video))
+        a_N, v_N = (
+            bit_law(s) if s.modality in modalities else np.full(len(s.length), 0.5)
+            for s in (audio, video)
+        )
         differ_N = a_N * (1 - v_N) + v_N * (1 - a_N)
         flip_N1, keep_N1 = (flip * differ_N)[:, None], ((1 - flip) * (1 - differ_N))[:, None]
-        log_NS = _sum_steps(np.log(_word_law()).T[words.values], words) if "text" in modalities else np.zeros((len(words.length), 7))
+        log_NS = (
+            _sum_steps(np.log(_word_law()).T[words.values], words)
+            if "text" in modalities
+            else np.zeros((len(words.length), 7))
+        )
         text_NS = np.exp(log_NS - log_NS.max(axis=1, keepdims=True))
         p_NK = LEVELS * (keep_N1 * text_NS + flip_N1 * text_NS[:, ::-1])
         return np.arange(-3.0, 4.0), p_NK / p_NK.sum(axis=1, keepdims=True)

@@ -1,4 +1,6 @@
-"""The form ``tailor-pt``: ``train_valid_test.pt`` of TAILOR, CARAT and HHMPN, MOSEI's emotions with aligned GloVe, FACET and COVAREP."""
+"""The form ``tailor-pt``: ``train_valid_test.pt`` of TAILOR, CARAT and HHMPN, MOSEI's emotions with
+aligned GloVe, FACET and COVAREP.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +10,26 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Modality, Sink, Source
-from merbench_datasets.common import Plain, first_step, lacks, last_step, three_splits, write_streams
+from merbench_datasets.common import (
+    Plain,
+    first_step,
+    lacks,
+    last_step,
+    three_splits,
+    write_streams,
+)
 
 _SOURCES: dict[str, Modality] = {"src-text": "text", "src-audio": "audio", "src-visual": "video"}
 _MARKS = ("<blank>", "<pad>", "<unk>", "<s>", "</s>")
 
 
 class TailorPt(Plain):
-    """Splits with src-text, src-visual, src-audio (one [L, D] a row) and tgt, a list of label numbers a row, which ``dict['tgt']`` names.
+    """Splits with src-text, src-visual, src-audio (one [L, D] a row) and tgt, a list of label
+    numbers a row, which ``dict['tgt']`` names.
 
-    The names and their order are read from ``dict['tgt']``. The file holds no ids: rows are called by split and position, each a video of
-    its own, so nothing can be joined to it. Steps that are zero in all three modalities, in front and behind, are not kept.
+    The names and their order are read from ``dict['tgt']``. The file holds no ids: rows are called
+    by split and position, each a video of its own, so nothing can be joined to it. Steps that are
+    zero in all three modalities, in front and behind, are not kept.
     """
 
     looks_for = "a torch file of train, valid and test with src-text, src-audio, src-visual and tgt, and a dict of label names"
@@ -26,7 +37,9 @@ class TailorPt(Plain):
     def recognise(self, source: Source) -> str:
         if why := lacks(source, "tgt"):
             return why
-        return "" if isinstance(source.pickle.get("dict"), dict) else "it has no dict of label names"
+        return (
+            "" if isinstance(source.pickle.get("dict"), dict) else "it has no dict of label names"
+        )
 
     def convert(self, source: Source, sink: Sink) -> None:
         splits = three_splits(source, dict)
@@ -34,13 +47,23 @@ class TailorPt(Plain):
         number = _labels(source)
         names = [name for name, _ in sorted(number.items(), key=lambda item: item[1])]
         sink.note(f"labels in the order of its dict: {', '.join(names)}")
-        sink.note("it holds no ids, so its rows are called by split and position, and cannot be joined to other sources")
-        columns: dict[str, list[str]] = {name: [] for name in ("video_id", "clip_id", "mode", *names)}
+        sink.note(
+            "it holds no ids, so its rows are called by split and position, and cannot be joined to other sources"
+        )
+        columns: dict[str, list[str]] = {
+            name: [] for name in ("video_id", "clip_id", "mode", *names)
+        }
         rows: list[tuple[dict[str, Any], int]] = []
         for mode, split in splits.items():
-            for at, target in enumerate(split["tgt"] if isinstance(split["tgt"], list | tuple) else []):
+            for at, target in enumerate(
+                split["tgt"] if isinstance(split["tgt"], list | tuple) else []
+            ):
                 present = _present(target, number, f"{source.path}, split {mode}, row {at}")
-                for key, cell in (("video_id", f"{mode}{at:05d}"), ("clip_id", "0"), ("mode", mode)):
+                for key, cell in (
+                    ("video_id", f"{mode}{at:05d}"),
+                    ("clip_id", "0"),
+                    ("mode", mode),
+                ):
                     columns[key].append(cell)
                 for name in names:
                     columns[name].append(str(int(number[name] in present)))
@@ -50,18 +73,29 @@ class TailorPt(Plain):
         streams: dict[str, Any] = {}
         for field, modality in _SOURCES.items():
             width = {_row(split, field, at, source).shape[1] for split, at in rows[:1]}
-            streams[f"{modality}.tailor"] = (modality, width.pop(), _reader(rows, field, source), f"TAILOR's file, {field}")
-        write_streams(sink, [f"{video}_0" for video in columns["video_id"]], streams, transcripts=False)
+            streams[f"{modality}.tailor"] = (
+                modality,
+                width.pop(),
+                _reader(rows, field, source),
+                f"TAILOR's file, {field}",
+            )
+        write_streams(
+            sink, [f"{video}_0" for video in columns["video_id"]], streams, transcripts=False
+        )
 
 
 def _labels(source: Source) -> dict[str, int]:
     """Label name -> its number, without the marks of a sequence."""
     told = source.pickle["dict"].get("tgt")
-    if not isinstance(told, dict) or not all(isinstance(k, str) and type(v) is int for k, v in told.items()):
+    if not isinstance(told, dict) or not all(
+        isinstance(k, str) and type(v) is int for k, v in told.items()
+    ):
         raise DataError(f"{source.path}: dict['tgt'] does not name the labels; give the whole file")
     found = {name.strip().lower(): at for name, at in told.items() if at > 3 and name not in _MARKS}
     if not found or len(set(found.values())) != len(found):
-        raise DataError(f"{source.path}: dict['tgt'] names no label, or two with one number; give the whole file")
+        raise DataError(
+            f"{source.path}: dict['tgt'] names no label, or two with one number; give the whole file"
+        )
     return found
 
 
@@ -72,7 +106,9 @@ def _present(target: Any, number: dict[str, int], what: str) -> set[int]:
         raise DataError(f"{what}: tgt is no list of whole numbers; mend the source")
     present = {n for n in held if n > 3}
     if strange := present - set(number.values()):
-        raise DataError(f"{what}: tgt holds {min(strange)}, which dict['tgt'] does not name; mend the source")
+        raise DataError(
+            f"{what}: tgt holds {min(strange)}, which dict['tgt'] does not name; mend the source"
+        )
     return present
 
 
@@ -81,18 +117,26 @@ def _row(split: dict[str, Any], field: str, at: int, source: Source) -> np.ndarr
         found = split[field][at]
         found = np.asarray(found.read() if isinstance(found, Array) else found, dtype=np.float32)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise DataError(f"{source.path}: {field} has no row {at} of numbers ({error}); mend the source") from None
+        raise DataError(
+            f"{source.path}: {field} has no row {at} of numbers ({error}); mend the source"
+        ) from None
     if found.ndim != 2:
-        raise DataError(f"{source.path}: row {at} of {field} has shape {found.shape} and not [steps, width]; mend the source")
+        raise DataError(
+            f"{source.path}: row {at} of {field} has shape {found.shape} and not [steps, width]; mend the source"
+        )
     return found
 
 
-def _reader(rows: list[tuple[dict[str, Any], int]], field: str, source: Source) -> Callable[[int], np.ndarray | None]:
+def _reader(
+    rows: list[tuple[dict[str, Any], int]], field: str, source: Source
+) -> Callable[[int], np.ndarray | None]:
     def read(at: int) -> np.ndarray | None:
         split, row = rows[at]
         together = {name: _row(split, name, row, source) for name in _SOURCES}
         if not last_step(together[field]):
             return None
-        return together[field][min(map(first_step, together.values())) : max(map(last_step, together.values()))]
+        return together[field][
+            min(map(first_step, together.values())) : max(map(last_step, together.values()))
+        ]
 
     return read

@@ -1,4 +1,6 @@
-"""``clap``: a CLAP audio tower on windows of the waveform (Elizalde et al. 2022, 2206.04769; weights of Wu et al. 2022, 2211.06687)."""
+"""``clap``: a CLAP audio tower on windows of the waveform (Elizalde et al. 2022, 2206.04769;
+weights of Wu et al. 2022, 2211.06687).
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,10 @@ _INSTEAD = "use a stream of audio features (--stream audio=NAME) or another enco
 class Clap(WaveTower):
     """Clips -> Waves -> Steps [B, L, D], D = CLAP's joint width: a step a window, L <= ``longest``.
 
-    A window is repeated until it fills the tower's input (10 s), as CLAP was trained on short sounds. A step is the window's embedding at
-    length sqrt(D) (CLAP compares directions only) plus the sinusoids of its place. The last window ends where the wave ends, and a
-    row shorter than a window is one window.
+    A window is repeated until it fills the tower's input (10 s), as CLAP was trained on short
+    sounds. A step is the window's embedding at length sqrt(D) (CLAP compares directions only) plus
+    the sinusoids of its place. The last window ends where the wave ends, and a row shorter than a
+    window is one window.
     """
 
     class Config(HfConfig):
@@ -45,13 +48,25 @@ class Clap(WaveTower):
         super().__init__(net, config)
         from transformers import ClapFeatureExtractor  # after the model, as in hf.py
 
-        reader = ClapFeatureExtractor.from_pretrained(folder) if (folder / "preprocessor_config.json").exists() else ClapFeatureExtractor()
+        reader = (
+            ClapFeatureExtractor.from_pretrained(folder)
+            if (folder / "preprocessor_config.json").exists()
+            else ClapFeatureExtractor()
+        )
         self.fused = bool(net.config.enable_fusion)
-        self.sampling_rate, self.samples, self.stride = reader.sampling_rate, reader.nb_max_samples, reader.hop_length
-        self.window, self.hop = (max(1, round(s * reader.sampling_rate)) for s in (config.window, config.hop))
+        self.sampling_rate, self.samples, self.stride = (
+            reader.sampling_rate,
+            reader.nb_max_samples,
+            reader.hop_length,
+        )
+        self.window, self.hop = (
+            max(1, round(s * reader.sampling_rate)) for s in (config.window, config.hop)
+        )
         self.longest, self.width = config.longest, int(net.config.projection_dim)
         filters = reader.mel_filters if self.fused else reader.mel_filters_slaney
-        self.register_buffer("filters_FM", torch.from_numpy(np.asarray(filters)).float(), persistent=False)
+        self.register_buffer(
+            "filters_FM", torch.from_numpy(np.asarray(filters)).float(), persistent=False
+        )
         self.register_buffer("hann_N", torch.hann_window(reader.fft_window_size), persistent=False)
         self.register_buffer("place_LD", sinusoids(config.longest, self.width), persistent=False)
 
@@ -66,25 +81,47 @@ class Clap(WaveTower):
         return hf_source(config, _INSTEAD)
 
     def mels(self, window_NS: Tensor) -> Tensor:
-        """Windows [N, S] -> [N, 1, frames, mels] in dB, each window repeated to the tower's length; equal to ClapFeatureExtractor's."""
+        """Windows [N, S] -> [N, 1, frames, mels] in dB, each window repeated to the tower's length;
+        equal to ClapFeatureExtractor's.
+        """
         whole = self.samples // window_NS.shape[1]
         wave_NS = F.pad(window_NS.repeat(1, whole), (0, self.samples - whole * window_NS.shape[1]))
         size = len(self.hann_N)
-        power_NFT = torch.stft(wave_NS, size, self.stride, window=self.hann_N, pad_mode="reflect", return_complex=True).abs().square()
+        power_NFT = (
+            torch.stft(
+                wave_NS,
+                size,
+                self.stride,
+                window=self.hann_N,
+                pad_mode="reflect",
+                return_complex=True,
+            )
+            .abs()
+            .square()
+        )
         return 10 * (power_NFT.transpose(1, 2) @ self.filters_FM).clamp(min=1e-10).log10()[:, None]
 
     def forward(self, inputs: Waves) -> Steps:
         wave_BS, length_B = inputs
         windows_B = ((length_B - self.window).clamp(min=0).float() / self.hop).ceil().long() + 1
         windows_B = torch.where(length_B > 0, windows_B, 0).clamp(max=self.longest)
-        mask_BL = torch.arange(max(1, int(windows_B.max())), device=wave_BS.device) < windows_B[:, None]
+        mask_BL = (
+            torch.arange(max(1, int(windows_B.max())), device=wave_BS.device) < windows_B[:, None]
+        )
         z_BLD = torch.zeros(*mask_BL.shape, self.width, device=wave_BS.device)
         # Windows of one length go through together; only a row shorter than a window has another.
         for size in length_B[length_B > 0].clamp(max=self.window).unique().tolist():
-            row_N, step_N = (mask_BL & (length_B.clamp(max=self.window) == size)[:, None]).nonzero(as_tuple=True)
+            row_N, step_N = (mask_BL & (length_B.clamp(max=self.window) == size)[:, None]).nonzero(
+                as_tuple=True
+            )
             start_N = torch.minimum(step_N * self.hop, length_B[row_N] - size)
-            window_NS = wave_BS[row_N[:, None], start_N[:, None] + torch.arange(size, device=wave_BS.device)]
-            z_BLD = z_BLD.index_put((row_N, step_N), F.normalize(self._embedded(window_NS), dim=-1) * math.sqrt(self.width))
+            window_NS = wave_BS[
+                row_N[:, None], start_N[:, None] + torch.arange(size, device=wave_BS.device)
+            ]
+            z_BLD = z_BLD.index_put(
+                (row_N, step_N),
+                F.normalize(self._embedded(window_NS), dim=-1) * math.sqrt(self.width),
+            )
         return Steps(z_BLD + self.place_LD[: mask_BL.shape[1]], mask_BL)
 
     def _embedded(self, window_NS: Tensor) -> Tensor:

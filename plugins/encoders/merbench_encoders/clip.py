@@ -19,7 +19,13 @@ from merbench.api import RequestError
 from merbench_encoders.hub import hub_file, origin
 from merbench_encoders.tower import TowerConfig, digest
 
-_OTHER_TOWERS = ("hf_model_name", "hf_tokenizer_name", "no_causal_mask", "embed_cls", "tokenizer_kwargs")
+_OTHER_TOWERS = (
+    "hf_model_name",
+    "hf_tokenizer_name",
+    "no_causal_mask",
+    "embed_cls",
+    "tokenizer_kwargs",
+)
 
 
 class ClipConfig(TowerConfig):
@@ -28,13 +34,16 @@ class ClipConfig(TowerConfig):
     model: str = "ViT-B-32"
     """An architecture of ``open_clip.list_models()``."""
     pretrained: str | None = "openai"
-    """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or torch's with tensors only); None or ``random`` = untrained."""
+    """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or torch's with tensors
+    only); None or ``random`` = untrained.
+    """
 
 
 @cache
 def _lists() -> Any:
-    """``open_clip.pretrained``: which weights there are. The rest of open_clip brings torchvision, timm and transformers along, which takes
-    longer than a hub needs to answer; so this one module is imported under a package that is not executed, and then forgotten.
+    """``open_clip.pretrained``: which weights there are. The rest of open_clip brings torchvision,
+    timm and transformers along, which takes longer than a hub needs to answer; so this one module
+    is imported under a package that is not executed, and then forgotten.
     """
     if "open_clip" not in sys.modules:
         spec = find_spec("open_clip")
@@ -54,12 +63,16 @@ def _architecture(config: ClipConfig) -> dict[str, Any]:
 
     if config.model not in open_clip.list_models():
         near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
-        raise RequestError(f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?")
+        raise RequestError(
+            f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?"
+        )
     return open_clip.get_model_config(config.model)
 
 
 def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
-    """The weights' file and whether they were trained with QuickGELU. Raises RequestError where they are out of reach."""
+    """The weights' file and whether they were trained with QuickGELU. Raises RequestError where
+    they are out of reach.
+    """
     name = config.pretrained
     if name is None or name == "random":
         return None, False
@@ -74,25 +87,37 @@ def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
             f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); name one of them, or {instead}"
         )
     repo, _, file = known["hf_hub"].rpartition("/")
-    names = [Path(file).with_suffix(".safetensors").name, file] if file else [lists.HF_SAFE_WEIGHTS_NAME, lists.HF_WEIGHTS_NAME]
+    names = (
+        [Path(file).with_suffix(".safetensors").name, file]
+        if file
+        else [lists.HF_SAFE_WEIGHTS_NAME, lists.HF_WEIGHTS_NAME]
+    )
     wanted = f"the file {' or '.join(dict.fromkeys(names))} of the CLIP weights {config.model}:{name} (hub: {repo})"
-    return hub_file(repo, names, wanted, f"give a file by pretrained=PATH, or {instead}"), known.get("quick_gelu", False)
+    return hub_file(
+        repo, names, wanted, f"give a file by pretrained=PATH, or {instead}"
+    ), known.get("quick_gelu", False)
 
 
 def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
     """Name -> SHA-256 of the weights; nothing for an untrained tower."""
     path, _ = _weights(config, instead)
-    return {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
+    return (
+        {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
+    )
 
 
 def clip_source(config: ClipConfig, instead: str) -> dict[str, str]:
     """Name, as in ``clip_digest`` -> where the weights come from."""
     path, _ = _weights(config, instead)
-    return {f"clip:{config.model}:{Path(str(config.pretrained)).name}": origin(path)} if path else {}
+    return (
+        {f"clip:{config.model}:{Path(str(config.pretrained)).name}": origin(path)} if path else {}
+    )
 
 
 def load_clip(config: ClipConfig, instead: str) -> nn.Module:
-    """The whole model. Raises RequestError for an unknown model, and, ending with ``instead``, for absent or unreadable weights."""
+    """The whole model. Raises RequestError for an unknown model, and, ending with ``instead``, for
+    absent or unreadable weights.
+    """
     path, quick = _weights(config, instead)
     _architecture(config)
     import open_clip  # see _lists
@@ -101,7 +126,9 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     try:
         logging.disable(logging.WARNING)  # open_clip warns that an untrained tower is untrained
         file = str(path) if path else None
-        return open_clip.create_model(config.model, file, force_quick_gelu=quick, pretrained_text=False, weights_only=True)
+        return open_clip.create_model(
+            config.model, file, force_quick_gelu=quick, pretrained_text=False, weights_only=True
+        )
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
@@ -117,23 +144,38 @@ def joint_width(config: ClipConfig) -> int:
 
 
 class TextNet(nn.Module):
-    """CLIP's text transformer with its token states: causal, so that what follows a token never changes it."""
+    """CLIP's text transformer with its token states: causal, so that what follows a token never
+    changes it.
+    """
 
     attn_mask: Tensor
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         text: Any = getattr(model, "text", model)
-        self.token_embedding, self.transformer, self.ln_final = text.token_embedding, text.transformer, text.ln_final
-        self.positional_embedding, self.text_projection = text.positional_embedding, text.text_projection
+        self.token_embedding, self.transformer, self.ln_final = (
+            text.token_embedding,
+            text.transformer,
+            text.ln_final,
+        )
+        self.positional_embedding, self.text_projection = (
+            text.positional_embedding,
+            text.text_projection,
+        )
         self.register_buffer("attn_mask", text.attn_mask, persistent=False)
 
     def forward(self, x_BLW: Tensor) -> Tensor:
         """Embedded tokens [B, L, W] -> states in the joint space [B, L, D]."""
         length = x_BLW.shape[1]
-        x_BLW = self.transformer(x_BLW + self.positional_embedding[:length], attn_mask=self.attn_mask[:length, :length])
+        x_BLW = self.transformer(
+            x_BLW + self.positional_embedding[:length], attn_mask=self.attn_mask[:length, :length]
+        )
         x_BLW = self.ln_final(x_BLW)
-        return self.text_projection(x_BLW) if isinstance(self.text_projection, nn.Linear) else x_BLW @ self.text_projection
+        return (
+            self.text_projection(x_BLW)
+            if isinstance(self.text_projection, nn.Linear)
+            else x_BLW @ self.text_projection
+        )
 
 
 class Tokenizer:
@@ -146,7 +188,9 @@ class Tokenizer:
         self.length: int = self.bpe.context_length
 
     def __call__(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor, float]:
-        """ids [N, context length], lengths [N] up to and with the end token (0 = no text), share of texts longer than the context."""
+        """ids [N, context length], lengths [N] up to and with the end token (0 = no text), share of
+        texts longer than the context.
+        """
         ids_NL = torch.zeros(len(texts), self.length, dtype=torch.long)
         length_N = torch.zeros(len(texts), dtype=torch.long)
         cut = 0
@@ -161,8 +205,12 @@ class Tokenizer:
 
 
 def load_text(config: ClipConfig, instead: str) -> tuple[TextNet, Tokenizer]:
-    """The text tower and its tokenizer. Raises RequestError as ``load_clip``, and for a model whose text tower is of another kind."""
+    """The text tower and its tokenizer. Raises RequestError as ``load_clip``, and for a model whose
+    text tower is of another kind.
+    """
     text = _architecture(config)["text_cfg"]
     if any(text.get(key) for key in _OTHER_TOWERS) or "siglip" in config.model.lower():
-        raise RequestError(f"{config.model} has no causal CLIP text tower; choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14")
+        raise RequestError(
+            f"{config.model} has no causal CLIP text tower; choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"
+        )
     return TextNet(load_clip(config, instead)), Tokenizer(config.model)

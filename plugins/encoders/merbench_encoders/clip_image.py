@@ -24,7 +24,9 @@ _INSTEAD = "use a stream of video features (--stream video=NAME) or an untrained
 
 
 class Frames(NamedTuple):
-    """``x_BTCHW`` RGB [B, T, 3, H, W] at the tower's image size, uint8 or float in [0, 1]; ``mask_BT`` bool, True = a real frame."""
+    """``x_BTCHW`` RGB [B, T, 3, H, W] at the tower's image size, uint8 or float in [0, 1];
+    ``mask_BT`` bool, True = a real frame.
+    """
 
     x_BTCHW: Tensor
     mask_BT: Tensor
@@ -33,19 +35,23 @@ class Frames(NamedTuple):
 class ClipImage(Tower):
     """Clips -> Frames -> Steps [B, min(T, config.frames), D], D = CLIP's joint width.
 
-    A step is the frame's embedding at length sqrt(D) (CLIP compares directions only) plus the sinusoids of its place among the frames.
-    Frames are resized and cropped as the tower was trained with; with ``face=largest`` it is the squares around faces that are.
-    ``measured``: ``faceless_rate``, the share of the frames in which no face was found (they are cut where the nearest one in time
-    was; a clip without any stays whole).
+    A step is the frame's embedding at length sqrt(D) (CLIP compares directions only) plus the
+    sinusoids of its place among the frames. Frames are resized and cropped as the tower was trained
+    with; with ``face=largest`` it is the squares around faces that are. ``measured``:
+    ``faceless_rate``, the share of the frames in which no face was found (they are cut where the
+    nearest one in time was; a clip without any stays whole).
     """
 
     class Config(ClipConfig):
         frames: Annotated[int, Field(ge=1), Tune(choices=(4, 8, 16))] = 8
         """Frames that a clip keeps at most, uniformly spaced."""
         face: Literal["none", "largest"] = "none"
-        """``largest``: of each frame the square around its largest face is seen (extra ``face``)."""
+        """``largest``: of each frame the square around its largest face is seen (extra ``face``).
+        """
         face_margin: Annotated[float, Field(ge=0, le=2)] = 0.3
-        """What the square has around the face on each side, as a share of the longer side of the face's box: 0.3 shows the head."""
+        """What the square has around the face on each side, as a share of the longer side of the
+        face's box: 0.3 shows the head.
+        """
 
     mean_C11: Tensor
     scale_C11: Tensor
@@ -53,16 +59,24 @@ class ClipImage(Tower):
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net = load_clip(config, _INSTEAD).visual
-        from open_clip.transform import PreprocessCfg, image_transform_v2  # after the weights are there, as in clip.py
+        from open_clip.transform import (
+            PreprocessCfg,
+            image_transform_v2,
+        )  # after the weights are there, as in clip.py
 
         super().__init__(net, config)
         self.frames, self.width = config.frames, joint_width(config)
         self.faces, self.margin = Faces() if config.face == "largest" else None, config.face_margin
         settings = PreprocessCfg(**net.preprocess_cfg)
-        # Without the last two of its steps, which make a tensor and normalise it: the device does that.
+        # Without the last two of its steps, which make a tensor and normalise it: the device does
+        # that.
         self.shrink = image_transform_v2(settings, is_train=False).transforms[:-2]
-        self.register_buffer("mean_C11", torch.tensor(settings.mean)[:, None, None], persistent=False)
-        self.register_buffer("scale_C11", torch.tensor(settings.std)[:, None, None], persistent=False)
+        self.register_buffer(
+            "mean_C11", torch.tensor(settings.mean)[:, None, None], persistent=False
+        )
+        self.register_buffer(
+            "scale_C11", torch.tensor(settings.std)[:, None, None], persistent=False
+        )
         self.register_buffer("place_TD", sinusoids(config.frames, self.width), persistent=False)
 
     @staticmethod
@@ -73,7 +87,11 @@ class ClipImage(Tower):
     @staticmethod
     def sources(config: Config) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where there is one."""
-        faces = dict.fromkeys(face_weights(), "inside the package dlib") if config.face == "largest" else {}
+        faces = (
+            dict.fromkeys(face_weights(), "inside the package dlib")
+            if config.face == "largest"
+            else {}
+        )
         return clip_source(config, _INSTEAD) | faces
 
     def prepare(self, rows: TextRows) -> ClipRows:
@@ -107,14 +125,19 @@ class ClipImage(Tower):
             x_NCHW = x_NCHW if x_NCHW.is_floating_point() else x_NCHW / 255
             with self.cast(x_NCHW.device):
                 z_ND = self.net((x_NCHW - self.mean_C11) / self.scale_C11)
-            z_BTD = z_BTD.index_put((mask_BT,), F.normalize(z_ND.float(), dim=-1) * math.sqrt(self.width))
+            z_BTD = z_BTD.index_put(
+                (mask_BT,), F.normalize(z_ND.float(), dim=-1) * math.sqrt(self.width)
+            )
         return Steps(z_BTD + self.place_TD[(mask_BT.cumsum(1) - 1).clamp(min=0)], mask_BT)
 
 
 def _together(clips: Sequence[Tensor | None]) -> Frames:
     found = [clip for clip in clips if clip is not None]
     if not found:
-        return Frames(torch.zeros(len(clips), 1, 3, 1, 1, dtype=torch.uint8), torch.zeros(len(clips), 1, dtype=torch.bool))
+        return Frames(
+            torch.zeros(len(clips), 1, 3, 1, 1, dtype=torch.uint8),
+            torch.zeros(len(clips), 1, dtype=torch.bool),
+        )
     none = found[0][:0]
     x_BTCHW = pad_sequence([none if clip is None else clip for clip in clips], batch_first=True)
     length_B = torch.tensor([0 if clip is None else len(clip) for clip in clips])

@@ -20,9 +20,11 @@ def _tokens(ids_BL: Tensor, length_B: Tensor) -> Tokens:
 
 
 class ClipText(Tower):
-    """Strings -> Steps [B, L, D], D = CLIP's joint width, L <= 77: the states of all tokens up to and with the end of text.
+    """Strings -> Steps [B, L, D], D = CLIP's joint width, L <= 77: the states of all tokens up to
+    and with the end of text.
 
-    ``measured``: ``truncated_rate``, the share of the split's texts that are longer than the tower's context.
+    ``measured``: ``truncated_rate``, the share of the split's texts that are longer than the
+    tower's context.
     """
 
     class Config(ClipConfig):

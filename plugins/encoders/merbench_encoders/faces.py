@@ -1,4 +1,6 @@
-"""Faces in the frames of a clip: dlib's frontal face detector, whose weights come inside its package, and the squares around them."""
+"""Faces in the frames of a clip: dlib's frontal face detector, whose weights come inside its
+package, and the squares around them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from PIL import Image
 from merbench.api import RequestError
 
 LINES = 480
-"""The shorter side of the frames that are searched, in pixels: the smallest face that the detector knows, 80 wide, is a sixth of it."""
+"""The shorter side of the frames that are searched, in pixels: the smallest face that the detector
+knows, 80 wide, is a sixth of it.
+"""
 
 
 class Box(NamedTuple):
@@ -28,7 +32,8 @@ class Box(NamedTuple):
 
 
 class Faces(threading.local):
-    """Finds the largest face of a frame. A detector a thread: dlib's is not made for several at once.
+    """Finds the largest face of a frame. A detector a thread: dlib's is not made for several at
+    once.
 
     Raises RequestError where dlib is not installed.
     """
@@ -40,30 +45,47 @@ class Faces(threading.local):
         """The box of the largest face of an RGB uint8 frame [H, W, 3]."""
         height, width = frame_HWC.shape[:2]
         scale = LINES / min(height, width)
-        seen = Image.fromarray(frame_HWC).resize((round(width * scale), round(height * scale)), Image.Resampling.BILINEAR)
-        boxes = [Box(*(one / scale for one in (f.left(), f.top(), f.width(), f.height()))) for f in self.detect(np.asarray(seen), 0)]
+        seen = Image.fromarray(frame_HWC).resize(
+            (round(width * scale), round(height * scale)), Image.Resampling.BILINEAR
+        )
+        boxes = [
+            Box(*(one / scale for one in (f.left(), f.top(), f.width(), f.height())))
+            for f in self.detect(np.asarray(seen), 0)
+        ]
         return max(boxes, key=lambda box: box.width * box.height, default=None)
 
     def cut(self, frames: Sequence[np.ndarray], margin: float) -> tuple[list[np.ndarray], int]:
         """The squares around the faces, and the number of frames without a face.
 
-        Such a frame is cut where the frame nearest in time has its face; where none of them has one, all stay whole.
+        Such a frame is cut where the frame nearest in time has its face; where none of them has
+        one, all stay whole.
         """
         found = [self.largest(frame) for frame in frames]
         boxes, lost = nearest(found), found.count(None)
-        return [frame if box is None else cut_out(frame, box, margin) for frame, box in zip(frames, boxes, strict=True)], lost
+        return [
+            frame if box is None else cut_out(frame, box, margin)
+            for frame, box in zip(frames, boxes, strict=True)
+        ], lost
 
 
 def face_weights() -> dict[str, str]:
-    """Name and version of the detector -> SHA-256 of its weights. Raises RequestError where dlib is not installed."""
+    """Name and version of the detector -> SHA-256 of its weights. Raises RequestError where dlib is
+    not installed.
+    """
     (weights,) = _detector().__getstate__()
     return {f"face:dlib-{_dlib().__version__}": hashlib.sha256(weights).hexdigest()}
 
 
 def nearest(boxes: Sequence[Box | None]) -> list[Box | None]:
-    """Each missing box is that of the nearest place that has one, of two the earlier; nothing where there is none at all."""
+    """Each missing box is that of the nearest place that has one, of two the earlier; nothing where
+    there is none at all.
+    """
     known = [k for k, box in enumerate(boxes) if box is not None]
-    return [boxes[min(known, key=lambda k: abs(k - place))] for place in range(len(boxes))] if known else list(boxes)
+    return (
+        [boxes[min(known, key=lambda k: abs(k - place))] for place in range(len(boxes))]
+        if known
+        else list(boxes)
+    )
 
 
 def cut_out(frame_HWC: np.ndarray, box: Box, margin: float) -> np.ndarray:
@@ -73,7 +95,8 @@ def cut_out(frame_HWC: np.ndarray, box: Box, margin: float) -> np.ndarray:
 
 
 def square(box: Box, margin: float, width: int, height: int) -> tuple[int, int, int]:
-    """Left, top and side of the square around ``box`` in a frame of this size, ``margin`` of its longer side added on each side.
+    """Left, top and side of the square around ``box`` in a frame of this size, ``margin`` of its
+    longer side added on each side.
 
     A square that would stick out is moved into the frame, and is as large as the frame allows.
     """

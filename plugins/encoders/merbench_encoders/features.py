@@ -18,7 +18,9 @@ class Features(nn.Module):
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         super().__init__()
         if stream.width is None:
-            raise RequestError(f"the stream {stream.name} of kind {stream.kind!r} has no features; choose an encoder for this kind")
+            raise RequestError(
+                f"the stream {stream.name} of kind {stream.kind!r} has no features; choose an encoder for this kind"
+            )
         self.width = stream.width
         self.measured: dict[str, float] = {}
 

@@ -16,7 +16,11 @@ _READERS = (
     "preprocessor_config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model",
 )  # fmt: skip
 """What turns texts and waves into the model's input."""
-_LATER = ("pooler", "masked_spec_embed", "position_ids")  # tensors that checkpoints may lack: nothing here reads them
+_LATER = (
+    "pooler",
+    "masked_spec_embed",
+    "position_ids",
+)  # tensors that checkpoints may lack: nothing here reads them
 
 
 class HfConfig(TowerConfig):
@@ -37,46 +41,75 @@ class LayerConfig(HfConfig):
 
 def find(config: HfConfig, instead: str) -> Path:
     """The model's folder. Raises RequestError where it is out of reach."""
-    return hub_folder(config.model, config.pretrained == "weights", f"the transformers model {config.model}", instead)
+    return hub_folder(
+        config.model,
+        config.pretrained == "weights",
+        f"the transformers model {config.model}",
+        instead,
+    )
 
 
 def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
-    """Name -> SHA-256 of configuration, weights and what reads its input; nothing for an untrained model."""
+    """Name -> SHA-256 of configuration, weights and what reads its input; nothing for an untrained
+    model.
+    """
     if config.pretrained == "random":
         return {}
     folder = find(config, instead)
-    weights, readers = (sorted({p for pattern in some for p in folder.glob(pattern) if p.is_file()}) for some in (WEIGHTS, _READERS))
+    weights, readers = (
+        sorted({p for pattern in some for p in folder.glob(pattern) if p.is_file()})
+        for some in (WEIGHTS, _READERS)
+    )
     files = [folder / "config.json", *weights, *readers]
     return {f"transformers:{Path(config.model).name}": digest(files)}
 
 
 def hf_source(config: HfConfig, instead: str) -> dict[str, str]:
     """Name, as in ``hf_digest`` -> where the model comes from."""
-    return {} if config.pretrained == "random" else {f"transformers:{Path(config.model).name}": origin(find(config, instead))}
+    return (
+        {}
+        if config.pretrained == "random"
+        else {f"transformers:{Path(config.model).name}": origin(find(config, instead))}
+    )
 
 
-def load_net(config: HfConfig, instead: str, kind: str = "AutoModel", **changes: Any) -> tuple[nn.Module, Path]:
-    """``(model, folder)``; ``changes`` are of its configuration. Raises RequestError where it is out of reach, unreadable or incomplete."""
+def load_net(
+    config: HfConfig, instead: str, kind: str = "AutoModel", **changes: Any
+) -> tuple[nn.Module, Path]:
+    """``(model, folder)``; ``changes`` are of its configuration. Raises RequestError where it is
+    out of reach, unreadable or incomplete.
+    """
     folder = find(config, instead)
     import transformers  # takes longer than a hub needs to say that a model is out of reach
 
     transformers.utils.logging.disable_progress_bar()
     made = getattr(transformers, kind)
     try:
-        settings = getattr(made, "config_class", transformers.AutoConfig).from_pretrained(folder, local_files_only=True)
+        settings = getattr(made, "config_class", transformers.AutoConfig).from_pretrained(
+            folder, local_files_only=True
+        )
         settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
         if config.pretrained == "random":
             return (made.from_config(settings) if kind == "AutoModel" else made(settings)), folder
         net, info = made.from_pretrained(
-            folder, config=settings, local_files_only=True, weights_only=True, dtype=torch.float32, output_loading_info=True
+            folder,
+            config=settings,
+            local_files_only=True,
+            weights_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
             f"{folder} cannot be loaded as a transformers model ({first}); give a folder made by save_pretrained(), or {instead}"
         ) from error
-    if missing := [name for name in info["missing_keys"] if not any(part in name for part in _LATER)]:
-        raise RequestError(f"the weights in {folder} lack {len(missing)} tensors ({min(missing)}); give complete weights, or {instead}")
+    if missing := [
+        name for name in info["missing_keys"] if not any(part in name for part in _LATER)
+    ]:
+        raise RequestError(
+            f"the weights in {folder} lack {len(missing)} tensors ({min(missing)}); give complete weights, or {instead}"
+        )
     return net, folder
 
 
@@ -85,11 +118,15 @@ def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Modul
     net, folder = load_net(config, instead, **changes)
     depth = getattr(net.config, "num_hidden_layers", 0)
     if not depth or net.config.is_encoder_decoder:
-        raise RequestError(f"{config.model} is not one plain encoder with hidden states; choose a model that is, or {instead}")
+        raise RequestError(
+            f"{config.model} is not one plain encoder with hidden states; choose a model that is, or {instead}"
+        )
     if getattr(net, "pooler", None) is not None:
         net.pooler = None  # Steps are never pooled
     if not -depth - 1 <= config.layer <= depth:
-        raise RequestError(f"layer={config.layer} is no hidden state of {config.model}; give one of {-depth - 1} to {depth}")
+        raise RequestError(
+            f"layer={config.layer} is no hidden state of {config.model}; give one of {-depth - 1} to {depth}"
+        )
     return net, folder
 
 

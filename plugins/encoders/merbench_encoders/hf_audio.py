@@ -17,9 +17,11 @@ _INSTEAD = "use a stream of audio features (--stream audio=NAME) or another mode
 
 
 class HfAudio(WaveTower):
-    """Clips -> Waves -> Steps [B, L, D], D = the model's width, about 50 frames a second; a row shorter than one frame is missing.
+    """Clips -> Waves -> Steps [B, L, D], D = the model's width, about 50 frames a second; a row
+    shorter than one frame is missing.
 
-    ``sampling_rate`` in Hz and whether each wave is brought to mean 0 and variance 1 are read from the model's own files.
+    ``sampling_rate`` in Hz and whether each wave is brought to mean 0 and variance 1 are read from
+    the model's own files.
     """
 
     class Config(LayerConfig):
@@ -27,17 +29,25 @@ class HfAudio(WaveTower):
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         # Its own augmentation would mask frames and skip layers at random in training.
-        net, folder = load_hf(config, _INSTEAD, mask_time_prob=0.0, mask_feature_prob=0.0, layerdrop=0.0)
+        net, folder = load_hf(
+            config, _INSTEAD, mask_time_prob=0.0, mask_feature_prob=0.0, layerdrop=0.0
+        )
         settings = net.config
         if not getattr(settings, "conv_kernel", None) or getattr(settings, "add_adapter", False):
-            raise RequestError(f"{config.model} is no model of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}")
+            raise RequestError(
+                f"{config.model} is no model of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}"
+            )
         super().__init__(net, config)
         file = folder / "preprocessor_config.json"
         reader = json.loads(file.read_text()) if file.exists() else {}
-        self.sampling_rate, self.normalised = int(reader.get("sampling_rate", 16_000)), bool(reader.get("do_normalize", True))
+        self.sampling_rate, self.normalised = (
+            int(reader.get("sampling_rate", 16_000)),
+            bool(reader.get("do_normalize", True)),
+        )
         self.convolutions = tuple(zip(settings.conv_kernel, settings.conv_stride, strict=True))
         self.layer, self.width = config.layer, int(settings.hidden_size)
-        # Its first norm averages over time, padding included: such a model sees one row at a time, as in its pre-training.
+        # Its first norm averages over time, padding included: such a model sees one row at a time,
+        # as in its pre-training.
         self.alone = settings.feat_extract_norm == "group"
 
     @staticmethod
@@ -69,7 +79,9 @@ class HfAudio(WaveTower):
         there = frames_B.nonzero()[:, 0]
         if len(there):
             if self.alone:
-                states = [self._states(wave_BS[i : i + 1, : length_B[i]])[0] for i in there.tolist()]
+                states = [
+                    self._states(wave_BS[i : i + 1, : length_B[i]])[0] for i in there.tolist()
+                ]
                 state_NLD = pad_sequence(states, batch_first=True)
             else:
                 state_NLD = self._states(wave_BS[there], real_BS[there].long())
@@ -79,4 +91,6 @@ class HfAudio(WaveTower):
 
     def _states(self, wave_BS: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         with self.cast(wave_BS.device):
-            return hidden_state(self.net, self.layer, input_values=wave_BS, attention_mask=attention_mask).float()
+            return hidden_state(
+                self.net, self.layer, input_values=wave_BS, attention_mask=attention_mask
+            ).float()

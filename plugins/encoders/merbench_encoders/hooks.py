@@ -6,16 +6,33 @@ WORDS = ("words", "strings")
 
 
 def _encoder(name, target, accepts, summary, uses=(), **more):
-    return Component(kind="encoder", name=name, target=f"merbench_encoders.{target}", accepts=accepts, summary=summary, uses=uses, **more)
+    return Component(
+        kind="encoder",
+        name=name,
+        target=f"merbench_encoders.{target}",
+        accepts=accepts,
+        summary=summary,
+        uses=uses,
+        **more,
+    )
 
 
 def _tower(name, target, accepts, summary):
-    """A pretrained network. Raise its version when the same weights and settings would give other outputs: the cache holds the old ones."""
+    """A pretrained network. Raise its version when the same weights and settings would give other
+    outputs: the cache holds the old ones.
+    """
     return _encoder(name, target, accepts, summary, ("weights",), version=1)
 
 
 def _labels(name, target, summary, uses=(), **more):
-    return Component(kind="label-encoder", name=name, target=f"merbench_encoders.{target}", summary=summary, uses=uses, **more)
+    return Component(
+        kind="label-encoder",
+        name=name,
+        target=f"merbench_encoders.{target}",
+        summary=summary,
+        uses=uses,
+        **more,
+    )
 
 
 @hookimpl

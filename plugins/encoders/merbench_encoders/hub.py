@@ -1,4 +1,6 @@
-"""Files of pretrained models on the Hugging Face hub: from its local cache, else over a network that answers at once."""
+"""Files of pretrained models on the Hugging Face hub: from its local cache, else over a network
+that answers at once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
 
-from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_hf_file_metadata,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import EntryNotFoundError
 
 from merbench.api import RequestError
@@ -26,7 +35,9 @@ def _cached(repo: str, name: str) -> Path | None:
 
 
 def origin(path: Path) -> str:
-    """Where a file or folder comes from: ``repository@revision`` where it lies in the hub's cache, else its name here."""
+    """Where a file or folder comes from: ``repository@revision`` where it lies in the hub's cache,
+    else its name here.
+    """
     parts = path.absolute().parts
     if "snapshots" not in parts[1:-1]:
         return f"{path.name} (local)"
@@ -35,7 +46,9 @@ def origin(path: Path) -> str:
 
 
 def _soon(ask: Callable[[], T]) -> T:
-    """What ``ask()`` returns or raises, or TimeoutError. In a thread: some calls of the client, and a dead name server, know no timeout."""
+    """What ``ask()`` returns or raises, or TimeoutError. In a thread: some calls of the client, and
+    a dead name server, know no timeout.
+    """
     answer: Future[T] = Future()
 
     def work() -> None:
@@ -68,7 +81,8 @@ def _absent(wanted: str, repo: str, reason: object, instead: str) -> RequestErro
 def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path:
     """The first of ``names`` that ``repo`` has.
 
-    Raises RequestError within seconds; ``wanted`` (what was asked for) and ``instead`` (how to do without it) go into its sentence.
+    Raises RequestError within seconds; ``wanted`` (what was asked for) and ``instead`` (how to do
+    without it) go into its sentence.
     """
     for name in names:
         if path := _cached(repo, name):
@@ -87,25 +101,34 @@ def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path
 
 
 def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
-    """The folder of a transformers model: ``model`` itself where it is a local directory, else the hub's cached or downloaded snapshot.
+    """The folder of a transformers model: ``model`` itself where it is a local directory, else the
+    hub's cached or downloaded snapshot.
 
-    ``weights`` False: its configuration and tokenizer are enough. Raises RequestError as ``hub_file``.
+    ``weights`` False: its configuration and tokenizer are enough. Raises RequestError as
+    ``hub_file``.
     """
     if Path(model).is_dir():
         return Path(model)
     if model.startswith((".", "/", "~")):
-        raise RequestError(f"there is no folder {model}; name another (made by save_pretrained()) or a model of the hub, or {instead}")
+        raise RequestError(
+            f"there is no folder {model}; name another (made by save_pretrained()) or a model of the hub, or {instead}"
+        )
     try:
         config = _cached(model, "config.json")
-        if config and (not weights or any(next(config.parent.glob(pattern), None) for pattern in WEIGHTS)):
+        if config and (
+            not weights or any(next(config.parent.glob(pattern), None) for pattern in WEIGHTS)
+        ):
             return config.parent
         _ask(model, "config.json")
         about = _soon(lambda: HfApi().model_info(model, timeout=SECONDS))
         names = [file.rfilename for file in about.siblings or () if "/" not in file.rfilename]
         wants = ["*.json", "*.txt", "*.model"]
         if weights:
-            wants.append(WEIGHTS[0] if any(fnmatch(name, WEIGHTS[0]) for name in names) else WEIGHTS[1])
-        # Not snapshot_download, which waits for ever on a hub that falls silent. By its configuration a folder is known: that comes last.
+            wants.append(
+                WEIGHTS[0] if any(fnmatch(name, WEIGHTS[0]) for name in names) else WEIGHTS[1]
+            )
+        # Not snapshot_download, which waits for ever on a hub that falls silent. By its
+        # configuration a folder is known: that comes last.
         for name in sorted(names, key="config.json".__eq__):
             if any(fnmatch(name, want) for want in wants):
                 path = hf_hub_download(model, name, etag_timeout=SECONDS)

@@ -1,4 +1,6 @@
-"""What all label encoders that read the label texts share: base vectors -> (shuffled) -> projection -> unit rows."""
+"""What all label encoders that read the label texts share: base vectors -> (shuffled) -> projection
+-> unit rows.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class LabelTextConfig(Config):
 
 
 def derangement(size: int) -> np.ndarray:
-    """[size]: a fixed random permutation that leaves nothing in its place (one label has no other place)."""
+    """[size]: a fixed random permutation that leaves nothing in its place (one label has no other
+    place).
+    """
     draw = np.random.default_rng(0)
     order = draw.permutation(size)
     while size > 1 and (order == np.arange(size)).any():
@@ -35,16 +39,25 @@ def derangement(size: int) -> np.ndarray:
 
 
 class LabelTexts(nn.Module, ABC):
-    """Label texts -> Queries [C, D], unit rows. A subclass gives their vectors, for the run's own space and any other."""
+    """Label texts -> Queries [C, D], unit rows. A subclass gives their vectors, for the run's own
+    space and any other.
+    """
 
     def __init__(self, config: LabelTextConfig, context: Context, base: int) -> None:
         super().__init__()
-        self.space, self.form, self.template, self.shuffle = context.space, config.text, config.template, config.shuffle
+        self.space, self.form, self.template, self.shuffle = (
+            context.space,
+            config.text,
+            config.template,
+            config.shuffle,
+        )
         self.width = config.width or base
         self.project: nn.Linear | None = None
         if config.width:
             self.project = nn.Linear(base, config.width, bias=False)
-            nn.init.orthogonal_(self.project.weight)  # training starts from the cosines of the words, or near them in a smaller width
+            nn.init.orthogonal_(
+                self.project.weight
+            )  # training starts from the cosines of the words, or near them in a smaller width
 
     def texts(self, space: LabelSpace) -> tuple[str, ...]:
         return label_texts(space, self.form, self.template)

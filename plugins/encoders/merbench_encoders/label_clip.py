@@ -17,14 +17,17 @@ _INSTEAD = "use word vectors (--part label-encoder=label-vectors) or an untraine
 
 
 class LabelClip(LabelTexts):
-    """Label texts -> Queries [C, D]: the tower's state at the end of each text, D = ``config.width`` or CLIP's joint width.
+    """Label texts -> Queries [C, D]: the tower's state at the end of each text, D =
+    ``config.width`` or CLIP's joint width.
 
     Raises RequestError where the weights are out of reach or two labels have one vector.
     """
 
     class Config(ClipConfig, LabelTextConfig):
         context_tokens: Annotated[int, Field(ge=0)] = 0
-        """Learned vectors put between the start token and the text (CoOp, Zhou et al. 2022, 2109.01134)."""
+        """Learned vectors put between the start token and the text (CoOp, Zhou et al. 2022,
+        2109.01134).
+        """
 
     base_CD: Tensor
 
@@ -43,7 +46,9 @@ class LabelClip(LabelTexts):
         if self.fixed:
             self.register_buffer("base_CD", base_CD)  # the tower runs once
         if config.context_tokens:
-            self.context_NW = nn.Parameter(0.02 * torch.randn(config.context_tokens, net.token_embedding.embedding_dim))
+            self.context_NW = nn.Parameter(
+                0.02 * torch.randn(config.context_tokens, net.token_embedding.embedding_dim)
+            )
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:
@@ -57,13 +62,19 @@ class LabelClip(LabelTexts):
 
     def _encode(self, space: LabelSpace) -> Tensor:
         ids_CL, length_C, _ = self.tokenizer(self.texts(space))
-        x_CLW = self.net.token_embedding(ids_CL[:, : int(length_C.max())].to(self.net.attn_mask.device))
+        x_CLW = self.net.token_embedding(
+            ids_CL[:, : int(length_C.max())].to(self.net.attn_mask.device)
+        )
         end_C = length_C - 1
         if self.context_NW is not None:
             end_C = end_C + len(self.context_NW)
             if int(end_C.max()) >= self.tokenizer.length:
-                raise RequestError(f"context_tokens={len(self.context_NW)} and a label text exceed {self.tokenizer.length} tokens")
-            x_CLW = torch.cat((x_CLW[:, :1], self.context_NW.expand(len(x_CLW), -1, -1), x_CLW[:, 1:]), 1)
+                raise RequestError(
+                    f"context_tokens={len(self.context_NW)} and a label text exceed {self.tokenizer.length} tokens"
+                )
+            x_CLW = torch.cat(
+                (x_CLW[:, :1], self.context_NW.expand(len(x_CLW), -1, -1), x_CLW[:, 1:]), 1
+            )
         with autocast(x_CLW.device, self.precision):
             return self.net(x_CLW)[torch.arange(len(x_CLW)), end_C].float()
 

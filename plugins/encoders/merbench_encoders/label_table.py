@@ -1,4 +1,6 @@
-"""``label-table``: one learned vector a label, without a word read (the label embeddings of TAILOR, Zhang et al. 2022, 2201.05834)."""
+"""``label-table``: one learned vector a label, without a word read (the label embeddings of TAILOR,
+Zhang et al. 2022, 2201.05834).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from merbench.api import Config, Context, LabelSpace, Queries, RequestError, Tun
 
 
 class LabelTable(nn.Module):
-    """Labels -> Queries [C, config.width], about unit length at first. Raises RequestError in another label space."""
+    """Labels -> Queries [C, config.width], about unit length at first. Raises RequestError in
+    another label space.
+    """
 
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 64

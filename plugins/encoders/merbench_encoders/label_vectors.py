@@ -1,4 +1,6 @@
-"""``label-vectors``: word vectors of the label texts. ``label-random``: its control, vectors without meaning."""
+"""``label-vectors``: word vectors of the label texts. ``label-random``: its control, vectors
+without meaning.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +19,23 @@ from merbench_encoders.label_base import LabelTextConfig, LabelTexts
 
 class PhraseConfig(LabelTextConfig):
     context_tokens: Annotated[int, Field(ge=0)] = 0
-    """Learned vectors that are averaged with each label's phrase vector (after CoOp, Zhou et al. 2022, 2109.01134)."""
+    """Learned vectors that are averaged with each label's phrase vector (after CoOp, Zhou et al.
+    2022, 2109.01134).
+    """
 
 
 class Phrases(LabelTexts):
-    """One vector a label text: fixed (a buffer) unless ``tuned``. In another space, a text of the run's own keeps its vector.
+    """One vector a label text: fixed (a buffer) unless ``tuned``. In another space, a text of the
+    run's own keeps its vector.
 
     ``look_up(space)`` gives [C, base] and raises RequestError where it cannot.
     """
 
     base_CD: Tensor
 
-    def __init__(self, config: PhraseConfig, context: Context, look_up: Callable[[LabelSpace], Tensor]) -> None:
+    def __init__(
+        self, config: PhraseConfig, context: Context, look_up: Callable[[LabelSpace], Tensor]
+    ) -> None:
         base_CD = look_up(context.space)
         super().__init__(config, context, base_CD.shape[1])
         self.look_up = look_up
@@ -36,7 +43,11 @@ class Phrases(LabelTexts):
             self.base_CD = nn.Parameter(base_CD)
         else:
             self.register_buffer("base_CD", base_CD)
-        self.context_ND = nn.Parameter(0.02 * torch.randn(config.context_tokens, base_CD.shape[1])) if config.context_tokens else None
+        self.context_ND = (
+            nn.Parameter(0.02 * torch.randn(config.context_tokens, base_CD.shape[1]))
+            if config.context_tokens
+            else None
+        )
 
     def vectors(self, space: LabelSpace) -> Tensor:
         emb_CD = self.base_CD
@@ -52,9 +63,11 @@ class Phrases(LabelTexts):
 
 
 class LabelVectors(Phrases):
-    """Label texts -> Queries [C, D]: the mean of a text's known words, D = ``config.width`` or the lexicon's.
+    """Label texts -> Queries [C, D]: the mean of a text's known words, D = ``config.width`` or the
+    lexicon's.
 
-    Raises RequestError where the run has no vectors, no word of a label is known, or two labels have one vector.
+    Raises RequestError where the run has no vectors, no word of a label is known, or two labels
+    have one vector.
     """
 
     class Config(PhraseConfig):
@@ -77,7 +90,9 @@ class LabelVectors(Phrases):
 
 
 class LabelRandom(Phrases):
-    """Label texts -> Queries [C, D] of random unit vectors, one a text, drawn with the run's seed: the control of ``label-vectors``."""
+    """Label texts -> Queries [C, D] of random unit vectors, one a text, drawn with the run's seed:
+    the control of ``label-vectors``.
+    """
 
     class Config(PhraseConfig):
         dim: Annotated[int, Field(ge=2)] = 200
@@ -88,10 +103,14 @@ class LabelRandom(Phrases):
 
         def draw(text: str) -> Tensor:
             number = int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:7])
-            return F.normalize(torch.randn(config.dim, generator=torch.Generator().manual_seed(number)), dim=0)
+            return F.normalize(
+                torch.randn(config.dim, generator=torch.Generator().manual_seed(number)), dim=0
+            )
 
         def look_up(space: LabelSpace) -> Tensor:
-            emb_CD = torch.stack([draw(text) for text in label_texts(space, config.text, config.template)])
+            emb_CD = torch.stack(
+                [draw(text) for text in label_texts(space, config.text, config.template)]
+            )
             check_label_vectors(space, emb_CD.numpy())
             return emb_CD
 

@@ -1,4 +1,6 @@
-"""What the sequence encoders share: thinning, a BiLSTM and a small transformer over Steps. No row's result depends on its batch."""
+"""What the sequence encoders share: thinning, a BiLSTM and a small transformer over Steps. No row's
+result depends on its batch.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ def _take(x_BL: Tensor, where_BK: Tensor) -> Tensor:
 
 
 def thin(x_BL: Tensor, mask_BL: Tensor, longest: int) -> tuple[Tensor, Tensor]:
-    """At most ``longest`` real steps a row, uniformly spaced, the first among them; a row that has no more keeps them all.
+    """At most ``longest`` real steps a row, uniformly spaced, the first among them; a row that has
+    no more keeps them all.
 
     ``x_BL`` [B, L, ...] and ``mask_BL`` [B, L] -> the same with min(L, longest) steps.
     """
@@ -37,14 +40,18 @@ def thin(x_BL: Tensor, mask_BL: Tensor, longest: int) -> tuple[Tensor, Tensor]:
 
 
 def sinusoids(length: int, width: int) -> Tensor:
-    """[length, width]: sines and cosines of wavelengths 2 pi to 20 000 pi (Vaswani et al. 2017, 1706.03762, section 3.5)."""
+    """[length, width]: sines and cosines of wavelengths 2 pi to 20 000 pi (Vaswani et al. 2017,
+    1706.03762, section 3.5).
+    """
     rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     angle = torch.arange(length)[:, None] * rate
     return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)[:, :width]
 
 
 class BiLSTM(nn.Module):
-    """Steps [B, L, D] -> [B, L, width], half of it from each direction (Graves & Schmidhuber 2005); masked steps are skipped and give 0."""
+    """Steps [B, L, D] -> [B, L, width], half of it from each direction (Graves & Schmidhuber 2005);
+    masked steps are skipped and give 0.
+    """
 
     class Config(Config):
         width: Annotated[int, Field(ge=2, multiple_of=2), Tune(choices=(32, 64, 128, 256))] = 64
@@ -55,46 +62,76 @@ class BiLSTM(nn.Module):
     def __init__(self, config: Config, width_in: int) -> None:
         super().__init__()
         widths = [width_in, *[config.width] * (config.layers - 1)]
-        self.onward, self.back = (nn.ModuleList(nn.LSTM(w, config.width // 2, batch_first=True) for w in widths) for _ in range(2))
+        self.onward, self.back = (
+            nn.ModuleList(nn.LSTM(w, config.width // 2, batch_first=True) for w in widths)
+            for _ in range(2)
+        )
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, steps: Steps) -> Steps:
         mask_BL = steps.mask_BL
-        y_BLD = by_length(lambda parts: F.pad(z := self._run(parts["x"]), (0, 0, 0, mask_BL.shape[1] - z.shape[1])), {"x": compact(steps)})
-        return Steps(torch.where(mask_BL[..., None], _take(y_BLD, _front(mask_BL).argsort(1)), 0.0), mask_BL)
+        y_BLD = by_length(
+            lambda parts: F.pad(
+                z := self._run(parts["x"]), (0, 0, 0, mask_BL.shape[1] - z.shape[1])
+            ),
+            {"x": compact(steps)},
+        )
+        return Steps(
+            torch.where(mask_BL[..., None], _take(y_BLD, _front(mask_BL).argsort(1)), 0.0), mask_BL
+        )
 
     def _run(self, steps: Steps) -> Tensor:
-        """Rows whose real steps come first. Two plain LSTMs, one over reversed rows: torch's packed sequences run half as fast."""
+        """Rows whose real steps come first. Two plain LSTMs, one over reversed rows: torch's packed
+        sequences run half as fast.
+        """
         x_BLD, mask_BL = steps
         at_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
         turned_BL = torch.where(mask_BL, mask_BL.sum(1, keepdim=True) - 1 - at_L, at_L)
         for onward, back in zip(self.onward, self.back, strict=True):
-            x_BLD = self.dropout(torch.cat((onward(x_BLD)[0], _take(back(_take(x_BLD, turned_BL))[0], turned_BL)), -1))
+            x_BLD = self.dropout(
+                torch.cat(
+                    (onward(x_BLD)[0], _take(back(_take(x_BLD, turned_BL))[0], turned_BL)), -1
+                )
+            )
         return x_BLD
 
 
 class _Block(nn.Module):
-    """Pre-LN self-attention and feed-forward. (torch's own layer imports sympy, seconds of it, when it meets a padding mask.)"""
+    """Pre-LN self-attention and feed-forward. (torch's own layer imports sympy, seconds of it, when
+    it meets a padding mask.)
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.dropout = heads, nn.Dropout(dropout)
-        self.norm1, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm1, self.qkv, self.out = (
+            nn.LayerNorm(width),
+            nn.Linear(width, 3 * width),
+            nn.Linear(width, width),
+        )
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
+        )
 
     def forward(self, x_BLD: Tensor, seen_BL: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norm1(x_BLD)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.qkv(self.norm1(x_BLD)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        )
         p = self.dropout.p if self.training else 0.0
-        mixed_BHLE = F.scaled_dot_product_attention(q, k, v, attn_mask=seen_BL[:, None, None], dropout_p=p)
+        mixed_BHLE = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=seen_BL[:, None, None], dropout_p=p
+        )
         x_BLD = x_BLD + self.dropout(self.out(mixed_BHLE.transpose(1, 2).flatten(2)))
         return x_BLD + self.dropout(self.mlp(self.norm2(x_BLD)))
 
 
 class Transformer(nn.Module):
-    """Steps [B, L, D] -> [B, min(L, longest), width]: linear projection, positions, pre-LN transformer. Masked steps come out 0.
+    """Steps [B, L, D] -> [B, min(L, longest), width]: linear projection, positions, pre-LN
+    transformer. Masked steps come out 0.
 
-    Vaswani et al. 2017 (1706.03762) with the norms first (Xiong et al. 2020, 2002.04745). A position counts real steps.
+    Vaswani et al. 2017 (1706.03762) with the norms first (Xiong et al. 2020, 2002.04745). A
+    position counts real steps.
     """
 
     class Config(Config):
@@ -110,16 +147,24 @@ class Transformer(nn.Module):
         super().__init__()
         width = config.width
         if width % config.heads:
-            raise RequestError(f"an encoder's width {width} is no multiple of its heads {config.heads}; set one of them to fit the other")
+            raise RequestError(
+                f"an encoder's width {width} is no multiple of its heads {config.heads}; set one of them to fit the other"
+            )
         self.longest = config.longest
         self.project = nn.Linear(width_in, width)
         if config.positions == "learned":
             self.position_LD = nn.Parameter(0.02 * torch.randn(config.longest, width))
         else:
-            table_LD = sinusoids(config.longest, width) if config.positions == "sinusoidal" else torch.zeros(config.longest, width)
+            table_LD = (
+                sinusoids(config.longest, width)
+                if config.positions == "sinusoidal"
+                else torch.zeros(config.longest, width)
+            )
             self.register_buffer("position_LD", table_LD, persistent=False)
         self.dropout = nn.Dropout(config.dropout)
-        self.layers = nn.ModuleList(_Block(width, config.heads, config.dropout) for _ in range(config.layers))
+        self.layers = nn.ModuleList(
+            _Block(width, config.heads, config.dropout) for _ in range(config.layers)
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, steps: Steps) -> Steps:

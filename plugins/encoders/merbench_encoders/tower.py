@@ -28,15 +28,19 @@ class TowerConfig(Config):
     tuned: bool = False
     """All of it is trained along."""
     lora_rank: Annotated[int, Field(ge=0)] = 0
-    """Adapters of this rank beside its linear layers are trained in its place (LoRA, Hu et al. 2021, 2106.09685); 0 = none."""
+    """Adapters of this rank beside its linear layers are trained in its place (LoRA, Hu et al.
+    2021, 2106.09685); 0 = none.
+    """
     precision: Precision = "fp32"
     """Of a frozen network's matrix products (autocast); what it returns is float32."""
 
 
 class Tower(nn.Module):
-    """Holds a pretrained ``net``: always in evaluation mode and without gradients, unless it is tuned or has adapters.
+    """Holds a pretrained ``net``: always in evaluation mode and without gradients, unless it is
+    tuned or has adapters.
 
-    Of ``net`` the state holds what is trained and nothing else; the rest comes from the weights' files.
+    Of ``net`` the state holds what is trained and nothing else; the rest comes from the weights'
+    files.
     """
 
     def __init__(self, net: nn.Module, config: TowerConfig) -> None:
@@ -48,8 +52,12 @@ class Tower(nn.Module):
 
     @staticmethod
     def fixed(config: Any) -> bool:
-        """Whether its output for a row depends on the row, the settings and the weights' files alone."""
-        return not config.tuned and not config.lora_rank and config.pretrained not in (None, "random")
+        """Whether its output for a row depends on the row, the settings and the weights' files
+        alone.
+        """
+        return (
+            not config.tuned and not config.lora_rank and config.pretrained not in (None, "random")
+        )
 
     def cast(self, device: torch.device) -> torch.autocast:
         """The context in which ``net`` is called."""
@@ -63,28 +71,45 @@ class Tower(nn.Module):
 
 
 def prepare_training(net: nn.Module, config: TowerConfig) -> bool:
-    """Mark what ``config`` trains of ``net``, with its adapters; True: nothing is. RequestError where peft is needed and absent."""
+    """Mark what ``config`` trains of ``net``, with its adapters; True: nothing is. RequestError
+    where peft is needed and absent.
+    """
     if config.tuned and config.lora_rank:
-        raise RequestError("tuned=true trains the whole network and lora_rank adapters in its place; set one of them")
+        raise RequestError(
+            "tuned=true trains the whole network and lora_rank adapters in its place; set one of them"
+        )
     net.requires_grad_(config.tuned)
     if config.lora_rank:
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
-            raise RequestError(f"lora_rank needs peft, which cannot be imported ({error}); pip install 'merbench-encoders[lora]'") from None
-        # torch's attention never calls its projections, so an adapter beside one of them (a subclass of Linear) would do nothing.
+            raise RequestError(
+                f"lora_rank needs peft, which cannot be imported ({error}); pip install 'merbench-encoders[lora]'"
+            ) from None
+        # torch's attention never calls its projections, so an adapter beside one of them (a
+        # subclass of Linear) would do nothing.
         layers = [name for name, module in net.named_modules() if type(module) is nn.Linear]
-        inject_adapter_in_model(LoraConfig(r=config.lora_rank, lora_alpha=config.lora_rank, target_modules=layers), net)
+        inject_adapter_in_model(
+            LoraConfig(r=config.lora_rank, lora_alpha=config.lora_rank, target_modules=layers), net
+        )
     return not config.tuned and not config.lora_rank
 
 
 def keep_trained(module: nn.Module) -> None:
-    """From now on the state of ``module`` leaves out what is not trained of its ``net``, and is loaded without it."""
+    """From now on the state of ``module`` leaves out what is not trained of its ``net``, and is
+    loaded without it.
+    """
 
     def leave_out(module: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
-        trained = {name for name, parameter in module.net.named_parameters() if parameter.requires_grad}
+        trained = {
+            name for name, parameter in module.net.named_parameters() if parameter.requires_grad
+        }
         if len(trained) < len(list(module.net.parameters())):
-            for name in [n for n in state if n.startswith(f"{prefix}net.") and n.removeprefix(f"{prefix}net.") not in trained]:
+            for name in [
+                n
+                for n in state
+                if n.startswith(f"{prefix}net.") and n.removeprefix(f"{prefix}net.") not in trained
+            ]:
                 del state[name]
 
     def fill_in(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:

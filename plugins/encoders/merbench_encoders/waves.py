@@ -14,7 +14,9 @@ from merbench_encoders.tower import Tower
 
 
 class Waves(NamedTuple):
-    """``wave_BS`` float [B, S], mono in [-1, 1] at the encoder's ``sampling_rate``; ``length_B`` real samples a row, 0 = missing."""
+    """``wave_BS`` float [B, S], mono in [-1, 1] at the encoder's ``sampling_rate``; ``length_B``
+    real samples a row, 0 = missing.
+    """
 
     wave_BS: Tensor
     length_B: Tensor

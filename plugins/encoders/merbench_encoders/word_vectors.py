@@ -16,11 +16,11 @@ from merbench_encoders.word_ids import WordIds, _runs
 class WordVectors(WordIds):
     """Words -> Steps [B, L, D], D = the lexicon's width; zeros for a word that no file knows.
 
-    The table is made by the first ``prepare()``. Fixed, it is remade from the files and is no part of the state; ``tuned``, it is
-    a parameter, saved with its words, and words of another data set that it lacks keep the files' vectors.
-    ``measured``: ``oov_rate``, the share of the split's words (after dropping) that no file knows. ``frozen`` is False also where
-    ``word_dropout`` makes the output differ from one epoch to the next.
-    Raises RequestError where the run has no vectors.
+    The table is made by the first ``prepare()``. Fixed, it is remade from the files and is no part
+    of the state; ``tuned``, it is a parameter, saved with its words, and words of another data set
+    that it lacks keep the files' vectors. ``measured``: ``oov_rate``, the share of the split's
+    words (after dropping) that no file knows. ``frozen`` is False also where ``word_dropout`` makes
+    the output differ from one epoch to the next. Raises RequestError where the run has no vectors.
     """
 
     class Config(WordIds.Config):
@@ -38,7 +38,11 @@ class WordVectors(WordIds):
                 f"the encoder of {stream.name} reads word vectors and this run has none; "
                 "put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
             )
-        self.lexicon, self.tuned, self.word_dropout = context.lexicon, config.tuned, config.word_dropout
+        self.lexicon, self.tuned, self.word_dropout = (
+            context.lexicon,
+            config.tuned,
+            config.word_dropout,
+        )
         self.width = context.lexicon.width
         self.frozen = not config.tuned and not config.word_dropout
         self.known_V = torch.zeros(0, dtype=torch.bool)
@@ -47,7 +51,9 @@ class WordVectors(WordIds):
             self.table_VD = nn.Parameter(empty_VD)
         else:
             self.register_buffer("table_VD", empty_VD, persistent=False)
-        self.register_buffer("more_VD", empty_VD, persistent=False)  # words that came after the table was made
+        self.register_buffer(
+            "more_VD", empty_VD, persistent=False
+        )  # words that came after the table was made
 
     def _look_up(self, words: tuple[str, ...]) -> Tensor:
         table, known = self.lexicon.table(words)
@@ -73,7 +79,9 @@ class WordVectors(WordIds):
 
     def forward(self, inputs: Steps) -> Steps:
         ids_BL, mask_BL = inputs.x_BLD[..., 0], inputs.mask_BL
-        x_BLD = F.embedding(ids_BL, torch.cat((self.table_VD, self.more_VD)) if len(self.more_VD) else self.table_VD)
+        x_BLD = F.embedding(
+            ids_BL, torch.cat((self.table_VD, self.more_VD)) if len(self.more_VD) else self.table_VD
+        )
         if self.training and self.word_dropout:
             x_BLD = x_BLD * F.dropout(torch.ones_like(x_BLD[..., :1]), self.word_dropout)
         return Steps(x_BLD, mask_BL)

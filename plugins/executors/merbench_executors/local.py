@@ -18,5 +18,7 @@ class Local:
     def __init__(self, config: Config, jobs: int, folder: Path) -> None:
         self.jobs = jobs
 
-    def __call__(self, work: Callable[[Any], object], tasks: Sequence[Any]) -> Iterator[tuple[Any, str | None] | None]:
+    def __call__(
+        self, work: Callable[[Any], object], tasks: Sequence[Any]
+    ) -> Iterator[tuple[Any, str | None] | None]:
         return pool(work, tasks, self.jobs)

@@ -1,4 +1,6 @@
-"""Ray: each call a task in a worker process of a cluster, or of this machine where no address is given."""
+"""Ray: each call a task in a worker process of a cluster, or of this machine where no address is
+given.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,15 @@ from merbench_executors.extra import extra
 
 
 class Ray:
-    """``jobs`` tasks at once. A call that is tried again is the caller's business, so Ray itself tries none twice."""
+    """``jobs`` tasks at once. A call that is tried again is the caller's business, so Ray itself
+    tries none twice.
+    """
 
     class Config(Config):
         address: str | None = None
-        """Of a running cluster, such as ``auto``; None starts Ray on this machine for the time of the study."""
+        """Of a running cluster, such as ``auto``; None starts Ray on this machine for the time of
+        the study.
+        """
         cpus: Annotated[float, Field(gt=0)] = 1.0
         """CPUs that one run takes."""
         gpus: Annotated[float, Field(ge=0)] = 0.0
@@ -26,12 +32,21 @@ class Ray:
     def __init__(self, config: Config, jobs: int, folder: Path) -> None:
         self.config, self.jobs = config, jobs
 
-    def __call__(self, work: Callable[[Any], object], tasks: Sequence[Any]) -> Iterator[tuple[Any, str | None] | None]:
+    def __call__(
+        self, work: Callable[[Any], object], tasks: Sequence[Any]
+    ) -> Iterator[tuple[Any, str | None] | None]:
         ray = extra("ray", "ray")
         config = self.config
         begun = not ray.is_initialized()
         if begun:
-            here = {} if config.address else {"num_cpus": max(1, round(self.jobs * config.cpus)), "include_dashboard": False}
+            here = (
+                {}
+                if config.address
+                else {
+                    "num_cpus": max(1, round(self.jobs * config.cpus)),
+                    "include_dashboard": False,
+                }
+            )
             ray.init(address=config.address, log_to_driver=False, configure_logging=False, **here)
         try:
 

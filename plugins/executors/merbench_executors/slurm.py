@@ -1,4 +1,6 @@
-"""Slurm through submitit: each call a job of one array. The store, and the folder of the logs in it, must be shared by the nodes."""
+"""Slurm through submitit: each call a job of one array. The store, and the folder of the logs in
+it, must be shared by the nodes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ class Slurm:
 
     class Config(Config):
         cluster: Literal["slurm", "local", "debug"] = "slurm"
-        """``local``: submitit's processes on this machine in place of Slurm; ``debug``: in this process."""
+        """``local``: submitit's processes on this machine in place of Slurm; ``debug``: in this
+        process.
+        """
         minutes: Annotated[int, Field(ge=1)] = 120
         """Time limit of one run."""
         cpus: Annotated[int, Field(ge=1)] = 1
@@ -32,7 +36,9 @@ class Slurm:
     def __init__(self, config: Config, jobs: int, folder: Path) -> None:
         self.config, self.jobs, self.folder = config, jobs, folder / "slurm"
 
-    def __call__(self, work: Callable[[Any], object], tasks: Sequence[Any]) -> Iterator[tuple[Any, str | None] | None]:
+    def __call__(
+        self, work: Callable[[Any], object], tasks: Sequence[Any]
+    ) -> Iterator[tuple[Any, str | None] | None]:
         submitit = extra("submitit", "slurm")
         config = self.config
         executor = submitit.AutoExecutor(folder=self.folder, cluster=config.cluster)
@@ -43,9 +49,14 @@ class Slurm:
             gpus_per_node=config.gpus,
             mem_gb=config.memory_gb,
             slurm_array_parallelism=self.jobs,
-            **{f"slurm_{key}": value for key in ("partition", "account") if (value := getattr(config, key))},
+            **{
+                f"slurm_{key}": value
+                for key in ("partition", "account")
+                if (value := getattr(config, key))
+            },
         )
-        # submitit's local form starts all that it is given at once, so it is given as many as may run.
+        # submitit's local form starts all that it is given at once, so it is given as many as may
+        # run.
         size = self.jobs if config.cluster == "local" else len(tasks)
         for first in range(0, len(tasks), size):
             part = tasks[first : first + size]
@@ -53,7 +64,12 @@ class Slurm:
             while running:
                 for job in [job for job in running if job.done()]:
                     error = job.exception()
-                    yield running.pop(job), None if error is None else f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+                    yield (
+                        running.pop(job),
+                        None
+                        if error is None
+                        else f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}",
+                    )
                 if running:
                     yield None
                     time.sleep(config.poll_seconds)

@@ -12,21 +12,30 @@ from torch import Tensor, nn
 from merbench.api import Config, Context, Fused, Queries, Tune
 
 LOWEST_TEMPERATURE = 0.01
-"""CLIP's bound: the scale exp(tau) is at most 100 (Radford et al. 2021, 2103.00020, section 2.5)."""
+"""CLIP's bound: the scale exp(tau) is at most 100 (Radford et al. 2021, 2103.00020, section 2.5).
+"""
 
 
 class LabelGuided(nn.Module):
-    """z [B, C, width] and label vectors E [C, query_width] -> logits [B, C] = exp(tau) * cos(z_c, E_c) (reconstruction item 11).
+    """z [B, C, width] and label vectors E [C, query_width] -> logits [B, C] = exp(tau) * cos(z_c,
+    E_c) (reconstruction item 11).
 
-    E passes a linear where the widths differ. No parameter belongs to one label, so that another label space can be read out.
-    A fusion that returns one pooled vector has it compared with every label.
+    E passes a linear where the widths differ. No parameter belongs to one label, so that another
+    label space can be read out. A fusion that returns one pooled vector has it compared with every
+    label.
     """
 
     class Config(Config):
-        prediction: Annotated[Literal["per-label", "pooled"], Tune(choices=("per-label", "pooled"))] = "per-label"
-        """``per-label``: each label's own row of z against its vector. ``pooled``: the mean row against the vectors of all labels."""
+        prediction: Annotated[
+            Literal["per-label", "pooled"], Tune(choices=("per-label", "pooled"))
+        ] = "per-label"
+        """``per-label``: each label's own row of z against its vector. ``pooled``: the mean row
+        against the vectors of all labels.
+        """
 
-    def __init__(self, config: Config, context: Context, width: int, query_width: int | None) -> None:
+    def __init__(
+        self, config: Config, context: Context, width: int, query_width: int | None
+    ) -> None:
         super().__init__()
         self.prediction = config.prediction
         assert query_width is not None, "a head declared to need queries is given them"
@@ -35,7 +44,9 @@ class LabelGuided(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """exp(tau), at most 100. Beyond the bound the gradient passes as if there were none, or tau would stay there for ever."""
+        """exp(tau), at most 100. Beyond the bound the gradient passes as if there were none, or tau
+        would stay there for ever.
+        """
         beyond = self.tau.detach() + math.log(LOWEST_TEMPERATURE)
         return (self.tau - beyond.clamp(min=0)).exp()
 

@@ -1,4 +1,6 @@
-"""What this package offers to merbench: MER-CLIP (Song & Cho, WACV 2025, 2506.00903), rebuilt from its abstract. Imports no torch."""
+"""What this package offers to merbench: MER-CLIP (Song & Cho, WACV 2025, 2506.00903), rebuilt from
+its abstract. Imports no torch.
+"""
 
 from collections.abc import Iterator
 from itertools import permutations
@@ -10,12 +12,27 @@ TOWERS = {"encoders.text.": 0.1, "label_encoder.": 0.1}
 
 # The recipe's default order is the first; the other five are ablations.
 ORDERS = tuple(
-    Ablation(name=f"order-{'-'.join(order)}", summary=f"looks into {', then '.join(order)}", settings={"fusion.order": order})
+    Ablation(
+        name=f"order-{'-'.join(order)}",
+        summary=f"looks into {', then '.join(order)}",
+        settings={"fusion.order": order},
+    )
     for order in list(permutations(MODALITIES))[1:]
 )
 SUBSETS = tuple(
-    Ablation(name=f"modalities-{'-'.join(subset)}", summary=f"{' and '.join(subset)} alone", modalities=subset)
-    for subset in (("text",), ("audio",), ("video",), ("text", "audio"), ("text", "video"), ("audio", "video"))
+    Ablation(
+        name=f"modalities-{'-'.join(subset)}",
+        summary=f"{' and '.join(subset)} alone",
+        modalities=subset,
+    )
+    for subset in (
+        ("text",),
+        ("audio",),
+        ("video",),
+        ("text", "audio"),
+        ("text", "video"),
+        ("audio", "video"),
+    )
 )
 ABLATIONS = (
     Ablation(
@@ -28,7 +45,11 @@ ABLATIONS = (
         summary="each modality pooled, concatenated, MLP; nothing is left for label queries to do",
         settings={"label_encoder": None, "fusion": "pool", "head": "mlp"},
     ),
-    Ablation(name="joint-decoder", summary="one cross-attention into all modalities side by side", settings={"fusion.joint": True}),
+    Ablation(
+        name="joint-decoder",
+        summary="one cross-attention into all modalities side by side",
+        settings={"fusion.joint": True},
+    ),
     *ORDERS,
     *SUBSETS,
     Ablation(
@@ -36,12 +57,36 @@ ABLATIONS = (
         summary="label queries in the decoder, linear head",
         settings={"head": "linear"},
     ),
-    Ablation(name="pooled-prediction", summary="the mean query against every label", settings={"head.prediction": "pooled"}),
-    Ablation(name="label-template", summary="labels read in a sentence", settings={"label_encoder.text": "template"}),
-    Ablation(name="label-gloss", summary="glosses in place of label words", settings={"label_encoder.text": "gloss"}),
-    Ablation(name="label-word-gloss", summary="label words with their glosses", settings={"label_encoder.text": "word+gloss"}),
-    Ablation(name="label-random", summary="control: random label vectors", settings={"label_encoder": "label-random"}),
-    Ablation(name="label-shuffled", summary="control: each label has another's vector", settings={"label_encoder.shuffle": True}),
+    Ablation(
+        name="pooled-prediction",
+        summary="the mean query against every label",
+        settings={"head.prediction": "pooled"},
+    ),
+    Ablation(
+        name="label-template",
+        summary="labels read in a sentence",
+        settings={"label_encoder.text": "template"},
+    ),
+    Ablation(
+        name="label-gloss",
+        summary="glosses in place of label words",
+        settings={"label_encoder.text": "gloss"},
+    ),
+    Ablation(
+        name="label-word-gloss",
+        summary="label words with their glosses",
+        settings={"label_encoder.text": "word+gloss"},
+    ),
+    Ablation(
+        name="label-random",
+        summary="control: random label vectors",
+        settings={"label_encoder": "label-random"},
+    ),
+    Ablation(
+        name="label-shuffled",
+        summary="control: each label has another's vector",
+        settings={"label_encoder.shuffle": True},
+    ),
     Ablation(
         name="tuned-label-encoder",
         summary="label vectors trained along",
@@ -50,13 +95,19 @@ ABLATIONS = (
     Ablation(
         name="tuned-encoders",
         summary="text encoder and label vectors trained along",
-        settings={"encoder.text.tuned": True, "label_encoder.tuned": True, "train.lr_factors": TOWERS},
+        settings={
+            "encoder.text.tuned": True,
+            "label_encoder.tuned": True,
+            "train.lr_factors": TOWERS,
+        },
     ),
 )
 
 
 def _part(kind: str, name: str, target: str, summary: str, **more: object) -> Component:
-    return Component(kind=kind, name=name, target=f"merbench_merclip.{target}", summary=summary, **more)  # type: ignore[arg-type]
+    return Component(
+        kind=kind, name=name, target=f"merbench_merclip.{target}", summary=summary, **more
+    )  # type: ignore[arg-type]
 
 
 @hookimpl
@@ -67,19 +118,41 @@ def merbench_components() -> Iterator[Component | Recipe]:
         returns="labels", provides=vectors,
     )  # fmt: skip
     yield _part(
-        "head", "label-guided", "head:LabelGuided", "cosine to each label's vector", accepts=("pooled", "labels"), needs=("queries",)
+        "head",
+        "label-guided",
+        "head:LabelGuided",
+        "cosine to each label's vector",
+        accepts=("pooled", "labels"),
+        needs=("queries",),
     )
-    yield _part("objective", "label-contrast", "objective:LabelContrast", "each modality near its true label", needs=vectors)
+    yield _part(
+        "objective",
+        "label-contrast",
+        "objective:LabelContrast",
+        "each modality near its true label",
+        needs=vectors,
+    )
     yield Recipe(
         name="merclip",
         summary="MER-CLIP: label queries decode the modalities in turn (after Song & Cho 2025)",
-        encoders={"words": "word-vectors", "strings": "word-vectors", "features": "feature-transformer"},
+        encoders={
+            "words": "word-vectors",
+            "strings": "word-vectors",
+            "features": "feature-transformer",
+        },
         label_encoder="label-vectors",
         fusion="label-decoder",
         head="label-guided",
         objective=("task",),
-        # Item 14's rate of 1e-4 is meant for modules of a CLIP's width; those of width 64 want a larger one.
-        settings={"train.lr": 1e-3, "train.batch_size": 32, "train.epochs": 50, "train.weight_decay": 1e-2, "train.schedule": "cosine"},
+        # Item 14's rate of 1e-4 is meant for modules of a CLIP's width; those of width 64 want a
+        # larger one.
+        settings={
+            "train.lr": 1e-3,
+            "train.batch_size": 32,
+            "train.epochs": 50,
+            "train.weight_decay": 1e-2,
+            "train.schedule": "cosine",
+        },
         # Item 15: with clips, the towers of one CLIP read transcripts, labels and frames.
         cases=(
             Case(
