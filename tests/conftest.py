@@ -14,6 +14,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tests.tiny_runs import home, make, store  # noqa: F401 - fixtures of every room
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
 

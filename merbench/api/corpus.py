@@ -46,7 +46,7 @@ class Stream:
 
     @classmethod
     def of_rows(
-        cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: object
+        cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: Any
     ) -> Stream:
         """One step an utterance: ``features`` [N, D], or ``strings`` / ``clip`` [N] (an empty
         string = missing).
@@ -60,7 +60,7 @@ class Stream:
             np.arange(len(values)),
             1 - missing.astype(np.int64),
             **more,
-        )  # type: ignore[arg-type]
+        )
 
     @property
     def spec(self) -> StreamSpec:

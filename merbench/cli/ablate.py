@@ -32,13 +32,13 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
              merbench ablate --model tfn --dataset sample --variant no-products
              merbench ablate --model mult --modalities all-subsets
     """
+    from merbench.analyses.ablate import FULL, lines, plans, variants
     from merbench.api.errors import RequestError
     from merbench.cli.lines import show_lines
     from merbench.host.catalog import unknown
-    from merbench.report.board import as_json
-    from merbench.report.paired import compare, lines_as_json
-    from merbench.report.summary import by_seed, summary
-    from merbench.studies.ablate import FULL, lines, plans, variants
+    from merbench.report.scores.paired import compare, lines_as_json
+    from merbench.report.scores.statistics import summaries_as_json
+    from merbench.report.scores.summary import by_seed, summary
 
     session: Session = ctx.obj
     all_subsets = given["modalities"] == "all-subsets"
@@ -82,7 +82,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
         show_json(
             {
                 "track": track,
-                "base": as_json(summary(scored[FULL])),
+                "base": summaries_as_json(summary(scored[FULL])),
                 "variants": lines_as_json(found[1:], by_name),
             }
         )

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from merbench.api.parts import Metric
-    from merbench.report.compare import Disagreement, Side
-    from merbench.report.entries import Board
-    from merbench.report.paired import Difference
-    from merbench.report.source import StoreSource
+    from merbench.report.scores.compare import Disagreement, Side
+    from merbench.report.scores.entries import Board
+    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.source import StoreSource
 
 
 @click.command("compare")
@@ -81,8 +81,8 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.cli.leaderboard.boards import floors
-    from merbench.report.entries import collect
-    from merbench.report.source import StoreSource
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.source import StoreSource
     from merbench.results.store import Store
 
     if every == bool(a) or bool(a) != bool(b):
@@ -132,8 +132,8 @@ def _two(
     session: Session, boards: list[Board], source: StoreSource, names: tuple[str, str], metric: str | None, rows: int, plot: Path | None,
     data: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    from merbench.report.compare import calibration, disagreements, measured, together
-    from merbench.report.paired import differences
+    from merbench.report.scores.compare import calibration, disagreements, measured, together
+    from merbench.report.scores.paired import differences
     from merbench.results.metrics import default_metric, headline
 
     board, a, b = _sides(boards, source, names)
@@ -155,7 +155,7 @@ def _two(
         for name, scored in zip(names, (ours, theirs), strict=True)
     }
     if plot:
-        from merbench.report import plots
+        from merbench.report.pictures import plots
         from merbench.results.files import write_atomic
 
         write_atomic(plot, plots.calibration(board.track.title, curves))
@@ -186,7 +186,7 @@ def _sides(
     """The one track that has both."""
     from merbench.api.errors import RequestError
     from merbench.cli.leaderboard.boards import no_row
-    from merbench.report.compare import side
+    from merbench.report.scores.compare import side
 
     found = []
     for board in boards:
@@ -300,9 +300,9 @@ def _blocks(order: list[str]) -> list[range]:
 def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: bool) -> None:
     from rich.table import Table
 
-    from merbench.report.compare import matrix
-    from merbench.report.scores import ranked
-    from merbench.report.summary import by_seed, summary
+    from merbench.report.scores.board_scores import ranked
+    from merbench.report.scores.compare import matrix
+    from merbench.report.scores.summary import by_seed, summary
     from merbench.results.metrics import default_metric
 
     told, blind = [], []

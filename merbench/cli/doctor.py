@@ -93,8 +93,8 @@ def _torch() -> Iterator[tuple[str, bool, str, str]]:
 
 
 def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str, str]]:
-    from merbench.data.locate import find_folder
-    from merbench.data.vectors import offered_vectors
+    from merbench.data.home import find_folder
+    from merbench.data.word_vectors import offered_vectors
 
     homes = session.homes(data)
     looked = "looked in " + ", ".join(str(h) for h in homes)

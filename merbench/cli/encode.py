@@ -33,7 +33,7 @@ def command(session: Session, /, **given: Any) -> None:
     from merbench.cli.progress import encode_progress
     from merbench.engine.encode import encoded, fixed
     from merbench.engine.resolve import resolve
-    from merbench.studies.run import Machine
+    from merbench.runs.run import Machine
 
     options = gather((), **given)
     corpus = session.dataset(options.dataset, options.data)

@@ -11,7 +11,7 @@ import click
 from merbench.cli.session import Session, say, show_json
 
 if TYPE_CHECKING:
-    from merbench.report.entries import Entry
+    from merbench.report.scores.entries import Entry
     from merbench.results.record import Record
     from merbench.results.store import Store
 
@@ -50,15 +50,15 @@ def command(
     Example: merbench ensemble merclip tfn --dataset mosi --track standard
              merbench ensemble 0123456789abcdef fedcba9876543210
     """
+    from merbench.analyses.ensemble import mean, members, seed_by_seed
     from merbench.api.errors import RequestError
     from merbench.cli.leaderboard.boards import floors
     from merbench.cli.lines import show_lines
-    from merbench.report.compare import Side, together
-    from merbench.report.ensemble import mean, members, seed_by_seed
-    from merbench.report.entries import collect
-    from merbench.report.paired import Line, correct, differences, lines_as_json
-    from merbench.report.source import StoreSource
-    from merbench.report.summary import by_seed, space_of
+    from merbench.report.scores.compare import Side, together
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.paired import Line, correct, differences, lines_as_json
+    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.summary import by_seed, space_of
     from merbench.results.metrics import headline
     from merbench.results.store import Store
 

@@ -47,10 +47,10 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
     from merbench.api.errors import RequestError
     from merbench.cli.lines import show_lines
     from merbench.data.label_sets import read_label_sets
-    from merbench.report import board
-    from merbench.report.paired import compare, lines_as_json
-    from merbench.report.summary import summary
-    from merbench.report.tables import table
+    from merbench.report.scores.paired import compare, lines_as_json
+    from merbench.report.scores.summary import summary
+    from merbench.report.tables import board
+    from merbench.report.tables.table import table
 
     options = gather((), **given)
     bench = Bench(session, options)
@@ -58,7 +58,7 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
     first = next(iter(plans.values()))
     kind = first.task.space.kind
     sets = read_label_sets(labels, first.task.space)
-    from merbench.studies.generalise import OWN, generalise, why_not
+    from merbench.analyses.generalise import OWN, generalise, why_not
 
     test, valid, drift = [], [], 0.0
     for name, plan in plans.items():

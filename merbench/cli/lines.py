@@ -13,7 +13,7 @@ from merbench.cli.session import show
 
 if TYPE_CHECKING:
     from merbench.api.types import SpaceKind
-    from merbench.report.paired import Difference, Line
+    from merbench.report.scores.paired import Difference, Line
 
 
 def show_lines(
@@ -30,9 +30,9 @@ def show_lines(
     from rich.table import Table
 
     from merbench.cli.session import room
-    from merbench.report import board
-    from merbench.report.summary import summary
-    from merbench.report.tables import table
+    from merbench.report.scores.summary import summary
+    from merbench.report.tables import board
+    from merbench.report.tables.table import table
     from merbench.results.metrics import METRICS, default_metric
 
     rows = [

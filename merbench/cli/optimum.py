@@ -21,7 +21,7 @@ def optimum(
     """
     if corpus.posterior is None or corpus.offered[task].space.kind != "score":
         return {}
-    from merbench.data.limits import limits
+    from merbench.data.best_possible import limits
 
     offered = tuple(corpus.streams[name].modality for name in streams)
     rows = np.concatenate([split.test for split in corpus.protocols[protocol].splits])
@@ -44,7 +44,7 @@ def of_track(session: Session, track: Track) -> dict[str, dict[str, float]]:
         or catalog.component("dataset", track.dataset).folder
     ):
         return {}
-    from merbench.data.streams import revision
+    from merbench.data.folder.streams import revision
 
     corpus = session.dataset(track.dataset, None)
     if (

@@ -15,8 +15,8 @@ from merbench.api.types import MODALITIES
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 if TYPE_CHECKING:
-    from merbench.engine.resolve import Request
-    from merbench.studies.machine import Determinism
+    from merbench.engine.plan import Request
+    from merbench.runs.machine import Determinism
 
 PARTS = ("fusion", "head", "label-encoder", "objective")
 
@@ -230,7 +230,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     """Parsed options -> RunOptions. RequestError in one sentence for what is not of the form asked
     for.
     """
-    from merbench.engine.resolve import Request
+    from merbench.engine.plan import Request
     from merbench.results.spec import parse_settings
 
     settings: dict[str, Any] = {}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
-    from merbench.data.inputs import Inputs
-    from merbench.studies.predict import Predicted
+    from merbench.analyses.predict import Predicted
+    from merbench.data.folder.inputs import Inputs
 
 OF_A_RUN = (
     "paths",
@@ -70,7 +70,7 @@ def command(
     Example: merbench predict --text "I loved it" --text "a waste of time" --model merclip --dataset mosi
              merbench predict new.csv --run 0123456789abcdef --json
     """
-    from merbench.data.inputs import read_inputs
+    from merbench.data.folder.inputs import read_inputs
     from merbench.results.store import Store
 
     written = typed(click.get_current_context())
@@ -85,9 +85,9 @@ def command(
         record = Store(options.store).find(run)
         options = replace(options, model=record.spec.model, dataset=record.spec.dataset)
     bench = Bench(session, options)
+    from merbench.analyses.predict import apply
+    from merbench.analyses.trained import trained
     from merbench.engine.restore import plan_of
-    from merbench.studies.predict import apply
-    from merbench.studies.trained import trained
 
     if record:
         plan = plan_of(record.spec, session.catalog, bench.corpus, bench.lexicon)

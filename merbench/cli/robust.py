@@ -59,12 +59,12 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.cli.lines import show_lines
-    from merbench.report.paired import compare, lines_as_json
+    from merbench.report.scores.paired import compare, lines_as_json
     from merbench.results.metrics import default_metric
 
     options = gather((), **given)
     bench = Bench(session, options)
-    from merbench.studies.robust import curves, parse, robust, title
+    from merbench.analyses.robust import curves, parse, robust, title
 
     cases = list({title(case): case for text in asked for case in parse(text)}.values())
     plans = bench.contenders(named)
@@ -87,7 +87,7 @@ def command(
         raise RequestError(next(line.reason for line in lines if line.reason))
     found = compare(lines, kind)
     if plot:
-        from merbench.report.plots_curves import curves as draw
+        from merbench.report.pictures.curves import curves as draw
         from merbench.results.files import write_atomic
 
         kinds = sorted({what for by_kind in drawn.values() for what in by_kind})

@@ -16,12 +16,12 @@ from merbench.cli.session import Session, room, say, show, show_json
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
     from merbench.api.lexicon import Lexicon
-    from merbench.engine.resolve import Plan, Request
+    from merbench.engine.plan import Plan, Request
     from merbench.engine.start import Start
-    from merbench.report.board import Optimum
+    from merbench.report.tables.board import Optimum
     from merbench.results.record import Record
     from merbench.results.store import Store
-    from merbench.studies.run import Machine
+    from merbench.runs.run import Machine
 
 
 @click.command("run", cls=AblationCommand)
@@ -97,14 +97,15 @@ class Bench:
         start = self._start(options, options.init_from) if options.init_from else None
         self.options = replace(options, request=replace(options.request, start=start))
         # Imports torch, which takes seconds: what is wrong with the request itself is told before.
-        from merbench.studies.run import Machine
+        from merbench.runs.run import Machine
 
         self.machine = Machine.choose(
             options.device, options.threads, options.jobs, options.determinism
         )
 
     def plan(self, request: Request) -> Plan:
-        from merbench.engine.resolve import Request, resolve
+        from merbench.engine.plan import Request
+        from merbench.engine.resolve import resolve
 
         plan = resolve(request, self.session.catalog, self.corpus, self.lexicon)
         if request.thresholds != Request.thresholds and plan.task.space.kind in ("score", "class"):
@@ -119,7 +120,7 @@ class Bench:
 
     def _start(self, options: RunOptions, run: str) -> Start:
         from merbench.engine.datasets import open_dataset
-        from merbench.studies.start import of_series, seen_by, start_from
+        from merbench.runs.init_from import of_series, seen_by, start_from
 
         def find(name: str) -> Corpus | None:
             if name == self.corpus.name:
@@ -150,7 +151,7 @@ class Bench:
         another data set than the command's own, of which the plan is. ``name``: what tells these
         runs from others of the command, where model and variant do not."""
         from merbench.cli.progress import RunProgress
-        from merbench.studies.run import run
+        from merbench.runs.run import run
 
         force = self.options.force if force is None else force
         if plan.recipe.fits and len(seeds) > 1:
@@ -206,7 +207,7 @@ class Bench:
         """Name -> records of the floors in the same track (those that can read what it offers), run
         where the store lacks them.
         """
-        from merbench.engine.resolve import Request
+        from merbench.engine.plan import Request
 
         found = {}
         catalog = self.session.catalog
@@ -235,9 +236,10 @@ class Bench:
 
     def report(self, plan: Plan, records: Sequence[Record]) -> None:
         """stdout: the table, or one JSON object and nothing else."""
-        from merbench.report import board
-        from merbench.report.summary import by_seed, summary
-        from merbench.report.tables import table
+        from merbench.report.scores.statistics import summaries_as_json
+        from merbench.report.scores.summary import by_seed, summary
+        from merbench.report.tables import board
+        from merbench.report.tables.table import table
 
         scored = by_seed(records, self.store)
         mine = summary(scored)
@@ -247,7 +249,7 @@ class Bench:
                 {
                     "track": plan.track.model_dump(mode="json"),
                     "runs": runs,
-                    "summary": board.as_json(mine),
+                    "summary": summaries_as_json(mine),
                 }
             )
             return
@@ -268,7 +270,7 @@ class Bench:
     def optimum(self, plan: Plan) -> Optimum | None:
         """The best possible predictors on the same test rows, where the law of the data is known."""
         from merbench.cli.optimum import optimum
-        from merbench.report.board import Optimum
+        from merbench.report.tables.board import Optimum
 
         scored = optimum(self.corpus, plan.spec.task, plan.spec.protocol, plan.track.streams)
         return Optimum(scored, list(scored)[-1]) if scored else None

@@ -41,7 +41,7 @@ class Session:
         return catalog
 
     def homes(self, data: Path | None) -> list[Path]:
-        from merbench.data.locate import data_homes
+        from merbench.data.home import data_homes
 
         return data_homes(data, os.environ)
 
@@ -49,7 +49,7 @@ class Session:
         """The data set; without a name MOSI where it is on the machine, else the generated one, and
         a line that says which and why.
         """
-        from merbench.data.locate import find_folder
+        from merbench.data.home import find_folder
         from merbench.engine.datasets import open_dataset
 
         homes = self.homes(data)
@@ -68,7 +68,7 @@ class Session:
         return corpus
 
     def lexicon(self, names: tuple[str, ...], data: Path | None) -> Lexicon | None:
-        from merbench.data.vectors import open_lexicon
+        from merbench.data.word_vectors import open_lexicon
 
         return open_lexicon(names, self.homes(data))
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from merbench.api.parts import Executor
     from merbench.results.record import Record
     from merbench.results.store import Store
-    from merbench.studies.material import Material
-    from merbench.studies.study import Worker
-    from merbench.studies.study_cells import Cell, Unit
-    from merbench.studies.study_file import StudyFile
-    from merbench.studies.study_status import Standing
+    from merbench.runs.workspace import Material
+    from merbench.study.file import StudyFile
+    from merbench.study.layout import Cell, Unit
+    from merbench.study.make import Worker
+    from merbench.study.status import Standing
 
 
 COUNTS = ("done", "running", "failed", "waiting")
@@ -113,9 +113,9 @@ def run(
     """
     from merbench.results.spec import parse_settings
     from merbench.results.store import Store
-    from merbench.studies.executor import executor_of
-    from merbench.studies.machine import Machine
-    from merbench.studies.study import Worker
+    from merbench.runs.machine import Machine
+    from merbench.study.executor import executor_of
+    from merbench.study.make import Worker
 
     kept = Store(store.absolute())
     runner = executor_of(
@@ -189,9 +189,9 @@ class Opened:
 def _open(
     session: Session, file: Path, data: Path | None, store: Store, again: bool = False
 ) -> Opened:
-    from merbench.studies.material import Material, Sources
-    from merbench.studies.study_cells import lay_out
-    from merbench.studies.study_file import read_study
+    from merbench.runs.workspace import Material, Sources
+    from merbench.study.file import read_study
+    from merbench.study.layout import lay_out
 
     study = read_study(file)
     homes = tuple(home.absolute() for home in session.homes(data))
@@ -214,7 +214,7 @@ def _tune(
     import time
 
     from merbench.cli.study_progress import SearchProgress
-    from merbench.studies.study_tune import Tuner, standing
+    from merbench.study.searches import Tuner, standing
 
     tuning = opened.study.tune
     assert tuning is not None
@@ -250,7 +250,7 @@ def _tune(
 def _make(opened: Opened, store: Store, executor: Executor, worker: Worker) -> int:
     """How many runs ended in another store."""
     from merbench.cli.study_progress import StudyProgress
-    from merbench.studies.study import make
+    from merbench.study.make import make
 
     total = sum(len(cell.units) for cell in opened.cells)
     held = opened.held(store)
@@ -297,7 +297,7 @@ def _dry_run(opened: Opened, store: Store, as_json: bool) -> None:
 
 
 def _report(opened: Opened, store: Store, at_once: int, as_json: bool) -> list[Standing]:
-    from merbench.studies.study_status import seconds_left, standings
+    from merbench.study.status import seconds_left, standings
 
     found = standings(opened.cells, store)
     for warning in store.warnings:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from merbench.results.store import Store
-    from merbench.studies.study import Ended
-    from merbench.studies.study_tune import Standing
+    from merbench.study.make import Ended
+    from merbench.study.searches import Standing
 
 
 class StudyProgress:

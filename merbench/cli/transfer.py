@@ -12,10 +12,10 @@ from merbench.cli.run import Bench, label
 from merbench.cli.session import Session, say, show_json
 
 if TYPE_CHECKING:
+    from merbench.analyses.transfer import Further, Pair
     from merbench.api.corpus import Corpus
-    from merbench.engine.resolve import Plan, Request
+    from merbench.engine.plan import Plan, Request
     from merbench.results.record import Record
-    from merbench.studies.transfer import Further, Pair
 
 
 @click.command("transfer")
@@ -63,7 +63,7 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.cli.lines import show_lines
-    from merbench.report.paired import compare, lines_as_json
+    from merbench.report.scores.paired import compare, lines_as_json
     from merbench.results.spec import parse_settings
 
     if given["dataset"]:
@@ -86,8 +86,8 @@ def command(
     lexicon = session.lexicon(
         options.vectors, options.data
     )  # not bench's, which is that of one data set
+    from merbench.analyses.transfer import finetuned, lines, pair, together
     from merbench.engine.resolve import resolve
-    from merbench.studies.transfer import finetuned, lines, pair, together
 
     pairs = [
         pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon)

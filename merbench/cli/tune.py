@@ -20,9 +20,9 @@ from merbench.cli.session import Session, room, say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.cli.progress import TuneProgress
-    from merbench.engine.resolve import Plan
+    from merbench.engine.plan import Plan
     from merbench.results.record import Record
-    from merbench.studies.tune_study import Joined, Tuned
+    from merbench.tuning.shared_study import Joined, Tuned
 
 
 @click.command("tune", cls=AblationCommand)
@@ -94,8 +94,8 @@ def command(
              merbench tune --model tfn --storage postgresql://user@host/db
     """
     from merbench.cli.progress import TuneProgress
-    from merbench.studies.tune import tune
-    from merbench.studies.tune_study import Search, join
+    from merbench.tuning.search import tune
+    from merbench.tuning.shared_study import Search, join
 
     session: Session = ctx.obj
     names = ("trials", "sampler", "pruner", "seeds_per_trial", "storage")
@@ -147,7 +147,7 @@ def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) ->
     """The same command in ``jobs`` processes, which end by themselves with the search. This one
     looks on.
     """
-    from merbench.studies.tune import look_on
+    from merbench.tuning.search import look_on
 
     words = [
         sys.executable,
@@ -185,7 +185,7 @@ def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) ->
 
 def _draw(joined: Joined, folder: Path) -> None:
     from merbench.results.files import write_atomic
-    from merbench.studies.tune_figures import figures
+    from merbench.tuning.figures import figures
 
     for name, picture in figures(joined).items():
         write_atomic(folder / name, picture)
@@ -194,14 +194,15 @@ def _draw(joined: Joined, folder: Path) -> None:
 
 def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Record]]) -> None:
     """stdout: what was found and, where there are final runs, the scores; or one JSON object."""
-    from merbench.report import board
-    from merbench.report.summary import by_seed, summary
-    from merbench.report.tables import table
+    from merbench.report.scores.statistics import summaries_as_json
+    from merbench.report.scores.summary import by_seed, summary
+    from merbench.report.tables import board
+    from merbench.report.tables.table import table
 
     scores = {name: summary(by_seed(records, bench.store)) for name, records in final.items()}
     if bench.options.as_json:
         runs = {
-            name: {"runs": [r.run_id for r in records], "summary": board.as_json(scores[name])}
+            name: {"runs": [r.run_id for r in records], "summary": summaries_as_json(scores[name])}
             for name, records in final.items()
         }
         show_json({"track": plan.track.model_dump(mode="json"), **asdict(tuned), "final": runs})

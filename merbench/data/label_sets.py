@@ -29,8 +29,8 @@ import numpy as np
 
 from merbench.api.errors import DataError
 from merbench.api.types import LabelSpace
+from merbench.data.folder.toml_section import read_toml
 from merbench.data.hints import instead
-from merbench.data.settings import read_toml
 
 
 @dataclass(frozen=True)

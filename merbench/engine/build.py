@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from merbench.api import Context, Modality, RequestError
 from merbench.engine.compose import Composed
 from merbench.engine.contract import made
-from merbench.engine.resolve import Part, Plan
+from merbench.engine.plan import Part, Plan
 from merbench.engine.splits import Fold, SplitData
 from merbench.engine.start import Start
 from merbench.results.seeds import derive

@@ -32,9 +32,10 @@ class Composed(nn.Module):
     def encode(self, batch: Batch) -> dict[Modality, Steps]:
         """What the fusion is handed: Steps per modality."""
         return {
-            m: contract.steps(encoder, encoder(batch.inputs[m]), len(batch))
-            for m, encoder in self.encoders.items()
-        }  # type: ignore[index,misc]
+            m: contract.steps(self.encoders[m], self.encoders[m](batch.inputs[m]), len(batch))
+            for m in MODALITIES
+            if m in self.encoders
+        }
 
     def decode(self, parts: Mapping[Modality, Steps], space: LabelSpace | None = None) -> Output:
         """Logits from encoded modalities; another ``space`` than the run's own asks for label

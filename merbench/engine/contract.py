@@ -26,7 +26,7 @@ from merbench.api import (
 )
 
 if TYPE_CHECKING:
-    from merbench.engine.resolve import Part
+    from merbench.engine.plan import Part
 
 HAS = {"encoder": ("width", "prepare"), "label-encoder": ("width",), "fusion": ("width",)}
 """Attributes of modules that the harness reads."""

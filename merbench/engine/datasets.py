@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from merbench.api import Config, Corpus, MerbenchError, RequestError
-from merbench.data.folder import read_folder
-from merbench.data.locate import find_folder, missing_message, unknown_message
+from merbench.data.folder.read import read_folder
+from merbench.data.home import find_folder, missing_message, unknown_message
 from merbench.engine.settings import configured
 from merbench.host.catalog import Catalog
 

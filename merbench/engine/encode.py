@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import Config, Context, Modality, Prepared, RunError, Steps, Stream, StreamSpec
-from merbench.data.cache import About, Cache, Entry, Filling
-from merbench.data.contents import Known, row_contents
-from merbench.engine.resolve import Part, Plan
+from merbench.data.content_hash import Known, row_contents
+from merbench.data.encoder_cache import About, Cache, Entry, Filling
+from merbench.engine.plan import Part, Plan
 from merbench.engine.splits import Fold, rows_of, to_device
 
 BATCH, SHARD = 16, 64

@@ -10,7 +10,7 @@ from typing import Any
 from merbench.api import RunError
 from merbench.engine.build import Problem
 from merbench.engine.checkpoint import Checkpoint
-from merbench.engine.resolve import Plan
+from merbench.engine.plan import Plan
 from merbench.engine.splits import Fold
 from merbench.engine.stack import CannotStackError, Together, fit_stacked
 from merbench.engine.train import Fitted, Watch, fit

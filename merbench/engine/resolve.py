@@ -7,8 +7,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,17 +20,17 @@ from merbench.api import (
     Protocol,
     Recipe,
     RequestError,
-    Stage,
     Stream,
     Task,
     TrainConfig,
 )
-from merbench.data.contents import KEPT
-from merbench.data.streams import as_words, leak_sentence, leaking_rows, revision
+from merbench.data.content_hash import KEPT
+from merbench.data.folder.streams import as_words, leak_sentence, leaking_rows, revision
 from merbench.engine.compose import PREFIXES
+from merbench.engine.plan import Part, Plan, Request
 from merbench.engine.settings import SINGLE, Settings, configured
 from merbench.engine.splits import modalities_of
-from merbench.engine.start import INITIAL, Start, check_seen
+from merbench.engine.start import INITIAL, check_seen
 from merbench.host.catalog import Catalog, unknown
 from merbench.results.metrics import choose_thresholds, definable, selecting
 from merbench.results.record import Track
@@ -46,82 +44,6 @@ _KINDS = {
     "encoder": "encoder",
     "objective": "objective",
 }
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the
-    default.
-    """
-
-    model: str
-    task: str | None = None
-    protocol: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    streams: Mapping[Modality, str] = field(default_factory=dict)
-    modalities: tuple[Modality, ...] | None = None
-    ablations: tuple[str, ...] = ()
-    thresholds: str = "fixed:0.5"
-    allow_leak: bool = False
-    start: Start | None = None
-
-
-@dataclass(frozen=True)
-class Part:
-    """A slot's component with its implementation and validated settings."""
-
-    component: Component
-    factory: Any
-    config: Config
-
-    @cached_property
-    def pretrained(self) -> dict[str, str]:
-        """Name -> SHA-256 of the weights it starts from; nothing where it starts from none."""
-        found: dict[str, str] = (
-            self.factory.pretrained(self.config) if "weights" in self.component.uses else {}
-        )
-        return found
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """Name -> where those weights come from, with the revision where they have one."""
-        tell = getattr(self.factory, "sources", None)
-        found: dict[str, str] = tell(self.config) if self.pretrained and tell else {}
-        return found
-
-    @property
-    def fixed(self) -> bool:
-        """Whether it is an encoder whose output for a row never changes, so that it may be kept
-        (``engine/encode.py``).
-        """
-        return self.component.version > 0 and bool(self.factory.fixed(self.config))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that the runs of one spec share. ``streams`` are those the model reads, words made of
-    strings where an encoder wants words.
-    """
-
-    recipe: Recipe
-    spec: RunSpec
-    track: Track
-    contents: Mapping[str, str]
-    parts: Mapping[str, Part]
-    stages: tuple[Stage, ...]
-    train: TrainConfig
-    task: Task
-    protocol: Protocol
-    streams: Mapping[Modality, Stream]
-    lexicon: Lexicon | None
-    start: Start | None = None
-    notes: tuple[str, ...] = ()
-    """What records must tell of all these runs."""
-
-    @property
-    def modules(self) -> list[str]:
-        """Modules of the components used."""
-        return sorted({part.component.target.partition(":")[0] for part in self.parts.values()})
 
 
 def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:

@@ -14,7 +14,8 @@ from torch import nn
 from merbench.api import Corpus, Lexicon, RequestError
 from merbench.engine.build import Problem, build
 from merbench.engine.evaluate import weights_digest
-from merbench.engine.resolve import Plan, Request, resolve
+from merbench.engine.plan import Plan, Request
+from merbench.engine.resolve import resolve
 from merbench.engine.settings import SINGLE
 from merbench.engine.splits import Fold
 from merbench.engine.start import Start

@@ -30,7 +30,7 @@ from merbench.api import (
     TextRows,
     WordRows,
 )
-from merbench.data.streams import Statistics, label_counts, train_statistics
+from merbench.data.folder.streams import Statistics, label_counts, train_statistics
 from merbench.engine.contract import prepared
 
 

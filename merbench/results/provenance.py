@@ -6,11 +6,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
 from functools import cache
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,35 +23,6 @@ PACKAGES = (
     "pydantic",
     "safetensors",
 )
-
-
-DECIDING = ("data/streams.py", "data/vectors.py", "results/metrics.py", "results/seeds.py")
-"""Files of the house, beside the whole of its engine and api, that decide numbers."""
-
-
-def source_digest(modules: Iterable[str]) -> str:
-    """12 hex digits over the packages of the named modules and the harness that trains and scores
-    them.
-
-    Whole packages, because methods share code with their neighbours.
-    """
-    house = Path(merbench.__file__).parent
-    files = [
-        *sorted((house / "engine").glob("*.py")),
-        *sorted((house / "api").glob("*.py")),
-        *(house / name for name in DECIDING),
-    ]
-    for package in sorted({module.partition(".")[0] for module in modules}):
-        spec = find_spec(package)
-        if spec and spec.origin:
-            origin = Path(spec.origin)
-            files += (
-                sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-            )
-    digest = sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @cache

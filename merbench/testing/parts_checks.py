@@ -26,7 +26,7 @@ from merbench.api import (
     StreamSpec,
     masked_mean,
 )
-from merbench.data.contents import KEPT
+from merbench.data.content_hash import KEPT
 from merbench.engine.contract import terms
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny

@@ -24,7 +24,8 @@ from merbench.api.types import SpaceKind
 from merbench.engine.build import Problem, build
 from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn
-from merbench.engine.resolve import Plan, Request, resolve
+from merbench.engine.plan import Plan, Request
+from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
 from merbench.engine.train import fit
 from merbench.host.catalog import Catalog

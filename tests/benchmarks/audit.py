@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from merbench.data.audit import audit
-from merbench.data.audit_leaks import probe_streams
-from merbench.data.folder import read_folder
+from merbench.data.audit.audit import audit
+from merbench.data.audit.leaks import probe_streams
+from merbench.data.folder.read import read_folder
 from tests.data.made_streams import Law, corpus_of, honest, leaked
 
 HONEST = {

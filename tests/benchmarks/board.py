@@ -10,12 +10,12 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from merbench.report.cache import Cache
-from merbench.report.entries import collect
-from merbench.report.page import track_page
-from merbench.report.scores import score
-from merbench.report.sheet import sheet
-from merbench.report.source import StoreSource
+from merbench.report.scores.board_scores import score
+from merbench.report.scores.cache import Cache
+from merbench.report.scores.entries import collect
+from merbench.report.scores.source import StoreSource
+from merbench.report.site.page import track_page
+from merbench.report.tables.sheet import sheet
 from merbench.results.store import Store
 from tests.report.made import record, spec
 

@@ -15,10 +15,11 @@ import torch
 from safetensors.torch import save_file
 
 from merbench.api import Corpus, Protocol, Split, Stream, Task
-from merbench.data.cache import Cache
+from merbench.data.encoder_cache import Cache
 from merbench.engine import encode
 from merbench.engine.encode import encoded
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 from merbench.testing import tiny

@@ -11,7 +11,8 @@ import torch
 
 from merbench.engine.build import build
 from merbench.engine.optimise import make_optimiser, make_schedule
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
 from merbench.engine.train import fit
 from merbench.host.catalog import Catalog

@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import Config, Source
-from merbench.data.add import add
+from merbench.data.intake.add import add
 
 ROWS, STEPS, WIDTHS = 16_000, 50, {"text": 768, "audio": 74, "video": 35}
 
 _LOAD = """
 import json, sys, time
 import torch
-import merbench.engine.resolve, merbench.engine.splits, merbench.studies.run
-from merbench.engine.resolve import Request, resolve
+import merbench.engine.resolve, merbench.engine.splits, merbench.runs.run
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.engine.datasets import open_dataset
 from merbench.engine.splits import Fold
 from merbench.host.catalog import Catalog

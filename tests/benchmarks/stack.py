@@ -15,13 +15,14 @@ import torch
 from merbench.api import Corpus, Protocol, Split, Stream, Task
 from merbench.engine.build import build
 from merbench.engine.learn import learn, learn_together
-from merbench.engine.resolve import Plan, Request, resolve
+from merbench.engine.plan import Plan, Request
+from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
 from merbench.engine.stack import CannotStackError
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 from merbench.results.store import Store
-from merbench.studies.run import Machine, run
+from merbench.runs.run import Machine, run
 from merbench.testing import tiny
 
 SEEDS = tuple(range(10))

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from merbench.report.tables import metric_columns
+from merbench.report.tables.table import metric_columns
 from merbench.results.metrics import METRICS
 from tests.conftest import loads
-from tests.studies.conftest import TOML
+from tests.tiny_runs import TOML
 
 EMOTIONS = ("happy", "sad", "anger")
 QUICK = (

@@ -12,8 +12,9 @@ from merbench.api import DataError
 from merbench.cli.leaderboard.studies import left_out
 from merbench.cli.leaderboard.truth import truth_of
 from merbench.cli.session import Session
-from merbench.engine.resolve import Request, resolve
-from merbench.report.folder import Folder
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
+from merbench.report.site.folder import Folder
 from merbench.results.store import Store
 from tests.report.made import corpus, put, record, spec
 

@@ -10,18 +10,19 @@ import shlex
 import pytest
 
 import merbench.cli.run
+from merbench.analyses.ablate import plans, variants
 from merbench.api import RequestError
 from merbench.cli.main import cli
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.engine.start import Start
-from merbench.report.reproduce import command
+from merbench.report.site.reproduce import command
 from merbench.results.spec import run_id, series
 from merbench.results.store import Store
-from merbench.studies.ablate import plans, variants
-from merbench.studies.run import run
-from merbench.studies.start import of_series, start_from
+from merbench.runs.init_from import of_series, start_from
+from merbench.runs.run import run
 from merbench.testing import tiny
-from tests.studies.conftest import MACHINE, in_folds
+from tests.tiny_runs import MACHINE, in_folds
 
 CORPORA = {kind: in_folds(tiny.corpus(kind)) for kind in ("score", "class", "multilabel")}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from merbench.studies import one
+from merbench.runs import one
 from tests.conftest import loads
-from tests.studies.conftest import STUDY, home  # noqa: F401 - a fixture
+from tests.tiny_runs import STUDY
 
 SMALL = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace(
     '"late-fusion-dnn", "lmf", ', ""
@@ -14,7 +14,7 @@ SMALL = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace(
 
 
 @pytest.fixture
-def study(merbench, home, tmp_path):  # noqa: F811
+def study(merbench, home, tmp_path):
     (tmp_path / "S.toml").write_text(SMALL)
     return lambda *words: merbench("study", words[0], "S.toml", "--data", str(home), *words[1:])
 

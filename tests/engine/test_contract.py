@@ -12,11 +12,12 @@ from torch import nn
 
 from merbench.api import Component, Config, Fused, Recipe, RequestError, Stage, Steps, masked_mean
 from merbench.api.forms import Source
-from merbench.data.add import recognise
+from merbench.data.intake.add import recognise
 from merbench.engine.contract import fault
 from merbench.engine.datasets import open_dataset
 from merbench.engine.learn import learn
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.testing import tiny

@@ -15,20 +15,21 @@ import numpy as np
 import pytest
 import torch
 
+from merbench.analyses.predict import apply
+from merbench.analyses.robust import robust
+from merbench.analyses.trained import trained
 from merbench.api import RunError, Stream
-from merbench.data.cache import Cache
-from merbench.data.inputs import read_inputs
+from merbench.data.encoder_cache import Cache
+from merbench.data.folder.inputs import read_inputs
 from merbench.engine import encode
 from merbench.engine.build import build
 from merbench.engine.corrupt import Damage
 from merbench.engine.encode import encoded, fixed, with_cached
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
 from merbench.results.store import Store
-from merbench.studies.predict import apply
-from merbench.studies.robust import robust
-from merbench.studies.run import Machine, run
-from merbench.studies.trained import trained
+from merbench.runs.run import Machine, run
 from merbench.testing import tiny
 from merbench_encoders.clip_image import ClipImage
 from merbench_encoders.clip_text import ClipText

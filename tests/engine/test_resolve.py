@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError, Stage, Stream
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 
 

@@ -13,15 +13,16 @@ from torch import nn
 from merbench.api import Config, RequestError, Steps
 from merbench.engine.build import build
 from merbench.engine.evaluate import predict, weights_digest
-from merbench.engine.resolve import Part, Request, resolve
+from merbench.engine.plan import Part, Request
+from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of, restore, save
 from merbench.engine.splits import Fold
 from merbench.results.record import Record
 from merbench.results.spec import run_id
 from merbench.results.store import Store
-from merbench.studies.run import run
+from merbench.runs.run import run
 from merbench.testing import tiny
-from tests.studies.conftest import MACHINE
+from tests.tiny_runs import MACHINE
 
 CPU = torch.device("cpu")
 SHORT = {"train.epochs": 2, "train.batch_size": 4}
@@ -169,7 +170,7 @@ def test_frozen_pretrained_weights_come_back_from_their_file(catalog, tmp_path):
 
 
 def test_one_fold_alone_and_who_tuned(catalog, tmp_path):
-    from tests.studies.conftest import in_folds
+    from tests.tiny_runs import in_folds
 
     corpus = in_folds(tiny.corpus())
     plan = resolve(Request("lmf", protocol="folds", settings=SHORT), catalog, corpus, None)

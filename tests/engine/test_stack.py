@@ -13,16 +13,17 @@ from merbench.engine.build import build
 from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn, learn_together
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
 from merbench.engine.stack import CannotStackError, Together, fit_stacked
 from merbench.engine.train import Fitted, fit
 from merbench.results.store import Store
-from merbench.studies.run import run
+from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.engine.test_memory import Loss
 from tests.engine.test_train import L1, SPACE, split
-from tests.studies.conftest import MACHINE
+from tests.tiny_runs import MACHINE
 
 CPU = torch.device("cpu")
 SEEDS = [0, 3, 4]

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from merbench.api import DataError, RequestError, Source
-from merbench.data.add import add
-from merbench.data.folder import read_folder
+from merbench.data.folder.read import read_folder
+from merbench.data.intake.add import add
 from merbench_datasets.csd import Csd, stream_name
 from merbench_datasets.csd_rows import Splits
 from tests.conftest import loads

@@ -14,11 +14,11 @@ import pytest
 from merbench.api import RequestError
 from merbench.engine.settings import configured
 from merbench.results.claims import Claims
-from merbench.studies.material import Material, Sources
-from merbench.studies.study import Worker, make
-from merbench.studies.study_cells import lay_out
-from merbench.studies.study_file import read_study
-from tests.studies.conftest import STUDY, home, store  # noqa: F401 - fixtures
+from merbench.runs.workspace import Material, Sources
+from merbench.study.file import read_study
+from merbench.study.layout import lay_out
+from merbench.study.make import Worker, make
+from tests.tiny_runs import STUDY
 
 clusters = pytest.mark.skipif(
     "MERBENCH_CLUSTERS" not in os.environ, reason="tox -e clusters starts Ray and submitit"
@@ -29,7 +29,7 @@ ONE_TRACK = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace
 
 
 @pytest.fixture
-def study(home, catalog, store, tmp_path):  # noqa: F811
+def study(home, catalog, store, tmp_path):
     """``(units, worker, executor of a kind)``."""
 
     def study(epochs: int = 1):
@@ -44,7 +44,7 @@ def study(home, catalog, store, tmp_path):  # noqa: F811
 
 
 @pytest.fixture
-def executor(catalog, store):  # noqa: F811
+def executor(catalog, store):
     def executor(kind: str, jobs: int, **settings):
         factory = catalog.load(catalog.component("executor", kind))
         return factory(
@@ -55,7 +55,7 @@ def executor(catalog, store):  # noqa: F811
 
 
 @clusters
-def test_submitit_makes_every_run_in_processes_of_its_own(study, executor, store):  # noqa: F811
+def test_submitit_makes_every_run_in_processes_of_its_own(study, executor, store):
     units, worker = study()
     runner = executor("slurm", 3, cluster="local", poll_seconds=0.2)
     ended = [e.how for e in make(units, runner, worker, store, worker.failed) if e]
@@ -68,7 +68,7 @@ def test_submitit_makes_every_run_in_processes_of_its_own(study, executor, store
 @clusters
 def test_ray_makes_every_run_also_where_a_worker_is_killed_in_the_midst_of_one(
     study, executor, store
-):  # noqa: F811
+):
     units, worker = study(epochs=150)
     killed = None
     ended = []

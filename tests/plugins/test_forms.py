@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from merbench.data.folder import read_folder
-from merbench.data.manifest import read_manifest
+from merbench.data.folder.manifest import read_manifest
+from merbench.data.folder.read import read_folder
 from tests.conftest import loads
 
 N = {"train": 5, "valid": 2, "test": 3}

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from merbench.api import SENTIMENT, check_label_vectors, label_texts
-from merbench.data.limits import limits, subsets
+from merbench.data.best_possible import limits, subsets
 from merbench_datasets import sample
 from merbench_datasets.sample import Sample
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError
-from merbench.engine.resolve import Request, resolve
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.results.merge import merge
 from merbench.results.store import Store
-from merbench.studies.run import run
+from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.conftest import loads
-from tests.studies.conftest import MACHINE
+from tests.tiny_runs import MACHINE
 
 
 @pytest.fixture(scope="module")

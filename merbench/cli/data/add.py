@@ -12,7 +12,7 @@ from merbench.cli.session import Session, say, show, show_json
 
 if TYPE_CHECKING:
     from merbench.api.forms import Form
-    from merbench.data.manifest import Origin
+    from merbench.data.folder.manifest import Origin
 
 
 @click.command("add")
@@ -46,7 +46,7 @@ def command(
     """
     from merbench.api.forms import Source
     from merbench.cli.data.progress import Steps
-    from merbench.data.add import add, recognise
+    from merbench.data.intake.add import add, recognise
 
     name, path = _what(session, words, name)
     forms = _forms(session, form_name, settings)
@@ -133,8 +133,8 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
         return
     from rich.table import Table
 
+    from merbench.data.folder.manifest import read_manifest
     from merbench.data.hints import first
-    from merbench.data.manifest import read_manifest
 
     say(
         f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + {len(origin.refused):,} refused"

@@ -13,7 +13,7 @@ from merbench.cli.data.options import DATA, JSON
 from merbench.cli.session import Session, say, show, show_json
 
 if TYPE_CHECKING:
-    from merbench.data.audit import Audit
+    from merbench.data.audit.audit import Audit
 
 
 @click.command("audit")
@@ -35,7 +35,7 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
     """
     from rich.console import Console
 
-    from merbench.data.audit import audit
+    from merbench.data.audit.audit import audit
 
     corpus = session.dataset(name, data)
     with Console(stderr=True).status("") as status:

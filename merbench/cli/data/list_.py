@@ -20,7 +20,7 @@ def command(session: Session, data: Path | None, as_json: bool) -> None:
     \b
     Example: merbench data list
     """
-    from merbench.data.locate import find_folder, folders
+    from merbench.data.home import find_folder, folders
 
     homes = session.homes(data)
     rows = []

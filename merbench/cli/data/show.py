@@ -26,8 +26,8 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
     \b
     Example: merbench data show sample
     """
-    from merbench.data.locate import find_folder
-    from merbench.data.manifest import read_manifest
+    from merbench.data.folder.manifest import read_manifest
+    from merbench.data.home import find_folder
 
     corpus = session.dataset(name, data)
     described = describe(corpus)
@@ -98,7 +98,7 @@ def _optimum(corpus: Corpus) -> list[dict[str, Any]]:
     """
     if corpus.posterior is None:
         return []
-    from merbench.data.limits import limits, subsets
+    from merbench.data.best_possible import limits, subsets
 
     split = corpus.protocols["standard"].splits[0]
     modalities = [corpus.streams[name].modality for name in corpus.protocols["standard"].streams]

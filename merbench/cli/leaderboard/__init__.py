@@ -72,10 +72,10 @@ def command(
             f"--format html has every metric, interval and variant on one page; leave {shown[0]} out"
         )
     from merbench.cli.leaderboard.boards import from_folder, from_store
-    from merbench.report.latex import to_latex
-    from merbench.report.page import track_page
-    from merbench.report.sheet import as_json, sheet
-    from merbench.report.tables import table, to_csv, to_markdown
+    from merbench.report.site.page import track_page
+    from merbench.report.tables.latex import to_latex
+    from merbench.report.tables.sheet import as_json, sheet
+    from merbench.report.tables.table import table, to_csv, to_markdown
 
     session: Session = ctx.obj
     made = (

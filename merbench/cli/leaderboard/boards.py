@@ -14,11 +14,11 @@ from merbench.api.errors import RequestError
 from merbench.cli.optimum import of_track
 from merbench.cli.session import Session, say
 from merbench.host.catalog import unknown
-from merbench.report.cache import Cache, version
-from merbench.report.entries import Board, Entry, collect
-from merbench.report.folder import read, tracks
-from merbench.report.scores import BoardScores, score
-from merbench.report.source import StoreSource
+from merbench.report.scores.board_scores import BoardScores, score
+from merbench.report.scores.cache import Cache, version
+from merbench.report.scores.entries import Board, Entry, collect
+from merbench.report.scores.source import StoreSource
+from merbench.report.site.folder import read, tracks
 from merbench.results.record import Track
 from merbench.results.store import Store
 

@@ -53,7 +53,7 @@ def command(
     from merbench.cli.leaderboard.boards import from_store, tracks_of
     from merbench.cli.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.report.folder import folder_names, held_tracks, write
+    from merbench.report.site.folder import folder_names, held_tracks, write
 
     source, made = from_store(session, store, dataset, track)
     every, held = tracks_of(source), held_tracks(out)

@@ -34,8 +34,8 @@ def command(session: Session, folder: Path, rescore: bool, data: Path | None) ->
 
 
 def render(root: Path) -> None:
-    from merbench.report.folder import read, tracks
-    from merbench.report.site import site, stale
+    from merbench.report.site.folder import read, tracks
+    from merbench.report.site.site import site, stale
     from merbench.results.files import write_atomic
 
     made = site([read(path) for path in tracks(root)])
@@ -48,8 +48,8 @@ def render(root: Path) -> None:
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
     from merbench.cli.leaderboard.truth import truth_of
-    from merbench.report.folder import read, tracks, write_scores
-    from merbench.report.verify import rescored
+    from merbench.report.site.folder import read, tracks, write_scores
+    from merbench.report.site.verify import rescored
 
     for path in tracks(root):
         folder = read(path)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from merbench.cli.session import Session, say
 
 if TYPE_CHECKING:
-    from merbench.report.folder import Folder
-    from merbench.report.verify import Failure
+    from merbench.report.site.folder import Folder
+    from merbench.report.site.verify import Failure
 
 
 def left_out(
@@ -22,11 +22,11 @@ def left_out(
     here, is not checked, and told.
     """
     from merbench.api.errors import MerbenchError
-    from merbench.report.verify import Failure
+    from merbench.report.site.verify import Failure
     from merbench.results.store import Store
-    from merbench.studies.material import Material, Sources
-    from merbench.studies.study_cells import lay_out
-    from merbench.studies.study_file import read_study
+    from merbench.runs.workspace import Material, Sources
+    from merbench.study.file import read_study
+    from merbench.study.layout import lay_out
 
     held = [(folder.path.name, folder.board) for folder in boards]
     for file in sorted(root.glob("studies/*.toml")):

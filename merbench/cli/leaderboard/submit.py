@@ -44,10 +44,10 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     from merbench.cli.leaderboard.boards import from_store, no_row, tracks_of
     from merbench.cli.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.report.cache import Cache
-    from merbench.report.entries import collect
-    from merbench.report.folder import folder_names, write
-    from merbench.report.scores import score
+    from merbench.report.scores.board_scores import score
+    from merbench.report.scores.cache import Cache
+    from merbench.report.scores.entries import collect
+    from merbench.report.site.folder import folder_names, write
     from merbench.results.files import write_atomic
 
     if out.exists():

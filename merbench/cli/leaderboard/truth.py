@@ -8,7 +8,7 @@ from merbench.cli.session import Session
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
-    from merbench.report.verify import Truth
+    from merbench.report.site.verify import Truth
     from merbench.results.record import Track
 
 
@@ -17,8 +17,8 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
     from merbench.api.errors import DataError
     from merbench.cli.leaderboard.boards import closed_forms, floors
     from merbench.cli.optimum import optimum
-    from merbench.data.streams import revision
-    from merbench.report.verify import Truth
+    from merbench.data.folder.streams import revision
+    from merbench.report.site.verify import Truth
 
     asked = {
         "task": ([track.task], corpus.offered),

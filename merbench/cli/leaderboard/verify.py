@@ -32,8 +32,8 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     from merbench.api.errors import DataError, MerbenchError
     from merbench.cli.leaderboard.studies import left_out
     from merbench.cli.leaderboard.truth import truth_of
-    from merbench.report.folder import read, tracks
-    from merbench.report.verify import Failure, verify, verify_index
+    from merbench.report.site.folder import read, tracks
+    from merbench.report.site.verify import Failure, verify, verify_index
 
     failed, unchecked, whole = 0, 0, []
 

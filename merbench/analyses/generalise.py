@@ -1,0 +1,113 @@
+"""Label generalisation: a trained model read out with other label words than those it was trained
+with, and no further training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from merbench.analyses.trained import Readings, trained
+from merbench.api import Batch, Corpus, LabelSpace, Output, RequestError
+from merbench.data.label_sets import LabelSet
+from merbench.engine.compose import Composed
+from merbench.engine.evaluate import predict
+from merbench.engine.plan import Plan
+from merbench.report.scores.paired import Line
+from merbench.results.record import Record
+from merbench.results.store import Store
+from merbench.runs.run import Machine
+
+OWN = "own labels"
+
+
+class InSpace(nn.Module):
+    """A composed model that answers in another label space."""
+
+    def __init__(self, model: Composed, space: LabelSpace) -> None:
+        super().__init__()
+        self.model, self.space = model, space
+
+    def forward(self, batch: Batch) -> Output:
+        return self.model.decode(self.model.encode(batch), self.space)
+
+
+@dataclass(frozen=True)
+class Generalised:
+    """``test``: the run's own label set, then each other, compared with it. ``valid``: the same
+    without comparison.
+
+    ``drift``: the largest difference between the own label set, read out again, and the stored test
+    predictions; None without a score.
+    """
+
+    test: list[Line]
+    valid: list[Line]
+    drift: float | None
+
+
+def why_not(plan: Plan) -> str:
+    """Why a model cannot be read out with other labels, told from its parts; empty where it can."""
+    if "model" in plan.parts:
+        return f"cannot be read out with other labels: {plan.parts['model'].component.name} is a whole model, without a label encoder"
+    if "label_encoder" not in plan.parts:
+        return "cannot be read out with other labels: it has no label encoder, and its outputs belong to its own labels"
+    head = plan.parts["head"].component
+    if "queries" not in head.needs:
+        return f"cannot be read out with other labels: its head {head.name} does not look at the label words"
+    return ""
+
+
+def generalise(
+    plan: Plan,
+    corpus: Corpus,
+    records: Sequence[Record],
+    store: Store,
+    machine: Machine,
+    sets: Sequence[LabelSet],
+    name: str,
+) -> Generalised:
+    """``name`` goes before the names of the lines. A set that the model's label encoder cannot read
+    has no score, and the reason why.
+    """
+    if reason := why_not(plan):
+        return Generalised([Line(name, reason=reason)], [], None)
+    own = LabelSet(OWN, plan.task.space)
+    readings = {(s.name, part): Readings() for s in (own, *sets) for part in ("test", "valid")}
+    reasons: dict[str, str] = {}
+    drift = 0.0
+    for one in trained(plan, corpus, records, store, machine):
+        assert isinstance(one.problem.model, Composed)
+        for part in ("test", "valid"):
+            rows = one.fold.rows(part)
+            data = one.fold.data(part, one.problem.encoders, machine.device)
+            for labels in (own, *sets):
+                model = InSpace(one.problem.model, labels.space)
+                try:
+                    made = labels.own(predict(model, data, labels.space))
+                except RequestError as error:
+                    reasons[labels.name] = str(error)
+                    continue
+                readings[labels.name, part].add(one.record, corpus, plan.task, rows, made)
+        stored = store.predictions(one.record.run_id).prediction
+        drift = max(
+            drift,
+            float(np.abs(readings[OWN, "test"].made[one.record.run_id].prediction - stored).max()),
+        )
+
+    def line(labels: LabelSet, part: str) -> Line:
+        title = f"{name} {labels.name}"
+        if labels.name in reasons:
+            return Line(title, reason=reasons[labels.name])
+        against = f"{name} {OWN}" if labels is not own and part == "test" else ""
+        return Line(title, readings[labels.name, part].scored(), against)
+
+    every = (own, *sets)
+    return Generalised(
+        [line(s, "test") for s in every],
+        [line(s, "valid") for s in every if s.name not in reasons],
+        drift,
+    )

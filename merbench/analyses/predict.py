@@ -1,0 +1,95 @@
+"""Finished runs applied to new utterances: predictions, the share of each label, and what each
+modality adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from merbench.analyses.trained import Trained
+from merbench.api import LabelSpace, Modality, Task
+from merbench.data.folder.inputs import Inputs, absent, matching
+from merbench.engine.compose import Composed
+from merbench.engine.contract import output
+from merbench.engine.evaluate import predict
+from merbench.engine.plan import Plan
+from merbench.engine.splits import SplitData
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """R runs on N utterances. ``prediction``: [R, N] of a score, [R, N, C] probabilities of classes
+    or labels, [R, N, 1 + C] of two tasks.
+
+    ``shares`` [R, N, C]: how near the fused row is to each label word (softmax over the labels, of
+    a multilabel task the sigmoid); None where no head looks at the label words. ``contribution``:
+    modality -> prediction minus the prediction without that modality, of the shape of
+    ``prediction``. ``missing``: modalities that the inputs lack.
+    """
+
+    space: LabelSpace
+    prediction: np.ndarray
+    shares: np.ndarray | None
+    contribution: dict[Modality, np.ndarray]
+    missing: list[Modality]
+
+    @property
+    def single(self) -> list[Predicted]:
+        """Two tasks at once as one and the other; one task as it is."""
+        if not self.space.parts:
+            return [self]
+
+        def columns(made: np.ndarray) -> list[np.ndarray]:
+            return [made[:, :, 0], made[:, :, 1:]]
+
+        contribution = [{m: columns(c)[i] for m, c in self.contribution.items()} for i in range(2)]
+        each = zip(
+            self.space.parts,
+            columns(self.prediction),
+            self.space.split(self.shares),
+            contribution,
+            strict=True,
+        )
+        return [Predicted(*part, self.missing) for part in each]
+
+
+def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.device) -> Predicted:
+    """RequestError where the inputs have no stream that the runs read."""
+    streams, missing = matching(inputs, plan.streams)
+    space, rows = plan.task.space, np.arange(len(inputs))
+    shape = (len(inputs), space.plain) if space.kind in ("multilabel", "joint") else (len(inputs),)
+    unknown = Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
+    guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
+    made, shares = [], []
+    without: dict[Modality, list[np.ndarray]] = {m: [] for m in streams if m not in missing}
+    for one in runs:
+        model, encoders = one.problem.model, one.problem.encoders
+        data = one.fold.of(streams, unknown, rows, encoders, device)
+        made.append(predict(model, data, space))
+        if guided:
+            assert isinstance(model, Composed)
+            shares.append(_shares(model, data, space))
+        for m, found in without.items():
+            lacking = {**streams, m: absent(streams[m], len(inputs))}
+            found.append(
+                made[-1]
+                - predict(model, one.fold.of(lacking, unknown, rows, encoders, device), space)
+            )
+    stacked = {m: np.stack(found) for m, found in without.items()}
+    return Predicted(space, np.stack(made), np.stack(shares) if shares else None, stacked, missing)
+
+
+@torch.no_grad()
+def _shares(model: Composed, data: SplitData, space: LabelSpace) -> np.ndarray:
+    model.eval()
+    logits = torch.cat([output(model, batch).logits_BC.float().cpu() for batch in data.batches()])
+    each = zip(space.single, space.split(logits), strict=True)
+    shares = [
+        of_part.sigmoid() if part.kind == "multilabel" else of_part.softmax(-1)
+        for part, of_part in each
+    ]
+    return np.asarray(torch.cat(shares, -1).double().numpy())

@@ -1,0 +1,145 @@
+"""Robustness: trained models on test rows that were made worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from merbench.analyses.trained import Readings, trained
+from merbench.api import MODALITIES, Corpus, RequestError
+from merbench.engine.corrupt import KINDS, Damage, damaged
+from merbench.engine.evaluate import predict
+from merbench.engine.plan import Plan
+from merbench.report.scores.paired import Line
+from merbench.report.scores.summary import by_seed, summary
+from merbench.results.record import Record
+from merbench.results.store import Store
+from merbench.runs.run import Machine
+
+Case = tuple[Damage, ...]
+"""Damages that are done together."""
+CLEAN = "as it is"
+
+
+def parse(text: str) -> list[Case]:
+    """``audio=drop``, ``text=mask:0.3``, ``video=noise:0:2:5`` (a curve: five strengths from 0 to
+    2), or several joined by commas.
+    """
+    return [
+        case for case in product(*(_parse(part.strip(), text) for part in text.split(","))) if case
+    ]
+
+
+def _parse(part: str, text: str) -> list[Damage]:
+    form = "MODALITY=drop, MODALITY=mask:SHARE, MODALITY=noise:STRENGTH or, for a curve, MODALITY=KIND:FROM:TO:POINTS"
+    modality, sign, rest = part.partition("=")
+    kind, *numbers = rest.split(":")
+    if not sign or modality not in MODALITIES or kind not in KINDS:
+        raise RequestError(
+            f"--corrupt {text}: {part!r} is not of the form {form}, with a modality of {', '.join(MODALITIES)}"
+        )
+    try:
+        values = [float(n) for n in numbers]
+    except ValueError:
+        values = [np.nan] * 4
+    if not values and kind == "drop":
+        strengths = [1.0]
+    elif len(values) == 1:
+        strengths = values
+    elif len(values) == 3 and values[2] in range(2, 101):
+        strengths = np.linspace(values[0], values[1], int(values[2])).tolist()
+    else:
+        raise RequestError(
+            f"--corrupt {text}: {part!r} is not of the form {form}, with 2 to 100 points"
+        )
+    highest = np.inf if kind == "noise" else 1.0
+    if not all(np.isfinite(s) and 0 <= s <= highest for s in strengths):
+        raise RequestError(
+            f"--corrupt {text}: the strength of {kind} is {'0 or more' if kind == 'noise' else 'a share from 0 to 1'}"
+        )
+    return [Damage(modality, kind, s) for s in strengths]
+
+
+def title(case: Case) -> str:
+    return ", ".join(str(damage) for damage in case)
+
+
+def robust(
+    plan: Plan,
+    corpus: Corpus,
+    records: Sequence[Record],
+    store: Store,
+    machine: Machine,
+    cases: Sequence[Case],
+    name: str = "",
+) -> list[Line]:
+    """The model on the test rows as they are (the stored predictions), then on each damaged version
+    of them, compared with that.
+
+    A case that does not fit the model's streams has no score, and the reason why. ``name`` goes
+    before the names of the lines.
+    """
+    readings = {title(case): Readings() for case in cases}
+    reasons: dict[str, str] = {}
+    for one in trained(plan, corpus, records, store, machine):
+        rows = one.fold.rows("test")
+        for case in cases:
+            try:
+                streams = damaged(plan.streams, rows, one.fold.statistics, case, one.record.seed)
+            except RequestError as error:
+                reasons[title(case)] = str(error)
+                continue
+            data = one.fold.of(streams, plan.task, rows, one.problem.encoders, machine.device)
+            readings[title(case)].add(
+                one.record,
+                corpus,
+                plan.task,
+                rows,
+                predict(one.problem.model, data, one.fold.space),
+            )
+    base = f"{name} {CLEAN}".strip()
+    lines = [Line(base, by_seed(records, store))]
+    for key in map(title, cases):
+        full = f"{name} {key}".strip()
+        lines.append(
+            Line(full, reason=reasons[key])
+            if key in reasons
+            else Line(full, readings[key].scored(), against=base)
+        )
+    return lines
+
+
+class Point(NamedTuple):
+    """One strength of a curve: mean, sd (None for one seed) and n over seeds of the metric."""
+
+    strength: float
+    mean: float
+    sd: float | None
+    n: int
+
+
+def curves(cases: Sequence[Case], lines: Sequence[Line], metric: str) -> dict[str, list[Point]]:
+    """``audio=noise`` -> its points by strength, the undamaged rows at 0, for each damage done
+    alone at two strengths or more.
+
+    ``lines``: what ``robust`` made of these ``cases``, in that order.
+    """
+    base, *rest = lines
+    found: dict[str, dict[float, Line]] = {}
+    for case, line in zip(cases, rest, strict=True):
+        if len(case) == 1 and line.scored:
+            found.setdefault(f"{case[0].modality}={case[0].kind}", {})[case[0].strength] = line
+    made = {}
+    for what, by_strength in found.items():
+        if len(by_strength) > 1:
+            every = sorted(({0.0: base} | by_strength).items())
+            scores = [(strength, summary(line.scored).get(metric)) for strength, line in every]
+            made[what] = [
+                Point(strength, s.mean, s.sd if s.n > 1 else None, s.n)
+                for strength, s in scores
+                if s
+            ]
+    return made

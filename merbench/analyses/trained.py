@@ -1,0 +1,92 @@
+"""Finished runs with their trained models, and what these predict under other conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from merbench.api import Corpus, Task
+from merbench.engine.build import Problem
+from merbench.engine.plan import Plan
+from merbench.engine.restore import restore
+from merbench.engine.splits import Fold
+from merbench.report.scores.summary import Scored, by_seed
+from merbench.results.record import Record
+from merbench.results.store import Predictions, Store
+from merbench.runs.run import Machine, run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run: its record, its fold of the data and its model with the trained weights."""
+
+    record: Record
+    fold: Fold
+    problem: Problem
+
+
+def trained(
+    plan: Plan, corpus: Corpus, records: Sequence[Record], store: Store, machine: Machine
+) -> Iterator[Trained]:
+    """The finished ones of the plan's runs, one after the other. A run whose weights the store
+    lacks is trained again.
+    """
+    folds: dict[int | None, Fold] = {}
+    for kept in records:
+        if kept.status != "done":
+            continue
+        record = kept
+        if not store.has_weights(record.run_id):
+            (record,) = run(
+                plan, corpus, [record.seed], store, machine, folds=[record.fold], force=True
+            )
+            if record.status != "done":
+                continue
+        if record.fold not in folds:
+            split = next(s for s in plan.protocol.splits if s.fold == record.fold)
+            folds[record.fold] = Fold(plan.streams, plan.task, split, plan.lexicon)
+        fold = folds[record.fold]
+        yield Trained(
+            record,
+            fold,
+            restore(plan, fold, record.seed, store.weights(record.run_id), machine.device),
+        )
+
+
+@dataclass
+class Readings:
+    """Predictions that finished runs make under another condition, scored as theirs are: a seed's
+    folds are pooled.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    made: dict[str, Predictions] = field(default_factory=dict)
+
+    def add(
+        self, record: Record, corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray
+    ) -> None:
+        """``rows``: row numbers in ``corpus``; ``predictions`` [N] or [N, C] in the task's own
+        labels.
+        """
+        self.records.append(
+            record.model_copy(update={"metrics": None})
+        )  # metrics of the stored predictions are not those of these
+        self.made[record.run_id] = targets(corpus, task, rows, predictions)
+
+    def predictions(self, run_id: str) -> Predictions:
+        return self.made[run_id]
+
+    def scored(self) -> dict[int, Scored]:
+        return by_seed(self.records, self)
+
+
+def targets(corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray) -> Predictions:
+    """Predictions beside the ids, videos and targets of their rows; a multilabel cell that is not
+    known is nan.
+    """
+    target = task.target[rows]
+    if task.known is not None and target.ndim > 1:
+        target = np.where(task.known[rows], target, np.nan)
+    return Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)

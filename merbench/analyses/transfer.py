@@ -1,0 +1,214 @@
+"""Transfer: trained on one data set, scored on another's test rows, as it is or after more training
+on the other's train rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from merbench.analyses.trained import Readings, trained
+from merbench.api import Corpus, Lexicon, Modality, RequestError, Stream
+from merbench.data.join import joined
+from merbench.data.overlap import LEAST_WORDS, shared, without
+from merbench.engine.evaluate import predict
+from merbench.engine.plan import Plan, Request
+from merbench.engine.resolve import resolve
+from merbench.host.catalog import Catalog
+from merbench.report.scores.paired import Line
+from merbench.report.scores.summary import Scored, by_seed
+from merbench.results.record import Record
+from merbench.results.store import Store
+from merbench.runs.init_from import start_from
+from merbench.runs.run import Machine
+
+Run = Callable[[Plan, Corpus], list[Record]]
+"""Makes the runs of a plan, or takes them from the store."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One way of transfer, ready to run. ``notes``: what was left out, in sentences."""
+
+    source: Corpus
+    target: Corpus
+    learn: Plan
+    use: Plan
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.name} → {self.target.name}"
+
+
+def pair(
+    request: Request, source: Corpus, target: Corpus, catalog: Catalog, lexicon: Lexicon | None
+) -> Pair:
+    """Plans on both data sets that read the modalities which both offer in one form; RequestError
+    where nothing is shared.
+
+    Utterances of the source that stand among the target's validation or test rows are left out of
+    its training and validation.
+    """
+    notes: list[str] = []
+    request = replace(request, modalities=_common(request, source, target, catalog, lexicon, notes))
+    use = resolve(request, catalog, target, lexicon)
+    learn = resolve(request, catalog, source, lexicon)
+    if learn.task.space != use.task.space:
+        raise RequestError(
+            f"{source.name} and {target.name} do not share the task {use.spec.task}: its labels are {_labels(learn)} in one and "
+            f"{_labels(use)} in the other; choose another --task"
+        )
+    if len(learn.protocol.splits) > 1:
+        raise RequestError(
+            f"protocol {learn.spec.protocol} of {source.name} has folds, and one model is wanted; choose another --protocol"
+        )
+    mine = np.unique(
+        np.concatenate([rows for s in learn.protocol.splits for rows in (s.train, s.valid)])
+    )
+    theirs = np.unique(
+        np.concatenate([rows for s in use.protocol.splits for rows in (s.valid, s.test)])
+    )
+    by_video, by_text = shared(source, mine, target, theirs)
+    told = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
+    if len(by_video) + len(by_text):
+        notes.append(
+            f"{source.name} and {target.name} share utterances: {told}; these {len(by_video) + len(by_text)} of the {len(mine)} train and "
+            f"valid rows of {source.name} stand among the valid and test rows of {target.name} and are left out"
+        )
+        source = without(source, learn.spec.protocol, np.concatenate((by_video, by_text)))
+        learn = resolve(request, catalog, source, lexicon)
+    else:
+        notes.append(f"{source.name} and {target.name} share no utterance that would leak ({told})")
+    return Pair(source, target, learn, use, tuple(notes))
+
+
+def _common(
+    request: Request,
+    source: Corpus,
+    target: Corpus,
+    catalog: Catalog,
+    lexicon: Lexicon | None,
+    notes: list[str],
+) -> tuple[Modality, ...]:
+    """Modalities whose streams, as the model reads them, are of one kind and width in both."""
+    theirs, mine = (
+        resolve(request, catalog, corpus, lexicon).streams for corpus in (target, source)
+    )
+    common = []
+    for m in dict.fromkeys((*theirs, *mine)):
+        if m in theirs and m in mine and _form(theirs[m]) == _form(mine[m]):
+            common.append(m)
+            continue
+        there = [
+            f"{corpus.name} {_say(streams.get(m))}"
+            for corpus, streams in ((source, mine), (target, theirs))
+        ]
+        notes.append(f"{m} is left out: {', '.join(there)}")
+    if not common and (theirs or mine):
+        why = "; ".join(notes)
+        raise RequestError(
+            f"nothing can be carried over from {source.name} to {target.name}: {why}; choose other streams with --stream"
+        )
+    return tuple(common)
+
+
+def _form(stream: Stream) -> tuple[str, int | None]:
+    return stream.kind, stream.spec.width
+
+
+def _say(stream: Stream | None) -> str:
+    if stream is None:
+        return "offers none"
+    return f"offers {stream.name} ({stream.kind}{f' of width {stream.spec.width}' if stream.spec.width else ''})"
+
+
+def _labels(plan: Plan) -> str:
+    return ", ".join(plan.task.space.words)
+
+
+def as_it_is(one: Pair, run: Run, store: Store, machine: Machine) -> dict[int, Scored]:
+    """The source's runs on the target's test rows; features are scaled as the source's train rows
+    say.
+    """
+    rows = np.concatenate([s.test for s in one.use.protocol.splits])
+    known = one.use.task.known
+    if known is not None and known.ndim == 1:
+        rows = rows[known[rows]]
+    reading = Readings()
+    for made in trained(one.learn, one.source, run(one.learn, one.source), store, machine):
+        data = made.fold.of(
+            one.use.streams, one.use.task, rows, made.problem.encoders, machine.device
+        )
+        reading.add(
+            made.record,
+            one.target,
+            one.use.task,
+            rows,
+            predict(made.problem.model, data, one.use.task.space),
+        )
+    return reading.scored()
+
+
+def finetuned(
+    one: Pair,
+    before: Sequence[Record],
+    request: Request,
+    plan: Callable[[Request], Plan],
+    run: Run,
+    store: Store,
+) -> list[Record]:
+    """Runs on the target that start from the weights of the runs ``before``, each seed from its
+    own. ``request``: what is asked of them.
+    """
+    done = [r for r in before if r.status == "done"]
+    if not done:
+        return []
+    start = start_from(store, done[0], [r.seed for r in done])
+    return run(plan(replace(request, modalities=tuple(one.use.streams), start=start)), one.target)
+
+
+def together(
+    one: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run
+) -> list[Record]:
+    """Runs trained on the train rows of both; epochs are chosen on the target's validation rows."""
+    rows = one.learn.protocol.splits[0].train
+    both = joined(
+        one.target,
+        one.use.spec.task,
+        one.use.spec.protocol,
+        one.use.streams,
+        one.source,
+        rows,
+        one.learn.streams,
+    )
+    return run(plan(replace(request, streams={}, modalities=tuple(one.use.streams)), both), both)
+
+
+Further = Callable[[Pair], list[Record]]
+
+
+def lines(
+    pairs: Sequence[Pair], run: Run, store: Store, machine: Machine, further: Mapping[str, Further]
+) -> list[Line]:
+    """For each target the same model trained on it alone, with the modalities that a pair shares;
+    then each pair, compared with that.
+
+    ``further``: name -> runs that also train on the target; RequestError where a model cannot,
+    which becomes the line's reason.
+    """
+    found: dict[str, Line] = {}
+    for one in pairs:
+        alone = f"{one.target.name} alone ({' + '.join(one.use.streams) or 'no input'})"
+        if alone not in found:
+            found[alone] = Line(alone, by_seed(run(one.use, one.target), store))
+        found[one.name] = Line(one.name, as_it_is(one, run, store, machine), against=alone)
+        for way, make in further.items():
+            name = f"{one.name}, {way}"
+            try:
+                found[name] = Line(name, by_seed(make(one), store), against=alone)
+            except RequestError as error:
+                found[name] = Line(name, reason=str(error))
+    return list(found.values())

@@ -1,0 +1,288 @@
+"""Label leaks: a stream whose network was trained on the labels of some videos, found without being
+told which.
+
+A network that was trained on a video's labels speaks of that video differently: what it says agrees
+with the label more than of a new video, and often it says it louder (its outputs saturate). So a
+linear probe is fitted with video-disjoint folds, and each video gets two scores from rows that the
+probe was not fitted on: Fisher's z of the cosine between prediction and label; and this plus the
+log of the prediction's spread, which no label enters, each in deviations. Honest streams differ
+from video to video too (speakers do), but as one hump, be it a skewed one. A leak makes two.
+
+A stream is suspected where p of one hump (``audit_humps``), doubled for the two scores, is below
+``ALPHA`` (and below ten times that over the number of tests), the humps stand more than ``APART``
+deviations apart, as two tops need (Ashman et al. 1994), and the correlations in them differ by more
+than ``LARGE``. A stream that was fitted on every video has one hump again; it is known by a probe
+that is too good to be true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from merbench.api.corpus import Corpus, Stream, Task
+from merbench.data.audit.bimodality import humps, one_hump
+from merbench.data.folder.streams import as_words
+
+ALPHA = 0.001
+APART = 2.0
+LARGE = 0.5
+"""Difference of two correlations in Fisher's z; "large" by Cohen (1988, q). With hundreds of videos
+a small one would be certain too.
+"""
+TOO_GOOD = 0.9
+"""A correlation with the labels that no linear probe of an honest stream should reach: people reach
+.82 on MOSI (Zadeh et al. 2017).
+"""
+ROWS, VIDEOS = 6, 20
+"""A video with fewer rows says too little and is left out; with fewer such videos there is no
+telling.
+"""
+FOLDS, PROBES = 10, 4
+"""Folds of whole videos; divisions into folds whose predictions are averaged."""
+MOST, WIDEST = 6000, 500
+"""Rows and dimensions that the probe sees at most."""
+_PENALTIES = 10.0 ** np.arange(-1.0, 7.0)
+
+
+def probe(x_ND: np.ndarray, t_NT: np.ndarray, video_N: np.ndarray, seed: int = 0) -> np.ndarray:
+    """[N, T]: ridge predictions of each row from the other folds; no video is in two folds. GCV
+    chooses the penalty (Golub et al. 1979).
+    """
+    x_ND = x_ND.astype(np.float64)
+    videos = int(video_N.max()) + 1
+    fold_N = (np.random.default_rng(seed).permutation(videos) % FOLDS)[video_N]
+    p_NT = np.zeros(t_NT.shape)
+    for k in range(FOLDS):
+        test = fold_N == k
+        if not test.any() or test.all():
+            continue
+        x, t = x_ND[~test], t_NT[~test]
+        mean_D, mean_T = x.mean(axis=0), t.mean(axis=0)
+        x, t = x - mean_D, t - mean_T
+        value_D, vector_DD = np.linalg.eigh(x.T @ x)
+        value_D = np.maximum(value_D, 0.0)
+        b_DT = vector_DD.T @ (x.T @ t)
+        shrunk_AD = 1 / (value_D + _PENALTIES[:, None])
+        error_AT = (t**2).sum(axis=0) + np.einsum(
+            "ad,dt->at", value_D * shrunk_AD**2 - 2 * shrunk_AD, b_DT**2
+        )
+        free_A = 1 - (1 + (value_D * shrunk_AD).sum(axis=1)) / len(x)
+        score_AT = np.where(
+            free_A[:, None] > 0, error_AT / np.maximum(free_A, 1e-9)[:, None] ** 2, np.inf
+        )
+        weight_DT = vector_DD @ (shrunk_AD[score_AT.argmin(axis=0)].T * b_DT)
+        p_NT[test] = (x_ND[test] - mean_D) @ weight_DT + mean_T
+    return p_NT
+
+
+def voices(p_N: np.ndarray, t_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
+    """[2, V]: how well the probe speaks of each video; and how well and how loud, each standardised
+    over the videos, and added.
+    """
+    p, t = p_N - p_N.mean(), t_N - t_N.mean()
+    pp, pt, tt = (np.bincount(video_N, product) for product in (p * p, p * t, t * t))
+    tiny = 1e-9 * (pp.mean() + 1e-300)
+    well = np.arctanh(0.999 * pt / np.sqrt((pp + tiny) * (tt + 1e-9 * tt.mean())))
+    loud = 0.5 * np.log((pp + tiny) / np.bincount(video_N))
+    well, loud = ((z - z.mean()) / (z.std() + 1e-12) for z in (well, loud))
+    return np.stack([well, well + loud])
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What the probe found in one stream, at the target that speaks most for a leak.
+
+    ``corr``: Pearson's r of the predictions with ``target``, over all rows. ``p``: of one hump,
+    None where there are too few videos to tell. ``seen``: the videos that stand out as known to the
+    stream, ``corr_seen`` and ``corr_rest`` r on these and on the others; empty and None where
+    nothing is suspected.
+    """
+
+    stream: str
+    target: str
+    corr: float
+    p: float | None
+    seen: tuple[str, ...] = ()
+    corr_seen: float | None = None
+    corr_rest: float | None = None
+
+    @property
+    def suspected(self) -> bool:
+        return bool(self.seen)
+
+    @property
+    def too_good(self) -> bool:
+        return self.corr > TOO_GOOD
+
+
+def probe_streams(corpus: Corpus, means: Mapping[str, np.ndarray]) -> list[Probed]:
+    """Every stream but clips. ``means``: of each ``features`` stream the mean over each row's steps
+    [N, D].
+    """
+    goals = targets(corpus.tasks)
+    streams = [s for s in corpus.streams.values() if s.kind != "clip"]
+    judge = _Judge(
+        _some_videos(corpus.videos),
+        corpus.videos,
+        min(ALPHA, 10 * ALPHA / max(1, len(streams) * len(goals))),
+    )
+    return [
+        judge.stream(s, means[s.name] if s.kind == "features" else bag(s), goals) for s in streams
+    ]
+
+
+def _some_videos(videos_N: np.ndarray) -> np.ndarray:
+    """[N] bool: rows of as many whole videos, drawn without a look at anything else, as make up
+    MOST rows; all where there are fewer.
+    """
+    _, video_N, count_V = np.unique(videos_N, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(count_V))
+    kept = order[np.cumsum(count_V[order]) <= MOST] if len(video_N) > MOST else order
+    return np.isin(video_N, kept)
+
+
+def targets(tasks: Mapping[str, Task]) -> dict[str, np.ndarray]:
+    """Name -> [N], NaN = unknown: a score as it is, and its side of the middle (networks are often
+    trained on that); each label as 0, 1.
+    """
+    found: dict[str, np.ndarray] = {}
+    for name, task in tasks.items():
+        known = np.ones(task.target.shape, dtype=bool) if task.known is None else task.known
+        if task.space.kind == "score":
+            assert task.space.anchors is not None
+            value = np.where(known, task.target, np.nan).astype(np.float64)
+            middle = (task.space.anchors[0] + task.space.anchors[-1]) / 2
+            found |= {
+                name: value,
+                f"{name} >= {middle:g}": np.where(known, value >= middle, np.nan),
+            }
+        else:
+            for c, word in enumerate(task.space.words):
+                is_c = task.target == c if task.space.kind == "class" else task.target[:, c] > 0.5
+                found[f"{name} {word}"] = np.where(
+                    known if known.ndim == 1 else known[:, c], is_c, np.nan
+                )
+    return found
+
+
+def bag(stream: Stream) -> np.ndarray:
+    """[N, at most WIDEST]: which of the most frequent words stand in each row."""
+    words = as_words(stream)
+    row = np.repeat(np.arange(len(words.length)), words.length)
+    step = np.arange(len(row)) - np.repeat(np.cumsum(words.length) - words.length, words.length)
+    word = words.values[np.repeat(words.start, words.length) + step]
+    count_V = np.bincount(word, minlength=len(words.vocab))
+    often = np.argsort(-count_V, kind="stable")[:WIDEST]
+    column_V = np.full(len(words.vocab), -1)
+    column_V[often] = np.arange(len(often))
+    found = np.zeros((len(words.length), len(often)), dtype=np.float32)
+    kept = column_V[word] >= 0
+    found[row[kept], column_V[word[kept]]] = 1
+    return found
+
+
+def _narrow(x_ND: np.ndarray) -> np.ndarray:
+    """[N, at most WIDEST] float64, standardised and held to five deviations; a wider stream by a
+    random projection, which keeps distances (Johnson and Lindenstrauss 1984)."""
+    if x_ND.shape[1] > WIDEST:
+        project = np.random.default_rng(0).normal(size=(x_ND.shape[1], WIDEST)) / np.sqrt(WIDEST)
+        scale_D = x_ND.std(axis=0)
+        x_ND = (
+            (x_ND - x_ND.mean(axis=0))
+            / np.where(scale_D > 0, scale_D, 1)
+            @ project.astype(np.float32)
+        )
+    scale_D = x_ND.std(axis=0, dtype=np.float64)
+    narrow: np.ndarray = np.clip(
+        (x_ND - x_ND.mean(axis=0, dtype=np.float64)) / np.where(scale_D > 0, scale_D, 1), -5, 5
+    )
+    return narrow
+
+
+class _Judge:
+    """Probes the rows ``used_N`` of the videos ``videos_N`` and holds what it finds against one
+    hump.
+    """
+
+    def __init__(self, used_N: np.ndarray, videos_N: np.ndarray, alpha: float) -> None:
+        self.used_N, self.videos_N, self.alpha = used_N, videos_N, alpha
+
+    def stream(self, stream: Stream, x_ND: np.ndarray, goals: Mapping[str, np.ndarray]) -> Probed:
+        """What speaks most for a leak: suspected first, then the least p, then the largest
+        correlation.
+        """
+        by_rows: dict[bytes, list[str]] = {}
+        for name, goal in goals.items():
+            there = self.used_N & (stream.length > 0) & np.isfinite(goal)
+            by_rows.setdefault(np.packbits(there).tobytes(), []).append(name)
+        found = []
+        for names in by_rows.values():
+            rows = np.flatnonzero(self.used_N & (stream.length > 0) & np.isfinite(goals[names[0]]))
+            names = [name for name in names if len(rows) and _varies(goals[name][rows])]
+            if names:
+                found += self._rows(
+                    stream.name, x_ND[rows], rows, {name: goals[name][rows] for name in names}
+                )
+        return min(
+            found,
+            key=lambda f: (not f.suspected, 1.0 if f.p is None else f.p, -f.corr),
+            default=Probed(stream.name, "", 0.0, None),
+        )
+
+    def _rows(
+        self, stream: str, x_ND: np.ndarray, rows: np.ndarray, goals: Mapping[str, np.ndarray]
+    ) -> list[Probed]:
+        videos, video_N = np.unique(self.videos_N[rows], return_inverse=True)
+        t_NT = np.stack(list(goals.values()), axis=1)
+        t_NT = (t_NT - t_NT.mean(axis=0)) / t_NT.std(axis=0)
+        x_ND = _narrow(x_ND)
+        p_NT = np.mean([probe(x_ND, t_NT, video_N, seed) for seed in range(PROBES)], axis=0)
+        return [
+            self._verdict(stream, name, p_NT[:, c], t_NT[:, c], video_N, videos)
+            for c, name in enumerate(goals)
+        ]
+
+    def _verdict(
+        self,
+        stream: str,
+        target: str,
+        p_N: np.ndarray,
+        t_N: np.ndarray,
+        video_N: np.ndarray,
+        videos: np.ndarray,
+    ) -> Probed:
+        corr, enough = _corr(p_N, t_N), np.bincount(video_N) >= ROWS
+        size = int(enough.sum())
+        if size < VIDEOS:
+            return Probed(stream, target, corr, None)
+        told = enough[video_N]
+        found = humps(
+            voices(p_N[told], t_N[told], np.unique(video_N[told], return_inverse=True)[1])
+        )
+        best = int(found.ratio_B.argmax())
+        p = min(1.0, len(found.ratio_B) * one_hump(size).p(float(found.ratio_B[best])))
+        if p >= self.alpha or found.apart_B[best] <= APART:
+            return Probed(stream, target, corr, p)
+        seen = np.zeros(len(videos), dtype=bool)
+        seen[enough] = found.high_BV[best]
+        of_seen, of_rest = seen[video_N], (enough & ~seen)[video_N]
+        corr_seen, corr_rest = (_corr(p_N[of], t_N[of]) for of in (of_seen, of_rest))
+        if np.arctanh(0.999 * corr_seen) - np.arctanh(0.999 * corr_rest) <= LARGE:
+            return Probed(stream, target, corr, p)
+        return Probed(stream, target, corr, p, tuple(videos[seen].tolist()), corr_seen, corr_rest)
+
+
+def _varies(goal: np.ndarray) -> bool:
+    """Not of one value, and of two values the rarer stands in a tenth of the rows: rarer ones give
+    each video next to none.
+    """
+    values, count = np.unique(goal, return_counts=True)
+    return len(values) > 2 or (len(values) == 2 and bool(count.min() >= 0.1 * count.sum()))
+
+
+def _corr(p: np.ndarray, t: np.ndarray) -> float:
+    p, t = p - p.mean(), t - t.mean()
+    return float(p @ t / max(np.sqrt((p @ p) * (t @ t)), 1e-12))

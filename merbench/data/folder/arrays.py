@@ -1,0 +1,148 @@
+"""Arrays of a ``.npz`` (pickle off) or ``.safetensors`` file (mapped), checked as they are taken,
+and joined to a table by id.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from merbench.api.errors import DataError
+from merbench.data.folder.stream_file import is_safetensors, map_tensors, texts_of
+from merbench.data.hints import first, instead
+
+_WHAT = {"U": "text", "iu": "whole numbers", "biuU": "whole numbers or text", "fiu": "numbers"}
+
+
+class Arrays:
+    """The arrays of one file. Every reader raises DataError, naming the file and the array."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read: dict[str, np.ndarray] = {}
+        self._file: np.lib.npyio.NpzFile | dict[str, np.ndarray]
+        mapped = is_safetensors(path)
+        try:
+            file = map_tensors(path) if mapped else np.load(path, allow_pickle=False)
+        except FileNotFoundError:
+            raise DataError(
+                f"{path} does not exist; put it there, or take what names it out of dataset.toml"
+            ) from None
+        except (
+            Exception
+        ) as error:  # a damaged file can fail in any layer: zip, zlib, the array header
+            form, writer = (
+                (".safetensors", "add the data set again")
+                if mapped
+                else (".npz", "write it with numpy.savez")
+            )
+            raise DataError(
+                f"{path} cannot be read as {form} ({_line(error)}); copy it again, or {writer}"
+            ) from None
+        if not isinstance(file, np.lib.npyio.NpzFile | dict):
+            raise DataError(
+                f"{path} holds a single bare array; write it with numpy.savez, together with its `id`"
+            )
+        self._file = file
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._file
+
+    def array(
+        self, name: str, kinds: str, ndim: Sequence[int], length: int | None = None
+    ) -> np.ndarray:
+        """Array ``name``, whose dtype kind is one of ``kinds``, with one of ``ndim`` dimensions,
+        and of the given length.
+        """
+        if name not in self._read:
+            if name not in self:
+                raise DataError(f"{self.path} has no array {name!r}; {instead(name, self._file)}")
+            try:
+                value = self._file[name]
+            except Exception as error:
+                pickled = "Object arrays" in str(error)
+                why = (
+                    "holds pickled objects, which are never loaded"
+                    if pickled
+                    else f"cannot be read ({_line(error)})"
+                )
+                mend = "save it as plain numbers or strings" if pickled else "copy the file again"
+                raise DataError(f"{self.path}: array {name!r} {why}; {mend}") from None
+            if not isinstance(value, np.ndarray):
+                raise DataError(
+                    f"{self.path}: {name!r} is no array; write the file with numpy.savez"
+                )
+            if "U" in kinds and isinstance(self._file, dict) and value.dtype == np.uint8:
+                value = np.array(texts_of(value, self.path, name), dtype=str)
+            self._read[name] = value
+        found = self._read[name]
+        if found.dtype.kind not in kinds:
+            raise DataError(
+                f"{self.path}: array {name!r} holds {found.dtype}, not {_WHAT[kinds]}; save it as {_WHAT[kinds]}"
+            )
+        if found.ndim not in ndim:
+            ranks = " or ".join(map(str, ndim))
+            raise DataError(
+                f"{self.path}: array {name!r} has shape {found.shape}, not {ranks} dimension(s); reshape it before saving"
+            )
+        if length is not None and len(found) != length:
+            raise DataError(
+                f"{self.path}: array {name!r} has {len(found)} entries and needs {length}; write arrays that belong together"
+            )
+        return found
+
+    def per_row(self, name: str, kinds: str, ndim: Sequence[int] = (1,)) -> np.ndarray:
+        """An array with one entry an id."""
+        return self.array(name, kinds, ndim, len(self.ids))
+
+    @cached_property
+    def ids(self) -> list[str]:
+        ids: list[str] = self.array("id", "U", (1,)).tolist()
+        if len(set(ids)) != len(ids):
+            twice = Counter(ids).most_common(1)[0][0]
+            raise DataError(
+                f"{self.path}: the id {twice!r} stands twice in `id`; keep one row of it"
+            )
+        return ids
+
+    def offset(self, name: str, total: int, of: str) -> np.ndarray:
+        """Ragged bounds [len(ids) + 1] into array ``of``, which has ``total`` entries."""
+        offset = self.array(name, "iu", (1,), len(self.ids) + 1).astype(np.int64)
+        if offset[0] != 0 or offset[-1] != total or (np.diff(offset) < 0).any():
+            back = ", with steps back" if (np.diff(offset) < 0).any() else ""
+            raise DataError(
+                f"{self.path}: array {name!r} must ascend from 0 to {total}, the length of {of!r}, "
+                f"and goes from {offset[0]} to {offset[-1]}{back}; write the running sum of the row lengths, from 0"
+            )
+        return offset
+
+    def join(self, ids: Sequence[str], table: Path) -> np.ndarray:
+        """[N]: the place in this file of each of ``ids``. Both must hold the same ids, in whatever
+        order.
+        """
+        place = {name: i for i, name in enumerate(self.ids)}
+        lacks = [name for name in ids if name not in place]
+        if lacks or len(ids) != len(place):
+            wanted = set(ids)
+            extra = [name for name in place if name not in wanted]
+            parts = []
+            if lacks:
+                parts.append(
+                    f"lacks {len(lacks)} of the {len(ids)} ids of {table.name} (first: {first(lacks)})"
+                )
+            if extra:
+                parts.append(
+                    f"holds {len(extra)} that {table.name} does not (first: {first(extra)})"
+                )
+            raise DataError(
+                f"{self.path}: `id` {' and '.join(parts)}; write it with exactly the ids video_id_clip_id of {table.name}"
+            )
+        return np.fromiter((place[name] for name in ids), dtype=np.int64, count=len(ids))
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:120]

@@ -1,0 +1,136 @@
+"""What a finished run is applied to: a feature folder (with or without labels), a .csv of
+transcripts, clips, or sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from merbench.api.corpus import Stream
+from merbench.api.errors import DataError, RequestError
+from merbench.api.types import Modality
+from merbench.data.folder.kinds import Beside, strings
+from merbench.data.folder.label_table import read_table
+from merbench.data.folder.read import FILE
+from merbench.data.folder.streams import as_words
+from merbench.data.folder.toml_section import Section, read_toml
+
+TEXT = "text.transcript"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """N utterances without targets: ``ids`` [N], ``texts`` [N] (empty where unknown), ``streams``
+    by name.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    streams: Mapping[str, Stream]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_inputs(paths: Sequence[Path], sentences: Sequence[str]) -> Inputs:
+    """One feature folder, one .csv with a column ``text``, or any number of clips; or sentences.
+    RequestError for anything else.
+    """
+    if bool(paths) == bool(sentences):
+        raise RequestError(
+            "give a feature folder, a .csv with a column text, or clips; or sentences with --text, and not both"
+        )
+    if sentences:
+        return _texts([f"text {i + 1}" for i in range(len(sentences))], sentences)
+    if missing := [path for path in paths if not path.exists()]:
+        raise RequestError(
+            f"{missing[0]} does not exist; give a feature folder, a .csv with a column text, or clips"
+        )
+    if any(path.is_dir() or path.suffix.lower() == ".csv" for path in paths):
+        if len(paths) > 1:
+            raise RequestError(
+                f"{paths[0]} and {len(paths) - 1} more: give one folder or one .csv at a time, or clips alone"
+            )
+        return _folder(paths[0]) if paths[0].is_dir() else _csv(paths[0])
+    names = strings([str(path) for path in paths])
+    clips = {f"{m}.clip": Stream.of_rows(f"{m}.clip", m, "clip", names) for m in ("audio", "video")}
+    ids = [path.name for path in paths]
+    return Inputs(
+        ids if len(set(ids)) == len(ids) else [str(path) for path in paths],
+        [""] * len(paths),
+        clips,
+    )
+
+
+def _texts(ids: list[str], texts: Sequence[str]) -> Inputs:
+    cells = list(texts)
+    if not any(text.strip() for text in cells):
+        raise DataError("every text is empty; give at least one with a word in it")
+    there = np.array([int(bool(text.strip())) for text in cells])
+    stream = Stream(TEXT, "text", "strings", strings(cells), np.arange(len(cells)), there)
+    return Inputs(ids, cells, {TEXT: stream})
+
+
+def _csv(path: Path) -> Inputs:
+    table = read_table(path)
+    ids = (
+        table.ids
+        if {"video_id", "clip_id"} <= table.cells.keys()
+        else [f"line {line}" for line in table.lines]
+    )
+    return _texts(ids, table.column("text"))
+
+
+def _folder(path: Path) -> Inputs:
+    """Its streams; tasks and protocols are not looked at, and need not be there."""
+    top = Section(path / FILE, "", read_toml(path / FILE))
+    beside = Beside(path, read_table(top.file("labels", "label.csv")))
+    streams = {name: beside.stream(name, section) for name, section in top.tables("streams")}
+    table = beside.table
+    return Inputs(table.ids, table.cells.get("text", [""] * len(table)), streams)
+
+
+def matching(
+    inputs: Inputs, wanted: Mapping[Modality, Stream]
+) -> tuple[dict[Modality, Stream], list[Modality]]:
+    """``(streams, missing)``: for each modality that a run reads, the stream of that name or else
+    one of its kind and width.
+
+    A modality that the inputs lack is missing in every row. RequestError where all are.
+    """
+    found: dict[Modality, Stream] = {}
+    for m, stream in wanted.items():
+        mine = sorted(
+            (s for s in inputs.streams.values() if s.modality == m),
+            key=lambda s: s.name != stream.name,
+        )
+        read = [as_words(s) if stream.kind == "words" and s.kind == "strings" else s for s in mine]
+        fits = [s for s in read if (s.kind, s.spec.width) == (stream.kind, stream.spec.width)]
+        if fits:
+            found[m] = fits[0]
+    if not found:
+        reads = ", ".join(_say(s) for s in wanted.values()) or "nothing"
+        there = ", ".join(_say(s) for s in inputs.streams.values())
+        raise RequestError(
+            f"the run reads {reads}, and the inputs hold {there}; give inputs that have one of these"
+        )
+    missing = [m for m in wanted if m not in found]
+    return {
+        m: found[m] if m in found else absent(stream, len(inputs)) for m, stream in wanted.items()
+    }, missing
+
+
+def absent(stream: Stream, n: int) -> Stream:
+    """A stream like this one that n rows lack."""
+    none = np.zeros(n, dtype=np.int64)
+    values = strings([""] * n) if stream.kind in ("strings", "clip") else stream.values[:1]
+    return Stream(stream.name, stream.modality, stream.kind, values, none, none, stream.vocab)
+
+
+def _say(stream: Stream) -> str:
+    width = f" of width {stream.spec.width}" if stream.spec.width else ""
+    return f"{stream.modality} {stream.kind}{width} ({stream.name})"

@@ -1,0 +1,51 @@
+"""Train statistics counted when a data set is added, so that a run can start without reading every
+value: ``statistics.safetensors``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from merbench.api.corpus import Corpus
+from merbench.data.folder.streams import Statistics, steps_key, train_statistics
+from merbench.results.files import write_atomic
+
+FILE = "statistics.safetensors"
+
+
+def write_statistics(folder: Path, corpus: Corpus) -> None:
+    """Of every feature stream with a checksum, over the train rows of every split: all of them, and
+    those that know each task's target.
+    """
+    found: dict[str, np.ndarray] = {}
+    for stream in corpus.streams.values():
+        if stream.kind != "features" or not stream.sha256:
+            continue
+        for split in (s for p in corpus.protocols.values() for s in p.splits):
+            known = [
+                t.known for t in corpus.tasks.values() if t.known is not None and t.known.ndim == 1
+            ]
+            for rows in (split.train, *(split.train[k[split.train]] for k in known)):
+                key = steps_key(stream, rows)
+                if f"{key}.mean" in found:
+                    continue
+                of = train_statistics(stream, rows)
+                found[f"{key}.mean"], found[f"{key}.scale"] = of.mean_D, of.scale_D
+                found[f"{key}.counts"] = np.array([of.not_finite, of.steps])
+    if found:
+        write_atomic(folder / FILE, save(dict(sorted(found.items()))))
+
+
+def read_statistics(folder: Path) -> dict[str, Statistics]:
+    """By ``steps_key``."""
+    found = load_file(folder / FILE)
+    keys = {name.partition(".")[0] for name in found}
+    return {
+        key: Statistics(
+            found[f"{key}.mean"], found[f"{key}.scale"], *(int(n) for n in found[f"{key}.counts"])
+        )
+        for key in sorted(keys)
+    }

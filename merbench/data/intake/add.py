@@ -1,0 +1,250 @@
+"""``merbench data add``: which form a source has, and its way into the data home, whole or not at
+all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from merbench.api.errors import DataError, MerbenchError, RequestError
+from merbench.api.forms import Form, Source
+from merbench.data.folder import manifest
+from merbench.data.folder import stored_statistics as remembered
+from merbench.data.folder.label_table import read_table
+from merbench.data.folder.manifest import Manifest, Origin, read_manifest
+from merbench.data.folder.read import FILE, read_folder
+from merbench.data.folder.toml_section import read_toml
+from merbench.data.intake.sink import LABELS, Bundle, Described, Taken, Watch
+from merbench.results.files import write_atomic
+
+
+def recognise(source: Source, forms: Mapping[str, Form]) -> str:
+    """The name of the form that ``source`` has. RequestError where it has none of them or several,
+    saying what was looked for.
+    """
+    try:
+        if not source.path.exists():
+            raise RequestError(
+                f"{source.path} does not exist; give the file or folder that holds the data"
+            )
+        why = {name: _not_of(form, source) for name, form in forms.items()}
+    except OSError as error:
+        raise RequestError(
+            f"{error.filename or source.path} cannot be read ({error.strerror or error}); mend that, or copy it"
+        ) from error
+    fits = [name for name, reason in why.items() if not reason]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise RequestError(
+            f"{source.path} could be read as {' or '.join(fits)}; choose with --form"
+        )
+    looked = "; ".join(
+        f"{name}: {forms[name].looks_for} ({reason})" for name, reason in why.items()
+    )
+    raise RequestError(f"{source.path} has no form that is known here; looked for {looked}")
+
+
+def _not_of(form: Form, source: Source) -> str:
+    """Why ``source`` is not of a form; one of a plugin that fails on it must not be in the way of
+    the others.
+    """
+    try:
+        return form.recognise(source)
+    except (MerbenchError, OSError):
+        raise
+    except Exception as error:
+        return f"recognise() failed: {type(error).__name__}: {error}"
+
+
+def add(
+    name: str,
+    home: Path,
+    source: Source,
+    form: Form,
+    form_name: str,
+    options: dict[str, Any],
+    watch: Watch,
+) -> Origin:
+    """Convert into HOME/NAME, or join to what is there; an interrupted call is taken up where it
+    was.
+
+    What it gives back stands in the manifest too. DataError where the source or the home cannot be
+    read or written.
+    """
+    there = home / name
+    if there.is_symlink():
+        there = there.resolve()  # perhaps on another disk, and files are moved within one
+    if there.exists() and not (there / FILE).is_file():
+        raise RequestError(
+            f"{there} is there and is no data set (it has no {FILE}); move it away, or choose another --name"
+        )
+    work = there.parent / f".{there.name}.adding"
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with _alone(work, name):
+            return _add(
+                name, there, work, source, form, Origin(form=form_name, options=options), watch
+            )
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise DataError(
+            f"{name} could not be added to {home}: {error.strerror or error}{where}; mend that and give the same command again, "
+            "which goes on where it was"
+        ) from error
+
+
+def _add(
+    name: str, there: Path, work: Path, source: Source, form: Form, origin: Origin, watch: Watch
+) -> Origin:
+    before, ready = _described(there), work / "ready"
+    named = [
+        Path(value).expanduser() for value in origin.options.values() if isinstance(value, str)
+    ]
+    job = {
+        "form": origin.form,
+        "options": origin.options,
+        "source": [
+            _fingerprint(path)
+            for path in (source.path, *(path for path in named if path.is_file()))
+        ],
+        "rows": hashlib.sha256("\0".join(before.table.ids).encode()).hexdigest() if before else "",
+    }
+    _start(work, job)
+    if not ready.exists():
+        if old := read_manifest(there):
+            held = old.holding(
+                there, old.files
+            )  # of what was changed since, the new manifest must not speak
+            old.files = {name: facts for name, facts in old.files.items() if name in held}
+            old.streams = {name: facts for name, facts in old.streams.items() if facts.file in held}
+        sink = Bundle(name, work, before, origin, watch)
+        try:
+            form.convert(source, sink)
+        except Taken as error:
+            same = [
+                o
+                for o in (old.sources if old else ())
+                if (o.form, o.options, o.files) == (origin.form, origin.options, origin.files)
+            ]
+            shutil.rmtree(work)
+            if same:
+                return same[-1]
+            raise DataError(
+                f"{there} has {error} already, from another source; add this one under another --name"
+            ) from None
+        _complete(there, work, source, sink, old or Manifest(name=name))
+        ready.touch()
+    _show(there, work)
+    shown = read_manifest(there)
+    assert shown is not None
+    return shown.sources[-1]
+
+
+def _complete(there: Path, work: Path, source: Source, sink: Bundle, before: Manifest) -> None:
+    """Description, manifest and statistics; what results is read as a run would read it."""
+    write_atomic(sink.made / FILE, sink.description().encode())
+    made = sink.manifest(before)
+    trial = work / "trial"
+    shutil.rmtree(trial, ignore_errors=True)
+    _overlay(trial, [folder for folder in (there, sink.made) if folder.exists()])
+    (trial / manifest.FILE).unlink(missing_ok=True)
+    made.write(trial)
+    sink.watch("checking what was made", 0, 1)
+    try:
+        remembered.write_statistics(sink.made, read_folder(trial))
+    except DataError as error:
+        raise DataError(
+            f"{source.path} makes a data set that cannot be read: {str(error).replace(f'{trial}/', '')}"
+        ) from None
+    shutil.rmtree(trial)
+    if (sink.made / remembered.FILE).exists():
+        made.files[remembered.FILE] = manifest.facts_of(sink.made / remembered.FILE)
+    made.write(sink.made)
+
+
+def _overlay(folder: Path, parts: Sequence[Path]) -> None:
+    """Make ``folder`` read as if the content of ``parts`` had been copied into it, one after the
+    other.
+    """
+    folder.mkdir()
+    for name in sorted({path.name for part in parts for path in part.iterdir()}):
+        have = [part / name for part in parts if os.path.lexists(part / name)]
+        if len(have) > 1 and all(path.is_dir() and not path.is_symlink() for path in have):
+            _overlay(folder / name, have)
+        else:
+            (folder / name).symlink_to(have[-1].resolve())
+
+
+def _show(there: Path, work: Path) -> None:
+    """One rename, or the description last: until then nothing refers to the new files. May be
+    repeated after a kill at any point.
+    """
+    made = work / "bundle"
+    if made.exists() and not there.exists():
+        made.rename(there)
+    elif made.exists():
+        last = [made / manifest.FILE, made / FILE]
+        for path in (
+            sorted(p for p in made.rglob("*") if (p.is_symlink() or p.is_file()) and p not in last)
+            + last
+        ):
+            target = there / path.relative_to(made)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path == made / manifest.FILE and path.exists():
+                path.touch()  # so that it comes after the files that were put there
+            if path.is_symlink() or path.exists():
+                path.replace(target)
+    shutil.rmtree(work)
+
+
+def _described(there: Path) -> Described | None:
+    if not there.exists():
+        return None
+    text = (there / FILE).read_text(encoding="utf-8-sig")
+    return Described(there, text, read_table(there / read_toml(there / FILE).get("labels", LABELS)))
+
+
+def _start(work: Path, job: dict[str, Any]) -> None:
+    """Go on with what is in ``work`` if it is this job, else begin anew."""
+    path, text = work / "job.json", json.dumps(job, indent=1, sort_keys=True, default=str)
+    if path.exists() and path.read_text() == text:
+        return
+    for old in work.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+        elif old.name != "lock":
+            old.unlink()
+    write_atomic(path, text.encode())
+
+
+def _fingerprint(path: Path) -> str:
+    """Tells whether a source is as it was: name, size and time of each of its files."""
+    path = path.resolve()
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        found = file.stat()
+        digest.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\0".encode(errors="replace"))
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone(work: Path, name: str) -> Iterator[None]:
+    """RequestError where another process is adding to the same data set."""
+    with (work / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RequestError(
+                f"another merbench data add is writing {name}; wait for it to end"
+            ) from None
+        yield

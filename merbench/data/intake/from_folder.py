@@ -1,0 +1,65 @@
+"""A feature folder as a source: what it describes is taken over, its files are copied, its clips
+stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from merbench.api.forms import Sink
+from merbench.data.folder.label_table import read_table
+from merbench.data.folder.read import FILE, read_folder
+from merbench.data.folder.toml_section import read_toml
+
+
+def take_folder(folder: Path, sink: Sink) -> None:
+    """Hand a feature folder to the sink. DataError where ``read_folder`` finds a mistake in it."""
+    read_folder(folder)
+    told = read_toml(folder / FILE)
+    table = read_table(folder / told.get("labels", "label.csv"))
+    files = sorted(set(_files(told)))
+    sink.expect(sum((folder / name).stat().st_size for name in files))
+    for path in (folder / FILE, table.path, *(folder / name for name in files)):
+        sink.source(path)
+    sink.table(table.cells)
+    names = {name: sink.file(folder / name, name) for name in files}
+    for spec in told["streams"].values():
+        if "pattern" in spec:
+            spec["pattern"] = _linked(folder, spec["pattern"], sink)
+    for kind, write in (
+        ("task", sink.task),
+        ("streams", sink.stream),
+        ("protocols", sink.protocol),
+    ):
+        for name, spec in told[kind].items():
+            write(name, **_renamed(spec, names))
+
+
+def _linked(folder: Path, pattern: str, sink: Sink) -> str:
+    """The pattern as it reads in the data set, which links to its first folder, or to ``folder``
+    where that differs from row to row.
+    """
+    root, *rest = Path(pattern).parts
+    if not rest or "{" in root:
+        return "/".join((sink.link(folder, "clips"), root, *rest))
+    return "/".join((sink.link(folder / root, root), *rest))
+
+
+def _files(told: Any) -> list[str]:
+    """Every ``file`` that is named anywhere."""
+    if not isinstance(told, dict):
+        return []
+    here = [told["file"]] if isinstance(told.get("file"), str) else []
+    return here + [name for value in told.values() for name in _files(value)]
+
+
+def _renamed(told: Any, names: Mapping[str, str]) -> Any:
+    """Every ``file`` under the name that it has in the data set."""
+    if not isinstance(told, dict):
+        return told
+    return {
+        key: names[value] if key == "file" and isinstance(value, str) else _renamed(value, names)
+        for key, value in told.items()
+    }

@@ -1,0 +1,128 @@
+"""The rows of a data set that is being added: a new table, or the one that is there, with columns
+joined to it by id.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from merbench.api.errors import DataError
+from merbench.data.folder.label_table import Table
+
+_UNFIT = re.compile(r"\0|\r(?!\n)")
+Refuse = Callable[[str, str], None]
+
+
+def new_rows(columns: Mapping[str, Sequence[str]], refuse: Refuse) -> dict[str, list[str]]:
+    """Columns sorted by video and clip. A row without a name, and the second of one name, is
+    refused.
+    """
+    cells = _cells(columns)
+    order, seen = [], set[tuple[str, str]]()
+    for row, key in enumerate(zip(cells["video_id"], cells["clip_id"], strict=True)):
+        if not all(key):
+            refuse(f"row {row}", "it has no video_id or no clip_id")
+        elif key in seen:
+            refuse("_".join(key), "its id stands in the source already")
+        else:
+            seen.add(key)
+            order.append(row)
+    # A clip's number by its value: 2 before 10.
+    order.sort(
+        key=lambda row: (cells["video_id"][row], len(cells["clip_id"][row]), cells["clip_id"][row])
+    )
+    return {name: [column[row] for row in order] for name, column in cells.items()}
+
+
+def joined_rows(
+    table: Table,
+    scores: Mapping[str, float],
+    columns: Mapping[str, Sequence[str]],
+    refuse: Refuse,
+    note: Callable[[str], None],
+) -> tuple[dict[str, list[str]], int]:
+    """``(all columns, how many rows were found)``: the table's cells stay as they are, and those it
+    lacks are joined by id.
+
+    ``scores``: column -> from which difference on two labels are not the same. DataError where more
+    than a tenth are not.
+    """
+    cells = _cells(columns)
+    place: dict[str, int] = {}
+    known = set(table.ids)
+    for row, one in enumerate(ids_of(cells)):
+        if one in place:
+            refuse(one, "its id stands in the source already")
+        elif one not in known:
+            refuse(one, f"{table.path.name} has no such row")
+        else:
+            place[one] = row
+    found = {name: list(column) for name, column in table.cells.items()}
+    for name, column in cells.items():
+        mine = found.setdefault(name, [""] * len(table))
+        theirs = {row: column[place[one]] for row, one in enumerate(table.ids) if one in place}
+        filled = [row for row in theirs if mine[row].strip()]
+        if name in scores:
+            labels = [(mine[row], theirs[row]) for row in filled if theirs[row].strip()]
+            far = sum(not _same(*pair, scores[name]) for pair in labels)
+            if 10 * far > len(labels):
+                raise DataError(
+                    f"{far} of {len(labels)} cells of column {name} are others than in {table.path}, so equal ids do not mean equal rows; "
+                    "where clips are counted from another number, give --form FORM --set first=N, else add the source under another --name"
+                )
+        if differ := sum(not _same(mine[row], theirs[row]) for row in filled):
+            note(
+                f"{differ} cells of column {name} differ from those that are there, which are kept"
+            )
+        empty = [row for row in theirs if not mine[row].strip() and theirs[row].strip()]
+        for row in empty:
+            mine[row] = theirs[row]
+        if empty and name in table.cells:
+            note(f"{len(empty)} empty cells of column {name} are filled")
+    return found, len(place)
+
+
+def ids_of(cells: Mapping[str, Sequence[str]]) -> list[str]:
+    return [
+        f"{video}_{clip}" for video, clip in zip(cells["video_id"], cells["clip_id"], strict=True)
+    ]
+
+
+def as_csv(cells: Mapping[str, Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(cells)
+    writer.writerows(zip(*cells.values(), strict=True))
+    return text.getvalue().encode()
+
+
+def _cells(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """As a label file can hold them: UTF-8 without NUL, and no line ends at a carriage return
+    alone.
+    """
+    if lacks := {"video_id", "clip_id"} - columns.keys():
+        raise DataError(
+            f"the table has no column {min(lacks)!r}; give each row a video_id and a clip_id"
+        )
+    if len({len(column) for column in columns.values()}) != 1:
+        raise DataError(
+            "the columns of the table are of different lengths: "
+            + ", ".join(f"{k} {len(v)}" for k, v in columns.items())
+        )
+    return {
+        name: [_UNFIT.sub(" ", cell.encode(errors="replace").decode()) for cell in column]
+        for name, column in columns.items()
+    }
+
+
+def _same(one: str, other: str, within: float = 1e-4) -> bool:
+    """Numbers by value: files are written with more or fewer digits."""
+    if one.strip() == other.strip():
+        return True
+    try:
+        return abs(float(one) - float(other)) <= within
+    except ValueError:
+        return False

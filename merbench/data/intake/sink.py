@@ -1,0 +1,387 @@
+"""The sink of ``merbench data add``: a data set is written into a hidden folder beside its place,
+resumed there, shown when whole.
+
+``HOME/.NAME.adding/`` holds ``job.json`` (what is being added: another job starts anew), ``parts/``
+(streams under way, one facts file for each that is finished) and ``bundle/``, which becomes
+HOME/NAME by one rename. Where HOME/NAME is there already, the new files are moved into it one by
+one, ``dataset.toml`` last: until then nothing refers to them. Equal sources give equal bytes,
+killed or not.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from merbench.api.errors import DataError
+from merbench.api.types import Modality
+from merbench.data.folder import toml_text as toml
+from merbench.data.folder.label_table import Table, read_table
+from merbench.data.folder.manifest import (
+    FileFacts,
+    Manifest,
+    Origin,
+    StreamFacts,
+    facts_of,
+    sha256_of,
+)
+from merbench.data.folder.stream_file import SUFFIX, finish
+from merbench.data.folder.toml_section import Section, is_inside
+from merbench.data.hints import first
+from merbench.data.intake.feature_writer import ValuesFile
+from merbench.data.intake.from_folder import take_folder
+from merbench.data.intake.join_rows import as_csv, ids_of, joined_rows, new_rows
+from merbench.results.files import write_atomic
+
+LABELS = "label.csv"
+Watch = Callable[[str, int, int], None]
+"""Told what is being done, how far it is, and of how much."""
+
+
+_Facts = TypeVar("_Facts", FileFacts, StreamFacts)
+
+
+class Taken(Exception):
+    """A stream of this name is there already."""
+
+
+class Described(NamedTuple):
+    """A data set that is there already: the text of its ``dataset.toml``, and its table."""
+
+    folder: Path
+    text: str
+    table: Table
+
+
+class Bundle:
+    """A ``merbench.api.Sink``. ``work``: the hidden folder; ``before``: the data set where it is
+    there already; ``origin`` is filled.
+    """
+
+    def __init__(
+        self, name: str, work: Path, before: Described | None, origin: Origin, watch: Watch
+    ) -> None:
+        self.name, self.work, self.before, self.origin, self.watch = (
+            name,
+            work,
+            before,
+            origin,
+            watch,
+        )
+        self.made, self.parts = work / "bundle", work / "parts"
+        self._have: dict[str, Any] = toml.loads(before.text) if before else {}
+        self._labels: str = self._have.get("labels", LABELS)
+        self._ids = list(before.table.ids) if before else []
+        self._offered: set[str] = set()
+        self.streams: dict[str, StreamFacts] = {}
+        self.sections: dict[str, dict[str, dict[str, Any]]] = {
+            "task": {},
+            "streams": {},
+            "protocols": {},
+        }
+        for folder in (self.made, self.parts):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return self._ids
+
+    def source(self, path: Path) -> str:
+        size, key = path.stat().st_size, f"source-{len(self.origin.files)}.json"
+        facts = self._finished(key, FileFacts)
+        if facts is None:
+            done = 0
+
+            def watch(n: int) -> None:
+                nonlocal done
+                done += n
+                self.watch(f"checking {path.name}", done, size)
+
+            facts = FileFacts(bytes=size, sha256=sha256_of(path, watch))
+            self._finish(key, facts)
+        self.origin.files[path.name if path.name not in self.origin.files else str(path)] = facts
+        return facts.sha256
+
+    def columns(self, path: Path) -> Mapping[str, Sequence[str]]:
+        return read_table(path).cells
+
+    def expect(self, size: int) -> None:
+        written = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
+        if (free := shutil.disk_usage(self.work).free) < size - written:
+            raise DataError(
+                f"{self.work.parent} has {free / 1e9:.1f} GB free, and {self.name} needs about {max(0, size - written) / 1e9:.1f} GB; "
+                "make room, or choose another place with --data DIR"
+            )
+
+    def table(self, columns: Mapping[str, Sequence[str]]) -> None:
+        if self.before is None:
+            cells = new_rows(columns, self._refuse)
+            taken = len(cells["video_id"])
+            self._ids = ids_of(cells)
+        else:
+            cells, taken = joined_rows(
+                self.before.table, self._scores(), columns, self._refuse, self.note
+            )
+        self._offered |= {*ids_of(columns), *self._ids}
+        self.origin.rows += len(columns["video_id"])
+        self.origin.taken += taken
+        if self.before is None or cells != self.before.table.cells:
+            write_atomic(self.made / self._labels, as_csv(cells))
+
+    def task(self, name: str, **spec: Any) -> None:
+        self.sections["task"][name] = spec
+
+    def protocol(self, name: str, **spec: Any) -> None:
+        self.sections["protocols"][name] = spec
+
+    def stream(self, name: str, **spec: Any) -> None:
+        if self._have.get("streams", {}).get(name) == spec:
+            return
+        self._new(name)
+        self.sections["streams"][name] = spec
+        self.origin.streams.append(name)
+
+    def features(
+        self,
+        name: str,
+        modality: Modality,
+        width: int,
+        ids: Sequence[str],
+        read: Callable[[int], np.ndarray | None],
+        *,
+        note: str = "",
+    ) -> None:
+        place, key = self._join(name, ids), f"{name}.json"
+        facts = self._finished(key, StreamFacts)
+        if facts is None:
+            values = ValuesFile(self.parts / f"{name}.values", width)
+            for row in range(values.rows, len(self.ids)):
+                self.watch(name, row, len(self.ids))
+                at = place.get(self.ids[row])
+                values.append(
+                    None if at is None else read(at), f"stream {name}, row {self.ids[row]}"
+                )
+            missing, steps, not_finite = values.complete({"id": list(self.ids)}, self._file(name))
+            facts = StreamFacts(
+                file=f"streams/{name}{SUFFIX}",
+                rows=len(self.ids),
+                missing=missing,
+                steps=steps,
+                not_finite=not_finite,
+            )
+            self._finish(key, facts)
+        self._add(
+            name,
+            facts,
+            modality=modality,
+            kind="features",
+            array="values",
+            offset="offset",
+            note=note,
+        )
+
+    def words(
+        self,
+        name: str,
+        ids: Sequence[str],
+        read: Callable[[int], tuple[Sequence[str], np.ndarray | None] | None],
+        *,
+        note: str = "",
+    ) -> None:
+        place, key = self._join(name, ids), f"{name}.json"
+        facts = self._finished(key, StreamFacts)
+        if facts is None:
+            rows: list[Sequence[str]] = []
+            times: list[np.ndarray] = []
+            for row, one in enumerate(self.ids):
+                self.watch(name, row, len(self.ids))
+                found = read(place[one]) if one in place else None
+                said, when = found if found else ((), np.zeros((0, 2)))
+                rows.append(said)
+                if when is not None:
+                    times.append(np.asarray(when, dtype="<f4").reshape(len(said), 2))
+            vocab = sorted({word for said in rows for word in said})
+            number = {word: i for i, word in enumerate(vocab)}
+            more = {
+                "offset": np.concatenate([[0], np.cumsum([len(said) for said in rows])]).astype(
+                    "<i8"
+                ),
+                "word": np.array([number[word] for said in rows for word in said], dtype="<i4"),
+            }
+            if len(times) == len(rows) and rows:
+                start, end = np.ascontiguousarray(np.concatenate(times).T)
+                more |= {"start": start, "end": end}
+            with (self.parts / f"{name}.values").open("wb") as file:
+                finish(file, None, {"id": list(self.ids), "vocab": vocab}, more)
+                file.flush()
+                os.fsync(file.fileno())
+            (self.parts / f"{name}.values").replace(self._file(name))
+            missing = sum(not said for said in rows)
+            facts = StreamFacts(
+                file=f"streams/{name}{SUFFIX}",
+                rows=len(rows),
+                missing=missing,
+                steps=len(more["word"]),
+            )
+            self._finish(key, facts)
+        self._add(name, facts, modality="text", kind="words", note=note)
+
+    def folder(self, path: Path) -> None:
+        take_folder(path, self)
+
+    def file(self, path: Path, name: str) -> str:
+        if self._is_another(name, lambda there: filecmp.cmp(path, there, shallow=False)):
+            name = _marked(name, sha256_of(path))
+        target = self._inside(name)
+        copied = target.with_name(f".{target.name}.part")
+        if not target.exists():
+            self.watch(f"copying {name}", 0, 1)
+            shutil.copyfile(path, copied)
+            copied.replace(target)
+        return name
+
+    def link(self, path: Path, name: str) -> str:
+        if self._is_another(name, path.samefile):
+            name = _marked(name, hashlib.sha256(os.fsencode(path.resolve())).hexdigest())
+        target = self._inside(name)
+        target.unlink(missing_ok=True)
+        target.symlink_to(path.resolve())
+        self.origin.links[name] = str(path.resolve())
+        return name
+
+    def refuse(self, row: str, why: str) -> None:
+        self._offered.add(row)
+        self.origin.rows += 1
+        self._refuse(row, why)
+
+    def _refuse(self, row: str, why: str) -> None:
+        self.origin.refused[
+            row if row not in self.origin.refused else f"{row} ({len(self.origin.refused)})"
+        ] = why
+
+    def note(self, sentence: str) -> None:
+        self.origin.notes.append(sentence)
+
+    def description(self) -> str:
+        """``dataset.toml``: a new one, or the one that is there with what it lacks at its end."""
+        if self.before is None:
+            return toml.dumps({"name": self.name, "labels": LABELS}, self.sections)
+        lacks = {
+            kind: {n: s for n, s in named.items() if n not in self._have.get(kind, {})}
+            for kind, named in self.sections.items()
+        }
+        text = self.before.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
+        try:
+            toml.loads(text)
+        except ValueError:  # tables that were written as one value take no more behind them
+            top = {key: value for key, value in self._have.items() if key not in lacks}
+            return toml.dumps(
+                top, {kind: self._have.get(kind, {}) | named for kind, named in lacks.items()}
+            )
+        return text
+
+    def manifest(self, before: Manifest) -> Manifest:
+        """``before`` and everything in the folder, which is hashed here: call it when all of it is
+        there.
+        """
+        manifest = before.model_copy(deep=True)
+        manifest.streams |= self.streams
+        manifest.sources.append(self.origin)
+        # The user may edit the first two, which are read in full each time.
+        texts = {self.made / name for name in ("dataset.toml", self._labels, "manifest.json")}
+        for path in sorted(
+            p for p in self.made.rglob("*") if p.is_file() and not p.is_symlink() and p not in texts
+        ):
+            self.watch(f"checking {path.name}", 0, 1)
+            manifest.files[path.relative_to(self.made).as_posix()] = facts_of(path)
+        return manifest
+
+    def _scores(self) -> dict[str, float]:
+        """Column of a score -> a hundredth of its range."""
+        assert self.before is not None
+        tasks = [
+            task
+            for _, task in Section(self.before.folder / "dataset.toml", "", self._have).tables(
+                "task"
+            )
+        ]
+        scores = [task for task in tasks if task.text("kind") == "score"]
+        return {
+            task.text("column"): 0.01 * (task.number("high") - task.number("low"))
+            for task in scores
+        }
+
+    def _new(self, stream: str) -> None:
+        if stream in self._have.get("streams", {}):
+            raise Taken(f"a stream {stream!r}")
+
+    def _join(self, name: str, ids: Sequence[str]) -> dict[str, int]:
+        """Where the form has each row. A row that only the stream lacks or only the stream has is
+        told, by name.
+        """
+        self._new(name)
+        place: dict[str, int] = {}
+        for at, one in enumerate(ids):
+            if one in place:
+                self.note(f"stream {name} has the id {one!r} twice; the first is taken")
+            place.setdefault(one, at)
+        known = set(self.ids)
+        for one in place:
+            if one not in self._offered:
+                self._offered.add(one)
+                self.origin.rows += 1
+                if one in known:
+                    self.origin.taken += 1
+                else:
+                    self._refuse(one, f"stream {name} has it, and the table of labels does not")
+        if lacks := [one for one in self.ids if one not in place]:
+            self.note(f"stream {name} lacks {len(lacks)} of {len(self.ids)} rows ({first(lacks)})")
+        return place
+
+    def _add(self, name: str, facts: StreamFacts, **spec: Any) -> None:
+        self.streams[name] = facts
+        if facts.missing == facts.rows:
+            raise DataError(
+                f"stream {name} has no value for any row of {self.name}: no id is the same, or all of it is empty"
+            )
+        self.stream(
+            name, file=facts.file, **{key: value for key, value in spec.items() if value != ""}
+        )
+
+    def _file(self, name: str) -> Path:
+        (self.made / "streams").mkdir(exist_ok=True)
+        return self.made / "streams" / f"{name}{SUFFIX}"
+
+    def _is_another(self, name: str, same: Callable[[Path], bool]) -> bool:
+        """Whether the data set has something else of this name. A link that leads nowhere is
+        nothing.
+        """
+        folders = (self.made, self.before.folder) if self.before else (self.made,)
+        return any((folder / name).exists() and not same(folder / name) for folder in folders)
+
+    def _inside(self, name: str) -> Path:
+        if not is_inside(name):
+            raise DataError(f"{name!r} leaves the folder of the data set; give a path inside it")
+        target = self.made / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _finished(self, key: str, kind: type[_Facts]) -> _Facts | None:
+        path = self.parts / key
+        return kind.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+    def _finish(self, key: str, facts: FileFacts | StreamFacts) -> None:
+        write_atomic(self.parts / key, json.dumps(facts.model_dump(mode="json")).encode())
+
+
+def _marked(name: str, digest: str) -> str:
+    path = Path(name)
+    return path.with_name(f"{path.stem}-{digest[:8]}{path.suffix}").as_posix()

@@ -1,0 +1,148 @@
+"""Files of word vectors: ``.npz`` with arrays word and vector, or the text form of GloVe and
+word2vec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from codecs import BOM_UTF8
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from merbench.api.errors import DataError, RequestError
+from merbench.api.lexicon import Lexicon, Vectors
+from merbench.data.folder.arrays import Arrays
+from merbench.data.hints import instead
+
+SUFFIXES = (".npz", ".txt", ".vec")
+
+
+def read_vectors(path: Path) -> Vectors:
+    """Words in lower case (of duplicates the first is kept) and their vectors, float32.
+
+    Text: one ``word number number ...`` a line, with or without word2vec's header line ``count
+    width``. It is read in one pass. Raises DataError naming the file and line.
+    """
+    if path.suffix == ".npz":
+        words, matrix, sha256 = _read_npz(path)
+    else:
+        words, matrix, sha256 = _read_text(path)
+    return Vectors(path.stem, tuple(words), matrix, sha256)
+
+
+def _read_npz(path: Path) -> tuple[list[str], np.ndarray, str]:
+    arrays = Arrays(path)
+    found = arrays.array("word", "U", (1,)).tolist()
+    matrix = arrays.array("vector", "fiu", (2,), len(found)).astype(np.float32)
+    keep: dict[str, int] = {}
+    for row, word in enumerate(found):
+        keep.setdefault(word.lower(), row)
+    if not matrix.size:
+        raise DataError(f"{path} holds no vector; give one of at least one word")
+    if not (finite := np.isfinite(matrix).all(axis=1)).all():
+        raise DataError(
+            f"{path}: the vector of {found[int(np.argmin(finite))]!r} is not finite; take the word out"
+        )
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return list(keep), matrix if len(keep) == len(matrix) else matrix[list(keep.values())], sha256
+
+
+def _read_text(path: Path) -> tuple[list[str], np.ndarray, str]:
+    digest, keep, numbers = hashlib.sha256(), dict[str, None](), array("f")
+    width = promised = read = 0
+    try:
+        with path.open("rb") as file:
+            for line, text in enumerate(file, start=1):
+                digest.update(text)
+                text = text.removeprefix(BOM_UTF8) if line == 1 else text
+                fields = text.split(None, 2) if line == 1 else ()
+                if len(fields) == 2 and all(f.isdigit() for f in fields):
+                    promised, width = int(fields[0]), int(fields[1])
+                    continue
+                if not text.strip():
+                    continue
+                width = width or len(text.split()) - 1
+                # From the right: some files have words with blanks in them.
+                word, *rest = text.rsplit(None, width) if width else (text,)
+                if not width or len(rest) != width:
+                    raise DataError(
+                        f"{path}, line {line}: not a word and {width or 'its'} numbers; give GloVe's text form, or .npz"
+                    )
+                read += 1
+                try:
+                    name = word.decode().strip().lower()
+                    if name in keep:
+                        continue
+                    numbers.extend(map(float, rest))
+                except ValueError:  # of float, or UnicodeDecodeError
+                    raise DataError(
+                        f"{path}, line {line}: not UTF-8 text with numbers; give GloVe's text form, or .npz"
+                    ) from None
+                if not np.isfinite(sum(numbers[-width:])):
+                    raise DataError(
+                        f"{path}, line {line}: the vector of {name!r} is not finite; take the line out"
+                    )
+                keep[name] = None
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a file of word vectors"
+        ) from None
+    if not keep:
+        raise DataError(
+            f"{path} holds no vector; give GloVe's text form, or .npz with the arrays word and vector"
+        )
+    if promised and promised != read:
+        raise DataError(
+            f"{path} promises {promised} words in line 1 and holds {read}; copy the file again"
+        )
+    return (
+        list(keep),
+        np.frombuffer(numbers, dtype=np.float32).reshape(-1, width),
+        digest.hexdigest(),
+    )
+
+
+def offered_vectors(homes: Sequence[Path]) -> list[Path]:
+    """The vector files in HOME/vectors, sorted by name, of the first home that has any."""
+    for home in homes:
+        folder = home / "vectors"
+        if folder.is_dir() and (
+            found := sorted(
+                p for p in folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")
+            )
+        ):
+            return found
+    return []
+
+
+def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexicon | None:
+    """The named files side by side: names of offered files (with or without suffix), or paths. None
+    named: all that are offered.
+
+    They stand in the order of their names, since a run is known by these: so two files may not
+    share one. Returns None where nothing is named and nothing is offered. Raises RequestError for a
+    name that is neither.
+    """
+    offered = offered_vectors(homes)
+    by_name = {p.stem: p for p in offered} | {p.name: p for p in offered}
+    paths = []
+    for name in names_or_paths:
+        if name not in by_name and not Path(name).is_file():
+            where = ", ".join(str(home / "vectors") for home in homes) or "no data home"
+            raise RequestError(
+                f"word vectors {name!r} are neither a file nor offered in {where}; {instead(name, {p.stem for p in offered})}"
+            )
+        paths.append(by_name.get(name) or Path(name))
+    chosen = sorted(set(paths or offered), key=lambda path: (path.name, path))
+    for first, second in pairwise(sorted(chosen, key=lambda path: path.stem)):
+        if first.stem == second.stem:
+            raise RequestError(
+                f"the word vectors {first} and {second} are both called {first.stem!r}, and runs tell them apart by that name; rename one, "
+                "or name one alone with --vectors FILE"
+            )
+    return Lexicon(tuple(map(read_vectors, chosen))) if chosen else None

@@ -1,0 +1,159 @@
+"""Which pictures a board has: those for which there is material."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from merbench.report.pictures import plots
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board, Entry
+from merbench.report.tables.sheet import parameters, training_seconds
+from merbench.report.tables.table import metric_columns
+from merbench.results.metrics import METRICS
+
+PANELS = 12
+"""More models than this are too many panels for one picture of learning curves."""
+
+
+def pictures(
+    board: Board, scores: BoardScores, extras: Mapping[str, Any]
+) -> dict[str, tuple[bytes, str]]:
+    """File name -> SVG and what it shows in words."""
+    metric, title = scores.metric, board.track.title
+    column = metric_columns([metric])[0]
+    name, scale = column.title, column.scale
+    better = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
+    axis = f"test {name} ({'%, ' if scale == 100 else ''}{better})"
+    entries = {e.name: e for e in board.entries}
+    lines = {n: line for n in scores.standings if (line := _line(scores, n, scale))}
+    floors = {
+        n: line.mean for n, e in entries.items() if e.floor and (line := _line(scores, n, scale))
+    }
+    made: dict[str, tuple[bytes, str]] = {}
+    if lines:
+        best = {given: scale * s[metric] for given, s in scores.optimum.items() if metric in s}
+        words = f"{name} of each model: every seed, the mean and its 95 % interval; floors as dashed lines"
+        words += ", best possible scores as dotted ones" if best else ""
+        made["scores.svg"] = plots.scores(title, axis, lines, floors, best), words
+        for file, across, cost in (
+            ("parameters.svg", "parameters", parameters),
+            ("cost.svg", "training of a seed in seconds", training_seconds),
+        ):
+            drawn = {
+                n: (float(cost(entries[n])), line)
+                for n, line in lines.items()
+                if cost(entries[n]) > 0
+            }
+            if drawn:
+                made[file] = plots.against(title, across, axis, drawn), f"{name} against {across}"
+    if scores.ablations:
+        rows = {
+            n: (scale * mean, scale * low, scale * high, s.significant)
+            for n, s in sorted(scores.ablations.items())
+            if s.difference
+            for mean, low, high in [s.difference]
+        }
+        if rows:
+            words = f"{name} of each ablated variant less that of its full model, with 95 % intervals; filled dots are significant"
+            side = "right" if METRICS[metric].higher_is_better else "left"
+            made["ablations.svg"] = (
+                plots.forest(
+                    title,
+                    f"test {name}, variant less full model ({side} of 0: the variant is better)",
+                    rows,
+                ),
+                words,
+            )
+    curves = {
+        n: c for n in list(scores.standings)[:PANELS] if (c := _curves(entries[n], metric, scale))
+    }
+    if curves:
+        words = f"{name} on validation rows by epoch, a line a run"
+        words += (
+            f"; the first {PANELS} of {len(scores.standings)} models"
+            if len(scores.standings) > PANELS
+            else ""
+        )
+        made["learning.svg"] = (
+            plots.learning(title, f"{name} on validation rows ({better})", curves),
+            words,
+        )
+    return made | _extra(title, axis, metric, scale, extras)
+
+
+def _line(scores: BoardScores, name: str, scale: float) -> plots.Line | None:
+    held = scores.rows.get(name)
+    values = (
+        [scale * v for s in held.seeds.values() if (v := s.get(scores.metric)) is not None]
+        if held
+        else []
+    )
+    ends = held.intervals.get(scores.metric) if held else None
+    return (
+        plots.Line(values, (scale * ends[0], scale * ends[1]) if ends else None) if values else None
+    )
+
+
+def _curves(entry: Entry, metric: str, scale: float) -> list[list[float]]:
+    return [
+        c
+        for r in entry.done
+        if (c := [scale * e[metric] for e in r.history if e.get(metric) is not None])
+    ]
+
+
+def _extra(
+    title: str, axis: str, metric: str, scale: float, extras: Mapping[str, Any]
+) -> dict[str, tuple[bytes, str]]:
+    made: dict[str, tuple[bytes, str]] = {}
+    if told := extras.get("generalise"):
+        lines = {
+            one["name"]: s for one in told["test"] if (s := one.get("summary", {}).get(metric))
+        }
+        if lines:
+            drawn = {
+                n: plots.Line([scale * s["mean"]], _spread(s, scale)) for n, s in lines.items()
+            }
+            words = "trained models read out with other label words, without further training: mean ± sd over seeds. "
+            words += "; ".join(
+                [
+                    "own labels: those of training",
+                    *(f"{n}: {', '.join(v['words'])}" for n, v in told["labels"].items()),
+                ]
+            )
+            without = [one["name"] for one in told["test"] if "reason" in one]
+            words += (
+                f". No score (generalise.json says why): {', '.join(without)}" if without else ""
+            )
+            marks = "tick: mean over seeds; line: mean ± sd"
+            made["generalise.svg"] = (
+                plots.scores(f"{title} · other label words", axis, drawn, {}, told=marks),
+                words,
+            )
+    if told := extras.get("robust"):
+        panels: dict[str, dict[str, list[tuple[float, float, float | None, int]]]] = {}
+        for model, by_kind in told["curves"].items():
+            for what, points in by_kind.items():
+                panels.setdefault(what, {})[model] = [
+                    (
+                        p["strength"],
+                        scale * p["mean"],
+                        None if p["sd"] is None else scale * p["sd"],
+                        p["n"],
+                    )
+                    for p in points
+                ]
+        if panels:
+            from merbench.report.pictures.curves import curves
+
+            made["robust.svg"] = (
+                curves(title, axis, panels),
+                "scores on damaged test rows by strength of the damage, 0 = undamaged; bands: mean ± sd over seeds",
+            )
+    return made
+
+
+def _spread(summary: Mapping[str, Any], scale: float) -> tuple[float, float] | None:
+    sd = summary.get("sd")
+    return None if sd is None else (scale * (summary["mean"] - sd), scale * (summary["mean"] + sd))

@@ -1,0 +1,244 @@
+"""Pictures of a board, as SVG that is the same to the byte each time with one version of matplotlib
+(which stands in the file).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from merbench.report.tables.sheet import count
+
+STYLE: Any = {
+    "svg.hashsalt": "merbench",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+DRAWN_BY = "merbench with matplotlib "
+CREATOR = DRAWN_BY + matplotlib.__version__
+FAINT = "0.55"
+
+
+class Line(NamedTuple):
+    """One model: its score a seed, and the ends of the interval of their mean where there is one."""
+
+    values: Sequence[float]
+    ends: tuple[float, float] | None = None
+
+    @property
+    def mean(self) -> float:
+        return sum(self.values) / len(self.values)
+
+
+def svg(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": CREATOR})
+    return out.getvalue()
+
+
+def scores(
+    title: str, axis: str, models: Mapping[str, Line], floors: Mapping[str, float], optimum: Mapping[str, float] | None = None,
+    told: str = "dot: a seed; tick: their mean; line: its 95 % interval",
+) -> bytes:  # fmt: skip
+    """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed,
+    best possible scores dotted.
+
+    ``told``: what the marks mean, under the axis.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, 1.2 + 0.34 * len(models)), layout="constrained")
+        axes = figure.subplots()
+        for at, line in enumerate(models.values()):
+            if line.ends:
+                axes.plot(line.ends, [at, at], color=FAINT, linewidth=1.2, zorder=3)
+            axes.plot([line.mean] * 2, [at - 0.3, at + 0.3], color="black", linewidth=1.8, zorder=4)
+            if len(line.values) > 1:
+                axes.scatter(
+                    line.values,
+                    [at] * len(line.values),
+                    s=16,
+                    alpha=0.6,
+                    color="tab:blue",
+                    linewidths=0,
+                    zorder=5,
+                )
+        _names(axes, list(models))
+        across = [(value, name, "--", "tab:red") for name, value in floors.items()]
+        across += [
+            (value, f"best given {name}", ":", "darkgreen")
+            for name, value in (optimum or {}).items()
+        ]
+        for at, (value, name, style, colour) in enumerate(sorted(across)):
+            axes.axvline(value, color=colour, linestyle=style, linewidth=1)
+            place: Any = {
+                "xy": (value, 1),
+                "xytext": (2, 2 + 10 * (at % 3)),
+                "xycoords": ("data", "axes fraction"),
+            }
+            axes.annotate(name, **place, textcoords="offset points", fontsize=8, color=colour)
+        axes.set_xlabel(f"{axis}\n{told}")
+        axes.set_title(title, fontsize=10, loc="left", pad=36 if across else 6)
+        return svg(figure)
+
+
+def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float, Line]]) -> bytes:
+    """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale;
+    names in a column of their own.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(models))), layout="constrained")
+        axes = figure.subplots()
+        for cost, line in models.values():
+            if line.ends:
+                axes.plot([cost, cost], line.ends, color=FAINT, linewidth=1, zorder=2)
+            axes.scatter([cost], [line.mean], s=28, color="tab:blue", zorder=4)
+        axes.set_xscale("log")
+        costs = [cost for cost, _ in models.values()]
+        subs = (
+            (1, 1.5, 2, 3, 5, 7)
+            if max(costs) < 30 * min(costs)
+            else (1, 2, 5)
+            if max(costs) < 1000 * min(costs)
+            else (1,)
+        )
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        axes.xaxis.set_major_formatter(lambda value, _: count(value))
+        axes.xaxis.set_minor_locator(NullLocator())
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high)
+        order = sorted(models, key=lambda name: models[name][1].mean)
+        heights = apart(
+            [(models[name][1].mean - low) / (high - low) for name in order],
+            1 / max(len(models), 22),
+        )
+        for name, height in zip(order, heights, strict=True):
+            cost, line = models[name]
+            leads: Any = {
+                "arrowstyle": "-",
+                "color": "tab:blue",
+                "linewidth": 0.6,
+                "alpha": 0.6,
+                "relpos": (0, 0.5),
+            }
+            place: Any = {
+                "xytext": (1.04, height),
+                "textcoords": "axes fraction",
+                "va": "center",
+                "arrowprops": leads,
+            }
+            axes.annotate(name, (cost, line.mean), **place, fontsize=8)
+        axes.set_xlabel(f"{across}\ndot: mean over seeds; line: its 95 % interval")
+        axes.set_ylabel(axis)
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.grid(alpha=0.25)
+        return svg(figure)
+
+
+def apart(places: Sequence[float], step: float) -> list[float]:
+    """Ascending ``places`` in [0, 1] moved as little as can be so that each is ``step`` above the
+    one before; inside [0, 1], where that many fit.
+
+    What would touch is one block around the mean of its places.
+    """
+    blocks: list[tuple[float, int]] = []
+    for at, place in enumerate(places):
+        total, size = place - at * step, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / size:
+            total, size = total + blocks[-1][0], size + blocks.pop()[1]
+        blocks.append((total, size))
+    starts = [total / size for total, size in blocks for _ in range(size)]
+    return [
+        max(0, min(start, 1 - (len(starts) - 1) * step)) + at * step
+        for at, start in enumerate(starts)
+    ]
+
+
+def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, bool]]) -> bytes:
+    """Differences from a full model: ``rows``: variant -> mean, low, high, whether it is
+    significant (then filled).
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, 1.1 + 0.34 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        for at, (mean, low, high, significant) in enumerate(rows.values()):
+            axes.plot([low, high], [at, at], color="tab:blue", linewidth=1.6)
+            axes.scatter(
+                [mean],
+                [at],
+                s=34,
+                zorder=3,
+                color="tab:blue" if significant else "white",
+                edgecolors="tab:blue",
+            )
+        _names(axes, list(rows))
+        axes.axvline(0, color="black", linewidth=1)
+        axes.set_xlabel(
+            f"{axis}\ndot: mean difference, filled where it is significant; line: its 95 % interval"
+        )
+        axes.set_title(title, fontsize=10, loc="left")
+        return svg(figure)
+
+
+def learning(title: str, axis: str, models: Mapping[str, Sequence[Sequence[float]]]) -> bytes:
+    """Validation score by epoch, a panel a model and a line a run."""
+    with matplotlib.rc_context(STYLE):
+        wide = min(4, len(models))
+        high = -(-len(models) // wide)
+        figure = Figure(figsize=(2.6 * wide + 0.6, 1.9 * high + 0.5), layout="constrained")
+        grid = figure.subplots(high, wide, squeeze=False, sharey=True)
+        for axes, (name, runs) in zip(grid.flat, models.items(), strict=False):
+            for values in runs:
+                axes.plot(
+                    range(1, len(values) + 1), values, color="tab:blue", alpha=0.45, linewidth=0.9
+                )
+            axes.set_title(name, fontsize=8, loc="left")
+            axes.grid(alpha=0.25)
+        for axes in list(grid.flat)[len(models) :]:
+            axes.set_axis_off()
+        figure.supxlabel("epoch", fontsize=9)
+        figure.supylabel(axis, fontsize=9)
+        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+        return svg(figure)
+
+
+def calibration(title: str, models: Mapping[str, Sequence[tuple[float, float]]]) -> bytes:
+    """Mean target against mean prediction of equally large groups of rows, by predicted score; a
+    calibrated model lies on the diagonal.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for name, points in models.items():
+            axes.plot(
+                [p for p, _ in points], [y for _, y in points], marker="o", markersize=4, label=name
+            )
+        ends = [v for points in models.values() for pair in points for v in pair]
+        axes.plot(
+            [min(ends), max(ends)],
+            [min(ends), max(ends)],
+            color="black",
+            linewidth=1,
+            linestyle=":",
+        )
+        axes.set_xlabel("mean prediction")
+        axes.set_ylabel("mean target")
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.legend(fontsize=8, frameon=False)
+        axes.grid(alpha=0.25)
+        return svg(figure)
+
+
+def _names(axes: Axes, names: Sequence[str]) -> None:
+    """One horizontal line a name, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="x", alpha=0.25)

@@ -1,0 +1,44 @@
+"""What was computed once from the same content is not computed again: one small JSON file a result,
+named by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from merbench.api.config import Config
+from merbench.results.code_digest import code_digest
+from merbench.results.files import write_atomic
+
+Kept = TypeVar("Kept", bound=Config)
+
+
+def version() -> str:
+    """Changes with the code of whatever computes scores, so that no result outlives its formula."""
+    return code_digest(["merbench.report.scores.board_scores"])
+
+
+class Cache:
+    """``folder`` None keeps nothing. A folder that cannot be written, or a file that cannot be
+    read, costs time and nothing else.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def get(self, key: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
+        """The result under ``key``, a hash of all that decides it; made where it is not there."""
+        if self.folder is None:
+            return make()
+        path = self.folder / f"{key}.json"
+        with suppress(OSError, ValidationError):
+            return kind.model_validate_json(path.read_bytes())
+        made = make()
+        with suppress(OSError):
+            write_atomic(path, made.model_dump_json().encode())
+        return made

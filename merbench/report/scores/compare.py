@@ -1,0 +1,139 @@
+"""Two models of one track side by side: where they differ, on which rows most, and how well their
+predictions fit the targets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from merbench.api.errors import RequestError
+from merbench.api.parts import Metric
+from merbench.report.scores.entries import Board
+from merbench.report.scores.paired import Difference, correct, differences
+from merbench.report.scores.source import Source
+from merbench.report.scores.summary import Scored, by_seed
+from merbench.results.store import Predictions
+
+Seeds = Mapping[int, Scored]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two models. ``floor``: it is the same for every seed, so that its one run may stand
+    for each.
+    """
+
+    seeds: Seeds
+    floor: bool = False
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One test row: its target, and both models' predictions, means over seeds."""
+
+    id: str
+    target: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+
+def side(board: Board, source: Source, text: str) -> Side | None:
+    """A row by its name, or the runs whose ids stand in ``text`` with commas between; None where
+    there is no such thing.
+    """
+    for entry in board.entries:
+        if entry.name == text:
+            return Side(by_seed(entry.records, source), entry.floor)
+    ids = {part.strip() for part in text.split(",")}
+    found = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]
+    records = [r for r, _ in found]
+    if {r.run_id for r in records} != ids:
+        return None
+    if len({r.spec.model_dump_json() for r in records}) > 1:
+        raise RequestError(f"the runs {text} are of several specs; give runs of one")
+    return Side(by_seed(records, source), all(floor for _, floor in found))
+
+
+def together(a: Side, b: Side) -> tuple[dict[int, Scored], dict[int, Scored]]:
+    """Both on the seeds that they have in common; a floor of one seed is paired with each of the
+    other's.
+    """
+    ours, theirs = _spread(a, b), _spread(b, a)
+    seeds = sorted(ours.keys() & theirs.keys())
+    return {s: ours[s] for s in seeds}, {s: theirs[s] for s in seeds}
+
+
+def _spread(one: Side, over: Side) -> Seeds:
+    return (
+        dict.fromkeys(over.seeds, *one.seeds.values())
+        if one.floor and not over.floor and len(one.seeds) == 1
+        else one.seeds
+    )
+
+
+def measured(scored: Seeds, name: str, metric: Metric) -> dict[int, Scored]:
+    """With what a plugin's metric makes of each seed's rows. RequestError where it makes no number."""
+    found = {}
+    for seed, one in scored.items():
+        try:
+            value = float(metric(one.rows.target, one.rows.prediction))
+        except Exception as error:
+            raise RequestError(
+                f"metric {name} ended with {type(error).__name__}: {error}"
+            ) from error
+        found[seed] = replace(
+            one, metrics={**one.metrics, name: None if math.isnan(value) else value}
+        )
+    return found
+
+
+def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:
+    """(row, column) -> row less column, for each pair once, Holm's correction over all pairs."""
+    pairs = {f"{a}\0{b}": (a, b) for a, b in combinations(sides, 2)}
+    found = {key: differences(sides[b], sides[a], [metric]) for key, (a, b) in pairs.items()}
+    return {pairs[key]: d[metric] for key, d in correct(found).items() if metric in d}
+
+
+def disagreements(a: Seeds, b: Seeds, count: int) -> list[Disagreement]:
+    """The rows on which the two differ most, the largest difference first; of equals the first in
+    the order of the rows.
+    """
+    rows = next(iter(a.values())).rows
+    ours, theirs = (
+        np.mean([s.rows.prediction for s in scored.values()], axis=0) for scored in (a, b)
+    )
+    apart = np.abs(ours - theirs).reshape(len(ours), -1).sum(axis=1)
+    order = np.argsort(-apart, kind="stable")[:count]
+    return [Disagreement(rows.ids[i], rows.target[i], ours[i], theirs[i]) for i in order]
+
+
+def calibration(scored: Seeds, metric: str, groups: int = 10) -> list[tuple[float, float]]:
+    """``(mean prediction, mean target)`` of equally large groups of rows in the order of their
+    predictions, over all seeds.
+
+    Of a class or multilabel task: probabilities against how often they came true. Of two tasks at
+    once: the one that ``metric`` looks at.
+    """
+    seen = [s.seen(metric) for s in scored.values()]
+    p = np.concatenate([rows.prediction.ravel() for rows in seen])
+    y = np.concatenate([_outcomes(rows).ravel() for rows in seen])
+    known = ~np.isnan(y)
+    p, y = p[known], y[known]
+    order = np.argsort(p, kind="stable")
+    return [
+        (float(p[part].mean()), float(y[part].mean()))
+        for part in np.array_split(order, min(groups, len(order)))
+    ]
+
+
+def _outcomes(rows: Predictions) -> np.ndarray:
+    classes = np.arange(rows.prediction.shape[-1])
+    outcomes: np.ndarray = (
+        rows.target[:, None] == classes if rows.target.ndim < rows.prediction.ndim else rows.target
+    )
+    return outcomes.astype(float)

@@ -1,0 +1,153 @@
+"""Lines of scores on the same seeds and rows, and how far each is from the line it is compared
+with: paired differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from merbench.api.parts import Metric
+from merbench.api.types import SpaceKind
+from merbench.report.scores.statistics import (
+    Interval,
+    holm,
+    paired_interval,
+    sign_flip,
+    significant,
+    summaries_as_json,
+)
+from merbench.report.scores.summary import Scored, summary
+from merbench.results.metrics import METRICS, headline
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One line minus another over seeds and test rows: ``mean``, 95 % interval (bootstrap over
+    seeds and videos), exact sign-flip ``p``.
+
+    ``p_holm`` is corrected for the number of comparisons. ``significant``: the interval leaves out
+    0 and ``p_holm`` < .05, both.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    p_holm: float = math.nan
+
+    @property
+    def significant(self) -> bool:
+        return significant(Interval(self.mean, self.low, self.high), self.p_holm)
+
+    def ends(self, digits: int) -> str:
+        """The interval; a dash where there is none, as with the rows of a single video."""
+        return "–" if math.isnan(self.low) else f"[{self.low:+.{digits}f}, {self.high:+.{digits}f}]"
+
+    def as_json(self) -> dict[str, float | bool | None]:
+        plain = {k: None if math.isnan(v) else v for k, v in asdict(self).items()}
+        return {**plain, "significant": self.significant}
+
+
+@dataclass(frozen=True)
+class Line:
+    """``scored``: seed -> its score; empty where there is none, and ``reason`` says why.
+    ``against``: the line it is compared with.
+    """
+
+    name: str
+    scored: Mapping[int, Scored] = field(default_factory=dict)
+    against: str = ""
+    reason: str = ""
+
+
+def differences(
+    base: Mapping[int, Scored],
+    other: Mapping[int, Scored],
+    metrics: Sequence[str],
+    own: Mapping[str, Metric] = MappingProxyType({}),
+) -> dict[str, Difference]:
+    """Metric -> difference, over the seeds that both have. A metric that is undefined for a seed is
+    left out.
+
+    ``own``: metrics of plugins by name, whose values stand among both sides' metrics.
+    """
+    seeds = sorted(base.keys() & other.keys())
+    if not seeds:
+        return {}
+    found = {}
+    for metric in metrics:
+        pairs = [(other[s].metrics.get(metric), base[s].metrics.get(metric)) for s in seeds]
+        if any(x is None or y is None for x, y in pairs):
+            continue
+        each = np.array([x - y for x, y in pairs if x is not None and y is not None])
+        a, b = (
+            np.stack(
+                [side[s].rows.prediction if metric in own else side[s].taken(metric) for s in seeds]
+            )
+            for side in (other, base)
+        )
+        rows = base[seeds[0]].rows if metric in own else base[seeds[0]].seen(metric)
+        interval = paired_interval(own.get(metric, metric), rows.target, a, b, rows.videos)
+        found[metric] = Difference(
+            float(each.mean()), interval.low, interval.high, sign_flip(each.tolist())
+        )
+    return found
+
+
+def correct(found: Mapping[str, Mapping[str, Difference]]) -> dict[str, dict[str, Difference]]:
+    """Name -> metric -> difference, with Holm's correction over the names of each metric."""
+    corrected: dict[str, dict[str, Difference]] = {name: {} for name in found}
+    for metric in METRICS:
+        having = [name for name in found if metric in found[name]]
+        for name, p in zip(having, holm([found[name][metric].p for name in having]), strict=True):
+            corrected[name][metric] = replace(found[name][metric], p_holm=float(p))
+    return corrected
+
+
+def compare(lines: Sequence[Line], kind: SpaceKind) -> dict[str, dict[str, Difference]]:
+    """Line -> metric -> difference from the line that it names, Holm's correction over all of them."""
+    by_name = {line.name: line for line in lines}
+    paired = [line for line in lines if line.against and line.scored]
+    return correct(
+        {
+            line.name: differences(by_name[line.against].scored, line.scored, headline(kind))
+            for line in paired
+        }
+    )
+
+
+def same(a: Mapping[int, Scored], b: Mapping[int, Scored]) -> bool:
+    """Whether both predict the same to the last bit, on every seed."""
+    return (
+        bool(a)
+        and a.keys() == b.keys()
+        and all(np.array_equal(a[s].rows.prediction, b[s].rows.prediction) for s in a)
+    )
+
+
+def lines_as_json(
+    lines: Sequence[Line], found: Mapping[str, Mapping[str, Difference]]
+) -> list[dict[str, Any]]:
+    """One object a line: its summary, its difference where it is compared, the reason where it has
+    no score.
+    """
+    made = []
+    for line in lines:
+        entry: dict[str, Any] = {"name": line.name}
+        if line.reason:
+            entry["reason"] = line.reason
+        if line.scored:
+            entry["summary"] = summaries_as_json(summary(line.scored))
+        if line.name in found:
+            entry |= {
+                "against": line.against,
+                "difference": {m: d.as_json() for m, d in found[line.name].items()},
+            }
+        made.append(entry)
+    return made

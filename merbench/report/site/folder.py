@@ -1,0 +1,286 @@
+"""A track's folder in ``leaderboards/``: records and predictions by row id, and ``scores.json``
+with all that was computed from labels.
+
+Labels and transcripts are never in it. ``read`` needs none of them, so whatever is drawn from a
+folder can be drawn again without data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import chain, count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from merbench.api.errors import DataError
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board, Entry, collect
+from merbench.report.scores.source import Source
+from merbench.report.scores.summary import space_of
+from merbench.report.site.packed import pack, strict, unpack
+from merbench.results.files import write_atomic
+from merbench.results.record import Record, Track
+from merbench.results.spec import series
+from merbench.results.store import Predictions
+
+EXTRAS = ("generalise", "robust")
+"""What ``merbench generalise --json`` and ``merbench robust --json`` print may lie beside the
+records and is drawn.
+"""
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
+
+
+def folder_names(
+    tracks: Sequence[Track], held: Mapping[str, Track] = MappingProxyType({})
+) -> list[str]:
+    """``mosi-sentiment-standard``; tracks that differ in something else are told apart by their
+    streams, or else by a number.
+
+    ``held``: folder -> the track that it holds already, which keeps it.
+    """
+    found = [next((name for name, there in held.items() if there == track), "") for track in tracks]
+    for at, track in enumerate(tracks):
+        if not found[at]:
+            short = slug(f"{track.dataset}-{track.task}-{track.protocol}")
+            long = slug(f"{short}-{'-'.join(s.partition('.')[2] or s for s in track.streams)}")
+            found[at] = next(
+                name
+                for name in chain((short, long), (f"{long}-{n}" for n in count(2)))
+                if name not in found
+            )
+    return found
+
+
+def held_tracks(root: Path) -> dict[str, Track]:
+    """Folder -> its track, of those under ``root`` whose records can be read."""
+    held = {}
+    for path in sorted(root.glob("*/records")):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+            held[path.parent.name] = unpack(next(path.glob("*.json")).read_bytes())[0].track
+    return held
+
+
+def file_names(entries: Sequence[Entry], alone: bool = False) -> list[str]:
+    """The name of each row as a file's; a hash of its runs' spec and source tells those apart that
+    are equal. ``alone``: it stands in all, so that the files lie beside any others.
+    """
+    plain = [slug(entry.name) for entry in entries]
+    return [
+        f"{name}-{_hash(e.first)}" if alone or plain.count(name) > 1 else name
+        for name, e in zip(plain, entries, strict=True)
+    ]
+
+
+def _hash(record: Record) -> str:
+    return sha256(
+        f"{series(record.spec, record.contents)} {record.source_digest}".encode()
+    ).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder holds. ``ids``: fold (empty = none) -> the ids of its test rows. ``files``: run
+    id -> the file of its record.
+    """
+
+    path: Path
+    records: tuple[Record, ...]
+    ids: Mapping[str, Sequence[str]]
+    predicted: Mapping[str, np.ndarray]
+    files: Mapping[str, Path]
+    scores: BoardScores | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def board(self) -> Board:
+        return self.by(self.scores.floors if self.scores else ())
+
+    def by(self, floors: Collection[str]) -> Board:
+        """With these models as floors."""
+        boards = collect(self.records, floors)
+        if len(boards) != 1:
+            raise DataError(
+                f"{self.path} holds records of {len(boards)} tracks, where one folder is one track"
+            )
+        return boards[0]
+
+
+def write_runs(path: Path, entries: Sequence[Entry], source: Source, alone: bool = False) -> None:
+    """Records and predictions of some rows, and the ids of the test rows."""
+    ids: dict[str, list[str]] = {}
+    for name, entry in zip(file_names(entries, alone), entries, strict=True):
+        tensors = {}
+        for record in entry.done:
+            held = source.predictions(record.run_id)
+            known = ids.setdefault(fold_name(record), list(held.ids))
+            if known != list(held.ids):
+                raise DataError(
+                    f"run {record.run_id} has other test rows than the runs before it on the track {record.track.title}"
+                )
+            small = held.prediction.astype(np.float32)
+            tensors[record.run_id] = (
+                small if np.array_equal(small, held.prediction) else held.prediction
+            )
+        write_atomic(path / "records" / f"{name}.json", pack(entry.records))
+        write_atomic(
+            path / "predictions" / f"{name}.safetensors", save(dict(sorted(tensors.items())))
+        )
+    write_atomic(path / "rows.json", json.dumps(dict(sorted(ids.items())), indent=0).encode())
+
+
+def write(
+    path: Path,
+    board: Board,
+    scores: BoardScores,
+    source: Source,
+    extras: Mapping[str, Any],
+    alone: bool = False,
+) -> None:
+    """The whole folder anew; when it is whole, it takes the place of what lay there before.
+    ``alone`` as in ``file_names``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
+        new = Path(beside) / path.name
+        write_runs(new, board.entries, source, alone)
+        write_scores(new, scores)
+        for name, told in extras.items():
+            write_atomic(
+                new / f"{name}.json", json.dumps(told, indent=1, ensure_ascii=False).encode()
+            )
+        shutil.rmtree(path, ignore_errors=True)
+        new.rename(path)
+
+
+def write_scores(path: Path, scores: BoardScores) -> None:
+    write_atomic(path / "scores.json", scores.model_dump_json(indent=1).encode())
+
+
+def read(path: Path) -> Folder:
+    """DataError, naming the file, for what cannot be read."""
+    records: list[Record] = []
+    files: dict[str, Path] = {}
+    predicted: dict[str, np.ndarray] = {}
+    at = path
+    try:
+        for at in sorted((path / "records").glob("*.json")):
+            for record in unpack(at.read_bytes()):
+                if record.run_id in files:
+                    raise DataError(
+                        f"run {record.run_id} stands in {files[record.run_id]} and in {at}; keep it in one of them"
+                    )
+                _check(record)
+                records.append(record)
+                files[record.run_id] = at
+        for at in sorted((path / "predictions").glob("*.safetensors")):
+            for name, array in load(at.read_bytes()).items():
+                if name in predicted:
+                    raise DataError(
+                        f"the predictions of run {name} stand in {at} and in another file; keep them beside its record"
+                    )
+                if name in files and files[name].stem != at.stem:
+                    raise DataError(
+                        f"{at} holds the predictions of run {name}, whose record is in {files[name]}; give both one name"
+                    )
+                if not array.ndim:
+                    raise ValueError(f"what it holds of run {name} are no rows")
+                predicted[name] = array.astype(float)
+        at = path / "rows.json"
+        ids = TypeAdapter(dict[str, list[str]]).validate_python(
+            strict(at.read_bytes()), strict=True
+        )
+        at = path / "scores.json"
+        scores = (
+            BoardScores.model_validate_json(json.dumps(strict(at.read_bytes())), strict=True)
+            if at.is_file()
+            else None
+        )
+        extras = {}
+        for name in EXTRAS:
+            at = path / f"{name}.json"
+            if at.is_file():
+                extras[name] = strict(at.read_bytes())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise DataError(f"{at} cannot be read: {_reason(error)}") from error
+    return Folder(
+        path, tuple(sorted(records, key=lambda r: r.run_id)), ids, predicted, files, scores, extras
+    )
+
+
+def _check(record: Record) -> None:
+    """Raises ValueError or KeyError where a field that may hold anything lacks what boards read of
+    it.
+    """
+    space_of(record)
+    told = record.tuned_by
+    if told is not None and (
+        lacking := [k for k in ("trials", "seconds") if not isinstance(told.get(k), int | float)]
+    ):
+        raise ValueError(f"tuned_by has no number of {lacking[0]}")
+
+
+def _reason(error: Exception) -> str:
+    """In one line; of pydantic's many the first, with the field."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def tracks(root: Path) -> list[Path]:
+    """The folders of tracks under ``root``. DataError where there is none."""
+    found = sorted(p.parent for p in root.glob("*/rows.json"))
+    if not found:
+        raise DataError(
+            f"{root} holds no boards (no folder with a rows.json); merbench leaderboard build --out {root} makes some"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A folder's runs with the user's labels beside them: a ``Source``. ``target`` and ``video`` by
+    row id.
+    """
+
+    folder: Folder
+    target: Mapping[str, Any]
+    video: Mapping[str, str]
+
+    def records(self) -> list[Record]:
+        return list(self.folder.records)
+
+    def predictions(self, run_id: str) -> Predictions:
+        """KeyError for a run without predictions, or a row id that the data do not have."""
+        record = next(r for r in self.folder.records if r.run_id == run_id)
+        ids = list(self.folder.ids[fold_name(record)])
+        return Predictions(
+            ids,
+            [self.video[i] for i in ids],
+            np.array([self.target[i] for i in ids]),
+            self.folder.predicted[run_id],
+        )
+
+    def content(self, run_id: str) -> str:
+        return run_id
+
+
+def fold_name(record: Record) -> str:
+    """A run's key in ``rows.json``."""
+    return "" if record.fold is None else str(record.fold)

@@ -1,0 +1,62 @@
+"""A table as LaTeX (booktabs), ready for ``\\input``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from merbench.report.tables.table import BETWEEN, Column, Row, best, heading, sections, shown
+
+_SIGNS = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "·": r"$\cdot$", "−": r"$-$",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """Every sign that LaTeX would take for its own; plain pdflatex reads the result."""
+    return "".join(_SIGNS.get(sign, sign) for sign in text)
+
+
+def to_latex(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    name: str = "model",
+    notes: Sequence[str] = (),
+) -> str:
+    """A ``table*`` as wide as the text, which needs ``booktabs`` and ``graphicx``: ranked rows,
+    then each group under its name.
+
+    The best of a column is bold.
+    """
+    bold = best(columns, rows)
+    lines = [_line([escape(name), *(escape(heading(column)) for column in columns)]), r"\midrule"]
+    for group, members in sections(rows):
+        if group:
+            lines += [
+                r"\midrule",
+                rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{\textit{{{escape(group)}}}}} \\",
+            ]
+        for row in members:
+            texts = [
+                BETWEEN.join(_cell(*shown(row, column, key, bold)) for key in column.keys)
+                for column in columns
+            ]
+            lines.append(_line([escape(row.name), *texts]))
+    body = "\n".join(lines)
+    below = "".join(f"\\par {escape(note)}\n" for note in notes)
+    return (
+        "% needs \\usepackage{booktabs,graphicx}\n\\begin{table*}\n"
+        f"\\caption{{{escape(title)}}}\n\\resizebox{{\\textwidth}}{{!}}{{%\n\\begin{{tabular}}{{l{'r' * len(columns)}}}\n"
+        f"\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}}}\n\\scriptsize\n{below}\\end{{table*}}\n"
+    )
+
+
+def _cell(text: str, strong: bool) -> str:
+    return rf"\textbf{{{escape(text)}}}" if strong else escape(text)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"

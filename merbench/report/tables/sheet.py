@@ -1,0 +1,182 @@
+"""A board as a table: which columns, which rows in which order, which notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from merbench.report.scores.board_scores import RULE, BoardScores
+from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.statistics import summaries_as_json
+from merbench.report.tables import board as words
+from merbench.report.tables.published import Published, published
+from merbench.report.tables.table import Cell, Column, Row, metric_columns
+from merbench.results.metrics import METRICS, headline
+
+ABLATIONS, FLOORS, OPTIMUM, CLAIMS = "ablations", "floors", "best possible, given", "claims of "
+
+
+@dataclass(frozen=True)
+class Sheet:
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def sheet(
+    board: Board,
+    scores: BoardScores,
+    *,
+    every_metric: bool = False,
+    variants: bool = False,
+    intervals: bool = False,
+) -> Sheet:
+    """Models by rank, then ablations (``variants``), floors, the optimum, and what others claim.
+    ``intervals``: in every cell.
+    """
+    claims = published(board.track)
+    shown = (
+        [m for m in METRICS if board.kind in METRICS[m].kinds]
+        if every_metric
+        else list(headline(board.kind))
+    )
+    columns = (
+        Column("rank", ("rank",)),
+        Column("seeds", ("seeds",)),
+        *metric_columns(shown),
+        Column(f"{metric_columns([scores.metric])[0].title}, 95 % interval", ("interval",)),
+        Column("parameters", ("parameters",)),
+        Column("training", ("training",)),
+        Column("tuning", ("tuning",)),
+    )
+    rows = []
+    for name in scores.rows:
+        entry = next(e for e in board.entries if e.name == name)
+        kind = FLOORS if entry.floor else ABLATIONS if entry.variant else ""
+        if kind != ABLATIONS or variants:
+            rows.append(Row(name, _cells(entry, scores, intervals), kind))
+    rows.sort(key=lambda r: ("", ABLATIONS, FLOORS).index(r.group))
+    rows += [
+        Row(given, {m: Cell(v) for m, v in best.items()}, OPTIMUM)
+        for given, best in scores.optimum.items()
+    ]
+    for claim in claims:
+        rows += [
+            Row(name, {m: Cell(v) for m, v in said.items()}, claim_group(claim))
+            for name, said in claim.scores.items()
+        ]
+    told = (*notes(board, scores), *(f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in claims))
+    return Sheet(board.track.title, columns, tuple(rows), told)
+
+
+def claim_group(claim: Published) -> str:
+    return f"{CLAIMS}{claim.by}, not ranked"
+
+
+def notes(board: Board, scores: BoardScores) -> list[str]:
+    """Ends with how the ranks came about."""
+    best = next((scores.rows[n] for n, s in scores.standings.items() if s.rank == 1), None)
+    found = words.notes(board.kind, best.summary, scores.test_rows) if best else []
+    seeds = max((len(scores.rows[n].seeds) for n in scores.standings), default=0)
+    if len(scores.standings) > 1:
+        found.append(RULE)
+        smallest = 2 / 2**seeds if seeds else 1
+        if smallest * (len(scores.standings) - 1) >= 0.05:
+            found.append(
+                f"with {seeds} seeds no p lies below {smallest:.3g}: it takes more before these ranks can separate anything"
+            )
+    return found + board.caveats
+
+
+def as_json(board: Board, scores: BoardScores, one: Sheet) -> dict[str, Any]:
+    """For programs: each shown row with every score by seed, intervals and where it stands; then
+    the notes.
+    """
+    rows = []
+    for row in one.rows:
+        told: dict[str, Any] = {"name": row.name, "group": row.group}
+        if held := scores.rows.get(row.name):
+            entry = next(e for e in board.entries if e.name == row.name)
+            standing = scores.standings.get(row.name)
+            told |= {
+                "summary": summaries_as_json(held.summary),
+                "intervals": held.intervals,
+                "seeds": held.seeds,
+                "standing": standing.model_dump() if standing else None,
+                "parameters": parameters(entry),
+                "training_seconds": round(training_seconds(entry), 3),
+                "tuned_by": entry.first.tuned_by,
+                "runs": [r.run_id for r in entry.records],
+            }
+        else:
+            told["summary"] = {
+                m: {"mean": c.mean} for m, c in row.cells.items() if isinstance(c, Cell)
+            }
+        rows.append(told)
+    return {
+        "track": board.track.model_dump(mode="json"),
+        "metric": scores.metric,
+        "rows": rows,
+        "notes": list(one.notes),
+    }
+
+
+def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell | str]:
+    row = scores.rows[entry.name]
+    cells: dict[str, Cell | str] = {}
+    for metric, s in row.summary.items():
+        low, high = row.intervals.get(metric, (None, None)) if intervals else (None, None)
+        cells[metric] = Cell(s.mean, s.sd, s.n, low, high)
+    if ends := row.intervals.get(scores.metric):
+        column = metric_columns([scores.metric])[0]
+        cells["interval"] = (
+            "[" + ", ".join(f"{column.scale * end:.{column.digits}f}" for end in ends) + "]"
+        )
+    standing = scores.standings.get(entry.name)
+    return cells | {
+        "rank": str(standing.rank) if standing else "",
+        "seeds": str(len(row.seeds)),
+        "parameters": count(parameters(entry)),
+        "training": span(training_seconds(entry)),
+        "tuning": tuning(entry),
+    }
+
+
+# --- what a row cost
+
+
+def parameters(entry: Entry) -> int:
+    return max((r.cost.parameters for r in entry.done if r.cost), default=0)
+
+
+def training_seconds(entry: Entry) -> float:
+    """Mean over seeds; the folds of a seed add up."""
+    by_seed: dict[int, float] = {}
+    for record in entry.done:
+        by_seed[record.seed] = by_seed.get(record.seed, 0.0) + (
+            record.cost.seconds if record.cost else 0.0
+        )
+    return sum(by_seed.values()) / len(by_seed) if by_seed else 0.0
+
+
+def tuning(entry: Entry) -> str:
+    """``30 trials, 12 min``; empty where nothing was tuned."""
+    told = entry.first.tuned_by
+    return f"{told['trials']} trials, {span(told['seconds'])}" if told else ""
+
+
+def count(number: float) -> str:
+    """``231,617`` as ``232k``."""
+    rounded = float(f"{number:.3g}")
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if rounded >= size:
+            return f"{rounded / size:.3g}{unit}"
+    return f"{rounded:g}"
+
+
+def span(seconds: float) -> str:
+    """A duration as people say it: ``0.3 s``, ``25 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,70 @@
+"""What runs are made of: plugins, data sets and word vectors, each opened once, where a run first
+needs it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from merbench.api import Corpus, Lexicon
+from merbench.data.word_vectors import open_lexicon
+from merbench.engine.datasets import open_dataset
+from merbench.engine.plan import Plan, Request
+from merbench.engine.resolve import resolve
+from merbench.host.catalog import Catalog
+from merbench.host.manager import discover
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where material comes from, as plain data: plugins left out, data homes, names of word
+    vectors.
+    """
+
+    disabled: tuple[str, ...]
+    homes: tuple[Path, ...]
+    vectors: tuple[str, ...]
+
+
+class Material:
+    """A process that is forked from this one shares what is open; one that gets it pickled opens
+    the same again.
+    """
+
+    def __init__(self, sources: Sources, catalog: Catalog | None = None) -> None:
+        self.sources = sources
+        self.catalog = catalog or Catalog(discover(sources.disabled))
+        self._corpora: dict[str, Corpus] = {}
+        self._plans: dict[str, Plan] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Material, (self.sources,)
+
+    @cached_property
+    def lexicon(self) -> Lexicon | None:
+        return open_lexicon(self.sources.vectors, self.sources.homes)
+
+    def corpus(self, name: str) -> Corpus:
+        if name not in self._corpora:
+            self._corpora[name] = open_dataset(self.catalog, name, self.sources.homes)
+        return self._corpora[name]
+
+    def plan(self, dataset: str, request: Request) -> Plan:
+        """RequestError where they do not fit."""
+        key = json.dumps([dataset, asdict(request)], sort_keys=True)
+        if key not in self._plans:
+            corpus = self.corpus(dataset)
+            self._plans[key] = resolve(
+                request, self.catalog, corpus, None if corpus.lexicon else self.lexicon
+            )
+        return self._plans[key]
+
+    @property
+    def corpora(self) -> Sequence[Corpus]:
+        """Those that are open."""
+        return list(self._corpora.values())

@@ -1,0 +1,202 @@
+"""STUDY.toml: which models, on which tracks, with which seeds. Names are looked up, and settings
+checked, when the study is laid out.
+
+In full::
+
+    seeds = 10                                       # 0 to 9; or a list of seeds
+    ablations = "all"                                # of every model: all that it declares,
+                                                     "all-subsets" of the modalities, or a # list of
+                                                     names; the default is none
+    floors = true                                    # the default: every floor that can read a
+                                                     track is run there, with one seed
+    models = [
+        "tfn",
+        { name = "merclip", ablations = ["no-label-encoder"], settings = { train = { lr = 5e-4 } },
+        modalities = ["text", "audio"] },
+    ]
+    settings.train.epochs = 30                       # of every model; as --set train.epochs=30
+    vectors = ["glove"]                              # as --vectors; the default is all in
+                                                     DATA/vectors
+    thresholds = "fixed:0.5"                         # as --thresholds
+
+    [tune]                                           # search the settings of every model but floors
+                                                     first, on train and valid
+    trials = 30
+    budget_seconds = 3600
+    sampler = "tpe"                                  # as --sampler, --pruner, --seeds-per-trial and
+                                                     --storage of merbench tune
+    pruner = "median"
+    seeds_per_trial = 1
+    storage = "postgresql://user@host/db"
+    defaults = false                                 # run the models with their default settings
+                                                     too
+
+    [[tracks]]
+    dataset = "mosi"                                 # a track needs no more than this
+    task = "sentiment"
+    protocol = "standard"
+    streams = { audio = "audio.covarep" }
+    modalities = ["text", "audio"]
+    allow_leak = false
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError
+
+from merbench.api import MODALITIES, Config, DataError, Modality
+from merbench.data.folder.toml_section import read_toml
+from merbench.data.hints import instead
+from merbench.results.seeds import FIRST_TUNING_SEED
+
+
+def _ablations(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _flat(value: Any) -> Any:
+    """``{train: {lr: 1}}`` and ``{"train.lr": 1}`` are the same. A table that is a field's value
+    stays a table.
+    """
+    if not isinstance(value, dict):
+        return value
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        slot = key.replace("label-encoder", "label_encoder")
+        # PART.FIELD, encoder.MODALITY.FIELD and objective.NAME.FIELD: what stands deeper is the
+        # field's own.
+        if isinstance(inner, dict) and "." not in slot:
+            for name, leaf in inner.items():
+                if isinstance(leaf, dict) and (
+                    slot == "objective" or (slot == "encoder" and name in MODALITIES)
+                ):
+                    flat |= {f"{slot}.{name}.{field}": v for field, v in leaf.items()}
+                else:
+                    flat[f"{slot}.{name}"] = leaf
+        elif isinstance(inner, dict) and (
+            slot.startswith("objective.") or slot in [f"encoder.{m}" for m in MODALITIES]
+        ):
+            flat |= {f"{slot}.{field}": v for field, v in inner.items()}
+        else:
+            flat[slot] = inner
+    return flat
+
+
+def _seeds(value: Any) -> Any:
+    """``10`` is 0 to 9."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if value > MOST_SEEDS:
+        raise ValueError(f"a number of seeds is at most {MOST_SEEDS}; a list names any")
+    return list(range(value))
+
+
+Ablations = Annotated[list[str], BeforeValidator(_ablations)]
+Settings = Annotated[dict[str, JsonValue], BeforeValidator(_flat)]
+MOST_SEEDS = 10_000
+Seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
+
+
+class Model(Config):
+    """A model by name. ``settings`` go before those of the study; ``ablations`` replace them."""
+
+    name: str
+    settings: Settings = {}
+    ablations: Ablations | None = None
+    modalities: tuple[Modality, ...] | None = None
+
+
+class Track(Config):
+    """What the runs are allowed to see. None = the data set's default."""
+
+    dataset: str
+    task: str | None = None
+    protocol: str | None = None
+    streams: dict[Modality, str] = {}
+    modalities: tuple[Modality, ...] | None = None
+    allow_leak: bool = False
+
+
+class Tuning(Config):
+    """The search, the same for every model. ``defaults``: the untuned models are run too."""
+
+    trials: Annotated[int, Field(ge=1)] = 30
+    budget_seconds: Annotated[float, Field(gt=0)] | None = None
+    sampler: Literal["tpe", "random", "gp", "cmaes"] = "tpe"
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    seeds_per_trial: Annotated[int, Field(ge=1)] = 1
+    storage: str | None = None
+    defaults: bool = False
+
+
+class StudyFile(Config):
+    """A validated STUDY.toml."""
+
+    models: Annotated[
+        list[Annotated[Model, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)]],
+        Field(min_length=1),
+    ]
+    tracks: Annotated[list[Track], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1), BeforeValidator(_seeds)] = list(range(10))
+    settings: Settings = {}
+    ablations: Ablations = []
+    floors: bool = True
+    tune: Tuning | None = None
+    vectors: list[str] = []
+    thresholds: str = "fixed:0.5"
+
+
+def read_study(path: Path) -> StudyFile:
+    """DataError, one sentence naming the key and the mend."""
+    if not path.is_file():
+        raise DataError(
+            f"{path} is not a file; a study is described by a STUDY.toml with models = [...] and [[tracks]]"
+        )
+    table = read_toml(path)
+    try:
+        return StudyFile.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = _where(first["loc"])
+        if first["type"] == "extra_forbidden":
+            sentence = (
+                f"unknown key {where!r}; {instead(str(first['loc'][-1]), _fields(first['loc']))}"
+            )
+        elif first["type"] == "missing":
+            sentence = (
+                f"the key {where!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"
+            )
+        else:
+            sentence = f"{where} does not fit: {first['msg']}"
+        raise DataError(f"{path}: {sentence}") from None
+
+
+_MISSING = {
+    "models": 'write models = ["tfn", "merclip"]',
+    "tracks": 'write [[tracks]] and below it dataset = "mosi"',
+    "dataset": 'write dataset = "mosi"',
+    "name": 'write { name = "tfn" }',
+}
+
+
+def _where(loc: tuple[int | str, ...]) -> str:
+    """``("models", 0, "name")`` -> ``models[1].name``: people count from one."""
+    return "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in loc).lstrip(".")
+
+
+def _fields(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that are known where an unknown one was found."""
+    kind: type[Config] = StudyFile
+    for part in loc[:-1]:
+        if part in kind.model_fields:
+            kind = _config(kind.model_fields[str(part)].annotation) or kind
+    return list(kind.model_fields)
+
+
+def _config(annotation: Any) -> type[Config] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _config(inner))), None)

@@ -1,0 +1,154 @@
+"""What a search may change: the ``Tune`` ranges of a plan's parts and of the training loop, by the
+dotted names that ``--set`` takes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from random import Random
+from typing import Any, TypeVar
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import ValidationError
+
+from merbench.api import Config, RequestError, Tune
+from merbench.engine.plan import Plan, Request
+from merbench.results.spec import PartSpec
+
+C = TypeVar("C", bound=Config)
+
+
+@dataclass(frozen=True)
+class Space:
+    """``ranges`` and ``defaults`` by dotted name, such as ``fusion.width``. Every range holds its
+    default.
+    """
+
+    ranges: Mapping[str, BaseDistribution]
+    defaults: Mapping[str, Any]
+
+    @property
+    def size(self) -> float:
+        """Number of combinations; inf where a range is continuous."""
+        return math.prod(_count(r) for r in self.ranges.values())
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every combination of a finite space, the defaults first and the others in no order, but
+        always the same.
+        """
+        each = product(*(_values(r) for r in self.ranges.values()))
+        others = [
+            s
+            for values in each
+            if (s := dict(zip(self.ranges, values, strict=True))) != self.defaults
+        ]
+        Random(0).shuffle(others)
+        return [dict(self.defaults), *others]
+
+
+def fixed_by(plan: Plan, request: Request) -> set[str]:
+    """Names of the fields that the user or an ablation has set: these are not searched."""
+    chosen = (a.settings for a in plan.recipe.ablations if a.name in request.ablations)
+    return {*request.settings, *(key for settings in chosen for key in settings)}
+
+
+def space_of(plan: Plan, fixed: set[str]) -> Space:
+    """The ranges of the recipe's parts and, where the training loop is run, of its settings;
+    ``Recipe.search`` goes before a part's own.
+    """
+    slots = {slot: part.config for slot, part in plan.parts.items()}
+    if not plan.recipe.fits:
+        slots["train"] = plan.train
+    ranges, defaults = {}, {}
+    for slot, config in slots.items():
+        own = type(config).tunable()
+        for name, info in type(config).model_fields.items():
+            # ``encoder.width`` speaks of every encoder.
+            names = (f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}")
+            tune = next(
+                (plan.recipe.search[n] for n in names if n in plan.recipe.search), own.get(name)
+            )
+            if (
+                tune is None
+                or fixed & {*names}
+                or (tune.modality and tune.modality not in plan.streams)
+            ):
+                continue
+            default = getattr(config, name)
+            if default is not None:
+                ranges[names[0]], defaults[names[0]] = (
+                    _range(tune, info.annotation is int, default),
+                    default,
+                )
+    return Space(ranges, defaults)
+
+
+def settle(plan: Plan, settings: Mapping[str, Any]) -> Plan:
+    """The plan that ``resolve`` makes with these settings on top, without reading the data again.
+    RequestError where they do not fit.
+    """
+    parts, train = dict(plan.parts), plan.train
+    fields: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        slot, _, name = key.rpartition(".")
+        fields.setdefault(slot, {})[name] = value
+    for slot, values in fields.items():
+        if slot == "train":
+            train = _with(train, values, slot)
+        else:
+            parts[slot] = replace(parts[slot], config=_with(parts[slot].config, values, slot))
+    named = {
+        slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json"))
+        for slot, p in parts.items()
+    }
+    return replace(
+        plan,
+        parts=parts,
+        train=train,
+        spec=plan.spec.model_copy(update={"parts": named, "train": train}),
+    )
+
+
+def _with(config: C, values: Mapping[str, Any], slot: str) -> C:
+    try:
+        return type(config)(**{**config.model_dump(), **values})
+    except ValidationError as error:
+        given = ", ".join(f"{slot}.{name}={value!r}" for name, value in values.items())
+        raise RequestError(f"{given} do not fit one another: {error.errors()[0]['msg']}") from error
+
+
+def _range(tune: Tune, whole: bool, default: Any) -> BaseDistribution:
+    """Widened to hold the default, which is always tried first."""
+    if tune.choices:
+        return CategoricalDistribution(
+            [*tune.choices, *([] if default in tune.choices else [default])]
+        )
+    assert tune.low is not None and tune.high is not None
+    low, high = min(tune.low, default), max(tune.high, default)
+    return (
+        IntDistribution(int(low), int(high), log=tune.log)
+        if whole
+        else FloatDistribution(low, high, log=tune.log)
+    )
+
+
+def _values(distribution: BaseDistribution) -> list[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return list(range(distribution.low, distribution.high + 1))
+    assert isinstance(distribution, FloatDistribution) and distribution.single()
+    return [distribution.low]
+
+
+def _count(distribution: BaseDistribution) -> float:
+    continuous = isinstance(distribution, FloatDistribution) and not distribution.single()
+    return math.inf if continuous else len(_values(distribution))

@@ -1,0 +1,85 @@
+"""Which variants are compared, and which are the full model under another name."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import chain, combinations
+
+import numpy as np
+
+from merbench.analyses.ablate import FULL, lines, plans, subsets, variants
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
+from merbench.report.scores.summary import Scored
+from merbench.results.store import Predictions
+from merbench.testing import tiny
+
+ALL = ("text", "audio", "video")
+
+
+def test_subsets_are_every_proper_one_once():
+    powerset = set(chain.from_iterable(combinations(ALL, n) for n in (1, 2)))
+    assert set(subsets(ALL)) == powerset and len(subsets(ALL)) == 6
+    assert subsets(("text",)) == []
+
+
+def test_all_subsets_of_a_model_that_needs_two_modalities_lists_the_single_ones_with_the_reason(
+    catalog,
+):
+    corpus = tiny.corpus()
+
+    def plan(request):
+        return resolve(request, catalog, corpus, None)
+
+    recipe = catalog.recipe("tfn")
+    requests = variants(
+        recipe, [a.name for a in recipe.ablations], ALL, Request("tfn"), all_subsets=True
+    )
+    assert set(requests) == {
+        "no-full-product",
+        "no-products",
+        *("+".join(s) for s in subsets(ALL)),
+    }, "declared pairs are not run twice"
+    made, reasons = plans(requests, plan(Request("tfn")), plan)
+    assert set(reasons) == {"text", "audio", "video"} and "at least 2 modalities" in reasons["text"]
+    assert {"no-products", "text+audio", "text+video", "audio+video"} <= set(made)
+    assert list(made["text+video"].streams) == ["text", "video"]
+
+
+def test_a_variant_that_changes_nothing_is_told(catalog):
+    corpus = tiny.corpus()
+    request = Request("merclip", modalities=("text",))
+    full = resolve(request, catalog, corpus, None)
+    made, reasons = plans(
+        {"one": dataclasses.replace(request, ablations=("modalities-text",))},
+        full,
+        lambda r: resolve(r, catalog, corpus, None),
+    )
+    assert not made and "changes nothing" in reasons["one"]
+
+
+def scored(*predictions):
+    return {
+        seed: Scored(Predictions(["a"], ["v"], np.zeros(1), np.array([p])), {"mae": abs(p)})
+        for seed, p in enumerate(predictions)
+    }
+
+
+def test_equal_predictions_are_one_model_and_no_comparison():
+    found = lines(
+        {
+            FULL: scored(0.1, 0.2),
+            "twin": scored(0.1, 0.2),
+            "other": scored(0.1, 0.3),
+            "again": scored(0.1, 0.3),
+        },
+        {"no": "why"},
+    )
+    assert [(line.name, line.against, bool(line.scored)) for line in found] == [
+        (FULL, "", True),
+        ("other", FULL, True),
+        ("twin", "", False),
+        ("again", "", False),
+        ("no", "", False),
+    ]
+    assert FULL in found[2].reason and "other" in found[3].reason

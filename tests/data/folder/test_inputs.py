@@ -1,0 +1,89 @@
+"""What a run can be applied to, and which of its streams a run reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from merbench.api import MODALITIES, RequestError
+from merbench.data.folder.inputs import absent, matching, read_inputs
+from merbench.testing import tiny
+
+CORPUS = tiny.corpus()
+WANTED = {
+    CORPUS.streams[name].modality: CORPUS.streams[name]
+    for name in CORPUS.protocols["standard"].streams
+}
+
+
+def test_a_csv_needs_nothing_but_its_texts(tmp_path):
+    (tmp_path / "new.csv").write_text('text,rating\n"good, very good",\n,3\nbad,1\n')
+    found = read_inputs([tmp_path / "new.csv"], [])
+    assert found.texts == ["good, very good", "", "bad"] and found.ids == [
+        "line 2",
+        "line 3",
+        "line 4",
+    ]
+    assert found.streams["text.transcript"].length.tolist() == [1, 0, 1]
+
+
+def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
+    (tmp_path / "label.csv").write_text("video_id,clip_id,text\nv,1,good film\nv,2,bad film\n")
+    np.savez(
+        tmp_path / "a.npz",
+        id=np.array(["v_2", "v_1"]),
+        x=np.arange(12, dtype=np.float32).reshape(2, 6),
+    )
+    text = '[streams."text.transcript"]\nmodality = "text"\nkind = "strings"\ncolumn = "text"\n'
+    audio = '[streams."audio.tiny"]\nmodality = "audio"\nkind = "features"\nfile = "a.npz"\narray = "x"\n'
+    (tmp_path / "dataset.toml").write_text('name = "new"\n' + text + audio)
+    found = read_inputs([tmp_path], [])
+    streams, missing = matching(found, WANTED)
+    assert missing == ["video"] and list(streams) == list(MODALITIES)
+    assert streams["text"].kind == "words" and streams["text"].vocab == ("bad", "film", "good")
+    assert streams["audio"].values[streams["audio"].start].tolist() == [
+        list(range(6, 12)),
+        list(range(6)),
+    ], "joined by id"
+    assert not streams["video"].length.any() and len(streams["video"].values)
+
+
+def test_clips_come_as_paths(tmp_path):
+    for name in ("a.mp4", "b.wav"):
+        (tmp_path / name).write_bytes(b"x")
+    found = read_inputs([tmp_path / "a.mp4", tmp_path / "b.wav"], [])
+    assert found.ids == ["a.mp4", "b.wav"] and {s.kind for s in found.streams.values()} == {"clip"}
+
+
+def test_clips_of_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / name / "1.mp4" for name in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+    assert read_inputs(paths, []).ids == [str(path) for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("paths", "sentences", "told"),
+    [
+        ([], [], "--text"),
+        (["x.csv"], ["a"], "not both"),
+        (["nowhere.mp4"], [], "nowhere.mp4 does not exist"),
+        ([".", "."], [], "one folder"),
+        ([], [" "], "every text is empty"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path, paths, sentences, told):
+    with pytest.raises(RequestError, match=told):
+        read_inputs([tmp_path / path for path in paths], sentences)
+
+
+def test_inputs_that_the_run_cannot_read_are_refused_and_name_both_sides():
+    with pytest.raises(RequestError, match=r"reads audio features of width 6 .* hold text strings"):
+        matching(read_inputs([], ["good"]), {"audio": WANTED["audio"]})
+
+
+@pytest.mark.parametrize("name", ["text.words", "text.transcript", "audio.tiny"])
+def test_an_absent_stream_has_nothing_in_any_row(name):
+    made = absent(CORPUS.streams[name], 5)
+    assert made.length.tolist() == [0] * 5 and made.spec == CORPUS.streams[name].spec

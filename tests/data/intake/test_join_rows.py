@@ -1,0 +1,56 @@
+"""Rows that join a table which is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from merbench.api import DataError
+from merbench.data.folder.label_table import read_table
+from merbench.data.intake.join_rows import as_csv, joined_rows, new_rows
+
+
+@pytest.fixture
+def join(tmp_path):
+    """Columns joined to a table of 20 rows whose labels are 0, 1, 0, 1, ... and the notes on it."""
+    path = tmp_path / "label.csv"
+    path.write_text(
+        "video_id,clip_id,text,label\n" + "".join(f"a,{k},,{k % 2}\n" for k in range(20))
+    )
+
+    def call(**columns):
+        notes = []
+        mine = {"video_id": ["a"] * 20, "clip_id": [str(k) for k in range(20)], **columns}
+        return joined_rows(
+            read_table(path), {"label": 0.06}, mine, lambda *told: None, notes.append
+        )[0], notes
+
+    return call
+
+
+def test_empty_cells_are_filled_and_counted(join):
+    found, notes = join(text=["so", "", *["good"] * 18], more=["x"] * 20)
+    assert found["text"] == ["so", "", *["good"] * 18] and found["more"] == ["x"] * 20
+    assert notes == ["19 empty cells of column text are filled"]
+
+
+def test_rows_whose_labels_are_others_are_refused(join):
+    labels = [str(k % 2) for k in range(20)]
+    assert join(label=["0.05", "0", *labels[2:]])[1] == [
+        "2 cells of column label differ from those that are there, which are kept"
+    ]
+    assert not join(label=["", "", *labels[2:]])[1][1:]
+    with pytest.raises(
+        DataError, match=r"20 of 20 cells of column label are others than in .*label\.csv"
+    ):
+        join(label=labels[::-1])
+    with pytest.raises(DataError, match="3 of 20"):
+        join(label=["1", "0", "1", *labels[3:]])
+
+
+def test_a_carriage_return_does_not_end_a_line(tmp_path):
+    cells = new_rows(
+        {"video_id": ["a", "b"], "clip_id": ["1", "1"], "text": ["so\rgood", "so\r\ngood"]},
+        lambda *told: None,
+    )
+    (tmp_path / "label.csv").write_bytes(as_csv(cells))
+    assert read_table(tmp_path / "label.csv").cells["text"] == ["so good", "so\r\ngood"]

@@ -1,0 +1,122 @@
+"""The best predictor against a search over all predictions, its score against the metrics, its
+expectation against the mean.
+"""
+
+import numpy as np
+import pytest
+
+from merbench.api import SENTIMENT, Corpus, RequestError, Task
+from merbench.data.best_possible import best_predictions, limits, subsets
+from merbench.results.metrics import score_metrics
+from merbench_datasets.sample import Sample
+
+LEVELS = np.arange(-3.0, 4.0)
+ALL = ("text", "audio", "video")
+METRICS = ("mae", "acc2_has0", "acc2_non0", "acc7")
+
+
+def corpus_of(target, levels, p):
+    n = len(target)
+    name = np.array([str(i) for i in range(n)])
+    tasks = {"sentiment": Task(SENTIMENT, target)}
+    return Corpus("made", name, name, name, tasks, {}, {}, posterior=lambda modalities: (levels, p))
+
+
+@pytest.fixture(scope="module")
+def large():
+    return Sample(Sample.Config(train=1, valid=1, test=6000, seed=2)).load()
+
+
+def expected_score(metric, levels, p_K, prediction):
+    """By the metrics of the suite, one target level at a time, beside a row of another class that
+    is predicted right (alone it would have no accuracy). acc2_non0: given that the target is not 0.
+    """
+    kept = [
+        (w, y, -3.0 if y >= 0 else 3.0)
+        for w, y in zip(p_K, levels, strict=True)
+        if metric != "acc2_non0" or y != 0
+    ]
+    pairs = [
+        (w, score_metrics(np.array([y, other]), np.array([prediction, other]))[metric])
+        for w, y, other in kept
+    ]
+    scores = [w * (2 * both - (metric != "mae")) for w, both in pairs]
+    return sum(scores) / sum(w for w, _ in pairs)
+
+
+@pytest.mark.parametrize("levels", [LEVELS, np.array([-2.6, -1.0, -0.2, 0.0, 0.4, 1.2, 1.4, 3.0])])
+@pytest.mark.parametrize("metric", METRICS)
+def test_no_prediction_is_better(metric, levels):
+    p = np.random.default_rng(0).dirichlet(np.full(len(levels), 0.7), size=6)
+    sign = -1 if metric == "mae" else 1
+    for p_K, best in zip(p, best_predictions(levels, p)[metric], strict=True):
+        grid = [sign * expected_score(metric, levels, p_K, x) for x in np.linspace(-3.2, 3.2, 33)]
+        assert sign * expected_score(metric, levels, p_K, best) >= max(grid) - 1e-9
+
+
+def test_scored_and_expected_are_the_metrics_of_the_best_predictor(large):
+    rows = np.arange(40, 90)
+    levels, p = large.posterior(frozenset({"text"}))
+    y = large.tasks["sentiment"].target[rows]
+    best = best_predictions(levels, p[rows])
+    for metric, limit in limits(large, "sentiment", rows, ("text",)).items():
+        assert limit.scored == pytest.approx(score_metrics(y, best[metric])[metric])
+        kept = [i for i in range(len(rows)) if metric != "acc2_non0" or y[i] != 0]
+        by_hand = [expected_score(metric, levels, p[rows[i]], best[metric][i]) for i in kept]
+        assert limit.expected == pytest.approx(np.mean(by_hand))
+    assert set(limits(large, "sentiment", rows, ("text",))) == set(METRICS)
+
+
+@pytest.mark.parametrize("modalities", [(), ("text",), ALL])
+def test_expected_is_what_is_scored_up_to_chance(large, modalities):
+    n = len(large)
+    for metric, limit in limits(large, "sentiment", np.arange(n), modalities).items():
+        one_row = 2.0 if metric == "mae" else 0.5  # no standard deviation of a row is larger
+        assert abs(limit.scored - limit.expected) < 4 * one_row / np.sqrt(n * 0.85)
+
+
+def test_scored_mean_over_draws_from_the_posterior_is_expected():
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.ones(7), size=6)
+    draws = [LEVELS[[rng.choice(7, p=p_K) for p_K in p]] for _ in range(1500)]
+    found = [limits(corpus_of(y, LEVELS, p), "sentiment", np.arange(6), ALL) for y in draws]
+    for metric in METRICS:
+        gap = np.array([f[metric].scored - f[metric].expected for f in found])
+        gap = gap[np.isfinite(gap)]
+        assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(len(gap))
+
+
+def test_more_modalities_are_never_worse(large):
+    reached = {
+        frozenset(s): limits(large, "sentiment", np.arange(len(large)), s)
+        for s in ((), *subsets(ALL))
+    }
+    for small, few in reached.items():
+        for big, many in reached.items():
+            if small <= big:
+                assert many["mae"].expected <= few["mae"].expected + 1e-9
+                assert all(many[m].expected >= few[m].expected - 1e-9 for m in METRICS[1:])
+    assert (
+        reached[frozenset(ALL)]["mae"].expected
+        < reached[frozenset({"text", "audio"})]["mae"].expected - 0.5
+    )
+
+
+def test_rows_that_are_all_zero_have_no_acc2_non0():
+    limit = limits(
+        corpus_of(np.zeros(3), LEVELS, np.full((3, 7), 1 / 7)), "sentiment", np.arange(3), ALL
+    )["acc2_non0"]
+    assert np.isnan(limit.scored) and np.isnan(limit.expected)
+
+
+def test_subsets_are_in_the_canonical_order():
+    assert subsets(["video", "text"]) == (("text",), ("video",), ("text", "video"))
+    assert subsets(ALL) == (
+        ("text",), ("audio",), ("video",), ("text", "audio"), ("text", "video"), ("audio", "video"), ALL,
+    )  # fmt: skip
+
+
+def test_a_set_without_a_known_law_is_refused(large):
+    corpus = Corpus("mosi", large.ids, large.videos, large.texts, large.tasks, {}, {})
+    with pytest.raises(RequestError, match="'mosi'"):
+        limits(corpus, "sentiment", np.arange(3), ALL)

@@ -1,0 +1,109 @@
+"""Pictures of a board: nothing lies on anything else, units are those of the table, and a version
+of matplotlib stands in each.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merbench.api import TrainConfig
+from merbench.report.pictures import plots
+from merbench.report.pictures.board import pictures
+from merbench.report.pictures.curves import curves
+from merbench.report.scores.board_scores import BoardScores, Comparison, RowScores, Standing
+from merbench.report.scores.entries import Board, Entry
+from tests.report.made import record, spec
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20).map(sorted))
+def test_names_stand_apart_inside_the_picture(places):
+    made = plots.apart(places, 0.05)
+    assert (
+        min(made) >= 0
+        and max(made) <= 1 + 1e-9
+        and all(b - a >= 0.05 - 1e-9 for a, b in pairwise(made))
+    )
+    assert plots.apart([0.1, 0.5, 1.0], 0.05) == pytest.approx([0.1, 0.5, 1.0])
+    assert plots.apart([0.5, 0.5, 0.9], 0.1) == pytest.approx([0.45, 0.55, 0.9]), (
+        "around the place that they share"
+    )
+
+
+def test_names_of_models_in_one_place_can_be_read_and_so_can_the_axis():
+    names, line = ("one", "two", "three"), plots.Line([1.0, 1.2], (0.9, 1.3))
+    text = plots.against("t", "parameters", "MAE", dict.fromkeys(names, (230e3, line))).decode()
+    heights = [
+        float(y) for name in names for y in re.findall(rf'y="(-?[\d.]+)"[^>]*>{name}<', text)
+    ]
+    assert len(heights) == 3 and min(abs(a - b) for a in heights for b in heights if a != b) >= 8
+    assert ">200k<" in text and ">300k<" in text
+
+
+def test_shares_are_drawn_in_percent_as_in_the_table():
+    one, _ = record(0, 0.5, spec(train=TrainConfig()))
+    row = RowScores(
+        seeds={0: {"weighted_f1": 0.5}, 1: {"weighted_f1": 0.75}},
+        intervals={"weighted_f1": (0.4, 0.8)},
+    )
+    board = Board(one.track, "class", (Entry("merclip", (one,)),))
+    scores = BoardScores(
+        metric="weighted_f1", rows={"merclip": row}, floors=[], standings={"merclip": Standing(rank=1)},
+        ablations={"merclip no-x": Comparison(against="merclip", difference=(-0.1, -0.2, -0.05), p=0.01, p_holm=0.01)},
+    )  # fmt: skip
+    drawn = {name: data.decode() for name, (data, _) in pictures(board, scores, {}).items()}
+    assert (
+        ">test weighted F1 (%, higher is better)<" in drawn["scores.svg"]
+        and ">60<" in drawn["scores.svg"]
+    )
+    assert (
+        "right of 0: the variant is better" in drawn["ablations.svg"]
+        and ">−10.0<" in drawn["ablations.svg"]
+    )
+
+
+def test_curves_share_a_scale_and_say_what_strength_is():
+    panels = {
+        "text=mask": {"a": [(0.0, 1.0, 0.1, 3), (0.5, 9.0, 0.1, 3)]},
+        "audio=noise": {"a": [(0.0, 1.0, None, 1), (1.0, 1.1, None, 1)]},
+    }
+    text = curves("t", "MAE", panels).decode()
+    assert (
+        text.count(">8<") == 1
+        and "share of its words" in text
+        and "sd of noise" in text
+        and plots.CREATOR in text
+    )
+
+
+def test_a_picture_of_few_of_many_models_says_so(monkeypatch):
+    monkeypatch.setattr("merbench.report.pictures.board.PANELS", 1)
+    entries = tuple(Entry(name, (record(0, 0.5, spec(name))[0],)) for name in ("a", "b"))
+    scores = BoardScores(
+        metric="mae", rows={}, floors=[], standings={"a": Standing(rank=1), "b": Standing(rank=1)}
+    )
+    made = pictures(Board(entries[0].first.track, "score", entries), scores, {})
+    assert made["learning.svg"][1].endswith("the first 1 of 2 models")
+
+
+@pytest.mark.parametrize(
+    ("width", "blocks"),
+    [
+        (None, [(2, 3, 4, 5)]),
+        (80, [(2, 3, 4, 5)]),
+        (40, [(2, 3), (4, 5)]),
+        (10, [(2,), (3,), (4,), (5,)]),
+    ],
+)
+def test_a_matrix_is_cut_to_the_terminal(monkeypatch, width, blocks):
+    from merbench.cli.compare import _blocks
+
+    monkeypatch.setattr("merbench.cli.session.room", lambda: width)
+    assert [
+        tuple(at + 1 for at in block)
+        for block in _blocks(["one", "a model of 17 c.", "3", "4", "5"])
+    ] == blocks

@@ -1,0 +1,132 @@
+"""Scores are those of the predictions, ranks follow their rule, and nothing is computed twice from
+the same content.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from merbench.report.scores.board_scores import Comparison, score, standings
+from merbench.report.scores.cache import Cache
+from merbench.report.scores.entries import collect
+from merbench.report.scores.source import StoreSource
+from merbench.report.scores.statistics import interval
+from merbench.results.store import Store
+from tests.report.made import put, spec, truth
+
+
+@pytest.fixture
+def source(tmp_path):
+    store = Store(tmp_path / "store")
+    put(store, 0.5, spec("good"))
+    put(store, 0.505, spec("alike"))
+    put(store, 1.0, spec("bad"))
+    put(store, 0.4, spec("good", "no-x"))
+    put(store, 1.5, spec("ridge"), [0])
+    return StoreSource(store)
+
+
+def board(source):
+    (found,) = collect(source.records(), {"ridge"})
+    return found
+
+
+def test_scores_and_intervals_are_those_of_the_predictions(source):
+    made = score(board(source), source, Cache(None))
+    first, *middle, bad, ridge = made.rows
+    assert (first, {*middle}, bad, ridge) == (
+        "good no-x",
+        {"good", "alike"},
+        "bad",
+        "ridge",
+    ) and made.floors == ["ridge"]
+    _, videos, y = truth()
+    runs = next(e for e in board(source).entries if e.name == "bad").records
+    p = np.stack([source.predictions(r.run_id).prediction for r in runs])
+    expected = interval("mae", y, p, videos)
+    assert made.rows["bad"].summary["mae"].mean == pytest.approx(np.abs(y - p).mean())
+    assert made.rows["bad"].intervals["mae"] == pytest.approx(expected[1:])
+    assert (made.rows["bad"].rows, made.rows["bad"].videos) == (60, 12)
+
+
+def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
+    found = score(board(source), source, Cache(None)).standings
+    assert {n: s.rank for n, s in found.items()} == {"good": 1, "alike": 1, "bad": 3}
+    assert (
+        found["bad"].against in ("good", "alike")
+        and found["bad"].p == 2 / 1024
+        and found["bad"].p_holm == pytest.approx(4 / 1024)
+    )
+
+
+def test_the_rule_of_ranks():
+    """Five rows, of which 0 and 1, 2 and 3 are alike; p is corrected for the rows below the leader."""
+
+    def compare(leader, other):
+        far = abs(int(leader) // 2 - int(other) // 2)
+        return Comparison(difference=(far, far - 0.5, far + 0.5), p=0.011)
+
+    found = standings("01234", compare)
+    assert [found[n].rank for n in "01234"] == [1, 1, 3, 3, 5]
+    assert [found[n].against for n in "01234"] == ["", "0", "0", "2", "2"]
+    assert found["2"].p_holm == pytest.approx(0.044) and found["4"].p_holm == pytest.approx(0.022)
+    undecided = standings("01", lambda a, b: Comparison(difference=(1, 0.5, 1.5), p=None))
+    assert [s.rank for s in undecided.values()] == [1, 1]
+
+
+def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path, monkeypatch):
+    import merbench.report.scores.board_scores as module
+
+    cache = Cache(tmp_path / "cache")
+    first = score(board(source), source, cache)
+    calls = []
+    monkeypatch.setattr(module, "interval", lambda *words: calls.append(words) or interval(*words))
+    assert score(board(source), source, cache) == first and not calls
+    run = board(source).entries[0].records[0]
+    kept = source.predictions(run.run_id)
+    changed = kept.prediction.copy()
+    changed[0] += 1
+    source.store.put(run, type(kept)(kept.ids, kept.videos, kept.target, changed))
+    score(board(source), source, cache)
+    assert len(calls) == 8, "one row, every headline metric"
+
+
+def test_a_broken_cache_costs_time_only(source, tmp_path):
+    cache = Cache(tmp_path / "cache")
+    first = score(board(source), source, cache)
+    for path in (tmp_path / "cache").iterdir():
+        path.write_text("{")
+    assert score(board(source), source, cache) == first
+    assert score(board(source), source, Cache(tmp_path / "cache" / "x.json" / "no-folder")) == first
+
+
+def test_a_row_without_a_whole_seed_is_left_out(tmp_path):
+    store = Store(tmp_path)
+    put(store, 0.5, spec("a"), [0], (0, 1))
+    put(store, 0.5, spec("b"), [0], (0,), status="failed", metrics=None, error="boom")
+    source = StoreSource(store)
+    (found,) = collect(source.records(), set())
+    made = score(found, source, Cache(None))
+    assert list(made.rows) == ["a"] and made.rows["a"].rows == 60
+
+
+def test_predictions_that_were_cut_off_cost_that_run_alone(source):
+    broken, *others = source.records()
+    file = source.store.runs / f"{broken.run_id}.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    (board,) = collect(source.records(), {"ridge"})
+    assert {r.run_id for e in board.entries for r in e.records} == {r.run_id for r in others}
+    assert (
+        score(board, source, Cache(None)).rows and f"{file} cannot be read" in source.warnings[-1]
+    )
+
+
+def test_records_that_cannot_be_used_are_told_and_left(source):
+    name = source.records()[0].run_id
+    runs = source.store.runs
+    (runs / f"{name}.safetensors").unlink()
+    (runs / "broken.json").write_text("{")
+    source.warnings.clear()
+    assert name not in [r.run_id for r in source.records()]
+    assert len(source.warnings) == 2 and (runs / "broken.json").exists()

@@ -1,0 +1,118 @@
+"""Two models side by side: the same seeds, the rows that differ most, groups of equal size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from merbench.api import RequestError
+from merbench.report.scores.compare import (
+    calibration,
+    disagreements,
+    matrix,
+    measured,
+    side,
+    together,
+)
+from merbench.report.scores.entries import collect
+from merbench.report.scores.paired import Difference, differences
+from merbench.report.scores.source import StoreSource
+from merbench.report.scores.statistics import holm, sign_flip
+from merbench.report.scores.summary import Scored
+from merbench.results.store import Predictions, Store
+from tests.report.made import put, spec
+
+
+@pytest.fixture
+def sides(tmp_path):
+    store = Store(tmp_path)
+    for model, miss in (("a", 0.4), ("b", 0.6), ("c", 0.61)):
+        put(store, miss, spec(model), range(6))
+    put(store, 1.4, spec("ridge"), [0])
+    source = StoreSource(store)
+    (board,) = collect(source.records(), {"ridge"})
+    return board, source
+
+
+def test_sides_are_rows_or_runs_of_one_spec(sides):
+    board, source = sides
+    runs = board.entries[0].records
+    assert (
+        list(side(board, source, "a").seeds) == list(range(6)) and side(board, source, "x") is None
+    )
+    assert list(side(board, source, f"{runs[2].run_id}, {runs[4].run_id}").seeds) == [2, 4]
+    with pytest.raises(RequestError, match="several specs"):
+        side(board, source, f"{runs[0].run_id},{board.entries[1].records[0].run_id}")
+
+
+def test_a_floor_is_paired_with_every_seed(sides):
+    a, ridge = together(side(*sides, "a"), side(*sides, "ridge"))
+    assert list(a) == list(ridge) == list(range(6)) and len({id(s) for s in ridge.values()}) == 1
+
+
+def test_a_model_of_one_seed_counts_as_one_seed(sides):
+    board, source = sides
+    one = side(board, source, next(r.run_id for r in board.entries[1].records if r.seed == 3))
+    for pair in (together(side(*sides, "a"), one), together(one, side(*sides, "a"))):
+        assert [list(found) for found in pair] == [[3], [3]]
+    found = matrix({"a": side(*sides, "a").seeds, "b": one.seeds}, "mae")
+    assert found["a", "b"].p == 1
+
+
+def test_the_matrix_is_corrected_over_all_pairs(sides):
+    scored = {name: side(*sides, name).seeds for name in "abc"}
+    found = matrix(scored, "mae")
+    raw = [
+        sign_flip([scored[a][s].metrics["mae"] - scored[b][s].metrics["mae"] for s in range(6)])
+        for a, b in found
+    ]
+    assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [d.p_holm for d in found.values()] == pytest.approx(holm(raw).tolist()) and found[
+        "a", "b"
+    ].mean < 0
+
+
+def test_rows_that_differ_most_and_calibration(sides):
+    a, b = side(*sides, "a").seeds, side(*sides, "b").seeds
+    apart = disagreements(a, b, 3)
+    every = np.abs(np.mean([a[s].rows.prediction - b[s].rows.prediction for s in a], axis=0))
+    assert [abs(d.a - d.b) for d in apart] == pytest.approx(np.sort(every)[::-1][:3])
+    points = calibration(a, "mae", 4)
+    p = np.sort(np.concatenate([s.rows.prediction for s in a.values()]))
+    assert [x for x, _ in points] == pytest.approx([part.mean() for part in np.split(p, 4)])
+
+
+def test_an_interval_that_is_not_there_is_a_dash():
+    assert Difference(0.5, -0.25, 1.5, 0.1).ends(2) == "[-0.25, +1.50]"
+    assert Difference(0.5, math.nan, math.nan, 1.0).ends(2) == "–"
+
+
+def test_a_plugins_metric_is_computed_seed_by_seed_and_its_difference_with_an_interval():
+    draw = np.random.default_rng(0)
+    y, ids, videos = (
+        draw.normal(size=40),
+        [str(i) for i in range(40)],
+        [f"v{i // 4}" for i in range(40)],
+    )
+
+    def seeds(noise):
+        return {
+            s: Scored(Predictions(ids, videos, y, y + draw.normal(size=40) * noise), {})
+            for s in range(3)
+        }
+
+    def worst(y, p):
+        return np.abs(y - p).max()
+
+    a, b = (measured(seeds(noise), "worst", worst) for noise in (0.1, 1.0))
+    assert all(s.metrics["worst"] == np.abs(s.rows.prediction - y).max() for s in a.values())
+    found = differences(a, b, ["worst"], {"worst": worst})["worst"]
+    assert (
+        found.mean
+        == pytest.approx(np.mean([b[s].metrics["worst"] - a[s].metrics["worst"] for s in a]))
+        and found.low > 0
+    )
+    with pytest.raises(RequestError, match="metric bad ended with IndexError"):
+        measured(a, "bad", lambda y, p: y[99])

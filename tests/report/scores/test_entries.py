@@ -1,0 +1,71 @@
+"""Which runs make a row, and under which name a reader tells two rows apart."""
+
+from __future__ import annotations
+
+from merbench.report.scores.entries import collect, names
+from tests.report.made import record, spec
+
+TUNED = {"study": "s", "trials": 30, "seconds": 60.0}
+
+
+def one(seed=0, **of):
+    changed = {k: of.pop(k) for k in ("tuned_by", "source_digest", "track") if k in of}
+    return record(seed, 0.5, spec(**of), **changed)[0]
+
+
+def test_names_say_how_specs_differ():
+    assert names([[one()], [one(model="mult")], [one(variant="no-x")]]) == [
+        "merclip",
+        "mult",
+        "merclip no-x",
+    ]
+    assert names([[one()], [one(lr=0.002, tuned_by=TUNED)]]) == ["merclip untuned", "merclip tuned"]
+    assert names([[one()], [one(lr=0.002)]]) == [
+        "merclip (train.lr=0.001)",
+        "merclip (train.lr=0.002)",
+    ]
+    assert names([[one(width=32)], [one()], [one(lr=0.01)]]) == [
+        "merclip (fusion.width=32, train.lr=0.001)",
+        "merclip (fusion.width=64, train.lr=0.001)",
+        "merclip (fusion.width=64, train.lr=0.01)",
+    ]
+    assert names([[one()], [one(source_digest="fedcba9876")]]) == [
+        "merclip (source abcdef0)",
+        "merclip (source fedcba9)",
+    ]
+    assert names([[one()], [one(lr=0.1)], [one(lr=0.2, tuned_by=TUNED)]])[2] == "merclip tuned"
+    tuned = [[one(lr=0.2, tuned_by=TUNED)], [one(lr=0.3, tuned_by=TUNED | {"trials": 8})]]
+    assert names(tuned) == ["merclip tuned", "merclip tuned (after 8 trials)"]
+    assert names([*tuned, [one()]])[2] == "merclip untuned"
+
+
+def test_rows_are_told_apart_whatever_differs():
+    many = [
+        [one(width=w, lr=lr, source_digest=d)]
+        for w in (1, 2)
+        for lr in (0.1, 0.2)
+        for d in ("aaaaaaaa", "bbbbbbbb")
+    ]
+    assert len(set(names(many))) == len(many)
+
+
+def test_boards_are_tracks_and_rows_never_mix_sources():
+    other = one(model="mult").track.model_copy(update={"streams": ["text.words"]})
+    records = [
+        one(1),
+        one(0),
+        one(0, model="ridge"),
+        one(2, source_digest="x"),
+        one(model="mult", track=other),
+    ]
+    first, second = collect(records, {"ridge"})
+    assert first.track == other
+    assert [(e.name, e.floor, [r.seed for r in e.records]) for e in second.entries] == [
+        ("merclip (source abcdef0)", False, [0, 1]),
+        ("merclip (source x)", False, [2]),
+        ("ridge", True, [0]),
+    ]
+    assert (
+        collect(records, set(), dataset="mosi") == []
+        and len(collect(records, set(), track="AUDIO")) == 1
+    )

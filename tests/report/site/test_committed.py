@@ -1,0 +1,106 @@
+"""The boards in the repository: their pages are what their records give, and their numbers what
+predictions and labels give.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3] / "leaderboards"
+BUILT = sorted(p.parent for p in ROOT.glob("*/rows.json"))
+pytestmark = pytest.mark.skipif(not BUILT, reason="leaderboards/ holds no boards yet")
+
+
+def test_the_committed_pages_are_those_of_the_committed_runs():
+    from merbench.report.pictures.plots import CREATOR
+    from merbench.report.site.folder import read
+    from merbench.report.site.site import site
+
+    made = site([read(path) for path in BUILT])
+    for name, content in made.items():
+        kept = (ROOT / name).read_bytes()
+        if name.endswith(".svg") and CREATOR.encode() not in kept:
+            continue  # another version of matplotlib drew it
+        assert kept == content, f"{name}: merbench leaderboard render leaderboards draws it again"
+    assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.svg")} == {
+        n for n in made if n.endswith(".svg")
+    }
+
+
+def test_the_scores_are_those_of_the_present_formulas():
+    """Of the generated board, whose labels are here; the others are for ``verify``."""
+    from merbench.cli.leaderboard.truth import truth_of
+    from merbench.cli.session import Session
+    from merbench.report.site.folder import read
+    from merbench.report.site.verify import verify_scores
+
+    folder, session = read(ROOT / "sample-sentiment-standard"), Session()
+    truth = truth_of(session, session.dataset("sample", None), folder.board.track)
+    assert verify_scores(folder, truth) == [], "merbench leaderboard build computes them again"
+
+
+def test_the_studies_behind_them_can_be_read():
+    from merbench.study.file import read_study
+
+    studies = {path.stem: read_study(path) for path in ROOT.glob("studies/*.toml")}
+    assert {track.dataset for study in studies.values() for track in study.tracks} <= {
+        path.name.split("-")[0] for path in BUILT
+    }
+
+
+def _rows(text: str, heading: str) -> list[dict[str, str]]:
+    """The rows of the pipe table whose first column has this heading."""
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text[text.index(f"| {heading} |") :].splitlines()
+    ]
+    end = next(n for n, cells in enumerate(lines) if len(cells) == 1)
+    return [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:end]]
+
+
+def test_the_readme_shows_what_the_boards_hold():
+    readme = (ROOT.parent / "README.md").read_text()
+    board = {
+        row["model"]: row
+        for row in _rows((ROOT / "mosi-sentiment-standard/table.md").read_text(), "model")
+    }
+    shown = _rows(readme, "model")
+    assert shown and [row for row in shown if not row.items() <= board[row["model"]].items()] == []
+
+    told = []
+    for folder, name in [
+        ("mosi-sentiment-standard", "merclip no-label-encoder tuned"),
+        ("mosi-sentiment-standard", "merclip no-label-encoder untuned"),
+        ("mosi-sentiment-folds", "merclip no-label-encoder tuned"),
+        ("mosi-sentiment-folds", "merclip no-label-encoder untuned"),
+        ("mosei-sentiment-standard", "merclip no-label-encoder"),
+        ("sample-sentiment-standard", "merclip no-label-encoder"),
+    ]:
+        found = json.loads((ROOT / folder / "scores.json").read_bytes())["ablations"][name]
+        change, low, high = (f"{value:.3f}".replace("0.", ".", 1) for value in found["difference"])
+        p = f"{found['p']:.2f}" if found["p"] >= 0.01 else f"{found['p']:.3f}"
+        told.append(
+            (
+                change if found["difference"][0] < 0 else f"+{change}",
+                f"[{low}, {high}]",
+                p.removeprefix("0"),
+            )
+        )
+    assert [tuple(row.values())[1:] for row in _rows(readme, "track")] == told
+
+
+def test_it_is_small():
+    assert sum(p.stat().st_size for p in ROOT.rglob("*") if p.is_file()) < 12e6
+
+
+def test_a_clean_checkout_verifies(merbench):
+    if not (home := os.environ.get("MERBENCH_DATA")):
+        pytest.skip("MERBENCH_DATA is not set: the labels of MOSI and MOSEI are not here")
+    done = merbench("leaderboard", "verify", str(ROOT), "--data", str(Path(home).resolve()))
+    assert done.returncode == 0, done.stdout
+    assert len(re.findall("nothing wrong", done.stderr)) == len(BUILT)

@@ -1,0 +1,168 @@
+"""A board as a table: its blocks, its notes, and the form for LaTeX."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+from merbench.report.scores.board_scores import score
+from merbench.report.scores.cache import Cache
+from merbench.report.scores.entries import collect
+from merbench.report.scores.source import StoreSource
+from merbench.report.tables.latex import escape, to_latex
+from merbench.report.tables.published import published
+from merbench.report.tables.sheet import as_json, count, sheet, span
+from merbench.report.tables.table import Cell, Column, Row
+from merbench.results.record import Track
+from merbench.results.store import Store
+from tests.report.made import put, spec
+
+
+def track(dataset="mosi", task="sentiment", protocol="standard"):
+    return Track(dataset=dataset, revision="r", task=task, protocol=protocol, streams=[])
+
+
+@pytest.fixture
+def boards(tmp_path):
+    store = Store(tmp_path)
+    put(
+        store,
+        0.5,
+        spec("merclip"),
+        caveat="a reconstruction",
+        tuned_by={"study": "s", "trials": 30, "seconds": 720},
+    )
+    put(store, 0.9, spec("merclip", "no-x"))
+    put(store, 1.4, spec("ridge"), [0])
+    source = StoreSource(store)
+    (board,) = collect(source.records(), {"ridge"})
+    return board, score(board, source, Cache(None), {"nothing": {"mae": 2.0}, "text": {"mae": 0.1}})
+
+
+def test_blocks_columns_and_cells(boards):
+    made = sheet(*boards)
+    assert [(r.name, r.group) for r in made.rows] == [
+        ("merclip", ""), ("ridge", "floors"), ("nothing", "best possible, given"), ("text", "best possible, given"),
+    ]  # fmt: skip
+    assert [r.name for r in sheet(*boards, variants=True).rows][:3] == [
+        "merclip",
+        "merclip no-x",
+        "ridge",
+    ]
+    cells = made.rows[0].cells
+    assert (
+        cells["rank"],
+        cells["seeds"],
+        cells["parameters"],
+        cells["training"],
+        cells["tuning"],
+    ) == (
+        "1",
+        "10",
+        "1.01k",
+        "14 s",
+        "30 trials, 12 min",
+    )
+    assert (
+        cells["mae"].n == 10
+        and cells["mae"].low is None
+        and sheet(*boards, intervals=True).rows[0].cells["mae"].low is not None
+    )
+    assert re.fullmatch(r"\[0\.\d{3}, 0\.\d{3}\]", cells["interval"])
+    assert "acc3" not in [k for c in made.columns for k in c.keys]
+    assert "acc3" in [k for c in sheet(*boards, every_metric=True).columns for k in c.keys]
+    assert any("reconstruction" in note for note in made.notes)
+
+
+def test_json_has_every_seed_and_run(boards):
+    told = as_json(*boards, sheet(*boards))
+    assert len(told["rows"][0]["runs"]) == len(told["rows"][0]["seeds"]) == 10
+    assert told["rows"][-1]["summary"] == {"mae": {"mean": 0.1}}
+
+
+def test_claims_stand_for_the_standard_sentiment_task_only_and_keep_their_scale():
+    mmsa, again = published(track())
+    assert mmsa.scores["Self-MM (unaligned)"] == {
+        "acc2_has0": 0.8344, "acc2_non0": 0.8546, "f1_has0": 0.8336, "f1_non0": 0.8543, "acc5": 0.5347, "acc7": 0.4667,
+        "mae": 0.708, "corr": 0.7963,
+    }  # fmt: skip
+    assert again.scores["MISA"] == {
+        "mae": 0.7739,
+        "corr": 0.7771,
+        "acc2_non0": 0.827,
+        "acc7": 0.4208,
+    }
+    assert len(published(track("mosei"))) == 1 and "MMSA" in mmsa.source
+    assert (
+        not published(track("sample"))
+        and not published(track(protocol="folds"))
+        and not published(track(task="emotions"))
+    )
+    for claims in (*published(track()), *published(track("mosei"))):
+        assert not [n for n in claims.scores if "MER-CLIP" in n.upper()]
+        assert all(0 < v < 1.1 for scores in claims.scores.values() for v in scores.values())
+
+
+def test_latex_is_balanced_and_escapes_what_latex_would_take():
+    assert escape("a_b & 5 % ± {x}\\") == r"a\_b \& 5 \% $\pm$ \{x\}\textbackslash{}"
+    columns = (
+        Column("MAE_1", ("mae",), best="lowest"),
+        Column("F1 has0 / non0", ("a", "b"), 1, 100, "highest"),
+    )
+    rows = [
+        Row("x_y", {"mae": Cell(0.5, 0.01), "a": Cell(0.7), "b": Cell(0.8)}),
+        Row("z", {"mae": Cell(0.6), "a": Cell(0.6), "b": Cell(0.6)}),
+        Row("top", {"mae": Cell(0.1)}, "50 % of A&B"),
+    ]
+    text = to_latex("T & U", columns, rows, notes=["p < .05"])
+    lines = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert (
+        all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in lines if "multicolumn" not in line)
+        and len(lines) == 5
+    )
+    assert lines[1] == r"x\_y & \textbf{0.500 $\pm$ 0.010} & \textbf{70.0} / \textbf{80.0} \\"
+    assert (
+        r"\multicolumn{3}{l}{\textit{50 \% of A\&B}} \\" in lines and r"p \textless{} .05" in text
+    )
+    for opened in re.findall(r"\\begin\{([\w*]+)\}", text):
+        assert text.count(rf"\end{{{opened}}}") == 1
+    assert re.sub(r"\\[{}]", "", text).count("{") == re.sub(r"\\[{}]", "", text).count("}")
+    assert text.isascii()
+
+
+@pytest.mark.skipif(not which("pdflatex"), reason="needs pdflatex")
+@pytest.mark.parametrize(
+    "table",
+    sorted((Path(__file__).parents[3] / "leaderboards").glob("*/table.tex")),
+    ids=lambda p: p.parent.name,
+)
+def test_the_committed_tables_compile_and_fit_the_page(table, tmp_path):
+    packages = r"\usepackage{booktabs,graphicx}\usepackage[margin=2cm]{geometry}"
+    (tmp_path / "t.tex").write_text(
+        rf"\documentclass{{article}}{packages}\begin{{document}}\input{{{table}}}\end{{document}}"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0 and (tmp_path / "t.pdf").exists(), done.stdout
+    assert "Overfull" not in done.stdout and "too large for page" not in done.stdout, done.stdout
+
+
+def test_numbers_for_people():
+    assert [count(n) for n in (12, 999, 1234, 231_617, 999_700, 1_320_000)] == [
+        "12",
+        "999",
+        "1.23k",
+        "232k",
+        "1M",
+        "1.32M",
+    ]
+    assert [span(s) for s in (0.34, 25.4, 720, 12_240)] == ["0.3 s", "25 s", "12 min", "3.4 h"]

@@ -1,0 +1,245 @@
+"""One description, three renderings."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from merbench.report.tables.table import (
+    Cell,
+    Column,
+    Row,
+    metric_columns,
+    table,
+    to_csv,
+    to_markdown,
+)
+from merbench.results.metrics import METRICS, headline
+
+COLUMNS = (Column("seeds", ("seeds",)), *metric_columns(headline("score")))
+ROWS = [
+    Row("mean", {"mae": Cell(0.4), "corr": Cell(math.nan)}, "floors"),
+    Row(
+        "a|b [red]x[/red]",
+        {
+            "seeds": "10",
+            "mae": Cell(0.9512, 0.0121, 10),
+            "acc2_has0": Cell(0.7712, 0.01),
+            "acc2_non0": Cell(0.81, 0.02),
+        },
+    ),
+    Row(
+        "second",
+        {
+            "seeds": "10",
+            "mae": Cell(0.9711, math.nan, 1),
+            "acc2_has0": Cell(0.79),
+            "acc2_non0": Cell(0.802),
+            "corr": Cell(None),
+        },
+    ),
+    Row("all", {"mae": Cell(0.1, low=0.05, high=0.15)}, "best possible"),
+]
+
+
+def at_terminal(drawn, width=200, colour=False):
+    console = Console(
+        width=width,
+        file=io.StringIO(),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+    )
+    console.print(drawn)
+    return console.file.getvalue()
+
+
+def markdown_cells(text):
+    """Name -> the texts of its cells."""
+    lines = [line.replace("\\|", "¦") for line in text.splitlines() if line.startswith("|")]
+    return {
+        cells[0]: cells[1:]
+        for cells in ([c.strip() for c in line.strip("|").split("|")] for line in lines)
+    }
+
+
+def test_the_two_conventions_stand_together_and_the_scales_are_the_fields():
+    assert [c.title for c in COLUMNS] == [
+        "seeds",
+        "MAE",
+        "Corr",
+        "Acc-2 has0 / non0",
+        "F1 has0 / non0",
+        "Acc-5",
+        "Acc-7",
+    ]
+    assert [(c.digits, c.scale) for c in COLUMNS[1:]] == [(3, 1), (3, 1), *[(1, 100)] * 4]
+    assert metric_columns(["acc2_non0", "mae", "acc2_has0"])[1].keys == ("acc2_has0", "acc2_non0")
+    assert metric_columns(["acc2_non0"])[0].keys == ("acc2_non0",)
+    assert metric_columns(["weighted_f1.happy"])[0].title == "weighted F1 (happy)"
+    for name, info in METRICS.items():
+        assert metric_columns([name])[0].best == ("highest" if info.higher_is_better else "lowest")
+
+
+@pytest.mark.parametrize("width", [200, 120, 100, 80])
+def test_a_terminal_folds_no_number_and_says_which_columns_it_has_no_room_for(width):
+    row = Row(
+        "merclip no-label-encoder tuned",
+        {"seeds": "10", **{key: Cell(0.912, 0.123) for c in COLUMNS[1:] for key in c.keys}},
+    )
+    text = at_terminal(table("MOSI", COLUMNS, [row], width=width), width)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "0.912 ± 0.123" in text
+    percents = [c for c in COLUMNS if c.scale == 100]
+    left = [
+        c.title for c in COLUMNS if c.title in text.partition("left out in")[2].replace("\n", " ")
+    ]
+    assert text.count("91.2 ± 12.3") == sum(len(c.keys) for c in percents if c.title not in left)
+    assert left == [c.title for c in COLUMNS][len(COLUMNS) - len(left) :] and bool(left) == (
+        width < 200
+    )
+
+
+def test_without_a_width_nothing_is_left_out():
+    assert "left out" not in at_terminal(table("MOSI", COLUMNS * 3, ROWS), 500)
+
+
+def test_markdown():
+    cells = markdown_cells(to_markdown("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]))
+    assert list(cells) == [
+        "model",
+        "---",
+        "a¦b [red]x[/red]",
+        "second",
+        "*mean* (floors)",
+        "*all* (best possible)",
+    ]
+    assert cells["---"] == ["---:"] * len(COLUMNS)
+    assert cells["a¦b [red]x[/red]"] == [
+        "10",
+        "**0.951 ± 0.012**",
+        "–",
+        "77.1 ± 1.0 / **81.0 ± 2.0**",
+        "– / –",
+        "–",
+        "–",
+    ]
+    assert cells["second"] == ["10", "0.971", "–", "**79.0** / 80.2", "– / –", "–", "–"]
+    assert cells["*mean* (floors)"][1] == "0.400"  # lower than all, and not ranked
+    assert cells["*all* (best possible)"][1] == "0.100 [0.050, 0.150]"
+    assert to_markdown("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]).startswith(
+        "### MOSI\n\n| model | seeds | MAE ↓ | Corr ↑ |"
+    )
+    assert to_markdown("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]).endswith("\n\n± 2.6 points\n")
+
+
+def test_equal_as_shown_is_equally_best_and_one_row_is_no_contest():
+    tied = [
+        Row(name, {"mae": Cell(mean)})
+        for name, mean in (("a", 0.95001), ("b", 0.94999), ("c", 0.951))
+    ]
+    columns = metric_columns(["mae"])
+    assert to_markdown("", columns, tied).count("**0.950**") == 2
+    assert (
+        to_markdown("", columns, [*tied, Row("floor", {"mae": Cell(0.95)}, "floors")]).count(
+            "**0.950**"
+        )
+        == 2
+    )
+    assert "**" not in to_markdown("", columns, tied[:1])
+    assert "**" not in to_markdown("", [Column("p", ("mae",))], tied)
+    assert "| 0.000 |" in to_markdown("", columns, [Row("a", {"mae": Cell(-1e-9)})])
+
+
+def test_csv_has_everything_unrounded():
+    rows = [*ROWS, Row("numpy", {"mae": Cell(np.float64(0.1) + 0.2, np.float32(0.5), np.int64(3))})]  # type: ignore[arg-type]
+    found = {row["model"]: row for row in csv.DictReader(io.StringIO(to_csv(COLUMNS, rows)))}
+    assert list(found) == ["a|b [red]x[/red]", "second", "numpy", "mean", "all"]
+    first = found["a|b [red]x[/red]"]
+    assert (
+        first["group"],
+        first["seeds"],
+        first["mae"],
+        first["mae_sd"],
+        first["mae_n"],
+        first["mae_low"],
+    ) == (
+        "",
+        "10",
+        "0.9512",
+        "0.0121",
+        "10",
+        "",
+    )
+    assert (found["all"]["group"], found["all"]["mae_low"], found["all"]["mae_high"]) == (
+        "best possible",
+        "0.05",
+        "0.15",
+    )
+    assert (found["second"]["mae_sd"], found["mean"]["corr"], found["mean"]["seeds"]) == (
+        "",
+        "",
+        "",
+    )
+    assert float(found["numpy"]["mae"]) == np.float64(0.1) + 0.2
+    assert "acc5_sd" not in first
+
+
+def test_terminal_shows_what_markdown_shows():
+    shown = at_terminal(table("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]))
+    for name, cells in markdown_cells(to_markdown("MOSI", COLUMNS, ROWS)).items():
+        if name == "---":
+            continue
+        name = name.replace("¦", "|").replace("*", "").split(" (")[0]
+        line = next(line for line in shown.splitlines() if line.strip().startswith(name + "  "))
+        assert line.split() == " ".join([name, *cells]).replace("*", "").split()
+    order = [
+        shown.index(text)
+        for text in ("MOSI", "second", "floors", "mean", "best possible", "all", "± 2.6 points")
+    ]
+    assert order == sorted(order)
+
+
+def test_terminal_aligns_numbers_to_the_right():
+    columns = [Column("long heading", ("x",), 0)]
+    lines = at_terminal(
+        table("", columns, [Row("a", {"x": Cell(1)}), Row("b", {"x": Cell(1000)})])
+    ).splitlines()
+    ends = [len(line.rstrip()) for line in lines if line.strip()[:2] in ("a ", "b ", "mo")]
+    assert len(ends) == 3
+    assert len(set(ends)) == 1
+
+
+def test_best_is_bold_and_groups_are_dim_at_a_terminal():
+    shown = at_terminal(table("", COLUMNS, ROWS), colour=True)
+    bold, dim = "\x1b[1m", "\x1b[2m"
+    assert f"{bold}0.951 ± 0.012" in shown
+    assert f"77.1 ± 1.0 / {bold}81.0 ± 2.0" in shown
+    assert f"{bold}0.971" not in shown
+    assert dim in next(line for line in shown.splitlines() if "0.400" in line)
+    assert dim not in next(line for line in shown.splitlines() if "0.971" in line)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_folds_and_loses_no_digit(width):
+    shown = at_terminal(table("", COLUMNS, ROWS), width=width)
+    assert "…" not in shown
+    digits = sorted(
+        c
+        for row in markdown_cells(to_markdown("", COLUMNS, ROWS)).values()
+        for cell in row
+        for c in cell
+        if c.isdigit()
+    )
+    assert sorted(c for c in shown if c.isdigit()) == digits
+
+
+def test_no_rows():
+    assert "MAE" in at_terminal(table("MOSI", COLUMNS, []))
+    assert to_markdown("MOSI", COLUMNS, []).count("\n|") == 2
+    assert to_csv(COLUMNS, []).startswith("model,group,seeds,mae,corr,")

@@ -1,0 +1,102 @@
+"""The digest of the code: of all that decides a run's numbers, wherever it lies, and of nothing
+else.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from merbench.engine.resolve import HARNESS
+from merbench.results.code_digest import code_digest
+
+METHOD = '"""A method."""\n\nfrom method.layers import width\n\n\ndef wide():\n    return width()\n'
+LAYERS = '"""Layers."""\n\n\ndef width():\n    """Of a layer."""\n    return 64\n'
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A method that imports a file beside it."""
+    folder = tmp_path / "method"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "method.py").write_text(METHOD)
+    (folder / "layers.py").write_text(LAYERS)
+    (folder / "other.py").write_text("UNUSED = 1\n")
+    return folder
+
+
+def digest(folder: Path, module: str = "method.method") -> str:
+    """In a new process, which has imported nothing of it yet."""
+    code = f"from merbench.results.code_digest import code_digest; print(code_digest([{module!r}]))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+def test_comments_docstrings_and_layout_count_for_nothing(package):
+    before = digest(package)
+    edit(package / "layers.py", '"""Of a layer."""', "# of a layer\n\n")
+    edit(package / "method.py", '"""A method."""', '"""Another sentence."""')
+    assert digest(package) == before
+
+
+def test_a_constant_counts(package):
+    before = digest(package)
+    edit(package / "layers.py", "64", "65")
+    assert digest(package) != before
+
+
+def test_a_file_that_is_not_imported_does_not_count(package):
+    before = digest(package)
+    edit(package / "other.py", "1", "2")
+    assert digest(package) == before
+
+
+def test_a_file_that_moves_stays_in_the_digest(package):
+    before = digest(package)
+    (package / "rooms").mkdir()
+    (package / "rooms/__init__.py").write_text("")
+    shutil.move(package / "layers.py", package / "rooms/layers.py")
+    edit(package / "method.py", "method.layers", "method.rooms.layers")
+    moved = digest(package)
+    edit(package / "rooms/layers.py", "64", "65")
+    assert digest(package) != moved
+    edit(package / "rooms/layers.py", "65", "64")
+    (package / "rooms/__init__.py").unlink()  # an empty file says nothing
+    assert digest(package) == moved == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "engine/train.py",
+        "api/ops.py",
+        "results/metrics.py",
+        "results/seeds.py",
+        "merbench_baselines/mult.py",
+    ],
+)
+def test_the_harness_and_the_method_count(monkeypatch, name):
+    from merbench.results import code_digest as module
+
+    modules = [*HARNESS, "merbench_baselines.mult"]
+    before = code_digest(modules)
+    read = module._read.__wrapped__
+
+    def changed(file, imported_as):
+        said, imported = read(file, imported_as)
+        return said + "#" * file.as_posix().endswith(f"/{name}"), imported
+
+    monkeypatch.setattr(module, "_read", changed)
+    assert code_digest(modules) != before

@@ -1,0 +1,171 @@
+"""STUDY.toml and what it is laid out to."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from merbench.api import DataError, RequestError
+from merbench.runs.workspace import Material, Sources
+from merbench.study import file as study_file
+from merbench.study.file import StudyFile, read_study
+from merbench.study.layout import lay_out
+from tests.tiny_runs import STUDY
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text: str) -> StudyFile:
+        (tmp_path / "S.toml").write_text(text)
+        return read_study(tmp_path / "S.toml")
+
+    return read
+
+
+@pytest.fixture
+def cells(read, home, catalog, store):
+    def cells(text: str, tell=lambda sentence: None):
+        return lay_out(read(text), Material(Sources((), (home,), ()), catalog), store, tell)
+
+    return cells
+
+
+def test_the_file_of_the_documentation_is_read(read):
+    assert study_file.__doc__
+    study = read(dedent(study_file.__doc__.partition("In full::\n")[2]))
+    assert study.seeds == list(range(10)) and [m.name for m in study.models] == ["tfn", "merclip"]
+    assert study.settings == {"train.epochs": 30} and study.models[1].settings == {"train.lr": 5e-4}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("train.lr = 1", {"train.lr": 1}),
+        ('"train.lr" = 1', {"train.lr": 1}),
+        (
+            "train = { lr = 1, lr_factors = { encoder = 0.1 } }",
+            {"train.lr": 1, "train.lr_factors": {"encoder": 0.1}},
+        ),
+        (
+            "encoder = { width = 8, text = { width = 4 } }",
+            {"encoder.width": 8, "encoder.text.width": 4},
+        ),
+        ('encoder.text = "word-bilstm"', {"encoder.text": "word-bilstm"}),
+        ('"encoder.text" = { width = 4 }', {"encoder.text.width": 4}),
+        ("objective.task.weight = 2", {"objective.task.weight": 2}),
+        ('label-encoder = "label-table"', {"label_encoder": "label-table"}),
+    ],
+)
+def test_settings_may_be_written_as_tables(read, written, meant):
+    assert (
+        read(f"models = ['tfn']\n[settings]\n{written}\n[[tracks]]\ndataset = 'tiny'").settings
+        == meant
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seeds = 3", "the key 'models' is missing; write models ="),
+        ("models = ['tfn']", "the key 'tracks' is missing; write [[tracks]]"),
+        ("modles = ['tfn']\n[[tracks]]\ndataset = 'tiny'", "the key 'models' is missing"),
+        (
+            "models = ['tfn']\nseedz = 3\n[[tracks]]\ndataset = 'tiny'",
+            "unknown key 'seedz'; did you mean 'seeds'?",
+        ),
+        (
+            "models = ['tfn']\n[[tracks]]\ndataset = 'tiny'\nprotocl = 'x'",
+            "unknown key 'tracks[1].protocl'; did you mean 'protocol'?",
+        ),
+        (
+            "models = [{ name = 'tfn', setings = {} }]\n[[tracks]]\ndataset = 'tiny'",
+            "unknown key 'models[1].setings'; did you mean 'settings'?",
+        ),
+        ("models = ['tfn']\nseeds = -1\n[[tracks]]\ndataset = 'tiny'", "seeds does not fit"),
+        ("models = ['tfn']\nseeds = 900000000\n[[tracks]]\ndataset = 'tiny'", "seeds does not fit"),
+        (
+            "models = ['tfn']\nseeds = [1000000000]\n[[tracks]]\ndataset = 'tiny'",
+            "seeds[1] does not fit",
+        ),
+        ("models = ['tfn']\nseeds = [1.5]\n[[tracks]]\ndataset = 'tiny'", "seeds[1] does not fit"),
+        (
+            "models = ['tfn']\nseeds = 3\n[[tracks]]\ndataset = 'tiny'\nstreams = { smell = 'x' }",
+            "tracks[1].streams",
+        ),
+        ("models = [", "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_sentence(read, text, sentence):
+    with pytest.raises(DataError) as told:
+        read(text)
+    assert (
+        sentence in str(told.value) and "S.toml" in str(told.value) and "\n" not in str(told.value)
+    )
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="is not a file"):
+        read_study(tmp_path / "S.toml")
+
+
+def test_every_model_variant_and_track_has_its_runs_once(cells):
+    found = cells(STUDY)
+    assert [(c.plan.spec.protocol, c.label) for c in found] == [
+        (protocol, model)
+        for protocol in ("standard", "folds")
+        for model in ("late-fusion-dnn", "lmf", "tfn")
+    ]
+    assert [len(c.units) for c in found] == [3] * 3 + [9] * 3
+    assert len({u.run_id for c in found for u in c.units}) == 36
+    assert [c.label for c in cells(STUDY.replace('"lmf", "tfn"', '"late-fusion-dnn"'))] == [
+        "late-fusion-dnn"
+    ] * 2
+
+
+def test_floors_come_along_with_one_seed(cells):
+    found = {c.label: c for c in cells(STUDY.replace("floors = false", ""))}
+    assert found["majority"].seeds == (0,) and found["ridge"].seeds == (0,)
+    assert "tfidf-ridge" not in found, "there is no text to read"
+
+
+def test_ablations_all_or_by_name(cells):
+    told = []
+    found = [
+        c.label
+        for c in cells(STUDY.replace("seeds = 3", 'seeds = 1\nablations = "all"'), told.append)
+    ]
+    assert {"tfn", "tfn no-products"} <= set(found)
+    named = [
+        c.label for c in cells(STUDY.replace("seeds = 3", 'seeds = 1\nablations = ["no-products"]'))
+    ]
+    assert "tfn no-products" in named and "late-fusion-dnn no-products" not in named
+    with pytest.raises(RequestError, match="did you mean 'no-products'"):
+        cells(STUDY.replace("seeds = 3", 'ablations = ["no-product"]'))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"tfn"', '"tfm"', "did you mean 'tfn'"),
+        ('"folds"', '"fold"', "did you mean 'folds'"),
+        ('dataset = "tiny"\n[[', 'dataset = "tinny"\n[[', "tinny"),
+        ("epochs = 2", "epoch = 2", "did you mean 'train.epochs'"),
+        ('video = "video.x"', 'video = "video.y"', "did you mean 'video.x'"),
+        ('"tfn"]', '"text-only"]', "text-only needs"),
+    ],
+)
+def test_names_and_settings_that_do_not_fit_are_told(cells, old, new, sentence):
+    assert old in STUDY
+    with pytest.raises(RequestError) as told:
+        cells(STUDY.replace(old, new))
+    assert sentence in str(told.value)
+
+
+def test_a_model_that_one_track_cannot_feed_is_left_out_there_and_told(cells):
+    told = []
+    found = cells(STUDY.replace('streams = { video = "video.x" }', ""), told.append)
+    assert [(c.plan.spec.protocol, c.label) for c in found if c.label == "tfn"] == [
+        ("standard", "tfn")
+    ]
+    assert len([t for t in told if t.startswith("left out tfn")]) == 1

@@ -1,0 +1,257 @@
+"""A study's runs: each once, whoever else works on the store and whatever dies."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from merbench.api import pool
+from merbench.results.claims import Claims
+from merbench.results.store import Store
+from merbench.runs import one
+from merbench.runs.run import run
+from merbench.runs.workspace import Material, Sources
+from merbench.study.file import read_study
+from merbench.study.layout import Cell, lay_out
+from merbench.study.make import Worker, make
+from merbench.study.status import seconds_left, standings
+from tests.tiny_runs import MACHINE, STUDY
+
+FORK = multiprocessing.get_context("fork")
+KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
+
+
+@dataclass
+class Laid:
+    """A study laid out on a store. ``made``: the runs that were begun, whichever process began
+    them.
+    """
+
+    cells: list[Cell]
+    material: Material
+    store: Store
+    log: Path
+
+    @property
+    def units(self):
+        return [unit for cell in self.cells for unit in cell.units]
+
+    @property
+    def made(self) -> list[str]:
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    def go(self, jobs: int = 2):
+        """What became of each run that was not done."""
+        worker = Worker(self.material, self.store.root, "cpu", 1)
+        missing = [
+            u for u in self.units if (r := self.store.get(u.run_id)) is None or r.status == "failed"
+        ]
+        ended = make(
+            missing, lambda work, tasks: pool(work, tasks, jobs), worker, self.store, worker.failed
+        )
+        return {e.unit.run_id: e for e in ended if e is not None}
+
+
+@pytest.fixture
+def lay(tmp_path, home, catalog, store, monkeypatch):
+    log = tmp_path / "log"
+    sound = one.Work._run
+
+    def logged(self, seed, split, *more):
+        with log.open("a") as file:
+            file.write(f"{self.name(seed, split)}\n")
+        return sound(self, seed, split, *more)
+
+    monkeypatch.setattr(one.Work, "_run", logged)
+
+    def lay(text: str = STUDY) -> Laid:
+        (tmp_path / "S.toml").write_text(text)
+        material = Material(Sources((), (home,), ()), catalog)
+        return Laid(
+            lay_out(read_study(tmp_path / "S.toml"), material, store, lambda sentence: None),
+            material,
+            store,
+            log,
+        )
+
+    return lay
+
+
+SMALL = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0]
+
+
+def test_every_run_is_made_once_and_is_the_one_that_would_be_made_alone(lay, store, tmp_path):
+    study = lay(SMALL)
+    ended = study.go(jobs=3)
+    assert {e.how for e in ended.values()} == {"done"} and len(ended) == 9
+    assert sorted(study.made) == sorted(u.run_id for u in study.units)
+    assert study.go() == {} and len(study.made) == 9
+    alone = Store(tmp_path / "alone")
+    for cell in study.cells:
+        for record in run(cell.plan, study.material.corpus("tiny"), cell.seeds, alone, MACHINE):
+            other = store.get(record.run_id)
+            assert other and (other.metrics, other.weights_sha256) == (
+                record.metrics,
+                record.weights_sha256,
+            )
+
+
+def test_two_that_work_on_one_store_make_each_run_once(lay):
+    study = lay(
+        STUDY.replace("seeds = 3", "seeds = 10")
+        .replace('"folds"', '"other"')
+        .replace("epochs = 2", "epochs = 1")
+    )
+    assert len(study.cells) == 6 and len(study.units) == 60
+    others = [FORK.Process(target=study.go) for _ in range(2)]
+    for other in others:
+        other.start()
+    study.go()
+    for other in others:
+        other.join()
+        assert other.exitcode == 0
+    assert sorted(study.made) == sorted(u.run_id for u in study.units)
+    assert {r.run_id for r in study.store.records()} == {u.run_id for u in study.units}
+    assert not Claims(study.store.root).held()
+
+
+def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
+    study = lay(SMALL)
+    errors = {0: KeyError("odd"), 1: RuntimeError("CUDA out of memory"), 2: None}
+    sound = one.learn
+
+    def learn(plan, problem, fold, seed, *more):
+        if plan.spec.model == "lmf" and errors[seed]:
+            raise errors[seed]
+        if plan.spec.model == "tfn" and seed == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return sound(plan, problem, fold, seed, *more)
+
+    monkeypatch.setattr(one, "learn", learn)
+    ended = study.go()
+    failed = {
+        (e.unit.request.model, e.unit.seed): e.record.error
+        for e in ended.values()
+        if e.how == "failed"
+    }
+    assert failed.keys() == {("lmf", 0), ("lmf", 1), ("tfn", 1)} and len(ended) == 9
+    assert (
+        "KeyError" in failed["lmf", 0]
+        and "out of memory" in failed["lmf", 1]
+        and "SIGKILL" in failed["tfn", 1]
+    )
+    killed = next(u.run_id for u in study.units if (u.request.model, u.seed) == ("tfn", 1))
+    assert study.made.count(killed) == 2, "a run whose process died is tried once more"
+    assert [(s.done, s.failed, s.waiting) for s in standings(study.cells, study.store)] == [
+        (3, 0, 0),
+        (1, 2, 0),
+        (2, 1, 0),
+    ]
+    monkeypatch.setattr(one, "learn", sound)
+    assert {e.how for e in study.go().values()} == {"done"}, (
+        "what failed is tried again when it is asked for again"
+    )
+
+
+def test_a_unit_that_is_another_run_here_fails_under_its_own_name(lay, store):
+    study = lay(SMALL)
+    unit = study.units[0]
+    worker = Worker(study.material, store.root, "cpu", 1)
+    worker(unit)
+    worker(dataclasses.replace(unit, run_id="0123456789abcdef"))
+    assert store.get(unit.run_id).status == "done"
+    assert "bring both to the same state" in store.get("0123456789abcdef").error
+
+
+def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that_one_dies(lay):
+    study = lay(SMALL)
+    unit = study.units[0]
+
+    def hold() -> None:
+        claim = Claims(study.store.root).take(unit.run_id)
+        assert claim
+        time.sleep(60)
+
+    holder = FORK.Process(target=hold)
+    holder.start()
+    while not Claims(study.store.root).held():
+        time.sleep(0.01)
+    worker = Worker(study.material, study.store.root, "cpu", 1)
+    seen = []
+    for ended in make(
+        study.units, lambda work, tasks: pool(work, tasks, 2), worker, study.store, worker.failed
+    ):
+        if ended:
+            seen.append(ended.unit.run_id)
+        if len(seen) == 8 and holder.is_alive():
+            assert unit.run_id not in seen
+            holder.kill()
+            holder.join()
+    assert seen[-1] == unit.run_id and len(seen) == 9
+
+
+def test_standings_count_and_estimate(lay, store):
+    study = lay(SMALL)
+    assert seconds_left(standings(study.cells, store), 2) is None
+    for unit in study.units[:4]:
+        Worker(study.material, store.root, "cpu", 1)(unit)
+    with Claims(store.root).take(study.units[4].run_id):
+        found = standings(study.cells, store)
+    assert [(s.done, s.running, s.failed, s.waiting) for s in found] == [
+        (3, 0, 0, 0),
+        (1, 1, 0, 1),
+        (0, 0, 0, 3),
+    ]
+    a, b = found[0].seconds, found[1].seconds
+    assert a and b and found[2].seconds is None
+    assert seconds_left(found, 2) == pytest.approx((1.5 * b + 3 * (a + b) / 2) / 2)
+
+
+def test_workers_killed_at_random_moments(lay):
+    """At the end every run has one record, nothing is half-written, and nothing that was finished
+    was made again.
+    """
+    study = lay()
+    draw, finished = random.Random(0), dict[str, tuple[int, bytes]]()
+
+    def workers(parent: int) -> list[int]:
+        tasks = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return [int(pid) for pid in tasks]
+
+    kills = 0
+    while kills < KILLS:
+        parent = FORK.Process(target=study.go, args=(4,))
+        parent.start()
+        while parent.is_alive() and kills < KILLS:
+            time.sleep(draw.uniform(0.0, 0.3))
+            if pids := workers(parent.pid) if parent.is_alive() else []:
+                victim = parent.pid if kills % 5 == 4 else draw.choice(pids)
+                os.kill(victim, signal.SIGKILL)
+                kills += 1
+            for path in study.store.runs.glob("*.json"):
+                stamp = (path.stat().st_mtime_ns, path.read_bytes())
+                assert study.store.get(path.stem) is not None, study.store.warnings
+                if study.store.get(path.stem).status == "done":
+                    assert finished.setdefault(path.stem, stamp) == stamp, (
+                        "a finished run was made again"
+                    )
+        parent.join()
+        if not any(u for u in study.units if study.store.get(u.run_id) is None):
+            for path in study.store.runs.glob("*"):
+                path.unlink()
+            finished.clear()
+    while any(e.how == "failed" for e in study.go(4).values()):
+        pass
+    assert sorted(r.run_id for r in study.store.records()) == sorted(u.run_id for u in study.units)
+    assert all(r.status == "done" for r in study.store.records()) and not study.store.warnings
+    for name, stamp in finished.items():
+        path = study.store.runs / f"{name}.json"
+        assert (path.stat().st_mtime_ns, path.read_bytes()) == stamp

@@ -1,0 +1,73 @@
+"""A study that tunes first: equal searches, then runs with what they found."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from merbench.api import RunError
+from tests.conftest import loads
+from tests.tiny_runs import STUDY
+
+TUNED = STUDY.partition('[[tracks]]\ndataset = "tiny"\nprotocol')[0].replace(
+    'models = ["late-fusion-dnn", "lmf", "tfn"]\nseeds = 3',
+    'models = [{ name = "tfn", ablations = ["no-products"] }]\nseeds = 2\ntune = { trials = 2, pruner = "none", defaults = true }',
+)
+
+
+@pytest.fixture
+def study(merbench, home, tmp_path):
+    (tmp_path / "S.toml").write_text(TUNED)
+    return lambda *words: merbench("study", words[0], "S.toml", "--data", str(home), *words[1:])
+
+
+def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, tmp_path):
+    before = loads(study("run", "--dry-run", "--json").stdout)
+    assert [r["model"] for r in before["runs"]] == ["tfn default"] * 2
+    assert [c["model"] for c in before["after_tuning"]] == ["tfn", "tfn no-products"]
+    assert not (tmp_path / "runs/runs").exists()
+    done = study("run", "--jobs", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {c["model"]: c for c in loads(done.stdout)["cells"]}
+    assert found["tfn"]["trials"] == [2, 2] and all(
+        c["failed"] == c["waiting"] == 0 for c in found.values()
+    )
+    records = [json.loads(p.read_text()) for p in (tmp_path / "runs/runs").glob("*.json")]
+    tuned = [r for r in records if r["tuned_by"]]
+    assert {r["spec"]["variant"] for r in tuned} == {"", "no-products"} and {
+        r["tuned_by"]["trials"] for r in tuned
+    } == {2}
+    full, variant = (
+        next(r["spec"]["train"] for r in tuned if r["spec"]["variant"] == v)
+        for v in ("", "no-products")
+    )
+    assert full == variant
+    again = study("run", "--json")
+    assert again.returncode == 0 and loads(again.stdout)["cells"] == loads(done.stdout)["cells"]
+    assert "trials" in study("status").stdout
+
+
+@pytest.mark.parametrize("before", [None, {"trials": 1}], ids=["run untuned", "search went on"])
+def test_runs_that_were_there_tell_of_the_search_that_they_won(study, tmp_path, before):
+    study("run")
+    paths = {p: json.loads(p.read_text()) for p in (tmp_path / "runs/runs").glob("*.json")}
+    for path, record in paths.items():
+        path.write_text(json.dumps({**record, "tuned_by": before if record["tuned_by"] else None}))
+    assert study("run", "--dry-run").returncode == 0 and study("run").returncode == 0
+    assert {p: json.loads(p.read_text()) for p in paths} == paths
+
+
+def test_status_counts_what_waits_for_its_search(study):
+    found = loads(study("status", "--json").stdout)
+    assert found["waiting"] == 6 and found["done"] == 0 and found["seconds_left"] is None
+
+
+def test_a_search_that_breaks_off_is_told_once(study, monkeypatch):
+    def breaks(*words):
+        raise RunError("the search is cursed")
+
+    monkeypatch.setattr("merbench.study.searches.tune", breaks)
+    told = study("run", "--jobs", "2")
+    sentence = "tfn · tiny: a worker of its search ended: its process ended with exit code 1\n"
+    assert told.returncode == 1 and told.stderr.count(sentence) == 1

@@ -1,0 +1,223 @@
+"""Storages: a journal that a kill cannot spoil, a real PostgreSQL, Optuna's gRPC proxy; and what
+cannot be used is told in a sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from merbench.api import RequestError
+from merbench.engine.plan import Request
+from merbench.engine.resolve import resolve
+from merbench.testing import tiny
+from merbench.tuning.search import tune
+from merbench.tuning.shared_study import Search, join
+from merbench.tuning.storage import open_storage
+from tests.tiny_runs import MACHINE
+from tests.tuning.test_kills import SOON, whole
+
+POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+
+
+@pytest.fixture
+def asked(catalog):
+    request = Request("late-fusion-dnn", settings={"train.epochs": 1, "train.batch_size": 8})
+    return request, resolve(request, catalog, tiny.corpus(), None)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def work_together(asked, store, search, count=2):
+    """``count`` processes finish the search; one is killed on the way, and another takes its place."""
+    fork = multiprocessing.get_context("fork")
+    workers = [
+        fork.Process(target=tune, args=(*asked, store, MACHINE, search), kwargs=SOON)
+        for _ in range(count + 1)
+    ]
+    for worker in workers[:count]:
+        worker.start()
+    time.sleep(1.5)
+    workers[0].kill()
+    workers[count].start()
+    for worker in workers:
+        worker.join(100)
+    assert [w.exitcode for w in workers[1:]] == [0] * count
+    whole(join(*asked, store, search), search.trials)
+
+
+# The journal
+
+
+def test_a_line_cut_off_by_a_kill_spoils_nothing(asked, store):
+    search = Search(3, sampler="random", pruner="none")
+    tuned = tune(*asked, store, MACHINE, search)
+    (path,) = (store.root / "tuning").glob("*.journal")
+    with path.open("ab") as file:
+        file.write(b'{"op_code": 8, "worker_id": "gone", "trial_id"')
+    assert tune(*asked, store, MACHINE, search) == tuned, "it is not read"
+    more = tune(*asked, store, MACHINE, Search(4, sampler="random", pruner="none"))
+    assert more.trials == 4
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_a_lock_ends_with_the_process_that_held_it(store, tmp_path):
+    code = """
+import os, signal, sys
+from pathlib import Path
+from merbench.tuning.storage import WholeLines
+path = Path(sys.argv[1]); path.touch(); WholeLines(path).acquire(); os.kill(os.getpid(), signal.SIGKILL)
+"""
+    path = tmp_path / "study.journal"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
+    before = time.monotonic()
+    study = optuna.create_study(study_name="s", storage=open_storage(str(path), store.root, "s"))
+    assert study.study_name == "s" and time.monotonic() - before < 20, (
+        "Optuna's own lock would be waited for half a minute"
+    )
+
+
+# Databases
+
+
+def _listens(port: int) -> None:
+    """Waits for a server that was just started; on a busy machine that takes its time."""
+    for _ in range(600):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def postgres(tmp_path):
+    """The URL of a new PostgreSQL; its server runs as somebody else where we are root, because it
+    refuses root.
+    """
+    if not POSTGRES:
+        pytest.skip("no PostgreSQL here (looked for /usr/lib/postgresql/*/bin)")
+    pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgres)")
+    folder, port = tmp_path / "postgres", free_port()
+    folder.mkdir()
+    root = os.geteuid() == 0
+    user = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
+    if root:
+        shutil.chown(folder, user.pw_uid, user.pw_gid)
+        for parent in (tmp_path, *tmp_path.parents):
+            if not parent.stat().st_mode & stat.S_IXOTH:  # pytest's folders are their owner's alone
+                parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
+
+    def call(name, *words, **more):
+        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if root else {}
+        environ = {**os.environ, "LC_ALL": "C", "HOME": str(folder)}
+        return subprocess.Popen(
+            [POSTGRES[-1].with_name(name), *words], cwd=folder, env=environ, **as_user, **more
+        )
+
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    assert (
+        call(
+            "initdb",
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "merbench",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "-N",
+            **quiet,
+        ).wait(120)
+        == 0
+    )
+    options = (
+        "-D",
+        str(folder / "data"),
+        "-p",
+        str(port),
+        "-h",
+        "127.0.0.1",
+        "-k",
+        str(folder),
+        "-c",
+        "fsync=off",
+    )
+    server = call("postgres", *options, **quiet)
+    try:
+        _listens(port)
+        time.sleep(0.5)
+        yield f"postgresql://merbench@127.0.0.1:{port}/postgres"
+    finally:
+        server.send_signal(signal.SIGINT)  # it does not wait for those who are connected
+        server.wait(30)
+
+
+def test_workers_share_a_postgresql_and_one_is_killed(asked, store, postgres):
+    work_together(asked, store, Search(8, sampler="random", pruner="none", storage=postgres))
+
+
+def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_path):
+    pytest.importorskip("grpc", reason="grpcio is not installed (extra grpc)")
+    port = free_port()
+    code = (
+        "import sys; from optuna.storages import get_storage, run_grpc_proxy_server; "
+        "run_grpc_proxy_server(get_storage(sys.argv[1]), host='127.0.0.1', port=int(sys.argv[2]))"
+    )
+    database = f"sqlite:///{tmp_path / 'study.db'}"
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code, database, str(port)], stderr=subprocess.DEVNULL
+    )
+    try:
+        _listens(port)
+        here = Search(4, sampler="random", pruner="none", storage=f"grpc://127.0.0.1:{port}")
+        tuned = tune(*asked, store, MACHINE, here, **SOON)
+        assert tuned.trials == 4
+        # The same study, and the same name, whichever way it is reached.
+        there = tune(
+            *asked, store, MACHINE, Search(4, sampler="random", pruner="none", storage=database)
+        )
+        assert there == tuned
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        (
+            "postgresql://me:secret@127.0.0.1:1/db",
+            r"--storage postgresql://127.0.0.1:1/db is out of reach: .*refused",
+        ),
+        ("nonsense://x", r"--storage nonsense://x is out of reach"),
+        ("oracle://x/y", r"--storage oracle://x/y needs a driver that is not installed"),
+        ("grpc://somewhere", r"not of the form grpc://HOST:PORT"),
+        ("{folder}", r"cannot be used \(Is a directory\)"),
+        ("{folder}/prose.journal", r"cannot be used \(it is no journal"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_a_sentence_without_the_password(
+    store, tmp_path, where, sentence
+):
+    (tmp_path / "prose.journal").write_text("Dear diary\nno JSON here\n")
+    with pytest.raises(RequestError, match=sentence) as told:
+        open_storage(where.format(folder=tmp_path), store.root, "study")
+    assert "secret" not in str(told.value) and "\n" not in str(told.value)
