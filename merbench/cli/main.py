@@ -11,27 +11,17 @@ import click
 
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
-from merbench.cli.lazy import Lazy
+from merbench.cli.shared.lazy import Lazy
 
-COMMANDS = (
-    "run",
-    "encode",
-    "tune",
-    "ablate",
-    "generalise",
-    "robust",
-    "transfer",
-    "predict",
-    "ensemble",
-    "study",
-    "store",
-    "leaderboard",
-    "compare",
-    "list",
-    "plugins",
-    "data",
-    "doctor",
-)
+ROOMS = {
+    "measure": ("run", "encode", "tune", "ablate", "study"),
+    "look": ("leaderboard", "compare", "list", "store"),
+    "ask": ("generalise", "robust", "transfer", "predict", "ensemble"),
+    "extend": ("plugins", "doctor"),
+}
+COMMANDS = {name: f"{room}.{name}" for room, names in ROOMS.items() for name in names} | {
+    "data": "data"
+}
 
 
 @click.group(
@@ -58,7 +48,7 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
     merbench ablate --model merclip --no-label-encoder
     merbench doctor                                      what is here, what is missing, what to do about it
     """
-    from merbench.cli.session import Session
+    from merbench.cli.shared.session import Session
 
     ctx.obj = Session(disabled)
 

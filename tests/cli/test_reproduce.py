@@ -9,7 +9,7 @@ import shlex
 
 import pytest
 
-import merbench.cli.run
+import merbench.cli.measure.run
 from merbench.analyses.ablate import plans, variants
 from merbench.api import RequestError
 from merbench.cli.main import cli
@@ -43,7 +43,7 @@ def asked(catalog, monkeypatch):
             )
             raise SystemExit
 
-    monkeypatch.setattr(merbench.cli.run, "Bench", Resolves)
+    monkeypatch.setattr(merbench.cli.measure.run, "Bench", Resolves)
 
     def asked(line, kind="score"):
         nonlocal corpus

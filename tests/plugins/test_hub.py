@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 from huggingface_hub import close_session, constants
 
-from merbench.cli import run  # noqa: F401  what it imports is not what is timed
+from merbench.cli.measure import run  # noqa: F401  what it imports is not what is timed
 from merbench.engine import resolve  # noqa: F401
 from merbench_encoders import clip_text, hf_text, hub  # noqa: F401
 from tests.towers import tiny_text

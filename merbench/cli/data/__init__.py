@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from merbench.cli.lazy import Lazy
+from merbench.cli.shared.lazy import Lazy
 
 
 @click.group(

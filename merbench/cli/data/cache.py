@@ -8,8 +8,8 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.data.options import JSON
-from merbench.cli.lazy import Told
-from merbench.cli.session import say, show, show_json
+from merbench.cli.shared.lazy import Told
+from merbench.cli.shared.session import say, show, show_json
 
 
 @click.group("cache", cls=Told)

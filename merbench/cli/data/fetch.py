@@ -12,7 +12,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.data.options import DATA
-from merbench.cli.session import Session, say
+from merbench.cli.shared.session import Session, say
 
 SERVER = "http://immortal.multicomp.cs.cmu.edu"
 FILES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from merbench.cli.data.options import DATA, JSON
-from merbench.cli.session import Session, say, show, show_json
+from merbench.cli.shared.session import Session, say, show, show_json
 
 
 @click.command("list")

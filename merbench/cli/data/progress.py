@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from merbench.cli.session import say
+from merbench.cli.shared.session import say
 
 
 class Steps:

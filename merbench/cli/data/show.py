@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.data.options import DATA, JSON
-from merbench.cli.session import Session, show, show_json
+from merbench.cli.shared.session import Session, show, show_json
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus

@@ -34,8 +34,8 @@ def test_the_committed_pages_are_those_of_the_committed_runs():
 
 def test_the_scores_are_those_of_the_present_formulas():
     """Of the generated board, whose labels are here; the others are for ``verify``."""
-    from merbench.cli.leaderboard.truth import truth_of
-    from merbench.cli.session import Session
+    from merbench.cli.look.leaderboard.truth import truth_of
+    from merbench.cli.shared.session import Session
     from merbench.report.site.folder import read
     from merbench.report.site.verify import verify_scores
 

@@ -1,0 +1,134 @@
+"""``merbench ensemble``: the mean of what finished runs predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from merbench.cli.shared.session import Session, say, show_json
+
+if TYPE_CHECKING:
+    from merbench.report.scores.entries import Entry
+    from merbench.results.record import Record
+    from merbench.results.store import Store
+
+
+@click.command("ensemble")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--dataset", help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
+)
+@click.pass_obj
+def command(
+    session: Session,
+    runs: tuple[str, ...],
+    dataset: str | None,
+    track: str | None,
+    store: Path,
+    as_json: bool,
+) -> None:
+    """Average the predictions of finished runs, each RUN (a row of merbench leaderboard by name, or
+    a run id) with all its seeds.
+
+    Seed by seed, and then over the seeds too. All must have been scored on the same test rows; they
+    may come from several models, and from transfer. Which runs to average is best decided by their
+    validation scores.
+
+    \b
+    Example: merbench ensemble merclip tfn --dataset mosi --track standard
+             merbench ensemble 0123456789abcdef fedcba9876543210
+    """
+    from merbench.analyses.ensemble import mean, members, seed_by_seed
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import floors
+    from merbench.cli.shared.lines import show_lines
+    from merbench.report.scores.compare import Side, together
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.paired import Line, correct, differences, lines_as_json
+    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.summary import by_seed, space_of
+    from merbench.results.metrics import headline
+    from merbench.results.store import Store
+
+    source = StoreSource(Store(store))
+    every, closed = source.records(), floors(session)
+    entries = [e for board in collect(every, closed, dataset, track) for e in board.entries]
+    if not entries:
+        raise RequestError(
+            f"no finished run of that kind in the store {store}; merbench run makes some"
+        )
+    runs_of = members([_named(run, entries, source.store) for run in runs], every)
+    for warning in source.warnings:
+        say(f"warning: {warning}")
+    records = [of_one[0] for of_one in runs_of.values()]
+    space = space_of(records[0])
+    scored = {name: by_seed(of_one, source) for name, of_one in runs_of.items()}
+    lines = [Line(name, seeds) for name, seeds in scored.items()]
+    each = seed_by_seed(scored, space)
+    if len(scored) == len(each) == 1:
+        raise RequestError(
+            f"there is one run of {lines[0].name}, so that there is nothing to average; name other runs too"
+        )
+    if len(scored) > 1:
+        lines.append(Line("mean, seed by seed", each, against=lines[0].name))
+    if len(each) > 1:
+        # One outcome, of which no seed tells how it varies: nothing is tested of it.
+        lines.append(
+            Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()), space)})
+        )
+    first, means = together(Side(lines[0].scored, records[0].spec.model in closed), Side(each))
+    found = correct(
+        {
+            line.name: differences(first, means, headline(space.kind))
+            for line in lines
+            if line.against
+        }
+    )
+    if as_json:
+        show_json({"lines": lines_as_json(lines, found)})
+        return
+    first_track = records[0].track
+    leaks = [
+        f"{name}: LEAKS {', '.join(r.track.leaks)}"
+        for name, r in zip(runs_of, records, strict=True)
+        if r.track.leaks
+    ]
+    caveats = list(dict.fromkeys(f"{r.spec.model}: {r.caveat}" for r in records if r.caveat))
+    show_lines(
+        f"{first_track.dataset} · {first_track.task} · {first_track.protocol}",
+        lines,
+        found,
+        space.kind,
+        "runs",
+        [*leaks, *caveats],
+    )
+
+
+def _named(run: str, entries: Sequence[Entry], store: Store) -> Record:
+    """A run of the row of that name, or the run of that id."""
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import no_row
+
+    rows = [e for e in entries if e.name == run and e.done]
+    if len(rows) > 1:
+        tracks = "; ".join(e.first.track.title for e in rows)
+        raise RequestError(
+            f"{run} is on {len(rows)} tracks ({tracks}); choose one with --dataset and --track, or give run ids"
+        )
+    if rows:
+        return rows[0].done[0]
+    if set(run) <= set("0123456789abcdef"):
+        return store.find(run)
+    raise RequestError(no_row(run, entries))

@@ -1,0 +1,106 @@
+"""``merbench generalise``: trained models read out with other label words, without further
+training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from merbench.cli.measure.run import Bench
+from merbench.cli.shared.options import gather, run_options
+from merbench.cli.shared.session import Session, room, say, show, show_json
+
+
+@click.command("generalise")
+@run_options
+@click.option(
+    "--labels", required=True, type=click.Path(path_type=Path), help="A TOML file of label sets."
+)
+@click.option(
+    "--variant",
+    "named",
+    metavar="NAME",
+    multiple=True,
+    help="A declared ablation beside the full model (repeatable), or all.",
+)
+@click.pass_obj
+def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: Any) -> None:
+    """Read a trained model out with other label words (two, five, synonyms, another language's),
+    without further training.
+
+    Only models with a label encoder and a head that looks at the labels can; others are listed with
+    the reason. What the store lacks is trained first. --model takes several, joined by commas.
+
+    \b
+    A file of label sets, with the value that each word stands for:
+      [two]
+      negative = -2.0
+      positive = 2.0
+
+    \b
+    Example: merbench generalise --model merclip --dataset mosi --labels FILE --variant label-random
+             merbench generalise --model merclip,tfn --dataset sample --labels FILE --json
+    """
+    from merbench.api.errors import RequestError
+    from merbench.cli.shared.lines import show_lines
+    from merbench.data.label_sets import read_label_sets
+    from merbench.report.scores.paired import compare, lines_as_json
+    from merbench.report.scores.summary import summary
+    from merbench.report.tables import board
+    from merbench.report.tables.table import table
+
+    options = gather((), **given)
+    bench = Bench(session, options)
+    plans = bench.contenders(named)
+    first = next(iter(plans.values()))
+    kind = first.task.space.kind
+    sets = read_label_sets(labels, first.task.space)
+    from merbench.analyses.generalise import OWN, generalise, why_not
+
+    test, valid, drift = [], [], 0.0
+    for name, plan in plans.items():
+        records = [] if why_not(plan) else bench.run(plan, options.seeds)
+        found = generalise(plan, bench.corpus, records, bench.store, bench.machine, sets, name)
+        test += found.test
+        valid += found.valid
+        drift = max(drift, found.drift or 0.0)
+    if not any(line.against and line.scored for line in test):
+        reason = next((line.reason for line in test if line.reason), "no run was finished")
+        raise RequestError(
+            f"none of {', '.join(plans)} can be read out with the labels of {labels}: {reason}"
+        )
+    by_name = compare(test, kind)
+    if options.as_json:
+        spaces = {
+            s.name: {"words": s.space.words, "values": s.space.anchors, "of": s.of} for s in sets
+        }
+        lines = {"test": lines_as_json(test, by_name), "valid": lines_as_json(valid, {})}
+        show_json(
+            {
+                "track": first.track.model_dump(mode="json"),
+                "labels": spaces,
+                **lines,
+                "drift": drift,
+            }
+        )
+        return
+    show_lines(
+        f"{first.track.title} · test, other label words without further training",
+        test,
+        by_name,
+        kind,
+        "labels",
+    )
+    rows = [board.model_row(line.name, summary(line.scored)) for line in valid]
+    show(
+        table("the same on the valid rows", board.columns(kind), rows, name="labels", width=room())
+    )
+    equal = (
+        "equal the stored predictions to the last bit"
+        if not drift
+        else f"differ from the stored predictions by up to {drift:.1e}"
+    )
+    say(f"{OWN}, read out again, {equal}")

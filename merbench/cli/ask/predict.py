@@ -1,0 +1,181 @@
+"""``merbench predict``: a finished run applied to new utterances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.api.errors import RequestError
+from merbench.cli.measure.run import Bench
+from merbench.cli.shared.options import gather, run_options
+from merbench.cli.shared.session import Session, say, show, show_json, typed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.table import Table
+
+    from merbench.analyses.predict import Predicted
+    from merbench.data.folder.inputs import Inputs
+
+OF_A_RUN = (
+    "paths",
+    "sentences",
+    "run",
+    "data",
+    "vectors",
+    "device",
+    "threads",
+    "determinism",
+    "store",
+    "as_json",
+)
+"""What may be said beside --run."""
+
+
+@click.command("predict")
+@click.argument(
+    "paths", type=click.Path(path_type=Path), nargs=-1, metavar="[FOLDER|FILE.csv|CLIP...]"
+)
+@run_options
+@click.option(
+    "--text",
+    "sentences",
+    metavar="SENTENCE",
+    multiple=True,
+    help="A transcript in place of files (repeatable).",
+)
+@click.option(
+    "--run", "run", metavar="ID", help="One run of the store, in place of --model and its seeds."
+)
+@click.pass_obj
+def command(
+    session: Session,
+    /,
+    paths: tuple[Path, ...],
+    sentences: tuple[str, ...],
+    run: str | None,
+    **given: Any,
+) -> None:
+    """Apply finished runs to new utterances: a feature folder (labels are not needed), a .csv with
+    a column text, clips, or sentences.
+
+    Without --run the seeds of --model on --dataset predict together (mean and sd over seeds); what
+    the store lacks is trained first. The data set of the run must be here, because its train rows
+    say how features are scaled.
+
+    \b
+    Example: merbench predict --text "I loved it" --text "a waste of time" --model merclip --dataset mosi
+             merbench predict new.csv --run 0123456789abcdef --json
+    """
+    from merbench.data.folder.inputs import read_inputs
+    from merbench.results.store import Store
+
+    written = typed(click.get_current_context())
+    if run and (fixed := [option for name, option in written.items() if name not in OF_A_RUN]):
+        raise RequestError(
+            f"{fixed[0]} changes nothing of --run {run}, which has its settings and is not trained again; leave it out"
+        )
+    inputs = read_inputs(paths, sentences)
+    options = gather((), **given)
+    record = None
+    if run:
+        record = Store(options.store).find(run)
+        options = replace(options, model=record.spec.model, dataset=record.spec.dataset)
+    bench = Bench(session, options)
+    from merbench.analyses.predict import apply
+    from merbench.analyses.trained import trained
+    from merbench.engine.restore import plan_of
+
+    if record:
+        plan = plan_of(record.spec, session.catalog, bench.corpus, bench.lexicon)
+        if changed := [
+            name for name, digest in record.contents.items() if plan.contents.get(name) != digest
+        ]:
+            raise RequestError(
+                f"run {record.run_id} was made with other {', '.join(changed)} than is here; bring it back, or run the model anew"
+            )
+        records = [record]
+    else:
+        plan = bench.plan(bench.options.request)
+        records = bench.run(plan, options.seeds)
+    found = apply(
+        plan,
+        trained(plan, bench.corpus, records, bench.store, bench.machine),
+        inputs,
+        bench.machine.device,
+    )
+    for m in found.missing:
+        say(
+            f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; it is treated as missing"
+        )
+    if options.as_json:
+        made = [as_json(inputs, one) for one in found.single]
+        told = (
+            made[0] if len(made) == 1 else dict(zip(plan.spec.task.split("+"), made, strict=True))
+        )
+        show_json({"runs": [r.run_id for r in records if r.status == "done"], **told})
+    else:
+        for one in found.single:
+            show(table(inputs, one))
+        if plan.recipe.caveat:
+            say(f"{plan.recipe.name}: {plan.recipe.caveat}")
+
+
+def as_json(inputs: Inputs, found: Predicted) -> dict[str, Any]:
+    """Means over the runs, and each run's prediction."""
+    words = list(found.space.words)
+    rows = []
+    for i, name in enumerate(inputs.ids):
+        row: dict[str, Any] = {"id": name, "text": inputs.texts[i]}
+        row["prediction"] = _named(found.prediction[:, i].mean(0), words)
+        row["each"] = found.prediction[:, i].tolist()
+        if found.shares is not None:
+            row["labels"] = _named(found.shares[:, i].mean(0), words)
+        row["contribution"] = {
+            m: _named(c[:, i].mean(0), words) for m, c in found.contribution.items()
+        }
+        rows.append(row)
+    return {"labels": words, "missing": found.missing, "rows": rows}
+
+
+def _named(value: np.ndarray, words: list[str]) -> float | dict[str, float]:
+    return float(value) if value.ndim == 0 else dict(zip(words, value.tolist(), strict=True))
+
+
+def table(inputs: Inputs, found: Predicted) -> Table:
+    """One line an utterance. The contribution of a modality is to the score, or to the probability
+    of the label that is shown.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    mean, words = found.prediction.mean(0), found.space.words
+    score = mean.ndim == 1
+    drawn = Table(box=None, padding=(0, 2, 0, 0))
+    drawn.add_column("id")
+    drawn.add_column("text", max_width=48, overflow="ellipsis", no_wrap=True)
+    drawn.add_column("score" if score else "label", justify="right" if score else "left")
+    if not score:
+        drawn.add_column("probability", justify="right")
+    drawn.add_column("sd over seeds", justify="right")
+    if score and found.shares is not None:
+        drawn.add_column("nearest label")
+        drawn.add_column("share", justify="right")
+    for m in found.contribution:
+        drawn.add_column(f"{m} adds", justify="right")
+    several = len(found.prediction) > 1
+    for i, name in enumerate(inputs.ids):
+        best = 0 if score else int(mean[i].argmax())
+        at = (slice(None), i) if score else (slice(None), i, best)
+        each = found.prediction[at]
+        cells = [f"{each.mean():+.2f}"] if score else [words[best], f"{each.mean():.2f}"]
+        cells.append(f"{each.std(ddof=1):.2f}" if several else "–")
+        if score and found.shares is not None:
+            shares = found.shares[:, i].mean(0)
+            cells += [words[int(shares.argmax())], f"{shares.max():.0%}"]
+        cells += [f"{c[at].mean():+.2f}" for c in found.contribution.values()]
+        drawn.add_row(Text(name), Text(inputs.texts[i]), *cells)
+    return drawn

@@ -1,0 +1,153 @@
+"""``merbench transfer``: trained on one data set, scored on another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.cli.measure.run import Bench, label
+from merbench.cli.shared.options import gather, run_options
+from merbench.cli.shared.session import Session, say, show_json
+
+if TYPE_CHECKING:
+    from merbench.analyses.transfer import Further, Pair
+    from merbench.api.corpus import Corpus
+    from merbench.engine.plan import Plan, Request
+    from merbench.results.record import Record
+
+
+@click.command("transfer")
+@run_options
+@click.option("--from", "sources", metavar="A[,B]", required=True, help="Data sets to train on.")
+@click.option(
+    "--to",
+    "targets",
+    metavar="C[,D]",
+    required=True,
+    help="Data sets on whose test rows the models are scored.",
+)
+@click.option("--finetune", is_flag=True, help="Also go on training on the target's train rows.")
+@click.option(
+    "--together", "both", is_flag=True, help="Also train on the train rows of both at once."
+)
+@click.option(
+    "--finetune-set",
+    "tuning",
+    metavar="PART.KEY=VALUE",
+    multiple=True,
+    help="A setting of that training alone.",
+)
+@click.pass_obj
+def command(
+    session: Session,
+    /,
+    sources: str,
+    targets: str,
+    finetune: bool,
+    both: bool,
+    tuning: tuple[str, ...],
+    **given: Any,
+) -> None:
+    """Train on one data set and score on another's test rows: as it is, and after more training
+    there. Every pair of --from and --to.
+
+    Each is compared with the same model trained on the target alone; with --finetune and --together
+    a third way trains on both and then goes on with the target alone. Only modalities that both
+    data sets offer in the same form are used. Utterances that the two share are kept out of
+    training and told. Epochs are chosen on validation rows.
+
+    \b
+    Example: merbench transfer --model text-only --from mosei --to mosi --finetune --finetune-set train.lr=1e-4
+    """
+    from merbench.api.errors import RequestError
+    from merbench.cli.shared.lines import show_lines
+    from merbench.report.scores.paired import compare, lines_as_json
+    from merbench.results.spec import parse_settings
+
+    if given["dataset"]:
+        raise RequestError(
+            "--dataset does not go with transfer; name the data sets with --from and --to"
+        )
+    names = [
+        [name.strip() for name in text.split(",") if name.strip()] for text in (sources, targets)
+    ]
+    wanted = [(a, b) for a in names[0] for b in names[1] if a != b]
+    if not wanted:
+        raise RequestError(f"--from {sources} --to {targets} names no two different data sets")
+    settings = parse_settings(tuning, "--finetune-set")
+    options = gather((), **given)
+    bench = Bench(session, replace(options, dataset=wanted[0][1]))
+    corpora = {bench.corpus.name: bench.corpus}
+    for name in dict.fromkeys(name for both in wanted for name in both):
+        if name not in corpora:
+            corpora[name] = session.dataset(name, options.data)
+    lexicon = session.lexicon(
+        options.vectors, options.data
+    )  # not bench's, which is that of one data set
+    from merbench.analyses.transfer import finetuned, lines, pair, together
+    from merbench.engine.resolve import resolve
+
+    pairs = [
+        pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon)
+        for a, b in wanted
+    ]
+    notes = [note for one in pairs for note in one.notes]
+    for note in notes:
+        say(f"note: {note}")
+    failed = False
+
+    def run(plan: Plan, corpus: Corpus, *way: str) -> list[Record]:
+        nonlocal failed
+        records = bench.run(
+            plan,
+            options.seeds,
+            corpus=corpus,
+            name=" · ".join((label(plan), plan.spec.dataset, *way)),
+        )
+        failed |= any(r.status == "failed" for r in records)
+        return records
+
+    def plan(request: Request, corpus: Corpus) -> Plan:
+        return resolve(request, session.catalog, corpus, lexicon)
+
+    def go_on(one: Pair, before: list[Record], way: str) -> list[Record]:
+        request = replace(
+            bench.options.request, settings={**bench.options.request.settings, **settings}
+        )
+        return finetuned(
+            one,
+            before,
+            request,
+            lambda r: plan(r, one.target),
+            lambda p, c: run(p, c, way),
+            bench.store,
+        )
+
+    def join(one: Pair) -> list[Record]:
+        return together(one, bench.options.request, plan, run)
+
+    further: dict[str, Further] = {}
+    if finetune or settings:
+        further["finetuned"] = lambda one: go_on(one, run(one.learn, one.source), "finetuned")
+    if both:
+        further["together"] = join
+    if both and further.keys() > {"together"}:
+        further["together, finetuned"] = lambda one: go_on(one, join(one), "together, finetuned")
+    found = lines(pairs, run, bench.store, bench.machine, further)
+    kind = pairs[0].use.task.space.kind
+    by_name = compare(found, kind)
+    if options.as_json:
+        show_json({"model": options.model, "lines": lines_as_json(found, by_name), "notes": notes})
+    else:
+        caveat = pairs[0].use.recipe.caveat
+        show_lines(
+            f"{options.model} · test rows of {targets}",
+            found,
+            by_name,
+            kind,
+            "trained on",
+            [caveat] if caveat else [],
+        )
+    raise SystemExit(1 if failed else 0)

@@ -1,0 +1,147 @@
+"""``merbench doctor``: what is here, what is missing, and what to do about each lack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from merbench.cli.shared.session import Session, show, show_json
+
+
+@click.command("doctor")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+@click.pass_obj
+def command(session: Session, data: Path | None, store: Path, as_json: bool) -> None:
+    """Python, torch, device, plugins, data sets, word vectors, weights, store: found or not, and
+    what to do.
+
+    \b
+    Example: merbench doctor
+    """
+    rows = [
+        {"what": what, "ok": ok, "found": found, "mend": mend}
+        for what, ok, found, mend in examine(session, data, store)
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for row in rows:
+        mark = Text("ok", style="green") if row["ok"] else Text("lack", style="yellow")
+        mend = f"\n→ {row['mend']}" if row["mend"] else ""
+        table.add_row(mark, str(row["what"]), Text(f"{row['found']}{mend}"))
+    show(table)
+
+
+def examine(
+    session: Session, data: Path | None, store: Path
+) -> Iterator[tuple[str, bool, str, str]]:
+    """(what, is it well, what was found and where it was looked for, what to do)."""
+    import platform
+
+    yield "Python", True, f"{platform.python_version()} on {platform.platform()}", ""
+    yield from _torch()
+    for plugin in session.catalog.plugins:
+        found = f"{plugin.distribution} {plugin.version}: " + (
+            plugin.error or f"{len(plugin.declarations)} declarations"
+        )
+        mend = (
+            f"mend or uninstall {plugin.distribution}, or leave it out with --no-plugin {plugin.name}"
+            if plugin.error
+            else ""
+        )
+        yield f"plugin {plugin.name}", plugin.error is None, found, mend
+    if not session.catalog.names("recipe"):
+        yield (
+            "plugins",
+            False,
+            "no plugin offers a model",
+            "pip install -r requirements.txt in merbench's checkout installs merbench's own",
+        )
+    yield from _data(session, data)
+    yield from _weights()
+    yield _store(store)
+
+
+def _torch() -> Iterator[tuple[str, bool, str, str]]:
+    try:
+        import torch
+    except ImportError as error:
+        yield "torch", False, str(error), "pip install torch torchvision"
+        return
+    yield "torch", True, f"{torch.__version__}, {torch.get_num_threads()} threads", ""
+    if torch.cuda.is_available():
+        yield "device", True, torch.cuda.get_device_name(0), ""
+    else:
+        yield "device", True, "cpu (torch sees no GPU; everything runs without one)", ""
+
+
+def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str, str]]:
+    from merbench.data.home import find_folder
+    from merbench.data.word_vectors import offered_vectors
+
+    homes = session.homes(data)
+    looked = "looked in " + ", ".join(str(h) for h in homes)
+    for name in session.catalog.names("dataset"):
+        component = session.catalog.component("dataset", name)
+        if not component.folder:
+            yield f"data set {name}", True, "made when it is used", ""
+        elif folder := find_folder(component.folder, homes):
+            yield f"data set {name}", True, str(folder), ""
+        else:
+            yield f"data set {name}", False, f"not here; {looked}", component.obtain
+    files = offered_vectors(homes)
+    if files:
+        yield "word vectors", True, ", ".join(str(f) for f in files), ""
+    else:
+        mend = "put GloVe's text file or an .npz with arrays word and vector into DATA/vectors, or name one with --vectors FILE"
+        yield "word vectors", False, f"none (sample has its own); {looked}", mend
+
+
+def _weights() -> Iterator[tuple[str, bool, str, str]]:
+    home = Path(
+        os.environ.get("HF_HUB_CACHE")
+        or Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface") / "hub"
+    )
+    models = (
+        sorted(p.name.removeprefix("models--").replace("--", "/") for p in home.glob("models--*"))
+        if home.is_dir()
+        else []
+    )
+    if models:
+        yield "weights", True, f"{', '.join(models)} in {home}", ""
+    else:
+        mend = "only CLIP, CLAP and language-model towers need them: run once with network, or point at a local directory"
+        yield "weights", True, f"none in the hub's cache {home} ({mend})", ""
+
+
+def _store(store: Path) -> tuple[str, bool, str, str]:
+    from merbench.api.errors import RequestError
+    from merbench.results.store import Store
+
+    try:
+        Store(store).require_writable()
+    except RequestError as error:
+        return "store", False, str(error), "choose another with --store DIR or MERBENCH_STORE"
+    return (
+        "store",
+        True,
+        f"{store.resolve()} ({len(list((store / 'runs').glob('*.json')))} records)",
+        "",
+    )

@@ -1,0 +1,86 @@
+"""``merbench plugins``: what is installed, and whether it keeps the contract."""
+
+from __future__ import annotations
+
+import click
+
+from merbench.cli.shared.lazy import Told
+from merbench.cli.shared.session import Session, show, show_json
+
+
+@click.group("plugins", cls=Told)
+def command() -> None:
+    """Installed plugins, broken ones with their error; conformance checks.
+
+    \b
+    Example: merbench plugins list
+             merbench plugins check merclip
+    """
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+@click.pass_obj
+def list_(session: Session, as_json: bool) -> None:
+    """Every installed plugin: name, distribution, version, what it offers, error.
+
+    \b
+    Example: merbench plugins list --json
+    """
+    rows = [
+        {
+            "name": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "offers": len(p.declarations),
+            "error": p.error,
+        }
+        for p in session.catalog.plugins
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("plugin", "distribution", "version"):
+        table.add_column(column)
+    table.add_column("offers", justify="right")
+    table.add_column("error")
+    for row in rows:
+        error = Text(str(row["error"] or "–"), style="red" if row["error"] else "dim")
+        table.add_row(*(str(row[k]) for k in ("name", "distribution", "version", "offers")), error)
+    show(table)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+@click.pass_obj
+def check(session: Session, name: str, as_json: bool) -> None:
+    """Run the conformance checks on everything that the plugin NAME offers (or on one component or
+    model of that name).
+
+    \b
+    Example: merbench plugins check baselines
+    """
+    from merbench.testing.checks import check_plugin
+
+    verdicts = list(check_plugin(session.catalog, name))
+    failed = [v for v in verdicts if v.status == "failed"]
+    if as_json:
+        show_json([v.as_dict() for v in verdicts])
+    else:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for column in ("component", "check", "verdict", "reason"):
+            table.add_column(column)
+        style = {"passed": "green", "failed": "red", "skipped": "dim", "known failure": "yellow"}
+        for v in verdicts:
+            table.add_row(v.subject, v.check, Text(v.status, style=style[v.status]), Text(v.reason))
+        show(table)
+        click.echo(f"{len(verdicts)} checks, {len(failed)} failed", err=True)
+    raise SystemExit(1 if failed else 0)

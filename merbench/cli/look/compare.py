@@ -1,0 +1,360 @@
+"""``merbench compare``: two models on the same seeds and rows, or all of a track against each
+other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.cli.shared.session import Session, say, show, show_json, typed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from merbench.api.parts import Metric
+    from merbench.report.scores.compare import Disagreement, Side
+    from merbench.report.scores.entries import Board
+    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.source import StoreSource
+
+
+@click.command("compare")
+@click.argument("a", required=False)
+@click.argument("b", required=False)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every model of each track against every other, Holm's correction over all pairs.",
+)
+@click.option(
+    "--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]"
+)
+@click.option("--dataset", help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option(
+    "--rows",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0),
+    help="So many rows on which the two disagree most.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.svg",
+    help="Calibration of both models.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Where data sets lie (also MERBENCH_DATA), for transcripts.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
+)
+@click.pass_obj
+def command(
+    session: Session, a: str | None, b: str | None, every: bool, metric: str | None, dataset: str | None, track: str | None, rows: int,
+    plot: Path | None, data: Path | None, store: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Paired differences of A and B: rows of merbench leaderboard by name, or run ids with commas
+    between.
+
+    Each difference is A less B, with a 95 % interval over seeds and videos and an exact sign-flip p
+    over seeds.
+
+    \b
+    Example: merbench compare merclip "merclip no-label-encoder" --dataset mosi --track standard
+             merbench compare merclip ridge --metric mae --plot calibration.svg
+             merbench compare --all --dataset mosi
+    """
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import floors
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.source import StoreSource
+    from merbench.results.store import Store
+
+    if every == bool(a) or bool(a) != bool(b):
+        raise RequestError("give two models, such as merbench compare merclip mult, or --all alone")
+    given = typed(click.get_current_context())
+    if every and (unused := [given[k] for k in ("rows", "plot", "data") if k in given]):
+        raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
+    source = StoreSource(Store(store))
+    boards = collect(source.records(), floors(session), dataset, track)
+    if not boards:
+        raise RequestError(
+            f"no finished run of that kind in the store {store}; merbench run makes some"
+        )
+    if every:
+        _all(boards, source, metric, as_json)
+    else:
+        assert a and b
+        _two(session, boards, source, (a, b), metric, rows, plot, data, as_json)
+
+
+def _own(session: Session, name: str | None, board: Board) -> dict[str, Metric]:
+    """A plugin's metric, where the name is one's."""
+    from merbench.api.errors import RequestError
+    from merbench.results.metrics import METRICS
+
+    if name is None or name in METRICS or name not in session.catalog.names("metric"):
+        return {}
+    metric: Metric = session.catalog.load(session.catalog.component("metric", name))()
+    if metric.kind != board.kind:
+        raise RequestError(
+            f"metric {name} is for a {metric.kind} task, and {board.track.task} of {board.track.dataset} is a {board.kind} one"
+        )
+    return {name: metric}
+
+
+def _check(metric: str | None, board: Board) -> None:
+    from merbench.api.errors import RequestError
+    from merbench.host.catalog import unknown
+    from merbench.results.metrics import METRICS
+
+    known = [m for m, info in METRICS.items() if board.kind in info.kinds]
+    if metric and metric not in known:
+        raise RequestError(unknown("metric", metric, known, f"--metric of a {board.kind} task"))
+
+
+def _two(
+    session: Session, boards: list[Board], source: StoreSource, names: tuple[str, str], metric: str | None, rows: int, plot: Path | None,
+    data: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    from merbench.report.scores.compare import calibration, disagreements, measured, together
+    from merbench.report.scores.paired import differences
+    from merbench.results.metrics import default_metric, headline
+
+    board, a, b = _sides(boards, source, names)
+    if not (own := _own(session, metric, board)):
+        _check(metric, board)
+    ours, theirs = together(a, b)
+    if not ours:
+        from merbench.api.errors import RequestError
+
+        raise RequestError(
+            f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds"
+        )
+    for name, of_plugin in own.items():
+        ours, theirs = measured(ours, name, of_plugin), measured(theirs, name, of_plugin)
+    found = differences(theirs, ours, [metric] if metric else headline(board.kind), own)
+    apart = disagreements(ours, theirs, rows)
+    curves = {
+        name: calibration(scored, metric or default_metric(board.kind))
+        for name, scored in zip(names, (ours, theirs), strict=True)
+    }
+    if plot:
+        from merbench.report.pictures import plots
+        from merbench.results.files import write_atomic
+
+        write_atomic(plot, plots.calibration(board.track.title, curves))
+        say(f"calibration: {plot}")
+    texts = _texts(session, board, data) if rows else {}
+    if as_json:
+        told = [
+            {
+                "id": d.id,
+                "target": _known(d.target),
+                "a": d.a.tolist(),
+                "b": d.b.tolist(),
+                "text": texts.get(d.id, ""),
+            }
+            for d in apart
+        ]
+        show_json({
+            "track": board.track.model_dump(mode="json"), "a": names[0], "b": names[1], "seeds": sorted(ours),
+            "difference": {m: d.as_json() for m, d in found.items()}, "disagree": told, "calibration": curves,
+        })  # fmt: skip
+        return
+    _show_two(board, names, len(ours), found, apart, texts, curves)
+
+
+def _sides(
+    boards: list[Board], source: StoreSource, names: tuple[str, str]
+) -> tuple[Board, Side, Side]:
+    """The one track that has both."""
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import no_row
+    from merbench.report.scores.compare import side
+
+    found = []
+    for board in boards:
+        a, b = (side(board, source, name) for name in names)
+        if a and b and a.seeds and b.seeds:
+            found.append((board, a, b))
+    if not found:
+        for name in names:
+            if not any(side(board, source, name) for board in boards):
+                raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
+        raise RequestError(
+            f"{names[0]} and {names[1]} are on no common track, so nothing between them can be compared"
+        )
+    if len(found) > 1:
+        titles = "; ".join(board.track.title for board, _, _ in found)
+        raise RequestError(
+            f"both are on {len(found)} tracks ({titles}); choose one with --dataset and --track"
+        )
+    return found[0]
+
+
+def _texts(session: Session, board: Board, data: Path | None) -> dict[str, str]:
+    """Transcripts by row id, where the user has the data."""
+    from merbench.api.errors import MerbenchError
+
+    try:
+        corpus = session.dataset(board.track.dataset, data)
+    except MerbenchError:
+        return {}
+    return dict(zip(corpus.ids.tolist(), corpus.texts.tolist(), strict=True))
+
+
+def _show_two(
+    board: Board, names: tuple[str, str], seeds: int, found: dict[str, Difference], apart: list[Disagreement], texts: dict[str, str],
+    curves: dict[str, list[tuple[float, float]]],
+) -> None:  # fmt: skip
+    from rich.table import Table
+
+    def table(title: str, *headings: str) -> Table:
+        made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        made.add_column(headings[0])
+        for heading in headings[1:]:
+            made.add_column(heading, justify="left" if heading == "transcript" else "right")
+        return made
+
+    drawn = table(
+        f"{board.track.title}\n{names[0]} less {names[1]}, {seeds} seed{'s' * (seeds > 1)}",
+        "metric",
+        "difference",
+        "95 % interval",
+        "p (seeds)",
+    )
+    for metric, d in found.items():
+        drawn.add_row(metric, f"{d.mean:+.4f}", d.ends(4), f"{d.p:.4f}")
+    show(drawn)
+    if apart:
+        drawn = table(
+            "rows on which they disagree most (means over seeds)",
+            "id",
+            "target",
+            names[0],
+            names[1],
+            "transcript",
+        )
+        for one in apart:
+            drawn.add_row(
+                one.id,
+                *(_said(v) for v in (one.target, one.a, one.b)),
+                texts.get(one.id, "") or "–",
+            )
+        show(drawn)
+    drawn = table(
+        "calibration: mean prediction and mean target of tenths of the rows",
+        *(f"{n}: {w}" for n in names for w in ("predicted", "target")),
+    )
+    for points in zip(*curves.values(), strict=False):
+        drawn.add_row(*(f"{v:.2f}" for pair in points for v in pair))
+    show(drawn)
+    say(
+        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; a difference is told apart from chance by both"
+    )
+
+
+def _known(target: np.ndarray) -> Any:
+    """As JSON takes it: a cell that is not known is null."""
+    value = target.tolist()
+    return [None if v != v else v for v in value] if isinstance(value, list) else value
+
+
+def _said(value: Any) -> str:
+    import numpy as np
+
+    return ", ".join("–" if np.isnan(v) else f"{v:.2f}" for v in np.atleast_1d(value))
+
+
+def _blocks(order: list[str]) -> list[range]:
+    """Which columns of a matrix stand beside each other in the width of a terminal: their numbers
+    are its headings.
+    """
+    from merbench.cli.shared.session import room
+
+    wide, width = 9, room()
+    fit = (
+        len(order)
+        if width is None
+        else max(1, (width - max(map(len, order), default=0) - 5) // wide)
+    )
+    return [range(at, min(at + fit, len(order))) for at in range(1, max(len(order), 2), fit)]
+
+
+def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: bool) -> None:
+    from rich.table import Table
+
+    from merbench.report.scores.board_scores import ranked
+    from merbench.report.scores.compare import matrix
+    from merbench.report.scores.summary import by_seed, summary
+    from merbench.results.metrics import default_metric
+
+    told, blind = [], []
+    for board in boards:
+        _check(metric, board)
+        chosen = metric or default_metric(board.kind)
+        scored = {
+            e.name: s
+            for e in board.entries
+            if not e.floor and not e.variant and (s := by_seed(e.records, source))
+        }
+        order = ranked({name: summary(s) for name, s in scored.items()}, chosen)
+        found = matrix({name: scored[name] for name in order}, chosen)
+        if found and len(found) * 2 / 2 ** max(map(len, scored.values())) >= 0.05:
+            blind.append(board.track.title)
+        pairs = [{"a": a, "b": b, **d.as_json()} for (a, b), d in found.items()]
+        told.append(
+            {
+                "track": board.track.model_dump(mode="json"),
+                "metric": chosen,
+                "models": order,
+                "pairs": pairs,
+            }
+        )
+        if as_json:
+            continue
+        title = f"{board.track.title}\n{chosen}: row less column"
+        for columns in _blocks(order):
+            drawn = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+            drawn.add_column("model", no_wrap=True)
+            for at in columns:
+                drawn.add_column(str(at + 1), justify="right", no_wrap=True)
+            for at, name in enumerate(order):
+                cells = [
+                    (
+                        f"{d.mean:+.3f}{'*' if d.significant else ''}"
+                        if (d := found.get((name, order[to])))
+                        else ""
+                    )
+                    for to in columns
+                ]
+                if any(cells) or at in columns:
+                    drawn.add_row(f"{at + 1} {name}", *cells)
+            show(drawn)
+            title = ""
+    if as_json:
+        show_json(told)
+    else:
+        say(
+            "* significant: the 95 % interval leaves out 0, and the sign-flip p, Holm-corrected over all pairs, is under .05"
+        )
+        if blind:
+            say(
+                f"no p can be that small after the correction over so many pairs from so few seeds on {'; '.join(blind)}: run more seeds"
+            )

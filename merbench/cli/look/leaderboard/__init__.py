@@ -1,0 +1,110 @@
+"""``merbench leaderboard``: the tables of a store, one a track; its subcommands build, draw, check
+and extend a folder of boards.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.api.errors import RequestError
+from merbench.cli.shared.lazy import Lazy
+from merbench.cli.shared.session import Session, room, show, show_json, typed
+
+FORMATS = ("text", "md", "csv", "latex", "html", "json")
+SUBCOMMANDS = ("build", "render", "verify", "submit")
+
+
+@click.group(
+    "leaderboard",
+    cls=Lazy,
+    package="merbench.cli.look.leaderboard",
+    names=SUBCOMMANDS,
+    invoke_without_command=True,
+)
+@click.option("--dataset", help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--all-metrics", is_flag=True, help="Every metric of the task, not the headline ones alone."
+)
+@click.option("--intervals", is_flag=True, help="95 % intervals in every cell.")
+@click.option("--variants", is_flag=True, help="Ablated variants too.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--boards",
+    type=click.Path(path_type=Path),
+    help="From this folder of built boards in place of a store.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context, dataset: str | None, track: str | None, form: str, all_metrics: bool, intervals: bool, variants: bool, store: Path,
+    boards: Path | None,
+) -> None:  # fmt: skip
+    """Every finished run of the store as tables, one a track; models are compared inside a track
+    only.
+
+    Cells are mean ± sd over seeds. Models that the paired test does not separate share a rank.
+
+    \b
+    Example: merbench leaderboard --dataset mosi
+             merbench leaderboard --format latex --intervals > board.tex
+             merbench leaderboard build --store runs --out boards
+    """
+    given = typed(ctx)
+    if name := ctx.invoked_subcommand:
+        for option in given.values():
+            raise RequestError(
+                f"{option} before {name} changes nothing of it; give the options of {name} after its name"
+            )
+        return
+    if form == "html" and (
+        shown := [given[k] for k in ("all_metrics", "intervals", "variants") if k in given]
+    ):
+        raise RequestError(
+            f"--format html has every metric, interval and variant on one page; leave {shown[0]} out"
+        )
+    from merbench.cli.look.leaderboard.boards import from_folder, from_store
+    from merbench.report.site.page import track_page
+    from merbench.report.tables.latex import to_latex
+    from merbench.report.tables.sheet import as_json, sheet
+    from merbench.report.tables.table import table, to_csv, to_markdown
+
+    session: Session = ctx.obj
+    made = (
+        from_folder(boards, dataset, track)
+        if boards
+        else from_store(session, store, dataset, track)[1]
+    )
+    sheets = [
+        sheet(b, scores, every_metric=all_metrics, variants=variants, intervals=intervals)
+        for b, scores in made
+    ]
+    if form == "html":
+        if len(made) > 1:
+            raise RequestError(
+                f"--format html is one page, and there are {len(made)} tracks; choose with --dataset and --track, or build"
+            )
+        click.echo(track_page(*made[0], {}))
+        return
+    if form == "json":
+        show_json(
+            [as_json(board, scores, one) for (board, scores), one in zip(made, sheets, strict=True)]
+        )
+        return
+    for one in sheets:
+        if form == "csv":
+            click.echo(f"# {one.title}\n{to_csv(one.columns, one.rows)}", nl=False)
+        elif form == "md":
+            click.echo(to_markdown(one.title, one.columns, one.rows, notes=one.notes))
+        elif form == "latex":
+            click.echo(to_latex(one.title, one.columns, one.rows, notes=one.notes))
+        else:
+            show(table(one.title, one.columns, one.rows, notes=one.notes, width=room()))

@@ -1,0 +1,107 @@
+"""What every leaderboard command starts from: boards with their scores, from a store or from a
+folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from merbench.api.component import Recipe
+from merbench.api.config import Config
+from merbench.api.errors import RequestError
+from merbench.cli.shared.optimum import of_track
+from merbench.cli.shared.session import Session, say
+from merbench.host.catalog import unknown
+from merbench.report.scores.board_scores import BoardScores, score
+from merbench.report.scores.cache import Cache, version
+from merbench.report.scores.entries import Board, Entry, collect
+from merbench.report.scores.source import StoreSource
+from merbench.report.site.folder import read, tracks
+from merbench.results.record import Track
+from merbench.results.store import Store
+
+Scored = list[tuple[Board, BoardScores]]
+
+
+def no_row(name: str, entries: Iterable[Entry]) -> str:
+    """One sentence for what is no row's name; a model (or variant) of several rows is told with
+    these.
+    """
+    of = {e.name: f"{e.first.spec.model} {e.first.spec.variant}".strip() for e in entries}
+    if alike := sorted(row for row, model in of.items() if model == name):
+        return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"
+    return unknown("row", name, list(of), "merbench leaderboard shows them")
+
+
+def from_store(
+    session: Session, store: Path, dataset: str | None = None, track: str | None = None
+) -> tuple[StoreSource, Scored]:
+    """RequestError where the store has no finished run of that kind. Scores are kept in
+    ``<store>/cache/scores``.
+    """
+    source = StoreSource(Store(store))
+    boards = collect(source.records(), floors(session), dataset, track)
+    for warning in source.warnings:
+        say(f"warning: {warning}")
+    cache = Cache(store / "cache" / "scores")
+    made = [
+        (board, score(board, source, cache, best_possible(session, board, cache)))
+        for board in boards
+    ]
+    made = [(board, scores) for board, scores in made if scores.rows]
+    if not made:
+        where = "".join(f" of {what}" for what in (dataset, track) if what)
+        raise RequestError(
+            f"no finished run{where} in the store {store}; "
+            f"merbench run --model merclip{f' --dataset {dataset}' if dataset else ''} makes some"
+        )
+    return source, made
+
+
+def tracks_of(source: StoreSource) -> list[Track]:
+    """Every track of a store."""
+    return [board.track for board in collect(source.records(), ())]
+
+
+def from_folder(root: Path, dataset: str | None = None, track: str | None = None) -> Scored:
+    """The boards of a folder with the scores that stand in it."""
+    made = []
+    for folder in map(read, tracks(root)):
+        board = folder.board
+        if (
+            folder.scores
+            and (not dataset or board.track.dataset == dataset)
+            and (not track or track.lower() in board.track.title.lower())
+        ):
+            made.append((board, folder.scores))
+    if not made:
+        raise RequestError(f"no board of that kind in {root}")
+    return made
+
+
+class Best(Config):
+    scored: dict[str, dict[str, float]]
+
+
+def best_possible(session: Session, board: Board, cache: Cache) -> dict[str, dict[str, float]]:
+    key = sha256(f"optimum {version()} {board.track.model_dump_json()}".encode()).hexdigest()
+    return cache.get(key, Best, lambda: Best(scored=of_track(session, board.track))).scored
+
+
+def floors(session: Session) -> set[str]:
+    return {recipe.name for recipe in _recipes(session) if recipe.floor}
+
+
+def closed_forms(session: Session) -> set[str]:
+    return {recipe.name for recipe in _recipes(session) if recipe.fits}
+
+
+def _recipes(session: Session) -> list[Recipe]:
+    catalog = session.catalog
+    return [
+        catalog.recipe(name)
+        for name in catalog.names("recipe")
+        if len(catalog.providers("recipe", name)) == 1
+    ]

@@ -1,0 +1,110 @@
+"""``merbench leaderboard build``: a folder of boards from a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from merbench.cli.shared.session import Session, say
+
+
+@click.command("build")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="leaderboards",
+    show_default=True,
+    help="Written anew, track by track.",
+)
+@click.option("--dataset", help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option(
+    "--extra", "extras", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="What merbench generalise --json or merbench robust --json printed (repeatable).",
+)  # fmt: skip
+@click.pass_obj
+def command(
+    session: Session,
+    store: Path,
+    out: Path,
+    dataset: str | None,
+    track: str | None,
+    extras: tuple[Path, ...],
+) -> None:
+    """Write records, predictions, scores, tables, pictures and pages of every track; open
+    OUT/index.html in a browser.
+
+    Labels and transcripts are not written. Building twice from the same runs changes no byte.
+
+    \b
+    Example: merbench leaderboard build --store runs --out leaderboards
+             merbench leaderboard build --dataset mosi --extra generalise.json
+    """
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import from_store, tracks_of
+    from merbench.cli.look.leaderboard.render import render
+    from merbench.data.join import JOIN
+    from merbench.report.site.folder import folder_names, held_tracks, write
+
+    source, made = from_store(session, store, dataset, track)
+    every, held = tracks_of(source), held_tracks(out)
+    named = list(zip(folder_names(every, held), every, strict=True))
+    placed = []
+    for board, scores in made:
+        if JOIN in board.track.dataset:
+            say(
+                f"left out: {board.track.title}: its data set was joined for these runs alone, so that nobody could verify them"
+            )
+            continue
+        place = out / next(name for name, one in named if one == board.track)
+        if place.exists() and held.get(place.name) != board.track:
+            raise RequestError(
+                f"{place} holds no runs of the track {board.track.title}; choose another --out, or remove that folder"
+            )
+        placed.append((place, board, scores))
+    told = [_extra(path) for path in extras]
+    tracks = [board.track.model_dump(mode="json") for _, board, _ in placed]
+    for path, (_, value) in zip(extras, told, strict=True):
+        if value["track"] not in tracks:
+            raise RequestError(
+                f"--extra {path} is of no track that is built here; run the command that printed it again on the same data"
+            )
+    for (place, board, scores), mine in zip(placed, tracks, strict=True):
+        write(
+            place,
+            board,
+            scores,
+            source,
+            {kind: value for kind, value in told if value["track"] == mine},
+        )
+        say(
+            f"{place}: {sum(len(e.records) for e in board.entries)} runs in {len(board.entries)} rows"
+        )
+    render(out)
+
+
+def _extra(path: Path) -> tuple[str, dict[str, Any]]:
+    """``generalise`` or ``robust``, by what stands in it."""
+    import json
+
+    from merbench.api.errors import RequestError
+
+    try:
+        told = json.loads(path.read_bytes())
+        kind = "generalise" if "labels" in told else "robust"
+        for key in ("track", *(("test",) if kind == "generalise" else ("lines", "curves"))):
+            told[key]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RequestError(
+            f"--extra {path} is no output of merbench generalise --json or merbench robust --json"
+        ) from error
+    return kind, told

@@ -1,0 +1,59 @@
+"""``merbench leaderboard render``: tables, pictures and pages of a folder of boards drawn again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.shared.session import Session, say
+
+
+@click.command("render")
+@click.argument("folder", type=click.Path(path_type=Path), default="leaderboards")
+@click.option(
+    "--rescore",
+    is_flag=True,
+    help="Compute scores.json anew from the predictions and your labels (after adding runs).",
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
+@click.pass_obj
+def command(session: Session, folder: Path, rescore: bool, data: Path | None) -> None:
+    """Draw the tables, pictures and pages of FOLDER again from its records, predictions and scores;
+    no data set is needed.
+
+    \b
+    Example: merbench leaderboard render leaderboards
+             merbench leaderboard render leaderboards --rescore
+    """
+    if rescore:
+        _rescore(session, folder, data)
+    render(folder)
+
+
+def render(root: Path) -> None:
+    from merbench.report.site.folder import read, tracks
+    from merbench.report.site.site import site, stale
+    from merbench.results.files import write_atomic
+
+    made = site([read(path) for path in tracks(root)])
+    for path in stale(root, made):
+        path.unlink()
+    for name, content in made.items():
+        write_atomic(root / name, content)
+    say(f"{root / 'index.html'}: {sum(name.endswith('/index.html') for name in made)} boards")
+
+
+def _rescore(session: Session, root: Path, data: Path | None) -> None:
+    from merbench.cli.look.leaderboard.truth import truth_of
+    from merbench.report.site.folder import read, tracks, write_scores
+    from merbench.report.site.verify import rescored
+
+    for path in tracks(root):
+        folder = read(path)
+        track = folder.board.track
+        write_scores(
+            path, rescored(folder, truth_of(session, session.dataset(track.dataset, data), track))
+        )

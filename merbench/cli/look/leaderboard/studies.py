@@ -1,0 +1,69 @@
+"""Rows that a study beside the boards names and that its board does not have: of themselves, boards
+do not say what was left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from merbench.cli.shared.session import Session, say
+
+if TYPE_CHECKING:
+    from merbench.report.site.folder import Folder
+    from merbench.report.site.verify import Failure
+
+
+def left_out(
+    session: Session, root: Path, data: Path | None, boards: Sequence[Folder]
+) -> Iterator[Failure]:
+    """Of ``root/studies/*.toml``. What names other data than the boards', or data that are not
+    here, is not checked, and told.
+    """
+    from merbench.api.errors import MerbenchError
+    from merbench.report.site.verify import Failure
+    from merbench.results.store import Store
+    from merbench.runs.workspace import Material, Sources
+    from merbench.study.file import read_study
+    from merbench.study.layout import lay_out
+
+    held = [(folder.path.name, folder.board) for folder in boards]
+    for file in sorted(root.glob("studies/*.toml")):
+        try:
+            study = read_study(file)
+            material = Material(
+                Sources(session.disabled, tuple(session.homes(data)), tuple(study.vectors)),
+                session.catalog,
+            )
+            # Laid out without its search, for which a store would be needed: what is tuned has
+            # other settings and the same name.
+            cells = lay_out(
+                study.model_copy(update={"tune": None}),
+                material,
+                Store(root),
+                lambda sentence: None,
+            )
+        except MerbenchError as error:
+            say(f"{file}: not checked: {error}")
+            continue
+        for cell in cells:
+            recipe, spec = cell.plan.recipe, cell.plan.spec
+            tuned = study.tune is not None and not (recipe.floor or recipe.fits)
+            name, board = next(((n, b) for n, b in held if b.track == cell.plan.track), ("", None))
+            if board is None:
+                say(
+                    f"{file}: {cell.label} is not checked: no board is of the track {cell.track} with your data and word vectors"
+                )
+                continue
+            rows = [
+                e
+                for e in board.entries
+                if (e.first.spec.model, e.variant) == (spec.model, spec.variant)
+            ]
+            there = {r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)}
+            if lacking := [seed for seed in cell.seeds if seed not in there]:
+                what = (
+                    f"{cell.label}{' tuned' if tuned else ''}, seeds {', '.join(map(str, lacking))}"
+                )
+                yield Failure(file, f"the board {name} lacks {what}, which this study names")

@@ -1,0 +1,90 @@
+"""``merbench leaderboard submit``: pack runs as a contribution."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from merbench.cli.shared.session import Session, say
+
+README = """# Runs for the merbench leaderboards
+
+Copy each folder's `records/` and `predictions/` into the folder of the same name in `leaderboards/` (all of it where there is none). Draw
+the boards again with `merbench leaderboard render leaderboards --rescore`, check with `merbench leaderboard verify leaderboards`, and open
+a pull request.
+"""
+
+
+@click.command("submit")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet."
+)
+@click.pass_obj
+def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> None:
+    """Pack runs, each RUN a run id or the name of a row of merbench leaderboard, as a folder to
+    contribute: records and predictions.
+
+    A row is packed whole, with every seed and fold that the store has. Labels and transcripts are
+    not packed.
+
+    \b
+    Example: merbench leaderboard submit merclip "merclip no-label-encoder" --out contribution
+    """
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import from_store, no_row, tracks_of
+    from merbench.cli.look.leaderboard.render import render
+    from merbench.data.join import JOIN
+    from merbench.report.scores.board_scores import score
+    from merbench.report.scores.cache import Cache
+    from merbench.report.scores.entries import collect
+    from merbench.report.site.folder import folder_names, write
+    from merbench.results.files import write_atomic
+
+    if out.exists():
+        raise RequestError(f"--out {out} is there already; choose a new folder")
+    source, made = from_store(session, store)
+    rows = {e.name: e for board, _ in made for e in board.entries}
+    ids = {r.run_id: e.name for board, _ in made for e in board.entries for r in e.records}
+    for run in runs:
+        if run not in rows and run not in ids:
+            raise RequestError(no_row(run, rows.values()))
+    wanted = {ids.get(run, run) for run in runs}
+    if joined := next(
+        (
+            e.name
+            for b, _ in made
+            for e in b.entries
+            if e.name in wanted and JOIN in b.track.dataset
+        ),
+        None,
+    ):
+        raise RequestError(
+            f"{joined} was trained on joined data sets, which is no track of the boards; leave it out"
+        )
+    every = tracks_of(source)
+    named = list(zip(folder_names(every), every, strict=True))
+    for board, scores in made:
+        if not (entries := tuple(e for e in board.entries if e.name in wanted)):
+            continue
+        name = next(name for name, track in named if track == board.track)
+        # Alone, rows may have other names than beside the rest; the scores are of the names under
+        # which they are read here.
+        (part,) = collect([r for e in entries for r in e.records], scores.floors)
+        alone = score(part, source, Cache(None), scores.optimum)
+        write(out / name, replace(board, entries=entries), alone, source, {}, alone=True)
+        say(f"{out / name}: {sum(len(e.records) for e in entries)} runs in {len(entries)} rows")
+    render(out)
+    write_atomic(out / "README.md", README.encode())
+    say(
+        f"{out / 'README.md'} says how to open a pull request with them; merbench leaderboard verify {out} checks them"
+    )

@@ -1,0 +1,41 @@
+"""The user's own labels for a track."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.api.corpus import Corpus
+    from merbench.report.site.verify import Truth
+    from merbench.results.record import Track
+
+
+def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
+    """DataError where the data set on the machine lacks what the track names."""
+    from merbench.api.errors import DataError
+    from merbench.cli.look.leaderboard.boards import closed_forms, floors
+    from merbench.cli.shared.optimum import optimum
+    from merbench.data.folder.streams import revision
+    from merbench.report.site.verify import Truth
+
+    asked = {
+        "task": ([track.task], corpus.offered),
+        "protocol": ([track.protocol], corpus.protocols),
+        "stream": (track.streams, corpus.streams),
+    }
+    for what, (names, there) in asked.items():
+        if lacking := [name for name in names if name not in there]:
+            raise DataError(
+                f"your {track.dataset} has no {what} {lacking[0]} (it has {', '.join(there)}); "
+                "bring the data set that these runs were made on"
+            )
+
+    def content(streams: tuple[str, ...]) -> str:
+        return revision(corpus, track.task, track.protocol, streams)
+
+    best = optimum(corpus, track.task, track.protocol, track.streams)
+    return Truth(
+        corpus, track.task, track.protocol, content, best, floors(session), closed_forms(session)
+    )

@@ -1,0 +1,72 @@
+"""``merbench leaderboard verify``: is a folder of boards what it says?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.shared.session import Session, say
+
+
+@click.command("verify")
+@click.argument("folder", type=click.Path(path_type=Path), default="leaderboards")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
+@click.pass_obj
+def command(session: Session, folder: Path, data: Path | None) -> None:
+    """Compute every number of FOLDER again from its predictions and your own labels, and check the
+    rules that its runs must keep.
+
+    Checked: content of the data, run ids, split sizes, metrics, seeds, thresholds, selection on
+    validation rows, test rows read last, scores, tables, pictures, pages, and that no row is left
+    out which FOLDER/studies/*.toml names. Each failure is told with its file, and the exit code is
+    1. A board whose data set is not here is not checked: where nothing else is wrong, the exit code
+    is 2.
+
+    \b
+    Example: merbench leaderboard verify leaderboards
+             merbench leaderboard verify contribution --data ../data
+    """
+    from merbench.api.errors import DataError, MerbenchError
+    from merbench.cli.look.leaderboard.studies import left_out
+    from merbench.cli.look.leaderboard.truth import truth_of
+    from merbench.report.site.folder import read, tracks
+    from merbench.report.site.verify import Failure, verify, verify_index
+
+    failed, unchecked, whole = 0, 0, []
+
+    def tell(failures: list[Failure]) -> None:
+        nonlocal failed
+        failed += len(failures)
+        for failure in failures:
+            click.echo(f"{failure.file}: {failure.sentence}")
+
+    paths = tracks(folder)
+    for path in paths:
+        try:
+            held = read(path)
+            board = held.board
+        except DataError as error:
+            tell([Failure(path, str(error))])
+            continue
+        whole.append(held)
+        try:
+            corpus = session.dataset(board.track.dataset, data)
+        except MerbenchError as error:
+            say(f"{path}: not checked: {error}")
+            unchecked += 1
+            continue
+        try:
+            found = verify(held, truth_of(session, corpus, board.track))
+        except DataError as error:
+            found = [Failure(path, str(error))]
+        tell(found)
+        say(
+            f"{path}: {len(held.records)} runs in {len(board.entries)} rows, {'nothing wrong' if not found else f'{len(found)} failures'}"
+        )
+    if len(whole) == len(paths):
+        tell(verify_index(folder, whole))
+    tell(list(left_out(session, folder, data, whole)))
+    raise SystemExit(1 if failed else 2 if unchecked else 0)

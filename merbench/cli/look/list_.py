@@ -1,0 +1,89 @@
+"""``merbench list``: what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from merbench.cli.shared.session import Session, show, show_json
+
+KINDS = (
+    "models",
+    "encoders",
+    "fusions",
+    "label-encoders",
+    "heads",
+    "objectives",
+    "datasets",
+    "forms",
+    "metrics",
+    "executors",
+)
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_obj
+def command(session: Session, kind: str | None, as_json: bool) -> None:
+    """Models, parts, data sets and metrics, with the plugin each comes from.
+
+    \b
+    Example: merbench list models
+    """
+    rows = {k: _rows(session, k) for k in ([kind] if kind else KINDS)}
+    if as_json:
+        show_json(rows)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    for name, entries in rows.items():
+        table = Table(
+            title=name,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            padding=(0, 2, 0, 0),
+            show_header=False,
+        )
+        for entry in entries:
+            conflict = (" (conflict)", "red") if len(entry["plugins"]) > 1 else ""
+            table.add_row(
+                Text.assemble(entry["name"], conflict),
+                entry["summary"],
+                Text(" + ".join(entry["plugins"]), style="dim"),
+            )
+        show(table)
+
+
+def _rows(session: Session, plural: str) -> list[dict[str, Any]]:
+    if plural == "metrics":
+        return _metrics(session)
+    return _of_plugins(session, "recipe" if plural == "models" else plural[:-1])
+
+
+def _of_plugins(session: Session, kind: str) -> list[dict[str, Any]]:
+    catalog = session.catalog
+    return [
+        {
+            "name": name,
+            "summary": catalog.summary(kind, name),
+            "plugins": [p.distribution for p in catalog.providers(kind, name)],
+        }
+        for name in catalog.names(kind)
+    ]
+
+
+def _metrics(session: Session) -> list[dict[str, Any]]:
+    from merbench.results.metrics import METRICS
+
+    return [
+        {
+            "name": name,
+            "summary": f"{' and '.join(info.kinds)}: {info.summary}",
+            "plugins": ["merbench"],
+        }
+        for name, info in METRICS.items()
+    ] + _of_plugins(session, "metric")

@@ -1,0 +1,73 @@
+"""``merbench encode``: fill the cache with what a model's frozen encoders make of a data set, ahead
+of its runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from merbench.api.errors import RequestError
+from merbench.cli.shared.options import encode_options, gather
+from merbench.cli.shared.session import Session, say, show, show_json
+
+
+@click.command("encode")
+@encode_options
+@click.pass_obj
+def command(session: Session, /, **given: Any) -> None:
+    """Run a model's frozen encoders over all rows, once, into the cache. Runs do so by themselves
+    where the cache lacks it.
+
+    A killed call goes on where it stood; several processes may call at once. The cache lies in
+    MERBENCH_CACHE, or in merbench of the user's cache folder; models that share an encoder share
+    its output.
+
+    \b
+    Example: merbench encode --model merclip --dataset mosi
+             merbench encode --dataset mosi --encoder audio=hf-audio --stream audio=audio.clip --modalities audio --device cuda
+    """
+    from rich.table import Table
+
+    from merbench.cli.shared.progress import encode_progress
+    from merbench.engine.encode import encoded, fixed
+    from merbench.engine.resolve import resolve
+    from merbench.runs.run import Machine
+
+    options = gather((), **given)
+    corpus = session.dataset(options.dataset, options.data)
+    lexicon = None if corpus.lexicon else session.lexicon(options.vectors, options.data)
+    machine = Machine.choose(options.device, options.threads)
+    plan = resolve(options.request, session.catalog, corpus, lexicon)
+    assert machine.cache is not None
+    if not (modalities := fixed(plan)):
+        encoders = ", ".join(
+            f"{m}={plan.parts[f'encoder.{m}'].component.name}" for m in plan.streams
+        )
+        raise RequestError(
+            f"nothing to encode: no encoder of {options.model} on {corpus.name} is a frozen pretrained one ({encoders})"
+        )
+    with encode_progress() as progress:
+        entries = [encoded(plan, m, machine.cache, machine.device, progress)[0] for m in modalities]
+    for warning in machine.cache.warnings:
+        say(f"warning: {warning}")
+    if options.as_json:
+        show_json([entry.model_dump(mode="json") for entry in entries])
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("stream", "encoder"):
+        table.add_column(column)
+    for column in ("rows", "steps", "width", "MB"):
+        table.add_column(column, justify="right")
+    for e in entries:
+        table.add_row(
+            e.stream,
+            e.encoder,
+            f"{e.rows:,}",
+            f"{e.steps:,}",
+            str(e.width),
+            f"{e.bytes / 1e6:,.1f}",
+        )
+    show(table)
+    say(f"in {machine.cache.root}")

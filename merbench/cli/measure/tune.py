@@ -1,0 +1,252 @@
+"""``merbench tune``: search a model's settings on train and valid."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.api.errors import RequestError, RunError
+from merbench.cli.measure.run import Bench, ablations, label
+from merbench.cli.shared.options import AblationCommand, gather, request_options
+from merbench.cli.shared.session import Session, room, say, show, show_json
+
+if TYPE_CHECKING:
+    from merbench.cli.shared.progress import TuneProgress
+    from merbench.engine.plan import Plan
+    from merbench.results.record import Record
+    from merbench.tuning.shared_study import Joined, Tuned
+
+
+@click.command("tune", cls=AblationCommand)
+@request_options
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="Finished trials of the study, whoever made them.",
+)
+@click.option(
+    "--budget-seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="No trial begins when so much was spent on training.",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(["tpe", "random", "gp", "cmaes"]),
+    default="tpe",
+    show_default=True,
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(["median", "hyperband", "none"]),
+    default="median",
+    show_default=True,
+)
+@click.option(
+    "--seeds-per-trial",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="A trial's value is the mean over these.",
+)
+@click.option(
+    "--storage",
+    metavar="URL|FILE",
+    help="A database, grpc://HOST:PORT, or a journal file.  [default: a journal in the store]",
+)
+@click.option(
+    "--final-seeds",
+    type=click.IntRange(1),
+    help="Then run the winner and the default settings on seeds 0 to N-1.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write pictures of the study into this folder.",
+)
+@click.option(
+    "--worker",
+    is_flag=True,
+    hidden=True,
+    help="Only work: whoever started this one tells the outcome.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context, /, final_seeds: int | None, plots: Path | None, worker: bool, **given: Any
+) -> None:
+    """Search a model's settings: by the validation rows, within the ranges that its parts declare.
+
+    The first trial is the default settings. What --set fixes is not searched. The same command
+    joins the study, also from another machine that reaches its storage, and goes on where it ended.
+
+    \b
+    Example: merbench tune --model merclip --dataset mosi --trials 30 --final-seeds 10
+             merbench tune --model tfn --trials 60 --jobs 2 --plots plots/
+             merbench tune --model tfn --storage postgresql://user@host/db
+    """
+    from merbench.cli.shared.progress import TuneProgress
+    from merbench.tuning.search import tune
+    from merbench.tuning.shared_study import Search, join
+
+    session: Session = ctx.obj
+    names = ("trials", "sampler", "pruner", "seeds_per_trial", "storage")
+    search = Search(
+        seconds=given.pop("budget_seconds"), **{name: given.pop(name) for name in names}
+    )
+    options = gather(
+        ablations(session, given["model"], ctx.meta["ablations"]),
+        seeds=None,
+        seed_list=(),
+        force=False,
+        **given,
+    )
+    bench = Bench(session, options)
+    plan = bench.plan(options.request)
+    with TuneProgress(search.trials, label(plan), silent=worker) as progress:
+        if options.jobs == 1:
+            tuned = tune(options.request, plan, bench.store, bench.machine, search, progress)
+        else:
+            tuned = _by_helpers(
+                join(options.request, plan, bench.store, search),
+                options.jobs,
+                bench.machine.threads,
+                progress,
+            )
+    if worker:
+        return
+    if plots:
+        _draw(join(options.request, plan, bench.store, search), plots)
+    final: dict[str, Sequence[Record]] = {}
+    if final_seeds:
+        seeds = range(final_seeds)
+        tuned_plan = bench.plan(
+            replace(options.request, settings={**options.request.settings, **tuned.settings})
+        )
+        # The tuned runs first: where the default settings win, these are the same runs, and their
+        # records tell of the search.
+        final = {
+            "tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.by),
+            "default": bench.run(plan, seeds),
+        }
+    _report(bench, plan, tuned, final)
+    raise SystemExit(
+        1 if any(r.status == "failed" for records in final.values() for r in records) else 0
+    )
+
+
+def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) -> Tuned:
+    """The same command in ``jobs`` processes, which end by themselves with the search. This one
+    looks on.
+    """
+    from merbench.tuning.search import look_on
+
+    words = [
+        sys.executable,
+        "-m",
+        "merbench",
+        *sys.argv[1:],
+        "--jobs",
+        "1",
+        "--threads",
+        str(threads),
+        "--worker",
+    ]
+    with TemporaryFile("w+") as said:
+        helpers = [
+            subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) for _ in range(jobs)
+        ]
+        try:
+            while any(helper.poll() is None for helper in helpers):
+                look_on(joined, watch)
+                time.sleep(0.5)
+        finally:
+            for helper in helpers:
+                helper.terminate()
+                helper.wait()
+        if look_on(joined, watch):
+            return joined.outcome()
+        said.seek(0)
+        last = (said.read().strip().splitlines() or ["nothing"])[-1].removeprefix("error: ")
+    if any(helper.returncode == 2 for helper in helpers):
+        raise RequestError(last)
+    raise RunError(
+        f"all {jobs} worker processes ended before the search was over, and the same command goes on; one said last: {last}"
+    )
+
+
+def _draw(joined: Joined, folder: Path) -> None:
+    from merbench.results.files import write_atomic
+    from merbench.tuning.figures import figures
+
+    for name, picture in figures(joined).items():
+        write_atomic(folder / name, picture)
+        say(f"wrote {folder / name}")
+
+
+def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Record]]) -> None:
+    """stdout: what was found and, where there are final runs, the scores; or one JSON object."""
+    from merbench.report.scores.statistics import summaries_as_json
+    from merbench.report.scores.summary import by_seed, summary
+    from merbench.report.tables import board
+    from merbench.report.tables.table import table
+
+    scores = {name: summary(by_seed(records, bench.store)) for name, records in final.items()}
+    if bench.options.as_json:
+        runs = {
+            name: {"runs": [r.run_id for r in records], "summary": summaries_as_json(scores[name])}
+            for name, records in final.items()
+        }
+        show_json({"track": plan.track.model_dump(mode="json"), **asdict(tuned), "final": runs})
+        return
+    show(_settings(plan, tuned))
+    whole = tuned.trials - tuned.pruned - tuned.failed
+    say(
+        f"study {tuned.study}: {tuned.trials} trials ({whole} whole, {tuned.pruned} pruned, {tuned.failed} failed) "
+        f"in {tuned.seconds:.0f} s of training, {tuned.seconds / tuned.trials:.1f} s each"
+    )
+    if final:
+        kind = plan.task.space.kind
+        called = {"tuned": "tuned", "default": "untuned"}  # as on the boards
+        rows = [board.model_row(f"{label(plan)} {called[name]}", s) for name, s in scores.items()]
+        notes = board.notes(kind, scores["tuned"], _rows(final, bench))
+        show(table(plan.track.title, board.columns(kind), rows, notes=notes, width=room()))
+    else:
+        say(
+            "the same command with --final-seeds 10 runs both settings on ten fresh seeds and scores them on the test rows"
+        )
+
+
+def _rows(final: dict[str, Sequence[Record]], bench: Bench) -> int:
+    done = [r for r in final["tuned"] if r.status == "done" and r.seed == 0]
+    return sum(r.counts["test"] for r in done)
+
+
+def _settings(plan: Plan, tuned: Tuned) -> Any:
+    """Setting by setting, default against tuned; the scores on the validation rows below."""
+    from rich.table import Table
+
+    drawn = Table(box=None, padding=(0, 2, 0, 0))
+    drawn.add_column(f"{label(plan)}: setting", no_wrap=True)
+    drawn.add_column("default", justify="right")
+    drawn.add_column(f"tuned (trial {tuned.best})", justify="right")
+    for name, value in tuned.settings.items():
+        default = tuned.default_settings[name]
+        drawn.add_row(name, _shown(default), _shown(value), style="" if value != default else "dim")
+    drawn.add_section()
+    drawn.add_row(f"valid {tuned.metric}", _shown(tuned.default), _shown(tuned.value), style="bold")
+    return drawn
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

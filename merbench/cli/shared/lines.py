@@ -1,0 +1,78 @@
+"""How ``ablate``, ``generalise``, ``robust`` and ``transfer`` show their lines: a table of scores,
+then the paired differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from merbench.cli.shared.session import show
+
+if TYPE_CHECKING:
+    from merbench.api.types import SpaceKind
+    from merbench.report.scores.paired import Difference, Line
+
+
+def show_lines(
+    title: str,
+    lines: Sequence[Line],
+    found: Mapping[str, Mapping[str, Difference]],
+    kind: SpaceKind,
+    name: str,
+    notes: Sequence[str] = (),
+) -> None:
+    """``name``: the heading of the lines' names. Lines without a score stand below the others,
+    their reasons under the tables.
+    """
+    from rich.table import Table
+
+    from merbench.cli.shared.session import room
+    from merbench.report.scores.summary import summary
+    from merbench.report.tables import board
+    from merbench.report.tables.table import table
+    from merbench.results.metrics import METRICS, default_metric
+
+    rows = [
+        board.model_row(
+            line.name,
+            summary(line.scored),
+            "" if line.scored else "without a score (reasons below)",
+        )
+        for line in lines
+    ]
+    show(table(title, board.columns(kind), rows, name=name, width=room()))
+    metric = default_metric(kind)
+    better = "higher" if METRICS[metric].higher_is_better else "lower"
+    having = [(line, d) for line in lines if (d := found.get(line.name, {}).get(metric))]
+    # What all are compared with stands in the title, where it takes no room.
+    bases = {line.against for line, _ in having}
+    base = f" from {bases.pop()}" if len(bases) == 1 else ""
+    drawn = Table(
+        title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0)
+    )
+    for heading in (name,) if base else (name, "less that of"):
+        drawn.add_column(heading, overflow="fold")
+    for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    for line, d in having:
+        names = (line.name,) if base else (line.name, line.against)
+        numbers = (
+            f"{d.mean:+.3f}{'*' if d.significant else ' '}",
+            d.ends(3),
+            f"{d.p:.3f}",
+            f"{d.p_holm:.3f}",
+        )
+        drawn.add_row(*names, *numbers, style="bold" if d.significant else "")
+    if having:
+        show(drawn)
+        click.echo(
+            "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, Holm over the lines; * significant: both"
+        )
+    for line in lines:
+        if line.reason:
+            click.echo(f"{line.name}: {line.reason}")
+    for note in notes:
+        click.echo(note)
