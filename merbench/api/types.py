@@ -177,14 +177,17 @@ class LabelCounts:
     ``known_C`` how many rows have label c observed; ``positive_C`` how many of those are positive
     (for a score: total weight of anchor c when each target is split between its two neighbouring
     anchors); ``together_CC`` rows in which labels i and j are both positive (for a score: products
-    of those weights); ``median`` of the targets of a score, else 0. A joint space has them for all
-    its words: anchors, then labels.
+    of those weights); ``median`` of the targets of a score, else 0; ``positive_known_CC`` rows in
+    which label i is positive and label j is observed, so that ``together_CC / positive_known_CC``
+    is P(j | i) also where cells are hidden (None: all are observed). A joint space has them for
+    all its words: anchors, then labels.
     """
 
     known_C: np.ndarray
     positive_C: np.ndarray
     together_CC: np.ndarray
     median: float = 0.0
+    positive_known_CC: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -151,8 +151,13 @@ def label_counts(task: Task, train_rows: np.ndarray) -> LabelCounts:
     known_nC, positive_nC = (np.concatenate(both, axis=1) for both in zip(*counted, strict=True))
     scores = [y[seen] for one, y, seen in parts if one.kind == "score"]
     median = float(np.median(scores[0])) if scores and len(scores[0]) else 0.0
+    observed_nC = known_nC.astype(np.float64)
     return LabelCounts(
-        known_nC.sum(0).astype(np.float64), positive_nC.sum(0), positive_nC.T @ positive_nC, median
+        known_C=observed_nC.sum(0),
+        positive_C=positive_nC.sum(0),
+        together_CC=positive_nC.T @ positive_nC,
+        median=median,
+        positive_known_CC=positive_nC.T @ observed_nC,
     )
 
 

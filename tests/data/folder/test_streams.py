@@ -216,6 +216,8 @@ def test_counts_of_classes_and_labels():
         for j in range(3):
             both = sum(target[r, i] * known[r, i] * target[r, j] * known[r, j] for r in range(1, 9))
             assert counts.together_CC[i, j] == both and (i != j or counts.positive_C[i] == both)
+            given = sum(target[r, i] * known[r, i] * known[r, j] for r in range(1, 9))
+            assert counts.positive_known_CC[i, j] == given
 
 
 def test_leaks(folder):
