@@ -95,10 +95,12 @@ def plan_of(catalog, model: str, **settings):
 
 @pytest.mark.parametrize("model", ["merclip", "mult"])
 def test_real_methods_learn_the_same_together_as_alone(model, catalog, monkeypatch):
-    import merbench_baselines.mult
+    import merbench_baselines.fusions.mult
 
     # As on a GPU, where the whole batch goes at once.
-    monkeypatch.setattr(merbench_baselines.mult, "by_length", lambda f, parts: f(dict(parts)))
+    monkeypatch.setattr(
+        merbench_baselines.fusions.mult, "by_length", lambda f, parts: f(dict(parts))
+    )
     parts = resolve(Request(model), catalog, tiny.corpus(), None).parts
     settings = {
         f"{slot}.{f}": 0.0

@@ -24,7 +24,7 @@ from merbench.api import (
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.testing import tiny
-from merbench_baselines import early, late, lmf, mult, pool, tfn
+from merbench_baselines.fusions import early, late, lmf, mult, pool, tfn
 from merbench_baselines.heads import MLP, Linear
 from merbench_baselines.hooks import merbench_components
 from merbench_baselines.task import Task

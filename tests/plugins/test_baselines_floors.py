@@ -21,11 +21,11 @@ from merbench.api import (
     task_loss,
 )
 from merbench.testing import tiny
-from merbench_baselines.floor import goals, ridge
-from merbench_baselines.majority import Majority
-from merbench_baselines.ridge import Ridge
-from merbench_baselines.tfidf import TfidfRidge, descend
-from merbench_baselines.zero_shot import TEMPERATURES, ZeroShot
+from merbench_baselines.floors.floor import goals, ridge
+from merbench_baselines.floors.majority import Majority
+from merbench_baselines.floors.ridge import Ridge
+from merbench_baselines.floors.tfidf import TfidfRidge, descend
+from merbench_baselines.floors.zero_shot import TEMPERATURES, ZeroShot
 
 
 class Same(torch.nn.Module):

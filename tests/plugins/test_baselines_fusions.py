@@ -10,7 +10,8 @@ import torch
 
 from merbench.api import RequestError, Steps
 from merbench.testing import tiny
-from merbench_baselines import early, late, layers, lmf, mult, pool, tfn
+from merbench_baselines import layers
+from merbench_baselines.fusions import early, late, lmf, mult, pool, tfn
 
 WIDTHS = {"text": 6, "audio": 5, "video": 4}
 

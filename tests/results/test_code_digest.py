@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from merbench.engine.resolve import HARNESS
+from merbench.engine.plan import HARNESS
 from merbench.results.code_digest import code_digest
 
 METHOD = '"""A method."""\n\nfrom method.layers import width\n\n\ndef wide():\n    return width()\n'
@@ -84,13 +84,13 @@ def test_a_file_that_moves_stays_in_the_digest(package):
         "api/ops.py",
         "results/metrics.py",
         "results/seeds.py",
-        "merbench_baselines/mult.py",
+        "merbench_baselines/fusions/mult.py",
     ],
 )
 def test_the_harness_and_the_method_count(monkeypatch, name):
     from merbench.results import code_digest as module
 
-    modules = [*HARNESS, "merbench_baselines.mult"]
+    modules = [*HARNESS, "merbench_baselines.fusions.mult"]
     before = code_digest(modules)
     read = module._read.__wrapped__
 

@@ -34,7 +34,8 @@ class Task(nn.Module):
         super().__init__()
         if config.balance and context.space.kind not in ("multilabel", "joint"):
             raise RequestError(
-                f"objective.task.balance weighs labels of a multilabel task, and this is a {context.space.kind}; leave it out"
+                "objective.task.balance weighs labels of a multilabel task, "
+                f"and this is a {context.space.kind}; leave it out"
             )
         self.config, self.space = config, context.space
         known_C, positive_C = context.counts.known_C, context.counts.positive_C

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import lsmr
 from torch import Tensor
 
 from merbench.api import Batch, Output, RequestError, SplitView, Tune
-from merbench_baselines.floor import Floor, Strengths, choose, goals, logits_of, ridge, whole
+from merbench_baselines.floors.floor import Floor, Strengths, choose, goals, logits_of, ridge, whole
 
 Cells = tuple[Tensor, Tensor, Tensor]
 """A sparse matrix: row, column and value of its entries."""
@@ -142,19 +142,21 @@ class TfidfRidge(Floor):
         if not len(key_G):
             least = self.config.min_df
             raise RequestError(
-                f"tfidf-ridge: no word stands in {least} train transcripts; lower model.min_df or choose another text stream"
+                f"tfidf-ridge: no word stands in {least} train transcripts; lower model.min_df "
+                "or choose another text stream"
             )
         self.keep(key_G=key_G, idf_G=((1 + size) / (1 + df_G.double())).log() + 1)
 
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
-        if not (begun := len(self.key_G) > 0):
+        has_weights = len(self.key_G) > 0
+        if not has_weights:
             self.count(train)
         x_NG, v_NG = self.matrix(train), self.matrix(valid)
         y_NC = goals(whole(train), self.space).cpu()
         start_GC = (
             self.weight_GC.cpu().double().numpy()
-            if begun
+            if has_weights
             else np.zeros((x_NG.shape[1], y_NC.shape[1]))
         )
         y_NC = y_NC - torch.from_numpy(x_NG @ start_GC)

@@ -25,7 +25,7 @@ from merbench.api import (
     task_loss,
 )
 from merbench.api.labels import TextForm
-from merbench_baselines.floor import Floor, whole
+from merbench_baselines.floors.floor import Floor, whole
 
 TEMPERATURES = torch.logspace(-2.5, 0.5, 31)
 
@@ -51,14 +51,15 @@ class ZeroShot(Floor):
         super().__init__(config, context, encoders)
         if context.lexicon is None:
             raise RequestError(
-                "zero-shot reads word vectors and this run has none; put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
+                "zero-shot reads word vectors and this run has none; "
+                "put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
             )
         emb_CD, known_C = context.lexicon.phrases(label_texts(context.space, config.text))
         check_label_vectors(context.space, emb_CD, known_C)
         if (width := encoders["text"].width) != emb_CD.shape[1]:
             raise RequestError(
-                f"zero-shot compares word vectors of width {emb_CD.shape[1]} with a text encoder's of width {width}; "
-                "leave encoder.text=word-vectors"
+                f"zero-shot compares word vectors of width {emb_CD.shape[1]} with a text encoder's "
+                f"of width {width}; leave encoder.text=word-vectors"
             )
         self.register_buffer(
             "label_CD", F.normalize(torch.from_numpy(emb_CD), dim=1), persistent=False
@@ -73,13 +74,11 @@ class ZeroShot(Floor):
 
     def logits(self, cosine_BC: Tensor, temperature: Tensor) -> Tensor:
         each = zip(self.space.single, self.space.split(cosine_BC / temperature), strict=True)
-        return torch.cat(
-            [
-                one.softmax(1).logit(eps=1e-6) if space.kind == "multilabel" else one
-                for space, one in each
-            ],
-            1,
-        )
+        logits = [
+            z_NC.softmax(1).logit(eps=1e-6) if task.kind == "multilabel" else z_NC
+            for task, z_NC in each
+        ]
+        return torch.cat(logits, 1)
 
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:

@@ -154,13 +154,15 @@ class MulT(nn.Module):
         super().__init__()
         if config.width % config.heads:
             raise RequestError(
-                f"mult: fusion.width {config.width} cannot be shared by {config.heads} heads; make it a multiple of fusion.heads"
+                f"mult: fusion.width {config.width} cannot be shared by {config.heads} heads; "
+                "make it a multiple of fusion.heads"
             )
         used = [m for m in MODALITIES if m in widths]
         self.targets = [m for m in used if not config.targets or m in config.targets]
         if not self.targets:
             raise RequestError(
-                f"mult: none of fusion.targets {', '.join(config.targets)} is here; choose of {', '.join(used)}"
+                f"mult: none of fusion.targets {', '.join(config.targets)} is here; "
+                f"choose of {', '.join(used)}"
             )
         self.widths, self.d = widths, config.width
         self.sources = {a: [b for b in used if b != a] for a in self.targets}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Batch, Config, LabelSpace, Output, SplitView
-from merbench_baselines.floor import Floor, goals, whole
+from merbench_baselines.floors.floor import Floor, goals, whole
 
 
 def constant(rows: Batch, space: LabelSpace) -> Tensor:

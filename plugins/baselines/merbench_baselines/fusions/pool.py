@@ -25,7 +25,7 @@ from merbench_baselines.layers import complete
 
 
 class AttentionPool(nn.Module):
-    """[B, D]: sum_l softmax_l(q . x_l) x_l over real steps, q learned; zeros where there are none."""
+    """[B, D]: sum_l softmax_l(q . x_l) x_l over real steps, q learned; 0 where there are none."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

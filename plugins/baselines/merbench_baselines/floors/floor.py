@@ -79,8 +79,9 @@ def goals(rows: Batch, space: LabelSpace) -> Tensor:
     if rows.known is None:
         return y_NC
     known = rows.known.reshape(y_NC.shape)
-    seen = torch.where(known, y_NC, 0.0)
-    return torch.where(known, seen, seen.sum(0) / known.sum(0).clamp(min=1))
+    observed_NC = torch.where(known, y_NC, 0.0)
+    mean_C = observed_NC.sum(0) / known.sum(0).clamp(min=1)
+    return torch.where(known, observed_NC, mean_C)
 
 
 SCALES = torch.logspace(-0.5, 2, 11, dtype=torch.float64)
@@ -90,10 +91,11 @@ def logits_of(p_NC: Tensor, scale: Tensor | float, space: LabelSpace) -> Tensor:
     """Least-squares output as logits: the value of a score; else scale * (p - 1/2), kept within 30,
     so that p > 1/2 says yes.
     """
-    each = zip(space.single, space.split(p_NC), strict=True)
-    return torch.cat(
-        [p if one.kind == "score" else ((p - 0.5) * scale).clamp(-30, 30) for one, p in each], 1
-    )
+    logits = [
+        p if task.kind == "score" else ((p - 0.5) * scale).clamp(-30, 30)
+        for task, p in zip(space.single, space.split(p_NC), strict=True)
+    ]
+    return torch.cat(logits, 1)
 
 
 def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> tuple[int, float]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Batch, Output, SplitView, masked_max, masked_mean
-from merbench_baselines.floor import Floor, Strengths, choose, goals, logits_of, ridge, whole
+from merbench_baselines.floors.floor import Floor, Strengths, choose, goals, logits_of, ridge, whole
 
 
 class Ridge(Floor):

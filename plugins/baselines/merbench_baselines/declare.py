@@ -1,0 +1,27 @@
+"""What the declarations of every family share. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from merbench.api import Ablation, Component
+
+VECTORS = {"words": "word-vectors", "strings": "word-vectors", "features": "features"}
+"""What a fusion method reads: fixed word vectors, and features as they are."""
+
+PAIRS = (
+    Ablation(name="text-audio", summary="without video", modalities=("text", "audio")),
+    Ablation(name="text-video", summary="without audio", modalities=("text", "video")),
+    Ablation(name="audio-video", summary="without text", modalities=("audio", "video")),
+)
+SINGLES = (
+    Ablation(name="only-text", summary="text alone", modalities=("text",)),
+    Ablation(name="only-audio", summary="audio alone", modalities=("audio",)),
+    Ablation(name="only-video", summary="video alone", modalities=("video",)),
+)
+
+
+def part(kind: Any, name: str, target: str, summary: str, **more: Any) -> Component:
+    """A component whose ``target`` lies in this package."""
+    target = f"merbench_baselines.{target}"
+    return Component(kind=kind, name=name, target=target, summary=summary, **more)

@@ -1,0 +1,99 @@
+"""The floors: what every model is seen against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from merbench.api import Ablation, Component, Recipe
+from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part
+
+IDS = {"words": "word-ids", "strings": "word-ids"}
+STEADY = {"encoder.word_dropout": None}
+"""A closed form is fitted once, on words as they are."""
+
+
+def components() -> Iterator[Component]:
+    text = ("text",)
+    yield part(
+        "model",
+        "majority",
+        "floors.majority:Majority",
+        "train median or label shares",
+        min_modalities=0,
+    )
+    yield part("model", "ridge", "floors.ridge:Ridge", "ridge on pooled inputs")
+    yield part(
+        "model",
+        "tfidf-ridge",
+        "floors.tfidf:TfidfRidge",
+        "ridge on tf-idf of words and word pairs",
+        requires=text,
+    )
+    yield part(
+        "model",
+        "zero-shot",
+        "floors.zero_shot:ZeroShot",
+        "transcript against label words",
+        requires=text,
+        uses=("vectors",),
+    )
+
+
+def recipes() -> Iterator[Recipe]:
+    yield Recipe(
+        name="majority",
+        summary="the same answer for every row",
+        model="majority",
+        encoders={},
+        objective=(),
+        min_modalities=0,
+        fits=True,
+        floor=True,
+    )
+    yield Recipe(
+        name="ridge",
+        summary="ridge on mean, max and min pooled inputs",
+        model="ridge",
+        encoders=VECTORS,
+        objective=(),
+        fits=True,
+        floor=True,
+        search=STEADY,
+        ablations=(*SINGLES, *PAIRS),
+    )
+    yield Recipe(
+        name="tfidf-ridge",
+        summary="ridge on tf-idf of the transcript's words and word pairs",
+        model="tfidf-ridge",
+        encoders=IDS,
+        objective=(),
+        modalities=("text",),
+        fits=True,
+        continues=True,
+        floor=True,
+        ablations=(
+            Ablation(
+                name="no-bigrams",
+                summary="single words only",
+                settings={"model.bigrams": False},
+            ),
+        ),
+    )
+    yield Recipe(
+        name="zero-shot",
+        summary="cosine of the transcript to the label words",
+        model="zero-shot",
+        encoders={"words": "word-vectors", "strings": "word-vectors"},
+        objective=(),
+        modalities=("text",),
+        fits=True,
+        floor=True,
+        search=STEADY,
+        ablations=(
+            Ablation(
+                name="gloss",
+                summary="label glosses in place of label words",
+                settings={"model.text": "gloss"},
+            ),
+        ),
+    )

@@ -1,0 +1,137 @@
+"""Early and late fusion, products of modalities, the crossmodal transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from merbench.api import Ablation, Component, Recipe
+from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part
+
+
+def components() -> Iterator[Component]:
+    yield part("fusion", "pool", "fusions.pool:Pool", "pool each modality, concatenate, project")
+    yield part(
+        "fusion",
+        "early-lstm",
+        "fusions.early:EarlyFusionLSTM",
+        "one LSTM over all modalities, step by step",
+    )
+    yield part(
+        "fusion", "late-dnn", "fusions.late:LateFusionDNN", "a network a modality, concatenated"
+    )
+    yield part(
+        "fusion", "tfn", "fusions.tfn:TFN", "outer product of the modalities", min_modalities=2
+    )
+    yield part(
+        "fusion", "lmf", "fusions.lmf:LMF", "low-rank product of the modalities", min_modalities=2
+    )
+    yield part(
+        "fusion",
+        "mult",
+        "fusions.mult:MulT",
+        "crossmodal transformers for every ordered pair",
+        min_modalities=2,
+    )
+
+
+def recipes() -> Iterator[Recipe]:
+    yield Recipe(
+        name="text-only",
+        summary="BiLSTM over the text alone: the control of every fusion model",
+        encoders={"words": "word-bilstm", "strings": "word-bilstm", "features": "feature-bilstm"},
+        fusion="pool",
+        head="mlp",
+        modalities=("text",),
+        settings={"encoder.width": 128, "fusion.pooling": "max"},
+    )
+    yield Recipe(
+        name="early-fusion-lstm",
+        summary="EF-LSTM: all modalities side by side into one LSTM",
+        encoders=VECTORS,
+        fusion="early-lstm",
+        head="mlp",
+        settings={
+            "head.hidden": 128,
+            "train.batch_size": 32,
+            "train.lr": 1e-3,
+            "train.weight_decay": 5e-3,
+        },
+        ablations=(*SINGLES, *PAIRS),
+    )
+    yield Recipe(
+        name="late-fusion-dnn",
+        summary="LF-DNN: a network a modality, concatenated",
+        encoders=VECTORS,
+        fusion="late-dnn",
+        head="mlp",
+        settings={
+            "head.hidden": 128,
+            "train.batch_size": 64,
+            "train.lr": 1e-3,
+            "train.weight_decay": 1e-2,
+        },
+        ablations=(*SINGLES, *PAIRS),
+    )
+    yield from _products()
+    yield Recipe(
+        name="mult",
+        summary="Multimodal Transformer (Tsai et al. 2019)",
+        encoders=VECTORS,
+        fusion="mult",
+        head="linear",
+        min_modalities=2,
+        settings={"train.batch_size": 64, "train.lr": 1e-3, "train.weight_decay": 5e-3},
+        ablations=(
+            Ablation(
+                name="text-target",
+                summary="only text attends to the others",
+                settings={"fusion.targets": ["text"]},
+            ),
+            Ablation(
+                name="no-memory",
+                summary="no self-attention after the crossmodal one",
+                settings={"fusion.memory_layers": 0},
+            ),
+            *PAIRS,
+        ),
+    )
+
+
+def _products() -> Iterator[Recipe]:
+    yield Recipe(
+        name="tfn",
+        summary="Tensor Fusion Network (Zadeh et al. 2017)",
+        encoders=VECTORS,
+        fusion="tfn",
+        head="mlp",
+        min_modalities=2,
+        settings={"train.batch_size": 32, "train.lr": 1e-3, "train.weight_decay": 1e-2},
+        ablations=(
+            Ablation(
+                name="no-full-product",
+                summary="no product of all modalities at once",
+                settings={"fusion.products": "proper"},
+            ),
+            Ablation(
+                name="no-products",
+                summary="the modalities' vectors side by side",
+                settings={"fusion.products": "single"},
+            ),
+            *PAIRS,
+        ),
+    )
+    yield Recipe(
+        name="lmf",
+        summary="Low-rank Multimodal Fusion (Liu et al. 2018)",
+        encoders=VECTORS,
+        fusion="lmf",
+        head="linear",
+        min_modalities=2,
+        settings={"train.batch_size": 64, "train.lr": 1e-3, "train.weight_decay": 5e-3},
+        ablations=(
+            Ablation(
+                name="rank-1", summary="a weight tensor of rank 1", settings={"fusion.rank": 1}
+            ),
+            *PAIRS,
+        ),
+    )
