@@ -119,14 +119,15 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What a recipe does otherwise where the data OFFER any of certain streams, whichever of them a
-    run then reads.
+    """What a recipe does otherwise on data sets of certain names, or where the data OFFER any of
+    certain streams, whichever of them a run then reads.
 
-    ``offers``: stream kinds, as in ``Recipe.encoders``. ``encoders`` and ``settings`` are laid over
-    the recipe's own.
+    ``offers``: stream kinds, as in ``Recipe.encoders``. ``datasets``: names, for settings published
+    for one data set. ``encoders`` and ``settings`` are laid over the recipe's own.
     """
 
-    offers: tuple[str, ...]
+    offers: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
     encoders: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -146,7 +147,7 @@ class Recipe:
                     ``"encoder.text.width"``, ``"encoder.width"`` (every modality),
                     ``"objective.task.weight"``, ``"train.lr"`` set a field. ``--part`` and
                     ``--set`` of the command line and ``Ablation.settings`` use the same names.
-    cases           the first whose streams are offered counts.
+    cases           those that apply are laid over the recipe, one after another.
     search          search ranges that differ from the parts' own ``Tune``, by the same names of
                     fields; None = not searched.
     modalities      the modalities it looks at (None = all that are offered).

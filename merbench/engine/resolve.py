@@ -63,7 +63,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     )  # refuses an unknown policy
     ablations = [_ablation(recipe, name) for name in request.ablations]
     offered = _offered(corpus, protocol, request.streams)
-    recipe = _in_case(recipe, offered)
+    recipe = _in_case(recipe, corpus.name, offered)
     streams = _used(
         recipe, corpus, offered, request, [a.modalities for a in ablations if a.modalities]
     )
@@ -214,19 +214,17 @@ def _offered(
     return {m: offered[m] for m in modalities_of(list(offered))}
 
 
-def _in_case(recipe: Recipe, offered: Mapping[Modality, Stream]) -> Recipe:
-    """The recipe as it is for these streams: a case depends on what is offered, so that leaving a
+def _in_case(recipe: Recipe, dataset: str, offered: Mapping[Modality, Stream]) -> Recipe:
+    """The recipe as it is for these data: a case depends on what is offered, so that leaving a
     modality out changes nothing else.
     """
     kinds = {kind for s in offered.values() for kind in (s.kind, f"{s.modality}.{s.kind}")}
+    encoders, settings = dict(recipe.encoders), dict(recipe.settings)
     for case in recipe.cases:
-        if kinds & set(case.offers):
-            encoders, settings = (
-                {**recipe.encoders, **case.encoders},
-                {**recipe.settings, **case.settings},
-            )
-            return dataclasses.replace(recipe, encoders=encoders, settings=settings)
-    return recipe
+        if dataset in case.datasets or kinds & set(case.offers):
+            encoders |= case.encoders
+            settings |= case.settings
+    return dataclasses.replace(recipe, encoders=encoders, settings=settings)
 
 
 def _encoder_for(recipe: Recipe, stream: Stream) -> str | None:

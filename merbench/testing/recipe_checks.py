@@ -70,9 +70,10 @@ def _plan(
     recipe: Recipe,
     kind: SpaceKind = "score",
     ablations: Sequence[str] = (),
+    dataset: str = "tiny",
     **settings: object,
 ) -> Plan:
-    corpus = tiny.corpus(kind)
+    corpus = dataclasses.replace(tiny.corpus(kind), name=dataset)
     chosen = {key.replace("__", "."): value for key, value in settings.items()}
     return resolve(
         Request(recipe.name, settings={**SHORT, **chosen}, ablations=tuple(ablations)),
@@ -129,6 +130,8 @@ def _fits(catalog: Catalog, recipe: Recipe) -> None:
             f"the default of {name} lies outside its search range {tune}"
         )
     for case in recipe.cases:  # the tiny corpus offers none of their streams
+        for dataset in case.datasets:
+            _plan(catalog, recipe, dataset=dataset)
         for kind, name in case.encoders.items():
             accepts = catalog.component("encoder", name).accepts
             assert kind.rpartition(".")[2] in accepts, (

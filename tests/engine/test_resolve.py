@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from merbench.api import RequestError, Stage, Stream
+from merbench.api import Case, RequestError, Stage, Stream
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
@@ -285,6 +285,18 @@ def test_a_recipe_may_choose_by_all_the_streams_that_are_offered(plan, corpus, m
     assert (
         features["encoder.text"] == "word-vectors" and features["label_encoder"] == "label-vectors"
     )
+
+
+def test_every_case_that_applies_is_laid_over_the_recipe(plan, corpus, catalog, monkeypatch):
+    cases = (
+        Case(datasets=("mosei",), settings={"fusion.width": 8, "train.lr": 2e-3}),
+        Case(offers=("audio.features",), settings={"train.lr": 3e-3}),
+    )
+    recipe = dataclasses.replace(catalog.recipe("lmf"), cases=cases)
+    monkeypatch.setattr(type(catalog), "recipe", lambda *_: recipe)
+    usual, mosei = plan("lmf"), plan("lmf", dataclasses.replace(corpus, name="mosei"))
+    assert [p.spec.parts["fusion"].config["width"] for p in (usual, mosei)] == [64, 8]
+    assert usual.train.lr == mosei.train.lr == 3e-3  # the later case, which both data sets are in
 
 
 def test_a_metric_that_the_validation_targets_leave_undefined_chooses_nothing(plan, corpus):
