@@ -1,4 +1,8 @@
-"""Clips for tests, made with PyAV: frames whose red channel tells their number, and waveforms."""
+"""Clips for tests, made with PyAV: frames whose red channel tells their number, and waveforms.
+
+Pictures are encoded without loss and without subsampled colours (``crf`` 0), because a lossy encoder
+gives other bytes from write to write, enough to misread a frame's number.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import numpy as np
 
 SIZE = (64, 48)
 RATE = 25
+PIXELS = {True: "yuv444p", False: "yuv420p"}
+"""Pixel format by whether the encoder loses nothing."""
 
 
 def frame(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -25,10 +31,16 @@ def number(image: np.ndarray) -> int:
     return round(float(image[..., 0].mean()) / 5)
 
 
+def numbers_in(path: Path) -> list[int]:
+    """The numbers of all frames, decoded one after the other by PyAV alone."""
+    with av.open(str(path)) as file:
+        return [number(shown.to_ndarray(format="rgb24")) for shown in file.decode(video=0)]
+
+
 def write_clip(
     path: Path, frames: Sequence[np.ndarray] | None = None, wave: np.ndarray | None = None, *, rate: int = 16_000,
     times: Sequence[int] | None = None, rotation: int = 0, codec: str = "libx264", sound: str = "aac", layout: str = "mono",
-    movflags: str = "", gop: int = 12, crf: int = 4,
+    movflags: str = "", gop: int = 12, crf: int = 0,
 ) -> Path:  # fmt: skip
     """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``wave`` [channels, S] at
     ``rate``. Either may be left out.
@@ -43,7 +55,7 @@ def write_clip(
                 rate=RATE,
                 options={"g": str(gop), "crf": str(crf), **({"bf": "0"} if times else {})},
             )
-            video.height, video.width, video.pix_fmt = *frames[0].shape[:2], "yuv420p"
+            video.height, video.width, video.pix_fmt = *frames[0].shape[:2], PIXELS[crf == 0]
             if rotation:
                 video.set_display_rotation(rotation)
         if wave is not None:

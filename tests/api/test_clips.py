@@ -17,7 +17,7 @@ from merbench.api import (
     read_frames,
     read_wave,
 )
-from tests.clips import SIZE, frame, number, tone, write_clip
+from tests.clips import SIZE, frame, number, numbers_in, tone, write_clip
 
 FIFTY = [frame(i) for i in range(50)]
 
@@ -31,6 +31,7 @@ def numbers(decoded) -> list[int]:
 def test_frames_are_uniform_in_time_however_they_are_reached(tmp_path, name, gop):
     """With many key frames they are leapt to, with one they are read through."""
     path = write_clip(tmp_path / name, FIFTY, gop=gop)
+    assert numbers_in(path) == list(range(50))
     for count in (1, 3, 8, 60):
         found = read_frames(str(path), count)
         assert (
