@@ -78,10 +78,10 @@ class _Meaning(ast.NodeTransformer):
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return ast.Pass() if text else node
+        return None if text else node
 
-    def visit_Import(self, node: ast.Import) -> ast.AST:
-        return ast.Pass()
+    def visit_Import(self, node: ast.Import) -> None:
+        """``import a.b`` names only the place."""
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
         names = [ast.alias(alias.name, alias.asname) for alias in node.names]
