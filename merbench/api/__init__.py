@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from merbench.api.component import API as API
     from merbench.api.component import Ablation as Ablation
     from merbench.api.component import Case as Case
+    from merbench.api.component import Command as Command
     from merbench.api.component import Component as Component
     from merbench.api.component import Recipe as Recipe
     from merbench.api.component import Stage as Stage
@@ -90,7 +91,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
-    "component": ("API", "Ablation", "Case", "Component", "Recipe", "Stage"),
+    "component": ("API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage"),
     "config": ("Config", "TrainConfig"),
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from merbench.api.component import Component, Recipe
+from merbench.api.component import Command, Component, Recipe
 
 PROJECT = "merbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -57,4 +57,33 @@ class Hooks:
                 def forward(self, parts, queries=None):
                     pooled = [self.project[m](masked_mean(*steps)) for m, steps in parts.items()]
                     return Fused(torch.stack(pooled).mean(0)[:, None])
+        """
+
+    @hookspec
+    def merbench_commands(self) -> Iterable[Command]:  # type: ignore[empty-body]
+        """Yield commands of the program; merbench's own are declared by this hook too.
+
+        The command is any ``click.Command``. It may use the Python API (``import merbench``), and
+        an exception of ``merbench.api`` that it raises is shown as one sentence::
+
+            # myplugin/hooks.py
+            from merbench.api import Command, hookimpl
+
+            @hookimpl
+            def merbench_commands():
+                yield Command(
+                    name="best", group="look", target="myplugin.best:command",
+                    summary="The best run of a store.",
+                )
+
+            # myplugin/best.py
+            import click
+            import merbench
+
+            @click.command("best")
+            @click.option("--store", default="runs", show_default=True)
+            def command(store):
+                \"""Name the best run of a store.\"""
+                table = merbench.leaderboard(store=store).to_pandas()
+                click.echo(table.sort_values("rank").iloc[0]["model"])
         """

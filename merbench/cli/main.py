@@ -11,23 +11,14 @@ import click
 
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
-from merbench.cli.shared.lazy import Lazy
-
-ROOMS = {
-    "measure": ("run", "encode", "tune", "ablate", "study"),
-    "look": ("leaderboard", "compare", "list", "store"),
-    "ask": ("generalise", "robust", "transfer", "predict", "ensemble"),
-    "extend": ("plugins", "doctor"),
-}
-COMMANDS = {name: f"{room}.{name}" for room, names in ROOMS.items() for name in names} | {
-    "data": "data"
-}
+from merbench.cli import builtin
+from merbench.cli.shared.groups import Program, session_of
+from merbench.host.manager import builtin as declared_builtin
 
 
 @click.group(
-    cls=Lazy,
-    package="merbench.cli",
-    names=COMMANDS,
+    cls=Program,
+    builtin=declared_builtin(builtin).commands,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
@@ -48,9 +39,7 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
     merbench ablate --model merclip --no-label-encoder
     merbench doctor                                      what is here, what is missing, what to do about it
     """
-    from merbench.cli.shared.session import Session
-
-    ctx.obj = Session(disabled)
+    session_of(ctx)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from merbench.api.component import Component, ComponentKind, Recipe
+from merbench.api.component import Command, Component, ComponentKind, Recipe
 from merbench.api.errors import RequestError
 from merbench.host.manager import Plugin
 
@@ -56,6 +56,14 @@ class Catalog:
     def summary(self, kind: str, name: str) -> str:
         """Of the first that offers it."""
         return self._offers[kind, name][0][1].summary
+
+    def commands(self) -> dict[str, list[tuple[Plugin, Command]]]:
+        """Name -> the commands that plugins bring under it, with the plugin of each."""
+        offers: dict[str, list[tuple[Plugin, Command]]] = {}
+        for plugin in self.plugins:
+            for command in plugin.commands:
+                offers.setdefault(command.name, []).append((plugin, command))
+        return offers
 
     def load(self, component: Component) -> Any:
         """The implementation. RequestError, naming the plugin's distribution, when it cannot be

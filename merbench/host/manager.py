@@ -8,14 +8,19 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any, get_args
 
 import pluggy
 
-from merbench.api.component import API, COMPONENT_KINDS, Component, Recipe
+import merbench
+from merbench.api.component import API, COMPONENT_KINDS, Command, CommandGroup, Component, Recipe
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.hookspecs import PROJECT, Hooks
+from merbench.host.imports import import_plugin
 
 Declaration = Component | Recipe
+HOOKS = ("merbench_components()", "merbench_commands()")
 
 
 class DeclarationError(Exception):
@@ -32,6 +37,9 @@ class Plugin:
     distribution: str
     version: str
     declarations: tuple[Declaration, ...] = ()
+    commands: tuple[Command, ...] = ()
+    output: str = ""
+    """What its import printed."""
     error: str | None = None
 
 
@@ -59,19 +67,25 @@ def discover(
     return tuple(_read(manager, entry, strict) for entry in found if entry.name not in off)
 
 
+def builtin(module: ModuleType) -> Plugin:
+    """What merbench itself declares, by the hooks that guests use."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    declarations, commands = _declared(manager, module, PROJECT)
+    return Plugin(PROJECT, PROJECT, merbench.__version__, declarations, commands)
+
+
 def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plugin:
     distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
     # Two distributions may choose the same entry point name, which pluggy would take for one
     # plugin.
     registered = f"{distribution}:{entry.name}"
     try:
-        module = entry.load()
-        manager.register(module, registered)
-        manager.check_pending()
-        others = [p for p in manager.get_plugins() if p is not module]
-        answers = manager.subset_hook_caller("merbench_components", remove_plugins=others)()
-        declarations = tuple(_checked(d) for answer in answers for d in answer)
-    except (Exception, SystemExit) as error:
+        module, output = import_plugin(entry)
+        declarations, commands = _declared(manager, module, registered)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # pluggy up to 1.6 leaves a plugin whose register() failed half registered.
         if manager.has_plugin(registered):
             manager.unregister(name=registered)
@@ -80,7 +94,23 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
                 f"plugin {entry.name!r} of {distribution} {version} is broken: {_sentence(error)}"
             ) from error
         return Plugin(entry.name, distribution, version, error=_sentence(error))
-    return Plugin(entry.name, distribution, version, declarations)
+    return Plugin(entry.name, distribution, version, declarations, commands, output)
+
+
+def _declared(
+    manager: pluggy.PluginManager, module: object, registered: str
+) -> tuple[tuple[Declaration, ...], tuple[Command, ...]]:
+    """What one plugin yields, hook by hook."""
+    manager.register(module, registered)
+    manager.check_pending()
+    others = [p for p in manager.get_plugins() if p is not module]
+
+    def ask(hook: str) -> list[Any]:
+        answers = manager.subset_hook_caller(hook, remove_plugins=others)()
+        return [declaration for answer in answers for declaration in answer]
+
+    declarations = tuple(_checked(d) for d in ask("merbench_components"))
+    return declarations, tuple(_checked_command(c) for c in ask("merbench_commands"))
 
 
 def _checked(declaration: object) -> Declaration:
@@ -88,13 +118,7 @@ def _checked(declaration: object) -> Declaration:
         raise DeclarationError(
             f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component and Recipe"
         )
-    if declaration.api != API:
-        raise DeclarationError(
-            f"{declaration.name!r} was made for plugin API {declaration.api} and this merbench speaks {API}; "
-            "install a version of the plugin, or of merbench, that fits"
-        )
-    if not isinstance(declaration.name, str) or not declaration.name:
-        raise DeclarationError(f"a declaration is named {declaration.name!r}; a name is a string")
+    _check_name(declaration)
     if isinstance(declaration, Component) and declaration.kind not in COMPONENT_KINDS:
         raise DeclarationError(
             f"{declaration.name!r} is of the unknown kind {declaration.kind!r}; there are {', '.join(COMPONENT_KINDS)}"
@@ -110,10 +134,34 @@ def _checked(declaration: object) -> Declaration:
     return declaration
 
 
+def _checked_command(command: object) -> Command:
+    if not isinstance(command, Command):
+        raise DeclarationError(
+            f"merbench_commands() yielded a {type(command).__name__}; it may yield Command"
+        )
+    _check_name(command)
+    if command.group not in get_args(CommandGroup):
+        raise DeclarationError(
+            f"command {command.name!r} is of the unknown group {command.group!r}; "
+            f"there are {', '.join(get_args(CommandGroup))}"
+        )
+    return command
+
+
+def _check_name(declaration: Declaration | Command) -> None:
+    if declaration.api != API:
+        raise DeclarationError(
+            f"{declaration.name!r} was made for plugin API {declaration.api} and this merbench "
+            f"speaks {API}; install a version of the plugin, or of merbench, that fits"
+        )
+    if not isinstance(declaration.name, str) or not declaration.name:
+        raise DeclarationError(f"a declaration is named {declaration.name!r}; a name is a string")
+
+
 def _sentence(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or ["no message"]
     if isinstance(error, pluggy.PluginValidationError):
-        return f"{lines[-1]}; the one hook is merbench_components(), without arguments"
+        return f"{lines[-1]}; the hooks are {' and '.join(HOOKS)}, without arguments"
     return (
         lines[0] if isinstance(error, DeclarationError) else f"{type(error).__name__}: {lines[0]}"
     )

@@ -6,33 +6,50 @@ import click
 import numpy as np
 import pytest
 
-from merbench.cli.main import COMMANDS, cli
+from merbench.cli.builtin import SUMMARIES
+from merbench.cli.main import cli
+from merbench.cli.shared.groups import TITLES
 from tests.conftest import loads
 
 QUICK = ("--dataset", "sample", "--epochs", "1")
 
 
-def leaves(command, words=()):
+def leaves(command, ctx=None):
+    """Every command that is no group, with the words that call it."""
+    ctx = ctx or click.Context(command)
     if isinstance(command, click.Group):
         if command.invoke_without_command:
-            yield words, command
-        for name in command.list_commands(click.Context(command)):
-            yield from leaves(command.get_command(click.Context(command), name), (*words, name))
+            yield (), command
+        for name in command.list_commands(ctx):
+            inner = command.get_command(ctx, name)
+            for words, leaf in leaves(inner, click.Context(inner, parent=ctx)):
+                yield (name, *words), leaf
     else:
-        yield words, command
+        yield (), command
 
 
 def test_every_command_has_help_with_an_example():
     found = dict(leaves(cli))
-    assert {words[0] for words in found} == set(COMMANDS)
+    assert {words[0] for words in found} == {name for room in SUMMARIES.values() for name in room}
     for words, command in found.items():
         text = command.get_help(click.Context(command))
         assert "Example: merbench " + " ".join(words)[: len(words[0])] in text, words
 
 
-def test_groups_show_whole_sentences():
-    text = cli.get_help(click.Context(cli, info_name="merbench")).partition("Commands:")[2]
-    assert "..." not in text and "what the store holds already is not" in " ".join(text.split())
+def test_the_help_shows_every_command_under_the_heading_of_its_group():
+    text = cli.get_help(click.Context(cli, info_name="merbench"))
+    for group, title in TITLES.items():
+        rows = " ".join(text.partition(f"\n{title}:\n")[2].partition("\n\n")[0].split())
+        for name, summary in SUMMARIES[group].items():
+            assert f"{name} {summary}" in rows
+
+
+def test_a_group_shows_whole_sentences():
+    ctx = click.Context(cli)
+    study = cli.get_command(ctx, "study")
+    text = study.get_help(click.Context(study, parent=ctx))
+    assert "..." not in text.partition("Commands:")[2]
+    assert "Make every run of a study that the store lacks." in " ".join(text.split())
 
 
 def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbench):
@@ -92,6 +109,7 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("rnu", "--model", "merclip"), "unknown command 'rnu'; did you mean 'run'?"),
         (("run", "--model", "merclup"), "did you mean 'merclip'"),
         (("run", "--set", "fusion.widht=3", *QUICK), "did you mean 'fusion.width'"),
         (("run", "--set", "nonsense", *QUICK), "KEY=VALUE"),

@@ -75,6 +75,21 @@ def test_guests_parts_run_through_the_program(merbench, good):
     assert runs[0]["spec"]["parts"]["fusion"]["name"] == "guest-mean"
 
 
+def test_a_guests_command_is_listed_in_its_group_and_runs(merbench, good, tmp_path):
+    (tmp_path / "store" / "runs").mkdir(parents=True)
+    (tmp_path / "store" / "runs" / "a.json").write_text("{}")
+    assert merbench("guest-count", "store", path=good, check=True).stdout == "1\n"
+    wrong = merbench("guest-count", "nowhere", path=good)
+    assert (wrong.returncode, wrong.stderr) == (2, "error: nowhere is no store\n")
+    text = merbench("--help", path=good, check=True).stdout
+    looks = text.partition("Look at what was measured:")[2].partition("\n\n")[0]
+    assert "guest-count  How many runs a store holds. (merbench-guest)" in " ".join(
+        line.strip() for line in looks.splitlines()
+    )
+    without = merbench("--no-plugin", "guest", "guest-count", "store", path=good)
+    assert without.returncode == 2 and "unknown command 'guest-count'" in without.stderr
+
+
 def test_guests_whole_model_trains_with_its_own_objective(merbench, good):
     done = merbench(
         "run",

@@ -11,7 +11,8 @@ import click
 
 from merbench.cli.measure.run import Bench
 from merbench.cli.shared.options import gather, run_options
-from merbench.cli.shared.session import Session, room, say, show, show_json
+from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.session import Session
 
 
 @click.command("generalise")

@@ -10,8 +10,9 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.measure.run import Bench
-from merbench.cli.shared.options import gather, run_options
-from merbench.cli.shared.session import Session, say, show, show_json, typed
+from merbench.cli.shared.options import gather, run_options, typed
+from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,8 @@ import click
 
 from merbench.cli.measure.run import Bench
 from merbench.cli.shared.options import gather, run_options
-from merbench.cli.shared.session import Session, say, show_json
+from merbench.cli.shared.output import say, show_json
+from merbench.cli.shared.session import Session
 
 
 @click.command("robust")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from merbench.cli.shared.lazy import Lazy
+from merbench.cli.shared.groups import LazyGroup
 
 
 @click.group(
     "data",
-    cls=Lazy,
+    cls=LazyGroup,
     package="merbench.cli.data",
     names=("list", "show", "add", "fetch", "audit", "cache"),
 )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from merbench.cli.data.options import DATA, JSON
-from merbench.cli.shared.session import Session, say, show, show_json
+from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.api.forms import Form

@@ -8,11 +8,11 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.data.options import JSON
-from merbench.cli.shared.lazy import Told
-from merbench.cli.shared.session import say, show, show_json
+from merbench.cli.shared.groups import FullHelpGroup
+from merbench.cli.shared.output import say, show, show_json
 
 
-@click.group("cache", cls=Told)
+@click.group("cache", cls=FullHelpGroup)
 def command() -> None:
     """Outputs of frozen encoders on this machine. All of it can be deleted: what a run lacks is
     made again.

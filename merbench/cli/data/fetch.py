@@ -12,7 +12,8 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.data.options import DATA
-from merbench.cli.shared.session import Session, say
+from merbench.cli.shared.output import say
+from merbench.cli.shared.session import Session
 
 SERVER = "http://immortal.multicomp.cs.cmu.edu"
 FILES = {

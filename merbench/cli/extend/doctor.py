@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.shared.session import Session, show, show_json
+from merbench.cli.shared.output import show, show_json
+from merbench.cli.shared.session import Session
 
 
 @click.command("doctor")

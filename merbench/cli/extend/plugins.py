@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from merbench.cli.shared.lazy import Told
-from merbench.cli.shared.session import Session, show, show_json
+from merbench.cli.shared.groups import FullHelpGroup
+from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.session import Session
 
 
-@click.group("plugins", cls=Told)
+@click.group("plugins", cls=FullHelpGroup)
 def command() -> None:
     """Installed plugins, broken ones with their error; conformance checks.
 
@@ -32,8 +33,9 @@ def list_(session: Session, as_json: bool) -> None:
             "name": p.name,
             "distribution": p.distribution,
             "version": p.version,
-            "offers": len(p.declarations),
+            "offers": len(p.declarations) + len(p.commands),
             "error": p.error,
+            "printed": p.output,
         }
         for p in session.catalog.plugins
     ]
@@ -52,6 +54,9 @@ def list_(session: Session, as_json: bool) -> None:
         error = Text(str(row["error"] or "–"), style="red" if row["error"] else "dim")
         table.add_row(*(str(row[k]) for k in ("name", "distribution", "version", "offers")), error)
     show(table)
+    for row in rows:
+        if row["printed"]:
+            say(f"{row['name']} printed while it was imported: {row['printed']}")
 
 
 @command.command()

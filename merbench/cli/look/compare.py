@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.shared.session import Session, say, show, show_json, typed
+from merbench.cli.shared.options import typed
+from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -286,7 +288,7 @@ def _blocks(order: list[str]) -> list[range]:
     """Which columns of a matrix stand beside each other in the width of a terminal: their numbers
     are its headings.
     """
-    from merbench.cli.shared.session import room
+    from merbench.cli.shared.output import room
 
     wide, width = 9, room()
     fit = (

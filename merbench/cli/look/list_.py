@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from merbench.cli.shared.session import Session, show, show_json
+from merbench.cli.shared.output import show, show_json
+from merbench.cli.shared.session import Session
 
 KINDS = (
     "models",

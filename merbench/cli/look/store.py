@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.shared.lazy import Told
-from merbench.cli.shared.session import say, show_json
+from merbench.cli.shared.groups import FullHelpGroup
+from merbench.cli.shared.output import say, show_json
 
 
-@click.group("store", cls=Told)
+@click.group("store", cls=FullHelpGroup)
 def command() -> None:
     """Folders of runs: bring together what was run on several machines.
 

@@ -8,7 +8,8 @@ import click
 
 from merbench.cli.measure.run import Bench, ablations
 from merbench.cli.shared.options import AblationCommand, gather, run_options
-from merbench.cli.shared.session import Session, show_json
+from merbench.cli.shared.output import show_json
+from merbench.cli.shared.session import Session
 
 
 @click.command("ablate", cls=AblationCommand)

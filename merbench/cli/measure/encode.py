@@ -10,7 +10,8 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.shared.options import encode_options, gather
-from merbench.cli.shared.session import Session, say, show, show_json
+from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.session import Session
 
 
 @click.command("encode")

@@ -11,7 +11,8 @@ import click
 
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.cli.shared.options import AblationCommand, RunOptions, gather, run_options
-from merbench.cli.shared.session import Session, room, say, show, show_json
+from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus

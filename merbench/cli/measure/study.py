@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.shared.lazy import Told
-from merbench.cli.shared.session import Session, say, show, show_json
+from merbench.cli.shared.groups import FullHelpGroup
+from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.api.parts import Executor
@@ -56,7 +57,7 @@ def study_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group("study", cls=Told)
+@click.group("study", cls=FullHelpGroup)
 def command() -> None:
     """Models x data sets x tracks x seeds, described in one file.
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from merbench.cli.shared.output import say
 from merbench.cli.shared.progress import new_bar, which
-from merbench.cli.shared.session import say
 from merbench.results.claims import Claims
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import click
 from merbench.api.errors import RequestError, RunError
 from merbench.cli.measure.run import Bench, ablations, label
 from merbench.cli.shared.options import AblationCommand, gather, request_options
-from merbench.cli.shared.session import Session, room, say, show, show_json
+from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.cli.shared.progress import TuneProgress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from merbench.cli.shared.session import show
+from merbench.cli.shared.output import show
 
 if TYPE_CHECKING:
     from merbench.api.types import SpaceKind
@@ -29,7 +29,7 @@ def show_lines(
     """
     from rich.table import Table
 
-    from merbench.cli.shared.session import room
+    from merbench.cli.shared.output import room
     from merbench.report.scores.summary import summary
     from merbench.report.tables import board
     from merbench.report.tables.table import table

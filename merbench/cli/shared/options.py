@@ -300,3 +300,13 @@ def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
             )
         named[modality] = name
     return named
+
+
+def typed(ctx: click.Context) -> dict[str, str]:
+    """Parameter -> option as it is written (``--store``), of those that stand on the command line."""
+    there = click.core.ParameterSource.COMMANDLINE
+    return {
+        p.name: p.opts[0]
+        for p in ctx.command.params
+        if p.name and ctx.get_parameter_source(p.name) is there
+    }

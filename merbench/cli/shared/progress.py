@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from merbench.cli.shared.session import say
+from merbench.cli.shared.output import say
 
 
 class EncodeProgress:

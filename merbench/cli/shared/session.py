@@ -1,20 +1,15 @@
-"""What one call of the program shares: the catalogue, loaded once and handed down, and where output
-goes.
-"""
+"""What one call of the program shares: the catalogue, loaded once and handed down."""
 
 from __future__ import annotations
 
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
+from merbench.cli.shared.output import say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from merbench.api.corpus import Corpus
     from merbench.api.lexicon import Lexicon
     from merbench.host.catalog import Catalog
@@ -71,60 +66,3 @@ class Session:
         from merbench.data.word_vectors import open_lexicon
 
         return open_lexicon(names, self.homes(data))
-
-
-def typed(ctx: click.Context) -> dict[str, str]:
-    """Parameter -> option as it is written (``--store``), of those that stand on the command line."""
-    there = click.core.ParameterSource.COMMANDLINE
-    return {
-        p.name: p.opts[0]
-        for p in ctx.command.params
-        if p.name and ctx.get_parameter_source(p.name) is there
-    }
-
-
-def say(message: str) -> None:
-    """Prose goes to stderr, so that stdout holds results alone."""
-    click.echo(message, err=True)
-
-
-def out() -> Console:
-    """The console of results."""
-    from rich.console import Console
-
-    # Ids, transcripts and names are shown as they are: brackets and colons in them are no markup.
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 200  # a pipe or a file has no width of its own; 80 columns would fold a table of metrics
-    return console
-
-
-def room() -> int | None:
-    """The width of the terminal; None where results go elsewhere."""
-    console = out()
-    return console.width if console.is_terminal else None
-
-
-def show(table: Table) -> None:
-    """The title stands by itself, so that a narrow table does not fold it; in a pipe a table is as
-    wide as it needs.
-    """
-    from rich.measure import Measurement
-    from rich.text import Text
-
-    console = out()
-    if not console.is_terminal:
-        console.width = max(
-            console.width,
-            Measurement.get(console, console.options.update(width=10_000), table).maximum,
-        )
-    if table.title:
-        console.print(Text(str(table.title), style=table.title_style or "table.title"))
-        table.title = None
-    console.print(table)
-
-
-def show_json(value: Any) -> None:
-    import json
-
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))

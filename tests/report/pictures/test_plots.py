@@ -102,7 +102,7 @@ def test_a_picture_of_few_of_many_models_says_so(monkeypatch):
 def test_a_matrix_is_cut_to_the_terminal(monkeypatch, width, blocks):
     from merbench.cli.look.compare import _blocks
 
-    monkeypatch.setattr("merbench.cli.shared.session.room", lambda: width)
+    monkeypatch.setattr("merbench.cli.shared.output.room", lambda: width)
     assert [
         tuple(at + 1 for at in block)
         for block in _blocks(["one", "a model of 17 c.", "3", "4", "5"])

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from merbench.api.errors import RequestError
-from merbench.cli.shared.lazy import Lazy
-from merbench.cli.shared.session import Session, room, show, show_json, typed
+from merbench.cli.shared.groups import LazyGroup
+from merbench.cli.shared.options import typed
+from merbench.cli.shared.output import room, show, show_json
+from merbench.cli.shared.session import Session
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SUBCOMMANDS = ("build", "render", "verify", "submit")
@@ -18,7 +20,7 @@ SUBCOMMANDS = ("build", "render", "verify", "submit")
 
 @click.group(
     "leaderboard",
-    cls=Lazy,
+    cls=LazyGroup,
     package="merbench.cli.look.leaderboard",
     names=SUBCOMMANDS,
     invoke_without_command=True,

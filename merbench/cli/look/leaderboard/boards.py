@@ -12,7 +12,8 @@ from merbench.api.component import Recipe
 from merbench.api.config import Config
 from merbench.api.errors import RequestError
 from merbench.cli.shared.optimum import of_track
-from merbench.cli.shared.session import Session, say
+from merbench.cli.shared.output import say
+from merbench.cli.shared.session import Session
 from merbench.host.catalog import unknown
 from merbench.report.scores.board_scores import BoardScores, score
 from merbench.report.scores.cache import Cache, version

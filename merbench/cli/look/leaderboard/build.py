@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from merbench.cli.shared.session import Session, say
+from merbench.cli.shared.output import say
+from merbench.cli.shared.session import Session
 
 
 @click.command("build")

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merbench.cli.shared.session import Session, say
+from merbench.cli.shared.output import say
+from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.report.site.folder import Folder

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from merbench.cli.shared.session import Session, say
+from merbench.cli.shared.output import say
+from merbench.cli.shared.session import Session
 
 README = """# Runs for the merbench leaderboards
 

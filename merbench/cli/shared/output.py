@@ -1,0 +1,58 @@
+"""Where output goes: results to stdout, as tables or JSON; prose to stderr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def say(message: str) -> None:
+    """Prose goes to stderr, so that stdout holds results alone."""
+    click.echo(message, err=True)
+
+
+def out() -> Console:
+    """The console of results."""
+    from rich.console import Console
+
+    # Ids, transcripts and names are shown as they are: brackets and colons in them are no markup.
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 200  # a pipe or a file has no width of its own; 80 columns would fold a table of metrics
+    return console
+
+
+def room() -> int | None:
+    """The width of the terminal; None where results go elsewhere."""
+    console = out()
+    return console.width if console.is_terminal else None
+
+
+def show(table: Table) -> None:
+    """The title stands by itself, so that a narrow table does not fold it; in a pipe a table is as
+    wide as it needs.
+    """
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    console = out()
+    if not console.is_terminal:
+        console.width = max(
+            console.width,
+            Measurement.get(console, console.options.update(width=10_000), table).maximum,
+        )
+    if table.title:
+        console.print(Text(str(table.title), style=table.title_style or "table.title"))
+        table.title = None
+    console.print(table)
+
+
+def show_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,56 @@
+"""A plugin's module imported behind a guard: it may not print, and it may not take for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import threading
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from typing import Any
+
+SECONDS = 10.0
+"""A hooks module imports nothing heavy, so that this is a hundred times what it needs."""
+
+
+class ImportTimeout(BaseException):
+    """The import of a plugin was broken off."""
+
+
+def import_plugin(entry: EntryPoint, seconds: float = SECONDS) -> tuple[Any, str]:
+    """``(module, output)``: what the entry point names, and what its import printed.
+
+    Output is kept away from stdout, which holds results alone. TimeoutError after ``seconds``;
+    whatever else the import raises is raised.
+    """
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        try:
+            with _time_limit(seconds):
+                module = entry.load()
+        except ImportTimeout:
+            raise TimeoutError(f"its import was not over after {seconds:g} s") from None
+    return module, output.getvalue().strip()
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raises ImportTimeout in the block. No limit outside of the main thread and on Windows, where
+    nothing can interrupt an import.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise ImportTimeout
+
+    before = signal.signal(signal.SIGALRM, stop)
+    # Again every second, should the import catch everything.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
