@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from merbench.api import Context, Steps, StreamSpec, Tune
-from merbench_encoders.hf import HfConfig, hf_digest, hf_source, load_net
+from merbench_encoders.hf import HfConfig, ModelName, hf_digest, hf_source, load_net
 from merbench_encoders.sequence import sinusoids
 from merbench_encoders.waves import Waves, WaveTower
 
@@ -31,7 +31,7 @@ class Clap(WaveTower):
     """
 
     class Config(HfConfig):
-        model: str = "laion/clap-htsat-unfused"
+        model: ModelName = "laion/clap-htsat-unfused"
         window: Annotated[float, Field(ge=0.1, le=10), Tune(choices=(1.0, 2.0, 5.0))] = 2.0
         """Seconds."""
         hop: Annotated[float, Field(ge=0.05, le=10), Tune(choices=(0.5, 1.0, 2.0))] = 1.0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import AfterValidator
 from torch import Tensor, nn
 
 from merbench.api import RequestError
 from merbench_encoders.hub import WEIGHTS, hub_folder, origin
+from merbench_encoders.packages import full_name
 from merbench_encoders.tower import TowerConfig, digest
+
+ModelName = Annotated[str, AfterValidator(full_name)]
 
 _READERS = (
     "preprocessor_config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model",
@@ -26,8 +30,10 @@ _LATER = (
 class HfConfig(TowerConfig):
     """Which model."""
 
-    model: str
-    """A model of the hub, or a folder made by ``save_pretrained()``."""
+    model: ModelName
+    """A model of the hub, a folder made by ``save_pretrained()``, ``package:NAME`` (an installed
+    package that holds one), or ``minilm`` (sentence-transformers/all-MiniLM-L6-v2).
+    """
     pretrained: Literal["weights", "random"] = "weights"
     """``random``: its architecture, untrained."""
 
@@ -90,7 +96,8 @@ def load_net(
         )
         settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
         if config.pretrained == "random":
-            return (made.from_config(settings) if kind == "AutoModel" else made(settings)), folder
+            untrained = made.from_config if kind == "AutoModel" else made._from_config
+            return untrained(settings, dtype=torch.float32), folder  # not its configuration's dtype
         net, info = made.from_pretrained(
             folder,
             config=settings,

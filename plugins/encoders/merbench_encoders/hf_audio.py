@@ -10,7 +10,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, masked_mean
-from merbench_encoders.hf import LayerConfig, hf_digest, hf_source, hidden_state, load_hf
+from merbench_encoders.hf import (
+    LayerConfig,
+    ModelName,
+    hf_digest,
+    hf_source,
+    hidden_state,
+    load_hf,
+)
 from merbench_encoders.waves import Waves, WaveTower
 
 _INSTEAD = "use a stream of audio features (--stream audio=NAME) or another model (--set encoder.audio.model=FOLDER)"
@@ -25,7 +32,7 @@ class HfAudio(WaveTower):
     """
 
     class Config(LayerConfig):
-        model: str = "facebook/wav2vec2-base"
+        model: ModelName = "facebook/wav2vec2-base"
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         # Its own augmentation would mask frames and skip layers at random in training.

@@ -17,11 +17,11 @@ def _encoder(name, target, accepts, summary, uses=(), **more):
     )
 
 
-def _tower(name, target, accepts, summary):
+def _tower(name, target, accepts, summary, version=1):
     """A pretrained network. Raise its version when the same weights and settings would give other
     outputs: the cache holds the old ones.
     """
-    return _encoder(name, target, accepts, summary, ("weights",), version=1)
+    return _encoder(name, target, accepts, summary, ("weights",), version=version)
 
 
 def _labels(name, target, summary, uses=(), **more):
@@ -49,7 +49,7 @@ def merbench_components():
     yield _tower("clip-text", "clip_text:ClipText", ("strings",), "CLIP's text tower on the transcript, token states as steps")
     yield _tower("clip-image", "clip_image:ClipImage", ("clip",), "CLIP's image tower on frames of a clip")
     yield _tower("clap", "clap:Clap", ("clip",), "CLAP's audio tower on windows of a clip's sound")
-    yield _tower("hf-text", "hf_text:HfText", ("strings",), "a transformers text encoder (BERT, RoBERTa, DeBERTa, ...)")
+    yield _tower("hf-text", "hf_text:HfText", ("strings",), "a transformers text encoder (BERT, RoBERTa, MiniLM, ...)", version=2)
     yield _tower("hf-audio", "hf_audio:HfAudio", ("clip",), "wav2vec 2.0, HuBERT or WavLM frames of a clip's sound")
 
     yield _labels("label-vectors", "label_vectors:LabelVectors", "word vectors of the label texts", vectors)
@@ -57,4 +57,5 @@ def merbench_components():
     yield _labels("label-table", "label_table:LabelTable", "a learned vector a label", known_failures={
         "another label space": "its vectors are learned for the run's own labels and read no words"})
     yield _labels("label-clip", "label_clip:LabelClip", "CLIP's text tower on the label texts", weights)
+    yield _labels("label-hf", "label_hf:LabelHf", "a transformers text encoder on the label texts", weights)
     # fmt: on

@@ -22,11 +22,18 @@ from huggingface_hub import (
 from huggingface_hub.errors import EntryNotFoundError
 
 from merbench.api import RequestError
+from merbench_encoders.packages import (
+    PREFIX,
+    WEIGHTS,
+    how_to_install,
+    named_package,
+    package_origin,
+    packaged_folder,
+)
 
 T = TypeVar("T")
 
 SECONDS = 4.0
-WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
 def _cached(repo: str, name: str) -> Path | None:
@@ -36,8 +43,10 @@ def _cached(repo: str, name: str) -> Path | None:
 
 def origin(path: Path) -> str:
     """Where a file or folder comes from: ``repository@revision`` where it lies in the hub's cache,
-    else its name here.
+    the name of the package it lies in, else its name here.
     """
+    if package := package_origin(path):
+        return package
     parts = path.absolute().parts
     if "snapshots" not in parts[1:-1]:
         return f"{path.name} (local)"
@@ -74,6 +83,7 @@ def _absent(wanted: str, repo: str, reason: object, instead: str) -> RequestErro
     return RequestError(
         f"{wanted} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from {constants.ENDPOINT} "
         f"({type(reason).__name__}: {first}); "
+        f"{how_to_install(repo)}"
         f"run 'hf download {repo}' where there is a network and point HF_HUB_CACHE at that cache, or {instead}"
     )
 
@@ -102,13 +112,15 @@ def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path
 
 def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
     """The folder of a transformers model: ``model`` itself where it is a local directory, else the
-    hub's cached or downloaded snapshot.
+    hub's cached snapshot, else an installed package's, else the hub's downloaded one.
 
     ``weights`` False: its configuration and tokenizer are enough. Raises RequestError as
     ``hub_file``.
     """
     if Path(model).is_dir():
         return Path(model)
+    if model.startswith(PREFIX):
+        return named_package(model)
     if model.startswith((".", "/", "~")):
         raise RequestError(
             f"there is no folder {model}; name another (made by save_pretrained()) or a model of the hub, or {instead}"
@@ -119,6 +131,8 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
             not weights or any(next(config.parent.glob(pattern), None) for pattern in WEIGHTS)
         ):
             return config.parent
+        if folder := packaged_folder(model):
+            return folder
         _ask(model, "config.json")
         about = _soon(lambda: HfApi().model_info(model, timeout=SECONDS))
         names = [file.rfilename for file in about.siblings or () if "/" not in file.rfilename]
@@ -133,5 +147,7 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
             if any(fnmatch(name, want) for want in wants):
                 path = hf_hub_download(model, name, etag_timeout=SECONDS)
         return Path(path).parent
-    except Exception as error:  # whatever the network does, the user is told the same
+    except RequestError:
+        raise
+    except Exception as error:  # whatever the network does, the user gets the same sentence
         raise _absent(wanted, model, error, instead) from None

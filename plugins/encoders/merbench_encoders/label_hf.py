@@ -1,0 +1,81 @@
+"""``label-hf``: a transformers text encoder on the label texts, so that labels and language share
+the space of one tower.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from merbench.api import Context, RequestError, masked_mean
+from merbench_encoders.hf import (
+    LayerConfig,
+    ModelName,
+    hf_digest,
+    hf_source,
+    hidden_state,
+    load_hf,
+)
+from merbench_encoders.label_tower import LabelTower, LabelTowerConfig
+from merbench_encoders.letter_case import LetterCase
+from merbench_encoders.pieces import PieceTokenizer
+from merbench_encoders.tower import autocast
+
+_INSTEAD = (
+    "use word vectors (--part label-encoder=label-vectors) or another model "
+    "(--set label_encoder.model=FOLDER)"
+)
+
+
+class LabelHf(LabelTower):
+    """Label texts -> Queries [C, D]: the mean over each text's pieces (as ``hf-text`` with
+    ``pooled``), D = ``config.width`` or the model's.
+
+    Raises RequestError where the weights are out of reach or two labels have one vector.
+    """
+
+    class Config(LayerConfig, LabelTowerConfig):
+        model: ModelName = "bert-base-uncased"
+        lower: LetterCase = "auto"
+        """Read in lower case; ``auto``: a text that has no lower-case letter."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        net, folder = load_hf(config, _INSTEAD)
+        self._tokenizer = PieceTokenizer(folder, net, None, config.lower, _INSTEAD)
+        self._layer = config.layer
+        token_width = net.get_input_embeddings().embedding_dim
+        super().__init__(net, config, context, int(net.config.hidden_size), token_width)
+
+    @staticmethod
+    def pretrained(config: Config) -> dict[str, str]:
+        """Name -> SHA-256 of the weights it starts from."""
+        return hf_digest(config, _INSTEAD)
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from, with the revision where there is one."""
+        return hf_source(config, _INSTEAD)
+
+    def read(self, texts: tuple[str, ...], context_NW: Tensor | None) -> Tensor:
+        embed = self.net.get_input_embeddings()
+        tokens = self._tokenizer(texts)[torch.arange(len(texts))]
+        x_CLW = embed(tokens.ids_BL.to(embed.weight.device))
+        mask_CL = tokens.mask_BL.to(x_CLW.device)
+        if context_NW is not None:
+            # Behind the start piece, which is no part of a word; some models have none.
+            at = int((tokens.word_BL[:, 0] < 0).all())
+            x_CLW = self._inserted(x_CLW, context_NW.expand(len(x_CLW), -1, -1), at)
+            mask_CL = torch.cat((mask_CL.new_ones(len(mask_CL), len(context_NW)), mask_CL), 1)
+        with autocast(x_CLW.device, self.precision):
+            state_CLD = hidden_state(
+                self.net, self._layer, inputs_embeds=x_CLW, attention_mask=mask_CL.long()
+            )
+        return masked_mean(state_CLD.float(), mask_CL)
+
+    def _inserted(self, x_CLW: Tensor, added_CNW: Tensor, at: int) -> Tensor:
+        if x_CLW.shape[1] + added_CNW.shape[1] > self._tokenizer.longest:
+            raise RequestError(
+                f"context_tokens={added_CNW.shape[1]} and a label text exceed "
+                f"{self._tokenizer.longest} tokens"
+            )
+        return torch.cat((x_CLW[:, :at], added_CNW, x_CLW[:, at:]), 1)

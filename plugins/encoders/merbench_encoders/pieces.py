@@ -1,0 +1,121 @@
+"""Texts -> word pieces, by the tokenizer that belongs to a transformers model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from merbench.api import RequestError, Tokens, gather
+from merbench_encoders.letter_case import LetterCase, lowered
+
+
+class PieceRows:
+    """A split's texts in pieces. ``rows[rows_B]`` -> Tokens, no longer than the longest of them.
+
+    ``length_N``: pieces of each row, 0 = no text. ``measured``: ``truncated_rate``, the share of
+    the texts that were cut, and ``lowered_rate`` (see ``letter_case``).
+    """
+
+    def __init__(
+        self, piece_T2: Tensor, length_N: Tensor, pad: int, measured: dict[str, float]
+    ) -> None:
+        self.piece_T2, self.length_N, self.pad, self.measured = piece_T2, length_N, pad, measured
+        self.start_N = length_N.cumsum(0) - length_N
+
+    def __len__(self) -> int:
+        return len(self.length_N)
+
+    def __getitem__(self, rows_B: Tensor) -> Tokens:
+        piece_BL2, mask_BL = gather(self.piece_T2, self.start_N, self.length_N, rows_B)
+        # The padding piece itself, because some models count places by it.
+        ids_BL = torch.where(mask_BL, piece_BL2[..., 0], self.pad)
+        return Tokens(ids_BL, mask_BL, torch.where(mask_BL, piece_BL2[..., 1], -1))
+
+
+class PieceTokenizer:
+    """``longest``: pieces that a text keeps at most; None = as many as the model was made for.
+
+    Raises RequestError, ending with ``instead``, where ``folder`` has no fast tokenizer with a
+    padding piece.
+    """
+
+    def __init__(
+        self, folder: Path, net: nn.Module, longest: int | None, lower: LetterCase, instead: str
+    ) -> None:
+        self.tokenizer = _tokenizer(folder, instead)
+        most = longest_input(folder, net, self.tokenizer)
+        self.longest = min(most, longest or most)
+        # Where the tokenizer ignores case, there is nothing to do and nothing to report.
+        self.lower: LetterCase = "no" if self._ignores_case() else lower
+
+    def _ignores_case(self) -> bool:
+        upper, lower = self.tokenizer(["GOOD", "good"], add_special_tokens=False)["input_ids"]
+        return upper == lower and self.tokenizer.unk_token_id not in upper
+
+    def __call__(self, texts: Sequence[str | None]) -> PieceRows:
+        read, measured = lowered(texts, self.lower)
+        present = [i for i, text in enumerate(read) if text is not None]
+        encodings: Sequence[Any] = []
+        if present:
+            encodings = self.tokenizer(
+                [read[i] for i in present], truncation=True, max_length=self.longest
+            ).encodings
+        ids = [piece for encoding in encodings for piece in encoding.ids]
+        words = [
+            -1 if word is None else word for encoding in encodings for word in encoding.word_ids
+        ]
+        length_N = torch.zeros(len(texts), dtype=torch.long)
+        length_N[present] = torch.tensor([len(e.ids) for e in encodings], dtype=torch.long)
+        n_cut = sum(bool(encoding.overflowing) for encoding in encodings)
+        measured = {"truncated_rate": n_cut / max(1, len(present)), **measured}
+        pieces = np.array([ids, words], dtype=np.int64).reshape(2, -1).T
+        if not len(pieces):
+            pieces = np.array([[self.tokenizer.pad_token_id, -1]])
+        piece_T2 = torch.from_numpy(np.ascontiguousarray(pieces))
+        return PieceRows(piece_T2, length_N, self.tokenizer.pad_token_id, measured)
+
+
+def longest_input(folder: Path, net: nn.Module, tokenizer: Any) -> int:
+    """Pieces that a model was made for: the least of what its files and its places say.
+
+    A folder of sentence-transformers says so in ``sentence_bert_config.json``.
+    """
+    limits = [tokenizer.model_max_length, _places(net)]
+    file = folder / "sentence_bert_config.json"
+    if file.exists():
+        limits.append(json.loads(file.read_text()).get("max_seq_length"))
+    return int(min(limit for limit in limits if limit))
+
+
+def _places(net: nn.Module) -> int | None:
+    """Places that a text may fill; None where a model numbers places without a limit."""
+    size: int | None = getattr(net.config, "max_position_embeddings", None)
+    for name, module in net.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            # RoBERTa's family numbers places from behind its padding's.
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - first
+    return size if size and size > 0 else None
+
+
+def _tokenizer(folder: Path, instead: str) -> Any:
+    from transformers import AutoTokenizer  # takes long, and the model is looked for first
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise RequestError(
+            f"{folder} has no tokenizer that can be read; give a folder that has, or {instead}"
+        ) from error
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        raise RequestError(
+            f"{folder.name} has no fast tokenizer with a padding token; "
+            f"choose a model that has, or {instead}"
+        )
+    return tokenizer
