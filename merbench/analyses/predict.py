@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from merbench.analyses.trained import Trained
-from merbench.api import LabelSpace, Modality, Task
+from merbench.api import LabelSpace, Modality, Task, own_method
 from merbench.data.folder.inputs import Inputs, absent, matching
 from merbench.engine.compose import Composed
 from merbench.engine.contract import output
@@ -70,7 +70,7 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
         model, encoders = one.problem.model, one.problem.encoders
         data = one.fold.of(streams, unknown, rows, encoders, device)
         made.append(predict(model, data, space))
-        if guided:
+        if guided and not own_method(model, "read_out"):
             assert isinstance(model, Composed)
             shares.append(_shares(model, data, space))
         for m, found in without.items():

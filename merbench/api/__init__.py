@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from merbench.api.parts import Objective as Objective
     from merbench.api.parts import Prepared as Prepared
     from merbench.api.parts import SplitView as SplitView
+    from merbench.api.parts import own_method as own_method
     from merbench.api.pickles import Array as Array
     from merbench.api.pickles import as_text as as_text
     from merbench.api.pickles import unpickle as unpickle
@@ -102,7 +103,7 @@ _HOME = {
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
         "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
-        "SplitView",
+        "SplitView", "own_method",
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),

@@ -33,6 +33,12 @@ COMPONENT_KINDS: tuple[ComponentKind, ...] = (
 )  # fmt: skip
 
 
+FusedForm = Literal["pooled", "labels", "sequence", "slots"]
+"""What a fusion may return; see ``merbench.api.Fused``."""
+READABLE_AS: Mapping[FusedForm, FusedForm] = {"sequence": "pooled", "slots": "labels"}
+"""Forms whose ``z_BCD`` a head can read that accepts the simpler one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Component:
     """One part that a plugin offers.
@@ -42,14 +48,15 @@ class Component:
                           its kind in ``merbench.api.parts``; its class attribute ``Config`` is its
                           settings (a ``merbench.api.Config``).
     accepts               encoder: the stream kinds it reads. head: what it takes from a fusion, of
-                          ``pooled`` and ``labels``.
-    returns               fusion: ``pooled`` (z is [B, 1, D]) or ``labels`` (z is [B, C, D], C =
-                          number of label words).
-    needs                 what must be there: ``queries`` (a label encoder) for a fusion or head;
-                          names of ``provides`` for an objective (``logits`` and ``steps`` are
-                          provided by every composed model).
-    provides              fusion, model: the names it puts into ``aux`` (a model also ``steps``
-                          where it fills them).
+                          ``pooled``, ``labels``, ``sequence`` and ``slots``.
+    returns               fusion: one of these forms; see ``merbench.api.Fused``.
+    needs                 what must be there: ``queries`` (a label encoder), and names that parts
+                          before it provide. Fusion: those of the label encoder; head: the fusion's
+                          too; objective: the head's too, and ``logits``, ``steps`` and ``fused``
+                          (which every composed model has).
+    provides              fusion, head, model: the names it puts into ``aux`` (a model also
+                          ``steps`` where it fills them). label encoder: the names of its
+                          ``extras``, and ``graph`` where it gives ``graph_CC``.
     min_modalities        fusion, model: it is refused with fewer; ``requires``: modalities it
                           cannot do without.
     uses                  pretrained material it starts from: ``vectors`` (the run's word vectors),
@@ -73,7 +80,7 @@ class Component:
     summary: str
     target: str = ""
     accepts: tuple[str, ...] = ()
-    returns: Literal["pooled", "labels"] = "pooled"
+    returns: FusedForm = "pooled"
     needs: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     min_modalities: int = 1

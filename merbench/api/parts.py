@@ -103,23 +103,49 @@ class Fusion(Protocol):
 
 
 class Head(Protocol):
-    """Fused (and queries) -> logits [B, C]. C as in ``Output``."""
+    """Fused (and queries) -> logits [B, C], or ``(logits, aux)``; C as in ``Output``.
+
+    Two methods that it may bring, each handed the model's whole ``Output``: ``read_out(out)`` ->
+    predictions (score [B]; class and multilabel [B, C]; joint [B, 1 + C]) in place of
+    ``merbench.api.read_out``, and ``loss(out, batch)`` -> named terms in place of ``task_loss`` in
+    objective ``task``. With both, its logits may have any number of columns. A whole model may
+    bring them too.
+    """
 
     def __init__(
         self, config: Config, context: Context, width: int, query_width: int | None
     ) -> None: ...
-    def __call__(self, fused: Fused, queries: Queries | None = None) -> Tensor: ...
+    def __call__(
+        self, fused: Fused, queries: Queries | None = None
+    ) -> Tensor | tuple[Tensor, Mapping[str, Tensor]]: ...
 
 
 class Model(Protocol):
     """All that the training loop knows. A whole model is handed the run's encoders and calls them
     itself.
+
+    ``widths``: D by name, for objectives that own layers: ``text``, ``audio``, ``video`` (the
+    encoders'), and of a composed model ``fused``, ``queries``, and what its fusion or head has in a
+    ``widths`` of its own (``{"common": 64}`` for an aux of that name).
     """
+
+    widths: Mapping[str, int]
 
     def __init__(
         self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]
     ) -> None: ...
     def __call__(self, batch: Batch) -> Output: ...
+
+
+def own_method(model: Any, name: str) -> Callable[..., Any] | None:
+    """``read_out`` or ``loss`` of a model's head, or of a whole model; None where neither brings
+    one.
+    """
+    for owner in (getattr(model, "head", None), model):
+        method: Callable[..., Any] | None = getattr(owner, name, None)
+        if method is not None:
+            return method
+    return None
 
 
 class SplitView(Protocol):
@@ -138,19 +164,26 @@ class FittedModel(Model, Protocol):
 
 
 class Objective(Protocol):
-    """Outputs -> named loss terms, which the loop adds up. It may own parameters and buffers, and
-    may call the model again.
+    """Outputs -> named loss terms, which the loop adds up. It may own parameters and buffers (what
+    it keeps in anything else is lost when a run is resumed), and may call the model again.
+
+    Two methods that it may bring, both called without gradients. Seeds cannot be stacked with
+    either.
     """
 
     def __init__(self, config: Config, context: Context, model: Model) -> None: ...
     def __call__(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]: ...
-    def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
-        """Called after each optimiser step, without gradients: moving averages, prototypes, queues.
+    def after_batch(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
+        """Called once for every batch, after its backward pass: per-sample state, prototypes,
+        queues. With it a batch that memory does not hold cannot be cut into pieces.
+        """
+        ...
 
-        Leave it out where there is nothing to keep: with it, a batch that memory does not hold
-        cannot be cut, nor seeds be stacked.
+    def after_step(self, model: Model, at: Progress) -> None:
+        """Called after each optimiser step (of ``train.accumulate`` batches): what follows weights,
+        such as their moving averages.
         """
         ...
 

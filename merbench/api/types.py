@@ -50,19 +50,30 @@ class Tokens(NamedTuple):
 class Queries(NamedTuple):
     """What a label encoder makes of the label words: ``emb_CD`` [C, D] and, where it has one, a
     label graph ``graph_CC``.
+
+    ``extras``: further tensors by the names that its declaration ``provides`` (a prior, the words'
+    own vectors, ...); ``graph`` in ``provides`` stands for ``graph_CC``.
     """
 
     emb_CD: Tensor
     graph_CC: Tensor | None = None
+    extras: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Fused(NamedTuple):
-    """What a fusion returns: ``z_BCD`` [B, C, D] (C = 1 when the fusion is declared to return
-    ``pooled``) and named extras.
+    """What a fusion returns, in the form that its declaration ``returns``.
+
+    ``pooled``: ``z_BCD`` [B, 1, D]. ``labels``: ``z_BCD`` [B, C, D], one row a label word.
+    ``sequence``: ``steps``, a fused sequence [B, L, D], and its pooled ``z_BCD`` [B, 1, D].
+    ``slots``: ``slots_BMCD`` [B, M, C, D], one vector a label for each of M slots (modalities, say),
+    and ``z_BCD`` [B, C, D] over them. So a head that accepts ``pooled`` also reads a sequence, and
+    one that accepts ``labels`` also reads slots. ``aux``: extras by the names in ``provides``.
     """
 
     z_BCD: Tensor
     aux: Mapping[str, Tensor] = MappingProxyType({})
+    steps: Steps | None = None
+    slots_BMCD: Tensor | None = None
 
 
 class Progress(NamedTuple):
@@ -231,10 +242,13 @@ class Output:
 
     ``logits_BC``: C = ``space.plain``, or for a score also C = number of anchors (read out as the
     softmax-weighted sum of anchors); of a joint space those of the score and then those of the
-    labels. ``steps``: encoded modalities, for objectives that contrast them. ``aux``: for
-    objectives, by declared name.
+    labels. Any other C needs a read-out and a loss of the head's (or model's) own. ``steps``:
+    encoded modalities, for objectives that contrast them. ``aux``: for objectives, by declared
+    name. ``fused`` and ``queries``: what a composed model's fusion and label encoder returned.
     """
 
     logits_BC: Tensor
     steps: Mapping[Modality, Steps] = field(default_factory=dict)
     aux: Mapping[str, Tensor] = field(default_factory=dict)
+    fused: Fused | None = None
+    queries: Queries | None = None

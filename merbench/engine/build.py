@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from merbench.api import Context, Modality, RequestError
-from merbench.engine.compose import Composed
+from merbench.engine.compose import Composed, Declared
 from merbench.engine.contract import made
 from merbench.engine.plan import Part, Plan
 from merbench.engine.splits import Fold, SplitData
@@ -84,7 +84,9 @@ def build(
             )
 
     if "model" in parts:
-        model: nn.Module = made(parts["model"], context, encoders)
+        model: Any = made(parts["model"], context, encoders)
+        if not hasattr(model, "widths"):
+            model.widths = {m: encoder.width for m, encoder in encoders.items()}
     else:
         label_encoder = made(parts["label_encoder"], context) if "label_encoder" in parts else None
         query_width = None if label_encoder is None else label_encoder.width
@@ -92,7 +94,7 @@ def build(
             parts["fusion"], context, {m: e.width for m, e in encoders.items()}, query_width
         )
         head = made(parts["head"], context, fusion.width, query_width)
-        model = Composed(encoders, fusion, head, label_encoder)
+        model = Composed(encoders, fusion, head, label_encoder, _declared(parts))
     begun = (
         ""
         if state is not None or adopted is None
@@ -105,6 +107,14 @@ def build(
         if slot.startswith("objective.")
     }
     return Problem(model, objectives, encoders, train, valid, measured, begun)
+
+
+def _declared(parts: Mapping[str, Part]) -> Declared:
+    provides = {
+        slot: parts[slot].component.provides if slot in parts else ()
+        for slot in ("fusion", "head", "label_encoder")
+    }
+    return Declared(parts["fusion"].component.returns, **provides)
 
 
 def _encoder(part: Part, context: Context, modality: Modality) -> Any:

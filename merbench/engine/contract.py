@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from merbench.api import (
     Batch,
     Fused,
+    LabelSpace,
     Output,
     Prepared,
     Progress,
@@ -23,7 +24,10 @@ from merbench.api import (
     Rows,
     RunError,
     Steps,
+    own_method,
+    read_out,
 )
+from merbench.api.component import FusedForm
 
 if TYPE_CHECKING:
     from merbench.engine.plan import Part
@@ -79,29 +83,63 @@ def steps(encoder: Any, found: Any, rows: int) -> Steps:
     return found  # type: ignore[no-any-return]
 
 
-def queries(label_encoder: Any, found: Any) -> Queries:
+def queries(label_encoder: Any, returned: Any, provides: Collection[str] = ()) -> Queries:
     """What a label encoder returned."""
-    sound = isinstance(found, Queries) and found.emb_CD.shape[1:] == (label_encoder.width,)
-    _require(
-        sound,
-        f"label encoder {_target(label_encoder)}",
-        found,
-        f"Queries of [labels, {label_encoder.width}]",
-    )
-    return found  # type: ignore[no-any-return]
+    sound = isinstance(returned, Queries) and returned.emb_CD.shape[1:] == (label_encoder.width,)
+    who = f"label encoder {_target(label_encoder)}"
+    _require(sound, who, returned, f"Queries of [labels, {label_encoder.width}]")
+    extras = {*returned.extras, *({"graph"} if returned.graph_CC is not None else ())}
+    _require_provided(who, provides, extras, "extras")
+    return returned  # type: ignore[no-any-return]
 
 
-def fused(fusion: Any, found: Any, rows: int) -> Fused:
-    """What a fusion returned for so many rows."""
+def fused(
+    fusion: Any,
+    returned: Any,
+    rows: int,
+    form: FusedForm = "pooled",
+    provides: Collection[str] = (),
+) -> Fused:
+    """What a fusion that is declared to return ``form`` returned for so many rows."""
+    who, width = f"fusion {_target(fusion)}", fusion.width
     sound = (
-        isinstance(found, Fused)
-        and found.z_BCD.ndim == 3
-        and found.z_BCD.shape[::2] == (rows, fusion.width)
+        isinstance(returned, Fused)
+        and returned.z_BCD.ndim == 3
+        and returned.z_BCD.shape[::2] == (rows, width)
     )
-    _require(
-        sound, f"fusion {_target(fusion)}", found, f"Fused of [{rows}, 1 or labels, {fusion.width}]"
-    )
-    return found  # type: ignore[no-any-return]
+    _require(sound, who, returned, f"Fused of [{rows}, 1 or labels, {width}]")
+    if form == "sequence":
+        sequence = returned.steps
+        sound = isinstance(sequence, Steps) and sequence.x_BLD.shape == (
+            rows,
+            *sequence.mask_BL.shape[1:2],
+            width,
+        )
+        _require(sound, who, sequence, f"Fused with steps of [{rows}, L, {width}] and [{rows}, L]")
+    if form == "slots":
+        slots = returned.slots_BMCD
+        labels = returned.z_BCD.shape[1]
+        sound = isinstance(slots, Tensor) and slots.shape == (
+            rows,
+            *slots.shape[1:2],
+            labels,
+            width,
+        )
+        _require(sound, who, slots, f"Fused with slots_BMCD of [{rows}, M, {labels}, {width}]")
+    _require_provided(who, provides, returned.aux, "aux")
+    return returned  # type: ignore[no-any-return]
+
+
+def logits_and_aux(
+    head: Any, returned: Any, provides: Collection[str] = ()
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """What a head returned: logits, or logits and aux."""
+    logits, aux = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
+    who = f"head {_target(head)}"
+    sound = isinstance(logits, Tensor) and isinstance(aux, Mapping)
+    _require(sound, who, returned, "logits [B, C], or logits and a mapping of tensors by name")
+    _require_provided(who, provides, aux, "aux")
+    return logits, aux
 
 
 def output(model: nn.Module, batch: Batch) -> Output:
@@ -117,9 +155,23 @@ def output(model: nn.Module, batch: Batch) -> Output:
         and len(logits) == rows
         and logits.is_floating_point()
     )
-    who = f"head {_target(model.head)}" if hasattr(model, "head") else f"model {_target(model)}"
-    _require(sound, who, logits, f"floating-point logits [{rows}, C]")
+    _require(sound, _who_makes_logits(model), logits, f"floating-point logits [{rows}, C]")
     return out  # type: ignore[no-any-return]
+
+
+def predictions(model: nn.Module, out: Output, space: LabelSpace) -> Tensor:
+    """Read out by the head's (or whole model's) own ``read_out``, else by ``merbench.api``'s."""
+    own = own_method(model, "read_out")
+    if own is None:
+        return read_out(out.logits_BC.float(), space)
+    predicted, rows = own(out), len(out.logits_BC)
+    columns = {"score": (), "joint": (space.plain,)}.get(space.kind, (len(space.words),))
+    shape = (rows, *columns)
+    sound = isinstance(predicted, Tensor) and predicted.shape == shape
+    _require(
+        sound, f"read_out() of {_who_makes_logits(model)}", predicted, f"predictions {[*shape]}"
+    )
+    return predicted.float()  # type: ignore[no-any-return]
 
 
 def terms(
@@ -161,6 +213,21 @@ def fault(error: BaseException, parts: Iterable[Part]) -> str:
 def _require(sound: bool, who: str, found: object, wanted: str) -> None:
     if not sound:
         raise RunError(f"{who} returned {_told(found)}; it is to return {wanted}")
+
+
+def _require_provided(
+    who: str, provides: Collection[str], returned: Collection[str], place: str
+) -> None:
+    if lacking := sorted(set(provides) - set(returned)):
+        given = ", ".join(sorted(returned)) or "nothing"
+        raise RunError(
+            f"{who} is declared to provide {', '.join(lacking)}, and its {place} hold {given}"
+        )
+
+
+def _who_makes_logits(model: Any) -> str:
+    composed = hasattr(model, "fusion") and hasattr(model, "head")
+    return f"head {_target(model.head)}" if composed else f"model {_target(model)}"
 
 
 def _target(module: object) -> str:

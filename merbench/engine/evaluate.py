@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from merbench.api import LabelSpace, RunError, read_out
+from merbench.api import LabelSpace, RunError
 from merbench.engine.contract import output
+from merbench.engine.contract import predictions as predictions_of
 from merbench.engine.splits import SplitData
 
 
@@ -17,7 +18,7 @@ from merbench.engine.splits import SplitData
 def predict(
     model: nn.Module, split: SplitData, space: LabelSpace, batch_size: int = 256
 ) -> np.ndarray:
-    """What ``read_out`` makes of all rows, float64: [N] of a score, else [N, C]. RunError where a
+    """What is read out for all rows, float64: [N] of a score, else [N, C]. RunError where a
     prediction is not finite.
 
     Always in fp32, whatever precision trains. Where memory does not suffice, the batches get
@@ -29,7 +30,7 @@ def predict(
     while not made:
         try:
             made = [
-                read_out(output(model, batch).logits_BC.float(), space).cpu()
+                predictions_of(model, output(model, batch), space).cpu()
                 for batch in split.batches(batch_size)
             ]
         except torch.OutOfMemoryError:

@@ -24,6 +24,7 @@ from merbench.api import (
     Task,
     TrainConfig,
 )
+from merbench.api.component import READABLE_AS
 from merbench.data.content_hash import KEPT
 from merbench.data.folder.streams import as_words, leak_sentence, leaking_rows, revision
 from merbench.engine.compose import PREFIXES
@@ -313,33 +314,15 @@ def _check_fit(
         raise RequestError(
             f"model {recipe.name} is fitted in closed form, so it needs a whole model with a method fit(train, valid)"
         )
-    queries = {"queries"} if "label_encoder" in parts else set()
-    if whole:
-        provided = {"logits", *whole.component.provides}
-        source = f"model {whole.component.name}"
-    else:
-        fusion, head = parts["fusion"].component, parts["head"].component
-        source = f"fusion {fusion.name}"
-        provided = {"logits", "steps", *fusion.provides, *queries}
-        for needy in (fusion, head):
-            if "queries" in needy.needs and not queries:
-                raise RequestError(
-                    f"{needy.kind} {needy.name} needs label queries, and this run has no label encoder; give one"
-                )
-        if fusion.returns not in head.accepts:
-            raise RequestError(
-                f"head {head.name} accepts {' and '.join(head.accepts)}, and fusion {fusion.name} returns {fusion.returns}"
-            )
+    provided = _provided(parts)
     if not recipe.fits and not any(slot.startswith("objective.") for slot in parts):
         raise RequestError(
             f"model {recipe.name} learns by an objective, and this run has none; give one with --part objective=NAME"
         )
     for slot, part in parts.items():
         component = part.component
-        if slot.startswith("objective.") and (lacking := sorted(set(component.needs) - provided)):
-            raise RequestError(
-                f"objective {component.name} needs {', '.join(lacking)}, and {source} provides {', '.join(sorted(provided))}"
-            )
+        if slot.startswith("objective."):
+            _require_needs(component, provided)
         if len(streams) < component.min_modalities:
             raise RequestError(
                 f"{component.kind} {component.name} needs at least {component.min_modalities} modalities; there are {', '.join(streams)}"
@@ -348,6 +331,49 @@ def _check_fit(
             raise RequestError(
                 f"{component.kind} {component.name} cannot do without {', '.join(missing)}, and this run has {', '.join(streams)}"
             )
+
+
+def _provided(parts: Mapping[str, Part]) -> dict[str, str]:
+    """Name -> the part that provides it to objectives; what parts of one model need of one another
+    is checked on the way.
+    """
+    if "model" in parts:
+        model = parts["model"].component
+        return dict.fromkeys(("logits", *model.provides), f"model {model.name}")
+    provided: dict[str, str] = {}
+    if "label_encoder" in parts:
+        label_encoder = parts["label_encoder"].component
+        names = ("queries", *label_encoder.provides)
+        provided |= dict.fromkeys(names, f"label encoder {label_encoder.name}")
+    fusion, head = parts["fusion"].component, parts["head"].component
+    if not {fusion.returns, READABLE_AS.get(fusion.returns)} & set(head.accepts):
+        raise RequestError(
+            f"head {head.name} accepts {' and '.join(head.accepts)}, "
+            f"and fusion {fusion.name} returns {fusion.returns}"
+        )
+    for component in (fusion, head):
+        _require_needs(component, provided)
+        for name in component.provides:
+            if name in provided:
+                raise RequestError(
+                    f"{component.kind} {component.name} and {provided[name]} both provide "
+                    f"{name!r}, and objectives could read one of them only; rename it in one"
+                )
+            provided[name] = f"{component.kind} {component.name}"
+    return {**provided, **dict.fromkeys(("logits", "steps", "fused"), "every composed model")}
+
+
+def _require_needs(component: Component, provided: Mapping[str, str]) -> None:
+    lacking = sorted(set(component.needs) - set(provided))
+    if not lacking:
+        return
+    who = f"{component.kind} {component.name} needs"
+    if lacking == ["queries"]:
+        raise RequestError(f"{who} label queries, and this run has no label encoder; give one")
+    raise RequestError(
+        f"{who} {', '.join(lacking)}, and the parts before it provide "
+        f"{', '.join(sorted(provided)) or 'nothing'}; choose others with --part"
+    )
 
 
 def _check_training(recipe: Recipe, parts: Mapping[str, Part], train: TrainConfig) -> None:

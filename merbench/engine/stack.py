@@ -21,7 +21,16 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-from merbench.api import Batch, LabelSpace, Progress, RunError, Stage, TrainConfig, read_out
+from merbench.api import (
+    Batch,
+    LabelSpace,
+    Progress,
+    RunError,
+    Stage,
+    TrainConfig,
+    own_method,
+    read_out,
+)
 from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.contract import output, terms
 from merbench.engine.evaluate import require_finite_predictions
@@ -137,9 +146,11 @@ def _refuse(module: Together, config: TrainConfig, stages: Sequence[Stage]) -> N
         "train.schedule=plateau": config.schedule == "plateau",
         "train.ema": config.ema > 0,
         "train.accumulate": config.accumulate > 1,
-        "an objective that keeps state by batch": any(
-            hasattr(o, "after_step") for o in module.objectives.values()
+        "an objective that keeps state": any(
+            hasattr(o, "after_batch") or hasattr(o, "after_step")
+            for o in module.objectives.values()
         ),
+        "a read-out of the model's own": own_method(module.model, "read_out") is not None,
     }
     if found := [reason for reason, there in reasons.items() if there]:
         raise CannotStackError(f"{found[0]} is for seeds that train alone")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from merbench.api import Batch, LabelSpace, Output, Progress, RunError, Stage, TrainConfig
+from merbench.api import LabelSpace, Progress, RunError, Stage, TrainConfig
 from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.contract import output, terms
 from merbench.engine.evaluate import predict
@@ -203,17 +203,13 @@ class _Loop:
         sums: dict[str, Tensor] = {}
         self.model.train()
         for first in range(0, len(batches), self.config.accumulate):
-            found, batch, out, at = self._gradients(
-                first, batches[first : first + self.config.accumulate]
-            )
+            found, at = self._gradients(first, batches[first : first + self.config.accumulate])
             for name, term in found.items():
                 sums[name] = sums[name] + term if name in sums else term
-            self._step(batch, out, at)
+            self._step(at)
         return {name: float(value) / len(order) for name, value in sums.items()}
 
-    def _gradients(
-        self, first: int, group: Sequence[Tensor]
-    ) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
+    def _gradients(self, first: int, group: Sequence[Tensor]) -> tuple[dict[str, Tensor], Progress]:
         """Those of the mean loss over the batches of ``group``. Where memory does not suffice, rows
         go through in smaller pieces.
         """
@@ -225,7 +221,7 @@ class _Loop:
                 if at_once == 1:
                     raise
                 if stateful := [
-                    name for name, o in self.objectives.items() if hasattr(o, "after_step")
+                    name for name, o in self.objectives.items() if hasattr(o, "after_batch")
                 ]:
                     raise RunError(
                         f"out of memory with {at_once} rows at a time, and objective {stateful[0]} keeps state by batch, so that a batch "
@@ -244,9 +240,7 @@ class _Loop:
             self.optimiser.zero_grad(set_to_none=True)  # type: ignore[union-attr]
             torch.cuda.empty_cache()
 
-    def _backward(
-        self, first: int, group: Sequence[Tensor]
-    ) -> tuple[dict[str, Tensor], Batch, Output, Progress]:
+    def _backward(self, first: int, group: Sequence[Tensor]) -> tuple[dict[str, Tensor], Progress]:
         sums: dict[str, Tensor] = {}
         for step, rows_B in enumerate(group, first):
             at = Progress(self.epoch, step, self.stage.name)
@@ -265,9 +259,10 @@ class _Loop:
                 (loss / len(group)).backward()
                 for name, term in found.items():
                     sums[name] = sums.get(name, 0.0) + term.detach() * len(piece)
-        return sums, batch, out, at
+            self._call("after_batch", batch, out, at)
+        return sums, at
 
-    def _step(self, batch: Batch, out: Output, at: Progress) -> None:
+    def _step(self, at: Progress) -> None:
         assert self.optimiser is not None
         if self.config.clip_norm:
             nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
@@ -277,10 +272,14 @@ class _Loop:
             self.schedule.step()
         if self.average:
             self.average.update_parameters(self.model)
-        with torch.no_grad():
-            for objective in self.objectives.values():
-                if after_step := getattr(objective, "after_step", None):
-                    after_step(self.model, batch, out, at)
+        self._call("after_step", at)
+
+    @torch.no_grad()
+    def _call(self, hook: str, *given: object) -> None:
+        """``after_batch`` or ``after_step`` of the objectives that have it."""
+        for objective in self.objectives.values():
+            if method := getattr(objective, hook, None):
+                method(self.model, *given)
 
     def _judge(self, better: float, scored: nn.Module) -> None:
         """Keep the epoch's weights, or count how long there was none better."""

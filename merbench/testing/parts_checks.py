@@ -27,7 +27,7 @@ from merbench.api import (
     masked_mean,
 )
 from merbench.data.content_hash import KEPT
-from merbench.engine.contract import terms
+from merbench.engine import contract
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 from merbench.testing.verdict import Bodies, Skip
@@ -38,7 +38,7 @@ QUERY_WIDTH = 10
 
 ACCEPTS = {
     "encoder": ("strings", "words", "features", "clip", "steps"),
-    "head": ("pooled", "labels"),
+    "head": ("pooled", "labels", "sequence", "slots"),
 }
 
 
@@ -299,20 +299,39 @@ def _fusions(
 
 def _fusion_width(catalog: Catalog, component: Component) -> None:
     for fusion, parts, queries in _fusions(catalog, component):
-        fused = fusion(parts, queries)
-        labels = len(tiny.SPACES["score"].words) if component.returns == "labels" else 1
+        fused = contract.fused(
+            fusion, fusion(parts, queries), 5, component.returns, component.provides
+        )
+        by_label = component.returns in ("labels", "slots")
+        labels = len(tiny.SPACES["score"].words) if by_label else 1
         want = (5, labels, fusion.width)
         got = tuple(fused.z_BCD.shape)
         assert got == want, (
             f"declares {component.returns} and width {fusion.width}, so z should be {want}; it is {got}"
         )
-        missing = sorted(set(component.provides) - set(fused.aux))
-        assert not missing, f"declares to provide {', '.join(missing)} and does not"
 
 
 def _fusion_rows(check: str, catalog: Catalog, component: Component) -> None:
     for fusion, parts, queries in _fusions(catalog, component):
-        rowwise(lambda p, fusion=fusion, queries=queries: fusion(p, queries).z_BCD, parts, check)  # type: ignore[misc]
+
+        def flat(
+            parts: dict[Modality, Steps], fusion: Any = fusion, queries: Any = queries
+        ) -> Tensor:
+            fused = fusion(parts, queries)
+            return torch.cat([part.flatten(1) for part in _of_fused(fused)], 1)
+
+        rowwise(flat, parts, check)
+
+
+def _of_fused(fused: Fused) -> list[Tensor]:
+    """What a head may read of it; a sequence summed over its real steps."""
+    read = [fused.z_BCD]
+    if fused.steps is not None:
+        x_BLD, mask_BL = fused.steps
+        read.append(torch.where(mask_BL[..., None], x_BLD, 0.0).sum(1))
+    if fused.slots_BMCD is not None:
+        read.append(fused.slots_BMCD)
+    return read
 
 
 def _fusion_gradient(catalog: Catalog, component: Component) -> None:
@@ -322,48 +341,67 @@ def _fusion_gradient(catalog: Catalog, component: Component) -> None:
             fusion,
             torch.cat(
                 [
-                    fused.z_BCD.flatten(),
+                    *(part.flatten() for part in _of_fused(fused)),
                     *(v.flatten() for v in fused.aux.values() if v.requires_grad),
                 ]
             ),
         )
 
 
+def _tiny_fused(form: str) -> Fused:
+    draw = torch.Generator().manual_seed(1)
+    labels = len(tiny.SPACES["score"].words) if form in ("labels", "slots") else 1
+    z_BCD = torch.randn(5, labels, 6, generator=draw)
+    steps = tiny.steps() if form == "sequence" else None
+    slots = torch.randn(5, 3, labels, 6, generator=draw) if form == "slots" else None
+    return Fused(z_BCD, {}, steps, slots)
+
+
+def _permuted(fused: Fused) -> Fused:
+    return Fused(
+        fused.z_BCD[PERMUTED],
+        fused.aux,
+        None if fused.steps is None else take(fused.steps, PERMUTED),
+        None if fused.slots_BMCD is None else fused.slots_BMCD[PERMUTED],
+    )
+
+
 def _heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused, Queries | None]]:
+    if named := sorted(set(component.needs) - {"queries"}):
+        raise Skip(f"needs {' and '.join(named)}: checked in the recipes that have it")
     factory, config = _factory(catalog, component)
-    made = []
+    heads = []
     for form in component.accepts:
         queries = _queries() if form == "labels" or "queries" in component.needs else None
-        z_BCD = torch.randn(
-            5,
-            len(tiny.SPACES["score"].words) if form == "labels" else 1,
-            6,
-            generator=torch.Generator().manual_seed(1),
-        )
         torch.manual_seed(0)
-        made.append(
-            (
-                factory(config, tiny.context(), 6, None if queries is None else QUERY_WIDTH).eval(),
-                Fused(z_BCD),
-                queries,
-            )
-        )
-    return made
+        head = factory(config, tiny.context(), 6, None if queries is None else QUERY_WIDTH)
+        heads.append((head.eval(), _tiny_fused(form), queries))
+    return heads
+
+
+def _logits(head: Any, component: Component, fused: Fused, queries: Queries | None) -> Tensor:
+    return contract.logits_and_aux(head, head(fused, queries), component.provides)[0]
 
 
 def _head_shape(catalog: Catalog, component: Component) -> None:
     for head, fused, queries in _heads(catalog, component):
-        logits_BC = head(fused, queries)
-        assert logits_BC.ndim == 2 and logits_BC.shape[1] in (1, len(tiny.SPACES["score"].words)), (
-            f"logits of a score are {tuple(logits_BC.shape)}"
+        logits_BC = _logits(head, component, fused, queries)
+        columns = (1, len(tiny.SPACES["score"].words))
+        any_number = hasattr(head, "read_out") and hasattr(head, "loss")
+        assert logits_BC.ndim == 2 and (any_number or logits_BC.shape[1] in columns), (
+            f"logits of a score are {tuple(logits_BC.shape)}; other than {columns} columns need "
+            "a read_out and a loss of the head's own"
         )
-        permuted = head(Fused(fused.z_BCD[PERMUTED]), queries)
+        permuted = _logits(head, component, _permuted(fused), queries)
         _close(logits_BC[PERMUTED], permuted, "rows were permuted")
 
 
 def _head_gradient(catalog: Catalog, component: Component) -> None:
     for head, fused, queries in _heads(catalog, component):
-        gradient(head, head(fused, queries))
+        returned = head(fused, queries)
+        logits_BC, aux = contract.logits_and_aux(head, returned, component.provides)
+        trained = [value for value in aux.values() if value.requires_grad]
+        gradient(head, torch.cat([part.flatten() for part in (logits_BC, *trained)]))
 
 
 class _Pooled(nn.Module):
@@ -372,6 +410,7 @@ class _Pooled(nn.Module):
     def __init__(self, space: LabelSpace) -> None:
         super().__init__()
         self.line = nn.Linear(6, space.plain)
+        self.widths = dict.fromkeys(("text", "audio", "video"), 6)
 
     def forward(self, batch: Batch) -> Output:
         return Output(self.line(masked_mean(*batch.inputs["text"])), batch.inputs)
@@ -383,7 +422,7 @@ def _objective_terms(catalog: Catalog, component: Component) -> None:
     factory, config = _factory(catalog, component)
     context = tiny.context()
     model, batch = _Pooled(context.space), tiny.batch(context, tiny.parts(), 5)
-    found = terms(
+    found = contract.terms(
         [(component.name, factory(config, context, model))],
         model,
         batch,

@@ -18,10 +18,10 @@ from merbench.api import (
     Stage,
     Steps,
     TrainConfig,
-    read_out,
 )
 from merbench.api.types import SpaceKind
 from merbench.engine.build import Problem, build
+from merbench.engine.contract import predictions
 from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn
 from merbench.engine.plan import Plan, Request
@@ -236,8 +236,9 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
         )
         problem.model.eval()
         with torch.no_grad():
+            out = problem.model(batch)
             reached = float(
-                (read_out(problem.model(batch).logits_BC, fold.space) - batch.target).abs().mean()
+                (predictions(problem.model, out, fold.space) - batch.target).abs().mean()
             )
         if reached < 0.35 * constant:
             return

@@ -46,7 +46,7 @@ class Centre(nn.Module):
     def forward(self, model, batch, out, at):
         return {"centre": (out.logits_BC - self.shift - self.mean).square().mean()}
 
-    def after_step(self, model, batch, out, at):
+    def after_batch(self, model, batch, out, at):
         self.mean.lerp_(out.logits_BC.mean()[None], 0.1)
 
 

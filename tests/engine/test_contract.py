@@ -4,7 +4,9 @@ nothing else stops.
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -79,6 +81,46 @@ class Three(Part):
         return fused.z_BCD[:, 0, :3]
 
 
+class NoSteps(Sound):
+    """Declared to return a sequence."""
+
+
+class NoSlots(Sound):
+    """Declared to return slots."""
+
+
+class TwoAndAux(Part):
+    """A Gaussian head: mean and log variance, with a read-out and a loss of its own."""
+
+    def __init__(self, config, context, width, query_width):
+        super().__init__()
+        self.line = nn.Linear(width, 2)
+
+    def forward(self, fused, queries=None):
+        logits_B2 = self.line(fused.z_BCD[:, 0])
+        return logits_B2, {"log_variance": logits_B2[:, 1]}
+
+    def read_out(self, out):
+        return out.logits_BC[:, 0]
+
+    def loss(self, out, batch):
+        mean_B, log_variance_B = out.logits_BC.T
+        square_B = (mean_B - batch.target).square()
+        return {"nll": 0.5 * (log_variance_B + square_B * (-log_variance_B).exp()).mean()}
+
+
+class WrongReadOut(TwoAndAux):
+    def read_out(self, out):
+        return out.logits_BC
+
+
+class NamedNothing(TwoAndAux):
+    """Declared to provide an aux that it does not return."""
+
+    def forward(self, fused, queries=None):
+        return self.line(fused.z_BCD[:, 0])
+
+
 class Silent(Part):
     def forward(self, model, batch, out, at):
         return {}
@@ -140,8 +182,8 @@ HERE = {
 }
 
 
-def learned(catalog, factory, kind, **recipe):
-    """A run of two epochs with ``factory`` in one place of a sound method."""
+def learned(catalog, factory, kind, declared=MappingProxyType({}), **recipe):
+    """A run of an epoch with ``factory`` in one place of a sound method."""
     composed = {"fusion": "lone", "head": "linear"}
     places = {"encoder": "encoders", "label-encoder": "label_encoder", "objective": "objective"}
     value = {"encoder": {"features": "mine"}, "objective": ("mine",)}.get(kind, "mine")
@@ -156,7 +198,14 @@ def learned(catalog, factory, kind, **recipe):
         [
             *catalog.plugins,
             Plugin(
-                "plug", "dist", "1", (HERE[kind], lone, Recipe(name="mine", summary="", **recipe))
+                "plug",
+                "dist",
+                "1",
+                (
+                    dataclasses.replace(HERE[kind], **declared),
+                    lone,
+                    Recipe(name="mine", summary="", **recipe),
+                ),
             ),
         ]
     )
@@ -192,6 +241,27 @@ def learned(catalog, factory, kind, **recipe):
 )  # fmt: skip
 def test_what_a_part_hands_over_is_told_in_one_sentence(catalog, factory, kind, sentence):
     assert re.search(sentence, learned(catalog, factory, kind))
+
+
+@pytest.mark.parametrize(
+    ("factory", "kind", "declared", "sentence"),
+    [
+        (NoSteps, "fusion", {"returns": "sequence"}, r"NoSteps returned None; .* Fused with steps of \[12, L, 4\]"),
+        (NoSlots, "fusion", {"returns": "slots"}, r"NoSlots returned None; .* slots_BMCD of \[12, M, 1, 4\]"),
+        (Sound, "fusion", {"provides": ("gates",)}, r"Sound is declared to provide gates, and its aux hold nothing"),
+        (TwoAndAux, "head", {"provides": ("log_variance",)}, "trained"),
+        (NamedNothing, "head", {"provides": ("log_variance",)}, r"declared to provide log_variance, and its aux hold nothing"),
+        (WrongReadOut, "head", {}, r"read_out\(\) of head .*:WrongReadOut returned a tensor \[\d+, 2\] .* predictions \[\d+\]"),
+        (TwoAndAux, "head", {"needs": ("gates",)}, r"head mine needs gates, and the parts before it provide nothing"),
+        (TwoAndAux, "head", {"accepts": ("labels", "slots")}, r"head mine accepts labels and slots, and fusion lone returns pooled"),
+    ],
+)  # fmt: skip
+def test_what_a_part_is_declared_to_return_is_held_to(catalog, factory, kind, declared, sentence):
+    try:
+        told = learned(catalog, factory, kind, declared)
+    except RequestError as error:
+        told = str(error)
+    assert re.search(sentence, told)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,11 @@ def test_scoring_makes_do_with_smaller_batches_too():
     )
 
 
+class ByBatch(L1):
+    def after_batch(self, model, batch, out, at):
+        self.steps += 1
+
+
 def test_not_even_one_row_and_objectives_that_keep_state_by_batch_are_told():
     config = TrainConfig(epochs=1, batch_size=8)
     with pytest.raises(torch.OutOfMemoryError):
@@ -74,5 +79,10 @@ def test_not_even_one_row_and_objectives_that_keep_state_by_batch_are_told():
         )
     with pytest.raises(RunError, match=r"objective task keeps state by batch.*train\.batch_size"):
         fit(
-            Small(model(), 3), {"task": L1()}, split(20, 0), split(9, 1), space=SPACE, config=config
+            Small(model(), 3),
+            {"task": ByBatch()},
+            split(20, 0),
+            split(9, 1),
+            space=SPACE,
+            config=config,
         )

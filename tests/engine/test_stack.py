@@ -317,7 +317,7 @@ def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
     }
     rows = {"space": SPACE, "config": TrainConfig(epochs=1)}
     for objective, stages, why in (
-        (L1(), (Stage(),), "state by batch"),
+        (L1(), (Stage(),), "keeps state"),
         (Loss(), (Stage(), Stage(name="b")), "several stages"),
     ):
         modules = [Together(Scaled(1.0), {"task": objective}) for _ in SEEDS]

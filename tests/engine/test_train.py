@@ -68,7 +68,7 @@ class L1(nn.Module):
     def forward(self, model, batch, out, at):
         return {"l1": (out.logits_BC[:, 0] - batch.target).abs().mean()}
 
-    def after_step(self, model, batch, out, at):
+    def after_step(self, model, at):
         self.steps += 1
 
 
@@ -422,3 +422,24 @@ def test_a_plateau_lowers_the_rate_for_good_also_after_a_warmup(warmup):
     assert [group["lr"] for group in optimiser.param_groups] == pytest.approx(
         [1e-3] * len(optimiser.param_groups)
     )
+
+
+class PerSample(L1):
+    """As Self-MM keeps its unimodal labels: one number a train row, and a count of steps."""
+
+    def __init__(self, rows: int):
+        super().__init__()
+        self.register_buffer("seen_N", torch.zeros(rows))
+
+    def after_batch(self, model, batch, out, at):
+        assert not torch.is_grad_enabled()
+        self.seen_N[batch.ids_B] += 1
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_state_by_sample_sees_every_row_of_every_batch(accumulate):
+    objective = PerSample(20)
+    config = TrainConfig(epochs=3, batch_size=3, accumulate=accumulate)
+    fit(model(), {"task": objective}, split(20, 0), split(9, 1), space=SPACE, config=config)
+    assert objective.seen_N.tolist() == [3.0] * 20
+    assert objective.steps == 3 * math.ceil(7 / accumulate)

@@ -10,12 +10,23 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Batch, Config, Context, Model, Output, Progress, RequestError, task_loss
+from merbench.api import (
+    Batch,
+    Config,
+    Context,
+    Model,
+    Output,
+    Progress,
+    RequestError,
+    own_method,
+    task_loss,
+)
 
 
 class Task(nn.Module):
     """``l1`` (and ``soft_ce`` where the head has a logit an anchor) of a score, ``ce`` of a class,
-    ``bce`` of labels; of two tasks both.
+    ``bce`` of labels; of two tasks both. A head or whole model with a method ``loss(out, batch)``
+    brings its own terms in place of these.
     """
 
     class Config(Config):
@@ -49,12 +60,17 @@ class Task(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
-        terms = task_loss(
-            out.logits_BC,
-            batch.target,
-            batch.known,
-            self.space,
-            self.config.soft_weight,
-            self.pos_weight_C,
+        own_loss = own_method(model, "loss")
+        terms = (
+            own_loss(out, batch)
+            if own_loss
+            else task_loss(
+                out.logits_BC,
+                batch.target,
+                batch.known,
+                self.space,
+                self.config.soft_weight,
+                self.pos_weight_C,
+            )
         )
         return {name: self.config.weight * term for name, term in terms.items()}
