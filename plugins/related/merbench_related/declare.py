@@ -1,0 +1,32 @@
+"""What the declarations of several systems share. Imports no torch."""
+
+from merbench.api import Ablation, Component
+
+FEATURES = {
+    "words": "word-transformer",
+    "strings": "word-transformer",
+    "features": "feature-transformer",
+}
+"""A small trained transformer a modality."""
+
+PAIRS = (
+    Ablation(name="text-audio", summary="without video", modalities=("text", "audio")),
+    Ablation(name="text-video", summary="without audio", modalities=("text", "video")),
+    Ablation(name="audio-video", summary="without text", modalities=("audio", "video")),
+)
+SINGLES = (
+    Ablation(name="only-text", summary="text alone", modalities=("text",)),
+    Ablation(name="only-audio", summary="audio alone", modalities=("audio",)),
+    Ablation(name="only-video", summary="video alone", modalities=("video",)),
+)
+
+
+def part(kind: str, name: str, target: str, summary: str, **more: object) -> Component:
+    """A component whose ``target`` stands in this package."""
+    return Component(
+        kind=kind,  # type: ignore[arg-type]
+        name=name,
+        target=f"merbench_related.{target}",
+        summary=summary,
+        **more,  # type: ignore[arg-type]
+    )

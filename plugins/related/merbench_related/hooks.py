@@ -1,0 +1,23 @@
+"""What this package offers to merbench: the systems that stand beside MER-CLIP. Imports no torch.
+
+A system is a folder: its declarations, and a file for each of its parts.
+"""
+
+from collections.abc import Iterator
+
+from merbench.api import Component, Recipe, hookimpl
+from merbench_related.declare import part
+from merbench_related.lgca import declarations as lgca
+from merbench_related.lsgmer import declarations as lsgmer
+
+SYSTEMS = (
+    lgca,
+    lsgmer,
+)  # fmt: skip
+
+
+@hookimpl
+def merbench_components() -> Iterator[Component | Recipe]:
+    yield part("head", "word-mlp", "word_mlp:WordMLP", "a logit a label word", accepts=("pooled", "labels"))  # fmt: skip
+    for system in SYSTEMS:
+        yield from system.declarations()

@@ -1,0 +1,87 @@
+"""``label-moving``: label vectors that are trained and follow their training slowly (LSGMER)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import (
+    Config,
+    Context,
+    LabelSpace,
+    Queries,
+    RequestError,
+    Tune,
+    check_label_vectors,
+    label_texts,
+)
+
+
+class LabelMoving(nn.Module):
+    """Labels -> Queries L_t = alpha L_(t-1) + (1 - alpha) L', [C, D].
+
+    L' is trained. L_(t-1) is what the labels were after the last optimiser step, and passes no
+    gradient; ``move()`` takes that step and is called by the objective ``consistency``. In another
+    space, a text of the run's own keeps its vector. Raises RequestError where a vector is asked for
+    and there is none.
+    """
+
+    class Config(Config):
+        alpha: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.99)] = 0.9
+        """0: plain trained vectors."""
+        start: Literal["words", "random"] = "words"
+        """What L' starts from: the mean vector of each label's known words, or a random unit
+        vector of the same width (64 where the run has no vectors).
+        """
+
+    def __init__(self, config: Config, context: Context) -> None:
+        super().__init__()
+        self.space, self.alpha, self.lexicon = context.space, config.alpha, context.lexicon
+        self.start = config.start
+        start_CD = self.start_of(context.space)
+        self.width = start_CD.shape[1]
+        self.trained_CD = nn.Parameter(start_CD)
+        self.register_buffer("last_CD", start_CD.clone())
+
+    def start_of(self, space: LabelSpace) -> Tensor:
+        """[C, D]: unit vectors that training starts from."""
+        if self.start == "random":
+            width = 64 if self.lexicon is None else self.lexicon.width
+            return F.normalize(torch.randn(len(space.words), width), dim=1)
+        if self.lexicon is None:
+            raise RequestError(
+                "label-moving starts from word vectors and this run has none; put files under MERBENCH_DATA/vectors, "
+                "name one with --vectors FILE, or set label_encoder.start=random"
+            )
+        vectors_CD, known_C = self.lexicon.phrases(label_texts(space))
+        check_label_vectors(space, vectors_CD, known_C)
+        return F.normalize(torch.from_numpy(vectors_CD), dim=1)
+
+    def move(self) -> None:
+        """L_(t-1) := L_t."""
+        with torch.no_grad():
+            self.last_CD.copy_(self.mixed())
+
+    def mixed(self) -> Tensor:
+        return self.alpha * self.last_CD + (1 - self.alpha) * self.trained_CD
+
+    def forward(self, space: LabelSpace | None = None) -> Queries:
+        own_CD = self.mixed()
+        if space is None or space == self.space:
+            return Queries(own_CD)
+        place = {word: c for c, word in enumerate(self.space.words)}
+        new = [word for word in space.words if word not in place]
+        if new and self.start == "random":
+            raise RequestError(
+                f"label-moving started from random vectors and knows nothing of {', '.join(new)}; set label_encoder.start=words"
+            )
+        start_CD = self.start_of(space).to(own_CD) if new else own_CD
+        rows = [
+            own_CD[place[word]] if word in place else start_CD[c]
+            for c, word in enumerate(space.words)
+        ]
+        return Queries(torch.stack(rows))

@@ -1,0 +1,74 @@
+"""``consistency``: what the fused vector resembles agrees with what is predicted (LSGMER's
+attribution-prediction consistency).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import Batch, Config, Context, LabelSpace, Model, Output, Progress, Tune
+
+
+def jensen_shannon(p_BC: Tensor, q_BC: Tensor) -> Tensor:
+    """[B]: JS(p, q) = KL(p, m) / 2 + KL(q, m) / 2 with m = (p + q) / 2, in nats: at most log 2."""
+    middle_BC = (p_BC + q_BC) / 2
+
+    def kl(a_BC: Tensor) -> Tensor:
+        return (torch.xlogy(a_BC, a_BC) - torch.xlogy(a_BC, middle_BC)).sum(-1)
+
+    return (kl(p_BC) + kl(q_BC)) / 2
+
+
+def distributions(logits_BC: Tensor, space: LabelSpace) -> Tensor:
+    """What logits say: over the labels (class, and score by its anchors) [B, C]; over present and
+    absent for each label of a multilabel space [B, C, 2].
+    """
+    if space.kind == "multilabel":
+        return torch.stack([logits_BC.sigmoid(), (-logits_BC).sigmoid()], -1)
+    return logits_BC.softmax(-1)
+
+
+class Consistency(nn.Module):
+    """weight * mean over rows of JS(q, p): q of cos(H, L_j) / temperature, p of the logits.
+
+    Both are softmaxes over the labels, over the anchors of a score; of a multilabel task a sigmoid
+    a label, and the mean over labels is taken. It reads no target. After each optimiser step it
+    moves the label vectors of a label encoder that has ``move()``.
+    """
+
+    class Config(Config):
+        weight: Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)] = 0.1
+        temperature: Annotated[float, Field(gt=0), Tune(0.05, 1.0, log=True)] = 1.0
+        """Of the cosines. At 1, as published, q is never far from uniform."""
+
+    def __init__(self, config: Config, context: Context, model: Model) -> None:
+        super().__init__()
+        self.space = context.space
+        self.weight, self.temperature = config.weight, config.temperature
+
+    def forward(
+        self, model: Model, batch: Batch, out: Output, at: Progress
+    ) -> Mapping[str, Tensor]:
+        near_BC = F.cosine_similarity(
+            out.aux["fused_vector"][:, None], out.aux["label_vectors"], dim=-1
+        )
+        terms = [
+            jensen_shannon(distributions(near, space), distributions(logits, space)).mean()
+            for near, logits, space in zip(
+                self.space.split(near_BC / self.temperature),
+                self.space.split(out.logits_BC),
+                self.space.single,
+                strict=True,
+            )
+        ]
+        return {"consistency": self.weight * torch.stack(terms).sum()}
+
+    def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
+        if hasattr(model.label_encoder, "move"):
+            model.label_encoder.move()

@@ -1,0 +1,74 @@
+"""LGCA's fusion against a loop over unpadded rows."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from merbench.api import MODALITIES, Queries, Steps
+from merbench.testing import tiny
+from merbench_related.lgca.fusion import LabelAttentive
+
+
+def fusion(modalities=MODALITIES, **config) -> LabelAttentive:
+    torch.manual_seed(0)
+    widths = dict.fromkeys(modalities, 6)
+    return LabelAttentive(
+        LabelAttentive.Config(**{"width": 8, **config}), tiny.context(), widths, 10
+    ).eval()
+
+
+def ragged() -> dict[str, Steps]:
+    """Row 2 lacks audio, row 3 lacks everything."""
+    lacking = {"text": [3], "audio": [2, 3], "video": [3]}
+    return {
+        m: tiny.steps(length=4 + i, seed=i, missing=lacking[m]) for i, m in enumerate(MODALITIES)
+    }
+
+
+def one_cell(model: LabelAttentive, parts, emb_D, row: int):
+    """z of one label of one row."""
+    representations, scores = [], []
+    for m, steps in parts.items():
+        x_LD = model.project[m](steps.x_BLD[row][steps.mask_BL[row]])
+        if not len(x_LD):
+            continue
+        label_D = model.label[m](emb_D)
+        near_L = torch.stack([torch.cosine_similarity(label_D, x_D, 0) for x_D in x_LD])
+        weight_L = (near_L / model.config.temperature).exp()
+        r_D = sum(w * x_D for w, x_D in zip(weight_L / weight_L.sum(), x_LD, strict=True)) + label_D
+        representations.append(r_D)
+        scores.append(model.score(torch.cat([r_D, label_D])) if model.score else torch.zeros(1))
+    if not representations:
+        return model.norm(torch.zeros(8))
+    share_M = torch.cat(scores).softmax(0)
+    return model.norm(sum(s * r_D for s, r_D in zip(share_M, representations, strict=True)))
+
+
+@pytest.mark.parametrize("config", [{}, {"guided": False}, {"modalities": ("text",)}])
+def test_fusion_is_the_loop_over_labels_rows_and_real_steps(config):
+    model, emb_CD = fusion(**config), torch.randn(7, 10)
+    parts = {m: s for m, s in ragged().items() if m in model.widths}
+    z_BCD = model(parts, Queries(emb_CD)).z_BCD
+    for row in range(5):
+        for c, emb_D in enumerate(emb_CD):
+            expected_D = one_cell(model, parts, emb_D, row)
+            torch.testing.assert_close(z_BCD[row, c], expected_D, atol=1e-5, rtol=1e-4)
+
+
+def test_a_label_s_vector_decides_which_step_is_read():
+    """With a low temperature a label that lies on a step reads that step alone."""
+    model = fusion(("text",), temperature=0.02)
+    steps = tiny.steps(1, 4, 6)
+    x_LD = model.project["text"](steps.x_BLD[0])
+    for step in range(4):
+        read_D = model.enhance(Steps(x_LD[None], steps.mask_BL), x_LD[[step]])[0, 0]
+        torch.testing.assert_close(read_D, 2 * x_LD[step], atol=0.05, rtol=0.05)
+
+
+def test_permuting_the_labels_permutes_z():
+    model, parts, emb_CD = fusion(), ragged(), torch.randn(7, 10)
+    order = torch.randperm(7)
+    z_BCD = model(parts, Queries(emb_CD)).z_BCD
+    permuted_BCD = model(parts, Queries(emb_CD[order])).z_BCD
+    torch.testing.assert_close(permuted_BCD, z_BCD[:, order], atol=1e-5, rtol=1e-4)
