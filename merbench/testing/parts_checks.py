@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import (
+    MODALITIES,
     Batch,
     Component,
     Config,
@@ -269,7 +270,9 @@ def _label_space(catalog: Catalog, component: Component) -> None:
 
 def _queries(width: int = QUERY_WIDTH) -> Queries:
     draw = torch.Generator().manual_seed(7)
-    return Queries(torch.randn(len(tiny.SPACES["score"].words), width, generator=draw))
+    labels = len(tiny.SPACES["score"].words)
+    emb_CD = torch.randn(labels, width, generator=draw)
+    return Queries(emb_CD, torch.rand(labels, labels, generator=draw))
 
 
 def _fusions(
@@ -278,11 +281,8 @@ def _fusions(
     """With and without queries, with all modalities and with as few as it takes."""
     factory, config = _factory(catalog, component)
     made = []
-    few = [m for m in ("text", "audio", "video") if m in component.requires] or [
-        "text",
-        "audio",
-        "video",
-    ][: component.min_modalities]
+    required_first = sorted(MODALITIES, key=lambda m: m not in component.requires)
+    few = required_first[: max(component.min_modalities, len(component.requires))]
     for modalities in ({"text", "audio", "video"}, set(few)):
         for queries in (None, _queries()):
             if queries is None and "queries" in component.needs:

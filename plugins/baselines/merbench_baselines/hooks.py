@@ -8,9 +8,8 @@ from merbench.api import Component, Recipe, hookimpl
 from merbench_baselines.declare import part
 from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
-from merbench_baselines.memory import declarations as memory
 
-FAMILIES = (floors, fusions, memory)
+FAMILIES = (floors, fusions)
 
 
 def _shared() -> Iterator[Component]:

@@ -6,11 +6,15 @@ A system is a folder: its declarations, and a file for each of its parts.
 from collections.abc import Iterator
 
 from merbench.api import Component, Recipe, hookimpl
+from merbench_related.cmpc import declarations as cmpc
 from merbench_related.declare import part
+from merbench_related.kggr import declarations as kggr
 from merbench_related.lgca import declarations as lgca
 from merbench_related.lsgmer import declarations as lsgmer
 
 SYSTEMS = (
+    cmpc,
+    kggr,
     lgca,
     lsgmer,
 )  # fmt: skip

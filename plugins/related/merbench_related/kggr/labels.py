@@ -1,0 +1,114 @@
+"""``label-graph``: label vectors, and how much each label says of each other."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import Config, Context, LabelSpace, Queries, RequestError, Tune
+from merbench.api.labels import TextForm
+from merbench_related.kggr import graphs
+from merbench_related.kggr.graphs import Normalisation
+from merbench_related.label_words import derangement, word_vectors
+
+GraphKind = Literal["auto", "cooccurrence", "ordinal", "semantic", "uniform"]
+
+
+class LabelGraph(nn.Module):
+    """Labels -> Queries: unit vectors [C, D] and a graph [C, C] (KGGR, Chen et al. 2022, 2009.09450,
+    section 3.1), both fixed buffers unless the vectors are learned.
+
+    In another space the vectors are those of its words, and the graph is of words (or anchors),
+    since nothing was counted there.
+    """
+
+    class Config(Config):
+        vectors: Literal["words", "learned"] = "words"
+        text: Annotated[TextForm, Tune(choices=("word", "gloss", "word+gloss"))] = "word"
+        """What is read of a label."""
+        template: str = "a person who feels {}"
+        width: Annotated[int, Field(ge=1)] = 64
+        """D of learned vectors; those of words have the width of the run's vectors."""
+        graph: GraphKind = "auto"
+        """``cooccurrence``: P(j | i) of the train rows, asymmetric. ``ordinal``: near anchors.
+        ``semantic``: near words. ``uniform``: control, every label says as much of each other.
+        ``auto``: co-occurrence where labels can occur together, anchors for a score, words for a
+        class.
+        """
+        normalise: Annotated[Normalisation, Tune(choices=("none", "row", "sym"))] = "none"
+        threshold: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.5)] = 0.0
+        """Smaller edges are left out."""
+        min_count: Annotated[float, Field(ge=0)] = 3.0
+        """A label seen less often in train has no edges to others."""
+        reach: Annotated[float, Field(gt=0), Tune(0.25, 4.0, log=True)] = 1.0
+        """Of the ordinal graph, in units of the score."""
+        shuffle: bool = False
+        """Control: each label has another's vector, and that one's place in the graph."""
+
+    emb_CD: Tensor
+    graph_CC: Tensor
+
+    def __init__(self, config: Config, context: Context) -> None:
+        super().__init__()
+        self.config, self.context, space = config, context, context.space
+        if config.vectors == "learned":
+            start_CD = torch.randn(len(space.words), config.width) * config.width**-0.5
+            self.emb_CD = nn.Parameter(start_CD)
+        else:
+            self.register_buffer("emb_CD", self._shuffled(self._read(space)))
+        self.width = self.emb_CD.shape[1]
+        graph_CC = self._graph(space, self._kind(space, config.graph))
+        if config.shuffle:
+            order = derangement(len(graph_CC))
+            graph_CC = graph_CC[order][:, order]
+        self.register_buffer("graph_CC", torch.tensor(graph_CC, dtype=torch.float32))
+
+    def forward(self, space: LabelSpace | None = None) -> Queries:
+        """RequestError for another space where the vectors are learned."""
+        if space is None or space == self.context.space:
+            return Queries(self.emb_CD, self.graph_CC)
+        if self.config.vectors == "learned":
+            own = ", ".join(self.context.space.words)
+            raise RequestError(
+                f"label-graph learned vectors for {own} and cannot read other labels; "
+                "set label_encoder.vectors=words"
+            )
+        kind = self._kind(space, "semantic" if space.kind != "score" else "ordinal")
+        graph_CC = torch.tensor(self._graph(space, kind)).to(self.graph_CC)
+        return Queries(self._read(space).to(self.emb_CD), graph_CC)
+
+    def _read(self, space: LabelSpace) -> Tensor:
+        config = self.config
+        return word_vectors(space, self.context, "label-graph", config.text, config.template)
+
+    def _shuffled(self, emb_CD: Tensor) -> Tensor:
+        return emb_CD[derangement(len(emb_CD))] if self.config.shuffle else emb_CD
+
+    @staticmethod
+    def _kind(space: LabelSpace, kind: GraphKind) -> GraphKind:
+        if kind == "auto":
+            by_space: dict[str, GraphKind] = {"score": "ordinal", "class": "semantic"}
+            return by_space.get(space.kind, "cooccurrence")
+        if kind == "ordinal" and space.kind != "score":
+            raise RequestError(
+                f"label_encoder.graph=ordinal is a graph of a score's anchors, and this is a {space.kind}; "
+                "choose cooccurrence or semantic"
+            )
+        return kind
+
+    def _graph(self, space: LabelSpace, kind: GraphKind) -> np.ndarray:
+        config, size = self.config, len(space.words)
+        if kind == "cooccurrence":
+            graph_CC = graphs.conditional(self.context.counts, config.min_count)
+        elif kind == "ordinal":
+            graph_CC = graphs.ordinal(np.array(space.anchors), config.reach)
+        elif kind == "semantic":
+            graph_CC = graphs.semantic(self._read(space).numpy())
+        else:
+            graph_CC = np.full((size, size), 1 / size)
+        graph_CC = np.where(graph_CC >= config.threshold, graph_CC, 0.0)
+        return graphs.normalised(graph_CC, config.normalise)

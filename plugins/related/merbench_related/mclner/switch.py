@@ -1,0 +1,82 @@
+"""The modality-switched view: spans of one stream say what another says at that time (after the
+code-switched sentences of mCL-NER, Mo et al. 2024, arXiv 2308.09073).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from merbench.api import MODALITIES, Modality, Steps, compact
+
+
+def spans(mask_BL: Tensor, ratio: float, length: int) -> Tensor:
+    """[B, L] bool: a random share ``ratio`` of the real steps, in runs of ``length``."""
+    start_BL = torch.rand(mask_BL.shape, device=mask_BL.device) < 1 - (1 - ratio) ** (1 / length)
+    covered_BL = start_BL.clone()
+    for shift in range(1, min(length, mask_BL.shape[1])):
+        covered_BL[:, shift:] |= start_BL[:, :-shift]
+    return covered_BL & mask_BL
+
+
+def aligned_index(mask_BL: Tensor, donor_mask_BK: Tensor) -> Tensor:
+    """[B, L]: the donor's step at the same share of the utterance, floor((i + 1/2) n_donor / n);
+    both streams have their real steps first.
+    """
+    n_B1 = mask_BL.sum(1, keepdim=True).clamp(min=1)
+    donor_n_B1 = donor_mask_BK.sum(1, keepdim=True)
+    place_L = torch.arange(mask_BL.shape[1], device=mask_BL.device) + 0.5
+    index_BL = (place_L * donor_n_B1 / n_B1).long()
+    return index_BL.minimum((donor_n_B1 - 1).clamp(min=0))
+
+
+class ModalitySwitch(nn.Module):
+    """Encoded steps per modality -> the same with a share of each stream's steps replaced, and
+    where: [B, L] bool.
+
+    What comes in is the aligned step of another modality that the row has, drawn for each row and
+    stream, through a linear map of that pair. Masks stay; real steps are moved to the front. With
+    one modality nothing is replaced.
+    """
+
+    def __init__(self, widths: Mapping[Modality, int], ratio: float, length: int) -> None:
+        super().__init__()
+        self.ratio, self.length = ratio, length
+        names = [m for m in MODALITIES if m in widths]
+        self.carry = nn.ModuleDict(
+            {
+                f"{donor}_to_{m}": nn.Linear(widths[donor], widths[m])
+                for m in names
+                for donor in names
+                if donor != m
+            }
+        )
+
+    def forward(
+        self, parts: Mapping[Modality, Steps]
+    ) -> tuple[dict[Modality, Steps], dict[Modality, Tensor]]:
+        front = {m: compact(steps) for m, steps in parts.items()}
+        switched: dict[Modality, Steps] = {}
+        replaced: dict[Modality, Tensor] = {}
+        for m, (x_BLD, mask_BL) in front.items():
+            donors = [donor for donor in front if donor != m]
+            if not donors:
+                switched[m], replaced[m] = front[m], torch.zeros_like(mask_BL)
+                continue
+            present_BN = torch.stack([front[donor].mask_BL.any(1) for donor in donors], 1)
+            chosen_B = (torch.rand(present_BN.shape, device=x_BLD.device) * present_BN).argmax(1)
+            carried_BNLD = torch.stack(
+                [self._carried(donor, m, front[donor], mask_BL) for donor in donors], 1
+            )
+            incoming_BLD = carried_BNLD[torch.arange(len(x_BLD), device=x_BLD.device), chosen_B]
+            replaced[m] = spans(mask_BL, self.ratio, self.length) & present_BN.any(1)[:, None]
+            mixed_BLD = torch.where(replaced[m][..., None], incoming_BLD, x_BLD)
+            switched[m] = Steps(mixed_BLD, mask_BL)
+        return switched, replaced
+
+    def _carried(self, donor: Modality, m: Modality, steps: Steps, mask_BL: Tensor) -> Tensor:
+        index_BL = aligned_index(mask_BL, steps.mask_BL)
+        rows_B1 = torch.arange(len(index_BL), device=index_BL.device)[:, None]
+        return self.carry[f"{donor}_to_{m}"](steps.x_BLD[rows_B1, index_BL])
