@@ -129,7 +129,8 @@ class Case:
     """What a recipe does otherwise on data sets of certain names, or where the data OFFER any of
     certain streams, whichever of them a run then reads.
 
-    ``offers``: stream kinds, as in ``Recipe.encoders``. ``datasets``: names, for settings published
+    ``offers``: stream kinds, as in ``Recipe.encoders``, and ``text.tower``: the transcripts are
+    read by a pretrained network (``--text-tower``, ``--encoder text=NAME``). ``datasets``: names, for settings published
     for one data set. ``encoders`` and ``settings`` are laid over the recipe's own.
     """
 

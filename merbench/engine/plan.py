@@ -32,7 +32,7 @@ HARNESS = tuple(
 @dataclass(frozen=True)
 class Request:
     """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the
-    default.
+    default. ``text_tower``: a model that reads the transcripts (``engine/text_tower.py``).
     """
 
     model: str
@@ -45,6 +45,7 @@ class Request:
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
     start: Start | None = None
+    text_tower: str = ""
 
 
 @dataclass(frozen=True)

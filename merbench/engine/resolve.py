@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from merbench.api import (
 from merbench.api.component import READABLE_AS
 from merbench.data.content_hash import KEPT
 from merbench.data.folder.streams import as_words, leak_sentence, leaking_rows, revision
+from merbench.engine import text_tower
 from merbench.engine.compose import PREFIXES
 from merbench.engine.plan import Part, Plan, Request
 from merbench.engine.settings import SINGLE, Settings, configured
@@ -64,7 +65,14 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     )  # refuses an unknown policy
     ablations = [_ablation(recipe, name) for name in request.ablations]
     offered = _offered(corpus, protocol, request.streams)
-    recipe = _in_case(recipe, corpus.name, offered)
+    if request.text_tower:
+        offered = text_tower.with_transcripts(corpus, offered)
+    kinds = {kind for s in offered.values() for kind in (s.kind, f"{s.modality}.{s.kind}")}
+    if request.text_tower or text_tower.chosen_by_hand(request.settings, catalog):
+        kinds.add(text_tower.OFFER)
+    recipe = _in_case(recipe, corpus.name, kinds)
+    if request.text_tower:
+        recipe = text_tower.with_tower(recipe, request.text_tower, catalog)
     streams = _used(
         recipe, corpus, offered, request, [a.modalities for a in ablations if a.modalities]
     )
@@ -106,6 +114,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     weights: dict[str, str] = {}
     for part in parts.values():
         weights |= part.pretrained
+    tower = text_tower.tower_weights(request.text_tower, catalog) if request.text_tower else {}
     uses_vectors = any("vectors" in part.component.uses for part in parts.values())
     data = revision(corpus, task_name, protocol_name, [s.name for s in streams.values()])
     spec = RunSpec(
@@ -133,6 +142,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         streams=[s.name for s in offered.values()],
         pretrained={
             **pretrained,
+            **tower,
             **weights,
             **({INITIAL: request.start.series} if request.start else {}),
         },
@@ -215,11 +225,10 @@ def _offered(
     return {m: offered[m] for m in modalities_of(list(offered))}
 
 
-def _in_case(recipe: Recipe, dataset: str, offered: Mapping[Modality, Stream]) -> Recipe:
+def _in_case(recipe: Recipe, dataset: str, kinds: Set[str]) -> Recipe:
     """The recipe as it is for these data: a case depends on what is offered, so that leaving a
     modality out changes nothing else.
     """
-    kinds = {kind for s in offered.values() for kind in (s.kind, f"{s.modality}.{s.kind}")}
     encoders, settings = dict(recipe.encoders), dict(recipe.settings)
     for case in recipe.cases:
         if dataset in case.datasets or kinds & set(case.offers):

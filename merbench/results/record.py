@@ -29,8 +29,16 @@ class Track(Config):
 
     @property
     def title(self) -> str:
-        leak = f" · LEAKS: {', '.join(self.leaks)}" if self.leaks else ""
-        return f"{self.dataset} · {self.task} · {self.protocol} · {' + '.join(self.streams)}{leak}"
+        parts = [self.dataset, self.task, self.protocol, " + ".join(self.streams), *self.towers]
+        if self.leaks:
+            parts.append(f"LEAKS: {', '.join(self.leaks)}")
+        return " · ".join(parts)
+
+    @property
+    def towers(self) -> list[str]:
+        """Names of the pretrained networks among ``pretrained``."""
+        named = [name.partition(":") for name in sorted(self.pretrained)]
+        return [name for kind, _, name in named if kind in ("transformers", "clip")]
 
 
 def told_space(space: LabelSpace) -> dict[str, Any]:

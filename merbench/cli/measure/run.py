@@ -224,6 +224,7 @@ class Bench:
                 protocol=asked.protocol,
                 streams=asked.streams,
                 allow_leak=asked.allow_leak,
+                text_tower=asked.text_tower,
             )
             try:
                 floor = self.plan(request)

@@ -124,6 +124,12 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Another encoder for a modality.",
         ),
         click.option(
+            "--text-tower",
+            metavar="NAME",
+            default="",
+            help="A pretrained text encoder for transcripts and label words, such as minilm.",
+        ),
+        click.option(
             "--stream",
             "streams",
             metavar="MODALITY=NAME",
@@ -269,6 +275,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         ablations=ablations,
         thresholds=given["thresholds"],
         allow_leak=given["allow_leak"],
+        text_tower=given["text_tower"],
     )
     same = {
         k: given[k]

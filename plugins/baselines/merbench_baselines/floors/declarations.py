@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Component, Recipe
+from merbench.api import Ablation, Case, Component, Recipe
 from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part
 
 IDS = {"words": "word-ids", "strings": "word-ids"}
@@ -59,6 +59,7 @@ def recipes() -> Iterator[Recipe]:
         fits=True,
         floor=True,
         search=STEADY,
+        cases=(Case(offers=("text.tower",), settings={"encoder.text.pooled": True}),),
         ablations=(*SINGLES, *PAIRS),
     )
     yield Recipe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Component, Recipe
+from merbench.api import Ablation, Case, Component, Recipe
 from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part
 
 
@@ -37,12 +37,14 @@ def components() -> Iterator[Component]:
 def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="text-only",
-        summary="BiLSTM over the text alone: the control of every fusion model",
+        summary="the text alone: the control of every fusion model",
         encoders={"words": "word-bilstm", "strings": "word-bilstm", "features": "feature-bilstm"},
         fusion="pool",
         head="mlp",
         modalities=("text",),
         settings={"encoder.width": 128, "fusion.pooling": "max"},
+        # A BiLSTM's states are pooled by their maximum; those of a frozen tower mean little there.
+        cases=(Case(offers=("text.tower",), settings={"fusion.pooling": "attention"}),),
     )
     yield Recipe(
         name="early-fusion-lstm",
