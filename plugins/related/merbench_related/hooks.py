@@ -11,12 +11,14 @@ from merbench_related.declare import part
 from merbench_related.kggr import declarations as kggr
 from merbench_related.lgca import declarations as lgca
 from merbench_related.lsgmer import declarations as lsgmer
+from merbench_related.tailor import declarations as tailor
 
 SYSTEMS = (
     cmpc,
     kggr,
     lgca,
     lsgmer,
+    tailor,
 )  # fmt: skip
 
 
