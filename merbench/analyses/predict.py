@@ -50,7 +50,7 @@ class Predicted:
         each = zip(
             self.space.parts,
             columns(self.prediction),
-            self.space.split(self.shares),
+            self.space.split_logits(self.shares),
             contribution,
             strict=True,
         )
@@ -61,7 +61,11 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
     """RequestError where the inputs have no stream that the runs read."""
     streams, missing = matching(inputs, plan.streams)
     space, rows = plan.task.space, np.arange(len(inputs))
-    shape = (len(inputs), space.plain) if space.kind in ("multilabel", "joint") else (len(inputs),)
+    shape = (
+        (len(inputs), space.logit_count)
+        if space.kind in ("multilabel", "joint")
+        else (len(inputs),)
+    )
     unknown = Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
     guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
     made, shares = [], []
@@ -87,7 +91,7 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
 def _shares(model: Composed, data: SplitData, space: LabelSpace) -> np.ndarray:
     model.eval()
     logits = torch.cat([output(model, batch).logits_BC.float().cpu() for batch in data.batches()])
-    each = zip(space.single, space.split(logits), strict=True)
+    each = zip(space.tasks, space.split_logits(logits), strict=True)
     shares = [
         of_part.sigmoid() if part.kind == "multilabel" else of_part.softmax(-1)
         for part, of_part in each

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from merbench.api.component import Component as Component
     from merbench.api.component import Recipe as Recipe
     from merbench.api.component import Stage as Stage
+    from merbench.api.config import LATER as LATER
     from merbench.api.config import Config as Config
     from merbench.api.config import TrainConfig as TrainConfig
     from merbench.api.corpus import Corpus as Corpus
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from merbench.api.ops import read_out as read_out
     from merbench.api.ops import soft_targets as soft_targets
     from merbench.api.ops import task_loss as task_loss
+    from merbench.api.parts import ComposedModel as ComposedModel
     from merbench.api.parts import Dataset as Dataset
     from merbench.api.parts import Encoder as Encoder
     from merbench.api.parts import Executor as Executor
@@ -93,7 +95,7 @@ if TYPE_CHECKING:
 _HOME = {
     "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
     "component": ("API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage"),
-    "config": ("Config", "TrainConfig"),
+    "config": ("LATER", "Config", "TrainConfig"),
     "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("PICKLES", "Form", "Sink", "Source"),
@@ -102,8 +104,8 @@ _HOME = {
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
-        "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head", "LabelEncoder", "Metric", "Model", "Objective", "Prepared",
-        "SplitView", "own_method",
+        "ComposedModel", "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head",
+        "LabelEncoder", "Metric", "Model", "Objective", "Prepared", "SplitView", "own_method",
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),

@@ -5,16 +5,42 @@ loaded when a run uses them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from merbench.api.types import Modality
+from merbench.api.types import Modality, SpaceKind, StreamKind
 
 if TYPE_CHECKING:
     from merbench.api.tune import Tune
 
-API = 1
+API = 2
 """Version of this contract. A declaration made for another number is refused in one sentence."""
+
+RENAMED = {
+    "uses": "pretrained",
+    "requires": "required_modalities",
+    "fits": "closed_form",
+    "continues": "warm_start",
+}
+"""Fields of API 1 by the names that they have since."""
+
+
+class _Declaration:
+    """Base of the dataclasses below: a field that does not exist is one sentence that names the
+    declaration.
+    """
+
+    def __new__(cls, *args: Any, **given: Any) -> Self:
+        known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        for name in given:
+            if name not in known:
+                near = get_close_matches(RENAMED.get(name, name), known, n=1)
+                advice = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+                who = f"{cls.__name__} {given.get('name', '')!r}"
+                raise TypeError(f"{who} has no field {name!r}; {advice}")
+        return super().__new__(cls)
+
 
 ComponentKind = Literal[
     "encoder",
@@ -39,8 +65,15 @@ READABLE_AS: Mapping[FusedForm, FusedForm] = {"sequence": "pooled", "slots": "la
 """Forms whose ``z_BCD`` a head can read that accepts the simpler one."""
 
 
+ACCEPTS: Mapping[ComponentKind, tuple[str, ...]] = {
+    "encoder": get_args(StreamKind),
+    "head": get_args(FusedForm),
+}
+"""What an encoder or a head may accept."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Component:
+class Component(_Declaration):
     """One part that a plugin offers.
 
     kind, name, summary   what it is; ``name`` is unique within its kind.
@@ -57,9 +90,11 @@ class Component:
     provides              fusion, head, model: the names it puts into ``aux`` (a model also
                           ``steps`` where it fills them). label encoder: the names of its
                           ``extras``, and ``graph`` where it gives ``graph_CC``.
-    min_modalities        fusion, model: it is refused with fewer; ``requires``: modalities it
-                          cannot do without.
-    uses                  pretrained material it starts from: ``vectors`` (the run's word vectors),
+    min_modalities        fusion, model: it is refused with fewer;
+                          ``required_modalities``: those it cannot do without.
+    spaces                the kinds of task it is for, of ``score``, ``class``, ``multilabel`` and
+                          ``joint``; empty = all. A run for another kind is refused.
+    pretrained            pretrained material it starts from: ``vectors`` (the run's word vectors),
                           ``weights`` (then the factory has a static method ``pretrained(config) ->
                           {name: sha256}``, and may have ``sources(config) -> {name: where from}``
                           for the record's provenance). Its content hash becomes part of the run's
@@ -84,8 +119,9 @@ class Component:
     needs: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     min_modalities: int = 1
-    requires: tuple[Modality, ...] = ()
-    uses: tuple[str, ...] = ()
+    required_modalities: tuple[Modality, ...] = ()
+    spaces: tuple[SpaceKind, ...] = ()
+    pretrained: tuple[str, ...] = ()
     version: int = 0
     folder: str = ""
     obtain: str = ""
@@ -94,7 +130,7 @@ class Component:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ablation:
+class Ablation(_Declaration):
     """A variant of a recipe that makes sense for it. ``settings`` is in the grammar of
     ``Recipe.settings``.
     """
@@ -106,7 +142,7 @@ class Ablation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Stage(_Declaration):
     """One phase of training. Most recipes have a single stage with these defaults.
 
     ``epochs`` None = the run's ``train.epochs``. ``trains``: prefixes of the parameter names that
@@ -125,7 +161,7 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Case(_Declaration):
     """What a recipe does otherwise on data sets of certain names, or where the data OFFER any of
     certain streams, whichever of them a run then reads.
 
@@ -141,7 +177,7 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(_Declaration):
     """A named method: which parts, with which defaults, and which ablations make sense.
 
     Either ``fusion`` and ``head`` (with ``label_encoder`` where there is one), composed by the
@@ -161,9 +197,10 @@ class Recipe:
     modalities      the modalities it looks at (None = all that are offered).
     min_modalities  it is refused with fewer.
     caveat          a sentence that goes with every table, page and record of this method.
-    fits            True: the model is fitted in closed form (``model.fit``) and the training loop
+    spaces          the kinds of task it is for, as in ``Component.spaces``.
+    closed_form     True: the model is fitted in closed form (``model.fit``) and the training loop
                     is not run.
-    continues       True: such a model, when it holds the weights of another run already, is fitted
+    warm_start      True: such a model, when it holds the weights of another run already, is fitted
                     near them.
     floor           True: shown beside every model of a track, and run along with it (one seed)
                     where the store lacks it.
@@ -185,8 +222,9 @@ class Recipe:
     min_modalities: int = 1
     ablations: tuple[Ablation, ...] = ()
     caveat: str = ""
-    fits: bool = False
-    continues: bool = False
+    spaces: tuple[SpaceKind, ...] = ()
+    closed_form: bool = False
+    warm_start: bool = False
     floor: bool = False
     known_failures: Mapping[str, str] = field(default_factory=dict)
     api: int = API
@@ -196,7 +234,7 @@ CommandGroup = Literal["measure", "look", "ask", "data", "extend"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class Command(_Declaration):
     """A command of the program, ``merbench NAME``.
 
     group    under which heading of ``merbench --help`` it stands.

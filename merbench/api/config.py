@@ -10,17 +10,40 @@ Example::
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from merbench.api.tune import Tune
 
 
+class _Later:
+    """The type of ``LATER``."""
+
+
+LATER = _Later()
+"""Marks a field that was added after runs had been published: ``Annotated[bool, LATER] = False``.
+At its default, which must do what was done before, it is left out of a run's identity, so that
+these runs keep their ids.
+"""
+
+
 class Config(BaseModel):
     """Base of all settings: unknown keys are refused, values are checked, instances never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def identity(self) -> dict[str, Any]:
+        """As JSON values, without fields marked ``LATER`` that hold their default."""
+        values = self.model_dump(mode="json")
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            default = info.get_default(call_default_factory=True)
+            if LATER in info.metadata and value == default:
+                del values[name]
+            elif isinstance(value, Config):
+                values[name] = value.identity()
+        return values
 
     @classmethod
     def tunable(cls) -> dict[str, Tune]:
@@ -61,7 +84,7 @@ class TrainConfig(Config):
     """Validation metric that chooses the epoch; empty = ``mae`` for a score and for a score with
     labels, ``accuracy`` for a class, ``micro_f1`` for multilabel."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    stack: bool = False
+    stack: Annotated[bool, LATER] = False
     """Seeds train together, their parameters stacked, where the model allows it: for GPUs, which
     one small model leaves idle.
     """

@@ -99,7 +99,7 @@ def read_out(logits_BC: Tensor, space: LabelSpace) -> Tensor:
     if space.parts:
         score_B, p_BC = (
             read_out(logits, part)
-            for logits, part in zip(space.split(logits_BC), space.parts, strict=True)
+            for logits, part in zip(space.split_logits(logits_BC), space.parts, strict=True)
         )
         return torch.cat([score_B[:, None], p_BC], 1)
     _check_columns(logits_BC, space)
@@ -131,8 +131,8 @@ def task_loss(
     """
     if space.parts:
         each = zip(
-            *map(space.split, (logits_BC, pos_weight_C)),
-            *map(space.columns, (target, known)),
+            *map(space.split_logits, (logits_BC, pos_weight_C)),
+            *map(space.split_targets, (target, known)),
             space.parts,
             strict=True,
         )
@@ -157,11 +157,11 @@ def task_loss(
 
 
 def _check_columns(logits_BC: Tensor, space: LabelSpace) -> None:
-    fit = {space.plain, len(space.words)}
+    fit = {space.logit_count, len(space.words)}
     if logits_BC.shape[1] not in fit:
         wanted = " or ".join(str(n) for n in sorted(fit))
         raise RunError(
-            f"the logits have {logits_BC.shape[1]} columns, and a {space.kind} with these labels takes {wanted}; see LabelSpace.plain"
+            f"the logits have {logits_BC.shape[1]} columns, and a {space.kind} with these labels takes {wanted}; see LabelSpace.logit_count"
         )
 
 

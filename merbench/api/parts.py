@@ -137,6 +137,26 @@ class Model(Protocol):
     def __call__(self, batch: Batch) -> Output: ...
 
 
+class ComposedModel(Model, Protocol):
+    """What the harness makes of four parts; an objective that ``needs`` ``"composed"`` is sure of
+    one.
+
+    ``decode`` takes what ``encode`` made, or any other Steps of the same widths (a view, a switched
+    sequence); ``space``: other label words than the run's own, where the label encoder can read
+    them.
+    """
+
+    encoders: Mapping[Modality, Encoder]
+    label_encoder: LabelEncoder | None
+    fusion: Fusion
+    head: Head
+
+    def encode(self, batch: Batch) -> dict[Modality, Steps]: ...
+    def decode(
+        self, steps: Mapping[Modality, Steps], space: LabelSpace | None = None
+    ) -> Output: ...
+
+
 def own_method(model: Any, name: str) -> Callable[..., Any] | None:
     """``read_out`` or ``loss`` of a model's head, or of a whole model; None where neither brings
     one.
@@ -156,7 +176,7 @@ class SplitView(Protocol):
 
 
 class FittedModel(Model, Protocol):
-    """A model of a recipe with ``fits=True``: it is fitted once, from train and valid, and must
+    """A model of a recipe with ``closed_form=True``: it is fitted once, from train and valid, and must
     keep what it learned in buffers.
     """
 

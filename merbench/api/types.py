@@ -130,12 +130,12 @@ class LabelSpace:
         )
 
     @property
-    def plain(self) -> int:
+    def logit_count(self) -> int:
         """Number of logits of a head that is not label-wise: 1 for a score, else one a word; of a
         joint space both.
         """
         return (
-            sum(part.plain for part in self.parts)
+            sum(part.logit_count for part in self.parts)
             if self.parts
             else 1
             if self.kind == "score"
@@ -143,28 +143,28 @@ class LabelSpace:
         )
 
     @property
-    def single(self) -> tuple[LabelSpace, ...]:
+    def tasks(self) -> tuple[LabelSpace, ...]:
         """The parts of a joint space, any other space alone: what a formula for one task goes
         through.
         """
         return self.parts or (self,)
 
-    def split(self, x: Any, axis: int = -1) -> tuple[Any, ...]:
-        """What each space of ``single`` has of a tensor or array whose ``axis`` is words or logits
+    def split_logits(self, x: Any, axis: int = -1) -> tuple[Any, ...]:
+        """What each space of ``tasks`` has of a tensor or array whose ``axis`` is words or logits
         (None: of None).
         """
         if x is None or not self.parts:
-            return (x,) * len(self.single)
+            return (x,) * len(self.tasks)
         axis %= x.ndim
         before, labels = (slice(None),) * axis, x.shape[axis] - len(self.parts[1].words)
         return x[(*before, slice(labels))], x[(*before, slice(labels, None))]
 
-    def columns(self, x: Any) -> tuple[Any, ...]:
-        """What each space of ``single`` has of targets, predictions or a mask of known cells [N,
+    def split_targets(self, x: Any) -> tuple[Any, ...]:
+        """What each space of ``tasks`` has of targets, predictions or a mask of known cells [N,
         ...], in its own form (None: of None).
         """
         if x is None or not self.parts:
-            return (x,) * len(self.single)
+            return (x,) * len(self.tasks)
         return x[:, 0], x[:, 1:]
 
 
@@ -223,7 +223,7 @@ class Batch:
     ``ids_B`` long: position in the split (methods may keep state per sample). ``inputs``: per
     modality, what the encoder's ``prepare()`` made, for these rows. ``target``: float [B] of a
     score, long [B] of a class, float [B, C] of a multilabel task, float [B, 1 + C] of a joint one
-    (``LabelSpace.columns`` takes it apart). ``known``: bool, of the shape of a ``target`` with
+    (``LabelSpace.split_targets`` takes it apart). ``known``: bool, of the shape of a ``target`` with
     columns, which cells are observed; None = all.
     """
 
@@ -240,7 +240,7 @@ class Batch:
 class Output:
     """What a model returns.
 
-    ``logits_BC``: C = ``space.plain``, or for a score also C = number of anchors (read out as the
+    ``logits_BC``: C = ``space.logit_count``, or for a score also C = number of anchors (read out as the
     softmax-weighted sum of anchors); of a joint space those of the score and then those of the
     labels. Any other C needs a read-out and a loss of the head's (or model's) own. ``steps``:
     encoded modalities, for objectives that contrast them. ``aux``: for objectives, by declared

@@ -61,15 +61,15 @@ class Composed(nn.Module):
             if m in self.encoders
         }
 
-    def decode(self, parts: Mapping[Modality, Steps], space: LabelSpace | None = None) -> Output:
+    def decode(self, steps: Mapping[Modality, Steps], space: LabelSpace | None = None) -> Output:
         """Logits from encoded modalities; another ``space`` than the run's own asks for label
         generalisation.
         """
         queries = self._queries(space)
-        rows = len(next(iter(parts.values())).mask_BL)
+        rows = len(next(iter(steps.values())).mask_BL)
         fused = contract.fused(
             self.fusion,
-            self.fusion(parts, queries),
+            self.fusion(steps, queries),
             rows,
             self.declared.returns,
             self.declared.fusion,
@@ -77,7 +77,7 @@ class Composed(nn.Module):
         logits_BC, aux = contract.logits_and_aux(
             self.head, self.head(fused, queries), self.declared.head
         )
-        return Output(logits_BC, parts, {**fused.aux, **aux}, fused, queries)
+        return Output(logits_BC, steps, {**fused.aux, **aux}, fused, queries)
 
     def _queries(self, space: LabelSpace | None) -> Queries | None:
         if self.label_encoder is None:

@@ -165,7 +165,7 @@ def predictions(model: nn.Module, out: Output, space: LabelSpace) -> Tensor:
     if own is None:
         return read_out(out.logits_BC.float(), space)
     predicted, rows = own(out), len(out.logits_BC)
-    columns = {"score": (), "joint": (space.plain,)}.get(space.kind, (len(space.words),))
+    columns = {"score": (), "joint": (space.logit_count,)}.get(space.kind, (len(space.words),))
     shape = (rows, *columns)
     sound = isinstance(predicted, Tensor) and predicted.shape == shape
     _require(

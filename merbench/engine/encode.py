@@ -68,7 +68,7 @@ def with_cached(
         entry, streams[modality] = encoded(plan, modality, cache, device, watch)
         ready = type("Ready", (Ready,), {"measured": entry.measured})
         component = dataclasses.replace(
-            plan.parts[f"encoder.{modality}"].component, uses=(), version=0
+            plan.parts[f"encoder.{modality}"].component, pretrained=(), version=0
         )
         parts[f"encoder.{modality}"] = Part(component, ready, Config())
     return dataclasses.replace(plan, parts=parts, streams=streams)

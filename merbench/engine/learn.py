@@ -27,7 +27,7 @@ def learn(
     """Trains ``problem.model`` in place, on its train and valid rows; goes on from ``checkpoint``
     where it holds a state.
     """
-    if plan.recipe.fits:
+    if plan.recipe.closed_form:
         problem.model.fit(problem.train, problem.valid)  # type: ignore[operator]
         return Fitted()
     return fit(
@@ -55,7 +55,7 @@ def learn_together(
 
     CannotStackError, in a sentence, where they must learn one by one.
     """
-    if plan.recipe.fits:
+    if plan.recipe.closed_form:
         raise CannotStackError(f"model {plan.recipe.name} is fitted in closed form")
     modules = [Together(problem.model, problem.objectives) for problem in problems]
     return fit_stacked(

@@ -60,7 +60,7 @@ class Part:
     def pretrained(self) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from; nothing where it starts from none."""
         found: dict[str, str] = (
-            self.factory.pretrained(self.config) if "weights" in self.component.uses else {}
+            self.factory.pretrained(self.config) if "weights" in self.component.pretrained else {}
         )
         return found
 

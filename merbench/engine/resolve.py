@@ -25,6 +25,7 @@ from merbench.api import (
     TrainConfig,
 )
 from merbench.api.component import READABLE_AS
+from merbench.api.types import SpaceKind
 from merbench.data.content_hash import KEPT
 from merbench.data.folder.streams import as_words, leak_sentence, leaking_rows, revision
 from merbench.engine import text_tower
@@ -51,7 +52,7 @@ _KINDS = {
 def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
     """RequestError, in one sentence naming both sides, where anything does not fit."""
     recipe = catalog.recipe(request.model)
-    if recipe.fits and request.start and not recipe.continues:
+    if recipe.closed_form and request.start and not recipe.warm_start:
         raise RequestError(
             f"model {recipe.name} is fitted in closed form and starts from no weights; leave --init-from out"
         )
@@ -59,6 +60,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     protocol_name, protocol = _pick(
         "protocol", request.protocol, corpus.protocols, "standard", corpus
     )
+    _check_space(f"model {recipe.name}", recipe.spaces, corpus, task_name)
     _check_known(corpus, task_name, task, protocol_name, protocol)
     choose_thresholds(
         request.thresholds, np.zeros((1, 1)), np.zeros((1, 1))
@@ -90,11 +92,14 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     settings.lay(request.settings, "--set", strict=True)
 
     parts = _parts(settings, catalog)
+    for part in parts.values():
+        who = f"{part.component.kind} {part.component.name}"
+        _check_space(who, part.component.spaces, corpus, task_name)
     train = settings.config("train", TrainConfig, "the training loop")
     assert isinstance(train, TrainConfig)
     selecting(train.select, task.space.kind)
     _check_training(recipe, parts, train)
-    if not recipe.fits:
+    if not recipe.closed_form:
         _check_selecting(recipe, train, task, protocol_name, protocol)
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
@@ -115,7 +120,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     for part in parts.values():
         weights |= part.pretrained
     tower = text_tower.tower_weights(request.text_tower, catalog) if request.text_tower else {}
-    uses_vectors = any("vectors" in part.component.uses for part in parts.values())
+    uses_vectors = any("vectors" in part.component.pretrained for part in parts.values())
     data = revision(corpus, task_name, protocol_name, [s.name for s in streams.values()])
     spec = RunSpec(
         model=recipe.name,
@@ -125,7 +130,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         protocol=protocol_name,
         streams={m: s.name for m, s in streams.items()},
         parts={
-            slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json"))
+            slot: PartSpec(name=p.component.name, config=p.config.identity())
             for slot, p in parts.items()
         },
         stages=[json.loads(json.dumps(dataclasses.asdict(stage))) for stage in recipe.stages],
@@ -183,7 +188,7 @@ def _check_known(
     """
     if task.known is None or not task.space.parts:
         return
-    for part, known in zip(task.space.parts, task.space.columns(task.known), strict=True):
+    for part, known in zip(task.space.parts, task.space.split_targets(task.known), strict=True):
         for split in protocol.splits:
             if bare := [
                 which
@@ -197,6 +202,18 @@ def _check_known(
                     f"task {name}: no {bare[0]} row of protocol {where} of {corpus.name} has a known {part.kind} target; "
                     "choose another --protocol, or the other task alone"
                 )
+
+
+def _check_space(who: str, spaces: Sequence[SpaceKind], corpus: Corpus, task: str) -> None:
+    kind = corpus.offered[task].space.kind
+    if not spaces or kind in spaces:
+        return
+    fitting = [name for name, other in corpus.offered.items() if other.space.kind in spaces]
+    advice = f"choose --task {' or '.join(fitting)}" if fitting else "choose another model"
+    raise RequestError(
+        f"{who} is for a {' or '.join(spaces)} task, "
+        f"and {task} of {corpus.name} is a {kind} task; {advice}"
+    )
 
 
 def _ablation(recipe: Recipe, name: str) -> Any:
@@ -319,12 +336,12 @@ def _check_fit(
         raise RequestError(
             f"model {recipe.name} is a whole model, which takes no {' and no '.join(idle)}; leave it out"
         )
-    if recipe.fits and not (whole and hasattr(whole.factory, "fit")):
+    if recipe.closed_form and not (whole and hasattr(whole.factory, "fit")):
         raise RequestError(
             f"model {recipe.name} is fitted in closed form, so it needs a whole model with a method fit(train, valid)"
         )
     provided = _provided(parts)
-    if not recipe.fits and not any(slot.startswith("objective.") for slot in parts):
+    if not recipe.closed_form and not any(slot.startswith("objective.") for slot in parts):
         raise RequestError(
             f"model {recipe.name} learns by an objective, and this run has none; give one with --part objective=NAME"
         )
@@ -336,7 +353,7 @@ def _check_fit(
             raise RequestError(
                 f"{component.kind} {component.name} needs at least {component.min_modalities} modalities; there are {', '.join(streams)}"
             )
-        if missing := [m for m in component.requires if m not in streams]:
+        if missing := [m for m in component.required_modalities if m not in streams]:
             raise RequestError(
                 f"{component.kind} {component.name} cannot do without {', '.join(missing)}, and this run has {', '.join(streams)}"
             )
@@ -369,7 +386,10 @@ def _provided(parts: Mapping[str, Part]) -> dict[str, str]:
                     f"{name!r}, and objectives could read one of them only; rename it in one"
                 )
             provided[name] = f"{component.kind} {component.name}"
-    return {**provided, **dict.fromkeys(("logits", "steps", "fused"), "every composed model")}
+    return {
+        **provided,
+        **dict.fromkeys(("logits", "steps", "fused", "composed"), "every composed model"),
+    }
 
 
 def _require_needs(component: Component, provided: Mapping[str, str]) -> None:

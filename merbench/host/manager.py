@@ -4,22 +4,37 @@ plugin is a row in a list, never a crash.
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 import pluggy
 
 import merbench
-from merbench.api.component import API, COMPONENT_KINDS, Command, CommandGroup, Component, Recipe
+from merbench.api.component import (
+    ACCEPTS,
+    API,
+    COMPONENT_KINDS,
+    Command,
+    CommandGroup,
+    Component,
+    FusedForm,
+    Recipe,
+)
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.hookspecs import PROJECT, Hooks
+from merbench.api.types import SpaceKind
 from merbench.host.imports import import_plugin
 
 Declaration = Component | Recipe
+OWN_CODE = tuple(str(Path(package.__file__).parent) for package in (merbench, pluggy, importlib))
+"""Folders whose frames are not the plugin's."""
 HOOKS = ("merbench_components()", "merbench_commands()")
 
 
@@ -80,6 +95,7 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
     # Two distributions may choose the same entry point name, which pluggy would take for one
     # plugin.
     registered = f"{distribution}:{entry.name}"
+    module = None
     try:
         module, output = import_plugin(entry)
         declarations, commands = _declared(manager, module, registered)
@@ -91,9 +107,9 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
             manager.unregister(name=registered)
         if strict:
             raise MerbenchError(
-                f"plugin {entry.name!r} of {distribution} {version} is broken: {_sentence(error)}"
+                f"plugin {entry.name!r} of {distribution} {version} is broken: {_sentence(error, module)}"
             ) from error
-        return Plugin(entry.name, distribution, version, error=_sentence(error))
+        return Plugin(entry.name, distribution, version, error=_sentence(error, module))
     return Plugin(entry.name, distribution, version, declarations, commands, output)
 
 
@@ -123,6 +139,10 @@ def _checked(declaration: object) -> Declaration:
         raise DeclarationError(
             f"{declaration.name!r} is of the unknown kind {declaration.kind!r}; there are {', '.join(COMPONENT_KINDS)}"
         )
+    if isinstance(declaration, Component):
+        _check_values(declaration, "accepts", ACCEPTS.get(declaration.kind), empty=False)
+        _check_values(declaration, "returns", get_args(FusedForm))
+    _check_values(declaration, "spaces", get_args(SpaceKind))
     for field in fields(declaration):
         # Read letter by letter, a string would pass for a tuple.
         if isinstance(value := getattr(declaration, field.name), str) and str(
@@ -132,6 +152,25 @@ def _checked(declaration: object) -> Declaration:
                 f"{declaration.name!r} has {field.name}={value!r}; write a tuple, ({value!r},)"
             )
     return declaration
+
+
+def _check_values(
+    declaration: Declaration, field: str, known: Sequence[str] | None, empty: bool = True
+) -> None:
+    """The values of a field are among those ``known``; None = any. DeclarationError otherwise."""
+    value = getattr(declaration, field)
+    if known is None or (isinstance(value, str) and field != "returns"):
+        return
+    values = (value,) if isinstance(value, str) else value
+    if not values and not empty:
+        raise DeclarationError(
+            f"{declaration.name!r} has no {field}, so that nothing fits it; "
+            f"name one or more of {', '.join(known)}"
+        )
+    if wrong := [v for v in values if v not in known]:
+        raise DeclarationError(
+            f"{declaration.name!r} has the unknown {field} {wrong[0]!r}; choose of {', '.join(known)}"
+        )
 
 
 def _checked_command(command: object) -> Command:
@@ -158,10 +197,20 @@ def _check_name(declaration: Declaration | Command) -> None:
         raise DeclarationError(f"a declaration is named {declaration.name!r}; a name is a string")
 
 
-def _sentence(error: BaseException) -> str:
+def _sentence(error: BaseException, module: ModuleType | None) -> str:
+    path = getattr(module, "__file__", None)
+    where = f" ({Path(path).name})" if path else ""
     lines = str(error).strip().splitlines() or ["no message"]
     if isinstance(error, pluggy.PluginValidationError):
         return f"{lines[-1]}; the hooks are {' and '.join(HOOKS)}, without arguments"
-    return (
-        lines[0] if isinstance(error, DeclarationError) else f"{type(error).__name__}: {lines[0]}"
-    )
+    if isinstance(error, DeclarationError):
+        return f"{lines[0]}{where}"
+    return f"{type(error).__name__}: {lines[0]}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """Where in a plugin it was raised: `` (hooks.py, line 12)``; empty where it was in none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((*OWN_CODE, "<")):
+            return f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return ""

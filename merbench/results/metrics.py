@@ -413,7 +413,7 @@ def evaluate(
                 np.ndim(x) == 2,
                 f"two tasks at once have a column for the score and one for each label, and here are {np.shape(x)}",
             )
-        each = zip(space.parts, *map(space.columns, (y, p, known)), strict=True)
+        each = zip(space.parts, *map(space.split_targets, (y, p, known)), strict=True)
         return {
             k: v
             for part, of_y, of_p, seen in each
@@ -495,7 +495,7 @@ def thresholds_of(
     space: LabelSpace, policy: str, y: np.ndarray, p: np.ndarray, known: np.ndarray | None = None
 ) -> np.ndarray | None:
     """``choose_thresholds`` for the labels of a space; None for a space that has none to decide on."""
-    for part, *given in zip(space.single, *map(space.columns, (y, p, known)), strict=True):
+    for part, *given in zip(space.tasks, *map(space.split_targets, (y, p, known)), strict=True):
         if part.kind == "multilabel":
             return choose_thresholds(policy, *given)
     return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
-from merbench.api.config import Config, TrainConfig
+from merbench.api.config import LATER, Config, TrainConfig
 from merbench.api.errors import RequestError
 
 
@@ -37,7 +37,7 @@ class RunSpec(Config):
     train: TrainConfig
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
-    init_from: str = ""
+    init_from: Annotated[str, LATER] = ""
     """``series`` of the runs whose weights these start from, each seed from the run of the same
     seed; empty = from none.
     """
@@ -54,27 +54,18 @@ def run_id(spec: RunSpec, contents: Mapping[str, str], seed: int, fold: int | No
     """16 hex digits. ``contents``: content hashes of what the run reads (``data`` and each
     pretrained file by name).
     """
-    return _digest({"spec": identity(spec), "contents": dict(contents), "seed": seed, "fold": fold})
+    return _digest(
+        {"spec": spec.identity(), "contents": dict(contents), "seed": seed, "fold": fold}
+    )
 
 
 def series(spec: RunSpec, contents: Mapping[str, str]) -> str:
     """16 hex digits for all runs of one spec on the same contents, whatever their seed and fold."""
-    return _digest({"spec": identity(spec), "contents": dict(contents)})
+    return _digest({"spec": spec.identity(), "contents": dict(contents)})
 
 
-def identity(spec: RunSpec) -> dict[str, Any]:
-    """A field that came later is left out at its default, so that what was run before keeps its
-    name.
-    """
-    plain = spec.model_dump(mode="json")
-    for owner, field in ((plain, "init_from"), (plain["train"], "stack")):
-        if not owner[field]:
-            del owner[field]
-    return plain
-
-
-def _digest(identity: Mapping[str, Any]) -> str:
-    return sha256(canonical(identity).encode()).hexdigest()[:16]
+def _digest(content: Mapping[str, Any]) -> str:
+    return sha256(canonical(content).encode()).hexdigest()[:16]
 
 
 def parse_settings(pairs: tuple[str, ...], option: str) -> dict[str, Any]:

@@ -149,12 +149,12 @@ def _cells(
     tell: Callable[[str], None],
 ) -> Iterator[Cell]:
     recipe = material.catalog.recipe(model.name)
-    seeds = tuple(study.seeds[:1] if recipe.floor or recipe.fits else study.seeds)
-    common = {} if recipe.fits else study.settings
+    seeds = tuple(study.seeds[:1] if recipe.floor or recipe.closed_form else study.seeds)
+    common = {} if recipe.closed_form else study.settings
     request = _request(study, track, model, {**common, **model.settings})
     full = material.plan(track.dataset, request)
     search = None
-    if study.tune and not (recipe.floor or recipe.fits):
+    if study.tune and not (recipe.floor or recipe.closed_form):
         from merbench.study.searches import fitting, standing  # imports optuna
 
         search = standing(request, full, study.tune, store)

@@ -172,7 +172,7 @@ def gradient(module: nn.Module, value: Tensor) -> None:
 
 def _encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality, Steps]]:
     kinds = [k for k in ("words", "features", "strings") if k in component.accepts]
-    if not kinds or "weights" in component.uses:
+    if not kinds or "weights" in component.pretrained:
         raise Skip(
             f"reads {' and '.join(component.accepts)} with pretrained weights or from files: its own package tests it with tiny towers"
         )
@@ -236,7 +236,7 @@ def _encoder_gradient(catalog: Catalog, component: Component) -> None:
 
 
 def _label_encoder(catalog: Catalog, component: Component) -> Any:
-    if "weights" in component.uses:
+    if "weights" in component.pretrained:
         raise Skip("starts from pretrained weights: its own package tests it with tiny towers")
     factory, config = _factory(catalog, component)
     torch.manual_seed(0)
@@ -281,8 +281,8 @@ def _fusions(
     """With and without queries, with all modalities and with as few as it takes."""
     factory, config = _factory(catalog, component)
     made = []
-    required_first = sorted(MODALITIES, key=lambda m: m not in component.requires)
-    few = required_first[: max(component.min_modalities, len(component.requires))]
+    required_first = sorted(MODALITIES, key=lambda m: m not in component.required_modalities)
+    few = required_first[: max(component.min_modalities, len(component.required_modalities))]
     for modalities in ({"text", "audio", "video"}, set(few)):
         for queries in (None, _queries()):
             if queries is None and "queries" in component.needs:
@@ -409,7 +409,7 @@ class _Pooled(nn.Module):
 
     def __init__(self, space: LabelSpace) -> None:
         super().__init__()
-        self.line = nn.Linear(6, space.plain)
+        self.line = nn.Linear(6, space.logit_count)
         self.widths = dict.fromkeys(("text", "audio", "video"), 6)
 
     def forward(self, batch: Batch) -> Output:

@@ -49,7 +49,7 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     bodies["missing modality is finite"] = partial(_rows, catalog, recipe, "missing")
     bodies["same seed, same result"] = partial(_same_seed, catalog, recipe)
     bodies["state round-trips"] = partial(_state, catalog, recipe)
-    if not recipe.fits:
+    if not recipe.closed_form:
         bodies["gradient reaches every parameter"] = partial(_gradient, catalog, recipe)
         bodies["overfits 8 samples"] = partial(_overfits, catalog, recipe)
 

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from merbench.api import RunError
 from merbench.engine.plan import Plan, Request
 from merbench.results.metrics import METRICS, selecting
-from merbench.results.spec import canonical, identity
+from merbench.results.spec import canonical
 from merbench.results.store import Store
 from merbench.tuning.ledger import END, PLANNED, Ledger
 from merbench.tuning.space import Space, fixed_by, space_of
@@ -154,10 +154,11 @@ def study_name(plan: Plan, space: Space, search: Search) -> str:
     """Names everything that decides the search, and not how long it is: equal requests join one
     study.
     """
-    spec = identity(plan.spec)
+    spec = plan.spec.identity()
     for key in space.ranges:
         slot, _, name = key.rpartition(".")
-        del (spec["train"] if slot == "train" else spec["parts"][slot]["config"])[name]
+        owner = spec["train"] if slot == "train" else spec["parts"][slot]["config"]
+        owner.pop(name, None)  # a field that came later is left out at its default
     ranges = {name: distribution_to_json(r) for name, r in space.ranges.items()}
     how = {"sampler": search.sampler, "pruner": search.pruner, "seeds": search.seeds_per_trial}
     digest = sha256(

@@ -65,7 +65,7 @@ def space_of(plan: Plan, fixed: set[str]) -> Space:
     ``Recipe.search`` goes before a part's own.
     """
     slots = {slot: part.config for slot, part in plan.parts.items()}
-    if not plan.recipe.fits:
+    if not plan.recipe.closed_form:
         slots["train"] = plan.train
     ranges, defaults = {}, {}
     for slot, config in slots.items():

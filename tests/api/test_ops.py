@@ -183,7 +183,7 @@ def test_two_tasks_are_read_out_as_each_alone():
         p_BC[:, 1:], logits_BC[:, 7:].sigmoid()
     )
     assert torch.equal(read_out(logits_BC[:, 6:], JOINT)[:, 0], logits_BC[:, 6])
-    assert JOINT.plain == 7 and JOINT.words == SENTIMENT.words + EMOTIONS.words
+    assert JOINT.logit_count == 7 and JOINT.words == SENTIMENT.words + EMOTIONS.words
 
 
 def test_gather_equals_a_loop_for_ragged_rows():

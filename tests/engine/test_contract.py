@@ -182,7 +182,7 @@ HERE = {
 }
 
 
-def learned(catalog, factory, kind, declared=MappingProxyType({}), **recipe):
+def learned(catalog, factory, kind, declared=MappingProxyType({}), corpus=None, **recipe):
     """A run of an epoch with ``factory`` in one place of a sound method."""
     composed = {"fusion": "lone", "head": "linear"}
     places = {"encoder": "encoders", "label-encoder": "label_encoder", "objective": "objective"}
@@ -211,7 +211,9 @@ def learned(catalog, factory, kind, declared=MappingProxyType({}), **recipe):
     )
     load = mine.load
     mine.load = lambda c: {"mine": factory, "lone": Sound}.get(c.name) or load(c)
-    plan = resolve(Request("mine", settings={"train.epochs": 1}), mine, tiny.corpus(), None)
+    plan = resolve(
+        Request("mine", settings={"train.epochs": 1}), mine, corpus or tiny.corpus(), None
+    )
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     try:
         learn(plan, build(plan, fold, 0, CPU), fold, 0)
@@ -268,7 +270,7 @@ def test_what_a_part_is_declared_to_return_is_held_to(catalog, factory, kind, de
     ("factory", "kind", "recipe", "sentence"),
     [
         (PlainConfig, "fusion", {}, "fusion mine has a Config that is no merbench.api.Config"),
-        (Naked, "model", {"fits": True}, r"needs a whole model with a method fit\(train, valid\)"),
+        (Naked, "model", {"closed_form": True}, r"needs a whole model with a method fit\(train, valid\)"),
         (Naked, "model", {"fusion": "lone"}, "is a whole model, which takes no fusion"),
         (Sound, "fusion", {"objective": ()}, "learns by an objective, and this run has none"),
         (Sound, "fusion", {"settings": {"fuson.width": 3}}, r"unknown setting 'fuson.width'; did you mean 'fusion.width'"),
@@ -280,6 +282,22 @@ def test_a_recipe_that_cannot_be_meant_is_refused_before_training(
 ):
     with pytest.raises(RequestError, match=sentence):
         learned(catalog, factory, kind, **recipe)
+
+
+@pytest.mark.parametrize("kind", ["score", "multilabel", "joint"])
+def test_what_is_for_one_kind_of_task_is_refused_elsewhere(catalog, kind):
+    declared = {"spaces": ("multilabel",)}
+    for declaration in (declared, {}):
+        recipe = {"spaces": ("multilabel",)} if not declaration else {}
+        try:
+            told = learned(
+                catalog, Sound, "fusion", declaration, corpus=tiny.corpus(kind), **recipe
+            )
+        except RequestError as error:
+            told = str(error)
+        who = "fusion" if declaration else "model"
+        wrong = f"{who} mine is for a multilabel task, and task of tiny is a {kind} task"
+        assert told.startswith("trained" if kind == "multilabel" else wrong)
 
 
 class NoCorpus:

@@ -144,7 +144,7 @@ class Pretrained(nn.Module):
 def test_frozen_pretrained_weights_are_not_stored(catalog):
     plan = resolve(Request("late-fusion-dnn", settings=SHORT), catalog, tiny.corpus(), None)
     audio = plan.parts["encoder.audio"]
-    component = dataclasses.replace(audio.component, uses=("weights",))
+    component = dataclasses.replace(audio.component, pretrained=("weights",))
     plan = dataclasses.replace(
         plan, parts={**plan.parts, "encoder.audio": Part(component, Pretrained, Config())}
     )
@@ -159,7 +159,7 @@ def test_frozen_pretrained_weights_are_not_stored(catalog):
 
 def test_frozen_pretrained_weights_come_back_from_their_file(catalog, tmp_path):
     plan = resolve(Request("late-fusion-dnn", settings=SHORT), catalog, tiny.corpus(), None)
-    component = dataclasses.replace(plan.parts["encoder.audio"].component, uses=("weights",))
+    component = dataclasses.replace(plan.parts["encoder.audio"].component, pretrained=("weights",))
     plan = dataclasses.replace(
         plan, parts={**plan.parts, "encoder.audio": Part(component, Pretrained, Config())}
     )

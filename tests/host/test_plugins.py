@@ -174,7 +174,7 @@ def test_broken_plugins_are_rows_and_warnings_and_no_more(merbench, bad):
     done = merbench("plugins", "list", "--json", path=bad, check=True)
     rows = {r["name"]: r for r in loads(done.stdout)}
     assert "broken on purpose" in rows["broken"]["error"]
-    assert "API 99" in rows["future"]["error"] and "speaks 1" in rows["future"]["error"]
+    assert "API 99" in rows["future"]["error"] and "speaks 2" in rows["future"]["error"]
     assert rows["taken"]["error"] is None
     assert sum("broken on purpose" in line for line in done.stderr.splitlines()) == 1
 
@@ -280,13 +280,19 @@ def test_strict_discovery_raises_for_a_plugin_that_yields_nonsense(monkeypatch):
         ({"kind": "fussion"}, "'it' is of the unknown kind 'fussion'; there are encoder, "),
         ({"name": 3}, "named 3; a name is a string"),
         ({"accepts": "features"}, r"'it' has accepts='features'; write a tuple, \('features',\)"),
+        ({}, "'it' has no accepts, so that nothing fits it; name one or more of strings, words"),
+        ({"accepts": ("feature",)}, "'it' has the unknown accepts 'feature'; choose of strings, "),
+        ({"kind": "fusion", "returns": "label"}, "'it' has the unknown returns 'label'"),
+        ({"kind": "fusion", "spaces": ("labels",)}, "the unknown spaces 'labels'; choose of score"),
+        ({"accept": ("features",)}, r"'it' has no field 'accept'; did you mean 'accepts'\? \(test_plugins.py, line \d+\)"),
+        ({"uses": ("vectors",)}, "no field 'uses'; did you mean 'pretrained'"),
     ],
-)
+)  # fmt: skip
 def test_a_declaration_that_would_be_misread_breaks_its_plugin_alone(
     monkeypatch, declared, sentence
 ):
     given = {"kind": "encoder", "name": "it", "summary": "", **declared}
-    install_here(monkeypatch, lambda: [Component(**given)])
+    install_here(monkeypatch, lambda: (Component(**given) for _ in "1"))
     (plugin,) = discover()
     assert re.search(sentence, plugin.error or "") and not plugin.declarations
     assert Catalog([plugin]).names("encoder") == []

@@ -218,7 +218,7 @@ def test_heads_read_pooled_and_label_wise_vectors(head, kind):
     module = head(head.Config(), context, 6, None).eval()
     labels = len(context.space.words)
     z_BCD = torch.randn(5, labels, 6)
-    assert module(Fused(z_BCD[:, :1])).shape == (5, context.space.plain)
+    assert module(Fused(z_BCD[:, :1])).shape == (5, context.space.logit_count)
     logits_BC = module(Fused(z_BCD))
     assert logits_BC.shape == (5, labels)
     # Logit c is what the pooled head makes of z_c for label c; all anchors of a score are one

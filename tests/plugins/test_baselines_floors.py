@@ -439,7 +439,9 @@ def test_zero_shot_is_softmax_of_cosines(kind, form):
 
     def predicted(temperature):
         made = []
-        for space, near in zip(context.space.single, context.space.split(cosine), strict=True):
+        for space, near in zip(
+            context.space.tasks, context.space.split_logits(cosine), strict=True
+        ):
             p = np.exp(near / temperature)
             p /= p.sum(1, keepdims=True)
             made.append(p @ np.array(space.anchors) if space.kind == "score" else p)

@@ -296,7 +296,7 @@ def test_a_closed_form_and_its_encoders_come_back_from_their_state(catalog, fact
         encoders={"features": "feature-bilstm"},
         model="it",
         objective=(),
-        fits=True,
+        closed_form=True,
     )
     assert told in recipe_verdict(catalog, "state round-trips", model, recipe, factory)
 

@@ -155,7 +155,7 @@ class Bench:
         from merbench.runs.run import run
 
         force = self.options.force if force is None else force
-        if plan.recipe.fits and len(seeds) > 1:
+        if plan.recipe.closed_form and len(seeds) > 1:
             if plan.spec.model not in self.told:
                 say(
                     f"note: {plan.spec.model} is fitted in closed form, the same for every seed: seed {seeds[0]} alone is run"

@@ -146,7 +146,9 @@ def label_counts(task: Task, train_rows: np.ndarray) -> LabelCounts:
     """The counts of ``merbench.api.LabelCounts`` over the given (train) rows."""
     target, space = task.target[train_rows], task.space
     known = np.ones(target.shape, dtype=bool) if task.known is None else task.known[train_rows]
-    parts = list(zip(space.single, space.columns(target), space.columns(known), strict=True))
+    parts = list(
+        zip(space.tasks, space.split_targets(target), space.split_targets(known), strict=True)
+    )
     counted = [_counted(*part) for part in parts]
     known_nC, positive_nC = (np.concatenate(both, axis=1) for both in zip(*counted, strict=True))
     scores = [y[seen] for one, y, seen in parts if one.kind == "score"]

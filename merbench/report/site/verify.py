@@ -291,7 +291,7 @@ def _against_data(record: Record, truth: Truth) -> Iterator[str]:
 
 def cuts_of(record: Record) -> str:
     """Why the thresholds are none that the spec's policy chooses; empty where they may be."""
-    decided = next((part for part in space_of(record).single if part.kind == "multilabel"), None)
+    decided = next((part for part in space_of(record).tasks if part.kind == "multilabel"), None)
     policy, cuts = record.spec.thresholds, record.thresholds
     try:
         allowed = choose_thresholds(policy, np.zeros((1, 1)), np.zeros((1, 1)))

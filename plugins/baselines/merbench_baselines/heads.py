@@ -2,7 +2,7 @@
 
 Of a pooled z [B, 1, D] they make one logit for a score, else one a label. Of a label-wise z [B, C,
 D] logit c reads z_c alone, with the weights of label c (of a score: the same weights for every
-anchor). Both are the same parameters: W [C', D], C' = ``space.plain``.
+anchor). Both are the same parameters: W [C', D], C' = ``space.logit_count``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ def per_label(last: nn.Linear, z_BCD: Tensor, space: LabelSpace) -> Tensor:
     if z_BCD.shape[1] == 1:
         return last(z_BCD[:, 0])
     each = zip(
-        space.split(z_BCD, 1), space.split(last.weight, 0), space.split(last.bias), strict=True
+        space.split_logits(z_BCD, 1),
+        space.split_logits(last.weight, 0),
+        space.split_logits(last.bias),
+        strict=True,
     )
     return torch.cat([(z * weight).sum(-1) + bias for z, weight, bias in each], 1)
 
@@ -35,7 +38,7 @@ class Linear(nn.Module):
     ) -> None:
         super().__init__()
         self.space = context.space
-        self.last = nn.Linear(width, context.space.plain)
+        self.last = nn.Linear(width, context.space.logit_count)
 
     def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
         return per_label(self.last, fused.z_BCD, self.space)
@@ -56,7 +59,7 @@ class MLP(nn.Module):
             nn.Linear(width, config.hidden), nn.ReLU(), nn.Dropout(config.dropout)
         )
         self.space = context.space
-        self.last = nn.Linear(config.hidden, context.space.plain)
+        self.last = nn.Linear(config.hidden, context.space.logit_count)
 
     def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
         return per_label(self.last, self.hidden(fused.z_BCD), self.space)

@@ -5,14 +5,14 @@ from merbench.api import Component, hookimpl
 WORDS = ("words", "strings")
 
 
-def _encoder(name, target, accepts, summary, uses=(), **more):
+def _encoder(name, target, accepts, summary, pretrained=(), **more):
     return Component(
         kind="encoder",
         name=name,
         target=f"merbench_encoders.{target}",
         accepts=accepts,
         summary=summary,
-        uses=uses,
+        pretrained=pretrained,
         **more,
     )
 
@@ -24,13 +24,13 @@ def _tower(name, target, accepts, summary, version=1):
     return _encoder(name, target, accepts, summary, ("weights",), version=version)
 
 
-def _labels(name, target, summary, uses=(), **more):
+def _labels(name, target, summary, pretrained=(), **more):
     return Component(
         kind="label-encoder",
         name=name,
         target=f"merbench_encoders.{target}",
         summary=summary,
-        uses=uses,
+        pretrained=pretrained,
         **more,
     )
 

@@ -78,9 +78,9 @@ class LabelContrast(nn.Module):
         vectors_BMD = F.normalize(out.aux["modality_vectors"], dim=-1)
         near_BMC = vectors_BMD @ F.normalize(out.aux["label_vectors"], dim=-1).T / self.temperature
         each = zip(
-            self.space.split(near_BMC),
-            *map(self.space.columns, (batch.target, batch.known)),
-            self.space.single,
+            self.space.split_logits(near_BMC),
+            *map(self.space.split_targets, (batch.target, batch.known)),
+            self.space.tasks,
             strict=True,
         )
         return {

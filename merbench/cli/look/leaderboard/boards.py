@@ -96,7 +96,7 @@ def floors(session: Session) -> set[str]:
 
 
 def closed_forms(session: Session) -> set[str]:
-    return {recipe.name for recipe in _recipes(session) if recipe.fits}
+    return {recipe.name for recipe in _recipes(session) if recipe.closed_form}
 
 
 def _recipes(session: Session) -> list[Recipe]:

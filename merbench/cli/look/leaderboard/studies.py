@@ -50,7 +50,7 @@ def left_out(
             continue
         for cell in cells:
             recipe, spec = cell.plan.recipe, cell.plan.spec
-            tuned = study.tune is not None and not (recipe.floor or recipe.fits)
+            tuned = study.tune is not None and not (recipe.floor or recipe.closed_form)
             name, board = next(((n, b) for n, b in held if b.track == cell.plan.track), ("", None))
             if board is None:
                 say(

@@ -27,15 +27,15 @@ def components() -> Iterator[Component]:
         "tfidf-ridge",
         "floors.tfidf:TfidfRidge",
         "ridge on tf-idf of words and word pairs",
-        requires=text,
+        required_modalities=text,
     )
     yield part(
         "model",
         "zero-shot",
         "floors.zero_shot:ZeroShot",
         "transcript against label words",
-        requires=text,
-        uses=("vectors",),
+        required_modalities=text,
+        pretrained=("vectors",),
     )
 
 
@@ -47,7 +47,7 @@ def recipes() -> Iterator[Recipe]:
         encoders={},
         objective=(),
         min_modalities=0,
-        fits=True,
+        closed_form=True,
         floor=True,
     )
     yield Recipe(
@@ -56,7 +56,7 @@ def recipes() -> Iterator[Recipe]:
         model="ridge",
         encoders=VECTORS,
         objective=(),
-        fits=True,
+        closed_form=True,
         floor=True,
         search=STEADY,
         cases=(Case(offers=("text.tower",), settings={"encoder.text.pooled": True}),),
@@ -69,8 +69,8 @@ def recipes() -> Iterator[Recipe]:
         encoders=IDS,
         objective=(),
         modalities=("text",),
-        fits=True,
-        continues=True,
+        closed_form=True,
+        warm_start=True,
         floor=True,
         ablations=(
             Ablation(
@@ -87,7 +87,7 @@ def recipes() -> Iterator[Recipe]:
         encoders={"words": "word-vectors", "strings": "word-vectors"},
         objective=(),
         modalities=("text",),
-        fits=True,
+        closed_form=True,
         floor=True,
         search=STEADY,
         ablations=(

@@ -93,7 +93,7 @@ def logits_of(p_NC: Tensor, scale: Tensor | float, space: LabelSpace) -> Tensor:
     """
     logits = [
         p if task.kind == "score" else ((p - 0.5) * scale).clamp(-30, 30)
-        for task, p in zip(space.single, space.split(p_NC), strict=True)
+        for task, p in zip(space.tasks, space.split_logits(p_NC), strict=True)
     ]
     return torch.cat(logits, 1)
 

@@ -33,9 +33,9 @@ class Majority(Floor):
         """Validation is not looked at."""
         rows = whole(train)
         each = zip(
-            self.space.single,
-            self.space.columns(rows.target),
-            self.space.columns(rows.known),
+            self.space.tasks,
+            self.space.split_targets(rows.target),
+            self.space.split_targets(rows.known),
             strict=True,
         )
         self.keep(

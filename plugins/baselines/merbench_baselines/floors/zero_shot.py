@@ -73,7 +73,7 @@ class ZeroShot(Floor):
         )
 
     def logits(self, cosine_BC: Tensor, temperature: Tensor) -> Tensor:
-        each = zip(self.space.single, self.space.split(cosine_BC / temperature), strict=True)
+        each = zip(self.space.tasks, self.space.split_logits(cosine_BC / temperature), strict=True)
         logits = [
             z_NC.softmax(1).logit(eps=1e-6) if task.kind == "multilabel" else z_NC
             for task, z_NC in each

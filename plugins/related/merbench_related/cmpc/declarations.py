@@ -86,7 +86,7 @@ def declarations() -> Iterator[Component | Recipe]:
         "cmpc.fusion:CMPC",
         "non-verbal steps comprehended through the words, then text-guided exchange",
         min_modalities=2,
-        requires=("text",),
+        required_modalities=("text",),
         provides=(*STREAMS, "word_types", "word_mask"),
     )
     yield part(

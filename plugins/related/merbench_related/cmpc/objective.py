@@ -29,7 +29,7 @@ class StreamSupervision(nn.Module):
         super().__init__()
         self.space, self.weight = context.space, config.weight
         self.heads = nn.ModuleList(
-            nn.Linear(model.widths["fused"], context.space.plain) for _ in context.streams
+            nn.Linear(model.widths["fused"], context.space.logit_count) for _ in context.streams
         )
 
     def forward(

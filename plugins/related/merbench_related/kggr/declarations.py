@@ -68,7 +68,7 @@ def declarations() -> Iterator[Component | Recipe]:
         "label-graph",
         "kggr.labels:LabelGraph",
         "label vectors and a label graph: co-occurrence, anchors or words",
-        uses=("vectors",),
+        pretrained=("vectors",),
         provides=("graph",),
     )
     yield part(

@@ -38,7 +38,7 @@ def declarations() -> Iterator[Component | Recipe]:
         "label-moving",
         "lsgmer.labels:LabelMoving",
         "trained label vectors with a moving average",
-        uses=("vectors",),
+        pretrained=("vectors",),
     )
     yield part(
         "fusion",

@@ -61,9 +61,9 @@ class Consistency(nn.Module):
         terms = [
             jensen_shannon(distributions(near, space), distributions(logits, space)).mean()
             for near, logits, space in zip(
-                self.space.split(near_BC / self.temperature),
-                self.space.split(out.logits_BC),
-                self.space.single,
+                self.space.split_logits(near_BC / self.temperature),
+                self.space.split_logits(out.logits_BC),
+                self.space.tasks,
                 strict=True,
             )
         ]

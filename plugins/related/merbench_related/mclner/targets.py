@@ -20,7 +20,10 @@ def same_target(batch: Batch, space: LabelSpace, near: float = 0.5) -> Tensor:
     """
     same_BB = torch.ones(len(batch), len(batch), dtype=torch.bool, device=batch.target.device)
     columns = zip(
-        space.columns(batch.target), space.columns(batch.known), space.single, strict=True
+        space.split_targets(batch.target),
+        space.split_targets(batch.known),
+        space.tasks,
+        strict=True,
     )
     for target, known, part in columns:
         if part.kind == "score":

@@ -60,9 +60,9 @@ class SPLC(nn.Module):
     ) -> Mapping[str, Tensor]:
         terms: dict[str, Tensor] = {}
         each = zip(
-            self.space.split(out.logits_BC),
-            *map(self.space.columns, (batch.target, batch.known)),
-            self.space.single,
+            self.space.split_logits(out.logits_BC),
+            *map(self.space.split_targets, (batch.target, batch.known)),
+            self.space.tasks,
             strict=True,
         )
         for logits_BC, target, known, space in each:
