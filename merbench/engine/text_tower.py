@@ -66,12 +66,12 @@ def chosen_by_hand(settings: Mapping[str, Any], catalog: Catalog) -> bool:
     name = settings.get("encoder.text")
     if not isinstance(name, str) or name not in catalog.names("encoder"):
         return False
-    return "weights" in catalog.component("encoder", name).uses
+    return "weights" in catalog.component("encoder", name).pretrained
 
 
 def _reads_vectors(recipe: Recipe, catalog: Catalog) -> bool:
-    return bool(recipe.model) and "vectors" in catalog.component("model", recipe.model).uses
+    return bool(recipe.model) and "vectors" in catalog.component("model", recipe.model).pretrained
 
 
 def _starts(catalog: Catalog, kind: Any, name: str) -> bool:
-    return bool(_PRETRAINED & set(catalog.component(kind, name).uses))
+    return bool(_PRETRAINED & set(catalog.component(kind, name).pretrained))

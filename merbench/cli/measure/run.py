@@ -131,7 +131,7 @@ class Bench:
             return None
 
         record = of_series(self.store, run) or self.store.find(run)
-        once = all(self.session.catalog.recipe(model).fits for model in options.models)
+        once = all(self.session.catalog.recipe(model).closed_form for model in options.models)
         return start_from(
             self.store,
             record,
