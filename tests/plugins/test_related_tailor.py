@@ -267,7 +267,7 @@ def test_every_space_and_fewer_modalities(kind, orthogonality):
         loss = objective(kind, modalities, orthogonality=orthogonality)
         context = tiny.context(kind)
         batch = tiny.batch(context, {}, 5)
-        out = Output(torch.zeros(5, context.space.plain), {}, refined(modalities=modalities))
+        out = Output(torch.zeros(5, context.space.logit_count), {}, refined(modalities=modalities))
         terms = loss(None, batch, out, AT)
         assert all(torch.isfinite(term) for term in terms.values())
         assert ("adversary_private" in terms) == (len(modalities) > 1)

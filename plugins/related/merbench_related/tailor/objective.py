@@ -82,7 +82,7 @@ class Refine(nn.Module):
                 nn.Linear(max(1, width // 2), names),
             )
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(model.widths["common"], context.space.plain)
+        self.classifier = nn.Linear(model.widths["common"], context.space.logit_count)
 
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
