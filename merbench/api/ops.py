@@ -42,15 +42,17 @@ def last_step(x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
 
 
 def compact(steps: Steps) -> Steps:
-    """The same rows with their real steps first, in their order, and zeros after them."""
+    """The same rows with their real steps first, in their order, and zeros after them. The type of
+    ``x_BLD`` stays: word numbers remain numbers.
+    """
     if not (
         steps.mask_BL[:, 1:] & ~steps.mask_BL[:, :-1]
     ).any():  # they are first already, as those of feature streams always are
-        return Steps(torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0), steps.mask_BL)
+        return Steps(torch.where(steps.mask_BL[..., None], steps.x_BLD, 0), steps.mask_BL)
     order_BL = (~steps.mask_BL).to(torch.uint8).argsort(dim=1, stable=True)
     mask_BL = steps.mask_BL.gather(1, order_BL)
     x_BLD = steps.x_BLD.gather(1, order_BL[..., None].expand_as(steps.x_BLD))
-    return Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
+    return Steps(torch.where(mask_BL[..., None], x_BLD, 0), mask_BL)
 
 
 def _cut(steps: Steps, rows: Tensor) -> Steps:

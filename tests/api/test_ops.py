@@ -226,6 +226,12 @@ def test_groups_of_like_length_are_put_back_in_order():
     )
 
 
+def test_compact_keeps_word_numbers():
+    for mask in ([True, False], [False, True]):
+        moved = compact(Steps(torch.tensor([[[3], [4]]]), torch.tensor([mask])))
+        assert moved.x_BLD.dtype == torch.long and moved.x_BLD[0, 0, 0] in (3, 4)
+
+
 def test_compact_moves_real_steps_to_the_front():
     x_BLD = torch.arange(4.0)[None, :, None]
     moved = compact(Steps(x_BLD, torch.tensor([[False, True, False, True]])))

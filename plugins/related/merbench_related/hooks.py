@@ -11,6 +11,9 @@ from merbench_related.declare import part
 from merbench_related.kggr import declarations as kggr
 from merbench_related.lgca import declarations as lgca
 from merbench_related.lsgmer import declarations as lsgmer
+from merbench_related.mclner import declarations as mclner
+from merbench_related.mpuc import declarations as mpuc
+from merbench_related.scpnet import declarations as scpnet
 from merbench_related.tailor import declarations as tailor
 
 SYSTEMS = (
@@ -18,6 +21,9 @@ SYSTEMS = (
     kggr,
     lgca,
     lsgmer,
+    mclner,
+    mpuc,
+    scpnet,
     tailor,
 )  # fmt: skip
 

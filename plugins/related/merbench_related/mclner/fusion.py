@@ -83,7 +83,7 @@ class Pairs(nn.Module):
         self.first, self.second = (nn.Linear(width, relation_width) for _ in range(2))
         biaffine_REE = torch.randn(RELATIONS, relation_width, relation_width) / relation_width
         self.biaffine_REE = nn.Parameter(biaffine_REE)
-        self.type = nn.Linear(relation_width, RELATIONS)
+        self.to_types = nn.Linear(relation_width, RELATIONS)
 
     def forward(self, h_BND: Tensor) -> tuple[Tensor, Tensor]:
         conditioned = self.norm(h_BND)[:, None] * (1 + self.scale(h_BND))[:, :, None]
@@ -91,7 +91,7 @@ class Pairs(nn.Module):
         pair_BNNR = torch.einsum(
             "bie,ref,bjf->bijr", self.first(h_BND), self.biaffine_REE, self.second(h_BND)
         )
-        return r_BNNE, self.type(r_BNNE) + pair_BNNR
+        return r_BNNE, self.to_types(r_BNNE) + pair_BNNR
 
 
 class PairRelation(nn.Module):

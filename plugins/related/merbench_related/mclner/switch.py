@@ -10,15 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import MODALITIES, Modality, Steps, compact
-
-
-def spans(mask_BL: Tensor, ratio: float, length: int) -> Tensor:
-    """[B, L] bool: a random share ``ratio`` of the real steps, in runs of ``length``."""
-    start_BL = torch.rand(mask_BL.shape, device=mask_BL.device) < 1 - (1 - ratio) ** (1 / length)
-    covered_BL = start_BL.clone()
-    for shift in range(1, min(length, mask_BL.shape[1])):
-        covered_BL[:, shift:] |= start_BL[:, :-shift]
-    return covered_BL & mask_BL
+from merbench_related.views import runs
 
 
 def aligned_index(mask_BL: Tensor, donor_mask_BK: Tensor) -> Tensor:
@@ -36,9 +28,9 @@ class ModalitySwitch(nn.Module):
     """Encoded steps per modality -> the same with a share of each stream's steps replaced, and
     where: [B, L] bool.
 
-    What comes in is the aligned step of another modality that the row has, drawn for each row and
-    stream, through a linear map of that pair. Masks stay; real steps are moved to the front. With
-    one modality nothing is replaced.
+    What comes in is the mean of the aligned steps of the other modalities that the row has, each
+    through a linear map of that pair. Masks stay; real steps are moved to the front. With one
+    modality nothing is replaced.
     """
 
     def __init__(self, widths: Mapping[Modality, int], ratio: float, length: int) -> None:
@@ -66,12 +58,12 @@ class ModalitySwitch(nn.Module):
                 switched[m], replaced[m] = front[m], torch.zeros_like(mask_BL)
                 continue
             present_BN = torch.stack([front[donor].mask_BL.any(1) for donor in donors], 1)
-            chosen_B = (torch.rand(present_BN.shape, device=x_BLD.device) * present_BN).argmax(1)
             carried_BNLD = torch.stack(
                 [self._carried(donor, m, front[donor], mask_BL) for donor in donors], 1
             )
-            incoming_BLD = carried_BNLD[torch.arange(len(x_BLD), device=x_BLD.device), chosen_B]
-            replaced[m] = spans(mask_BL, self.ratio, self.length) & present_BN.any(1)[:, None]
+            share_BN = present_BN / present_BN.sum(1, keepdim=True).clamp(min=1)
+            incoming_BLD = torch.einsum("bn,bnld->bld", share_BN, carried_BNLD)
+            replaced[m] = runs(mask_BL, self.ratio, self.length) & present_BN.any(1)[:, None]
             mixed_BLD = torch.where(replaced[m][..., None], incoming_BLD, x_BLD)
             switched[m] = Steps(mixed_BLD, mask_BL)
         return switched, replaced

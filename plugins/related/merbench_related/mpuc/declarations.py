@@ -1,0 +1,84 @@
+"""MPUC: contrast between every pair of modalities, without labels, then a linear read-out."""
+
+from collections.abc import Iterator
+
+from merbench.api import Ablation, Component, Recipe, Stage
+from merbench_related.declare import FEATURES, PAIRS, SINGLES, part
+
+PRETRAIN = Stage(
+    name="pretrain",
+    trains=("encoders.", "objective.modality-contrast."),
+    objectives=("modality-contrast",),
+    selects=False,
+)
+PROBE = Stage(name="probe", trains=("head.",), objectives=("task",))
+TUNE = Stage(name="tune", objectives=("task",), settings={"lr": 3e-4})
+ABLATIONS = (
+    Ablation(
+        name="all-at-once",
+        summary="both views see all steps",
+        settings={"objective.modality-contrast.crop": 1.0},
+    ),
+    Ablation(
+        name="within-modalities",
+        summary="each modality also against itself",
+        settings={"objective.modality-contrast.within": True},
+    ),
+    Ablation(
+        name="same-moment",
+        summary="two modalities in the same view are positives too",
+        settings={"objective.modality-contrast.same_view": True},
+    ),
+    *SINGLES,
+    *PAIRS,
+)
+
+
+def declarations() -> Iterator[Component | Recipe]:
+    """Its parts and its recipes."""
+    yield part(
+        "fusion",
+        "side-by-side",
+        "mpuc.fusion:SideBySide",
+        "the means of the modalities, concatenated; no parameter",
+    )
+    yield part(
+        "objective",
+        "modality-contrast",
+        "mpuc.objective:ModalityContrast",
+        "the modalities of one clip resemble each other, label-free",
+        needs=("composed",),
+    )
+    paper = {
+        "encoders": FEATURES,
+        "fusion": "side-by-side",
+        "head": "linear",
+        "objective": ("task", "modality-contrast"),
+        "settings": {"train.lr": 1e-3, "train.batch_size": 32, "train.weight_decay": 1e-3},
+        "caveat": "from clips of faces and voices; its encoders are ours, and no test row is seen",
+    }
+    yield Recipe(
+        name="mpuc",
+        summary="MPUC: label-free contrast of modalities, then a linear classifier (Franceschini et al. 2022)",
+        stages=(PRETRAIN, PROBE),
+        ablations=ABLATIONS,
+        **paper,
+    )
+    yield Recipe(
+        name="mpuc-tuned",
+        summary="MPUC's contrast as a start: all weights are trained for the task afterwards",
+        stages=(PRETRAIN, TUNE),
+        **paper,
+    )
+    yield Recipe(
+        name="mpuc-aside",
+        summary="MPUC's contrast beside the task's loss, in one stage",
+        ablations=(
+            Ablation(
+                name="no-contrast",
+                summary="the task's loss alone: what the contrast adds",
+                settings={"objective": "task"},
+            ),
+        ),
+        **{**paper, "settings": {**paper["settings"], "objective.modality-contrast.weight": 0.1}},
+    )

@@ -1,0 +1,91 @@
+"""SCPNet: a structured label prior for labels of which some are not known."""
+
+from collections.abc import Iterator
+
+from merbench.api import Ablation, Component, Recipe
+from merbench_related.declare import FEATURES, PAIRS, SINGLES, part
+
+ABLATIONS = (
+    Ablation(
+        name="no-graph",
+        summary="the same network, no label knows its neighbours",
+        settings={"label_encoder.propagate": False, "objective.prior-ssl.distillation": 0.0},
+    ),
+    Ablation(
+        name="no-propagation",
+        summary="label vectors as the words are",
+        settings={"label_encoder.propagate": False},
+    ),
+    Ablation(
+        name="no-distillation",
+        summary="predictions are not calibrated by like labels",
+        settings={"objective.prior-ssl.distillation": 0.0},
+    ),
+    Ablation(
+        name="no-consistency",
+        summary="no pseudo-labels from the weak view",
+        settings={"objective.prior-ssl.consistency": 0.0},
+    ),
+    Ablation(
+        name="supervised",
+        summary="known labels alone, no views",
+        settings={"objective": "splc"},
+    ),
+    Ablation(
+        name="flat-prior",
+        summary="the authors' prior of raw cosines, in which all labels are alike",
+        settings={"label_encoder.contrast": "none", "label_encoder.neighbours": 99},
+    ),
+    Ablation(
+        name="label-shuffled",
+        summary="control: each label has another's vector and neighbours",
+        settings={"label_encoder.shuffle": True},
+    ),
+    *SINGLES,
+    *PAIRS,
+)
+
+
+def declarations() -> Iterator[Component | Recipe]:
+    """Its parts and its recipe."""
+    yield part(
+        "label-encoder",
+        "structured-prior",
+        "scpnet.labels:StructuredPrior",
+        "label vectors that know their neighbours, and a calibration matrix",
+        pretrained=("vectors",),
+        provides=("graph", "calibration"),
+    )
+    yield part(
+        "head",
+        "cosine-label",
+        "scpnet.head:CosineLabel",
+        "scaled cosine to each label's vector, with a bias",
+        accepts=("pooled", "labels"),
+        needs=("queries",),
+    )
+    yield part(
+        "objective",
+        "splc",
+        "scpnet.splc:SPLC",
+        "focal loss with a margin; labels that are not known may turn positive",
+    )
+    yield part(
+        "objective",
+        "prior-ssl",
+        "scpnet.consistency:PriorSSL",
+        "a weak view, calibrated by like labels, teaches a strong one",
+        needs=("calibration",),
+    )
+    yield Recipe(
+        name="scpnet",
+        summary="SCPNet: structured semantic prior for incomplete labels (Ding et al. 2023)",
+        encoders=FEATURES,
+        label_encoder="structured-prior",
+        fusion="pool",
+        head="cosine-label",
+        objective=("splc", "prior-ssl"),
+        settings={"train.lr": 1e-3, "train.batch_size": 32, "train.weight_decay": 1e-4},
+        ablations=ABLATIONS,
+        caveat="from image recognition: word vectors in place of CLIP, views of sequences in place of images",
+    )
