@@ -6,6 +6,7 @@ A system is a folder: its declarations, and a file for each of its parts.
 from collections.abc import Iterator
 
 from merbench.api import Component, Recipe, hookimpl
+from merbench_related.carat import declarations as carat
 from merbench_related.cmpc import declarations as cmpc
 from merbench_related.declare import part
 from merbench_related.kggr import declarations as kggr
@@ -17,6 +18,7 @@ from merbench_related.scpnet import declarations as scpnet
 from merbench_related.tailor import declarations as tailor
 
 SYSTEMS = (
+    carat,
     cmpc,
     kggr,
     lgca,
