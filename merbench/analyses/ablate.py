@@ -1,6 +1,4 @@
-"""Ablations: which variants of a model there are, and which of them are the full model under
-another name.
-"""
+"""Ablations: which of them a model has here, and which are the full model under another name."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ def subsets(modalities: Sequence[Modality]) -> list[tuple[Modality, ...]]:
     ]
 
 
-def variants(
+def ablated_requests(
     recipe: Recipe,
     names: Sequence[str],
     used: Sequence[Modality],
@@ -39,53 +37,53 @@ def variants(
     """
     by_subset = {subset: "+".join(subset) for subset in subsets(used)} if all_subsets else {}
     declared = {a.name: a for a in recipe.ablations}
-    found = {}
+    requests = {}
     for name in names:
         if declared[name].settings or declared[name].modalities not in by_subset:
-            found[name] = replace(request, ablations=(name,))
-    return found | {name: replace(request, modalities=subset) for subset, name in by_subset.items()}
+            requests[name] = replace(request, ablations=(name,))
+    return requests | {
+        name: replace(request, modalities=subset) for subset, name in by_subset.items()
+    }
 
 
-def plans(
+def plans_of(
     requests: Mapping[str, Request], full: Plan, plan: Callable[[Request], Plan]
 ) -> tuple[dict[str, Plan], dict[str, str]]:
-    """``(plans, reasons)``: what can be run, and one sentence for each variant that cannot or that
+    """``(plans, reasons)``: what can be run, and one sentence for each ablation that cannot or that
     changes nothing.
     """
-    made: dict[str, Plan] = {}
+    plan_by_name: dict[str, Plan] = {}
     reasons: dict[str, str] = {}
     for name, request in requests.items():
         try:
-            variant = plan(request)
+            ablated = plan(request)
         except RequestError as error:
             reasons[name] = str(error)
             continue
-        if variant.spec.model_copy(update={"variant": ""}) == full.spec:
+        if ablated.spec.model_copy(update={"variant": ""}) == full.spec:
             reasons[name] = "changes nothing here: on these streams it is the full model"
         else:
-            made[name] = variant
-    return made, reasons
+            plan_by_name[name] = ablated
+    return plan_by_name, reasons
 
 
 def lines(scored: Mapping[str, Mapping[int, Scored]], reasons: Mapping[str, str]) -> list[Line]:
-    """The full model, each variant compared with it, then what has no score.
+    """The full model, each ablation compared with it, then what has no score.
 
-    Two variants may be one model (an order of modalities of which one is absent): what predicts the
+    Two ablations may be one model (an order of modalities of which one is absent): what predicts the
     same to the last bit as an earlier line is no comparison of its own.
     """
-    found = [Line(FULL, scored[FULL])]
-    again = []
-    for name, mine in scored.items():
+    compared = [Line(FULL, scored[FULL])]
+    twins = []
+    for name, seeds in scored.items():
         if name == FULL:
             continue
-        twin = next((line.name for line in found if same(line.scored, mine)), None)
+        twin = next((line.name for line in compared if same(line.scored, seeds)), None)
         if twin:
-            again.append(
-                Line(
-                    name,
-                    reason=f"predicts the same as {twin} to the last bit: on these streams they are one model",
-                )
+            reason = (
+                f"predicts the same as {twin} to the last bit: on these streams they are one model"
             )
+            twins.append(Line(name, reason=reason))
         else:
-            found.append(Line(name, mine, against=FULL))
-    return found + again + [Line(name, reason=reason) for name, reason in reasons.items()]
+            compared.append(Line(name, seeds, against=FULL))
+    return compared + twins + [Line(name, reason=reason) for name, reason in reasons.items()]

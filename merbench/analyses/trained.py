@@ -16,6 +16,7 @@ from merbench.report.scores.summary import Scored, by_seed
 from merbench.results.record import Record
 from merbench.results.store import Predictions, Store
 from merbench.runs.run import Machine, run
+from merbench.runs.scoring import with_targets
 
 
 @dataclass(frozen=True)
@@ -73,20 +74,10 @@ class Readings:
         self.records.append(
             record.model_copy(update={"metrics": None})
         )  # metrics of the stored predictions are not those of these
-        self.made[record.run_id] = targets(corpus, task, rows, predictions)
+        self.made[record.run_id] = with_targets(corpus, task, rows, predictions)
 
     def predictions(self, run_id: str) -> Predictions:
         return self.made[run_id]
 
     def scored(self) -> dict[int, Scored]:
         return by_seed(self.records, self)
-
-
-def targets(corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray) -> Predictions:
-    """Predictions beside the ids, videos and targets of their rows; a multilabel cell that is not
-    known is nan.
-    """
-    target = task.target[rows]
-    if task.known is not None and target.ndim > 1:
-        target = np.where(task.known[rows], target, np.nan)
-    return Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)

@@ -189,7 +189,7 @@ class TrialDone(Event):
     error: str | None = None
 
 
-Watch = Callable[[Event], object]
+Watch = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:

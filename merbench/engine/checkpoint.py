@@ -29,10 +29,18 @@ class Checkpoint:
     """One run's file. ``identity``: what must be equal, beside the run, for the bits to be equal
     (source, versions, device, threads).
 
-    ``spent``: seconds that the run had taken when it was interrupted.
+    ``spent``: seconds that the run had taken when it was interrupted. ``resumed`` is called with
+    the state, once, when it is loaded.
     """
 
-    def __init__(self, store: Store, run_id: str, identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        identity: Mapping[str, Any],
+        resumed: Callable[[Mapping[str, Any]], object] = lambda state: None,
+    ) -> None:
+        self._resumed: Callable[[Mapping[str, Any]], object] | None = resumed
         self.store, self.path, self.identity = (
             store,
             store.checkpoint(run_id),
@@ -67,6 +75,9 @@ class Checkpoint:
                 f"the run starts anew, because the checkpoint {self.path} cannot be used ({error})",
             )
             return None
+        if self._resumed:
+            self._resumed(state)
+            self._resumed = None
         return state
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import Config, Context, Modality, Prepared, RunError, Steps, Stream, StreamSpec
+from merbench.api.events import (
+    EncodingNotes,
+    EncodingStarted,
+    RowsEncoded,
+    Waiting,
+    Watch,
+    ignore,
+)
 from merbench.data.content_hash import Known, row_contents
 from merbench.data.encoder_cache import About, Cache, Entry, Filling
 from merbench.engine.plan import Part, Plan
@@ -28,10 +36,6 @@ BATCH, SHARD = 16, 64
 """Rows that go through the encoder together, and rows that are written together. Both are part of
 what a resumed job must find again.
 """
-
-Watch = Callable[[str, dict[str, Any]], None]
-"""Told ``encode`` (label, rows, done), ``encoded`` (rows: so many more are done), ``encode-waits``
-(label), ``encode-notes`` (label, rows, notes: clip -> what was wrong with it)."""
 
 
 class Ready(nn.Module):
@@ -52,9 +56,7 @@ class Ready(nn.Module):
         return inputs
 
 
-def with_cached(
-    plan: Plan, cache: Cache, device: torch.device, watch: Watch = lambda event, info: None
-) -> Plan:
+def with_cached(plan: Plan, cache: Cache, device: torch.device, watch: Watch = ignore) -> Plan:
     """The plan with the output of every frozen encoder in the place of the stream it reads. What
     the cache lacks is made first.
 
@@ -84,7 +86,7 @@ def encoded(
     modality: Modality,
     cache: Cache,
     device: torch.device,
-    watch: Watch = lambda event, info: None,
+    watch: Watch = ignore,
 ) -> tuple[Entry, Stream]:
     """One frozen encoder's output for all rows, as an entry of the cache and as a stream."""
     part, stream = plan.parts[f"encoder.{modality}"], plan.streams[modality]
@@ -102,10 +104,9 @@ def encoded(
     label = f"{stream.name} through {part.component.name}"
     found = cache.find(about.key)
     if found is None:
+        waits = f"{label}: another process is filling the cache; waiting for it"
         layout = f"shards-{device.type}-{SHARD}-{BATCH}"
-        with cache.filling(
-            about.key, layout, lambda: watch("encode-waits", {"label": label})
-        ) as filling:
+        with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
             if (found := cache.find(about.key)) is None:  # nobody made it while this process waited
                 context = Fold(
                     {modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon
@@ -131,10 +132,8 @@ def encoded(
     entry, values, length = found
     if entry.notes:
         named = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
-        watch(
-            "encode-notes",
-            {"label": label, "rows": entry.rows, "notes": dict(sorted(named.items()))},
-        )
+        notes = dict(sorted(named.items()))
+        watch(EncodingNotes(label=label, rows=entry.rows, notes=notes))
     start, back = np.cumsum(length) - length, np.argsort(order)
     return entry, dataclasses.replace(
         stream, kind="steps", values=values, start=start[back], length=length[back]
@@ -152,7 +151,8 @@ def _fill(
     done = filling.done()
     todo = [n for n in range(-(-len(prepared) // SHARD)) if n not in done]
     left = sum(len(_rows_of(n, prepared)) for n in todo)
-    watch("encode", {"label": label, "rows": len(prepared), "done": len(prepared) - left})
+    rows_done = len(prepared) - left
+    watch(EncodingStarted(label=label, rows=len(prepared), done=rows_done))
     try:
         for number, values, length in _shards(encoder, prepared, todo, device):
             rows = _rows_of(number, prepared).tolist()
@@ -161,7 +161,7 @@ def _fill(
             filling.put(
                 number, values, length, *({r: one[r] for r in rows if r in one} for one in told)
             )
-            watch("encoded", {"rows": len(length)})
+            watch(RowsEncoded(label=label, rows=len(length)))
     except RuntimeError as error:
         raise RunError(
             f"{label} broke off: {str(error).splitlines()[0]}; run again, and it goes on from there"

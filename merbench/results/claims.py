@@ -14,7 +14,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,8 @@ from merbench.api.config import Config
 STALE = 120.0
 BEAT = 10.0
 """Seconds between two signs of life."""
+TELL = 5.0
+"""Seconds of waiting after which it is said."""
 
 
 class Holder(Config):
@@ -83,9 +85,17 @@ class Claims:
         return Claim(path, me)
 
     @contextmanager
-    def hold(self, run_id: str) -> Iterator[Claim]:
-        """Waits while a living process has the claim."""
+    def hold(
+        self, run_id: str, tell_wait: Callable[[str], object] = lambda sentence: None
+    ) -> Iterator[Claim]:
+        """Waits while a living process has the claim; after TELL seconds ``tell_wait`` is called,
+        once, with whose it is and how to go on without.
+        """
+        began, told = time.monotonic(), False
         while (claim := self.take(run_id)) is None:
+            if not told and time.monotonic() - began > TELL:
+                tell_wait(self._whose(run_id))
+                told = True
             time.sleep(0.2)
         with claim:
             yield claim
@@ -105,6 +115,15 @@ class Claims:
                 found[run_id] = holder
         return found
 
+    def _whose(self, run_id: str) -> str:
+        holders = self._files(run_id)
+        holder = holders[max(holders)] if holders else None
+        who = f"process {holder.pid} on {holder.host}" if holder else "another process"
+        return (
+            f"run {run_id} is being made by {who}; waiting for it (if that process is gone, the "
+            f"wait ends within {2 * STALE:.0f} s; deleting {self.root}/{run_id}.* ends it now)"
+        )
+
     def _path(self, run_id: str, number: int) -> Path:
         return self.root / f"{run_id}.{number}"
 
@@ -119,7 +138,8 @@ class Claims:
         if holder and holder.host == socket.gethostname() and holder.machine == _machine():
             return _started(holder.pid) == holder.started
         try:
-            return _now(self.root) - path.stat().st_mtime < STALE
+            # A time ahead of the file system's own is no sign of life: a clock was wrong.
+            return abs(_now(self.root) - path.stat().st_mtime) < STALE
         except FileNotFoundError:
             return False
 

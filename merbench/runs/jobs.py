@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from merbench.api import RunError, Split, pool
+from merbench.api.events import Event, Watch, ignore
 from merbench.engine.encode import fixed
 from merbench.results.provenance import describe
 from merbench.results.record import Record
-from merbench.runs.one import Watch, Work
+from merbench.runs.one import run_one
+from merbench.runs.work import Work
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A failed record that the store does not keep, because it has a finished one."""
+
+    record: Record
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: Exception
+
+
+@dataclass(frozen=True)
+class _Warnings:
+    sentences: tuple[str, ...]
+
+
+_Message = Event | _Failed | _Raised | _Warnings
+"""What a process sends to the one that started it."""
 
 
 def side_by_side(
@@ -21,33 +45,25 @@ def side_by_side(
     raises is raised here.
     """
     warm()
-    if work.machine.cache and fixed(work.plan):
-        # In a process of its own, because one that has used a GPU cannot be forked.
-        for _, error in _apart(work, lambda _, tell: work.encode(tell), [None], 1, watch):
-            if error:
-                raise RunError(
-                    f"encoding broke off, because {error}; the same command goes on from there"
-                )
-        work.encode(lambda event, info: None)
+    _encode_apart(work, watch)
     for _, split in runs:
         work.fold(split)  # made before the processes part, so that they share it
     failed: dict[str, Record] = {}
 
-    def make(run: tuple[int, Split], tell: Watch) -> None:
-        if (made := work.run(*run, tell)).status == "failed":
-            tell(
-                "failed", {"record": made}
-            )  # which the store does not keep where it has a finished one
+    def make(run: tuple[int, Split], send: Callable[[_Message], None]) -> None:
+        record = run_one(work, *run, send)
+        if record.status == "failed":
+            send(_Failed(record))
 
-    def told(event: str, info: dict[str, Any]) -> None:
-        if event == "failed":
-            failed[info["record"].run_id] = info["record"]
+    def receive(message: Event | _Failed) -> None:
+        if isinstance(message, _Failed):
+            failed[message.record.run_id] = message.record
         else:
-            watch(event, info)
+            watch(message)
 
-    for (seed, split), error in _apart(work, make, runs, jobs, told):
-        name = work.name(seed, split)
-        record = failed.get(name) or work.store.get(name)
+    for (seed, split), error in _apart(work, make, runs, jobs, receive):
+        run_id = work.run_id(seed, split)
+        record = failed.get(run_id) or work.store.get(run_id)
         if record and (error is None or (record.status == "done" and not work.force)):
             yield record
         else:
@@ -59,29 +75,49 @@ def warm() -> None:
     describe("cpu", 1, "prefer")
 
 
+def _encode_apart(work: Work, watch: Watch) -> None:
+    """In a process of its own, because one that has used a GPU cannot be forked."""
+    if not (work.machine.cache and fixed(work.plan)):
+        return
+
+    def receive(message: Event | _Failed) -> None:
+        assert isinstance(message, Event)
+        watch(message)
+
+    for _, error in _apart(work, lambda _, send: work.encode(send), [None], 1, receive):
+        if error:
+            raise RunError(
+                f"encoding broke off, because {error}; the same command goes on from there"
+            )
+    work.encode(ignore)
+
+
 def _apart(
-    work: Work, call: Callable[[T, Watch], object], tasks: Sequence[T], jobs: int, watch: Watch
-) -> Iterator[tuple[T, str | None]]:  # fmt: skip
-    """``call(task, watch)`` in processes of their own: what is watched, warned of or raised there,
-    is here.
+    work: Work,
+    call: Callable[[T, Callable[[_Message], None]], object],
+    tasks: Sequence[T],
+    jobs: int,
+    receive: Callable[[Event | _Failed], None],
+) -> Iterator[tuple[T, str | None]]:
+    """``call(task, send)`` in processes of their own: what is sent, warned of or raised there,
+    arrives here.
     """
 
-    def there(task: T, tell: Callable[[tuple[str, Any]], None]) -> None:
+    def in_child(task: T, send: Callable[[_Message], None]) -> None:
         work.machine.prepare()
         work.store.warnings.clear()
         try:
-            call(task, lambda event, info: tell((event, info)))
+            call(task, send)
         except Exception as error:
-            tell(("raised", error))
-        tell(("warnings", work.store.warnings))
+            send(_Raised(error))
+        send(_Warnings(tuple(work.store.warnings)))
 
-    def here(task: T, told: tuple[str, Any]) -> None:
-        event, info = told
-        if event == "raised":
-            raise info
-        if event == "warnings":
-            work.store.warnings += info
+    def in_parent(task: T, message: _Message) -> None:
+        if isinstance(message, _Raised):
+            raise message.error
+        if isinstance(message, _Warnings):
+            work.store.warnings += message.sentences
         else:
-            watch(event, info)
+            receive(message)
 
-    return (ended for ended in pool(there, tasks, jobs, here) if ended)
+    return (ended for ended in pool(in_child, tasks, jobs, in_parent) if ended)

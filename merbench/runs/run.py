@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from merbench.api import Corpus, RequestError, Split
+from merbench.api.events import Watch, ignore
 from merbench.engine.plan import Plan
 from merbench.results.record import Record
 from merbench.results.store import Store
+from merbench.runs.events import run_done
 from merbench.runs.jobs import side_by_side
 from merbench.runs.machine import Machine as Machine
-from merbench.runs.one import Watch as Watch
-from merbench.runs.one import Work
+from merbench.runs.one import run_one
+from merbench.runs.together import run_together
+from merbench.runs.work import Work
 
 
 def run(
-    plan: Plan, corpus: Corpus, seeds: Sequence[int], store: Store, machine: Machine, *, folds: Sequence[int | None] | None = None,
-    force: bool = False, keep_weights: bool = True, tuned_by: Mapping[str, Any] | None = None, jobs: int = 1,
-    watch: Watch = lambda event, info: None,
-) -> list[Record]:  # fmt: skip
+    plan: Plan,
+    corpus: Corpus,
+    seeds: Sequence[int],
+    store: Store,
+    machine: Machine,
+    *,
+    folds: Sequence[int | None] | None = None,
+    force: bool = False,
+    keep_weights: bool = True,
+    tuned_by: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    watch: Watch = ignore,
+) -> list[Record]:
     """One record a seed and fold, in that order. A run that fails is recorded as failed with its
     error, and the rest go on.
 
     What the store holds already is not run again (``force`` does). A record made by another version
-    of the components' source is reused, and told (``info["other_source"]``). ``folds``: only these
+    of the components' source is reused, and ``RunDone.other_source`` says so. ``folds``: only these
     of the protocol. ``tuned_by`` goes into the records. ``jobs``: so many processes, each with the
     machine's threads; the records are the same.
     """
@@ -36,55 +47,53 @@ def run(
     records: dict[str, Record] = {}
     missing = []
     for seed, split in runs:
-        held = None if force else store.get(work.name(seed, split))
-        if held and held.status == "done":
-            held = store.retold(held, tuned_by)
-            watch(
-                "done",
-                {"record": held, "reused": True, "other_source": held.source_digest != work.digest},
-            )
-            records[held.run_id] = held
+        if finished := work.finished(work.run_id(seed, split)):
+            record = store.retold(finished, tuned_by)
+            other_source = record.source_digest != work.digest
+            watch(run_done(record, reused=True, other_source=other_source))
+            records[record.run_id] = record
         else:
             missing.append((seed, split))
     if force:
         for seed, split in missing:
             work.forget(seed, split)
-    for record in _made(work, missing, jobs, watch):
-        watch("done", {"record": record, "reused": False, "other_source": False})
+    for record in _make(work, missing, jobs, watch):
+        watch(run_done(record))
         records[record.run_id] = record
-    return [records[work.name(*one)] for one in runs]
+    return [records[work.run_id(seed, split)] for seed, split in runs]
 
 
-def _made(
+def _make(
     work: Work, missing: Sequence[tuple[int, Split]], jobs: int, watch: Watch
 ) -> Iterable[Record]:
+    stacked = work.plan.train.stack
+    several = len(missing) > 1
     # A process that has used a GPU cannot be forked.
-    if (
-        len(missing) > 1
-        and jobs > 1
-        and not work.plan.train.stack
-        and not torch.cuda.is_initialized()
-    ):
+    if several and jobs > 1 and not stacked and not torch.cuda.is_initialized():
         return side_by_side(work, missing, jobs, watch)
     if missing:
         work.encode(watch)
-    if len(missing) > 1 and work.plan.train.stack:
-        by_fold: dict[int | None, list[tuple[int, Split]]] = {}
-        for seed, split in missing:
-            by_fold.setdefault(split.fold, []).append((seed, split))
-        return chain.from_iterable(
-            work.run_together([seed for seed, _ in same], same[0][1], watch)
-            for same in by_fold.values()
-        )
-    return (work.run(*one, watch) for one in missing)
+    if several and stacked:
+        return _stacks(work, missing, watch)
+    return (run_one(work, seed, split, watch) for seed, split in missing)
+
+
+def _stacks(work: Work, missing: Sequence[tuple[int, Split]], watch: Watch) -> Iterator[Record]:
+    """Fold by fold, all of its seeds together."""
+    seeds_by_fold: dict[int | None, list[int]] = {}
+    for seed, split in missing:
+        seeds_by_fold.setdefault(split.fold, []).append(seed)
+    splits = {split.fold: split for _, split in missing}
+    for fold, seeds in seeds_by_fold.items():
+        yield from run_together(work, seeds, splits[fold], watch)
 
 
 def _splits(plan: Plan, folds: Sequence[int | None] | None) -> list[Split]:
-    there = {split.fold: split for split in plan.protocol.splits}
+    splits = {split.fold: split for split in plan.protocol.splits}
     for fold in folds or ():
-        if fold not in there:
-            known = ", ".join(str(f) for f in there)
+        if fold not in splits:
             raise RequestError(
-                f"protocol {plan.spec.protocol} of {plan.spec.dataset} has no fold {fold}; its folds are {known}"
+                f"protocol {plan.spec.protocol} of {plan.spec.dataset} has no fold {fold}; "
+                f"its folds are {', '.join(map(str, splits))}"
             )
-    return [there[fold] for fold in (there if folds is None else folds)]
+    return [splits[fold] for fold in (splits if folds is None else folds)]

@@ -22,7 +22,7 @@ from merbench.host.manager import discover
 
 @dataclass(frozen=True)
 class Sources:
-    """Where material comes from, as plain data: plugins left out, data homes, names of word
+    """Where a workspace finds things, as plain data: plugins left out, data homes, names of word
     vectors.
     """
 
@@ -31,7 +31,7 @@ class Sources:
     vectors: tuple[str, ...]
 
 
-class Material:
+class Workspace:
     """A process that is forked from this one shares what is open; one that gets it pickled opens
     the same again.
     """
@@ -43,7 +43,7 @@ class Material:
         self._plans: dict[str, Plan] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Material, (self.sources,)
+        return Workspace, (self.sources,)
 
     @cached_property
     def lexicon(self) -> Lexicon | None:

@@ -1,4 +1,4 @@
-"""The executor that was asked for, whose faults are told as one sentence with its name."""
+"""The executor that was asked for, whose faults become one sentence with its name."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ class Named:
             for ended in self.executor(work, tasks):
                 if not (ended is None or (isinstance(ended, tuple) and len(ended) == 2)):
                     raise TypeError(
-                        f"it yielded {type(ended).__name__} where (task, error or None) or None is wanted"
+                        f"it yielded {type(ended).__name__} in place of (task, error or None) or None"
                     )
                 yield ended
         except MerbenchError:
             raise
         except Exception as error:
             raise RunError(
-                f"executor {self.name} broke off ({type(error).__name__}: {error}); what is done is in the store, and the same command "
-                "goes on from there, with this or another --executor"
+                f"executor {self.name} broke off ({type(error).__name__}: {error}); what is done is "
+                "in the store, and the same command goes on from there, with this or another "
+                "--executor"
             ) from error

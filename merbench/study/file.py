@@ -3,36 +3,31 @@ checked, when the study is laid out.
 
 In full::
 
-    seeds = 10                                       # 0 to 9; or a list of seeds
-    ablations = "all"                                # of every model: all that it declares,
-                                                     "all-subsets" of the modalities, or a # list of
-                                                     names; the default is none
-    floors = true                                    # the default: every floor that can read a
-                                                     track is run there, with one seed
-    models = [
+    seeds = 10                            # 0 to 9; or a list of seeds
+    ablations = "all"                     # of every model: all that it declares, "all-subsets" of
+                                          # the modalities, or a list of names; the default is none
+    floors = true                         # the default: every floor that can read a track is run
+                                          # there, with one seed
+    settings.train.epochs = 30            # of every model; as --set train.epochs=30
+    vectors = ["glove"]                   # as --vectors; the default is all in DATA/vectors
+    thresholds = "fixed:0.5"              # as --thresholds
+    models = [                            # beside settings and modalities a model may have ablations
         "tfn",
-        { name = "merclip", ablations = ["no-label-encoder"], settings = { train = { lr = 5e-4 } },
-        modalities = ["text", "audio"] },
+        { name = "merclip", settings.train.lr = 5e-4, modalities = ["text", "audio"] },
     ]
-    settings.train.epochs = 30                       # of every model; as --set train.epochs=30
-    vectors = ["glove"]                              # as --vectors; the default is all in
-                                                     DATA/vectors
-    thresholds = "fixed:0.5"                         # as --thresholds
 
-    [tune]                                           # search the settings of every model but floors
-                                                     first, on train and valid
+    [tune]                                # search the settings of every model but floors first, on
+                                          # train and valid
     trials = 30
     budget_seconds = 3600
-    sampler = "tpe"                                  # as --sampler, --pruner, --seeds-per-trial and
-                                                     --storage of merbench tune
-    pruner = "median"
+    sampler = "tpe"                       # as --sampler, --pruner, --seeds-per-trial and --storage
+    pruner = "median"                     # of merbench tune
     seeds_per_trial = 1
     storage = "postgresql://user@host/db"
-    defaults = false                                 # run the models with their default settings
-                                                     too
+    defaults = false                      # run the models with their default settings too
 
     [[tracks]]
-    dataset = "mosi"                                 # a track needs no more than this
+    dataset = "mosi"                      # a track needs no more than this
     task = "sentiment"
     protocol = "standard"
     streams = { audio = "audio.covarep" }
@@ -150,7 +145,7 @@ class StudyFile(Config):
 
 
 def read_study(path: Path) -> StudyFile:
-    """DataError, one sentence naming the key and the mend."""
+    """DataError, one sentence naming the key and the fix."""
     if not path.is_file():
         raise DataError(
             f"{path} is not a file; a study is described by a STUDY.toml with models = [...] and [[tracks]]"
@@ -199,4 +194,5 @@ def _fields(loc: tuple[int | str, ...]) -> list[str]:
 def _config(annotation: Any) -> type[Config] | None:
     if isinstance(annotation, type) and issubclass(annotation, Config):
         return annotation
-    return next((found for inner in get_args(annotation) if (found := _config(inner))), None)
+    inner = (_config(argument) for argument in get_args(annotation))
+    return next((config for config in inner if config), None)

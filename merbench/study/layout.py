@@ -1,4 +1,4 @@
-"""A study laid out: one cell a model, variant and track, and in each one run a seed and fold."""
+"""A study laid out: one cell a model or ablation and track, and in each one run a seed and fold."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from merbench.analyses.ablate import plans, variants
-from merbench.api import RequestError
+from merbench.analyses.ablate import ablated_requests, plans_of
+from merbench.api import Recipe, RequestError
 from merbench.engine.plan import Plan, Request
 from merbench.host.catalog import unknown
 from merbench.results.spec import run_id
 from merbench.results.store import Store
-from merbench.runs.workspace import Material
+from merbench.runs.workspace import Workspace
 from merbench.study.file import Model, StudyFile, Track
 
 if TYPE_CHECKING:
-    from merbench.study.searches import Standing
+    from merbench.study.searches import SearchStatus
+    from merbench.tuning.shared_search import SearchResult
 
 SUBSETS = "all-subsets"
 """Among the ablations: every subset of the modalities."""
 
 
 @dataclass(frozen=True)
-class Unit:
+class PlannedRun:
     """One run, as plain data: whoever has plugins and data of the same content makes the same run
     of it.
     """
@@ -35,13 +36,18 @@ class Unit:
     fold: int | None
     tuned_by: Mapping[str, Any] | None = None
 
+    @property
+    def label(self) -> str:
+        """``merclip no-label-encoder · mosi``."""
+        return f"{' '.join((self.request.model, *self.request.ablations))} · {self.dataset}"
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One model or variant on one track.
+    """One model or ablation on one track.
 
-    ``pending``: its settings, and so its runs, are known when a search is over. ``search``: where
-    its own search stands.
+    ``pending``: its settings, and so its runs, are known when a search is over. ``search``: how far
+    its own search is.
     """
 
     label: str
@@ -51,17 +57,18 @@ class Cell:
     seeds: tuple[int, ...]
     tuned_by: Mapping[str, Any] | None = None
     pending: bool = False
-    search: Standing | None = None
+    search: SearchStatus | None = None
 
     @property
     def track(self) -> str:
         return self.plan.track.title
 
     @property
-    def units(self) -> list[Unit]:
+    def runs(self) -> list[PlannedRun]:
+        plan = self.plan
         return [
-            Unit(
-                run_id(self.plan.spec, self.plan.contents, seed, split.fold),
+            PlannedRun(
+                run_id(plan.spec, plan.contents, seed, split.fold),
                 self.dataset,
                 self.request,
                 seed,
@@ -69,141 +76,174 @@ class Cell:
                 self.tuned_by,
             )
             for seed in self.seeds
-            for split in self.plan.protocol.splits
+            for split in plan.protocol.splits
         ]
 
 
 def lay_out(
-    study: StudyFile, material: Material, store: Store, tell: Callable[[str], None]
+    study: StudyFile, workspace: Workspace, store: Store, tell: Callable[[str], object]
 ) -> list[Cell]:
-    """Every cell, track by track. RequestError for what no track allows; ``tell`` is told what was
-    left out and why.
+    """Every cell, track by track. RequestError for what no track allows; ``tell`` is called with
+    what was left out and why.
 
     A model that some of the tracks cannot feed is left out there. Floors are run with the first
     seed alone, as are models fitted in closed form: other seeds would give the same numbers. What
-    is tuned has the settings that its search has found (``store`` tells), and so have its variants.
+    is tuned has the settings that its search has found (they lie in ``store``), and so have its
+    ablations.
     """
-    declared = {
-        a.name for model in study.models for a in material.catalog.recipe(model.name).ablations
-    }
-    _check_names(study.ablations, sorted(declared), "ablations of the study's models")
-    cells: list[Cell] = []
-    unfit: dict[str, list[str]] = {}
-    for track in study.tracks:
-        here = len(cells)
-        for model in study.models:
-            bare = _request(study, track, Model(name=model.name, modalities=model.modalities), {})
+    return _Layout(study, workspace, store, tell).cells()
+
+
+class _Layout:
+    def __init__(
+        self,
+        study: StudyFile,
+        workspace: Workspace,
+        store: Store,
+        tell: Callable[[str], object],
+    ) -> None:
+        self.study, self.workspace, self.store, self.tell = study, workspace, store, tell
+        self.refusals: dict[str, list[str]] = {}
+        """Model -> one sentence for each track that cannot feed it."""
+
+    def cells(self) -> list[Cell]:
+        catalog, study = self.workspace.catalog, self.study
+        declared = {a.name for m in study.models for a in catalog.recipe(m.name).ablations}
+        _check_names(study.ablations, sorted(declared), "ablations of the study's models")
+        cells = [cell for track in study.tracks for cell in self._of_track(track)]
+        for model, sentences in self.refusals.items():
+            if len(sentences) == len(study.tracks):
+                raise RequestError(sentences[0])
+            for sentence in sentences:
+                self.tell(f"left out {model}: {sentence}")
+        return _without_duplicates(cells)
+
+    def _of_track(self, track: Track) -> list[Cell]:
+        cells: list[Cell] = []
+        for model in self.study.models:
+            bare = Model(name=model.name, modalities=model.modalities)
             try:
-                material.plan(track.dataset, bare)
+                self.workspace.plan(track.dataset, self._request(track, bare, {}))
             except RequestError as error:
-                unfit.setdefault(model.name, []).append(str(error))
+                self.refusals.setdefault(model.name, []).append(str(error))
                 continue
-            cells += _cells(study, track, model, material, store, tell)
-        if len(cells) == here:  # the track itself is wrong, or of no use
-            raise RequestError(unfit[study.models[0].name][-1])
-        if study.floors:
-            named = {m.name for m in study.models}
-            cells += [
-                c
-                for name in _floors(material)
-                if name not in named
-                for c in _floor(study, track, name, material)
-            ]
-    for name, reasons in unfit.items():
-        if len(reasons) == len(study.tracks):
-            raise RequestError(reasons[0])
-        for reason in reasons:
-            tell(f"left out {name}: {reason}")
+            cells += self._of_model(track, model)
+        if not cells:  # the track itself is wrong, or of no use
+            raise RequestError(self.refusals[self.study.models[0].name][-1])
+        if self.study.floors:
+            named = {m.name for m in self.study.models}
+            floors = [self._floor(track, name) for name in self._floors() if name not in named]
+            cells += [cell for cell in floors if cell]
+        return cells
+
+    def _of_model(self, track: Track, model: Model) -> Iterator[Cell]:
+        recipe = self.workspace.catalog.recipe(model.name)
+        once = recipe.floor or recipe.closed_form
+        seeds = tuple(self.study.seeds[:1] if once else self.study.seeds)
+        shared_settings = {} if recipe.closed_form else self.study.settings
+        request = self._request(track, model, {**shared_settings, **model.settings})
+        full = self.workspace.plan(track.dataset, request)
+        search = None if once else self._search(request, full)
+        tuned = search.result if search else None
+        common = _Common(
+            self.workspace,
+            track.dataset,
+            seeds,
+            full,
+            tuned,
+            pending=search is not None and tuned is None,
+        )
+        yield common.cell(model.name, request, full, search)
+        if search and self.study.tune and self.study.tune.defaults:
+            yield Cell(f"{model.name} default", track.dataset, request, full, seeds)
+        yield from self._ablations(model, recipe, request, common)
+
+    def _search(self, request: Request, plan: Plan) -> SearchStatus | None:
+        if self.study.tune is None:
+            return None
+        from merbench.study.searches import status_of  # imports optuna
+
+        return status_of(request, plan, self.study.tune, self.store)
+
+    def _ablations(
+        self, model: Model, recipe: Recipe, request: Request, common: _Common
+    ) -> Iterator[Cell]:
+        asked = self.study.ablations if model.ablations is None else model.ablations
+        declared = [a.name for a in recipe.ablations]
+        if model.ablations is not None:
+            _check_names(asked, declared, f"declared by model {model.name}")
+        names = declared if "all" in asked else [name for name in asked if name in declared]
+        used = tuple(common.full.streams)
+        requests = ablated_requests(recipe, names, used, request, SUBSETS in asked)
+        plan_by_name, reasons = plans_of(
+            requests, common.full, lambda r: self.workspace.plan(common.dataset, r)
+        )
+        for name, plan in plan_by_name.items():
+            yield common.cell(f"{model.name} {name}", requests[name], plan)
+        for name, reason in reasons.items():
+            self.tell(f"left out {model.name} {name}: {reason}")
+
+    def _floors(self) -> list[str]:
+        catalog = self.workspace.catalog
+        names = [n for n in catalog.names("recipe") if len(catalog.providers("recipe", n)) == 1]
+        return [name for name in names if catalog.recipe(name).floor]
+
+    def _floor(self, track: Track, name: str) -> Cell | None:
+        """None where this floor cannot read what the track offers."""
+        request = replace(self._request(track, Model(name=name), {}), modalities=None)
+        try:
+            plan = self.workspace.plan(track.dataset, request)
+        except RequestError:
+            return None
+        return Cell(name, track.dataset, request, plan, tuple(self.study.seeds[:1]))
+
+    def _request(self, track: Track, model: Model, settings: Mapping[str, Any]) -> Request:
+        return Request(
+            model=model.name,
+            task=track.task,
+            protocol=track.protocol,
+            settings=settings,
+            streams=track.streams,
+            modalities=model.modalities or track.modalities,
+            thresholds=self.study.thresholds,
+            allow_leak=track.allow_leak,
+        )
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What a model and its ablations share on one track."""
+
+    workspace: Workspace
+    dataset: str
+    seeds: tuple[int, ...]
+    full: Plan
+    tuned: SearchResult | None
+    pending: bool
+
+    def cell(
+        self, label: str, request: Request, plan: Plan, search: SearchStatus | None = None
+    ) -> Cell:
+        tuned_by = None
+        if self.tuned:
+            from merbench.study.searches import fitting
+
+            settings = fitting(self.tuned.settings, self.full, plan)
+            request = replace(request, settings={**request.settings, **settings})
+            plan = self.workspace.plan(self.dataset, request)
+            tuned_by = self.tuned.tuned_by
+        return Cell(label, self.dataset, request, plan, self.seeds, tuned_by, self.pending, search)
+
+
+def _without_duplicates(cells: Sequence[Cell]) -> list[Cell]:
+    """Two names may be one model; the first stays."""
     first: dict[tuple[str, bool], Cell] = {}
     for cell in cells:
-        first.setdefault((cell.units[0].run_id, cell.pending), cell)
+        first.setdefault((cell.runs[0].run_id, cell.pending), cell)
     return list(first.values())
-
-
-def _request(
-    study: StudyFile,
-    track: Track,
-    model: Model,
-    settings: Mapping[str, Any],
-    ablations: tuple[str, ...] = (),
-) -> Request:
-    return Request(
-        model=model.name,
-        task=track.task,
-        protocol=track.protocol,
-        settings=settings,
-        streams=track.streams,
-        modalities=model.modalities or track.modalities,
-        ablations=ablations,
-        thresholds=study.thresholds,
-        allow_leak=track.allow_leak,
-    )
-
-
-def _cells(
-    study: StudyFile,
-    track: Track,
-    model: Model,
-    material: Material,
-    store: Store,
-    tell: Callable[[str], None],
-) -> Iterator[Cell]:
-    recipe = material.catalog.recipe(model.name)
-    seeds = tuple(study.seeds[:1] if recipe.floor or recipe.closed_form else study.seeds)
-    common = {} if recipe.closed_form else study.settings
-    request = _request(study, track, model, {**common, **model.settings})
-    full = material.plan(track.dataset, request)
-    search = None
-    if study.tune and not (recipe.floor or recipe.closed_form):
-        from merbench.study.searches import fitting, standing  # imports optuna
-
-        search = standing(request, full, study.tune, store)
-    found = search.found if search else None
-    pending, tuned_by = search is not None and found is None, found.by if found else None
-
-    def cell(label: str, request: Request, plan: Plan, search: Standing | None = None) -> Cell:
-        if found:
-            request = replace(
-                request, settings={**request.settings, **fitting(found.settings, full, plan)}
-            )
-            plan = material.plan(track.dataset, request)
-        return Cell(label, track.dataset, request, plan, seeds, tuned_by, pending, search)
-
-    yield cell(model.name, request, full, search)
-    if study.tune and study.tune.defaults and search:
-        yield Cell(f"{model.name} default", track.dataset, request, full, seeds)
-    asked = study.ablations if model.ablations is None else model.ablations
-    declared = [a.name for a in recipe.ablations]
-    if model.ablations is not None:
-        _check_names(asked, declared, f"declared by model {model.name}")
-    names = declared if "all" in asked else [name for name in asked if name in declared]
-    requests = variants(recipe, names, tuple(full.streams), request, SUBSETS in asked)
-    made, reasons = plans(requests, full, lambda request: material.plan(track.dataset, request))
-    for name, plan in made.items():
-        yield cell(f"{model.name} {name}", requests[name], plan)
-    for name, reason in reasons.items():
-        tell(f"left out {model.name} {name}: {reason}")
 
 
 def _check_names(asked: Sequence[str], declared: Sequence[str], where: str) -> None:
     for name in asked:
         if name not in (*declared, "all", SUBSETS):
             raise RequestError(unknown("ablation", name, declared, where))
-
-
-def _floors(material: Material) -> list[str]:
-    catalog = material.catalog
-    return [
-        name
-        for name in catalog.names("recipe")
-        if len(catalog.providers("recipe", name)) == 1 and catalog.recipe(name).floor
-    ]
-
-
-def _floor(study: StudyFile, track: Track, name: str, material: Material) -> Iterator[Cell]:
-    request = replace(_request(study, track, Model(name=name), {}), modalities=None)
-    try:
-        plan = material.plan(track.dataset, request)
-    except RequestError:
-        return  # this floor cannot read what the track offers
-    yield Cell(name, track.dataset, request, plan, tuple(study.seeds[:1]))

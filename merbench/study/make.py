@@ -6,21 +6,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from merbench.api import RequestError, Split
+from merbench.api.events import ignore
 from merbench.api.parts import Executor
 from merbench.results.claims import Claims
 from merbench.results.record import Record
 from merbench.results.store import Store
 from merbench.runs.jobs import warm
 from merbench.runs.machine import Machine
-from merbench.runs.one import Work
-from merbench.runs.workspace import Material
-from merbench.study.layout import Unit
+from merbench.runs.one import run_one
+from merbench.runs.work import Work
+from merbench.runs.workspace import Workspace
+from merbench.study.layout import PlannedRun
 
 TRIES = 2
 """A run whose process dies is tried so often."""
@@ -33,115 +35,130 @@ class Worker:
     ``threads``: of one run; None = what the process is given where it is made.
     """
 
-    def __init__(self, material: Material, store: Path, device: str, threads: int | None) -> None:
-        self.material, self.store = material, store
+    def __init__(self, workspace: Workspace, store: Path, device: str, threads: int | None) -> None:
+        self.workspace, self.store = workspace, store
         self.device, self.threads = device, threads
         warm()
 
-    def __call__(self, unit: Unit) -> None:
+    def __call__(self, run: PlannedRun) -> None:
         """Leaves a record, done or failed; or nothing, where another process is at it."""
-        claim = Claims(self.store).take(unit.run_id)
+        claim = Claims(self.store).take(run.run_id)
         if claim is None:
             return
         with claim:
-            work, split = self._work(unit)
+            work, split = self._work(run)
             try:
-                if work.name(unit.seed, split) != unit.run_id:
+                if work.run_id(run.seed, split) != run.run_id:
                     raise RequestError(
-                        "plugins or data are others here than where the study was started; bring both to the same state"
+                        "plugins or data are others here than where the study was started; "
+                        "bring both to the same state"
                     )
-                work.encode(lambda event, info: None)
-                work.run(unit.seed, split, lambda event, info: None)
+                work.encode(ignore)
+                run_one(work, run.seed, split, ignore)
             except Exception as error:
                 # Whatever a part raises: the other runs go on, and the record tells.
-                work.failed(unit.seed, split, error, unit.run_id)
+                work.failed(run.seed, split, error, run.run_id)
 
-    def failed(self, unit: Unit, sentence: str) -> None:
+    def failed(self, run: PlannedRun, sentence: str) -> None:
         """Leaves the record of a run whose process could not."""
-        work, split = self._work(unit)
-        work.failed(unit.seed, split, sentence, unit.run_id)
+        work, split = self._work(run)
+        work.failed(run.seed, split, sentence, run.run_id)
 
-    def _work(self, unit: Unit) -> tuple[Work, Split]:
-        plan = self.material.plan(unit.dataset, unit.request)
+    def _work(self, run: PlannedRun) -> tuple[Work, Split]:
+        plan = self.workspace.plan(run.dataset, run.request)
         machine = Machine.choose(self.device, self.threads)
         work = Work(
             plan,
-            self.material.corpus(unit.dataset),
+            self.workspace.corpus(run.dataset),
             Store(self.store),
             machine,
-            tuned_by=unit.tuned_by,
+            tuned_by=run.tuned_by,
         )
-        return work, next(split for split in plan.protocol.splits if split.fold == unit.fold)
+        return work, next(split for split in plan.protocol.splits if split.fold == run.fold)
 
 
 @dataclass(frozen=True)
 class Ended:
     """What became of a run. ``elsewhere``: it was made, and its record is not in this store."""
 
-    unit: Unit
+    run: PlannedRun
     how: Literal["done", "failed", "elsewhere"]
     record: Record | None = None
 
 
 def make(
-    units: Sequence[Unit],
+    runs: Sequence[PlannedRun],
     executor: Executor,
-    worker: Callable[[Unit], object],
+    worker: Callable[[PlannedRun], object],
     store: Store,
-    failed: Callable[[Unit, str], object],
+    failed: Callable[[PlannedRun, str], object],
 ) -> Iterator[Ended | None]:
     """Every run that the store lacks, until each has ended. Yields None while nothing ends.
 
-    A run whose process dies is tried once more, then ``failed(unit, sentence)`` leaves its record.
+    A run whose process dies is tried once more, then ``failed(run, sentence)`` leaves its record.
     A run that another process is at is waited for, and taken over should that process die. What had
     failed before is tried again, once.
     """
     claims = Claims(store.root)
-    failed_before = {unit.run_id: _stamp(store, unit) for unit in units}
-    tried = Counter[str]()
-
-    def settled(unit: Unit) -> Ended | None:
-        record = store.get(unit.run_id)
-        if record and (
-            record.status == "done" or _stamp(store, unit) != failed_before[unit.run_id]
-        ):
-            return Ended(unit, record.status, record)
-        return None
-
-    left = list(units)
+    progress = _Progress(store, {run.run_id: _stamp(store, run) for run in runs})
+    tries = Counter[str]()
+    left = list(runs)
     while left:
-        held, free, busy = claims.held(), list[Unit](), list[Unit]()
-        for unit in left:
-            if end := settled(unit):
-                yield end
-            else:
-                (busy if unit.run_id in held else free).append(unit)
+        ended, free, busy = progress.sort(left, claims.held())
+        yield from ended
         left = busy
         if busy and not free:
             yield None
             time.sleep(0.5)
-        for ended in executor(worker, free) if free else ():
-            if ended is None:
+        for outcome in executor(worker, free) if free else ():
+            if outcome is None:
                 yield None
                 continue
-            unit, error = ended
-            end = settled(unit)
-            if end is None and unit.run_id not in claims.held():
-                tried[unit.run_id] += 1
-                if tried[unit.run_id] == TRIES:
-                    end = Ended(unit, "elsewhere")
+            run, error = outcome
+            end = progress.end_of(run)
+            if end is None and run.run_id not in claims.held():
+                tries[run.run_id] += 1
+                if tries[run.run_id] == TRIES:
+                    end = Ended(run, "elsewhere")
                     if error:
-                        failed(unit, error)
-                        end = settled(unit)
+                        failed(run, error)
+                        end = progress.end_of(run)
             if end:
                 yield end
             else:
-                left.append(unit)
+                left.append(run)
 
 
-def _stamp(store: Store, unit: Unit) -> int:
+class _Progress:
+    """``stamps``: run id -> that of the record that was there at the beginning."""
+
+    def __init__(self, store: Store, stamps: Mapping[str, int]) -> None:
+        self.store, self.stamps = store, stamps
+
+    def end_of(self, run: PlannedRun) -> Ended | None:
+        """None while the run is not finished; a failure of before does not count."""
+        record = self.store.get(run.run_id)
+        if record is None:
+            return None
+        is_new = _stamp(self.store, run) != self.stamps[run.run_id]
+        return Ended(run, record.status, record) if record.status == "done" or is_new else None
+
+    def sort(
+        self, runs: Sequence[PlannedRun], held: Container[str]
+    ) -> tuple[list[Ended], list[PlannedRun], list[PlannedRun]]:
+        """Those that have ended, that can be begun, and that another process is at."""
+        ended, free, busy = list[Ended](), list[PlannedRun](), list[PlannedRun]()
+        for run in runs:
+            if end := self.end_of(run):
+                ended.append(end)
+            else:
+                (busy if run.run_id in held else free).append(run)
+        return ended, free, busy
+
+
+def _stamp(store: Store, run: PlannedRun) -> int:
     """Changes when the record is written anew; 0 where there is none."""
     try:
-        return (store.runs / f"{unit.run_id}.json").stat().st_mtime_ns
+        return (store.runs / f"{run.run_id}.json").stat().st_mtime_ns
     except FileNotFoundError:
         return 0

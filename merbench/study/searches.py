@@ -1,6 +1,4 @@
-"""Tuning as the first part of a study: the same search for every model, and where each search
-stands.
-"""
+"""Tuning as the first part of a study: the same search for every model, and how far each is."""
 
 from __future__ import annotations
 
@@ -12,22 +10,22 @@ from merbench.api import RunError
 from merbench.engine.plan import Plan, Request
 from merbench.results.store import Store
 from merbench.runs.machine import Machine
-from merbench.runs.workspace import Material
+from merbench.runs.workspace import Workspace
 from merbench.study.file import Tuning
 from merbench.tuning.search import tune
-from merbench.tuning.shared_study import Search, Tuned, join
+from merbench.tuning.shared_search import SearchConfig, SearchResult, join
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Of one search: trials ``finished`` of ``wanted``, ``seconds`` spent on them; ``found`` when
-    it is over, or why it found nothing.
+class SearchStatus:
+    """Of one search: trials ``finished`` of ``wanted``, ``seconds`` spent on them; ``result``
+    when it is over, or the ``error`` why it found nothing.
     """
 
     finished: int
     wanted: int
     seconds: float
-    found: Tuned | None = None
+    result: SearchResult | None = None
     error: str = ""
 
     @property
@@ -38,21 +36,21 @@ class Standing:
         )
 
 
-def standing(request: Request, plan: Plan, tuning: Tuning, store: Store) -> Standing:
+def status_of(request: Request, plan: Plan, tuning: Tuning, store: Store) -> SearchStatus:
     """Without doing any of the work."""
-    joined = join(request, plan, store, search_of(tuning))
-    ledger = joined.ledger()
-    numbers = len(ledger.finished), joined.wanted, ledger.seconds
-    if not joined.over(ledger):
-        return Standing(*numbers)
+    search = join(request, plan, store, config_of(tuning))
+    ledger = search.ledger()
+    numbers = len(ledger.finished), search.wanted, ledger.seconds
+    if not search.is_over(ledger):
+        return SearchStatus(*numbers)
     try:
-        return Standing(*numbers, found=joined.outcome())
+        return SearchStatus(*numbers, result=search.result())
     except RunError as error:
-        return Standing(*numbers, error=str(error))
+        return SearchStatus(*numbers, error=str(error))
 
 
-def search_of(tuning: Tuning) -> Search:
-    return Search(
+def config_of(tuning: Tuning) -> SearchConfig:
+    return SearchConfig(
         tuning.trials,
         tuning.budget_seconds,
         tuning.sampler,
@@ -62,26 +60,24 @@ def search_of(tuning: Tuning) -> Search:
     )
 
 
-def fitting(settings: dict[str, Any], full: Plan, variant: Plan) -> dict[str, Any]:
-    """Those tuned settings of the full model that a variant of it has too: of parts that it has,
+def fitting(settings: dict[str, Any], full: Plan, ablated: Plan) -> dict[str, Any]:
+    """Those tuned settings of the full model that an ablation of it has too: of parts that it has,
     and that it does not set itself.
     """
-    own = {
-        key
-        for a in variant.recipe.ablations
-        if a.name in variant.spec.variant.split("+")
-        for key in a.settings
+    names = ablated.spec.variant.split("+")
+    own = {key for a in ablated.recipe.ablations if a.name in names for key in a.settings}
+
+    def has_same_part(slot: str) -> bool:
+        parts = full.spec.parts, ablated.spec.parts
+        if slot == "train":
+            return True
+        return all(slot in p for p in parts) and parts[0][slot].name == parts[1][slot].name
+
+    return {
+        key: value
+        for key, value in settings.items()
+        if key not in own and has_same_part(key.rpartition(".")[0])
     }
-
-    def fits(key: str) -> bool:
-        slot = key.rpartition(".")[0]
-        here, there = (
-            plan.spec.parts[slot].name if slot in plan.spec.parts else ""
-            for plan in (full, variant)
-        )
-        return key not in own and (slot == "train" or (here == there != ""))
-
-    return {key: value for key, value in settings.items() if fits(key)}
 
 
 class Tuner:
@@ -90,17 +86,17 @@ class Tuner:
     """
 
     def __init__(
-        self, material: Material, tuning: Tuning, store: Path, device: str, threads: int | None
+        self, workspace: Workspace, tuning: Tuning, store: Path, device: str, threads: int | None
     ) -> None:
-        self.material, self.tuning, self.store = material, tuning, store
+        self.workspace, self.tuning, self.store = workspace, tuning, store
         self.device, self.threads = device, threads
 
     def __call__(self, task: tuple[str, Request]) -> None:
-        plan = self.material.plan(*task)
+        plan = self.workspace.plan(*task)
         tune(
             task[1],
             plan,
             Store(self.store),
             Machine.choose(self.device, self.threads),
-            search_of(self.tuning),
+            config_of(self.tuning),
         )

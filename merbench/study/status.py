@@ -4,17 +4,19 @@ the rest will take.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
-from merbench.results.claims import Claims
+from merbench.results.claims import Claims, Holder
 from merbench.results.store import Store
 from merbench.study.layout import Cell
+from merbench.study.time_left import TimeLeft, seconds_by_progress, share_left
 
 
 @dataclass(frozen=True)
-class Standing:
+class CellStatus:
     """One cell's runs, counted. ``seconds``: what a run of it takes, None where none is done.
     ``errors``: of the failed ones, each once.
     """
@@ -26,64 +28,65 @@ class Standing:
     waiting: int
     seconds: float | None
     errors: tuple[str, ...] = ()
+    running_about: tuple[Mapping[str, Any], ...] = ()
+    """What the claims of the running ones say of how far they are."""
+
+    @property
+    def running_left(self) -> float:
+        """The running ones, each as the share that is left of it."""
+        return sum(share_left(about) for about in self.running_about)
 
     @property
     def total(self) -> int:
         return self.done + self.running + self.failed + self.waiting
 
 
-def standings(cells: Sequence[Cell], store: Store) -> list[Standing]:
+def status_of_cells(cells: Sequence[Cell], store: Store) -> list[CellStatus]:
     """A failed run that is being tried again counts as running."""
     held = Claims(store.root).held()
-    found = []
-    for cell in cells:
-        records = {
-            unit.run_id: None if cell.pending else store.get(unit.run_id) for unit in cell.units
-        }
-        done = [r for r in records.values() if r and r.status == "done"]
-        failed = [
-            r for name, r in records.items() if r and r.status == "failed" and name not in held
-        ]
-        running = sum(
-            1
-            for name, r in records.items()
-            if name in held and not cell.pending and not (r and r.status == "done")
-        )
-        costs = [r.cost.seconds for r in done if r.cost]
-        errors = tuple(dict.fromkeys(r.error or "" for r in failed))
-        if cell.search and cell.search.error:
-            errors = (cell.search.error, *errors)
-        waiting = len(records) - len(done) - len(failed) - running
-        found.append(
-            Standing(
-                cell,
-                len(done),
-                running,
-                len(failed),
-                waiting,
-                fmean(costs) if costs else None,
-                errors,
-            )
-        )
-    return found
+    return [_status(cell, store, held) for cell in cells]
 
 
-def seconds_left(found: Sequence[Standing], at_once: int) -> float | None:
-    """An estimate, ``at_once`` runs at a time. A cell of which nothing is done is taken for an
-    average one; None where none is known.
-    """
-    known = [s.seconds for s in found if s.seconds is not None]
-    known += [
-        s.cell.search.seconds / s.cell.search.finished
-        for s in found
-        if s.cell.search and s.cell.search.finished
-    ]
-    if not known:
-        return None
-    # Of a running one half is done, on average.
-    work = sum(
-        (s.waiting + s.running / 2) * (fmean(known) if s.seconds is None else s.seconds)
-        for s in found
+def _status(cell: Cell, store: Store, held: Mapping[str, Holder]) -> CellStatus:
+    run_ids = [run.run_id for run in cell.runs]
+    records = {name: None if cell.pending else store.get(name) for name in run_ids}
+    done = [r for r in records.values() if r and r.status == "done"]
+    finished = {record.run_id for record in done}
+    running = [name for name in run_ids if name in held and name not in finished]
+    failed = [r for r in records.values() if r and r.status == "failed" and r.run_id not in held]
+    seconds = [r.cost.seconds for r in done if r.cost]
+    errors = dict.fromkeys(r.error or "" for r in failed)
+    if cell.search and cell.search.error:
+        errors = {cell.search.error: None, **errors}
+    abouts = () if cell.pending else tuple(held[name].about for name in running)
+    return CellStatus(
+        cell,
+        done=len(done),
+        running=len(abouts),
+        failed=len(failed),
+        waiting=len(run_ids) - len(done) - len(failed) - len(abouts),
+        seconds=fmean(seconds) if seconds else None,
+        errors=tuple(errors),
+        running_about=abouts,
     )
-    work += sum(s.cell.search.seconds_left for s in found if s.cell.search and s.cell.pending)
-    return work / max(1, at_once)
+
+
+def seconds_left(cells: Sequence[CellStatus], at_once: int) -> float | None:
+    """An estimate, ``at_once`` runs at a time; None where nothing is known."""
+    time_left = TimeLeft()
+    left = dict[str, float]()
+    search_seconds = 0.0
+    for number, status in enumerate(cells):
+        cell, name = status.cell, str(number)
+        left[name] = status.waiting + status.running_left
+        if status.seconds is not None:
+            time_left.add(name, status.seconds)
+        if cell.search and cell.search.finished:
+            time_left.add(f"trial {name}", cell.search.seconds / cell.search.finished)
+            search_seconds += cell.search.seconds_left if cell.pending else 0.0
+    if not time_left.seconds_a_run:
+        time_left = seconds_by_progress(
+            (str(number), about) for number, s in enumerate(cells) for about in s.running_about
+        )
+    runs = time_left.estimate(left, at_once)
+    return None if runs is None else runs + search_seconds / max(1, at_once)

@@ -44,51 +44,53 @@ class Space:
         """Every combination of a finite space, the defaults first and the others in no order, but
         always the same.
         """
-        each = product(*(_values(r) for r in self.ranges.values()))
-        others = [
-            s
-            for values in each
-            if (s := dict(zip(self.ranges, values, strict=True))) != self.defaults
-        ]
+        combinations = product(*(_values(r) for r in self.ranges.values()))
+        every = [dict(zip(self.ranges, values, strict=True)) for values in combinations]
+        others = [settings for settings in every if settings != self.defaults]
         Random(0).shuffle(others)
         return [dict(self.defaults), *others]
 
 
 def fixed_by(plan: Plan, request: Request) -> set[str]:
     """Names of the fields that the user or an ablation has set: these are not searched."""
-    chosen = (a.settings for a in plan.recipe.ablations if a.name in request.ablations)
-    return {*request.settings, *(key for settings in chosen for key in settings)}
+    ablations = [a for a in plan.recipe.ablations if a.name in request.ablations]
+    return {*request.settings, *(key for ablation in ablations for key in ablation.settings)}
 
 
 def space_of(plan: Plan, fixed: set[str]) -> Space:
     """The ranges of the recipe's parts and, where the training loop is run, of its settings;
     ``Recipe.search`` goes before a part's own.
     """
-    slots = {slot: part.config for slot, part in plan.parts.items()}
+    configs: dict[str, Config] = {slot: part.config for slot, part in plan.parts.items()}
     if not plan.recipe.closed_form:
-        slots["train"] = plan.train
+        configs["train"] = plan.train
     ranges, defaults = {}, {}
-    for slot, config in slots.items():
-        own = type(config).tunable()
+    for slot, config in configs.items():
         for name, info in type(config).model_fields.items():
-            # ``encoder.width`` speaks of every encoder.
-            names = (f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}")
-            tune = next(
-                (plan.recipe.search[n] for n in names if n in plan.recipe.search), own.get(name)
-            )
-            if (
-                tune is None
-                or fixed & {*names}
-                or (tune.modality and tune.modality not in plan.streams)
-            ):
-                continue
+            tune = _range_declared(plan, slot, name)
             default = getattr(config, name)
-            if default is not None:
-                ranges[names[0]], defaults[names[0]] = (
-                    _range(tune, info.annotation is int, default),
-                    default,
-                )
+            if tune is None or default is None or _names(slot, name) & fixed:
+                continue
+            if tune.modality and tune.modality not in plan.streams:
+                continue
+            key = f"{slot}.{name}"
+            ranges[key] = _distribution(tune, info.annotation is int, default)
+            defaults[key] = default
     return Space(ranges, defaults)
+
+
+def _names(slot: str, name: str) -> set[str]:
+    """``encoder.width`` speaks of every encoder."""
+    return {f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}"}
+
+
+def _range_declared(plan: Plan, slot: str, name: str) -> Tune | None:
+    """``Recipe.search`` goes before the part's own."""
+    config = plan.train if slot == "train" else plan.parts[slot].config
+    for key in sorted(_names(slot, name), key=len, reverse=True):
+        if key in plan.recipe.search:
+            return plan.recipe.search[key]
+    return type(config).tunable().get(name)
 
 
 def settle(plan: Plan, settings: Mapping[str, Any]) -> Plan:
@@ -125,19 +127,16 @@ def _with(config: C, values: Mapping[str, Any], slot: str) -> C:
         raise RequestError(f"{given} do not fit one another: {error.errors()[0]['msg']}") from error
 
 
-def _range(tune: Tune, whole: bool, default: Any) -> BaseDistribution:
+def _distribution(tune: Tune, whole: bool, default: Any) -> BaseDistribution:
     """Widened to hold the default, which is always tried first."""
     if tune.choices:
-        return CategoricalDistribution(
-            [*tune.choices, *([] if default in tune.choices else [default])]
-        )
+        extra = [] if default in tune.choices else [default]
+        return CategoricalDistribution([*tune.choices, *extra])
     assert tune.low is not None and tune.high is not None
     low, high = min(tune.low, default), max(tune.high, default)
-    return (
-        IntDistribution(int(low), int(high), log=tune.log)
-        if whole
-        else FloatDistribution(low, high, log=tune.log)
-    )
+    if whole:
+        return IntDistribution(int(low), int(high), log=tune.log)
+    return FloatDistribution(low, high, log=tune.log)
 
 
 def _values(distribution: BaseDistribution) -> list[Any]:

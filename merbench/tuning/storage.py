@@ -1,4 +1,4 @@
-"""Where a study lies: a journal file in the store, or what Optuna offers past one machine (a
+"""Where a search lies: a journal file in the store, or what Optuna offers past one machine (a
 database, a gRPC proxy).
 """
 
@@ -24,22 +24,68 @@ EXTRAS = {"postgresql": "postgres", "grpc": "grpc"}
 """Scheme of a URL -> the extra of merbench that brings its driver."""
 
 
-class WholeLines:
-    """A journal's lock that ends with the process that holds it, and leaves whole lines.
+GRACE = 30.0
+"""Seconds after which a plain Optuna writer's lock counts as left behind; Optuna's own patience."""
 
-    Optuna's own is a file that a killed process leaves behind (the others wait half a minute for
-    it), and a line that was cut off by the kill would spoil the next one and with it the journal.
-    The end of such a line is cut away here: it was never told to anybody.
+
+class JournalLock:
+    """A journal's lock that plain Optuna writers (optuna-dashboard) respect and are respected by,
+    that ends with the process that holds it, and that leaves whole lines.
+
+    Optuna's own is a symlink beside the journal, which a killed process leaves behind: the others
+    wait half a minute for it. So our processes first lock a file of their own (``flock``, which the
+    system frees when a process ends), and then make Optuna's symlink, pointing at that file: whoever
+    holds the file and finds such a symlink knows that its maker was killed. A line that was cut off
+    by a kill would spoil the next one and with it the journal; its end is cut away here, because
+    nobody has read it.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, path.with_name(f"{path.name}.lock")
-        self._held: BinaryIO | None = None
+        self._journal = path
+        self._own = path.with_name(f"{path.name}.workers")
+        self._symlink = path.with_name(f"{path.name}.lock")
+        self._file: BinaryIO | None = None
 
     def acquire(self) -> bool:
-        self._held = self._lock.open("ab")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
-        with self._path.open("r+b") as file:
+        self._file = self._own.open("ab")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        if self._is_ours():
+            self._symlink.unlink(missing_ok=True)
+        self._make_symlink()
+        self._cut_partial_line()
+        return True
+
+    def release(self) -> None:
+        assert self._file is not None
+        # A writer that lost patience with us has its own there.
+        if self._is_ours():
+            self._symlink.unlink(missing_ok=True)
+        self._file.close()
+        self._file = None
+
+    def _is_ours(self) -> bool:
+        return self._symlink.is_symlink() and str(self._symlink.readlink()) == self._own.name
+
+    def _make_symlink(self) -> None:
+        """Waits for a plain writer's lock; one that has not changed for GRACE seconds is removed."""
+        mark, since = None, time.monotonic()
+        while True:
+            try:
+                self._symlink.symlink_to(self._own.name)
+                return
+            except FileExistsError:
+                time.sleep(0.005)
+            try:
+                state = self._symlink.lstat()
+            except FileNotFoundError:
+                continue
+            if mark != (state.st_ino, state.st_mtime_ns):
+                mark, since = (state.st_ino, state.st_mtime_ns), time.monotonic()
+            elif time.monotonic() - since > GRACE:
+                self._symlink.unlink(missing_ok=True)
+
+    def _cut_partial_line(self) -> None:
+        with self._journal.open("r+b") as file:
             end = file.seek(0, os.SEEK_END)
             whole = end
             while whole:
@@ -49,25 +95,22 @@ class WholeLines:
                 whole -= 1
             if whole < end:
                 file.truncate(whole)
-        return True
-
-    def release(self) -> None:
-        assert self._held is not None
-        self._held.close()
-        self._held = None
 
 
-def open_storage(where: str | None, store: Path, study: str) -> BaseStorage:
+def open_storage(where: str | None, store: Path, search: str) -> BaseStorage:
     """``where``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or
     ``grpc://host:port``. RequestError out of reach.
     """
     if where is None or "://" not in where:
-        path = store / "tuning" / f"{study}.journal" if where is None else Path(where)
+        path = store / "tuning" / f"{search}.journal" if where is None else Path(where)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(path), lock_obj=WholeLines(path)))  # type: ignore[arg-type]
+            backend = JournalFileBackend(str(path), lock_obj=JournalLock(path))  # type: ignore[arg-type]
+            return JournalStorage(backend)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no journal of a study"
+            reason = (
+                error.strerror if isinstance(error, OSError) else "it is no journal of a search"
+            )
             raise RequestError(
                 f"--storage {path} cannot be used ({reason}); name another file or database"
             ) from error
@@ -80,13 +123,11 @@ def open_storage(where: str | None, store: Path, study: str) -> BaseStorage:
             return _proxy(url.hostname, url.port) if scheme == "grpc" else _database(where, scheme)
     except ImportError as error:
         extra = EXTRAS.get(scheme)
-        mend = (
-            f"pip install 'merbench[{extra}]'"
-            if extra
-            else "install the driver that SQLAlchemy names for it"
-        )
+        fix = "install the driver that SQLAlchemy names for it"
+        if extra:
+            fix = f"pip install 'merbench[{extra}]'"
         raise RequestError(
-            f"--storage {shown} needs a driver that is not installed; {mend}"
+            f"--storage {shown} needs a driver that is not installed; {fix}"
         ) from error
     except (SQLAlchemyError, ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]

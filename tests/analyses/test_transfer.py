@@ -16,6 +16,7 @@ from sklearn.metrics import mean_absolute_error
 
 from merbench.analyses.transfer import as_it_is, finetuned, lines, pair, together
 from merbench.api import RequestError, words_of
+from merbench.api.events import WeightsLoaded
 from merbench.data.join import joined
 from merbench.data.overlap import shared, without
 from merbench.engine.build import start_of
@@ -180,7 +181,7 @@ def test_from_a_set_without_audio_and_video_all_that_fits_is_taken_over(catalog,
         [0],
         store,
         MACHINE,
-        watch=lambda event, info: told.append(info) if event == "start" else None,
+        watch=lambda event: told.append(event) if isinstance(event, WeightsLoaded) else None,
     )
     old, new = (load_file(store.weights(r.run_id)) for r in (before, after))
     alone = [name for name in new if name not in old]
@@ -197,7 +198,7 @@ def test_from_a_set_without_audio_and_video_all_that_fits_is_taken_over(catalog,
             and same
             and {name.split(".")[0] for name in alone} == {"encoders", "fusion"}
         )
-        assert after.notes == [told[0]["how"]]
+        assert after.notes == [told[0].sentence]
         assert re.match(
             r"30 of 108 trained tensors start from .*; as without it start encoders.audio, encoders.video, ",
             after.notes[0],

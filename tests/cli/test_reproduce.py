@@ -10,7 +10,7 @@ import shlex
 import pytest
 
 import merbench.cli.measure.run
-from merbench.analyses.ablate import plans, variants
+from merbench.analyses.ablate import ablated_requests, plans_of
 from merbench.api import RequestError
 from merbench.cli.main import cli
 from merbench.engine.plan import Request
@@ -74,14 +74,14 @@ def test_of_every_variant_that_ablate_makes_of_every_model(kind, catalog, asked)
             full = resolve(request, catalog, CORPORA[kind], None)
         except RequestError:
             continue
-        requests = variants(
+        requests = ablated_requests(
             recipe,
             [a.name for a in recipe.ablations],
             tuple(full.streams),
             request,
             all_subsets=True,
         )
-        made, _ = plans(
+        made, _ = plans_of(
             requests, full, lambda request: resolve(request, catalog, CORPORA[kind], None)
         )
         for name, plan in {"full": full, **made}.items():

@@ -19,6 +19,7 @@ from merbench.analyses.predict import apply
 from merbench.analyses.robust import robust
 from merbench.analyses.trained import trained
 from merbench.api import RunError, Stream
+from merbench.api.events import EncodingNotes, EncodingStarted
 from merbench.data.encoder_cache import Cache
 from merbench.data.folder.inputs import read_inputs
 from merbench.engine import encode
@@ -113,7 +114,7 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
         [0],
         kept,
         Machine(CPU, 1, cache=cache),
-        watch=lambda event, info: told.append((event, info)),
+        watch=told.append,
     )
     assert (
         want.status == got.status == "done"
@@ -132,9 +133,9 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
     # No sound in row 2, nothing in row 3; both are told by name, and row 1, which has no file, is
     # missing as the data set says.
     notes = {
-        info["label"]: {Path(name).name: note for name, note in info["notes"].items()}
-        for event, info in told
-        if event == "encode-notes"
+        e.label: {Path(name).name: note for name, note in e.notes.items()}
+        for e in told
+        if isinstance(e, EncodingNotes)
     }
     assert notes == {
         "audio.clip through clap": {
@@ -186,9 +187,9 @@ def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, m
         Store(tmp_path / "both"),
         machine,
         jobs=2,
-        watch=lambda event, _: told.append(event),
+        watch=lambda event: told.append(type(event)),
     )
-    assert [r.status for r in both] == ["done", "done"] and "encode" in told
+    assert [r.status for r in both] == ["done", "done"] and EncodingStarted in told
     assert seen.read_text() != str(os.getpid()), "a process that has used a GPU cannot be forked"
     monkeypatch.setattr(encode, "_fill", lambda *words: pytest.fail("the tower ran again"))
     alone = run(texts, tiny.corpus(size=200), [0, 1], Store(tmp_path / "alone"), machine)
@@ -241,8 +242,8 @@ def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_pa
     ):
         encoded(plan, "text", Cache(tmp_path), CPU)
     told = []
-    encoded(plan, "text", Cache(tmp_path), CPU, lambda event, info: told.append(info))
-    assert told[0] == {"label": "text.transcript through clip-text", "rows": 200, "done": 128}
+    encoded(plan, "text", Cache(tmp_path), CPU, told.append)
+    assert told[0] == EncodingStarted(label="text.transcript through clip-text", rows=200, done=128)
 
 
 def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from merbench.api import Output, RunError, Stage, TrainConfig
+from merbench.api.events import EpochDone, TrainedAlone
 from merbench.engine import checkpoint
 from merbench.engine.build import build
 from merbench.engine.checkpoint import Checkpoint
@@ -237,16 +238,16 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
             SEEDS,
             store,
             MACHINE,
-            watch=lambda event, info: watch(info) if event == "epoch" else None,
+            watch=lambda event: watch(event) if isinstance(event, EpochDone) else None,
         )
     assert len(list(store.records())) == (stop == "scoring")
     records = run(
-        plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event, info: seen.append(event)
+        plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event: seen.append(type(event))
     )
     assert [(r.weights_sha256, r.metrics, r.history, r.notes) for r in records] == [
         (r.weights_sha256, r.metrics, r.history, r.notes) for r in wanted
     ]
-    assert seen.count("epoch") == (9 if stop == "training" else 0)
+    assert seen.count(EpochDone) == (9 if stop == "training" else 0)
     assert not store.warnings and not list((store.root / "checkpoints").iterdir())
 
 
@@ -260,7 +261,7 @@ def test_a_stack_of_other_seeds_starts_anew_and_tells(catalog, store):
             [0, 3],
             store,
             MACHINE,
-            watch=lambda event, info: watch(info) if event == "epoch" else None,
+            watch=lambda event: watch(event) if isinstance(event, EpochDone) else None,
         )
     assert [r.status for r in run(plan, tiny.corpus(), [0, 4], store, MACHINE)] == ["done", "done"]
     assert "the stack starts anew" in store.warnings[0] and "of seeds 0, 3" in store.warnings[0]
@@ -284,10 +285,10 @@ def test_what_cannot_be_stacked_is_trained_alone_and_told(model, settings, why, 
         [0, 1],
         Store(tmp_path),
         MACHINE,
-        watch=lambda event, info: told.append((event, info)),
+        watch=told.append,
     )
     assert [r.status for r in records] == ["done", "done"]
-    assert why in next(info["why"] for event, info in told if event == "alone")
+    assert why in next(e.reason for e in told if isinstance(e, TrainedAlone))
     assert all("trained alone, not stacked" in r.notes[0] for r in records)
     alone = plan_of(catalog, model, **{"train.epochs": 2, **settings})
     single = run(alone, tiny.corpus(), [0, 1], Store(tmp_path), MACHINE)

@@ -14,7 +14,7 @@ import pytest
 from merbench.api import RequestError
 from merbench.engine.settings import configured
 from merbench.results.claims import Claims
-from merbench.runs.workspace import Material, Sources
+from merbench.runs.workspace import Sources, Workspace
 from merbench.study.file import read_study
 from merbench.study.layout import lay_out
 from merbench.study.make import Worker, make
@@ -36,9 +36,9 @@ def study(home, catalog, store, tmp_path):
         (tmp_path / "S.toml").write_text(
             ONE_TRACK.replace("epochs = 2", f"epochs = {epochs}, patience = {epochs}")
         )
-        material = Material(Sources((), (home,), ()), catalog)
-        cells = lay_out(read_study(tmp_path / "S.toml"), material, store, lambda sentence: None)
-        return [u for cell in cells for u in cell.units], Worker(material, store.root, "cpu", 1)
+        workspace = Workspace(Sources((), (home,), ()), catalog)
+        cells = lay_out(read_study(tmp_path / "S.toml"), workspace, store, lambda sentence: None)
+        return [u for cell in cells for u in cell.runs], Worker(workspace, store.root, "cpu", 1)
 
     return study
 
@@ -78,7 +78,7 @@ def test_ray_makes_every_run_also_where_a_worker_is_killed_in_the_midst_of_one(
             killed = at_it[0]
             os.kill(killed.pid, signal.SIGKILL)
         if end:
-            ended.append((end.how, end.unit.run_id))
+            ended.append((end.how, end.run.run_id))
     assert killed is not None and killed.pid != os.getpid(), (
         "no run was long enough to be killed in"
     )

@@ -10,6 +10,7 @@ import signal
 import pytest
 
 from merbench.api import RequestError
+from merbench.api.events import EpochDone, RunDone
 from merbench.results.store import Store
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE
@@ -33,15 +34,15 @@ def test_side_by_side_gives_the_records_of_one_after_the_other(make, store):
         store,
         MACHINE,
         jobs=2,
-        watch=lambda event, info: events.append((event, info)),
+        watch=events.append,
     )
     assert (
         essence(both)
         == essence(alone)
         == essence(sorted(store.records(), key=lambda r: (r.seed, r.fold)))
     )
-    assert sum(event == "epoch" for event, _ in events) == 12
-    assert [info["reused"] for event, info in events if event == "done"] == [False] * 6
+    assert sum(isinstance(e, EpochDone) for e in events) == 12
+    assert [e.reused for e in events if isinstance(e, RunDone)] == [False] * 6
     assert both[0].provenance["threads"] == 1
     assert essence(run(plan, corpus, [0, 1, 2], store, MACHINE, jobs=2))[:6] == essence(both), (
         "what is there is not run again"

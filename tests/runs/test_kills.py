@@ -10,6 +10,7 @@ import os
 import random
 import time
 
+from merbench.api.events import EpochDone
 from merbench.engine import checkpoint
 from merbench.results.store import Store
 from merbench.runs.run import run
@@ -70,7 +71,7 @@ def test_one_run_killed_again_and_again_goes_on_to_the_same_bits(make, store, mo
         [0],
         store,
         MACHINE,
-        watch=lambda event, info: epochs.append(info) if event == "epoch" else None,
+        watch=lambda event: epochs.append(event) if isinstance(event, EpochDone) else None,
     )
     assert (record.weights_sha256, record.metrics, record.history) == (
         wanted.weights_sha256,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
 
+from merbench.api.events import EpochDone, Event, RunDone, RunStarted
 from merbench.report.scores.summary import by_seed, group, summary
 from merbench.results.record import Record
 from merbench.runs.run import run
@@ -37,16 +38,20 @@ def test_a_record_says_everything_and_its_predictions_stand_beside_it(make, stor
 
 def test_what_is_there_is_not_run_again_unless_forced(make, store):
     plan, corpus = make()
-    events: list[tuple[str, bool | None]] = []
-
-    def watch(event, info):
-        events.append((event, info.get("reused")))
-
-    first = run(plan, corpus, [0, 1], store, MACHINE, watch=watch)
-    assert [e for e in events if e[0] != "epoch"] == [("run", None), ("done", False)] * 2
+    events: list[Event] = []
+    first = run(plan, corpus, [0, 1], store, MACHINE, watch=events.append)
+    kinds = [type(e) for e in events]
+    assert kinds == [RunStarted, EpochDone, EpochDone, RunDone] * 2
+    assert [(e.epoch, e.epochs) for e in events if isinstance(e, EpochDone)] == [(1, 2), (2, 2)] * 2
+    done = events[3]
+    assert (done.test, done.run_id, done.reused) == (
+        first[0].metrics.test,
+        first[0].run_id,
+        False,
+    )
     events.clear()
-    assert run(plan, corpus, [0, 1], store, MACHINE, watch=watch) == first
-    assert events == [("done", True)] * 2
+    assert run(plan, corpus, [0, 1], store, MACHINE, watch=events.append) == first
+    assert [(type(e), e.reused) for e in events] == [(RunDone, True)] * 2
     forced = run(plan, corpus, [0], store, MACHINE, force=True)
     assert (
         forced[0].weights_sha256 == first[0].weights_sha256
@@ -82,7 +87,7 @@ def test_another_source_of_the_components_is_reused_and_told(make, store):
         [0],
         store,
         MACHINE,
-        watch=lambda event, info: told.append(info["other_source"]),
+        watch=lambda event: told.append(event.other_source),
     )
     assert told == [True]
 
@@ -207,7 +212,7 @@ class Stumbles:
 def test_what_a_part_raises_is_a_failed_run_and_what_merbench_raises_is_not():
     from types import SimpleNamespace
 
-    from merbench.runs.one import why
+    from merbench.runs.failures import reason_of
 
     component = SimpleNamespace(kind="fusion", name="mine")
     plan = SimpleNamespace(parts={"fusion": SimpleNamespace(component=component, factory=Stumbles)})
@@ -216,7 +221,7 @@ def test_what_a_part_raises_is_a_failed_run_and_what_merbench_raises_is_not():
         try:
             call()
         except Exception as error:
-            return why(error, plan)
+            return reason_of(error, plan)
 
     assert re.fullmatch(
         r"fusion mine \(test_run.py, line \d+\): KeyError: 'gates'", told(Stumbles())

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from merbench.api import DataError, RequestError
-from merbench.runs.workspace import Material, Sources
+from merbench.runs.workspace import Sources, Workspace
 from merbench.study import file as study_file
 from merbench.study.file import StudyFile, read_study
 from merbench.study.layout import lay_out
@@ -26,7 +26,7 @@ def read(tmp_path):
 @pytest.fixture
 def cells(read, home, catalog, store):
     def cells(text: str, tell=lambda sentence: None):
-        return lay_out(read(text), Material(Sources((), (home,), ()), catalog), store, tell)
+        return lay_out(read(text), Workspace(Sources((), (home,), ()), catalog), store, tell)
 
     return cells
 
@@ -116,8 +116,8 @@ def test_every_model_variant_and_track_has_its_runs_once(cells):
         for protocol in ("standard", "folds")
         for model in ("late-fusion-dnn", "lmf", "tfn")
     ]
-    assert [len(c.units) for c in found] == [3] * 3 + [9] * 3
-    assert len({u.run_id for c in found for u in c.units}) == 36
+    assert [len(c.runs) for c in found] == [3] * 3 + [9] * 3
+    assert len({u.run_id for c in found for u in c.runs}) == 36
     assert [c.label for c in cells(STUDY.replace('"lmf", "tfn"', '"late-fusion-dnn"'))] == [
         "late-fusion-dnn"
     ] * 2

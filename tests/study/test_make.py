@@ -18,11 +18,11 @@ from merbench.results.claims import Claims
 from merbench.results.store import Store
 from merbench.runs import one
 from merbench.runs.run import run
-from merbench.runs.workspace import Material, Sources
+from merbench.runs.workspace import Sources, Workspace
 from merbench.study.file import read_study
 from merbench.study.layout import Cell, lay_out
 from merbench.study.make import Worker, make
-from merbench.study.status import seconds_left, standings
+from merbench.study.status import seconds_left, status_of_cells
 from tests.tiny_runs import MACHINE, STUDY
 
 FORK = multiprocessing.get_context("fork")
@@ -36,13 +36,13 @@ class Laid:
     """
 
     cells: list[Cell]
-    material: Material
+    workspace: Workspace
     store: Store
     log: Path
 
     @property
-    def units(self):
-        return [unit for cell in self.cells for unit in cell.units]
+    def runs(self):
+        return [run for cell in self.cells for run in cell.runs]
 
     @property
     def made(self) -> list[str]:
@@ -50,34 +50,34 @@ class Laid:
 
     def go(self, jobs: int = 2):
         """What became of each run that was not done."""
-        worker = Worker(self.material, self.store.root, "cpu", 1)
+        worker = Worker(self.workspace, self.store.root, "cpu", 1)
         missing = [
-            u for u in self.units if (r := self.store.get(u.run_id)) is None or r.status == "failed"
+            u for u in self.runs if (r := self.store.get(u.run_id)) is None or r.status == "failed"
         ]
         ended = make(
             missing, lambda work, tasks: pool(work, tasks, jobs), worker, self.store, worker.failed
         )
-        return {e.unit.run_id: e for e in ended if e is not None}
+        return {e.run.run_id: e for e in ended if e is not None}
 
 
 @pytest.fixture
 def lay(tmp_path, home, catalog, store, monkeypatch):
     log = tmp_path / "log"
-    sound = one.Work._run
+    sound = one._train
 
-    def logged(self, seed, split, *more):
+    def logged(work, seed, split, *more):
         with log.open("a") as file:
-            file.write(f"{self.name(seed, split)}\n")
-        return sound(self, seed, split, *more)
+            file.write(f"{work.run_id(seed, split)}\n")
+        return sound(work, seed, split, *more)
 
-    monkeypatch.setattr(one.Work, "_run", logged)
+    monkeypatch.setattr(one, "_train", logged)
 
     def lay(text: str = STUDY) -> Laid:
         (tmp_path / "S.toml").write_text(text)
-        material = Material(Sources((), (home,), ()), catalog)
+        workspace = Workspace(Sources((), (home,), ()), catalog)
         return Laid(
-            lay_out(read_study(tmp_path / "S.toml"), material, store, lambda sentence: None),
-            material,
+            lay_out(read_study(tmp_path / "S.toml"), workspace, store, lambda sentence: None),
+            workspace,
             store,
             log,
         )
@@ -92,11 +92,11 @@ def test_every_run_is_made_once_and_is_the_one_that_would_be_made_alone(lay, sto
     study = lay(SMALL)
     ended = study.go(jobs=3)
     assert {e.how for e in ended.values()} == {"done"} and len(ended) == 9
-    assert sorted(study.made) == sorted(u.run_id for u in study.units)
+    assert sorted(study.made) == sorted(u.run_id for u in study.runs)
     assert study.go() == {} and len(study.made) == 9
     alone = Store(tmp_path / "alone")
     for cell in study.cells:
-        for record in run(cell.plan, study.material.corpus("tiny"), cell.seeds, alone, MACHINE):
+        for record in run(cell.plan, study.workspace.corpus("tiny"), cell.seeds, alone, MACHINE):
             other = store.get(record.run_id)
             assert other and (other.metrics, other.weights_sha256) == (
                 record.metrics,
@@ -110,7 +110,7 @@ def test_two_that_work_on_one_store_make_each_run_once(lay):
         .replace('"folds"', '"other"')
         .replace("epochs = 2", "epochs = 1")
     )
-    assert len(study.cells) == 6 and len(study.units) == 60
+    assert len(study.cells) == 6 and len(study.runs) == 60
     others = [FORK.Process(target=study.go) for _ in range(2)]
     for other in others:
         other.start()
@@ -118,8 +118,8 @@ def test_two_that_work_on_one_store_make_each_run_once(lay):
     for other in others:
         other.join()
         assert other.exitcode == 0
-    assert sorted(study.made) == sorted(u.run_id for u in study.units)
-    assert {r.run_id for r in study.store.records()} == {u.run_id for u in study.units}
+    assert sorted(study.made) == sorted(u.run_id for u in study.runs)
+    assert {r.run_id for r in study.store.records()} == {u.run_id for u in study.runs}
     assert not Claims(study.store.root).held()
 
 
@@ -138,7 +138,7 @@ def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
     monkeypatch.setattr(one, "learn", learn)
     ended = study.go()
     failed = {
-        (e.unit.request.model, e.unit.seed): e.record.error
+        (e.run.request.model, e.run.seed): e.record.error
         for e in ended.values()
         if e.how == "failed"
     }
@@ -148,9 +148,9 @@ def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
         and "out of memory" in failed["lmf", 1]
         and "SIGKILL" in failed["tfn", 1]
     )
-    killed = next(u.run_id for u in study.units if (u.request.model, u.seed) == ("tfn", 1))
+    killed = next(u.run_id for u in study.runs if (u.request.model, u.seed) == ("tfn", 1))
     assert study.made.count(killed) == 2, "a run whose process died is tried once more"
-    assert [(s.done, s.failed, s.waiting) for s in standings(study.cells, study.store)] == [
+    assert [(s.done, s.failed, s.waiting) for s in status_of_cells(study.cells, study.store)] == [
         (3, 0, 0),
         (1, 2, 0),
         (2, 1, 0),
@@ -163,8 +163,8 @@ def test_what_fails_is_recorded_and_the_rest_go_on(lay, monkeypatch):
 
 def test_a_unit_that_is_another_run_here_fails_under_its_own_name(lay, store):
     study = lay(SMALL)
-    unit = study.units[0]
-    worker = Worker(study.material, store.root, "cpu", 1)
+    unit = study.runs[0]
+    worker = Worker(study.workspace, store.root, "cpu", 1)
     worker(unit)
     worker(dataclasses.replace(unit, run_id="0123456789abcdef"))
     assert store.get(unit.run_id).status == "done"
@@ -173,7 +173,7 @@ def test_a_unit_that_is_another_run_here_fails_under_its_own_name(lay, store):
 
 def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that_one_dies(lay):
     study = lay(SMALL)
-    unit = study.units[0]
+    unit = study.runs[0]
 
     def hold() -> None:
         claim = Claims(study.store.root).take(unit.run_id)
@@ -184,13 +184,13 @@ def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that
     holder.start()
     while not Claims(study.store.root).held():
         time.sleep(0.01)
-    worker = Worker(study.material, study.store.root, "cpu", 1)
+    worker = Worker(study.workspace, study.store.root, "cpu", 1)
     seen = []
     for ended in make(
-        study.units, lambda work, tasks: pool(work, tasks, 2), worker, study.store, worker.failed
+        study.runs, lambda work, tasks: pool(work, tasks, 2), worker, study.store, worker.failed
     ):
         if ended:
-            seen.append(ended.unit.run_id)
+            seen.append(ended.run.run_id)
         if len(seen) == 8 and holder.is_alive():
             assert unit.run_id not in seen
             holder.kill()
@@ -198,13 +198,14 @@ def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that
     assert seen[-1] == unit.run_id and len(seen) == 9
 
 
-def test_standings_count_and_estimate(lay, store):
+def test_status_counts_and_estimates(lay, store):
     study = lay(SMALL)
-    assert seconds_left(standings(study.cells, store), 2) is None
-    for unit in study.units[:4]:
-        Worker(study.material, store.root, "cpu", 1)(unit)
-    with Claims(store.root).take(study.units[4].run_id):
-        found = standings(study.cells, store)
+    assert seconds_left(status_of_cells(study.cells, store), 2) is None
+    for unit in study.runs[:4]:
+        Worker(study.workspace, store.root, "cpu", 1)(unit)
+    with Claims(store.root).take(study.runs[4].run_id) as claim:
+        claim.tell({"of": 8, "epoch": 2})
+        found = status_of_cells(study.cells, store)
     assert [(s.done, s.running, s.failed, s.waiting) for s in found] == [
         (3, 0, 0, 0),
         (1, 1, 0, 1),
@@ -212,7 +213,7 @@ def test_standings_count_and_estimate(lay, store):
     ]
     a, b = found[0].seconds, found[1].seconds
     assert a and b and found[2].seconds is None
-    assert seconds_left(found, 2) == pytest.approx((1.5 * b + 3 * (a + b) / 2) / 2)
+    assert seconds_left(found, 2) == pytest.approx((1.75 * b + 3 * (a + b) / 2) / 2)
 
 
 def test_workers_killed_at_random_moments(lay):
@@ -244,13 +245,13 @@ def test_workers_killed_at_random_moments(lay):
                         "a finished run was made again"
                     )
         parent.join()
-        if not any(u for u in study.units if study.store.get(u.run_id) is None):
+        if not any(u for u in study.runs if study.store.get(u.run_id) is None):
             for path in study.store.runs.glob("*"):
                 path.unlink()
             finished.clear()
     while any(e.how == "failed" for e in study.go(4).values()):
         pass
-    assert sorted(r.run_id for r in study.store.records()) == sorted(u.run_id for u in study.units)
+    assert sorted(r.run_id for r in study.store.records()) == sorted(u.run_id for u in study.runs)
     assert all(r.status == "done" for r in study.store.records()) and not study.store.warnings
     for name, stamp in finished.items():
         path = study.store.runs / f"{name}.json"

@@ -17,9 +17,9 @@ from optuna.trial import TrialState
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
-from merbench.tuning.ledger import HEIR_OF, PLANNED
+from merbench.tuning.retries import PLANNED, RETRY_OF
 from merbench.tuning.search import tune
-from merbench.tuning.shared_study import Search, join
+from merbench.tuning.shared_search import SearchConfig, join
 from tests.tiny_runs import MACHINE
 
 KILLS = int(os.environ.get("MERBENCH_KILLS", "4"))
@@ -38,12 +38,12 @@ def whole(joined, wanted):
     assert len({tuple(sorted(t.params.items())) for t in ledger.finished}) == wanted, (
         "a combination was tried twice"
     )
-    assert sum(ledger.root(t.number).user_attrs.get(PLANNED) == 0 for t in ledger.finished) == 1
+    assert sum(ledger.original(t.number).user_attrs.get(PLANNED) == 0 for t in ledger.finished) == 1
     for trial in trials:
-        if (parent := trial.user_attrs.get(HEIR_OF)) is not None and ledger.counts(trial.number):
+        if (parent := trial.user_attrs.get(RETRY_OF)) is not None and ledger.counts(trial.number):
             before = trials[parent]
             drawn = before.system_attrs.get("fixed_params", {}) | before.params
-            assert drawn.items() <= trial.params.items(), "an heir was tried with other parameters"
+            assert drawn.items() <= trial.params.items(), "a retry was tried with other parameters"
 
 
 @pytest.mark.parametrize("place", ["journal", "sqlite"])
@@ -52,7 +52,7 @@ def test_workers_killed_at_random_moments_lose_nothing(catalog, store, tmp_path,
     plan = resolve(request, catalog, tiny.corpus(), None)
     kills = KILLS if place == "journal" else (KILLS + 1) // 2
     wanted = 6 + 2 * kills
-    search = Search(
+    search = SearchConfig(
         wanted,
         sampler="random",
         pruner="none",

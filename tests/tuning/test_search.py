@@ -11,15 +11,16 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-import merbench.tuning.search as module
+import merbench.tuning.trial as module
 from merbench.api import Recipe, RequestError, RunError, Tune
+from merbench.api.events import TrialDone, TrialEpoch, ignore
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.settings import SINGLE
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.testing import tiny
 from merbench.tuning.search import tune
-from merbench.tuning.shared_study import Search, Tuned, join
+from merbench.tuning.shared_search import SearchConfig, SearchResult, join
 from merbench.tuning.space import fixed_by, settle, space_of
 from tests.tiny_runs import MACHINE, in_folds
 
@@ -40,12 +41,12 @@ def ask(catalog):
 
 @pytest.fixture
 def search(store):
-    def search(asked, trials=4, watch=lambda event, info: None, **how):
+    def search(asked, trials=4, watch=ignore, **how):
         return tune(
             *asked,
             store,
             MACHINE,
-            Search(trials, **{"sampler": "random", "pruner": "none", **how}),
+            SearchConfig(trials, **{"sampler": "random", "pruner": "none", **how}),
             watch,
         )
 
@@ -54,7 +55,7 @@ def search(store):
 
 def trials_of(asked, store, trials=4, **how):
     return (
-        join(*asked, store, Search(trials, **{"sampler": "random", "pruner": "none", **how}))
+        join(*asked, store, SearchConfig(trials, **{"sampler": "random", "pruner": "none", **how}))
         .ledger()
         .finished
     )
@@ -193,8 +194,8 @@ def test_a_search_goes_on_where_it_ended_and_does_nothing_twice(ask, search, sto
     search(asked, trials=2)
     two = trials_of(asked, store, 2)
     trained = []
-    again = search(asked, trials=2, watch=lambda event, info: trained.append(event))
-    assert "epoch" not in trained and again.trials == 2
+    again = search(asked, trials=2, watch=trained.append)
+    assert not any(isinstance(event, TrialEpoch) for event in trained) and again.trials == 2
     assert search(asked, trials=4).trials == 4
     assert [t.params for t in trials_of(asked, store)[:2]] == [t.params for t in two]
     assert search(asked, trials=3).trials == 3, (
@@ -207,20 +208,20 @@ def test_stopped_and_started_it_draws_what_it_draws_at_once(ask, store, tmp_path
 
     asked, how = ask(), {"sampler": "tpe", "pruner": "none"}
     whole, other = Store(tmp_path / "whole"), Store(tmp_path / "parts")
-    tune(*asked, whole, MACHINE, Search(13, **how))
+    tune(*asked, whole, MACHINE, SearchConfig(13, **how))
     for trials in (3, 12, 13):
-        tune(*asked, other, MACHINE, Search(trials, **how))
+        tune(*asked, other, MACHINE, SearchConfig(trials, **how))
     assert [(t.params, t.value) for t in trials_of(asked, whole, 13, **how)] == [
         (t.params, t.value) for t in trials_of(asked, other, 13, **how)
     ]
 
 
-def test_a_study_is_named_by_what_decides_it_and_not_by_its_length(ask, store):
+def test_a_search_is_named_by_what_decides_it_and_not_by_its_length(ask, store):
     def name(asked, trials=3, **how):
-        return join(*asked, store, Search(trials, **how)).study.study_name
+        return join(*asked, store, SearchConfig(trials, **how)).study.study_name
 
     base = name(ask())
-    assert base == name(ask(), 30, seconds=5.0) == name(ask(settings={**QUICK}))
+    assert base == name(ask(), 30, budget_seconds=5.0) == name(ask(settings={**QUICK}))
     assert base.startswith("late-fusion-dnn-tiny-task-standard-")
     others = [
         name(ask(settings={**QUICK, "train.epochs": 3})), name(ask(settings={**QUICK, "train.lr": 1e-3})), name(ask(protocol="folds")),
@@ -257,7 +258,7 @@ def test_the_test_rows_are_never_read(ask, store, tmp_path, protocol):
             plan, protocol=dataclasses.replace(plan.protocol, splits=plan.protocol.splits[:1])
         )
         test = plan.protocol.splits[0].test
-    sound = tune(request, plan, store, MACHINE, Search(3))
+    sound = tune(request, plan, store, MACHINE, SearchConfig(3))
 
     hidden = tuple(dataclasses.replace(s, test=Forbidden()) for s in plan.protocol.splits)
     with pytest.raises(AssertionError):
@@ -278,7 +279,7 @@ def test_the_test_rows_are_never_read(ask, store, tmp_path, protocol):
         task=dataclasses.replace(plan.task, target=target),
         protocol=dataclasses.replace(plan.protocol, splits=hidden),
     )
-    blind = tune(request, poisoned, Store(tmp_path / "blind"), MACHINE, Search(3))
+    blind = tune(request, poisoned, Store(tmp_path / "blind"), MACHINE, SearchConfig(3))
     assert dataclasses.replace(blind, seconds=sound.seconds) == sound
 
 
@@ -336,7 +337,9 @@ def test_an_impossible_combination_is_not_counted(ask, search, store, monkeypatc
     assert (tuned.trials, tuned.failed) == (4, 0)
     states = [
         t.state.name
-        for t in join(*asked, store, Search(4, sampler="random", pruner="none")).study.get_trials()
+        for t in join(
+            *asked, store, SearchConfig(4, sampler="random", pruner="none")
+        ).study.get_trials()
     ]
     assert states == ["COMPLETE", "FAIL", "FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
 
@@ -384,11 +387,10 @@ def test_a_combination_of_a_small_space_that_cannot_be_built_is_told_because_it_
     tuned = search(
         ask("tfidf-ridge", settings={}),
         trials=3,
-        watch=lambda event, info: told.append((event, info.get("error"))),
+        watch=told.append,
     )
-    assert tuned.failed == 1 and [error for event, error in told if event == "failed"] == [
-        "no word stands in 2 transcripts"
-    ]
+    failed = [e.error for e in told if isinstance(e, TrialDone) and e.status == "failed"]
+    assert tuned.failed == 1 and failed == ["no word stands in 2 transcripts"]
 
 
 def test_a_small_space_is_tried_out_once_also_when_the_search_goes_on(ask, search, store):
@@ -400,10 +402,10 @@ def test_a_small_space_is_tried_out_once_also_when_the_search_goes_on(ask, searc
         assert len({tuple(params.items()) for params in tried}) == len(tried) == min(trials, 16)
 
 
-def test_a_study_in_which_a_combination_was_drawn_goes_on_with_the_others(ask, search, store):
+def test_a_search_in_which_a_combination_was_drawn_goes_on_with_the_others(ask, search, store):
     asked = ask("tfidf-ridge", settings={})
     search(asked, trials=1)
-    joined = join(*asked, store, Search(30, sampler="random", pruner="none"))
+    joined = join(*asked, store, SearchConfig(30, sampler="random", pruner="none"))
     joined.study.enqueue_trial(joined.space.all()[3])
     joined.study.tell(joined.study.ask(dict(joined.space.ranges)), 1.0)
     search(asked, trials=30)
@@ -411,12 +413,12 @@ def test_a_study_in_which_a_combination_was_drawn_goes_on_with_the_others(ask, s
 
 
 def test_no_trial_begins_beyond_the_budget(ask, search):
-    assert search(ask(), trials=50, seconds=1e-6).trials == 1
+    assert search(ask(), trials=50, budget_seconds=1e-6).trials == 1
 
 
 def test_a_trial_behind_the_others_is_pruned_and_the_default_never(ask, store):
     asked = ask(settings={"train.epochs": 10, "train.batch_size": 8, "train.patience": 10})
-    tuned = tune(*asked, store, MACHINE, Search(10, sampler="random", pruner="median"))
+    tuned = tune(*asked, store, MACHINE, SearchConfig(10, sampler="random", pruner="median"))
     assert tuned.trials == 10 and tuned.pruned > 0
     finished = trials_of(asked, store, 10, pruner="median")
     assert finished[0].state.name == "COMPLETE"
@@ -432,7 +434,7 @@ def test_a_trial_behind_the_others_is_pruned_and_the_default_never(ask, store):
 )
 def test_every_sampler_and_pruner_ends_with_so_many_trials(ask, store, sampler, pruner):
     asked = ask(settings={**QUICK, "train.epochs": 1})
-    tuned = tune(*asked, store, MACHINE, Search(11, sampler=sampler, pruner=pruner))
+    tuned = tune(*asked, store, MACHINE, SearchConfig(11, sampler=sampler, pruner=pruner))
     assert (tuned.trials, tuned.failed, tuned.sampler) == (11, 0, sampler)
 
 
@@ -460,7 +462,7 @@ def test_final_seeds_are_none_of_the_tuning_seeds(ask, search, monkeypatch):
 
 
 def test_the_record_says_by_what_it_was_tuned(ask, store):
-    tuned = Tuned(
+    tuned = SearchResult(
         {"train.lr": 1e-3},
         {"train.lr": 1e-4},
         "study",
@@ -472,12 +474,15 @@ def test_the_record_says_by_what_it_was_tuned(ask, store):
         7,
         3,
         1,
+        19,
         "tpe",
         "median",
         1,
     )
-    assert {"study", "trials", "seconds", "sampler", "pruner", "value", "default"} <= set(tuned.by)
-    assert "settings" not in tuned.by and "default_settings" not in tuned.by
+    assert {"search", "trials", "seconds", "sampler", "pruner", "value", "default"} <= set(
+        tuned.tuned_by
+    )
+    assert "settings" not in tuned.tuned_by and "default_settings" not in tuned.tuned_by
 
 
 def test_optuna_reads_the_journal_as_it_is(ask, search, store):
@@ -486,6 +491,6 @@ def test_optuna_reads_the_journal_as_it_is(ask, search, store):
     tuned = search(ask())
     (path,) = (store.root / "tuning").glob("*.journal")
     study = optuna.load_study(
-        study_name=tuned.study, storage=JournalStorage(JournalFileBackend(str(path)))
+        study_name=tuned.search, storage=JournalStorage(JournalFileBackend(str(path)))
     )
     assert study.best_value == tuned.value and study.best_params == tuned.settings

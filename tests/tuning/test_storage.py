@@ -25,7 +25,7 @@ from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 from merbench.tuning.search import tune
-from merbench.tuning.shared_study import Search, join
+from merbench.tuning.shared_search import SearchConfig, join
 from merbench.tuning.storage import open_storage
 from tests.tiny_runs import MACHINE
 from tests.tuning.test_kills import SOON, whole
@@ -67,13 +67,13 @@ def work_together(asked, store, search, count=2):
 
 
 def test_a_line_cut_off_by_a_kill_spoils_nothing(asked, store):
-    search = Search(3, sampler="random", pruner="none")
+    search = SearchConfig(3, sampler="random", pruner="none")
     tuned = tune(*asked, store, MACHINE, search)
     (path,) = (store.root / "tuning").glob("*.journal")
     with path.open("ab") as file:
         file.write(b'{"op_code": 8, "worker_id": "gone", "trial_id"')
     assert tune(*asked, store, MACHINE, search) == tuned, "it is not read"
-    more = tune(*asked, store, MACHINE, Search(4, sampler="random", pruner="none"))
+    more = tune(*asked, store, MACHINE, SearchConfig(4, sampler="random", pruner="none"))
     assert more.trials == 4
     assert all(json.loads(line) for line in path.read_text().splitlines())
 
@@ -82,8 +82,8 @@ def test_a_lock_ends_with_the_process_that_held_it(store, tmp_path):
     code = """
 import os, signal, sys
 from pathlib import Path
-from merbench.tuning.storage import WholeLines
-path = Path(sys.argv[1]); path.touch(); WholeLines(path).acquire(); os.kill(os.getpid(), signal.SIGKILL)
+from merbench.tuning.storage import JournalLock
+path = Path(sys.argv[1]); path.touch(); JournalLock(path).acquire(); os.kill(os.getpid(), signal.SIGKILL)
 """
     path = tmp_path / "study.journal"
     subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
@@ -171,7 +171,7 @@ def postgres(tmp_path):
 
 
 def test_workers_share_a_postgresql_and_one_is_killed(asked, store, postgres):
-    work_together(asked, store, Search(8, sampler="random", pruner="none", storage=postgres))
+    work_together(asked, store, SearchConfig(8, sampler="random", pruner="none", storage=postgres))
 
 
 def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_path):
@@ -187,12 +187,15 @@ def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_pat
     )
     try:
         _listens(port)
-        here = Search(4, sampler="random", pruner="none", storage=f"grpc://127.0.0.1:{port}")
+        here = SearchConfig(4, sampler="random", pruner="none", storage=f"grpc://127.0.0.1:{port}")
         tuned = tune(*asked, store, MACHINE, here, **SOON)
         assert tuned.trials == 4
         # The same study, and the same name, whichever way it is reached.
         there = tune(
-            *asked, store, MACHINE, Search(4, sampler="random", pruner="none", storage=database)
+            *asked,
+            store,
+            MACHINE,
+            SearchConfig(4, sampler="random", pruner="none", storage=database),
         )
         assert there == tuned
     finally:

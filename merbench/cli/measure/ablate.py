@@ -33,7 +33,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
              merbench ablate --model tfn --dataset sample --variant no-products
              merbench ablate --model mult --modalities all-subsets
     """
-    from merbench.analyses.ablate import FULL, lines, plans, variants
+    from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines
     from merbench.host.catalog import unknown
@@ -59,12 +59,14 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     names = declared if "all" in asked or not (asked or all_subsets) else asked
     bench = Bench(session, options)
     full = bench.plan(bench.options.request)
-    requests = variants(recipe, names, tuple(full.streams), bench.options.request, all_subsets)
+    requests = ablated_requests(
+        recipe, names, tuple(full.streams), bench.options.request, all_subsets
+    )
     if not requests:
         raise RequestError(
             f"{options.model} reads {' + '.join(full.streams) or 'nothing'} here, which has no smaller subset; offer more streams"
         )
-    made, reasons = plans(requests, full, bench.plan)
+    made, reasons = plans_of(requests, full, bench.plan)
     if wrong := [name for name in asked if name in reasons]:
         raise RequestError(f"variant {wrong[0]}: {reasons[wrong[0]]}")
     failed = False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from merbench.cli.shared.progress import TuneProgress
     from merbench.engine.plan import Plan
     from merbench.results.record import Record
-    from merbench.tuning.shared_study import Joined, Tuned
+    from merbench.tuning.shared_search import SearchResult, SharedSearch
 
 
 @click.command("tune", cls=AblationCommand)
@@ -96,12 +96,12 @@ def command(
     """
     from merbench.cli.shared.progress import TuneProgress
     from merbench.tuning.search import tune
-    from merbench.tuning.shared_study import Search, join
+    from merbench.tuning.shared_search import SearchConfig, join
 
     session: Session = ctx.obj
     names = ("trials", "sampler", "pruner", "seeds_per_trial", "storage")
-    search = Search(
-        seconds=given.pop("budget_seconds"), **{name: given.pop(name) for name in names}
+    search = SearchConfig(
+        budget_seconds=given.pop("budget_seconds"), **{name: given.pop(name) for name in names}
     )
     options = gather(
         ablations(session, given["model"], ctx.meta["ablations"]),
@@ -135,7 +135,7 @@ def command(
         # The tuned runs first: where the default settings win, these are the same runs, and their
         # records tell of the search.
         final = {
-            "tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.by),
+            "tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.tuned_by),
             "default": bench.run(plan, seeds),
         }
     _report(bench, plan, tuned, final)
@@ -144,11 +144,11 @@ def command(
     )
 
 
-def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) -> Tuned:
+def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgress) -> SearchResult:
     """The same command in ``jobs`` processes, which end by themselves with the search. This one
     looks on.
     """
-    from merbench.tuning.search import look_on
+    from merbench.tuning.search import report_progress
 
     words = [
         sys.executable,
@@ -167,14 +167,14 @@ def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) ->
         ]
         try:
             while any(helper.poll() is None for helper in helpers):
-                look_on(joined, watch)
+                report_progress(joined, watch)
                 time.sleep(0.5)
         finally:
             for helper in helpers:
                 helper.terminate()
                 helper.wait()
-        if look_on(joined, watch):
-            return joined.outcome()
+        if report_progress(joined, watch):
+            return joined.result()
         said.seek(0)
         last = (said.read().strip().splitlines() or ["nothing"])[-1].removeprefix("error: ")
     if any(helper.returncode == 2 for helper in helpers):
@@ -184,7 +184,7 @@ def _by_helpers(joined: Joined, jobs: int, threads: int, watch: TuneProgress) ->
     )
 
 
-def _draw(joined: Joined, folder: Path) -> None:
+def _draw(joined: SharedSearch, folder: Path) -> None:
     from merbench.results.files import write_atomic
     from merbench.tuning.figures import figures
 
@@ -193,7 +193,9 @@ def _draw(joined: Joined, folder: Path) -> None:
         say(f"wrote {folder / name}")
 
 
-def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Record]]) -> None:
+def _report(
+    bench: Bench, plan: Plan, tuned: SearchResult, final: dict[str, Sequence[Record]]
+) -> None:
     """stdout: what was found and, where there are final runs, the scores; or one JSON object."""
     from merbench.report.scores.statistics import summaries_as_json
     from merbench.report.scores.summary import by_seed, summary
@@ -211,7 +213,7 @@ def _report(bench: Bench, plan: Plan, tuned: Tuned, final: dict[str, Sequence[Re
     show(_settings(plan, tuned))
     whole = tuned.trials - tuned.pruned - tuned.failed
     say(
-        f"study {tuned.study}: {tuned.trials} trials ({whole} whole, {tuned.pruned} pruned, {tuned.failed} failed) "
+        f"search {tuned.search}: {tuned.trials} trials ({whole} whole, {tuned.pruned} pruned, {tuned.failed} failed) "
         f"in {tuned.seconds:.0f} s of training, {tuned.seconds / tuned.trials:.1f} s each"
     )
     if final:
@@ -231,7 +233,7 @@ def _rows(final: dict[str, Sequence[Record]], bench: Bench) -> int:
     return sum(r.counts["test"] for r in done)
 
 
-def _settings(plan: Plan, tuned: Tuned) -> Any:
+def _settings(plan: Plan, tuned: SearchResult) -> Any:
     """Setting by setting, default against tuned; the scores on the validation rows below."""
     from rich.table import Table
 

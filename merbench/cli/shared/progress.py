@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -20,34 +19,53 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from merbench.api.events import (
+    EncodingNotes,
+    EncodingStarted,
+    EpochDone,
+    Event,
+    Note,
+    RowsEncoded,
+    RunDone,
+    RunResumed,
+    RunStarted,
+    SearchProgress,
+    TrainedAlone,
+    TrialDone,
+    TrialEpoch,
+    Waiting,
+    WeightsLoaded,
+)
 from merbench.cli.shared.output import say
 
 
 class EncodeProgress:
-    """A ``Watch`` for ``engine.encode``, as a task of someone's bar."""
+    """Watches encoders, as a task of someone's bar."""
 
     def __init__(self, bar: Progress, quiet: bool) -> None:
         self.bar, self.quiet = bar, quiet
-        self.task = TaskID(0)
-        self.told = set[str]()
+        self.tasks: dict[str, TaskID] = {}
+        self.waited_for = set[str]()
 
-    def __call__(self, event: str, info: dict[str, Any]) -> None:
-        if event == "encode":
-            self.task = self.bar.add_task(info["label"], total=info["rows"], completed=info["done"])
-            if info["done"] or self.quiet:
-                at = f", going on at row {info['done']:,}" if info["done"] else ""
-                say(f"encoding {info['label']}: {info['rows']:,} rows{at}")
-        elif event == "encoded":
-            self.bar.advance(self.task, info["rows"])
-        elif event == "encode-waits" and info["label"] not in self.told:
-            self.told.add(info["label"])
-            say(f"{info['label']}: another process is filling the cache; waiting for it")
-        elif event == "encode-notes":
-            first = ", ".join(f"{name}: {note}" for name, note in list(info["notes"].items())[:3])
-            more = ", ..." if len(info["notes"]) > 3 else ""
-            say(
-                f"note: {info['label']}: {len(info['notes']):,} of {info['rows']:,} clips are missing or incomplete ({first}{more})"
-            )
+    def __call__(self, event: Event) -> None:
+        match event:
+            case EncodingStarted(label=label, rows=rows, done=done):
+                self.tasks[label] = self.bar.add_task(label, total=rows, completed=done)
+                if done or self.quiet:
+                    at = f", going on at row {done:,}" if done else ""
+                    say(f"encoding {label}: {rows:,} rows{at}")
+            case RowsEncoded(label=label, rows=rows):
+                self.bar.advance(self.tasks[label], rows)
+            case Waiting(sentence=sentence) if sentence not in self.waited_for:
+                self.waited_for.add(sentence)
+                say(sentence)
+            case EncodingNotes(label=label, rows=rows, notes=notes):
+                first = ", ".join(f"{name}: {note}" for name, note in list(notes.items())[:3])
+                more = ", ..." if len(notes) > 3 else ""
+                say(
+                    f"note: {label}: {len(notes):,} of {rows:,} clips are missing or incomplete "
+                    f"({first}{more})"
+                )
 
 
 @contextmanager
@@ -59,17 +77,19 @@ def encode_progress() -> Iterator[EncodeProgress]:
 
 
 class RunProgress:
-    """A ``Watch`` for ``studies.run``. ``total``: number of runs."""
+    """Watches the runs of one plan, ``n_runs`` of them. The bar counts epochs, so that time left is
+    known from the first epoch on; a run that stops early counts in full.
+    """
 
-    def __init__(self, total: int, label: str) -> None:
-        self.label = label
-        self.now = ""
+    def __init__(self, n_runs: int, label: str) -> None:
+        self.label, self.n_runs = label, n_runs
         self.bar, self.quiet = new_bar()
-        self.task = self.bar.add_task(label, total=total)
+        self.task = self.bar.add_task(label, total=n_runs)
         self.encoding = EncodeProgress(self.bar, self.quiet)
-        self.reused = 0
-        self.other_source = 0
-        self.told = set[str]()
+        self.epochs_by_run: dict[str, int] = {}
+        self.epochs_a_run = 1
+        self.n_done = self.n_reused = self.n_other_source = 0
+        self.shown_sentences = set[str]()
 
     def __enter__(self) -> RunProgress:
         self.bar.start()
@@ -82,52 +102,79 @@ class RunProgress:
         trace: TracebackType | None,
     ) -> None:
         self.bar.stop()
-        if self.reused:
+        if self.n_reused:
+            runs = "run" if self.n_reused == 1 else "runs"
+            say(f"{self.label}: {self.n_reused} {runs} taken from the store (--force runs again)")
+        if self.n_other_source:
             say(
-                f"{self.label}: {self.reused} run{'s' if self.reused > 1 else ''} taken from the store (--force runs again)"
-            )
-        if self.other_source:
-            say(
-                f"{self.label}: {self.other_source} of them were made by another version of the components' source (--force runs again)"
+                f"{self.label}: {self.n_other_source} of them were made by another version of the "
+                "components' source (--force runs again)"
             )
 
-    def __call__(self, event: str, info: dict[str, Any]) -> None:
-        if event == "run":
-            self.now = f"{self.label} · {which(info['seed'], info['fold'])}"
-            self.bar.update(self.task, description=self.now)
-        elif event == "epoch":
-            self.bar.update(self.task, description=f"{self.now} · {_epoch(info)}")
-        elif event == "start" and info["how"] not in self.told:
-            self.told.add(info["how"])
-            say(f"{self.label}: {info['how']}")
-        elif event == "alone":
-            say(f"{self.label}: trained one by one, because {info['why']}")
-        elif event == "done":
-            self._done(info)
-        else:
-            self.encoding(event, info)
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self.epochs_a_run = max(1, event.epochs)
+                self.epochs_by_run[event.run_id] = 0
+                self._draw(f"{self.label} · {which(event.seed, event.fold)}")
+            case RunResumed():
+                self.epochs_by_run[event.run_id] = event.epoch
+                say(
+                    f"{self.label} · {which(event.seed, event.fold)}: "
+                    f"going on after epoch {event.epoch} of {event.epochs}"
+                )
+            case EpochDone():
+                self.epochs_by_run[event.run_id] = event.epoch
+                of_run = which(event.seed, event.fold)
+                self._draw(f"{self.label} · {of_run} · {epoch_text(event)}")
+            case WeightsLoaded(sentence=sentence):
+                self._say_once(f"{self.label}: {sentence}")
+            case TrainedAlone(reason=reason):
+                say(f"{self.label}: trained one by one, because {reason}")
+            case RunDone():
+                self._done(event)
+            case Note():
+                self._say_once(f"{'warning' if event.warning else 'note'}: {event.sentence}")
+            case _:
+                self.encoding(event)
 
-    def _done(self, info: dict[str, Any]) -> None:
-        record = info["record"]
-        self.bar.advance(self.task)
-        self.reused += info["reused"]
-        self.other_source += info["other_source"]
-        if record.status == "failed":
-            say(f"failed: {self.label} · {which(record.seed, record.fold)}: {record.error}")
-        elif self.quiet and not info["reused"]:
-            say(f"{self.label} · {which(record.seed, record.fold)} · {record.cost.seconds:.1f} s")
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self.shown_sentences:
+            self.shown_sentences.add(sentence)
+            say(sentence)
+
+    def _done(self, event: RunDone) -> None:
+        self.n_done += 1
+        self.epochs_by_run.pop(event.run_id, None)
+        self.n_reused += event.reused
+        self.n_other_source += event.other_source
+        self._draw(None)
+        name = f"{self.label} · {which(event.seed, event.fold)}"
+        if event.status == "failed":
+            say(f"failed: {name}: {event.error}")
+        elif self.quiet and not event.reused:
+            say(f"{name} · {event.seconds:.1f} s")
+
+    def _draw(self, description: str | None) -> None:
+        """``completed`` of ``total`` epochs, the runs that are done in full."""
+        epochs = self.n_done * self.epochs_a_run + sum(self.epochs_by_run.values())
+        self.bar.update(
+            self.task,
+            description=description,
+            completed=epochs,
+            total=self.n_runs * self.epochs_a_run,
+        )
 
 
 class TuneProgress:
-    """A ``Watch`` for ``studies.tune``. ``wanted``: number of trials. ``silent``: another process
-    speaks for this one.
-    """
+    """Watches a search of ``n_trials``. ``silent``: another process speaks for this one."""
 
-    def __init__(self, wanted: int, label: str, silent: bool) -> None:
+    def __init__(self, n_trials: int, label: str, silent: bool) -> None:
         self.label, self.silent = label, silent
         self.bar, self.quiet = new_bar(silent)
-        self.task = self.bar.add_task(label, total=wanted)
-        self.told = -1
+        self.task = self.bar.add_task(label, total=n_trials)
+        self.n_finished = -1
+        self.encoding = EncodeProgress(self.bar, self.quiet)
 
     def __enter__(self) -> TuneProgress:
         self.bar.start()
@@ -141,27 +188,28 @@ class TuneProgress:
     ) -> None:
         self.bar.stop()
 
-    def __call__(self, event: str, info: dict[str, Any]) -> None:
-        if event == "epoch":
-            self.bar.update(
-                self.task, description=f"{self.label} · trial {info['number']} · {_epoch(info)}"
-            )
-        elif event == "failed":
-            say(f"failed: trial {info['number']}: {info['error']}")
-        elif event == "source" and not self.silent:
-            say(
-                f"{self.label}: earlier trials of this study were made by another version of the components' source"
-            )
-        elif event == "trials":
-            self.bar.update(self.task, completed=info["finished"], total=info["wanted"])
-            best = (
-                ""
-                if info["best"] is None
-                else f" · best {info['best'].value:.4f} of trial {info['best'].number}"
-            )
-            if self.quiet and not self.silent and info["finished"] > max(self.told, 0):
-                say(f"{self.label} · {info['finished']} of {info['wanted']} trials{best}")
-            self.told = info["finished"]
+    def __call__(self, event: Event) -> None:
+        match event:
+            case TrialEpoch(trial=trial, epoch=epoch):
+                description = f"{self.label} · trial {trial} · {epoch_text(epoch)}"
+                self.bar.update(self.task, description=description)
+            case TrialDone(status="failed"):
+                say(f"failed: trial {event.trial}: {event.error}")
+            case Note(sentence=sentence) if not self.silent:
+                say(f"{self.label}: {sentence}")
+            case SearchProgress():
+                self._draw(event)
+            case _:
+                self.encoding(event)
+
+    def _draw(self, event: SearchProgress) -> None:
+        self.bar.update(self.task, completed=event.finished, total=event.wanted)
+        best = ""
+        if event.best is not None:
+            best = f" · best {event.best:.4f} of trial {event.best_trial}"
+        if self.quiet and not self.silent and event.finished > max(self.n_finished, 0):
+            say(f"{self.label} · {event.finished} of {event.wanted} trials{best}")
+        self.n_finished = event.finished
 
 
 def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:
@@ -185,9 +233,7 @@ def which(seed: int, fold: int | None) -> str:
     return f"seed {seed}" + ("" if fold is None else f" fold {fold}")
 
 
-def _epoch(entry: dict[str, Any]) -> str:
-    known = ("stage", "epoch", "loss", "number")
-    metric = next(
-        (f" · valid {k} {v:.3f}" for k, v in entry.items() if k not in known and v is not None), ""
-    )
-    return f"epoch {entry['epoch'] + 1}{metric}"
+def epoch_text(event: EpochDone) -> str:
+    """``epoch 3/50 · valid mae 0.912``."""
+    value = "" if event.value is None else f" · valid {event.metric} {event.value:.3f}"
+    return f"epoch {event.epoch}/{event.epochs}{value}"

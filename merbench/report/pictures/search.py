@@ -106,15 +106,15 @@ def budget(trials: Sequence[Tried], metric: str, higher_is_better: bool) -> byte
     return _picture(draw)
 
 
-def importance(shares: Mapping[str, float]) -> bytes:
-    """How much of the trials' differences each setting explains."""
+def importance(shares: Mapping[str, float], method: str) -> bytes:
+    """How much of the trials' differences each setting explains, by ``method``."""
 
     def draw(axes: Any) -> None:
         names = sorted(shares, key=lambda n: (-shares[n], n))
         axes.barh(range(len(names)), [shares[n] for n in names], color="tab:blue")
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
-        axes.set_xlabel("importance (PED-ANOVA)")
+        axes.set_xlabel(f"importance ({method})")
 
     return _picture(draw, height=1.2 + 0.26 * len(shares))
 

@@ -46,8 +46,8 @@ def test_best_of_n_begins_with_the_mean_and_ends_with_the_best():
         (lambda: budget(TRIALS, "mae", False), ["expected best valid mae", "trials"]),
         (lambda: curves(TRIALS, "mae", False), ["epoch", "valid mae"]),
         (
-            lambda: importance({"train.lr": 0.7, "fusion.width": 0.3}),
-            ["train.lr", "fusion.width", "importance"],
+            lambda: importance({"train.lr": 0.7, "fusion.width": 0.3}, "fANOVA"),
+            ["train.lr", "fusion.width", "importance (fANOVA)"],
         ),
     ],
 )

@@ -25,7 +25,7 @@ def left_out(
     from merbench.api.errors import MerbenchError
     from merbench.report.site.verify import Failure
     from merbench.results.store import Store
-    from merbench.runs.workspace import Material, Sources
+    from merbench.runs.workspace import Sources, Workspace
     from merbench.study.file import read_study
     from merbench.study.layout import lay_out
 
@@ -33,7 +33,7 @@ def left_out(
     for file in sorted(root.glob("studies/*.toml")):
         try:
             study = read_study(file)
-            material = Material(
+            workspace = Workspace(
                 Sources(session.disabled, tuple(session.homes(data)), tuple(study.vectors)),
                 session.catalog,
             )
@@ -41,7 +41,7 @@ def left_out(
             # other settings and the same name.
             cells = lay_out(
                 study.model_copy(update={"tune": None}),
-                material,
+                workspace,
                 Store(root),
                 lambda sentence: None,
             )

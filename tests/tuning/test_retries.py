@@ -20,24 +20,24 @@ from optuna.distributions import FloatDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from merbench.tuning.ledger import (
+from merbench.tuning.retries import (
     END,
-    HEIR_OF,
     LOST,
     PLANNED,
+    RETRY_OF,
     SURPLUS,
     Ledger,
-    Worker,
-    end,
-    enqueue_heir,
+    enqueue_retry,
+    fail,
 )
+from merbench.tuning.worker import Worker
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 RANGES = {"x": FloatDistribution(0.0, 1.0)}
 
 
 class Process:
-    """A worker as ``studies.tune`` has it, one storage call a step."""
+    """A worker as ``tuning.search`` has it, one storage call a step."""
 
     def __init__(self, study, wanted, name, dead):
         self.study, self.wanted, self.name, self.dead = study, wanted, name, dead
@@ -60,15 +60,15 @@ class Process:
                     and trial.user_attrs.get("worker") in self.dead
                 ):
                     yield
-                    end(storage, trial._trial_id, LOST if ledger.counts(trial.number) else SURPLUS)
+                    fail(storage, trial._trial_id, LOST if ledger.counts(trial.number) else SURPLUS)
             yield
-            for trial in self.ledger().owed:
+            for trial in self.ledger().to_requeue:
                 yield
-                enqueue_heir(self.study, trial)
+                enqueue_retry(self.study, trial)
             ledger = self.ledger()
             if ledger.done:
                 return
-            if not ledger.waiting and ledger.open <= 0:
+            if not ledger.waiting and ledger.undrawn <= 0:
                 continue
             yield
             try:
@@ -76,7 +76,7 @@ class Process:
                 storage.set_trial_user_attr(trial._trial_id, "worker", self.name)
                 yield
                 if not self.ledger().counts(trial.number):
-                    end(storage, trial._trial_id, SURPLUS)
+                    fail(storage, trial._trial_id, SURPLUS)
                     continue
                 yield
                 self.study.tell(trial, trial.params["x"], skip_if_finished=True)
@@ -106,7 +106,7 @@ def test_any_order_of_steps_and_deaths_ends_with_each_combination_once(moves, wa
         workers = [worker for worker in workers if next(worker.steps, "over") is None]
     trials = study.get_trials()
     ledger = Ledger(trials, wanted)
-    assert ledger.done and ledger.open == 0
+    assert ledger.done and ledger.undrawn == 0
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
     assert len(complete) == wanted and {t.number for t in complete} == {
         t.number for t in ledger.finished
@@ -115,8 +115,8 @@ def test_any_order_of_steps_and_deaths_ends_with_each_combination_once(moves, wa
         t.params["x"] for t in complete
     }
     for trial in complete:
-        if HEIR_OF in trial.user_attrs:
-            drawn = ledger.root(trial.number)
+        if RETRY_OF in trial.user_attrs:
+            drawn = ledger.original(trial.number)
             assert trial.params == drawn.system_attrs.get("fixed_params", {}) | drawn.params
 
 
@@ -125,30 +125,30 @@ def test_a_worker_is_gone_when_its_process_is_and_not_before():
     me = Worker(study._storage)
     mine = study.ask()
     me.claim(mine._trial_id)
-    assert not me.gone(study.trials[0]), "it is this process"
+    assert not me.is_gone(study.trials[0]), "it is this process"
     code = "import psutil, time; print(psutil.Process().create_time(), flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     started = float(other.stdout.readline())
     study._storage.set_trial_user_attr(
         mine._trial_id, "worker", {**me.name, "pid": other.pid, "started": started}
     )
-    assert not me.gone(study.trials[0])
+    assert not me.is_gone(study.trials[0])
     other.kill()
     while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:
         pass
-    assert me.gone(study.trials[0]), "a child that nobody has asked for yet"
+    assert me.is_gone(study.trials[0]), "a child that nobody has asked for yet"
     other.wait()
-    assert me.gone(study.trials[0])
+    assert me.is_gone(study.trials[0])
     study._storage.set_trial_user_attr(
         mine._trial_id, "worker", {**me.name, "pid": os.getpid(), "started": started - 1000}
     )
-    assert me.gone(study.trials[0]), "its number was given to another process"
+    assert me.is_gone(study.trials[0]), "its number was given to another process"
 
 
 @pytest.mark.parametrize("claimed", [True, False])
 def test_one_of_another_machine_is_gone_when_its_mark_stands_still(claimed, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("merbench.tuning.ledger.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("merbench.tuning.worker.time.monotonic", lambda: clock[0])
     study = optuna.create_study()
     trial_id, storage = study.ask()._trial_id, study._storage
     me = Worker(storage, grace=100.0, unclaimed=10.0)
@@ -159,11 +159,11 @@ def test_one_of_another_machine_is_gone_when_its_mark_stands_still(claimed, monk
         )
     for beat in range(3):
         storage.set_trial_user_attr(trial_id, "beat", f"at {beat}, by a clock that nobody trusts")
-        assert not me.gone(study.trials[0])
+        assert not me.is_gone(study.trials[0])
         clock[0] += patience - 1
-        assert not me.gone(study.trials[0])
+        assert not me.is_gone(study.trials[0])
     clock[0] += 2
-    assert me.gone(study.trials[0])
+    assert me.is_gone(study.trials[0])
 
 
 def test_a_worker_marks_its_trial_and_learns_that_it_was_taken():
@@ -173,11 +173,11 @@ def test_a_worker_marks_its_trial_and_learns_that_it_was_taken():
     worker.start(trial._trial_id)
     while "beat" not in study.trials[0].user_attrs:
         pass
-    assert not worker.taken
-    end(study._storage, trial._trial_id, LOST)
-    while not worker.taken:
+    assert not worker.lost_trial
+    fail(study._storage, trial._trial_id, LOST)
+    while not worker.lost_trial:
         pass
     worker.stop()
     assert study.trials[0].user_attrs[END] == LOST
-    end(study._storage, trial._trial_id, "something else")
+    fail(study._storage, trial._trial_id, "something else")
     assert study.trials[0].user_attrs[END] == LOST, "what is finished is not ended again"

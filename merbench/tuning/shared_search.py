@@ -1,4 +1,4 @@
-"""A search as a study that many processes share: how it is named, where it stands, what it found."""
+"""A search that many processes share: how it is named, how far it is, what it found."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from merbench.engine.plan import Plan, Request
 from merbench.results.metrics import METRICS, selecting
 from merbench.results.spec import canonical
 from merbench.results.store import Store
-from merbench.tuning.ledger import END, PLANNED, Ledger
+from merbench.tuning.retries import END, PLANNED, Ledger
 from merbench.tuning.space import Space, fixed_by, space_of
 from merbench.tuning.storage import open_storage
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchConfig:
     """How a search is made. ``trials``: how many are finished when it is over, whoever finished
-    them. ``seconds``: no trial begins when so many have been spent on training, by all workers
-    together."""
+    them. ``budget_seconds``: no trial begins when so many have been spent on training, by all
+    workers together.
+    """
 
-    trials: int
-    seconds: float | None = None
+    trials: int = 30
+    budget_seconds: float | None = None
     sampler: str = "tpe"
     pruner: str = "median"
     seeds_per_trial: int = 1
@@ -38,18 +39,20 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Tuned:
+class SearchResult:
     """What a search found. ``settings`` of the best trial and ``default_settings``, in the grammar
     of ``Request.settings``.
 
     ``value`` and ``default``: mean of the validation ``metric`` over tuning seeds and folds, of the
     best trial and of the default settings (None where these failed). ``seconds`` of training that
-    the search took, by all workers together.
+    the search took, by all workers together. ``proposals``: how many of the trials the sampler's
+    model proposed; equal numbers of trials are no equal budgets of those, because a model learns
+    only from what it observes (``gp`` and ``cmaes`` from whole trials alone).
     """
 
     settings: dict[str, Any]
     default_settings: dict[str, Any]
-    study: str
+    search: str
     trials: int
     seconds: float
     value: float
@@ -58,28 +61,33 @@ class Tuned:
     best: int
     pruned: int
     failed: int
+    proposals: int
     sampler: str
     pruner: str
     seeds_per_trial: int
 
     @property
-    def by(self) -> dict[str, Any]:
-        """A record's ``tuned_by``."""
+    def tuned_by(self) -> dict[str, Any]:
+        """As a record has it."""
         return {k: v for k, v in asdict(self).items() if "settings" not in k and k != "best"}
 
 
 @dataclass(frozen=True)
-class Joined:
-    """A study as this process has it open. ``wanted``: trials, at most as many as there are
-    combinations.
+class SharedSearch:
+    """A search as this process has it open; ``study`` is Optuna's word for it. ``wanted``: trials,
+    at most as many as there are combinations.
     """
 
     study: Study
     storage: BaseStorage
     space: Space
-    search: Search
+    config: SearchConfig
     wanted: int
     metric: str
+
+    @property
+    def name(self) -> str:
+        return str(self.study.study_name)
 
     @property
     def sign(self) -> int:
@@ -89,70 +97,74 @@ class Joined:
     def ledger(self) -> Ledger:
         return Ledger(self.study.get_trials(deepcopy=False), self.wanted)
 
-    def over(self, ledger: Ledger) -> bool:
-        """Whether enough trials are finished, or the budget is spent."""
-        return ledger.done or (
-            self.search.seconds is not None and ledger.seconds >= self.search.seconds
-        )
+    def is_over(self, ledger: Ledger) -> bool:
+        """True when enough trials are finished, or the budget is spent."""
+        budget = self.config.budget_seconds
+        return ledger.done or (budget is not None and ledger.seconds >= budget)
 
     def best(self, ledger: Ledger) -> FrozenTrial | None:
         """Of those that were trained to their end; the first of equals."""
-        whole = [t for t in ledger.finished if t.state == TrialState.COMPLETE]
-        return max(whole, key=lambda t: self.sign * (t.value or 0.0), default=None)
+        complete = [t for t in ledger.finished if t.state == TrialState.COMPLETE]
+        return max(complete, key=lambda t: self.sign * (t.value or 0.0), default=None)
 
-    def outcome(self) -> Tuned:
-        """RunError where no trial was finished whole."""
+    def result(self) -> SearchResult:
+        """RunError where no trial was trained to its end."""
         ledger = self.ledger()
         best, finished = self.best(ledger), ledger.finished
         failed = [t for t in finished if t.state == TrialState.FAIL]
         if best is None or best.value is None:
             why = f"; the first: {failed[0].user_attrs[END]}" if failed else ""
             raise RunError(
-                f"none of {len(finished)} trials of study {self.study.study_name} was finished whole{why}"
+                f"none of {len(finished)} trials of search {self.name} was trained to its end{why}"
             )
-        first = next(
-            (t for t in finished if ledger.root(t.number).user_attrs.get(PLANNED) == 0), None
-        )
-        return Tuned(
+        return SearchResult(
             settings=dict(best.params),
             default_settings=dict(self.space.defaults),
-            study=self.study.study_name,
+            search=self.name,
             trials=len(finished),
             seconds=round(ledger.seconds, 1),
             value=best.value,
-            default=first.value if first and first.state == TrialState.COMPLETE else None,
+            default=_value_of_defaults(ledger),
             metric=self.metric,
             best=best.number,
             pruned=sum(t.state == TrialState.PRUNED for t in finished),
             failed=len(failed),
-            sampler=self.search.sampler,
-            pruner=self.search.pruner,
-            seeds_per_trial=self.search.seeds_per_trial,
+            proposals=ledger.proposals,
+            sampler=self.config.sampler,
+            pruner=self.config.pruner,
+            seeds_per_trial=self.config.seeds_per_trial,
         )
 
 
-def join(request: Request, plan: Plan, store: Store, search: Search) -> Joined:
-    """The study of these arguments, made where it is not there yet. RequestError where the storage
+def _value_of_defaults(ledger: Ledger) -> float | None:
+    for trial in ledger.finished:
+        if ledger.original(trial.number).user_attrs.get(PLANNED) == 0:
+            return trial.value if trial.state == TrialState.COMPLETE else None
+    return None
+
+
+def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> SharedSearch:
+    """The search of these arguments, begun where there is none yet. RequestError where the storage
     cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space = space_of(plan, fixed_by(plan, request))
-    name = study_name(plan, space, search)
-    storage = open_storage(search.storage, store.root, name)
+    name = search_name(plan, space, config)
+    storage = open_storage(config.storage, store.root, name)
     # What chooses epochs chooses settings.
     metric = selecting(plan.train.select, plan.task.space.kind)
-    direction = (
-        StudyDirection.MAXIMIZE if METRICS[metric].higher_is_better else StudyDirection.MINIMIZE
-    )
+    higher = METRICS[metric].higher_is_better
+    direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
     study = optuna.create_study(
         study_name=name, storage=storage, load_if_exists=True, direction=direction
     )
-    return Joined(study, storage, space, search, int(min(search.trials, space.size)), metric)
+    wanted = int(min(config.trials, space.size))
+    return SharedSearch(study, storage, space, config, wanted, metric)
 
 
-def study_name(plan: Plan, space: Space, search: Search) -> str:
+def search_name(plan: Plan, space: Space, config: SearchConfig) -> str:
     """Names everything that decides the search, and not how long it is: equal requests join one
-    study.
+    search.
     """
     spec = plan.spec.identity()
     for key in space.ranges:
@@ -160,16 +172,9 @@ def study_name(plan: Plan, space: Space, search: Search) -> str:
         owner = spec["train"] if slot == "train" else spec["parts"][slot]["config"]
         owner.pop(name, None)  # a field that came later is left out at its default
     ranges = {name: distribution_to_json(r) for name, r in space.ranges.items()}
-    how = {"sampler": search.sampler, "pruner": search.pruner, "seeds": search.seeds_per_trial}
-    digest = sha256(
-        canonical({"spec": spec, "contents": dict(plan.contents), "ranges": ranges, **how}).encode()
-    ).hexdigest()[:10]
-    words = (
-        plan.spec.model,
-        plan.spec.variant,
-        plan.spec.dataset,
-        plan.spec.task,
-        plan.spec.protocol,
-        digest,
-    )
+    how = {"sampler": config.sampler, "pruner": config.pruner, "seeds": config.seeds_per_trial}
+    content = {"spec": spec, "contents": dict(plan.contents), "ranges": ranges, **how}
+    digest = sha256(canonical(content).encode()).hexdigest()[:10]
+    spec_words = (getattr(plan.spec, k) for k in ("model", "variant", "dataset", "task"))
+    words = (*spec_words, plan.spec.protocol, digest)
     return "-".join(re.sub(r"[^A-Za-z0-9.+_]+", "-", word) for word in words if word)

@@ -1,0 +1,140 @@
+"""Progress of a study on stderr: a bar over all its runs, and a line a run that is being made now,
+by whatever process.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from merbench.cli.measure.study.report import duration
+from merbench.cli.shared.output import say
+from merbench.cli.shared.progress import new_bar, which
+from merbench.results.claims import Claims
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.progress import TaskID
+
+    from merbench.cli.measure.study.opened import OpenedStudy
+    from merbench.results.claims import Holder
+    from merbench.results.store import Store
+    from merbench.study.layout import PlannedRun
+    from merbench.study.make import Ended
+    from merbench.study.searches import SearchStatus
+
+
+class _Bar:
+    """A bar that is drawn when it is called: without a thread of its own, which would be in the way
+    of processes that are forked from this one.
+    """
+
+    def __init__(self, label: str, total: int | None, completed: int = 0) -> None:
+        self.bar, self.quiet = new_bar(auto_refresh=False)
+        self.task = self.bar.add_task(label, total=total, completed=completed)
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+
+
+class StudyProgress(_Bar):
+    """``missing``: the runs to be made; the time left is estimated from what runs of each cell
+    take.
+    """
+
+    def __init__(
+        self, opened: OpenedStudy, missing: Sequence[PlannedRun], store: Store, jobs: int
+    ) -> None:
+        from merbench.study.status import status_of_cells
+        from merbench.study.time_left import TimeLeft
+
+        total = sum(len(cell.runs) for cell in opened.cells)
+        self.label, self.jobs = opened.file.stem, jobs
+        super().__init__(self.label, total, total - len(missing))
+        self.claims = Claims(store.root)
+        self.lines: dict[str, TaskID] = {}
+        self.cell_of = {
+            run.run_id: str(number) for number, cell in enumerate(opened.cells) for run in cell.runs
+        }
+        self.left = {run.run_id for run in missing}
+        self.time_left = TimeLeft()
+        for number, status in enumerate(status_of_cells(opened.cells, store)):
+            if status.seconds is not None:
+                self.time_left.add(str(number), status.seconds)
+
+    def __call__(self, ended: Ended | None) -> None:
+        if ended is not None:
+            self._ended(ended)
+        if not self.quiet:
+            held = self.claims.held()
+            self._draw({name: h for name, h in held.items() if name in self.left and h.about})
+
+    def _draw(self, running: Mapping[str, Holder]) -> None:
+        for name in self.lines.keys() - running.keys():
+            self.bar.remove_task(self.lines.pop(name))
+        for name, holder in running.items():
+            about = holder.about
+            if name not in self.lines:
+                self.lines[name] = self.bar.add_task("")
+            label = f"  {about['model']} · {which(about['seed'], about['fold'])}"
+            epoch, epochs = about.get("epoch", 0), about["of"]
+            self.bar.update(self.lines[name], description=label, completed=epoch, total=epochs)
+        self.bar.update(self.task, description=f"{self.label}{self._left(running)}")
+        self.bar.refresh()
+
+    def _left(self, running: Mapping[str, Holder]) -> str:
+        """`` · about 12 min left``."""
+        from merbench.study.time_left import seconds_by_progress, share_left
+
+        left: dict[str, float] = {}
+        for run_id in self.left:
+            share = share_left(running[run_id].about) if run_id in running else 1.0
+            cell = self.cell_of[run_id]
+            left[cell] = left.get(cell, 0.0) + share
+        time_left = self.time_left
+        if not time_left.seconds_a_run:
+            abouts = [(self.cell_of[name], holder.about) for name, holder in running.items()]
+            time_left = seconds_by_progress(abouts)
+        seconds = time_left.estimate(left, max(self.jobs, len(running)))
+        return f" · about {duration(seconds)} left" if seconds else ""
+
+    def _ended(self, ended: Ended) -> None:
+        self.bar.advance(self.task)
+        run, record = ended.run, ended.record
+        self.left.discard(run.run_id)
+        if record and record.cost:
+            self.time_left.add(self.cell_of[run.run_id], record.cost.seconds)
+        name = f"{run.label} · {which(run.seed, run.fold)}"
+        if ended.how == "failed" and record:
+            say(f"failed: {name}: {record.error}")
+        elif self.quiet and record and record.cost:
+            say(f"{name} · {record.cost.seconds:.1f} s")
+
+
+class TrialProgress(_Bar):
+    """A bar over the trials of all searches."""
+
+    def __init__(self, label: str, jobs: int) -> None:
+        super().__init__(label, None)
+        self.label, self.jobs, self.n_finished = label, jobs, -1
+
+    def __call__(self, searches: Sequence[SearchStatus]) -> None:
+        finished, wanted = sum(s.finished for s in searches), sum(s.wanted for s in searches)
+        seconds = sum(s.seconds_left for s in searches) / self.jobs
+        left = f" · about {duration(seconds)} left" if seconds else ""
+        description = f"{self.label}{left}"
+        self.bar.update(self.task, description=description, completed=finished, total=wanted)
+        self.bar.refresh()
+        if self.quiet and wanted and finished != self.n_finished:
+            say(f"{self.label} · {finished} of {wanted} trials{left}")
+        self.n_finished = finished

@@ -1,0 +1,120 @@
+"""How far a study is, as tables or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from merbench.cli.measure.study.opened import OpenedStudy
+from merbench.cli.shared.output import say, show, show_json
+
+if TYPE_CHECKING:
+    from merbench.results.store import Store
+    from merbench.study.layout import Cell
+    from merbench.study.status import CellStatus
+
+COUNTS = ("done", "running", "failed", "waiting")
+
+
+def report(opened: OpenedStudy, store: Store, at_once: int, as_json: bool) -> list[CellStatus]:
+    """stdout: a table a track, or one JSON object; stderr: what failed, and the totals."""
+    from merbench.study.status import seconds_left, status_of_cells
+
+    cells = status_of_cells(opened.cells, store)
+    for warning in store.warnings:
+        say(f"warning: {warning}")
+    left = seconds_left(cells, at_once)
+    totals = {count: sum(getattr(cell, count) for cell in cells) for count in COUNTS}
+    if as_json:
+        show_json({**totals, "seconds_left": left, "cells": [_as_dict(cell) for cell in cells]})
+        return cells
+    _show_cells(cells, tuned=opened.study.tune is not None)
+    for status in cells:
+        for error in status.errors:
+            say(f"failed: {status.cell.label} ({status.cell.track}): {error}")
+    time_left = f"; about {duration(left)} left, {max(1, at_once)} at a time" if left else ""
+    say(", ".join(f"{number} {count}" for count, number in totals.items()) + time_left)
+    return cells
+
+
+def report_dry_run(opened: OpenedStudy, store: Store, as_json: bool) -> None:
+    """What would be made."""
+    missing = {run.run_id for run in opened.missing(store)}
+    if as_json:
+        runs = [
+            {
+                "run_id": run.run_id,
+                "track": cell.track,
+                "model": cell.label,
+                "seed": run.seed,
+                "fold": run.fold,
+            }
+            for cell in opened.cells
+            for run in cell.runs
+            if run.run_id in missing and not cell.pending
+        ]
+        pending = [{"track": c.track, "model": c.label} for c in opened.cells if c.pending]
+        show_json({"runs": runs, "after_tuning": pending})
+        return
+    to_make = {
+        id(cell): sum(cell.pending or run.run_id in missing for run in cell.runs)
+        for cell in opened.cells
+    }
+    rows = [(cell, (str(len(cell.runs)), str(to_make[id(cell)]))) for cell in opened.cells]
+    _show_rows(("runs", "to make"), rows)
+    searches = [cell.search for cell in opened.cells if cell.pending and cell.search]
+    trials = sum(search.wanted - search.finished for search in searches)
+    say(
+        f"{f'{trials} trials, then ' if searches else ''}{sum(to_make.values())} runs would be made"
+    )
+
+
+def _as_dict(status: CellStatus) -> dict[str, object]:
+    return {
+        "track": status.cell.track,
+        "model": status.cell.label,
+        **{count: getattr(status, count) for count in COUNTS},
+        "seconds": status.seconds,
+        "errors": status.errors,
+        "trials": _trials(status.cell),
+    }
+
+
+def _trials(cell: Cell) -> tuple[int, int] | None:
+    """Finished and wanted."""
+    return (cell.search.finished, cell.search.wanted) if cell.search else None
+
+
+def _show_cells(cells: Sequence[CellStatus], tuned: bool) -> None:
+    rows = []
+    for status in cells:
+        trials = [" / ".join(map(str, _trials(status.cell) or "–"))] if tuned else []
+        counts = [str(getattr(status, count) or "–") for count in COUNTS]
+        seconds = "–" if status.seconds is None else duration(status.seconds)
+        rows.append((status.cell, [*trials, *counts, seconds]))
+    _show_rows((*(["trials"] if tuned else []), *COUNTS, "a run"), rows)
+
+
+def _show_rows(columns: Sequence[str], rows: Sequence[tuple[Cell, Sequence[str]]]) -> None:
+    """One table a track."""
+    from itertools import groupby
+
+    from rich.table import Table
+
+    width = max(len(cell.label) for cell, _ in rows)
+    for track, track_rows in groupby(rows, key=lambda row: row[0].track):
+        table = Table(
+            title=track, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+        )
+        table.add_column("model", min_width=width)
+        for column in columns:
+            table.add_column(column, justify="right", min_width=7)
+        for cell, values in track_rows:
+            table.add_row(cell.label, *values)
+        show(table)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,31 @@
+"""``merbench study status``: how far a study is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.measure.study.opened import open_study, study_options
+from merbench.cli.measure.study.report import report
+from merbench.cli.shared.session import Session
+
+
+@click.command("status")
+@study_options
+@click.pass_obj
+def command(session: Session, file: Path, data: Path | None, store: Path, as_json: bool) -> None:
+    """How far a study is, and an estimate of the time left. It reads the store alone, so it may be
+    asked from anywhere at any time.
+
+    \b
+    Example: merbench study status STUDY.toml
+    """
+    from merbench.results.claims import Claims
+    from merbench.results.store import Store
+
+    kept = Store(store)
+    opened = open_study(session, file, data, kept)
+    planned = {run.run_id for cell in opened.cells for run in cell.runs}
+    n_running = sum(run_id in planned for run_id in Claims(store).held())
+    report(opened, kept, n_running, as_json)

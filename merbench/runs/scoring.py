@@ -1,0 +1,66 @@
+"""A trained problem scored: on the validation rows, and once on the test rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from merbench.api import Corpus, RequestError, Task
+from merbench.engine.build import Problem
+from merbench.engine.evaluate import predict
+from merbench.engine.plan import Plan
+from merbench.engine.splits import Fold
+from merbench.results.metrics import evaluate, thresholds_of
+from merbench.results.store import Predictions
+
+MetricValues = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """``valid`` and ``test``: metric name -> value. ``thresholds`` of labels, chosen on the
+    validation rows; None where the task has none. ``predictions`` [N] or [N, C] of the test rows.
+    """
+
+    valid: MetricValues
+    test: MetricValues
+    thresholds: np.ndarray | None
+    predictions: np.ndarray
+
+
+def score_valid(plan: Plan, problem: Problem) -> tuple[MetricValues, np.ndarray | None]:
+    """Metrics of the validation rows, and the thresholds chosen on them."""
+    space = plan.task.space
+    predictions = predict(problem.model, problem.valid, space)
+    target = problem.valid.target.numpy()
+    known = None if problem.valid.known is None else problem.valid.known.numpy()
+    thresholds = thresholds_of(space, plan.spec.thresholds, target, predictions, known)
+    return evaluate(space, target, predictions, thresholds, known), thresholds
+
+
+def score(plan: Plan, problem: Problem, fold: Fold) -> Scores:
+    """The test split is read here, once. RequestError where it has no row with a known target."""
+    valid, thresholds = score_valid(plan, problem)
+    test = fold.data("test", problem.encoders, problem.train.device)
+    if not len(test):
+        raise RequestError(
+            f"the test split of {plan.spec.dataset} has no row with a known {plan.spec.task}; "
+            "choose another --task or --protocol"
+        )
+    predictions = predict(problem.model, test, fold.space)
+    known = None if test.known is None else test.known.numpy()
+    on_test = evaluate(fold.space, test.target.numpy(), predictions, thresholds, known)
+    return Scores(valid, on_test, thresholds, predictions)
+
+
+def with_targets(
+    corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray
+) -> Predictions:
+    """Predictions beside the ids, videos and targets of their ``rows`` of ``corpus``; a multilabel
+    cell that is not known is nan.
+    """
+    target = task.target[rows]
+    if task.known is not None and target.ndim > 1:
+        target = np.where(task.known[rows], target, np.nan)
+    return Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)

@@ -1,0 +1,127 @@
+"""What the runs of one plan share: their names, folds, drafts of records, and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from merbench.api import Corpus, Split
+from merbench.api.events import Watch
+from merbench.engine.checkpoint import Checkpoint
+from merbench.engine.encode import with_cached
+from merbench.engine.plan import Plan
+from merbench.engine.splits import Fold
+from merbench.results.code_digest import code_digest
+from merbench.results.provenance import describe
+from merbench.results.record import Record, told_space
+from merbench.results.spec import run_id
+from merbench.results.store import Store
+from merbench.runs.draft import Draft
+from merbench.runs.events import run_resumed
+from merbench.runs.failures import message
+from merbench.runs.machine import Machine
+
+STACK = "-stack"
+"""After the run id in the name of a checkpoint of seeds that train together."""
+
+
+@dataclass
+class Work:
+    """``tuned_by`` goes into the records. ``force``: what is finished is made again."""
+
+    plan: Plan
+    corpus: Corpus
+    store: Store
+    machine: Machine
+    keep_weights: bool = True
+    tuned_by: Mapping[str, Any] | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        self._folds: dict[int | None, Fold] = {}
+        # Before the cache takes the place of encoders: their weights are the run's all the same.
+        self._sources = {
+            name: source
+            for part in self.plan.parts.values()
+            for name, source in part.sources.items()
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the source of the components used."""
+        return code_digest(self.plan.modules)
+
+    def run_id(self, seed: int, split: Split) -> str:
+        return run_id(self.plan.spec, self.plan.contents, seed, split.fold)
+
+    def finished(self, run_id: str) -> Record | None:
+        """The run's record, unless it is to be made (again)."""
+        record = None if self.force else self.store.get(run_id)
+        return record if record and record.status == "done" else None
+
+    def fold(self, split: Split) -> Fold:
+        """Made once for all seeds."""
+        if split.fold not in self._folds:
+            self._folds[split.fold] = Fold(
+                self.plan.streams, self.plan.task, split, self.plan.lexicon
+            )
+        return self._folds[split.fold]
+
+    def encode(self, watch: Watch) -> None:
+        """Let the cache, where the machine has one, take the place of frozen encoders."""
+        if self.machine.cache:
+            self.plan = with_cached(self.plan, self.machine.cache, self.machine.device, watch)
+            self.store.warnings += self.machine.cache.warnings
+            self.machine.cache.warnings.clear()
+
+    def draft(self, seed: int, split: Split) -> Draft:
+        plan, machine, fold = self.plan, self.machine, self.fold(split)
+        where = describe(str(machine.device), machine.threads, machine.determinism)
+        return Draft(
+            run_id=self.run_id(seed, split),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            spec=plan.spec,
+            track=plan.track,
+            seed=seed,
+            fold=split.fold,
+            space=told_space(fold.space),
+            counts={part: len(fold.rows(part)) for part in ("train", "valid", "test")},
+            contents=dict(plan.contents),
+            source_digest=self.digest,
+            caveat=plan.recipe.caveat,
+            tuned_by=None if self.tuned_by is None else dict(self.tuned_by),
+            provenance={**where, "weights": self._sources},
+        )
+
+    def checkpoint(self, draft: Draft, watch: Watch) -> Checkpoint:
+        """``watch`` is called when a run goes on from it."""
+        where = {key: draft.provenance[key] for key in ("device", "threads", "determinism")}
+        identity = {"source": self.digest, "torch": torch.__version__, **where}
+
+        def resumed(state: Mapping[str, Any]) -> None:
+            watch(run_resumed(self.plan, draft.run_id, draft.seed, draft.fold, state))
+
+        return Checkpoint(self.store, draft.run_id, identity, resumed)
+
+    def forget(self, seed: int, split: Split) -> None:
+        """Leave no checkpoint that the run would go on from."""
+        for end in ("", STACK):
+            self.store.checkpoint(self.run_id(seed, split) + end).unlink(missing_ok=True)
+
+    def failed(self, seed: int, split: Split, error: Exception | str, run_id: str = "") -> Record:
+        """The record of a run that failed, left in the store where it takes the place of no
+        finished one. ``run_id``: another than the plan's own.
+        """
+        draft = self.draft(seed, split)
+        record = draft.failed(message(error, self.plan, self.machine))
+        if run_id:
+            record = record.model_copy(update={"run_id": run_id})
+        stored = self.store.get(record.run_id)
+        if stored is None or stored.status == "failed":
+            self.store.put(record)
+        return record

@@ -1,0 +1,104 @@
+"""This process as one of the workers of a search, and which of the others are gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+
+WORKER, BEAT = "worker", "beat"
+"""User attributes of a trial: whose it is, and that worker's last sign of life."""
+
+
+class Worker:
+    """Marks what it tries as its own, and tells from others' marks whether they are gone.
+
+    A worker of this machine (host, boot and process namespace) is gone when its process is. One of
+    another machine, whose clock may be wrong, is gone when its mark has not changed for ``grace``
+    seconds by our own clock. Nothing depends on this being right: a worker that was only asleep
+    finds that its trial was failed by another, and drops it.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        beat: float = 30.0,
+        grace: float = 300.0,
+        unclaimed: float = 10.0,
+    ) -> None:
+        self.storage, self.beat, self.grace, self.unclaimed = storage, beat, grace, unclaimed
+        started = round(psutil.Process().create_time(), 1)
+        self.name = {"host": _host(), "pid": os.getpid(), "started": started}
+        self.lost_trial = False
+        """Another worker has failed the trial that this one is at."""
+        self._marks: dict[int, tuple[Any, float]] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def claim(self, trial_id: int) -> None:
+        self.storage.set_trial_user_attr(trial_id, WORKER, self.name)
+
+    def start(self, trial_id: int) -> None:
+        """Mark the trial as ours every ``beat`` seconds until ``stop``."""
+
+        def keep_marking() -> None:
+            while not self._stop.wait(self.beat):
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                try:
+                    self.storage.set_trial_user_attr(trial_id, BEAT, now)
+                except UpdateFinishedTrialError:
+                    self.lost_trial = True
+                    return
+
+        self.lost_trial = False
+        self._stop.clear()
+        self._thread = threading.Thread(target=keep_marking, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread:
+            self._stop.set()
+            self._thread.join()
+            self._thread = None
+
+    def is_gone(self, trial: FrozenTrial) -> bool:
+        """True if the worker of a running trial is gone."""
+        worker = trial.user_attrs.get(WORKER)
+        if worker and worker["host"] == self.name["host"]:
+            return not _is_alive(worker["pid"], worker["started"])
+        mark, now = (worker, trial.user_attrs.get(BEAT)), time.monotonic()
+        known_mark, since = self._marks.get(trial.number, (None, now))
+        if known_mark != mark:
+            self._marks[trial.number], since = (mark, now), now
+        return now - since > (self.grace if worker else self.unclaimed)
+
+
+def _host() -> str:
+    """Two processes with the same answer see each other's process numbers: machine, its boot and,
+    where there are such, the namespace.
+    """
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    words = [socket.gethostname()]
+    if boot.exists():
+        words += [boot.read_text().strip(), str(namespace.readlink())]
+    return " ".join(words)
+
+
+def _is_alive(pid: int, started: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        # A process number is given again; a killed child stays in the table until its parent asks
+        # for it.
+        same = abs(process.create_time() - started) < 2
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
