@@ -7,7 +7,7 @@ from itertools import chain, combinations
 
 import numpy as np
 
-from merbench.analyses.ablate import FULL, lines, plans, subsets, variants
+from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of, subsets
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.report.scores.summary import Scored
@@ -32,7 +32,7 @@ def test_all_subsets_of_a_model_that_needs_two_modalities_lists_the_single_ones_
         return resolve(request, catalog, corpus, None)
 
     recipe = catalog.recipe("tfn")
-    requests = variants(
+    requests = ablated_requests(
         recipe, [a.name for a in recipe.ablations], ALL, Request("tfn"), all_subsets=True
     )
     assert set(requests) == {
@@ -40,7 +40,7 @@ def test_all_subsets_of_a_model_that_needs_two_modalities_lists_the_single_ones_
         "no-products",
         *("+".join(s) for s in subsets(ALL)),
     }, "declared pairs are not run twice"
-    made, reasons = plans(requests, plan(Request("tfn")), plan)
+    made, reasons = plans_of(requests, plan(Request("tfn")), plan)
     assert set(reasons) == {"text", "audio", "video"} and "at least 2 modalities" in reasons["text"]
     assert {"no-products", "text+audio", "text+video", "audio+video"} <= set(made)
     assert list(made["text+video"].streams) == ["text", "video"]
@@ -50,7 +50,7 @@ def test_a_variant_that_changes_nothing_is_told(catalog):
     corpus = tiny.corpus()
     request = Request("merclip", modalities=("text",))
     full = resolve(request, catalog, corpus, None)
-    made, reasons = plans(
+    made, reasons = plans_of(
         {"one": dataclasses.replace(request, ablations=("modalities-text",))},
         full,
         lambda r: resolve(r, catalog, corpus, None),

@@ -32,7 +32,7 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
     assert (
         found["trials"] == 3
         and found["value"] <= found["default"]
-        and found["study"] in first.stderr
+        and found["search"] in first.stderr
     )
     assert {"curves.svg", "history.svg", "best-of-n.svg"} <= {
         p.name for p in (tmp_path / "pictures").iterdir()
@@ -48,7 +48,7 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
         by = records[0]["tuned_by"]
         if name == "tuned" and found["settings"] != found["default_settings"]:
             assert (by["study"], by["trials"], by["sampler"], by["value"]) == (
-                found["study"],
+                found["search"],
                 3,
                 "tpe",
                 found["value"],
@@ -69,7 +69,7 @@ def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path
     (run,) = found["final"]["tuned"]["runs"]
     assert (
         loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["study"]
-        == found["study"]
+        == found["search"]
     )
 
 
