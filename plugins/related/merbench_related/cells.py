@@ -28,7 +28,7 @@ def cells(target: Tensor, known: Tensor | None, space: LabelSpace) -> Cells:
     each = [
         _cells(y, k, part)
         for y, k, part in zip(
-            space.columns(target), space.columns(known), space.single, strict=True
+            space.split_targets(target), space.split_targets(known), space.tasks, strict=True
         )
     ]
     return Cells(*(torch.cat(columns, 1) for columns in zip(*each, strict=True)))

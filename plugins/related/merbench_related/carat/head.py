@@ -25,8 +25,8 @@ def average_logits(branches: list[Tensor], space: LabelSpace) -> Tensor:
         means = [b.softmax(-1).flatten(1, -2).mean(1) for b in branches]
         return torch.stack(means).mean(0).clamp(min=1e-12).log()
 
-    columns = zip(*(space.split(b) for b in branches), strict=True)
-    parts = zip(columns, space.single, strict=True)
+    columns = zip(*(space.split_logits(b) for b in branches), strict=True)
+    parts = zip(columns, space.tasks, strict=True)
     return torch.cat([average(list(b), part.kind == "multilabel") for b, part in parts], 1)
 
 
