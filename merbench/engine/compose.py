@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from dataclasses import dataclass
 
 from torch import nn
@@ -45,7 +46,7 @@ class Composed(nn.Module):
         self.widths = self._widths()
 
     def _widths(self) -> dict[str, int]:
-        widths = {m: encoder.width for m, encoder in self.encoders.items()}
+        widths: dict[str, Any] = {m: encoder.width for m, encoder in self.encoders.items()}
         widths["fused"] = self.fusion.width
         if self.label_encoder is not None:
             widths["queries"] = self.label_encoder.width

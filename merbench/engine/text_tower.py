@@ -70,7 +70,9 @@ def chosen_by_hand(settings: Mapping[str, Any], catalog: Catalog) -> bool:
 
 
 def _reads_vectors(recipe: Recipe, catalog: Catalog) -> bool:
-    return bool(recipe.model) and "vectors" in catalog.component("model", recipe.model).pretrained
+    if recipe.model is None:
+        return False
+    return "vectors" in catalog.component("model", recipe.model).pretrained
 
 
 def _starts(catalog: Catalog, kind: Any, name: str) -> bool:

@@ -33,7 +33,9 @@ from merbench.api.types import SpaceKind
 from merbench.host.imports import import_plugin
 
 Declaration = Component | Recipe
-OWN_CODE = tuple(str(Path(package.__file__).parent) for package in (merbench, pluggy, importlib))
+OWN_CODE = tuple(
+    str(Path(str(package.__file__)).parent) for package in (merbench, pluggy, importlib)
+)
 """Folders whose frames are not the plugin's."""
 HOOKS = ("merbench_components()", "merbench_commands()")
 
