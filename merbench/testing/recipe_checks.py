@@ -35,6 +35,7 @@ from merbench.testing.verdict import Bodies, Skip
 
 CPU = torch.device("cpu")
 SHORT = {"train.epochs": 2, "train.batch_size": 4}
+LIVELY = 3e-3
 
 
 def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
@@ -55,7 +56,7 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
 
     @cache
     def base() -> np.ndarray:
-        problem, fold = _trained(_plan(catalog, recipe))
+        problem, fold = _trained(_lively(catalog, recipe))
         return predict(problem.model, problem.valid, fold.space)
 
     for ablation in recipe.ablations:
@@ -81,6 +82,14 @@ def _plan(
         corpus,
         None,
     )
+
+
+def _lively(catalog: Catalog, recipe: Recipe, ablations: Sequence[str] = ()) -> Plan:
+    """Trained at a rate at which a small term of the loss shows within a few steps."""
+    plan = _plan(catalog, recipe, ablations=ablations)
+    if recipe.fits or plan.train.lr >= LIVELY:
+        return plan
+    return _plan(catalog, recipe, ablations=ablations, train__lr=LIVELY)
 
 
 def _problem(plan: Plan, seed: int = 0, split: Split | None = None) -> tuple[Problem, Fold]:
@@ -214,7 +223,7 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
         epochs=25,
         patience=25,
         batch_size=8,
-        lr=max(plan.train.lr, 3e-3),
+        lr=max(plan.train.lr, LIVELY),
         weight_decay=0,
         schedule="constant",
     )
@@ -250,7 +259,7 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
 def _differs(
     catalog: Catalog, recipe: Recipe, ablation: str, base: Callable[[], np.ndarray]
 ) -> None:
-    variant, fold = _trained(_plan(catalog, recipe, ablations=[ablation]))
+    variant, fold = _trained(_lively(catalog, recipe, [ablation]))
     a, b = base(), predict(variant.model, variant.valid, fold.space)
     assert not np.allclose(a, b, atol=1e-6), (
         "the variant predicts exactly what the full method does: it changes nothing"

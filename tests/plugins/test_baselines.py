@@ -106,14 +106,17 @@ def test_settings_of_recipes_and_ablations_name_fields_that_hold_them(recipe):
     for kind in ("model", "fusion", "head"):
         if name := getattr(recipe, kind):
             slots[kind] = CATALOG.load(CATALOG.component(kind, name)).Config
-    for settings in (recipe.settings, *(a.settings for a in recipe.ablations)):
+    for name in recipe.objective:
+        slots[f"objective.{name}"] = CATALOG.load(CATALOG.component("objective", name)).Config
+    published = (recipe.settings, *(case.settings for case in recipe.cases))
+    for settings in (*published, *(a.settings for a in recipe.ablations)):
         for key, value in settings.items():
             slot, _, field = key.rpartition(".")
-            if slot == "encoder":
+            if slot.startswith("encoder") or not slot:
                 continue
             slots[slot](**{field: value})
-            tune = slots[slot].tunable().get(field)
-            assert settings is not recipe.settings or tune is None or tune.holds(value), key
+            tune = recipe.search.get(key, slots[slot].tunable().get(field))
+            assert settings not in published or tune is None or tune.holds(value), key
 
 
 # All fusions

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from merbench.api import Ablation, Component
+from merbench.api import Ablation, Case, Component, Tune
 
 VECTORS = {"words": "word-vectors", "strings": "word-vectors", "features": "features"}
 """What a fusion method reads: fixed word vectors, and features as they are."""
+
+LANGUAGE_MODEL = Case(
+    offers=("strings",),
+    encoders={"strings": "hf-text"},
+    settings={"encoder.text.tuned": True, "train.lr_factors": {"encoders.text.net.": 0.05}},
+)
+"""Transcripts are read by a language model that is trained along, at a rate of its own."""
+
+NO_DECAY = {"train.weight_decay": Tune(0.0, 1e-2)}
+"""The search range where the published weight decay is 0."""
 
 PAIRS = (
     Ablation(name="text-audio", summary="without video", modalities=("text", "audio")),

@@ -6,16 +6,24 @@ from collections.abc import Iterator
 
 from merbench.api import Component, Recipe, hookimpl
 from merbench_baselines.declare import part
+from merbench_baselines.disentangled import declarations as disentangled
 from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
+from merbench_baselines.memory import declarations as memory
 
-FAMILIES = (floors, fusions)
+FAMILIES = (floors, fusions, memory, disentangled)
 
 
 def _shared() -> Iterator[Component]:
     """Parts that every family uses."""
     both = ("pooled", "labels")
     yield part("objective", "task", "task:Task", "the task's own loss")
+    yield part(
+        "objective",
+        "squared-error",
+        "squared_error:SquaredError",
+        "the task's own loss, of a score the mean squared error",
+    )
     yield part("head", "linear", "heads:Linear", "linear logits", accepts=both)
     yield part("head", "mlp", "heads:MLP", "one hidden layer, then logits", accepts=both)
 

@@ -29,6 +29,13 @@ def complete(
     }
 
 
+def hidden_layer(width: int, hidden: int, width_out: int, dropout: float = 0.0) -> nn.Sequential:
+    """Linear, ReLU, dropout, Linear."""
+    return nn.Sequential(
+        nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width_out)
+    )
+
+
 class LastState(nn.Module):
     """LSTM -> [B, hidden], the state after the last real step; zeros where there is none.
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from merbench.api import (
     by_length,
     last_step,
 )
+from merbench_baselines.attention import Attention
 from merbench_baselines.fields import Dropout
 from merbench_baselines.layers import complete
 
@@ -38,39 +38,6 @@ def positions(length: int, width: int, device: torch.device) -> Tensor:
     rate_I = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10000.0) / width))
     angle_LI = torch.arange(length, device=device)[:, None] * rate_I
     return torch.stack((angle_LI.sin(), angle_LI.cos()), 2).flatten(1)[:, :width]
-
-
-class Attention(nn.Module):
-    """Multi-head attention of a target [B, T, D] to the real steps of a source [B, S, D]; zeros
-    where the source has none (eq. 1).
-
-    Dropout zeroes a source step for all queries of a head at once: equal in expectation to zeroing
-    each weight by itself, and the [T, S] weights are never stored, which makes long sequences
-    possible.
-    """
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.width, self.heads, self.dropout = width, heads, nn.Dropout(dropout)
-        self.into, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        nn.init.xavier_uniform_(self.into.weight)
-
-    def forward(self, target_BTD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
-        if target_BTD is source_BSD:
-            qkv = self.into(target_BTD).chunk(3, -1)
-        else:
-            (w_q, w_kv), (b_q, b_kv) = (
-                (p[: self.width], p[self.width :]) for p in (self.into.weight, self.into.bias)
-            )
-            qkv = F.linear(target_BTD, w_q, b_q), *F.linear(source_BSD, w_kv, b_kv).chunk(2, -1)
-        q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in qkv)
-        there_B1 = mask_BS.any(1, keepdim=True)
-        # A row without a source attends to all of it, which keeps its softmax finite, and is set to
-        # zero afterwards.
-        may_B11S = (mask_BS | ~there_B1)[:, None, None]
-        v = v * self.dropout(torch.ones_like(v[..., :1]))
-        x_BHTE = F.scaled_dot_product_attention(q, k, v, attn_mask=may_B11S)
-        return torch.where(there_B1[..., None], self.out(x_BHTE.transpose(1, 2).flatten(2)), 0.0)
 
 
 class Block(nn.Module):

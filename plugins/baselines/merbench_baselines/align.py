@@ -1,0 +1,55 @@
+"""Streams of unequal length brought to one clock, for methods that step through all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from merbench.api import Modality, Steps, compact
+
+
+def resample(steps: Steps, length_B: Tensor) -> Tensor:
+    """[B, T, D]: row b's L_b real steps spread over ``length_B[b]`` steps, T = the largest of those
+    (at least 1).
+
+    Step s is the mean of the source steps from floor(s L / T) up to, not including, floor((s + 1) L
+    / T), and of at least the first of these: a longer stream is averaged over windows of equal
+    share, a shorter one is repeated, a single step is held throughout. A missing modality gives
+    zeros; what stands after a row's length is arbitrary.
+    """
+    x_BLD, mask_BL = compact(steps)
+    if torch.equal(mask_BL.sum(1), length_B):  # aligned
+        longest = max(1, int(length_B.max()))
+        return F.pad(x_BLD, (0, 0, 0, max(0, longest - x_BLD.shape[1])))[:, :longest]
+    # A window's sum is a difference of running sums, in double precision so that nothing is lost by
+    # it.
+    sums_BLD = F.pad(x_BLD.double().cumsum(1), (0, 0, 1, 0))
+    source_B1 = mask_BL.sum(1, keepdim=True).clamp(min=1)
+    target_B1 = length_B[:, None].clamp(min=1)
+    step_T = torch.arange(int(target_B1.max()), device=x_BLD.device)
+    first_BT = (step_T * source_B1 // target_B1).minimum(source_B1 - 1)
+    end_BT = ((step_T + 1) * source_B1 // target_B1).minimum(source_B1).maximum(first_BT + 1)
+    rows_B1 = torch.arange(len(x_BLD), device=x_BLD.device)[:, None]
+    sum_BTD = sums_BLD[rows_B1, end_BT] - sums_BLD[rows_B1, first_BT]
+    return (sum_BTD / (end_BT - first_BT)[..., None]).to(x_BLD.dtype)
+
+
+def clock(parts: Mapping[Modality, Steps]) -> Tensor:
+    """[B]: the steps of a row's text; where it has none, those of its longest modality."""
+    count = {m: steps.mask_BL.sum(1) for m, steps in parts.items()}
+    longest_B = torch.stack(list(count.values())).amax(0)
+    if "text" not in count:
+        return longest_B
+    return torch.where(count["text"] > 0, count["text"], longest_B)
+
+
+def aligned(parts: Mapping[Modality, Steps]) -> dict[Modality, Steps]:
+    """Every modality [B, T, D_m] with one mask [B, T], real steps first."""
+    length_B = clock(parts)
+    x = {m: resample(steps, length_B) for m, steps in parts.items()}
+    longest = next(iter(x.values())).shape[1]
+    mask_BT = torch.arange(longest, device=length_B.device) < length_B[:, None]
+    return {m: Steps(x_BTD, mask_BT) for m, x_BTD in x.items()}

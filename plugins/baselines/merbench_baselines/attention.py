@@ -1,0 +1,59 @@
+"""Attention between and within padded sequences."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """Multi-head attention of a target [B, T, D] to the real steps of a source [B, S, D]; zeros
+    where the source has none (Tsai et al. 2019, 1906.00295, eq. 1).
+
+    Dropout zeroes a source step for all queries of a head at once: equal in expectation to zeroing
+    each weight by itself, and the [T, S] weights are never stored, which makes long sequences
+    possible.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.width, self.heads, self.dropout = width, heads, nn.Dropout(dropout)
+        self.into, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.into.weight)
+
+    def forward(self, target_BTD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        if target_BTD is source_BSD:
+            qkv = self.into(target_BTD).chunk(3, -1)
+        else:
+            (w_q, w_kv), (b_q, b_kv) = (
+                (p[: self.width], p[self.width :]) for p in (self.into.weight, self.into.bias)
+            )
+            qkv = F.linear(target_BTD, w_q, b_q), *F.linear(source_BSD, w_kv, b_kv).chunk(2, -1)
+        q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in qkv)
+        there_B1 = mask_BS.any(1, keepdim=True)
+        # A row without a source attends to all of it, which keeps its softmax finite, and is set to
+        # zero afterwards.
+        may_B11S = (mask_BS | ~there_B1)[:, None, None]
+        v = v * self.dropout(torch.ones_like(v[..., :1]))
+        x_BHTE = F.scaled_dot_product_attention(q, k, v, attn_mask=may_B11S)
+        return torch.where(there_B1[..., None], self.out(x_BHTE.transpose(1, 2).flatten(2)), 0.0)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward, each added and then normed (Vaswani et al. 2017, 1706.03762,
+    section 3.1). Masked steps are not attended to; what comes out for them is arbitrary.
+    """
+
+    def __init__(self, width: int, heads: int, ffn: int, dropout: float) -> None:
+        super().__init__()
+        self.attend = Attention(width, heads, dropout)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, ffn), nn.ReLU(), nn.Dropout(dropout), nn.Linear(ffn, width)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+        x_BLD = self.norms[0](x_BLD + self.dropout(self.attend(x_BLD, x_BLD, mask_BL)))
+        return self.norms[1](x_BLD + self.dropout(self.feed_forward(x_BLD)))

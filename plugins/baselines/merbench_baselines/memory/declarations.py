@@ -1,0 +1,129 @@
+"""Memory fusion networks: all modalities step by step, with a memory across them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from merbench.api import Ablation, Case, Component, Recipe, Tune
+from merbench_baselines.declare import NO_DECAY, PAIRS, SINGLES, VECTORS, part
+
+
+def components() -> Iterator[Component]:
+    yield part("fusion", "mfn", "memory.mfn:MFN", "delta-memory attention over an LSTM a modality")
+    yield part(
+        "fusion", "graph-mfn", "memory.graph_mfn:GraphMFN", "a graph of all subsets of modalities"
+    )
+
+
+def recipes() -> Iterator[Recipe]:
+    yield Recipe(
+        name="mfn",
+        summary="Memory Fusion Network (Zadeh et al. 2018)",
+        encoders=VECTORS,
+        fusion="mfn",
+        head="mlp",
+        settings={
+            "head.hidden": 128,
+            "head.dropout": 0.0,
+            "train.batch_size": 128,
+            "train.lr": 2e-3,
+            "train.weight_decay": 0.0,
+            "train.optimiser": "adam",
+            "train.schedule": "constant",
+        },
+        search=NO_DECAY,
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={
+                    "fusion.hidden_text": 128,
+                    "fusion.hidden_video": 128,
+                    "fusion.memory": 128,
+                    "fusion.attention_hidden": 128,
+                    "fusion.update_hidden": 128,
+                    "fusion.update_dropout": 0.5,
+                    "fusion.write_hidden": 256,
+                    "fusion.write_dropout": 0.0,
+                    "head.dropout": 0.5,
+                    "train.batch_size": 64,
+                    "train.lr": 5e-4,
+                    "train.weight_decay": 1e-4,
+                },
+            ),
+        ),
+        ablations=(
+            Ablation(
+                name="no-delta",
+                summary="attention to the memories of one step",
+                settings={"fusion.delta": False},
+            ),
+            Ablation(
+                name="no-gated-memory",
+                summary="the last step's update in place of a memory across time",
+                settings={"fusion.summary": "last"},
+            ),
+            Ablation(
+                name="no-cross-view",
+                summary="the LSTMs' states alone",
+                settings={"fusion.summary": "none"},
+            ),
+            Ablation(
+                name="gates-see-memory",
+                summary="gates that also read the memory, as in the authors' code",
+                settings={"fusion.gates": "fusion+memory"},
+            ),
+            *SINGLES,
+            *PAIRS,
+        ),
+    )
+    yield Recipe(
+        name="graph-mfn",
+        summary="MFN with a dynamic fusion graph (Zadeh et al. 2018)",
+        encoders=VECTORS,
+        fusion="graph-mfn",
+        head="mlp",
+        settings={
+            "head.hidden": 256,
+            "head.dropout": 0.0,
+            "train.batch_size": 32,
+            "train.lr": 2e-3,
+            "train.weight_decay": 5e-3,
+            "train.optimiser": "adam",
+            "train.schedule": "constant",
+        },
+        search={"head.dropout": Tune(0.0, 0.7)},
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={
+                    "fusion.hidden_text": 64,
+                    "fusion.hidden_audio": 16,
+                    "fusion.hidden_video": 64,
+                    "fusion.node": 128,
+                    "fusion.update_dropout": 0.5,
+                    "fusion.retain_hidden": 64,
+                    "fusion.retain_dropout": 0.0,
+                    "fusion.write_hidden": 256,
+                    "fusion.write_dropout": 0.7,
+                    "head.hidden": 128,
+                    "head.dropout": 0.7,
+                    "train.batch_size": 64,
+                    "train.weight_decay": 1e-3,
+                },
+            ),
+        ),
+        ablations=(
+            Ablation(
+                name="no-efficacies",
+                summary="every edge of the graph in full",
+                settings={"fusion.efficacies": False},
+            ),
+            Ablation(
+                name="states",
+                summary="nodes of the LSTMs' states, as in public code",
+                settings={"fusion.singles": "states"},
+            ),
+            *PAIRS,
+        ),
+        min_modalities=2,
+    )
