@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from merbench.api.config import Config as Config
     from merbench.api.config import TrainConfig as TrainConfig
     from merbench.api.corpus import Corpus as Corpus
+    from merbench.api.corpus import Law as Law
     from merbench.api.corpus import Protocol as Protocol
     from merbench.api.corpus import Split as Split
     from merbench.api.corpus import Stream as Stream
@@ -96,7 +97,7 @@ _HOME = {
     "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
     "component": ("API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage"),
     "config": ("LATER", "Config", "TrainConfig"),
-    "corpus": ("Corpus", "Protocol", "Split", "Stream", "Task"),
+    "corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("PICKLES", "Form", "Sink", "Source"),
     "hookspecs": ("hookimpl",),

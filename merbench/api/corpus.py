@@ -69,15 +69,38 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Law:
+    """How the targets of a generated task depend on its streams: from it the best possible
+    predictor follows.
+
+    ``outcomes``: [K] values of a score, ascending, or [K, C] sets of labels (0 or 1), all that can
+    occur. ``posterior(modalities)`` -> [N, K]: the probability of each outcome given these
+    modalities of a row. ``label_by_label(modalities)`` -> [N, C], of labels only: what one who reads
+    the evidence of each label by itself, and does not know how labels occur together, takes for the
+    probability of each.
+    """
+
+    outcomes: np.ndarray
+    posterior: Callable[[frozenset[Modality]], np.ndarray]
+    label_by_label: Callable[[frozenset[Modality]], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task,
-    float [N, 1 + C] of a joint one. ``known`` bool, same shape; None = all. What an unknown cell
-    holds is not looked at.
+    float [N, 1 + C] of a joint one. ``known`` bool, same shape; None = all. The content of an
+    unknown cell is arbitrary.
+
+    ``streams``: those that this task offers by default, one a modality, in place of its protocol's;
+    ``lexicon``: word vectors in place of the data set's; ``law``: where the task was generated.
     """
 
     space: LabelSpace
     target: np.ndarray
     known: np.ndarray | None = None
+    streams: tuple[str, ...] = ()
+    lexicon: Lexicon | None = None
+    law: Law | None = None
 
     @classmethod
     def joint(cls, score: Task, labels: Task) -> Task:
@@ -94,6 +117,8 @@ class Task:
             LabelSpace.joint(score.space, labels.space),
             np.column_stack([score.target, labels.target]),
             known,
+            score.streams,
+            score.lexicon,
         )
 
 
@@ -123,10 +148,8 @@ class Corpus:
 
     ``ids`` [N] unique str; ``videos`` [N] str (rows of one video are not independent); ``texts``
     [N] str, empty where unknown. ``lexicon``: word vectors that belong to the data set (used in
-    place of the user's). ``posterior``: only where the data's law is known (generated sets):
-    ``posterior(modalities)`` -> ``(levels [K], p [N, K])``, the law of the score given those
-    modalities, from which the best possible predictor follows. ``notes``: sentences for the user
-    (what was counted, replaced or left out on reading).
+    place of the user's). ``notes``: sentences for the user (what was counted, replaced or left out
+    on reading).
     """
 
     name: str
@@ -137,7 +160,6 @@ class Corpus:
     streams: Mapping[str, Stream]
     protocols: Mapping[str, Protocol]
     lexicon: Lexicon | None = None
-    posterior: Callable[[frozenset[Modality]], tuple[np.ndarray, np.ndarray]] | None = None
     notes: tuple[str, ...] = field(default=())
 
     def __len__(self) -> int:
@@ -146,16 +168,22 @@ class Corpus:
     @cached_property
     def offered(self) -> Mapping[str, Task]:
         """What a model can be trained for: ``tasks``, and ``SCORE+LABELS`` for a score and a
-        multilabel task at once.
+        multilabel task at once where both are read from the same streams.
         """
         scores, labels = (
             [(n, t) for n, t in self.tasks.items() if t.space.kind == kind]
             for kind in ("score", "multilabel")
         )
         joint = {
-            f"{a}+{b}": Task.joint(score, of_b) for (a, score), (b, of_b) in product(scores, labels)
+            f"{a}+{b}": Task.joint(score, of_b)
+            for (a, score), (b, of_b) in product(scores, labels)
+            if score.streams == of_b.streams
         }
         return {
             **self.tasks,
             **{name: task for name, task in joint.items() if name not in self.tasks},
         }
+
+    def default_streams(self, task: str, protocol: str) -> tuple[str, ...]:
+        """Names of the streams that a run on ``task`` under ``protocol`` is offered, one a modality."""
+        return self.offered[task].streams or self.protocols[protocol].streams

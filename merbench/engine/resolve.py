@@ -66,7 +66,8 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         request.thresholds, np.zeros((1, 1)), np.zeros((1, 1))
     )  # refuses an unknown policy
     ablations = [_ablation(recipe, name) for name in request.ablations]
-    offered = _offered(corpus, protocol, request.streams)
+    defaults = corpus.default_streams(task_name, protocol_name)
+    offered = _offered(corpus, defaults, request.streams)
     if request.text_tower:
         offered = text_tower.with_transcripts(corpus, offered)
     kinds = {kind for s in offered.values() for kind in (s.kind, f"{s.modality}.{s.kind}")}
@@ -114,7 +115,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     begun, notes = check_seen(seen, corpus, protocol_name, protocol, request.allow_leak)
     leaks += [INITIAL] if begun else []
 
-    lexicon = corpus.lexicon or lexicon
+    lexicon = task.lexicon or corpus.lexicon or lexicon
     pretrained = {f"vectors:{f.name}": f.sha256 for f in lexicon.files} if lexicon else {}
     weights: dict[str, str] = {}
     for part in parts.values():
@@ -226,9 +227,9 @@ def _ablation(recipe: Recipe, name: str) -> Any:
 
 
 def _offered(
-    corpus: Corpus, protocol: Protocol, overrides: Mapping[Modality, str]
+    corpus: Corpus, defaults: Sequence[str], overrides: Mapping[Modality, str]
 ) -> dict[Modality, Stream]:
-    offered = {corpus.streams[name].modality: corpus.streams[name] for name in protocol.streams}
+    offered = {corpus.streams[name].modality: corpus.streams[name] for name in defaults}
     for modality, name in overrides.items():
         if name not in corpus.streams:
             raise RequestError(

@@ -41,8 +41,8 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
     settings |= {
         f"train.{field}": value for field, value in spec.train.model_dump(mode="json").items()
     }
-    protocol = corpus.protocols.get(spec.protocol)
-    usual = protocol.streams if protocol else ()
+    known = spec.task in corpus.offered and spec.protocol in corpus.protocols
+    usual = corpus.default_streams(spec.task, spec.protocol) if known else ()
     request = Request(
         model=spec.model,
         task=spec.task,

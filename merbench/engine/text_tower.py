@@ -30,6 +30,8 @@ def with_transcripts(corpus: Corpus, offered: Mapping[Modality, Stream]) -> dict
             f"--text-tower reads transcripts, and dataset {corpus.name} has no text stream of kind "
             f"strings; its streams are {', '.join(corpus.streams)}"
         )
+    if chosen:  # a task with streams of its own has transcripts of its own, named after its words
+        strings.sort(key=lambda s: not s.name.startswith(chosen.name))
     return {"text": strings[0], **{m: s for m, s in offered.items() if m != "text"}}
 
 

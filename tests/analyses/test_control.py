@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from merbench.data.best_possible import limits
+from merbench.data.best_possible import best_scores
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.results.store import Store
@@ -30,7 +30,7 @@ def sample(catalog):
 def best(sample):
     rows = sample.protocols["standard"].splits[0].test
     return {
-        given: limits(sample, "sentiment", rows, given)["mae"].scored
+        given: best_scores(sample, "sentiment", rows, given)["mae"].scored
         for given in ((), ("text",), ("text", "audio", "video"))
     }
 

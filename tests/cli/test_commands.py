@@ -319,7 +319,8 @@ def test_doctor_says_what_is_missing_and_what_to_do(merbench):
 
 def test_data_show_sample_prints_the_optimum_of_every_set_of_modalities(merbench):
     found = loads(merbench("data", "show", "sample", "--json", check=True).stdout)
-    best = {" ".join(r["modalities"]): r["mae"] for r in found["optimum"]}
+    lines = found["best_possible"]["sentiment"]
+    best = {" ".join(r["modalities"]): r["scores"]["mae"] for r in lines}
     assert set(best) == {
         "",
         "text",

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from merbench.api import SENTIMENT, check_label_vectors, label_texts
-from merbench.data.best_possible import limits, subsets
+from merbench.data.best_possible import best_scores, subsets
+from merbench.data.folder.streams import revision
 from merbench_datasets import sample
 from merbench_datasets.sample import Sample
 
@@ -16,6 +17,10 @@ ALL = ("text", "audio", "video")
 
 def make(**config):
     return Sample(Sample.Config(**config)).load()
+
+
+def law_of(corpus):
+    return corpus.tasks["sentiment"].law
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +81,8 @@ def test_posterior_equals_enumeration(monkeypatch, modalities):
         longest_text=6,
     )
     assert all((s.length == 0).any() for s in corpus.streams.values())
-    levels, p = corpus.posterior(frozenset(modalities))
+    p = law_of(corpus).posterior(frozenset(modalities))
+    levels = law_of(corpus).outcomes
     np.testing.assert_array_equal(levels, np.arange(-3, 4))
     np.testing.assert_allclose(
         p, [enumerated(corpus, i, modalities, 0.2) for i in range(len(corpus))], atol=1e-9
@@ -86,7 +92,7 @@ def test_posterior_equals_enumeration(monkeypatch, modalities):
 def test_posterior_is_a_law_at_every_flip_rate():
     for flip in (0.0, 0.5, 1.0):
         for modalities in ((), *subsets(ALL)):
-            _, p = make(train=50, valid=5, test=5, flip=flip).posterior(frozenset(modalities))
+            p = law_of(make(train=50, valid=5, test=5, flip=flip)).posterior(frozenset(modalities))
             assert (p >= 0).all()
             np.testing.assert_allclose(p.sum(axis=1), 1)
 
@@ -94,7 +100,7 @@ def test_posterior_is_a_law_at_every_flip_rate():
 @pytest.mark.parametrize("modalities", [("text",), ("text", "audio"), ALL])
 def test_posterior_is_calibrated(large, modalities):
     rows = large.protocols["standard"].splits[0].test
-    levels, p = large.posterior(frozenset(modalities))
+    levels, p = law_of(large).outcomes, law_of(large).posterior(frozenset(modalities))
     p, hit = p[rows], large.tasks["sentiment"].target[rows][:, None] == levels
     for low in np.arange(0, 1, 0.2):
         for k in range(7):
@@ -124,9 +130,10 @@ def test_words_and_steps_follow_their_law(large):
 
 def test_neither_audio_nor_video_alone_tells_the_flip_and_both_do(large):
     y = large.tasks["sentiment"].target
-    levels, text = large.posterior(frozenset({"text"}))
+    levels, text = law_of(large).outcomes, law_of(large).posterior(frozenset({"text"}))
     wrong = np.sign(y) != np.sign(text @ levels)
-    known = (y != 0) & np.all([s.length > 0 for s in large.streams.values()], axis=0)
+    streams = [large.streams[name] for name in large.protocols["standard"].streams]
+    known = (y != 0) & np.all([s.length > 0 for s in streams], axis=0)
     bit = {}
     for name in ("audio", "video"):
         stream = large.streams[f"{name}.sample"]
@@ -140,20 +147,22 @@ def test_neither_audio_nor_video_alone_tells_the_flip_and_both_do(large):
         assert abs(np.corrcoef(wrong[known], bit[name][known])[0, 1]) < 4 / np.sqrt(known.sum())
         for pair in ({name}, {"text", name}):
             np.testing.assert_allclose(
-                large.posterior(frozenset(pair))[1],
-                large.posterior(frozenset(pair - {name}))[1],
+                law_of(large).posterior(frozenset(pair)),
+                law_of(large).posterior(frozenset(pair - {name})),
                 atol=1e-12,
             )
     assert np.corrcoef(wrong[known], (bit["audio"] ^ bit["video"])[known])[0, 1] > 0.9
     np.testing.assert_allclose(
-        large.posterior(frozenset({"audio", "video"}))[1],
+        law_of(large).posterior(frozenset({"audio", "video"})),
         np.tile(sample.LEVELS, (len(large), 1)),
         atol=1e-12,
     )
 
 
 def test_text_gains_and_all_three_gain_much_more(large):
-    best = {s: limits(large, "sentiment", np.arange(len(large)), s) for s in ((), *subsets(ALL))}
+    best = {
+        s: best_scores(large, "sentiment", np.arange(len(large)), s) for s in ((), *subsets(ALL))
+    }
     assert best[()]["mae"].scored > best["text",]["mae"].scored + 0.4
     assert best["text",]["mae"].scored > best[ALL]["mae"].scored + 0.5
     assert best[ALL]["acc2_non0"].scored > 0.93 and 0.6 < best["text",]["acc2_non0"].scored < 0.75
@@ -229,3 +238,11 @@ def test_same_seed_same_set_other_seed_other_set():
     np.testing.assert_array_equal(one.tasks["sentiment"].target, same.tasks["sentiment"].target)
     assert not np.array_equal(one.tasks["sentiment"].target, other.tasks["sentiment"].target)
     assert one.lexicon.files[0].sha256 == other.lexicon.files[0].sha256
+
+
+def test_the_sentiment_task_is_as_boards_that_are_published_have_it():
+    corpus = make()
+    streams = ("text.words", "audio.sample", "video.sample", "text.transcript")
+    assert revision(corpus, "sentiment", "standard", streams).startswith("2f57633a5dee7a7e")
+    digest = corpus.lexicon.files[0].sha256
+    assert digest.startswith("90106f1534be8a21")

@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
+    from merbench.api.types import Modality
     from merbench.cli.shared.session import Session
     from merbench.results.record import Track
 
@@ -16,22 +17,31 @@ if TYPE_CHECKING:
 def optimum(
     corpus: Corpus, task: str, protocol: str, streams: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """What is given (``nothing``, ``text``, ..., all that ``streams`` offer) -> metric -> score;
-    empty where no law is known.
+    """What is given (``nothing``, ``text``, ..., at last all that ``streams`` offer) -> metric ->
+    score; empty where no law is known.
     """
-    if corpus.posterior is None or corpus.offered[task].space.kind != "score":
+    if corpus.offered[task].law is None:
         return {}
-    from merbench.data.best_possible import limits
+    from merbench.data.best_possible import best_scores
 
     offered = tuple(corpus.streams[name].modality for name in streams)
     rows = np.concatenate([split.test for split in corpus.protocols[protocol].splits])
-    scored = {}
-    for given in ((), *((m,) for m in offered if m == "text"), offered):
-        reached = limits(corpus, task, rows, given)
-        scored[" + ".join(given) or "nothing"] = {
-            name: limit.scored for name, limit in reached.items()
-        }
-    return scored
+    everything = " + ".join(offered) or "nothing"
+    cases: dict[str, tuple[Modality, ...]] = {
+        "nothing": (),
+        **({"text": ("text",)} if "text" in offered else {}),
+    }
+    best = {name: best_scores(corpus, task, rows, given) for name, given in cases.items()}
+    if corpus.offered[task].space.kind == "multilabel":
+        best[f"{everything}, label by label"] = best_scores(
+            corpus, task, rows, offered, co_occurrence=False
+        )
+    best.pop(everything, None)
+    best[everything] = best_scores(corpus, task, rows, offered)
+    return {
+        name: {metric: value.scored for metric, value in scores.items()}
+        for name, scores in best.items()
+    }
 
 
 def of_track(session: Session, track: Track) -> dict[str, dict[str, float]]:
@@ -48,7 +58,7 @@ def of_track(session: Session, track: Track) -> dict[str, dict[str, float]]:
 
     corpus = session.dataset(track.dataset, None)
     if (
-        corpus.posterior is None
+        track.task not in corpus.offered
         or revision(corpus, track.task, track.protocol, []) != track.revision
     ):
         return {}

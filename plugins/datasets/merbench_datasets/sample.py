@@ -31,6 +31,7 @@ from merbench.api import (
     SENTIMENT,
     Config,
     Corpus,
+    Law,
     Lexicon,
     Modality,
     Protocol,
@@ -39,6 +40,16 @@ from merbench.api import (
     Task,
     Vectors,
     words_of,
+)
+from merbench_datasets.sample_emotions import make_emotions
+from merbench_datasets.sample_streams import (
+    FILLERS,
+    SHORTEST,
+    UNKNOWN,
+    features_stream,
+    sum_of_steps,
+    transcript_stream,
+    words_stream,
 )
 
 LEVELS = np.array([0.08, 0.17, 0.19, 0.12, 0.18, 0.18, 0.08])
@@ -51,9 +62,6 @@ BIT = {
     "audio": np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0]),
     "video": np.array([1.0, -1.0, 1.0, -1.0]),
 }
-SPEAKER = 0.3
-"""Standard deviation of a video's offset."""
-SHORTEST = 4
 A_VIDEO = 24
 """Utterances of a video, on average."""
 
@@ -66,22 +74,17 @@ AFFECT = {
     2: "good liked positive enjoyed funny strong fresh clever",
     3: "wonderful great loved joy amazing brilliant fantastic perfect",
 }
-FILLERS = (
-    "the and a i it of to is was this that in you movie he with they film but for so there on at as she have are story we like about one "
-    "just when actor scene really people end character think some see"
-)
-UNKNOWN = "umm uhh hmm erm"
-"""In transcripts, without a vector."""
 STRONGER, WEAKER = "strongly very", "slightly little rather somewhat"
 """Not in transcripts: words of degree that label texts use."""
 
 
 class Sample:
-    """The data set ``sample``: task ``sentiment`` (score), streams ``text.words``,
-    ``text.transcript``, ``audio.sample``, ``video.sample``.
+    """The data set ``sample``: task ``sentiment`` (score) of the streams ``text.words``,
+    ``text.transcript``, ``audio.sample`` and ``video.sample``, and task ``emotions`` (six labels) of
+    streams of its own (``sample_emotions``).
 
-    Its corpus has word vectors (``lexicon``, 16 wide, all of SENTIMENT's words in it) and the exact
-    ``posterior`` of the score.
+    It has word vectors (``lexicon``, 16 wide, all of SENTIMENT's words in it), and the exact law of
+    each task.
     """
 
     class Config(Config):
@@ -129,28 +132,29 @@ class Sample:
         words = _words(rng, np.where(flip_N, -level_N, level_N), length_NM[:, 0])
         audio = _features(rng, "audio", a_N, video_N, length_NM[:, 1])
         video = _features(rng, "video", a_N ^ flip_N, video_N, length_NM[:, 2])
-        transcript = Stream.of_rows(
-            "text.transcript",
-            "text",
-            "strings",
-            _transcripts(words),
-            note="the words of text.words",
-        )
+        transcript = transcript_stream("text.transcript", words)
+        emotions, emotion_streams = make_emotions(c, video_N)
         videos = np.array([f"sample{v:03d}" for v in video_N])
         return Corpus(
             name="sample",
             ids=np.array([f"{v}_{clip}" for v, clip in zip(videos, clip_N, strict=True)]),
             videos=videos,
             texts=transcript.values,
-            tasks={"sentiment": Task(SENTIMENT, level_N.astype(np.float64))},
-            streams={s.name: s for s in (words, transcript, audio, video)},
+            tasks={
+                "sentiment": Task(
+                    SENTIMENT,
+                    level_N.astype(np.float64),
+                    law=Law(np.arange(-3.0, 4.0), _posterior(c.flip, words, audio, video)),
+                ),
+                "emotions": emotions,
+            },
+            streams={s.name: s for s in (words, transcript, audio, video, *emotion_streams)},
             protocols={
                 "standard": Protocol(
                     (Split(train, valid, test),), (words.name, audio.name, video.name)
                 )
             },
             lexicon=Lexicon((_vectors(),)),
-            posterior=_posterior(c.flip, words, audio, video),
             notes=(
                 "generated from a known law, not recorded from people: a control for models, not a benchmark of emotion",
             ),
@@ -181,23 +185,7 @@ def _words(rng: np.random.Generator, surface_N: np.ndarray, length_N: np.ndarray
     word_T = np.searchsorted(
         steps_SV.ravel(), surface_T + rng.random(len(surface_T)), side="right"
     ) - surface_T * len(_VOCAB)
-    start_N = np.cumsum(length_N) - length_N
-    clock_T = np.concatenate([[0.0], np.cumsum(rng.uniform(0.15, 0.45, size=len(word_T)))])
-    times_T2 = (
-        np.stack([clock_T[:-1], clock_T[1:]], axis=1)
-        - np.repeat(clock_T[start_N], length_N)[:, None]
-    )
-    return Stream(
-        "text.words",
-        "text",
-        "words",
-        word_T,
-        start_N,
-        length_N,
-        vocab=_VOCAB,
-        times=times_T2,
-        note="generated",
-    )
+    return words_stream(rng, "text.words", _VOCAB, word_T, length_N)
 
 
 def _features(
@@ -207,30 +195,8 @@ def _features(
     video_N: np.ndarray,
     length_N: np.ndarray,
 ) -> Stream:
-    bit_D = BIT[modality]
-    offset_ND = SPEAKER * rng.normal(size=(video_N.max() + 1, 2))[video_N]
-    centre_ND = np.hstack([np.where(bit_N[:, None], SHIFT, -SHIFT) * bit_D, offset_ND])
-    x_TD = np.repeat(centre_ND, length_N, axis=0)
-    values_TD = (x_TD + rng.normal(size=x_TD.shape)).astype(np.float32)
-    return Stream(
-        f"{modality}.sample",
-        modality,
-        "features",
-        values_TD,
-        np.cumsum(length_N) - length_N,
-        length_N,
-        note="generated",
-    )
-
-
-def _transcripts(words: Stream) -> np.ndarray:
-    word_T = np.array(words.vocab)[words.values].tolist()
-    return np.array(
-        [
-            " ".join(word_T[s : s + n])
-            for s, n in zip(words.start.tolist(), words.length.tolist(), strict=True)
-        ]
-    )
+    centre_ND = np.where(bit_N[:, None], SHIFT, -SHIFT) * BIT[modality]
+    return features_stream(rng, f"{modality}.sample", modality, centre_ND, video_N, length_N)
 
 
 def _vectors() -> Vectors:
@@ -254,17 +220,9 @@ def _vectors() -> Vectors:
     return Vectors("sample", tuple(meaning), matrix, sha256(matrix.tobytes()).hexdigest())
 
 
-def _sum_steps(values_TK: np.ndarray, stream: Stream) -> np.ndarray:
-    """[N, K]: sum over each row's steps, 0 where there are none."""
-    total = np.concatenate(
-        [np.zeros((1, values_TK.shape[1])), np.cumsum(values_TK, axis=0, dtype=np.float64)]
-    )
-    return total[stream.start + stream.length] - total[stream.start]
-
-
 def _posterior(
     flip: float, words: Stream, audio: Stream, video: Stream
-) -> Callable[[frozenset[Modality]], tuple[np.ndarray, np.ndarray]]:
+) -> Callable[[frozenset[Modality]], np.ndarray]:
     """Bayes' rule over level, flip and bits. A modality that is not named, or missing in a row,
     leaves its likelihoods all equal.
     """
@@ -274,11 +232,10 @@ def _posterior(
         over dimensions and steps.
         """
         bit_D = BIT[stream.modality]
-        return 0.5 + 0.5 * np.tanh(
-            SHIFT * _sum_steps(stream.values[:, : len(bit_D)] * bit_D, stream).sum(axis=1)
-        )
+        evidence_N1 = sum_of_steps(stream.values[:, : len(bit_D)] * bit_D, stream)
+        return 0.5 + 0.5 * np.tanh(SHIFT * evidence_N1.sum(axis=1))
 
-    def posterior(modalities: frozenset[Modality]) -> tuple[np.ndarray, np.ndarray]:
+    def posterior(modalities: frozenset[Modality]) -> np.ndarray:
         a_N, v_N = (
             bit_law(s) if s.modality in modalities else np.full(len(s.length), 0.5)
             for s in (audio, video)
@@ -286,12 +243,13 @@ def _posterior(
         differ_N = a_N * (1 - v_N) + v_N * (1 - a_N)
         flip_N1, keep_N1 = (flip * differ_N)[:, None], ((1 - flip) * (1 - differ_N))[:, None]
         log_NS = (
-            _sum_steps(np.log(_word_law()).T[words.values], words)
+            sum_of_steps(np.log(_word_law()).T[words.values], words)
             if "text" in modalities
             else np.zeros((len(words.length), 7))
         )
         text_NS = np.exp(log_NS - log_NS.max(axis=1, keepdims=True))
         p_NK = LEVELS * (keep_N1 * text_NS + flip_N1 * text_NS[:, ::-1])
-        return np.arange(-3.0, 4.0), p_NK / p_NK.sum(axis=1, keepdims=True)
+        p_NK /= p_NK.sum(axis=1, keepdims=True)
+        return p_NK
 
     return posterior

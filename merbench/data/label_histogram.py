@@ -1,0 +1,43 @@
+"""The labels of some rows as ranges and counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from merbench.api.corpus import Task
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """``unknown``: rows that lack a label. ``low``, ``high``, ``mean``: of a score. ``counts``:
+    value (a score to the nearest anchor) or word -> rows.
+    """
+
+    rows: int
+    unknown: int
+    low: float | None
+    high: float | None
+    mean: float | None
+    counts: dict[str, int]
+
+
+def histogram(task: Task, rows: np.ndarray) -> Histogram:
+    """Of the known labels of these rows (row numbers); not of a joint task."""
+    target, words = task.target[rows], task.space.words
+    known = np.ones(target.shape, dtype=bool) if task.known is None else task.known[rows]
+    low = high = mean = None
+    if task.space.kind == "multilabel":
+        positive_NC = (target > 0.5) & known
+        counts = {word: int(positive_NC[:, c].sum()) for c, word in enumerate(words)}
+    elif task.space.kind == "class":
+        counts = {word: int(((target == c) & known).sum()) for c, word in enumerate(words)}
+    else:
+        y, anchors_C = target[known], np.array(task.space.anchors)
+        if len(y):
+            low, high, mean = (round(float(v), 4) for v in (y.min(), y.max(), y.mean()))
+        nearest = np.abs(y[:, None] - anchors_C).argmin(axis=1)
+        counts = {f"{a:g}": int((nearest == c).sum()) for c, a in enumerate(anchors_C)}
+    whole = known.all(axis=1) if known.ndim == 2 else known
+    return Histogram(len(rows), int(len(rows) - whole.sum()), low, high, mean, counts)
