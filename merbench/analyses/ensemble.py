@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.api.types import LabelSpace
 from merbench.report.scores.summary import Scored
-from merbench.results.metrics import evaluate
 from merbench.results.record import Record
 from merbench.results.spec import series
 from merbench.results.store import Predictions
@@ -31,7 +29,7 @@ def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, li
             raise RequestError(
                 f"{taken[spec]} and {name} are runs of one spec, all seeds of which are taken; name one of them"
             )
-        if one.space != chosen[0].space:
+        if not one.space.same_task(chosen[0].space):
             raise RequestError(
                 f"{next(iter(found))} and {name} have other labels; only runs of one task can be averaged"
             )
@@ -42,7 +40,7 @@ def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, li
     return found
 
 
-def seed_by_seed(members: Mapping[str, Seeds], space: LabelSpace) -> dict[int, Scored]:
+def seed_by_seed(members: Mapping[str, Seeds]) -> dict[int, Scored]:
     """Seed -> the mean of what the members predict on it, where all have it. A member of one seed
     stands for every seed.
 
@@ -65,10 +63,10 @@ def seed_by_seed(members: Mapping[str, Seeds], space: LabelSpace) -> dict[int, S
         dict.fromkeys(common, *seeds.values()) if len(seeds) == 1 else seeds
         for seeds in members.values()
     ]
-    return {s: mean([seeds[s] for seeds in each], space) for s in common}
+    return {s: mean([seeds[s] for seeds in each]) for s in common}
 
 
-def mean(parts: Sequence[Scored], space: LabelSpace) -> Scored:
+def mean(parts: Sequence[Scored]) -> Scored:
     """Of predictions (scores, or probabilities of labels) on the same rows, in the first one's
     order; of thresholds too.
     """
@@ -86,9 +84,9 @@ def mean(parts: Sequence[Scored], space: LabelSpace) -> Scored:
     known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
     return Scored(
         Predictions(rows.ids, rows.videos, rows.target, made),
-        evaluate(space, rows.target, made, cut, known),
+        parts[0].task.evaluate(rows.target, made, cut, known),
+        parts[0].task,
         cut,
-        bool(space.parts),
     )
 
 

@@ -76,7 +76,9 @@ def generalise(
     if reason := why_not(plan):
         return Generalised([Line(name, reason=reason)], [], None)
     own = LabelSet(OWN, plan.task.space)
-    readings = {(s.name, part): Readings() for s in (own, *sets) for part in ("test", "valid")}
+    readings = {
+        (s.name, part): Readings(plan.metrics) for s in (own, *sets) for part in ("test", "valid")
+    }
     reasons: dict[str, str] = {}
     drift = 0.0
     for one in trained(plan, corpus, records, store, machine):

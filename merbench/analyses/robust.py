@@ -82,7 +82,7 @@ def robust(
     A case that does not fit the model's streams has no score, and the reason why. ``name`` goes
     before the names of the lines.
     """
-    readings = {title(case): Readings() for case in cases}
+    readings = {title(case): Readings(plan.metrics) for case in cases}
     reasons: dict[str, str] = {}
     for one in trained(plan, corpus, records, store, machine):
         rows = one.fold.rows("test")
@@ -101,7 +101,7 @@ def robust(
                 predict(one.problem.model, data, one.fold.space),
             )
     base = f"{name} {CLEAN}".strip()
-    lines = [Line(base, by_seed(records, store))]
+    lines = [Line(base, by_seed(records, store, plan.metrics))]
     for key in map(title, cases):
         full = f"{name} {key}".strip()
         lines.append(

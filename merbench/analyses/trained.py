@@ -13,6 +13,7 @@ from merbench.engine.plan import Plan
 from merbench.engine.restore import restore
 from merbench.engine.splits import Fold
 from merbench.report.scores.summary import Scored, by_seed
+from merbench.results.metrics import TaskMetrics
 from merbench.results.record import Record
 from merbench.results.store import Predictions, Store
 from merbench.runs.run import Machine, run
@@ -62,6 +63,7 @@ class Readings:
     folds are pooled.
     """
 
+    metrics: TaskMetrics
     records: list[Record] = field(default_factory=list)
     made: dict[str, Predictions] = field(default_factory=dict)
 
@@ -71,13 +73,11 @@ class Readings:
         """``rows``: row numbers in ``corpus``; ``predictions`` [N] or [N, C] in the task's own
         labels.
         """
-        self.records.append(
-            record.model_copy(update={"metrics": None})
-        )  # metrics of the stored predictions are not those of these
+        self.records.append(record)
         self.made[record.run_id] = with_targets(corpus, task, rows, predictions)
 
     def predictions(self, run_id: str) -> Predictions:
         return self.made[run_id]
 
     def scored(self) -> dict[int, Scored]:
-        return by_seed(self.records, self)
+        return by_seed(self.records, self, self.metrics)

@@ -137,7 +137,7 @@ def as_it_is(one: Pair, run: Run, store: Store, machine: Machine) -> dict[int, S
     known = one.use.task.known
     if known is not None and known.ndim == 1:
         rows = rows[known[rows]]
-    reading = Readings()
+    reading = Readings(one.use.metrics)
     for made in trained(one.learn, one.source, run(one.learn, one.source), store, machine):
         data = made.fold.of(
             one.use.streams, one.use.task, rows, made.problem.encoders, machine.device
@@ -203,12 +203,12 @@ def lines(
     for one in pairs:
         alone = f"{one.target.name} alone ({' + '.join(one.use.streams) or 'no input'})"
         if alone not in found:
-            found[alone] = Line(alone, by_seed(run(one.use, one.target), store))
+            found[alone] = Line(alone, by_seed(run(one.use, one.target), store, one.use.metrics))
         found[one.name] = Line(one.name, as_it_is(one, run, store, machine), against=alone)
         for way, make in further.items():
             name = f"{one.name}, {way}"
             try:
-                found[name] = Line(name, by_seed(make(one), store), against=alone)
+                found[name] = Line(name, by_seed(make(one), store, one.use.metrics), against=alone)
             except RequestError as error:
                 found[name] = Line(name, reason=str(error))
     return list(found.values())

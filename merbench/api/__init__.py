@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from merbench.api.lexicon import Vectors as Vectors
     from merbench.api.lexicon import pieces_of as pieces_of
     from merbench.api.lexicon import words_of as words_of
+    from merbench.api.metrics import MetricDef as MetricDef
+    from merbench.api.metrics import SumMetric as SumMetric
     from merbench.api.ops import by_length as by_length
     from merbench.api.ops import compact as compact
     from merbench.api.ops import last_step as last_step
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
     from merbench.api.parts import Fusion as Fusion
     from merbench.api.parts import Head as Head
     from merbench.api.parts import LabelEncoder as LabelEncoder
-    from merbench.api.parts import Metric as Metric
     from merbench.api.parts import Model as Model
     from merbench.api.parts import Objective as Objective
     from merbench.api.parts import Prepared as Prepared
@@ -103,10 +104,11 @@ _HOME = {
     "hookspecs": ("hookimpl",),
     "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
+    "metrics": ("MetricDef", "SumMetric"),
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
         "ComposedModel", "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head",
-        "LabelEncoder", "Metric", "Model", "Objective", "Prepared", "SplitView", "own_method",
+        "LabelEncoder", "Model", "Objective", "Prepared", "SplitView", "own_method",
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),

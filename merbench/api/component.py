@@ -51,11 +51,10 @@ ComponentKind = Literal[
     "model",
     "dataset",
     "form",
-    "metric",
     "executor",
 ]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
-    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "metric", "executor",
+    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "executor",
 )  # fmt: skip
 
 

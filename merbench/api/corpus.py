@@ -93,6 +93,8 @@ class Task:
 
     ``streams``: those that this task offers by default, one a modality, in place of its protocol's;
     ``lexicon``: word vectors in place of the data set's; ``law``: where the task was generated.
+    ``rank``: the metric that ranks models of this task, and selects epochs where ``train.select``
+    is empty; empty = the first of the kind.
     """
 
     space: LabelSpace
@@ -101,6 +103,7 @@ class Task:
     streams: tuple[str, ...] = ()
     lexicon: Lexicon | None = None
     law: Law | None = None
+    rank: str = ""
 
     @classmethod
     def joint(cls, score: Task, labels: Task) -> Task:
@@ -119,6 +122,7 @@ class Task:
             known,
             score.streams,
             score.lexicon,
+            rank=score.rank or labels.rank,
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pluggy
 
 from merbench.api.component import Command, Component, Recipe
+from merbench.api.metrics import MetricDef
 
 PROJECT = "merbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -19,7 +20,7 @@ class Hooks:
     """Every hook that merbench calls."""
 
     @hookspec
-    def merbench_components(self) -> Iterable[Component | Recipe]:  # type: ignore[empty-body]
+    def merbench_components(self) -> Iterable[Component | Recipe | MetricDef]:  # type: ignore[empty-body]
         """Yield the declarations of this plugin: parts, whole models, data sets, metrics, recipes.
 
         The module must not import torch: it is read by ``merbench list``. A complete plugin::

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
     from torch import Tensor
 
     from merbench.api.corpus import Corpus
@@ -213,21 +212,6 @@ class Dataset(Protocol):
 
     def __init__(self, config: Config) -> None: ...
     def load(self) -> Corpus: ...
-
-
-class Metric(Protocol):
-    """Pure numpy over a whole split, for ``merbench compare --metric``; its class is called without
-    arguments. Not a Module.
-
-    ``kind``: the label spaces that it is for. ``y`` and ``p``: targets and predictions of a score
-    [N]; of a class [N] and probabilities [N, C]; of a multilabel task [N, C], nan where not known,
-    and probabilities [N, C]. nan where it is not defined.
-    """
-
-    kind: str
-    higher_is_better: bool
-
-    def __call__(self, y: np.ndarray, p: np.ndarray) -> float: ...
 
 
 class Executor(Protocol):

@@ -76,5 +76,6 @@ def _how(plan: Plan, fold: Fold) -> dict[str, Any]:
         "config": plan.train,
         "stages": plan.stages,
         "thresholds": thresholds,
+        "metrics": plan.metrics,
         "fold": fold.split.fold,
     }

@@ -20,6 +20,7 @@ from merbench.api import (
     TrainConfig,
 )
 from merbench.engine.start import Start
+from merbench.results.metrics import TaskMetrics
 from merbench.results.record import Track
 from merbench.results.spec import RunSpec
 
@@ -93,6 +94,7 @@ class Plan:
     stages: tuple[Stage, ...]
     train: TrainConfig
     task: Task
+    metrics: TaskMetrics
     protocol: Protocol
     streams: Mapping[Modality, Stream]
     lexicon: Lexicon | None
@@ -102,9 +104,18 @@ class Plan:
 
     @property
     def modules(self) -> list[str]:
-        """Those of the components used, and of the harness that trains and scores them: what they
-        import decides the numbers.
+        """Those of the components used, of the harness that trains and scores them, and of the
+        metrics that choose epochs: what they import decides the numbers.
         """
-        return sorted(
-            {*HARNESS, *(part.component.target.partition(":")[0] for part in self.parts.values())}
-        )
+        components = {part.component.target.partition(":")[0] for part in self.parts.values()}
+        return sorted({*HARNESS, *components, *(self.metrics[m].module for m in self.selecting)})
+
+    @property
+    def selecting(self) -> list[str]:
+        """The metrics that choose epochs, those of later stages last."""
+        names = [
+            self.metrics.selecting(stage.settings.get("select", self.train.select))
+            for stage in self.stages
+            if stage.selects
+        ]
+        return list(dict.fromkeys(names))

@@ -35,7 +35,7 @@ from merbench.engine.settings import SINGLE, Settings, configured
 from merbench.engine.splits import modalities_of
 from merbench.engine.start import INITIAL, check_seen
 from merbench.host.catalog import Catalog, unknown
-from merbench.results.metrics import choose_thresholds, definable, selecting
+from merbench.results.metrics import TaskMetrics, choose_thresholds
 from merbench.results.record import Track
 from merbench.results.spec import PartSpec, RunSpec
 
@@ -98,10 +98,14 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         _check_space(who, part.component.spaces, corpus, task_name)
     train = settings.config("train", TrainConfig, "the training loop")
     assert isinstance(train, TrainConfig)
-    selecting(train.select, task.space.kind)
+    metrics = catalog.metrics.of(task.space, task.rank)
+    if task.rank:
+        metrics.selecting(task.rank, f"task {task_name} of dataset {corpus.name} has rank")
+        train = train.model_copy(update={"select": train.select or task.rank})
+    metrics.selecting(train.select)
     _check_training(recipe, parts, train)
     if not recipe.closed_form:
-        _check_selecting(recipe, train, task, protocol_name, protocol)
+        _check_selecting(recipe, train, task, metrics, protocol_name, protocol)
     _check_fit(recipe, parts, streams)
     streams = {m: _as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
     for m, stream in streams.items():
@@ -164,6 +168,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         recipe.stages,
         train,
         task,
+        metrics,
         protocol,
         streams,
         lexicon,
@@ -432,13 +437,18 @@ def _check_training(recipe: Recipe, parts: Mapping[str, Part], train: TrainConfi
 
 
 def _check_selecting(
-    recipe: Recipe, train: TrainConfig, task: Task, name: str, protocol: Protocol
+    recipe: Recipe,
+    train: TrainConfig,
+    task: Task,
+    metrics: TaskMetrics,
+    name: str,
+    protocol: Protocol,
 ) -> None:
     """What chooses epochs, and settings, is a number: of equal epochs that have none the first
     would be taken, and nobody would know.
     """
     chosen = {
-        selecting(stage.settings.get("select", train.select), task.space.kind)
+        metrics.selecting(stage.settings.get("select", train.select))
         for stage in recipe.stages
         if stage.selects
     }
@@ -447,7 +457,7 @@ def _check_selecting(
         rows = split.valid[task.known[split.valid]] if by_row else split.valid  # type: ignore[index]
         known = None if by_row or task.known is None else task.known[rows]
         for metric in sorted(chosen) if len(rows) else ():
-            if not definable(task.space, metric, task.target[rows], known):
+            if not metrics.definable(metric, task.target[rows], known):
                 where = name if split.fold is None else f"{name}, fold {split.fold}"
                 raise RequestError(
                     f"{metric} cannot choose epochs: whatever a model predicts, it is undefined on the validation rows of protocol {where} "

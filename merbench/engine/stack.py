@@ -37,6 +37,7 @@ from merbench.engine.evaluate import require_finite_predictions
 from merbench.engine.optimise import make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
 from merbench.engine.train import Fitted, Score, require_finite_losses
+from merbench.results.metrics import BUILT_IN, TaskMetrics
 from merbench.results.seeds import derive
 
 
@@ -65,7 +66,7 @@ class Together(nn.Module):
 def fit_stacked(
     modules: Sequence[Together], train: SplitData, valid: SplitData, *, space: LabelSpace, config: TrainConfig, stages: Sequence[Stage],
     thresholds: str, seeds: Sequence[int], fold: int | None, watch: Callable[[int, dict[str, Any]], None],
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | None = None, metrics: TaskMetrics | None = None,
 ) -> list[Fitted | RunError]:  # fmt: skip
     """What ``fit`` does, for one module a seed; for a seed that fails, its error.
 
@@ -76,7 +77,7 @@ def fit_stacked(
     (stage,) = stages
     config = TrainConfig(**{**config.model_dump(), **stage.settings})
     epochs = config.epochs if stage.epochs is None else stage.epochs
-    score = Score(valid, space, config.select, thresholds)
+    score = Score(valid, metrics or BUILT_IN.of(space), config.select, thresholds)
     stack = _Stack(
         modules, config, stage, math.ceil(len(train) / config.batch_size) * epochs, train.device
     )

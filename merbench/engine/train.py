@@ -21,7 +21,7 @@ from merbench.engine.contract import output, terms
 from merbench.engine.evaluate import predict
 from merbench.engine.optimise import lower_rates, make_optimiser, make_schedule
 from merbench.engine.splits import SplitData
-from merbench.results.metrics import METRICS, evaluate, selecting, thresholds_of
+from merbench.results.metrics import BUILT_IN, TaskMetrics, thresholds_of
 from merbench.results.seeds import derive
 
 Watch = Callable[[dict[str, Any]], None]
@@ -52,6 +52,7 @@ def fit(
     config: TrainConfig,
     stages: Sequence[Stage] = (Stage(),),
     thresholds: str = "fixed:0.5",
+    metrics: TaskMetrics | None = None,
     seed: int = 0,
     fold: int | None = None,
     watch: Watch = lambda entry: None,
@@ -61,7 +62,8 @@ def fit(
     epoch of its last selecting stage.
 
     Equal arguments give equal weights on one device and thread count, also when the run goes on
-    from a ``checkpoint``. RunError when a loss is not finite.
+    from a ``checkpoint``. ``metrics``: those that may select; None = merbench's own of ``space``.
+    RunError when a loss is not finite.
     """
     torch.manual_seed(derive(seed, "dropout", fold))
     saved = checkpoint.load() if checkpoint else None
@@ -70,7 +72,7 @@ def fit(
         if saved and number < saved["stage"]:
             continue
         settings = TrainConfig(**{**config.model_dump(), **stage.settings})
-        score = Score(valid, space, settings.select, thresholds)
+        score = Score(valid, metrics or BUILT_IN.of(space), settings.select, thresholds)
         loop = _Loop(model, objectives, train, score, settings, stage, number, seed, fold, fitted)
         if saved and number == saved["stage"]:
             loop.load(saved)
@@ -83,14 +85,12 @@ class Score:
     ``better`` is better.
     """
 
-    def __init__(self, valid: SplitData, space: LabelSpace, metric: str, thresholds: str) -> None:
-        self.valid, self.space, self.metric, self.policy = (
-            valid,
-            space,
-            selecting(metric, space.kind),
-            thresholds,
-        )
-        self.sign = 1 if METRICS[self.metric].higher_is_better else -1
+    def __init__(
+        self, valid: SplitData, metrics: TaskMetrics, metric: str, thresholds: str
+    ) -> None:
+        self.valid, self.metrics, self.space = valid, metrics, metrics.space
+        self.metric, self.policy = metrics.selecting(metric), thresholds
+        self.sign = 1 if metrics[self.metric].higher_is_better else -1
         self.target = valid.target.numpy()
         self.known = None if valid.known is None else valid.known.numpy()
 
@@ -100,7 +100,9 @@ class Score:
     def of(self, predictions: np.ndarray) -> float:
         """nan where it is undefined."""
         cut = thresholds_of(self.space, self.policy, self.target, predictions, self.known)
-        value = evaluate(self.space, self.target, predictions, cut, self.known)[self.metric]
+        value = self.metrics.evaluate(self.target, predictions, cut, self.known, [self.metric])[
+            self.metric
+        ]
         return math.nan if value is None else value
 
     def better(self, value: float) -> float:

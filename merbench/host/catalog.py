@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 from merbench.api.component import Command, Component, ComponentKind, Recipe
 from merbench.api.errors import RequestError
-from merbench.host.manager import Plugin
+from merbench.api.metrics import MetricDef
+from merbench.host.manager import Declaration, Plugin
+from merbench.results.metrics import BUILT_IN, Registry
 
 
 def unknown(what: str, name: str, known: Sequence[str], where: str) -> str:
@@ -23,6 +26,13 @@ def unknown(what: str, name: str, known: Sequence[str], where: str) -> str:
     return f"unknown {what} {name!r}; {meant} ({where})"
 
 
+def kind_of(declaration: Declaration) -> str:
+    """A component's kind, ``recipe`` or ``metric``."""
+    if isinstance(declaration, Component):
+        return declaration.kind
+    return "recipe" if isinstance(declaration, Recipe) else "metric"
+
+
 class Catalog:
     """What the plugins offer together. Conflicts and broken plugins are told when something of
     theirs is asked for, not before.
@@ -30,10 +40,10 @@ class Catalog:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = tuple(plugins)
-        self._offers: dict[tuple[str, str], list[tuple[Plugin, Component | Recipe]]] = {}
+        self._offers: dict[tuple[str, str], list[tuple[Plugin, Declaration]]] = {}
         for plugin in self.plugins:
             for declaration in plugin.declarations:
-                kind = "recipe" if isinstance(declaration, Recipe) else declaration.kind
+                kind = kind_of(declaration)
                 self._offers.setdefault((kind, declaration.name), []).append((plugin, declaration))
 
     def names(self, kind: str) -> list[str]:
@@ -49,6 +59,13 @@ class Catalog:
         found = self._only("recipe", name)
         assert isinstance(found, Recipe)
         return found
+
+    @cached_property
+    def metrics(self) -> Registry:
+        """merbench's own metrics and those of plugins; a name that two plugins offer is left out."""
+        offers = [self._offers["metric", name] for name in self.names("metric")]
+        alone = (each[0][1] for each in offers if len(each) == 1)
+        return BUILT_IN.with_plugins(d for d in alone if isinstance(d, MetricDef))
 
     def providers(self, kind: str, name: str) -> list[Plugin]:
         return [plugin for plugin, _ in self._offers.get((kind, name), [])]
@@ -80,7 +97,7 @@ class Catalog:
                 f"from {component.target!r} (package.module:Factory): {type(error).__name__}: {first_line}"
             ) from error
 
-    def _only(self, kind: str, name: str) -> Component | Recipe:
+    def _only(self, kind: str, name: str) -> Declaration:
         offers = self._offers.get((kind, name), [])
         if len(offers) == 1:
             return offers[0][1]

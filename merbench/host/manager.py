@@ -29,10 +29,12 @@ from merbench.api.component import (
 )
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.hookspecs import PROJECT, Hooks
+from merbench.api.metrics import MetricDef
 from merbench.api.types import SpaceKind
 from merbench.host.imports import import_plugin
+from merbench.results.metrics import BUILT_IN
 
-Declaration = Component | Recipe
+Declaration = Component | Recipe | MetricDef
 OWN_CODE = tuple(
     str(Path(str(package.__file__)).parent) for package in (merbench, pluggy, importlib)
 )
@@ -127,14 +129,15 @@ def _declared(
         answers = manager.subset_hook_caller(hook, remove_plugins=others)()
         return [declaration for answer in answers for declaration in answer]
 
-    declarations = tuple(_checked(d) for d in ask("merbench_components"))
+    declarations = tuple(checked(d) for d in ask("merbench_components"))
     return declarations, tuple(_checked_command(c) for c in ask("merbench_commands"))
 
 
-def _checked(declaration: object) -> Declaration:
-    if not isinstance(declaration, Component | Recipe):
+def checked(declaration: object) -> Declaration:
+    """The declaration. DeclarationError where it is none that this merbench understands."""
+    if not isinstance(declaration, Declaration):
         raise DeclarationError(
-            f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component and Recipe"
+            f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component, Recipe and MetricDef"
         )
     _check_name(declaration)
     if isinstance(declaration, Component) and declaration.kind not in COMPONENT_KINDS:
@@ -144,7 +147,10 @@ def _checked(declaration: object) -> Declaration:
     if isinstance(declaration, Component):
         _check_values(declaration, "accepts", ACCEPTS.get(declaration.kind), empty=False)
         _check_values(declaration, "returns", get_args(FusedForm))
-    _check_values(declaration, "spaces", get_args(SpaceKind))
+    if isinstance(declaration, MetricDef):
+        _check_metric(declaration)
+    else:
+        _check_values(declaration, "spaces", get_args(SpaceKind))
     for field in fields(declaration):
         # Read letter by letter, a string would pass for a tuple.
         if isinstance(value := getattr(declaration, field.name), str) and str(
@@ -154,6 +160,27 @@ def _checked(declaration: object) -> Declaration:
                 f"{declaration.name!r} has {field.name}={value!r}; write a tuple, ({value!r},)"
             )
     return declaration
+
+
+def _check_metric(metric: MetricDef) -> None:
+    """Its name is a word of its own, and its fields are those of a metric."""
+    if not metric.name.replace("-", "_").isidentifier():
+        raise DeclarationError(
+            f"a metric is named {metric.name!r}; letters, digits, - and _ make a name"
+        )
+    kinds = ("score", "class", "multilabel")
+    if not metric.kinds or not set(metric.kinds) <= set(kinds):
+        raise DeclarationError(
+            f"metric {metric.name!r} is for kinds={metric.kinds!r}; choose of {', '.join(kinds)}"
+        )
+    if not callable(metric.value):
+        raise DeclarationError(
+            f"metric {metric.name!r} has value={metric.value!r}; give a function of (y, p)"
+        )
+    if any(metric.name == own.name for own in BUILT_IN.metrics):
+        raise DeclarationError(
+            f"metric {metric.name!r} has the name of one of merbench's own; give it another"
+        )
 
 
 def _check_values(

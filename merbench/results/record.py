@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from merbench.api.config import Config
-from merbench.api.types import LabelSpace
+from merbench.api.corpus import Task
+from merbench.api.types import LabelSpace, SpaceKind
 from merbench.results.spec import RunSpec
 
 SCHEMA = 1
@@ -41,10 +44,42 @@ class Track(Config):
         return [name for kind, _, name in named if kind in ("transformers", "clip")]
 
 
-def told_space(space: LabelSpace) -> dict[str, Any]:
-    """A label space as ``Record.space``."""
-    told = {"kind": space.kind, "words": list(space.words)}
-    return {**told, "parts": [told_space(part) for part in space.parts]} if space.parts else told
+class RecordedSpace(Config):
+    """What metrics need of a label space. ``anchors``: of a score, the value of each word; None in
+    records from before they were kept, whose scores are in [-3, 3]. ``rank``: the metric that the
+    data set ranks this task by; empty = the first of the kind.
+    """
+
+    kind: SpaceKind
+    words: list[str]
+    anchors: list[float] | None = None
+    parts: list[RecordedSpace] = []
+    rank: str = ""
+
+    @classmethod
+    def of(cls, task: Task) -> RecordedSpace:
+        return _recorded(task.space).model_copy(update={"rank": task.rank})
+
+    def label_space(self) -> LabelSpace:
+        """Raises ValueError where its fields do not fit each other."""
+        words, anchors = tuple(self.words), None
+        if self.kind == "score":
+            anchors = tuple(self.anchors or np.linspace(-3, 3, len(words)).tolist())
+        parts = tuple(part.label_space() for part in self.parts)
+        return LabelSpace(self.kind, words, words, anchors, parts)
+
+    def same_task(self, other: RecordedSpace) -> bool:
+        """True if predictions of one can be read as the other's."""
+        return self.label_space() == other.label_space()
+
+
+def _recorded(space: LabelSpace) -> RecordedSpace:
+    return RecordedSpace(
+        kind=space.kind,
+        words=list(space.words),
+        anchors=None if space.anchors is None else list(space.anchors),
+        parts=[_recorded(part) for part in space.parts],
+    )
 
 
 class Metrics(Config):
@@ -77,8 +112,7 @@ class Record(Config):
     track: Track
     seed: int
     fold: int | None = None
-    space: dict[str, Any]
-    """``kind`` and ``words`` of the label space, and of each of its ``parts`` where it has any."""
+    space: RecordedSpace
     counts: dict[str, int]
     """Rows in each split."""
     metrics: Metrics | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from merbench.results.record import Cost, Metrics, Record, Track
+from merbench.results.record import Cost, Metrics, Record, RecordedSpace, Track
 from merbench.results.spec import RunSpec
 
 
@@ -22,7 +22,7 @@ class Draft:
     track: Track
     seed: int
     fold: int | None
-    space: Mapping[str, Any]
+    space: RecordedSpace
     counts: Mapping[str, int]
     contents: Mapping[str, str]
     source_digest: str

@@ -11,7 +11,7 @@ from merbench.engine.build import Problem
 from merbench.engine.evaluate import predict
 from merbench.engine.plan import Plan
 from merbench.engine.splits import Fold
-from merbench.results.metrics import evaluate, thresholds_of
+from merbench.results.metrics import thresholds_of
 from merbench.results.store import Predictions
 
 MetricValues = dict[str, float | None]
@@ -36,7 +36,7 @@ def score_valid(plan: Plan, problem: Problem) -> tuple[MetricValues, np.ndarray 
     target = problem.valid.target.numpy()
     known = None if problem.valid.known is None else problem.valid.known.numpy()
     thresholds = thresholds_of(space, plan.spec.thresholds, target, predictions, known)
-    return evaluate(space, target, predictions, thresholds, known), thresholds
+    return plan.metrics.evaluate(target, predictions, thresholds, known), thresholds
 
 
 def score(plan: Plan, problem: Problem, fold: Fold) -> Scores:
@@ -50,7 +50,7 @@ def score(plan: Plan, problem: Problem, fold: Fold) -> Scores:
         )
     predictions = predict(problem.model, test, fold.space)
     known = None if test.known is None else test.known.numpy()
-    on_test = evaluate(fold.space, test.target.numpy(), predictions, thresholds, known)
+    on_test = plan.metrics.evaluate(test.target.numpy(), predictions, thresholds, known)
     return Scores(valid, on_test, thresholds, predictions)
 
 

@@ -18,7 +18,7 @@ from merbench.engine.plan import Plan
 from merbench.engine.splits import Fold
 from merbench.results.code_digest import code_digest
 from merbench.results.provenance import describe
-from merbench.results.record import Record, told_space
+from merbench.results.record import Record, RecordedSpace
 from merbench.results.spec import run_id
 from merbench.results.store import Store
 from merbench.runs.draft import Draft
@@ -89,7 +89,7 @@ class Work:
             track=plan.track,
             seed=seed,
             fold=split.fold,
-            space=told_space(fold.space),
+            space=RecordedSpace.of(self.plan.task),
             counts={part: len(fold.rows(part)) for part in ("train", "valid", "test")},
             contents=dict(plan.contents),
             source_digest=self.digest,

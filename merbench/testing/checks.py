@@ -12,8 +12,8 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
-from merbench.api import Recipe, RequestError
-from merbench.host.catalog import Catalog, unknown
+from merbench.api import MetricDef, Recipe, RequestError
+from merbench.host.catalog import Catalog, kind_of, unknown
 from merbench.host.manager import Plugin
 from merbench.testing import parts_checks, recipe_checks
 from merbench.testing.verdict import Check, Verdict
@@ -38,6 +38,12 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
             unknown("plugin", name, sorted(names), "merbench plugins list shows them all")
         )
     for declaration in declared:
+        if isinstance(declaration, MetricDef):
+            check = "makes a number"
+            yield Check(
+                f"metric {declaration.name}", check, partial(parts_checks.metric, declaration)
+            )
+            continue
         if isinstance(declaration, Recipe):
             subject, bodies = (
                 f"model {declaration.name}",
@@ -113,7 +119,7 @@ def _own_names(catalog: Catalog, plugin: Plugin) -> None:
         f"{' and '.join(twins)} has an entry point of this name too, and --no-plugin leaves both out; choose another name"
     )
     for d in plugin.declarations:
-        kind = "recipe" if isinstance(d, Recipe) else d.kind
+        kind = kind_of(d)
         owners = [p.distribution for p in catalog.providers(kind, d.name)]
         assert owners == [plugin.distribution], (
             f"{kind} {d.name} is declared twice, by {' and by '.join(owners)}; choose another name"

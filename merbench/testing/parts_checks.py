@@ -19,6 +19,7 @@ from merbench.api import (
     Corpus,
     Fused,
     LabelSpace,
+    MetricDef,
     Modality,
     Output,
     Progress,
@@ -30,6 +31,7 @@ from merbench.api import (
 from merbench.data.content_hash import KEPT
 from merbench.engine import contract
 from merbench.host.catalog import Catalog
+from merbench.results.metrics import TaskMetrics
 from merbench.testing import tiny
 from merbench.testing.verdict import Bodies, Skip
 
@@ -55,8 +57,6 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
     """The checks that apply to a component of this kind."""
     if component.kind == "dataset":
         return {"loads a sound corpus": partial(_dataset, catalog, component)}
-    if component.kind == "metric":
-        return {"makes a number": partial(_metric, catalog, component)}
     bodies: dict[str, Callable[[], None]] = {
         "defaults lie in their Tune ranges": partial(_tune, catalog, component)
     }
@@ -458,24 +458,15 @@ def _state(
         )
 
 
-def _metric(catalog: Catalog, component: Component) -> None:
-    metric = catalog.load(component)()
-    assert hasattr(metric, "higher_is_better") and hasattr(metric, "kind"), (
-        f"{component.target} lacks kind or higher_is_better"
-    )
-    assert metric.kind in ("score", "class", "multilabel"), (
-        f"its kind is {metric.kind!r}; choose of score, class and multilabel"
-    )
-    corpus = tiny.corpus(metric.kind)
-    y = next(iter(corpus.tasks.values())).target
-    draw = np.random.default_rng(0)
-    p = (
-        draw.normal(size=len(y))
-        if metric.kind == "score"
-        else draw.random((len(y), 1 + int(y.max())) if y.ndim == 1 else y.shape)
-    )
-    value = metric(y, p)
-    assert isinstance(float(value), float), f"it returned {value!r}, not a number"
+def metric(definition: MetricDef) -> None:
+    """It makes a number of every kind of task that it is for."""
+    for kind in definition.kinds:
+        task = next(iter(tiny.corpus(kind).tasks.values()))
+        draw, rows = np.random.default_rng(0), len(task.target)
+        shares = draw.random((rows, len(task.space.words)))
+        p = draw.normal(size=rows) if kind == "score" else shares
+        values = TaskMetrics(task.space, [definition]).evaluate(task.target, p, known=task.known)
+        assert values[definition.name] is not None, f"it is undefined for random rows of a {kind}"
 
 
 def _dataset(catalog: Catalog, component: Component) -> None:

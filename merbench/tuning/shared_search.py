@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from merbench.api import RunError
 from merbench.engine.plan import Plan, Request
-from merbench.results.metrics import METRICS, selecting
 from merbench.results.spec import canonical
 from merbench.results.store import Store
 from merbench.tuning.retries import END, PLANNED, Ledger
@@ -84,15 +83,12 @@ class SharedSearch:
     config: SearchConfig
     wanted: int
     metric: str
+    sign: int
+    """1 where a higher value is better, else -1."""
 
     @property
     def name(self) -> str:
         return str(self.study.study_name)
-
-    @property
-    def sign(self) -> int:
-        """1 where a higher value is better, else -1."""
-        return 1 if METRICS[self.metric].higher_is_better else -1
 
     def ledger(self) -> Ledger:
         return Ledger(self.study.get_trials(deepcopy=False), self.wanted)
@@ -152,14 +148,14 @@ def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> Sh
     name = search_name(plan, space, config)
     storage = open_storage(config.storage, store.root, name)
     # What chooses epochs chooses settings.
-    metric = selecting(plan.train.select, plan.task.space.kind)
-    higher = METRICS[metric].higher_is_better
+    metric = plan.metrics.selecting(plan.train.select)
+    higher = plan.metrics[metric].higher_is_better
     direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
     study = optuna.create_study(
         study_name=name, storage=storage, load_if_exists=True, direction=direction
     )
     wanted = int(min(config.trials, space.size))
-    return SharedSearch(study, storage, space, config, wanted, metric)
+    return SharedSearch(study, storage, space, config, wanted, metric, 1 if higher else -1)
 
 
 def search_name(plan: Plan, space: Space, config: SearchConfig) -> str:

@@ -7,8 +7,8 @@ import pytest
 
 from merbench.api import SENTIMENT, Corpus, LabelSpace, Law, RequestError, Task
 from merbench.data.best_possible import best_predictions, best_scores, subsets
-from merbench.results.metrics import score_metrics
 from merbench_datasets.sample import Sample
+from tests.results.metrics.cases import score_metrics
 
 LEVELS = np.arange(-3.0, 4.0)
 ALL = ("text", "audio", "video")

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from merbench.api import Component, MerbenchError, Recipe, RequestError
+from merbench.api import Component, MerbenchError, MetricDef, Recipe, RequestError
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin, discover
+from merbench.host.manager import DeclarationError, Plugin, checked, discover
 from tests.conftest import FIXTURES, loads
 
 
@@ -129,38 +129,35 @@ def test_guests_fusion_and_head_replace_ours(merbench, good):
     assert record["spec"]["parts"]["head"]["name"] == "guest-tanh"
 
 
-def test_guests_metric_is_listed_and_compares_two_models(merbench, good):
+def test_guests_metric_is_shown_selects_ranks_compares_and_is_verified(merbench, good, tmp_path):
+    """``guest-data`` ranks its task by ``guest-ccc``."""
+    train = ("--dataset", "guest-data", "--seeds", "2", "--epochs", "2")
     for model in ("text-only", "late-fusion-dnn"):
-        merbench(
-            "run",
-            "--model",
-            model,
-            "--dataset",
-            "guest-data",
-            "--seeds",
-            "2",
-            "--epochs",
-            "1",
-            path=good,
-            check=True,
-        )
+        done = merbench("run", "--model", model, *train, "--json", path=good, check=True)
+        for record in loads(done.stdout)["runs"]:
+            assert record["spec"]["train"]["select"] == record["space"]["rank"] == "guest-ccc"
+            ccc = [epoch["guest-ccc"] for epoch in record["history"]]
+            assert record["best_epoch"] == ccc.index(max(ccc))
+            assert record["metrics"]["test"].keys() >= {"guest-ccc", "mae"}
     assert "guest-ccc" in merbench("list", "metrics", path=good, check=True).stdout
-    told = loads(
-        merbench(
-            "compare",
-            "text-only",
-            "late-fusion-dnn",
-            "--metric",
-            "guest-ccc",
-            "--json",
-            path=good,
-            check=True,
-        ).stdout
-    )
-    ccc = told["difference"]["guest-ccc"]
+
+    shown = merbench("leaderboard", path=good, check=True).stdout
+    assert "CCC ↑" in shown and "MAE ↓" in shown
+    (board,) = loads(merbench("leaderboard", "--format", "json", path=good, check=True).stdout)
+    means = [row["summary"]["guest-ccc"]["mean"] for row in board["rows"] if not row["group"]]
+    assert board["metric"] == "guest-ccc" and means == sorted(means, reverse=True)
+
+    compare = ("compare", "text-only", "late-fusion-dnn")
+    done = merbench(*compare, "--metric", "guest-ccc", "--json", path=good, check=True)
+    ccc = loads(done.stdout)["difference"]["guest-ccc"]
     assert ccc["low"] <= ccc["mean"] <= ccc["high"]
-    wrong = merbench("compare", "text-only", "late-fusion-dnn", "--metric", "guest-cc", path=good)
+    wrong = merbench(*compare, "--metric", "guest-cc", path=good)
     assert wrong.returncode == 2 and "'guest-cc'" in wrong.stderr
+
+    boards = str(tmp_path / "boards")
+    merbench("leaderboard", "build", "--out", boards, path=good, check=True)
+    done = merbench("leaderboard", "verify", boards, path=good)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_guest_passes_the_conformance_checks(merbench, good):
@@ -310,3 +307,28 @@ def test_a_recipe_and_a_component_may_share_a_name():
     )
     assert isinstance(catalog.recipe("tfn"), Recipe)
     assert isinstance(catalog.component("fusion", "tfn"), Component)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"name": "mae"}, "one of merbench's own"),
+        ({"name": "a b"}, "make a name"),
+        ({"kinds": ("joint",)}, "choose of score"),
+        ({"kinds": "score"}, "choose of score"),
+        ({"value": 3}, "give a function"),
+        ({"api": 99}, "plugin API 99"),
+    ],
+)
+def test_a_metric_that_cannot_be_one_is_refused(changed, sentence):
+    fields = {
+        "name": "rmse",
+        "kinds": ("score",),
+        "title": "RMSE",
+        "summary": "",
+        "value": lambda y, p: 0.0,
+        "higher_is_better": False,
+    }
+    assert checked(MetricDef(**fields))
+    with pytest.raises(DeclarationError, match=sentence):
+        checked(MetricDef(**fields | changed))

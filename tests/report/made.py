@@ -11,14 +11,14 @@ import numpy as np
 
 from merbench.api import Corpus, LabelSpace, Protocol, Split, Stream, Task, TrainConfig
 from merbench.data.folder.streams import revision
-from merbench.results.metrics import score_metrics
-from merbench.results.record import Cost, Metrics, Record, Track
+from merbench.results.metrics import BUILT_IN
+from merbench.results.record import Cost, Metrics, Record, RecordedSpace, Track
 from merbench.results.seeds import derive
 from merbench.results.spec import PartSpec, RunSpec, run_id
 from merbench.results.store import Predictions, Store
 
 VIDEOS, ROWS = 12, 60
-SPACE = {"kind": "score", "words": [str(i) for i in range(-3, 4)]}
+SPACE = RecordedSpace(kind="score", words=[str(i) for i in range(-3, 4)])
 
 
 def truth(rows: int = ROWS, videos: int = VIDEOS) -> tuple[list[str], list[str], np.ndarray]:
@@ -121,9 +121,7 @@ def record(
         protocol=of.protocol,
         streams=["text.words", "audio.covarep"],
     )
-    test = {
-        k: None if np.isnan(v) else v for k, v in score_metrics(y.astype(np.float32), p).items()
-    }
+    test = BUILT_IN.of(SPACE.label_space()).evaluate(y.astype(np.float32), p)
     history = [
         {"stage": "main", "epoch": e, "loss": {"task.l1": 2.0 - e / 2}, "mae": v}
         for e, v in enumerate(valid)

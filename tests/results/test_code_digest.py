@@ -82,7 +82,7 @@ def test_a_file_that_moves_stays_in_the_digest(package):
     [
         "engine/train.py",
         "api/ops.py",
-        "results/metrics.py",
+        "results/metrics/score.py",
         "results/seeds.py",
         "merbench_baselines/fusions/mult.py",
     ],

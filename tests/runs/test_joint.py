@@ -26,8 +26,8 @@ from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
 from merbench.report.scores.paired import Line, differences
 from merbench.report.scores.statistics import paired_interval
-from merbench.report.scores.summary import by_seed, space_of
-from merbench.results.metrics import evaluate, headline
+from merbench.report.scores.summary import by_seed
+from merbench.results.metrics import BUILT_IN
 from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.tiny_runs import MACHINE, in_folds
@@ -65,9 +65,11 @@ def test_a_record_has_the_test_metrics_of_both_tasks(catalog, store, model):
     rows = plan.protocol.splits[0].test
     made = store.predictions(record.run_id).prediction
     sentiment, emotions = corpus.tasks["sentiment"], corpus.tasks["emotions"]
-    score = evaluate(SCORE, sentiment.target[rows], made[:, 0], known=sentiment.known[rows])
-    labels = evaluate(
-        LABELS, emotions.target[rows], made[:, 1:], record.thresholds, emotions.known[rows]
+    score = BUILT_IN.of(SCORE).evaluate(
+        sentiment.target[rows], made[:, 0], known=sentiment.known[rows]
+    )
+    labels = BUILT_IN.of(LABELS).evaluate(
+        emotions.target[rows], made[:, 1:], record.thresholds, emotions.known[rows]
     )
     assert (
         record.metrics.test == pytest.approx(score | labels)
@@ -76,7 +78,7 @@ def test_a_record_has_the_test_metrics_of_both_tasks(catalog, store, model):
     assert (
         len(record.thresholds) == 6
         and record.space["kind"] == "joint"
-        and space_of(record).words == plan.task.space.words
+        and record.space.label_space().words == plan.task.space.words
     )
     again = by_seed([record.model_copy(update={"metrics": None})], store)[0]
     assert again.metrics == pytest.approx(record.metrics.test), "from the stored predictions alone"
@@ -200,12 +202,14 @@ def test_folds_are_pooled_and_differences_are_over_the_rows_that_know_the_metric
         sides.append(by_seed(run(plan, corpus, [0, 1], store, MACHINE), store))
     base, other = sides
     assert len(base[0].rows.ids) == 48 and set(base[0].metrics) == set(other[0].metrics)
-    found = differences(base, other, headline("joint"))
+    found = differences(base, other, plan.metrics.headline)
     assert {"mae", "micro_f1"} <= found.keys()
     y, videos = base[0].rows.target, np.array(base[0].rows.videos)
     known = ~np.isnan(y[:, 0])
     a, b = (np.stack([side[s].rows.prediction for s in (0, 1)]) for side in (other, base))
-    wanted = paired_interval("mae", y[known, 0], a[:, known, 0], b[:, known, 0], videos[known])
+    wanted = paired_interval(
+        plan.metrics["mae"].value, y[known, 0], a[:, known, 0], b[:, known, 0], videos[known]
+    )
     assert (found["mae"].low, found["mae"].high) == (wanted.low, wanted.high)
     a, b = (
         np.stack([side[s].rows.prediction[:, 1:] >= side[s].cuts for s in (0, 1)])

@@ -59,8 +59,7 @@ def command(
     from merbench.report.scores.entries import collect
     from merbench.report.scores.paired import Line, correct, differences, lines_as_json
     from merbench.report.scores.source import StoreSource
-    from merbench.report.scores.summary import by_seed, space_of
-    from merbench.results.metrics import headline
+    from merbench.report.scores.summary import by_seed
     from merbench.results.store import Store
 
     source = StoreSource(Store(store))
@@ -74,10 +73,10 @@ def command(
     for warning in source.warnings:
         say(f"warning: {warning}")
     records = [of_one[0] for of_one in runs_of.values()]
-    space = space_of(records[0])
-    scored = {name: by_seed(of_one, source) for name, of_one in runs_of.items()}
+    metrics = session.catalog.metrics.of(records[0].space.label_space(), records[0].space.rank)
+    scored = {name: by_seed(of_one, source, metrics) for name, of_one in runs_of.items()}
     lines = [Line(name, seeds) for name, seeds in scored.items()]
-    each = seed_by_seed(scored, space)
+    each = seed_by_seed(scored)
     if len(scored) == len(each) == 1:
         raise RequestError(
             f"there is one run of {lines[0].name}, so that there is nothing to average; name other runs too"
@@ -87,15 +86,11 @@ def command(
     if len(each) > 1:
         # One outcome, of which no seed tells how it varies: nothing is tested of it.
         lines.append(
-            Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()), space)})
+            Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()))})
         )
     first, means = together(Side(lines[0].scored, records[0].spec.model in closed), Side(each))
     found = correct(
-        {
-            line.name: differences(first, means, headline(space.kind))
-            for line in lines
-            if line.against
-        }
+        {line.name: differences(first, means, metrics.headline) for line in lines if line.against}
     )
     if as_json:
         show_json({"lines": lines_as_json(lines, found)})
@@ -111,7 +106,7 @@ def command(
         f"{first_track.dataset} · {first_track.task} · {first_track.protocol}",
         lines,
         found,
-        space.kind,
+        metrics,
         "runs",
         [*leaks, *caveats],
     )

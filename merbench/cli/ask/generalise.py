@@ -57,7 +57,7 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
     bench = Bench(session, options)
     plans = bench.contenders(named)
     first = next(iter(plans.values()))
-    kind = first.task.space.kind
+    metrics = first.metrics
     sets = read_label_sets(labels, first.task.space)
     from merbench.analyses.generalise import OWN, generalise, why_not
 
@@ -73,7 +73,7 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
         raise RequestError(
             f"none of {', '.join(plans)} can be read out with the labels of {labels}: {reason}"
         )
-    by_name = compare(test, kind)
+    by_name = compare(test, metrics)
     if options.as_json:
         spaces = {
             s.name: {"words": s.space.words, "values": s.space.anchors, "of": s.of} for s in sets
@@ -92,12 +92,14 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
         f"{first.track.title} · test, other label words without further training",
         test,
         by_name,
-        kind,
+        metrics,
         "labels",
     )
     rows = [board.model_row(line.name, summary(line.scored)) for line in valid]
     show(
-        table("the same on the valid rows", board.columns(kind), rows, name="labels", width=room())
+        table(
+            "the same on the valid rows", board.columns(metrics), rows, name="labels", width=room()
+        )
     )
     equal = (
         "equal the stored predictions to the last bit"

@@ -61,7 +61,6 @@ def command(
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines
     from merbench.report.scores.paired import compare, lines_as_json
-    from merbench.results.metrics import default_metric
 
     options = gather((), **given)
     bench = Bench(session, options)
@@ -70,7 +69,7 @@ def command(
     cases = list({title(case): case for text in asked for case in parse(text)}.values())
     plans = bench.contenders(named)
     first = next(iter(plans.values()))
-    kind = first.task.space.kind
+    metrics = first.metrics
     lines, drawn = [], {}
     for name, plan in plans.items():
         made = robust(
@@ -83,10 +82,10 @@ def command(
             name,
         )
         lines += made
-        drawn[name] = curves(cases, made, default_metric(kind))
+        drawn[name] = curves(cases, made, metrics.ranking)
     if not any(line.against for line in lines):
         raise RequestError(next(line.reason for line in lines if line.reason))
-    found = compare(lines, kind)
+    found = compare(lines, metrics)
     if plot:
         from merbench.report.pictures.curves import curves as draw
         from merbench.results.files import write_atomic
@@ -100,7 +99,7 @@ def command(
             what: {name: by_kind[what] for name, by_kind in drawn.items() if what in by_kind}
             for what in kinds
         }
-        write_atomic(plot, draw(first.track.title, default_metric(kind), panels))
+        write_atomic(plot, draw(first.track.title, metrics.ranking, panels))
         say(f"curves: {plot}")
     if options.as_json:
         points = {
@@ -115,4 +114,4 @@ def command(
             }
         )
     else:
-        show_lines(f"{first.track.title} · damaged test rows", lines, found, kind, "test rows")
+        show_lines(f"{first.track.title} · damaged test rows", lines, found, metrics, "test rows")

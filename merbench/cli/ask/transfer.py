@@ -137,8 +137,8 @@ def command(
     if both and further.keys() > {"together"}:
         further["together, finetuned"] = lambda one: go_on(one, join(one), "together, finetuned")
     found = lines(pairs, run, bench.store, bench.machine, further)
-    kind = pairs[0].use.task.space.kind
-    by_name = compare(found, kind)
+    metrics = pairs[0].use.metrics
+    by_name = compare(found, metrics)
     if options.as_json:
         show_json({"model": options.model, "lines": lines_as_json(found, by_name), "notes": notes})
     else:
@@ -147,7 +147,7 @@ def command(
             f"{options.model} · test rows of {targets}",
             found,
             by_name,
-            kind,
+            metrics,
             "trained on",
             [caveat] if caveat else [],
         )

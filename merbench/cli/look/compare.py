@@ -16,7 +16,6 @@ from merbench.cli.shared.session import Session
 if TYPE_CHECKING:
     import numpy as np
 
-    from merbench.api.parts import Metric
     from merbench.report.scores.compare import Disagreement, Side
     from merbench.report.scores.entries import Board
     from merbench.report.scores.paired import Difference
@@ -93,7 +92,7 @@ def command(
     if every and (unused := [given[k] for k in ("rows", "plot", "data") if k in given]):
         raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
     source = StoreSource(Store(store))
-    boards = collect(source.records(), floors(session), dataset, track)
+    boards = collect(source.records(), floors(session), dataset, track, session.catalog.metrics)
     if not boards:
         raise RequestError(
             f"no finished run of that kind in the store {store}; merbench run makes some"
@@ -105,42 +104,26 @@ def command(
         _two(session, boards, source, (a, b), metric, rows, plot, data, as_json)
 
 
-def _own(session: Session, name: str | None, board: Board) -> dict[str, Metric]:
-    """A plugin's metric, where the name is one's."""
-    from merbench.api.errors import RequestError
-    from merbench.results.metrics import METRICS
-
-    if name is None or name in METRICS or name not in session.catalog.names("metric"):
-        return {}
-    metric: Metric = session.catalog.load(session.catalog.component("metric", name))()
-    if metric.kind != board.kind:
-        raise RequestError(
-            f"metric {name} is for a {metric.kind} task, and {board.track.task} of {board.track.dataset} is a {board.kind} one"
-        )
-    return {name: metric}
-
-
-def _check(metric: str | None, board: Board) -> None:
+def _chosen(metric: str | None, board: Board) -> str:
+    """The metric that was asked for, or the one that ranks."""
     from merbench.api.errors import RequestError
     from merbench.host.catalog import unknown
-    from merbench.results.metrics import METRICS
 
-    known = [m for m, info in METRICS.items() if board.kind in info.kinds]
-    if metric and metric not in known:
+    if metric and metric not in board.metrics:
+        known = list(board.metrics)
         raise RequestError(unknown("metric", metric, known, f"--metric of a {board.kind} task"))
+    return metric or board.metrics.ranking
 
 
 def _two(
     session: Session, boards: list[Board], source: StoreSource, names: tuple[str, str], metric: str | None, rows: int, plot: Path | None,
     data: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    from merbench.report.scores.compare import calibration, disagreements, measured, together
+    from merbench.report.scores.compare import calibration, disagreements, together
     from merbench.report.scores.paired import differences
-    from merbench.results.metrics import default_metric, headline
 
     board, a, b = _sides(boards, source, names)
-    if not (own := _own(session, metric, board)):
-        _check(metric, board)
+    ranking = _chosen(metric, board)
     ours, theirs = together(a, b)
     if not ours:
         from merbench.api.errors import RequestError
@@ -148,12 +131,10 @@ def _two(
         raise RequestError(
             f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds"
         )
-    for name, of_plugin in own.items():
-        ours, theirs = measured(ours, name, of_plugin), measured(theirs, name, of_plugin)
-    found = differences(theirs, ours, [metric] if metric else headline(board.kind), own)
+    found = differences(theirs, ours, [metric] if metric else board.metrics.headline)
     apart = disagreements(ours, theirs, rows)
     curves = {
-        name: calibration(scored, metric or default_metric(board.kind))
+        name: calibration(scored, ranking)
         for name, scored in zip(names, (ours, theirs), strict=True)
     }
     if plot:
@@ -305,18 +286,16 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
     from merbench.report.scores.board_scores import ranked
     from merbench.report.scores.compare import matrix
     from merbench.report.scores.summary import by_seed, summary
-    from merbench.results.metrics import default_metric
 
     told, blind = [], []
     for board in boards:
-        _check(metric, board)
-        chosen = metric or default_metric(board.kind)
+        chosen = _chosen(metric, board)
         scored = {
             e.name: s
             for e in board.entries
-            if not e.floor and not e.variant and (s := by_seed(e.records, source))
+            if not e.floor and not e.variant and (s := by_seed(e.records, source, board.metrics))
         }
-        order = ranked({name: summary(s) for name, s in scored.items()}, chosen)
+        order = ranked({name: summary(s) for name, s in scored.items()}, board.metrics[chosen])
         found = matrix({name: scored[name] for name in order}, chosen)
         if found and len(found) * 2 / 2 ** max(map(len, scored.values())) >= 0.05:
             blind.append(board.track.title)

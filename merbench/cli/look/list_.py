@@ -78,13 +78,21 @@ def _of_plugins(session: Session, kind: str) -> list[dict[str, Any]]:
 
 
 def _metrics(session: Session) -> list[dict[str, Any]]:
-    from merbench.results.metrics import METRICS
+    from merbench.api import MetricDef
+    from merbench.results.metrics import BUILT_IN
 
+    offers = [(metric, "merbench") for metric in BUILT_IN.metrics]
+    offers += [
+        (declaration, plugin.distribution)
+        for plugin in session.catalog.plugins
+        for declaration in plugin.declarations
+        if isinstance(declaration, MetricDef)
+    ]
     return [
         {
-            "name": name,
-            "summary": f"{' and '.join(info.kinds)}: {info.summary}",
-            "plugins": ["merbench"],
+            "name": metric.name,
+            "summary": f"{' and '.join(metric.kinds)}: {metric.summary}",
+            "plugins": [distribution],
         }
-        for name, info in METRICS.items()
-    ] + _of_plugins(session, "metric")
+        for metric, distribution in offers
+    ]

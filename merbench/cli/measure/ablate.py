@@ -76,10 +76,9 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             plan, options.seeds, name="" if name == FULL else f"{options.model} {name}"
         )
         failed |= any(r.status == "failed" for r in records)
-        scored[name] = by_seed(records, bench.store)
+        scored[name] = by_seed(records, bench.store, plan.metrics)
     found = lines(scored, reasons)
-    kind = full.task.space.kind
-    by_name = compare(found, kind)
+    by_name = compare(found, full.metrics)
     if options.as_json:
         track = full.track.model_dump(mode="json")
         show_json(
@@ -91,5 +90,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
         )
     else:
         notes = [f"{options.model}: {recipe.caveat}"] if recipe.caveat else []
-        show_lines(f"{options.model} · {full.track.title}", found, by_name, kind, "variant", notes)
+        show_lines(
+            f"{options.model} · {full.track.title}", found, by_name, full.metrics, "variant", notes
+        )
     raise SystemExit(1 if failed else 0)

@@ -243,7 +243,7 @@ class Bench:
         from merbench.report.tables import board
         from merbench.report.tables.table import table
 
-        scored = by_seed(records, self.store)
+        scored = by_seed(records, self.store, plan.metrics)
         mine = summary(scored)
         if self.options.as_json:
             runs = [r.model_dump(mode="json") for r in records]
@@ -259,15 +259,19 @@ class Bench:
             return
         kind = plan.task.space.kind
         floors = {
-            name: summary(by_seed(made, self.store)) for name, made in self.floors(plan).items()
+            name: summary(by_seed(made, self.store, plan.metrics))
+            for name, made in self.floors(plan).items()
         }
         optimum = self.optimum(plan)
         rows = board.rows({label(plan): mine}, floors, optimum)
         test_rows = len(next(iter(scored.values())).rows.ids)
-        lines = [*board.notes(kind, mine, test_rows), *board.distances(kind, mine, floors, optimum)]
+        lines = [
+            *board.notes(kind, mine, test_rows),
+            *board.distances(plan.metrics, mine, floors, optimum),
+        ]
         if plan.recipe.caveat:
             lines.append(f"{plan.recipe.name}: {plan.recipe.caveat}")
-        show(table(plan.track.title, board.columns(kind), rows, notes=lines, width=room()))
+        show(table(plan.track.title, board.columns(plan.metrics), rows, notes=lines, width=room()))
 
     def optimum(self, plan: Plan) -> Optimum | None:
         """The best possible predictors on the same test rows, where the law of the data is known."""

@@ -202,7 +202,10 @@ def _report(
     from merbench.report.tables import board
     from merbench.report.tables.table import table
 
-    scores = {name: summary(by_seed(records, bench.store)) for name, records in final.items()}
+    scores = {
+        name: summary(by_seed(records, bench.store, plan.metrics))
+        for name, records in final.items()
+    }
     if bench.options.as_json:
         runs = {
             name: {"runs": [r.run_id for r in records], "summary": summaries_as_json(scores[name])}
@@ -217,11 +220,10 @@ def _report(
         f"in {tuned.seconds:.0f} s of training, {tuned.seconds / tuned.trials:.1f} s each"
     )
     if final:
-        kind = plan.task.space.kind
         called = {"tuned": "tuned", "default": "untuned"}  # as on the boards
         rows = [board.model_row(f"{label(plan)} {called[name]}", s) for name, s in scores.items()]
-        notes = board.notes(kind, scores["tuned"], _rows(final, bench))
-        show(table(plan.track.title, board.columns(kind), rows, notes=notes, width=room()))
+        notes = board.notes(plan.task.space.kind, scores["tuned"], _rows(final, bench))
+        show(table(plan.track.title, board.columns(plan.metrics), rows, notes=notes, width=room()))
     else:
         say(
             "the same command with --final-seeds 10 runs both settings on ten fresh seeds and scores them on the test rows"

@@ -12,15 +12,15 @@ import click
 from merbench.cli.shared.output import show
 
 if TYPE_CHECKING:
-    from merbench.api.types import SpaceKind
     from merbench.report.scores.paired import Difference, Line
+    from merbench.results.metrics import TaskMetrics
 
 
 def show_lines(
     title: str,
     lines: Sequence[Line],
     found: Mapping[str, Mapping[str, Difference]],
-    kind: SpaceKind,
+    metrics: TaskMetrics,
     name: str,
     notes: Sequence[str] = (),
 ) -> None:
@@ -33,7 +33,6 @@ def show_lines(
     from merbench.report.scores.summary import summary
     from merbench.report.tables import board
     from merbench.report.tables.table import table
-    from merbench.results.metrics import METRICS, default_metric
 
     rows = [
         board.model_row(
@@ -43,9 +42,9 @@ def show_lines(
         )
         for line in lines
     ]
-    show(table(title, board.columns(kind), rows, name=name, width=room()))
-    metric = default_metric(kind)
-    better = "higher" if METRICS[metric].higher_is_better else "lower"
+    show(table(title, board.columns(metrics), rows, name=name, width=room()))
+    metric = metrics.ranking
+    better = "higher" if metrics[metric].higher_is_better else "lower"
     having = [(line, d) for line in lines if (d := found.get(line.name, {}).get(metric))]
     # What all are compared with stands in the title, where it takes no room.
     bases = {line.against for line, _ in having}

@@ -143,10 +143,11 @@ def _task(section: Section, table: Table) -> Task:
         pairs = [table.numbers(column) for column in columns]
         target = np.stack([values > 0 for values, _ in pairs], axis=1).astype(np.float32)
         known = np.stack([known for _, known in pairs], axis=1)
+    rank = section.text("rank", "")
     section.done()
     if not known.any():
         raise section.error("every cell of the task is empty; fill them, or take the task out")
-    return Task(space, target, None if known.all() else known)
+    return Task(space, target, None if known.all() else known, rank=rank)
 
 
 def _named(kind: Any, words: list[str]) -> LabelSpace:

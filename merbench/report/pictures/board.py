@@ -9,8 +9,6 @@ from merbench.report.pictures import plots
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.tables.sheet import parameters, training_seconds
-from merbench.report.tables.table import metric_columns
-from merbench.results.metrics import METRICS
 
 PANELS = 12
 """More models than this are too many panels for one picture of learning curves."""
@@ -21,9 +19,9 @@ def pictures(
 ) -> dict[str, tuple[bytes, str]]:
     """File name -> SVG and what it shows in words."""
     metric, title = scores.metric, board.track.title
-    column = metric_columns([metric])[0]
-    name, scale = column.title, column.scale
-    better = "higher is better" if METRICS[metric].higher_is_better else "lower is better"
+    facts = scores.ranks_by
+    name, scale = facts.title, facts.scale
+    better = "higher is better" if facts.higher_is_better else "lower is better"
     axis = f"test {name} ({'%, ' if scale == 100 else ''}{better})"
     entries = {e.name: e for e in board.entries}
     lines = {n: line for n in scores.standings if (line := _line(scores, n, scale))}
@@ -56,7 +54,7 @@ def pictures(
         }
         if rows:
             words = f"{name} of each ablated variant less that of its full model, with 95 % intervals; filled dots are significant"
-            side = "right" if METRICS[metric].higher_is_better else "left"
+            side = "right" if facts.higher_is_better else "left"
             made["ablations.svg"] = (
                 plots.forest(
                     title,

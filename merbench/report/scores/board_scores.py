@@ -4,6 +4,7 @@ needs predictions and labels no more.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from hashlib import sha256
 import numpy as np
 
 from merbench.api.config import Config
-from merbench.api.types import SpaceKind
+from merbench.api.metrics import MetricFacts
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, flatten
 from merbench.report.scores.paired import differences
@@ -26,7 +27,7 @@ from merbench.report.scores.statistics import (
     summarise,
 )
 from merbench.report.scores.summary import by_seed
-from merbench.results.metrics import METRICS, default_metric, headline
+from merbench.results.metrics import TaskMetrics
 
 RULE = (
     "rank: rows are read from best to worst; one that is not significantly worse than the best of the current group shares its rank, the "
@@ -80,17 +81,28 @@ class RowScores(Config):
 
 
 class BoardScores(Config):
-    """``floors``: models that are floors. ``ablations``: each variant against its full model.
-    ``optimum``: what is given -> metric -> the best possible score on these rows, where the law of
-    the data is known.
+    """``metric``: the one that ranks. ``metrics``: how each that is scored is shown. ``floors``:
+    models that are floors. ``ablations``: each variant against its full model. ``optimum``: what is
+    given -> metric -> the best possible score on these rows, where the law of the data is known.
     """
 
     metric: str
+    metrics: dict[str, MetricFacts] = {}
     rows: dict[str, RowScores]
     floors: list[str]
     standings: dict[str, Standing]
     ablations: dict[str, Comparison] = {}
     optimum: dict[str, dict[str, float]] = {}
+
+    @property
+    def ranks_by(self) -> MetricFacts:
+        return self.metrics[self.metric]
+
+    @property
+    def headline(self) -> list[str]:
+        """The metrics of a table, in its order."""
+        shown = [name for name, metric in self.metrics.items() if metric.headline]
+        return shown if self.metric in shown else [self.metric, *shown]
 
     @property
     def test_rows(self) -> int:
@@ -104,29 +116,36 @@ def score(
     optimum: Mapping[str, Mapping[str, float]] | None = None,
 ) -> BoardScores:
     """Every row's scores and the ranks of the models. Entries without one whole seed are left out."""
-    metric = default_metric(board.kind)
-    keys = {e.name: _key(e, source) for e in board.entries if e.done}
+    metric = board.metrics.ranking
+    formulas = version(sorted({definition.module for definition in board.metrics.values()}))
+    keys = {e.name: _key(e, source, formulas) for e in board.entries if e.done}
     found = {}
     for entry in board.entries:
         if entry.name in keys:
-            made = cache.get(keys[entry.name], RowScores, partial(_row, entry, source, board.kind))
+            made = cache.get(
+                keys[entry.name], RowScores, partial(_row, entry, source, board.metrics)
+            )
             if made.seeds:
                 found[entry.name] = made
     entries = {e.name: e for e in board.entries if e.name in found}
+    order = ranked({name: row.summary for name, row in found.items()}, board.metrics[metric])
     ordered = ranked(
         {name: found[name].summary for name, e in entries.items() if not e.floor and not e.variant},
-        metric,
+        board.metrics[metric],
     )
 
     def compare(base: str, other: str) -> Comparison:
         key = sha256(f"{keys[base]} {keys[other]} {metric}".encode()).hexdigest()
         return cache.get(
-            key, Comparison, lambda: _paired(entries[base], entries[other], source, metric)
+            key,
+            Comparison,
+            lambda: _paired(entries[base], entries[other], source, board.metrics, metric),
         )
 
     return BoardScores(
         metric=metric,
-        rows={name: found[name] for name in ranked({n: found[n].summary for n in found}, metric)},
+        metrics=facts(board.metrics),
+        rows={name: found[name] for name in order},
         floors=sorted({e.first.spec.model for e in entries.values() if e.floor}),
         standings=standings(ordered, compare),
         ablations=ablations(list(entries.values()), compare),
@@ -134,12 +153,21 @@ def score(
     )
 
 
-def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: str) -> list[str]:
+def facts(metrics: TaskMetrics) -> dict[str, MetricFacts]:
+    """How each metric is shown, as it stands in scores.json."""
+    fields = [field.name for field in dataclasses.fields(MetricFacts)]
+    return {
+        name: MetricFacts(**{field: getattr(metric, field) for field in fields})
+        for name, metric in metrics.items()
+    }
+
+
+def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: MetricFacts) -> list[str]:
     """Names from best to worst; what has no score comes last."""
-    sign = -1 if METRICS[metric].higher_is_better else 1
+    sign = -1 if metric.higher_is_better else 1
 
     def key(name: str) -> tuple[float, str]:
-        found = summaries[name].get(metric)
+        found = summaries[name].get(metric.name)
         return (math.inf if found is None or math.isnan(found.mean) else sign * found.mean), name
 
     return sorted(summaries, key=key)
@@ -200,33 +228,33 @@ def _corrected(test: Comparison, against: str, p: float) -> Comparison:
     )
 
 
-def _paired(base: Entry, other: Entry, source: Source, metric: str) -> Comparison:
-    found = differences(
-        by_seed(base.records, source), by_seed(other.records, source), [metric]
-    ).get(metric)
+def _paired(
+    base: Entry, other: Entry, source: Source, metrics: TaskMetrics, metric: str
+) -> Comparison:
+    ours, theirs = (by_seed(entry.records, source, metrics) for entry in (base, other))
+    found = differences(ours, theirs, [metric]).get(metric)
     if found is None:
         return Comparison()
     ends = None if math.isnan(found.low) else (found.mean, found.low, found.high)
     return Comparison(difference=ends, p=None if math.isnan(found.p) else found.p)
 
 
-def _key(entry: Entry, source: Source) -> str:
-    """Of the records, their predictions and targets, and the formulas."""
-    parts = [version(), *(f"{r.model_dump_json()}{source.content(r.run_id)}" for r in entry.done)]
+def _key(entry: Entry, source: Source, formulas: str) -> str:
+    """Of the records, their predictions and targets, and the ``formulas``."""
+    parts = [formulas, *(f"{r.model_dump_json()}{source.content(r.run_id)}" for r in entry.done)]
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _row(entry: Entry, source: Source, kind: SpaceKind) -> RowScores:
-    scored = by_seed(entry.records, source)
+def _row(entry: Entry, source: Source, metrics: TaskMetrics) -> RowScores:
+    scored = by_seed(entry.records, source, metrics)
     if not scored:
         return RowScores(seeds={})
     first = next(iter(scored.values())).rows
     intervals = {}
-    for metric in headline(kind):
+    for metric in metrics.headline:
         seen = next(iter(scored.values())).seen(metric)
-        ends = interval(
-            metric, seen.target, np.stack([s.taken(metric) for s in scored.values()]), seen.videos
-        )
+        predictions = np.stack([s.read_by(metric) for s in scored.values()])
+        ends = interval(metrics[metric].value, seen.target, predictions, seen.videos)
         if not math.isnan(ends.low):
             intervals[metric] = (ends.low, ends.high)
     return RowScores(

@@ -4,7 +4,7 @@ named by its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -18,9 +18,11 @@ from merbench.results.files import write_atomic
 Kept = TypeVar("Kept", bound=Config)
 
 
-def version() -> str:
-    """Changes with the code of whatever computes scores, so that no result outlives its formula."""
-    return code_digest(["merbench.report.scores.board_scores"])
+def version(formulas: Sequence[str] = ()) -> str:
+    """Changes with the code of whatever computes scores, so that no result outlives its formula.
+    ``formulas``: further modules that do, such as those of plugins' metrics.
+    """
+    return code_digest(["merbench.report.scores.board_scores", *formulas])
 
 
 class Cache:

@@ -4,15 +4,13 @@ predictions fit the targets.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.api.parts import Metric
 from merbench.report.scores.entries import Board
 from merbench.report.scores.paired import Difference, correct, differences
 from merbench.report.scores.source import Source
@@ -48,7 +46,7 @@ def side(board: Board, source: Source, text: str) -> Side | None:
     """
     for entry in board.entries:
         if entry.name == text:
-            return Side(by_seed(entry.records, source), entry.floor)
+            return Side(by_seed(entry.records, source, board.metrics), entry.floor)
     ids = {part.strip() for part in text.split(",")}
     found = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]
     records = [r for r, _ in found]
@@ -56,7 +54,7 @@ def side(board: Board, source: Source, text: str) -> Side | None:
         return None
     if len({r.spec.model_dump_json() for r in records}) > 1:
         raise RequestError(f"the runs {text} are of several specs; give runs of one")
-    return Side(by_seed(records, source), all(floor for _, floor in found))
+    return Side(by_seed(records, source, board.metrics), all(floor for _, floor in found))
 
 
 def together(a: Side, b: Side) -> tuple[dict[int, Scored], dict[int, Scored]]:
@@ -74,22 +72,6 @@ def _spread(one: Side, over: Side) -> Seeds:
         if one.floor and not over.floor and len(one.seeds) == 1
         else one.seeds
     )
-
-
-def measured(scored: Seeds, name: str, metric: Metric) -> dict[int, Scored]:
-    """With what a plugin's metric makes of each seed's rows. RequestError where it makes no number."""
-    found = {}
-    for seed, one in scored.items():
-        try:
-            value = float(metric(one.rows.target, one.rows.prediction))
-        except Exception as error:
-            raise RequestError(
-                f"metric {name} ended with {type(error).__name__}: {error}"
-            ) from error
-        found[seed] = replace(
-            one, metrics={**one.metrics, name: None if math.isnan(value) else value}
-        )
-    return found
 
 
 def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:

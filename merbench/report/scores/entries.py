@@ -12,6 +12,7 @@ from typing import Any
 
 from merbench.api.types import SpaceKind
 from merbench.report.scores.summary import group
+from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.record import Record, Track
 
 
@@ -40,11 +41,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Board:
-    """One track. ``entries`` by name; which is better is not known here."""
+    """One track. ``entries`` by name; which is better is not known here. ``metrics``: of its task,
+    with the one that ranks.
+    """
 
     track: Track
-    kind: SpaceKind
+    metrics: TaskMetrics
     entries: tuple[Entry, ...]
+
+    @property
+    def kind(self) -> SpaceKind:
+        return self.metrics.space.kind
 
     @property
     def caveats(self) -> list[str]:
@@ -58,9 +65,10 @@ def collect(
     floors: Collection[str],
     dataset: str | None = None,
     track: str | None = None,
+    registry: Registry = BUILT_IN,
 ) -> list[Board]:
     """The boards of these records, by title. ``floors``: names of models that are floors.
-    ``track``: a part of the title.
+    ``track``: a part of the title. ``registry``: the metrics there are.
     """
     by_track: dict[str, list[list[Record]]] = {}
     for rows in group(records).values():
@@ -76,10 +84,10 @@ def collect(
             Entry(name, tuple(rows), rows[0].spec.model in floors)
             for name, rows in zip(names(groups), groups, strict=True)
         ]
-        one = groups[0][0]
-        boards.append(
-            Board(one.track, one.space["kind"], tuple(sorted(entries, key=lambda e: e.name)))
-        )
+        # A data set may rank by another metric than when its first runs were made.
+        newest = max((r for rows in groups for r in rows), key=lambda r: (r.started, r.run_id))
+        metrics = registry.of(newest.space.label_space(), newest.space.rank)
+        boards.append(Board(newest.track, metrics, tuple(sorted(entries, key=lambda e: e.name))))
     return sorted(boards, key=lambda b: (b.track.title, b.track.model_dump_json()))
 
 

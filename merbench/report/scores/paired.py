@@ -7,13 +7,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from merbench.api.parts import Metric
-from merbench.api.types import SpaceKind
 from merbench.report.scores.statistics import (
     Interval,
     holm,
@@ -23,7 +20,7 @@ from merbench.report.scores.statistics import (
     summaries_as_json,
 )
 from merbench.report.scores.summary import Scored, summary
-from merbench.results.metrics import METRICS, headline
+from merbench.results.metrics import TaskMetrics
 
 
 @dataclass(frozen=True)
@@ -70,12 +67,9 @@ def differences(
     base: Mapping[int, Scored],
     other: Mapping[int, Scored],
     metrics: Sequence[str],
-    own: Mapping[str, Metric] = MappingProxyType({}),
 ) -> dict[str, Difference]:
     """Metric -> difference, over the seeds that both have. A metric that is undefined for a seed is
     left out.
-
-    ``own``: metrics of plugins by name, whose values stand among both sides' metrics.
     """
     seeds = sorted(base.keys() & other.keys())
     if not seeds:
@@ -86,14 +80,9 @@ def differences(
         if any(x is None or y is None for x, y in pairs):
             continue
         each = np.array([x - y for x, y in pairs if x is not None and y is not None])
-        a, b = (
-            np.stack(
-                [side[s].rows.prediction if metric in own else side[s].taken(metric) for s in seeds]
-            )
-            for side in (other, base)
-        )
-        rows = base[seeds[0]].rows if metric in own else base[seeds[0]].seen(metric)
-        interval = paired_interval(own.get(metric, metric), rows.target, a, b, rows.videos)
+        a, b = (np.stack([side[s].read_by(metric) for s in seeds]) for side in (other, base))
+        rows, formula = base[seeds[0]].seen(metric), base[seeds[0]].task[metric].value
+        interval = paired_interval(formula, rows.target, a, b, rows.videos)
         found[metric] = Difference(
             float(each.mean()), interval.low, interval.high, sign_flip(each.tolist())
         )
@@ -103,20 +92,20 @@ def differences(
 def correct(found: Mapping[str, Mapping[str, Difference]]) -> dict[str, dict[str, Difference]]:
     """Name -> metric -> difference, with Holm's correction over the names of each metric."""
     corrected: dict[str, dict[str, Difference]] = {name: {} for name in found}
-    for metric in METRICS:
+    for metric in dict.fromkeys(metric for of_name in found.values() for metric in of_name):
         having = [name for name in found if metric in found[name]]
         for name, p in zip(having, holm([found[name][metric].p for name in having]), strict=True):
             corrected[name][metric] = replace(found[name][metric], p_holm=float(p))
     return corrected
 
 
-def compare(lines: Sequence[Line], kind: SpaceKind) -> dict[str, dict[str, Difference]]:
+def compare(lines: Sequence[Line], metrics: TaskMetrics) -> dict[str, dict[str, Difference]]:
     """Line -> metric -> difference from the line that it names, Holm's correction over all of them."""
     by_name = {line.name: line for line in lines}
     paired = [line for line in lines if line.against and line.scored]
     return correct(
         {
-            line.name: differences(by_name[line.against].scored, line.scored, headline(kind))
+            line.name: differences(by_name[line.against].scored, line.scored, metrics.headline)
             for line in paired
         }
     )

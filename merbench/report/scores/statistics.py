@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from merbench.api.types import SpaceKind
-from merbench.results.metrics import RANK_METRICS, SUM_METRICS, SumMetric
+from merbench.api.metrics import SumMetric
 
-Metric = str | SumMetric | Callable[[np.ndarray, np.ndarray], float]
-"""A name of ``merbench.results.metrics``, or any function of targets and predictions."""
+Metric = SumMetric | Callable[[np.ndarray, np.ndarray], float]
+"""A formula, as in ``MetricDef.value``."""
 
 LOOPED_RESAMPLES = 300
 """At most so many for a metric that is no function of sums, because each is computed anew."""
@@ -66,9 +65,8 @@ def interval(
 ) -> Interval:
     """The mean over seeds of a metric, for new seeds and new videos.
 
-    ``y`` [N] or [N, C] and ``p`` [S, N] or [S, N, C] as in ``SUM_METRICS``: S seeds on the same
-    rows (for ``micro_f1`` and its like p is decisions, or probabilities that are cut at .5). Seeds
-    for which the metric is undefined are left out.
+    ``y`` [N] or [N, C] and ``p`` [S, N] or [S, N, C] as ``MetricDef.value`` takes them: S seeds on
+    the same rows. Seeds for which the metric is undefined are left out.
 
     A percentile bootstrap over seeds and videos as crossed factors (Owen 2007, "the pigeonhole
     bootstrap"), with two corrections for small numbers: n - 1 of n are drawn, which makes the
@@ -163,8 +161,6 @@ def _bootstrap(
         raise ValueError(
             f"there are {len(y)} targets, {len(video_N)} videos and predictions of the shape {models[0].shape}"
         )
-    if isinstance(metric, str):
-        metric = _by_name(metric, y, models[0])
     if not isinstance(metric, SumMetric):
         resamples = min(resamples, LOOPED_RESAMPLES)
     draw = np.random.default_rng(seed)
@@ -219,19 +215,8 @@ def _degrees_of_freedom(*parts: tuple[float, int]) -> float:
     return sum(v for v, _ in parts) ** 2 / spread if spread else 1e9
 
 
-def _by_name(
-    name: str, y: np.ndarray, p: np.ndarray
-) -> SumMetric | Callable[[np.ndarray, np.ndarray], float]:
-    kind: SpaceKind = "score" if p.ndim == 2 else "class" if y.ndim == 1 else "multilabel"
-    if name in SUM_METRICS[kind]:
-        return SUM_METRICS[kind][name]
-    if kind == "multilabel" and name in RANK_METRICS:
-        return RANK_METRICS[name]
-    raise ValueError(f"{name!r} is no metric of a {kind} task")
-
-
 def _values(
-    metric: SumMetric | Callable[[np.ndarray, np.ndarray], float],
+    metric: Metric,
     y: np.ndarray,
     p: np.ndarray,
     video_N: np.ndarray,

@@ -7,65 +7,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from merbench.api.types import LabelSpace
 from merbench.report.scores.statistics import Summary, summarise
-from merbench.results.metrics import RANK_METRICS, evaluate, of_score
+from merbench.results.metrics import BUILT_IN, TaskMetrics
 from merbench.results.record import Record
 from merbench.results.store import Predictions
-
-
-def space_of(record: Record) -> LabelSpace:
-    """The label space that metrics need: kind, words and parts (anchors only as a placeholder)."""
-    return _space(record.space)
-
-
-def _space(told: Mapping[str, Any]) -> LabelSpace:
-    words = tuple(told["words"])
-    anchors = tuple(float(i) for i in range(len(words))) if told["kind"] == "score" else None
-    return LabelSpace(
-        told["kind"], words, words, anchors, tuple(_space(part) for part in told.get("parts", ()))
-    )
 
 
 @dataclass(frozen=True)
 class Scored:
     """One seed: its pooled test rows and their metrics. ``cuts`` [N, C]: thresholds of labels.
-    ``joint``: rows of two tasks at once.
+    ``task``: what its metrics are.
     """
 
     rows: Predictions
     metrics: Mapping[str, float | None]
+    task: TaskMetrics
     cuts: np.ndarray | None = None
-    joint: bool = False
 
     def seen(self, metric: str) -> Predictions:
         """The rows that ``metric`` looks at: of a joint task the columns of the metric's own part,
         where a score is known.
         """
-        if not self.joint:
+        if not self.task.space.parts:
             return self.rows
         y, p = self.rows.target, self.rows.prediction
-        if not of_score(metric):
+        if not self.task.of_score(metric):
             return replace(self.rows, target=y[:, 1:], prediction=p[:, 1:])
         known = ~np.isnan(y[:, 0])
         ids, videos = (list(compress(names, known)) for names in (self.rows.ids, self.rows.videos))
         return Predictions(ids, videos, y[known, 0], p[known, 0])
 
-    def taken(self, metric: str) -> np.ndarray:
-        """Predictions of ``seen`` as the bootstrap takes them: decisions, where the metric is one
-        of decisions.
-        """
-        made = self.seen(metric).prediction
-        decides = (
-            self.cuts is not None
-            and metric not in RANK_METRICS
-            and not (self.joint and of_score(metric))
-        )
-        return made >= self.cuts if decides else made
+    def read_by(self, metric: str) -> np.ndarray:
+        """Predictions of ``seen`` as the formula takes them: decisions, where it is one of those."""
+        predictions = self.seen(metric).prediction
+        definition = self.task[metric]
+        decides = "multilabel" in definition.kinds and definition.reads == "decisions"
+        return predictions >= self.cuts if decides and self.cuts is not None else predictions
 
 
 class Made(Protocol):
@@ -74,48 +55,45 @@ class Made(Protocol):
     def predictions(self, run_id: str) -> Predictions: ...
 
 
-def by_seed(records: Sequence[Record], store: Made) -> dict[int, Scored]:
-    """Seed -> its score. A seed that lacks a fold which others have, or any run of which failed, is
-    left out.
+def by_seed(
+    records: Sequence[Record], store: Made, metrics: TaskMetrics | None = None
+) -> dict[int, Scored]:
+    """Seed -> its score, from predictions. A seed that lacks a fold which others have, or any run
+    of which failed, is left out. ``metrics``: those of the records' task; None = merbench's own.
     """
     done = [r for r in records if r.status == "done"]
     folds = {r.fold for r in records}
     scored = {}
     for seed in sorted({r.seed for r in done}):
-        mine = sorted(
+        runs = sorted(
             (r for r in done if r.seed == seed), key=lambda r: -1 if r.fold is None else r.fold
         )
-        if {r.fold for r in mine} != folds:
-            continue
-        made = [store.predictions(r.run_id) for r in mine]
-        rows = Predictions(
-            [i for p in made for i in p.ids],
-            [v for p in made for v in p.videos],
-            np.concatenate([p.target for p in made]),
-            np.concatenate([p.prediction for p in made]),
-        )
-        cuts = None
-        if mine[0].thresholds is not None:
-            cuts = np.concatenate(
-                [
-                    np.tile(np.array(r.thresholds), (len(p.ids), 1))
-                    for r, p in zip(mine, made, strict=True)
-                ]
-            )
-        space = space_of(mine[0])
-        metrics: Mapping[str, float | None]
-        if len(mine) == 1 and mine[0].metrics:
-            metrics = mine[0].metrics.test
-        else:
-            metrics = evaluate(
-                space,
-                rows.target,
-                rows.prediction,
-                cuts,
-                ~np.isnan(rows.target) if rows.target.ndim > 1 else None,
-            )
-        scored[seed] = Scored(rows, metrics, cuts, bool(space.parts))
+        if {r.fold for r in runs} == folds:
+            task = metrics or BUILT_IN.of(runs[0].space.label_space())
+            scored[seed] = _scored(runs, [store.predictions(r.run_id) for r in runs], task)
     return scored
+
+
+def _scored(
+    runs: Sequence[Record], predictions: Sequence[Predictions], task: TaskMetrics
+) -> Scored:
+    """A seed's folds, pooled."""
+    rows = Predictions(
+        [i for p in predictions for i in p.ids],
+        [v for p in predictions for v in p.videos],
+        np.concatenate([p.target for p in predictions]),
+        np.concatenate([p.prediction for p in predictions]),
+    )
+    cuts = None
+    if runs[0].thresholds is not None:
+        of_fold = [
+            np.tile(np.array(r.thresholds), (len(p.ids), 1))
+            for r, p in zip(runs, predictions, strict=True)
+        ]
+        cuts = np.concatenate(of_fold)
+    known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
+    values = task.evaluate(rows.target, rows.prediction, cuts, known)
+    return Scored(rows, values, task, cuts)
 
 
 def summary(scored: Mapping[int, Scored]) -> dict[str, Summary]:

@@ -26,12 +26,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from merbench.api.errors import DataError
-from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.board_scores import BoardScores, facts
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import Source
-from merbench.report.scores.summary import space_of
 from merbench.report.site.packed import pack, strict, unpack
 from merbench.results.files import write_atomic
+from merbench.results.metrics import BUILT_IN, Registry
 from merbench.results.record import Record, Track
 from merbench.results.spec import series
 from merbench.results.store import Predictions
@@ -111,9 +111,9 @@ class Folder:
     def board(self) -> Board:
         return self.by(self.scores.floors if self.scores else ())
 
-    def by(self, floors: Collection[str]) -> Board:
-        """With these models as floors."""
-        boards = collect(self.records, floors)
+    def by(self, floors: Collection[str], registry: Registry = BUILT_IN) -> Board:
+        """With these models as floors, and these metrics."""
+        boards = collect(self.records, floors, registry=registry)
         if len(boards) != 1:
             raise DataError(
                 f"{self.path} holds records of {len(boards)} tracks, where one folder is one track"
@@ -206,11 +206,7 @@ def read(path: Path) -> Folder:
             strict(at.read_bytes()), strict=True
         )
         at = path / "scores.json"
-        scores = (
-            BoardScores.model_validate_json(json.dumps(strict(at.read_bytes())), strict=True)
-            if at.is_file()
-            else None
-        )
+        scores = _read_scores(at, records) if at.is_file() else None
         extras = {}
         for name in EXTRAS:
             at = path / f"{name}.json"
@@ -223,11 +219,21 @@ def read(path: Path) -> Folder:
     )
 
 
+def _read_scores(path: Path, records: Sequence[Record]) -> BoardScores:
+    scores = BoardScores.model_validate_json(json.dumps(strict(path.read_bytes())), strict=True)
+    if not scores.metrics and records:  # from before they told how metrics are shown
+        metrics = facts(BUILT_IN.of(records[0].space.label_space(), scores.metric))
+        scores = scores.model_copy(update={"metrics": metrics})
+    if scores.metric not in scores.metrics:
+        raise ValueError(f"metric: {scores.metric!r} is none of its metrics")
+    return scores
+
+
 def _check(record: Record) -> None:
     """Raises ValueError or KeyError where a field that may hold anything lacks what boards read of
     it.
     """
-    space_of(record)
+    record.space.label_space()
     told = record.tuned_by
     if told is not None and (
         lacking := [k for k in ("trials", "seconds") if not isinstance(told.get(k), int | float)]

@@ -13,12 +13,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from merbench.api.metrics import MetricFacts
 from merbench.report.scores.board_scores import BoardScores, Comparison, Standing
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.site.reproduce import command
 from merbench.report.tables.sheet import ABLATIONS, CLAIMS, FLOORS, OPTIMUM, Sheet, sheet
-from merbench.report.tables.table import Cell, Column, Row, metric_columns, number
-from merbench.results.metrics import METRICS
+from merbench.report.tables.table import Cell, Row, number
 
 PLAIN = ("rank", "seeds", "interval", "parameters", "training", "tuning")
 
@@ -43,14 +43,14 @@ def track_page(
     address of the list of boards.
     """
     made = sheet(board, scores, every_metric=True, variants=True)
-    metrics = [m for m in METRICS if board.kind in METRICS[m].kinds]
+    metrics = list(scores.metrics)
     entries = {e.name: e for e in board.entries}
     columns = ["rank", "seeds", *metrics, "parameters", "training", "tuning"]
     columns.insert(columns.index(scores.metric) + 1, "interval")
-    best = {m: _best(made, m) for m in metrics}
+    best = {name: _best(made, metric) for name, metric in scores.metrics.items()}
     rows = []
     for row in made.rows:
-        cells = [_cell(row, key, best) for key in columns]
+        cells = [_cell(row, key, scores.metrics.get(key), best) for key in columns]
         rows.append(
             {
                 "name": row.name,
@@ -66,7 +66,8 @@ def track_page(
         track=board.track,
         home=home,
         columns=[
-            {"key": key, "title": _title(key, scores), "best": _direction(key)} for key in columns
+            {"key": key, "title": _title(key, scores), "best": _direction(key, scores)}
+            for key in columns
         ],
         split=_split(board, scores),
         words=_words(board, scores, groups, columns),
@@ -86,14 +87,14 @@ def index_page(boards: Sequence[tuple[str, Board, BoardScores]]) -> str:
     told = []
     for folder, board, scores in boards:
         leaders = [n for n, s in scores.standings.items() if s.rank == 1]
-        column = metric_columns([scores.metric])[0]
+        metric = scores.ranks_by
         best = scores.rows[leaders[0]].summary.get(scores.metric) if leaders else None
         told.append(
             {
                 "folder": folder,
                 "title": board.track.title,
                 "leaders": leaders,
-                "best": f"{column.title} {number(best.mean, column)}" if best else "",
+                "best": f"{metric.title} {number(best.mean, metric)}" if best else "",
                 "models": len(scores.standings),
                 "runs": sum(len(e.records) for e in board.entries),
                 "rows": scores.test_rows,
@@ -129,12 +130,12 @@ def _script(value: Any) -> Markup:
 
 def _title(key: str, scores: BoardScores) -> str:
     if key == "interval":
-        return f"{metric_columns([scores.metric])[0].title}, 95 % interval"
-    return key if key in PLAIN else metric_columns([key])[0].title
+        return f"{scores.ranks_by.title}, 95 % interval"
+    return key if key in PLAIN else scores.metrics[key].title
 
 
-def _direction(key: str) -> str:
-    return "" if key in PLAIN else " ↑" if METRICS[key].higher_is_better else " ↓"
+def _direction(key: str, scores: BoardScores) -> str:
+    return "" if key in PLAIN else " ↑" if scores.metrics[key].higher_is_better else " ↓"
 
 
 def _words(
@@ -160,8 +161,8 @@ def _words(
     if len({e.first.tuned_by is None for e in board.entries if not e.floor}) == 2:
         told["tuned, untuned"] = "settings that a search found, and default settings"
     for key in columns:
-        if metric := METRICS.get(key):
-            unit = "in %, " if metric_columns([key])[0].scale == 100 else ""
+        if metric := scores.metrics.get(key):
+            unit = "in %, " if metric.scale == 100 else ""
             plain[key] = (
                 f"{metric.summary.replace('acc2_', 'Acc-2 ')} ({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
             )
@@ -181,30 +182,26 @@ def _split(board: Board, scores: BoardScores) -> str:
     return f"{counts['train']} train and {counts['valid']} validation rows, {test}"
 
 
-def _best(made: Sheet, metric: str) -> str:
-    column = metric_columns([metric])[0]
+def _best(made: Sheet, metric: MetricFacts) -> str:
     means = [
         c.mean
         for r in made.rows
-        if not r.group and isinstance(c := r.cells.get(metric), Cell) and c.mean is not None
+        if not r.group and isinstance(c := r.cells.get(metric.name), Cell) and c.mean is not None
     ]
     means = [m for m in means if not math.isnan(m)]
     return (
-        number((max if METRICS[metric].higher_is_better else min)(means), column)
-        if len(means) > 1
-        else ""
+        number((max if metric.higher_is_better else min)(means), metric) if len(means) > 1 else ""
     )
 
 
-def _cell(row: Row, key: str, best: Mapping[str, str]) -> Shown:
+def _cell(row: Row, key: str, metric: MetricFacts | None, best: Mapping[str, str]) -> Shown:
     cell = row.cells.get(key, "")
     if isinstance(cell, str):
         return Shown(cell or "–", _leading(cell) if key != "tuning" else None)
-    if cell.mean is None or math.isnan(cell.mean):
+    if cell.mean is None or math.isnan(cell.mean) or metric is None:
         return Shown("–")
-    column = metric_columns([key])[0]
-    text = number(cell.mean, column)
-    sd = "" if cell.sd is None or math.isnan(cell.sd) else f" ± {number(cell.sd, column)}"
+    text = number(cell.mean, metric)
+    sd = "" if cell.sd is None or math.isnan(cell.sd) else f" ± {number(cell.sd, metric)}"
     return Shown(text + sd, round(cell.mean, 6), not row.group and text == best.get(key))
 
 
@@ -227,7 +224,7 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
     """What a row opens: the command, its runs with their curves, spec, provenance. Numbers rounded
     as one reads them.
     """
-    metric, column = scores.metric, metric_columns([scores.metric])[0]
+    metric, column = scores.metric, scores.ranks_by
     first = entry.first
     runs = []
     for record in entry.records:
@@ -263,7 +260,7 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
     }
 
 
-def _compared(test: Comparison, column: Column) -> str:
+def _compared(test: Comparison, column: MetricFacts) -> str:
     """The test behind a rank or an ablation as a sentence."""
     rank = f"Rank {test.rank}. " if isinstance(test, Standing) else ""
     if test.difference is None or test.p is None or test.p_holm is None:

@@ -20,11 +20,10 @@ from merbench.report.pictures.plots import CREATOR, DRAWN_BY
 from merbench.report.scores.board_scores import BoardScores, score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.summary import space_of
 from merbench.report.site.folder import Folder, Labelled, fold_name
 from merbench.report.site.site import index, site
-from merbench.results.metrics import GRID, METRICS, choose_thresholds, evaluate, selecting
-from merbench.results.record import SCHEMA, Record, told_space
+from merbench.results.metrics import BUILT_IN, GRID, Registry, choose_thresholds
+from merbench.results.record import SCHEMA, Record, RecordedSpace
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.results.spec import run_id
 
@@ -58,7 +57,8 @@ class Truth:
     """The user's own data for a track, and what the catalogue says of models.
 
     ``content(streams)``: the hash of ids, targets, splits and these streams. ``floors``,
-    ``closed``: models that are floors, and those that are fitted in closed form.
+    ``closed``: models that are floors, and those that are fitted in closed form. ``registry``: the
+    metrics there are.
     """
 
     corpus: Corpus
@@ -68,6 +68,7 @@ class Truth:
     optimum: Mapping[str, Mapping[str, float]]
     floors: Collection[str] = ()
     closed: Collection[str] = ()
+    registry: Registry = BUILT_IN
 
     @property
     def splits(self) -> dict[int | None, Split]:
@@ -106,7 +107,12 @@ def rescored(folder: Folder, truth: Truth) -> BoardScores:
     or rows are not there.
     """
     try:
-        return score(folder.by(truth.floors), truth.labelled(folder), Cache(None), truth.optimum)
+        return score(
+            folder.by(truth.floors, truth.registry),
+            truth.labelled(folder),
+            Cache(None),
+            truth.optimum,
+        )
     except KeyError as error:
         raise DataError(
             f"{folder.path} has no predictions of the run, or your {truth.corpus.name} no row, {error}; copy records and predictions "
@@ -116,7 +122,7 @@ def rescored(folder: Folder, truth: Truth) -> BoardScores:
 
 def verify(folder: Folder, truth: Truth) -> list[Failure]:
     """All that does not hold."""
-    board = folder.by(truth.floors)
+    board = folder.by(truth.floors, truth.registry)
     scores_file = folder.path / "scores.json"
     if truth.content(()) != board.track.revision:
         told = (
@@ -124,8 +130,8 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
             "splits differ from the recorded content"
         )
         return [Failure(scores_file, f"{told} {board.track.revision[:12]}"), *_runs(folder, None)]
-    space = told_space(truth.corpus.offered[truth.task].space)
-    if other := [r for r in folder.records if r.space != space]:
+    space = RecordedSpace.of(truth.corpus.offered[truth.task])
+    if other := [r for r in folder.records if not r.space.same_task(space)]:
         # Without the task's own labels nothing of a run can be scored.
         return [
             Failure(
@@ -174,14 +180,42 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
 
 
 def verify_scores(folder: Folder, truth: Truth) -> list[Failure]:
-    """Each number of ``scores.json`` that comes out otherwise."""
+    """Each number of ``scores.json`` that comes out otherwise. Metrics that came later, and those
+    of plugins that are not here, are not compared.
+    """
     file = folder.path / "scores.json"
-    told = json.loads(folder.scores.model_dump_json()) if folder.scores else None
+    if folder.scores is None:
+        return []
     try:
-        again = json.loads(rescored(folder, truth).model_dump_json())
+        again = rescored(folder, truth)
     except (DataError, ValueError) as error:
         return [Failure(file, f"it cannot be computed from the records ({error})")]
-    return [Failure(file, sentence) for sentence in _differences(told, again)]
+    if again.metric != folder.scores.metric:
+        ranked = f"it ranks by {folder.scores.metric}, and your data set by {again.metric}"
+        return [Failure(file, f"{ranked}, or the plugin that brings the first is not installed")]
+    names = folder.scores.metrics.keys() & again.metrics.keys()
+    stated, computed = (
+        json.loads(_only(names, scores).model_dump_json()) for scores in (folder.scores, again)
+    )
+    return [Failure(file, sentence) for sentence in _differences(stated, computed)]
+
+
+def _only(names: Collection[str], scores: BoardScores) -> BoardScores:
+    """With these metrics alone."""
+
+    def chosen(of_metric: Mapping[str, Any]) -> dict[str, Any]:
+        return {m: value for m, value in of_metric.items() if m.partition(".")[0] in names}
+
+    rows = {
+        name: row.model_copy(
+            update={
+                "seeds": {seed: chosen(values) for seed, values in row.seeds.items()},
+                "intervals": chosen(row.intervals),
+            }
+        )
+        for name, row in scores.rows.items()
+    }
+    return scores.model_copy(update={"rows": rows, "metrics": chosen(scores.metrics)})
 
 
 def verify_index(root: Path, folders: Sequence[Folder]) -> list[Failure]:
@@ -224,7 +258,7 @@ def _runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
         if record.status != "done":
             continue
         try:
-            sentence = selection(record)
+            sentence = selection(record, truth.registry if truth else BUILT_IN)
         except (KeyError, TypeError, ValueError, AttributeError, RequestError) as error:
             sentence = f"its stages or history are none that training leaves ({type(error).__name__}: {error})"
         if sentence:
@@ -291,7 +325,9 @@ def _against_data(record: Record, truth: Truth) -> Iterator[str]:
 
 def cuts_of(record: Record) -> str:
     """Why the thresholds are none that the spec's policy chooses; empty where they may be."""
-    decided = next((part for part in space_of(record).tasks if part.kind == "multilabel"), None)
+    decided = next(
+        (part for part in record.space.label_space().tasks if part.kind == "multilabel"), None
+    )
     policy, cuts = record.spec.thresholds, record.thresholds
     try:
         allowed = choose_thresholds(policy, np.zeros((1, 1)), np.zeros((1, 1)))
@@ -301,7 +337,7 @@ def cuts_of(record: Record) -> str:
         return (
             ""
             if decided is None and cuts is None
-            else f"its thresholds are {cuts}, and its task is one of {record.space['kind']}"
+            else f"its thresholds are {cuts}, and its task is one of {record.space.kind}"
         )
     # Validation predictions are not kept, so of tuned thresholds no more is known than the grid on
     # which they lie.
@@ -335,22 +371,23 @@ def _scored(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:
         else task.target[rows].astype(np.float32)
     )
     known = task.known[rows] if task.known is not None and task.known.ndim > 1 else None
+    told: Mapping[str, Any] = record.metrics.test if record.metrics else {}
+    metrics = truth.registry.of(record.space.label_space(), every_span=True)
+    # Metrics that came later, and those of plugins that are not here, are not compared.
+    names = [name for name in told if name in metrics]
     try:
-        again = evaluate(space_of(record), target, made, record.thresholds, known)
-    except ValueError as error:
+        again = metrics.evaluate(target, made, record.thresholds, known, names)
+    except (ValueError, RequestError) as error:
         yield str(error)
         return
-    told: Mapping[str, Any] = record.metrics.test if record.metrics else {}
-    if wrong := [
-        n
-        for n in told.keys() | again.keys()
-        if not _close(told.get(n, NOTHING), again.get(n, NOTHING), SCORED)
-    ]:
+    if not names:
+        yield "its record has no metric that can be computed from its predictions"
+    if wrong := [n for n in names if not _close(told[n], again[n], SCORED)]:
         name = sorted(wrong)[0]
-        yield f"its predictions give {name} = {again.get(name, NOTHING)}, and its record says {told.get(name, NOTHING)}"
+        yield f"its predictions give {name} = {again[name]}, and its record says {told[name]}"
 
 
-def selection(record: Record) -> str:
+def selection(record: Record, registry: Registry = BUILT_IN) -> str:
     """Why the history is none that the spec's training leaves, or ``best_epoch`` not the best
     validation epoch of the last stage that selects, or not the one scored; empty where all is so.
     """
@@ -358,6 +395,7 @@ def selection(record: Record) -> str:
     if strange := [e for e in record.history if e.get("stage", "main") not in stages]:
         return f"its history has the stage {strange[0]['stage']!r}, and its spec does not"
     metric = ""
+    metrics = registry.of(record.space.label_space(), every_span=True)
     best: dict[str, Any] | None = None
     for name, stage in stages.items():
         mine = [e for e in record.history if e.get("stage", "main") == name]
@@ -365,8 +403,8 @@ def selection(record: Record) -> str:
             continue
         train = TrainConfig(**{**record.spec.train.model_dump(), **stage.get("settings", {})})
         most = train.epochs if stage.get("epochs") is None else stage["epochs"]
-        watched = selecting(train.select, record.space["kind"])
-        sign = 1 if METRICS[watched].higher_is_better else -1
+        watched = metrics.selecting(train.select)
+        sign = 1 if metrics[watched].higher_is_better else -1
         top, waited, kept = -math.inf, 0, mine[0]
         for epoch, entry in enumerate(mine):
             if entry.keys() != {"stage", "epoch", "loss", watched}:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from merbench.api.types import SpaceKind
 from merbench.report.scores.statistics import Summary, half_width
 from merbench.report.tables.table import Cell, Column, Row, metric_columns
-from merbench.results.metrics import METRICS, default_metric, headline
+from merbench.results.metrics import TaskMetrics
 
 Scores = Mapping[str, Summary]
 
@@ -27,9 +27,9 @@ class Optimum:
     """The key of all modalities."""
 
 
-def columns(kind: SpaceKind) -> tuple[Column, ...]:
-    """Seeds, then the headline metrics of the kind."""
-    return (Column("seeds", ("seeds",)), *metric_columns(headline(kind)))
+def columns(metrics: TaskMetrics) -> tuple[Column, ...]:
+    """Seeds, then the headline metrics."""
+    return (Column("seeds", ("seeds",)), *metric_columns(metrics, metrics.headline))
 
 
 def model_row(name: str, scores: Scores, group: str = "") -> Row:
@@ -68,13 +68,13 @@ def notes(kind: SpaceKind, scores: Scores, test_rows: int) -> list[str]:
 
 
 def distances(
-    kind: SpaceKind, mine: Scores, floors: Mapping[str, Scores], optimum: Optimum | None
+    metrics: TaskMetrics, mine: Scores, floors: Mapping[str, Scores], optimum: Optimum | None
 ) -> list[str]:
     """Sentences: the ranking metric against each floor, and the share of the way to the optimum."""
-    metric = default_metric(kind)
+    metric = metrics.ranking
     if metric not in mine:
         return []
-    value, higher = mine[metric].mean, METRICS[metric].higher_is_better
+    value, higher = mine[metric].mean, metrics[metric].higher_is_better
     against = []
     for name, scores in floors.items():
         if metric in scores:

@@ -11,7 +11,6 @@ from merbench.report.scores.statistics import summaries_as_json
 from merbench.report.tables import board as words
 from merbench.report.tables.published import Published, published
 from merbench.report.tables.table import Cell, Column, Row, metric_columns
-from merbench.results.metrics import METRICS, headline
 
 ABLATIONS, FLOORS, OPTIMUM, CLAIMS = "ablations", "floors", "best possible, given", "claims of "
 
@@ -36,16 +35,12 @@ def sheet(
     ``intervals``: in every cell.
     """
     claims = published(board.track)
-    shown = (
-        [m for m in METRICS if board.kind in METRICS[m].kinds]
-        if every_metric
-        else list(headline(board.kind))
-    )
+    shown = list(scores.metrics) if every_metric else scores.headline
     columns = (
         Column("rank", ("rank",)),
         Column("seeds", ("seeds",)),
-        *metric_columns(shown),
-        Column(f"{metric_columns([scores.metric])[0].title}, 95 % interval", ("interval",)),
+        *metric_columns(scores.metrics, shown),
+        Column(f"{scores.ranks_by.title}, 95 % interval", ("interval",)),
         Column("parameters", ("parameters",)),
         Column("training", ("training",)),
         Column("tuning", ("tuning",)),
@@ -129,10 +124,9 @@ def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell
         low, high = row.intervals.get(metric, (None, None)) if intervals else (None, None)
         cells[metric] = Cell(s.mean, s.sd, s.n, low, high)
     if ends := row.intervals.get(scores.metric):
-        column = metric_columns([scores.metric])[0]
-        cells["interval"] = (
-            "[" + ", ".join(f"{column.scale * end:.{column.digits}f}" for end in ends) + "]"
-        )
+        facts = scores.ranks_by
+        texts = (f"{facts.scale * end:.{facts.digits}f}" for end in ends)
+        cells["interval"] = f"[{', '.join(texts)}]"
     standing = scores.standings.get(entry.name)
     return cells | {
         "rank": str(standing.rank) if standing else "",

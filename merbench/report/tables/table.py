@@ -20,10 +20,11 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from merbench.results.metrics import METRICS
+from merbench.api.metrics import MetricFacts
 
 MISSING = "–"
 BETWEEN = " / "
+Best = Literal["highest", "lowest"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Column:
     keys: tuple[str, ...]
     digits: int = 3
     scale: float = 1.0
-    best: Literal["highest", "lowest"] | None = None
+    best: Best | None = None
 
 
 @dataclass(frozen=True)
@@ -61,47 +62,26 @@ class Row:
     group: str = ""
 
 
-_TITLES = {
-    "mae": "MAE", "corr": "Corr", "acc3": "Acc-3", "acc5": "Acc-5", "acc7": "Acc-7", "acc2_has0": "Acc-2 has0", "acc2_non0": "Acc-2 non0",
-    "f1_has0": "F1 has0", "f1_non0": "F1 non0", "uar": "UAR", "map": "mAP", "micro_ap": "micro-AP", "micro_f1": "micro-F1",
-    "macro_f1": "macro-F1", "weighted_f1": "weighted F1", "jaccard_repo": "Jaccard (empty = 0)", "jaccard": "Jaccard (empty = 1)",
-}  # fmt: skip
-_TOGETHER = {
-    "acc2_has0": ("acc2_non0", "Acc-2 has0 / non0"),
-    "f1_has0": ("f1_non0", "F1 has0 / non0"),
-}
-
-
-def metric_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """A column a metric: percent with one decimal, MAE and Corr with three; ``*_has0`` and
-    ``*_non0`` share one where both are asked for.
-
-    KeyError for a name that is not in ``METRICS``: make its ``Column`` yourself.
-    """
-    taken = {
-        _TOGETHER[name][0] for name in names if name in _TOGETHER and _TOGETHER[name][0] in names
-    }
+def metric_columns(metrics: Mapping[str, MetricFacts], names: Sequence[str]) -> tuple[Column, ...]:
+    """A column a metric; two that are a ``pair`` share one where both are asked for."""
     columns = []
+    seconds = {metrics[name].pair for name in names}
     for name in names:
-        if name in taken:
+        metric = metrics[name]
+        if name in seconds:
             continue
-        partner, together = _TOGETHER.get(name, ("", ""))
-        base, _, word = name.partition(".")
-        title = _TITLES.get(base, base.replace("_", " ").capitalize()) + (
-            f" ({word})" if word else ""
-        )
-        keys, title = ((name, partner), together) if partner in taken else ((name,), title)
-        digits, scale = (3, 1.0) if name in ("mae", "corr") else (1, 100.0)
-        columns.append(
-            Column(
-                title,
-                keys,
-                digits,
-                scale,
-                "highest" if METRICS[base].higher_is_better else "lowest",
-            )
-        )
+        keys: tuple[str, ...] = (name,)
+        title = metric.title
+        if metric.pair in names:
+            keys, title = (name, metric.pair), _both(metric.title, metrics[metric.pair].title)
+        best: Best = "highest" if metric.higher_is_better else "lowest"
+        columns.append(Column(title, keys, metric.digits, metric.scale, best))
     return tuple(columns)
+
+
+def _both(first: str, second: str) -> str:
+    """("Acc-2 has0", "Acc-2 non0") -> "Acc-2 has0 / non0"."""
+    return f"{first}{BETWEEN}{second.removeprefix(first.rpartition(' ')[0]).strip()}"
 
 
 def table(
@@ -236,7 +216,7 @@ def _defined(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)
 
 
-def number(value: float, column: Column) -> str:
+def number(value: float, column: Column | MetricFacts) -> str:
     return f"{value * column.scale:z.{column.digits}f}"
 
 

@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from merbench.report.scores.statistics import interval, paired_interval, sign_flip, significant
+from merbench.results.metrics.score import ERRORS
+
+MAE = ERRORS[0].value
 
 
 class Effects(NamedTuple):
@@ -59,7 +62,7 @@ def coverage(e: Effects, trials: int, resamples: int = 300, seed: int = 1) -> fl
     draw, covered = np.random.default_rng(seed), 0
     for _ in range(trials):
         (loss,), video_N = losses(draw, e, 1)
-        found = interval("mae", np.zeros(len(video_N)), loss, video_N, resamples=resamples)
+        found = interval(MAE, np.zeros(len(video_N)), loss, video_N, resamples=resamples)
         covered += found.low <= 10 <= found.high
     return covered / trials
 
@@ -76,7 +79,7 @@ def found_significant(
         b = b + difference
         each = a.mean(axis=-1) - b.mean(axis=-1)
         found += significant(
-            paired_interval("mae", np.zeros(len(video_N)), a, b, video_N, resamples=resamples),
+            paired_interval(MAE, np.zeros(len(video_N)), a, b, video_N, resamples=resamples),
             sign_flip(each),
         )
     return found / trials

@@ -44,7 +44,7 @@ def test_scores_and_intervals_are_those_of_the_predictions(source):
     _, videos, y = truth()
     runs = next(e for e in board(source).entries if e.name == "bad").records
     p = np.stack([source.predictions(r.run_id).prediction for r in runs])
-    expected = interval("mae", y, p, videos)
+    expected = interval(board(source).metrics["mae"].value, y, p, videos)
     assert made.rows["bad"].summary["mae"].mean == pytest.approx(np.abs(y - p).mean())
     assert made.rows["bad"].intervals["mae"] == pytest.approx(expected[1:])
     assert (made.rows["bad"].rows, made.rows["bad"].videos) == (60, 12)

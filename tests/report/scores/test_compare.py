@@ -7,12 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from merbench.api import RequestError
+from merbench.api import MetricDef, RequestError
 from merbench.report.scores.compare import (
     calibration,
     disagreements,
     matrix,
-    measured,
     side,
     together,
 )
@@ -21,8 +20,9 @@ from merbench.report.scores.paired import Difference, differences
 from merbench.report.scores.source import StoreSource
 from merbench.report.scores.statistics import holm, sign_flip
 from merbench.report.scores.summary import Scored
+from merbench.results.metrics import BUILT_IN
 from merbench.results.store import Predictions, Store
-from tests.report.made import put, spec
+from tests.report.made import SPACE, put, spec
 
 
 @pytest.fixture
@@ -89,30 +89,27 @@ def test_an_interval_that_is_not_there_is_a_dash():
     assert Difference(0.5, math.nan, math.nan, 1.0).ends(2) == "–"
 
 
-def test_a_plugins_metric_is_computed_seed_by_seed_and_its_difference_with_an_interval():
+def test_a_plugins_metric_is_compared_with_an_interval():
     draw = np.random.default_rng(0)
-    y, ids, videos = (
-        draw.normal(size=40),
-        [str(i) for i in range(40)],
-        [f"v{i // 4}" for i in range(40)],
+    y, ids = draw.normal(size=40), [str(i) for i in range(40)]
+    videos = [f"v{i // 4}" for i in range(40)]
+    worst = MetricDef(
+        name="worst",
+        kinds=("score",),
+        title="worst",
+        summary="largest error",
+        value=lambda y, p: np.abs(y - p).max(),
+        higher_is_better=False,
     )
+    task = BUILT_IN.with_plugins([worst]).of(SPACE.label_space())
 
     def seeds(noise):
+        rows = (Predictions(ids, videos, y, y + draw.normal(size=40) * noise) for _ in range(3))
         return {
-            s: Scored(Predictions(ids, videos, y, y + draw.normal(size=40) * noise), {})
-            for s in range(3)
+            s: Scored(r, task.evaluate(r.target, r.prediction), task) for s, r in enumerate(rows)
         }
 
-    def worst(y, p):
-        return np.abs(y - p).max()
-
-    a, b = (measured(seeds(noise), "worst", worst) for noise in (0.1, 1.0))
-    assert all(s.metrics["worst"] == np.abs(s.rows.prediction - y).max() for s in a.values())
-    found = differences(a, b, ["worst"], {"worst": worst})["worst"]
-    assert (
-        found.mean
-        == pytest.approx(np.mean([b[s].metrics["worst"] - a[s].metrics["worst"] for s in a]))
-        and found.low > 0
-    )
-    with pytest.raises(RequestError, match="metric bad ended with IndexError"):
-        measured(a, "bad", lambda y, p: y[99])
+    a, b = seeds(0.1), seeds(1.0)
+    found = differences(a, b, ["worst"])["worst"]
+    each = [np.abs(s.rows.prediction - y).max() for side in (b, a) for s in side.values()]
+    assert found.mean == pytest.approx(np.mean(each[:3]) - np.mean(each[3:])) and found.low > 0

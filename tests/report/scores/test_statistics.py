@@ -23,19 +23,16 @@ from merbench.report.scores.statistics import (
     significant,
     summarise,
 )
-from merbench.results.metrics import (
-    RANK_METRICS,
-    SUM_METRICS,
-    class_metrics,
-    multilabel_metrics,
-    score_metrics,
-)
+from merbench.results.metrics import BUILT_IN
+from merbench.testing.tiny import SPACES
 from tests.report.scores.calibration import CASES, NULL, coverage, found_significant
+from tests.results.metrics.cases import class_metrics, multilabel_metrics, score_metrics
 
 SEEDS, ROWS = 4, 40
-NAMES = [(kind, name) for kind, metrics in SUM_METRICS.items() for name in metrics] + [
-    ("multilabel", name) for name in RANK_METRICS
-]
+METRICS = {kind: BUILT_IN.of(SPACES[kind]) for kind in ("score", "class", "multilabel")}
+NAMES = [(kind, name) for kind, metrics in METRICS.items() for name in metrics]
+MAE, CORR = METRICS["score"]["mae"].value, METRICS["score"]["corr"].value
+MICRO_F1 = METRICS["multilabel"]["micro_f1"].value
 
 
 def case(kind, seed=0):
@@ -131,10 +128,11 @@ def test_summary():
 def test_interval_is_what_a_loop_over_resamples_gives(kind, name):
     y, a, b, videos = case(kind)
     metric = whole_split(kind, name)
-    assert interval(name, y, a, videos, resamples=12) == pytest.approx(
+    formula = METRICS[kind][name].value
+    assert interval(formula, y, a, videos, resamples=12) == pytest.approx(
         by_hand(metric, y, [a], videos, 12), abs=1e-9
     )
-    assert paired_interval(name, y, a, b, videos, resamples=12, seed=3) == pytest.approx(
+    assert paired_interval(formula, y, a, b, videos, resamples=12, seed=3) == pytest.approx(
         by_hand(metric, y, [a, b], videos, 12, seed=3), abs=1e-9
     )
 
@@ -143,7 +141,7 @@ def test_any_function_is_a_metric():
     y, a, b, videos = case("score")
     assert paired_interval(
         lambda y, p: np.abs(y - p).mean(), y, a, b, videos, resamples=50
-    ) == pytest.approx(paired_interval("mae", y, a, b, videos, resamples=50), abs=1e-12)
+    ) == pytest.approx(paired_interval(MAE, y, a, b, videos, resamples=50), abs=1e-12)
 
 
 def test_decisions_and_unknown_cells_of_a_multilabel_task():
@@ -151,61 +149,59 @@ def test_decisions_and_unknown_cells_of_a_multilabel_task():
     known = np.random.default_rng(1).random(y.shape) < 0.7
     unknown = np.where(known, y, np.nan)
     p[:, ::3] = 0.5  # reached, so predicted
-    assert interval("micro_f1", y, p >= 0.5, videos) == interval("micro_f1", y, p, videos)
+    assert interval(MICRO_F1, y, p >= 0.5, videos) == interval(MICRO_F1, y, p, videos)
     means = [multilabel_metrics(y, p_NC, "abc", np.full(3, 0.5), known)["micro_f1"] for p_NC in p]
-    assert interval("micro_f1", unknown, p, videos).mean == pytest.approx(np.mean(means))
+    assert interval(MICRO_F1, unknown, p, videos).mean == pytest.approx(np.mean(means))
 
 
 def test_the_order_of_rows_and_the_names_of_videos_do_not_matter():
     y, a, b, videos = case("score")
     order = np.random.default_rng(1).permutation(ROWS)
     moved = paired_interval(
-        "corr", y[order], a[:, order], b[:, order], [f"v{videos[i]}" for i in order]
+        CORR, y[order], a[:, order], b[:, order], [f"v{videos[i]}" for i in order]
     )
-    assert moved == pytest.approx(paired_interval("corr", y, a, b, videos), abs=1e-9)
+    assert moved == pytest.approx(paired_interval(CORR, y, a, b, videos), abs=1e-9)
 
 
 def test_intervals_are_repeatable_wider_at_a_higher_level_and_antisymmetric():
     y, a, b, videos = case("score")
-    ab, ba = paired_interval("mae", y, a, b, videos), paired_interval("mae", y, b, a, videos)
-    assert paired_interval("mae", y, a, b, videos) == ab
+    ab, ba = paired_interval(MAE, y, a, b, videos), paired_interval(MAE, y, b, a, videos)
+    assert paired_interval(MAE, y, a, b, videos) == ab
     assert (ba.mean, ba.low, ba.high) == pytest.approx((-ab.mean, -ab.high, -ab.low))
-    wide = paired_interval("mae", y, a, b, videos, level=0.99)
+    wide = paired_interval(MAE, y, a, b, videos, level=0.99)
     assert wide.low < ab.low < ab.mean < ab.high < wide.high
-    assert paired_interval("mae", y, a, a, videos) == (0, 0, 0)
+    assert paired_interval(MAE, y, a, a, videos) == (0, 0, 0)
 
 
 def test_rows_of_one_video_are_not_independent():
     draw = np.random.default_rng(0)
     videos = np.repeat(np.arange(20), 10)
     y, p = np.zeros(200), np.abs(draw.normal(size=20))[videos][None] + np.zeros((2, 1))
-    by_video, by_row = interval("mae", y, p, videos), interval("mae", y, p, np.arange(200))
+    by_video, by_row = interval(MAE, y, p, videos), interval(MAE, y, p, np.arange(200))
     assert by_video.high - by_video.low > 2.5 * (by_row.high - by_row.low)
 
 
 def test_undefined_seeds_are_left_out_and_nothing_is_made_up():
     y, a, _, videos = case("score")
     collapsed = np.concatenate([a, np.zeros((1, ROWS))])
-    assert interval("corr", y, collapsed, videos).mean == pytest.approx(
-        interval("corr", y, a, videos).mean
+    assert interval(CORR, y, collapsed, videos).mean == pytest.approx(
+        interval(CORR, y, a, videos).mean
     )
-    assert np.isnan(interval("corr", y, np.zeros((3, ROWS)), videos)).all()
-    one_video = interval("mae", y, a, ["v"] * ROWS)
+    assert np.isnan(interval(CORR, y, np.zeros((3, ROWS)), videos)).all()
+    one_video = interval(MAE, y, a, ["v"] * ROWS)
     assert not math.isnan(one_video.mean)
     assert np.isnan(one_video[1:]).all()
-    one_seed = interval("mae", y, a[:1], videos)
+    one_seed = interval(MAE, y, a[:1], videos)
     assert one_seed.low < one_seed.mean < one_seed.high
 
 
 def test_what_does_not_fit_is_refused():
     y, a, b, videos = case("score")
     with pytest.raises(ValueError, match="different shapes"):
-        paired_interval("mae", y, a, b[:2], videos)
+        paired_interval(MAE, y, a, b[:2], videos)
     for wrong in ((y[:5], a, videos), (y, a, videos[:5]), (y, a[0], videos)):
         with pytest.raises(ValueError, match="videos"):
-            interval("mae", *wrong)
-    with pytest.raises(ValueError, match="no metric of a score"):
-        interval("micro_f1", y, a, videos)
+            interval(MAE, *wrong)
 
 
 # The tolerance is three Monte Carlo errors; the crossed bootstrap counts the effect of a seed on a

@@ -237,7 +237,7 @@ def test_the_command_spells_every_setting_out():
             '"more": 1, "runs": [',
             "the key 'more' is none of packed records",
         ),
-        ("records/mult.json", '"kind": "score"', '"kinds": "score"', "'kind'"),
+        ("records/mult.json", '"kind": "score"', '"kinds": "score"', "space.kind: Field required"),
         (
             "records/mult.json",
             '"tuned_by": null',

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from merbench.api import DataError
+from merbench.api import DataError, MetricDef
 from merbench.report.pictures.plots import CREATOR, DRAWN_BY
 from merbench.report.site.folder import read, tracks, write_scores
 from merbench.report.site.packed import pack, unpack
+from merbench.report.site.site import site
 from merbench.report.site.verify import Truth, cuts_of, rescored, selection, verify, verify_index
+from merbench.results.metrics import BUILT_IN
 from merbench.results.record import Metrics
 from tests.report.made import content, corpus, record, spec
 from tests.report.site.test_folder import boards
@@ -86,6 +88,41 @@ def alter(path, change, which=0):
 def test_a_sound_folder_passes(path):
     assert not failures(path)
     assert not failures(path.parent / "sample-sentiment-folds", protocol="folds")
+
+
+def test_a_metric_that_came_later_is_no_failure(path):
+    added = MetricDef(
+        name="worst",
+        kinds=("score",),
+        title="worst",
+        summary="largest error",
+        value=lambda y, p: np.abs(y - p).max(),
+        higher_is_better=False,
+        headline=True,
+    )
+    truth = dataclasses.replace(known(), registry=BUILT_IN.with_plugins([added]))
+    assert "worst" in rescored(read(path), truth).headline
+    assert not list(verify(read(path), truth))
+
+
+def test_a_metric_of_a_plugin_that_is_not_here_is_no_failure(path):
+    def told(r):
+        return {
+            "metrics": Metrics(
+                valid=r.metrics.valid | {"ccc": 0.5}, test=r.metrics.test | {"ccc": 0.5}
+            )
+        }
+
+    alter(path, told)
+    folder = read(path)
+    facts = folder.scores.metrics | {
+        "ccc": dataclasses.replace(folder.scores.metrics["corr"], name="ccc", title="CCC")
+    }
+    write_scores(path, folder.scores.model_copy(update={"metrics": facts}))
+    for name, data in site([read(path)]).items():
+        (path.parent / name).write_bytes(data)
+    assert "| CCC ↑ |" in (path / "table.md").read_text()
+    assert not {sentence for file, sentence in failures(path)}
 
 
 def test_one_prediction(path):
@@ -181,7 +218,7 @@ def test_one_seed(path):
             "validation mae is 0.001",
         ),
         (
-            lambda r: {"space": r.space | {"words": ["x"] * 7}},
+            lambda r: {"space": r.space.model_copy(update={"words": ["x"] * 7})},
             "its label space is not that of the task",
         ),
         (lambda r: {"thresholds": [0.35]}, "its thresholds are [0.35]"),
@@ -256,9 +293,9 @@ def test_one_seed(path):
         ),
         (
             lambda r: {
-                "metrics": r.metrics.model_copy(update={"test": r.metrics.test | {"x": None}})
+                "metrics": r.metrics.model_copy(update={"test": r.metrics.test | {"corr": None}})
             },
-            "x = nothing, and its record says",
+            ", and its record says None",
         ),
     ],
 )

@@ -19,9 +19,11 @@ from merbench.report.tables.table import (
     to_csv,
     to_markdown,
 )
-from merbench.results.metrics import METRICS, headline
+from merbench.results.metrics import BUILT_IN
+from merbench.testing.tiny import EMOTIONS, SENTIMENT
 
-COLUMNS = (Column("seeds", ("seeds",)), *metric_columns(headline("score")))
+SCORE, LABELS = BUILT_IN.of(SENTIMENT), BUILT_IN.of(EMOTIONS)
+COLUMNS = (Column("seeds", ("seeds",)), *metric_columns(SCORE, SCORE.headline))
 ROWS = [
     Row("mean", {"mae": Cell(0.4), "corr": Cell(math.nan)}, "floors"),
     Row(
@@ -79,11 +81,13 @@ def test_the_two_conventions_stand_together_and_the_scales_are_the_fields():
         "Acc-7",
     ]
     assert [(c.digits, c.scale) for c in COLUMNS[1:]] == [(3, 1), (3, 1), *[(1, 100)] * 4]
-    assert metric_columns(["acc2_non0", "mae", "acc2_has0"])[1].keys == ("acc2_has0", "acc2_non0")
-    assert metric_columns(["acc2_non0"])[0].keys == ("acc2_non0",)
-    assert metric_columns(["weighted_f1.happy"])[0].title == "weighted F1 (happy)"
-    for name, info in METRICS.items():
-        assert metric_columns([name])[0].best == ("highest" if info.higher_is_better else "lowest")
+    assert metric_columns(SCORE, ["acc2_non0", "mae", "acc2_has0"])[1].keys == (
+        "acc2_has0",
+        "acc2_non0",
+    )
+    assert metric_columns(SCORE, ["acc2_non0"])[0].keys == ("acc2_non0",)
+    assert metric_columns(LABELS, ["weighted_f1.happy"])[0].title == "weighted F1 (happy)"
+    assert [c.best for c in metric_columns(SCORE, ["mae", "corr"])] == ["lowest", "highest"]
 
 
 @pytest.mark.parametrize("width", [200, 120, 100, 80])
@@ -143,7 +147,7 @@ def test_equal_as_shown_is_equally_best_and_one_row_is_no_contest():
         Row(name, {"mae": Cell(mean)})
         for name, mean in (("a", 0.95001), ("b", 0.94999), ("c", 0.951))
     ]
-    columns = metric_columns(["mae"])
+    columns = metric_columns(SCORE, ["mae"])
     assert to_markdown("", columns, tied).count("**0.950**") == 2
     assert (
         to_markdown("", columns, [*tied, Row("floor", {"mae": Cell(0.95)}, "floors")]).count(

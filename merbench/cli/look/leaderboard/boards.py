@@ -43,7 +43,7 @@ def from_store(
     ``<store>/cache/scores``.
     """
     source = StoreSource(Store(store))
-    boards = collect(source.records(), floors(session), dataset, track)
+    boards = collect(source.records(), floors(session), dataset, track, session.catalog.metrics)
     for warning in source.warnings:
         say(f"warning: {warning}")
     cache = Cache(store / "cache" / "scores")

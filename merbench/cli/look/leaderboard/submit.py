@@ -80,7 +80,9 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         name = next(name for name, track in named if track == board.track)
         # Alone, rows may have other names than beside the rest; the scores are of the names under
         # which they are read here.
-        (part,) = collect([r for e in entries for r in e.records], scores.floors)
+        (part,) = collect(
+            [r for e in entries for r in e.records], scores.floors, registry=session.catalog.metrics
+        )
         alone = score(part, source, Cache(None), scores.optimum)
         write(out / name, replace(board, entries=entries), alone, source, {}, alone=True)
         say(f"{out / name}: {sum(len(e.records) for e in entries)} runs in {len(entries)} rows")

@@ -37,5 +37,12 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
 
     best = optimum(corpus, track.task, track.protocol, track.streams)
     return Truth(
-        corpus, track.task, track.protocol, content, best, floors(session), closed_forms(session)
+        corpus,
+        track.task,
+        track.protocol,
+        content,
+        best,
+        floors(session),
+        closed_forms(session),
+        session.catalog.metrics,
     )

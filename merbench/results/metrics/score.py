@@ -1,0 +1,157 @@
+"""Metrics of a score: errors, correlation, and classes that are read off it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from merbench.api.metrics import MetricDef, SumMetric
+from merbench.results.metrics.sums import (
+    CONSTANT,
+    counts,
+    decision_rows,
+    mean,
+    mean_rows,
+    ratio,
+    two_class_f1,
+)
+
+define = partial(MetricDef, kinds=("score",), higher_is_better=True)
+percent = partial(define, digits=1, scale=100.0)
+
+
+# --- Pearson's r: [N, 6] = moments
+
+
+def moment_rows(y_N: np.ndarray, p_N: np.ndarray) -> np.ndarray:
+    # Centred first: r does not change, and nothing cancels in the sums.
+    y, p = y_N - y_N.mean(), p_N - p_N.mean()
+    return np.stack([np.ones_like(y), y, p, y * y, p * p, y * p], axis=1)
+
+
+def pearson(sums: np.ndarray) -> np.ndarray:
+    n, y, p, yy, pp, yp = np.moveaxis(sums, -1, 0)
+    var_y, var_p = ratio(yy, n) - ratio(y, n) ** 2, ratio(pp, n) - ratio(p, n) ** 2
+    defined = (var_y >= CONSTANT**2) & (var_p >= CONSTANT**2)
+    with np.errstate(invalid="ignore"):
+        r = ratio(ratio(yp, n) - ratio(y, n) * ratio(p, n), np.sqrt(var_y * var_p))
+        return np.where(defined, np.clip(r, -1, 1), np.nan)
+
+
+# --- classes: [N, 4] = right, weight, and the moments of the target's class
+
+
+def class_rows(y_N: np.ndarray, p_N: np.ndarray, keep_N: np.ndarray | bool = True) -> np.ndarray:
+    """``y``, ``p``: whole numbers or truth values."""
+    y = np.asarray(y_N, dtype=float)
+    rows: np.ndarray = (
+        np.stack([y == p_N, np.ones_like(y), y, y * y], axis=1)
+        * np.broadcast_to(keep_N, y.shape)[:, None]
+    )
+    return rows
+
+
+def accuracy(sums: np.ndarray) -> np.ndarray:
+    """nan where all targets are of one class (their variance is 0), as on a scale that does not
+    cross 0: any model would be right.
+    """
+    right, n, c, cc = np.moveaxis(sums, -1, 0)
+    return np.where(n * cc > c * c, ratio(right, n), np.nan)
+
+
+def f1(sums: np.ndarray) -> np.ndarray:
+    """Weighted F1 of two classes; nan where all targets are of one, as in ``accuracy``."""
+    tp, fp, fn, tn = (x[..., 0] for x in counts(sums))
+    return np.where((tp + fn > 0) & (fp + tn > 0), two_class_f1(sums), np.nan)
+
+
+def _absolute_error(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return mean_rows(np.abs(y - p))
+
+
+def _has_zero(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return class_rows(y >= 0, p >= 0)
+
+
+def _non_zero(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return class_rows(y > 0, p > 0, y != 0)
+
+
+def _has_zero_decisions(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return decision_rows(y[:, None] >= 0, p[:, None] >= 0)
+
+
+def _non_zero_decisions(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return decision_rows(y[:, None] > 0, p[:, None] > 0, y[:, None] != 0)
+
+
+def _steps(y: np.ndarray, p: np.ndarray, end: int) -> np.ndarray:
+    # np.round takes halves to the even neighbour, as the field's code does.
+    return class_rows(np.round(np.clip(y, -end, end)), np.round(np.clip(p, -end, end)))
+
+
+def _step_accuracy(name: str, words: str, end: int, headline: bool) -> MetricDef:
+    return percent(
+        name=name,
+        title=f"Acc-{2 * end + 1}",
+        value=SumMetric(partial(_steps, end=end), accuracy),
+        summary=f"{words} classes: clipped to ±{end} and rounded half to even",
+        spans=(-3.0, 3.0),
+        headline=headline,
+    )
+
+
+ERRORS = (
+    define(
+        name="mae",
+        title="MAE",
+        value=SumMetric(_absolute_error, mean),
+        summary="mean absolute error",
+        higher_is_better=False,
+        headline=True,
+    ),
+    define(
+        name="corr",
+        title="Corr",
+        value=SumMetric(moment_rows, pearson),
+        summary="Pearson's r; missing for constant predictions",
+        headline=True,
+    ),
+)
+
+CLASSES = (
+    percent(
+        name="acc2_has0",
+        title="Acc-2 has0",
+        value=SumMetric(_has_zero, accuracy),
+        summary="two classes, y >= 0 against p >= 0, all rows; none where y has one class",
+        headline=True,
+        pair="acc2_non0",
+    ),
+    percent(
+        name="acc2_non0",
+        title="Acc-2 non0",
+        value=SumMetric(_non_zero, accuracy),
+        summary="two classes, y > 0 against p > 0, without the rows whose y is 0",
+        headline=True,
+    ),
+    percent(
+        name="f1_has0",
+        title="F1 has0",
+        value=SumMetric(_has_zero_decisions, f1),
+        summary="weighted F1 of the two classes of acc2_has0",
+        headline=True,
+        pair="f1_non0",
+    ),
+    percent(
+        name="f1_non0",
+        title="F1 non0",
+        value=SumMetric(_non_zero_decisions, f1),
+        summary="weighted F1 of the two classes of acc2_non0",
+        headline=True,
+    ),
+    _step_accuracy("acc3", "three", 1, headline=False),
+    _step_accuracy("acc5", "five", 2, headline=True),
+    _step_accuracy("acc7", "seven", 3, headline=True),
+)
