@@ -13,7 +13,7 @@ import numpy as np
 from merbench.api.corpus import Corpus, Law
 from merbench.api.errors import RequestError
 from merbench.api.types import MODALITIES, LabelSpace, Modality
-from merbench.results.metrics import evaluate
+from merbench.results.metrics import BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,9 @@ def _best_of_labels(
     true_NC, believed_NC = truth_NK @ sets_KC, belief_NK @ sets_KC
 
     def best(name: str, decided_NC: np.ndarray, expected: float) -> Best:
-        value = evaluate(space, target_NC, decided_NC.astype(float), None, scored_NC)[name]
+        value = BUILT_IN.of(space).evaluate(
+            target_NC, decided_NC.astype(float), None, scored_NC, [name]
+        )[name]
         return Best(np.nan if value is None else value, expected)
 
     one = _threshold(believed_NC[scored_NC])
