@@ -50,6 +50,7 @@ def merbench_components():
     yield _tower("clip-image", "clip_image:ClipImage", ("clip",), "CLIP's image tower on frames of a clip")
     yield _tower("clap", "clap:Clap", ("clip",), "CLAP's audio tower on windows of a clip's sound")
     yield _tower("hf-text", "hf_text:HfText", ("strings",), "a transformers text encoder (BERT, RoBERTa, MiniLM, ...)", version=2)
+    yield _encoder("hf-masked", "hf_masked:HfMasked", ("strings",), "a masked language model for methods that work in it", ("weights",))
     yield _tower("hf-audio", "hf_audio:HfAudio", ("clip",), "wav2vec 2.0, HuBERT or WavLM frames of a clip's sound")
 
     yield _labels("label-vectors", "label_vectors:LabelVectors", "word vectors of the label texts", vectors)

@@ -13,6 +13,7 @@ from merbench_related.kggr import declarations as kggr
 from merbench_related.lgca import declarations as lgca
 from merbench_related.lsgmer import declarations as lsgmer
 from merbench_related.mclner import declarations as mclner
+from merbench_related.memobert import declarations as memobert
 from merbench_related.mpuc import declarations as mpuc
 from merbench_related.scpnet import declarations as scpnet
 from merbench_related.tailor import declarations as tailor
@@ -24,6 +25,7 @@ SYSTEMS = (
     lgca,
     lsgmer,
     mclner,
+    memobert,
     mpuc,
     scpnet,
     tailor,

@@ -1,0 +1,150 @@
+"""``memobert``: emotion as the word behind a mask (MEmoBERT, Zhao et al. 2022, 2111.00865)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+from pydantic import AfterValidator, Field
+from torch import Tensor, nn
+
+from merbench.api import (
+    Batch,
+    Config,
+    Context,
+    Encoder,
+    Modality,
+    Output,
+    RequestError,
+    Steps,
+    Tune,
+    check_label_vectors,
+    compact,
+    masked_mean,
+)
+from merbench_related.fields import Dropout, Heads, Width
+from merbench_related.layers import concatenate, require_heads
+from merbench_related.memobert.language import VectorLanguage, language_of
+from merbench_related.steps import shorten
+
+
+def _with_place(template: str) -> str:
+    if template.count("{}") != 1:
+        raise ValueError("write {} once, where the label word is to stand: 'i am {} .'")
+    return template
+
+
+class MEmoBERT(nn.Module):
+    """One sequence of the transcript, the prompt with a mask for the label word, audio and video
+    steps (projected, with a modality vector each) -> logits [B, C]: the masked-language-model
+    score of each label's words at the mask.
+
+    Classes: their softmax. A score: the softmax over its anchors. Labels: a sigmoid each, with a
+    learned offset, since scores of words have no zero of their own. ``predict="linear"``: a linear
+    layer on the mean state, without a prompt.
+    """
+
+    class Config(Config):
+        template: Annotated[str, AfterValidator(_with_place)] = "i am {} ."
+        predict: Annotated[Literal["words", "linear"], Tune(choices=("words", "linear"))] = "words"
+        longest: Annotated[int, Field(ge=1)] = 60
+        """Steps of audio and of video; of a longer row the means of so many bins."""
+        width: Width = 64
+        """This and the next three: of the language model over word vectors. A pretrained one
+        brings its own.
+        """
+        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        heads: Heads = 4
+        dropout: Dropout = 0.1
+        words: Annotated[int, Field(ge=1)] = 200
+        """Words of a text that the model over word vectors reads at most."""
+
+    def __init__(
+        self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]
+    ) -> None:
+        super().__init__()
+        require_heads("model", config.width, config.heads)
+        self.config, self.space = config, context.space
+        self.encoders = nn.ModuleDict(encoders)
+        self.widths = {m: encoder.width for m, encoder in encoders.items()}
+        others = [m for m in encoders if m != "text"]
+        # A prompt is shorter than its template has characters.
+        joined = len(config.template) + 1 + len(others) * config.longest
+        self.language = language_of(
+            self.encoders["text"],
+            context.lexicon,
+            context.space.words,
+            config.width,
+            config.layers,
+            config.heads,
+            config.dropout,
+            config.words + joined,
+        )
+        if isinstance(self.language, VectorLanguage):
+            check_label_vectors(
+                context.space, self.language.label_CV.numpy(), self.language.labels_known
+            )
+        self.project = nn.ModuleDict(
+            {m: nn.Linear(self.widths[m], self.language.width) for m in others}
+        )
+        self.modality = nn.ParameterDict(
+            {m: nn.Parameter(0.02 * torch.randn(self.language.width)) for m in others}
+        )
+        self._build_read_out()
+
+    def _build_read_out(self) -> None:
+        self.linear, self.offset_C = None, None
+        if self.config.predict == "linear":
+            self.linear = nn.Linear(self.language.width, self.space.logit_count)
+        elif self.space.kind in ("multilabel", "joint"):
+            self.offset_C = nn.Parameter(torch.zeros(len(self.space.words)))
+
+    def forward(self, batch: Batch) -> Output:
+        steps = {m: self.encoders[m](batch.inputs[m]) for m in self.encoders}
+        text = self._text(steps["text"])
+        if self.linear is not None:
+            x_BLD, mask_BL = self._side_by_side([text], steps)
+            # A row without a step attends to its zeros: some attention kernels make NaN of nothing.
+            attended_BL = mask_BL | ~mask_BL.any(1, keepdim=True)
+            hidden_BLD = self.language.hidden(x_BLD, attended_BL)
+            return Output(self.linear(masked_mean(hidden_BLD, mask_BL)), steps)
+        prompt_PD, place = self.language.prompt(*self.config.template.split("{}"))
+        sequence = self._side_by_side([text, _for_each(prompt_PD, len(batch))], steps)
+        at_B = text.mask_BL.sum(1) + place
+        logits_BC = self.language.label_scores(*sequence, at_B)
+        return Output(logits_BC if self.offset_C is None else logits_BC + self.offset_C, steps)
+
+    def _side_by_side(self, sequence: list[Steps], steps: Mapping[Modality, Steps]) -> Steps:
+        """What is given, then audio and video, without gaps: places count real steps.
+
+        RequestError where the language model has too few of them.
+        """
+        for m in self.project:
+            x_BLD, mask_BL = shorten(steps[m], self.config.longest)
+            sequence = [
+                *sequence,
+                Steps(self.project[m](x_BLD) + self.modality[m], mask_BL),
+            ]
+        x_BLD, mask_BL = compact(concatenate(sequence))
+        used = max(1, int(mask_BL.sum(1).max()))
+        if used > self.language.places:
+            raise RequestError(
+                f"text, prompt, audio and video make {used} steps, and the language model takes {self.language.places}; "
+                "lower model.longest or encoder.text.longest"
+            )
+        return Steps(x_BLD[:, :used], mask_BL[:, :used])
+
+    def _text(self, steps: Steps) -> Steps:
+        x_BLD, mask_BL = compact(steps)
+        if isinstance(self.language, VectorLanguage):
+            x_BLD, mask_BL = x_BLD[:, : self.config.words], mask_BL[:, : self.config.words]
+        return Steps(self.language.enter(x_BLD), mask_BL)
+
+
+def _for_each(x_PD: Tensor, size: int) -> Steps:
+    """The same steps for each row."""
+    return Steps(
+        x_PD.expand(size, -1, -1),
+        torch.ones(size, len(x_PD), dtype=torch.bool, device=x_PD.device),
+    )
