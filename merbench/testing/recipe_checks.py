@@ -87,7 +87,7 @@ def _plan(
 def _lively(catalog: Catalog, recipe: Recipe, ablations: Sequence[str] = ()) -> Plan:
     """Trained at a rate at which a small term of the loss shows within a few steps."""
     plan = _plan(catalog, recipe, ablations=ablations)
-    if recipe.fits or plan.train.lr >= LIVELY:
+    if recipe.closed_form or plan.train.lr >= LIVELY:
         return plan
     return _plan(catalog, recipe, ablations=ablations, train__lr=LIVELY)
 
