@@ -8,7 +8,12 @@ from merbench_related.declare import FEATURES, PAIRS, SINGLES, part
 ABLATIONS = (
     Ablation(
         name="no-graph",
-        summary="the same network, no exchange between labels",
+        summary="the same network, in which each label is by itself",
+        settings={"label_encoder.graph": "identity"},
+    ),
+    Ablation(
+        name="no-propagation",
+        summary="a smaller network, without the gated units of the exchange",
         settings={"fusion.steps": 0, "head.steps": 0},
     ),
     Ablation(

@@ -15,7 +15,7 @@ from merbench_related.kggr import graphs
 from merbench_related.kggr.graphs import Normalisation
 from merbench_related.label_words import derangement, word_vectors
 
-GraphKind = Literal["auto", "cooccurrence", "ordinal", "semantic", "uniform"]
+GraphKind = Literal["auto", "cooccurrence", "ordinal", "semantic", "uniform", "identity"]
 
 
 class LabelGraph(nn.Module):
@@ -36,6 +36,7 @@ class LabelGraph(nn.Module):
         graph: GraphKind = "auto"
         """``cooccurrence``: P(j | i) of the train rows, asymmetric. ``ordinal``: near anchors.
         ``semantic``: near words. ``uniform``: control, every label says as much of each other.
+        ``identity``: control, the same network in which each label is by itself.
         ``auto``: co-occurrence where labels can occur together, anchors for a score, words for a
         class.
         """
@@ -108,7 +109,9 @@ class LabelGraph(nn.Module):
             graph_CC = graphs.ordinal(np.array(space.anchors), config.reach)
         elif kind == "semantic":
             graph_CC = graphs.semantic(self._read(space).numpy())
-        else:
+        elif kind == "uniform":
             graph_CC = np.full((size, size), 1 / size)
+        else:
+            graph_CC = np.eye(size)
         graph_CC = np.where(graph_CC >= config.threshold, graph_CC, 0.0)
         return graphs.normalised(graph_CC, config.normalise)
