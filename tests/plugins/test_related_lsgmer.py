@@ -139,6 +139,6 @@ def test_the_objective_moves_the_label_vectors_once_a_step():
     with torch.no_grad():
         labels.trained_CD.add_(1.0)
     before = labels.last_CD.clone()
-    objective.after_step(SimpleNamespace(label_encoder=labels), None, None, AT)
+    objective.after_step(SimpleNamespace(label_encoder=labels), AT)
     torch.testing.assert_close(labels.last_CD, before + 0.5)
-    objective.after_step(SimpleNamespace(label_encoder=object()), None, None, AT)
+    objective.after_step(SimpleNamespace(label_encoder=object()), AT)

@@ -69,6 +69,6 @@ class Consistency(nn.Module):
         ]
         return {"consistency": self.weight * torch.stack(terms).sum()}
 
-    def after_step(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
+    def after_step(self, model: Model, at: Progress) -> None:
         if hasattr(model.label_encoder, "move"):
             model.label_encoder.move()
