@@ -42,7 +42,7 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     """The checks that apply to a method."""
     bodies: dict[str, Callable[[], None]] = {
         f"builds for a {kind}": partial(_builds, catalog, recipe, kind)
-        for kind in ("score", "class", "multilabel", "joint")
+        for kind in recipe.spaces or ("score", "class", "multilabel", "joint")
     }
     bodies["needs within provides"] = partial(_fits, catalog, recipe)
     bodies["padding invariance"] = partial(_rows, catalog, recipe, "padding")
@@ -85,11 +85,14 @@ def _plan(
 
 
 def _lively(catalog: Catalog, recipe: Recipe, ablations: Sequence[str] = ()) -> Plan:
-    """Trained at a rate at which a small term of the loss shows within a few steps."""
-    plan = _plan(catalog, recipe, ablations=ablations)
-    if recipe.closed_form or plan.train.lr >= LIVELY:
-        return plan
-    return _plan(catalog, recipe, ablations=ablations, train__lr=LIVELY)
+    """Trained long enough, and at such a rate, that a small or late term of the loss shows, and to
+    the last epoch, since the best may come before that term.
+    """
+    plan = _plan(catalog, recipe, ablations=ablations, train__epochs=4)
+    if not recipe.closed_form and plan.train.lr < LIVELY:
+        plan = _plan(catalog, recipe, ablations=ablations, train__epochs=4, train__lr=LIVELY)
+    stages = tuple(dataclasses.replace(stage, selects=False) for stage in plan.stages)
+    return dataclasses.replace(plan, stages=stages)
 
 
 def _problem(plan: Plan, seed: int = 0, split: Split | None = None) -> tuple[Problem, Fold]:

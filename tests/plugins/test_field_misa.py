@@ -162,7 +162,7 @@ def test_squared_error_is_that_of_the_score_over_what_is_known(kind):
     context = tiny.context(kind)
     space, size = context.space, 6
     target = tiny.targets(space, size)
-    logits = torch.randn(size, space.plain)
+    logits = torch.randn(size, space.logit_count)
     known = torch.rand(target.shape) < 0.6 if target.ndim > 1 else None
     objective = SquaredError(SquaredError.Config(), context, None)
     batch = Batch(torch.arange(size), {}, target, known)

@@ -9,12 +9,14 @@ from merbench.api import Ablation, Case, Component, Tune
 VECTORS = {"words": "word-vectors", "strings": "word-vectors", "features": "features"}
 """What a fusion method reads: fixed word vectors, and features as they are."""
 
-LANGUAGE_MODEL = Case(
-    offers=("strings",),
-    encoders={"strings": "hf-text"},
-    settings={"encoder.text.tuned": True, "train.lr_factors": {"encoders.text.net.": 0.05}},
-)
-"""Transcripts are read by a language model that is trained along, at a rate of its own."""
+
+def with_tower(**fusion: Any) -> Case:
+    """Where a pretrained tower reads the text: it is trained along, at a rate of its own."""
+    rates = {"encoders.text.net.": 0.05}
+    settings = {"encoder.text.tuned": True, "train.lr_factors": rates}
+    settings |= {f"fusion.{name}": value for name, value in fusion.items()}
+    return Case(offers=("text.tower",), settings=settings)
+
 
 NO_DECAY = {"train.weight_decay": Tune(0.0, 1e-2)}
 """The search range where the published weight decay is 0."""

@@ -10,8 +10,9 @@ from merbench_baselines.disentangled import declarations as disentangled
 from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
 from merbench_baselines.memory import declarations as memory
+from merbench_baselines.unimodal import declarations as unimodal
 
-FAMILIES = (floors, fusions, memory, disentangled)
+FAMILIES = (floors, fusions, memory, disentangled, unimodal)
 
 
 def _shared() -> Iterator[Component]:

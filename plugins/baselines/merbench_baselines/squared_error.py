@@ -29,10 +29,10 @@ class SquaredError(nn.Module):
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
         tasks = zip(
-            self.space.single,
-            self.space.split(out.logits_BC),
-            self.space.columns(batch.target),
-            self.space.columns(batch.known),
+            self.space.tasks,
+            self.space.split_logits(out.logits_BC),
+            self.space.split_targets(batch.target),
+            self.space.split_targets(batch.known),
             strict=True,
         )
         terms: dict[str, Tensor] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Case, Component, Recipe, Tune
-from merbench_baselines.declare import LANGUAGE_MODEL, NO_DECAY, PAIRS, VECTORS, part
+from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, part, with_tower
 
 
 def components() -> Iterator[Component]:
@@ -55,8 +55,7 @@ def recipes() -> Iterator[Recipe]:
                     "train.batch_size": 64,
                 },
             ),
-            LANGUAGE_MODEL,
-            Case(offers=("strings",), settings={"fusion.text": "mean"}),
+            with_tower(text="mean"),
         ),
         search={**NO_DECAY, "head.hidden": Tune(64, 512, log=True)},
         ablations=(

@@ -1,0 +1,71 @@
+"""Self-MM (Yu et al. 2021, AAAI, arXiv 2102.04830)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune
+from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.readers import LSTMReader, Readers, StateReader, TextReading
+
+AudioWidth = Annotated[int, Field(ge=1), Tune(8, 64, log=True, modality="audio")]
+VideoWidth = Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")]
+
+
+class SelfMM(nn.Module):
+    """z = F*_m = ReLU(W [F_text; F_audio; F_video] + b) (section 3.2).
+
+    F of audio and video: the last state of an LSTM, Linear; of text so too, or one state of a
+    language model. ``aux``: ``utterances`` [B, sum D_m], every F side by side (``widths`` has each
+    as ``utterance.MODALITY``), and ``present`` [B, M].
+    """
+
+    class Config(Config):
+        width: Width = 128
+        """Of z."""
+        text: TextReading = "lstm"
+        lstm_text: Width = 128
+        lstm_audio: AudioWidth = 16
+        lstm_video: VideoWidth = 32
+        width_text: Width = 64
+        width_audio: AudioWidth = 16
+        width_video: VideoWidth = 32
+        """Of each F; of the text only where an LSTM reads it."""
+        reader_dropout: Dropout = 0.0
+        dropout: Dropout = 0.0
+        """On the F, side by side."""
+
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
+        super().__init__()
+
+        def reader(m: Modality, w: int) -> nn.Module:
+            if m == "text" and config.text != "lstm":
+                return StateReader(w, config.text)
+            hidden, width = getattr(config, f"lstm_{m}"), getattr(config, f"width_{m}")
+            return LSTMReader(w, hidden, width, config.reader_dropout)
+
+        self.read = Readers({m: reader(m, w) for m, w in widths.items()}, widths)
+        self.widths = {f"utterance.{m}": w for m, w in self.read.widths.items()}
+        self.width = config.width
+        self.fuse = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(sum(self.read.widths.values()), config.width),
+            nn.ReLU(),
+        )
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        vectors, present_BM = self.read(parts)
+        utterances_BD = torch.cat(list(vectors.values()), 1)
+        aux = {"utterances": utterances_BD, "present": present_BM}
+        return Fused(self.fuse(utterances_BD)[:, None], aux)
