@@ -18,6 +18,7 @@ SUMMARIES: dict[CommandGroup, dict[str, str]] = {
     "look": {
         "leaderboard": "Every finished run as tables, one a track; boards as web pages.",
         "compare": "Test the difference between two models, or between all of a track.",
+        "show": "What a model is made of, and what it would read on a data set.",
         "list": "Models, parts, data sets and metrics, with the plugin each comes from.",
         "store": "Bring together what was run on several machines.",
     },

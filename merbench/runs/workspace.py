@@ -36,10 +36,13 @@ class Workspace:
     the same again.
     """
 
-    def __init__(self, sources: Sources, catalog: Catalog | None = None) -> None:
+    def __init__(
+        self, sources: Sources, catalog: Catalog | None = None, corpora: Sequence[Corpus] = ()
+    ) -> None:
+        """``corpora``: data sets that are open already."""
         self.sources = sources
         self.catalog = catalog or Catalog(discover(sources.disabled))
-        self._corpora: dict[str, Corpus] = {}
+        self._corpora = {corpus.name: corpus for corpus in corpora}
         self._plans: dict[str, Plan] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -49,6 +52,10 @@ class Workspace:
     def lexicon(self) -> Lexicon | None:
         return open_lexicon(self.sources.vectors, self.sources.homes)
 
+    def lexicon_for(self, corpus: Corpus) -> Lexicon | None:
+        """None for a data set that brings its own."""
+        return None if corpus.lexicon else self.lexicon
+
     def corpus(self, name: str) -> Corpus:
         if name not in self._corpora:
             self._corpora[name] = open_dataset(self.catalog, name, self.sources.homes)
@@ -56,13 +63,16 @@ class Workspace:
 
     def plan(self, dataset: str, request: Request) -> Plan:
         """RequestError where they do not fit."""
+        if request.start:  # whose weights are files, which may change
+            return self._resolve(dataset, request)
         key = json.dumps([dataset, asdict(request)], sort_keys=True)
         if key not in self._plans:
-            corpus = self.corpus(dataset)
-            self._plans[key] = resolve(
-                request, self.catalog, corpus, None if corpus.lexicon else self.lexicon
-            )
+            self._plans[key] = self._resolve(dataset, request)
         return self._plans[key]
+
+    def _resolve(self, dataset: str, request: Request) -> Plan:
+        corpus = self.corpus(dataset)
+        return resolve(request, self.catalog, corpus, self.lexicon_for(corpus))
 
     @property
     def corpora(self) -> Sequence[Corpus]:

@@ -9,10 +9,10 @@ import shlex
 
 import pytest
 
-import merbench.cli.measure.run
 from merbench.analyses.ablate import ablated_requests, plans_of
 from merbench.api import RequestError
 from merbench.cli.main import cli
+from merbench.cli.shared.session import Session
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.start import Start
@@ -43,7 +43,7 @@ def asked(catalog, monkeypatch):
             )
             raise SystemExit
 
-    monkeypatch.setattr(merbench.cli.measure.run, "Bench", Resolves)
+    monkeypatch.setattr(Session, "bench", lambda self, options: Resolves(self, options))
 
     def asked(line, kind="score"):
         nonlocal corpus

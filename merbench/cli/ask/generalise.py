@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from merbench.cli.measure.run import Bench
 from merbench.cli.shared.options import gather, run_options
 from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
@@ -54,7 +53,7 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
     from merbench.report.tables.table import table
 
     options = gather((), **given)
-    bench = Bench(session, options)
+    bench = session.bench(options)
     plans = bench.contenders(named)
     first = next(iter(plans.values()))
     metrics = first.metrics

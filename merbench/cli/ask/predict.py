@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.errors import RequestError
-from merbench.cli.measure.run import Bench
 from merbench.cli.shared.options import gather, run_options, typed
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
@@ -85,13 +84,15 @@ def command(
     if run:
         record = Store(options.store).find(run)
         options = replace(options, model=record.spec.model, dataset=record.spec.dataset)
-    bench = Bench(session, options)
+    bench = session.bench(options)
     from merbench.analyses.predict import apply
     from merbench.analyses.trained import trained
     from merbench.engine.restore import plan_of
 
     if record:
-        plan = plan_of(record.spec, session.catalog, bench.corpus, bench.lexicon)
+        plan = plan_of(
+            record.spec, session.catalog, bench.corpus, bench.workspace.lexicon_for(bench.corpus)
+        )
         if changed := [
             name for name, digest in record.contents.items() if plan.contents.get(name) != digest
         ]:

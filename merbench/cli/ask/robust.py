@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from merbench.cli.measure.run import Bench
 from merbench.cli.shared.options import gather, run_options
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
@@ -63,7 +62,7 @@ def command(
     from merbench.report.scores.paired import compare, lines_as_json
 
     options = gather((), **given)
-    bench = Bench(session, options)
+    bench = session.bench(options)
     from merbench.analyses.robust import curves, parse, robust, title
 
     cases = list({title(case): case for text in asked for case in parse(text)}.values())

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.measure.run import Bench, label
 from merbench.cli.shared.options import gather, run_options
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
+from merbench.functions.bench import label
 
 if TYPE_CHECKING:
     from merbench.analyses.transfer import Further, Pair
@@ -79,7 +79,7 @@ def command(
         raise RequestError(f"--from {sources} --to {targets} names no two different data sets")
     settings = parse_settings(tuning, "--finetune-set")
     options = gather((), **given)
-    bench = Bench(session, replace(options, dataset=wanted[0][1]))
+    bench = session.bench(replace(options, dataset=wanted[0][1]))
     corpora = {bench.corpus.name: bench.corpus}
     for name in dict.fromkeys(name for both in wanted for name in both):
         if name not in corpora:

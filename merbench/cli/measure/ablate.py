@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from merbench.cli.measure.run import Bench, ablations
+from merbench.cli.measure.run import ablations
 from merbench.cli.shared.options import AblationCommand, gather, run_options
 from merbench.cli.shared.output import show_json
 from merbench.cli.shared.session import Session
@@ -57,7 +57,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             f"model {options.model} declares no ablations; give --modalities all-subsets, or another model (merbench list models)"
         )
     names = declared if "all" in asked or not (asked or all_subsets) else asked
-    bench = Bench(session, options)
+    bench = session.bench(options)
     full = bench.plan(bench.options.request)
     requests = ablated_requests(
         recipe, names, tuple(full.streams), bench.options.request, all_subsets

@@ -31,9 +31,9 @@ def command(session: Session, /, **given: Any) -> None:
     """
     from rich.table import Table
 
-    from merbench.cli.shared.progress import encode_progress
     from merbench.engine.encode import encoded, fixed
     from merbench.engine.resolve import resolve
+    from merbench.functions.progress import encode_progress
     from merbench.runs.run import Machine
 
     options = gather((), **given)

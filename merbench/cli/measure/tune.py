@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.errors import RequestError, RunError
-from merbench.cli.measure.run import Bench, ablations, label
+from merbench.cli.measure.run import ablations
 from merbench.cli.shared.options import AblationCommand, gather, request_options
 from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
+from merbench.functions.bench import label
 
 if TYPE_CHECKING:
-    from merbench.cli.shared.progress import TuneProgress
     from merbench.engine.plan import Plan
+    from merbench.functions.bench import Bench
+    from merbench.functions.progress import TuneProgress
     from merbench.results.record import Record
     from merbench.tuning.shared_search import SearchResult, SharedSearch
 
@@ -94,7 +96,7 @@ def command(
              merbench tune --model tfn --trials 60 --jobs 2 --plots plots/
              merbench tune --model tfn --storage postgresql://user@host/db
     """
-    from merbench.cli.shared.progress import TuneProgress
+    from merbench.functions.progress import TuneProgress
     from merbench.tuning.search import tune
     from merbench.tuning.shared_search import SearchConfig, join
 
@@ -110,7 +112,7 @@ def command(
         force=False,
         **given,
     )
-    bench = Bench(session, options)
+    bench = session.bench(options)
     plan = bench.plan(options.request)
     with TuneProgress(search.trials, label(plan), silent=worker) as progress:
         if options.jobs == 1:

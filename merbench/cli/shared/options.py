@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from merbench.api.errors import RequestError
 from merbench.api.types import MODALITIES
+from merbench.functions.options import RunOptions
 from merbench.results.seeds import FIRST_TUNING_SEED
-
-if TYPE_CHECKING:
-    from merbench.engine.plan import Request
-    from merbench.runs.machine import Determinism
 
 PARTS = ("fusion", "head", "label-encoder", "objective")
 
@@ -33,32 +29,6 @@ class AblationCommand(click.Command):
             raise click.UsageError(f"{valued[0]}: an ablation is a flag and takes no value")
         ctx.meta["ablations"] = tuple(a[2:] for a in asked)
         return super().parse_args(ctx, [a for a in args if a not in asked])
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The shared options as parsed."""
-
-    model: str
-    dataset: str | None
-    request: Request
-    seeds: tuple[int, ...]
-    init_from: str | None
-    device: str
-    threads: int | None
-    jobs: int
-    determinism: Determinism
-    data: Path | None
-    vectors: tuple[str, ...]
-    store: Path
-    force: bool
-    weights: bool
-    as_json: bool
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """``--model A,B`` of the commands that take several."""
-        return tuple(name.strip() for name in self.model.split(","))
 
 
 def run_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.functions.messages import say as say
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-
-def say(message: str) -> None:
-    """Prose goes to stderr, so that stdout holds results alone."""
-    click.echo(message, err=True)
 
 
 def out() -> Console:

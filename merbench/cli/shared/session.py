@@ -7,11 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merbench.cli.shared.output import say
+from merbench.functions.messages import say, say_note
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
     from merbench.api.lexicon import Lexicon
+    from merbench.functions.bench import Bench
+    from merbench.functions.options import RunOptions
     from merbench.host.catalog import Catalog
 
 
@@ -41,26 +43,18 @@ class Session:
         return data_homes(data, os.environ)
 
     def dataset(self, name: str | None, data: Path | None) -> Corpus:
-        """The data set; without a name MOSI where it is on the machine, else the generated one, and
-        a line that says which and why.
-        """
-        from merbench.data.home import find_folder
-        from merbench.engine.datasets import open_dataset
+        """The data set; without a name the default one, and a line that says which and why."""
+        from merbench.functions.bench import open_corpus
 
-        homes = self.homes(data)
-        if name is None:
-            found = find_folder("mosi", homes)
-            name = "mosi" if found else "sample"
-            where = (
-                f"found in {found}"
-                if found
-                else "no MOSI here (merbench data show mosi says where it was looked for)"
-            )
-            say(f"dataset {name}: {where}")
-        corpus = open_dataset(self.catalog, name, homes)
-        for note in corpus.notes:
-            say(f"note: {note}")
-        return corpus
+        return open_corpus(self.catalog, self.homes(data), name, say_note)
+
+    def bench(self, options: RunOptions) -> Bench:
+        """What the runs of a command share."""
+        from merbench.functions.bench import Bench
+        from merbench.functions.progress import RunProgress
+
+        homes = self.homes(options.data)
+        return Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)
 
     def lexicon(self, names: tuple[str, ...], data: Path | None) -> Lexicon | None:
         from merbench.data.word_vectors import open_lexicon

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from merbench.cli.measure.study.report import duration
 from merbench.cli.shared.output import say
-from merbench.cli.shared.progress import new_bar, which
+from merbench.functions.progress import new_bar, which
 from merbench.results.claims import Claims
 
 if TYPE_CHECKING:

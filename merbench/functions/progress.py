@@ -34,9 +34,11 @@ from merbench.api.events import (
     TrialDone,
     TrialEpoch,
     Waiting,
+    Watch,
     WeightsLoaded,
+    ignore,
 )
-from merbench.cli.shared.output import say
+from merbench.functions.messages import say
 
 
 class EncodeProgress:
@@ -81,9 +83,10 @@ class RunProgress:
     known from the first epoch on; a run that stops early counts in full.
     """
 
-    def __init__(self, n_runs: int, label: str) -> None:
-        self.label, self.n_runs = label, n_runs
-        self.bar, self.quiet = new_bar()
+    def __init__(self, n_runs: int, label: str, silent: bool = False, also: Watch = ignore) -> None:
+        """``silent``: nothing is shown but failures. ``also``: another watcher of the same."""
+        self.label, self.n_runs, self.silent, self.also = label, n_runs, silent, also
+        self.bar, self.quiet = new_bar(silent)
         self.task = self.bar.add_task(label, total=n_runs)
         self.encoding = EncodeProgress(self.bar, self.quiet)
         self.epochs_by_run: dict[str, int] = {}
@@ -102,6 +105,8 @@ class RunProgress:
         trace: TracebackType | None,
     ) -> None:
         self.bar.stop()
+        if self.silent:
+            return
         if self.n_reused:
             runs = "run" if self.n_reused == 1 else "runs"
             say(f"{self.label}: {self.n_reused} {runs} taken from the store (--force runs again)")
@@ -112,6 +117,11 @@ class RunProgress:
             )
 
     def __call__(self, event: Event) -> None:
+        self.also(event)
+        if not self.silent or (isinstance(event, RunDone) and event.status == "failed"):
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         match event:
             case RunStarted():
                 self.epochs_a_run = max(1, event.epochs)
@@ -169,8 +179,8 @@ class RunProgress:
 class TuneProgress:
     """Watches a search of ``n_trials``. ``silent``: another process speaks for this one."""
 
-    def __init__(self, n_trials: int, label: str, silent: bool) -> None:
-        self.label, self.silent = label, silent
+    def __init__(self, n_trials: int, label: str, silent: bool, also: Watch | None = None) -> None:
+        self.label, self.silent, self.also = label, silent, also or ignore
         self.bar, self.quiet = new_bar(silent)
         self.task = self.bar.add_task(label, total=n_trials)
         self.n_finished = -1
@@ -189,6 +199,7 @@ class TuneProgress:
         self.bar.stop()
 
     def __call__(self, event: Event) -> None:
+        self.also(event)
         match event:
             case TrialEpoch(trial=trial, epoch=epoch):
                 description = f"{self.label} · trial {trial} · {epoch_text(epoch)}"

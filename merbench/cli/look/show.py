@@ -1,0 +1,76 @@
+"""``merbench show``: what a model is made of, and what it would read on a data set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.cli.shared.output import show, show_json
+from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.functions.show import Shown
+
+
+@click.command("show")
+@click.argument("model")
+@click.option("--dataset", default="sample", show_default=True, help="What it would read there.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_obj
+def command(session: Session, model: str, dataset: str, data: Path | None, as_json: bool) -> None:
+    """Parts, settings (default, search range, meaning) and ablations of a model, and what it would
+    read on a data set.
+
+    \b
+    Example: merbench show merclip
+             merbench show merclip --dataset mosi --json
+    """
+    from merbench.functions.show import shown
+
+    session.catalog.recipe(model)
+    corpus = session.dataset(dataset, data)
+    lexicon = None if corpus.lexicon else session.lexicon((), data)
+    result = shown(session.catalog, model, corpus, lexicon)
+    if as_json:
+        show_json(asdict(result))
+    else:
+        _print(result)
+
+
+def _print(result: Shown) -> None:
+    click.echo(f"{result.name}: {result.summary} ({result.plugin})")
+    for sentence in (result.paper, result.caveat):
+        if sentence:
+            click.echo(sentence)
+    reads = [(modality, stream) for modality, stream in result.reads.items()]
+    _table(f"reads on {result.dataset}", ("modality", "stream"), reads)
+    parts = [(slot, name, summary) for slot, (name, summary) in result.parts.items()]
+    _table("parts", ("slot", "component", "what it is"), parts)
+    settings = [(s.name, _text(s.default), s.range or "–", s.meaning) for s in result.settings]
+    _table("settings (--set)", ("setting", "default", "searched", "meaning"), settings)
+    if result.ablations:
+        _table("ablations (--variant)", ("name", "what it is"), list(result.ablations.items()))
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
+    )
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row))
+    show(table)
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,85 @@
+"""``merbench.ablate``: a model and its ablations on the same seeds, in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
+
+from merbench.api.errors import RequestError
+from merbench.functions.opened import open_bench
+from merbench.functions.options import RunKeywords
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from merbench.report.scores.paired import Difference, Line
+    from merbench.results.record import Track
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """``lines``: the full model, each ablation, then what has no score and why. ``differences``:
+    line -> metric -> the paired difference from the full model.
+    """
+
+    track: Track
+    lines: list[Line]
+    differences: Mapping[str, Mapping[str, Difference]]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a line: mean test metrics, and ``METRIC_difference``, ``_low``, ``_high``,
+        ``_p_holm`` of those that were compared.
+        """
+        import pandas as pd
+
+        from merbench.report.scores.summary import summary
+
+        rows = []
+        for line in self.lines:
+            row: dict[str, object] = {"ablation": line.name, "reason": line.reason}
+            row |= {name: score.mean for name, score in summary(line.scored).items()}
+            for metric, d in self.differences.get(line.name, {}).items():
+                row |= {
+                    f"{metric}_difference": d.mean,
+                    f"{metric}_low": d.low,
+                    f"{metric}_high": d.high,
+                    f"{metric}_p_holm": d.p_holm,
+                }
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+
+def ablate(
+    model: str = "merclip",
+    dataset: str | None = None,
+    names: Sequence[str] = ("all",),
+    **keywords: Unpack[RunKeywords],
+) -> Ablated:
+    """Train the full model and its ablations ``names`` on the same seeds, and compare them in pairs.
+
+    RequestError for a name that the model does not declare. Example::
+
+        merbench.ablate("merclip", names=["no-label-encoder"], seeds=10).to_pandas()
+    """
+    from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
+    from merbench.host.catalog import unknown
+    from merbench.report.scores.paired import compare
+    from merbench.report.scores.summary import by_seed
+
+    bench, options = open_bench("ablate", model, dataset, dict(keywords))
+    recipe = bench.catalog.recipe(model)
+    declared = [a.name for a in recipe.ablations]
+    for name in names:
+        if name not in (*declared, "all"):
+            raise RequestError(unknown("ablation", name, declared, f"ablations of {model}"))
+    chosen = declared if "all" in names else list(names)
+    full = bench.plan(options.request)
+    requests = ablated_requests(recipe, chosen, tuple(full.streams), options.request, False)
+    plan_by_name, reasons = plans_of(requests, full, bench.plan)
+    scored = {
+        name: by_seed(bench.run(plan, options.seeds), bench.store, plan.metrics)
+        for name, plan in {FULL: full, **plan_by_name}.items()
+    }
+    compared = lines(scored, reasons)
+    return Ablated(full.track, compared, compare(compared, full.metrics))

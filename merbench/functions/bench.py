@@ -1,0 +1,233 @@
+"""``Bench``: what the runs of one call share, whether a command or a Python function makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from merbench.api.errors import MerbenchError, RequestError
+from merbench.api.events import Note, Watch
+from merbench.functions.options import RunOptions
+
+if TYPE_CHECKING:
+    from merbench.api.corpus import Corpus
+    from merbench.engine.plan import Plan, Request
+    from merbench.engine.start import Start
+    from merbench.host.catalog import Catalog
+    from merbench.report.tables.board import Optimum
+    from merbench.results.record import Record
+
+ProgressOf = Callable[[int, str], AbstractContextManager[Watch]]
+"""``(number of runs, label)`` -> what watches them."""
+
+
+class Bench:
+    """The data set, the store and the machine of ``options``, each opened once. What it has to say
+    goes to ``watch`` as ``Note``.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        homes: Sequence[Path],
+        options: RunOptions,
+        watch: Watch,
+        progress: ProgressOf,
+        disabled: tuple[str, ...] = (),
+    ) -> None:
+        from merbench.results.store import Store
+
+        self.catalog, self.homes = catalog, homes
+        self._watch, self._progress = watch, progress
+        self._sentences = set[str]()
+        for model in options.models:
+            catalog.recipe(model)
+        self.store = Store(options.store)
+        self.store.require_writable()
+        self.corpus = open_corpus(catalog, homes, options.dataset, watch)
+        # Imports torch, which takes seconds: what is wrong with the request itself is said before.
+        from merbench.runs.machine import Machine
+        from merbench.runs.workspace import Sources, Workspace
+
+        sources = Sources(disabled, tuple(homes), options.vectors)
+        self.workspace = Workspace(sources, catalog, [self.corpus])
+        start = self._start(options, options.init_from) if options.init_from else None
+        self.options = replace(options, request=replace(options.request, start=start))
+        self.machine = Machine.choose(
+            options.device, options.threads, options.jobs, options.determinism
+        )
+
+    def say(self, sentence: str, warning: bool = False) -> None:
+        """Once."""
+        if sentence not in self._sentences:
+            self._sentences.add(sentence)
+            self._watch(Note(sentence=sentence, warning=warning))
+
+    def plan(self, request: Request) -> Plan:
+        """RequestError where it does not fit the data set."""
+        from merbench.engine.plan import Request
+
+        plan = self.workspace.plan(self.corpus.name, request)
+        own_thresholds = request.thresholds != Request.thresholds
+        if own_thresholds and plan.task.space.kind in ("score", "class"):
+            raise RequestError(
+                f"--thresholds {request.thresholds} changes nothing of task {plan.spec.task}, "
+                "which is no multilabel one; leave it out"
+            )
+        for note in plan.notes:
+            self.say(f"note: {note}")
+        return plan
+
+    def run(
+        self,
+        plan: Plan,
+        seeds: Sequence[int],
+        force: bool | None = None,
+        tuned_by: Mapping[str, Any] | None = None,
+        corpus: Corpus | None = None,
+        name: str = "",
+    ) -> list[Record]:
+        """One record a fold and seed, of the first seed alone where all are equal. ``corpus``:
+        another data set than the bench's own, of which the plan is. ``name``: what distinguishes
+        these runs from others of the call, where model and ablation do not.
+        """
+        from merbench.runs.run import run
+
+        if plan.recipe.closed_form and len(seeds) > 1:
+            self.say(
+                f"note: {plan.spec.model} is fitted in closed form, the same for every seed: "
+                f"seed {seeds[0]} alone is run"
+            )
+            seeds = seeds[:1]
+        n_runs = len(seeds) * len(plan.protocol.splits)
+        with self._progress(n_runs, name or label(plan)) as watch:
+            records = run(
+                plan,
+                corpus or self.corpus,
+                seeds,
+                self.store,
+                self.machine,
+                force=self.options.force if force is None else force,
+                keep_weights=self.options.weights,
+                jobs=self.options.jobs,
+                tuned_by=tuned_by,
+                watch=watch,
+            )
+        for warning in self.store.warnings:
+            self._watch(Note(sentence=warning, warning=True))
+        self.store.warnings.clear()
+        return records
+
+    def to_make(self, plan: Plan, seeds: Sequence[int]) -> int:
+        """How many of the runs the store lacks."""
+        from merbench.results.spec import run_id
+
+        seeds = seeds[:1] if plan.recipe.closed_form else seeds
+        names = [
+            run_id(plan.spec, plan.contents, seed, split.fold)
+            for seed in seeds
+            for split in plan.protocol.splits
+        ]
+        records = [self.store.get(name) for name in names]
+        return sum(record is None or record.status != "done" for record in records)
+
+    def contenders(self, ablations: Sequence[str] = ()) -> dict[str, Plan]:
+        """Name -> plan of every model of ``--model A,B`` and of its ``ablations`` (``all``: what it
+        declares and the data allow).
+        """
+        from merbench.host.catalog import unknown
+
+        plans: dict[str, Plan] = {}
+        declared: list[str] = []
+        for model in dict.fromkeys(self.options.models):
+            request = replace(self.options.request, model=model)
+            plans[model] = self.plan(request)
+            names = [a.name for a in self.catalog.recipe(model).ablations]
+            declared += names
+            for name in names:
+                ablated = replace(request, ablations=(name,))
+                if name in ablations:
+                    plans[f"{model} {name}"] = self.plan(ablated)
+                elif "all" in ablations:
+                    with suppress(RequestError):
+                        plans[f"{model} {name}"] = self.plan(ablated)
+        if wrong := set(ablations) - {"all", *declared}:
+            models = ", ".join(self.options.models)
+            raise RequestError(unknown("ablation", min(wrong), declared, f"ablations of {models}"))
+        return plans
+
+    def floors(self, plan: Plan) -> dict[str, list[Record]]:
+        """Name -> records of the floors in the same track (those that can read what it offers), run
+        where the store lacks them.
+        """
+        from merbench.engine.plan import Request
+
+        records = {}
+        names = [
+            n for n in self.catalog.names("recipe") if len(self.catalog.providers("recipe", n)) == 1
+        ]
+        asked = self.options.request
+        for name in names:
+            if not self.catalog.recipe(name).floor or name == plan.spec.model:
+                continue
+            request = replace(
+                Request(name),
+                task=asked.task,
+                protocol=asked.protocol,
+                streams=asked.streams,
+                allow_leak=asked.allow_leak,
+            )
+            with suppress(RequestError):
+                floor = self.plan(request)
+                try:
+                    records[name] = self.run(floor, (0,), force=False)
+                except RequestError as error:  # such as label words that the word vectors lack
+                    self.say(f"floor {name} is left out: {error}")
+        return records
+
+    def optimum(self, plan: Plan) -> Optimum | None:
+        """The best possible predictors on the same test rows, where the law of the data is known."""
+        from merbench.functions.optimum import optimum
+        from merbench.report.tables.board import Optimum
+
+        scored = optimum(self.corpus, plan.spec.task, plan.spec.protocol, plan.track.streams)
+        return Optimum(scored, list(scored)[-1]) if scored else None
+
+    def _start(self, options: RunOptions, run: str) -> Start:
+        from merbench.runs.init_from import of_series, seen_by, start_from
+
+        def find(name: str) -> Corpus | None:
+            with suppress(MerbenchError):
+                return self.workspace.corpus(name)
+            return None
+
+        record = of_series(self.store, run) or self.store.find(run)
+        once = all(self.catalog.recipe(model).closed_form for model in options.models)
+        seeds = options.seeds[:1] if once else options.seeds
+        return start_from(self.store, record, seeds, seen_by(self.store, record, find))
+
+
+def open_corpus(catalog: Catalog, homes: Sequence[Path], name: str | None, watch: Watch) -> Corpus:
+    """The data set; without a name MOSI where it is on the machine, else the generated one, and a
+    sentence that says which and why.
+    """
+    from merbench.data.home import find_folder
+    from merbench.engine.datasets import open_dataset
+
+    if name is None:
+        folder = find_folder("mosi", list(homes))
+        name = "mosi" if folder else "sample"
+        where = "no MOSI here (merbench data show mosi says where it was looked for)"
+        watch(Note(sentence=f"dataset {name}: {f'found in {folder}' if folder else where}"))
+    corpus = open_dataset(catalog, name, homes)
+    for note in corpus.notes:
+        watch(Note(sentence=f"note: {note}"))
+    return corpus
+
+
+def label(plan: Plan) -> str:
+    """A run's name in tables."""
+    return f"{plan.spec.model} {plan.spec.variant}".strip()

@@ -1,0 +1,61 @@
+"""``merbench.list_models`` and its like: what there is to choose from; and data sets as objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from merbench.functions.opened import catalog, homes
+
+if TYPE_CHECKING:
+    from merbench.api.corpus import Corpus
+
+KINDS = (
+    "models",
+    "encoders",
+    "fusions",
+    "label-encoders",
+    "heads",
+    "objectives",
+    "datasets",
+    "forms",
+    "metrics",
+    "executors",
+    "loggers",
+)
+
+
+def list_models() -> dict[str, str]:
+    """Name -> one sentence, of every model that the installed plugins offer."""
+    return list_parts("models")
+
+
+def list_datasets() -> dict[str, str]:
+    """Name -> one sentence, of every declared data set; not every one need be on this machine."""
+    return list_parts("datasets")
+
+
+def list_parts(kind: str) -> dict[str, str]:
+    """Name -> one sentence. ``kind``: as in ``merbench list``, such as ``"encoders"``. RequestError
+    for another.
+    """
+    from merbench.api.errors import RequestError
+    from merbench.host.catalog import unknown
+
+    if kind not in KINDS:
+        raise RequestError(unknown("kind", kind, list(KINDS), "merbench list"))
+    if kind == "metrics":
+        return {metric.name: metric.summary for metric in catalog().metrics.metrics}
+    singular = "recipe" if kind == "models" else kind[:-1]
+    return {name: catalog().summary(singular, name) for name in catalog().names(singular)}
+
+
+def load_dataset(name: str = "sample", data: str | Path | None = None) -> Corpus:
+    """A data set: ids, texts, tasks, streams and protocols, as numpy arrays; features are read when
+    they are looked at.
+
+    RequestError where it is not on this machine, with where it was looked for.
+    """
+    from merbench.engine.datasets import open_dataset
+
+    return open_dataset(catalog(), name, homes(data))

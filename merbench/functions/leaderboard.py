@@ -1,0 +1,149 @@
+"""``merbench.leaderboard`` and ``merbench.compare``: the finished runs of a store, track by track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from merbench.api.errors import RequestError
+from merbench.functions.opened import catalog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from merbench.report.scores.board_scores import BoardScores
+    from merbench.report.scores.entries import Board
+    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.source import StoreSource
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """``boards``: each track with its scores."""
+
+    boards: list[tuple[Board, BoardScores]]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a model and track: track, model, rank, n, and each metric's mean over seeds with
+        its ``_sd``.
+        """
+        import pandas as pd
+
+        rows = [_row(board, scores, name) for board, scores in self.boards for name in scores.rows]
+        return pd.DataFrame(rows)
+
+
+def leaderboard(
+    store: str | Path = "runs", *, dataset: str | None = None, track: str | None = None
+) -> Leaderboard:
+    """The finished runs of ``store``; models are compared inside a track only.
+
+    ``dataset`` and ``track``: only these; ``track`` is part of a title. RequestError where there is
+    no finished run of that kind.
+    """
+    from merbench.report.scores.board_scores import score
+    from merbench.report.scores.cache import Cache
+
+    source, boards = _open(store, dataset, track)
+    cache = Cache(Path(store) / "cache" / "scores")
+    scored = [(board, score(board, source, cache)) for board in boards]
+    return Leaderboard([(board, scores) for board, scores in scored if scores.rows])
+
+
+@dataclass(frozen=True)
+class Compared:
+    """``a`` minus ``b`` in ``track``, seeds in pairs. ``differences``: metric -> the difference,
+    with a bootstrap interval over seeds and videos and an exact sign-flip p over seeds.
+    """
+
+    track: str
+    a: str
+    b: str
+    differences: dict[str, Difference]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a metric: difference, low, high (95 %), p, p_holm, significant."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "metric": metric,
+                "difference": d.mean,
+                "low": d.low,
+                "high": d.high,
+                "p": d.p,
+                "p_holm": d.p_holm,
+                "significant": d.significant,
+            }
+            for metric, d in self.differences.items()
+        )
+
+
+def compare(
+    a: str,
+    b: str,
+    store: str | Path = "runs",
+    *,
+    dataset: str | None = None,
+    track: str | None = None,
+) -> Compared:
+    """The paired difference ``a`` minus ``b`` of two rows of one track, over its headline metrics.
+
+    ``a`` and ``b``: rows as ``leaderboard`` names them, or run ids with commas between. RequestError
+    where a row is missing, or several tracks are left.
+    """
+    from merbench.report.scores.compare import side, together
+    from merbench.report.scores.paired import correct, differences
+
+    source, boards = _open(store, dataset, track)
+    both = [
+        (board, one, other)
+        for board in boards
+        if (one := side(board, source, a)) and (other := side(board, source, b))
+    ]
+    if len(both) != 1:
+        titles = "; ".join(board.track.title for board, _, _ in both) or "none"
+        raise RequestError(
+            f"{a} and {b} are both in {len(both)} tracks of {store} ({titles}), and one is wanted; "
+            "choose with dataset= and track=, or run what is missing"
+        )
+    board, one, other = both[0]
+    mine, theirs = together(one, other)
+    if not mine:
+        raise RequestError(f"{a} and {b} have no seed in common; run them on the same seeds")
+    found = correct({a: differences(theirs, mine, board.metrics.headline)})
+    return Compared(board.track.title, a, b, dict(found[a]))
+
+
+def _open(
+    store: str | Path, dataset: str | None, track: str | None
+) -> tuple[StoreSource, list[Board]]:
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.source import StoreSource
+    from merbench.results.store import Store
+
+    source = StoreSource(Store(Path(store)))
+    names = [n for n in catalog().names("recipe") if len(catalog().providers("recipe", n)) == 1]
+    floors = {name for name in names if catalog().recipe(name).floor}
+    boards = collect(source.records(), floors, dataset, track, catalog().metrics)
+    if not boards:
+        raise RequestError(
+            f"no finished run of that kind in the store {store}; merbench.run() makes some"
+        )
+    return source, boards
+
+
+def _row(board: Board, scores: BoardScores, name: str) -> dict[str, Any]:
+    row = scores.rows[name]
+    standing = scores.standings.get(name)
+    values: dict[str, Any] = {}
+    for metric, summary in row.summary.items():
+        values |= {metric: summary.mean, f"{metric}_sd": summary.sd}
+    return {
+        "track": board.track.title,
+        "model": name,
+        "rank": standing.rank if standing else None,
+        "n": len(row.seeds),
+        **values,
+    }

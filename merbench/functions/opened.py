@@ -1,0 +1,65 @@
+"""Plugins and data homes as a Python call finds them."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from merbench.api.events import Event, Note, Watch, ignore
+from merbench.functions.messages import say, say_note
+from merbench.functions.options import RunOptions, options_of
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from merbench.functions.bench import Bench
+    from merbench.host.catalog import Catalog
+
+
+@cache
+def catalog() -> Catalog:
+    """Every plugin's declarations, read once in a process. A broken plugin is one line on stderr."""
+    from merbench.host.catalog import Catalog
+    from merbench.host.manager import discover
+
+    found = Catalog(discover())
+    for plugin in found.plugins:
+        if plugin.error:
+            say(
+                f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not "
+                f"used: {plugin.error}"
+            )
+    return found
+
+
+def homes(data: str | Path | None) -> list[Path]:
+    """Where data sets are looked for."""
+    from merbench.data.home import data_homes
+
+    return data_homes(None if data is None else Path(data), os.environ)
+
+
+def open_bench(
+    function: str, model: str, dataset: str | None, keywords: dict[str, Any]
+) -> tuple[Bench, RunOptions]:
+    """What the runs of a call of ``function`` share. RequestError for keywords that do not fit."""
+    from merbench.functions.bench import Bench
+
+    options = options_of(function, model, dataset, keywords)
+    watch: Watch = keywords.get("watch") or ignore
+    shown: bool = keywords.get("progress", True)
+
+    def watch_notes(event: Event) -> None:
+        if shown or (isinstance(event, Note) and event.warning):
+            say_note(event)
+        watch(event)
+
+    def progress(n_runs: int, label: str) -> AbstractContextManager[Watch]:
+        from merbench.functions.progress import RunProgress
+
+        return RunProgress(n_runs, label, silent=not shown, also=watch)
+
+    bench = Bench(catalog(), homes(options.data), options, watch_notes, progress)
+    return bench, bench.options

@@ -1,0 +1,214 @@
+"""What a function of the Python API, or a command, is asked for: the same names and meanings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from merbench.api.errors import RequestError
+from merbench.api.events import Watch
+from merbench.api.types import MODALITIES, Modality
+from merbench.results.seeds import FIRST_TUNING_SEED
+
+if TYPE_CHECKING:
+    from merbench.engine.plan import Request
+    from merbench.runs.machine import Determinism
+
+PARTS = ("fusion", "head", "label_encoder", "objective")
+
+
+class RunKeywords(TypedDict, total=False):
+    """Keywords of every function that makes runs; each is the option of that name of ``merbench
+    run``, and its default is the option's.
+    """
+
+    task: str | None
+    """What is predicted, such as ``"sentiment"``; None = the data set's first."""
+    protocol: str | None
+    """How rows are split, such as ``"standard"`` or ``"folds"``."""
+    seeds: int | Sequence[int]
+    """``3`` is seeds 0 to 2; a list names them."""
+    parts: Mapping[str, str | None]
+    """``{"fusion": "tfn"}``: another part; None = none."""
+    settings: Mapping[str, Any]
+    """``{"train.lr": 1e-3, "fusion.heads": 4}``: as ``--set``."""
+    encoders: Mapping[str, str]
+    """``{"text": "clip-text"}``: another encoder for a modality."""
+    streams: Mapping[str, str]
+    """``{"audio": "audio.covarep"}``: another stream for a modality."""
+    modalities: Sequence[str] | None
+    """Only these."""
+    ablations: Sequence[str]
+    """Declared ablations, such as ``["no-label-encoder"]``."""
+    text_tower: str
+    """A model that reads the transcripts."""
+    epochs: int | None
+    """At most so many epochs."""
+    thresholds: str
+    """Of labels: ``"fixed:0.5"``, ``"tuned_on_valid"``, ``"tuned_on_valid_per_label"``."""
+    allow_leak: bool
+    """Accept, and mark permanently, streams or initial weights fitted on evaluated rows."""
+    init_from: str | None
+    """Start from the weights of this run, each seed from its own."""
+    force: bool
+    """Run again what the store holds already."""
+    weights: bool
+    """Keep the trained weights in the store."""
+    device: Literal["auto", "cpu", "cuda"]
+    threads: int | None
+    """CPU threads of torch; None = at most 4."""
+    jobs: int
+    """So many runs side by side, sharing the data."""
+    determinism: Literal["prefer", "strict", "off"]
+    data: str | Path | None
+    """Where data sets lie; None = ``MERBENCH_DATA`` and the usual places."""
+    vectors: Sequence[str]
+    """Word vectors by name or file; none = all in ``DATA/vectors``."""
+    store: str | Path
+    """Where records go."""
+    progress: bool
+    """Show progress, on stderr or in the notebook."""
+    watch: Watch | None
+    """Called with the events of ``merbench.api.events``."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What runs are asked for, checked."""
+
+    model: str
+    dataset: str | None
+    request: Request
+    seeds: tuple[int, ...]
+    init_from: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+    jobs: int = 1
+    determinism: Determinism = "prefer"
+    data: Path | None = None
+    vectors: tuple[str, ...] = ()
+    store: Path = Path("runs")
+    force: bool = False
+    weights: bool = True
+    as_json: bool = False
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """``--model A,B`` of the commands that take several."""
+        return tuple(name.strip() for name in self.model.split(","))
+
+
+def options_of(
+    function: str, model: str, dataset: str | None, keywords: Mapping[str, Any]
+) -> RunOptions:
+    """RequestError, one sentence with the keyword's name, for what is not known or does not fit.
+    ``function``: its name, for that sentence.
+    """
+    from merbench.engine.plan import Request
+
+    given = _checked(function, {"model": model, "dataset": dataset, **keywords})
+    settings: dict[str, Any] = {}
+    for slot, name in given.get("parts", {}).items():
+        if slot not in PARTS:
+            raise RequestError(
+                f"parts={{{slot!r}: {name!r}}}: a part is one of {', '.join(PARTS)}; encoders are "
+                "named with encoders={MODALITY: NAME}"
+            )
+        settings[slot] = name
+    for modality, name in _by_modality(given, "encoders").items():
+        settings[f"encoder.{modality}"] = name
+    settings |= given.get("settings", {})
+    if given.get("epochs"):
+        settings["train.epochs"] = given["epochs"]
+    modalities = given.get("modalities")
+    request = Request(
+        model=given["model"],
+        task=given.get("task"),
+        protocol=given.get("protocol"),
+        settings=settings,
+        streams=_by_modality(given, "streams"),
+        modalities=None if modalities is None else tuple(modalities),
+        ablations=tuple(dict.fromkeys(given.get("ablations", ()))),
+        thresholds=given.get("thresholds", "fixed:0.5"),
+        allow_leak=given.get("allow_leak", False),
+        text_tower=given.get("text_tower", ""),
+    )
+    seeds = given.get("seeds", 3)
+    names = ("init_from", "device", "threads", "jobs", "determinism", "force", "weights")
+    same = {name: given[name] for name in names if name in given}
+    return RunOptions(
+        model=given["model"],
+        dataset=given["dataset"],
+        request=request,
+        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds)),
+        data=None if given.get("data") is None else Path(given["data"]),
+        vectors=tuple(given.get("vectors", ())),
+        store=Path(given.get("store", "runs")),
+        **same,
+    )
+
+
+def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
+    from pydantic import ConfigDict, Field, ValidationError, create_model
+
+    from merbench.host.catalog import unknown
+
+    seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
+    count = Annotated[int, Field(ge=1, le=FIRST_TUNING_SEED, strict=True)]
+    at_least_one = Annotated[int, Field(ge=1, strict=True)]
+    by_modality = dict[Modality, str]
+    fields: dict[str, Any] = {
+        "model": str,
+        "dataset": str | None,
+        "task": str | None,
+        "protocol": str | None,
+        "seeds": count | Annotated[list[seed], Field(min_length=1)],
+        "parts": dict[str, str | None],
+        "settings": dict[str, Any],
+        "encoders": by_modality,
+        "streams": by_modality,
+        "modalities": list[Modality] | None,
+        "ablations": list[str],
+        "text_tower": str,
+        "epochs": at_least_one | None,
+        "thresholds": str,
+        "allow_leak": bool,
+        "init_from": str | None,
+        "force": bool,
+        "weights": bool,
+        "device": Literal["auto", "cpu", "cuda"],
+        "threads": at_least_one | None,
+        "jobs": at_least_one,
+        "determinism": Literal["prefer", "strict", "off"],
+        "data": str | Path | None,
+        "vectors": list[str],
+        "store": str | Path,
+        "progress": bool,
+        "watch": Any,
+    }
+    if wrong := [name for name in given if name not in fields]:
+        raise RequestError(unknown("keyword", wrong[0], list(fields), f"keywords of {function}()"))
+    for name in ("modalities", "ablations", "vectors", "seeds"):
+        if isinstance(given.get(name), str):
+            raise RequestError(
+                f"{function}({name}={given[name]!r}): give a list, [{given[name]!r}]"
+            )
+        if isinstance(given.get(name), tuple | range):
+            given = {**given, name: list(given[name])}
+    asked = {name: (fields[name], ...) for name in given}
+    model = create_model("Keywords", __config__=ConfigDict(extra="forbid"), **asked)  # type: ignore[call-overload]
+    try:
+        model(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise RequestError(f"{function}({name}={given[name]!r}): {first['msg']}") from None
+    return given
+
+
+def _by_modality(given: Mapping[str, Any], name: str) -> dict[Modality, str]:
+    named: dict[Modality, str] = given.get(name, {})
+    assert set(named) <= set(MODALITIES)
+    return named

@@ -1,0 +1,158 @@
+"""``merbench.show``: what a model is made of, and what it would read on a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from merbench.functions.opened import catalog, homes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from merbench.api.component import Recipe
+    from merbench.engine.plan import Plan
+    from merbench.host.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Setting:
+    """``name``: as ``--set`` takes it. ``range``: what ``tune`` searches, in words; empty where it
+    is not searched.
+    """
+
+    name: str
+    default: Any
+    range: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """``parts``: slot -> (component, summary). ``reads``: modality -> the stream that it would read
+    on ``dataset``. ``ablations``: name -> summary.
+    """
+
+    name: str
+    summary: str
+    plugin: str
+    dataset: str
+    parts: dict[str, tuple[str, str]]
+    reads: dict[str, str]
+    settings: list[Setting]
+    ablations: dict[str, str]
+    caveat: str = ""
+    paper: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The settings, one a row: name, default, range, meaning."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(setting) for setting in self.settings])
+
+
+def show(model: str, dataset: str | None = None, data: str | Path | None = None) -> Shown:
+    """Parts, settings with their defaults, ranges and meaning, ablations, and what ``model`` would
+    read on ``dataset`` (None = the control set). RequestError where there is no such model, or it
+    cannot read that data set.
+    """
+    from merbench.data.word_vectors import open_lexicon
+    from merbench.engine.datasets import open_dataset
+
+    places = homes(data)
+    corpus = open_dataset(catalog(), dataset or "sample", places)
+    lexicon = None if corpus.lexicon else open_lexicon((), places)
+    return shown(catalog(), model, corpus, lexicon)
+
+
+def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any) -> Shown:
+    from merbench.engine.plan import Request
+    from merbench.engine.resolve import resolve
+
+    recipe = catalog.recipe(model)
+    plan = resolve(Request(model), catalog, corpus, lexicon)
+    provider = catalog.providers("recipe", model)[0]
+    return Shown(
+        name=recipe.name,
+        summary=recipe.summary,
+        plugin=f"{provider.distribution} {provider.version}",
+        dataset=corpus.name,
+        parts={
+            slot: (part.component.name, part.component.summary) for slot, part in plan.parts.items()
+        },
+        reads={m: f"{s.name} ({_form(s)})" for m, s in plan.streams.items()},
+        settings=_settings(recipe, plan),
+        ablations={a.name: a.summary for a in recipe.ablations},
+        caveat=recipe.caveat,
+        paper=_paper(plan),
+        notes=list(plan.notes),
+    )
+
+
+def _settings(recipe: Recipe, plan: Plan) -> list[Setting]:
+    configs = {slot: part.config for slot, part in plan.parts.items()}
+    if not recipe.closed_form:
+        configs["train"] = plan.train
+    rows = []
+    for slot, config in configs.items():
+        tunable, meanings = type(config).tunable(), _meanings(type(config))
+        for name in type(config).model_fields:
+            keys = (f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}")
+            tune = tunable.get(name)
+            for key in reversed(keys):
+                tune = recipe.search.get(key, tune)
+            value = config.model_dump(mode="json")[name]
+            rows.append(Setting(keys[0], value, _range(tune), meanings.get(name, "")))
+    return rows
+
+
+def _range(tune: Any) -> str:
+    if tune is None:
+        return ""
+    if tune.choices:
+        return " | ".join(map(str, tune.choices))
+    return f"{tune.low:g} to {tune.high:g}{', log' if tune.log else ''}"
+
+
+def _meanings(config: type) -> dict[str, str]:
+    """Field -> the string that stands below it in the class, as everywhere in merbench."""
+    import ast
+    import inspect
+    import textwrap
+    from itertools import pairwise
+
+    meanings: dict[str, str] = {}
+    for base in reversed(config.__mro__):
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+        except (OSError, TypeError, SyntaxError):
+            continue
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for field_, text in pairwise(body):
+            if (
+                isinstance(field_, ast.AnnAssign)
+                and isinstance(field_.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                meanings[field_.target.id] = " ".join(str(text.value.value).split())
+    return meanings
+
+
+def _paper(plan: Plan) -> str:
+    """The first paragraph of the module that holds the method's own part: it names the paper."""
+    import sys
+
+    for slot in ("model", "fusion", "objective"):
+        for name, part in plan.parts.items():
+            if name.partition(".")[0] == slot:
+                module = sys.modules.get(part.component.target.partition(":")[0])
+                if module and module.__doc__:
+                    return " ".join(module.__doc__.split("\n\n")[0].split())
+    return ""
+
+
+def _form(stream: Any) -> str:
+    return f"{stream.kind}, width {stream.spec.width}" if stream.spec.width else str(stream.kind)

@@ -1,0 +1,64 @@
+"""``merbench.tune``: search a model's settings on train and valid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+from merbench.api.errors import RequestError
+from merbench.functions.opened import open_bench
+from merbench.functions.options import RunKeywords
+
+if TYPE_CHECKING:
+    from merbench.tuning.shared_search import SearchResult
+
+
+class TuneKeywords(RunKeywords, total=False):
+    """Beside those of ``run``; the defaults are those of ``merbench tune``."""
+
+    trials: int
+    budget_seconds: float | None
+    sampler: Literal["tpe", "random", "gp", "cmaes"]
+    pruner: Literal["median", "hyperband", "none"]
+    seeds_per_trial: int
+    storage: str | None
+
+
+class _Search(TypedDict, total=False):
+    trials: int
+    budget_seconds: float | None
+    sampler: str
+    pruner: str
+    seeds_per_trial: int
+    storage: str | None
+
+
+def tune(
+    model: str = "merclip", dataset: str | None = None, **keywords: Unpack[TuneKeywords]
+) -> SearchResult:
+    """Search the settings of ``model`` on its train and valid rows, from the default settings on;
+    an equal call goes on where this ended.
+
+    Run what was found with ``run(model, dataset, settings=result.settings)``. RequestError for what
+    does not fit, RunError where every trial failed.
+    """
+    from pydantic import ValidationError
+
+    from merbench.functions.progress import TuneProgress
+    from merbench.study.file import Tuning
+    from merbench.tuning.search import tune as search
+    from merbench.tuning.shared_search import SearchConfig
+
+    given: dict[str, Any] = dict(keywords)
+    own = {name: given.pop(name) for name in list(given) if name in _Search.__annotations__}
+    try:
+        Tuning(**own)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise RequestError(f"tune({name}={own[name]!r}): {first['msg']}") from None
+    config = SearchConfig(**own)
+    bench, options = open_bench("tune", model, dataset, given)
+    plan = bench.plan(options.request)
+    silent = not given.get("progress", True)
+    with TuneProgress(config.trials, model, silent, also=given.get("watch")) as watch:
+        return search(options.request, plan, bench.store, bench.machine, config, watch)

@@ -1,0 +1,148 @@
+"""The Python API: the command line's names and meanings, and its errors as exceptions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import merbench
+from merbench.api.events import EpochDone, RunDone
+from merbench.functions.options import RunKeywords, options_of
+from tests.conftest import loads
+
+QUICK = {"epochs": 1, "seeds": 2, "threads": 1, "progress": False}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "runs"
+
+
+def test_run_gives_records_a_table_and_events(store):
+    events = []
+    result = merbench.run("late-fusion-dnn", "sample", store=store, watch=events.append, **QUICK)
+    assert [r.seed for r in result.records] == [0, 1] and not result.failed
+    frame = result.to_pandas()
+    assert list(frame["mae"]) == [r.metrics.test["mae"] for r in result.records]
+    assert result.summary["mae"].mean == pytest.approx(frame["mae"].mean())
+    assert sum(isinstance(e, EpochDone) for e in events) == 2
+    again = merbench.run("late-fusion-dnn", "sample", store=store, watch=events.append, **QUICK)
+    assert again.records == result.records
+    assert [e.reused for e in events if isinstance(e, RunDone)] == [False, False, True, True]
+
+
+def test_the_command_reuses_what_the_function_ran(merbench_command, store):
+    result = merbench.run("tfidf-ridge", "sample", store=store, progress=False, seeds=1)
+    done = merbench_command(
+        "run", "--model", "tfidf-ridge", "--dataset", "sample", "--seeds", "1", "--json",
+        "--store", str(store), check=True,
+    )  # fmt: skip
+    (record,) = loads(done.stdout)["runs"]
+    assert record["run_id"] == result.records[0].run_id and "taken from the store" in done.stderr
+
+
+@pytest.fixture
+def merbench_command(request):
+    return request.getfixturevalue("merbench")
+
+
+def test_leaderboard_compare_and_predict(store):
+    for model in ("late-fusion-dnn", "tfidf-ridge"):
+        merbench.run(model, "sample", store=store, **QUICK)
+    frame = merbench.leaderboard(store).to_pandas().set_index("model")
+    assert {"late-fusion-dnn", "tfidf-ridge"} <= set(frame.index)
+    compared = merbench.compare("late-fusion-dnn", "tfidf-ridge", store)
+    difference = compared.to_pandas().set_index("metric")["difference"]["mae"]
+    means = frame["mae"]
+    assert difference == pytest.approx(means["late-fusion-dnn"] - means["tfidf-ridge"], abs=1e-6)
+    texts = ["a wonderful film", "an awful film"]
+    rows = merbench.predict(texts=texts, model="tfidf-ridge", dataset="sample", store=store,
+                            progress=False, seeds=1).to_pandas()  # fmt: skip
+    assert list(rows["text"]) == texts and rows["score"].notna().all()
+
+
+def test_tune_finds_settings_that_run_takes(store):
+    found = merbench.tune("tfidf-ridge", "sample", trials=2, store=store, progress=False)
+    assert found.trials == 2 and found.settings
+    result = merbench.run("tfidf-ridge", "sample", settings=found.settings, store=store, **QUICK)
+    assert result.records[0].metrics.valid["mae"] == pytest.approx(found.value)
+
+
+def test_what_there_is_and_what_it_is_made_of():
+    assert "merclip" in merbench.list_models() and "mosi" in merbench.list_datasets()
+    assert "mae" in merbench.list_parts("metrics")
+    assert len(merbench.load_dataset("sample")) > 100
+    shown = merbench.show("merclip", "sample")
+    settings = shown.to_pandas().set_index("name")
+    assert settings.loc["train.lr", "range"] and settings.loc[
+        "train.patience", "meaning"
+    ].startswith("Stop after")
+    assert "no-label-encoder" in shown.ablations and set(shown.reads) == {"text", "audio", "video"}
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: merbench.run("merclup"), "did you mean 'merclip'"),
+        (lambda: merbench.run("tfn", "sample", seds=3), "did you mean 'seeds'?"),
+        (lambda: merbench.run("tfn", "sample", seeds="ten"), r"run\(seeds='ten'\)"),
+        (lambda: merbench.run("tfn", "sample", seeds=0), r"run\(seeds=0\)"),
+        (lambda: merbench.run("tfn", "sample", seeds=[]), r"run\(seeds=\[\]\)"),
+        (lambda: merbench.run("tfn", "sample", modalities="text"), r"give a list, \['text'\]"),
+        (lambda: merbench.run("tfn", "sample", modalities=["smell"]), r"run\(modalities="),
+        (lambda: merbench.run("tfn", "sample", jobs=True), r"run\(jobs=True\)"),
+        (lambda: merbench.run("tfn", "sample", parts={"hat": "x"}), "a part is one of"),
+        (lambda: merbench.run("tfn", "nowhere"), "unknown dataset 'nowhere'"),
+        (lambda: merbench.tune("tfn", "sample", trials=0), r"tune\(trials=0\)"),
+        (lambda: merbench.list_parts("hats"), "unknown kind 'hats'"),
+        (lambda: merbench.show("merclup"), "did you mean 'merclip'"),
+        (lambda: merbench.leaderboard("nowhere"), "no finished run"),
+        (lambda: merbench.ablate("tfn", "sample", ["no-product"]), "did you mean 'no-products'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_raises_one_sentence(call, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(merbench.RequestError, match=sentence) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_every_keyword_is_checked_and_typed():
+    checked = options_of("run", "tfn", None, {})
+    assert checked.seeds == (0, 1, 2) and checked.store == Path("runs")
+    values = {
+        "seeds": [1], "parts": {}, "settings": {}, "encoders": {}, "streams": {}, "ablations": [],
+        "text_tower": "", "thresholds": "fixed:0.5", "allow_leak": False, "force": False,
+        "weights": True, "device": "cpu", "jobs": 1, "determinism": "off", "vectors": [],
+        "store": "x", "progress": False,
+    }  # fmt: skip
+    for name in RunKeywords.__annotations__:
+        options_of("run", "tfn", None, {name: values.get(name)})
+
+
+def test_importing_merbench_imports_nothing_heavy():
+    code = (
+        "import merbench, sys; merbench.list_models(); merbench.RequestError; "
+        "assert not {'torch', 'optuna', 'pandas', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert all(getattr(merbench, name) for name in merbench.__all__)
+    with pytest.raises(AttributeError, match="rnu"):
+        _ = merbench.rnu
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    """Cell by cell, as Jupyter would; the last expression of a cell is evaluated too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MERBENCH_THREADS", "1")
+    notebook = json.loads((Path(__file__).parents[2] / "docs/quickstart.ipynb").read_text())
+    names: dict[str, object] = {}
+    cells = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert len(cells) >= 5
+    for cell in cells:
+        exec(compile("".join(cell["source"]), "quickstart.ipynb", "exec"), names)
+    assert (tmp_path / "quickstart-runs/runs").is_dir()
