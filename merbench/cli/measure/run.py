@@ -92,12 +92,16 @@ def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
         return
     kind = plan.task.space.kind
     floors = {
-        name: summary(by_seed(made, bench.store, plan.metrics)) for name, made in bench.floors(plan).items()
+        name: summary(by_seed(made, bench.store, plan.metrics))
+        for name, made in bench.floors(plan).items()
     }
     optimum = bench.optimum(plan)
     rows = board.rows({label(plan): mine}, floors, optimum)
     test_rows = len(next(iter(scored.values())).rows.ids)
-    lines = [*board.notes(kind, mine, test_rows), *board.distances(plan.metrics, mine, floors, optimum)]
+    lines = [
+        *board.notes(kind, mine, test_rows),
+        *board.distances(plan.metrics, mine, floors, optimum),
+    ]
     if plan.recipe.caveat:
         lines.append(f"{plan.recipe.name}: {plan.recipe.caveat}")
     show(table(plan.track.title, board.columns(plan.metrics), rows, notes=lines, width=room()))
