@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from merbench.api.component import Component as Component
     from merbench.api.component import Recipe as Recipe
     from merbench.api.component import Stage as Stage
+    from merbench.api.component import View as View
     from merbench.api.config import LATER as LATER
     from merbench.api.config import Config as Config
     from merbench.api.config import TrainConfig as TrainConfig
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from merbench.api.parts import Objective as Objective
     from merbench.api.parts import Prepared as Prepared
     from merbench.api.parts import SplitView as SplitView
+    from merbench.api.parts import ViewTransform as ViewTransform
     from merbench.api.parts import own_method as own_method
     from merbench.api.pickles import Array as Array
     from merbench.api.pickles import as_text as as_text
@@ -96,7 +98,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
-    "component": ("API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage"),
+    "component": ("API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage", "View"),
     "config": ("LATER", "Config", "TrainConfig"),
     "corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
@@ -108,7 +110,7 @@ _HOME = {
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
         "ComposedModel", "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head",
-        "LabelEncoder", "Model", "Objective", "Prepared", "SplitView", "own_method",
+        "LabelEncoder", "Model", "Objective", "Prepared", "SplitView", "ViewTransform", "own_method",
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),

@@ -48,13 +48,14 @@ ComponentKind = Literal[
     "fusion",
     "head",
     "objective",
+    "view",
     "model",
     "dataset",
     "form",
     "executor",
 ]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
-    "encoder", "label-encoder", "fusion", "head", "objective", "model", "dataset", "form", "executor",
+    "encoder", "label-encoder", "fusion", "head", "objective", "view", "model", "dataset", "form", "executor",
 )  # fmt: skip
 
 
@@ -84,8 +85,10 @@ class Component(_Declaration):
     returns               fusion: one of these forms; see ``merbench.api.Fused``.
     needs                 what must be there: ``queries`` (a label encoder), and names that parts
                           before it provide. Fusion: those of the label encoder; head: the fusion's
-                          too; objective: the head's too, and ``logits``, ``steps`` and ``fused``
-                          (which every composed model has).
+                          too; objective: the head's too, ``logits``, ``steps``, ``fused`` and
+                          ``composed`` (which every composed model has), ``view.NAME`` (a view of
+                          the recipe) and ``teacher`` (``model.teacher``, the moving average of the
+                          weights: ``train.ema``).
     provides              fusion, head, model: the names it puts into ``aux`` (a model also
                           ``steps`` where it fills them). label encoder: the names of its
                           ``extras``, and ``graph`` where it gives ``graph_CC``.
@@ -128,27 +131,50 @@ class Component(_Declaration):
     api: int = API
 
 
+@dataclass(frozen=True)
+class View(_Declaration):
+    """A view of every train batch, for objectives: ``batch.views[name]``.
+
+    ``transforms``: components of kind ``view``, applied one after another to the encoded
+    modalities. With none the view is the encoded batch itself (of which another pass draws other
+    dropout). ``--part view.NAME=A,B`` replaces them; ``view.NAME.A.FIELD`` is a setting.
+    """
+
+    name: str
+    transforms: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ablation(_Declaration):
     """A variant of a recipe that makes sense for it. ``settings`` is in the grammar of
-    ``Recipe.settings``.
+    ``Recipe.settings``; ``stages``: in place of the recipe's.
     """
 
     name: str
     summary: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     modalities: tuple[Modality, ...] | None = None
+    stages: tuple[Stage, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(_Declaration):
     """One phase of training. Most recipes have a single stage with these defaults.
 
-    ``epochs`` None = the run's ``train.epochs``. ``trains``: prefixes of the parameter names that
-    are updated (empty = all). ``objectives``: names, a subset of the recipe's (empty = all).
-    ``selects``: the epoch with the best validation score is kept and training stops early; a stage
-    that does not select keeps its last epoch. ``settings``: train settings that differ in this
-    stage, such as ``{"lr": 1e-3}``.
+    epochs      None = the run's ``train.epochs``; never more than the user's ``--epochs``. 0 leaves
+                the stage out.
+    trains      prefixes of the parameter names that are updated (empty = all). Modules none of
+                whose parameters are among them are in evaluation mode.
+    objectives  names, a subset of the recipe's (empty = all).
+    selects     the epoch with the best validation score is kept and training stops early; a stage
+                that does not select keeps its last epoch.
+    settings    train settings that differ in this stage, such as ``{"lr": 1e-3}``.
+    within      the name of a stage in each of whose epochs this one makes a pass first, with an
+                optimiser of its own (alternating training); it has no epochs and no selection of
+                its own.
+
+    ``--set stage.NAME.epochs=3`` and ``--set stage.NAME.lr=1e-4`` change them for a run, and
+    ``Ablation.settings`` by the same names.
     """
 
     name: str = "main"
@@ -157,6 +183,7 @@ class Stage(_Declaration):
     objectives: tuple[str, ...] = ()
     selects: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
+    within: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +217,11 @@ class Recipe(_Declaration):
                     ``"encoder.text.width"``, ``"encoder.width"`` (every modality),
                     ``"objective.task.weight"``, ``"train.lr"`` set a field. ``--part`` and
                     ``--set`` of the command line and ``Ablation.settings`` use the same names.
+                    ``"view.NAME"`` and ``"view.NAME.TRANSFORM.FIELD"`` are of a view, and
+                    ``"stage.NAME.epochs"`` and ``"stage.NAME.lr"`` of a stage.
+    views           views of every train batch that its objectives use.
+    unlabelled      True: train rows without a known target stay in the train split, for objectives
+                    that learn from them; ``Batch.known`` says which they are.
     cases           those that apply are laid over the recipe, one after another.
     search          search ranges that differ from the parts' own ``Tune``, by the same names of
                     fields; None = not searched.
@@ -214,6 +246,8 @@ class Recipe(_Declaration):
     model: str | None = None
     objective: tuple[str, ...] = ("task",)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    views: tuple[View, ...] = ()
+    unlabelled: bool = False
     cases: tuple[Case, ...] = ()
     search: Mapping[str, Tune | None] = field(default_factory=dict)
     stages: tuple[Stage, ...] = (Stage(),)

@@ -105,6 +105,21 @@ class Task:
     law: Law | None = None
     rank: str = ""
 
+    def known_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Those of ``rows`` whose target is known; of a task with several labels a row, all of
+        them: their unknown cells are masked.
+        """
+        if self.known is None or self.known.ndim > 1:
+            return rows
+        known: np.ndarray = rows[self.known[rows]]
+        return known
+
+    def known_cells(self, rows: np.ndarray) -> np.ndarray | None:
+        """[len(rows), C] bool: which cells of these rows are known; None where a row is known
+        whole.
+        """
+        return None if self.known is None or self.known.ndim == 1 else self.known[rows]
+
     @classmethod
     def joint(cls, score: Task, labels: Task) -> Task:
         """Both of the same rows at once."""

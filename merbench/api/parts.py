@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from torch import Tensor
+    from torch import Generator, Tensor
 
     from merbench.api.corpus import Corpus
     from merbench.api.rows import Rows
@@ -129,6 +129,9 @@ class Model(Protocol):
     """
 
     widths: Mapping[str, int]
+    teacher: Model | None
+    """While it is trained with ``train.ema``: the moving average of its weights, in evaluation
+    mode, sharing what is frozen; call it under ``torch.no_grad()``."""
 
     def __init__(
         self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]
@@ -205,6 +208,19 @@ class Objective(Protocol):
         such as their moving averages.
         """
         ...
+
+
+class ViewTransform(Protocol):
+    """A change of encoded modalities, of kind ``view``. Not a Module.
+
+    All that is random comes from ``draw``, a generator on the device of the steps. Shapes stay; a
+    step that is masked stays masked (a crop masks more). Content of masked steps is arbitrary.
+    """
+
+    def __init__(self, config: Config, context: Context) -> None: ...
+    def __call__(
+        self, steps: Mapping[Modality, Steps], draw: Generator
+    ) -> Mapping[Modality, Steps]: ...
 
 
 class Dataset(Protocol):

@@ -77,11 +77,20 @@ class Fused(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where training stands: ``epoch`` and ``step`` count from 0 inside the ``stage`` (a name)."""
+    """Where training stands: ``epoch`` of at most ``epochs`` of the ``stage`` (a name), and in it
+    ``step`` of ``steps`` batches, both from 0.
+    """
 
     epoch: int
+    epochs: int
     step: int
+    steps: int
     stage: str
+
+    @property
+    def share(self) -> float:
+        """Of the stage's batches that are over, from 0 to 1."""
+        return (self.epoch + self.step / self.steps) / self.epochs
 
 
 @dataclass(frozen=True)
@@ -225,12 +234,15 @@ class Batch:
     score, long [B] of a class, float [B, C] of a multilabel task, float [B, 1 + C] of a joint one
     (``LabelSpace.split_targets`` takes it apart). ``known``: bool, of the shape of a ``target`` with
     columns, which cells are observed; None = all.
+    ``views``: of a recipe that has them, for its objectives: by name, the encoded modalities as the
+    view changed them; ``model.decode(batch.views["weak"])`` goes on with one.
     """
 
     ids_B: Tensor
     inputs: Mapping[Modality, Any]
     target: Tensor
     known: Tensor | None = None
+    views: Mapping[str, Mapping[Modality, Steps]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids_B)

@@ -5,9 +5,9 @@ it is asked for, after training.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -17,11 +17,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from merbench.api import Context, Modality, RequestError
+from merbench.engine.checks import check_prefixes
 from merbench.engine.compose import Composed, Declared
 from merbench.engine.contract import made
 from merbench.engine.plan import Part, Plan
 from merbench.engine.splits import Fold, SplitData
 from merbench.engine.start import Start
+from merbench.engine.views import Transform
 from merbench.results.seeds import derive
 
 
@@ -38,6 +40,7 @@ class Problem:
     valid: SplitData
     measured: Mapping[Modality, Mapping[str, float]]
     start: str = ""
+    views: Mapping[str, Sequence[Transform]] = field(default_factory=dict)
 
 
 def build(
@@ -106,7 +109,14 @@ def build(
         for slot, part in parts.items()
         if slot.startswith("objective.")
     }
-    return Problem(model, objectives, encoders, train, valid, measured, begun)
+    check_prefixes(
+        plan.recipe.name, plan.stages, plan.train, model, objectives, tuple(plan.streams)
+    )
+    views = {
+        name: [made(part, context) for part in transforms]
+        for name, transforms in plan.views.items()
+    }
+    return Problem(model, objectives, encoders, train, valid, measured, begun, views)
 
 
 def _declared(parts: Mapping[str, Part]) -> Declared:

@@ -16,6 +16,7 @@ from merbench.api import (
     Batch,
     Fused,
     LabelSpace,
+    Modality,
     Output,
     Prepared,
     Progress,
@@ -47,6 +48,8 @@ def made(part: Part, *given: object) -> Any:
             f"{what} does not take what a part of its kind is made with: {error}; see merbench.api.parts"
         ) from None
     module = part.factory(part.config, *given)
+    if component.kind == "view":
+        return module
     if not isinstance(module, nn.Module):
         raise RequestError(f"{what} is no torch.nn.Module; derive it from that class")
     if lacking := [name for name in HAS.get(component.kind, ()) if not hasattr(module, name)]:
@@ -172,6 +175,23 @@ def predictions(model: nn.Module, out: Output, space: LabelSpace) -> Tensor:
         sound, f"read_out() of {_who_makes_logits(model)}", predicted, f"predictions {[*shape]}"
     )
     return predicted.float()  # type: ignore[no-any-return]
+
+
+def view(
+    transform: Any, returned: Any, before: Mapping[Modality, Steps]
+) -> Mapping[Modality, Steps]:
+    """What a transform made of encoded modalities: the same shapes, and no step more is real."""
+    sound = isinstance(returned, Mapping) and returned.keys() == before.keys()
+    for modality, steps in before.items() if sound else ():
+        changed = returned[modality]
+        sound = sound and isinstance(changed, Steps)
+        sound = sound and changed.x_BLD.shape == steps.x_BLD.shape
+        sound = sound and not (changed.mask_BL & ~steps.mask_BL).any()
+    wanted = (
+        "Steps of the same modalities and shapes, in which no masked step has become a real one"
+    )
+    _require(sound, f"view {_target(transform)}", returned, wanted)
+    return returned  # type: ignore[no-any-return]
 
 
 def terms(

@@ -35,6 +35,7 @@ def learn(
         problem.objectives,
         problem.train,
         problem.valid,
+        views=problem.views,
         seed=seed,
         watch=watch,
         checkpoint=checkpoint,
@@ -57,6 +58,8 @@ def learn_together(
     """
     if plan.recipe.closed_form:
         raise CannotStackError(f"model {plan.recipe.name} is fitted in closed form")
+    if plan.spec.views:
+        raise CannotStackError("a recipe with views is for seeds that train alone")
     modules = [Together(problem.model, problem.objectives) for problem in problems]
     return fit_stacked(
         modules,

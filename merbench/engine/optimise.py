@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 import torch
@@ -42,37 +42,45 @@ def make_optimiser(
     config: TrainConfig,
     prefixes: Sequence[str],
 ) -> torch.optim.Optimizer | None:
-    """Groups by the longest matching prefix of ``lr_factors``; biases, norms and other vectors are
-    not decayed. None: nothing to train.
+    """Groups by the longest matching prefixes of ``lr_factors`` and ``decay_factors``; biases,
+    norms and other vectors are not decayed. None: nothing to train.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    named = [
-        *model.named_parameters(),
-        *(
-            (f"objective.{k}.{n}", p)
-            for k, o in objectives.items()
-            for n, p in o.named_parameters()
-        ),
-    ]
-    for name, parameter in named:
+    for name, parameter in _named_parameters(model, objectives):
         if not parameter.requires_grad or (prefixes and not name.startswith(tuple(prefixes))):
             continue
-        factor = (
-            config.lr_factors[max(fits, key=len)]
-            if (fits := [p for p in config.lr_factors if name.startswith(p)])
-            else 1.0
-        )
-        decay = config.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((factor, decay), []).append(parameter)
+        rate = config.lr * _by_prefix(config.lr_factors, name)
+        decay = config.weight_decay * _by_prefix(config.decay_factors, name)
+        groups.setdefault((rate, decay if parameter.ndim > 1 else 0.0), []).append(parameter)
     if not groups:
         return None
     options = [
-        {"params": p, "lr": config.lr * factor, "weight_decay": decay}
-        for (factor, decay), p in groups.items()
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
     ]
     if config.optimiser == "sgd":
         return SGD(options, lr=config.lr, momentum=config.momentum)
-    return (AdamW if config.optimiser == "adamw" else Adam)(options, lr=config.lr, foreach=True)
+    kind = AdamW if config.optimiser == "adamw" else Adam
+    return kind(options, lr=config.lr, betas=config.betas, eps=config.eps, foreach=True)
+
+
+def _named_parameters(
+    model: nn.Module, objectives: Mapping[str, nn.Module]
+) -> Iterator[tuple[str, nn.Parameter]]:
+    yield from model.named_parameters()
+    for kind, objective in objectives.items():
+        for name, parameter in objective.named_parameters():
+            yield f"objective.{kind}.{name}", parameter
+
+
+def _by_prefix(factors: Mapping[str, float], name: str) -> float:
+    """That of the longest prefix which ``name`` begins with; 1 where none does."""
+    matching = [prefix for prefix in factors if name.startswith(prefix)]
+    return factors[max(matching, key=len)] if matching else 1.0
+
+
+LOWEST_OF_ONE_CYCLE, START_OF_ONE_CYCLE = 1 / 250_000, 1 / 25
+"""Shares of the highest rate, as torch's ``OneCycleLR`` has them."""
 
 
 def make_schedule(
@@ -83,15 +91,33 @@ def make_schedule(
     if config.schedule in ("constant", "plateau") and not warm:
         return None
 
-    def factor(update: int) -> float:
+    def warmed_up(update: int) -> float:
         if update < warm:
             return (update + 1) / (warm + 1)
-        share = (update - warm) / max(1, updates - warm)
-        if config.schedule == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-        return 1 - min(1.0, share) if config.schedule == "linear" else 1.0
+        return _decayed(config, min(1.0, (update - warm) / max(1, updates - warm)))
 
+    def one_cycle(update: int) -> float:
+        rising = (config.warmup or 0.3) * updates - 1
+        if update <= rising:
+            return _between(START_OF_ONE_CYCLE, 1.0, update / rising)
+        return _between(1.0, LOWEST_OF_ONE_CYCLE, (update - rising) / (updates - 1 - rising))
+
+    factor = one_cycle if config.schedule == "one-cycle" else warmed_up
     return torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+
+
+def _decayed(config: TrainConfig, share: float) -> float:
+    """The factor on the rate when ``share`` of the updates after the warm-up are over."""
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * share))
+    if config.schedule == "linear":
+        return 1 - share
+    return float((1 - share) ** config.power) if config.schedule == "polynomial" else 1.0
+
+
+def _between(start: float, end: float, share: float) -> float:
+    """On half a cosine from ``start`` to ``end``."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
 def lower_rates(

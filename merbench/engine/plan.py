@@ -80,7 +80,7 @@ class Part:
         return self.component.version > 0 and bool(self.factory.fixed(self.config))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that the runs of one spec share. ``streams`` are those the model reads, words made of
     strings where an encoder wants words.
@@ -103,6 +103,14 @@ class Plan:
     """What records must tell of all these runs."""
 
     @property
+    def views(self) -> dict[str, list[Part]]:
+        """Name -> the parts that make it, in turn."""
+        return {
+            view: [self.parts[f"view.{view}.{name}"] for name in names]
+            for view, names in self.spec.views.items()
+        }
+
+    @property
     def modules(self) -> list[str]:
         """Those of the components used, of the harness that trains and scores them, and of the
         metrics that choose epochs: what they import decides the numbers.
@@ -116,6 +124,6 @@ class Plan:
         names = [
             self.metrics.selecting(stage.settings.get("select", self.train.select))
             for stage in self.stages
-            if stage.selects
+            if stage.selects and not stage.within
         ]
         return list(dict.fromkeys(names))

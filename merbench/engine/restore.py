@@ -29,18 +29,7 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
 
     Of a run that started from another's weights it lacks that start: ``restore`` needs none.
     """
-    settings: dict[str, Any] = dict.fromkeys(SINGLE)
-    settings |= {
-        slot: part.name for slot, part in spec.parts.items() if not slot.startswith("objective.")
-    }
-    settings["objective"] = [
-        part.name for slot, part in spec.parts.items() if slot.startswith("objective.")
-    ]
-    for slot, part in spec.parts.items():
-        settings |= {f"{slot}.{field}": value for field, value in part.config.items()}
-    settings |= {
-        f"train.{field}": value for field, value in spec.train.model_dump(mode="json").items()
-    }
+    settings = _settings_of(spec)
     known = spec.task in corpus.offered and spec.protocol in corpus.protocols
     usual = corpus.default_streams(spec.task, spec.protocol) if known else ()
     request = Request(
@@ -76,6 +65,28 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
             f"the stored run of {name} cannot be made again: its {', '.join(changed)} are others today; run the model anew"
         )
     return plan
+
+
+def _settings_of(spec: RunSpec) -> dict[str, Any]:
+    """Every part, field and stage of a spec by its dotted name."""
+    settings: dict[str, Any] = dict.fromkeys(SINGLE)
+    objectives = []
+    for slot, part in spec.parts.items():
+        if slot.startswith("objective."):
+            objectives.append(part.name)
+        elif not slot.startswith("view."):
+            settings[slot] = part.name
+        settings |= {f"{slot}.{field}": value for field, value in part.config.items()}
+    settings["objective"] = objectives
+    settings |= {f"view.{name}": transforms for name, transforms in spec.views.items()}
+    train = spec.train.model_dump(mode="json")
+    settings |= {f"train.{field}": value for field, value in train.items()}
+    for stage in spec.stages:
+        own = dict(stage["settings"])
+        if stage["epochs"] is not None and not stage.get("within"):
+            own["epochs"] = stage["epochs"]
+        settings |= {f"stage.{stage['name']}.{field}": value for field, value in own.items()}
+    return settings
 
 
 def save(plan: Plan, problem: Problem, digest: str) -> bytes:

@@ -19,18 +19,25 @@ SINGLE = ("fusion", "head", "label_encoder", "model")
 PART_KEYS = (*SINGLE, "objective", "encoder", *(f"encoder.{m}" for m in MODALITIES))
 
 
+def names_part(key: str) -> bool:
+    """True if a setting of this name replaces a part, not a field of one."""
+    return key in PART_KEYS or (key.startswith("view.") and key.count(".") == 1)
+
+
 @dataclass
 class Settings:
-    """``parts``: slot -> part name (None = none), ``objective`` -> names. ``fields``: slot -> field
-    -> value.
+    """``parts``: slot -> part name (None = none). ``objectives``: names. ``views``: name -> its
+    transforms. ``stages``: names. ``fields``: slot -> field -> value.
 
     Slots: ``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.<modality>``,
-    ``objective.<name>``, ``train``, and ``encoder`` for a field that goes to every encoder which
-    has it.
+    ``objective.<name>``, ``view.<name>.<transform>``, ``stage.<name>``, ``train``, and ``encoder``
+    for a field that goes to every encoder which has it.
     """
 
     parts: dict[str, str | None]
     objectives: tuple[str, ...]
+    views: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: set[tuple[str, str]] = field(default_factory=set)
     """(slot, field) pairs that the user named: it is an error when they fit nothing."""
@@ -39,7 +46,7 @@ class Settings:
         """Part replacements first: a part that is replaced loses the fields that were meant for the
         one before.
         """
-        parts = {k: v for k, v in settings.items() if k in PART_KEYS}
+        parts = {k: v for k, v in settings.items() if names_part(k)}
         for key, value in parts.items():
             self._replace(key, value, origin)
         fields = [(*key.rpartition(".")[::2], key) for key in settings if key not in parts]
@@ -47,14 +54,21 @@ class Settings:
         for slot, name, key in sorted(fields, key=lambda field: field[0] != "encoder"):
             self._place(slot, name, settings[key], key, origin, strict)
 
+    def slots(self) -> dict[str, str]:
+        """Slot -> name of the part in it."""
+        named = {slot: name for slot, name in self.parts.items() if name}
+        named |= {f"objective.{name}": name for name in self.objectives}
+        return named | {slot: slot.rpartition(".")[2] for slot in self._view_slots()}
+
+    def _view_slots(self) -> list[str]:
+        return [f"view.{view}.{name}" for view, names in self.views.items() for name in names]
+
     def _replace(self, key: str, value: Any, origin: str) -> None:
         if key == "objective":
-            names = value.split(",") if isinstance(value, str) else [] if value is None else value
-            if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
-                raise RequestError(
-                    f"{origin}: objective names one or more, such as objective=task; it was given {value!r}"
-                )
-            self.objectives = tuple(n.strip() for n in names)
+            self.objectives = _names(value, f"{origin}: objective", "objective=task")
+            return
+        if key.startswith("view."):
+            self._replace_view(key, value, origin)
             return
         if value is not None and not isinstance(value, str):
             raise RequestError(
@@ -66,63 +80,62 @@ class Settings:
             )
         if key == "model" and (value is None) != (self.parts.get(key) is None):
             raise RequestError(
-                f"{origin}: {key}={value or 'none'} makes another method of this one; choose it with --model"
+                f"{origin}: {key}={value or 'none'} makes another method of this one; "
+                "choose it with --model"
             )
         slots = [s for s in self.parts if s.startswith("encoder.")] if key == "encoder" else [key]
         for slot in slots:
             if slot.startswith("encoder.") and slot not in self.parts:
                 raise RequestError(
-                    f"{origin}: {slot} does not fit, because this run has no modality {slot.partition('.')[2]!r}"
+                    f"{origin}: {slot} does not fit, because this run has no modality "
+                    f"{slot.partition('.')[2]!r}"
                 )
             if self.parts.get(slot) != value:
                 self.fields.pop(slot, None)
             self.parts[slot] = value
 
+    def _replace_view(self, key: str, value: Any, origin: str) -> None:
+        view = key.partition(".")[2]
+        if view not in self.views:
+            raise RequestError(unknown("view", view, list(self.views), f"{origin}: {key}"))
+        self.views[view] = _names(value, f"{origin}: {key}", f"{key}=noise,crop")
+
     def _place(self, slot: str, name: str, value: Any, key: str, origin: str, strict: bool) -> None:
-        slots = {
-            *SINGLE,
-            "train",
-            "encoder",
-            *(f"encoder.{m}" for m in MODALITIES),
-            *(f"objective.{o}" for o in self.objectives),
-        }
+        objectives = [f"objective.{o}" for o in self.objectives]
+        stages = [f"stage.{s}" for s in self.stages]
+        slots = {"train", "encoder", *PART_KEYS, *objectives, *stages, *self._view_slots()}
         # An objective's name may hold dots of its own only if nobody ever has to set a field of it,
         # so the last dot splits.
-        if slot not in slots:
-            if not strict and slot.startswith(
-                "objective."
-            ):  # of an objective that this run has not
+        if slot not in slots - {"objective"}:
+            of_another_objective = slot.startswith("objective.")
+            if not strict and of_another_objective:  # which this run does not have
                 return
-            near = get_close_matches(slot, sorted(slots), cutoff=0.6) or (
-                ["train"] if name in TrainConfig.model_fields else []
-            )
-            slots_here = [
-                *(s for s, p in self.parts.items() if p),
-                *(f"objective.{o}" for o in self.objectives),
-                "train",
-            ]
-            meant = " or ".join(repr(f"{s}.{name}") for s in near)
-            told = (
-                f"did you mean {meant}?" if near else f"the parts here are {', '.join(slots_here)}"
-            )
-            raise RequestError(
-                f"unknown setting {key!r}; {told} ({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)"
-            )
-        if (
-            strict
-            and slot not in ("train", "encoder")
-            and self.parts.get(slot) is None
-            and not slot.startswith("objective.")
-        ):
+            raise RequestError(self._unknown_setting(slot, name, key, origin, sorted(slots)))
+        of_one_part = slot in SINGLE or slot.startswith("encoder.")
+        if strict and of_one_part and self.parts.get(slot) is None:
             here = ", ".join(sorted(s for s, p in self.parts.items() if p))
             raise RequestError(
-                f"{origin}: {key} does not fit, because this run has no {slot}; its parts are {here}"
+                f"{origin}: {key} does not fit, because this run has no {slot}; "
+                f"its parts are {here}"
             )
         if strict:
             self.asked.add((slot, name))
             for one in [s for s in self.fields if slot == "encoder" and s.startswith("encoder.")]:
                 self.fields[one].pop(name, None)
         self.fields.setdefault(slot, {})[name] = value
+
+    def _unknown_setting(
+        self, slot: str, name: str, key: str, origin: str, slots: Sequence[str]
+    ) -> str:
+        near = get_close_matches(slot, slots, cutoff=0.6)
+        near = near or (["train"] if name in TrainConfig.model_fields else [])
+        meant = " or ".join(repr(f"{s}.{name}") for s in near)
+        here = ", ".join([*self.slots(), *(f"stage.{s}" for s in self.stages), "train"])
+        advice = f"did you mean {meant}?" if near else f"the parts here are {here}"
+        return (
+            f"unknown setting {key!r}; {advice} "
+            f"({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)"
+        )
 
     def config(self, slot: str, kind: type[Config], part: str) -> Config:
         """The validated settings of one slot. ``encoder.X`` goes to every encoder that has a field
@@ -146,9 +159,17 @@ class Settings:
                 )
 
 
+def _names(value: Any, what: str, example: str) -> tuple[str, ...]:
+    """Names from a list of them or from text with commas."""
+    names = value.split(",") if isinstance(value, str) else [] if value is None else value
+    if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+        raise RequestError(f"{what} names one or more, such as {example}; it was given {value!r}")
+    return tuple(name.strip() for name in names)
+
+
 def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: str) -> Config:
     """The validated settings of ``part``. RequestError, with a did-you-mean; ``slot`` stands before
-    the names that it tells.
+    the names that it reports.
     """
     if not (isinstance(kind, type) and issubclass(kind, Config)):
         raise RequestError(
@@ -157,27 +178,21 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
     prefix = f"{slot}." if slot else ""
     for name in values:
         if name not in kind.model_fields:
-            raise RequestError(
-                unknown(
-                    "setting",
-                    f"{prefix}{name}",
-                    [f"{prefix}{f}" for f in kind.model_fields],
-                    f"settings of {part}",
-                )
-            )
+            fields = [f"{prefix}{field}" for field in kind.model_fields]
+            raise RequestError(unknown("setting", f"{prefix}{name}", fields, f"settings of {part}"))
     try:
-        made = kind(**values)
+        config = kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         where = prefix + ".".join(str(p) for p in first["loc"])
         raise RequestError(
             f"{where}={first['input']!r} does not fit {part}: {first['msg']}"
         ) from error
-    for name, value in made.model_dump(mode="json").items():
+    for name, value in config.model_dump(mode="json").items():
         try:
             canonical(value)
         except ValueError:
             raise RequestError(
                 f"{prefix}{name}={value!r} does not fit {part}: a number is to be finite"
             ) from None
-    return made
+    return config

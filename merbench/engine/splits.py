@@ -143,11 +143,7 @@ class Fold:
         """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel and
         joint: all; unknown cells are masked).
         """
-        rows: np.ndarray = getattr(self.split, name)
-        if self.task.known is None or self.task.known.ndim > 1:
-            return rows
-        known: np.ndarray = rows[self.task.known[rows]]
-        return known
+        return self.task.known_rows(getattr(self.split, name))
 
     def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
         """A split with each encoder's ``prepare()`` applied; ``opened`` keeps the order in which
@@ -173,7 +169,8 @@ class Fold:
         }
         target = _tensor(task.target[rows])
         target = target.long() if task.space.kind == "class" else target.float()
-        known = None if task.known is None or task.known.ndim == 1 else _tensor(task.known[rows])
+        cells = task.known_cells(rows)
+        known = None if cells is None else _tensor(cells)
         if known is not None:
             target = torch.where(known, target, 0.0)  # a NaN would reach gradients through 0 * NaN
         return SplitData(inputs, target, known, device)

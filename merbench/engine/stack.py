@@ -35,8 +35,10 @@ from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.contract import output, terms
 from merbench.engine.evaluate import require_finite_predictions
 from merbench.engine.optimise import make_optimiser, make_schedule
+from merbench.engine.score import Score, require_finite_losses
 from merbench.engine.splits import SplitData
-from merbench.engine.train import Fitted, Score, require_finite_losses
+from merbench.engine.stages import settings_of
+from merbench.engine.train import Fitted
 from merbench.results.metrics import BUILT_IN, TaskMetrics
 from merbench.results.seeds import derive
 
@@ -75,12 +77,11 @@ def fit_stacked(
     """
     _refuse(modules[0], config, stages)
     (stage,) = stages
-    config = TrainConfig(**{**config.model_dump(), **stage.settings})
+    config = settings_of(stage, config)
     epochs = config.epochs if stage.epochs is None else stage.epochs
     score = Score(valid, metrics or BUILT_IN.of(space), config.select, thresholds)
-    stack = _Stack(
-        modules, config, stage, math.ceil(len(train) / config.batch_size) * epochs, train.device
-    )
+    batches = math.ceil(len(train) / config.batch_size)
+    stack = _Stack(modules, config, stage, batches * epochs, train.device)
     stack.try_out(train, valid, space)
     stack.draws = [
         torch.Generator(train.device).manual_seed(derive(seed, "dropout", fold)) for seed in seeds
@@ -104,7 +105,7 @@ def fit_stacked(
             for i in alive
         ]
         order_SN = torch.stack([torch.randperm(len(train), generator=draw) for draw in draws])
-        means = stack.train(train, order_SN, Progress(epoch, 0, stage.name))
+        means = stack.train(train, order_SN, Progress(epoch, epochs, 0, batches, stage.name))
         predictions_SN = stack.predict(valid, space)
         staying = []
         for place, i in enumerate(alive):
@@ -123,8 +124,8 @@ def fit_stacked(
             value = score.of(predictions)
             fitted.history.append(score.entry(stage.name, epoch, mine, value))
             watch(seeds[i], fitted.history[-1])
-            if fitted.best_epoch is None or score.better(value) > best[i]:
-                best[i], waited[i], fitted.best_epoch = score.better(value), 0, epoch
+            if fitted.best_epoch is None or score.ranked(value) > best[i]:
+                best[i], waited[i], fitted.best_epoch = score.ranked(value), 0, epoch
                 modules[i].load_state_dict(stack.state(place), strict=False)
             else:
                 waited[i] += 1
@@ -147,6 +148,8 @@ def _refuse(module: Together, config: TrainConfig, stages: Sequence[Stage]) -> N
         "train.schedule=plateau": config.schedule == "plateau",
         "train.ema": config.ema > 0,
         "train.accumulate": config.accumulate > 1,
+        "train.clip_value": config.clip_value > 0,
+        "train.objective_schedules": bool(config.objective_schedules),
         "an objective that keeps state": any(
             hasattr(o, "after_batch") or hasattr(o, "after_step")
             for o in module.objectives.values()
@@ -210,7 +213,8 @@ class _Stack:
             self.sizes = _sizes(train)
             rows_SB = torch.arange(min(4, len(train))).expand(len(self.draws), -1)
             sum(
-                term_S.sum() for term_S in self._terms(train, rows_SB, Progress(0, 0, "")).values()
+                term_S.sum()
+                for term_S in self._terms(train, rows_SB, Progress(0, 1, 0, 1, "")).values()
             ).backward()  # type: ignore[union-attr]
             self.predict(valid, space)
         # What torch.func raises for what it has no rule for, be it an operator, a branch on data or

@@ -47,7 +47,9 @@ def with_tower(recipe: Recipe, model: str, catalog: Catalog) -> Recipe:
         encoders["text.strings"] = ENCODER
         settings = {"encoder.text.model": model, **settings}
     labels = settings.get("label_encoder", recipe.label_encoder)
-    if labels and _starts(catalog, "label-encoder", labels):
+    # One that provides more than queries (a graph, say) has no other in its place.
+    more = labels and catalog.component("label-encoder", labels).provides
+    if labels and not more and _starts(catalog, "label-encoder", labels):
         settings |= {"label_encoder": LABEL_ENCODER, "label_encoder.model": model}
     return dataclasses.replace(recipe, encoders=encoders, settings=settings)
 

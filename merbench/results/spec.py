@@ -35,6 +35,9 @@ class RunSpec(Config):
     parts: dict[str, PartSpec]
     stages: list[dict[str, Any]] = []
     train: TrainConfig
+    views: Annotated[dict[str, list[str]], LATER] = {}
+    """Name -> the transforms that make it, in turn; ``parts`` has them as ``view.NAME.TRANSFORM``.
+    """
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
     init_from: Annotated[str, LATER] = ""

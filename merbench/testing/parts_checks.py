@@ -32,7 +32,7 @@ from merbench.data.content_hash import KEPT
 from merbench.engine import contract
 from merbench.host.catalog import Catalog
 from merbench.results.metrics import TaskMetrics
-from merbench.testing import tiny
+from merbench.testing import tiny, view_checks
 from merbench.testing.verdict import Bodies, Skip
 
 CLOSE = 1e-4
@@ -429,7 +429,7 @@ def _objective_terms(catalog: Catalog, component: Component) -> None:
         model,
         batch,
         model(batch),
-        Progress(0, 0, "main"),
+        Progress(0, 1, 0, 1, "main"),
     )
     assert torch.isfinite(torch.stack(list(found.values()))).all(), "a term is not finite"
     assert any(term.requires_grad for term in found.values()), (
@@ -456,6 +456,10 @@ def _state(
         assert torch.equal(tensor, twin.state_dict()[name]), (
             f"{name} does not come back from its state"
         )
+
+
+def _view(check: Callable[[Any, Config], None], catalog: Catalog, component: Component) -> None:
+    check(*_factory(catalog, component))
 
 
 def metric(definition: MetricDef) -> None:
@@ -530,6 +534,10 @@ _BY_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {
         "state round-trips": partial(_state, _fusions),
     },
     "objective": {"terms of the loss": _objective_terms},
+    "view": {
+        "drawn from its generator": partial(_view, view_checks.is_seeded),
+        "padding invariance": partial(_view, view_checks.is_blind_to_padding),
+    },
     "head": {
         "logits": _head_shape,
         "gradient reaches every parameter": _head_gradient,

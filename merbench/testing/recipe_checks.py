@@ -11,6 +11,7 @@ import torch
 
 from merbench.api import (
     Batch,
+    LabelSpace,
     Progress,
     Recipe,
     RequestError,
@@ -19,14 +20,18 @@ from merbench.api import (
     Steps,
     TrainConfig,
 )
+from merbench.api.component import ComponentKind
 from merbench.api.types import SpaceKind
+from merbench.engine.average import MovingAverage
 from merbench.engine.build import Problem, build
 from merbench.engine.contract import predictions
 from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn
+from merbench.engine.passes import Learning, Passes
 from merbench.engine.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
+from merbench.engine.stages import settings_of
 from merbench.engine.train import fit
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
@@ -42,7 +47,8 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     """The checks that apply to a method."""
     bodies: dict[str, Callable[[], None]] = {
         f"builds for a {kind}": partial(_builds, catalog, recipe, kind)
-        for kind in recipe.spaces or ("score", "class", "multilabel", "joint")
+        for kind in ("score", "class", "multilabel", "joint")
+        if kind in spaces_of(catalog, recipe)
     }
     bodies["needs within provides"] = partial(_fits, catalog, recipe)
     bodies["padding invariance"] = partial(_rows, catalog, recipe, "padding")
@@ -66,15 +72,31 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     return bodies
 
 
+def spaces_of(catalog: Catalog, recipe: Recipe) -> list[SpaceKind]:
+    """The kinds of task that a method and all its parts are for."""
+    named: list[tuple[ComponentKind, str | None]] = [
+        ("fusion", recipe.fusion),
+        ("head", recipe.head),
+        ("label-encoder", recipe.label_encoder),
+        ("model", recipe.model),
+        *(("objective", name) for name in recipe.objective),
+    ]
+    declared = [recipe.spaces]
+    declared += [catalog.component(kind, name).spaces for kind, name in named if name]
+    return [
+        kind for kind in tiny.SPACES if all(not spaces or kind in spaces for spaces in declared)
+    ]
+
+
 def _plan(
     catalog: Catalog,
     recipe: Recipe,
-    kind: SpaceKind = "score",
+    kind: SpaceKind | None = None,
     ablations: Sequence[str] = (),
     dataset: str = "tiny",
     **settings: object,
 ) -> Plan:
-    corpus = dataclasses.replace(tiny.corpus(kind), name=dataset)
+    corpus = dataclasses.replace(tiny.corpus(kind or spaces_of(catalog, recipe)[0]), name=dataset)
     chosen = {key.replace("__", "."): value for key, value in settings.items()}
     return resolve(
         Request(recipe.name, settings={**SHORT, **chosen}, ablations=tuple(ablations)),
@@ -199,15 +221,20 @@ def _gradient(catalog: Catalog, recipe: Recipe) -> None:
     # Without dropout, so that no unit is dead by chance; batches of unequal size, so that the signs
     # of an L1 loss cannot cancel to 0.
     problem.model.eval()
-    for step, batch in enumerate(problem.train.batches(5)):
-        out = problem.model(batch)
-        for stage in plan.stages:
-            at = Progress(0, step, stage.name)
-            for name, objective in problem.objectives.items():
-                if not stage.objectives or name in stage.objectives:
-                    torch.stack(
-                        list(objective(problem.model, batch, out, at).values())
-                    ).sum().backward(retain_graph=True)
+    for stage in plan.stages:
+        settings = settings_of(stage, plan.train).model_copy(update={"batch_size": 5})
+        learning = Learning(
+            problem.model, problem.objectives, problem.train, 0, None, problem.views
+        )
+        learning.average = MovingAverage(problem.model, settings.ema) if settings.ema else None
+        passes = Passes(learning, settings, stage, 1)
+        if passes.optimiser is None:
+            continue
+        with learning.teaching():
+            for step, rows in enumerate(torch.arange(len(problem.train)).split(5)):
+                at = Progress(0, 1, step, passes.batches, stage.name)
+                _, _, losses = passes.losses(rows, at)
+                torch.stack(list(losses.values())).sum().backward()
     trained = [
         *problem.model.named_parameters(),
         *((f"{k}.{n}", p) for k, o in problem.objectives.items() for n, p in o.named_parameters()),
@@ -229,18 +256,21 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
         lr=max(plan.train.lr, LIVELY),
         weight_decay=0,
         schedule="constant",
+        ema=plan.train.ema,
     )
     stages = [dataclasses.replace(stage, epochs=None, settings={}) for stage in plan.stages] or [
         Stage()
     ]
     batch = problem.train.batch(torch.arange(8))
-    constant = float((batch.target - batch.target.median()).abs().mean())
+    y = _as_predictions(batch.target, fold.space)
+    constant = float((y - y.mean(0)).abs().mean())
     for round_ in range(8):  # most methods need one or two
         fit(
             problem.model,
             problem.objectives,
             problem.train,
             problem.train,
+            views=problem.views,
             space=fold.space,
             config=config,
             stages=stages,
@@ -248,15 +278,21 @@ def _overfits(catalog: Catalog, recipe: Recipe) -> None:
         )
         problem.model.eval()
         with torch.no_grad():
-            out = problem.model(batch)
-            reached = float(
-                (predictions(problem.model, out, fold.space) - batch.target).abs().mean()
-            )
+            p = predictions(problem.model, problem.model(batch), fold.space)
+            reached = float((p.view_as(y) - y).abs().mean())
         if reached < 0.35 * constant:
             return
     raise AssertionError(
-        f"after 200 epochs on 8 samples the MAE is {reached:.2f}, a constant reaches {constant:.2f}"
+        f"after 200 epochs on 8 samples the mean error is {reached:.2f}, "
+        f"a constant reaches {constant:.2f}"
     )
+
+
+def _as_predictions(target: torch.Tensor, space: LabelSpace) -> torch.Tensor:
+    """[B, C]: what right predictions would be."""
+    if space.kind == "class":
+        return torch.nn.functional.one_hot(target, len(space.words)).float()
+    return target.view(len(target), -1)
 
 
 def _differs(

@@ -12,7 +12,17 @@ import pytest
 import torch
 from torch import nn
 
-from merbench.api import Component, Config, Fused, Recipe, RequestError, Stage, Steps, masked_mean
+from merbench.api import (
+    Component,
+    Config,
+    Fused,
+    Output,
+    Recipe,
+    RequestError,
+    Stage,
+    Steps,
+    masked_mean,
+)
 from merbench.api.forms import Source
 from merbench.data.intake.add import recognise
 from merbench.engine.contract import fault
@@ -298,6 +308,34 @@ def test_what_is_for_one_kind_of_task_is_refused_elsewhere(catalog, kind):
         who = "fusion" if declaration else "model"
         wrong = f"{who} mine is for a multilabel task, and task of tiny is a {kind} task"
         assert told.startswith("trained" if kind == "multilabel" else wrong)
+
+
+class Whole(Part):
+    """A whole model of one line for each modality."""
+
+    def __init__(self, config, context, encoders):
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.lines = nn.ModuleDict({m: nn.Linear(e.width, 1) for m, e in encoders.items()})
+
+    def forward(self, batch):
+        pooled = {m: masked_mean(*e(batch.inputs[m])) for m, e in self.encoders.items()}
+        return Output(sum(self.lines[m](x) for m, x in pooled.items()))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ({"stages": (Stage(trains=("liens.",)),)}, "names 'liens.'; did you mean 'lines.'.*stage main of model mine"),
+        ({"settings": {"train.lr_factors": {"encoder.": 0.1}}}, "names 'encoder.'; did you mean 'encoders.'"),
+        ({"stages": (Stage(settings={"lr_factors": {"liens.": 0.1}}),)}, "'liens.'.*lr_factors of stage main of model mine"),
+        ({"stages": (Stage(trains=("encoders.",)),)}, "trains encoders., and no parameter of these can be trained in this run"),
+        ({"stages": (Stage(trains=("lines.audio", "objective.")),)}, "^trained$"),
+        ({"settings": {"train.decay_factors": {"encoders.text.": 0.0}}}, "^trained$"),
+    ],
+)  # fmt: skip
+def test_a_prefix_that_names_no_parameter_is_refused_in_whole_models_too(catalog, recipe, sentence):
+    assert re.search(sentence, learned(catalog, Whole, "model", **recipe))
 
 
 class NoCorpus:

@@ -241,7 +241,7 @@ def test_task_is_the_task_loss_times_its_weight(kind):
     batch, logits_BC = tiny.batch(context, {}, 5), torch.randn(5, len(context.space.words))
     out = type("Out", (), {"logits_BC": logits_BC})
     terms = Task(Task.Config(weight=0.5, soft_weight=2.0), context, None)(
-        None, batch, out, Progress(0, 0, "main")
+        None, batch, out, Progress(0, 1, 0, 1, "main")
     )
     want = task_loss(logits_BC, batch.target, None, context.space, 2.0)
     assert terms.keys() == want.keys()
@@ -257,9 +257,9 @@ def test_task_balances_labels_by_their_train_counts():
     objective = Task(Task.Config(balance=True), replace(context, counts=counts), None)
     assert torch.allclose(objective.pos_weight_C, torch.tensor([1.0, 4.0, 20.0, 20.0, 0.05, 0.25]))
     batch, logits_BC = tiny.batch(context, {}, 5), torch.randn(5, 6)
-    got = objective(None, batch, type("Out", (), {"logits_BC": logits_BC}), Progress(0, 0, "main"))[
-        "bce"
-    ]
+    got = objective(
+        None, batch, type("Out", (), {"logits_BC": logits_BC}), Progress(0, 1, 0, 1, "main")
+    )["bce"]
     p_BC, y_BC = logits_BC.sigmoid(), batch.target
     assert torch.allclose(
         got,

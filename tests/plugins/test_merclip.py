@@ -33,7 +33,7 @@ from merbench_merclip.head import LabelGuided
 from merbench_merclip.hooks import merbench_components
 from merbench_merclip.objective import LabelContrast, label_shares
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 (RECIPE,) = (d for d in merbench_components() if isinstance(d, Recipe))
 
 

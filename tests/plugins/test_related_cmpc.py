@@ -25,7 +25,7 @@ from merbench_related.cmpc.fusion import CMPC
 from merbench_related.cmpc.objective import StreamSupervision, WordTypes
 from merbench_related.masked import masked_softmax, resample
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 D = 4
 
 

@@ -14,7 +14,7 @@ from merbench_related.lsgmer.fusion import LabelSignal
 from merbench_related.lsgmer.labels import LabelMoving
 from merbench_related.lsgmer.objective import Consistency, jensen_shannon
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 
 
 def fusion(**config) -> LabelSignal:

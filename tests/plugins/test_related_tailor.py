@@ -20,7 +20,7 @@ from merbench_related.tailor.fusion import Tailor
 from merbench_related.tailor.head import LabelQueryDecoder
 from merbench_related.tailor.objective import Refine, difference, gram_norm
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 
 
 class Widths:

@@ -11,8 +11,9 @@ from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
 from merbench_baselines.memory import declarations as memory
 from merbench_baselines.unimodal import declarations as unimodal
+from merbench_baselines.views import declarations as views
 
-FAMILIES = (floors, fusions, memory, disentangled, unimodal)
+FAMILIES = (floors, fusions, memory, disentangled, unimodal, views)
 
 
 def _shared() -> Iterator[Component]:

@@ -1,0 +1,132 @@
+"""What a data set offers a method, and what the method reads of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from merbench.api import (
+    Ablation,
+    Component,
+    Corpus,
+    Modality,
+    Recipe,
+    RequestError,
+    Stream,
+)
+from merbench.data.folder.streams import as_words
+from merbench.engine.plan import Request
+from merbench.engine.splits import modalities_of
+from merbench.host.catalog import unknown
+
+
+def pick(
+    what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus
+) -> tuple[str, Any]:
+    """The task or protocol that was asked for, the usual one, or the first."""
+    name = asked or (usual if usual in offers else next(iter(offers)))
+    if name not in offers:
+        raise RequestError(unknown(what, name, list(offers), f"--{what} of dataset {corpus.name}"))
+    return name, offers[name]
+
+
+def ablation(recipe: Recipe, name: str) -> Ablation:
+    declared = {a.name: a for a in recipe.ablations}
+    if name not in declared:
+        where = f"declared by model {recipe.name}"
+        raise RequestError(unknown("ablation", name, list(declared), where))
+    return declared[name]
+
+
+def offered_streams(
+    corpus: Corpus, defaults: Sequence[str], overrides: Mapping[Modality, str]
+) -> dict[Modality, Stream]:
+    """One a modality: the default, or the one that the user chose."""
+    offered = {corpus.streams[name].modality: corpus.streams[name] for name in defaults}
+    for modality, name in overrides.items():
+        if name not in corpus.streams:
+            where = f"--stream of dataset {corpus.name}"
+            raise RequestError(unknown("stream", name, list(corpus.streams), where))
+        stream = corpus.streams[name]
+        if stream.modality != modality:
+            raise RequestError(
+                f"--stream {modality}={name}: that stream's modality is {stream.modality}"
+            )
+        offered[modality] = stream
+    return {m: offered[m] for m in modalities_of(list(offered))}
+
+
+def in_case(recipe: Recipe, dataset: str, kinds: Set[str]) -> Recipe:
+    """The recipe as it is for these data: a case depends on what is offered, so that leaving a
+    modality out changes nothing else.
+    """
+    encoders, settings = dict(recipe.encoders), dict(recipe.settings)
+    for case in recipe.cases:
+        if dataset in case.datasets or kinds & set(case.offers):
+            encoders |= case.encoders
+            settings |= case.settings
+    return dataclasses.replace(recipe, encoders=encoders, settings=settings)
+
+
+def encoder_for(recipe: Recipe, stream: Stream) -> str | None:
+    """The name of the encoder that reads this stream; None where the recipe has none."""
+    by_modality = recipe.encoders.get(f"{stream.modality}.{stream.kind}")
+    return by_modality or recipe.encoders.get(stream.kind)
+
+
+def streams_read(
+    recipe: Recipe,
+    corpus: Corpus,
+    offered: Mapping[Modality, Stream],
+    request: Request,
+    ablated: Sequence[tuple[Modality, ...]],
+) -> dict[Modality, Stream]:
+    """Those of the streams offered that this model will read."""
+    wanted = _wanted(recipe, corpus, offered, request, ablated)
+    with_encoder = {
+        m for m in wanted if encoder_for(recipe, offered[m]) or f"encoder.{m}" in request.settings
+    }
+    for modality in request.streams:
+        if modality in wanted and modality not in with_encoder:
+            stream = offered[modality]
+            raise RequestError(
+                f"model {recipe.name} has no encoder for a stream of kind {stream.kind!r} such as "
+                f"{stream.name}; name one with --encoder {modality}=NAME (merbench list encoders)"
+            )
+    used = {m: offered[m] for m in wanted if m in with_encoder}
+    if len(used) < recipe.min_modalities:
+        modalities = "modality" if recipe.min_modalities == 1 else "modalities"
+        of_these = f" of {', '.join(recipe.modalities)}" if recipe.modalities else ""
+        raise RequestError(
+            f"model {recipe.name} needs at least {recipe.min_modalities} {modalities}{of_these}, "
+            f"and dataset {corpus.name} gives it {', '.join(used) or 'none'} here "
+            f"({', '.join(s.name for s in offered.values())}); "
+            "choose another model, protocol or stream"
+        )
+    return used
+
+
+def _wanted(
+    recipe: Recipe,
+    corpus: Corpus,
+    offered: Mapping[Modality, Stream],
+    request: Request,
+    ablated: Sequence[tuple[Modality, ...]],
+) -> list[Modality]:
+    """The modalities that ablations, the user and the recipe leave over."""
+    wanted = list(offered)
+    for asked in (*ablated, *([request.modalities] if request.modalities else [])):
+        for modality in asked:
+            if modality not in offered:
+                raise RequestError(
+                    f"modality {modality!r} is not offered: dataset {corpus.name} offers "
+                    f"{', '.join(offered)} here; choose among those"
+                )
+        wanted = [m for m in wanted if m in asked]
+    return [m for m in wanted if not recipe.modalities or m in recipe.modalities]
+
+
+def as_read(stream: Stream, encoder: Component) -> Stream:
+    """Transcripts become words where the encoder reads words."""
+    return as_words(stream) if stream.kind == "strings" and "words" in encoder.accepts else stream
