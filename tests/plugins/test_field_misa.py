@@ -20,7 +20,7 @@ from merbench_baselines.readers import EndStates, LSTMReader, StackedBiLSTM, Sta
 from merbench_baselines.squared_error import SquaredError
 from tests.plugins.field import WIDTHS, close, make, real, sequences
 
-NOW = Progress(0, 0, "main")
+NOW = Progress(0, 1, 0, 1, "main")
 
 
 def both_ways(bilstm, x_LD):

@@ -30,7 +30,7 @@ from merbench_related.carat.objective import CaratLoss, shuffled
 from merbench_related.carat.prototypes import Prototypes
 from merbench_related.cells import cells
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 
 
 def fusion(kind="multilabel", modalities=MODALITIES, **config) -> Carat:

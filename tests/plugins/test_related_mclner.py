@@ -30,7 +30,7 @@ from merbench_related.mclner.targets import (
     same_target,
 )
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 LATER = Progress(9, 0, "main")
 
 

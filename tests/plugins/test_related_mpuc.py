@@ -15,7 +15,7 @@ from merbench_related.mpuc.fusion import SideBySide
 from merbench_related.mpuc.objective import ModalityContrast, pair_loss
 from merbench_related.views import View, at_least_one, runs, warped, window
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 
 
 def unit(*shape: int) -> torch.Tensor:

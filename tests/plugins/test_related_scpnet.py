@@ -26,7 +26,7 @@ from merbench_related.scpnet.head import CosineLabel
 from merbench_related.scpnet.labels import StructuredPrior
 from merbench_related.scpnet.splc import SPLC
 
-AT = Progress(0, 0, "main")
+AT = Progress(0, 1, 0, 1, "main")
 LATER = Progress(5, 0, "main")
 
 
