@@ -142,7 +142,7 @@ def test_the_loss_weighs_a_row_by_how_far_its_label_has_moved(catalog):
     labels = problem.objectives["unimodal-labels"].eval()
     batch = problem.train.batch(torch.arange(12))
     out = problem.model.eval()(batch)
-    first = labels(problem.model, batch, out, Progress(0, 0, "main"))
+    first = labels(problem.model, batch, out, Progress(0, 1, 0, 1, "main"))
     assert all(float(term) == 0 for term in first.values())  # y_s is y in the first epoch
     labels.label_MN += torch.randn(labels.label_MN.shape)
     later = labels(problem.model, batch, out, Progress(1, 0, "main"))
