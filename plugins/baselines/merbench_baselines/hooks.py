@@ -9,11 +9,22 @@ from merbench_baselines.declare import part
 from merbench_baselines.disentangled import declarations as disentangled
 from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
+from merbench_baselines.information import declarations as information
+from merbench_baselines.language_model import declarations as language_model
 from merbench_baselines.memory import declarations as memory
 from merbench_baselines.unimodal import declarations as unimodal
 from merbench_baselines.views import declarations as views
 
-FAMILIES = (floors, fusions, memory, disentangled, unimodal, views)
+FAMILIES = (
+    floors,
+    fusions,
+    memory,
+    disentangled,
+    unimodal,
+    information,
+    language_model,
+    views,
+)
 
 
 def _shared() -> Iterator[Component]:

@@ -1,0 +1,48 @@
+"""What is heard and seen enters the model that reads the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from merbench.api import Ablation, Component, Recipe
+from merbench_baselines.declare import VECTORS, part, with_tower
+
+
+def components() -> Iterator[Component]:
+    yield part(
+        "fusion",
+        "mag",
+        "language_model.mag:MAG",
+        "text steps shifted by audio and video, then a transformer",
+        required_modalities=("text",),
+        min_modalities=2,
+    )
+
+
+def recipes() -> Iterator[Recipe]:
+    yield Recipe(
+        name="mag",
+        summary="multimodal adaptation gate (Rahman et al. 2020)",
+        encoders=VECTORS,
+        fusion="mag",
+        head="linear",
+        objective=("squared-error",),
+        min_modalities=2,
+        settings={
+            "train.batch_size": 32,
+            "train.lr": 1e-3,
+            "train.weight_decay": 1e-2,
+            "train.schedule": "linear",
+            "train.warmup": 0.1,
+        },
+        cases=(with_tower(),),
+        ablations=(
+            Ablation(
+                name="no-transformer",
+                summary="the shifted text steps as they are",
+                settings={"fusion.layers": 0},
+            ),
+            Ablation(name="text-audio", summary="without video", modalities=("text", "audio")),
+            Ablation(name="text-video", summary="without audio", modalities=("text", "video")),
+        ),
+    )
