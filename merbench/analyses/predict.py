@@ -4,14 +4,14 @@ modality adds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from merbench.analyses.trained import Trained
-from merbench.api import LabelSpace, Modality, Task, own_method
+from merbench.api import LabelSpace, Modality, Stream, Task, own_method
 from merbench.data.folder.inputs import Inputs, absent, matching
 from merbench.engine.compose import Composed
 from merbench.engine.contract import output
@@ -36,6 +36,10 @@ class Predicted:
     shares: np.ndarray | None
     contribution: dict[Modality, np.ndarray]
     missing: list[Modality]
+    not_seen: list[dict[Modality, str]]
+    """Row by row, the modalities in which nothing was read, and why: their prediction is the same
+    without them, to the last bit.
+    """
 
     @property
     def single(self) -> list[Predicted]:
@@ -54,7 +58,7 @@ class Predicted:
             contribution,
             strict=True,
         )
-        return [Predicted(*part, self.missing) for part in each]
+        return [Predicted(*part, self.missing, self.not_seen) for part in each]
 
 
 def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.device) -> Predicted:
@@ -69,11 +73,14 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
     unknown = Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
     guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
     made, shares = [], []
+    notes: dict[Modality, dict[int, str]] = {m: {} for m in streams}
     without: dict[Modality, list[np.ndarray]] = {m: [] for m in streams if m not in missing}
     for one in runs:
         model, encoders = one.problem.model, one.problem.encoders
         data = one.fold.of(streams, unknown, rows, encoders, device)
         made.append(predict(model, data, space))
+        for m, prepared in data.inputs.items():
+            notes[m] |= getattr(prepared, "notes", {})
         if guided and not own_method(model, "read_out"):
             assert isinstance(model, Composed)
             shares.append(_shares(model, data, space))
@@ -84,7 +91,28 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
                 - predict(model, one.fold.of(lacking, unknown, rows, encoders, device), space)
             )
     stacked = {m: np.stack(found) for m, found in without.items()}
-    return Predicted(space, np.stack(made), np.stack(shares) if shares else None, stacked, missing)
+    not_seen = _not_seen(streams, missing, stacked, notes)
+    shares_RNC = np.stack(shares) if shares else None
+    return Predicted(space, np.stack(made), shares_RNC, stacked, missing, not_seen)
+
+
+def _not_seen(
+    streams: Mapping[Modality, Stream],
+    missing: Sequence[Modality],
+    contribution: Mapping[Modality, np.ndarray],
+    notes: Mapping[Modality, Mapping[int, str]],
+) -> list[dict[Modality, str]]:
+    """``notes``: modality -> row -> what was wrong with its clip."""
+    n_rows = len(next(iter(streams.values())).length)
+    rows: list[dict[Modality, str]] = [{} for _ in range(n_rows)]
+    for m, stream in streams.items():
+        for i, row in enumerate(rows):
+            if m in missing:
+                row[m] = "the inputs have no such stream"
+            elif not np.any(contribution[m][:, i]):
+                empty = "there is none" if stream.length[i] == 0 else "nothing in it is known"
+                row[m] = notes[m].get(i, empty)
+    return rows
 
 
 @torch.no_grad()

@@ -26,13 +26,14 @@ class Predictions:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row an utterance: id, text, the mean score or the probability of each label over the
-        runs, and ``sd`` of a score.
+        runs, ``sd`` of a score, and the modalities that were ``not_seen``.
         """
         import pandas as pd
 
         rows: list[dict[str, Any]] = []
         for i, name in enumerate(self.inputs.ids):
             row: dict[str, Any] = {"id": name, "text": self.inputs.texts[i]}
+            row["not_seen"] = ", ".join(self.predicted[0].not_seen[i])
             for predicted in self.predicted:
                 values = predicted.prediction[:, i]
                 if values.ndim == 1:

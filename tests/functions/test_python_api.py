@@ -65,6 +65,18 @@ def test_leaderboard_compare_and_predict(store):
     assert list(rows["text"]) == texts and rows["score"].notna().all()
 
 
+def test_what_was_not_seen_is_listed(merbench_command):
+    words = ("predict", "--model", "tfidf-ridge", "--dataset", "sample", "--seeds", "1")
+    texts = ("--text", "a wonderful film", "--text", "xyzzy qwfp")
+    done = merbench_command(*words, *texts, "--json", check=True)
+    first, second = (row["not_seen"] for row in loads(done.stdout)["rows"])
+    assert first == {} and second == {"text": "nothing in it is known"}
+    assert "lacks 1 run of tfidf-ridge on sample" in done.stderr
+    assert "text was not seen in" in done.stderr and "predicted from nothing" in done.stderr
+    table = merbench_command(*words, *texts, check=True)
+    assert "not seen" in table.stdout and "lacks" not in table.stderr
+
+
 def test_tune_finds_settings_that_run_takes(store):
     found = merbench.tune("tfidf-ridge", "sample", trials=2, store=store, progress=False)
     assert found.trials == 2 and found.settings

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
 from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
 
 
-@click.command("generalise")
+@click.command("generalise", cls=ConfigCommand)
 @run_options
 @click.option(
     "--labels", required=True, type=click.Path(path_type=Path), help="A TOML file of label sets."

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.errors import RequestError
+from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options, typed
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
+from merbench.functions.bench import label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +37,7 @@ OF_A_RUN = (
 """What may be said beside --run."""
 
 
-@click.command("predict")
+@click.command("predict", cls=ConfigCommand)
 @click.argument(
     "paths", type=click.Path(path_type=Path), nargs=-1, metavar="[FOLDER|FILE.csv|CLIP...]"
 )
@@ -102,6 +104,12 @@ def command(
         records = [record]
     else:
         plan = bench.plan(bench.options.request)
+        if n_missing := bench.to_make(plan, options.seeds):
+            say(
+                f"the store {options.store} lacks {n_missing} "
+                f"{'run' if n_missing == 1 else 'runs'} of {label(plan)} on {plan.spec.dataset}, "
+                "which are trained first"
+            )
         records = bench.run(plan, options.seeds)
     found = apply(
         plan,
@@ -113,6 +121,8 @@ def command(
         say(
             f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; it is treated as missing"
         )
+    for sentence in unseen_sentences(inputs, found):
+        say(f"warning: {sentence}")
     if options.as_json:
         made = [as_json(inputs, one) for one in found.single]
         told = (
@@ -139,6 +149,7 @@ def as_json(inputs: Inputs, found: Predicted) -> dict[str, Any]:
         row["contribution"] = {
             m: _named(c[:, i].mean(0), words) for m, c in found.contribution.items()
         }
+        row["not_seen"] = found.not_seen[i]
         rows.append(row)
     return {"labels": words, "missing": found.missing, "rows": rows}
 
@@ -168,6 +179,9 @@ def table(inputs: Inputs, found: Predicted) -> Table:
         drawn.add_column("share", justify="right")
     for m in found.contribution:
         drawn.add_column(f"{m} adds", justify="right")
+    some_unseen = any(found.not_seen)
+    if some_unseen:
+        drawn.add_column("not seen")
     several = len(found.prediction) > 1
     for i, name in enumerate(inputs.ids):
         best = 0 if score else int(mean[i].argmax())
@@ -179,5 +193,37 @@ def table(inputs: Inputs, found: Predicted) -> Table:
             shares = found.shares[:, i].mean(0)
             cells += [words[int(shares.argmax())], f"{shares.max():.0%}"]
         cells += [f"{c[at].mean():+.2f}" for c in found.contribution.values()]
+        if some_unseen:
+            cells.append(", ".join(found.not_seen[i]) or "–")
         drawn.add_row(Text(name), Text(inputs.texts[i]), *cells)
     return drawn
+
+
+def unseen_sentences(inputs: Inputs, found: Predicted) -> list[str]:
+    """One for each way of not being seen; and which utterances were predicted from nothing at all."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for name, row in zip(inputs.ids, found.not_seen, strict=True):
+        for modality, reason in row.items():
+            if modality not in found.missing:
+                by_reason.setdefault((modality, reason), []).append(name)
+    sentences = [
+        f"{modality} was not seen in {_names(names)}: {reason}"
+        for (modality, reason), names in by_reason.items()
+    ]
+    n_modalities = len(found.contribution) + len(found.missing)
+    nothing = [
+        name
+        for name, row in zip(inputs.ids, found.not_seen, strict=True)
+        if n_modalities and len(row) == n_modalities
+    ]
+    if nothing:
+        sentences.append(
+            f"{_names(nothing)} {'was' if len(nothing) == 1 else 'were'} predicted from nothing: "
+            "what stands there is what the model says of no input"
+        )
+    return sentences
+
+
+def _names(names: list[str]) -> str:
+    first = ", ".join(map(str, names[:3]))
+    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"

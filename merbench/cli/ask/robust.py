@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
 
 
-@click.command("robust")
+@click.command("robust", cls=ConfigCommand)
 @run_options
 @click.option(
     "--corrupt",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
 from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from merbench.results.record import Record
 
 
-@click.command("transfer")
+@click.command("transfer", cls=ConfigCommand)
 @run_options
 @click.option("--from", "sources", metavar="A[,B]", required=True, help="Data sets to train on.")
 @click.option(

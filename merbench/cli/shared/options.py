@@ -11,13 +11,14 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.api.types import MODALITIES
+from merbench.cli.shared.config_file import ConfigCommand
 from merbench.functions.options import RunOptions
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 PARTS = ("fusion", "head", "label-encoder", "objective")
 
 
-class AblationCommand(click.Command):
+class AblationCommand(ConfigCommand):
     """Takes ``--no-NAME`` for any NAME: which ablations a model has is known only when its plugin
     is. They arrive as ``ablations``.
     """

@@ -1,0 +1,131 @@
+"""``--config FILE.toml``: the options of a command as a file; ``--save-config FILE`` writes one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from merbench.api.errors import DataError
+from merbench.results.files import write_atomic
+
+OWN = ("config", "save_config", "help")
+
+
+class ConfigCommand(click.Command):
+    """A command that takes its options from a file too. What stands on the command line, or in the
+    environment, goes before the file.
+
+    Keys are the options' names; a repeatable option takes a list, and one of the form KEY=VALUE a
+    table: ``set = { "train.lr" = 1e-3 }``.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        file = click.Path(path_type=Path, dir_okay=False)
+        self.params += [
+            click.Option(
+                ["--config"],
+                type=file,
+                is_eager=True,
+                expose_value=False,
+                callback=_read,
+                help="Options from this TOML file; those given here go before.",
+            ),
+            click.Option(
+                ["--save-config"],
+                type=file,
+                expose_value=False,
+                callback=_remember,
+                help="Write the options of this call to a TOML file.",
+            ),
+        ]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if path := ctx.meta.get("save_config"):
+            write_atomic(path, _as_toml(ctx).encode())
+            click.echo(f"wrote {path}; --config {path} gives the same options", err=True)
+        return super().invoke(ctx)
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    ctx.meta["save_config"] = path
+
+
+def _read(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """DataError for a file that is no TOML, or has a key that is no option."""
+    if path is None:
+        return
+    from merbench.data.folder.toml_section import read_toml
+    from merbench.data.hints import instead
+
+    options = _options(ctx)
+    defaults: dict[str, Any] = {}
+    for key, value in read_toml(path).items():
+        option = options.get(key.replace("_", "-"))
+        if option is None:
+            raise DataError(f"{path}: {key!r} is no option; {instead(key, list(options))}")
+        assert option.name
+        defaults[option.name] = _value(path, key, option, value)
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+
+
+def _options(ctx: click.Context) -> dict[str, click.Option]:
+    """``label-encoder`` -> the option."""
+    options = [p for p in ctx.command.params if isinstance(p, click.Option)]
+    return {p.opts[0].lstrip("-"): p for p in options if p.name not in OWN}
+
+
+def _value(path: Path, key: str, option: click.Option, value: Any) -> Any:
+    if option.multiple:
+        if isinstance(value, Mapping):
+            value = [f"{name}={_text(setting)}" for name, setting in _flat(value).items()]
+        elif isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list):
+            raise DataError(f"{path}: {key} takes a list, as --{key} may be repeated")
+        return [str(item) for item in value] if option.type is click.STRING else value
+    if isinstance(value, list | Mapping):
+        raise DataError(f"{path}: {key} takes one value, as --{key} is given once")
+    if option.is_flag and not isinstance(value, bool):
+        raise DataError(f"{path}: {key} is true or false")
+    return value
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{train: {lr: 1}}`` -> ``{"train.lr": 1}``."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _as_toml(ctx: click.Context) -> str:
+    """Every option that was given, here or in a file."""
+    given = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
+    lines = [f"# merbench {ctx.info_name}"]
+    for name, option in _options(ctx).items():
+        assert option.name
+        value = ctx.params.get(option.name)
+        if name == "variant" and ctx.meta.get("ablations"):
+            value = [*ctx.meta["ablations"], *(value or ())]
+        elif ctx.get_parameter_source(option.name) not in given:
+            continue
+        lines.append(f"{name} = {json.dumps(_plain(value), ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,53 @@
+"""Options from a file."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from tests.conftest import loads
+
+
+def test_a_saved_file_gives_the_same_run_and_the_command_line_goes_before(merbench, tmp_path):
+    words = ("run", "--model", "tfn", "--no-products", "--dataset", "sample", "--epochs", "1",
+             "--set", "train.lr=5e-4", "--seed", "3", "--json")  # fmt: skip
+    first = merbench(*words, "--save-config", "run.toml", check=True)
+    assert "wrote run.toml" in first.stderr
+    saved = tomllib.loads((tmp_path / "run.toml").read_text())
+    assert saved["model"] == "tfn" and saved["variant"] == ["no-products"] and saved["seed"] == [3]
+    again = merbench("run", "--config", "run.toml", check=True)
+    (record,), (wanted,) = loads(again.stdout)["runs"], loads(first.stdout)["runs"]
+    assert record["run_id"] == wanted["run_id"] and "taken from the store" in again.stderr
+    other = merbench("run", "--config", "run.toml", "--seed", "4", check=True)
+    assert [r["seed"] for r in loads(other.stdout)["runs"]] == [4]
+
+
+def test_settings_may_be_a_table(merbench, tmp_path):
+    text = 'model = "tfn"\ndataset = "sample"\nset = { train = { lr = 5e-4, epochs = 1 } }\nseeds = 1\njson = true'
+    (tmp_path / "a.toml").write_text(text)
+    (record,) = loads(merbench("run", "--config", "a.toml", check=True).stdout)["runs"]
+    assert record["spec"]["train"]["lr"] == 5e-4 and record["spec"]["train"]["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("modle = 'tfn'", "'modle' is no option; did you mean 'model'"),
+        ("model = ['tfn']", "model takes one value"),
+        ("set = 3", "set takes a list"),
+        ("json = 'yes'", "json is true or false"),
+        ("seeds = 'ten'", "--seeds"),
+        ("model = ", "a.toml is not TOML"),
+    ],
+)
+def test_what_is_wrong_ends_with_2_in_one_sentence(merbench, tmp_path, text, sentence):
+    (tmp_path / "a.toml").write_text(text)
+    done = merbench("run", "--config", "a.toml")
+    assert done.returncode == 2 and not done.stdout and "Traceback" not in done.stderr
+    assert sentence in done.stderr
+
+
+def test_a_file_that_is_not_there(merbench):
+    done = merbench("run", "--config", "nowhere.toml")
+    assert done.returncode == 2 and "nowhere.toml" in done.stderr and "Traceback" not in done.stderr
