@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
-from merbench.api import Batch, RequestError, Steps, StreamSpec, TextRows
+from merbench.api import Batch, Lexicon, RequestError, Steps, StreamSpec, TextRows, Vectors
 from merbench.testing import tiny
 from merbench_encoders.hf_masked import HfMasked
 from merbench_related.memobert.language import VectorLanguage
@@ -186,3 +187,18 @@ def test_the_prompt_over_word_vectors_skips_unknown_words_and_finds_the_mask():
     assert place == 3
     assert prompt_PD.shape == (5, 8)
     assert torch.equal(prompt_PD[3], language.mask_D)
+
+
+def test_labels_without_a_vector_are_read_by_their_glosses_where_asked():
+    context = tiny.context("class")
+    words = set(context.lexicon.files[0].words) - {"disgust"}
+    matrix = np.random.default_rng(0).normal(size=(len(words), 12)).astype(np.float32)
+    lexicon = Lexicon((Vectors("few", tuple(sorted(words)), matrix),))
+    text = torch.nn.Identity()
+    text.width = 12
+    few = dataclasses.replace(context, lexicon=lexicon)
+    with pytest.raises(RequestError, match=r"'disgust'.*model\.text=gloss"):
+        MEmoBERT(MEmoBERT.Config(), few, {"text": text})
+    assert (
+        MEmoBERT(MEmoBERT.Config(text="gloss"), few, {"text": text}).language.label_CV.any(1).all()
+    )

@@ -19,6 +19,7 @@ from merbench.api import (
     check_label_vectors,
     label_texts,
 )
+from merbench.api.labels import TextForm
 
 
 class LabelMoving(nn.Module):
@@ -34,14 +35,18 @@ class LabelMoving(nn.Module):
         alpha: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.99)] = 0.9
         """0: plain trained vectors."""
         start: Literal["words", "random"] = "words"
-        """What L' starts from: the mean vector of each label's known words, or a random unit
-        vector of the same width (64 where the run has no vectors).
+        """What L' starts from: the mean vector of the known words of each label's text, or a
+        random unit vector of the same width (64 where the run has no vectors).
         """
+        text: Annotated[TextForm, Tune(choices=("word", "template", "gloss", "word+gloss"))] = (
+            "word"
+        )
+        """What is read of a label."""
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__()
         self.space, self.alpha, self.lexicon = context.space, config.alpha, context.lexicon
-        self.start = config.start
+        self.start, self.text = config.start, config.text
         start_CD = self.start_of(context.space)
         self.width = start_CD.shape[1]
         self.trained_CD = nn.Parameter(start_CD)
@@ -57,7 +62,7 @@ class LabelMoving(nn.Module):
                 "label-moving starts from word vectors and this run has none; put files under MERBENCH_DATA/vectors, "
                 "name one with --vectors FILE, or set label_encoder.start=random"
             )
-        vectors_CD, known_C = self.lexicon.phrases(label_texts(space))
+        vectors_CD, known_C = self.lexicon.phrases(label_texts(space, self.text))
         check_label_vectors(space, vectors_CD, known_C)
         return F.normalize(torch.from_numpy(vectors_CD), dim=1)
 

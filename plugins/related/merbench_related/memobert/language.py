@@ -130,25 +130,3 @@ class PretrainedLanguage(nn.Module):
     def label_scores(self, x_BLD: Tensor, mask_BL: Tensor, at_B: Tensor) -> Tensor:
         scores_BV = self._encoder[0].fill(x_BLD, mask_BL, at_B)
         return torch.stack([scores_BV[:, ids].mean(1) for ids in self._ids], 1)
-
-
-def language_of(
-    encoder: nn.Module,
-    lexicon: Lexicon | None,
-    labels: tuple[str, ...],
-    width: int,
-    layers: int,
-    heads: int,
-    dropout: float,
-    places: int,
-) -> PretrainedLanguage | VectorLanguage:
-    """The text encoder's own masked language model where it has one, else one over word vectors,
-    of the given sizes. RequestError where label words cannot be told apart.
-    """
-    if hasattr(encoder, "fill"):
-        return PretrainedLanguage(encoder, labels)
-    if lexicon is None or encoder.width != lexicon.width:
-        raise RequestError(
-            "memobert reads text by a masked language model (--encoder text=hf-masked) or word vectors (word-vectors); choose one of them"
-        )
-    return VectorLanguage(lexicon, labels, width, layers, heads, dropout, places)

@@ -21,11 +21,13 @@ from merbench.api import (
     Tune,
     check_label_vectors,
     compact,
+    label_texts,
     masked_mean,
 )
+from merbench.api.labels import TextForm
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.layers import concatenate, require_heads
-from merbench_related.memobert.language import VectorLanguage, language_of
+from merbench_related.memobert.language import PretrainedLanguage, VectorLanguage
 from merbench_related.steps import shorten
 
 
@@ -47,6 +49,8 @@ class MEmoBERT(nn.Module):
 
     class Config(Config):
         template: Annotated[str, AfterValidator(_with_place)] = "i am {} ."
+        text: TextForm = "word"
+        """What stands for a label: its word, or the words of its gloss, whose scores are averaged."""
         predict: Annotated[Literal["words", "linear"], Tune(choices=("words", "linear"))] = "words"
         longest: Annotated[int, Field(ge=1)] = 60
         """Steps of audio and of video; of a longer row the means of so many bins."""
@@ -71,20 +75,7 @@ class MEmoBERT(nn.Module):
         others = [m for m in encoders if m != "text"]
         # A prompt is shorter than its template has characters.
         joined = len(config.template) + 1 + len(others) * config.longest
-        self.language = language_of(
-            self.encoders["text"],
-            context.lexicon,
-            context.space.words,
-            config.width,
-            config.layers,
-            config.heads,
-            config.dropout,
-            config.words + joined,
-        )
-        if isinstance(self.language, VectorLanguage):
-            check_label_vectors(
-                context.space, self.language.label_CV.numpy(), self.language.labels_known
-            )
+        self.language = self._language(context, config.words + joined)
         self.project = nn.ModuleDict(
             {m: nn.Linear(self.widths[m], self.language.width) for m in others}
         )
@@ -92,6 +83,28 @@ class MEmoBERT(nn.Module):
             {m: nn.Parameter(0.02 * torch.randn(self.language.width)) for m in others}
         )
         self._build_read_out()
+
+    def _language(self, context: Context, places: int) -> PretrainedLanguage | VectorLanguage:
+        """The text encoder's own masked language model where it has one, else one over word
+        vectors. RequestError where there is neither, or label words cannot be told apart.
+        """
+        encoder, config, space = self.encoders["text"], self.config, context.space
+        texts = label_texts(space, config.text)
+        if hasattr(encoder, "fill"):
+            return PretrainedLanguage(encoder, texts)
+        lexicon = context.lexicon
+        if lexicon is None or encoder.width != lexicon.width:
+            raise RequestError(
+                "memobert reads text by a masked language model or by word vectors; give --encoder text=hf-masked or text=word-vectors"
+            )
+        language = VectorLanguage(
+            lexicon, texts, config.width, config.layers, config.heads, config.dropout, places
+        )
+        try:
+            check_label_vectors(space, language.label_CV.numpy(), language.labels_known)
+        except RequestError as error:  # which names the setting of label encoders
+            raise RequestError(str(error).replace("label_encoder.text", "model.text")) from None
+        return language
 
     def _build_read_out(self) -> None:
         self.linear, self.offset_C = None, None
