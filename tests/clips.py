@@ -40,10 +40,10 @@ def numbers_in(path: Path) -> list[int]:
 def write_clip(
     path: Path, frames: Sequence[np.ndarray] | None = None, wave: np.ndarray | None = None, *, rate: int = 16_000,
     times: Sequence[int] | None = None, rotation: int = 0, codec: str = "libx264", sound: str = "aac", layout: str = "mono",
-    movflags: str = "", gop: int = 12, crf: int = 0,
+    movflags: str = "", gop: int = 12, crf: int = 0, matrix: Sequence[int] = (),
 ) -> Path:  # fmt: skip
-    """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``wave`` [channels, S] at
-    ``rate``. Either may be left out.
+    """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``matrix``: how they are
+    displayed. ``wave`` [channels, S] at ``rate``. Either may be left out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as file:
@@ -58,6 +58,8 @@ def write_clip(
             video.height, video.width, video.pix_fmt = *frames[0].shape[:2], PIXELS[crf == 0]
             if rotation:
                 video.set_display_rotation(rotation)
+            if matrix:
+                video.set_display_matrix(list(matrix))
         if wave is not None:
             audio = file.add_stream(sound, rate=rate, layout=layout)
         for i, image in enumerate(frames if video else []):
@@ -81,3 +83,22 @@ def write_clip(
 def tone(seconds: float, rate: int = 16_000, pitch: float = 440.0) -> np.ndarray:
     """[1, S]: half as loud as it can be."""
     return 0.5 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * rate)) / rate)[None]
+
+
+def write_flat(path: Path, yuv: tuple[int, int, int], lines: int, tag: int | None) -> Path:
+    """A clip of one colour, given as it is coded; ``tag``: the colour space that the file names."""
+    with av.open(str(path), "w") as file:
+        video = file.add_stream("libx264", rate=RATE, options={"crf": "1"})
+        video.width, video.height, video.pix_fmt = lines * 4 // 3 // 2 * 2, lines, "yuv420p"
+        if tag is not None:
+            video.codec_context.colorspace = tag
+        for i in range(3):
+            shown = av.VideoFrame(video.width, video.height, "yuv420p")
+            for plane, value in zip(shown.planes, yuv, strict=True):
+                plane.update(bytes([value]) * plane.buffer_size)
+            shown.pts = i
+            if tag is not None:
+                shown.colorspace = tag
+            file.mux(video.encode(shown))
+        file.mux(video.encode())
+    return path

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from merbench.api.clips import ClipRows as ClipRows
-    from merbench.api.clips import Decoded as Decoded
-    from merbench.api.clips import read_frames as read_frames
-    from merbench.api.clips import read_wave as read_wave
     from merbench.api.component import API as API
     from merbench.api.component import Ablation as Ablation
     from merbench.api.component import Case as Case
@@ -46,6 +43,9 @@ if TYPE_CHECKING:
     from merbench.api.lexicon import Vectors as Vectors
     from merbench.api.lexicon import pieces_of as pieces_of
     from merbench.api.lexicon import words_of as words_of
+    from merbench.api.media.decoded import Decoded as Decoded
+    from merbench.api.media.pictures import read_frames as read_frames
+    from merbench.api.media.sound import read_wave as read_wave
     from merbench.api.metrics import MetricDef as MetricDef
     from merbench.api.metrics import SumMetric as SumMetric
     from merbench.api.ops import by_length as by_length
@@ -97,7 +97,7 @@ if TYPE_CHECKING:
     from merbench.api.types import Tokens as Tokens
 
 _HOME = {
-    "clips": ("ClipRows", "Decoded", "read_frames", "read_wave"),
+    "clips": ("ClipRows",),
     "component": ("API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage", "View"),
     "config": ("LATER", "Config", "TrainConfig"),
     "corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
@@ -106,6 +106,9 @@ _HOME = {
     "hookspecs": ("hookimpl",),
     "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
     "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
+    "media.decoded": ("Decoded",),
+    "media.pictures": ("read_frames",),
+    "media.sound": ("read_wave",),
     "metrics": ("MetricDef", "SumMetric"),
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (

@@ -39,6 +39,9 @@ T = TypeVar("T")
 class Prepared(Protocol):
     """A split's inputs of one modality, indexable by rows: ``prepared[rows_B] -> `` what the
     encoder is called with.
+
+    Rows of like length go through a frozen encoder together where ``prepared`` has ``length_N``
+    (steps of each row), or ``decode(row)`` (a clip's values, or None) and ``make(list of them)``.
     """
 
     def __len__(self) -> int: ...
@@ -51,6 +54,9 @@ class Encoder(Protocol):
 
     ``measured``: numbers that ``prepare()`` counted on the split it was last given (``{"oov_rate":
     0.12}``); those of the train split go into the record.
+
+    ``steps_at_once`` (may be missing): how many steps, padding included, go through a frozen
+    encoder together when its output is cached; a row is never cut.
     """
 
     width: int

@@ -8,15 +8,11 @@ from rows is never kept.
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from merbench.api import Config, Context, Modality, Prepared, RunError, Steps, Stream, StreamSpec
 from merbench.api.events import (
@@ -29,13 +25,9 @@ from merbench.api.events import (
 )
 from merbench.data.content_hash import Known, row_contents
 from merbench.data.encoder_cache import About, Cache, Entry, Filling
+from merbench.engine import like_lengths
 from merbench.engine.plan import Part, Plan
-from merbench.engine.splits import Fold, rows_of, to_device
-
-BATCH, SHARD = 16, 64
-"""Rows that go through the encoder together, and rows that are written together. Both are part of
-what a resumed job must find again.
-"""
+from merbench.engine.splits import Fold, rows_of
 
 
 class Ready(nn.Module):
@@ -105,7 +97,8 @@ def encoded(
     found = cache.find(about.key)
     if found is None:
         waits = f"{label}: another process is filling the cache; waiting for it"
-        layout = f"shards-{device.type}-{SHARD}-{BATCH}"
+        # How rows are cut into shards and batches is part of what a resumed job must find again.
+        layout = f"shards-{device.type}-{like_lengths.KNOWN}-{like_lengths.DECODED}-by-length"
         with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
             if (found := cache.find(about.key)) is None:  # nobody made it while this process waited
                 context = Fold(
@@ -148,14 +141,14 @@ def _fill(
     label: str,
     watch: Watch,
 ) -> None:
-    done = filling.done()
-    todo = [n for n in range(-(-len(prepared) // SHARD)) if n not in done]
-    left = sum(len(_rows_of(n, prepared)) for n in todo)
+    done, shards = filling.done(), like_lengths.shards(prepared)
+    todo = [n for n in range(len(shards)) if n not in done]
+    left = sum(len(shards[n]) for n in todo)
     rows_done = len(prepared) - left
     watch(EncodingStarted(label=label, rows=len(prepared), done=rows_done))
     try:
-        for number, values, length in _shards(encoder, prepared, todo, device):
-            rows = _rows_of(number, prepared).tolist()
+        for number, values, length in like_lengths.encode(encoder, prepared, todo, device):
+            rows = shards[number].tolist()
             # Looked up row by row: the threads that read ahead add to them all the while.
             told = (getattr(prepared, name, {}) for name in ("notes", "shares"))
             filling.put(
@@ -166,54 +159,6 @@ def _fill(
         raise RunError(
             f"{label} broke off: {str(error).splitlines()[0]}; run again, and it goes on from there"
         ) from error
-
-
-def _rows_of(shard: int, prepared: Prepared) -> Tensor:
-    return torch.arange(shard * SHARD, min(len(prepared), (shard + 1) * SHARD))
-
-
-def _shards(
-    encoder: Any, prepared: Prepared, numbers: Sequence[int], device: torch.device
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """(number, values [t, D], length [n]) of each shard; the next batches are read while one is in
-    the encoder.
-    """
-    batches = [
-        (number, rows) for number in numbers for rows in _rows_of(number, prepared).split(BATCH)
-    ]
-    made: list[tuple[np.ndarray, np.ndarray]] = []
-    for (number, rows), inputs in zip(
-        batches, _read_ahead(prepared, [rows for _, rows in batches]), strict=True
-    ):
-        with torch.inference_mode():
-            x_BLD, mask_BL = encoder(to_device(inputs, device))
-        made.append((x_BLD[mask_BL].float().cpu().numpy(), mask_BL.sum(1).cpu().numpy()))
-        if rows[-1] == _rows_of(number, prepared)[-1]:
-            yield (
-                number,
-                np.concatenate([values for values, _ in made]),
-                np.concatenate([length for _, length in made]),
-            )
-            made = []
-
-
-def _read_ahead(prepared: Prepared, batches: Sequence[Tensor]) -> Iterator[Any]:
-    """``prepared[rows]`` of each batch in turn, a few of them ahead, in threads: decoders work
-    without Python's lock.
-    """
-    workers = min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Any]] = deque()
-        try:
-            for rows in batches:
-                waiting.append(pool.submit(prepared.__getitem__, rows))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _name(device: torch.device) -> str:

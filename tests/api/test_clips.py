@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -17,7 +18,7 @@ from merbench.api import (
     read_frames,
     read_wave,
 )
-from tests.clips import SIZE, frame, number, numbers_in, tone, write_clip
+from tests.clips import SIZE, frame, number, numbers_in, tone, write_clip, write_flat
 
 FIFTY = [frame(i) for i in range(50)]
 
@@ -186,7 +187,7 @@ def test_a_frame_that_the_decoder_refuses_is_named(tmp_path, monkeypatch, read):
         raise ValueError("Frame does not match")
         yield
 
-    monkeypatch.setattr("merbench.api.clips._Track.frames", refuses)
+    monkeypatch.setattr("merbench.api.media.track.Track.frames", refuses)
     assert "cannot be read" in read(str(path), 16_000).note
 
 
@@ -219,3 +220,124 @@ def test_clip_rows_decode_when_asked_and_remember_what_was_wrong(tmp_path, monke
         match=r"stream video\.clip holds raw clips, and PyAV.*pip install 'merbench\[raw\]'",
     ):
         ClipRows(rows.rows, rows.read, list)
+
+
+ONE = 1 << 16
+MATRICES = {
+    "as it is": ((1, 0), (0, 1)),
+    "mirrored": ((-1, 0), (0, 1)),
+    "upside down": ((1, 0), (0, -1)),
+    "half a turn": ((-1, 0), (0, -1)),
+    "transposed": ((0, 1), (1, 0)),
+    "a quarter turn": ((0, 1), (-1, 0)),
+    "three quarters": ((0, -1), (1, 0)),
+    "transposed and turned": ((0, -1), (-1, 0)),
+}
+"""All display matrices that show a picture in an upright frame."""
+
+
+def shown_by_hand(image, matrix):
+    """Pixel by pixel: (x, y) is shown at (a x + c y, b x + d y), moved into the picture."""
+    (a, b), (c, d) = matrix
+    height, width = image.shape[:2]
+    places = {
+        (a * x + c * y, b * x + d * y): image[y, x] for x in range(width) for y in range(height)
+    }
+    xs, ys = zip(*places, strict=True)
+    left, top = min(xs), min(ys)
+    out = np.zeros((max(ys) - top + 1, max(xs) - left + 1, 3), image.dtype)
+    for (x, y), pixel in places.items():
+        out[y - top, x - left] = pixel
+    return out
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_every_display_matrix_is_applied(tmp_path, name, container):
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:20, :24, 0], image[30:, :, 1], image[:, 50:, 2] = 250, 120, 200
+    (a, b), (c, d) = MATRICES[name]
+    matrix = (a * ONE, b * ONE, 0, c * ONE, d * ONE, 0, 0, 0, 1 << 30)
+    plain = read_frames(str(write_clip(tmp_path / f"plain.{container}", [image] * 3)), 1)
+    path = write_clip(tmp_path / f"a.{container}", [image] * 3, matrix=matrix)
+    (shown,) = read_frames(str(path), 1).values
+    np.testing.assert_array_equal(shown, shown_by_hand(plain.values[0], MATRICES[name]))
+
+
+def yuv(colour, kr, kb):
+    """8-bit limited-range Y, Cb, Cr of an RGB colour (ITU-R BT.601-7 and BT.709-6)."""
+    red, green, blue = (value / 255 for value in colour)
+    y = kr * red + (1 - kr - kb) * green + kb * blue
+    cb, cr = (blue - y) / (2 - 2 * kb), (red - y) / (2 - 2 * kr)
+    return round(16 + 219 * y), round(128 + 224 * cb), round(128 + 224 * cr)
+
+
+BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)
+
+
+@pytest.mark.parametrize(
+    ("lines", "tag", "coded"),
+    [(480, None, BT601), (720, None, BT709), (480, 1, BT709), (720, 5, BT601)],
+)
+def test_colours_are_those_that_the_file_means(tmp_path, lines, tag, coded):
+    """Untagged video above 576 lines is BT.709, as players take it; a tag goes before that."""
+    colour = (200, 40, 90)
+    path = write_flat(tmp_path / "a.mp4", yuv(colour, *coded), lines, tag)
+    (image,) = read_frames(str(path), 1).values
+    assert np.abs(image.reshape(-1, 3).mean(0) - colour).max() < 4
+
+
+SOUNDS = {"FL": 0.30, "FR": 0.20, "FC": 0.50, "LFE": 0.90, "SL": 0.10, "SR": 0.40}
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [(layout, "a.wav") for layout in ("mono", "stereo", "3.0", "quad(side)", "5.1(side)")]
+    + [("5.1(side)", "unnamed.mkv")],
+)
+def test_channels_count_by_their_places(tmp_path, layout, name):
+    """ITU-R BS.775: the mean of left and right, into which a centre and surrounds go at -3 dB. A
+    file that names no places has six channels as 5.1 has them.
+    """
+    places = [channel.name for channel in av.AudioLayout(layout).channels]
+    wave = np.array([[SOUNDS[place]] * 4000 for place in places])
+    path = write_clip(tmp_path / name, None, wave, rate=8000, sound="pcm_f32le", layout=layout)
+    got = read_wave(str(path), 8000).values[1000:3000]
+    third = 0.5**0.5
+    left = {"FL": 1.0, "FC": third, "SL": third}
+    right = {"FR": 1.0, "FC": third, "SR": third}
+    weight = {p: (left.get(p, 0.0) + right.get(p, 0.0)) / 2 for p in places}
+    want = sum(weight[p] * SOUNDS[p] for p in places) / sum(weight.values())
+    np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+@pytest.mark.parametrize(("seconds", "cut"), [(1.0, False), (1.5, True), (5.0, True)])
+def test_no_more_of_a_wave_is_kept_than_asked_for(tmp_path, seconds, cut):
+    path = write_clip(tmp_path / "a.wav", None, tone(seconds), sound="pcm_s16le")
+    decoded = read_wave(str(path), 16_000, longest=1.0)
+    np.testing.assert_allclose(decoded.values, tone(1.0)[0], atol=1e-4)
+    assert decoded.note == ("its sound is longer than 1 s, and the rest is left out" if cut else "")
+
+
+def test_whatever_goes_wrong_with_one_clip_costs_that_clip_alone():
+    def read(path):
+        if path == "bad":
+            raise IndexError("a decoder's own mistake\nand a long story")
+        return Decoded([1.0, 2.0])
+
+    spec = StreamSpec("audio.clip", "audio", "clip")
+    rows = TextRows(spec, np.array(["a", "bad", "c"]), torch.ones(3, dtype=torch.long))
+    clips = ClipRows(rows, read, lambda values: values)
+    assert clips[torch.arange(3)] == [[1.0, 2.0], None, [1.0, 2.0]]
+    assert clips.notes == {1: "cannot be read (IndexError: a decoder's own mistake)"}
+    assert clips.measured == {"clips_without": 1.0}
+
+
+def test_what_a_user_can_mend_is_not_taken_for_a_bad_clip():
+    def read(path):
+        raise RequestError("face=largest needs dlib; pip install it")
+
+    spec = StreamSpec("video.clip", "video", "clip")
+    rows = TextRows(spec, np.array(["a"]), torch.ones(1, dtype=torch.long))
+    with pytest.raises(RequestError, match="needs dlib"):
+        ClipRows(rows, read, list)[torch.arange(1)]

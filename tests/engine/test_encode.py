@@ -22,7 +22,7 @@ from merbench.api import RunError, Stream
 from merbench.api.events import EncodingNotes, EncodingStarted
 from merbench.data.encoder_cache import Cache
 from merbench.data.folder.inputs import read_inputs
-from merbench.engine import encode
+from merbench.engine import encode, like_lengths
 from merbench.engine.build import build
 from merbench.engine.corrupt import Damage
 from merbench.engine.encode import encoded, fixed, with_cached
@@ -228,10 +228,11 @@ def test_what_is_trained_is_not_kept(catalog, towers, clips):
 def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_path, monkeypatch):
     plan = texts
     forward, calls = ClipText.forward, []
+    monkeypatch.setattr(like_lengths, "KNOWN", 64)
 
     def fails(self, inputs):
         calls.append(1)
-        if len(calls) == 9:
+        if len(calls) == 3:
             raise RuntimeError("CUDA out of memory\nlong story")
         return forward(self, inputs)
 
@@ -251,7 +252,8 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
     monkeypatch.setattr(
         Faces, "largest", lambda self, image: Box(0, 0, 40, 40) if number(image) > 18 else None
     )
-    monkeypatch.setattr(encode, "SHARD", 8)
+    monkeypatch.setattr(like_lengths, "DECODED", 8)
+    monkeypatch.setattr(like_lengths, "ROWS_AT_ONCE", 4)
     settings = {**towers, "encoder.video.face": "largest", "encoder.video.frames": 1}
     plan = resolve(Request("merclip", settings=settings), catalog, clips, None)
     whole, _ = encoded(plan, "video", Cache(tmp_path / "whole"), CPU)
@@ -288,8 +290,7 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, monkeypatch):
     """Five moments here; ``tox -e kills`` sets MERBENCH_KILLS to take more."""
     plan = texts
-    monkeypatch.setattr(encode, "SHARD", 8)
-    monkeypatch.setattr(encode, "BATCH", 4)
+    monkeypatch.setattr(like_lengths, "KNOWN", 8)
     encoded(plan, "text", Cache(tmp_path / "whole"), CPU)
     draw, fork = random.Random(0), multiprocessing.get_context("fork")
     left = 0
@@ -312,7 +313,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(texts, tmp_path, m
 
 def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):
     plan = texts
-    monkeypatch.setattr(encode, "SHARD", 8)
+    monkeypatch.setattr(like_lengths, "KNOWN", 8)
     fork = multiprocessing.get_context("fork")
     pair = [
         fork.Process(target=encoded, args=(plan, "text", Cache(tmp_path / "both"), CPU))

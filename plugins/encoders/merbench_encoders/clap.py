@@ -14,15 +14,24 @@ from pydantic import Field
 from torch import Tensor
 
 from merbench.api import Context, Steps, StreamSpec, Tune
-from merbench_encoders.hf import HfConfig, ModelName, hf_digest, hf_source, load_net
+from merbench_encoders.hf import (
+    HfConfig,
+    ModelName,
+    hf_digest,
+    hf_source,
+    input_settings,
+    load_net,
+)
 from merbench_encoders.sequence import sinusoids
 from merbench_encoders.waves import Waves, WaveTower
 
 _INSTEAD = "use a stream of audio features (--stream audio=NAME) or another encoder (--encoder audio=hf-audio)"
 
+_WINDOWS_AT_ONCE = 64
+
 
 class Clap(WaveTower):
-    """Clips -> Waves -> Steps [B, L, D], D = CLAP's joint width: a step a window, L <= ``longest``.
+    """Clips -> Waves -> Steps [B, L, D], D = CLAP's joint width: a step a window, L <= ``config.longest``.
 
     A window is repeated until it fills the tower's input (10 s), as CLAP was trained on short
     sounds. A step is the window's embedding at length sqrt(D) (CLAP compares directions only) plus
@@ -37,7 +46,7 @@ class Clap(WaveTower):
         hop: Annotated[float, Field(ge=0.05, le=10), Tune(choices=(0.5, 1.0, 2.0))] = 1.0
         """Seconds from one window's start to the next."""
         longest: Annotated[int, Field(ge=1)] = 60
-        """Windows of a row; what comes after them is left out."""
+        """Windows of a clip that are kept at most; clips that are longer are counted."""
 
     filters_FM: Tensor
     hann_N: Tensor
@@ -48,11 +57,7 @@ class Clap(WaveTower):
         super().__init__(net, config)
         from transformers import ClapFeatureExtractor  # after the model, as in hf.py
 
-        reader = (
-            ClapFeatureExtractor.from_pretrained(folder)
-            if (folder / "preprocessor_config.json").exists()
-            else ClapFeatureExtractor()
-        )
+        reader = ClapFeatureExtractor.from_dict(input_settings(folder))
         self.fused = bool(net.config.enable_fusion)
         self.sampling_rate, self.samples, self.stride = (
             reader.sampling_rate,
@@ -62,7 +67,9 @@ class Clap(WaveTower):
         self.window, self.hop = (
             max(1, round(s * reader.sampling_rate)) for s in (config.window, config.hop)
         )
-        self.longest, self.width = config.longest, int(net.config.projection_dim)
+        self.windows, self.width = config.longest, int(net.config.projection_dim)
+        self.longest = config.window + (config.longest - 1) * config.hop
+        self.steps_at_once = _WINDOWS_AT_ONCE * self.hop
         filters = reader.mel_filters if self.fused else reader.mel_filters_slaney
         self.register_buffer(
             "filters_FM", torch.from_numpy(np.asarray(filters)).float(), persistent=False
@@ -104,7 +111,7 @@ class Clap(WaveTower):
     def forward(self, inputs: Waves) -> Steps:
         wave_BS, length_B = inputs
         windows_B = ((length_B - self.window).clamp(min=0).float() / self.hop).ceil().long() + 1
-        windows_B = torch.where(length_B > 0, windows_B, 0).clamp(max=self.longest)
+        windows_B = torch.where(length_B > 0, windows_B, 0).clamp(max=self.windows)
         mask_BL = (
             torch.arange(max(1, int(windows_B.max())), device=wave_BS.device) < windows_B[:, None]
         )

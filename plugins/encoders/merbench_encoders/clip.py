@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from merbench.api import RequestError
 from merbench_encoders.hub import hub_file, origin
+from merbench_encoders.letter_case import LetterCase, lowered
+from merbench_encoders.pieces import PieceRows
 from merbench_encoders.tower import TowerConfig, digest
 
 _OTHER_TOWERS = (
@@ -36,6 +38,15 @@ class ClipConfig(TowerConfig):
     pretrained: str | None = "openai"
     """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or torch's with tensors
     only); None or ``random`` = untrained.
+    """
+
+
+class ClipTextConfig(ClipConfig):
+    """Which CLIP, and how texts go into it."""
+
+    lower: LetterCase = "auto"
+    """Read in lower case, where its tokenizer tells it from upper case; ``auto``: a text that has
+    no lower-case letter.
     """
 
 
@@ -179,32 +190,35 @@ class TextNet(nn.Module):
 
 
 class Tokenizer:
-    """CLIP's byte-pair tokenizer, which also says what it cut off."""
+    """CLIP's byte-pair tokenizer: ``length`` tokens at most, the start and the end of text among
+    them.
+    """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, lower: LetterCase = "no") -> None:
         import open_clip  # see _lists
 
         self.bpe: Any = open_clip.get_tokenizer(model)
         self.length: int = self.bpe.context_length
+        self.lower: LetterCase = lower
+        if self.bpe.encode("GOOD") == self.bpe.encode("good"):
+            self.lower = "no"  # it ignores case, so there is nothing to report
 
-    def __call__(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor, float]:
-        """ids [N, context length], lengths [N] up to and with the end token (0 = no text), share of
-        texts longer than the context.
-        """
-        ids_NL = torch.zeros(len(texts), self.length, dtype=torch.long)
-        length_N = torch.zeros(len(texts), dtype=torch.long)
-        cut = 0
-        for i, text in enumerate(texts):
-            if text is not None:
-                ids = self.bpe.encode(text)
-                cut += len(ids) > self.length - 2
-                ids = [self.bpe.sot_token_id, *ids[: self.length - 2], self.bpe.eot_token_id]
-                ids_NL[i, : len(ids)] = torch.tensor(ids)
-                length_N[i] = len(ids)
-        return ids_NL, length_N, cut / max(1, int((length_N > 0).sum()))
+    def __call__(self, texts: Sequence[str | None]) -> PieceRows:
+        read, measured = lowered(texts, self.lower)
+        coded = [None if text is None else self.bpe.encode(text) for text in read]
+        kept = [[] if ids is None else self._framed(ids) for ids in coded]
+        present = [ids for ids in coded if ids is not None]
+        n_cut = sum(len(ids) > self.length - 2 for ids in present)
+        measured = {"truncated_rate": n_cut / max(1, len(present)), **measured}
+        flat_T = torch.tensor([i for ids in kept for i in ids] or [0])
+        piece_T2 = torch.stack((flat_T, torch.full_like(flat_T, -1)), 1)
+        return PieceRows(piece_T2, torch.tensor([len(ids) for ids in kept]), 0, measured)
+
+    def _framed(self, ids: list[int]) -> list[int]:
+        return [self.bpe.sot_token_id, *ids[: self.length - 2], self.bpe.eot_token_id]
 
 
-def load_text(config: ClipConfig, instead: str) -> tuple[TextNet, Tokenizer]:
+def load_text(config: ClipTextConfig, instead: str) -> tuple[TextNet, Tokenizer]:
     """The text tower and its tokenizer. Raises RequestError as ``load_clip``, and for a model whose
     text tower is of another kind.
     """
@@ -213,4 +227,4 @@ def load_text(config: ClipConfig, instead: str) -> tuple[TextNet, Tokenizer]:
         raise RequestError(
             f"{config.model} has no causal CLIP text tower; choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"
         )
-    return TextNet(load_clip(config, instead)), Tokenizer(config.model)
+    return TextNet(load_clip(config, instead)), Tokenizer(config.model, config.lower)

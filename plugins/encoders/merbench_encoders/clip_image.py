@@ -53,6 +53,7 @@ class ClipImage(Tower):
         face's box: 0.3 shows the head.
         """
 
+    steps_at_once = 128
     mean_C11: Tensor
     scale_C11: Tensor
     place_TD: Tensor

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from merbench.api import Context, Steps, StreamSpec, TensorRows, TextRows, Tokens
-from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_text
+from merbench.api import Context, Steps, StreamSpec, TextRows, Tokens
+from merbench_encoders.clip import ClipTextConfig, clip_digest, clip_source, joint_width, load_text
+from merbench_encoders.pieces import PieceRows
 from merbench_encoders.tower import Tower
 
 _INSTEAD = "use word vectors (--encoder text=word-vectors) or an untrained tower (--set encoder.text.pretrained=random)"
-
-
-def _tokens(ids_BL: Tensor, length_B: Tensor) -> Tokens:
-    """No longer than the batch's longest text."""
-    longest = max(1, int(length_B.max()))
-    mask_BL = torch.arange(longest) < length_B[:, None]
-    return Tokens(ids_BL[:, :longest], mask_BL, torch.full_like(ids_BL[:, :longest], -1))
 
 
 class ClipText(Tower):
@@ -27,8 +20,10 @@ class ClipText(Tower):
     tower's context.
     """
 
-    class Config(ClipConfig):
+    class Config(ClipTextConfig):
         pass
+
+    steps_at_once = 2048
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net, tokenizer = load_text(config, _INSTEAD)
@@ -45,11 +40,11 @@ class ClipText(Tower):
         """Name -> where those weights come from, with the revision where there is one."""
         return clip_source(config, _INSTEAD)
 
-    def prepare(self, rows: TextRows) -> TensorRows:
+    def prepare(self, rows: TextRows) -> PieceRows:
         """Tokenise the split's texts."""
-        ids_NL, length_N, truncated = self.tokenizer(rows[torch.arange(len(rows))])
-        self.measured = {"truncated_rate": truncated}
-        return TensorRows((ids_NL, length_N), _tokens)
+        tokens = self.tokenizer(rows[torch.arange(len(rows))])
+        self.measured = tokens.measured
+        return tokens
 
     def forward(self, inputs: Tokens) -> Steps:
         with self.cast(inputs.ids_BL.device):

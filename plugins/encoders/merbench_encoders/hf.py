@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +20,8 @@ from merbench_encoders.tower import TowerConfig, digest
 ModelName = Annotated[str, AfterValidator(full_name)]
 
 _READERS = (
-    "preprocessor_config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model",
+    "preprocessor_config.json", "processor_config.json",
+    "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model",
 )  # fmt: skip
 """What turns texts and waves into the model's input."""
 _LATER = (
@@ -88,36 +92,51 @@ def load_net(
     folder = find(config, instead)
     import transformers  # takes longer than a hub needs to say that a model is out of reach
 
-    transformers.utils.logging.disable_progress_bar()
     made = getattr(transformers, kind)
+    missing: Sequence[str] = ()
     try:
-        settings = getattr(made, "config_class", transformers.AutoConfig).from_pretrained(
-            folder, local_files_only=True
-        )
-        settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
-        if config.pretrained == "random":
-            untrained = made.from_config if kind == "AutoModel" else made._from_config
-            return untrained(settings, dtype=torch.float32), folder  # not its configuration's dtype
-        net, info = made.from_pretrained(
-            folder,
-            config=settings,
-            local_files_only=True,
-            weights_only=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        with _quiet(transformers.utils.logging):
+            settings = getattr(made, "config_class", transformers.AutoConfig).from_pretrained(
+                folder, local_files_only=True
+            )
+            settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
+            if config.pretrained == "random":
+                untrained = made.from_config if kind == "AutoModel" else made._from_config
+                # Not in its configuration's precision, in which nothing can be learned.
+                return untrained(settings, dtype=torch.float32), folder
+            net, info = made.from_pretrained(
+                folder,
+                config=settings,
+                local_files_only=True,
+                weights_only=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+        missing = [name for name in info["missing_keys"] if not any(p in name for p in _LATER)]
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
-            f"{folder} cannot be loaded as a transformers model ({first}); give a folder made by save_pretrained(), or {instead}"
+            f"{folder} cannot be loaded as a transformers model ({first}); "
+            f"give a folder made by save_pretrained(), or {instead}"
         ) from error
-    if missing := [
-        name for name in info["missing_keys"] if not any(part in name for part in _LATER)
-    ]:
+    if missing:
         raise RequestError(
-            f"the weights in {folder} lack {len(missing)} tensors ({min(missing)}); give complete weights, or {instead}"
+            f"the weights in {folder} lack {len(missing)} tensors ({min(missing)}); "
+            f"give complete weights, or {instead}"
         )
     return net, folder
+
+
+@contextmanager
+def _quiet(logging: Any) -> Iterator[None]:
+    """No progress bar and no report of tensors: those that matter are a RequestError here."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Module, Path]:
@@ -135,6 +154,18 @@ def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Modul
             f"layer={config.layer} is no hidden state of {config.model}; give one of {-depth - 1} to {depth}"
         )
     return net, folder
+
+
+def input_settings(folder: Path) -> dict[str, Any]:
+    """How waves are made ready for a model, as its own files say: ``preprocessor_config.json``, or
+    the part of ``processor_config.json`` where a processor was saved as a whole.
+    """
+    file, whole = folder / "preprocessor_config.json", folder / "processor_config.json"
+    if file.exists():
+        return dict(json.loads(file.read_text()))
+    if whole.exists():
+        return dict(json.loads(whole.read_text()).get("feature_extractor", {}))
+    return {}
 
 
 def hidden_state(net: Any, layer: int, **inputs: Any) -> Tensor:

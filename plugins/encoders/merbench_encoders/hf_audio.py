@@ -1,13 +1,14 @@
-"""``hf-audio``: frames of a pretrained speech model (wav2vec 2.0, HuBERT, WavLM) on the waveform."""
+"""``hf-audio``: frames of a pretrained speech model (wav2vec 2.0, HuBERT, WavLM, ...) on the
+waveform.
+"""
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, masked_mean
 from merbench_encoders.hf import (
@@ -16,22 +17,33 @@ from merbench_encoders.hf import (
     hf_digest,
     hf_source,
     hidden_state,
+    input_settings,
     load_hf,
 )
-from merbench_encoders.waves import Waves, WaveTower
+from merbench_encoders.waves import LongestConfig, Waves, WaveTower
 
-_INSTEAD = "use a stream of audio features (--stream audio=NAME) or another model (--set encoder.audio.model=FOLDER)"
+_INSTEAD = (
+    "use a stream of audio features (--stream audio=NAME) or another model "
+    "(--set encoder.audio.model=FOLDER)"
+)
+MASKING = {"hubert", "sew", "sew-d", "unispeech", "unispeech-sat", "wav2vec2", "wavlm"}
+"""Model types that keep padding out of real frames, where their convolutions are normalised frame
+by frame (``feat_extract_norm=layer``). A group norm averages over time, padding included, and other
+types (data2vec-audio, wav2vec2-conformer) convolve over padding: of those only waves of equal length
+share a batch.
+"""
+SECONDS_AT_ONCE = 48
 
 
 class HfAudio(WaveTower):
     """Clips -> Waves -> Steps [B, L, D], D = the model's width, about 50 frames a second; a row
-    shorter than one frame is missing.
+    shorter than one frame is missing. No row's frames depend on who shares its batch.
 
     ``sampling_rate`` in Hz and whether each wave is brought to mean 0 and variance 1 are read from
     the model's own files.
     """
 
-    class Config(LayerConfig):
+    class Config(LayerConfig, LongestConfig):
         model: ModelName = "facebook/wav2vec2-base"
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
@@ -39,23 +51,48 @@ class HfAudio(WaveTower):
         net, folder = load_hf(
             config, _INSTEAD, mask_time_prob=0.0, mask_feature_prob=0.0, layerdrop=0.0
         )
-        settings = net.config
-        if not getattr(settings, "conv_kernel", None) or getattr(settings, "add_adapter", False):
-            raise RequestError(
-                f"{config.model} is no model of the wav2vec 2.0 family; choose one that is, or {_INSTEAD}"
-            )
         super().__init__(net, config)
-        file = folder / "preprocessor_config.json"
-        reader = json.loads(file.read_text()) if file.exists() else {}
-        self.sampling_rate, self.normalised = (
-            int(reader.get("sampling_rate", 16_000)),
-            bool(reader.get("do_normalize", True)),
+        reader = input_settings(folder)
+        self.sampling_rate = int(reader.get("sampling_rate", 16_000))
+        self.normalised = bool(reader.get("do_normalize", True))
+        self.longest = config.longest
+        self.steps_at_once = SECONDS_AT_ONCE * self.sampling_rate
+        self.convolutions = _convolutions(net.config)
+        self.layer, self.width = config.layer, int(net.config.hidden_size)
+        self.masks_padding = (
+            net.config.model_type in MASKING
+            and getattr(net.config, "feat_extract_norm", "group") == "layer"
         )
-        self.convolutions = tuple(zip(settings.conv_kernel, settings.conv_stride, strict=True))
-        self.layer, self.width = config.layer, int(settings.hidden_size)
-        # Its first norm averages over time, padding included: such a model sees one row at a time,
-        # as in its pre-training.
-        self.alone = settings.feat_extract_norm == "group"
+        self._check(config)
+
+    def _check(self, config: Config) -> None:
+        """RequestError unless half a second gives the frames that the convolutions make of it."""
+        samples = self.sampling_rate // 2
+        n_frames = int(self.frames(torch.tensor(samples))) if self.convolutions else 0
+        made = self._try(torch.zeros(1, samples))
+        if made is None or not n_frames or getattr(self.net.config, "add_adapter", False):
+            raise RequestError(
+                f"{config.model} is no model of the wav2vec 2.0 family; "
+                f"choose one that is, or {_INSTEAD}"
+            )
+        if made.shape[1] != n_frames:  # as of SEW, which squeezes time between its ends
+            raise RequestError(
+                f"layer={config.layer} of {config.model} has {made.shape[1]} frames where its "
+                f"output has {n_frames}; leave layer=-1, or {_INSTEAD}"
+            )
+
+    def _try(self, wave_1S: Tensor) -> Tensor | None:
+        """Its states, [1, L, D]; None where a model of another kind fails on a wave."""
+        training = self.net.training
+        self.net.eval()
+        try:
+            with torch.no_grad():
+                states = self._states(wave_1S)
+        except Exception:
+            return None
+        finally:
+            self.net.train(training)
+        return states if states.ndim == 3 else None
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:
@@ -81,23 +118,36 @@ class HfAudio(WaveTower):
             wave_BS = wave_BS / (masked_mean(wave_BS[..., None].square(), real_BS) + 1e-7).sqrt()
         wave_BS = torch.where(real_BS, wave_BS, 0.0)
         frames_B = self.frames(length_B)
-        longest = max(1, int(self.frames(torch.tensor(wave_BS.shape[1]))))
+        longest = max(1, int(frames_B.max()))
         x_BLD = wave_BS.new_zeros(len(wave_BS), longest, self.width)
-        there = frames_B.nonzero()[:, 0]
-        if len(there):
-            if self.alone:
-                states = [
-                    self._states(wave_BS[i : i + 1, : length_B[i]])[0] for i in there.tolist()
-                ]
-                state_NLD = pad_sequence(states, batch_first=True)
-            else:
-                state_NLD = self._states(wave_BS[there], real_BS[there].long())
+        for row_N in self._groups(length_B, frames_B > 0):
+            end = int(length_B[row_N].max())
+            padded = bool((length_B[row_N] < end).any())
+            mask_NS = real_BS[row_N, :end].long() if padded else None
+            state_NLD = self._states(wave_BS[row_N, :end], mask_NS)
             state_NLD = F.pad(state_NLD, (0, 0, 0, longest - state_NLD.shape[1]))
-            x_BLD = x_BLD.index_put((there,), state_NLD)
+            x_BLD = x_BLD.index_put((row_N,), state_NLD)
         return Steps(x_BLD, torch.arange(longest, device=wave_BS.device) < frames_B[:, None])
+
+    def _groups(self, length_B: Tensor, present_B: Tensor) -> list[Tensor]:
+        """Rows that may go through together: all, or those of equal length."""
+        if not present_B.any():
+            return []
+        if self.masks_padding:
+            return [present_B.nonzero()[:, 0]]
+        lengths = length_B[present_B].unique()
+        return [(present_B & (length_B == length)).nonzero()[:, 0] for length in lengths]
 
     def _states(self, wave_BS: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         with self.cast(wave_BS.device):
             return hidden_state(
                 self.net, self.layer, input_values=wave_BS, attention_mask=attention_mask
             ).float()
+
+
+def _convolutions(settings: Any) -> tuple[tuple[int, int], ...]:
+    """(kernel, stride) of each convolution over samples; nothing where a model says otherwise."""
+    kernels, strides = (getattr(settings, f"conv_{name}", None) for name in ("kernel", "stride"))
+    if not isinstance(kernels, (list, tuple)) or not isinstance(strides, (list, tuple)):
+        return ()
+    return tuple(zip(kernels, strides, strict=True))

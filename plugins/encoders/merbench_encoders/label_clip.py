@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Context, RequestError
-from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_text
+from merbench_encoders.clip import ClipTextConfig, clip_digest, clip_source, joint_width, load_text
 from merbench_encoders.label_tower import LabelTower, LabelTowerConfig
 from merbench_encoders.tower import autocast
 
@@ -23,7 +23,7 @@ class LabelClip(LabelTower):
     Raises RequestError where the weights are out of reach or two labels have one vector.
     """
 
-    class Config(ClipConfig, LabelTowerConfig):
+    class Config(ClipTextConfig, LabelTowerConfig):
         pass
 
     def __init__(self, config: Config, context: Context) -> None:
@@ -43,10 +43,9 @@ class LabelClip(LabelTower):
         return clip_source(config, _INSTEAD)
 
     def read(self, texts: tuple[str, ...], context_NW: Tensor | None) -> Tensor:
-        ids_CL, length_C, _ = self._tokenizer(texts)
-        device = self.net.attn_mask.device
-        x_CLW = self.net.token_embedding(ids_CL[:, : int(length_C.max())].to(device))
-        end_C = length_C - 1
+        ids_CL, mask_CL, _ = self._tokenizer(texts)[torch.arange(len(texts))]
+        x_CLW = self.net.token_embedding(ids_CL.to(self.net.attn_mask.device))
+        end_C = mask_CL.sum(1) - 1
         if context_NW is not None:
             end_C = end_C + len(context_NW)
             if int(end_C.max()) >= self._tokenizer.length:

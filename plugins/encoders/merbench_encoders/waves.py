@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from merbench.api import ClipRows, Decoded, TextRows, read_wave
+from merbench.api import ClipRows, Config, Decoded, TextRows, read_wave
 from merbench_encoders.tower import Tower
 
 
@@ -22,24 +23,34 @@ class Waves(NamedTuple):
     length_B: Tensor
 
 
+class LongestConfig(Config):
+    """How much of a clip is heard."""
+
+    longest: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds of a clip that are kept at most; clips that are longer are counted."""
+
+
 class WaveTower(Tower):
-    """Clips -> Waves at ``sampling_rate`` (Hz), which whoever derives from it sets."""
+    """Clips -> Waves at ``sampling_rate`` (Hz), ``longest`` seconds at most; who derives from it
+    sets both.
+    """
 
     sampling_rate: int
+    longest: float
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""
-        clips = ClipRows(rows, self.read, _together)
+        clips = ClipRows(rows, self.read, side_by_side)
         self.measured = clips.measured
         return clips
 
     def read(self, path: str) -> Decoded:
         """A clip's sound, float [S]."""
-        found = read_wave(path, self.sampling_rate)
-        return found._replace(values=torch.from_numpy(found.values))
+        decoded = read_wave(path, self.sampling_rate, self.longest)
+        return decoded._replace(values=torch.from_numpy(decoded.values))
 
 
-def _together(waves: Sequence[Tensor | None]) -> Waves:
-    none = torch.zeros(0)
-    there = [none if wave is None else wave for wave in waves]
-    return Waves(pad_sequence(there, batch_first=True), torch.tensor([len(wave) for wave in there]))
+def side_by_side(waves: Sequence[Tensor | None]) -> Waves:
+    """One entry a row, None = missing."""
+    rows = [torch.zeros(0) if wave is None else wave for wave in waves]
+    return Waves(pad_sequence(rows, batch_first=True), torch.tensor([len(wave) for wave in rows]))

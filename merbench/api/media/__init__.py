@@ -1,0 +1,1 @@
+"""Frames and waveforms out of video and audio files."""

@@ -1,0 +1,167 @@
+"""The first video or audio track of a file, decoded in the order of time (PyAV, extra ``raw``)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from merbench.api.errors import RequestError
+
+SHORT = 0.9
+"""A track that ends before this share of the length it claims is reported."""
+
+
+def decoder(what: str) -> Any:
+    """PyAV. RequestError, about ``what``, where it is not installed."""
+    try:
+        import av
+    except ImportError as error:
+        raise RequestError(
+            f"{what} holds raw clips, and PyAV, which decodes them, cannot be imported ({error}); pip install 'merbench[raw]', "
+            "or use a stream of features"
+        ) from None
+    return av
+
+
+class Track:
+    """The first video or audio track of a file. What is wrong with it ends up in ``note()``, also
+    from inside the ``with``.
+    """
+
+    def __init__(self, path: str, kind: str) -> None:
+        self.path, self.kind, self.av = path, kind, decoder(path)
+        self.failure, self.damaged, self.seen = "", 0, 0
+        self.start = self.length = self.end = Fraction(0)
+        self.container: Any = None
+        self.track: Any = None
+
+    def __enter__(self) -> Track:
+        try:
+            self.container = self.av.open(self.path, metadata_errors="replace")
+            tracks = getattr(self.container.streams, self.kind)
+            if tracks:
+                self.track = tracks[0]
+                self.track.codec_context.thread_count = (
+                    1  # who decodes many clips has threads of its own
+                )
+                self.start, self.length = self._extent()
+            else:
+                self.failure = f"no {self.kind} track"
+        except (self.av.FFmpegError, OSError, ValueError) as error:
+            self.failure = _why(error)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        if self.container is not None:
+            self.container.close()
+        if not isinstance(
+            error, (self.av.FFmpegError, ValueError)
+        ):  # ValueError: a frame that PyAV does not take
+            return False
+        self.failure = _why(error)
+        return True
+
+    def _extent(self) -> tuple[Fraction, Fraction]:
+        """Start and length in seconds; by reading the packets where the track does not say (its
+        file may: of its longest track).
+        """
+        unit = self.track.time_base
+        start = (self.track.start_time or 0) * unit
+        # Matroska gives every track the length of the longest.
+        if self.track.duration and "matroska" not in self.container.format.name:
+            return start, self.track.duration * unit
+        with self.av.open(self.path, metadata_errors="replace") as again:
+            packets = again.demux(getattr(again.streams, self.kind)[0])
+            ends = [(p.pts + (p.duration or 0)) * unit for p in packets if p.pts is not None]
+        return start, max(ends, default=start) - start
+
+    def frames(self) -> Iterator[Any]:
+        """In the order of time, from where the file stands. Packets that cannot be decoded are
+        counted and passed over.
+        """
+        if self.track is None:
+            return
+        packets = self.container.demux(self.track)
+        while True:
+            try:
+                packet = next(packets, None)
+                frames = [] if packet is None else packet.decode()
+            except self.av.FFmpegError:
+                self.damaged += 1
+                # A packet that cannot be read ends the track; one that cannot be decoded does not.
+                frames = []
+            if packet is None:
+                return
+            for frame in frames:
+                if frame.is_corrupt:
+                    self.damaged += 1
+                    continue
+                self.seen += 1
+                time = self._time(frame)
+                self.end = max(self.end, time + self._lasts(frame))
+                yield frame
+
+    def _time(self, frame: Any) -> Fraction:
+        return self.end if frame.pts is None else Fraction(frame.pts * frame.time_base)
+
+    def _lasts(self, frame: Any) -> Fraction:
+        if self.kind == "audio":
+            return Fraction(frame.samples, frame.sample_rate)
+        return Fraction((frame.duration or 0) * frame.time_base)
+
+    def shown(self, count: int) -> list[Any]:
+        """The frame on screen at each of ``count`` times. Leaps to a key frame where one lies
+        between here and there.
+        """
+        if self.track is None:
+            return []
+        unit, index = self.track.time_base, self.track.index_entries
+        # The index counts in decoding time, which starts before the first picture where pictures
+        # are reordered.
+        late = int(self.start / unit) - index[0].timestamp if len(index) else 0
+        keys = [e.timestamp + late for e in index if e.is_keyframe]
+        run = self.frames()
+        last, ahead, picked = None, next(run, None), list[Any]()
+        for k in range(count):
+            goal = self.start + self.length * Fraction(2 * k + 1, 2 * count)
+            before = bisect_right(keys, int(goal / unit)) - 1
+            if ahead is not None and before >= 0 and keys[before] > self._time(ahead) / unit:
+                self.container.seek(keys[before] - late, stream=self.track)
+                run = self.frames()
+                last, ahead = None, next(run, None)
+                if (
+                    ahead is None or self._time(ahead) > goal
+                ):  # the index lies: read on from the start
+                    keys = []
+                    self.container.seek(self.track.start_time or 0, stream=self.track)
+                    run = self.frames()
+                    ahead = next(run, None)
+            while ahead is not None and self._time(ahead) <= goal:
+                last, ahead = ahead, next(run, None)
+            if ahead is None and goal >= self.end and (self.damaged or self._short):
+                break
+            if (frame := last or ahead) is not None:
+                picked.append(frame)
+        return picked
+
+    @property
+    def _short(self) -> bool:
+        return self.end - self.start < SHORT * self.length
+
+    def note(self, found: bool) -> str:
+        """What was wrong; empty where nothing was. ``found``: whether anything was decoded at all."""
+        if self.failure or not found:
+            return self.failure or f"nothing of its {self.kind} track can be decoded"
+        if self._short and self.kind == "audio":
+            return f"its audio track breaks off after {float(self.end - self.start):.1f} of {float(self.length):.1f} s"
+        return (
+            f"its {self.kind} track is damaged in {self.damaged} place(s)" if self.damaged else ""
+        )
+
+
+def _why(error: Exception) -> str:
+    return f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
