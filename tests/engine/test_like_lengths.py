@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from merbench.api import RunError, Steps
@@ -19,6 +19,7 @@ from merbench.engine.like_lengths import batches, encode
 CPU = torch.device("cpu")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.integers(1, 120))
 def test_batches_hold_every_row_once_and_keep_to_the_budget(steps, budget):
     steps_n = np.array(steps)
