@@ -61,7 +61,8 @@ def build(
         else start_of(plan.start, seed, fold.split.fold)
     )
     torch.manual_seed(derive(seed, "init", fold.split.fold))
-    parts, context = plan.parts, fold.context
+    taught = fold.for_training(plan.spec.labels, seed, plan.recipe.unlabelled)
+    parts, context = plan.parts, taught.context
     encoders = {m: _encoder(parts[f"encoder.{m}"], context, m) for m in context.streams}
     # A vocabulary that comes with weights goes before the one that an encoder learns from the rows
     # it will see, and both before the rest is made, since they decide shapes.
@@ -74,7 +75,7 @@ def build(
                 if k.startswith(f"encoders.{m}.")
             },
         )
-    train = fold.data("train", encoders, device)
+    train = taught.data("train", encoders, device)
     # Kept by reference: clips are counted as they are read.
     measured = {
         m: ChainMap(getattr(e, "measured", {}), _not_finite(fold, m)) for m, e in encoders.items()

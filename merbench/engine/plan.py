@@ -33,7 +33,8 @@ HARNESS = tuple(
 @dataclass(frozen=True)
 class Request:
     """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the
-    default. ``text_tower``: a model that reads the transcripts (``engine/text_tower.py``).
+    default. ``text_tower``: a model that reads the transcripts (``engine/text_tower.py``). ``labels``: how many train
+    labels are hidden (``engine/hidden_labels.py``).
     """
 
     model: str
@@ -47,6 +48,7 @@ class Request:
     allow_leak: bool = False
     start: Start | None = None
     text_tower: str = ""
+    labels: str = ""
 
 
 @dataclass(frozen=True)

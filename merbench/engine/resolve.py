@@ -20,7 +20,7 @@ from merbench.api import (
     TrainConfig,
 )
 from merbench.data.folder.streams import revision
-from merbench.engine import checks, offers, text_tower
+from merbench.engine import checks, hidden_labels, offers, text_tower
 from merbench.engine.plan import Part, Plan, Request
 from merbench.engine.settings import SINGLE, Settings
 from merbench.engine.stages import as_data, declared_stages, settings_of, settle
@@ -57,6 +57,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     checks.check_known(corpus, task_name, task, protocol_name, protocol)
     # Refuses an unknown policy.
     choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))
+    hidden_labels.check(request.labels, task)
     ablations = [offers.ablation(recipe, name) for name in request.ablations]
     defaults = corpus.default_streams(task_name, protocol_name)
     offered = offers.offered_streams(corpus, defaults, request.streams)
@@ -119,6 +120,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         stages=[as_data(stage) for stage in stages],
         train=train,
         views={name: list(transforms) for name, transforms in settings.views.items()},
+        labels=request.labels,
         thresholds=request.thresholds,
         allow_leak=bool(leaks),
         init_from=request.start.series if request.start else "",
@@ -132,6 +134,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         streams=[s.name for s in offered.values()],
         pretrained={**vectors, **tower, **weights, **initial},
         leaks=leaks,
+        labels=request.labels,
     )
     return Plan(
         recipe=recipe,

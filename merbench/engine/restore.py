@@ -41,6 +41,7 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         modalities=tuple(spec.streams),  # type: ignore[arg-type]
         ablations=tuple(name for name in spec.variant.split("+") if name),
         thresholds=spec.thresholds,
+        labels=spec.labels,
         allow_leak=spec.allow_leak,
         start=Start(spec.init_from) if spec.init_from else None,
     )

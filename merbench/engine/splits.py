@@ -4,8 +4,10 @@ memory with what was read or mapped.
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +34,7 @@ from merbench.api import (
 )
 from merbench.data.folder.streams import Statistics, label_counts, train_statistics
 from merbench.engine.contract import prepared
+from merbench.engine.hidden_labels import hide
 
 
 def _tensor(array: np.ndarray) -> Tensor:
@@ -121,6 +124,7 @@ class Fold:
     statistics: dict[Modality, Statistics] = field(init=False)
     context: Context = field(init=False)
     opened: list[str] = field(init=False, default_factory=list)
+    unlabelled: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         train = self.rows("train")
@@ -135,6 +139,23 @@ class Fold:
             lexicon=self.lexicon,
         )
 
+    def for_training(self, labels: str, seed: int, unlabelled: bool) -> Fold:
+        """This fold as a run with ``seed`` may learn from it: with labels hidden as ``labels`` says,
+        and with train rows of which nothing is known where ``unlabelled``.
+        """
+        if not labels and (not unlabelled or self.task.known is None):
+            return self
+        fold = copy(self)
+        fold.unlabelled = unlabelled
+        if labels:
+            fold.task = hide(labels, self.task, self.split.train, seed, self.split.fold)
+        fold.context = dataclasses.replace(
+            self.context,
+            n_train=len(fold.rows("train")),
+            counts=label_counts(fold.task, fold.task.known_rows(self.split.train)),
+        )
+        return fold
+
     @property
     def space(self) -> LabelSpace:
         return self.task.space
@@ -143,7 +164,8 @@ class Fold:
         """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel and
         joint: all; unknown cells are masked).
         """
-        return self.task.known_rows(getattr(self.split, name))
+        rows: np.ndarray = getattr(self.split, name)
+        return rows if self.unlabelled and name == "train" else self.task.known_rows(rows)
 
     def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
         """A split with each encoder's ``prepare()`` applied; ``opened`` keeps the order in which
@@ -170,6 +192,8 @@ class Fold:
         target = _tensor(task.target[rows])
         target = target.long() if task.space.kind == "class" else target.float()
         cells = task.known_cells(rows)
+        if self.unlabelled and task.known is not None:
+            cells = task.known[rows]
         known = None if cells is None else _tensor(cells)
         if known is not None:
             target = torch.where(known, target, 0.0)  # a NaN would reach gradients through 0 * NaN

@@ -427,7 +427,10 @@ def _own_draws(seed: Tensor, draws: Sequence[torch.Generator]) -> Iterator[None]
                 if attn_mask.dtype == torch.bool
                 else score + attn_mask
             )
-        return drop(score.softmax(-1), dropout_p) @ value
+        # Attention over nothing is 0, as torch's own has it; a softmax over nothing is NaN.
+        nothing = score.isneginf().all(-1, keepdim=True)
+        share = score.masked_fill(nothing, 0.0).softmax(-1).masked_fill(nothing, 0.0)
+        return drop(share, dropout_p) @ value
 
     F.dropout, F.scaled_dot_product_attention = drop, attend
     torch.backends.mha.set_fastpath_enabled(False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from merbench.api.config import Config
 from merbench.api.corpus import Task
@@ -29,10 +31,14 @@ class Track(Config):
     streams: list[str]
     pretrained: dict[str, str] = {}
     leaks: list[str] = []
+    labels: str = Field(default="", exclude_if=operator.not_)
+    """How train labels are hidden (``--labels``); left out where they are not."""
 
     @property
     def title(self) -> str:
         parts = [self.dataset, self.task, self.protocol, " + ".join(self.streams), *self.towers]
+        if self.labels:
+            parts.append(f"train labels {self.labels}")
         if self.leaks:
             parts.append(f"LEAKS: {', '.join(self.leaks)}")
         return " · ".join(parts)

@@ -38,6 +38,8 @@ class RunSpec(Config):
     views: Annotated[dict[str, list[str]], LATER] = {}
     """Name -> the transforms that make it, in turn; ``parts`` has them as ``view.NAME.TRANSFORM``.
     """
+    labels: Annotated[str, LATER] = ""
+    """How train labels are hidden; empty = all that are known are used."""
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
     init_from: Annotated[str, LATER] = ""

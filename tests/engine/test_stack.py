@@ -17,7 +17,7 @@ from merbench.engine.learn import learn, learn_together
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.splits import Fold
-from merbench.engine.stack import CannotStackError, Together, fit_stacked
+from merbench.engine.stack import CannotStackError, Together, _own_draws, fit_stacked
 from merbench.engine.train import Fitted, fit
 from merbench.results.store import Store
 from merbench.runs.run import run
@@ -324,3 +324,25 @@ def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
         modules = [Together(Scaled(1.0), {"task": objective}) for _ in SEEDS]
         with pytest.raises(CannotStackError, match=why):
             fit_stacked(modules, split(20, 0), split(9, 1), stages=stages, **rows, **more)
+
+
+@pytest.mark.parametrize("form", ["bool", "float"])
+def test_attention_over_nothing_is_0_in_a_stack_as_alone(form):
+    draw = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, 4, 5, generator=draw, requires_grad=True) for _ in range(3))
+    seen = torch.rand(2, 1, 4, 4, generator=draw) < 0.5
+    seen[0, :, 1], seen[1, :, 2] = False, True
+    mask = seen if form == "bool" else torch.zeros(seen.shape).masked_fill(~seen, -torch.inf)
+    alone = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    wanted = torch.autograd.grad(alone.square().sum(), (q, k, v))
+
+    def attend(seed, q, k, v, mask):
+        with _own_draws(seed, [torch.Generator()] * 2):
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+    stacked = torch.func.vmap(attend)(torch.arange(2), q, k, v, mask)
+    assert (alone[0, :, 1] == 0).all() and torch.allclose(stacked, alone, atol=1e-6)
+    for ours, theirs in zip(
+        torch.autograd.grad(stacked.square().sum(), (q, k, v)), wanted, strict=True
+    ):
+        assert torch.allclose(ours, theirs, atol=1e-5)

@@ -168,6 +168,12 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Keep the trained weights in the store.  [default: keep]",
         ),
         click.option(
+            "--labels",
+            default="",
+            metavar="POLICY",
+            help="Hide train labels, by seed: keep:SHARE, single-positive, shots:WORD=N.",
+        ),
+        click.option(
             "--allow-leak",
             is_flag=True,
             help="Accept, and mark for ever, streams or initial weights fitted on evaluated rows.",
@@ -247,6 +253,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         thresholds=given["thresholds"],
         allow_leak=given["allow_leak"],
         text_tower=given["text_tower"],
+        labels=given["labels"],
     )
     same = {
         k: given[k]
