@@ -1,4 +1,4 @@
-"""``stream-supervision``: each stream has to predict by itself (Huang et al. 2020, arXiv 2010.00514,
+"""``stream-supervision``: each stream has to predict by itself (Huang et al. 2020, 2010.00514,
 section 3.4), and ``word-types``: no word type may take all words.
 """
 

@@ -19,7 +19,7 @@ GraphKind = Literal["auto", "cooccurrence", "ordinal", "semantic", "uniform", "i
 
 
 class LabelGraph(nn.Module):
-    """Labels -> Queries: unit vectors [C, D] and a graph [C, C] (KGGR, Chen et al. 2022, 2009.09450,
+    """Labels -> Queries: unit vectors [C, D] and a graph [C, C] (Chen et al. 2022, 2009.09450,
     section 3.1), both fixed buffers unless the vectors are learned.
 
     In another space the vectors are those of its words, and the graph is of words (or anchors),

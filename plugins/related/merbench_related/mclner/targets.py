@@ -10,7 +10,7 @@ from torch import Tensor
 from merbench.api import Batch, LabelSpace
 
 NONE, ALIGNED, ADJACENT, SALIENT = range(4)
-"""Relation types: no relation; two modalities at one time; neighbours in one stream; both salient."""
+"""Relation types: none; two modalities at one time; neighbours in one stream; both salient."""
 RELATIONS = 4
 
 

@@ -1,5 +1,5 @@
-"""``prior-ssl``: what is predicted from a weak view, calibrated by like labels, teaches a strong view
-(Ding et al. 2023, SCPNet, 2303.13223, section 3.3).
+"""``prior-ssl``: what is predicted from a weak view, calibrated by like labels, teaches a strong
+view (Ding et al. 2023, SCPNet, 2303.13223, section 3.3).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def soft_bce(log_odds_BC: Tensor, target_BC: Tensor, counted_BC: Tensor) -> Tens
 
 
 class PriorSSL(nn.Module):
-    """Terms ``consistency`` and ``distillation``; needs the label encoder's ``calibration`` R [C, C].
+    """Terms ``consistency`` and ``distillation``, by the label encoder's ``calibration`` R [C, C].
 
     p are the model's probabilities for a weak view, without gradient; s those for a strong view.
 

@@ -1,4 +1,4 @@
-"""``cosine-label``: scaled cosine to each label's vector, with a bias a label (SCPNet, 2303.13223)."""
+"""``cosine-label``: scaled cosine to each label's vector, and a bias (SCPNet, 2303.13223)."""
 
 from __future__ import annotations
 

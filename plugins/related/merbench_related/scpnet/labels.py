@@ -42,7 +42,7 @@ class StructuredPrior(nn.Module):
         sharpness: Annotated[float, Field(gt=0), Tune(0.02, 0.5, log=True)] = 0.05
         """Of contrast ``softmax``."""
         cooccurrence: Annotated[float, Field(ge=0, le=1), Tune(0.0, 1.0)] = 0.0
-        """Share of P(j | i) of the train rows in the affinities, where labels can occur together."""
+        """Share of the train rows' P(j | i) in the affinities, where labels can occur together."""
         neighbours: Annotated[int, Field(ge=1), Tune(1, 5)] = 2
         """That each label keeps."""
         share: Annotated[float, Field(ge=0, lt=1), Tune(0.1, 0.6)] = 0.2
