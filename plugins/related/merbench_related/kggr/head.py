@@ -19,7 +19,8 @@ class GraphClassifier(nn.Module):
     """z [B, C, width] -> logits [B, C] = <z_c, w*_c> + b_c, w* = W0 + Wout [h ; W0], h = W0 after T
     steps over the graph.
 
-    W0 [C, width] is trained; w* is made once a batch, not once a row. Queries without a graph, or ``steps`` 0: w* = W0.
+    W0 [C, width] is trained; w* is made once a batch, not once a row. Queries without a graph, or
+    ``steps`` 0: w* = W0.
     """
 
     class Config(Config):
