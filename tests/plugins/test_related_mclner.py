@@ -31,7 +31,7 @@ from merbench_related.mclner.targets import (
 )
 
 AT = Progress(0, 1, 0, 1, "main")
-LATER = Progress(9, 0, "main")
+LATER = Progress(9, 10, 0, 1, "main")
 
 
 def unit(*shape: int) -> torch.Tensor:

@@ -27,7 +27,7 @@ from merbench_related.scpnet.labels import StructuredPrior
 from merbench_related.scpnet.splc import SPLC
 
 AT = Progress(0, 1, 0, 1, "main")
-LATER = Progress(5, 0, "main")
+LATER = Progress(5, 10, 0, 1, "main")
 
 
 def vectors(count: int = 6, common: float = 3.0) -> np.ndarray:

@@ -13,7 +13,13 @@ PRETRAIN = Stage(
 )
 PROBE = Stage(name="probe", trains=("head.",), objectives=("task",))
 TUNE = Stage(name="tune", objectives=("task",), settings={"lr": 3e-4})
+NO_PRETRAINING = Ablation(
+    name="no-pretraining",
+    summary="without the label-free stage: what it adds",
+    settings={"stage.pretrain.epochs": 0},
+)
 ABLATIONS = (
+    NO_PRETRAINING,
     Ablation(
         name="all-at-once",
         summary="both views see all steps",
@@ -68,6 +74,7 @@ def declarations() -> Iterator[Component | Recipe]:
         name="mpuc-tuned",
         summary="MPUC's contrast as a start: all weights are trained for the task afterwards",
         stages=(PRETRAIN, TUNE),
+        ablations=(NO_PRETRAINING,),
         **paper,
     )
     yield Recipe(
