@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from merbench.api.parts import Fusion as Fusion
     from merbench.api.parts import Head as Head
     from merbench.api.parts import LabelEncoder as LabelEncoder
+    from merbench.api.parts import Logger as Logger
     from merbench.api.parts import Model as Model
     from merbench.api.parts import Objective as Objective
     from merbench.api.parts import Prepared as Prepared
@@ -113,7 +114,7 @@ _HOME = {
     "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
     "parts": (
         "ComposedModel", "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head",
-        "LabelEncoder", "Model", "Objective", "Prepared", "SplitView", "ViewTransform", "own_method",
+        "LabelEncoder", "Logger", "Model", "Objective", "Prepared", "SplitView", "ViewTransform", "own_method",
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),

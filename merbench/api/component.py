@@ -53,9 +53,10 @@ ComponentKind = Literal[
     "dataset",
     "form",
     "executor",
+    "logger",
 ]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
-    "encoder", "label-encoder", "fusion", "head", "objective", "view", "model", "dataset", "form", "executor",
+    "encoder", "label-encoder", "fusion", "head", "objective", "view", "model", "dataset", "form", "executor", "logger",
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from merbench.api.corpus import Corpus
+    from merbench.api.events import Event
     from merbench.api.rows import Rows
 
 T = TypeVar("T")
@@ -253,3 +254,18 @@ class Executor(Protocol):
         the caller can draw. RequestError where the executor cannot work here.
         """
         ...
+
+
+class Logger(Protocol):
+    """``factory(where)``: ``where`` is what stands after the name in ``--log NAME=WHERE``, such as a
+    folder. RequestError in it where a library is not installed; what it raises later ends the log,
+    and not the run.
+    """
+
+    def __call__(self, event: Event) -> None:
+        """Called with everything that happens to runs (``merbench.api.events``), those that train
+        side by side in turn.
+        """
+
+    def close(self) -> None:
+        """The runs of one model have ended, or were interrupted; those of others may start."""

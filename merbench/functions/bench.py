@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.events import Note, Watch
+from merbench.functions.loggers import all_of, open_loggers
 from merbench.functions.options import RunOptions
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Bench:
         self._sentences = set[str]()
         for model in options.models:
             catalog.recipe(model)
+        self.loggers = open_loggers(catalog, options.log)
         self.store = Store(options.store)
         self.store.require_writable()
         self.corpus = open_corpus(catalog, homes, options.dataset, watch)
@@ -103,19 +105,24 @@ class Bench:
             )
             seeds = seeds[:1]
         n_runs = len(seeds) * len(plan.protocol.splits)
-        with self._progress(n_runs, name or label(plan)) as watch:
-            records = run(
-                plan,
-                corpus or self.corpus,
-                seeds,
-                self.store,
-                self.machine,
-                force=self.options.force if force is None else force,
-                keep_weights=self.options.weights,
-                jobs=self.options.jobs,
-                tuned_by=tuned_by,
-                watch=watch,
-            )
+        with self._progress(n_runs, name or label(plan)) as progress:
+            watch = all_of(progress, *self.loggers)
+            try:
+                records = run(
+                    plan,
+                    corpus or self.corpus,
+                    seeds,
+                    self.store,
+                    self.machine,
+                    force=self.options.force if force is None else force,
+                    keep_weights=self.options.weights,
+                    jobs=self.options.jobs,
+                    tuned_by=tuned_by,
+                    watch=watch,
+                )
+            finally:
+                for logger in self.loggers:
+                    logger.close()
         for warning in self.store.warnings:
             self._watch(Note(sentence=warning, warning=True))
         self.store.warnings.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -68,6 +68,8 @@ class RunKeywords(TypedDict, total=False):
     """Word vectors by name or file; none = all in ``DATA/vectors``."""
     store: str | Path
     """Where records go."""
+    log: Mapping[str, str]
+    """``{"tensorboard": "FOLDER"}``: loggers, and where each writes."""
     progress: bool
     """Show progress, on stderr or in the notebook."""
     watch: Watch | None
@@ -92,6 +94,7 @@ class RunOptions:
     store: Path = Path("runs")
     force: bool = False
     weights: bool = True
+    log: Mapping[str, str] = field(default_factory=dict)
     as_json: bool = False
 
     @property
@@ -146,6 +149,7 @@ def options_of(
         data=None if given.get("data") is None else Path(given["data"]),
         vectors=tuple(given.get("vectors", ())),
         store=Path(given.get("store", "runs")),
+        log=given.get("log", {}),
         **same,
     )
 
@@ -185,6 +189,7 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
         "data": str | Path | None,
         "vectors": list[str],
         "store": str | Path,
+        "log": dict[str, str],
         "progress": bool,
         "watch": Any,
     }

@@ -20,6 +20,7 @@ KINDS = (
     "forms",
     "metrics",
     "executors",
+    "loggers",
 )
 
 

@@ -54,6 +54,13 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="RUN",
             help="Start from the weights of a finished run (or of the series it is of), each seed from its own.",
         ),
+        click.option(
+            "--log",
+            "log",
+            metavar="NAME=WHERE",
+            multiple=True,
+            help="Log runs while they train, such as tensorboard=FOLDER (merbench list loggers).",
+        ),
         click.option("--force", is_flag=True, help="Run again what the store holds already."),
     ]
     return request_options(_with(function, options))
@@ -189,7 +196,8 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _OF_RUNS: dict[str, Any] = {
-    "seeds": None, "seed_list": (), "force": False, "epochs": None, "thresholds": "fixed:0.5", "jobs": 1, "determinism": "prefer",
+    "seeds": None, "seed_list": (), "force": False, "log": (),
+    "epochs": None, "thresholds": "fixed:0.5", "jobs": 1, "determinism": "prefer",
     "store": Path("runs"), "weights": True,
 }  # fmt: skip
 
@@ -272,7 +280,25 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
             "as_json",
         )
     }
-    return RunOptions(request=request, seeds=seeds, init_from=given.get("init_from"), **same)
+    return RunOptions(
+        request=request,
+        seeds=seeds,
+        init_from=given.get("init_from"),
+        log=_log(given.get("log", ())),
+        **same,
+    )
+
+
+def _log(pairs: tuple[str, ...]) -> dict[str, str]:
+    asked = {}
+    for pair in pairs:
+        name, sign, where = pair.partition("=")
+        if not sign or not name or not where:
+            raise RequestError(
+                f"--log {pair!r} is not of the form NAME=WHERE, such as tensorboard=FOLDER"
+            )
+        asked[name] = where
+    return asked
 
 
 def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
