@@ -28,8 +28,8 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, trained: nn.Module) -> None:
         """After an optimiser step. The first takes the weights as they are."""
-        theirs = [parameter for parameter, _ in self.followed]
-        ours = [parameter for _, parameter in self.followed]
+        theirs: list[Tensor] = [parameter for parameter, _ in self.followed]
+        ours: list[Tensor] = [parameter for _, parameter in self.followed]
         if self.updates and ours:
             torch._foreach_lerp_(ours, theirs, 1 - self.decay)
         elif ours:
@@ -66,6 +66,6 @@ def changing(trained: nn.Module, scored: nn.Module | None = None) -> dict[str, T
     ]
     if scored is None or scored is trained:
         return {name: state[name] for name in names}
-    tensors = dict(scored.named_parameters(remove_duplicate=False))
+    tensors: dict[str, Tensor] = dict(scored.named_parameters(remove_duplicate=False))
     tensors |= dict(scored.named_buffers(remove_duplicate=False))
     return {name: tensors[name] for name in names}

@@ -208,7 +208,9 @@ def terms(
         sound = isinstance(said, Mapping) and all(
             isinstance(term, Tensor) and term.numel() == 1 for term in said.values()
         )
-        _require(sound, f"objective {name}", said, "terms by name, each a tensor of one number")
+        who, wanted = f"objective {name}", "terms by name, each a tensor of one number"
+        _require(sound, who, said, wanted)
+        _require(bool(said), f"{who} ({_target(objective)})", said, f"{wanted}, at least one")
         found |= {f"{name}.{term}": value for term, value in said.items()}
     if not found:
         raise RunError(

@@ -229,7 +229,7 @@ class Detached(Square):
     ("factory", "told"),
     [
         (Square, ""),
-        (NoTerms, "no term to learn by"),
+        (NoTerms, "returned {}; it is to return terms by name"),
         (Detached, "no term of it.square has a gradient"),
     ],
 )

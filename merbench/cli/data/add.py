@@ -12,6 +12,7 @@ from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
+    from merbench.api import Config
     from merbench.api.forms import Form
     from merbench.data.folder.manifest import Origin
 
@@ -50,12 +51,12 @@ def command(
     from merbench.data.intake.add import add, recognise
 
     name, path = _what(session, words, name)
-    forms = _forms(session, form_name, settings)
+    forms, configs = _forms(session, form_name, settings)
     source = Source(path.expanduser())
     chosen = recognise(source, forms)
     home = session.homes(data)[0]
     with Steps(f"adding {name}") as steps:
-        options = forms[chosen].config.model_dump(mode="json")  # type: ignore[attr-defined]
+        options = configs[chosen].model_dump(mode="json")
         origin = add(name, home, source, forms[chosen], chosen, options, steps)
     _report(name, home / name, origin, as_json)
 
@@ -90,8 +91,10 @@ def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[s
     return name, Path(words[0])
 
 
-def _forms(session: Session, asked: str | None, settings: tuple[str, ...]) -> dict[str, Form]:
-    """Every form, or the one that is asked for, with its settings."""
+def _forms(
+    session: Session, asked: str | None, settings: tuple[str, ...]
+) -> tuple[dict[str, Form], dict[str, Config]]:
+    """Every form, or the one that is asked for, and the settings of each."""
     from pydantic import ValidationError
 
     from merbench.api import Config
@@ -104,7 +107,7 @@ def _forms(session: Session, asked: str | None, settings: tuple[str, ...]) -> di
         raise RequestError(
             "--set sets a field of a form; name the form with --form (merbench list forms)"
         )
-    forms = {}
+    forms, configs = {}, {}
     for name in [asked] if asked else session.catalog.names("form"):
         try:
             factory = session.catalog.load(session.catalog.component("form", name))
@@ -119,13 +122,14 @@ def _forms(session: Session, asked: str | None, settings: tuple[str, ...]) -> di
                 unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}")
             )
         try:
-            forms[name] = factory(kind(**given))
+            configs[name] = kind(**given)
+            forms[name] = factory(configs[name])
         except ValidationError as error:
             first = error.errors()[0]
             raise RequestError(
                 f"--set {first['loc'][0]}={first['input']!r} does not fit form {name}: {first['msg']}"
             ) from None
-    return forms
+    return forms, configs
 
 
 def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
