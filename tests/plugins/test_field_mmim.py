@@ -17,7 +17,7 @@ from merbench_baselines.information.mmim import (
 )
 from tests.plugins.field import close, make, sequences
 
-NOW = Progress(0, 0, "main")
+NOW = Progress(0, 1, 0, 1, "main")
 WIDTHS = {"utterance.text": 5, "utterance.audio": 8, "utterance.video": 4, "fused": 6}
 
 

@@ -145,7 +145,7 @@ def test_the_loss_weighs_a_row_by_how_far_its_label_has_moved(catalog):
     first = labels(problem.model, batch, out, Progress(0, 1, 0, 1, "main"))
     assert all(float(term) == 0 for term in first.values())  # y_s is y in the first epoch
     labels.label_MN += torch.randn(labels.label_MN.shape)
-    later = labels(problem.model, batch, out, Progress(1, 0, "main"))
+    later = labels(problem.model, batch, out, Progress(1, 2, 0, 1, "main"))
     vectors = dict(zip(MODALITIES, out.aux["utterances"].split(labels.widths, 1), strict=True))
     for index, m in enumerate(MODALITIES):
         task, total = labels.tasks[m], 0.0
