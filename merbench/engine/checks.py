@@ -239,7 +239,7 @@ def check_prefixes(
     modalities: Sequence[Modality],
 ) -> None:
     """What names parameters by a prefix names some in the built model: those that a stage trains
-    can learn, others may be frozen. Prefixes of an encoder whose modality the run leaves out pass.
+    can learn, others may be frozen. Prefixes that name a modality which the run leaves out pass.
     """
     modules = {"": model, **{f"objective.{o}": module for o, module in objectives.items()}}
     trainable, there = set(), set()
@@ -251,9 +251,9 @@ def check_prefixes(
             there.add(f"{start}{parameter_name}")
             if parameter.requires_grad:
                 trainable.add(f"{start}{parameter_name}")
-    left_out = [f"encoders.{m}." for m in ("text", "audio", "video") if m not in modalities]
+    left_out = {"text", "audio", "video"} - set(modalities)
     for prefix, where in _prefixes(name, stages, train):
-        if prefix.startswith(tuple(left_out)) or any(n.startswith(prefix) for n in there):
+        if left_out & set(prefix.split(".")) or any(n.startswith(prefix) for n in there):
             continue
         roots = sorted({n.partition(".")[0] + "." for n in there if n})
         raise RequestError(unknown("beginning of parameter names", prefix, roots, where))
