@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
@@ -80,38 +82,64 @@ def _architecture(config: ClipConfig) -> dict[str, Any]:
     return open_clip.get_model_config(config.model)
 
 
-def _weights(config: ClipConfig, instead: str) -> tuple[Path | None, bool]:
-    """The weights' file and whether they were trained with QuickGELU. Raises RequestError where
-    they are out of reach.
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights and what belongs to them, however they were named. ``path`` None: untrained.
+
+    ``preprocess``: fields of open_clip's PreprocessCfg (mean, std, interpolation, resize_mode) that
+    differ from its defaults. ``quick_gelu``: the activation they were trained with.
+    """
+
+    path: Path | None = None
+    quick_gelu: bool = False
+    preprocess: Mapping[str, Any] = field(default_factory=dict)
+
+
+_OF_IMAGES = ("mean", "std", "interpolation", "resize_mode", "fill_color")
+"""Of PreprocessCfg; the size of the images belongs to the architecture."""
+
+
+def checkpoint(config: ClipConfig, instead: str) -> Checkpoint:
+    """What a tag or a file stands for. Raises RequestError where it is out of reach.
+
+    A file is taken with the ``open_clip_config.json`` beside it, as the hub's repositories have it.
     """
     name = config.pretrained
     if name is None or name == "random":
-        return None, False
+        return Checkpoint()
     if (path := Path(name).expanduser()).is_file():
-        return path, False
+        beside = path.with_name("open_clip_config.json")
+        described = json.loads(beside.read_text()) if beside.exists() else {}
+        quick_gelu = bool(described.get("model_cfg", {}).get("quick_gelu", False))
+        return Checkpoint(path, quick_gelu, _of_images(described.get("preprocess_cfg", {})))
     lists = _lists()
     known = lists.get_pretrained_cfg(config.model, name)
     if not known:
         _architecture(config)
         tags = ", ".join(lists.list_pretrained_tags_by_model(config.model)) or "none"
         raise RequestError(
-            f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); name one of them, or {instead}"
+            f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); "
+            f"name one of them, or {instead}"
         )
     repo, _, file = known["hf_hub"].rpartition("/")
-    names = (
-        [Path(file).with_suffix(".safetensors").name, file]
-        if file
-        else [lists.HF_SAFE_WEIGHTS_NAME, lists.HF_WEIGHTS_NAME]
+    names = [lists.HF_SAFE_WEIGHTS_NAME, lists.HF_WEIGHTS_NAME]
+    if file:
+        names = [Path(file).with_suffix(".safetensors").name, file]
+    wanted = (
+        f"the file {' or '.join(dict.fromkeys(names))} of the CLIP weights {config.model}:{name} "
+        f"(hub: {repo})"
     )
-    wanted = f"the file {' or '.join(dict.fromkeys(names))} of the CLIP weights {config.model}:{name} (hub: {repo})"
-    return hub_file(
-        repo, names, wanted, f"give a file by pretrained=PATH, or {instead}"
-    ), known.get("quick_gelu", False)
+    path = hub_file(repo, names, wanted, f"give a file by pretrained=PATH, or {instead}")
+    return Checkpoint(path, bool(known.get("quick_gelu", False)), _of_images(known))
+
+
+def _of_images(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: settings[key] for key in _OF_IMAGES if settings.get(key) is not None}
 
 
 def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
     """Name -> SHA-256 of the weights; nothing for an untrained tower."""
-    path, _ = _weights(config, instead)
+    path = checkpoint(config, instead).path
     return (
         {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
     )
@@ -119,7 +147,7 @@ def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
 
 def clip_source(config: ClipConfig, instead: str) -> dict[str, str]:
     """Name, as in ``clip_digest`` -> where the weights come from."""
-    path, _ = _weights(config, instead)
+    path = checkpoint(config, instead).path
     return (
         {f"clip:{config.model}:{Path(str(config.pretrained)).name}": origin(path)} if path else {}
     )
@@ -129,21 +157,26 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     """The whole model. Raises RequestError for an unknown model, and, ending with ``instead``, for
     absent or unreadable weights.
     """
-    path, quick = _weights(config, instead)
+    weights = checkpoint(config, instead)
     _architecture(config)
     import open_clip  # see _lists
 
     before = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # open_clip warns that an untrained tower is untrained
-        file = str(path) if path else None
         return open_clip.create_model(
-            config.model, file, force_quick_gelu=quick, pretrained_text=False, weights_only=True
+            config.model,
+            str(weights.path) if weights.path else None,
+            force_quick_gelu=weights.quick_gelu,
+            force_preprocess_cfg=dict(weights.preprocess),
+            pretrained_text=False,
+            weights_only=True,
         )
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
-            f"{path or config.model} cannot be loaded as {config.model} ({first}); give weights of this model, or {instead}"
+            f"{weights.path or config.model} cannot be loaded as {config.model} ({first}); "
+            f"give weights of this model, or {instead}"
         ) from error
     finally:
         logging.disable(before)
