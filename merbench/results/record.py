@@ -118,6 +118,8 @@ class Record(Config):
     track: Track
     seed: int
     fold: int | None = None
+    folds: int = 0
+    """How many folds its protocol has, 1 where it has none; 0 in records from before it was kept."""
     space: RecordedSpace
     counts: dict[str, int]
     """Rows in each split."""

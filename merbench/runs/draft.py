@@ -22,6 +22,7 @@ class Draft:
     track: Track
     seed: int
     fold: int | None
+    folds: int
     space: RecordedSpace
     counts: Mapping[str, int]
     contents: Mapping[str, str]

@@ -89,6 +89,7 @@ class Work:
             track=plan.track,
             seed=seed,
             fold=split.fold,
+            folds=len(plan.protocol.splits),
             space=RecordedSpace.of(self.plan.task),
             counts={part: len(fold.rows(part)) for part in ("train", "valid", "test")},
             contents=dict(plan.contents),

@@ -142,13 +142,13 @@ def put(
     miss: float,
     of: RunSpec,
     seeds: range | list[int] = range(10),
-    folds: tuple[int | None, ...] = (None,),
+    those: tuple[int | None, ...] = (None,),
     **changed: Any,
 ):
     """Runs of one spec into the store; their records."""
     made = []
     for seed in seeds:
-        for fold in folds:
+        for fold in those:
             one, predictions = record(seed, miss, of, fold, **changed)
             store.put(one, predictions)
             made.append(one)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--all",
     "every",
     is_flag=True,
-    help="Every model of each track against every other, Holm's correction over all pairs.",
+    help="Every model of each track against every other, corrected over all pairs.",
 )
 @click.option(
     "--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]"
@@ -216,7 +216,7 @@ def _show_two(
         return made
 
     drawn = table(
-        f"{board.track.title}\n{names[0]} less {names[1]}, {seeds} seed{'s' * (seeds > 1)}",
+        f"{board.track.title}\n{names[0]} minus {names[1]}, {seeds} seed{'s' * (seeds > 1)}",
         "metric",
         "difference",
         "95 % interval",
@@ -249,7 +249,7 @@ def _show_two(
         drawn.add_row(*(f"{v:.2f}" for pair in points for v in pair))
     show(drawn)
     say(
-        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; a difference is told apart from chance by both"
+        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; a difference is significant where both are"
     )
 
 
@@ -293,11 +293,13 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
         scored = {
             e.name: s
             for e in board.entries
-            if not e.floor and not e.variant and (s := by_seed(e.records, source, board.metrics))
+            if not e.floor
+            and not e.variant
+            and (s := by_seed(e.records, source, board.metrics, board.folds))
         }
         order = ranked({name: summary(s) for name, s in scored.items()}, board.metrics[chosen])
         found = matrix({name: scored[name] for name in order}, chosen)
-        if found and len(found) * 2 / 2 ** max(map(len, scored.values())) >= 0.05:
+        if found and 2 / 2 ** max(map(len, scored.values())) >= 0.05:
             blind.append(board.track.title)
         pairs = [{"a": a, "b": b, **d.as_json()} for (a, b), d in found.items()]
         told.append(
@@ -310,7 +312,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
         )
         if as_json:
             continue
-        title = f"{board.track.title}\n{chosen}: row less column"
+        title = f"{board.track.title}\n{chosen}: row minus column"
         for columns in _blocks(order):
             drawn = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
             drawn.add_column("model", no_wrap=True)
@@ -333,9 +335,9 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
         show_json(told)
     else:
         say(
-            "* significant: the 95 % interval leaves out 0, and the sign-flip p, Holm-corrected over all pairs, is under .05"
+            "* significant: the interval's p, Holm-corrected over all pairs, and the sign-flip p over seeds are under .05"
         )
         if blind:
             say(
-                f"no p can be that small after the correction over so many pairs from so few seeds on {'; '.join(blind)}: run more seeds"
+                f"no sign-flip p can be that small from so few seeds on {'; '.join(blind)}: run six or more"
             )

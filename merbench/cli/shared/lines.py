@@ -52,9 +52,9 @@ def show_lines(
     drawn = Table(
         title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0)
     )
-    for heading in (name,) if base else (name, "less that of"):
+    for heading in (name,) if base else (name, "minus that of"):
         drawn.add_column(heading, overflow="fold")
-    for heading in ("difference", "95 % interval", "p (seeds)", "p (Holm)"):
+    for heading in ("difference", "95 % interval", "p (seeds)", "p (corrected)"):
         drawn.add_column(heading, justify="right", no_wrap=True)
     for line, d in having:
         names = (line.name,) if base else (line.name, line.against)
@@ -62,13 +62,14 @@ def show_lines(
             f"{d.mean:+.3f}{'*' if d.significant else ' '}",
             d.ends(3),
             f"{d.p:.3f}",
-            f"{d.p_holm:.3f}",
+            f"{d.p_adjusted:.3f}",
         )
         drawn.add_row(*names, *numbers, style="bold" if d.significant else "")
     if having:
         show(drawn)
         click.echo(
-            "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds, Holm over the lines; * significant: both"
+            "interval: bootstrap over seeds and videos; p (seeds): exact paired sign-flip; p (corrected): the larger of it and of "
+            "the interval's p, Holm-corrected over the lines; * significant: it is under .05"
         )
     for line in lines:
         if line.reason:

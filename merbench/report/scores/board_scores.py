@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
+from itertools import combinations
 
 import numpy as np
 
@@ -16,49 +17,33 @@ from merbench.api.config import Config
 from merbench.api.metrics import MetricFacts
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, flatten
-from merbench.report.scores.paired import differences
+from merbench.report.scores.pairs import Comparison, Pairs
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics import (
-    Interval,
     Summary,
-    holm,
+    adjusted,
     interval,
-    significant,
     summarise,
 )
 from merbench.report.scores.summary import by_seed
 from merbench.results.metrics import TaskMetrics
 
 RULE = (
-    "rank: rows are read from best to worst; one that is not significantly worse than the best of the current group shares its rank, the "
-    "first that is opens the next group. Significant: the 95 % interval of the paired difference (seeds and videos) leaves out 0, and the "
-    "sign-flip p over seeds, Holm-corrected over all rows below the group's best, is under .05"
+    "rank: 1 + the number of rows that are significantly better, over all pairs of the board; = marks rows that are not separated "
+    "from the best. Significant: the p that inverts the 95 % interval of the paired difference (seeds and videos), Holm-corrected "
+    "over all pairs, and the sign-flip p over seeds are both under .05"
 )
 
 
-class Comparison(Config):
-    """A row less the row ``against`` it: ``difference`` (mean, low, high), sign-flip ``p``, and
-    ``p_holm`` corrected.
-    """
-
-    against: str = ""
-    difference: tuple[float, float, float] | None = None
-    p: float | None = None
-    p_holm: float | None = None
-
-    @property
-    def significant(self) -> bool:
-        return (
-            self.difference is not None
-            and self.p_holm is not None
-            and significant(Interval(*self.difference), self.p_holm)
-        )
-
-
 class Standing(Comparison):
-    """``rank`` of a row, and the test that decided it: against the best row of its group."""
+    """``rank`` of a row, and its test against the best row of all (none for the best itself)."""
 
     rank: int = 0
+
+    @property
+    def with_the_best(self) -> bool:
+        """Not separated from the best row."""
+        return not self.significant
 
 
 class RowScores(Config):
@@ -118,13 +103,11 @@ def score(
     """Every row's scores and the ranks of the models. Entries without one whole seed are left out."""
     metric = board.metrics.ranking
     formulas = version(sorted({definition.module for definition in board.metrics.values()}))
-    keys = {e.name: _key(e, source, formulas) for e in board.entries if e.done}
+    keys = {e.name: _key(e, source, formulas, board.folds) for e in board.entries if e.done}
     found = {}
     for entry in board.entries:
         if entry.name in keys:
-            made = cache.get(
-                keys[entry.name], RowScores, partial(_row, entry, source, board.metrics)
-            )
+            made = cache.get(keys[entry.name], RowScores, partial(_row, entry, source, board))
             if made.seeds:
                 found[entry.name] = made
     entries = {e.name: e for e in board.entries if e.name in found}
@@ -134,20 +117,18 @@ def score(
         board.metrics[metric],
     )
 
+    pairs = Pairs(entries, source, board, metric)
+
     def compare(base: str, other: str) -> Comparison:
         key = sha256(f"{keys[base]} {keys[other]} {metric}".encode()).hexdigest()
-        return cache.get(
-            key,
-            Comparison,
-            lambda: _paired(entries[base], entries[other], source, board.metrics, metric),
-        )
+        return cache.get(key, Comparison, lambda: pairs.compare(base, other))
 
     return BoardScores(
         metric=metric,
         metrics=facts(board.metrics),
         rows={name: found[name] for name in order},
         floors=sorted({e.first.spec.model for e in entries.values() if e.floor}),
-        standings=standings(ordered, compare),
+        standings=standings(ordered, board.metrics[metric].higher_is_better, compare),
         ablations=ablations(list(entries.values()), compare),
         optimum={k: dict(v) for k, v in (optimum or {}).items()},
     )
@@ -174,33 +155,32 @@ def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: MetricFacts) 
 
 
 def standings(
-    ordered: Sequence[str], compare: Callable[[str, str], Comparison]
+    ordered: Sequence[str], higher_is_better: bool, compare: Callable[[str, str], Comparison]
 ) -> dict[str, Standing]:
-    """``RULE``. ``ordered`` from best to worst; ``compare(leader, other)`` -> the uncorrected test
-    between the two.
+    """``RULE``. ``ordered`` from best to worst; ``compare(base, other)`` -> the uncorrected test of
+    other minus base.
     """
-    found: dict[str, Standing] = {}
-    start = 0
-    while start < len(ordered):
-        leader, below = ordered[start], ordered[start + 1 :]
-        tests = [compare(leader, name) for name in below]
-        adjusted = holm([math.nan if t.p is None else t.p for t in tests])
-        found[leader] = found.get(leader, Standing()).model_copy(update={"rank": start + 1})
-        following = len(ordered)
-        for at, (name, test, p) in enumerate(zip(below, tests, adjusted, strict=True), start + 1):
-            found[name] = Standing(**_corrected(test, leader, p).model_dump(), rank=start + 1)
-            if found[name].significant:
-                following = at
-                break
-        start = following
+    pairs = list(combinations(ordered, 2))
+    tests = _corrected([compare(base, other) for base, other in pairs])
+    of_pair = dict(zip(pairs, tests, strict=True))
+    better = dict.fromkeys(ordered, 0)
+    for (base, other), test in of_pair.items():
+        if test.significant and test.difference is not None:
+            worse = other if (test.difference[0] < 0) == higher_is_better else base
+            better[worse] += 1
+    found = {}
+    for name in ordered:
+        test = of_pair.get((ordered[0], name), Comparison())
+        against = ordered[0] if name != ordered[0] else ""
+        found[name] = Standing(**{**test.model_dump(), "against": against}, rank=1 + better[name])
     return found
 
 
 def ablations(
     entries: Sequence[Entry], compare: Callable[[str, str], Comparison]
 ) -> dict[str, Comparison]:
-    """Each variant against the full model whose settings differ least from its own; Holm's
-    correction over a model's variants.
+    """Each variant against the full model whose settings differ least from its own,
+    corrected over a model's variants.
     """
     found: dict[str, Comparison] = {}
     for model in sorted({e.first.spec.model for e in entries if e.variant}):
@@ -210,9 +190,8 @@ def ablations(
             continue
         bases = [min(full, key=lambda e, v=v: (_apart(e, v), e.name)).name for v in variants]  # type: ignore[misc]
         tests = [compare(base, v.name) for base, v in zip(bases, variants, strict=True)]
-        adjusted = holm([math.nan if t.p is None else t.p for t in tests])
-        for v, base, test, p in zip(variants, bases, tests, adjusted, strict=True):
-            found[v.name] = _corrected(test, base, p)
+        for v, base, test in zip(variants, bases, _corrected(tests), strict=True):
+            found[v.name] = test.model_copy(update={"against": base})
     return found
 
 
@@ -222,31 +201,35 @@ def _apart(a: Entry, b: Entry) -> int:
     return sum(one.get(key) != other.get(key) for key in one.keys() | other.keys())
 
 
-def _corrected(test: Comparison, against: str, p: float) -> Comparison:
-    return test.model_copy(
-        update={"against": against, "p_holm": None if math.isnan(p) else float(p)}
-    )
+def _corrected(tests: Sequence[Comparison]) -> list[Comparison]:
+    pairs = [(_or_nan(test.p), _or_nan(test.p_interval)) for test in tests]
+    return [
+        test.model_copy(update={"p_adjusted": _or_none(float(p))})
+        for test, p in zip(tests, adjusted(pairs), strict=True)
+    ]
 
 
-def _paired(
-    base: Entry, other: Entry, source: Source, metrics: TaskMetrics, metric: str
-) -> Comparison:
-    ours, theirs = (by_seed(entry.records, source, metrics) for entry in (base, other))
-    found = differences(ours, theirs, [metric]).get(metric)
-    if found is None:
-        return Comparison()
-    ends = None if math.isnan(found.low) else (found.mean, found.low, found.high)
-    return Comparison(difference=ends, p=None if math.isnan(found.p) else found.p)
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
-def _key(entry: Entry, source: Source, formulas: str) -> str:
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _key(entry: Entry, source: Source, formulas: str, folds: int) -> str:
     """Of the records, their predictions and targets, and the ``formulas``."""
-    parts = [formulas, *(f"{r.model_dump_json()}{source.content(r.run_id)}" for r in entry.done)]
+    parts = [
+        formulas,
+        str(folds),
+        *(f"{r.model_dump_json()}{source.content(r.run_id)}" for r in entry.done),
+    ]
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _row(entry: Entry, source: Source, metrics: TaskMetrics) -> RowScores:
-    scored = by_seed(entry.records, source, metrics)
+def _row(entry: Entry, source: Source, board: Board) -> RowScores:
+    metrics = board.metrics
+    scored = by_seed(entry.records, source, metrics, board.folds)
     if not scored:
         return RowScores(seeds={})
     first = next(iter(scored.values())).rows

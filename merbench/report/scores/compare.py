@@ -46,7 +46,7 @@ def side(board: Board, source: Source, text: str) -> Side | None:
     """
     for entry in board.entries:
         if entry.name == text:
-            return Side(by_seed(entry.records, source, board.metrics), entry.floor)
+            return Side(by_seed(entry.records, source, board.metrics, board.folds), entry.floor)
     ids = {part.strip() for part in text.split(",")}
     found = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]
     records = [r for r, _ in found]
@@ -54,7 +54,9 @@ def side(board: Board, source: Source, text: str) -> Side | None:
         return None
     if len({r.spec.model_dump_json() for r in records}) > 1:
         raise RequestError(f"the runs {text} are of several specs; give runs of one")
-    return Side(by_seed(records, source, board.metrics), all(floor for _, floor in found))
+    return Side(
+        by_seed(records, source, board.metrics, board.folds), all(floor for _, floor in found)
+    )
 
 
 def together(a: Side, b: Side) -> tuple[dict[int, Scored], dict[int, Scored]]:
@@ -75,7 +77,7 @@ def _spread(one: Side, over: Side) -> Seeds:
 
 
 def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:
-    """(row, column) -> row less column, for each pair once, Holm's correction over all pairs."""
+    """(row, column) -> row minus column, for each pair once, corrected over all pairs."""
     pairs = {f"{a}\0{b}": (a, b) for a, b in combinations(sides, 2)}
     found = {key: differences(sides[b], sides[a], [metric]) for key, (a, b) in pairs.items()}
     return {pairs[key]: d[metric] for key, d in correct(found).items() if metric in d}

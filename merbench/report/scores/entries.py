@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from merbench.api.types import SpaceKind
-from merbench.report.scores.summary import group
+from merbench.report.scores.summary import fold_count, group
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.record import Record, Track
 
@@ -52,6 +52,11 @@ class Board:
     @property
     def kind(self) -> SpaceKind:
         return self.metrics.space.kind
+
+    @property
+    def folds(self) -> int:
+        """How many the protocol has, 1 where it has none."""
+        return fold_count(r for e in self.entries for r in e.records)
 
     @property
     def caveats(self) -> list[str]:

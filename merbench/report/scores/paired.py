@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from merbench.report.scores.statistics import (
-    Interval,
-    holm,
+    ALPHA,
+    adjusted,
     paired_interval,
     sign_flip,
-    significant,
     summaries_as_json,
 )
 from merbench.report.scores.summary import Scored, summary
@@ -26,21 +25,22 @@ from merbench.results.metrics import TaskMetrics
 @dataclass(frozen=True)
 class Difference:
     """One line minus another over seeds and test rows: ``mean``, 95 % interval (bootstrap over
-    seeds and videos), exact sign-flip ``p``.
+    seeds and videos) with the ``p_interval`` that inverts it, exact sign-flip ``p`` over seeds.
 
-    ``p_holm`` is corrected for the number of comparisons. ``significant``: the interval leaves out
-    0 and ``p_holm`` < .05, both.
+    ``p_adjusted``: one p of both, corrected for the number of comparisons. ``significant``: it is
+    under .05.
     """
 
     mean: float
     low: float
     high: float
     p: float
-    p_holm: float = math.nan
+    p_interval: float = math.nan
+    p_adjusted: float = math.nan
 
     @property
     def significant(self) -> bool:
-        return significant(Interval(self.mean, self.low, self.high), self.p_holm)
+        return self.p_adjusted < ALPHA
 
     def ends(self, digits: int) -> str:
         """The interval; a dash where there is none, as with the rows of a single video."""
@@ -83,24 +83,26 @@ def differences(
         a, b = (np.stack([side[s].read_by(metric) for s in seeds]) for side in (other, base))
         rows, formula = base[seeds[0]].seen(metric), base[seeds[0]].task[metric].value
         interval = paired_interval(formula, rows.target, a, b, rows.videos)
+        flipped = sign_flip(each.tolist())
         found[metric] = Difference(
-            float(each.mean()), interval.low, interval.high, sign_flip(each.tolist())
+            float(each.mean()), interval.low, interval.high, flipped, interval.p
         )
     return found
 
 
 def correct(found: Mapping[str, Mapping[str, Difference]]) -> dict[str, dict[str, Difference]]:
-    """Name -> metric -> difference, with Holm's correction over the names of each metric."""
+    """Name -> metric -> difference, corrected over the names of each metric."""
     corrected: dict[str, dict[str, Difference]] = {name: {} for name in found}
     for metric in dict.fromkeys(metric for of_name in found.values() for metric in of_name):
         having = [name for name in found if metric in found[name]]
-        for name, p in zip(having, holm([found[name][metric].p for name in having]), strict=True):
-            corrected[name][metric] = replace(found[name][metric], p_holm=float(p))
+        p_values = adjusted([(found[n][metric].p, found[n][metric].p_interval) for n in having])
+        for name, p in zip(having, p_values, strict=True):
+            corrected[name][metric] = replace(found[name][metric], p_adjusted=float(p))
     return corrected
 
 
 def compare(lines: Sequence[Line], metrics: TaskMetrics) -> dict[str, dict[str, Difference]]:
-    """Line -> metric -> difference from the line that it names, Holm's correction over all of them."""
+    """Line -> metric -> difference from the line that it names, corrected over all of them."""
     by_name = {line.name: line for line in lines}
     paired = [line for line in lines if line.against and line.scored]
     return correct(

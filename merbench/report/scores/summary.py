@@ -56,22 +56,28 @@ class Made(Protocol):
 
 
 def by_seed(
-    records: Sequence[Record], store: Made, metrics: TaskMetrics | None = None
+    records: Sequence[Record], store: Made, metrics: TaskMetrics | None = None, folds: int = 0
 ) -> dict[int, Scored]:
-    """Seed -> its score, from predictions. A seed that lacks a fold which others have, or any run
-    of which failed, is left out. ``metrics``: those of the records' task; None = merbench's own.
+    """Seed -> its score, from predictions. A seed that lacks a fold, or any run of which failed, is
+    left out. ``metrics``: those of the records' task; None = merbench's own. ``folds``: how many
+    the protocol has, where the records may be from before they told.
     """
     done = [r for r in records if r.status == "done"]
-    folds = {r.fold for r in records}
+    folds = max(folds, fold_count(records))
     scored = {}
     for seed in sorted({r.seed for r in done}):
         runs = sorted(
             (r for r in done if r.seed == seed), key=lambda r: -1 if r.fold is None else r.fold
         )
-        if {r.fold for r in runs} == folds:
+        if len({r.fold for r in runs}) == folds:
             task = metrics or BUILT_IN.of(runs[0].space.label_space())
             scored[seed] = _scored(runs, [store.predictions(r.run_id) for r in runs], task)
     return scored
+
+
+def fold_count(records: Iterable[Record]) -> int:
+    """How many folds their protocol has, as far as these records tell."""
+    return max((max(r.folds, (r.fold or 0) + 1) for r in records), default=0)
 
 
 def _scored(

@@ -172,8 +172,10 @@ def write_scores(path: Path, scores: BoardScores) -> None:
     write_atomic(path / "scores.json", scores.model_dump_json(indent=1).encode())
 
 
-def read(path: Path) -> Folder:
-    """DataError, naming the file, for what cannot be read."""
+def read(path: Path, with_scores: bool = True) -> Folder:
+    """DataError, naming the file, for what cannot be read. ``with_scores`` False: scores.json is left
+    out, as where it is to be computed anew.
+    """
     records: list[Record] = []
     files: dict[str, Path] = {}
     predicted: dict[str, np.ndarray] = {}
@@ -206,7 +208,7 @@ def read(path: Path) -> Folder:
             strict(at.read_bytes()), strict=True
         )
         at = path / "scores.json"
-        scores = _read_scores(at, records) if at.is_file() else None
+        scores = _read_scores(at, records) if with_scores and at.is_file() else None
         extras = {}
         for name in EXTRAS:
             at = path / f"{name}.json"

@@ -14,8 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from merbench.api.metrics import MetricFacts
-from merbench.report.scores.board_scores import BoardScores, Comparison, Standing
+from merbench.report.scores.board_scores import BoardScores, Standing
 from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.pairs import Comparison
 from merbench.report.site.reproduce import command
 from merbench.report.tables.sheet import ABLATIONS, CLAIMS, FLOORS, OPTIMUM, Sheet, sheet
 from merbench.report.tables.table import Cell, Row, number
@@ -149,7 +150,8 @@ def _words(
         OPTIMUM: "the best possible predictor that sees no more than this; known, since the data are generated",
     }
     plain = {
-        "rank": f"by {_title(scores.metric, scores)}; rows that share it are not told apart from their best by a paired test (see Notes)",
+        "rank": f"by {_title(scores.metric, scores)}: 1 + the number of rows that are significantly "
+        "better; = marks those not separated from the best (see Notes)",
         "seeds": "how often a row was trained; the runs differ in their random numbers alone",
         "interval": "where the mean would lie with other seeds and other test videos (bootstrap over both). They may overlap though two "
         "rows differ, for models see the same test rows: differences are tested in pairs",
@@ -263,13 +265,13 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
 def _compared(test: Comparison, column: MetricFacts) -> str:
     """The test behind a rank or an ablation as a sentence."""
     rank = f"Rank {test.rank}. " if isinstance(test, Standing) else ""
-    if test.difference is None or test.p is None or test.p_holm is None:
+    if test.difference is None or test.p is None or test.p_adjusted is None:
         return rank + (f"Not tested against {test.against}." if test.against else "The best row.")
     mean, low, high = (number(v, column) for v in test.difference)
-    verdict = "told apart" if test.significant else "not told apart"
+    verdict = "significant" if test.significant else "not significant"
     return (
-        f"{rank}{column.title} less that of {test.against}: {mean}, 95 % interval [{low}, {high}], "
-        f"p = {test.p:.3g} over seeds, {test.p_holm:.3g} after Holm's correction: {verdict}."
+        f"{rank}{column.title} minus that of {test.against}: {mean}, 95 % interval [{low}, {high}], "
+        f"sign-flip p = {test.p:.3g} over seeds, corrected p = {test.p_adjusted:.3g}: {verdict}."
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from merbench.report.scores.board_scores import RULE, BoardScores
+from merbench.report.scores.board_scores import RULE, BoardScores, Standing
 from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.statistics import summaries_as_json
+from merbench.report.scores.statistics import ALPHA, summaries_as_json
 from merbench.report.tables import board as words
 from merbench.report.tables.published import Published, published
 from merbench.report.tables.table import Cell, Column, Row, metric_columns
@@ -76,10 +76,10 @@ def notes(board: Board, scores: BoardScores) -> list[str]:
     seeds = max((len(scores.rows[n].seeds) for n in scores.standings), default=0)
     if len(scores.standings) > 1:
         found.append(RULE)
-        smallest = 2 / 2**seeds if seeds else 1
-        if smallest * (len(scores.standings) - 1) >= 0.05:
+        if 2 / 2**seeds >= ALPHA:
             found.append(
-                f"with {seeds} seeds no p lies below {smallest:.3g}: it takes more before these ranks can separate anything"
+                f"with {seeds} seeds no sign-flip p lies below {2 / 2**seeds:.3g}: it takes six or more before these ranks can separate "
+                "anything"
             )
     return found + board.caveats
 
@@ -129,12 +129,21 @@ def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell
         cells["interval"] = f"[{', '.join(texts)}]"
     standing = scores.standings.get(entry.name)
     return cells | {
-        "rank": str(standing.rank) if standing else "",
+        "rank": _rank(standing),
         "seeds": str(len(row.seeds)),
         "parameters": count(parameters(entry)),
         "training": span(training_seconds(entry)),
         "tuning": tuning(entry),
     }
+
+
+def _rank(standing: Standing | None) -> str:
+    """``1``, or ``3 =`` for a row that is not separated from the best."""
+    if standing is None:
+        return ""
+    return (
+        f"{standing.rank} =" if standing.against and standing.with_the_best else str(standing.rank)
+    )
 
 
 # --- what a row cost

@@ -15,8 +15,11 @@ from merbench.api import TrainConfig
 from merbench.report.pictures import plots
 from merbench.report.pictures.board import pictures
 from merbench.report.pictures.curves import curves
-from merbench.report.scores.board_scores import BoardScores, Comparison, RowScores, Standing
+from merbench.report.scores.board_scores import BoardScores, RowScores, Standing, facts
 from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.pairs import Comparison
+from merbench.results.metrics import BUILT_IN
+from merbench.testing.tiny import CLASSES
 from tests.report.made import record, spec
 
 
@@ -50,10 +53,12 @@ def test_shares_are_drawn_in_percent_as_in_the_table():
         seeds={0: {"weighted_f1": 0.5}, 1: {"weighted_f1": 0.75}},
         intervals={"weighted_f1": (0.4, 0.8)},
     )
-    board = Board(one.track, "class", (Entry("merclip", (one,)),))
+    board = Board(one.track, BUILT_IN.of(CLASSES), (Entry("merclip", (one,)),))
     scores = BoardScores(
-        metric="weighted_f1", rows={"merclip": row}, floors=[], standings={"merclip": Standing(rank=1)},
-        ablations={"merclip no-x": Comparison(against="merclip", difference=(-0.1, -0.2, -0.05), p=0.01, p_holm=0.01)},
+        metric="weighted_f1", metrics=facts(BUILT_IN.of(CLASSES)), rows={"merclip": row}, floors=[],
+        standings={"merclip": Standing(rank=1)},
+        ablations={"merclip no-x": Comparison(against="merclip", difference=(-0.1, -0.2, -0.05), p=0.01,
+        p_interval=0.01, p_adjusted=0.01)},
     )  # fmt: skip
     drawn = {name: data.decode() for name, (data, _) in pictures(board, scores, {}).items()}
     assert (

@@ -7,13 +7,20 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from merbench.report.scores.statistics import interval, paired_interval, sign_flip, significant
+from merbench.report.scores.statistics import (
+    ALPHA,
+    Resampler,
+    adjusted,
+    interval,
+    sign_flip,
+)
 from merbench.results.metrics.score import ERRORS
 
 MAE = ERRORS[0].value
@@ -41,18 +48,54 @@ CASES = (
 NULL = Effects(6, 20, 0.05, 0.3, 0.05)
 
 
+BOARD = Effects(10, 31, 0.03, 0.15, 0.05)
+"""A board of the size of MOSI's: ten seeds, 31 test videos."""
+MODELS = 14
+
+
 def losses(draw: np.random.Generator, e: Effects, models: int) -> tuple[np.ndarray, np.ndarray]:
-    """``(loss [M, S, N], video [N])`` of models with the mean 10 and seeds of their own on the same
-    videos and rows.
+    """``(loss [M, S, N], video [N])`` of models with the mean 10, on the same videos and rows. Each
+    model has effects of its own of seeds, of videos, and of seeds on videos: one video effect that
+    all share would cancel in every difference, and hide what a test gets wrong.
     """
     video_N = np.repeat(np.arange(e.videos), draw.integers(1, 9, e.videos))
-    shared = draw.normal(0, 1, e.videos) * e.of_video
     effect = (
         draw.normal(0, 1, (models, e.seeds, 1)) * e.of_seed
-        + shared
+        + draw.normal(0, 1, (models, 1, e.videos)) * e.of_video
         + draw.normal(0, 1, (models, e.seeds, e.videos)) * e.of_both
     )
     return 10 + effect[..., video_N] + draw.normal(0, 0.2, (models, e.seeds, len(video_N))), video_N
+
+
+def board(loss: np.ndarray, video_N: np.ndarray, resamples: int) -> np.ndarray:
+    """[M, M] where a model is significantly better than another, by the rule of the boards."""
+    resampler = Resampler([str(v) for v in video_N], resamples)
+    value_MRS = [resampler.values(MAE, np.zeros(len(video_N)), p) for p in loss]
+    pairs, tests, means = list(combinations(range(len(loss)), 2)), [], []
+    for a, b in pairs:
+        found = resampler.difference(value_MRS[a], value_MRS[b])
+        tests.append((sign_flip(value_MRS[a][0] - value_MRS[b][0]), found.p))
+        means.append(found.mean)
+    better = np.zeros((len(loss), len(loss)), dtype=bool)
+    for (a, b), mean, p in zip(pairs, means, adjusted(tests), strict=True):
+        better[(a, b) if mean < 0 else (b, a)] = p < ALPHA
+    return better
+
+
+def false_ranks(e: Effects, trials: int, models: int = MODELS, seed: int = 0) -> float:
+    """Family-wise error: share of boards of equal models on which any two are separated."""
+    draw = np.random.default_rng(seed)
+    return float(np.mean([board(*losses(draw, e, models), 300).any() for _ in range(trials)]))
+
+
+def power(e: Effects, difference: float, trials: int, models: int = MODELS, seed: int = 0) -> float:
+    """Share of the other models from which one model that is ``difference`` better is separated."""
+    draw, found = np.random.default_rng(seed), 0.0
+    for _ in range(trials):
+        loss, video_N = losses(draw, e, models)
+        loss[0] -= difference
+        found += board(loss, video_N, 300)[0].sum() / (models - 1)
+    return found / trials
 
 
 def coverage(e: Effects, trials: int, resamples: int = 300, seed: int = 1) -> float:
@@ -75,13 +118,9 @@ def found_significant(
     """
     draw, found = np.random.default_rng(seed), 0
     for _ in range(trials):
-        (a, b), video_N = losses(draw, e, 2)
-        b = b + difference
-        each = a.mean(axis=-1) - b.mean(axis=-1)
-        found += significant(
-            paired_interval(MAE, np.zeros(len(video_N)), a, b, video_N, resamples=resamples),
-            sign_flip(each),
-        )
+        loss, video_N = losses(draw, e, 2)
+        loss[1] += difference
+        found += board(loss, video_N, resamples).any()
     return found / trials
 
 
@@ -103,6 +142,23 @@ def figures(trials: int) -> Iterator[tuple[str, str, str]]:
             )
 
 
+def boards(trials: int) -> Iterator[tuple[str, str, str]]:
+    for e in (BOARD, BOARD._replace(seeds=5), BOARD._replace(videos=12)):
+        yield (
+            f"boards of {MODELS} equal models with a false separation: {_said(e)}",
+            _share(false_ranks(e, trials), trials),
+            "at most 5 %",
+        )
+    for difference in (0.05, 0.1, 0.15, 0.2, 0.3):
+        few = max(50, trials // 5)
+        share = power(BOARD, difference, few)
+        yield (
+            f"of the other {MODELS - 1} separated from one that is {difference} better: {_said(BOARD)}",
+            _share(share, few),
+            "",
+        )
+
+
 def _said(e: Effects) -> str:
     return f"{e.seeds} seeds (sd {e.of_seed}), {e.videos} videos (sd {e.of_video}), seed x video sd {e.of_both}"
 
@@ -114,6 +170,7 @@ def _share(share: float, trials: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--boards", action="store_true", help="Whole boards alone.")
     table = Table(
         title="simulated, with the 95 % error of the simulation",
         title_justify="left",
@@ -122,7 +179,9 @@ def main() -> None:
     )
     for heading in ("what", "share", "nominal"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
-    for row in figures(parser.parse_args().trials):
+    given = parser.parse_args()
+    simulated = boards(given.trials)
+    for row in simulated if given.boards else (*simulated, *figures(given.trials)):
         table.add_row(*row)
     Console(width=140).print(table)
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from merbench.report.scores.board_scores import Comparison, score, standings
+from merbench.report.scores.board_scores import score, standings
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
+from merbench.report.scores.pairs import Comparison
 from merbench.report.scores.source import StoreSource
 from merbench.report.scores.statistics import interval
 from merbench.results.store import Store
@@ -53,26 +54,36 @@ def test_scores_and_intervals_are_those_of_the_predictions(source):
 def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
     found = score(board(source), source, Cache(None)).standings
     assert {n: s.rank for n, s in found.items()} == {"good": 1, "alike": 1, "bad": 3}
-    assert (
-        found["bad"].against in ("good", "alike")
-        and found["bad"].p == 2 / 1024
-        and found["bad"].p_holm == pytest.approx(4 / 1024)
-    )
+    assert found["bad"].against == next(iter(found)) and found["bad"].p == 2 / 1024
+    assert found["bad"].p_interval < found["bad"].p_adjusted < 0.05
+    assert [s.with_the_best for s in found.values()] == [True, True, False]
 
 
-def test_the_rule_of_ranks():
-    """Five rows, of which 0 and 1, 2 and 3 are alike; p is corrected for the rows below the leader."""
+def test_a_rank_counts_the_rows_that_are_significantly_better():
+    """Five rows, best first: each is separated from those at least two places away. p of one pair,
+    .004, stays under .05 when it is multiplied by the ten pairs.
+    """
 
-    def compare(leader, other):
-        far = abs(int(leader) // 2 - int(other) // 2)
-        return Comparison(difference=(far, far - 0.5, far + 0.5), p=0.011)
+    def compare(base, other):
+        far = int(other) - int(base)
+        p = 0.004 if far >= 2 else 0.4
+        return Comparison(difference=(far, far - 0.5, far + 0.5), p=p, p_interval=p)
 
-    found = standings("01234", compare)
-    assert [found[n].rank for n in "01234"] == [1, 1, 3, 3, 5]
-    assert [found[n].against for n in "01234"] == ["", "0", "0", "2", "2"]
-    assert found["2"].p_holm == pytest.approx(0.044) and found["4"].p_holm == pytest.approx(0.022)
-    undecided = standings("01", lambda a, b: Comparison(difference=(1, 0.5, 1.5), p=None))
+    found = standings("01234", False, compare)
+    assert [found[n].rank for n in "01234"] == [1, 1, 2, 3, 4]
+    assert [found[n].against for n in "01234"] == ["", "0", "0", "0", "0"]
+    assert [found[n].with_the_best for n in "01234"] == [True, True, False, False, False]
+    # Six pairs have the p .004, which Holm multiplies by ten at most.
+    assert found["4"].p_adjusted == pytest.approx(0.04)
+    undecided = standings("01", False, lambda a, b: Comparison(difference=(1, 0.5, 1.5), p=None))
     assert [s.rank for s in undecided.values()] == [1, 1]
+
+
+def test_where_higher_is_better_the_direction_turns():
+    def compare(base, other):
+        return Comparison(difference=(-1, -2, -0.5), p=0.01, p_interval=0.001)
+
+    assert [s.rank for s in standings("01", True, compare).values()] == [1, 2]
 
 
 def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path, monkeypatch):
@@ -130,3 +141,21 @@ def test_records_that_cannot_be_used_are_told_and_left(source):
     source.warnings.clear()
     assert name not in [r.run_id for r in source.records()]
     assert len(source.warnings) == 2 and (runs / "broken.json").exists()
+
+
+def test_a_run_that_was_killed_between_folds_is_not_ranked(tmp_path):
+    """Its seed has one of two folds: as another row tells, or its own record."""
+    store = Store(tmp_path)
+    put(store, 0.5, spec("a", protocol="folds"), [0], (0, 1))
+    put(store, 0.1, spec("b", protocol="folds"), [0], (0,))
+    source = StoreSource(store)
+    (both,) = collect(source.records(), set())
+    assert list(score(both, source, Cache(None)).rows) == ["a"] and both.folds == 2
+
+    alone = StoreSource(Store(tmp_path / "alone"))
+    put(alone.store, 0.1, spec("b", protocol="folds"), [0, 1], (0,), folds=2)
+    (board,) = collect(alone.records(), set())
+    assert not score(board, alone, Cache(None)).rows
+    put(alone.store, 0.1, spec("b", protocol="folds"), [1], (1,), folds=2)
+    (board,) = collect(alone.records(), set())
+    assert list(score(board, alone, Cache(None)).rows["b"].seeds) == [1]

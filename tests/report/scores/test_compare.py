@@ -18,7 +18,7 @@ from merbench.report.scores.compare import (
 from merbench.report.scores.entries import collect
 from merbench.report.scores.paired import Difference, differences
 from merbench.report.scores.source import StoreSource
-from merbench.report.scores.statistics import holm, sign_flip
+from merbench.report.scores.statistics import adjusted, sign_flip
 from merbench.report.scores.summary import Scored
 from merbench.results.metrics import BUILT_IN
 from merbench.results.store import Predictions, Store
@@ -64,14 +64,11 @@ def test_a_model_of_one_seed_counts_as_one_seed(sides):
 def test_the_matrix_is_corrected_over_all_pairs(sides):
     scored = {name: side(*sides, name).seeds for name in "abc"}
     found = matrix(scored, "mae")
-    raw = [
-        sign_flip([scored[a][s].metrics["mae"] - scored[b][s].metrics["mae"] for s in range(6)])
-        for a, b in found
-    ]
+    raw = [(d.p, d.p_interval) for d in found.values()]
     assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert [d.p_holm for d in found.values()] == pytest.approx(holm(raw).tolist()) and found[
-        "a", "b"
-    ].mean < 0
+    assert [d.p_adjusted for d in found.values()] == pytest.approx(adjusted(raw).tolist())
+    each = [scored["a"][s].metrics["mae"] - scored["b"][s].metrics["mae"] for s in range(6)]
+    assert found["a", "b"].p == sign_flip(each) and found["a", "b"].mean < 0
 
 
 def test_rows_that_differ_most_and_calibration(sides):

@@ -51,6 +51,13 @@ def from_store(
         (board, score(board, source, cache, best_possible(session, board, cache)))
         for board in boards
     ]
+    for board, scores in made:
+        for entry in board.entries:
+            if entry.done and entry.name not in scores.rows:
+                say(
+                    f"{board.track.title}: {entry.name} is left out: no seed of it has finished all "
+                    f"{board.folds} folds; the same run command goes on with the rest"
+                )
     made = [(board, scores) for board, scores in made if scores.rows]
     if not made:
         where = "".join(f" of {what}" for what in (dataset, track) if what)

@@ -53,7 +53,7 @@ def _rescore(session: Session, root: Path, data: Path | None) -> None:
     from merbench.report.site.verify import rescored
 
     for path in tracks(root):
-        folder = read(path)
+        folder = read(path, with_scores=False)
         track = folder.board.track
         write_scores(
             path, rescored(folder, truth_of(session, session.dataset(track.dataset, data), track))
