@@ -199,6 +199,8 @@ def test_which_graph_a_space_has():
     assert np.allclose(label_graph("score")().graph_CC[0, 3], np.exp(-3))
     words = label_graph("class")
     assert np.allclose(words().graph_CC, graphs.semantic(words().emb_CD.numpy()), atol=1e-6)
+    unread = label_graph("class", vectors="learned")()
+    assert torch.equal(unread.graph_CC, torch.full((6, 6), 1 / 6))
     assert torch.equal(label_graph(graph="identity")().graph_CC, torch.eye(6))
     assert torch.equal(label_graph(graph="uniform")().graph_CC, torch.full((6, 6), 1 / 6))
     with pytest.raises(RequestError, match="anchors"):

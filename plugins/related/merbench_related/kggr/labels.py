@@ -38,7 +38,7 @@ class LabelGraph(nn.Module):
         ``semantic``: near words. ``uniform``: control, every label says as much of each other.
         ``identity``: control, the same network in which each label is by itself.
         ``auto``: co-occurrence where labels can occur together, anchors for a score, words for a
-        class.
+        class (uniform where no word is read).
         """
         normalise: Annotated[Normalisation, Tune(choices=("none", "row", "sym"))] = "none"
         threshold: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.5)] = 0.0
@@ -89,10 +89,10 @@ class LabelGraph(nn.Module):
     def _shuffled(self, emb_CD: Tensor) -> Tensor:
         return emb_CD[derangement(len(emb_CD))] if self.config.shuffle else emb_CD
 
-    @staticmethod
-    def _kind(space: LabelSpace, kind: GraphKind) -> GraphKind:
+    def _kind(self, space: LabelSpace, kind: GraphKind) -> GraphKind:
         if kind == "auto":
-            by_space: dict[str, GraphKind] = {"score": "ordinal", "class": "semantic"}
+            of_class: GraphKind = "semantic" if self.config.vectors == "words" else "uniform"
+            by_space: dict[str, GraphKind] = {"score": "ordinal", "class": of_class}
             return by_space.get(space.kind, "cooccurrence")
         if kind == "ordinal" and space.kind != "score":
             raise RequestError(
