@@ -9,6 +9,7 @@ it counts as dead.
 
 from __future__ import annotations
 
+import glob
 import os
 import socket
 import tempfile
@@ -130,7 +131,7 @@ class Claims:
     def _files(self, run_id: str) -> dict[int, Holder | None]:
         return {
             int(p.suffix[1:]): _read(p)
-            for p in self.root.glob(f"{run_id}.*")
+            for p in self.root.glob(f"{glob.escape(run_id)}.*")
             if p.suffix[1:].isdigit()
         }
 

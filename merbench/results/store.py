@@ -8,6 +8,7 @@ whole. What cannot be read is moved to ``set-aside/`` and told, never deleted.
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -206,7 +207,7 @@ class Store:
         reason = str(error).splitlines()[0]
         record = self.runs / f"{run_id}.json"
         self._move(
-            self.runs.glob(f"{run_id}.*"),
+            self.runs.glob(f"{glob.escape(run_id)}.*"),
             f"the record {record} cannot be used ({type(error).__name__}: {reason})",
         )
 

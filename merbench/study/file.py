@@ -32,6 +32,7 @@ In full::
     protocol = "standard"
     streams = { audio = "audio.covarep" }
     modalities = ["text", "audio"]
+    text_tower = ""                       # as --text-tower
     allow_leak = false
 """
 
@@ -112,6 +113,7 @@ class Track(Config):
     protocol: str | None = None
     streams: dict[Modality, str] = {}
     modalities: tuple[Modality, ...] | None = None
+    text_tower: str = ""
     allow_leak: bool = False
 
 

@@ -206,6 +206,7 @@ class _Layout:
             streams=track.streams,
             modalities=model.modalities or track.modalities,
             thresholds=self.study.thresholds,
+            text_tower=track.text_tower,
             allow_leak=track.allow_leak,
         )
 

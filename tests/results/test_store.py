@@ -216,3 +216,16 @@ def test_a_record_is_plain_json(tmp_path):
         "mae": 1.0,
         "corr": None,
     }
+
+
+def test_a_record_with_the_name_of_a_pattern_takes_no_other_with_it(make, tmp_path):
+    from merbench.results.store import Store
+    from merbench.runs.run import run
+    from tests.tiny_runs import MACHINE
+
+    plan, corpus = make("majority")
+    store = Store(tmp_path / "store")
+    (record,) = run(plan, corpus, [0], store, MACHINE)
+    (store.runs / "*.json").write_text("no record")
+    assert store.get("*") is None
+    assert store.get(record.run_id) == record and not (store.runs / "*.json").exists()

@@ -26,7 +26,7 @@ from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 from merbench.tuning.search import tune
 from merbench.tuning.shared_search import SearchConfig, join
-from merbench.tuning.storage import open_storage
+from merbench.tuning.storage import JournalLock, open_storage
 from tests.tiny_runs import MACHINE
 from tests.tuning.test_kills import SOON, whole
 
@@ -224,3 +224,47 @@ def test_what_cannot_be_used_is_told_in_a_sentence_without_the_password(
     with pytest.raises(RequestError, match=sentence) as told:
         open_storage(where.format(folder=tmp_path), store.root, "study")
     assert "secret" not in str(told.value) and "\n" not in str(told.value)
+
+
+def test_our_writers_and_plain_ones_share_a_journal_without_waiting(tmp_path):
+    """optuna-dashboard is a plain writer. Each waits for the other's lock, and for no longer than it
+    is held: a lock that was broken or left behind would cost half a minute or a line.
+    """
+    import threading
+    import time
+
+    from optuna.storages.journal import JournalFileBackend
+
+    path = tmp_path / "x.journal"
+    ours = JournalFileBackend(str(path), lock_obj=JournalLock(path))
+    plain = JournalFileBackend(str(path))
+    clock = time.monotonic()
+
+    def write(backend, name):
+        for number in range(50):
+            backend.append_logs([{"by": name, "number": number}])
+
+    threads = [threading.Thread(target=write, args=a) for a in ((ours, "ours"), (plain, "plain"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    logs = list(JournalFileBackend(str(path)).read_logs(0))
+    for name in ("ours", "plain"):
+        assert [log["number"] for log in logs if log["by"] == name] == list(range(50))
+    assert time.monotonic() - clock < 20 and not path.with_name("x.journal.lock").is_symlink()
+
+
+def test_a_lock_that_a_killed_process_of_ours_left_is_taken_at_once(tmp_path):
+    import time
+
+    path = tmp_path / "x.journal"
+    path.touch()
+    left = JournalLock(path)
+    left.acquire()
+    left._file.close()  # as the system does when a process is killed: the symlink stays
+    clock = time.monotonic()
+    again = JournalLock(path)
+    again.acquire()
+    again.release()
+    assert time.monotonic() - clock < 5

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -100,6 +102,8 @@ def command(
     from merbench.tuning.search import tune
     from merbench.tuning.shared_search import SearchConfig, join
 
+    if worker:
+        _end_with_parent()
     session: Session = ctx.obj
     names = ("trials", "sampler", "pruner", "seeds_per_trial", "storage")
     search = SearchConfig(
@@ -146,6 +150,18 @@ def command(
     )
 
 
+def _end_with_parent() -> None:
+    """The pipe from the process that started this worker closes when that one ends, also by a kill;
+    a trial that is cut off then is tried again by whoever goes on with the search.
+    """
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgress) -> SearchResult:
     """The same command in ``jobs`` processes, which end by themselves with the search. This one
     looks on.
@@ -165,7 +181,8 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
     ]
     with TemporaryFile("w+") as said:
         helpers = [
-            subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) for _ in range(jobs)
+            subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+            for _ in range(jobs)
         ]
         try:
             while any(helper.poll() is None for helper in helpers):

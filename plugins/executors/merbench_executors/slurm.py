@@ -19,9 +19,9 @@ class Slurm:
     """``jobs`` of the array run at once. Logs of the jobs lie in the store's folder ``slurm``."""
 
     class Config(Config):
-        cluster: Literal["slurm", "local", "debug"] = "slurm"
-        """``local``: submitit's processes on this machine in place of Slurm; ``debug``: in this
-        process.
+        cluster: Literal["slurm", "local"] = "slurm"
+        """``local``: submitit's processes on this machine in place of Slurm. Its ``debug`` is not
+        offered, because it opens a debugger where a run fails.
         """
         minutes: Annotated[int, Field(ge=1)] = 120
         """Time limit of one run."""
@@ -44,7 +44,8 @@ class Slurm:
         executor = submitit.AutoExecutor(folder=self.folder, cluster=config.cluster)
         executor.update_parameters(
             name="merbench",
-            timeout_min=config.minutes,
+            # submitit interrupts a job up to 90 s before its limit.
+            timeout_min=config.minutes + 2,
             cpus_per_task=config.cpus,
             gpus_per_node=config.gpus,
             mem_gb=config.memory_gb,
