@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -87,3 +88,12 @@ GLOSSES = {
     "fear": "feeling afraid, scared and worried about danger",
 }
 """Glosses of the six MOSEI emotions."""
+
+
+def usual_glosses(words: Sequence[str]) -> tuple[str, ...]:
+    """The gloss of each label word where its data set gives none: that of ``SENTIMENT`` (its seven
+    words together) or of ``GLOSSES``, else the word itself.
+    """
+    if tuple(words) == SENTIMENT.words:
+        return SENTIMENT.glosses
+    return tuple(GLOSSES.get(word, word) for word in words)

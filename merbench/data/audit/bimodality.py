@@ -91,22 +91,26 @@ def _mixture(score_BV: np.ndarray, iterations: int = 40) -> Humps:
     return Humps(ratio, apart, high)
 
 
-class OneHump:
-    """The law of the ratio where there is one hump of ``videos`` videos."""
+class Null:
+    """The law of the ratio where there is one hump, from simulated ratios [B]."""
 
-    def __init__(self, videos: int) -> None:
-        draws = np.random.default_rng(0).normal(size=(_DRAWS, videos))
-        self.ratio_B = np.sort(humps(draws).ratio_B)
+    def __init__(self, ratio_B: np.ndarray) -> None:
+        self.ratio_B = np.sort(ratio_B)
 
     def p(self, ratio: float) -> float:
         """P(as large or larger): counted, and beyond the upper 20 % by the exponential tail."""
-        tail = self.ratio_B[int(0.8 * _DRAWS) :]
+        draws = len(self.ratio_B)
+        tail = self.ratio_B[int(0.8 * draws) :]
         if ratio <= tail[0]:
-            return float((1 + (self.ratio_B >= ratio).sum()) / (1 + _DRAWS))
-        return float(0.2 * np.exp(-(ratio - tail[0]) / (tail - tail[0]).mean()))
+            return float((1 + (self.ratio_B >= ratio).sum()) / (1 + draws))
+        return float(0.2 * np.exp(-(ratio - tail[0]) / max((tail - tail[0]).mean(), 1e-12)))
+
+
+def one_hump(videos: int) -> Null:
+    """Of Gaussian scores; beyond 200 videos the law hardly changes."""
+    return _gaussian(min(videos, 200))
 
 
 @lru_cache
-def one_hump(videos: int) -> OneHump:
-    """Its law, simulated once; beyond 200 videos it hardly changes."""
-    return OneHump(min(videos, 200))
+def _gaussian(videos: int) -> Null:
+    return Null(humps(np.random.default_rng(0).normal(size=(_DRAWS, videos))).ratio_B)

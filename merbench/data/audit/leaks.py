@@ -8,10 +8,11 @@ probe was not fitted on: Fisher's z of the cosine between prediction and label; 
 log of the prediction's spread, which no label enters, each in deviations. Honest streams differ
 from video to video too (speakers do), but as one hump, be it a skewed one. A leak makes two.
 
-A stream is suspected where p of one hump (``audit_humps``), doubled for the two scores, is below
-``ALPHA`` (and below ten times that over the number of tests), the humps stand more than ``APART``
-deviations apart, as two tops need (Ashman et al. 1994), and the correlations in them differ by more
-than ``LARGE``. A stream that was fitted on every video has one hump again; it is known by a probe
+A stream is suspected where p of one hump (``bimodality``), doubled for the two scores, is below
+``ALPHA`` (and below ten times that over the number of tests) both for Gaussian scores and where the
+labels are shuffled within each video, the humps stand more than ``APART`` deviations apart, as two
+tops need (Ashman et al. 1994), the videos of the upper one are read well (r > 0), and the
+correlations in them differ by more than ``LARGE``. A stream that was fitted on every video has one hump again; it is known by a probe
 that is too good to be true.
 """
 
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from merbench.api.corpus import Corpus, Stream, Task
-from merbench.data.audit.bimodality import humps, one_hump
+from merbench.data.audit.bimodality import Null, humps, one_hump
 from merbench.data.folder.streams import as_words
 
 ALPHA = 0.001
@@ -40,6 +41,7 @@ ROWS, VIDEOS = 6, 20
 """A video with fewer rows says too little and is left out; with fewer such videos there is no
 telling.
 """
+SHUFFLES = 100
 FOLDS, PROBES = 10, 4
 """Folds of whole videos; divisions into folds whose predictions are averaged."""
 MOST, WIDEST = 6000, 500
@@ -79,16 +81,29 @@ def probe(x_ND: np.ndarray, t_NT: np.ndarray, video_N: np.ndarray, seed: int = 0
 
 
 def voices(p_N: np.ndarray, t_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
-    """[2, V]: how well the probe speaks of each video; and how well and how loud, each standardised
-    over the videos, and added.
+    """[3, V]: how well the probe reads each video; how well and how loudly, each standardised over
+    the videos, and added; and the same with the loudness of the video as a whole.
+
+    The first two, which decide, are centred within each video: a probe that knows nothing predicts
+    the mean of its other folds, and would agree with whole videos by what their own mean label is.
+    All three may name the videos: the one that separates them best does.
     """
-    p, t = p_N - p_N.mean(), t_N - t_N.mean()
+    p, t = centred(p_N, video_N), centred(t_N, video_N)
     pp, pt, tt = (np.bincount(video_N, product) for product in (p * p, p * t, t * t))
     tiny = 1e-9 * (pp.mean() + 1e-300)
     well = np.arctanh(0.999 * pt / np.sqrt((pp + tiny) * (tt + 1e-9 * tt.mean())))
     loud = 0.5 * np.log((pp + tiny) / np.bincount(video_N))
-    well, loud = ((z - z.mean()) / (z.std() + 1e-12) for z in (well, loud))
-    return np.stack([well, well + loud])
+    spread = np.bincount(video_N, (p_N - p_N.mean()) ** 2) / np.bincount(video_N)
+    overall = 0.5 * np.log(spread + 1e-9 * (spread.mean() + 1e-300))
+    well, loud, overall = ((z - z.mean()) / (z.std() + 1e-12) for z in (well, loud, overall))
+    return np.stack([well, well + loud, well + overall])
+
+
+def centred(x_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
+    """Less the mean of each row's video."""
+    mean_V = np.bincount(video_N, x_N) / np.maximum(np.bincount(video_N), 1)
+    less: np.ndarray = x_N - mean_V[video_N]
+    return less
 
 
 @dataclass(frozen=True)
@@ -258,21 +273,43 @@ class _Judge:
         size = int(enough.sum())
         if size < VIDEOS:
             return Probed(stream, target, corr, None)
-        told = enough[video_N]
-        found = humps(
-            voices(p_N[told], t_N[told], np.unique(video_N[told], return_inverse=True)[1])
-        )
-        best = int(found.ratio_B.argmax())
-        p = min(1.0, len(found.ratio_B) * one_hump(size).p(float(found.ratio_B[best])))
-        if p >= self.alpha or found.apart_B[best] <= APART:
+        kept = enough[video_N]
+        p_n, t_n = p_N[kept], t_N[kept]
+        video_n = np.unique(video_N[kept], return_inverse=True)[1]
+        found = humps(voices(p_n, t_n, video_n))
+        deciding, naming = found.ratio_B[:2], int(found.ratio_B.argmax())
+        p_B = np.array([one_hump(size).p(float(ratio)) for ratio in deciding])
+        if (p_B < self.alpha).any():
+            shuffled = _shuffled_nulls(p_n, t_n, video_n)
+            p_shuffled = [n.p(float(r)) for n, r in zip(shuffled, deciding, strict=True)]
+            p_B = np.maximum(p_B, p_shuffled)
+        p = min(1.0, len(p_B) * float(p_B.min()))
+        if p >= self.alpha or found.apart_B[naming] <= APART:
             return Probed(stream, target, corr, p)
         seen = np.zeros(len(videos), dtype=bool)
-        seen[enough] = found.high_BV[best]
+        seen[enough] = found.high_BV[naming]
         of_seen, of_rest = seen[video_N], (enough & ~seen)[video_N]
+        p_N, t_N = centred(p_N, video_N), centred(t_N, video_N)
         corr_seen, corr_rest = (_corr(p_N[of], t_N[of]) for of in (of_seen, of_rest))
-        if np.arctanh(0.999 * corr_seen) - np.arctanh(0.999 * corr_rest) <= LARGE:
+        gap = np.arctanh(0.999 * corr_seen) - np.arctanh(0.999 * corr_rest)
+        if corr_seen <= 0 or gap <= LARGE:
             return Probed(stream, target, corr, p)
         return Probed(stream, target, corr, p, tuple(videos[seen].tolist()), corr_seen, corr_rest)
+
+
+def _shuffled_nulls(p_N: np.ndarray, t_N: np.ndarray, video_N: np.ndarray) -> list[Null]:
+    """The law of the ratio of each of ``voices`` where the labels are shuffled within each video:
+    rows a video, values of a label and loudness of the probe stay what they are.
+    """
+    rng = np.random.default_rng(0)
+    by_video = np.argsort(video_N, kind="stable")
+    scores = []
+    for _ in range(SHUFFLES):
+        shuffled = np.lexsort((rng.random(len(t_N)), video_N))
+        t_shuffled = np.empty_like(t_N)
+        t_shuffled[by_video] = t_N[shuffled]
+        scores.append(voices(p_N, t_shuffled, video_N)[:2])
+    return [Null(humps(score_BV).ratio_B) for score_BV in np.stack(scores, axis=1)]
 
 
 def _varies(goal: np.ndarray) -> bool:

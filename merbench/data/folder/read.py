@@ -7,11 +7,19 @@
     labels = "label.csv"                                       # the default; MMSA's form: video_id,
                                                                clip_id, text, label, ..., mode
     task.sentiment = { column = "label", kind = "score", low = -3.0, high = 3.0 }
-    task.mood = { column = "annotation", kind = "class", words = ["Negative", "Neutral", "Positive"]
-    }      # a cell: the word or its number task.emotions = { columns = ["happy", "sad"], kind =
-    "multilabel", words = ["happy", "sad"] }           # present where > 0
-                                                               # in every task an empty cell =
-                                                               unknown
+    [task.mood]
+    column = "annotation"                                      # a cell: the word or its number
+    kind = "class"
+    words = ["Negative", "Neutral", "Positive"]
+    glosses = ["feeling bad", "feeling nothing", "feeling good"]   # any task: a sentence a word, for
+                                                               label encoders that read one
+    rank = "weighted_f1"                                       # any task: the metric of its boards
+
+    [task.emotions]
+    columns = ["happy", "sad"]                                 # present where > 0
+    kind = "multilabel"
+    words = ["happy", "sad"]                                   # in every task: empty cell = unknown
+
     [streams."text.transcript"]
     modality = "text"                                          # text, audio or video
     kind = "strings"                                           # a column of the label file
@@ -55,13 +63,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from merbench.api.corpus import Corpus, Protocol, Split, Stream, Task
-from merbench.api.labels import GLOSSES, SENTIMENT
+from merbench.api.labels import SENTIMENT, usual_glosses
 from merbench.api.types import LabelSpace
 from merbench.data.folder.kinds import Beside, strings
 from merbench.data.folder.label_table import Table, read_table
@@ -113,21 +122,10 @@ def read_folder(path: Path) -> Corpus:
 
 def _task(section: Section, table: Table) -> Task:
     kind = section.choice("kind", ("score", "class", "multilabel"))
+    rank, glosses = section.text("rank", ""), section.texts("glosses", [])
     target: np.ndarray
     if kind == "score":
-        low, high, column = section.number("low"), section.number("high"), section.text("column")
-        if high - low <= 1e-6 * max(abs(low), abs(high), 1):
-            raise section.error(
-                f"low = {low:g} is not well below high = {high:g}; give the range of the labels"
-            )
-        anchors = tuple(np.linspace(low, high, len(SENTIMENT.words)).tolist())
-        space = (
-            SENTIMENT
-            if anchors == SENTIMENT.anchors
-            else LabelSpace("score", SENTIMENT.words, SENTIMENT.glosses, anchors)
-        )
-        values, known = table.numbers(column, low, high)
-        target = values.astype(np.float32)
+        space, target, known = _score(section, table)
     elif kind == "class":
         column, words = section.text("column"), section.texts("words")
         space = _named(kind, words)
@@ -143,15 +141,34 @@ def _task(section: Section, table: Table) -> Task:
         pairs = [table.numbers(column) for column in columns]
         target = np.stack([values > 0 for values, _ in pairs], axis=1).astype(np.float32)
         known = np.stack([known for _, known in pairs], axis=1)
-    rank = section.text("rank", "")
     section.done()
     if not known.any():
         raise section.error("every cell of the task is empty; fill them, or take the task out")
+    if glosses:
+        if len(glosses) != len(space.words):
+            raise section.error(
+                f"{len(glosses)} glosses for the {len(space.words)} words {', '.join(space.words)}; "
+                "give one gloss a word, in their order"
+            )
+        space = replace(space, glosses=tuple(glosses))
     return Task(space, target, None if known.all() else known, rank=rank)
 
 
+def _score(section: Section, table: Table) -> tuple[LabelSpace, np.ndarray, np.ndarray]:
+    """``(space, target [N], known [N])``: seven words at even distances from low to high."""
+    low, high, column = section.number("low"), section.number("high"), section.text("column")
+    if high - low <= 1e-6 * max(abs(low), abs(high), 1):
+        raise section.error(
+            f"low = {low:g} is not well below high = {high:g}; give the range of the labels"
+        )
+    anchors = tuple(np.linspace(low, high, len(SENTIMENT.words)).tolist())
+    space = SENTIMENT if anchors == SENTIMENT.anchors else replace(SENTIMENT, anchors=anchors)
+    values, known = table.numbers(column, low, high)
+    return space, values.astype(np.float32), known
+
+
 def _named(kind: Any, words: list[str]) -> LabelSpace:
-    return LabelSpace(kind, tuple(words), tuple(GLOSSES.get(word, word) for word in words))
+    return LabelSpace(kind, tuple(words), usual_glosses(words))
 
 
 def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, np.ndarray]:

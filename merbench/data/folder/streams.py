@@ -16,6 +16,7 @@ import numpy as np
 
 from merbench.api.corpus import Corpus, Split, Stream, Task
 from merbench.api.errors import RequestError
+from merbench.api.labels import usual_glosses
 from merbench.api.lexicon import words_of
 from merbench.api.types import LabelCounts, LabelSpace
 
@@ -234,6 +235,9 @@ def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -
         goal.space.anchors,
         *([p.kind, p.words, p.anchors] for p in goal.space.parts),
     )
+    for part in goal.space.tasks:  # only where a data set gives its own: older runs keep their ids
+        if part.glosses != usual_glosses(part.words):
+            add(part.glosses)
     add(
         corpus.ids[order].tolist(),
         goal.target[order],

