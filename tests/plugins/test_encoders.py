@@ -327,9 +327,11 @@ def test_only_towers_import_open_clip_and_transformers():
         "clip_text",
         "hf",
         "hf_audio",
+        "hf_masked",
         "hf_text",
         "hub",
         "label_clip",
+        "label_hf",
     }
 
 
