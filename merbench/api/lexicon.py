@@ -9,7 +9,12 @@ from functools import cached_property
 
 import numpy as np
 
-_PIECES = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|['’]?[^\W_]+", re.UNICODE)
+# Letters of scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
+_LETTER = rf"[^\W_{_UNSPACED}]"
+_PIECES = re.compile(rf"(?!_)(?=\w)[{_UNSPACED}]|{_LETTER}+(?:['’]{_LETTER}+)*|['’]?{_LETTER}+")
 # How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when
 # the apostrophe was lost.
 _NOT = re.compile(
@@ -25,7 +30,9 @@ _LOST = {
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words of a transcript or label text, apostrophes kept inside a word."""
+    """Lower-case words of a transcript or label text, apostrophes kept inside a word; of a script
+    without spaces each character by itself.
+    """
     return _PIECES.findall(text.lower().replace("’", "'"))
 
 

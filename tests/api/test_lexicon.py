@@ -81,3 +81,9 @@ def test_a_phrase_is_the_mean_of_its_known_words():
 def test_a_copy_of_a_model_shares_its_vectors():
     lexicon = Lexicon((Vectors("a", ("x",), np.ones((1, 2), np.float32)),))
     assert copy.deepcopy({"of a model": lexicon})["of a model"] is lexicon
+
+
+def test_scripts_without_spaces_are_cut_into_characters():
+    assert words_of("我不想嫁给你") == list("我不想嫁给你")
+    assert words_of("我 love 你, OK?") == ["我", "love", "你", "ok"]
+    assert words_of("it's 3 o'clock_now, don't") == ["it's", "3", "o'clock", "now", "don't"]
