@@ -143,6 +143,10 @@ def rowwise(
                 f({m: take(s, PERMUTED) for m, s in parts.items()}),
                 "rows were permuted",
             )
+        elif check == "alone":
+            for row in range(len(base)):
+                one = {m: take(s, torch.tensor([row])) for m, s in parts.items()}
+                _close(base[row : row + 1], f(one), "a row stood alone in its batch")
         else:
             for modality in parts:
                 other = f({m: without(s, 2) if m == modality else s for m, s in parts.items()})
@@ -512,6 +516,7 @@ def _dataset(catalog: Catalog, component: Component) -> None:
 _ROWS = {
     "padding invariance": "padding",
     "batch permutation": "permutation",
+    "a row alone": "alone",
     "missing modality is finite": "missing",
 }
 _BY_KIND: dict[str, dict[str, Callable[[Catalog, Component], None]]] = {

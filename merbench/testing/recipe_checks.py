@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -24,6 +27,7 @@ from merbench.api.component import ComponentKind
 from merbench.api.types import SpaceKind
 from merbench.engine.average import MovingAverage
 from merbench.engine.build import Problem, build
+from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.contract import predictions
 from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn
@@ -34,6 +38,7 @@ from merbench.engine.splits import Fold
 from merbench.engine.stages import settings_of
 from merbench.engine.train import fit
 from merbench.host.catalog import Catalog
+from merbench.results.store import Store
 from merbench.testing import tiny
 from merbench.testing.parts_checks import rowwise
 from merbench.testing.verdict import Bodies, Skip
@@ -53,11 +58,13 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     bodies["needs within provides"] = partial(_fits, catalog, recipe)
     bodies["padding invariance"] = partial(_rows, catalog, recipe, "padding")
     bodies["batch permutation"] = partial(_rows, catalog, recipe, "permutation")
+    bodies["a row alone"] = partial(_rows, catalog, recipe, "alone")
     bodies["missing modality is finite"] = partial(_rows, catalog, recipe, "missing")
     bodies["same seed, same result"] = partial(_same_seed, catalog, recipe)
     bodies["state round-trips"] = partial(_state, catalog, recipe)
     if not recipe.closed_form:
         bodies["gradient reaches every parameter"] = partial(_gradient, catalog, recipe)
+        bodies["a killed run goes on to the same bits"] = partial(_resumes, catalog, recipe)
         bodies["overfits 8 samples"] = partial(_overfits, catalog, recipe)
 
     @cache
@@ -179,9 +186,13 @@ def _rows(catalog: Catalog, recipe: Recipe, check: str) -> None:
     if not all(isinstance(steps, Steps) for steps in whole.inputs.values()):
         raise Skip("its encoders take raw inputs")
     problem.model.eval()
+    if check == "alone" and not whole.inputs:
+        raise Skip("it reads no modality")
 
     def logits(inputs: dict) -> torch.Tensor:  # type: ignore[type-arg]
-        out: torch.Tensor = problem.model(Batch(whole.ids_B, inputs, whole.target)).logits_BC
+        rows = len(next(iter(inputs.values())).mask_BL) if inputs else len(whole)
+        batch = Batch(whole.ids_B[:rows], inputs, whole.target[:rows])
+        out: torch.Tensor = problem.model(batch).logits_BC
         return out
 
     rowwise(logits, dict(whole.inputs), check)
@@ -212,6 +223,41 @@ def _state(catalog: Catalog, recipe: Recipe) -> None:
         ]
         assert not lost, (
             f"{lost[0]} of the {modality} encoder is not trained or saved; keep the encoders in a torch.nn.ModuleDict"
+        )
+
+
+class _Killed(BaseException):
+    """What ends a run after its first epoch."""
+
+
+def _resumes(catalog: Catalog, recipe: Recipe) -> None:
+    """State that a model or an objective keeps outside of parameters and buffers is lost here."""
+    plan = _plan(catalog, recipe, train__patience=2)
+    whole, _ = _trained(plan)
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+
+        def checkpoint() -> Checkpoint:
+            place = Checkpoint(store, "run", {})
+            place.due = 0.0
+            return place
+
+        def kill(entry: object) -> None:
+            raise _Killed
+
+        first, fold = _problem(plan)
+        seen: list[object] = []
+        with suppress(_Killed):
+            learn(plan, first, fold, 0, lambda e: kill(e) if seen else seen.append(e), checkpoint())
+        again, fold = _problem(plan)
+        learn(plan, again, fold, 0, checkpoint=checkpoint())
+    for name, (a, b) in {
+        "model": (whole.model, again.model),
+        **{o: (whole.objectives[o], again.objectives[o]) for o in whole.objectives},
+    }.items():
+        assert weights_digest(a) == weights_digest(b), (
+            f"a run that was killed after an epoch goes on to other weights of {name}: "
+            "keep all state in parameters and buffers"
         )
 
 

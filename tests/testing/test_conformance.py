@@ -118,7 +118,16 @@ class OneTask(Sound):
             )
 
 
+class OverTheBatch(Sound):
+    """Batch norm by the batch, also when it is evaluated."""
+
+    def pooled(self, parts):
+        z = super().pooled(parts)
+        return (z - z.mean(0)) / (z.std(0, unbiased=False) + 1e-3)
+
+
 BREAKS = {
+    OverTheBatch: "a row alone",
     WrongWidth: "declared width",
     MeanOverPadding: "padding invariance",
     LooksAtOtherRows: "batch permutation",
@@ -416,3 +425,43 @@ def test_skips_say_why():
         raise Skip("not here")
 
     assert Check("it", "check", body).run().reason == "not here"
+
+
+class InADict(Square):
+    """Its state is in a Python dict, which no checkpoint knows."""
+
+    def __init__(self, config, context, model):
+        super().__init__(config, context, model)
+        self.seen = {}
+
+    def forward(self, model, batch, out, at):
+        weight = 1 + sum(self.seen.values())
+        return {"square": weight * (out.logits_BC - batch.target[:, None]).square().mean()}
+
+    def after_batch(self, model, batch, out, at):
+        for row in batch.ids_B.tolist():
+            self.seen[row] = self.seen.get(row, 0) + 1
+
+
+class InABuffer(InADict):
+    def __init__(self, config, context, model):
+        super().__init__(config, context, model)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, model, batch, out, at):
+        self.seen = {0: float(self.count)}
+        return super().forward(model, batch, out, at)
+
+    def after_batch(self, model, batch, out, at):
+        self.count += len(batch)
+
+
+@pytest.mark.parametrize(
+    ("factory", "told"), [(InADict, "goes on to other weights of model"), (InABuffer, "")]
+)
+def test_state_that_no_checkpoint_knows_is_seen_when_a_run_is_killed(catalog, factory, told):
+    objective = Component(kind="objective", name="it", summary="", target=f"{__name__}:It")
+    recipe = Recipe(name="closed", **{**SOUND, "fusion": "tfn", "objective": ("it",)})
+    check = "a killed run goes on to the same bits"
+    assert told in recipe_verdict(catalog, check, objective, recipe, factory)
+    assert bool(told) == bool(recipe_verdict(catalog, check, objective, recipe, factory))
