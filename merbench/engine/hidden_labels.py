@@ -69,7 +69,7 @@ def _single_positive(positive_NC: np.ndarray) -> Hide:
     def hide(known_NC: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         luck_NC = np.where(known_NC & positive_NC, draw.random(known_NC.shape), -1.0)
         highest_N1 = luck_NC.max(axis=1, keepdims=True)
-        return (luck_NC == highest_N1) & (highest_N1 >= 0)
+        return np.asarray((luck_NC == highest_N1) & (highest_N1 >= 0))
 
     return hide
 

@@ -55,8 +55,8 @@ def encode(
     while one shard is in the encoder.
     """
     rows = shards(prepared)
-    reader = _Decoded if hasattr(prepared, "decode") else _Indexed
-    sources = reader.read(prepared, [rows[n] for n in numbers])
+    reader: type[_Decoded] | type[_Indexed] = _Decoded if hasattr(prepared, "decode") else _Indexed
+    sources: Iterable[_Decoded | _Indexed] = reader.read(prepared, [rows[n] for n in numbers])
     for number, source in zip(numbers, sources, strict=True):
         known = source.steps_n is not None
         steps_n = source.steps_n if known else np.ones(len(rows[number]), np.int64)

@@ -29,7 +29,7 @@ class Ablated:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a line: mean test metrics, and ``METRIC_difference``, ``_low``, ``_high``,
-        ``_p_holm`` of those that were compared.
+        ``_p_adjusted`` of those that were compared.
         """
         import pandas as pd
 
@@ -44,7 +44,7 @@ class Ablated:
                     f"{metric}_difference": d.mean,
                     f"{metric}_low": d.low,
                     f"{metric}_high": d.high,
-                    f"{metric}_p_holm": d.p_holm,
+                    f"{metric}_p_adjusted": d.p_adjusted,
                 }
             rows.append(row)
         return pd.DataFrame(rows)

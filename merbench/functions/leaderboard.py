@@ -63,7 +63,7 @@ class Compared:
     differences: dict[str, Difference]
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a metric: difference, low, high (95 %), p, p_holm, significant."""
+        """One row a metric: difference, low, high (95 %), p, p_adjusted, significant."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -73,7 +73,7 @@ class Compared:
                 "low": d.low,
                 "high": d.high,
                 "p": d.p,
-                "p_holm": d.p_holm,
+                "p_adjusted": d.p_adjusted,
                 "significant": d.significant,
             }
             for metric, d in self.differences.items()

@@ -76,5 +76,5 @@ def mono(wave_CS: np.ndarray, places: list[str]) -> np.ndarray:
     """[S]: channels by their places; their plain mean where there are two, or a place has no name."""
     weight_C = np.array([DOWNMIX.get(place, np.nan) for place in places], np.float32)
     if len(wave_CS) <= 2 or not weight_C.sum() > 0:
-        return wave_CS.mean(0)
-    return (weight_C / weight_C.sum()) @ wave_CS
+        return np.asarray(wave_CS.mean(0))
+    return np.asarray((weight_C / weight_C.sum()) @ wave_CS)
