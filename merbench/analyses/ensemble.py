@@ -27,11 +27,13 @@ def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, li
         )
         if spec in taken:
             raise RequestError(
-                f"{taken[spec]} and {name} are runs of one spec, all seeds of which are taken; name one of them"
+                f"{taken[spec]} and {name} are runs of one spec, all seeds of which are taken; "
+                "name one of them"
             )
         if not one.space.same_task(chosen[0].space):
             raise RequestError(
-                f"{next(iter(found))} and {name} have other labels; only runs of one task can be averaged"
+                f"{next(iter(found))} and {name} have other labels; "
+                "only runs of one task can be averaged"
             )
         taken[spec] = name
         found[name] = [
@@ -98,7 +100,8 @@ def _order(rows: Predictions, ids: Sequence[str]) -> np.ndarray:
 def _check(first: str, a: Scored, name: str, b: Scored) -> None:
     if apart := set(a.rows.ids) ^ set(b.rows.ids):
         raise RequestError(
-            f"{first} and {name} were scored on other test rows ({len(apart)} of them, such as {min(apart)}, are those of one alone); "
+            f"{first} and {name} were scored on other test rows ({len(apart)} of them, "
+            f"such as {min(apart)}, are those of one alone); "
             "only runs of one data set, task and protocol can be averaged"
         )
     target = b.rows.target[_order(b.rows, a.rows.ids)]
@@ -106,5 +109,6 @@ def _check(first: str, a: Scored, name: str, b: Scored) -> None:
         target, a.rows.target, equal_nan=target.dtype.kind == "f"
     ):
         raise RequestError(
-            f"{first} and {name} were scored on the same test rows with other targets; only runs of one task can be averaged"
+            f"{first} and {name} were scored on the same test rows with other targets; "
+            "only runs of one task can be averaged"
         )

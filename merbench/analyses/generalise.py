@@ -52,12 +52,21 @@ class Generalised:
 def why_not(plan: Plan) -> str:
     """Why a model cannot be read out with other labels, told from its parts; empty where it can."""
     if "model" in plan.parts:
-        return f"cannot be read out with other labels: {plan.parts['model'].component.name} is a whole model, without a label encoder"
+        return (
+            "cannot be read out with other labels: "
+            f"{plan.parts['model'].component.name} is a whole model, without a label encoder"
+        )
     if "label_encoder" not in plan.parts:
-        return "cannot be read out with other labels: it has no label encoder, and its outputs belong to its own labels"
+        return (
+            "cannot be read out with other labels: "
+            "it has no label encoder, and its outputs belong to its own labels"
+        )
     head = plan.parts["head"].component
     if "queries" not in head.needs:
-        return f"cannot be read out with other labels: its head {head.name} does not look at the label words"
+        return (
+            "cannot be read out with other labels: "
+            f"its head {head.name} does not look at the label words"
+        )
     return ""
 
 

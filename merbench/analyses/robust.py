@@ -34,12 +34,16 @@ def parse(text: str) -> list[Case]:
 
 
 def _parse(part: str, text: str) -> list[Damage]:
-    form = "MODALITY=drop, MODALITY=mask:SHARE, MODALITY=noise:STRENGTH or, for a curve, MODALITY=KIND:FROM:TO:POINTS"
+    form = (
+        "MODALITY=drop, MODALITY=mask:SHARE, MODALITY=noise:STRENGTH or, for a curve, "
+        "MODALITY=KIND:FROM:TO:POINTS"
+    )
     modality, sign, rest = part.partition("=")
     kind, *numbers = rest.split(":")
     if not sign or modality not in MODALITIES or kind not in KINDS:
         raise RequestError(
-            f"--corrupt {text}: {part!r} is not of the form {form}, with a modality of {', '.join(MODALITIES)}"
+            f"--corrupt {text}: {part!r} is not of the form {form}, "
+            f"with a modality of {', '.join(MODALITIES)}"
         )
     try:
         values = [float(n) for n in numbers]
@@ -58,7 +62,8 @@ def _parse(part: str, text: str) -> list[Damage]:
     highest = np.inf if kind == "noise" else 1.0
     if not all(np.isfinite(s) and 0 <= s <= highest for s in strengths):
         raise RequestError(
-            f"--corrupt {text}: the strength of {kind} is {'0 or more' if kind == 'noise' else 'a share from 0 to 1'}"
+            f"--corrupt {text}: the strength of {kind} is "
+            f"{'0 or more' if kind == 'noise' else 'a share from 0 to 1'}"
         )
     return [Damage(modality, kind, s) for s in strengths]
 

@@ -58,12 +58,14 @@ def pair(
     learn = resolve(request, catalog, source, lexicon)
     if learn.task.space != use.task.space:
         raise RequestError(
-            f"{source.name} and {target.name} do not share the task {use.spec.task}: its labels are {_labels(learn)} in one and "
+            f"{source.name} and {target.name} do not share the task {use.spec.task}: "
+            f"its labels are {_labels(learn)} in one and "
             f"{_labels(use)} in the other; choose another --task"
         )
     if len(learn.protocol.splits) > 1:
         raise RequestError(
-            f"protocol {learn.spec.protocol} of {source.name} has folds, and one model is wanted; choose another --protocol"
+            f"protocol {learn.spec.protocol} of {source.name} has folds, and one model is wanted; "
+            "choose another --protocol"
         )
     mine = np.unique(
         np.concatenate([rows for s in learn.protocol.splits for rows in (s.train, s.valid)])
@@ -75,8 +77,10 @@ def pair(
     told = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
     if len(by_video) + len(by_text):
         notes.append(
-            f"{source.name} and {target.name} share utterances: {told}; these {len(by_video) + len(by_text)} of the {len(mine)} train and "
-            f"valid rows of {source.name} stand among the valid and test rows of {target.name} and are left out"
+            f"{source.name} and {target.name} share utterances: {told}; "
+            f"these {len(by_video) + len(by_text)} of the {len(mine)} train and "
+            f"valid rows of {source.name} stand among the valid and test rows of {target.name} and "
+            "are left out"
         )
         source = without(source, learn.spec.protocol, np.concatenate((by_video, by_text)))
         learn = resolve(request, catalog, source, lexicon)
@@ -110,7 +114,8 @@ def _common(
     if not common and (theirs or mine):
         why = "; ".join(notes)
         raise RequestError(
-            f"nothing can be carried over from {source.name} to {target.name}: {why}; choose other streams with --stream"
+            f"nothing can be carried over from {source.name} to {target.name}: {why}; "
+            "choose other streams with --stream"
         )
     return tuple(common)
 
@@ -122,7 +127,10 @@ def _form(stream: Stream) -> tuple[str, int | None]:
 def _say(stream: Stream | None) -> str:
     if stream is None:
         return "offers none"
-    return f"offers {stream.name} ({stream.kind}{f' of width {stream.spec.width}' if stream.spec.width else ''})"
+    return (
+        f"offers {stream.name} "
+        f"({stream.kind}{f' of width {stream.spec.width}' if stream.spec.width else ''})"
+    )
 
 
 def _labels(plan: Plan) -> str:

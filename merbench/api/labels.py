@@ -24,7 +24,8 @@ def label_texts(
     if form == "template":
         if "{}" not in template:
             raise RequestError(
-                f"the label template {template!r} has no {{}} for the label word; write one, such as 'a person who feels {{}}'"
+                f"the label template {template!r} has no {{}} for the label word; "
+                "write one, such as 'a person who feels {}'"
             )
         return tuple(template.replace("{}", word) for word in space.words)
     if form == "gloss":
@@ -43,14 +44,16 @@ def check_label_vectors(
     if known_C is not None and not known_C.all():
         unknown = ", ".join(repr(w) for w, k in zip(space.words, known_C, strict=True) if not k)
         raise RequestError(
-            f"no word of the label text of {unknown} has a vector; give vectors that know it, or use its gloss (label_encoder.text=gloss)"
+            f"no word of the label text of {unknown} has a vector; "
+            "give vectors that know it, or use its gloss (label_encoder.text=gloss)"
         )
     unit = emb_CD / np.maximum(np.linalg.norm(emb_CD, axis=1, keepdims=True), 1e-12)
     for i in range(len(unit)):
         for j in range(i):
             if np.allclose(unit[i], unit[j], atol=1e-6):
                 raise RequestError(
-                    f"the labels {space.words[j]!r} and {space.words[i]!r} have the same vector, so no model can tell them apart; "
+                    f"the labels {space.words[j]!r} and {space.words[i]!r} have the same vector, "
+                    "so no model can tell them apart; "
                     "give them different words, or use their glosses (label_encoder.text=gloss)"
                 )
 

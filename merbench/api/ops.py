@@ -163,7 +163,8 @@ def _check_columns(logits_BC: Tensor, space: LabelSpace) -> None:
     if logits_BC.shape[1] not in fit:
         wanted = " or ".join(str(n) for n in sorted(fit))
         raise RunError(
-            f"the logits have {logits_BC.shape[1]} columns, and a {space.kind} with these labels takes {wanted}; see LabelSpace.logit_count"
+            f"the logits have {logits_BC.shape[1]} columns, "
+            f"and a {space.kind} with these labels takes {wanted}; see LabelSpace.logit_count"
         )
 
 

@@ -113,7 +113,8 @@ class LabelSpace:
     def __post_init__(self) -> None:
         if len(self.glosses) != len(self.words):
             raise ValueError(
-                f"LabelSpace has {len(self.words)} words and {len(self.glosses)} glosses; give one gloss a word"
+                f"LabelSpace has {len(self.words)} words and {len(self.glosses)} glosses; "
+                "give one gloss a word"
             )
         if (self.kind == "score") != (self.anchors is not None):
             raise ValueError("LabelSpace: anchors belong to kind 'score' and to no other")
@@ -125,7 +126,8 @@ class LabelSpace:
             ["score", "multilabel"] if self.kind == "joint" else []
         ):
             raise ValueError(
-                "LabelSpace: a joint space has two parts, a score and a multilabel space, and no other space has parts"
+                "LabelSpace: a joint space has two parts, a score and a multilabel space, "
+                "and no other space has parts"
             )
 
     @classmethod

@@ -51,7 +51,8 @@ def best_scores(
     task = corpus.tasks[task_name]
     if task.law is None:
         raise RequestError(
-            f"the law of task {task_name!r} of data set {corpus.name!r} is not known, and so no best possible score; "
+            f"the law of task {task_name!r} of data set {corpus.name!r} is not known, "
+            "and so no best possible score; "
             "take a task of a generated set"
         )
     given = frozenset(modalities)

@@ -169,7 +169,8 @@ def _writing(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RequestError(
-            f"the cache {root} cannot be written ({error.strerror}); make room, or choose another folder with MERBENCH_CACHE, "
+            f"the cache {root} cannot be written ({error.strerror}); "
+            "make room, or choose another folder with MERBENCH_CACHE, "
             "and run again: what is in it stays"
         ) from error
 

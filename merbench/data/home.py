@@ -60,12 +60,18 @@ def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -
     """Where a name that no plugin declares was looked for, and what there is."""
     for home in homes:
         if name and (home / name).is_dir():
-            return f"{home / name} has no {FILE}, which makes a folder a data set; write one, or bring it in with merbench data add"
+            return (
+                f"{home / name} has no {FILE}, which makes a folder a data set; "
+                "write one, or bring it in with merbench data add"
+            )
     looked = ", ".join(
         str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes
     )
     known = sorted({*declared, *(folder.name for folder in folders(homes))})
-    return f"unknown dataset {name!r}; {instead(name, known)} (looked in {looked}; merbench data list shows them all)"
+    return (
+        f"unknown dataset {name!r}; {instead(name, known)} (looked in {looked}; "
+        "merbench data list shows them all)"
+    )
 
 
 def missing_message(name: str, homes: Sequence[Path], obtain: str) -> str:

@@ -15,9 +15,14 @@ JOIN = "+"
 
 
 def joined(
-    target: Corpus, task: str, protocol: str, streams: Mapping[Modality, Stream],
-    source: Corpus, rows: np.ndarray, added: Mapping[Modality, Stream],
-) -> Corpus:  # fmt: skip
+    target: Corpus,
+    task: str,
+    protocol: str,
+    streams: Mapping[Modality, Stream],
+    source: Corpus,
+    rows: np.ndarray,
+    added: Mapping[Modality, Stream],
+) -> Corpus:
     """``target`` with ``rows`` (row numbers) of ``source`` in every train split; validation and
     test are the target's own.
 

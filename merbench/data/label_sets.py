@@ -61,7 +61,8 @@ def read_label_sets(path: Path, own: LabelSpace) -> list[LabelSet]:
     """
     if own.parts:
         raise DataError(
-            f"the label sets of {path} are for one task, and this run has two at once; choose one of them with --task"
+            f"the label sets of {path} are for one task, and this run has two at once; "
+            "choose one of them with --task"
         )
     tables = read_toml(
         path, "give a file with a table of words for each label set, as the README shows"
@@ -104,7 +105,8 @@ def _label_set(path: Path, name: str, table: Any, own: LabelSpace) -> LabelSet:
             fits = value in own.words
         if not fits or not isinstance(gloss, str) or not gloss.strip() or not word.strip():
             raise error(
-                f'{word!r} = {str(entry)[:40]} does not fit; write {word!r} = {want}, or {{ value = ..., gloss = "..." }}'
+                f"{word!r} = {str(entry)[:40]} does not fit; "
+                f'write {word!r} = {want}, or {{ value = ..., gloss = "..." }}'
             )
         values.append(value)
         words.append(word)

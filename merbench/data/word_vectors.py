@@ -45,7 +45,8 @@ def _read_npz(path: Path) -> tuple[list[str], np.ndarray, str]:
         raise DataError(f"{path} holds no vector; give one of at least one word")
     if not (finite := np.isfinite(matrix).all(axis=1)).all():
         raise DataError(
-            f"{path}: the vector of {found[int(np.argmin(finite))]!r} is not finite; take the word out"
+            f"{path}: the vector of {found[int(np.argmin(finite))]!r} is not finite; "
+            "take the word out"
         )
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -71,7 +72,8 @@ def _read_text(path: Path) -> tuple[list[str], np.ndarray, str]:
                 word, *rest = text.rsplit(None, width) if width else (text,)
                 if not width or len(rest) != width:
                     raise DataError(
-                        f"{path}, line {line}: not a word and {width or 'its'} numbers; give GloVe's text form, or .npz"
+                        f"{path}, line {line}: not a word and {width or 'its'} numbers; "
+                        "give GloVe's text form, or .npz"
                     )
                 read += 1
                 try:
@@ -81,20 +83,24 @@ def _read_text(path: Path) -> tuple[list[str], np.ndarray, str]:
                     numbers.extend(map(float, rest))
                 except ValueError:  # of float, or UnicodeDecodeError
                     raise DataError(
-                        f"{path}, line {line}: not UTF-8 text with numbers; give GloVe's text form, or .npz"
+                        f"{path}, line {line}: not UTF-8 text with numbers; "
+                        "give GloVe's text form, or .npz"
                     ) from None
                 if not np.isfinite(sum(numbers[-width:])):
                     raise DataError(
-                        f"{path}, line {line}: the vector of {name!r} is not finite; take the line out"
+                        f"{path}, line {line}: the vector of {name!r} is not finite; "
+                        "take the line out"
                     )
                 keep[name] = None
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a file of word vectors"
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); "
+            "give a file of word vectors"
         ) from None
     if not keep:
         raise DataError(
-            f"{path} holds no vector; give GloVe's text form, or .npz with the arrays word and vector"
+            f"{path} holds no vector; give GloVe's text form, "
+            "or .npz with the arrays word and vector"
         )
     if promised and promised != read:
         raise DataError(
@@ -135,14 +141,16 @@ def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexico
         if name not in by_name and not Path(name).is_file():
             where = ", ".join(str(home / "vectors") for home in homes) or "no data home"
             raise RequestError(
-                f"word vectors {name!r} are neither a file nor offered in {where}; {instead(name, {p.stem for p in offered})}"
+                f"word vectors {name!r} are neither a file nor offered in {where}; "
+                f"{instead(name, {p.stem for p in offered})}"
             )
         paths.append(by_name.get(name) or Path(name))
     chosen = sorted(set(paths or offered), key=lambda path: (path.name, path))
     for first, second in pairwise(sorted(chosen, key=lambda path: path.stem)):
         if first.stem == second.stem:
             raise RequestError(
-                f"the word vectors {first} and {second} are both called {first.stem!r}, and runs tell them apart by that name; rename one, "
+                f"the word vectors {first} and {second} are both called {first.stem!r}, "
+                "and runs tell them apart by that name; rename one, "
                 "or name one alone with --vectors FILE"
             )
     return Lexicon(tuple(map(read_vectors, chosen))) if chosen else None

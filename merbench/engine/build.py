@@ -84,7 +84,8 @@ def build(
     for name, split in (("train", train), ("valid", valid)):
         if not len(split):
             raise RequestError(
-                f"the {name} split of {plan.spec.dataset} has no row with a known {plan.spec.task}; choose another --task or --protocol"
+                f"the {name} split of {plan.spec.dataset} has no row with a known "
+                f"{plan.spec.task}; choose another --task or --protocol"
             )
 
     if "model" in parts:
@@ -145,10 +146,12 @@ def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
         if any(begun == seed for begun, _ in start.weights):
             here = "this run has none" if fold is None else f"there is no fold {fold} among them"
             raise RequestError(
-                f"the weights to start seed {seed} from are of folds, and {here}; start from runs of the same protocol"
+                f"the weights to start seed {seed} from are of folds, and {here}; "
+                "start from runs of the same protocol"
             )
         raise RequestError(
-            f"there are no weights to start seed {seed} from (seeds with weights: {seeds}); train that run first"
+            f"there are no weights to start seed {seed} from (seeds with weights: {seeds}); "
+            "train that run first"
         )
     try:
         return load_file(path)
@@ -183,13 +186,17 @@ def _begun(model: nn.Module, state: Mapping[str, Tensor], loaded: set[str]) -> s
     trained = trained or dict(model.named_buffers())
     if not any(name in loaded and p.ndim > 1 for name, p in trained.items()):
         raise RequestError(
-            "none of the weights to start from has a place in this model, by its name and shape; start from runs of a model that shares "
+            "none of the weights to start from has a place in this model, by its name and shape; "
+            "start from runs of a model that shares "
             "parts with it, and of the same --modalities and settings"
         )
     fresh, left = sorted(trained.keys() - loaded), sorted(state.keys() - loaded)
     if not fresh and not left:
         return ""
-    said = f"{len(trained) - len(fresh)} of {len(trained)} trained tensors start from the weights of --init-from"
+    said = (
+        f"{len(trained) - len(fresh)} of {len(trained)} trained tensors start from the weights "
+        "of --init-from"
+    )
     said += f"; as without it start {', '.join(_whole(fresh, model.state_dict()))}" if fresh else ""
     return said + (f"; no place here have its {', '.join(_whole(left, state))}" if left else "")
 

@@ -97,7 +97,8 @@ class Checkpoint:
             write_atomic(self.path, safetensors.torch.save(tensors, metadata=header))
         except OSError as error:
             self.store.warnings.append(
-                f"the checkpoint {self.path} could not be written ({error.strerror}); the run went on without"
+                f"the checkpoint {self.path} could not be written ({error.strerror}); "
+                "the run went on without"
             )
             self.due = float("inf")
             return

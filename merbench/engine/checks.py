@@ -57,7 +57,8 @@ def check_known(
             for rows in ("train", "valid", "test"):
                 if not known[getattr(split, rows)].any():
                     raise RequestError(
-                        f"task {name}: no {rows} row of protocol {_with_fold(protocol_name, split.fold)}"
+                        f"task {name}: no {rows} row of protocol "
+                        f"{_with_fold(protocol_name, split.fold)}"
                         f" of {corpus.name} has a known {part.kind} target; "
                         "choose another --protocol, or the other task alone"
                     )
@@ -134,7 +135,8 @@ def _provided(recipe: Recipe, parts: Mapping[str, Part]) -> dict[str, str]:
         if views and "steps" not in model.provides:
             raise RequestError(
                 f"model {recipe.name} has views, which are made of encoded modalities, and whole "
-                f"model {model.name} does not provide its steps; compose it, or have it provide them"
+                f"model {model.name} does not provide its steps; "
+                "compose it, or have it provide them"
             )
         own = dict.fromkeys(("logits", *model.provides), f"model {model.name}")
         return {**own, **views, **teacher}

@@ -45,7 +45,8 @@ def made(part: Part, *given: object) -> Any:
         inspect.signature(part.factory).bind(part.config, *given)
     except TypeError as error:
         raise RequestError(
-            f"{what} does not take what a part of its kind is made with: {error}; see merbench.api.parts"
+            f"{what} does not take what a part of its kind is made with: {error}; "
+            "see merbench.api.parts"
         ) from None
     module = part.factory(part.config, *given)
     if component.kind == "view":
@@ -228,7 +229,10 @@ def fault(error: BaseException, parts: Iterable[Part]) -> str:
         owner = frame.f_locals.get("self")
         for part in parts:
             if isinstance(part.factory, type) and isinstance(owner, part.factory):
-                return f"{part.component.kind} {part.component.name} ({Path(frame.f_code.co_filename).name}, line {line})"
+                return (
+                    f"{part.component.kind} {part.component.name} "
+                    f"({Path(frame.f_code.co_filename).name}, line {line})"
+                )
     return ""
 
 
@@ -261,7 +265,10 @@ def _told(found: Any) -> str:
     if isinstance(found, Tensor):
         return f"a tensor {list(found.shape)} of {str(found.dtype).removeprefix('torch.')}"
     if isinstance(found, tuple) and hasattr(found, "_fields"):
-        return f"{type(found).__name__} of {' and '.join(_told(f) for f in found if isinstance(f, Tensor)) or 'no tensors'}"
+        return (
+            f"{type(found).__name__} of "
+            f"{' and '.join(_told(f) for f in found if isinstance(f, Tensor)) or 'no tensors'}"
+        )
     if isinstance(found, Mapping):
         return "{" + ", ".join(f"{name!r}: {_told(value)}" for name, value in found.items()) + "}"
     return "None" if found is None else f"a {type(found).__name__}"

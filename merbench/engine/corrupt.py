@@ -79,7 +79,8 @@ def _drop(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Gene
 def _mask(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Generator) -> Stream:
     if stream.kind == "clip":
         raise RequestError(
-            f"{damage}: stream {stream.name} holds clips, of which no step can be taken out; use {damage.modality}=drop"
+            f"{damage}: stream {stream.name} holds clips, of which no step can be taken out; "
+            f"use {damage.modality}=drop"
         )
     if stream.kind == "strings":
         values, length = stream.values.copy(), stream.length.copy()
@@ -107,7 +108,8 @@ def _noise(
 ) -> Stream:
     if stream.kind != "features":
         raise RequestError(
-            f"{damage}: stream {stream.name} holds {stream.kind}, which noise cannot be added to; use mask or drop"
+            f"{damage}: stream {stream.name} holds {stream.kind}, which noise cannot be added to; "
+            "use mask or drop"
         )
     where_T, _ = _steps(stream, rows)
     if not len(where_T):

@@ -38,6 +38,7 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
         ) from error
     if not isinstance(corpus, Corpus):
         raise RequestError(
-            f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; it is to return a Corpus"
+            f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; "
+            "it is to return a Corpus"
         )
     return corpus

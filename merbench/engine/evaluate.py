@@ -49,7 +49,8 @@ def require_finite_predictions(predictions: np.ndarray) -> None:
     """RunError where one is not."""
     if not np.isfinite(predictions).all():
         raise RunError(
-            f"{(~np.isfinite(predictions)).sum()} predictions are not finite; lower train.lr or set train.clip_norm"
+            f"{(~np.isfinite(predictions)).sum()} predictions are not finite; "
+            "lower train.lr or set train.clip_norm"
         )
 
 

@@ -63,7 +63,8 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
             if getattr(plan.spec, field) != getattr(spec, field)
         ]
         raise RequestError(
-            f"the stored run of {name} cannot be made again: its {', '.join(changed)} are others today; run the model anew"
+            f"the stored run of {name} cannot be made again: "
+            f"its {', '.join(changed)} are others today; run the model anew"
         )
     return plan
 
@@ -133,7 +134,8 @@ def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.devi
         or digest not in (weights_digest(problem.model), weights_digest(problem.model, cached))
     ):
         raise RequestError(
-            f"the weights {weights} are not those of {plan.spec.model} as it is built here: its source, its pretrained files or the "
+            f"the weights {weights} are not those of {plan.spec.model} as it is built here: "
+            "its source, its pretrained files or the "
             "vocabulary have changed since; run again with --force"
         )
     return problem

@@ -66,10 +66,20 @@ class Together(nn.Module):
 
 
 def fit_stacked(
-    modules: Sequence[Together], train: SplitData, valid: SplitData, *, space: LabelSpace, config: TrainConfig, stages: Sequence[Stage],
-    thresholds: str, seeds: Sequence[int], fold: int | None, watch: Callable[[int, dict[str, Any]], None],
-    checkpoint: Checkpoint | None = None, metrics: TaskMetrics | None = None,
-) -> list[Fitted | RunError]:  # fmt: skip
+    modules: Sequence[Together],
+    train: SplitData,
+    valid: SplitData,
+    *,
+    space: LabelSpace,
+    config: TrainConfig,
+    stages: Sequence[Stage],
+    thresholds: str,
+    seeds: Sequence[int],
+    fold: int | None,
+    watch: Callable[[int, dict[str, Any]], None],
+    checkpoint: Checkpoint | None = None,
+    metrics: TaskMetrics | None = None,
+) -> list[Fitted | RunError]:
     """What ``fit`` does, for one module a seed; for a seed that fails, its error.
 
     CannotStackError, with the reason in a sentence, before any weight has changed. A state that
@@ -135,9 +145,15 @@ def fit_stacked(
         alive = [alive[place] for place in staying]
         if checkpoint:
             state = {
-                "seeds": seeds, "epoch": epoch + 1, "alive": alive, "best": best, "waited": waited,
-                "fitted": [str(r) if isinstance(r, RunError) else dataclasses.asdict(r) for r in results],
-            }  # fmt: skip
+                "seeds": seeds,
+                "epoch": epoch + 1,
+                "alive": alive,
+                "best": best,
+                "waited": waited,
+                "fitted": [
+                    str(r) if isinstance(r, RunError) else dataclasses.asdict(r) for r in results
+                ],
+            }
             checkpoint.save(partial(stack.where, state, modules))
     return results
 
@@ -413,9 +429,15 @@ def _own_draws(seed: Tensor, draws: Sequence[torch.Generator]) -> Iterator[None]
         return _Dropout.apply(input, seed, p, draws) if training and p else input
 
     def attend(
-        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False,
-        scale: float | None = None, enable_gqa: bool = False,
-    ) -> Tensor:  # fmt: skip
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
         if is_causal or enable_gqa:
             raise RuntimeError("attention that is causal by itself or has grouped heads")
         score = (

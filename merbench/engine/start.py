@@ -63,18 +63,21 @@ def check_seen(
         whole = f"protocol {one.protocol} of {one.dataset}" if one.protocol else one.dataset
         if one.of(corpus) and (one.leaks or one.corpus is None):
             leaks.append(
-                f"were trained on {whole}, {'with a leak' if one.leaks else 'whose rows were others than they are here'}"
+                f"were trained on {whole}, "
+                f"{'with a leak' if one.leaks else 'whose rows were others than they are here'}"
             )
         elif one.corpus is None:
             notes.append(
-                f"the initial weights were trained on {whole}, which is not here as it was: shared utterances were not checked"
+                f"the initial weights were trained on {whole}, which is not here as it was: "
+                "shared utterances were not checked"
             )
         elif rows := _evaluated(one, one.corpus, corpus, name, protocol):
             what = f"the valid and test rows of protocol {name} of {corpus.name}"
             leaks.append(f"were trained or chosen on {rows} of {what} (through {whole})")
     if leaks and not allowed:
         raise RequestError(
-            f"the weights of --init-from {leaks[0]}; start from runs of the same protocol or other data, or accept it with --allow-leak, "
+            f"the weights of --init-from {leaks[0]}; "
+            "start from runs of the same protocol or other data, or accept it with --allow-leak, "
             "which marks the runs for ever"
         )
     return bool(leaks), notes

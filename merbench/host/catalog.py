@@ -93,8 +93,10 @@ class Catalog:
             plugin = self.providers(component.kind, component.name)[0]
             first_line = (str(error).strip().splitlines() or [""])[0]
             raise RequestError(
-                f"{component.kind} {component.name!r} of {plugin.distribution} {plugin.version} cannot be loaded "
-                f"from {component.target!r} (package.module:Factory): {type(error).__name__}: {first_line}"
+                f"{component.kind} {component.name!r} of {plugin.distribution} {plugin.version} "
+                "cannot be loaded "
+                f"from {component.target!r} (package.module:Factory): {type(error).__name__}: "
+                f"{first_line}"
             ) from error
 
     def _only(self, kind: str, name: str) -> Declaration:
@@ -107,7 +109,8 @@ class Catalog:
                 f"{p.distribution} {p.version} (plugin {p.name!r})" for p, _ in offers
             )
             raise RequestError(
-                f"{word} {name!r} is offered by {who}; uninstall one, or leave it out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
+                f"{word} {name!r} is offered by {who}; "
+                "uninstall one, or leave it out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
             )
         message = unknown(word, name, self.names(kind), f"merbench list {word}s shows them all")
         if broken := [

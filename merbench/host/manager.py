@@ -81,7 +81,8 @@ def discover(
     # may name what is not installed here.
     if wrong := sorted({*disabled} - {entry.name for entry in found}):
         raise RequestError(
-            f"--no-plugin {wrong[0]}: no such plugin is installed; there are: {', '.join(e.name for e in found)}"
+            f"--no-plugin {wrong[0]}: no such plugin is installed; there are: "
+            f"{', '.join(e.name for e in found)}"
         )
     return tuple(_read(manager, entry, strict) for entry in found if entry.name not in off)
 
@@ -111,7 +112,8 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
             manager.unregister(name=registered)
         if strict:
             raise MerbenchError(
-                f"plugin {entry.name!r} of {distribution} {version} is broken: {_sentence(error, module)}"
+                f"plugin {entry.name!r} of {distribution} {version} is broken: "
+                f"{_sentence(error, module)}"
             ) from error
         return Plugin(entry.name, distribution, version, error=_sentence(error, module))
     return Plugin(entry.name, distribution, version, declarations, commands, output)
@@ -137,12 +139,14 @@ def checked(declaration: object) -> Declaration:
     """The declaration. DeclarationError where it is none that this merbench understands."""
     if not isinstance(declaration, Declaration):
         raise DeclarationError(
-            f"merbench_components() yielded a {type(declaration).__name__}; it may yield Component, Recipe and MetricDef"
+            f"merbench_components() yielded a {type(declaration).__name__}; "
+            "it may yield Component, Recipe and MetricDef"
         )
     _check_name(declaration)
     if isinstance(declaration, Component) and declaration.kind not in COMPONENT_KINDS:
         raise DeclarationError(
-            f"{declaration.name!r} is of the unknown kind {declaration.kind!r}; there are {', '.join(COMPONENT_KINDS)}"
+            f"{declaration.name!r} is of the unknown kind {declaration.kind!r}; "
+            f"there are {', '.join(COMPONENT_KINDS)}"
         )
     if isinstance(declaration, Component):
         _check_values(declaration, "accepts", ACCEPTS.get(declaration.kind), empty=False)
@@ -198,7 +202,8 @@ def _check_values(
         )
     if wrong := [v for v in values if v not in known]:
         raise DeclarationError(
-            f"{declaration.name!r} has the unknown {field} {wrong[0]!r}; choose of {', '.join(known)}"
+            f"{declaration.name!r} has the unknown {field} {wrong[0]!r}; "
+            f"choose of {', '.join(known)}"
         )
 
 

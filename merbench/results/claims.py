@@ -228,7 +228,10 @@ def _machine() -> str:
     tells neither.
     """
     try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} {Path('/proc/self/ns/pid').readlink()}"
+        return (
+            f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} "
+            f"{Path('/proc/self/ns/pid').readlink()}"
+        )
     except OSError:
         return ""
 

@@ -112,10 +112,16 @@ def _difference(theirs: Store, into: Store, record: Record, ours: Record) -> str
         return "other test rows or labels"
     if not np.array_equal(a.prediction, b.prediction):
         gap = float(np.abs(a.prediction - b.prediction).max())
-        return f"predictions differ by up to {gap:.2g} (made on {_made_on(record)} there, on {_made_on(ours)} here)"
+        return (
+            f"predictions differ by up to {gap:.2g} (made on {_made_on(record)} there, "
+            f"on {_made_on(ours)} here)"
+        )
     return "" if record.metrics == ours.metrics else "other metrics of the same predictions"
 
 
 def _made_on(record: Record) -> str:
     p = record.provenance
-    return f"{p.get('device')} with torch {p.get('packages', {}).get('torch')}, {p.get('threads')} threads"
+    return (
+        f"{p.get('device')} with torch {p.get('packages', {}).get('torch')}, "
+        f"{p.get('threads')} threads"
+    )

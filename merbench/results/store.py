@@ -56,7 +56,8 @@ class Store:
                 pass
         except OSError as error:
             raise RequestError(
-                f"the store {self.root} cannot be written ({error.strerror}); choose another with --store DIR or MERBENCH_STORE"
+                f"the store {self.root} cannot be written ({error.strerror}); "
+                "choose another with --store DIR or MERBENCH_STORE"
             ) from error
 
     def get(self, run_id: str) -> Record | None:
@@ -91,7 +92,8 @@ class Store:
         if record is None:
             what = f"{len(fits)} runs begin so" if len(fits) > 1 else "there is no such run"
             raise RequestError(
-                f"run {name!r}: {what} in {self.runs}; give a run id of that store, or another store with --store DIR"
+                f"run {name!r}: {what} in {self.runs}; "
+                "give a run id of that store, or another store with --store DIR"
             )
         if record.status != "done":
             raise RequestError(
@@ -150,7 +152,8 @@ class Store:
 
     def _unwritten(self, record: Record, error: OSError) -> RequestError:
         return RequestError(
-            f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); make room or choose another --store DIR, "
+            f"run {record.run_id} could not be written to {self.runs} ({error.strerror}); "
+            "make room or choose another --store DIR, "
             "and run again: what was written before is whole"
         )
 
@@ -171,11 +174,13 @@ class Store:
         path = self._weights(run_id)
         if not path.is_file():
             raise RequestError(
-                f"the store has no weights of run {run_id} ({path} is not there); run it again with --force"
+                f"the store has no weights of run {run_id} ({path} is not there); "
+                "run it again with --force"
             )
         if not self.has_weights(run_id):
             raise RequestError(
-                f"the weights {path} are not those that the record of the run tells of; run it again with --force"
+                f"the weights {path} are not those that the record of the run tells of; "
+                "run it again with --force"
             )
         return path
 

@@ -43,7 +43,8 @@ def start_from(
     if lacking:
         what = f"{record.spec.model} {record.spec.variant}".strip()
         raise RequestError(
-            f"each run starts from the run of its own seed, and the store {store.root} has no weights of {what} on {record.spec.dataset} "
+            "each run starts from the run of its own seed, "
+            f"and the store {store.root} has no weights of {what} on {record.spec.dataset} "
             f"for seed {', '.join(lacking)}; run them first, or give other --seeds"
         )
     return Start(series(record.spec, record.contents), found, tuple(seen))

@@ -45,7 +45,8 @@ class Machine:
         there = torch.cuda.is_available()
         if device == "cuda" and not there:
             raise RequestError(
-                "--device cuda: torch sees no GPU here; merbench doctor says more, and --device cpu runs without"
+                "--device cuda: torch sees no GPU here; "
+                "merbench doctor says more, and --device cpu runs without"
             )
         kind = ("cuda" if there else "cpu") if device == "auto" else device
         if kind == "cuda" and determinism != "off":

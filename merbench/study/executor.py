@@ -38,14 +38,16 @@ class Named:
             for ended in self.executor(work, tasks):
                 if not (ended is None or (isinstance(ended, tuple) and len(ended) == 2)):
                     raise TypeError(
-                        f"it yielded {type(ended).__name__} in place of (task, error or None) or None"
+                        f"it yielded {type(ended).__name__} in place of (task, "
+                        "error or None) or None"
                     )
                 yield ended
         except MerbenchError:
             raise
         except Exception as error:
             raise RunError(
-                f"executor {self.name} broke off ({type(error).__name__}: {error}); what is done is "
+                f"executor {self.name} broke off ({type(error).__name__}: {error}); "
+                "what is done is "
                 "in the store, and the same command goes on from there, with this or another "
                 "--executor"
             ) from error

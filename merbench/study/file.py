@@ -150,7 +150,8 @@ def read_study(path: Path) -> StudyFile:
     """DataError, one sentence naming the key and the fix."""
     if not path.is_file():
         raise DataError(
-            f"{path} is not a file; a study is described by a STUDY.toml with models = [...] and [[tracks]]"
+            f"{path} is not a file; a study is described by a STUDY.toml with models = [...] "
+            "and [[tracks]]"
         )
     table = read_toml(path)
     try:

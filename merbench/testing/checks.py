@@ -87,7 +87,8 @@ def _plugin_checks(catalog: Catalog, plugin: Plugin) -> Iterator[Check]:
 def _loads(plugin: Plugin) -> None:
     assert plugin.error is None, plugin.error
     assert plugin.declarations, (
-        "it offers nothing; merbench_components() stands in the entry point's module, bears @hookimpl and yields"
+        "it offers nothing; merbench_components() stands in the entry point's module, "
+        "bears @hookimpl and yields"
     )
 
 
@@ -109,14 +110,16 @@ def _no_defaults(module: Any) -> None:
                 if p.default is not p.empty
             ]
             assert not defaults, (
-                f"the hook {name} gives defaults to {', '.join(defaults)}, which pluggy would never pass"
+                f"the hook {name} gives defaults to {', '.join(defaults)}, "
+                "which pluggy would never pass"
             )
 
 
 def _own_names(catalog: Catalog, plugin: Plugin) -> None:
     twins = [p.distribution for p in catalog.plugins if p.name == plugin.name and p is not plugin]
     assert not twins, (
-        f"{' and '.join(twins)} has an entry point of this name too, and --no-plugin leaves both out; choose another name"
+        f"{' and '.join(twins)} has an entry point of this name too, "
+        "and --no-plugin leaves both out; choose another name"
     )
     for d in plugin.declarations:
         kind = kind_of(d)

@@ -180,7 +180,8 @@ def _encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality
     kinds = [k for k in ("words", "features", "strings") if k in component.accepts]
     if not kinds or "weights" in component.pretrained:
         raise Skip(
-            f"reads {' and '.join(component.accepts)} with pretrained weights or from files: its own package tests it with tiny towers"
+            f"reads {' and '.join(component.accepts)} with pretrained weights or from files: "
+            "its own package tests it with tiny towers"
         )
     factory, config = _factory(catalog, component)
     modality: Modality = "audio" if kinds[0] == "features" else "text"
@@ -199,7 +200,8 @@ def _encoder(catalog: Catalog, component: Component) -> tuple[Any, dict[Modality
 def _encoder_kept(catalog: Catalog, component: Component) -> None:
     wrong = [kind for kind in component.accepts if component.version and kind not in KEPT]
     assert not wrong, (
-        f"it has a version, so that its output is kept, and accepts {' and '.join(wrong)}: only of {' and '.join(KEPT)} it can be"
+        f"it has a version, so that its output is kept, and accepts {' and '.join(wrong)}: "
+        f"only of {' and '.join(KEPT)} it can be"
     )
 
 
@@ -313,7 +315,8 @@ def _fusion_width(catalog: Catalog, component: Component) -> None:
         want = (5, labels, fusion.width)
         got = tuple(fused.z_BCD.shape)
         assert got == want, (
-            f"declares {component.returns} and width {fusion.width}, so z should be {want}; it is {got}"
+            f"declares {component.returns} and width {fusion.width}, "
+            f"so z should be {want}; it is {got}"
         )
 
 

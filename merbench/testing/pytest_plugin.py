@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "merbench_plugin(*names): the plugins whose conformance checks the fixture merbench_check runs",
+        "merbench_plugin(*names): "
+        "the plugins whose conformance checks the fixture merbench_check runs",
     )
 
 

@@ -212,7 +212,8 @@ def _state(catalog: Catalog, recipe: Recipe) -> None:
     other.model.load_state_dict(trained.model.state_dict())
     a, b = (predict(p.model, p.valid, fold.space) for p in (trained, other))
     assert np.allclose(a, b, atol=1e-6), (
-        "weights that were saved and loaded predict something else; what is learned is kept in buffers"
+        "weights that were saved and loaded predict something else; "
+        "what is learned is kept in buffers"
     )
     kept = {id(tensor) for tensor in trained.model.state_dict(keep_vars=True).values()}
     for modality, encoder in trained.encoders.items():
@@ -222,7 +223,8 @@ def _state(catalog: Catalog, recipe: Recipe) -> None:
             if id(tensor) not in kept
         ]
         assert not lost, (
-            f"{lost[0]} of the {modality} encoder is not trained or saved; keep the encoders in a torch.nn.ModuleDict"
+            f"{lost[0]} of the {modality} encoder is not trained or saved; "
+            "keep the encoders in a torch.nn.ModuleDict"
         )
 
 

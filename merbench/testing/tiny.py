@@ -180,5 +180,13 @@ def corpus(kind: SpaceKind = "score", size: int = 24, seed: int = 0) -> Corpus:
         known = np.ones(target.shape, dtype=bool)
         known[::5, 0] = known[1::4, 1:] = False
     protocol = Protocol((split,), ("text.words", "audio.tiny", "video.tiny"))
-    return Corpus("tiny", ids, np.array([i.split("_")[0] for i in ids]), texts, {"task": Task(SPACES[kind], target, known)}, streams,
-                  {"standard": protocol}, lexicon=lexicon())  # fmt: skip
+    return Corpus(
+        "tiny",
+        ids,
+        np.array([i.split("_")[0] for i in ids]),
+        texts,
+        {"task": Task(SPACES[kind], target, known)},
+        streams,
+        {"standard": protocol},
+        lexicon=lexicon(),
+    )

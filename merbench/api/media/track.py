@@ -19,7 +19,8 @@ def decoder(what: str) -> Any:
         import av
     except ImportError as error:
         raise RequestError(
-            f"{what} holds raw clips, and PyAV, which decodes them, cannot be imported ({error}); pip install 'merbench[raw]', "
+            f"{what} holds raw clips, and PyAV, which decodes them, cannot be imported ({error}); "
+            "pip install 'merbench[raw]', "
             "or use a stream of features"
         ) from None
     return av
@@ -157,7 +158,10 @@ class Track:
         if self.failure or not found:
             return self.failure or f"nothing of its {self.kind} track can be decoded"
         if self._short and self.kind == "audio":
-            return f"its audio track breaks off after {float(self.end - self.start):.1f} of {float(self.length):.1f} s"
+            return (
+                f"its audio track breaks off after {float(self.end - self.start):.1f} of "
+                f"{float(self.length):.1f} s"
+            )
         return (
             f"its {self.kind} track is damaged in {self.damaged} place(s)" if self.damaged else ""
         )

@@ -36,7 +36,8 @@ def unpickle(path: Path) -> Any:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from None
     except Refused as error:
         raise DataError(
-            f"{path} {error}; it was not loaded, because a pickle can run anything: save containers, numbers, strings and numpy arrays"
+            f"{path} {error}; it was not loaded, because a pickle can run anything: "
+            "save containers, numbers, strings and numpy arrays"
         ) from None
     except (
         ArithmeticError,
@@ -49,5 +50,6 @@ def unpickle(path: Path) -> Any:
         EOFError,
     ) as error:
         raise DataError(
-            f"{path} is not a whole pickle ({str(error)[:120] or type(error).__name__}); copy or write it again"
+            f"{path} is not a whole pickle ({str(error)[:120] or type(error).__name__}); "
+            "copy or write it again"
         ) from None

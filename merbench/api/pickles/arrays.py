@@ -94,7 +94,8 @@ class Array:
         if dtype.hasobject:
             if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
                 raise ValueError(
-                    "an array of objects has more than one dimension, or not as many objects as it says"
+                    "an array of objects has more than one dimension, "
+                    "or not as many objects as it says"
                 )
             return
         size = data.size if isinstance(data, Blob) else len(data)

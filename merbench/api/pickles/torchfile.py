@@ -71,7 +71,8 @@ class _Tensor(Array):
         packed = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         if any(n > 1 and s != p for n, s, p in zip(shape, stride, packed, strict=True)):
             raise Refused(
-                "holds a tensor whose values do not lie one after the other (save it with .contiguous())"
+                "holds a tensor whose values do not lie one after the other (save it with "
+                ".contiguous())"
             )
         self.dtype, self.shape, self._storage, self._at, self._fortran = (
             storage.dtype,

@@ -79,7 +79,8 @@ def command(
     each = seed_by_seed(scored)
     if len(scored) == len(each) == 1:
         raise RequestError(
-            f"there is one run of {lines[0].name}, so that there is nothing to average; name other runs too"
+            f"there is one run of {lines[0].name}, so that there is nothing to average; "
+            "name other runs too"
         )
     if len(scored) > 1:
         lines.append(Line("mean, seed by seed", each, against=lines[0].name))
@@ -121,7 +122,8 @@ def _named(run: str, entries: Sequence[Entry], store: Store) -> Record:
     if len(rows) > 1:
         tracks = "; ".join(e.first.track.title for e in rows)
         raise RequestError(
-            f"{run} is on {len(rows)} tracks ({tracks}); choose one with --dataset and --track, or give run ids"
+            f"{run} is on {len(rows)} tracks ({tracks}); "
+            "choose one with --dataset and --track, or give run ids"
         )
     if rows:
         return rows[0].done[0]

@@ -78,7 +78,8 @@ def command(
     written = typed(click.get_current_context())
     if run and (fixed := [option for name, option in written.items() if name not in OF_A_RUN]):
         raise RequestError(
-            f"{fixed[0]} changes nothing of --run {run}, which has its settings and is not trained again; leave it out"
+            f"{fixed[0]} changes nothing of --run {run}, "
+            "which has its settings and is not trained again; leave it out"
         )
     inputs = read_inputs(paths, sentences)
     options = gather((), **given)
@@ -99,7 +100,8 @@ def command(
             name for name, digest in record.contents.items() if plan.contents.get(name) != digest
         ]:
             raise RequestError(
-                f"run {record.run_id} was made with other {', '.join(changed)} than is here; bring it back, or run the model anew"
+                f"run {record.run_id} was made with other {', '.join(changed)} than is here; "
+                "bring it back, or run the model anew"
             )
         records = [record]
     else:
@@ -119,7 +121,8 @@ def command(
     )
     for m in found.missing:
         say(
-            f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; it is treated as missing"
+            f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; "
+            "it is treated as missing"
         )
     for sentence in unseen_sentences(inputs, found):
         say(f"warning: {sentence}")

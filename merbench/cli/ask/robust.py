@@ -93,7 +93,8 @@ def command(
         kinds = sorted({what for by_kind in drawn.values() for what in by_kind})
         if not kinds:
             raise RequestError(
-                "--plot draws curves, and no damage was asked for at two strengths or more; give KIND:FROM:TO:POINTS"
+                "--plot draws curves, and no damage was asked for at two strengths or more; "
+                "give KIND:FROM:TO:POINTS"
             )
         panels = {
             what: {name: by_kind[what] for name, by_kind in drawn.items() if what in by_kind}

@@ -32,9 +32,14 @@ if TYPE_CHECKING:
 @JSON
 @click.pass_obj
 def command(
-    session: Session, words: tuple[str, ...], name: str | None, form_name: str | None, settings: tuple[str, ...], data: Path | None,
+    session: Session,
+    words: tuple[str, ...],
+    name: str | None,
+    form_name: str | None,
+    settings: tuple[str, ...],
+    data: Path | None,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Convert PATH into the data set DATASET (mosi, mosei, ...), or join its streams to those that
     are there.
 
@@ -67,7 +72,8 @@ def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[s
 
     if len(words) != (1 if name else 2):
         raise RequestError(
-            "give a data set and a path (merbench data add mosi PATH), or a name of your own (--name NAME PATH)"
+            "give a data set and a path (merbench data add mosi PATH), "
+            "or a name of your own (--name NAME PATH)"
         )
     if name is None:
         known = [
@@ -127,7 +133,8 @@ def _forms(
         except ValidationError as error:
             first = error.errors()[0]
             raise RequestError(
-                f"--set {first['loc'][0]}={first['input']!r} does not fit form {name}: {first['msg']}"
+                f"--set {first['loc'][0]}={first['input']!r} does not fit form {name}: "
+                f"{first['msg']}"
             ) from None
     return forms, configs
 
@@ -142,11 +149,13 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
     from merbench.data.hints import first
 
     say(
-        f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + {len(origin.refused):,} refused"
+        f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + "
+        f"{len(origin.refused):,} refused"
     )
     if origin.refused:
         say(
-            f"refused: {first([f'{row} ({why})' for row, why in origin.refused.items()])}; manifest.json names them all"
+            f"refused: {first([f'{row} ({why})' for row, why in origin.refused.items()])}; "
+            "manifest.json names them all"
         )
     for note in origin.notes:
         say(f"note: {note}")

@@ -51,7 +51,8 @@ def _print(found: Audit) -> None:
     from rich.table import Table
 
     click.echo(
-        f"{found.name}: {found.rows:,} rows of {found.videos:,} videos, {found.short_texts:,} of them with a short text or none"
+        f"{found.name}: {found.rows:,} rows of {found.videos:,} videos, "
+        f"{found.short_texts:,} of them with a short text or none"
     )
     labels = Table(
         title="labels", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)

@@ -84,7 +84,8 @@ def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> No
     for key in keys:
         if not any(name.startswith(key) for name, _, _ in entries):
             raise RequestError(
-                f"no entry's key begins with {key!r}; merbench data cache list shows those in {cache.root}"
+                f"no entry's key begins with {key!r}; "
+                f"merbench data cache list shows those in {cache.root}"
             )
     freed, busy = 0, 0
     for name, entry, size in entries:

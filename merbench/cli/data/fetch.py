@@ -87,7 +87,8 @@ def command(
             if not fetch(f"{mirror.rstrip('/')}/{path}", folder, steps):
                 say(f"{Path(path).name} is there already, and whole")
     say(
-        f"in {folder}; merbench data add {name} {folder} makes a data set of them, with a file of splits beside them"
+        f"in {folder}; merbench data add {name} {folder} makes a data set of them, "
+        "with a file of splits beside them"
     )
 
 

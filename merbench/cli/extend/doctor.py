@@ -63,7 +63,8 @@ def examine(
             plugin.error or f"{len(plugin.declarations)} declarations"
         )
         mend = (
-            f"mend or uninstall {plugin.distribution}, or leave it out with --no-plugin {plugin.name}"
+            f"mend or uninstall {plugin.distribution}, "
+            f"or leave it out with --no-plugin {plugin.name}"
             if plugin.error
             else ""
         )
@@ -111,7 +112,10 @@ def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str,
     if files:
         yield "word vectors", True, ", ".join(str(f) for f in files), ""
     else:
-        mend = "put GloVe's text file or an .npz with arrays word and vector into DATA/vectors, or name one with --vectors FILE"
+        mend = (
+            "put GloVe's text file or an .npz with arrays word and vector into DATA/vectors, "
+            "or name one with --vectors FILE"
+        )
         yield "word vectors", False, f"none (sample has its own); {looked}", mend
 
 
@@ -128,7 +132,10 @@ def _weights() -> Iterator[tuple[str, bool, str, str]]:
     if models:
         yield "weights", True, f"{', '.join(models)} in {home}", ""
     else:
-        mend = "only CLIP, CLAP and language-model towers need them: run once with network, or point at a local directory"
+        mend = (
+            "only CLIP, CLAP and language-model towers need them: "
+            "run once with network, or point at a local directory"
+        )
         yield "weights", True, f"none in the hub's cache {home} ({mend})", ""
 
 

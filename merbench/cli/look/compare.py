@@ -66,9 +66,19 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def command(
-    session: Session, a: str | None, b: str | None, every: bool, metric: str | None, dataset: str | None, track: str | None, rows: int,
-    plot: Path | None, data: Path | None, store: Path, as_json: bool,
-) -> None:  # fmt: skip
+    session: Session,
+    a: str | None,
+    b: str | None,
+    every: bool,
+    metric: str | None,
+    dataset: str | None,
+    track: str | None,
+    rows: int,
+    plot: Path | None,
+    data: Path | None,
+    store: Path,
+    as_json: bool,
+) -> None:
     """Paired differences of A and B: rows of merbench leaderboard by name, or run ids with commas
     between.
 
@@ -116,9 +126,16 @@ def _chosen(metric: str | None, board: Board) -> str:
 
 
 def _two(
-    session: Session, boards: list[Board], source: StoreSource, names: tuple[str, str], metric: str | None, rows: int, plot: Path | None,
-    data: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    session: Session,
+    boards: list[Board],
+    source: StoreSource,
+    names: tuple[str, str],
+    metric: str | None,
+    rows: int,
+    plot: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
     from merbench.report.scores.compare import calibration, disagreements, together
     from merbench.report.scores.paired import differences
 
@@ -155,10 +172,17 @@ def _two(
             }
             for d in apart
         ]
-        show_json({
-            "track": board.track.model_dump(mode="json"), "a": names[0], "b": names[1], "seeds": sorted(ours),
-            "difference": {m: d.as_json() for m, d in found.items()}, "disagree": told, "calibration": curves,
-        })  # fmt: skip
+        show_json(
+            {
+                "track": board.track.model_dump(mode="json"),
+                "a": names[0],
+                "b": names[1],
+                "seeds": sorted(ours),
+                "difference": {m: d.as_json() for m, d in found.items()},
+                "disagree": told,
+                "calibration": curves,
+            }
+        )
         return
     _show_two(board, names, len(ours), found, apart, texts, curves)
 
@@ -181,7 +205,8 @@ def _sides(
             if not any(side(board, source, name) for board in boards):
                 raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
         raise RequestError(
-            f"{names[0]} and {names[1]} are on no common track, so nothing between them can be compared"
+            f"{names[0]} and {names[1]} are on no common track, "
+            "so nothing between them can be compared"
         )
     if len(found) > 1:
         titles = "; ".join(board.track.title for board, _, _ in found)
@@ -203,9 +228,14 @@ def _texts(session: Session, board: Board, data: Path | None) -> dict[str, str]:
 
 
 def _show_two(
-    board: Board, names: tuple[str, str], seeds: int, found: dict[str, Difference], apart: list[Disagreement], texts: dict[str, str],
+    board: Board,
+    names: tuple[str, str],
+    seeds: int,
+    found: dict[str, Difference],
+    apart: list[Disagreement],
+    texts: dict[str, str],
     curves: dict[str, list[tuple[float, float]]],
-) -> None:  # fmt: skip
+) -> None:
     from rich.table import Table
 
     def table(title: str, *headings: str) -> Table:
@@ -249,7 +279,8 @@ def _show_two(
         drawn.add_row(*(f"{v:.2f}" for pair in points for v in pair))
     show(drawn)
     say(
-        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; a difference is significant where both are"
+        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; "
+        "a difference is significant where both are"
     )
 
 
@@ -335,9 +366,11 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
         show_json(told)
     else:
         say(
-            "* significant: the interval's p, Holm-corrected over all pairs, and the sign-flip p over seeds are under .05"
+            "* significant: the interval's p, Holm-corrected over all pairs, "
+            "and the sign-flip p over seeds are under .05"
         )
         if blind:
             say(
-                f"no sign-flip p can be that small from so few seeds on {'; '.join(blind)}: run six or more"
+                f"no sign-flip p can be that small from so few seeds on {'; '.join(blind)}: "
+                "run six or more"
             )

@@ -54,7 +54,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     )
     if not declared and not all_subsets:
         raise RequestError(
-            f"model {options.model} declares no ablations; give --modalities all-subsets, or another model (merbench list models)"
+            f"model {options.model} declares no ablations; "
+            "give --modalities all-subsets, or another model (merbench list models)"
         )
     names = declared if "all" in asked or not (asked or all_subsets) else asked
     bench = session.bench(options)
@@ -64,7 +65,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     )
     if not requests:
         raise RequestError(
-            f"{options.model} reads {' + '.join(full.streams) or 'nothing'} here, which has no smaller subset; offer more streams"
+            f"{options.model} reads {' + '.join(full.streams) or 'nothing'} here, "
+            "which has no smaller subset; offer more streams"
         )
     made, reasons = plans_of(requests, full, bench.plan)
     if wrong := [name for name in asked if name in reasons]:

@@ -47,7 +47,8 @@ def command(session: Session, /, **given: Any) -> None:
             f"{m}={plan.parts[f'encoder.{m}'].component.name}" for m in plan.streams
         )
         raise RequestError(
-            f"nothing to encode: no encoder of {options.model} on {corpus.name} is a frozen pretrained one ({encoders})"
+            f"nothing to encode: no encoder of {options.model} on {corpus.name} is a frozen "
+            f"pretrained one ({encoders})"
         )
     with encode_progress() as progress:
         entries = [encoded(plan, m, machine.cache, machine.device, progress)[0] for m in modalities]

@@ -199,7 +199,8 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
     if any(helper.returncode == 2 for helper in helpers):
         raise RequestError(last)
     raise RunError(
-        f"all {jobs} worker processes ended before the search was over, and the same command goes on; one said last: {last}"
+        f"all {jobs} worker processes ended before the search was over, "
+        f"and the same command goes on; one said last: {last}"
     )
 
 
@@ -235,7 +236,8 @@ def _report(
     show(_settings(plan, tuned))
     whole = tuned.trials - tuned.pruned - tuned.failed
     say(
-        f"search {tuned.search}: {tuned.trials} trials ({whole} whole, {tuned.pruned} pruned, {tuned.failed} failed) "
+        f"search {tuned.search}: {tuned.trials} trials ({whole} whole, {tuned.pruned} pruned, "
+        f"{tuned.failed} failed) "
         f"in {tuned.seconds:.0f} s of training, {tuned.seconds / tuned.trials:.1f} s each"
     )
     if final:
@@ -245,7 +247,8 @@ def _report(
         show(table(plan.track.title, board.columns(plan.metrics), rows, notes=notes, width=room()))
     else:
         say(
-            "the same command with --final-seeds 10 runs both settings on ten fresh seeds and scores them on the test rows"
+            "the same command with --final-seeds 10 runs both settings on ten fresh seeds and "
+            "scores them on the test rows"
         )
 
 

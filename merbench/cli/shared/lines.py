@@ -68,7 +68,8 @@ def show_lines(
     if having:
         show(drawn)
         click.echo(
-            "interval: bootstrap over seeds and videos; p (seeds): exact paired sign-flip; p (corrected): the larger of it and of "
+            "interval: bootstrap over seeds and videos; p (seeds): exact paired sign-flip; "
+            "p (corrected): the larger of it and of "
             "the interval's p, Holm-corrected over the lines; * significant: it is under .05"
         )
     for line in lines:

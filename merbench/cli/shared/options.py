@@ -52,7 +52,10 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--init-from",
             metavar="RUN",
-            help="Start from the weights of a finished run (or of the series it is of), each seed from its own.",
+            help=(
+                "Start from the weights of a finished run (or of the series it is of), "
+                "each seed from its own."
+            ),
         ),
         click.option(
             "--log",
@@ -74,7 +77,10 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--dataset",
-            help="A data set (merbench data list). Default: mosi where it is on the machine, else sample.",
+            help=(
+                "A data set (merbench data list). Default: "
+                "mosi where it is on the machine, else sample."
+            ),
         ),
         click.option(
             "--task", help="What is predicted, such as sentiment, or sentiment+emotions at once."
@@ -148,7 +154,10 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["prefer", "strict", "off"]),
             default="prefer",
             show_default=True,
-            help="Deterministic kernels: where there are any, always (else the run fails), or the fastest.",
+            help=(
+                "Deterministic kernels: where there are any, always (else the run fails), "
+                "or the fastest."
+            ),
         ),
         click.option(
             "--data",
@@ -228,7 +237,8 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     for slot, name in parse_settings(given["parts"], "--part").items():
         if slot not in PARTS:
             raise RequestError(
-                f"--part {slot}={name}: a part is one of {', '.join(PARTS)}; encoders are named with --encoder MODALITY=NAME"
+                f"--part {slot}={name}: a part is one of {', '.join(PARTS)}; "
+                "encoders are named with --encoder MODALITY=NAME"
             )
         settings[slot.replace("-", "_")] = name
     settings |= {
@@ -246,7 +256,8 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         modalities = tuple(m.strip() for m in given["modalities"].split(","))
         if wrong := [m for m in modalities if m not in MODALITIES]:
             raise RequestError(
-                f"--modalities {given['modalities']}: unknown modality {wrong[0]!r}; there are {', '.join(MODALITIES)}"
+                f"--modalities {given['modalities']}: unknown modality {wrong[0]!r}; "
+                f"there are {', '.join(MODALITIES)}"
             )
     if given["seeds"] and given["seed_list"]:
         raise RequestError("--seeds N and --seed K exclude each other; give one of them")
@@ -307,7 +318,8 @@ def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
         modality, sign, name = pair.partition("=")
         if not sign or not name or modality not in MODALITIES:
             raise RequestError(
-                f"{option} {pair!r} is not of the form MODALITY=NAME with a modality of {', '.join(MODALITIES)}"
+                f"{option} {pair!r} is not of the form MODALITY=NAME with a modality of "
+                f"{', '.join(MODALITIES)}"
             )
         named[modality] = name
     return named

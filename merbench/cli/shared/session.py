@@ -33,7 +33,8 @@ class Session:
         for plugin in catalog.plugins:
             if plugin.error:
                 say(
-                    f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not used: {plugin.error}"
+                    f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is "
+                    f"not used: {plugin.error}"
                 )
         return catalog
 

@@ -197,7 +197,8 @@ def _label_gaps(labels: tuple[Labels, ...]) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 found.task,
-                f"every label of {found.protocol} {found.split} is {found.low:g}; nothing can be scored there",
+                f"every label of {found.protocol} {found.split} is {found.low:g}; "
+                "nothing can be scored there",
             )
         absent = [word for word, count in found.histogram.items() if not count]
         if absent and found.low is None:
@@ -219,7 +220,8 @@ def _videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 protocol,
-                f"{_count(len(shared), 'video')} ({which}) {_stand(len(shared))} in more than one of {', '.join(parts.names)} of protocol "
+                f"{_count(len(shared), 'video')} ({which}) {_stand(len(shared))} in more than one "
+                f"of {', '.join(parts.names)} of protocol "
                 f"{protocol}, so a model can know the speaker; divide by video",
             )
         for split in corpus.protocols[protocol].splits:
@@ -229,7 +231,8 @@ def _videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
                 yield Finding(
                     "warning",
                     protocol,
-                    f"{_count(len(both), 'row')} of protocol {protocol} are trained on and tested ({rows})",
+                    f"{_count(len(both), 'row')} of protocol {protocol} are trained on and "
+                    f"tested ({rows})",
                 )
 
 
@@ -275,7 +278,8 @@ def _texts(corpus: Corpus, groups: dict[str, Groups], found: Twins) -> Iterator[
                 yield Finding(
                     "warning",
                     protocol,
-                    f"{_count(len(rows), f'{where}row')} of protocol {protocol} {_have(len(rows))} {kind} a row of another split: {shown}",
+                    f"{_count(len(rows), f'{where}row')} of protocol {protocol} "
+                    f"{_have(len(rows))} {kind} a row of another split: {shown}",
                 )
 
 
@@ -287,25 +291,29 @@ def _stream_findings(
         yield Finding(
             "note",
             name,
-            f"{values.not_finite:,} values are NaN or infinite; runs put the train mean of the dimension in their place",
+            f"{values.not_finite:,} values are NaN or infinite; "
+            "runs put the train mean of the dimension in their place",
         )
     if values.dead:
         yield Finding(
             "note",
             name,
-            f"{_count(len(values.dead), 'dimension')} of {stream.values.shape[1]} are dead, 0 in every step: {_numbers(values.dead)}",
+            f"{_count(len(values.dead), 'dimension')} of {stream.values.shape[1]} are dead, "
+            f"0 in every step: {_numbers(values.dead)}",
         )
     if frozen := [d for d in values.constant if d not in values.dead]:
         yield Finding(
             "note",
             name,
-            f"{_count(len(frozen), 'dimension')} of {stream.values.shape[1]} never change: {_numbers(frozen)}",
+            f"{_count(len(frozen), 'dimension')} of {stream.values.shape[1]} never change: "
+            f"{_numbers(frozen)}",
         )
     if values.zero_rows:
         yield Finding(
             "warning",
             name,
-            f"{_count(values.zero_rows, 'row')} hold nothing but zeros and count as there; give them length 0 if they are missing",
+            f"{_count(values.zero_rows, 'row')} hold nothing but zeros and count as there; "
+            "give them length 0 if they are missing",
         )
     for share, end, side in (
         (values.zero_first, "begin", "left"),
@@ -315,7 +323,8 @@ def _stream_findings(
             yield Finding(
                 "warning",
                 name,
-                f"{share:.0%} of the rows {end} with a step of zeros that counts as real: it looks padded on the {side}; give the true "
+                f"{share:.0%} of the rows {end} with a step of zeros that counts as real: "
+                f"it looks padded on the {side}; give the true "
                 f'lengths, and padding = "{side}"',
             )
     for protocol, parts in groups.items():
@@ -331,14 +340,16 @@ def _stream_findings(
             yield Finding(
                 "warning",
                 name,
-                f"{_count(len(across), 'row')} {_have(len(across))} the very values of a row of another split of {protocol}: {pairs}",
+                f"{_count(len(across), 'row')} {_have(len(across))} the very values of a row of "
+                f"another split of {protocol}: {pairs}",
             )
 
 
 def _leaks(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Finding]:
     if stream.fitted_on is not None:
         touched = [
-            f"{name} ({_count(max(leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits), 'evaluated row')})"
+            f"{name} "
+            f"({_count(max(leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits), 'evaluated row')})"
             for name, protocol in corpus.protocols.items()
             if any(leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits)
         ]
@@ -348,7 +359,10 @@ def _leaks(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Fin
             if touched
             else "no protocol evaluates these rows"
         )
-        sentence = f"declared: fitted on the labels of {int(stream.fitted_on.sum()):,} rows of {_count(videos, 'video')}; {where}"
+        sentence = (
+            f"declared: fitted on the labels of {int(stream.fitted_on.sum()):,} rows of "
+            f"{_count(videos, 'video')}; {where}"
+        )
         if probe is not None and probe.suspected:
             sentence += f"; a probe sees it (p = {_p(probe)})"
         yield Finding("leak", stream.name, sentence)
@@ -356,17 +370,22 @@ def _leaks(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Fin
         yield Finding(
             "suspicion",
             stream.name,
-            f"a probe of {probe.target!r}, cross-validated by video, knows {_count(len(probe.seen), 'video')} far better than the others "
-            f"(r = {probe.corr_seen:.2f} against {probe.corr_rest:.2f}, p = {_p(probe)}), as where a stream comes from a network that "
-            f"was trained on their labels: {first(list(probe.seen), 5)}. Ask where it comes from; declare it (fitted_on), evaluate on "
+            f"a probe of {probe.target!r}, cross-validated by video, "
+            f"knows {_count(len(probe.seen), 'video')} far better than the others "
+            f"(r = {probe.corr_seen:.2f} against {probe.corr_rest:.2f}, p = {_p(probe)}), "
+            "as where a stream comes from a network that "
+            f"was trained on their labels: {first(list(probe.seen), 5)}. Ask where it comes from; "
+            "declare it (fitted_on), evaluate on "
             "the other videos alone, or leave it out",
         )
     elif probe is not None and probe.too_good:
         yield Finding(
             "suspicion",
             stream.name,
-            f"a linear probe of {probe.target!r} reaches r = {probe.corr:.2f} on videos it was not fitted on, more than people agree with "
-            "each other, as where the stream was made from the labels. Ask where it comes from, or leave it out",
+            f"a linear probe of {probe.target!r} reaches r = {probe.corr:.2f} on videos it was not "
+            "fitted on, more than people agree with "
+            "each other, as where the stream was made from the labels. "
+            "Ask where it comes from, or leave it out",
         )
 
 

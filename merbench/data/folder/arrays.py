@@ -45,7 +45,8 @@ class Arrays:
             ) from None
         if not isinstance(file, np.lib.npyio.NpzFile | dict):
             raise DataError(
-                f"{path} holds a single bare array; write it with numpy.savez, together with its `id`"
+                f"{path} holds a single bare array; "
+                "write it with numpy.savez, together with its `id`"
             )
         self._file = file
 
@@ -82,16 +83,19 @@ class Arrays:
         found = self._read[name]
         if found.dtype.kind not in kinds:
             raise DataError(
-                f"{self.path}: array {name!r} holds {found.dtype}, not {_WHAT[kinds]}; save it as {_WHAT[kinds]}"
+                f"{self.path}: array {name!r} holds {found.dtype}, not {_WHAT[kinds]}; "
+                f"save it as {_WHAT[kinds]}"
             )
         if found.ndim not in ndim:
             ranks = " or ".join(map(str, ndim))
             raise DataError(
-                f"{self.path}: array {name!r} has shape {found.shape}, not {ranks} dimension(s); reshape it before saving"
+                f"{self.path}: array {name!r} has shape {found.shape}, not {ranks} dimension(s); "
+                "reshape it before saving"
             )
         if length is not None and len(found) != length:
             raise DataError(
-                f"{self.path}: array {name!r} has {len(found)} entries and needs {length}; write arrays that belong together"
+                f"{self.path}: array {name!r} has {len(found)} entries and needs {length}; "
+                "write arrays that belong together"
             )
         return found
 
@@ -116,7 +120,8 @@ class Arrays:
             back = ", with steps back" if (np.diff(offset) < 0).any() else ""
             raise DataError(
                 f"{self.path}: array {name!r} must ascend from 0 to {total}, the length of {of!r}, "
-                f"and goes from {offset[0]} to {offset[-1]}{back}; write the running sum of the row lengths, from 0"
+                f"and goes from {offset[0]} to {offset[-1]}{back}; "
+                "write the running sum of the row lengths, from 0"
             )
         return offset
 
@@ -132,14 +137,16 @@ class Arrays:
             parts = []
             if lacks:
                 parts.append(
-                    f"lacks {len(lacks)} of the {len(ids)} ids of {table.name} (first: {first(lacks)})"
+                    f"lacks {len(lacks)} of the {len(ids)} ids of {table.name} (first: "
+                    f"{first(lacks)})"
                 )
             if extra:
                 parts.append(
                     f"holds {len(extra)} that {table.name} does not (first: {first(extra)})"
                 )
             raise DataError(
-                f"{self.path}: `id` {' and '.join(parts)}; write it with exactly the ids video_id_clip_id of {table.name}"
+                f"{self.path}: `id` {' and '.join(parts)}; "
+                f"write it with exactly the ids video_id_clip_id of {table.name}"
             )
         return np.fromiter((place[name] for name in ids), dtype=np.int64, count=len(ids))
 

@@ -42,18 +42,21 @@ def read_inputs(paths: Sequence[Path], sentences: Sequence[str]) -> Inputs:
     """
     if bool(paths) == bool(sentences):
         raise RequestError(
-            "give a feature folder, a .csv with a column text, or clips; or sentences with --text, and not both"
+            "give a feature folder, a .csv with a column text, or clips; "
+            "or sentences with --text, and not both"
         )
     if sentences:
         return _texts([f"text {i + 1}" for i in range(len(sentences))], sentences)
     if missing := [path for path in paths if not path.exists()]:
         raise RequestError(
-            f"{missing[0]} does not exist; give a feature folder, a .csv with a column text, or clips"
+            f"{missing[0]} does not exist; "
+            "give a feature folder, a .csv with a column text, or clips"
         )
     if any(path.is_dir() or path.suffix.lower() == ".csv" for path in paths):
         if len(paths) > 1:
             raise RequestError(
-                f"{paths[0]} and {len(paths) - 1} more: give one folder or one .csv at a time, or clips alone"
+                f"{paths[0]} and {len(paths) - 1} more: "
+                "give one folder or one .csv at a time, or clips alone"
             )
         return _folder(paths[0]) if paths[0].is_dir() else _csv(paths[0])
     names = strings([str(path) for path in paths])
@@ -116,7 +119,8 @@ def matching(
         reads = ", ".join(_say(s) for s in wanted.values()) or "nothing"
         there = ", ".join(_say(s) for s in inputs.streams.values())
         raise RequestError(
-            f"the run reads {reads}, and the inputs hold {there}; give inputs that have one of these"
+            f"the run reads {reads}, and the inputs hold {there}; "
+            "give inputs that have one of these"
         )
     missing = [m for m in wanted if m not in found]
     return {

@@ -110,7 +110,8 @@ class Beside:
         there = {str(v) for v in np.unique(marks).tolist()}
         if nowhere := [v for v in values if str(v) not in there]:
             raise section.error(
-                f"no entry of {name!r} is {nowhere[0]!r}; name values that mark the rows the network was trained on"
+                f"no entry of {name!r} is {nowhere[0]!r}; "
+                "name values that mark the rows the network was trained on"
             )
         return np.isin(marks.astype(str), [str(v) for v in values])
 
@@ -134,7 +135,8 @@ class Beside:
         if not any(found):
             looked = f"looked for {paths[0]}, ..."
             raise section.error(
-                f"none of the {len(paths)} clips is there ({looked}); put them there, or take the stream out"
+                f"none of the {len(paths)} clips is there ({looked}); "
+                "put them there, or take the stream out"
             )
         return _one_each(found)
 
@@ -145,7 +147,8 @@ class Beside:
         if outside.any():
             at = int(outside.argmax())
             raise section.error(
-                f"{arrays.path}: word[{at}] is {word[at]}, outside the {len(vocab)} words of `vocab`; number them from 0"
+                f"{arrays.path}: word[{at}] is {word[at]}, "
+                f"outside the {len(vocab)} words of `vocab`; number them from 0"
             )
         times = None
         if "start" in arrays or "end" in arrays:
@@ -186,13 +189,17 @@ class Beside:
             arrays.per_row(name, "fiu", (3,))
             if length_of not in arrays:
                 raise section.error(
-                    f"{arrays.path} has no array {length_of!r} that says how many of the {values.shape[1]} steps of a row "
+                    f"{arrays.path} has no array {length_of!r} that says how many of the "
+                    f"{values.shape[1]} steps of a row "
                     f'of {name!r} are real; add it, or name it: length = "..."'
                 )
             length, longest = arrays.per_row(length_of, "iu").astype(np.int64), values.shape[1]
             wrong = (length < 0) | (length > longest)
             if wrong.any():
-                bad = f"{length_of!r} holds {length[wrong.argmax()]}, and a row of {name!r} has {longest} steps"
+                bad = (
+                    f"{length_of!r} holds {length[wrong.argmax()]}, "
+                    f"and a row of {name!r} has {longest} steps"
+                )
                 raise section.error(f"{arrays.path}: array {bad}; mend the lengths")
             start = np.arange(n) * longest + (longest - length if left else 0)
             return {
@@ -209,7 +216,8 @@ class Beside:
             elif len(bounds) == n + 1 and bounds[-1] == n and (np.diff(bounds) != 1).any():
                 both = f"{name!r} could be one step a row or ragged by `offset`"
                 raise section.error(
-                    f'{arrays.path}: {both}; write offset = "offset", or keep it in a file without one'
+                    f'{arrays.path}: {both}; write offset = "offset", '
+                    "or keep it in a file without one"
                 )
         if offset_of:
             return {"values": values, **_ragged(arrays.offset(offset_of, len(values), name), place)}

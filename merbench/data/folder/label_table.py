@@ -37,7 +37,8 @@ class Table:
             if name in seen:
                 raise self.error(
                     row,
-                    f"the id {name!r} stands already on line {self.lines[seen[name]]}; give each row its own clip_id",
+                    f"the id {name!r} stands already on line {self.lines[seen[name]]}; "
+                    "give each row its own clip_id",
                 )
             seen[name] = row
         return ids
@@ -52,7 +53,8 @@ class Table:
         """Its cells; DataError where there is no such column."""
         if name not in self.cells:
             raise DataError(
-                f"{self.path} has no column {name!r}; {instead(name, self.cells)} Add it, or name another in dataset.toml"
+                f"{self.path} has no column {name!r}; "
+                f"{instead(name, self.cells)} Add it, or name another in dataset.toml"
             )
         return self.cells[name]
 
@@ -81,7 +83,8 @@ class Table:
             if not math.isfinite(value) or value < low - slack or value > high + slack:
                 raise self.error(
                     row,
-                    f"column {name!r} holds {cell[:40]!r}; {mend}, or leave the cell empty where it is unknown",
+                    f"column {name!r} holds {cell[:40]!r}; "
+                    f"{mend}, or leave the cell empty where it is unknown",
                 )
             values[row] = min(max(value, low), high)
         return values, known
@@ -95,7 +98,8 @@ def read_table(path: Path) -> Table:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read ({_reason(error)}); a feature folder needs its label file, in MMSA's label.csv form"
+            f"{path} cannot be read ({_reason(error)}); "
+            "a feature folder needs its label file, in MMSA's label.csv form"
         ) from None
     try:
         text = data.decode("utf-8-sig")
@@ -106,7 +110,8 @@ def read_table(path: Path) -> Table:
         ) from None
     if "\0" in text:
         raise DataError(
-            f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte; save the file as plain UTF-8 text"
+            f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte; "
+            "save the file as plain UTF-8 text"
         )
 
     # Strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
@@ -119,13 +124,15 @@ def read_table(path: Path) -> Table:
                 continue
             if len(row) != len(header):
                 raise DataError(
-                    f"{path}, line {reader.line_num}: {len(row)} cells where the header has {len(header)}; quote cells that hold a comma"
+                    f"{path}, line {reader.line_num}: {len(row)} cells where the header has "
+                    f"{len(header)}; quote cells that hold a comma"
                 )
             rows.append(row)
             lines.append(reader.line_num)
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}: not CSV ({error}); close every quote and double a quote inside a cell"
+            f"{path}, line {reader.line_num}: not CSV ({error}); "
+            "close every quote and double a quote inside a cell"
         ) from None
     if not rows:
         raise DataError(f"{path} has no rows; it needs a header and one line an utterance")

@@ -113,7 +113,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         ) from None
     if manifest.number != 1:
         raise DataError(
-            f"{path} is of version {manifest.number}, and this merbench reads 1; install a newer merbench"
+            f"{path} is of version {manifest.number}, and this merbench reads 1; "
+            "install a newer merbench"
         )
     return manifest
 

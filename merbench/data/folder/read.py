@@ -93,7 +93,8 @@ def read_folder(path: Path) -> Corpus:
     tasks = {key: _task(section, table) for key, section in top.tables("task")}
     streams = {key: beside.stream(key, section) for key, section in top.tables("streams")}
     notes = [
-        f"{count} values of stream {key} are not finite; each is replaced by the train mean of its dimension"
+        f"{count} values of stream {key} are not finite; "
+        "each is replaced by the train mean of its dimension"
         for key, stream in streams.items()
         if stream.kind == "features"
         and (
@@ -147,7 +148,8 @@ def _task(section: Section, table: Table) -> Task:
     if glosses:
         if len(glosses) != len(space.words):
             raise section.error(
-                f"{len(glosses)} glosses for the {len(space.words)} words {', '.join(space.words)}; "
+                f"{len(glosses)} glosses for the {len(space.words)} words "
+                f"{', '.join(space.words)}; "
                 "give one gloss a word, in their order"
             )
         space = replace(space, glosses=tuple(glosses))
@@ -186,7 +188,8 @@ def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, n
             mend = f"put one of {', '.join(words)}, or its number from 0"
             raise table.error(
                 row,
-                f"column {column!r} holds {cell[:40]!r}; {mend}, or leave the cell empty where it is unknown",
+                f"column {column!r} holds {cell[:40]!r}; "
+                f"{mend}, or leave the cell empty where it is unknown",
             )
     return target, known
 
@@ -214,7 +217,8 @@ def _splits(section: Section, beside: Beside) -> tuple[tuple[Split, ...], np.nda
         return (split(group == 0, group == 1, group == 2, None),), group
     if "file" not in section:
         raise section.error(
-            'it does not say how rows are divided; write column = "mode", or file and array of fold numbers'
+            "it does not say how rows are divided; "
+            'write column = "mode", or file and array of fold numbers'
         )
     arrays, place = beside.arrays(section)
     name = section.text("array")
@@ -243,7 +247,8 @@ def _offered(section: Section, streams: dict[str, Stream]) -> tuple[str, ...]:
         other = by_modality.setdefault(streams[name].modality, name)
         if other != name:
             raise section.error(
-                f"streams names {other!r} and {name!r}, both {streams[name].modality}; offer one a modality"
+                f"streams names {other!r} and {name!r}, both {streams[name].modality}; "
+                "offer one a modality"
             )
     return tuple(names)
 
@@ -256,5 +261,8 @@ def _shared_videos(protocol: str, table: Table, group: np.ndarray) -> list[str]:
     if not shared.any():
         return []
     rows = int((shared[video] & used).sum())
-    where = f"protocol {protocol}: {rows} rows belong to {int(shared.sum())} video(s) that stand in more than one split"
+    where = (
+        f"protocol {protocol}: {rows} rows belong to {int(shared.sum())} video(s) that stand in "
+        "more than one split"
+    )
     return [f"{where}, so its test rows are not independent of its train rows"]

@@ -126,6 +126,7 @@ def texts_of(array: np.ndarray, path: Path, name: str) -> list[str]:
         texts = None
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise DataError(
-            f"{path}: {name!r} is no JSON list of texts; write it as json.dumps(list).encode() in uint8"
+            f"{path}: {name!r} is no JSON list of texts; "
+            "write it as json.dumps(list).encode() in uint8"
         )
     return texts

@@ -107,7 +107,8 @@ def as_words(stream: Stream) -> Stream:
         return stream
     if stream.kind != "strings":
         raise RequestError(
-            f"stream {stream.name!r} of kind {stream.kind!r} holds no words; offer a stream of kind 'words' or 'strings'"
+            f"stream {stream.name!r} of kind {stream.kind!r} holds no words; "
+            "offer a stream of kind 'words' or 'strings'"
         )
     rows = [
         words_of(str(text)) if there else []
@@ -203,8 +204,10 @@ def leak_sentence(stream: Stream, corpus: Corpus, protocol: str, split: Split) -
         f"use the protocol {clean[0]!r}, whose evaluated rows it has not seen, or " if clean else ""
     )
     return (
-        f"stream {stream.name!r} of {corpus.name} comes from a network that was trained on the labels of {' and '.join(seen)} of "
-        f"protocol {protocol!r}{'' if split.fold is None else f', fold {split.fold}'}, so its score there would be too good; "
+        f"stream {stream.name!r} of {corpus.name} comes from a network that was trained on the "
+        f"labels of {' and '.join(seen)} of "
+        f"protocol {protocol!r}{'' if split.fold is None else f', fold {split.fold}'}, "
+        "so its score there would be too good; "
         f"{honest}leave the stream out, or give --allow-leak, which marks the run for ever"
     )
 

@@ -51,7 +51,8 @@ class Section:
                 # Most keys are missing because they are misspelt.
                 near = get_close_matches(key, [k for k in self._table if k not in self._known], n=1)
                 raise self.error(
-                    f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; write {key} = {what}"
+                    f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; "
+                    f"write {key} = {what}"
                 )
             return default
         value = self._table[key]

@@ -31,7 +31,10 @@ def pictures(
     made: dict[str, tuple[bytes, str]] = {}
     if lines:
         best = {given: scale * s[metric] for given, s in scores.optimum.items() if metric in s}
-        words = f"{name} of each model: every seed, the mean and its 95 % interval; floors as dashed lines"
+        words = (
+            f"{name} of each model: every seed, the mean and its 95 % interval; "
+            "floors as dashed lines"
+        )
         words += ", best possible scores as dotted ones" if best else ""
         made["scores.svg"] = plots.scores(title, axis, lines, floors, best), words
         for file, across, cost in (
@@ -53,7 +56,10 @@ def pictures(
             for mean, low, high in [s.difference]
         }
         if rows:
-            words = f"{name} of each ablated variant less that of its full model, with 95 % intervals; filled dots are significant"
+            words = (
+                f"{name} of each ablated variant less that of its full model, with 95 % intervals; "
+                "filled dots are significant"
+            )
             side = "right" if facts.higher_is_better else "left"
             made["ablations.svg"] = (
                 plots.forest(
@@ -113,7 +119,10 @@ def _extra(
             drawn = {
                 n: plots.Line([scale * s["mean"]], _spread(s, scale)) for n, s in lines.items()
             }
-            words = "trained models read out with other label words, without further training: mean ± sd over seeds. "
+            words = (
+                "trained models read out with other label words, without further training: "
+                "mean ± sd over seeds. "
+            )
             words += "; ".join(
                 [
                     "own labels: those of training",
@@ -147,7 +156,10 @@ def _extra(
 
             made["robust.svg"] = (
                 curves(title, axis, panels),
-                "scores on damaged test rows by strength of the damage, 0 = undamaged; bands: mean ± sd over seeds",
+                (
+                    "scores on damaged test rows by strength of the damage, 0 = undamaged; bands: "
+                    "mean ± sd over seeds"
+                ),
             )
     return made
 

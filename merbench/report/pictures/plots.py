@@ -46,9 +46,13 @@ def svg(figure: Figure) -> bytes:
 
 
 def scores(
-    title: str, axis: str, models: Mapping[str, Line], floors: Mapping[str, float], optimum: Mapping[str, float] | None = None,
+    title: str,
+    axis: str,
+    models: Mapping[str, Line],
+    floors: Mapping[str, float],
+    optimum: Mapping[str, float] | None = None,
     told: str = "dot: a seed; tick: their mean; line: its 95 % interval",
-) -> bytes:  # fmt: skip
+) -> bytes:
     """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed,
     best possible scores dotted.
 

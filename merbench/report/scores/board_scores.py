@@ -29,8 +29,10 @@ from merbench.report.scores.summary import by_seed
 from merbench.results.metrics import TaskMetrics
 
 RULE = (
-    "rank: 1 + the number of rows that are significantly better, over all pairs of the board; = marks rows that are not separated "
-    "from the best. Significant: the p that inverts the 95 % interval of the paired difference (seeds and videos), Holm-corrected "
+    "rank: 1 + the number of rows that are significantly better, over all pairs of the board; "
+    "= marks rows that are not separated "
+    "from the best. Significant: the p that inverts the 95 % interval of the paired difference "
+    "(seeds and videos), Holm-corrected "
     "over all pairs, and the sign-flip p over seeds are both under .05"
 )
 

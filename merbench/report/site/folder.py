@@ -131,7 +131,8 @@ def write_runs(path: Path, entries: Sequence[Entry], source: Source, alone: bool
             known = ids.setdefault(fold_name(record), list(held.ids))
             if known != list(held.ids):
                 raise DataError(
-                    f"run {record.run_id} has other test rows than the runs before it on the track {record.track.title}"
+                    f"run {record.run_id} has other test rows than the runs before it on the track "
+                    f"{record.track.title}"
                 )
             small = held.prediction.astype(np.float32)
             tensors[record.run_id] = (
@@ -185,7 +186,8 @@ def read(path: Path, with_scores: bool = True) -> Folder:
             for record in unpack(at.read_bytes()):
                 if record.run_id in files:
                     raise DataError(
-                        f"run {record.run_id} stands in {files[record.run_id]} and in {at}; keep it in one of them"
+                        f"run {record.run_id} stands in {files[record.run_id]} and in {at}; "
+                        "keep it in one of them"
                     )
                 _check(record)
                 records.append(record)
@@ -194,11 +196,13 @@ def read(path: Path, with_scores: bool = True) -> Folder:
             for name, array in load(at.read_bytes()).items():
                 if name in predicted:
                     raise DataError(
-                        f"the predictions of run {name} stand in {at} and in another file; keep them beside its record"
+                        f"the predictions of run {name} stand in {at} and in another file; "
+                        "keep them beside its record"
                     )
                 if name in files and files[name].stem != at.stem:
                     raise DataError(
-                        f"{at} holds the predictions of run {name}, whose record is in {files[name]}; give both one name"
+                        f"{at} holds the predictions of run {name}, "
+                        f"whose record is in {files[name]}; give both one name"
                     )
                 if not array.ndim:
                     raise ValueError(f"what it holds of run {name} are no rows")
@@ -256,7 +260,8 @@ def tracks(root: Path) -> list[Path]:
     found = sorted(p.parent for p in root.glob("*/rows.json"))
     if not found:
         raise DataError(
-            f"{root} holds no boards (no folder with a rows.json); merbench leaderboard build --out {root} makes some"
+            f"{root} holds no boards (no folder with a rows.json); "
+            f"merbench leaderboard build --out {root} makes some"
         )
     return found
 

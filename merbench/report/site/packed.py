@@ -19,7 +19,10 @@ def pack(records: Sequence[Record]) -> bytes:
         one["history"] = _columns(one["history"])
     shared, own = _split(plain)
     lines = ",\n".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in own)
-    return f'{{"shared": {json.dumps(shared, ensure_ascii=False, indent=1)},\n"runs": [\n{lines}\n]}}\n'.encode()
+    return (
+        f'{{"shared": {json.dumps(shared, ensure_ascii=False, indent=1)},\n"runs": '
+        f"[\n{lines}\n]}}\n"
+    ).encode()
 
 
 def unpack(data: bytes) -> list[Record]:

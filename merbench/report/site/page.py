@@ -144,20 +144,32 @@ def _words(
 ) -> dict[str, str]:
     """What a stranger has to know of the groups of rows that there are, and of each column."""
     kinds = {
-        "models": "ranked against each other; a row is one model with one setting, trained anew for each seed",
-        ABLATIONS: "a model with one thing taken out or changed, tested against the full model; not ranked",
+        "models": (
+            "ranked against each other; "
+            "a row is one model with one setting, trained anew for each seed"
+        ),
+        ABLATIONS: (
+            "a model with one thing taken out or changed, tested against the full model; not ranked"
+        ),
         FLOORS: "simple predictors that a model should beat; not ranked",
-        OPTIMUM: "the best possible predictor that sees no more than this; known, since the data are generated",
+        OPTIMUM: (
+            "the best possible predictor that sees no more than this; "
+            "known, since the data are generated"
+        ),
     }
     plain = {
         "rank": f"by {_title(scores.metric, scores)}: 1 + the number of rows that are significantly "
         "better; = marks those not separated from the best (see Notes)",
         "seeds": "how often a row was trained; the runs differ in their random numbers alone",
-        "interval": "where the mean would lie with other seeds and other test videos (bootstrap over both). They may overlap though two "
+        "interval": "where the mean would lie with other seeds and other test videos (bootstrap over "
+        "both). They may overlap though two "
         "rows differ, for models see the same test rows: differences are tested in pairs",
         "parameters": "weights of the model, frozen ones too; 0 where none is trained by gradient",
         "training": "time that one seed took, all its folds together",
-        "tuning": "settings that were tried, judged by validation rows alone, and the time of all trials; empty for settings not searched",
+        "tuning": (
+            "settings that were tried, judged by validation rows alone, "
+            "and the time of all trials; empty for settings not searched"
+        ),
     }
     told = {group: kinds[group] for group in groups if group in kinds}
     if len({e.first.tuned_by is None for e in board.entries if not e.floor}) == 2:
@@ -166,7 +178,8 @@ def _words(
         if metric := scores.metrics.get(key):
             unit = "in %, " if metric.scale == 100 else ""
             plain[key] = (
-                f"{metric.summary.replace('acc2_', 'Acc-2 ')} ({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
+                f"{metric.summary.replace('acc2_', 'Acc-2 ')} "
+                f"({unit}{'higher' if metric.higher_is_better else 'lower'} is better)"
             )
         told[_title(key, scores)] = plain[key]
     return told | (
@@ -234,9 +247,13 @@ def _detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
         if record.fold is not None:
             told["fold"] = record.fold
         if record.metrics:
-            told |= {k: None if v is None else number(v, column) for k, v in (
-                ("valid", record.metrics.valid.get(metric)), ("test", record.metrics.test.get(metric)),
-            )}  # fmt: skip
+            told |= {
+                k: None if v is None else number(v, column)
+                for k, v in (
+                    ("valid", record.metrics.valid.get(metric)),
+                    ("test", record.metrics.test.get(metric)),
+                )
+            }
         if record.best_epoch is not None:
             told |= {
                 "best": record.best_epoch,
@@ -270,7 +287,8 @@ def _compared(test: Comparison, column: MetricFacts) -> str:
     mean, low, high = (number(v, column) for v in test.difference)
     verdict = "significant" if test.significant else "not significant"
     return (
-        f"{rank}{column.title} minus that of {test.against}: {mean}, 95 % interval [{low}, {high}], "
+        f"{rank}{column.title} minus that of {test.against}: "
+        f"{mean}, 95 % interval [{low}, {high}], "
         f"sign-flip p = {test.p:.3g} over seeds, corrected p = {test.p_adjusted:.3g}: {verdict}."
     )
 

@@ -24,12 +24,14 @@ def site(folders: Sequence[Folder]) -> dict[str, bytes]:
     for folder in folders:
         if folder.scores is None:
             raise DataError(
-                f"{folder.path} has no scores.json; merbench leaderboard render --rescore computes it from the predictions"
+                f"{folder.path} has no scores.json; "
+                "merbench leaderboard render --rescore computes it from the predictions"
             )
         board, scores, name = folder.board, folder.scores, folder.path.name
         if strange := sorted(scores.rows.keys() - {e.name for e in board.entries}):
             raise DataError(
-                f"{folder.path / 'scores.json'} scores {strange[0]!r}, and no records give a row of that name"
+                f"{folder.path / 'scores.json'} scores {strange[0]!r}, "
+                "and no records give a row of that name"
             )
         short, full = (
             sheet(board, scores, variants=True),

@@ -115,7 +115,8 @@ def rescored(folder: Folder, truth: Truth) -> BoardScores:
         )
     except KeyError as error:
         raise DataError(
-            f"{folder.path} has no predictions of the run, or your {truth.corpus.name} no row, {error}; copy records and predictions "
+            f"{folder.path} has no predictions of the run, or your {truth.corpus.name} no row, "
+            f"{error}; copy records and predictions "
             "together, and bring the data set that the runs were made on"
         ) from error
 
@@ -159,7 +160,8 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
             *failures,
             Failure(
                 folder.path,
-                f"nothing can be drawn of it, because scores.json and records do not fit ({reason})",
+                "nothing can be drawn of it, "
+                f"because scores.json and records do not fit ({reason})",
             ),
         ]
     failures += [f for path, content in drawn.items() for f in _drawn(path, content)]
@@ -234,7 +236,8 @@ def _drawn(path: Path, content: bytes) -> Iterator[Failure]:
     if kept != content and not by_another:
         yield Failure(
             path,
-            "it is not what its records and scores give; merbench leaderboard render draws it again",
+            "it is not what its records and scores give; "
+            "merbench leaderboard render draws it again",
         )
 
 
@@ -260,7 +263,10 @@ def _runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
         try:
             sentence = selection(record, truth.registry if truth else BUILT_IN)
         except (KeyError, TypeError, ValueError, AttributeError, RequestError) as error:
-            sentence = f"its stages or history are none that training leaves ({type(error).__name__}: {error})"
+            sentence = (
+                "its stages or history are none that training leaves "
+                f"({type(error).__name__}: {error})"
+            )
         if sentence:
             yield fail(sentence)
         if record.error or record.cost is None:
@@ -270,7 +276,8 @@ def _runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
         if record.reads != READS:
             told = " -> ".join(record.reads) or "nothing"
             yield fail(
-                f"it read its splits in the order {told}, not {' -> '.join(READS)}: test rows may have been read before the end"
+                f"it read its splits in the order {told}, not {' -> '.join(READS)}: "
+                "test rows may have been read before the end"
             )
         if record.seed >= FIRST_TUNING_SEED:
             yield fail("its seed is one of those that settings are tuned with")
@@ -313,9 +320,15 @@ def _against_data(record: Record, truth: Truth) -> Iterator[str]:
         yield f"it reads {strange[0]}, which its track does not offer"
     seen = {name for name in streams if name in truth.corpus.streams and truth.leaks(name)}
     if lost := sorted(seen - set(record.track.leaks)):
-        yield f"it reads {lost[0]}, which was fitted on labels of rows that are scored, and its track does not say so"
+        yield (
+            f"it reads {lost[0]}, which was fitted on labels of rows that are scored, "
+            "and its track does not say so"
+        )
     if record.spec.allow_leak != bool(record.track.leaks):
-        yield f"its spec says allow_leak={record.spec.allow_leak}, and its track names {len(record.track.leaks)} leaks"
+        yield (
+            f"its spec says allow_leak={record.spec.allow_leak}, "
+            f"and its track names {len(record.track.leaks)} leaks"
+        )
     if sentence := cuts_of(record):
         yield sentence
     counts = {part: len(truth.rows(record.fold, part)) for part in ("train", "valid", "test")}
@@ -361,7 +374,10 @@ def _scored(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:
     rows = truth.rows(record.fold, "test")
     ids = list(folder.ids.get(fold_name(record), ()))
     if len(made) != len(rows) or ids != truth.corpus.ids[rows].tolist():
-        yield f"it has predictions of {len(made)} rows, and the test split has {len(rows)}; or their ids differ"
+        yield (
+            f"it has predictions of {len(made)} rows, and the test split has {len(rows)}; "
+            "or their ids differ"
+        )
         return
     task = truth.corpus.offered[truth.task]
     # As the run scored them: in single precision.
@@ -408,16 +424,25 @@ def selection(record: Record, registry: Registry = BUILT_IN) -> str:
         top, waited, kept = -math.inf, 0, mine[0]
         for epoch, entry in enumerate(mine):
             if entry.keys() != {"stage", "epoch", "loss", watched}:
-                return f"an epoch of its history tells of {', '.join(entry)}, and not of stage, epoch, loss, {watched}"
+                return (
+                    f"an epoch of its history tells of {', '.join(entry)}, and not of stage, "
+                    f"epoch, loss, {watched}"
+                )
             if entry["epoch"] != epoch or epoch >= most or waited >= train.patience:
-                return f"epoch {entry['epoch']} of stage {name} is none that its spec trains: {most} at most, patience {train.patience}"
+                return (
+                    f"epoch {entry['epoch']} of stage {name} is none that its spec trains: "
+                    f"{most} at most, patience {train.patience}"
+                )
             value = entry.get(watched)
             better = -math.inf if value is None else sign * value
             waited += 1
             if better > top or epoch == 0 or not stage.get("selects", True):
                 top, waited, kept = better, 0, entry
         if len(mine) < most and waited < train.patience:
-            return f"its history of stage {name} ends after {len(mine)} epochs, and its spec trains on: {most}, patience {train.patience}"
+            return (
+                f"its history of stage {name} ends after {len(mine)} epochs, "
+                f"and its spec trains on: {most}, patience {train.patience}"
+            )
         if stage.get("selects", True):
             metric, best = watched, kept
     expected = best["epoch"] if best else None
@@ -470,7 +495,8 @@ def _rows(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
             if there != folds:
                 yield Failure(
                     file,
-                    f"{entry.name}: seed {seed} lacks {len(folds - there)} of {len(folds)} finished folds",
+                    f"{entry.name}: seed {seed} lacks {len(folds - there)} of {len(folds)} "
+                    "finished folds",
                 )
         if any(r.tuned_by != entry.first.tuned_by for r in entry.done):
             yield Failure(
@@ -492,7 +518,10 @@ def _rows(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
     )
     for entry in board.entries:
         if (mine := seeds.get(entry.name, usual)) != usual:
-            sentence = f"{entry.name}: its seeds are {_list(mine)}, and those of the other rows {_list(usual)}"
+            sentence = (
+                f"{entry.name}: its seeds are {_list(mine)}, "
+                f"and those of the other rows {_list(usual)}"
+            )
             yield Failure(folder.files[entry.first.run_id], sentence)
 
 

@@ -63,7 +63,10 @@ def notes(kind: SpaceKind, scores: Scores, test_rows: int) -> list[str]:
         return []
     width = half_width(scores[name].mean, test_rows)
     return [
-        f"{test_rows} test rows: one seed's {'Acc-2' if kind == 'score' else 'accuracy'} is known to ± {100 * width:.1f} points (95 %)"
+        (
+            f"{test_rows} test rows: one seed's {'Acc-2' if kind == 'score' else 'accuracy'} is known "
+            f"to ± {100 * width:.1f} points (95 %)"
+        )
     ]
 
 
@@ -88,7 +91,8 @@ def distances(
             span = optimum.scored[start][metric] - best
             if start != optimum.best and abs(span) > 0.05:
                 ways.append(
-                    f"{100 * (optimum.scored[start][metric] - value) / span:.0f} % of the way from {start} to {optimum.best}"
+                    f"{100 * (optimum.scored[start][metric] - value) / span:.0f} % of the way from "
+                    f"{start} to {optimum.best}"
                 )
         lines.append(f"{metric}: {'; '.join(ways)} (best possible predictors)")
     return lines

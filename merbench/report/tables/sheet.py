@@ -78,7 +78,8 @@ def notes(board: Board, scores: BoardScores) -> list[str]:
         found.append(RULE)
         if 2 / 2**seeds >= ALPHA:
             found.append(
-                f"with {seeds} seeds no sign-flip p lies below {2 / 2**seeds:.3g}: it takes six or more before these ranks can separate "
+                f"with {seeds} seeds no sign-flip p lies below {2 / 2**seeds:.3g}: "
+                "it takes six or more before these ranks can separate "
                 "anything"
             )
     return found + board.caveats

@@ -85,8 +85,14 @@ def _both(first: str, second: str) -> str:
 
 
 def table(
-    title: str, columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model", notes: Sequence[str] = (), width: int | None = None
-) -> Table:  # fmt: skip
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    name: str = "model",
+    notes: Sequence[str] = (),
+    width: int | None = None,
+) -> Table:
     """For people, at a terminal. ``name`` is the heading of the rows' names; ``notes`` stand below.
 
     Where the terminal's ``width`` is too small, pairs stand in two lines and long names in several;
@@ -99,7 +105,10 @@ def table(
         left = ", ".join(column.title for column in columns[n:])
         said = (
             [
-                f"left out in {width} columns: {left}; a wider terminal shows them, and so does | less -S"
+                (
+                    f"left out in {width} columns: {left}; "
+                    "a wider terminal shows them, and so does | less -S"
+                )
             ]
             if left
             else []
@@ -117,9 +126,14 @@ def _needs(drawn: Table) -> int:
 
 
 def _drawn(
-    title: str, columns: Sequence[Column], rows: Sequence[Row], name: str, notes: Sequence[str], between: str = BETWEEN,
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    name: str,
+    notes: Sequence[str],
+    between: str = BETWEEN,
     longest: int | None = None,
-) -> Table:  # fmt: skip
+) -> Table:
     drawn = Table(
         title=Text(title),
         title_justify="left",

@@ -14,5 +14,6 @@ def extra(library: str, executor: str) -> Any:
         return import_module(library)
     except ImportError as error:
         raise RequestError(
-            f"executor {executor} needs {library}, which cannot be imported ({error}); pip install 'merbench-executors[{executor}]'"
+            f"executor {executor} needs {library}, which cannot be imported ({error}); "
+            f"pip install 'merbench-executors[{executor}]'"
         ) from error

@@ -95,12 +95,14 @@ class LabelDecoder(nn.Module):
         self.width = width = config.width
         if width % config.heads:
             raise RequestError(
-                f"fusion.width={width} is no multiple of fusion.heads={config.heads}; set one of them to fit the other"
+                f"fusion.width={width} is no multiple of fusion.heads={config.heads}; "
+                "set one of them to fit the other"
             )
         if any(config.order.count(m) != 1 for m in widths):
             given, used = ", ".join(config.order), ", ".join(widths)
             raise RequestError(
-                f"fusion.order={given} must name each modality of this run once, and these are {used}; name them all"
+                f"fusion.order={given} must name each modality of this run once, "
+                f"and these are {used}; name them all"
             )
         self.order = tuple(m for m in config.order if m in widths)
         self.joint = config.joint

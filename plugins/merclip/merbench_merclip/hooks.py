@@ -114,9 +114,13 @@ def _part(kind: str, name: str, target: str, summary: str, **more: object) -> Co
 def merbench_components() -> Iterator[Component | Recipe]:
     vectors = ("modality_vectors", "modality_present", "label_vectors")
     yield _part(
-        "fusion", "label-decoder", "decoder:LabelDecoder", "label queries look into one modality after another",
-        returns="labels", provides=vectors,
-    )  # fmt: skip
+        "fusion",
+        "label-decoder",
+        "decoder:LabelDecoder",
+        "label queries look into one modality after another",
+        returns="labels",
+        provides=vectors,
+    )
     yield _part(
         "head",
         "label-guided",

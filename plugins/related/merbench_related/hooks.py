@@ -29,11 +29,13 @@ SYSTEMS = (
     mpuc,
     scpnet,
     tailor,
-)  # fmt: skip
+)
 
 
 @hookimpl
 def merbench_components() -> Iterator[Component | Recipe]:
-    yield part("head", "word-mlp", "word_mlp:WordMLP", "a logit a label word", accepts=("pooled", "labels"))  # fmt: skip
+    yield part(
+        "head", "word-mlp", "word_mlp:WordMLP", "a logit a label word", accepts=("pooled", "labels")
+    )
     for system in SYSTEMS:
         yield from system.declarations()

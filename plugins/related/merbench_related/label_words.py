@@ -25,7 +25,8 @@ def word_vectors(
     """
     if context.lexicon is None:
         raise RequestError(
-            f"{part} reads word vectors and this run has none; put files under MERBENCH_DATA/vectors, "
+            f"{part} reads word vectors and this run has none; "
+            "put files under MERBENCH_DATA/vectors, "
             "name one with --vectors FILE, or set label_encoder.vectors=learned"
         )
     vectors_CD, known_C = context.lexicon.phrases(label_texts(space, text, template))

@@ -15,7 +15,8 @@ def require_heads(where: str, width: int, heads: int) -> None:
     """RequestError where ``width`` cannot be shared by ``heads``."""
     if width % heads:
         raise RequestError(
-            f"{where}.width={width} is no multiple of {where}.heads={heads}; set one of them to fit the other"
+            f"{where}.width={width} is no multiple of {where}.heads={heads}; "
+            "set one of them to fit the other"
         )
 
 

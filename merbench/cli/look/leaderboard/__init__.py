@@ -47,9 +47,16 @@ SUBCOMMANDS = ("build", "render", "verify", "submit")
 )
 @click.pass_context
 def command(
-    ctx: click.Context, dataset: str | None, track: str | None, form: str, all_metrics: bool, intervals: bool, variants: bool, store: Path,
+    ctx: click.Context,
+    dataset: str | None,
+    track: str | None,
+    form: str,
+    all_metrics: bool,
+    intervals: bool,
+    variants: bool,
+    store: Path,
     boards: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     """Every finished run of the store as tables, one a track; models are compared inside a track
     only.
 
@@ -64,14 +71,16 @@ def command(
     if name := ctx.invoked_subcommand:
         for option in given.values():
             raise RequestError(
-                f"{option} before {name} changes nothing of it; give the options of {name} after its name"
+                f"{option} before {name} changes nothing of it; "
+                f"give the options of {name} after its name"
             )
         return
     if form == "html" and (
         shown := [given[k] for k in ("all_metrics", "intervals", "variants") if k in given]
     ):
         raise RequestError(
-            f"--format html has every metric, interval and variant on one page; leave {shown[0]} out"
+            "--format html has every metric, interval and variant on one page; "
+            f"leave {shown[0]} out"
         )
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
     from merbench.report.site.page import track_page
@@ -92,7 +101,8 @@ def command(
     if form == "html":
         if len(made) > 1:
             raise RequestError(
-                f"--format html is one page, and there are {len(made)} tracks; choose with --dataset and --track, or build"
+                f"--format html is one page, and there are {len(made)} tracks; "
+                "choose with --dataset and --track, or build"
             )
         click.echo(track_page(*made[0], {}))
         return

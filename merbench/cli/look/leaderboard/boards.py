@@ -55,7 +55,8 @@ def from_store(
         for entry in board.entries:
             if entry.done and entry.name not in scores.rows:
                 say(
-                    f"{board.track.title}: {entry.name} is left out: no seed of it has finished all "
+                    f"{board.track.title}: {entry.name} is left out: "
+                    "no seed of it has finished all "
                     f"{board.folds} folds; the same run command goes on with the rest"
                 )
     made = [(board, scores) for board, scores in made if scores.rows]

@@ -29,9 +29,12 @@ from merbench.cli.shared.session import Session
 @click.option("--dataset", help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option(
-    "--extra", "extras", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--extra",
+    "extras",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="What merbench generalise --json or merbench robust --json printed (repeatable).",
-)  # fmt: skip
+)
 @click.pass_obj
 def command(
     session: Session,
@@ -63,13 +66,15 @@ def command(
     for board, scores in made:
         if JOIN in board.track.dataset:
             say(
-                f"left out: {board.track.title}: its data set was joined for these runs alone, so that nobody could verify them"
+                f"left out: {board.track.title}: "
+                "its data set was joined for these runs alone, so that nobody could verify them"
             )
             continue
         place = out / next(name for name, one in named if one == board.track)
         if place.exists() and held.get(place.name) != board.track:
             raise RequestError(
-                f"{place} holds no runs of the track {board.track.title}; choose another --out, or remove that folder"
+                f"{place} holds no runs of the track {board.track.title}; "
+                "choose another --out, or remove that folder"
             )
         placed.append((place, board, scores))
     told = [_extra(path) for path in extras]
@@ -77,7 +82,8 @@ def command(
     for path, (_, value) in zip(extras, told, strict=True):
         if value["track"] not in tracks:
             raise RequestError(
-                f"--extra {path} is of no track that is built here; run the command that printed it again on the same data"
+                f"--extra {path} is of no track that is built here; "
+                "run the command that printed it again on the same data"
             )
     for (place, board, scores), mine in zip(placed, tracks, strict=True):
         write(
@@ -88,7 +94,8 @@ def command(
             {kind: value for kind, value in told if value["track"] == mine},
         )
         say(
-            f"{place}: {sum(len(e.records) for e in board.entries)} runs in {len(board.entries)} rows"
+            f"{place}: {sum(len(e.records) for e in board.entries)} runs in "
+            f"{len(board.entries)} rows"
         )
     render(out)
 

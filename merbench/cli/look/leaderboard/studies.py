@@ -54,7 +54,8 @@ def left_out(
             name, board = next(((n, b) for n, b in held if b.track == cell.plan.track), ("", None))
             if board is None:
                 say(
-                    f"{file}: {cell.label} is not checked: no board is of the track {cell.track} with your data and word vectors"
+                    f"{file}: {cell.label} is not checked: "
+                    f"no board is of the track {cell.track} with your data and word vectors"
                 )
                 continue
             rows = [

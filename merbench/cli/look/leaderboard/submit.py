@@ -70,7 +70,8 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         None,
     ):
         raise RequestError(
-            f"{joined} was trained on joined data sets, which is no track of the boards; leave it out"
+            f"{joined} was trained on joined data sets, which is no track of the boards; "
+            "leave it out"
         )
     every = tracks_of(source)
     named = list(zip(folder_names(every), every, strict=True))
@@ -89,5 +90,6 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     render(out)
     write_atomic(out / "README.md", README.encode())
     say(
-        f"{out / 'README.md'} says how to open a pull request with them; merbench leaderboard verify {out} checks them"
+        f"{out / 'README.md'} says how to open a pull request with them; "
+        f"merbench leaderboard verify {out} checks them"
     )

@@ -65,7 +65,8 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
             found = [Failure(path, str(error))]
         tell(found)
         say(
-            f"{path}: {len(held.records)} runs in {len(board.entries)} rows, {'nothing wrong' if not found else f'{len(found)} failures'}"
+            f"{path}: {len(held.records)} runs in {len(board.entries)} rows, "
+            f"{'nothing wrong' if not found else f'{len(found)} failures'}"
         )
     if len(whole) == len(paths):
         tell(verify_index(folder, whole))

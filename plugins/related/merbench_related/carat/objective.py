@@ -87,7 +87,8 @@ class CaratLoss(nn.Module):
         prototypes = getattr(getattr(model, "fusion", None), "prototypes", None)
         if prototypes is None:
             raise RequestError(
-                "the objective carat keeps the prototypes of the fusion carat; choose both, or neither"
+                "the objective carat keeps the prototypes of the fusion carat; "
+                "choose both, or neither"
             )
         width = prototypes.mu_MC2D.shape[-1]
         self.register_buffer("queue_QD", torch.zeros(config.queue, width))

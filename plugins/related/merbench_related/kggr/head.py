@@ -53,7 +53,8 @@ class GraphClassifier(nn.Module):
         assert queries is not None
         if len(queries.emb_CD) != len(self.words):
             raise RequestError(
-                f"graph-classifier learned weights for {', '.join(self.words)} and cannot read other labels; "
+                f"graph-classifier learned weights for {', '.join(self.words)} and cannot read "
+                "other labels; "
                 "choose a head that reads label vectors, such as --part head=label-guided"
             )
         weight_CD, z_BCD = self.weights(queries), fused.z_BCD

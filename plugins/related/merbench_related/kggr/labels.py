@@ -96,7 +96,8 @@ class LabelGraph(nn.Module):
             return by_space.get(space.kind, "cooccurrence")
         if kind == "ordinal" and space.kind != "score":
             raise RequestError(
-                f"label_encoder.graph=ordinal is a graph of a score's anchors, and this is a {space.kind}; "
+                "label_encoder.graph=ordinal is a graph of a score's anchors, "
+                f"and this is a {space.kind}; "
                 "choose cooccurrence or semantic"
             )
         return kind

@@ -66,5 +66,7 @@ def declarations() -> Iterator[Component | Recipe]:
         settings={"train.lr": 1e-3, "train.batch_size": 32, "train.epochs": 50},
         search={"objective.task.soft_weight": None},
         ablations=ABLATIONS,
-        caveat="rebuilt from a secondary review of the paper; its encoders, weights and rates are ours",
+        caveat=(
+            "rebuilt from a secondary review of the paper; its encoders, weights and rates are ours"
+        ),
     )

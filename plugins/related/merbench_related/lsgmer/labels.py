@@ -59,7 +59,8 @@ class LabelMoving(nn.Module):
             return F.normalize(torch.randn(len(space.words), width), dim=1)
         if self.lexicon is None:
             raise RequestError(
-                "label-moving starts from word vectors and this run has none; put files under MERBENCH_DATA/vectors, "
+                "label-moving starts from word vectors and this run has none; "
+                "put files under MERBENCH_DATA/vectors, "
                 "name one with --vectors FILE, or set label_encoder.start=random"
             )
         vectors_CD, known_C = self.lexicon.phrases(label_texts(space, self.text))
@@ -82,7 +83,8 @@ class LabelMoving(nn.Module):
         new = [word for word in space.words if word not in place]
         if new and self.start == "random":
             raise RequestError(
-                f"label-moving started from random vectors and knows nothing of {', '.join(new)}; set label_encoder.start=words"
+                f"label-moving started from random vectors and knows nothing of {', '.join(new)}; "
+                "set label_encoder.start=words"
             )
         start_CD = self.start_of(space).to(own_CD) if new else own_CD
         rows = [

@@ -62,9 +62,12 @@ def grid_of(parts: Mapping[Modality, Steps], longest: int) -> Grid:
             column.append(value)
     x, mask, stream_N, index_N, time_BN = columns
     return Grid(
-        torch.cat(x, 1), torch.cat(mask, 1), torch.cat(stream_N), torch.cat(index_N),
+        torch.cat(x, 1),
+        torch.cat(mask, 1),
+        torch.cat(stream_N),
+        torch.cat(index_N),
         torch.cat(time_BN, 1),
-    )  # fmt: skip
+    )
 
 
 class Pairs(nn.Module):

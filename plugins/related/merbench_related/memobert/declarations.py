@@ -55,5 +55,8 @@ def declarations() -> Iterator[Component | Recipe]:
         },
         cases=(Case(offers=("text.tower",), settings=PUBLISHED),),
         ablations=ABLATIONS,
-        caveat="without its multimodal pretraining; over word vectors the language model is trained from scratch",
+        caveat=(
+            "without its multimodal pretraining; "
+            "over word vectors the language model is trained from scratch"
+        ),
     )

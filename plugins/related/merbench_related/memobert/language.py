@@ -111,7 +111,8 @@ class PretrainedLanguage(nn.Module):
         if len(pieces) < len(labels) or () in pieces:
             same = sorted(set(labels) - set(pieces.values())) or sorted(pieces.values())
             raise RequestError(
-                f"the language model's pieces cannot tell the label {same[0]!r} from another; choose a model that knows the label words"
+                f"the language model's pieces cannot tell the label {same[0]!r} from another; "
+                "choose a model that knows the label words"
             )
 
     def prompt(self, before: str, after: str) -> tuple[Tensor, int]:

@@ -95,7 +95,8 @@ class MEmoBERT(nn.Module):
         lexicon = context.lexicon
         if lexicon is None or encoder.width != lexicon.width:
             raise RequestError(
-                "memobert reads text by a masked language model or by word vectors; give --encoder text=hf-masked or text=word-vectors"
+                "memobert reads text by a masked language model or by word vectors; "
+                "give --encoder text=hf-masked or text=word-vectors"
             )
         language = VectorLanguage(
             lexicon, texts, config.width, config.layers, config.heads, config.dropout, places
@@ -143,7 +144,8 @@ class MEmoBERT(nn.Module):
         used = max(1, int(mask_BL.sum(1).max()))
         if used > self.language.places:
             raise RequestError(
-                f"text, prompt, audio and video make {used} steps, and the language model takes {self.language.places}; "
+                f"text, prompt, audio and video make {used} steps, "
+                f"and the language model takes {self.language.places}; "
                 "lower model.longest or encoder.text.longest"
             )
         return Steps(x_BLD[:, :used], mask_BL[:, :used])

@@ -65,7 +65,10 @@ def declarations() -> Iterator[Component | Recipe]:
     }
     yield Recipe(
         name="mpuc",
-        summary="MPUC: label-free contrast of modalities, then a linear classifier (Franceschini et al. 2022)",
+        summary=(
+            "MPUC: label-free contrast of modalities, "
+            "then a linear classifier (Franceschini et al. 2022)"
+        ),
         stages=(PRETRAIN, PROBE),
         ablations=ABLATIONS,
         **paper,

@@ -98,7 +98,8 @@ class PriorSSL(nn.Module):
     ) -> Mapping[str, Tensor]:
         if out.logits_BC.shape[1] != len(self.space.words):
             raise RequestError(
-                "prior-ssl reads a probability a label word, and this head gives a score one number; "
+                "prior-ssl reads a probability a label word, "
+                "and this head gives a score one number; "
                 "choose a head that reads label words, such as --part head=cosine-label"
             )
         with torch.no_grad():

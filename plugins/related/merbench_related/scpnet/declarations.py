@@ -87,5 +87,8 @@ def declarations() -> Iterator[Component | Recipe]:
         objective=("splc", "prior-ssl"),
         settings={"train.lr": 1e-3, "train.batch_size": 32, "train.weight_decay": 1e-4},
         ablations=ABLATIONS,
-        caveat="from image recognition: word vectors in place of CLIP, views of sequences in place of images",
+        caveat=(
+            "from image recognition: word vectors in place of CLIP, "
+            "views of sequences in place of images"
+        ),
     )

@@ -113,7 +113,8 @@ class StructuredPrior(nn.Module):
     def _mixed(self, space: LabelSpace, affinity_CC: np.ndarray) -> np.ndarray:
         if space.kind in ("class", "score"):
             raise RequestError(
-                f"label_encoder.cooccurrence counts labels that occur together, and this is a {space.kind}; "
+                "label_encoder.cooccurrence counts labels that occur together, "
+                f"and this is a {space.kind}; "
                 "leave it out"
             )
         share = self.config.cooccurrence

@@ -104,11 +104,13 @@ class Tailor(nn.Module):
         require_heads("fusion", config.width, config.heads)
         if any(config.order.count(m) != 1 for m in widths):
             raise RequestError(
-                f"fusion.order={', '.join(config.order)} must name each modality of this run once, and these are {', '.join(widths)}"
+                f"fusion.order={', '.join(config.order)} must name each modality of this run once, "
+                f"and these are {', '.join(widths)}"
             )
         if not config.private and not config.common:
             raise RequestError(
-                "fusion.private=false and fusion.common=false leave nothing to encode; set one of them"
+                "fusion.private=false and fusion.common=false leave nothing to encode; "
+                "set one of them"
             )
         self.config, self.input_widths, self.width = config, widths, config.width
         self.widths = {"private": self.width, "common": self.width}
