@@ -320,6 +320,52 @@ def test_misa_pickles(put, tmp_path, one_file):
         assert [corpus.streams["text.words"].vocab[w] for w in words[one]] == said
 
 
+@pytest.mark.parametrize("as_array", [False, True])
+def test_mag_bert_pickles_have_their_words_in_front(put, tmp_path, as_array):
+    texts = [["so", "good"], ["no"], ["a", "fine", "film"]]
+
+    def row(mode, k):
+        words = np.array(texts[k]) if as_array else texts[k]
+        steps = len(texts[k])
+        streams = np.full((steps, 47), k + 1.0), np.full((steps, 74), k + 1.0)
+        return (words, *streams), np.array([[k - 1.0]]), f"{mode}vid[{k}]"
+
+    splits = {mode: [row(mode, k) for k in range(3)] for mode in ("train", "dev", "test")}
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(splits, 4))
+    report = put("mosi", tmp_path / "x.pkl")
+    assert report["streams"] == ["video.misa", "audio.misa", "text.words"]
+    assert report["notes"] == []
+    corpus = home(tmp_path)
+    words = rows_of(corpus, "text.words")
+    for mode in ("train", "dev", "test"):
+        for k, spoken in enumerate(texts):
+            one = f"{mode}vid_{k}"
+            assert [corpus.streams["text.words"].vocab[w] for w in words[one]] == spoken
+            assert corpus.texts[corpus.ids.tolist().index(one)] == " ".join(spoken)
+
+
+def test_no_field_of_a_pickle_is_dropped_in_silence(put, tmp_path):
+    def with_pitch(splits):
+        return {mode: split | {"pitch": np.zeros(N[mode])} for mode, split in splits.items()}
+
+    mmsa(tmp_path / "mmsa.pkl", change=with_pitch)
+    assert "not taken over: pitch" in put("--name", "a", tmp_path / "mmsa.pkl")["notes"]
+    mult(tmp_path / "mult.pkl")
+    splits = pickle.loads((tmp_path / "mult.pkl").read_bytes())
+    (tmp_path / "mult.pkl").write_bytes(pickle.dumps(with_pitch(splits)))
+    assert "not taken over: pitch" in put("--name", "b", tmp_path / "mult.pkl")["notes"]
+    path, _ = misa(tmp_path, one_file=True)
+    splits = pickle.loads(path.read_bytes())
+    longer = {
+        mode: [((*parts, 1.0, 2.0), label, name) for parts, label, name in rows]
+        for mode, rows in splits.items()
+    }
+    path.write_bytes(pickle.dumps(longer))
+    notes = put("--name", "c", path)["notes"]
+    assert "parts 5 to 6 of a row are not taken over" in notes
+    assert any(note.startswith("the first part of 10 rows is no list of strings") for note in notes)
+
+
 def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherwise(put, tmp_path):
     mmsa(tmp_path / "mmsa.pkl")
     truth = mult(tmp_path / "mult.pkl")

@@ -5,7 +5,7 @@ of a padded row.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -73,6 +73,15 @@ def three_splits(source: Source, inner: type) -> dict[str, Any]:
     if missing := {"train", "valid", "test"} - splits.keys():
         raise DataError(f"{source.path} has no split {min(missing)!r}; give the whole file")
     return splits
+
+
+def note_unread(sink: Sink, splits: Mapping[str, Mapping[Any, Any]], read: Container[str]) -> None:
+    """Name the fields of a pickle's splits that are not taken over: nothing is dropped in
+    silence.
+    """
+    fields = sorted({str(field) for split in splits.values() for field in split})
+    if unread := [field for field in fields if field not in read]:
+        sink.note(f"not taken over: {', '.join(unread)}")
 
 
 def split_id(name: str, first: int = 0) -> tuple[str, str]:

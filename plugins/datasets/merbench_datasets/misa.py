@@ -1,5 +1,6 @@
-"""The form ``misa-pickle``: the pickles of MISA (github.com/declare-lab/MISA): one of all splits,
-or a folder of train, dev and test.
+"""The form ``misa-pickle``: the pickles of MISA (github.com/declare-lab/MISA) and of MAG-BERT
+(github.com/WasifurRahman/BERT_multimodal_transformer): one of all splits, or a folder of train, dev
+and test.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _FEATURES: dict[int, tuple[str, Modality]] = {
 
 
 class MisaPickle(Numbered):
-    """Per split a list of ``((words, visual [L, 47], acoustic [L, 74], word strings, ...), label,
-    segment)``: ragged, one step a word.
+    """Per split a list of ``((words, visual [L, 47], acoustic [L, 74], word strings), label,
+    segment)``: ragged, one step a word. MISA's ``words`` are numbers and its strings come fourth;
+    MAG-BERT's ``words`` are the strings, and there is no fourth.
 
     ``label`` is [1, 1] (sentiment) or [1, 7] (sentiment and six emotions). The word strings become
     a stream of words, their numbers are not kept. The features stand as MISA normalised them,
@@ -87,12 +89,14 @@ class MisaPickle(Numbered):
             raise DataError(
                 f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), the same in all rows"
             )
-        said = [_words(row) for row in rows]
+        spoken = [_words(row) for row in rows]
+        for sentence in _unread(rows, spoken):
+            sink.note(sentence)
         table, parts = np.stack(labels), [split_id(name, self.config.first) for name in names]
         columns = {
             "video_id": [v for v, _ in parts],
             "clip_id": [c for _, c in parts],
-            "text": [" ".join(w) for w in said],
+            "text": [" ".join(words) for words in spoken],
             "mode": modes,
         }
         columns["label"] = sentiment(sink, table[:, 0])
@@ -122,8 +126,8 @@ class MisaPickle(Numbered):
                 note="MISA's pickle, normalised within each segment",
             )
             offered.append(stream)
-        if any(said):
-            sink.words("text.words", ids, lambda i: (said[i], None), note="MISA's pickle")
+        if any(spoken):
+            sink.words("text.words", ids, lambda i: (spoken[i], None), note="MISA's pickle")
             offered.insert(0, "text.words")
         sink.protocol("standard", column="mode", streams=offered)
 
@@ -145,13 +149,36 @@ def _is_row(row: Any) -> bool:
 
 
 def _words(row: Any) -> list[str]:
-    """The word strings, where the row has them."""
-    held = row[3] if len(row) > 3 else []
-    try:
-        held = [held[i] for i in range(len(held))] if isinstance(held, Array | list | tuple) else []
-        return [as_text(word) if not isinstance(word, np.generic) else str(word) for word in held]
-    except TypeError:
+    """The words of a row as strings: MAG-BERT's come first, MISA's fourth; empty where it has
+    none.
+    """
+    return _strings(row[0]) or (_strings(row[3]) if len(row) > 3 else [])
+
+
+def _strings(value: Any) -> list[str]:
+    """A list of texts; empty where it is anything else, such as numbers of words."""
+    if not isinstance(value, Array | list | tuple):
         return []
+    items = [value[i] for i in range(len(value))]
+    if not all(isinstance(item, str | bytes) for item in items):
+        return []
+    return [as_text(item) for item in items]
+
+
+def _unread(rows: list[Any], spoken: list[list[str]]) -> list[str]:
+    """A sentence for each part of the rows that is not taken over."""
+    sentences = []
+    if wordless := sum(not words for words in spoken):
+        sentences.append(f"{wordless} of {len(rows)} rows have no words as strings")
+    if numbered := sum(not _strings(row[0]) for row in rows):
+        sentences.append(
+            f"the first part of {numbered} rows is no list of strings (numbers of words, or "
+            "vectors) and is not taken over"
+        )
+    longest = max(len(row) for row in rows)
+    if longest > 4:
+        sentences.append(f"parts 5 to {longest} of a row are not taken over")
+    return sentences
 
 
 def _reader(rows: list[Any], at: int) -> Callable[[int], np.ndarray | None]:

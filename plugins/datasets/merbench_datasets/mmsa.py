@@ -16,6 +16,7 @@ from merbench_datasets.common import (
     block,
     lacks,
     last_step,
+    note_unread,
     numbers,
     sentiment,
     split_id,
@@ -32,6 +33,13 @@ PUBLISHED = {
     "45eccfb748a87c80ecab9bfac29582e7b1466bf6605ff29d3b338a75120bf791": "MOSEI, aligned",
 }
 """SHA-256 in MMSA's README -> file."""
+
+READ = (
+    *("id", "raw_text", "regression_labels", "annotations", "text_bert"),
+    *FIELDS,
+    *(f"{field}_lengths" for field in FIELDS),
+)
+"""The fields that are taken over; ``text_bert`` gives the length of a text alone."""
 
 
 class MmsaPickle(Plain):
@@ -62,6 +70,7 @@ class MmsaPickle(Plain):
         parts = [
             _Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()
         ]
+        note_unread(sink, splits, READ)
         fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
         if not fields:
             raise DataError(

@@ -17,6 +17,7 @@ from merbench_datasets.common import (
     first_step,
     lacks,
     last_step,
+    note_unread,
     numbers,
     sentiment,
     split_id,
@@ -44,6 +45,7 @@ class MultPickle(Numbered):
     def convert(self, source: Source, sink: Sink) -> None:
         splits = three_splits(source, dict)
         sink.source(source.path)
+        note_unread(sink, splits, ("id", "labels", *FIELDS))
         fields = [name for name in FIELDS if all(name in split for split in splits.values())]
         names, labels, modes, rows = (
             list[tuple[str, str]](),

@@ -15,6 +15,7 @@ from merbench_datasets.common import (
     first_step,
     lacks,
     last_step,
+    note_unread,
     three_splits,
     write_streams,
 )
@@ -44,6 +45,7 @@ class TailorPt(Plain):
     def convert(self, source: Source, sink: Sink) -> None:
         splits = three_splits(source, dict)
         sink.source(source.path)
+        note_unread(sink, splits, ("tgt", *_SOURCES))
         number = _labels(source)
         names = [name for name, _ in sorted(number.items(), key=lambda item: item[1])]
         sink.note(f"labels in the order of its dict: {', '.join(names)}")

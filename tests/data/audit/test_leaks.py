@@ -91,7 +91,8 @@ SHAPES = {"mosi": (93, 23), "many short videos": (400, 7), "sims": (60, 38)}
 @pytest.mark.parametrize("labels", ["score", "class"])
 def test_noise_is_not_accused_where_labels_differ_from_video_to_video(shape, labels):
     """Video effects of sd .7: an uninformed probe predicts the mean of its other folds, and so
-    seems to know videos by their own mean. (The same over 200 draws a shape: 0 of 200 at most 10.)
+    seems to know videos by their own mean. Two draws a shape and kind of label: they would show a
+    probe that accuses most noise, and cannot show a rate of a few in a hundred.
     """
     videos, rows = SHAPES[shape]
     for seed in range(2):
