@@ -351,6 +351,85 @@ def test_what_is_wrong_in_a_file_is_refused_by_name_and_counted(sdk, tmp_path):
     assert corpus.streams["audio.covarep"].length[corpus.videos == "c"].sum() == 0
 
 
+def align(sdk, names=("labels", "words", "facet", "sound")):
+    """As the SDK's align() leaves it: an entry for each segment, its steps clipped to it. The
+    labels' entries hold the ends of overlapping neighbours too.
+    """
+    streams = {"labels": {v: (sdk.labels[v], sdk.segments[v]) for v in VIDEOS}}
+    streams |= {"words": sdk.words, "facet": sdk.facet, "sound": sdk.sound}
+    files = {"labels": "Labels", "words": "TimestampedWords", "facet": "VisualFacet42"}
+    cut = {}
+    for name in names:
+        entries = {}
+        for v in VIDEOS:
+            values, intervals = streams[name][v]
+            for k, (start, end) in enumerate(sdk.segments[v]):
+                touch = (intervals[:, 0] < end - 1e-6) & (intervals[:, 1] > start + 1e-6)
+                entries[f"{v}[{k}]"] = values[touch], np.clip(intervals[touch], start, end)
+        cut[name] = entries
+        sdk.write(f"CMU_MOSEI_{files.get(name, 'COVAREP')}", entries)
+    return cut
+
+
+def test_sequences_that_the_sdk_has_aligned(sdk, tmp_path):
+    sdk.segments["b"] = np.array([[1.0, 3.0], [2.8, 5.0], [5.0, 7.0]])  # overlap
+    cut = align(sdk)
+    report = put(tmp_path, sdk.path)
+    assert report.refused == {} and report.taken == 3 * len(VIDEOS)
+    assert not [note for note in report.notes if "lie in no utterance" in note]
+    corpus = read_folder(tmp_path / "mine")
+    sentiment = dict(zip(corpus.ids.tolist(), corpus.tasks["sentiment"].target, strict=True))
+    facet, words = rows_of(corpus, "video.facet42"), rows_of(corpus, "text.words")
+    for v in VIDEOS:
+        for k in range(3):
+            one, entry = f"{v}_{k + 1}", f"{v}[{k}]"
+            assert sentiment[one] == pytest.approx(sdk.labels[v][k, 0])
+            np.testing.assert_array_equal(facet[one][0], cut["facet"][entry][0])
+            np.testing.assert_allclose(words[one][1], cut["words"][entry][1], rtol=1e-6)
+
+
+def test_entries_of_segments_keep_their_numbers(sdk, tmp_path):
+    cut = align(sdk)
+    del cut["labels"]["a_x[1]"], cut["facet"]["b[0]"]
+    sdk.write("CMU_MOSEI_Labels", cut["labels"])
+    sdk.write("CMU_MOSEI_VisualFacet42", cut["facet"])
+    report = put(tmp_path, sdk.path)
+    corpus = read_folder(tmp_path / "mine")
+    assert [one for one in corpus.ids.tolist() if one.startswith("a_x_")] == ["a_x_1", "a_x_3"]
+    facet = rows_of(corpus, "video.facet42")
+    np.testing.assert_array_equal(facet["a_x_3"][0], cut["facet"]["a_x[2]"][0])
+    assert len(facet["b_1"][0]) == 0 and len(facet["b_2"][0])
+    assert any("1 entries have no utterance (a_x[1])" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("aligned", ["labels", "sound"])
+def test_aligned_and_whole_sequences_stand_side_by_side(sdk, tmp_path, aligned):
+    align(sdk, (aligned,))
+    put(tmp_path, sdk.path)
+    rows = rows_of(read_folder(tmp_path / "mine"), "video.facet42")
+    for k in range(3):
+        inside = sdk.inside(sdk.facet, "a_x", k)
+        np.testing.assert_array_equal(rows[f"a_x_{k + 1}"][0], sdk.facet["a_x"][0][inside])
+
+
+def test_an_aligned_sequence_joins_segments_by_their_time(sdk, tmp_path):
+    put(tmp_path, sdk.path)
+    cut = align(sdk, ("sound",))["sound"]
+    table = tmp_path / "segments.csv"
+    lines = [
+        f"{v},{k + 1},{start},{end}"
+        for v in VIDEOS
+        for k, (start, end) in enumerate(sdk.segments[v])
+    ]
+    table.write_text("\n".join(["video_id,clip_id,start,end", *lines]))
+    put(tmp_path, sdk.path / "CMU_MOSEI_COVAREP.csd", stream="audio.cut", segments=str(table))
+    rows = rows_of(read_folder(tmp_path / "mine"), "audio.cut")
+    for v in VIDEOS:
+        for k in range(3):
+            expected = cut[f"{v}[{k}]"][0].astype(np.float32)
+            np.testing.assert_array_equal(rows[f"{v}_{k + 1}"][0], expected)
+
+
 def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
     put(tmp_path, sdk.path)
     extra = sdk.write("more_opensmile", sdk.sound)

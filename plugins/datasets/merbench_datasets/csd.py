@@ -4,7 +4,8 @@ A folder: every ``.csd`` in it, the labels' (its intervals are the utterances), 
 who trains and who tests: the SDK's ``cmu_mosi_std_folds.py`` or a ``label.csv``. Or one ``.csd``
 that joins a data set which is there, with ``segments`` or labels beside it.
 
-A step belongs to the utterance in whose interval its middle lies. Words keep their times; the pause
+A step belongs to the utterance in whose interval its middle lies; where the SDK has cut a sequence
+already (entries ``VIDEO[k]``), segment k has all the steps of its entry. Words keep their times; the pause
 ``sp`` stays a word with times, and is left out of the transcript alone.
 """
 
@@ -200,7 +201,7 @@ class Csd:
             sink.refuse(f"{video} of {path.name}", why)
         for sentence in _left_out(sequence, rows):
             sink.note(f"{path.name}: {sentence}")
-        ids = [one for one in rows.interval if rows.video[one] in sequence.steps]
+        ids = [one for one in rows.interval if _entry(sequence, rows, one)[0]]
         note = f"{path.name} of the CMU-MultimodalSDK"
         if sequence.width is None:
             sink.words(name, ids, lambda i: _said(sequence, rows, ids[i]), note=note)
@@ -226,10 +227,10 @@ class Csd:
         self, sequence: csd_file.Sequence, rows: Rows, words: csd_file.Sequence | None, one: str
     ) -> np.ndarray | None:
         if self.config.align == "words" and words is not None:
-            if rows.video[one] not in words.steps:
+            if not _entry(words, rows, one)[0]:
                 return None
             when = _cut(words, rows, one)[1]
-            values, intervals = sequence.read(rows.video[one])
+            values, intervals = sequence.read(_entry(sequence, rows, one)[0])
             return _means(values, intervals, when)
         values, _ = _cut(sequence, rows, one)
         if self.config.pool == "mean" and len(values):
@@ -251,16 +252,21 @@ def _words(said: Sequence[csd_file.Sequence]) -> csd_file.Sequence | None:
     return chosen[0] if chosen else None
 
 
+def _entry(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[str, bool]:
+    return sequence.entry(rows.video[one], rows.number.get(one), rows.interval[one])
+
+
 def _cut(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[Any, np.ndarray]:
-    """``(features or words, intervals)``, in time, of the steps whose middle lies in the utterance;
-    broken intervals belong nowhere.
+    """``(features or words, intervals)``, in time, of the steps whose middle lies in the utterance,
+    or of all in an entry of its own; broken intervals belong nowhere.
     """
-    if rows.video[one] not in sequence.steps:
+    entry, alone = _entry(sequence, rows, one)
+    if not entry:
         return [], np.zeros((0, 2))
-    values, intervals = sequence.read(rows.video[one])
+    values, intervals = sequence.read(entry)
     start, end = rows.interval[one]
     middle = intervals.mean(axis=1)
-    inside = np.flatnonzero((middle >= start) & (middle < end) & _sound(intervals))
+    inside = np.flatnonzero((alone | (middle >= start) & (middle < end)) & _sound(intervals))
     inside = inside[np.argsort(intervals[inside, 0], kind="stable")]
     return values[inside], intervals[inside]
 
@@ -298,24 +304,23 @@ def _left_out(sequence: csd_file.Sequence, rows: Rows) -> list[str]:
     """What of it goes nowhere: steps between the utterances, steps without a sound interval, videos
     without an utterance.
     """
-    of_video: dict[str, list[tuple[float, float]]] = {}
+    spans: dict[str, list[tuple[float, float]]] = {}
     for one, interval in rows.interval.items():
-        of_video.setdefault(rows.video[one], []).append(interval)
-    unknown = [video for video in sequence.steps if video not in of_video]
+        entry, alone = _entry(sequence, rows, one)
+        if entry:
+            spans.setdefault(entry, []).append((-np.inf, np.inf) if alone else interval)
+    unknown = [entry for entry in sequence.steps if entry not in spans]
     broken: dict[str, int] = {}
     steps = inside = 0
-    for video, spans in of_video.items():
-        if video not in sequence.steps:
-            continue
-        intervals = sequence.intervals(video)
+    for entry, held in spans.items():
+        intervals = sequence.intervals(entry)
         sound = _sound(intervals)
         if not sound.all():
-            broken[video] = int((~sound).sum())
+            broken[entry] = int((~sound).sum())
         middle = intervals[sound].mean(axis=1)
         steps += len(intervals)
-        inside += int(
-            np.logical_or.reduce([(middle >= start) & (middle < end) for start, end in spans]).sum()
-        )
+        within = [(middle >= start) & (middle < end) for start, end in held]
+        inside += int(np.logical_or.reduce(within).sum())
     told = []
     if left := steps - inside - sum(broken.values()):
         told.append(f"{left:,} of {steps:,} steps lie in no utterance")
@@ -324,7 +329,8 @@ def _left_out(sequence: csd_file.Sequence, rows: Rows) -> list[str]:
             f"{sum(broken.values()):,} steps have an interval that is none and are left out (of {_names(list(broken))})"
         )
     if unknown:
-        told.append(f"{len(unknown)} videos have no utterance ({_names(unknown)})")
+        what = "entries" if sequence.segments else "videos"
+        told.append(f"{len(unknown)} {what} have no utterance ({_names(unknown)})")
     return told
 
 

@@ -1,5 +1,6 @@
 """A computational sequence of the CMU-MultimodalSDK: HDF5, one group that holds
-``data/VIDEO/{features, intervals}`` and ``metadata``.
+``data/VIDEO/{features, intervals}`` and ``metadata``. Where the SDK has cut it (``align``), an entry
+is called ``VIDEO[k]``: segment k of the video, from 0.
 
 Only what is plainly in the file is read: no links to other files, no virtual data, one video at a
 time.
@@ -8,6 +9,7 @@ time.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,16 @@ wide, takes a tenth of it.
 """
 
 
+def segment_of(entry: str) -> tuple[str, int | None]:
+    """``(video, k)`` of an entry ``VIDEO[k]``; ``(entry, None)`` where it is a whole video."""
+    parts = re.fullmatch(r"(.+)\[(\d{1,9})\]", entry)
+    return (parts[1], int(parts[2])) if parts else (entry, None)
+
+
 class Sequence:
-    """``steps``: video -> number of its steps. ``refused``: video -> why it is not read. ``width``:
-    None where the features are words.
+    """``steps``: entry (a video, or ``VIDEO[k]``) -> number of its steps. ``segments``: video -> k
+    -> entry, of those that are cut. ``refused``: entry -> why it is not read. ``width``: None where
+    the features are words.
 
     DataError where the file cannot be read at all, or not one of its videos.
     """
@@ -64,6 +73,40 @@ class Sequence:
                 of, said = (f"{k} wide" if k else "words" for k in (kind, self.width))
                 self.refused[video] = f"its features are {of}, and those of most videos {said}"
                 del self.steps[video]
+        self.segments: dict[str, dict[int, str]] = {}
+        for entry in self.steps:
+            video, number = segment_of(entry)
+            if number is not None:
+                self.segments.setdefault(video, {})[number] = entry
+
+    def entry(
+        self, video: str, number: int | None, interval: tuple[float, float]
+    ) -> tuple[str, bool]:
+        """``(entry that holds an utterance, whether it holds that utterance alone)``; ``""`` where
+        none does.
+
+        ``number``: of the segment, from 0; where it is None, the segment that shares most time with
+        the interval (intersection over union) is the one.
+        """
+        if video in self.steps:
+            return video, False
+        segments = self.segments.get(video, {})
+        if number is not None:
+            return segments.get(number, ""), True
+        shared = {entry: self._shared(entry, interval) for entry in segments.values()}
+        best = max(shared, key=shared.__getitem__, default="")
+        return (best, True) if best and shared[best] > 0.5 else ("", True)
+
+    def _shared(self, entry: str, interval: tuple[float, float]) -> float:
+        """Intersection over union of an entry's time and an interval."""
+        times = self.intervals(entry)
+        times = times[np.isfinite(times).all(axis=1)]
+        if not len(times):
+            return 0.0
+        start, end = float(times.min()), float(times.max())
+        both = min(end, interval[1]) - max(start, interval[0])
+        either = max(end, interval[1]) - min(start, interval[0])
+        return both / either if either > 0 else 0.0
 
     def close(self) -> None:
         self._file.close()

@@ -8,6 +8,7 @@ import ast
 import csv
 import io
 import math
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import DataError
-from merbench_datasets.csd_file import Sequence
+from merbench_datasets.csd_file import Sequence, segment_of
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 ORDER = ("sentiment", *EMOTIONS)
@@ -27,13 +28,15 @@ _MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 @dataclass
 class Rows:
     """``interval``: id -> (start, end) in seconds. ``columns``: of the table, one cell an id.
-    ``refused``: (id, why).
+    ``number``: id -> number of its segment in the labels of its video, from 0, where labels made
+    the rows. ``refused``: (id, why).
     """
 
     interval: dict[str, tuple[float, float]] = field(default_factory=dict)
     video: dict[str, str] = field(default_factory=dict)
     columns: dict[str, list[str]] = field(default_factory=dict)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    number: dict[str, int] = field(default_factory=dict)
 
     def add(self, video: str, clip: str, start: float, end: float, cells: dict[str, str]) -> None:
         """A row; a refusal, by name, where its interval is none."""
@@ -52,7 +55,7 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     """One row an interval of the labels.
 
     The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip
-    ``first`` + k, as MMSA and the raw clips number them; where the table of splits has times of the
+    ``first`` + k (an entry ``VIDEO[k]`` names its k), as MMSA and the raw clips number them; where the table of splits has times of the
     video, it is the clip that begins then.
     """
     said = labels.metadata("dimension names")
@@ -67,35 +70,55 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
             "CMU_MOSI_Opinion_Labels or CMU_MOSEI_Labels"
         )
     rows = Rows()
-    for video in labels.steps:
-        values, intervals = labels.read(video)
-        for k, (value_D, (start, end)) in enumerate(
-            zip(values.astype(np.float64), intervals.tolist(), strict=True)
-        ):
-            clip = splits.clip_at(video, start, str(first + k))
-            if not clip:
-                rows.refused.append(
-                    (f"{video} from {start:g} s", f"no clip of {splits.path.name} begins then")
-                )
-                continue
-            mode, why = splits.mode(video, clip)
-            if why or abs(value_D[0]) > 3.001:
-                rows.refused.append(
-                    (f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3")
-                )
-                continue
-            cells = {
-                "label" if n == "sentiment" else n: _cell(v)
-                for n, v in zip(names, value_D, strict=True)
-            }
-            rows.add(
-                video,
-                clip,
-                start,
-                end,
-                {**cells, "start": f"{start:.6g}", "end": f"{end:.6g}", "mode": mode},
+    for video, number, value_D, (start, end) in _labels(labels, rows):
+        clip = splits.clip_at(video, start, str(first + number))
+        if not clip:
+            rows.refused.append(
+                (f"{video} from {start:g} s", f"no clip of {splits.path.name} begins then")
             )
+            continue
+        mode, why = splits.mode(video, clip)
+        if why or abs(value_D[0]) > 3.001:
+            rows.refused.append(
+                (f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3")
+            )
+            continue
+        cells = {
+            "label" if n == "sentiment" else n: _cell(v)
+            for n, v in zip(names, value_D, strict=True)
+        }
+        rows.number.setdefault(f"{video}_{clip}", number)
+        times = {"start": f"{start:.6g}", "end": f"{end:.6g}"}
+        rows.add(video, clip, start, end, {**cells, **times, "mode": mode})
     return rows
+
+
+def _labels(
+    labels: Sequence, rows: Rows
+) -> Iterator[tuple[str, int, np.ndarray, tuple[float, float]]]:
+    """``(video, number of the segment, label [D], (start, end))`` of each label.
+
+    Where the SDK aligned labels to themselves, an entry ``VIDEO[k]`` also holds the ends of its
+    neighbours that overlap it: the longest interval is its own. Two as long with other labels are
+    refused.
+    """
+    for entry in labels.steps:
+        video, number = segment_of(entry)
+        values, intervals = labels.read(entry)
+        values = values.astype(np.float64)
+        if number is None:
+            for k, times in enumerate(intervals.tolist()):
+                yield video, k, values[k], tuple(times)
+            continue
+        if not len(values):
+            rows.refused.append((entry, "it has no label"))
+            continue
+        long = intervals[:, 1] - intervals[:, 0]
+        own = np.flatnonzero(long == np.nanmax(long)) if np.isfinite(long).any() else [0]
+        if any(not np.array_equal(values[own[0]], values[k], equal_nan=True) for k in own[1:]):
+            rows.refused.append((entry, "it has two labels of equal length that differ"))
+            continue
+        yield video, number, values[own[0]], tuple(intervals[own[0]].tolist())
 
 
 def _cell(value: float) -> str:
