@@ -57,3 +57,24 @@ class EncoderLayer(nn.Module):
     def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         x_BLD = self.norms[0](x_BLD + self.dropout(self.attend(x_BLD, x_BLD, mask_BL)))
         return self.norms[1](x_BLD + self.dropout(self.feed_forward(x_BLD)))
+
+
+class PreNormLayer(nn.Module):
+    """x' = x + Attention(LN(x), LN(source)); x' + f(LN(x')), f two layers with GELU. The source may
+    be x itself; its masked steps are not attended to.
+    """
+
+    def __init__(self, width: int, heads: int, ffn: int, dropout: float) -> None:
+        super().__init__()
+        self.norm, self.norm_f = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attend = Attention(width, heads, dropout)
+        self.f = nn.Sequential(
+            nn.Linear(width, ffn), nn.GELU(), nn.Dropout(dropout), nn.Linear(ffn, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BTD: Tensor, source_BSD: Tensor, mask_BS: Tensor) -> Tensor:
+        n_BTD = self.norm(x_BTD)
+        source_BSD = n_BTD if source_BSD is x_BTD else self.norm(source_BSD)
+        x_BTD = x_BTD + self.dropout(self.attend(n_BTD, source_BSD, mask_BS))
+        return x_BTD + self.dropout(self.f(self.norm_f(x_BTD)))

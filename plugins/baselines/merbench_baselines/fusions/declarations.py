@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Case, Component, Recipe
-from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part
+from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part, with_tower
 
 
 def components() -> Iterator[Component]:
@@ -30,6 +30,14 @@ def components() -> Iterator[Component]:
         "mult",
         "fusions.mult:MulT",
         "crossmodal transformers for every ordered pair",
+        min_modalities=2,
+    )
+    yield part(
+        "fusion",
+        "almt",
+        "fusions.almt:ALMT",
+        "tokens that gather of audio and video what the text asks for",
+        required_modalities=("text",),
         min_modalities=2,
     )
 
@@ -97,6 +105,7 @@ def recipes() -> Iterator[Recipe]:
             *PAIRS,
         ),
     )
+    yield _almt()
 
 
 def _products() -> Iterator[Recipe]:
@@ -135,5 +144,48 @@ def _products() -> Iterator[Recipe]:
                 name="rank-1", summary="a weight tensor of rank 1", settings={"fusion.rank": 1}
             ),
             *PAIRS,
+        ),
+    )
+
+
+def _almt() -> Recipe:
+    return Recipe(
+        name="almt",
+        summary="adaptive language-guided multimodal transformer (Zhang et al. 2023)",
+        encoders=VECTORS,
+        fusion="almt",
+        head="linear",
+        objective=("squared-error",),
+        min_modalities=2,
+        settings={
+            "train.batch_size": 64,
+            "train.lr": 1e-4,
+            "train.weight_decay": 1e-4,
+            "train.schedule": "cosine",
+            "train.warmup": 0.1,
+        },
+        cases=(Case(datasets=("mosei",), settings={"fusion.fusion_layers": 4}), with_tower()),
+        ablations=(
+            Ablation(
+                name="high-scale",
+                summary="the highest scale of the text guides every layer",
+                settings={"fusion.guide": "last"},
+            ),
+            Ablation(
+                name="no-guidance",
+                summary="the hyper-modality asks in place of the text",
+                settings={"fusion.guide": "itself"},
+            ),
+            Ablation(
+                name="no-fusion-transformer",
+                summary="hyper-modality and text tokens side by side",
+                settings={"fusion.summary": "concatenation"},
+            ),
+            Ablation(
+                name="text-summary",
+                summary="z of the text tokens, which published code never reads",
+                settings={"fusion.summary": "text"},
+            ),
+            *PAIRS[:2],
         ),
     )
