@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from merbench.data.folder.manifest import read_manifest
 from merbench.data.folder.read import read_folder
+from merbench_datasets.common import Labelled, scale
 from tests.conftest import loads
 
 N = {"train": 5, "valid": 2, "test": 3}
@@ -328,7 +331,7 @@ def test_mag_bert_pickles_have_their_words_in_front(put, tmp_path, as_array):
         words = np.array(texts[k]) if as_array else texts[k]
         steps = len(texts[k])
         streams = np.full((steps, 47), k + 1.0), np.full((steps, 74), k + 1.0)
-        return (words, *streams), np.array([[k - 1.0]]), f"{mode}vid[{k}]"
+        return (words, *streams), np.array([[k - 1.5]]), f"{mode}vid[{k}]"
 
     splits = {mode: [row(mode, k) for k in range(3)] for mode in ("train", "dev", "test")}
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(splits, 4))
@@ -364,6 +367,77 @@ def test_no_field_of_a_pickle_is_dropped_in_silence(put, tmp_path):
     notes = put("--name", "c", path)["notes"]
     assert "parts 5 to 6 of a row are not taken over" in notes
     assert any(note.startswith("the first part of 10 rows is no list of strings") for note in notes)
+
+
+def sims(path, labels=None):
+    """CH-SIMS in MMSA's form: labels in [-1, 1] by .2, and one of each modality."""
+    rng = np.random.default_rng(0)
+
+    def change(splits):
+        for split in splits.values():
+            n = len(split["id"])
+            for field in ("", "_T", "_A", "_V"):
+                y = np.round(rng.integers(-5, 6, n) * 0.2, 1) if labels is None else labels[:n]
+                split[f"regression_labels{field}"] = np.asarray(y, np.float32)
+        return splits
+
+    mmsa(path, change=change)
+    return pickle.loads(path.read_bytes())
+
+
+def test_sims_is_a_score_of_its_own_range_with_unimodal_tasks(put, tmp_path):
+    truth = sims(tmp_path / "x.pkl")
+    report = put("--name", "sims", tmp_path / "x.pkl")
+    assert any("[-1, 1] by steps of .2" in note for note in report["notes"])
+    corpus = home(tmp_path, "sims")
+    tasks = ("sentiment", "sentiment_text", "sentiment_audio", "sentiment_video")
+    assert tuple(corpus.tasks) == tasks
+    row = corpus.ids.tolist().index("trainvid_3")
+    for task, field in zip(tasks, ("", "_T", "_A", "_V"), strict=True):
+        anchors = corpus.tasks[task].space.anchors
+        assert (min(anchors), max(anchors)) == (-1, 1)
+        expected = truth["train"][f"regression_labels{field}"][2]
+        assert corpus.tasks[task].target[row] == pytest.approx(expected)
+
+
+def test_a_range_that_is_asked_for_is_taken(put, tmp_path):
+    sims(tmp_path / "x.pkl")
+    form = ("--form", "mmsa-pickle", "--set")
+    put("--name", "a", tmp_path / "x.pkl", *form, "low=-3", "--set", "high=3")
+    assert max(home(tmp_path, "a").tasks["sentiment_audio"].space.anchors) == 3
+    done = put("--name", "b", tmp_path / "x.pkl", *form, "low=-3", check=False)
+    assert done.returncode == 2 and "give low and high together" in done.stderr
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (-1, 1)])
+@pytest.mark.parametrize("form", [mmsa, mult])
+def test_two_labels_are_two_classes(put, tmp_path, pair, form):
+    form(tmp_path / "x.pkl")
+    splits = pickle.loads((tmp_path / "x.pkl").read_bytes())
+    for split in splits.values():
+        field = "labels" if "labels" in split else "regression_labels"
+        y = np.resize(np.array(pair, np.float32), split[field].shape[0])
+        split[field] = y.reshape(split[field].shape)
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(splits, 4))
+    report = put("--name", "humour", tmp_path / "x.pkl")
+    assert any("two classes, no and yes" in note for note in report["notes"])
+    task = home(tmp_path, "humour").tasks["label"]
+    assert (task.space.kind, tuple(task.space.words)) == ("class", ("no", "yes"))
+    assert task.target[: N["test"]].tolist() == [0, 1, 0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=30), st.sampled_from([0.2, 0.6, 1 / 3]))
+def test_the_range_comes_from_the_labels(numbers, step):
+    labels = np.float32(step) * np.array([*numbers, np.nan], np.float32)
+    values = {round(float(x), 3) for x in labels[:-1]}
+    span = scale(labels, Labelled.Config())
+    if values in ({0, 1}, {-1, 1}):
+        assert span is None
+    elif len(values) > 1 and all(abs(x) <= 1 and round(5 * x, 2) % 1 == 0 for x in values):
+        assert span == (-1, 1)
+    else:
+        assert span == (-3, 3)
 
 
 def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherwise(put, tmp_path):

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+
 from merbench.api import DataError, Sink, Source
-from merbench_datasets.common import Plain, write_tasks
+from merbench_datasets.common import (
+    UNIMODAL,
+    Labelled,
+    label_cells,
+    label_task,
+    write_tasks,
+    write_unimodal,
+)
 
 
-class MmsaClips(Plain):
+class MmsaClips(Labelled):
     """The clips stay where they are: the data set's folder links to ``Raw``. Rows without a clip
     are kept, and counted as missing.
     """
@@ -37,8 +49,13 @@ class MmsaClips(Plain):
             )
         if missing := there.count(False):
             sink.note(f"{missing} of {len(there)} rows have no clip in {raw}")
+        labels = [_numbers(columns[name]) for name in ("label", *UNIMODAL) if name in columns]
+        task = label_task(sink, np.concatenate(labels), self.config)
+        if task["kind"] == "class":
+            columns["label"] = label_cells(sink, labels[0], task)
         sink.table(columns)
-        write_tasks(sink)
+        write_tasks(sink, task)
+        write_unimodal(sink, columns, task)
         root = sink.link(raw, "Raw")
         transcripts = any(cell.strip() for cell in columns.get("text", ()))
         if transcripts:
@@ -55,3 +72,12 @@ class MmsaClips(Plain):
             column="mode",
             streams=[*(["text.transcript"] if transcripts else []), "audio.clip", "video.clip"],
         )
+
+
+def _numbers(column: Sequence[str]) -> np.ndarray:
+    """NaN where a cell is no number: what is wrong with it is told where the table is read."""
+    values = np.full(len(column), np.nan)
+    for row, cell in enumerate(column):
+        with suppress(ValueError):
+            values[row] = float(cell)
+    return values

@@ -6,15 +6,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from merbench.api import Array, Config, DataError, Modality, Sink, Source, as_text
 
 MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 FIELDS: dict[str, Modality] = {"text": "text", "audio": "audio", "vision": "video"}
+UNIMODAL = {
+    "label_T": "sentiment_text",
+    "label_A": "sentiment_audio",
+    "label_V": "sentiment_video",
+}
+"""Column of labels given to one modality alone, as MMSA calls it -> task."""
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 """The order of the SDK's label row, behind the sentiment."""
 
@@ -29,10 +35,30 @@ class Plain:
         self.config = config
 
 
-class Numbered(Plain):
-    """A form that may call its rows ``video[k]``."""
+class Labelled(Plain):
+    """A form whose labels are of a scale that its files do not name."""
 
     class Config(Config):
+        low: float | None = None
+        """Lowest label of the score. Without ``low`` and ``high`` the labels tell: [-1, 1] where all
+        are in it by steps of .2 (CH-SIMS), two classes where they are 0 and 1 or -1 and 1 alone
+        (UR-FUNNY, MUStARD), else [-3, 3].
+        """
+        high: float | None = None
+
+        @model_validator(mode="after")
+        def _in_order(self) -> Self:
+            if (self.low is None) != (self.high is None):
+                raise ValueError("give low and high together")
+            if self.low is not None and self.high is not None and not self.low < self.high:
+                raise ValueError("low is not below high")
+            return self
+
+
+class Numbered(Labelled):
+    """A form that may call its rows ``video[k]``."""
+
+    class Config(Labelled.Config):
         first: Annotated[int, Field(ge=0)] = 0
         """Number of the clip that is called video[0]: 1 where rows are to join a data set that
         counts from 1, as MMSA does.
@@ -75,12 +101,17 @@ def three_splits(source: Source, inner: type) -> dict[str, Any]:
     return splits
 
 
-def note_unread(sink: Sink, splits: Mapping[str, Mapping[Any, Any]], read: Container[str]) -> None:
-    """Name the fields of a pickle's splits that are not taken over: nothing is dropped in
-    silence.
+def note_unread(
+    sink: Sink, source: Source, fields: Container[str], beside: Container[str] = ()
+) -> None:
+    """Name what a pickle of splits holds and is not taken over: ``fields`` are read of each split,
+    ``beside`` are read beside the splits.
     """
-    fields = sorted({str(field) for split in splits.values() for field in split})
-    if unread := [field for field in fields if field not in read]:
+    splits = splits_of(source.pickle, dict)
+    names = sorted({str(field) for split in splits.values() for field in split})
+    unread = [field for field in names if field not in fields]
+    unread += [str(key) for key in source.pickle if key not in MODES and key not in beside]
+    if unread:
         sink.note(f"not taken over: {', '.join(unread)}")
 
 
@@ -156,11 +187,55 @@ def cells(values: np.ndarray, low: float = -np.inf, high: float = np.inf) -> tup
     return [str(np.float32(x)) if np.isfinite(x) else "" for x in held], outside
 
 
-def sentiment(sink: Sink, labels: np.ndarray) -> list[str]:
-    """The label column, held to [-3, 3]; the sink is told of what was not in it."""
-    column, outside = cells(labels, -3, 3)
-    if outside:
-        sink.note(f"{outside} labels lie outside of [-3, 3] and are held to it")
+TWO_CLASSES = ("no", "yes")
+"""Words of the lower and the higher of two labels."""
+_WHOLE = (-3.0, 3.0)
+_STEPS = (-1.0, 1.0)
+
+
+def scale(labels: np.ndarray, config: Labelled.Config) -> tuple[float, float] | None:
+    """``(low, high)`` of a score: what the user says, or the labels tell; None where they are two
+    classes. See ``Labelled.Config``.
+    """
+    if config.low is not None and config.high is not None:
+        return config.low, config.high
+    values = np.unique(np.round(labels[np.isfinite(labels)], 4))
+    if values.tolist() in ([0, 1], [-1, 1]):
+        return None
+    in_steps = np.abs(5 * values - np.round(5 * values)).max(initial=0) < 0.01
+    if len(values) > 1 and np.abs(values).max() <= 1 and in_steps:
+        return _STEPS
+    return _WHOLE
+
+
+def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[str, Any]:
+    """The task of a column of labels, without its column; the sink is told what they tell of it.
+    Labels given to one modality alone are of the same scale, and belong to ``labels`` too.
+    """
+    span = scale(labels, config)
+    otherwise = "; another range is given with --form FORM --set low=-3 --set high=3"
+    if span is None:
+        pair = f"{np.nanmin(labels):g} and {np.nanmax(labels):g}"
+        words = " and ".join(TWO_CLASSES)
+        sink.note(f"its labels are {pair} alone: two classes, {words}{otherwise}")
+        return {"kind": "class", "words": list(TWO_CLASSES)}
+    if span == _STEPS and config.low is None:
+        sink.note(f"its labels lie in [-1, 1] by steps of .2: a score in [-1, 1]{otherwise}")
+    return {"kind": "score", "low": span[0], "high": span[1]}
+
+
+def label_cells(sink: Sink, labels: np.ndarray, task: Mapping[str, Any]) -> list[str]:
+    """The column of a task: a score is held to its range, and the sink is told of what was not in
+    it.
+    """
+    if task["kind"] == "class":
+        low, high = task["words"]
+        column = [(high if x > 0 else low) if np.isfinite(x) else "" for x in labels]
+    else:
+        column, outside = cells(labels, task["low"], task["high"])
+        if outside:
+            span = f"[{task['low']:g}, {task['high']:g}]"
+            sink.note(f"{outside} labels lie outside of {span} and are held to it")
     if unknown := column.count(""):
         sink.note(f"{unknown} rows have no finite label; their cells are left empty")
     return column
@@ -178,13 +253,22 @@ def first_step(row: np.ndarray) -> int:
     return int(real[0]) if len(real) else len(row)
 
 
-def write_tasks(sink: Sink, emotions: Sequence[str] = ()) -> None:
-    """Sentiment in [-3, 3] and, where they are in the table, emotions: present where the mean is
-    above 0.
+def write_tasks(sink: Sink, task: Mapping[str, Any], emotions: Sequence[str] = ()) -> None:
+    """The task of the label column (``sentiment``, or ``label`` where it is of classes) and, where
+    they are in the table, emotions: present where the mean is above 0.
     """
-    sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
+    sink.task("label" if task["kind"] == "class" else "sentiment", column="label", **task)
     if emotions:
         sink.task("emotions", columns=list(emotions), kind="multilabel", words=list(emotions))
+
+
+def write_unimodal(
+    sink: Sink, columns: Mapping[str, Sequence[str]], task: Mapping[str, Any]
+) -> None:
+    """A task of each column of labels that were given to one modality alone (CH-SIMS)."""
+    for column, name in UNIMODAL.items():
+        if task["kind"] == "score" and any(cell.strip() for cell in columns.get(column, ())):
+            sink.task(name, column=column, **task)
 
 
 def write_streams(

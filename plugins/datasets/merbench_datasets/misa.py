@@ -17,8 +17,9 @@ from merbench_datasets.common import (
     MODES,
     Numbered,
     cells,
+    label_cells,
+    label_task,
     numbers,
-    sentiment,
     split_id,
     splits_of,
     write_tasks,
@@ -99,7 +100,8 @@ class MisaPickle(Numbered):
             "text": [" ".join(words) for words in spoken],
             "mode": modes,
         }
-        columns["label"] = sentiment(sink, table[:, 0])
+        task = label_task(sink, table[:, 0], self.config)
+        columns["label"] = label_cells(sink, table[:, 0], task)
         emotions = EMOTIONS if table.shape[1] == 7 else ()
         for k, emotion in enumerate(emotions):
             columns[emotion] = cells(table[:, 1 + k])[0]
@@ -108,7 +110,7 @@ class MisaPickle(Numbered):
                 f"its seven labels are read in the SDK's order: sentiment, {', '.join(emotions)}"
             )
         sink.table(columns)
-        write_tasks(sink, emotions)
+        write_tasks(sink, task, emotions)
         ids = ["_".join(part) for part in parts]
         offered = []
         for at, (stream, modality) in _FEATURES.items():

@@ -12,18 +12,21 @@ import numpy as np
 from merbench.api import Array, DataError, Sink, Source
 from merbench_datasets.common import (
     FIELDS,
-    Plain,
+    UNIMODAL,
+    Labelled,
     block,
+    label_cells,
+    label_task,
     lacks,
     last_step,
     note_unread,
     numbers,
-    sentiment,
     split_id,
     texts,
     three_splits,
     write_streams,
     write_tasks,
+    write_unimodal,
 )
 
 PUBLISHED = {
@@ -36,13 +39,14 @@ PUBLISHED = {
 
 READ = (
     *("id", "raw_text", "regression_labels", "annotations", "text_bert"),
+    *("regression_labels_T", "regression_labels_A", "regression_labels_V"),
     *FIELDS,
     *(f"{field}_lengths" for field in FIELDS),
 )
 """The fields that are taken over; ``text_bert`` gives the length of a text alone."""
 
 
-class MmsaPickle(Plain):
+class MmsaPickle(Labelled):
     """A dict of splits, each with id, raw_text, regression_labels and padded text, audio and
     vision.
 
@@ -70,7 +74,7 @@ class MmsaPickle(Plain):
         parts = [
             _Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()
         ]
-        note_unread(sink, splits, READ)
+        note_unread(sink, source, READ)
         fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
         if not fields:
             raise DataError(
@@ -81,9 +85,18 @@ class MmsaPickle(Plain):
         for part in parts:
             for name, column in part.columns().items():
                 columns.setdefault(name, []).extend(column)
-        columns["label"] = sentiment(sink, np.concatenate([part.labels for part in parts]))
+        labels = {
+            column: np.concatenate([part.labels_of(column) for part in parts])
+            for column in ("label", *UNIMODAL)
+        }
+        task = label_task(sink, np.concatenate(list(labels.values())), self.config)
+        columns["label"] = label_cells(sink, labels.pop("label"), task)
+        for column, values in labels.items():
+            if np.isfinite(values).any():
+                columns[column] = label_cells(sink, values, task)
         sink.table(columns)
-        write_tasks(sink)
+        write_tasks(sink, task)
+        write_unimodal(sink, columns, task)
         aligned = all(part.aligned for part in parts)
         kind = "aligned" if aligned else "unaligned"
         rows = [(part, row) for part in parts for row in range(len(part.ids))]
@@ -113,7 +126,6 @@ class _Split:
         self.what, self.mode, self.held = what, mode, held
         self.ids = texts(held["id"], f"{what}: id")
         n = len(self.ids)
-        self.labels = numbers(held["regression_labels"], n, f"{what}: regression_labels")[:, 0]
         self.blocks: dict[str, Array] = {
             f: block(held[f], n, f"{what}: {f}") for f in FIELDS if f in held
         }
@@ -133,6 +145,14 @@ class _Split:
             not {"audio", "vision"} & self.given.keys()
             and len({b.shape[1] for b in self.blocks.values()}) == 1
         )
+
+    def labels_of(self, column: str) -> np.ndarray:
+        """[rows] of ``label``, or of one modality alone; NaN where the split has none."""
+        field = column.replace("label", "regression_labels")
+        n = len(self.ids)
+        if field not in self.held:
+            return np.full(n, np.nan)
+        return numbers(self.held[field], n, f"{self.what}: {field}")[:, 0]
 
     def columns(self) -> dict[str, list[str]]:
         n, held = len(self.ids), self.held

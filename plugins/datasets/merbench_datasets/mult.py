@@ -15,11 +15,12 @@ from merbench_datasets.common import (
     block,
     cells,
     first_step,
+    label_cells,
+    label_task,
     lacks,
     last_step,
     note_unread,
     numbers,
-    sentiment,
     split_id,
     texts,
     three_splits,
@@ -45,7 +46,7 @@ class MultPickle(Numbered):
     def convert(self, source: Source, sink: Sink) -> None:
         splits = three_splits(source, dict)
         sink.source(source.path)
-        note_unread(sink, splits, ("id", "labels", *FIELDS))
+        note_unread(sink, source, ("id", "labels", *FIELDS))
         fields = [name for name in FIELDS if all(name in split for split in splits.values())]
         names, labels, modes, rows = (
             list[tuple[str, str]](),
@@ -81,7 +82,8 @@ class MultPickle(Numbered):
             "clip_id": [c for _, c in names],
             "mode": modes,
         }
-        columns["label"] = sentiment(sink, table[:, 0])
+        task = label_task(sink, table[:, 0], self.config)
+        columns["label"] = label_cells(sink, table[:, 0], task)
         emotions = EMOTIONS if table.shape[1] == 7 else ()
         for k, emotion in enumerate(emotions):
             columns[emotion] = cells(table[:, 1 + k])[0]
@@ -90,7 +92,7 @@ class MultPickle(Numbered):
                 f"its seven labels are read in the SDK's order: sentiment, {', '.join(emotions)}"
             )
         sink.table(columns)
-        write_tasks(sink, emotions)
+        write_tasks(sink, task, emotions)
         streams: dict[str, Any] = {}
         for field in fields:
             width = rows[0][0][field].shape[2]

@@ -45,7 +45,7 @@ class TailorPt(Plain):
     def convert(self, source: Source, sink: Sink) -> None:
         splits = three_splits(source, dict)
         sink.source(source.path)
-        note_unread(sink, splits, ("tgt", *_SOURCES))
+        note_unread(sink, source, ("tgt", *_SOURCES), beside=("dict",))
         number = _labels(source)
         names = [name for name, _ in sorted(number.items(), key=lambda item: item[1])]
         sink.note(f"labels in the order of its dict: {', '.join(names)}")
