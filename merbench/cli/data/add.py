@@ -61,7 +61,7 @@ def command(
     chosen = recognise(source, forms)
     home = session.homes(data)[0]
     with Steps(f"adding {name}") as steps:
-        options = configs[chosen].model_dump(mode="json")
+        options = configs[chosen].identity()
         origin = add(name, home, source, forms[chosen], chosen, options, steps)
     _report(name, home / name, origin, as_json)
 
@@ -132,10 +132,9 @@ def _forms(
             forms[name] = factory(configs[name])
         except ValidationError as error:
             first = error.errors()[0]
-            raise RequestError(
-                f"--set {first['loc'][0]}={first['input']!r} does not fit form {name}: "
-                f"{first['msg']}"
-            ) from None
+            field = first["loc"]
+            what = f"{field[0]}={first['input']!r}" if field else " ".join(settings)
+            raise RequestError(f"--set {what} does not fit form {name}: {first['msg']}") from None
     return forms, configs
 
 

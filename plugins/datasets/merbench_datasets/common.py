@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from merbench.api import Array, Config, DataError, Modality, Sink, Source, as_text
+from merbench.api import LATER, Array, Config, DataError, Modality, Sink, Source, as_text
 
 MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 FIELDS: dict[str, Modality] = {"text": "text", "audio": "audio", "vision": "video"}
@@ -39,12 +39,12 @@ class Labelled(Plain):
     """A form whose labels are of a scale that its files do not name."""
 
     class Config(Config):
-        low: float | None = None
+        low: Annotated[float | None, LATER] = None
         """Lowest label of the score. Without ``low`` and ``high`` the labels tell: [-1, 1] where all
         are in it by steps of .2 (CH-SIMS), two classes where they are 0 and 1 or -1 and 1 alone
         (UR-FUNNY, MUStARD), else [-3, 3].
         """
-        high: float | None = None
+        high: Annotated[float | None, LATER] = None
 
         @model_validator(mode="after")
         def _in_order(self) -> Self:
