@@ -111,17 +111,22 @@ _HOME = {
     "media.pictures": ("read_frames",),
     "media.sound": ("read_wave",),
     "metrics": ("MetricDef", "SumMetric"),
-    "ops": ("by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets", "task_loss"),
+    "ops": (
+        "by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets",
+        "task_loss",
+    ),
     "parts": (
         "ComposedModel", "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head",
-        "LabelEncoder", "Logger", "Model", "Objective", "Prepared", "SplitView", "ViewTransform", "own_method",
+        "LabelEncoder", "Logger", "Model", "Objective", "Prepared", "SplitView", "ViewTransform",
+        "own_method",
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),
     "rows": ("FeatureRows", "Rows", "StepRows", "TensorRows", "TextRows", "WordRows", "gather"),
     "tune": ("Tune",),
     "types": (
-        "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality", "Output", "Progress", "Queries",
+        "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality",
+        "Output", "Progress", "Queries",
         "Steps", "StreamSpec", "Tokens",
     ),
 }  # fmt: skip

@@ -56,8 +56,18 @@ ComponentKind = Literal[
     "logger",
 ]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = (
-    "encoder", "label-encoder", "fusion", "head", "objective", "view", "model", "dataset", "form", "executor", "logger",
-)  # fmt: skip
+    "encoder",
+    "label-encoder",
+    "fusion",
+    "head",
+    "objective",
+    "view",
+    "model",
+    "dataset",
+    "form",
+    "executor",
+    "logger",
+)
 
 
 FusedForm = Literal["pooled", "labels", "sequence", "slots"]

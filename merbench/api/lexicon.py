@@ -18,15 +18,30 @@ _PIECES = re.compile(rf"(?!_)(?=\w)[{_UNSPACED}]|{_LETTER}+(?:['’]{_LETTER}+)*
 # How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when
 # the apostrophe was lost.
 _NOT = re.compile(
-    r"^(?P<verb>ca|wo|do|did|does|is|are|was|were|have|has|had|could|should|would|must|need|ai)n['’]?t$"
+    r"^(?P<verb>ca|wo|do|did|does|is|are|was|were|have|has|had|could|should|would|must|need|ai)"
+    r"n['’]?t$"
 )
 _TAIL = re.compile(r"^(?P<word>\w+)['’](?P<tail>s|re|ve|ll|d|m)$")
 _LOST = {
-    "im": ("i", "'m"), "ive": ("i", "'ve"), "thats": ("that", "'s"), "theres": ("there", "'s"), "whats": ("what", "'s"),
-    "youre": ("you", "'re"), "theyre": ("they", "'re"), "youve": ("you", "'ve"), "theyve": ("they", "'ve"),
-    "weve": ("we", "'ve"), "youll": ("you", "'ll"), "theyll": ("they", "'ll"), "hes": ("he", "'s"), "shes": ("she", "'s"),
-    "itll": ("it", "'ll"), "cannot": ("can", "not"), "gonna": ("gon", "na"), "wanna": ("wan", "na"),
-}  # fmt: skip
+    "im": ("i", "'m"),
+    "ive": ("i", "'ve"),
+    "thats": ("that", "'s"),
+    "theres": ("there", "'s"),
+    "whats": ("what", "'s"),
+    "youre": ("you", "'re"),
+    "theyre": ("they", "'re"),
+    "youve": ("you", "'ve"),
+    "theyve": ("they", "'ve"),
+    "weve": ("we", "'ve"),
+    "youll": ("you", "'ll"),
+    "theyll": ("they", "'ll"),
+    "hes": ("he", "'s"),
+    "shes": ("she", "'s"),
+    "itll": ("it", "'ll"),
+    "cannot": ("can", "not"),
+    "gonna": ("gon", "na"),
+    "wanna": ("wan", "na"),
+}
 
 
 def words_of(text: str) -> list[str]:

@@ -17,9 +17,16 @@ from merbench.api.pickles.machine import load
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGES = {
-    "Double": "<f8", "Float": "<f4", "Half": "<f2", "Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "|i1", "Byte": "|u1",
+    "Double": "<f8",
+    "Float": "<f4",
+    "Half": "<f2",
+    "Long": "<i8",
+    "Int": "<i4",
+    "Short": "<i2",
+    "Char": "|i1",
+    "Byte": "|u1",
     "Bool": "|b1",
-}  # fmt: skip
+}
 
 
 class _Storages:

@@ -7,10 +7,25 @@ from collections.abc import Sequence
 from merbench.report.tables.table import BETWEEN, Column, Row, best, heading, sections, shown
 
 _SIGNS = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "·": r"$\cdot$", "−": r"$-$",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "–": "--",
+    "·": r"$\cdot$",
+    "−": r"$-$",
+}
 
 
 def escape(text: str) -> str:
@@ -49,8 +64,10 @@ def to_latex(
     below = "".join(f"\\par {escape(note)}\n" for note in notes)
     return (
         "% needs \\usepackage{booktabs,graphicx}\n\\begin{table*}\n"
-        f"\\caption{{{escape(title)}}}\n\\resizebox{{\\textwidth}}{{!}}{{%\n\\begin{{tabular}}{{l{'r' * len(columns)}}}\n"
-        f"\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}}}\n\\scriptsize\n{below}\\end{{table*}}\n"
+        f"\\caption{{{escape(title)}}}\n\\resizebox{{\\textwidth}}{{!}}{{%\n"
+        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}\n"
+        f"\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}}}\n"
+        f"\\scriptsize\n{below}\\end{{table*}}\n"
     )
 
 
