@@ -70,8 +70,8 @@ def plans_of(
 def lines(scored: Mapping[str, Mapping[int, Scored]], reasons: Mapping[str, str]) -> list[Line]:
     """The full model, each ablation compared with it, then what has no score.
 
-    Two ablations may be one model (an order of modalities of which one is absent): what predicts the
-    same to the last bit as an earlier line is no comparison of its own.
+    Two ablations may be one model (an order of modalities of which one is absent): what predicts
+    the same to the last bit as an earlier line is no comparison of its own.
     """
     compared = [Line(FULL, scored[FULL])]
     twins = []

@@ -112,8 +112,8 @@ _HOME = {
     "media.sound": ("read_wave",),
     "metrics": ("MetricDef", "SumMetric"),
     "ops": (
-        "by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out", "soft_targets",
-        "task_loss",
+        "by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out",
+        "soft_targets", "task_loss",
     ),
     "parts": (
         "ComposedModel", "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head",

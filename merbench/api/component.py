@@ -203,8 +203,9 @@ class Case(_Declaration):
     certain streams, whichever of them a run then reads.
 
     ``offers``: stream kinds, as in ``Recipe.encoders``, and ``text.tower``: the transcripts are
-    read by a pretrained network (``--text-tower``, ``--encoder text=NAME``). ``datasets``: names, for settings published
-    for one data set. ``encoders`` and ``settings`` are laid over the recipe's own.
+    read by a pretrained network (``--text-tower``, ``--encoder text=NAME``). ``datasets``: names,
+    for settings published for one data set. ``encoders`` and ``settings`` are laid over the
+    recipe's own.
     """
 
     offers: tuple[str, ...] = ()

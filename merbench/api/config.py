@@ -31,7 +31,7 @@ these runs keep their ids.
 
 
 class Config(BaseModel):
-    """Base of all settings: unknown keys are refused, values are checked, instances never change."""
+    """Base of all settings: unknown keys are refused, values checked, instances never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -75,9 +75,9 @@ class Law:
 
     ``outcomes``: [K] values of a score, ascending, or [K, C] sets of labels (0 or 1), all that can
     occur. ``posterior(modalities)`` -> [N, K]: the probability of each outcome given these
-    modalities of a row. ``label_by_label(modalities)`` -> [N, C], of labels only: what one who reads
-    the evidence of each label by itself, and does not know how labels occur together, takes for the
-    probability of each.
+    modalities of a row. ``label_by_label(modalities)`` -> [N, C], of labels only: what one who
+    reads the evidence of each label by itself, and does not know how labels occur together, takes
+    for the probability of each.
     """
 
     outcomes: np.ndarray
@@ -204,5 +204,5 @@ class Corpus:
         }
 
     def default_streams(self, task: str, protocol: str) -> tuple[str, ...]:
-        """Names of the streams that a run on ``task`` under ``protocol`` is offered, one a modality."""
+        """Names of the streams offered to a run on ``task`` under ``protocol``, one a modality."""
         return self.offered[task].streams or self.protocols[protocol].streams

@@ -1,9 +1,9 @@
 """What watchers and loggers are called with: one frozen dataclass an event, in the order in which
 things happen.
 
-A run: ``RunStarted``, one ``EpochDone`` after another, ``RunDone``. Before it, where frozen encoders
-run first: ``EncodingStarted``, ``RowsEncoded``, ... A search: ``SearchProgress`` and ``TrialEpoch``
-as trials go on. ``Note`` is a sentence for the user that belongs to no number.
+A run: ``RunStarted``, one ``EpochDone`` after another, ``RunDone``. Before it, where frozen
+encoders run first: ``EncodingStarted``, ``RowsEncoded``, ... A search: ``SearchProgress`` and
+``TrialEpoch`` as trials go on. ``Note`` is a sentence for the user that belongs to no number.
 
 ``Watch`` is any callable that takes an event; it looks at those it knows and leaves the others::
 

@@ -59,7 +59,7 @@ class Sink(Protocol):
         ...
 
     def source(self, path: Path) -> str:
-        """Name a file that is read: its SHA-256, which goes into the manifest with name and size."""
+        """Name a file that is read: its SHA-256 goes into the manifest with name and size."""
         ...
 
     def columns(self, path: Path) -> Mapping[str, Sequence[str]]:

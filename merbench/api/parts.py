@@ -185,8 +185,8 @@ class SplitView(Protocol):
 
 
 class FittedModel(Model, Protocol):
-    """A model of a recipe with ``closed_form=True``: it is fitted once, from train and valid, and must
-    keep what it learned in buffers.
+    """A model of a recipe with ``closed_form=True``: it is fitted once, from train and valid, and
+    must keep what it learned in buffers.
     """
 
     def fit(self, train: SplitView, valid: SplitView) -> None: ...
@@ -257,9 +257,9 @@ class Executor(Protocol):
 
 
 class Logger(Protocol):
-    """``factory(where)``: ``where`` is what stands after the name in ``--log NAME=WHERE``, such as a
-    folder. RequestError in it where a library is not installed; what it raises later ends the log,
-    and not the run.
+    """``factory(where)``: ``where`` is what stands after the name in ``--log NAME=WHERE``, such as
+    a folder. RequestError in it where a library is not installed; what it raises later ends the
+    log, and not the run.
     """
 
     def __call__(self, event: Event) -> None:

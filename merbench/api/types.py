@@ -65,9 +65,10 @@ class Fused(NamedTuple):
 
     ``pooled``: ``z_BCD`` [B, 1, D]. ``labels``: ``z_BCD`` [B, C, D], one row a label word.
     ``sequence``: ``steps``, a fused sequence [B, L, D], and its pooled ``z_BCD`` [B, 1, D].
-    ``slots``: ``slots_BMCD`` [B, M, C, D], one vector a label for each of M slots (modalities, say),
-    and ``z_BCD`` [B, C, D] over them. So a head that accepts ``pooled`` also reads a sequence, and
-    one that accepts ``labels`` also reads slots. ``aux``: extras by the names in ``provides``.
+    ``slots``: ``slots_BMCD`` [B, M, C, D], one vector a label for each of M slots (modalities,
+    say), and ``z_BCD`` [B, C, D] over them. So a head that accepts ``pooled`` also reads a
+    sequence, and one that accepts ``labels`` also reads slots. ``aux``: extras by the names in
+    ``provides``.
     """
 
     z_BCD: Tensor
@@ -234,10 +235,10 @@ class Batch:
     ``ids_B`` long: position in the split (methods may keep state per sample). ``inputs``: per
     modality, what the encoder's ``prepare()`` made, for these rows. ``target``: float [B] of a
     score, long [B] of a class, float [B, C] of a multilabel task, float [B, 1 + C] of a joint one
-    (``LabelSpace.split_targets`` takes it apart). ``known``: bool, of the shape of a ``target`` with
-    columns, which cells are observed; None = all.
-    ``views``: of a recipe that has them, for its objectives: by name, the encoded modalities as the
-    view changed them; ``model.decode(batch.views["weak"])`` goes on with one.
+    (``LabelSpace.split_targets`` takes it apart). ``known``: bool, of the shape of a ``target``
+    with columns, which cells are observed; None = all. ``views``: of a recipe that has them, for
+    its objectives: by name, the encoded modalities as the view changed them;
+    ``model.decode(batch.views["weak"])`` goes on with one.
     """
 
     ids_B: Tensor
@@ -254,8 +255,8 @@ class Batch:
 class Output:
     """What a model returns.
 
-    ``logits_BC``: C = ``space.logit_count``, or for a score also C = number of anchors (read out as the
-    softmax-weighted sum of anchors); of a joint space those of the score and then those of the
+    ``logits_BC``: C = ``space.logit_count``, or for a score also C = number of anchors (read out as
+    the softmax-weighted sum of anchors); of a joint space those of the score and then those of the
     labels. Any other C needs a read-out and a loss of the head's (or model's) own. ``steps``:
     encoded modalities, for objectives that contrast them. ``aux``: for objectives, by declared
     name. ``fused`` and ``queries``: what a composed model's fusion and label encoder returned.

@@ -34,10 +34,10 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
     """Benchmark suite for multimodal emotion recognition.
 
     \b
-    merbench run --model merclip                         on MOSI where it is, else on the generated control set
+    merbench run --model merclip           on MOSI where it is, else on the generated control set
     merbench run --model merclip --dataset mosi --seeds 10
     merbench ablate --model merclip --no-label-encoder
-    merbench doctor                                      what is here, what is missing, what to do about it
+    merbench doctor                        what is here, what is missing, what to do about it
     """
     session_of(ctx)
 

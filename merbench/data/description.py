@@ -17,7 +17,7 @@ SHOWN = 0.3
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:
-    """Rows, videos, tasks, streams, protocols, and the best possible scores where a law is known."""
+    """Rows, videos, tasks, streams, protocols, and the best possible scores of a known law."""
     everyone = np.arange(len(corpus))
     tasks = {name: _task(task, everyone) for name, task in corpus.offered.items()}
     laws = [name for name, task in corpus.tasks.items() if task.law is not None]
@@ -75,8 +75,8 @@ def _protocol(protocol: Protocol) -> dict[str, Any]:
 
 
 def _best_possible(corpus: Corpus, task_name: str) -> Iterator[dict[str, Any]]:
-    """The Bayes predictor on the test rows, for every set of modalities; of labels also the one that
-    reads them one by one, and how well hidden labels of train rows can be guessed.
+    """The Bayes predictor on the test rows, for every set of modalities; of labels also the one
+    that reads them one by one, and how well hidden labels of train rows can be guessed.
     """
     task, split = corpus.tasks[task_name], corpus.protocols["standard"].splits[0]
     names = corpus.default_streams(task_name, "standard")

@@ -56,7 +56,8 @@ class Checkpoint:
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+                names = file.keys()  # no dict, so it cannot be iterated itself
+                tensors = {name: file.get_tensor(name) for name in names}
             identity = json.loads(header["identity"])
             if identity != self.identity:
                 other = sorted(

@@ -1,4 +1,5 @@
-"""``--labels``: a share of the train labels is hidden, the same for every method with the same seed.
+"""``--labels``: a share of the train labels is hidden, the same for every method with the same
+seed.
 
 Valid and test keep theirs: what is compared is how well methods learn from fewer.
 """

@@ -33,8 +33,8 @@ HARNESS = tuple(
 @dataclass(frozen=True)
 class Request:
     """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the
-    default. ``text_tower``: a model that reads the transcripts (``engine/text_tower.py``). ``labels``: how many train
-    labels are hidden (``engine/hidden_labels.py``).
+    default. ``text_tower``: a model that reads the transcripts (``engine/text_tower.py``).
+    ``labels``: how many train labels are hidden (``engine/hidden_labels.py``).
     """
 
     model: str

@@ -115,7 +115,8 @@ def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.devi
     try:
         with safe_open(weights, framework="pt") as file:
             digest = (file.metadata() or {}).get("sha256")
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            names = file.keys()  # no dict, so it cannot be iterated itself
+            state = {name: file.get_tensor(name) for name in names}
         problem = build(plan, fold, seed, device, state)
         missing, unexpected = problem.model.load_state_dict(state, strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -140,8 +140,8 @@ class Fold:
         )
 
     def for_training(self, labels: str, seed: int, unlabelled: bool) -> Fold:
-        """This fold as a run with ``seed`` may learn from it: with labels hidden as ``labels`` says,
-        and with train rows of which nothing is known where ``unlabelled``.
+        """This fold as a run with ``seed`` may learn from it: with labels hidden as ``labels``
+        says, and with train rows of which nothing is known where ``unlabelled``.
         """
         if not labels and (not unlabelled or self.task.known is None):
             return self

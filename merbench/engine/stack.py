@@ -245,7 +245,7 @@ class _Stack:
                     tensor.copy_(before[name])
 
     def train(self, train: SplitData, order_SN: Tensor, at: Progress) -> dict[str, Tensor]:
-        """One pass over the train rows, in each seed's own order; the mean of each loss term [S]."""
+        """One pass over the train rows in each seed's own order; the mean of each loss term [S]."""
         sums: dict[str, Tensor] = {}
         self.module.train()
         for step, rows_SB in enumerate(order_SN.split(self.config.batch_size, 1)):
@@ -345,7 +345,7 @@ class _Stack:
         return terms
 
     def _call(self, batch: Batch, at: Progress | None, dim: int | None) -> Any:
-        """The module for every seed. ``dim`` 0: each has rows of its own; None: all have the same."""
+        """The module for every seed. ``dim`` 0: each has its own rows; None: all have the same."""
 
         def one(
             tensors: dict[str, Tensor],

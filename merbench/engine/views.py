@@ -1,5 +1,5 @@
-"""Views of a batch: its encoded modalities, changed by seeded transforms, for objectives that compare
-them.
+"""Views of a batch: its encoded modalities, changed by seeded transforms, for objectives that
+compare them.
 """
 
 from __future__ import annotations

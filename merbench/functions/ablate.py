@@ -56,7 +56,8 @@ def ablate(
     names: Sequence[str] = ("all",),
     **keywords: Unpack[RunKeywords],
 ) -> Ablated:
-    """Train the full model and its ablations ``names`` on the same seeds, and compare them in pairs.
+    """Train the full model and its ablations ``names`` on the same seeds, and compare them in
+    pairs.
 
     RequestError for a name that the model does not declare. Example::
 

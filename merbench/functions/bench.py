@@ -196,7 +196,7 @@ class Bench:
         return records
 
     def optimum(self, plan: Plan) -> Optimum | None:
-        """The best possible predictors on the same test rows, where the law of the data is known."""
+        """The best possible predictors on the same test rows where the law of the data is known."""
         from merbench.functions.optimum import optimum
         from merbench.report.tables.board import Optimum
 

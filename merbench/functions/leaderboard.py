@@ -1,4 +1,4 @@
-"""``merbench.leaderboard`` and ``merbench.compare``: the finished runs of a store, track by track."""
+"""``merbench.leaderboard`` and ``merbench.compare``: finished runs of a store, track by track."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def compare(
 ) -> Compared:
     """The paired difference ``a`` minus ``b`` of two rows of one track, over its headline metrics.
 
-    ``a`` and ``b``: rows as ``leaderboard`` names them, or run ids with commas between. RequestError
-    where a row is missing, or several tracks are left.
+    ``a`` and ``b``: rows as ``leaderboard`` names them, or run ids with commas between.
+    RequestError where a row is missing, or several tracks are left.
     """
     from merbench.report.scores.compare import side, together
     from merbench.report.scores.paired import correct, differences

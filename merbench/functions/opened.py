@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @cache
 def catalog() -> Catalog:
-    """Every plugin's declarations, read once in a process. A broken plugin is one line on stderr."""
+    """Every plugin's declarations, read once a process. A broken plugin is one line on stderr."""
     from merbench.host.catalog import Catalog
     from merbench.host.manager import discover
 

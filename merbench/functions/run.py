@@ -47,8 +47,8 @@ def run(
     """Train and score ``model`` over seeds and folds; what the store holds already is not run
     again.
 
-    ``dataset`` None is MOSI where it is on the machine, else the generated control set. RequestError
-    in one sentence for what does not fit. Example::
+    ``dataset`` None is MOSI where it is on the machine, else the generated control set.
+    RequestError in one sentence for what does not fit. Example::
 
         merbench.run("tfn", "mosi", seeds=10, settings={"train.lr": 5e-4}).to_pandas()
     """

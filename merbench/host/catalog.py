@@ -1,4 +1,4 @@
-"""The catalogue: name -> declaration, and declaration -> implementation, loaded when a run uses it."""
+"""The catalogue: name -> declaration, and declaration -> implementation, loaded on first use."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Catalog:
 
     @cached_property
     def metrics(self) -> Registry:
-        """merbench's own metrics and those of plugins; a name that two plugins offer is left out."""
+        """merbench's own metrics and those of plugins, without names that two plugins offer."""
         offers = [self._offers["metric", name] for name in self.names("metric")]
         alone = (each[0][1] for each in offers if len(each) == 1)
         return BUILT_IN.with_plugins(d for d in alone if isinstance(d, MetricDef))

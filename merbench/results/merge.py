@@ -1,4 +1,4 @@
-"""Stores brought together: what was run elsewhere is checked, and copied where it is not there yet."""
+"""Stores brought together: what was run elsewhere is checked, and copied where it is missing."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _weights(store: Store, name: str) -> Path:
 
 
 def _difference(theirs: Store, into: Store, record: Record, ours: Record) -> str:
-    """Empty where both have the same results. When, where and how fast they were made may differ."""
+    """Empty where both have the same results. When, where and how fast each ran may differ."""
     a, b = theirs.predictions(record.run_id), into.predictions(record.run_id)
     if list(a.ids) != list(b.ids) or not np.array_equal(a.target, b.target, equal_nan=True):
         return "other test rows or labels"

@@ -1,4 +1,4 @@
-"""One run's record: a validated JSON file. Per-sample predictions stand beside it in safetensors."""
+"""One run's record: a validated JSON file. Per-sample predictions are beside it in safetensors."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Record(Config):
     seed: int
     fold: int | None = None
     folds: int = 0
-    """How many folds its protocol has, 1 where it has none; 0 in records from before it was kept."""
+    """How many folds its protocol has, 1 where it has none; 0 in records older than the field."""
     space: RecordedSpace
     counts: dict[str, int]
     """Rows in each split."""

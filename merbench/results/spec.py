@@ -1,4 +1,4 @@
-"""What a run is: everything that decides its numbers, in a canonical form whose hash is its name."""
+"""What a run is: everything that decides its numbers, in a canonical form whose hash names it."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Store:
             ) from error
 
     def get(self, run_id: str) -> Record | None:
-        """The record, or None where there is none (or none that can be read: then it is set aside)."""
+        """The record; None where there is none, or none that can be read (then it is set aside)."""
         if not (self.runs / f"{run_id}.json").is_file():
             return None
         try:

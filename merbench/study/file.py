@@ -11,7 +11,7 @@ In full::
     settings.train.epochs = 30            # of every model; as --set train.epochs=30
     vectors = ["glove"]                   # as --vectors; the default is all in DATA/vectors
     thresholds = "fixed:0.5"              # as --thresholds
-    models = [                            # beside settings and modalities a model may have ablations
+    models = [                            # a model may have settings, modalities and ablations
         "tfn",
         { name = "merclip", settings.train.lr = 5e-4, modalities = ["text", "audio"] },
     ]

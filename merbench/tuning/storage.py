@@ -34,10 +34,10 @@ class JournalLock:
 
     Optuna's own is a symlink beside the journal, which a killed process leaves behind: the others
     wait half a minute for it. So our processes first lock a file of their own (``flock``, which the
-    system frees when a process ends), and then make Optuna's symlink, pointing at that file: whoever
-    holds the file and finds such a symlink knows that its maker was killed. A line that was cut off
-    by a kill would spoil the next one and with it the journal; its end is cut away here, because
-    nobody has read it.
+    system frees when a process ends), and then make Optuna's symlink, pointing at that file:
+    whoever holds the file and finds such a symlink knows that its maker was killed. A line that was
+    cut off by a kill would spoil the next one and with it the journal; its end is cut away here,
+    because nobody has read it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,7 +67,7 @@ class JournalLock:
         return self._symlink.is_symlink() and str(self._symlink.readlink()) == self._own.name
 
     def _make_symlink(self) -> None:
-        """Waits for a plain writer's lock; one that has not changed for GRACE seconds is removed."""
+        """Waits for a plain writer's lock; one unchanged for GRACE seconds is removed."""
         mark, since = None, time.monotonic()
         while True:
             try:

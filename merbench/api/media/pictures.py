@@ -15,8 +15,8 @@ _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 
 
 def read_frames(path: str, count: int) -> Decoded:
-    """``count`` frames, uniformly spaced in time: a list of RGB uint8 [H, W, 3], turned and mirrored
-    as the file says.
+    """``count`` frames, uniformly spaced in time: a list of RGB uint8 [H, W, 3], turned and
+    mirrored as the file says.
 
     Frame k is the one on screen at (k + .5) / count of the track's length, so a variable frame rate
     changes nothing. Where the track breaks off, the frames before are returned. Video that does not
@@ -45,7 +45,8 @@ def _colours(frame: Any) -> str | None:
 
 def upright(image_HWC: np.ndarray, matrix_33: np.ndarray) -> np.ndarray:
     """The image as a display matrix (FFmpeg's ``AVDisplayMatrix``) shows it, to the nearest quarter
-    turn: the pixel (x, y) is shown at (a x + c y, b x + d y), rows of the matrix being (a, b), (c, d).
+    turn: the pixel (x, y) is shown at (a x + c y, b x + d y), rows of the matrix being (a, b), (c,
+    d).
     """
     (a, b), (c, d) = matrix_33[:2, :2].astype(np.int64)
     sideways = abs(b) + abs(c) > abs(a) + abs(d)

@@ -73,7 +73,7 @@ def _places(frame: Any) -> list[str]:
 
 
 def mono(wave_CS: np.ndarray, places: list[str]) -> np.ndarray:
-    """[S]: channels by their places; their plain mean where there are two, or a place has no name."""
+    """[S]: channels by their places; the plain mean where there are two, or a place has no name."""
     weight_C = np.array([DOWNMIX.get(place, np.nan) for place in places], np.float32)
     if len(wave_CS) <= 2 or not weight_C.sum() > 0:
         return np.asarray(wave_CS.mean(0))

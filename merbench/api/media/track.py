@@ -154,7 +154,7 @@ class Track:
         return self.end - self.start < SHORT * self.length
 
     def note(self, found: bool) -> str:
-        """What was wrong; empty where nothing was. ``found``: whether anything was decoded at all."""
+        """What was wrong; empty where nothing was. ``found``: whether anything was decoded."""
         if self.failure or not found:
             return self.failure or f"nothing of its {self.kind} track can be decoded"
         if self._short and self.kind == "audio":

@@ -13,7 +13,8 @@ from merbench.api.pickles.admitted import ADMITTED, Dtype, Empty, Inert, Maker, 
 from merbench.api.pickles.arrays import Array, Blob, Kept
 
 LONG = 4096  # bytes and texts longer than this stay in the file
-MOST = 50_000_000  # opcodes: so many bound time and memory, and are ten times what the largest honest file has
+# Opcodes: so many bound time and memory, and are ten times what the largest honest file has.
+MOST = 50_000_000
 _MARK = object()
 
 Persistent = Callable[[Any], Any]

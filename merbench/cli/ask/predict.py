@@ -69,7 +69,8 @@ def command(
     say how features are scaled.
 
     \b
-    Example: merbench predict --text "I loved it" --text "a waste of time" --model merclip --dataset mosi
+    Example: merbench predict --text "I loved it" --text "a waste of time" --model merclip \\
+                 --dataset mosi
              merbench predict new.csv --run 0123456789abcdef --json
     """
     from merbench.data.folder.inputs import read_inputs
@@ -203,7 +204,7 @@ def table(inputs: Inputs, found: Predicted) -> Table:
 
 
 def unseen_sentences(inputs: Inputs, found: Predicted) -> list[str]:
-    """One for each way of not being seen; and which utterances were predicted from nothing at all."""
+    """One for each way of not being seen; and which utterances were predicted from nothing."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for name, row in zip(inputs.ids, found.not_seen, strict=True):
         for modality, reason in row.items():

@@ -49,14 +49,16 @@ def command(
     \b
     --corrupt audio=drop          the modality is missing in every row; drop:0.5 in half of them
     --corrupt text=mask:0.3       each step (word) is taken out with probability .3
-    --corrupt video=noise:1.0     normal noise on features, in units of each dimension's deviation over the train rows
+    --corrupt video=noise:1.0     normal noise on features, in units of each dimension's deviation
+                                  over the train rows
     --corrupt video=noise:0:2:5   a curve: five strengths from 0 to 2
     --corrupt text=mask:0.3,audio=drop       both at once
 
     What the store lacks is trained first. --model takes several, joined by commas.
 
     \b
-    Example: merbench robust --model merclip,text-only --dataset mosi --corrupt audio=drop --corrupt text=mask:0:0.8:5
+    Example: merbench robust --model merclip,text-only --dataset mosi --corrupt audio=drop \\
+                 --corrupt text=mask:0:0.8:5
     """
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines

@@ -61,7 +61,8 @@ def command(
     training and told. Epochs are chosen on validation rows.
 
     \b
-    Example: merbench transfer --model text-only --from mosei --to mosi --finetune --finetune-set train.lr=1e-4
+    Example: merbench transfer --model text-only --from mosei --to mosi --finetune \\
+                 --finetune-set train.lr=1e-4
     """
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines

@@ -35,8 +35,10 @@ FILES = {
     ),
 }
 TERMS = """\
-The files belong to the authors of {dataset}, who publish them for research with the CMU-MultimodalSDK
-(https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK); its licence and the terms of the data set hold for what you do with them, and
+The files belong to the authors of {dataset}, who publish them for research with the \
+CMU-MultimodalSDK
+(https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK); its licence and the terms \
+of the data set hold for what you do with them, and
 the recordings behind them belong to the people in them. merbench fetches them for you from {server}
 and gives you no right to them. Read the terms there, and cite the papers that they name."""
 

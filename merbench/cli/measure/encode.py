@@ -27,7 +27,8 @@ def command(session: Session, /, **given: Any) -> None:
 
     \b
     Example: merbench encode --model merclip --dataset mosi
-             merbench encode --dataset mosi --encoder audio=hf-audio --stream audio=audio.clip --modalities audio --device cuda
+             merbench encode --dataset mosi --encoder audio=hf-audio --stream audio=audio.clip \\
+                 --modalities audio --device cuda
     """
     from rich.table import Table
 

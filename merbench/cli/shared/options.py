@@ -326,7 +326,7 @@ def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
 
 
 def typed(ctx: click.Context) -> dict[str, str]:
-    """Parameter -> option as it is written (``--store``), of those that stand on the command line."""
+    """Parameter -> option as it is written (``--store``), of those on the command line."""
     there = click.core.ParameterSource.COMMANDLINE
     return {
         p.name: p.opts[0]

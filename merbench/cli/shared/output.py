@@ -20,7 +20,8 @@ def out() -> Console:
     # Ids, transcripts and names are shown as they are: brackets and colons in them are no markup.
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console.width = 200  # a pipe or a file has no width of its own; 80 columns would fold a table of metrics
+        # A pipe or a file has no width of its own; 80 columns would fold a table of metrics.
+        console.width = 200
     return console
 
 

@@ -347,11 +347,14 @@ def _stream_findings(
 
 def _leaks(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Finding]:
     if stream.fitted_on is not None:
-        touched = [
-            f"{name} "
-            f"({_count(max(leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits), 'evaluated row')})"
+        leaking = {
+            name: max(
+                leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits
+            )
             for name, protocol in corpus.protocols.items()
-            if any(leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits)
+        }
+        touched = [
+            f"{name} ({_count(rows, 'evaluated row')})" for name, rows in leaking.items() if rows
         ]
         videos = len(np.unique(corpus.videos[stream.fitted_on]))
         where = (

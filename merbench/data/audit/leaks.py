@@ -12,8 +12,8 @@ A stream is suspected where p of one hump (``bimodality``), doubled for the two 
 ``ALPHA`` (and below ten times that over the number of tests) both for Gaussian scores and where the
 labels are shuffled within each video, the humps stand more than ``APART`` deviations apart, as two
 tops need (Ashman et al. 1994), the videos of the upper one are read well (r > 0), and the
-correlations in them differ by more than ``LARGE``. A stream that was fitted on every video has one hump again; it is known by a probe
-that is too good to be true.
+correlations in them differ by more than ``LARGE``. A stream that was fitted on every video has one
+hump again; it is known by a probe that is too good to be true.
 """
 
 from __future__ import annotations

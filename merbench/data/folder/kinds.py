@@ -58,7 +58,7 @@ class Beside:
         return self._open[path]
 
     def stream(self, name: str, section: Section) -> Stream:
-        """The stream that ``section`` describes; DataError where what it names is missing or wrong."""
+        """The stream that ``section`` describes; DataError if what it names is missing or wrong."""
         modality = section.choice("modality", MODALITIES)
         kind = section.choice("kind", ("strings", "words", "features", "clip"))
         fields = {
@@ -131,7 +131,8 @@ class Beside:
                     f"pattern gives {name!r}, which leaves the folder; give a path inside it"
                 )
             paths.append(str(self.path / name))
-        found = [path if os.path.isfile(path) else "" for path in paths]  # noqa: PTH113 (Path.is_file raises where a name is too long)
+        # Path.is_file raises where a name is too long.
+        found = [path if os.path.isfile(path) else "" for path in paths]  # noqa: PTH113
         if not any(found):
             looked = f"looked for {paths[0]}, ..."
             raise section.error(

@@ -11,8 +11,8 @@
     column = "annotation"                                      # a cell: the word or its number
     kind = "class"
     words = ["Negative", "Neutral", "Positive"]
-    glosses = ["feeling bad", "feeling nothing", "feeling good"]   # any task: a sentence a word, for
-                                                               label encoders that read one
+    glosses = ["feeling bad", "feeling nothing", "feeling good"]   # any task: a sentence a word,
+                                                               for label encoders that read one
     rank = "weighted_f1"                                       # any task: the metric of its boards
 
     [task.emotions]
@@ -174,7 +174,7 @@ def _named(kind: Any, words: list[str]) -> LabelSpace:
 
 
 def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """``(number of the word [N] int64, known [N])``; a cell holds the word, or its number from 0."""
+    """``(number of the word [N] int64, known [N])``; a cell holds the word or its number from 0."""
     number = {f"{k}{tail}": k for k in range(len(words)) for tail in ("", ".0")} | {
         word: k for k, word in enumerate(words)
     }

@@ -179,7 +179,7 @@ def _counted(
 
 
 def leaking_rows(stream: Stream, rows: np.ndarray) -> int:
-    """How many of the given (evaluated) rows the stream's network was trained on, labels and all."""
+    """How many of the given (evaluated) rows the stream's network was trained on, with labels."""
     return 0 if stream.fitted_on is None else int(stream.fitted_on[rows].sum())
 
 

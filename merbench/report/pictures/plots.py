@@ -29,7 +29,7 @@ FAINT = "0.55"
 
 
 class Line(NamedTuple):
-    """One model: its score a seed, and the ends of the interval of their mean where there is one."""
+    """One model: its score a seed, and the ends of the interval of their mean if there is one."""
 
     values: Sequence[float]
     ends: tuple[float, float] | None = None

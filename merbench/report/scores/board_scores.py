@@ -102,7 +102,7 @@ def score(
     cache: Cache,
     optimum: Mapping[str, Mapping[str, float]] | None = None,
 ) -> BoardScores:
-    """Every row's scores and the ranks of the models. Entries without one whole seed are left out."""
+    """Every row's scores and the ranks of the models, without entries that lack one whole seed."""
     metric = board.metrics.ranking
     formulas = version(sorted({definition.module for definition in board.metrics.values()}))
     keys = {e.name: _key(e, source, formulas, board.folds) for e in board.entries if e.done}

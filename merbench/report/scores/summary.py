@@ -42,7 +42,7 @@ class Scored:
         return Predictions(ids, videos, y[known, 0], p[known, 0])
 
     def read_by(self, metric: str) -> np.ndarray:
-        """Predictions of ``seen`` as the formula takes them: decisions, where it is one of those."""
+        """Predictions of ``seen`` as the formula takes them: decisions if it is one of those."""
         predictions = self.seen(metric).prediction
         definition = self.task[metric]
         decides = "multilabel" in definition.kinds and definition.reads == "decisions"
@@ -50,7 +50,7 @@ class Scored:
 
 
 class Made(Protocol):
-    """Where a run's predictions stand: a store, or predictions made anew under another condition."""
+    """Where a run's predictions stand: a store, or predictions made under another condition."""
 
     def predictions(self, run_id: str) -> Predictions: ...
 
@@ -118,6 +118,7 @@ def group(records: Iterable[Record]) -> dict[str, list[Record]]:
     """Records by what makes a row of a table: equal track, spec and source of the components."""
     rows: dict[str, list[Record]] = {}
     for record in records:
-        key = f"{record.track.model_dump_json()}|{record.spec.model_dump_json()}|{record.source_digest}"
+        track, spec = record.track.model_dump_json(), record.spec.model_dump_json()
+        key = f"{track}|{spec}|{record.source_digest}"
         rows.setdefault(key, []).append(record)
     return rows

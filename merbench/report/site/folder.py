@@ -174,8 +174,8 @@ def write_scores(path: Path, scores: BoardScores) -> None:
 
 
 def read(path: Path, with_scores: bool = True) -> Folder:
-    """DataError, naming the file, for what cannot be read. ``with_scores`` False: scores.json is left
-    out, as where it is to be computed anew.
+    """DataError, naming the file, for what cannot be read. ``with_scores`` False: scores.json is
+    left out, as where it is to be computed anew.
     """
     records: list[Record] = []
     files: dict[str, Path] = {}

@@ -26,7 +26,7 @@ PLAIN = ("rank", "seeds", "interval", "parameters", "training", "tuning")
 
 @dataclass(frozen=True)
 class Shown:
-    """One cell: its text, what it sorts by (None comes last), whether it is the best of its column."""
+    """One cell: its text, what it sorts by (None comes last), if it is the best of its column."""
 
     text: str
     sort: float | None = None
@@ -158,12 +158,16 @@ def _words(
         ),
     }
     plain = {
-        "rank": f"by {_title(scores.metric, scores)}: 1 + the number of rows that are significantly "
-        "better; = marks those not separated from the best (see Notes)",
+        "rank": (
+            f"by {_title(scores.metric, scores)}: 1 + the number of rows that are significantly "
+            "better; = marks those not separated from the best (see Notes)"
+        ),
         "seeds": "how often a row was trained; the runs differ in their random numbers alone",
-        "interval": "where the mean would lie with other seeds and other test videos (bootstrap over "
-        "both). They may overlap though two "
-        "rows differ, for models see the same test rows: differences are tested in pairs",
+        "interval": (
+            "where the mean would lie with other seeds and other test videos (bootstrap over "
+            "both). They may overlap though two rows differ, for models see the same test rows: "
+            "differences are tested in pairs"
+        ),
         "parameters": "weights of the model, frozen ones too; 0 where none is trained by gradient",
         "training": "time that one seed took, all its folds together",
         "tuning": (

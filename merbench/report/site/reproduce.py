@@ -35,10 +35,8 @@ def command(spec: RunSpec, seeds: Sequence[int]) -> str:
     ]
     if "model" not in spec.parts:
         for slot in _PARTS:
-            words += [
-                "--part",
-                f"{slot.replace('_', '-')}={spec.parts[slot].name if slot in spec.parts else 'none'}",
-            ]
+            name = spec.parts[slot].name if slot in spec.parts else "none"
+            words += ["--part", f"{slot.replace('_', '-')}={name}"]
     if objectives := [
         part.name for slot, part in spec.parts.items() if slot.startswith("objective.")
     ]:

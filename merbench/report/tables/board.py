@@ -64,8 +64,8 @@ def notes(kind: SpaceKind, scores: Scores, test_rows: int) -> list[str]:
     width = half_width(scores[name].mean, test_rows)
     return [
         (
-            f"{test_rows} test rows: one seed's {'Acc-2' if kind == 'score' else 'accuracy'} is known "
-            f"to ± {100 * width:.1f} points (95 %)"
+            f"{test_rows} test rows: one seed's {'Acc-2' if kind == 'score' else 'accuracy'} is "
+            f"known to ± {100 * width:.1f} points (95 %)"
         )
     ]
 

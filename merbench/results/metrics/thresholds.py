@@ -59,7 +59,7 @@ def _fixed(policy: str, text: str) -> float:
 def thresholds_of(
     space: LabelSpace, policy: str, y: np.ndarray, p: np.ndarray, known: np.ndarray | None = None
 ) -> np.ndarray | None:
-    """``choose_thresholds`` for the labels of a space; None for a space without labels to decide."""
+    """``choose_thresholds`` for the labels of a space; None for one without labels to decide."""
     for part, *arrays in zip(space.tasks, *map(space.split_targets, (y, p, known)), strict=True):
         if part.kind == "multilabel":
             return choose_thresholds(policy, *arrays)

@@ -41,7 +41,7 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, q_BCD: Tensor, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
-        """Queries [B, C, D] -> [B, C, D]. A row without a step adds nothing in the cross-attention."""
+        """Queries [B, C, D] -> [B, C, D]. A row without a step adds nothing in cross-attention."""
         seen_B1 = mask_BL.any(1, keepdim=True)
         n_BCD = self.norms[0](q_BCD)
         q_BCD = q_BCD + self.dropout(self.among_labels(n_BCD, n_BCD, n_BCD, need_weights=False)[0])

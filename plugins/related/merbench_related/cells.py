@@ -12,8 +12,8 @@ from merbench.api import LabelSpace, soft_targets
 
 
 class Cells(NamedTuple):
-    """``share_BC`` in [0, 1]: how far a label is true of a row; ``positive_BC`` bool: whether it is;
-    ``known_BC`` bool: whether that was observed.
+    """``share_BC`` in [0, 1]: how far a label is true of a row; ``positive_BC`` bool: whether it
+    is; ``known_BC`` bool: whether that was observed.
     """
 
     share_BC: Tensor

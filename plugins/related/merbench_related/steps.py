@@ -1,4 +1,4 @@
-"""Sequences of other lengths: long ones pooled, short ones stretched, each row by its real steps."""
+"""Sequences of other lengths: long ones pooled, short ones stretched, by the real steps."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def shorten(steps: Steps, longest: int) -> Steps:
 
 
 def stretch(steps: Steps, n_B: Tensor, length: int) -> Tensor:
-    """[B, length, D]: row b at ``n_B[b]`` points spread evenly from its first real step to its last,
-    by linear interpolation; zeros after them, and where a row has no step. Real steps come first.
+    """[B, length, D]: row b at ``n_B[b]`` points spread evenly from its first real step to its
+    last, by linear interpolation; zeros after them, and where a row has no step. Real steps come
+    first.
     """
     x_BLD, mask_BL = steps
     real_B1 = mask_BL.sum(1, keepdim=True)

@@ -12,8 +12,10 @@ from merbench.cli.shared.session import Session
 
 README = """# Runs for the merbench leaderboards
 
-Copy each folder's `records/` and `predictions/` into the folder of the same name in `leaderboards/` (all of it where there is none). Draw
-the boards again with `merbench leaderboard render leaderboards --rescore`, check with `merbench leaderboard verify leaderboards`, and open
+Copy each folder's `records/` and `predictions/` into the folder of the same name \
+in `leaderboards/` (all of it where there is none). Draw
+the boards again with `merbench leaderboard render leaderboards --rescore`, check with \
+`merbench leaderboard verify leaderboards`, and open
 a pull request.
 """
 

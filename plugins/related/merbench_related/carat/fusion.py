@@ -19,7 +19,7 @@ from merbench_related.layers import complete
 
 
 class Latent(nn.Module):
-    """A modality's encoder and decoder between label-wise vectors [..., D] and latents [..., Dz]."""
+    """A modality's encoder and decoder: label-wise vectors [..., D] and latents [..., Dz]."""
 
     def __init__(self, width: int, hidden: int, latent: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""``carat-aggregate``: every slot by itself says all labels, and the best slot each label (CARAT)."""
+"""``carat-aggregate``: each slot alone predicts all labels, the best slot each label (CARAT)."""
 
 from __future__ import annotations
 

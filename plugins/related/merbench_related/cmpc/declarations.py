@@ -113,7 +113,8 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="cmpc-tgfe",
-        summary="CMPC + TGFE: progressive comprehension and text-guided exchange (Huang et al. 2020)",
+        summary="CMPC + TGFE: progressive comprehension and text-guided exchange "
+        "(Huang et al. 2020)",
         encoders=ENCODERS,
         fusion="cmpc",
         head="mlp",
@@ -127,5 +128,6 @@ def declarations() -> Iterator[Component | Recipe]:
         search={"objective.task.weight": Tune(0.3, 1.0)},
         min_modalities=2,
         ablations=(*COMPREHENSION, *EXCHANGE, *TEXT_PAIRS),
-        caveat="from image segmentation: words are its expression, audio and video steps its pixels",
+        caveat="from image segmentation: words are its expression, "
+        "audio and video steps its pixels",
     )

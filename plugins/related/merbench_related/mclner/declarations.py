@@ -83,12 +83,14 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="mcl-ner",
-        summary="mCL-NER-style multi-view contrast, re-formulated for emotions (after Mo et al. 2024)",
+        summary="mCL-NER-style multi-view contrast, re-formulated for emotions "
+        "(after Mo et al. 2024)",
         encoders=FEATURES,
         fusion="pair-relation",
         head="mlp",
         objective=("task", "multiview-contrast", "relation-contrast"),
         settings={"train.lr": 1e-3, "train.batch_size": 32, "train.weight_decay": 1e-2},
         ablations=ABLATIONS,
-        caveat="from named entities: its views and relations are carried over, the formulas are ours",
+        caveat="from named entities: its views and relations are carried over, "
+        "the formulas are ours",
     )

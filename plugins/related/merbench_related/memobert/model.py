@@ -50,7 +50,7 @@ class MEmoBERT(nn.Module):
     class Config(Config):
         template: Annotated[str, AfterValidator(_with_place)] = "i am {} ."
         text: TextForm = "word"
-        """What stands for a label: its word, or the words of its gloss, whose scores are averaged."""
+        """What stands for a label: its word, or the words of its gloss, with averaged scores."""
         predict: Annotated[Literal["words", "linear"], Tune(choices=("words", "linear"))] = "words"
         longest: Annotated[int, Field(ge=1)] = 60
         """Steps of audio and of video; of a longer row the means of so many bins."""

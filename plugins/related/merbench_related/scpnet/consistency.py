@@ -57,9 +57,9 @@ class PriorSSL(nn.Module):
     p are the model's probabilities for a weak view, without gradient; s those for a strong view.
 
     Of labels: a row's ``top`` most probable labels become pseudo-positives where p >= theta_c
-    (adaptive, see ``thresholds``), as do its known positives. ``negatives``: known ones and all that
-    p < 1 - theta_c (``below``), or every label that is no positive (``all``, as published). Rows
-    without a confident label count in neither term::
+    (adaptive, see ``thresholds``), as do its known positives. ``negatives``: known ones and all
+    that p < 1 - theta_c (``below``), or every label that is no positive (``all``, as published).
+    Rows without a confident label count in neither term::
 
         consistency  = sum_c BCE(s_c, pseudo-label_c)      distillation = sum_c BCE(s_c, (R p)_c)
 

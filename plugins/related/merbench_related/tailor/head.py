@@ -29,8 +29,8 @@ class DecoderLayer(nn.Module):
 
 
 class LabelQueryDecoder(nn.Module):
-    """A fused sequence and label queries [C, query_width] -> logits [B, C]; both enter in ``width``,
-    through a linear layer where theirs differs.
+    """A fused sequence and label queries [C, query_width] -> logits [B, C]; both enter in
+    ``width``, through a linear layer where theirs differs.
 
     ``tied``: one weight vector for all labels, so that permuting the labels permutes the logits;
     else one a label. Dropout comes before the last weights, never on a logit.

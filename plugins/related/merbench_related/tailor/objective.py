@@ -1,4 +1,4 @@
-"""``refine``: what makes private parts private and the shared parts shared (TAILOR, section 3.2)."""
+"""``refine``: what makes private parts private and shared parts shared (TAILOR, section 3.2)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def gram_norm(a_BLD: Tensor, b_BLD: Tensor) -> Tensor:
 
 
 def difference(a_BLD: Tensor, b_BLD: Tensor, both_BL: Tensor) -> Tensor:
-    """Mean of (A^T B)^2, A and B [N, D]: the steps of all rows that both have, centred, then of unit
-    length (Bousmalis et al. 2016, 1608.06019, section 3.1, widths against widths).
+    """Mean of (A^T B)^2, A and B [N, D]: the steps of all rows that both have, centred, then of
+    unit length (Bousmalis et al. 2016, 1608.06019, section 3.1, widths against widths).
     """
     a_ND, b_ND = (
         F.normalize(x[both_BL] - masked_mean(x.flatten(0, 1)[None], both_BL.flatten()[None]), dim=1)
@@ -62,9 +62,9 @@ class Refine(nn.Module):
         """Of ``gram``, which is not normalised; about 1e-1 suits ``widths``."""
         common_labels: Annotated[float, Field(ge=0), Tune(0.05, 1.0, log=True)] = 0.5
         orthogonality: Literal["gram", "widths"] = "gram"
-        """``gram``: steps against steps, as published. ``widths``: the measure of Bousmalis et al."""
+        """``gram``: steps against steps, as published. ``widths``: as in Bousmalis et al."""
         pool: Literal["mean", "first"] = "mean"
-        """What the classifier reads of the common sequence; the authors' code reads the first step."""
+        """What the classifier reads of the common sequence; the authors' code: its first step."""
         reversal: Annotated[float, Field(ge=0), Tune(0.1, 1.0, log=True)] = 1.0
         """How strongly the encoders are pushed to hide their modality in C_m."""
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
