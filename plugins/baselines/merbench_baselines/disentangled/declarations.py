@@ -24,9 +24,34 @@ def components() -> Iterator[Component]:
         "similarity, difference and reconstruction of shared and private vectors",
         needs=("shared", "private", "utterances", "reconstructed", "present"),
     )
+    provided = (
+        "reconstruction",
+        "specific",
+        "orthogonality",
+        "aligned",
+        "branches",
+        "present",
+    )
+    yield part(
+        "fusion",
+        "dlf",
+        "disentangled.dlf:DLF",
+        "the text attends to what audio and video have to themselves",
+        provides=provided,
+        required_modalities=("text",),
+        min_modalities=2,
+    )
+    yield part(
+        "objective",
+        "dlf",
+        "disentangled.dlf_loss:DLFLoss",
+        "shared and private steps apart, and a task for every branch",
+        needs=provided,
+    )
 
 
 def recipes() -> Iterator[Recipe]:
+    yield _dlf()
     yield Recipe(
         name="misa",
         summary="modality-invariant and -specific representations (Hazarika et al. 2020)",
@@ -59,9 +84,9 @@ def recipes() -> Iterator[Recipe]:
         ),
         search={**NO_DECAY, "head.hidden": Tune(64, 512, log=True)},
         ablations=(
-            _without("similarity"),
-            _without("difference"),
-            _without("reconstruction"),
+            _without("misa", "similarity"),
+            _without("misa", "difference"),
+            _without("misa", "reconstruction"),
             Ablation(
                 name="shared-only",
                 summary="only the shared vectors are fused",
@@ -82,9 +107,60 @@ def recipes() -> Iterator[Recipe]:
     )
 
 
-def _without(term: str) -> Ablation:
+def _dlf() -> Recipe:
+    return Recipe(
+        name="dlf",
+        summary="disentangled, language-focused (Wang et al. 2025)",
+        encoders=VECTORS,
+        fusion="dlf",
+        head="linear",
+        objective=("task", "dlf"),
+        min_modalities=2,
+        settings={
+            "train.batch_size": 16,
+            "train.accumulate": 10,
+            "train.lr": 1e-4,
+            "train.weight_decay": 0.0,
+            "train.optimiser": "adam",
+            "train.schedule": "plateau",
+        },
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={
+                    "fusion.kernel": 3,
+                    "fusion.text_dropout": 0.1,
+                    "fusion.attn_dropout_text": 0.5,
+                    "fusion.attn_dropout_audio": 0.0,
+                    "fusion.embed_dropout": 0.0,
+                },
+            ),
+            with_tower(),
+        ),
+        search=NO_DECAY,
+        ablations=(
+            _without("dlf", "reconstruction"),
+            _without("dlf", "specific"),
+            _without("dlf", "orthogonality"),
+            _without("dlf", "triplet"),
+            Ablation(
+                name="no-branch-tasks",
+                summary="the fused task alone",
+                settings={"objective.dlf.branches": 0.0},
+            ),
+            Ablation(
+                name="no-attractor",
+                summary="audio and video attend to themselves, the text to neither",
+                settings={"fusion.attractor": False},
+            ),
+            *PAIRS[:2],
+        ),
+    )
+
+
+def _without(objective: str, term: str) -> Ablation:
     return Ablation(
         name=f"no-{term}",
         summary=f"without the {term} loss",
-        settings={f"objective.misa.{term}": 0.0},
+        settings={f"objective.{objective}.{term}": 0.0},
     )

@@ -1,0 +1,236 @@
+"""DLF: disentangled, language-focused (Wang et al. 2025, AAAI, arXiv 2412.12225)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    RequestError,
+    Steps,
+    Tune,
+    by_length,
+    compact,
+    last_step,
+    masked_mean,
+)
+from merbench_baselines.fields import Dropout
+from merbench_baselines.fusions.mult import Block, MulT, positions
+from merbench_baselines.layers import complete
+
+Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
+KERNEL = Tune(choices=(1, 3, 5))
+
+
+class Transformer(nn.Module):
+    """sqrt(d) x and positions, crossmodal blocks of MulT, LayerNorm. The source is x itself unless
+    given.
+    """
+
+    def __init__(self, config: DLF.Config, layers: int, attn_dropout: float) -> None:
+        super().__init__()
+        blocks = MulT.Config(
+            heads=config.heads,
+            residual="plain",
+            relu_dropout=config.relu_dropout,
+            res_dropout=config.res_dropout,
+        )
+        self.blocks = nn.ModuleList(
+            Block(config.width, attn_dropout, blocks) for _ in range(layers)
+        )
+        self.dropout, self.norm = nn.Dropout(config.embed_dropout), nn.LayerNorm(config.width)
+
+    def embed(self, x_BLD: Tensor) -> Tensor:
+        _, length, width = x_BLD.shape
+        return self.dropout(math.sqrt(width) * x_BLD + positions(length, width, x_BLD.device))
+
+    def forward(self, x_BTD: Tensor, mask_BS: Tensor, source_BSD: Tensor | None = None) -> Tensor:
+        z_BTD = self.embed(x_BTD)
+        source_BSD = None if source_BSD is None else self.embed(source_BSD)
+        for block in self.blocks:
+            z_BTD = block(z_BTD, source_BSD, mask_BS)
+        return self.norm(z_BTD)
+
+
+class Residual(nn.Module):
+    """x + W_2 dropout(ReLU(W_1 x))."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.f = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        return x_BD + self.f(x_BD)
+
+
+class Disentangled(nn.Module):
+    """One modality's steps x in two spaces, s = E_m(x) of its own and c = E(x) of all, and how well
+    they part.
+    """
+
+    def __init__(self, config: DLF.Config, attn_dropout: float) -> None:
+        super().__init__()
+        self.own = Transformer(config, config.layers, attn_dropout)
+        self.decode = nn.Linear(2 * config.width, config.width, bias=False)
+        self.align = nn.Linear(config.width, config.width)
+
+    def forward(
+        self, x_BLD: Tensor, mask_BL: Tensor, shared: Transformer
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """s, c [B, L, D]; per row the errors of x and of s after decoding, max(0, cos(s, c)), all
+        three means over real steps [B, 1], and the aligned mean of c [B, D].
+        """
+        s_BLD, c_BLD = self.own(x_BLD, mask_BL), shared(x_BLD, mask_BL)
+        decoded_BLD = self.decode(torch.cat((s_BLD, c_BLD), 2))
+        again_BLD = self.own(decoded_BLD, mask_BL)
+        parted_BL3 = torch.stack(
+            (
+                (decoded_BLD - x_BLD).square().mean(2),
+                (again_BLD - s_BLD).square().mean(2),
+                nn.functional.cosine_similarity(s_BLD, c_BLD, 2).relu(),
+            ),
+            2,
+        )
+        errors = masked_mean(parted_BL3, mask_BL).split(1, 1)
+        return s_BLD, c_BLD, [*errors, self.align(masked_mean(c_BLD, mask_BL))]
+
+
+class DLF(nn.Module):
+    """z = residual network over sigmoids of what the text attends to in its own and the other
+    modalities' private steps, and of what is shared.
+
+    ``aux``: ``reconstruction``, ``specific`` and ``orthogonality`` [B, M] of ``Disentangled``,
+    ``aligned`` [B, M, D], ``present`` [B, M], and ``branches``, the parts of z before the last
+    network, side by side (``widths`` has each as ``branch.NAME``).
+    """
+
+    class Config(Config):
+        width: Annotated[int, Field(ge=2), Tune(choices=(20, 30, 40, 50, 60))] = 50
+        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 10
+        layers: Layers = 2
+        memory_layers: Layers = 3
+        """Of the transformers after the text's attention to audio and video."""
+        attractor: bool = True
+        """The text attends to audio and video; False: each attends to itself alone."""
+        kernel: Annotated[int, Field(ge=1), KERNEL] = 5
+        """Of the convolutions over time."""
+        text_dropout: Dropout = 0.5
+        attn_dropout_text: Dropout = 0.3
+        attn_dropout_audio: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
+        ] = 0.2
+        attn_dropout_video: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
+        ] = 0.0
+        embed_dropout: Dropout = 0.2
+        relu_dropout: Dropout = 0.0
+        res_dropout: Dropout = 0.0
+        out_dropout: Dropout = 0.5
+
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
+        super().__init__()
+        d, count = config.width, len(widths)
+        if d % config.heads:
+            raise RequestError(
+                f"dlf: fusion.width {d} cannot be shared by {config.heads} heads; "
+                "make it a multiple of fusion.heads"
+            )
+        self.inputs, self.attractor = widths, config.attractor
+        attn: dict[str, float] = {m: getattr(config, f"attn_dropout_{m}") for m in widths}
+        self.text_dropout = nn.Dropout(config.text_dropout)
+        self.convolve = nn.ModuleDict(
+            {
+                m: nn.Conv1d(w, d, config.kernel, padding="same", bias=False)
+                for m, w in widths.items()
+            }
+        )
+        self.part = nn.ModuleDict({m: Disentangled(config, attn[m]) for m in widths})
+        text = config.attn_dropout_text
+        self.shared = Transformer(config, config.layers, text)
+        self.shared_memory = nn.ModuleDict(
+            {m: Transformer(config, config.layers, attn[m]) for m in widths}
+        )
+        others = [m for m in widths if m != "text"] if config.attractor else []
+        self.attract = nn.ModuleDict(
+            {m: Transformer(config, config.layers, attn[m]) for m in others}
+        )
+        layers = {m: config.layers if m == "text" else config.memory_layers for m in widths}
+        self.memory = nn.ModuleDict({m: Transformer(config, layers[m], text) for m in widths})
+        branches = {**dict.fromkeys(widths, d), "shared": count * d}
+        self.residual = nn.ModuleDict(
+            {name: Residual(w, config.out_dropout) for name, w in branches.items()}
+        )
+        self.project = nn.ModuleDict({name: nn.Linear(w, w) for name, w in branches.items()})
+        self.width = sum(branches.values())
+        self.last = Residual(self.width, config.out_dropout)
+        self.widths = {f"branch.{name}": w for name, w in branches.items()}
+        self.columns = (*[1] * 3 * count, count * d, self.width, self.width)
+
+    def embed(self, m: Modality, steps: Steps) -> Tensor:
+        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
+        x_BLD = self.text_dropout(x_BLD) if m == "text" else x_BLD
+        return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+
+    def attracted(
+        self, own: Mapping[Modality, Tensor], parts: Mapping[Modality, Steps]
+    ) -> list[Tensor]:
+        """h_m [B, D] of every modality: the text's last step after it attended to m."""
+        last = []
+        text_BT = parts["text"].mask_BL
+        for m, s_BLD in own.items():
+            z_BTD, mask_BT = s_BLD, parts[m].mask_BL
+            if m in self.attract:
+                z_BTD, mask_BT = self.attract[m](own["text"], mask_BT, s_BLD), text_BT
+            z_BTD = self.memory[m](z_BTD, mask_BT)
+            last.append(torch.where(mask_BT.any(1, keepdim=True), last_step(z_BTD, mask_BT), 0.0))
+        return last
+
+    def read(self, parts: dict[str, Steps]) -> Tensor:
+        """[B, sum of ``columns``]: everything the forward pass returns, side by side."""
+        own, common, parted = {}, [], []
+        for m, steps in parts.items():
+            mask_BL = steps.mask_BL
+            s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), mask_BL, self.shared)
+            own[m] = s_BLD
+            last_BD = last_step(self.shared_memory[m](c_BLD, mask_BL), mask_BL)
+            common.append(torch.where(mask_BL.any(1, keepdim=True), last_BD, 0.0))
+            parted.append(errors)
+        h = dict(zip(own, self.attracted(own, parts), strict=True))
+        branches = {m: self.residual[m](h_BD) for m, h_BD in h.items()}
+        shared_BD = torch.cat(common, 1)
+        fused = [self.project[m](x_BD).sigmoid() for m, x_BD in branches.items()]
+        fused.append(self.project["shared"](shared_BD).sigmoid())
+        z_BD = self.last(torch.cat(fused, 1))
+        by_kind = [x for kind in zip(*parted, strict=True) for x in kind]
+        return torch.cat(
+            (*by_kind, *branches.values(), self.residual["shared"](shared_BD), z_BD), 1
+        )
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
+        *errors, aligned_BC, branches_BC, z_BC = by_length(self.read, steps).split(self.columns, 1)
+        count = len(steps)
+        kinds = [torch.cat(errors[i : i + count], 1) for i in range(0, 3 * count, count)]
+        aux = dict(zip(("reconstruction", "specific", "orthogonality"), kinds, strict=True))
+        aux["aligned"] = aligned_BC.unflatten(1, (count, -1))
+        aux["branches"] = branches_BC
+        aux["present"] = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        return Fused(z_BC[:, None], aux)

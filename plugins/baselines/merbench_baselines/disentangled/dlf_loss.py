@@ -1,0 +1,98 @@
+"""DLF's losses: how well shared and private steps part, and a task for every branch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import Batch, Config, Context, Model, Output, Progress, Tune, task_loss
+
+Weight = Annotated[float, Field(ge=0), Tune(1e-3, 1.0, log=True)]
+
+
+def triplets(x_BMD: Tensor, present_BM: Tensor, kind_B: Tensor, margin: float) -> Tensor:
+    """Mean of max(0, margin - cos(x_i, x_j) + cos(x_i, x_k)) over all triples in which i and j are of
+    one kind and two modalities, i and k of two kinds and one modality, as in DMD (Li et al. 2023,
+    2303.13802).
+    """
+    _, count, _ = x_BMD.shape
+    rows, kinds = x_BMD.flatten(0, 1), kind_B.repeat_interleave(count)
+    modality_N = torch.arange(count, device=kinds.device).repeat(len(kind_B))
+    there_N = present_BM.flatten()
+    unit_ND = nn.functional.normalize(rows, dim=1)
+    cosine_NN = unit_ND @ unit_ND.T
+    both_NN = there_N[:, None] & there_N
+    same_kind_NN = kinds[:, None] == kinds
+    same_modality_NN = modality_N[:, None] == modality_N
+    near_NN = both_NN & same_kind_NN & ~same_modality_NN
+    far_NN = both_NN & ~same_kind_NN & same_modality_NN
+    hinge_NNN = (margin - cosine_NN[:, :, None] + cosine_NN[:, None, :]).relu()
+    counts_NNN = near_NN[:, :, None] & far_NN[:, None, :]
+    return torch.where(counts_NNN, hinge_NNN, 0.0).sum() / counts_NNN.sum().clamp(min=1)
+
+
+def kinds_of(target: Tensor) -> Tensor:
+    """[B]: equal numbers for rows of one class, of one set of labels, of one score when rounded."""
+    rounded = target.detach().float().round().reshape(len(target), -1)
+    same_BB = (rounded[:, None] == rounded).all(2)
+    return same_BB.int().argmax(1)  # the first row of the same kind
+
+
+class DLFLoss(nn.Module):
+    """``reconstruction``, ``specific`` and ``orthogonality``: means over the rows that have a
+    modality, added over modalities. ``triplet``: of the aligned shared vectors. ``branch``: the
+    task's own loss of a linear layer on every branch, that of the text ``text_branch`` times.
+    """
+
+    class Config(Config):
+        reconstruction: Weight = 0.1
+        specific: Weight = 0.1
+        orthogonality: Weight = 0.01
+        triplet: Weight = 0.01
+        margin: Annotated[float, Field(ge=0), Tune(0.05, 1.0, log=True)] = 0.2
+        branches: Annotated[float, Field(ge=0), Tune(0.1, 3.0, log=True)] = 1.0
+        text_branch: Annotated[float, Field(ge=0), Tune(0.3, 10.0, log=True)] = 3.0
+
+    def __init__(self, config: Config, context: Context, model: Model) -> None:
+        super().__init__()
+        self.config, self.space = config, context.space
+        self.branch_widths = {
+            name.removeprefix("branch."): width
+            for name, width in model.widths.items()
+            if name.startswith("branch.")
+        }
+        self.branches = nn.ModuleDict(
+            {n: nn.Linear(w, context.space.logit_count) for n, w in self.branch_widths.items()}
+        )
+
+    def branch_loss(self, batch: Batch, branches_BD: Tensor) -> Tensor:
+        total = branches_BD.new_zeros(())
+        parts = branches_BD.split(tuple(self.branch_widths.values()), 1)
+        for name, x_BD in zip(self.branch_widths, parts, strict=True):
+            terms = task_loss(self.branches[name](x_BD), batch.target, batch.known, self.space)
+            weight = self.config.text_branch if name == "text" else 1.0
+            total = total + weight * torch.stack(list(terms.values())).sum()
+        return total
+
+    def forward(
+        self, model: Model, batch: Batch, out: Output, at: Progress
+    ) -> Mapping[str, Tensor]:
+        config, present_BM = self.config, out.aux["present"]
+        count_M = present_BM.sum(0).clamp(min=1)
+
+        def added(name: str) -> Tensor:
+            return (torch.where(present_BM, out.aux[name], 0.0).sum(0) / count_M).sum()
+
+        kind_B = kinds_of(batch.target)
+        near = triplets(out.aux["aligned"], present_BM, kind_B, config.margin)
+        return {
+            "reconstruction": config.reconstruction * added("reconstruction"),
+            "specific": config.specific * added("specific"),
+            "orthogonality": config.orthogonality * added("orthogonality"),
+            "triplet": config.triplet * near,
+            "branch": config.branches * self.branch_loss(batch, out.aux["branches"]),
+        }
