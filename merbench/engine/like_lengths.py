@@ -58,9 +58,10 @@ def encode(
     reader: type[_Decoded] | type[_Indexed] = _Decoded if hasattr(prepared, "decode") else _Indexed
     sources: Iterable[_Decoded | _Indexed] = reader.read(prepared, [rows[n] for n in numbers])
     for number, source in zip(numbers, sources, strict=True):
-        known = source.steps_n is not None
-        steps_n = source.steps_n if known else np.ones(len(rows[number]), np.int64)
-        budget = getattr(encoder, "steps_at_once", None) if known else None
+        if source.steps_n is None:
+            steps_n, budget = np.ones(len(rows[number]), np.int64), None
+        else:
+            steps_n, budget = source.steps_n, getattr(encoder, "steps_at_once", None)
         outputs: list[np.ndarray] = [np.empty(0)] * len(steps_n)
         for places in batches(steps_n, budget or ROWS_AT_ONCE * int(max(1, steps_n.max()))):
             made = _through(encoder, source.inputs, places, steps_n, device)
