@@ -8,9 +8,11 @@ from itertools import chain, combinations
 import numpy as np
 
 from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of, subsets
+from merbench.api import LabelSpace
 from merbench.engine.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.report.scores.summary import Scored
+from merbench.results.metrics import BUILT_IN
 from merbench.results.store import Predictions
 from merbench.testing import tiny
 
@@ -58,9 +60,14 @@ def test_a_variant_that_changes_nothing_is_told(catalog):
     assert not made and "changes nothing" in reasons["one"]
 
 
+METRICS = BUILT_IN.of(LabelSpace("score", ("low", "high"), ("low", "high"), (-3.0, 3.0)))
+
+
 def scored(*predictions):
     return {
-        seed: Scored(Predictions(["a"], ["v"], np.zeros(1), np.array([p])), {"mae": abs(p)})
+        seed: Scored(
+            Predictions(["a"], ["v"], np.zeros(1), np.array([p])), {"mae": abs(p)}, METRICS
+        )
         for seed, p in enumerate(predictions)
     }
 

@@ -11,18 +11,20 @@ from sklearn.metrics import f1_score, mean_absolute_error
 from merbench.analyses.ensemble import mean, seed_by_seed
 from merbench.api import LabelSpace, RequestError
 from merbench.report.scores.summary import Scored
+from merbench.results.metrics import BUILT_IN
 from merbench.results.store import Predictions
 
 SCORE = LabelSpace("score", ("low", "high"), ("low", "high"), (-3.0, 3.0))
 TARGET = np.linspace(-3, 3, 8)
 
 
-def scored(prediction, order=None, target=TARGET, cuts=None):
+def scored(prediction, order=None, target=TARGET, cuts=None, space=SCORE):
     order = np.arange(len(target)) if order is None else order
     ids = [f"row{i}" for i in order]
     return Scored(
         Predictions(ids, ids, target[order], prediction[order]),
         {},
+        BUILT_IN.of(space),
         None if cuts is None else cuts[order],
     )
 
@@ -34,7 +36,7 @@ def drawn(seed):
 @given(st.permutations(range(8)))
 def test_the_mean_is_of_rows_of_one_id_in_whatever_order_they_stand(order):
     a, b = drawn(0), drawn(1)
-    made = mean([scored(a), scored(b, np.array(order))], SCORE)
+    made = mean([scored(a), scored(b, np.array(order))])
     assert made.rows.ids == [f"row{i}" for i in range(8)] and np.allclose(
         made.rows.prediction, (a + b) / 2
     )
@@ -47,7 +49,7 @@ def test_seeds_that_all_have_are_averaged_and_one_run_stands_for_every_seed():
         "b": {1: scored(drawn(3)), 2: scored(drawn(4))},
     }
     members["closed form"] = {0: scored(drawn(5))}
-    made = seed_by_seed(members, SCORE)
+    made = seed_by_seed(members)
     assert list(made) == [1, 2]
     for seed, other in ((1, 3), (2, 4)):
         assert np.allclose(made[seed].rows.prediction, (drawn(seed) + drawn(other) + drawn(5)) / 3)
@@ -60,10 +62,9 @@ def test_labels_are_decided_by_the_mean_threshold():
     target = (target > 0.5).astype(float)
     made = mean(
         [
-            scored(p, target=target, cuts=np.full((8, 2), 0.2)),
-            scored(q, target=target, cuts=np.full((8, 2), 0.6)),
+            scored(p, target=target, cuts=np.full((8, 2), 0.2), space=space),
+            scored(q, target=target, cuts=np.full((8, 2), 0.6), space=space),
         ],
-        space,
     )
     assert made.metrics["micro_f1"] == pytest.approx(
         f1_score(target, (p + q) / 2 >= 0.4, average="micro")
@@ -81,4 +82,4 @@ def test_labels_are_decided_by_the_mean_threshold():
 )
 def test_what_cannot_be_averaged(other, sentence):
     with pytest.raises(RequestError, match=sentence):
-        seed_by_seed({"a": {3: scored(drawn(0)), 4: scored(drawn(0))}, "b": other}, SCORE)
+        seed_by_seed({"a": {3: scored(drawn(0)), 4: scored(drawn(0))}, "b": other})
