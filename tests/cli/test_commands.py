@@ -130,7 +130,7 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("run", "--set", "lr=1e-3", *QUICK), "did you mean 'train.lr'?"),
         (
             ("run", "--set", "nonsense.lr2=1", *QUICK),
-            "fusion, head, label_encoder, objective.task, train",
+            "fusion, head, label_encoder, objective.task, stage.main, train",
         ),
         (
             ("--no-plugin", "mercliq", "list", "models"),

@@ -4,6 +4,7 @@ training.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ from merbench.cli.shared.session import Session
 
 
 @click.command("generalise", cls=ConfigCommand)
-@run_options
+@partial(run_options, without=("labels",))
 @click.option(
-    "--labels", required=True, type=click.Path(path_type=Path), help="A TOML file of label sets."
+    "--labels",
+    "label_sets",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file of label sets.",
 )
 @click.option(
     "--variant",
@@ -28,7 +33,7 @@ from merbench.cli.shared.session import Session
     help="A declared ablation beside the full model (repeatable), or all.",
 )
 @click.pass_obj
-def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: Any) -> None:
+def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **given: Any) -> None:
     """Read a trained model out with other label words (two, five, synonyms, another language's),
     without further training.
 
@@ -58,7 +63,7 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
     plans = bench.contenders(named)
     first = next(iter(plans.values()))
     metrics = first.metrics
-    sets = read_label_sets(labels, first.task.space)
+    sets = read_label_sets(label_sets, first.task.space)
     from merbench.analyses.generalise import OWN, generalise, why_not
 
     test, valid, drift = [], [], 0.0
@@ -71,7 +76,7 @@ def command(session: Session, /, labels: Path, named: tuple[str, ...], **given: 
     if not any(line.against and line.scored for line in test):
         reason = next((line.reason for line in test if line.reason), "no run was finished")
         raise RequestError(
-            f"none of {', '.join(plans)} can be read out with the labels of {labels}: {reason}"
+            f"none of {', '.join(plans)} can be read out with the labels of {label_sets}: {reason}"
         )
     by_name = compare(test, metrics)
     if options.as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ class AblationCommand(ConfigCommand):
         return super().parse_args(ctx, [a for a in args if a not in asked])
 
 
-def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def run_options(function: Callable[..., Any], without: Collection[str] = ()) -> Callable[..., Any]:
     """Adds the options of a command that makes runs; the command receives them as keyword arguments
-    for ``gather``.
+    for ``gather``. ``without``: those that the command gives another meaning.
     """
     options = [
         click.option(
@@ -66,7 +66,9 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--force", is_flag=True, help="Run again what the store holds already."),
     ]
-    return request_options(_with(function, options))
+    decorated: Any = request_options(_with(function, options))
+    decorated.__click_params__ = [p for p in decorated.__click_params__ if p.name not in without]
+    return decorated  # type: ignore[no-any-return]
 
 
 def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -272,7 +274,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         thresholds=given["thresholds"],
         allow_leak=given["allow_leak"],
         text_tower=given["text_tower"],
-        labels=given["labels"],
+        labels=given.get("labels", ""),
     )
     same = {
         k: given[k]

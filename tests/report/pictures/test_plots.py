@@ -20,7 +20,7 @@ from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.pairs import Comparison
 from merbench.results.metrics import BUILT_IN
 from merbench.testing.tiny import CLASSES
-from tests.report.made import record, spec
+from tests.report.made import SPACE, record, spec
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20).map(sorted))
@@ -87,11 +87,16 @@ def test_curves_share_a_scale_and_say_what_strength_is():
 
 def test_a_picture_of_few_of_many_models_says_so(monkeypatch):
     monkeypatch.setattr("merbench.report.pictures.board.PANELS", 1)
+    metrics = BUILT_IN.of(SPACE.label_space())
     entries = tuple(Entry(name, (record(0, 0.5, spec(name))[0],)) for name in ("a", "b"))
     scores = BoardScores(
-        metric="mae", rows={}, floors=[], standings={"a": Standing(rank=1), "b": Standing(rank=1)}
+        metric="mae",
+        metrics=facts(metrics),
+        rows={},
+        floors=[],
+        standings={"a": Standing(rank=1), "b": Standing(rank=1)},
     )
-    made = pictures(Board(entries[0].first.track, "score", entries), scores, {})
+    made = pictures(Board(entries[0].first.track, metrics, entries), scores, {})
     assert made["learning.svg"][1].endswith("the first 1 of 2 models")
 
 

@@ -76,7 +76,9 @@ def test_nothing_of_a_run_can_end_the_script_or_the_markup(root):
         )
         for e in board.entries
     ]
-    text = track_page(board.__class__(board.track, board.kind, tuple(entries)), folder.scores, {})
+    text = track_page(
+        board.__class__(board.track, board.metrics, tuple(entries)), folder.scores, {}
+    )
     assert "</script><b>" not in text and "<b>x</b>" not in text
 
 
