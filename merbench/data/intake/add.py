@@ -38,7 +38,8 @@ def recognise(source: Source, forms: Mapping[str, Form]) -> str:
         why = {name: _not_of(form, source) for name, form in forms.items()}
     except OSError as error:
         raise RequestError(
-            f"{error.filename or source.path} cannot be read ({error.strerror or error}); mend that, or copy it"
+            f"{error.filename or source.path} cannot be read ({error.strerror or error}); "
+            "mend that, or copy it"
         ) from error
     fits = [name for name, reason in why.items() if not reason]
     if len(fits) == 1:
@@ -85,7 +86,8 @@ def add(
         there = there.resolve()  # perhaps on another disk, and files are moved within one
     if there.exists() and not (there / FILE).is_file():
         raise RequestError(
-            f"{there} is there and is no data set (it has no {FILE}); move it away, or choose another --name"
+            f"{there} is there and is no data set (it has no {FILE}); "
+            "move it away, or choose another --name"
         )
     work = there.parent / f".{there.name}.adding"
     try:
@@ -97,7 +99,8 @@ def add(
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
-            f"{name} could not be added to {home}: {error.strerror or error}{where}; mend that and give the same command again, "
+            f"{name} could not be added to {home}: {error.strerror or error}{where}; "
+            "mend that and give the same command again, "
             "which goes on where it was"
         ) from error
 
@@ -139,7 +142,8 @@ def _add(
             if same:
                 return same[-1]
             raise DataError(
-                f"{there} has {error} already, from another source; add this one under another --name"
+                f"{there} has {error} already, from another source; "
+                "add this one under another --name"
             ) from None
         _complete(there, work, source, sink, old or Manifest(name=name))
         ready.touch()
@@ -163,7 +167,8 @@ def _complete(there: Path, work: Path, source: Source, sink: Bundle, before: Man
         remembered.write_statistics(sink.made, read_folder(trial))
     except DataError as error:
         raise DataError(
-            f"{source.path} makes a data set that cannot be read: {str(error).replace(f'{trial}/', '')}"
+            f"{source.path} makes a data set that cannot be read: "
+            f"{str(error).replace(f'{trial}/', '')}"
         ) from None
     shutil.rmtree(trial)
     if (sink.made / remembered.FILE).exists():

@@ -51,7 +51,8 @@ class ValuesFile:
         x_LD = np.zeros((0, self.width), "<f4") if x_LD is None else np.asarray(x_LD)
         if x_LD.ndim != 2 or x_LD.shape[1] != self.width or x_LD.dtype.kind not in "fiub":
             raise DataError(
-                f"{what}: {x_LD.dtype} of shape {x_LD.shape} where numbers [steps, {self.width}] belong; mend the source"
+                f"{what}: {x_LD.dtype} of shape {x_LD.shape} where numbers [steps, "
+                f"{self.width}] belong; mend the source"
             )
         with np.errstate(over="ignore"):
             x_LD = np.ascontiguousarray(x_LD, dtype="<f4")
@@ -62,7 +63,7 @@ class ValuesFile:
             self._checkpoint()
 
     def complete(self, texts: dict[str, list[str]], target: Path) -> tuple[int, int, int]:
-        """Make it a stream file at ``target``: ``(rows without a step, steps, values not finite)``."""
+        """Write a stream file to ``target``: (rows without a step, steps, values not finite)."""
         self._checkpoint()
         length, not_finite = np.array(self._log, dtype="<i8").reshape(-1, 2).T
         offset = np.concatenate([[0], np.cumsum(length)]).astype("<i8")

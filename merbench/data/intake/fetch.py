@@ -67,7 +67,8 @@ def fetch(url: str, folder: Path, watch: Watch, patience: Patience = Patience())
                 _same(target, _sha256(target, watch))
                 if lacking := _lacking(target):
                     raise DataError(
-                        f"{target} is not whole ({lacking}); delete it, and give the same command again"
+                        f"{target} is not whole ({lacking}); "
+                        "delete it, and give the same command again"
                     )
                 return False
             part = _Part(folder / f".{name}.part", url)
@@ -77,10 +78,12 @@ def fetch(url: str, folder: Path, watch: Watch, patience: Patience = Patience())
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
-                f"{name}: the disk of {folder} is full; make room and give the same command again, which goes on there"
+                f"{name}: the disk of {folder} is full; "
+                "make room and give the same command again, which goes on there"
             ) from None
         raise RunError(
-            f"{name} cannot be written in {folder} ({error.strerror or error}); mend that, or name another folder with --to"
+            f"{name} cannot be written in {folder} ({error.strerror or error}); "
+            "mend that, or name another folder with --to"
         ) from None
 
 
@@ -135,7 +138,8 @@ def _persist(part: _Part, url: str, watch: Watch, patience: Patience) -> None:
                 else ""
             )
             raise RunError(
-                f"{name} could not be fetched from {url} in {patience.tries} tries ({why}){here}; the server is often down: "
+                f"{name} could not be fetched from {url} in {patience.tries} tries ({why}){here}; "
+                "the server is often down: "
                 "try again later, or give --mirror URL"
             )
         watch(f"{name}: {why}; trying again", part.size, int(part.about.get("size", 0)))
@@ -161,7 +165,8 @@ def _attempt(part: _Part, url: str, watch: Watch, timeout: float) -> None:
             raise _Again("the server refused to go on") from None
         if error.code in _FATAL:
             raise RunError(
-                f"{url} is not to be had (HTTP {error.code} {error.reason}); ask its owners, or give --mirror URL"
+                f"{url} is not to be had (HTTP {error.code} {error.reason}); "
+                "ask its owners, or give --mirror URL"
             ) from None
         raise _Again(f"HTTP {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
@@ -229,7 +234,8 @@ def _look(part: _Part, chunk: bytes, answer: http.client.HTTPResponse) -> None:
     start = " ".join(chunk[:200].decode("utf-8", "replace").split())[:60]
     part.drop()
     raise DataError(
-        f"{answer.url} sent {kind} ({start!r} ...) in place of an HDF5 file; look at it in a browser, or give --mirror URL"
+        f"{answer.url} sent {kind} ({start!r} ...) in place of an HDF5 file; "
+        "look at it in a browser, or give --mirror URL"
     )
 
 
@@ -273,7 +279,8 @@ def _same(target: Path, digest: str) -> None:
     first = recorded.read_text(encoding="utf-8", errors="replace").split()
     if first[:1] != [digest]:
         raise DataError(
-            f"{target.name} has the SHA-256 {digest[:16]}..., and when it was first fetched {recorded} noted {''.join(first[:1])[:16]}...; "
+            f"{target.name} has the SHA-256 {digest[:16]}..., "
+            f"and when it was first fetched {recorded} noted {''.join(first[:1])[:16]}...; "
             f"delete {recorded.name} to accept the new one, or {target.name} to fetch it again"
         )
 

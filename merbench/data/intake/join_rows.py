@@ -70,8 +70,10 @@ def joined_rows(
             far = sum(not _same(*pair, scores[name]) for pair in labels)
             if 10 * far > len(labels):
                 raise DataError(
-                    f"{far} of {len(labels)} cells of column {name} are others than in {table.path}, so equal ids do not mean equal rows; "
-                    "where clips are counted from another number, give --form FORM --set first=N, else add the source under another --name"
+                    f"{far} of {len(labels)} cells of column {name} are others than in "
+                    f"{table.path}, so equal ids do not mean equal rows; "
+                    "where clips are counted from another number, give --form FORM --set first=N, "
+                    "else add the source under another --name"
                 )
         if differ := sum(not _same(mine[row], theirs[row]) for row in filled):
             note(

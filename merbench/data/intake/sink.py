@@ -117,7 +117,8 @@ class Bundle:
         written = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
         if (free := shutil.disk_usage(self.work).free) < size - written:
             raise DataError(
-                f"{self.work.parent} has {free / 1e9:.1f} GB free, and {self.name} needs about {max(0, size - written) / 1e9:.1f} GB; "
+                f"{self.work.parent} has {free / 1e9:.1f} GB free, "
+                f"and {self.name} needs about {max(0, size - written) / 1e9:.1f} GB; "
                 "make room, or choose another place with --data DIR"
             )
 
@@ -350,7 +351,8 @@ class Bundle:
         self.streams[name] = facts
         if facts.missing == facts.rows:
             raise DataError(
-                f"stream {name} has no value for any row of {self.name}: no id is the same, or all of it is empty"
+                f"stream {name} has no value for any row of {self.name}: "
+                "no id is the same, or all of it is empty"
             )
         self.stream(
             name, file=facts.file, **{key: value for key, value in spec.items() if value != ""}

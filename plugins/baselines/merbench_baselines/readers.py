@@ -12,8 +12,8 @@ from merbench.api import Modality, Steps, by_length, compact, last_step, masked_
 from merbench_baselines.layers import LastState, complete
 
 TextReading = Literal["lstm", "mean", "first"]
-"""``lstm`` for word vectors; ``mean`` or ``first`` (the first piece, BERT's [CLS]) for the states of
-a language model.
+"""``lstm`` for word vectors; ``mean`` or ``first`` (the first piece, BERT's [CLS]) for the states
+of a language model.
 """
 
 
@@ -26,7 +26,7 @@ class BiLSTM(nn.Module):
         self.backward_lstm = nn.LSTM(width, hidden, batch_first=True)
 
     def forward(self, steps: Steps) -> tuple[Tensor, Tensor]:
-        """States [B, L, 2 hidden], and those after the last step of each direction [B, 2 hidden]."""
+        """States [B, L, 2 hidden], and those after each direction's last step [B, 2 hidden]."""
         x_BLD, mask_BL = steps
         # Rows are reversed within their real steps: torch's packed sequences run half as fast.
         at_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
@@ -70,7 +70,7 @@ class EndStates(nn.Module):
 
 
 class LSTMReader(nn.Module):
-    """Steps -> [B, width]: last state of an LSTM (of two, from both directions), dropout, Linear."""
+    """Steps -> [B, width]: last state of an LSTM (or of two, one a direction), dropout, Linear."""
 
     def __init__(
         self, width_in: int, hidden: int, width: int, dropout: float, both: bool = False

@@ -13,8 +13,8 @@ from merbench.api import Batch, Config, Context, Model, Output, Progress, read_o
 
 
 class SquaredError(nn.Module):
-    """``l2`` of a score, ``ce`` of a class, ``bce`` of labels; of two tasks both. A mean over what is
-    known.
+    """``l2`` of a score, ``ce`` of a class, ``bce`` of labels; of two tasks both. A mean over what
+    is known.
     """
 
     class Config(Config):

@@ -37,15 +37,18 @@ class MmsaClips(Labelled):
         columns = dict(sink.columns(path))
         if lacks := {"video_id", "clip_id", "label", "mode"} - columns.keys():
             raise DataError(
-                f"{path} has no column {min(lacks)!r}; MMSA's label.csv has video_id, clip_id, text, label and mode"
+                f"{path} has no column {min(lacks)!r}; "
+                "MMSA's label.csv has video_id, clip_id, text, label and mode"
             )
         raw = source.path / "Raw"
         there = [
-            (raw / video / f"{clip}.mp4").is_file() for video, clip in zip(columns["video_id"], columns["clip_id"], strict=True)
-        ]  # fmt: skip
+            (raw / video / f"{clip}.mp4").is_file()
+            for video, clip in zip(columns["video_id"], columns["clip_id"], strict=True)
+        ]
         if not any(there):
             raise DataError(
-                f"none of the {len(there)} clips that {path} names is in {raw}; put them at {raw}/<video_id>/<clip_id>.mp4"
+                f"none of the {len(there)} clips that {path} names is in {raw}; "
+                f"put them at {raw}/<video_id>/<clip_id>.mp4"
             )
         if missing := there.count(False):
             sink.note(f"{missing} of {len(there)} rows have no clip in {raw}")

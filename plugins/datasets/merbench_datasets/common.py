@@ -40,8 +40,8 @@ class Labelled(Plain):
 
     class Config(Config):
         low: Annotated[float | None, LATER] = None
-        """Lowest label of the score. Without ``low`` and ``high`` the labels tell: [-1, 1] where all
-        are in it by steps of .2 (CH-SIMS), two classes where they are 0 and 1 or -1 and 1 alone
+        """Lowest label of the score. Without ``low`` and ``high`` the labels tell: [-1, 1] where
+        all are in it by steps of .2 (CH-SIMS), two classes where they are 0 and 1 or -1 and 1 alone
         (UR-FUNNY, MUStARD), else [-3, 3].
         """
         high: Annotated[float | None, LATER] = None
@@ -173,7 +173,8 @@ def block(value: Any, rows: int, what: str) -> Array:
     ):
         shape = getattr(value, "shape", type(value).__name__)
         raise DataError(
-            f"{what} is {shape}, and an array [{rows}, steps, width] of numbers belongs there; mend the source"
+            f"{what} is {shape}, and an array [{rows}, steps, width] of numbers belongs there; "
+            "mend the source"
         )
     return value
 

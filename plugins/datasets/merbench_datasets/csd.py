@@ -5,8 +5,8 @@ who trains and who tests: the SDK's ``cmu_mosi_std_folds.py`` or a ``label.csv``
 that joins a data set which is there, with ``segments`` or labels beside it.
 
 A step belongs to the utterance in whose interval its middle lies; where the SDK has cut a sequence
-already (entries ``VIDEO[k]``), segment k has all the steps of its entry. Words keep their times; the pause
-``sp`` stays a word with times, and is left out of the transcript alone.
+already (entries ``VIDEO[k]``), segment k has all the steps of its entry. Words keep their times;
+the pause ``sp`` stays a word with times, and is left out of the transcript alone.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Csd:
         )
         if len(beside) > 1 and not self.config.segments:
             raise DataError(
-                f"{source.path} has {len(beside)} files of labels ({beside[0].name}, {beside[1].name}, ...); leave one there"
+                f"{source.path} has {len(beside)} files of labels ({beside[0].name}, "
+                f"{beside[1].name}, ...); leave one there"
             )
         for path in files:
             sink.source(path)
@@ -89,7 +90,8 @@ class Csd:
             words = _words([s for s in opened.values() if s.width is None])
             if not opened:
                 raise DataError(
-                    f"{source.path} holds labels and no other .csd; put the sequences that models are to read beside them"
+                    f"{source.path} holds labels and no other .csd; "
+                    "put the sequences that models are to read beside them"
                 )
             if self.config.segments:
                 where = Path(self.config.segments).expanduser()
@@ -104,12 +106,15 @@ class Csd:
                 )
             else:
                 raise DataError(
-                    f"{source.path} has no file of labels, whose intervals are the utterances; put CMU_MOSI_Opinion_Labels.csd or "
-                    "CMU_MOSEI_Labels.csd beside it, or join the rows of a data set that is there with --form csd --set segments=FILE"
+                    f"{source.path} has no file of labels, whose intervals are the utterances; "
+                    "put CMU_MOSI_Opinion_Labels.csd or "
+                    "CMU_MOSEI_Labels.csd beside it, or join the rows of a data set that is there "
+                    "with --form csd --set segments=FILE"
                 )
             if not rows.interval:
                 raise DataError(
-                    f"{source.path}: no utterance is left ({_first(rows.refused)}); look at its labels and its file of splits"
+                    f"{source.path}: no utterance is left ({_first(rows.refused)}); "
+                    "look at its labels and its file of splits"
                 )
             for one, why in rows.refused if self.config.segments else ():
                 sink.refuse(one, why)
@@ -172,7 +177,8 @@ class Csd:
                 else "says nowhere who trains and who tests"
             )
             raise DataError(
-                f"{folder} {what}; put the SDK's cmu_mosi_std_folds.py or cmu_mosei_std_folds.py, or a label.csv, beside the .csd files, "
+                f"{folder} {what}; put the SDK's cmu_mosi_std_folds.py or cmu_mosei_std_folds.py, "
+                "or a label.csv, beside the .csd files, "
                 "or name it: --form csd --set splits=FILE"
             )
         return found[0]
@@ -208,7 +214,8 @@ class Csd:
             return
         if self.config.align == "words" and words is None:
             raise DataError(
-                f"{path.parent} has no .csd of words to which {path.name} could be aligned; put it there, or leave align=words out"
+                f"{path.parent} has no .csd of words to which {path.name} could be aligned; "
+                "put it there, or leave align=words out"
             )
         note += {"mean": ", mean of an utterance", "none": ""}[self.config.pool] + {
             "words": ", mean of a word",
@@ -247,7 +254,8 @@ def _words(said: Sequence[csd_file.Sequence]) -> csd_file.Sequence | None:
     if len(chosen) > 1:
         one, two = (s.path for s in chosen[:2])
         raise DataError(
-            f"{one.parent} has two .csd files of words, {one.name} and {two.name}; leave the one there that is the transcript"
+            f"{one.parent} has two .csd files of words, {one.name} and {two.name}; "
+            "leave the one there that is the transcript"
         )
     return chosen[0] if chosen else None
 
@@ -326,7 +334,8 @@ def _left_out(sequence: csd_file.Sequence, rows: Rows) -> list[str]:
         told.append(f"{left:,} of {steps:,} steps lie in no utterance")
     if broken:
         told.append(
-            f"{sum(broken.values()):,} steps have an interval that is none and are left out (of {_names(list(broken))})"
+            f"{sum(broken.values()):,} steps have an interval that is none and are left out (of "
+            f"{_names(list(broken))})"
         )
     if unknown:
         what = "entries" if sequence.segments else "videos"
@@ -352,7 +361,8 @@ def _modality(path: Path) -> Modality:
         if re.search(pattern, path.stem, flags=re.IGNORECASE):
             return modality
     raise DataError(
-        f"{path.name} does not tell its modality; add it alone, with --form csd --set modality=audio (or text, video)"
+        f"{path.name} does not tell its modality; "
+        "add it alone, with --form csd --set modality=audio (or text, video)"
     )
 
 

@@ -1,6 +1,6 @@
 """A computational sequence of the CMU-MultimodalSDK: HDF5, one group that holds
-``data/VIDEO/{features, intervals}`` and ``metadata``. Where the SDK has cut it (``align``), an entry
-is called ``VIDEO[k]``: segment k of the video, from 0.
+``data/VIDEO/{features, intervals}`` and ``metadata``. Where the SDK has cut it (``align``), an
+entry is called ``VIDEO[k]``: segment k of the video, from 0.
 
 Only what is plainly in the file is read: no links to other files, no virtual data, one video at a
 time.
@@ -44,7 +44,8 @@ class Sequence:
             import h5py
         except ImportError:
             raise DataError(
-                f"{path.name} is an HDF5 file, and h5py is not installed; pip install 'merbench-datasets[csd]'"
+                f"{path.name} is an HDF5 file, and h5py is not installed; "
+                "pip install 'merbench-datasets[csd]'"
             ) from None
         self._h5py: Any = h5py
         self._last: tuple[str, np.ndarray, np.ndarray] | None = None
@@ -163,7 +164,8 @@ class Sequence:
         ]
         if len(groups) != 1 or not self._own(self._file[groups[0]], "data", self._h5py.Group):
             raise DataError(
-                f"{self.path} is HDF5 and no computational sequence: it holds no single group with data in it; give another file"
+                f"{self.path} is HDF5 and no computational sequence: "
+                "it holds no single group with data in it; give another file"
             )
         return self._file[groups[0]]
 
@@ -194,7 +196,10 @@ class Sequence:
                 return f"its {name} lie in another file"
         features, intervals = data[video]["features"], data[video]["intervals"]
         if intervals.ndim != 2 or intervals.shape[1] != 2 or intervals.dtype.kind not in "fiu":
-            return f"its intervals are {intervals.dtype} of shape {intervals.shape}, not numbers [steps, 2]"
+            return (
+                f"its intervals are {intervals.dtype} of shape {intervals.shape}, "
+                "not numbers [steps, 2]"
+            )
         if features.dtype.kind == "O" and self._h5py.check_string_dtype(features.dtype) is None:
             return "its features are neither numbers nor words"
         words = features.dtype.kind in "SO"
@@ -203,7 +208,10 @@ class Sequence:
             or features.ndim not in ((1, 2) if words else (2,))
             or 0 in features.shape[1:]
         ):
-            return f"its features are {features.dtype} of shape {features.shape}, not numbers [steps, width] or words"
+            return (
+                f"its features are {features.dtype} of shape {features.shape}, not numbers [steps, "
+                "width] or words"
+            )
         if features.shape[0] != intervals.shape[0]:
             return f"it has {features.shape[0]} features and {intervals.shape[0]} intervals"
         if max(features.size * features.dtype.itemsize, intervals.size * 8) > MOST:
@@ -212,7 +220,9 @@ class Sequence:
 
     def _damaged(self, error: Exception) -> DataError:
         return DataError(
-            f"{self.path} cannot be read ({str(error).splitlines()[0][:100] if str(error) else type(error).__name__}); copy it again"
+            f"{self.path} cannot be read "
+            f"({str(error).splitlines()[0][:100] if str(error) else type(error).__name__}); "
+            "copy it again"
         )
 
 

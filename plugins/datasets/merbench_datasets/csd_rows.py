@@ -55,8 +55,8 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     """One row an interval of the labels.
 
     The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip
-    ``first`` + k (an entry ``VIDEO[k]`` names its k), as MMSA and the raw clips number them; where the table of splits has times of the
-    video, it is the clip that begins then.
+    ``first`` + k (an entry ``VIDEO[k]`` names its k), as MMSA and the raw clips number them; where
+    the table of splits has times of the video, it is the clip that begins then.
     """
     said = labels.metadata("dimension names")
     names = (
@@ -66,7 +66,8 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
     )
     if labels.width is None or len(names) != labels.width or names[0] != "sentiment":
         raise DataError(
-            f"{labels.path} has labels {labels.width} wide named {', '.join(names)}, and sentiment should come first; give "
+            f"{labels.path} has labels {labels.width} wide named {', '.join(names)}, "
+            "and sentiment should come first; give "
             "CMU_MOSI_Opinion_Labels or CMU_MOSEI_Labels"
         )
     rows = Rows()
@@ -169,7 +170,8 @@ class Splits:
             body = ast.parse(text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise DataError(
-                f"{self.path} is no Python file ({type(error).__name__}); give the SDK's file of folds, or a label.csv"
+                f"{self.path} is no Python file ({type(error).__name__}); "
+                "give the SDK's file of folds, or a label.csv"
             ) from None
         for node in body:
             targets = (
@@ -191,16 +193,19 @@ class Splits:
                 isinstance(v, str) for v in videos
             ):
                 raise DataError(
-                    f"{self.path}, line {node.lineno}: {names[0]} is no plain list of video ids; write it out as one"
+                    f"{self.path}, line {node.lineno}: {names[0]} is no plain list of video ids; "
+                    "write it out as one"
                 )
             for video in videos:
                 if self._of.setdefault(video, modes[0]) != modes[0]:
                     raise DataError(
-                        f"{self.path}: the video {video!r} stands in {self._of[video]} and in {modes[0]}; take it out of one"
+                        f"{self.path}: the video {video!r} stands in {self._of[video]} and in "
+                        f"{modes[0]}; take it out of one"
                     )
         if lacks := {"train", "valid", "test"} - set(self._of.values()):
             raise DataError(
-                f"{self.path} has no list of {min(lacks)} videos; give the SDK's file of folds, or a label.csv"
+                f"{self.path} has no list of {min(lacks)} videos; "
+                "give the SDK's file of folds, or a label.csv"
             )
 
     def _from_table(self, text: str) -> None:
@@ -237,7 +242,8 @@ def segments(path: Path) -> Rows:
         except Exception as error:
             line = f"{type(error).__name__}: {error}".splitlines()[0][:100]
             raise DataError(
-                f"{path} cannot be read as segments ({line}); it needs arrays id, video, start and end, all as long"
+                f"{path} cannot be read as segments ({line}); "
+                "it needs arrays id, video, start and end, all as long"
             ) from None
         for one, video, (start, end) in found:
             rows.add(video, one.removeprefix(f"{video}_"), start, end, {})
@@ -259,7 +265,8 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give a UTF-8 file"
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); "
+            "give a UTF-8 file"
         ) from None
 
 

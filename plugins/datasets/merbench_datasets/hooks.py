@@ -3,9 +3,12 @@
 from merbench.api import Component, hookimpl
 
 _SOURCE = (
-    "{0} comes from the CMU-MultimodalSDK (github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK) or from MMSA (github.com/thuiar/MMSA), each "
-    "under its own terms. merbench data add {1} PATH takes it in any form that merbench list forms names; or make a feature folder of it "
-    "(a dataset.toml, a label.csv and any number of .npz files) at $MERBENCH_DATA/{1}, or name its place with --data DIR."
+    "{0} comes from the CMU-MultimodalSDK (github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK) or from "
+    "MMSA (github.com/thuiar/MMSA), each "
+    "under its own terms. merbench data add {1} PATH takes it in any form that merbench list forms "
+    "names; or make a feature folder of it "
+    "(a dataset.toml, a label.csv and any number of .npz files) at $MERBENCH_DATA/{1}, "
+    "or name its place with --data DIR."
 )
 
 
@@ -29,7 +32,10 @@ def merbench_components():
         kind="dataset",
         name="sample",
         target="merbench_datasets.sample:Sample",
-        summary="generated control set in MOSI's form, 2,199 utterances whose best possible scores are known",
+        summary=(
+            "generated control set in MOSI's form, "
+            "2,199 utterances whose best possible scores are known"
+        ),
     )
     yield Component(
         kind="form",

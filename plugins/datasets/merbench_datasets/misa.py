@@ -41,7 +41,10 @@ class MisaPickle(Numbered):
     segment by segment.
     """
 
-    looks_for = "a pickle of lists of ((words, visual, acoustic, ...), label, segment), or a folder of train, dev and test"
+    looks_for = (
+        "a pickle of lists of ((words, visual, acoustic, ...), label, segment), "
+        "or a folder of train, dev and test"
+    )
 
     def recognise(self, source: Source) -> str:
         if source.path.is_dir():
@@ -77,7 +80,8 @@ class MisaPickle(Numbered):
                 what = f"{source.path}, split {mode}, row {at}"
                 if not _is_row(row):
                     raise DataError(
-                        f"{what} is not ((words, visual, acoustic, ...), label, segment); mend the source"
+                        f"{what} is not ((words, visual, acoustic, ...), label, segment); "
+                        "mend the source"
                     )
                 try:
                     names.append(as_text(row[2]))
@@ -88,7 +92,8 @@ class MisaPickle(Numbered):
                 modes.append(mode)
         if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):
             raise DataError(
-                f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), the same in all rows"
+                f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), "
+                "the same in all rows"
             )
         spoken = [_words(row) for row in rows]
         for sentence in _unread(rows, spoken):
@@ -117,7 +122,8 @@ class MisaPickle(Numbered):
             widths = {row[at].shape[1] for row in rows if row[at].ndim == 2}
             if len(widths) != 1:
                 raise DataError(
-                    f"{source.path}: its {stream.partition('.')[0]} rows are not all [steps, width] of one width"
+                    f"{source.path}: its {stream.partition('.')[0]} rows are not all [steps, "
+                    "width] of one width"
                 )
             sink.features(
                 stream,
@@ -145,9 +151,12 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _is_row(row: Any) -> bool:
     return (
-        isinstance(row, tuple | list) and len(row) >= 3 and isinstance(row[0], tuple | list) and len(row[0]) >= 3
+        isinstance(row, tuple | list)
+        and len(row) >= 3
+        and isinstance(row[0], tuple | list)
+        and len(row[0]) >= 3
         and all(isinstance(row[0][at], Array) for at in _FEATURES)
-    )  # fmt: skip
+    )
 
 
 def _words(row: Any) -> list[str]:

@@ -78,7 +78,8 @@ class MmsaPickle(Labelled):
         fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
         if not fields:
             raise DataError(
-                f"{source.path} has no text, audio or vision in all of its splits; give MMSA's file of features"
+                f"{source.path} has no text, audio or vision in all of its splits; "
+                "give MMSA's file of features"
             )
         sink.expect(sum(4 * int(np.prod(part.blocks[f].shape)) for part in parts for f in fields))
         columns: dict[str, list[str]] = {}
@@ -106,7 +107,8 @@ class MmsaPickle(Labelled):
             widths = {part.blocks[field].shape[2] for part in parts}
             if len(widths) != 1:
                 raise DataError(
-                    f"{source.path}: {field} is of several widths ({', '.join(map(str, sorted(widths)))}); mend the source"
+                    f"{source.path}: {field} is of several widths "
+                    f"({', '.join(map(str, sorted(widths)))}); mend the source"
                 )
             what = f"MMSA's {kind} pickle, {field}"
             read = partial(_read, rows, field)

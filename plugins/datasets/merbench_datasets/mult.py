@@ -68,7 +68,8 @@ class MultPickle(Numbered):
             or labels[0].shape[1] not in (1, 7)
         ):
             raise DataError(
-                f"{source.path}: labels are [N, 1, 1] (sentiment) or [N, 1, 7] (and six emotions), with text, audio or vision"
+                f"{source.path}: labels are [N, 1, 1] (sentiment) or [N, 1, 7] (and six emotions), "
+                "with text, audio or vision"
             )
         table = np.concatenate(labels)
         sink.expect(
@@ -133,7 +134,8 @@ def _ids(value: Any, what: str, first: int) -> list[tuple[str, str]]:
         return [(_text(video), _text(start)) for video, start, _ in value.read().tolist()]
     if isinstance(value, Array) and value.dtype.kind in "fiu":
         raise DataError(
-            f"{what} holds numbers and no names, so nothing can be joined to it; give a file with names"
+            f"{what} holds numbers and no names, so nothing can be joined to it; "
+            "give a file with names"
         )
     return [split_id(name, first) for name in texts(value, what)]
 

@@ -80,8 +80,8 @@ STRONGER, WEAKER = "strongly very", "slightly little rather somewhat"
 
 class Sample:
     """The data set ``sample``: task ``sentiment`` (score) of the streams ``text.words``,
-    ``text.transcript``, ``audio.sample`` and ``video.sample``, and task ``emotions`` (six labels) of
-    streams of its own (``sample_emotions``).
+    ``text.transcript``, ``audio.sample`` and ``video.sample``, and task ``emotions`` (six labels)
+    of streams of its own (``sample_emotions``).
 
     It has word vectors (``lexicon``, 16 wide, all of SENTIMENT's words in it), and the exact law of
     each task.
@@ -156,7 +156,10 @@ class Sample:
             },
             lexicon=Lexicon((_vectors(),)),
             notes=(
-                "generated from a known law, not recorded from people: a control for models, not a benchmark of emotion",
+                (
+                    "generated from a known law, not recorded from people: "
+                    "a control for models, not a benchmark of emotion"
+                ),
             ),
         )
 

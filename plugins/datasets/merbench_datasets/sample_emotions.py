@@ -8,8 +8,8 @@ The law, for each utterance on its own:
   surprise, happiness with none of the negative ones.
 * text has PLACES places for words of each label, each filled at the rate that WORD gives for an
   absent and for a present label, and 4 to 8 fillers or unknown words, in any order.
-* for each label of DIRECT, one dimension of that modality is moved up where the label is present and
-  down where it is not.
+* for each label of DIRECT, one dimension of that modality is moved up where the label is present
+  and down where it is not.
 * for each label of PAIR, audio carries a fair bit a, and video carries a xor "present", each moving
   one dimension by BIT: either alone says nothing, both together tell the label.
 * every step of audio and video has Gaussian noise of variance 1 in all dimensions, and each video
@@ -244,8 +244,8 @@ def _law(words: Stream, audio: Stream, video: Stream) -> Law:
 def _log_ratios(
     words: Stream, audio: Stream, video: Stream, modalities: frozenset[Modality]
 ) -> np.ndarray:
-    """[N, C]: log P(evidence | present) - log P(evidence | absent) of each label; 0 where a modality
-    is not given, or missing in a row.
+    """[N, C]: log P(evidence | present) - log P(evidence | absent) of each label; 0 where a
+    modality is not given, or missing in a row.
     """
     ratio_NC = np.zeros((len(words.length), len(LABELS)))
     if "text" in modalities:

@@ -9,7 +9,8 @@ import numpy as np
 from merbench.api import Modality, Stream
 
 FILLERS = (
-    "the and a i it of to is was this that in you movie he with they film but for so there on at as she have are story we like about one "
+    "the and a i it of to is was this that in you movie he with they film but for so there on at "
+    "as she have are story we like about one "
     "just when actor scene really people end character think some see"
 )
 UNKNOWN = "umm uhh hmm erm"

@@ -33,7 +33,10 @@ class TailorPt(Plain):
     zero in all three modalities, in front and behind, are not kept.
     """
 
-    looks_for = "a torch file of train, valid and test with src-text, src-audio, src-visual and tgt, and a dict of label names"
+    looks_for = (
+        "a torch file of train, valid and test with src-text, src-audio, src-visual and tgt, "
+        "and a dict of label names"
+    )
 
     def recognise(self, source: Source) -> str:
         if why := lacks(source, "tgt"):
@@ -50,7 +53,8 @@ class TailorPt(Plain):
         names = [name for name, _ in sorted(number.items(), key=lambda item: item[1])]
         sink.note(f"labels in the order of its dict: {', '.join(names)}")
         sink.note(
-            "it holds no ids, so its rows are called by split and position, and cannot be joined to other sources"
+            "it holds no ids, so its rows are called by split and position, "
+            "and cannot be joined to other sources"
         )
         columns: dict[str, list[str]] = {
             name: [] for name in ("video_id", "clip_id", "mode", *names)
@@ -96,7 +100,8 @@ def _labels(source: Source) -> dict[str, int]:
     found = {name.strip().lower(): at for name, at in told.items() if at > 3 and name not in _MARKS}
     if not found or len(set(found.values())) != len(found):
         raise DataError(
-            f"{source.path}: dict['tgt'] names no label, or two with one number; give the whole file"
+            f"{source.path}: dict['tgt'] names no label, or two with one number; "
+            "give the whole file"
         )
     return found
 
@@ -124,7 +129,8 @@ def _row(split: dict[str, Any], field: str, at: int, source: Source) -> np.ndarr
         ) from None
     if found.ndim != 2:
         raise DataError(
-            f"{source.path}: row {at} of {field} has shape {found.shape} and not [steps, width]; mend the source"
+            f"{source.path}: row {at} of {field} has shape {found.shape} and not [steps, width]; "
+            "mend the source"
         )
     return found
 

@@ -25,13 +25,17 @@ from merbench_encoders.hf import (
 from merbench_encoders.sequence import sinusoids
 from merbench_encoders.waves import Waves, WaveTower
 
-_INSTEAD = "use a stream of audio features (--stream audio=NAME) or another encoder (--encoder audio=hf-audio)"
+_INSTEAD = (
+    "use a stream of audio features (--stream audio=NAME) or another encoder (--encoder "
+    "audio=hf-audio)"
+)
 
 _WINDOWS_AT_ONCE = 64
 
 
 class Clap(WaveTower):
-    """Clips -> Waves -> Steps [B, L, D], D = CLAP's joint width: a step a window, L <= ``config.longest``.
+    """Clips -> Waves -> Steps [B, L, D], D = CLAP's joint width: a step a window, L <=
+    ``config.longest``.
 
     A window is repeated until it fills the tower's input (10 s), as CLAP was trained on short
     sounds. A step is the window's embedding at length sqrt(D) (CLAP compares directions only) plus

@@ -258,6 +258,7 @@ def load_text(config: ClipTextConfig, instead: str) -> tuple[TextNet, Tokenizer]
     text = _architecture(config)["text_cfg"]
     if any(text.get(key) for key in _OTHER_TOWERS) or "siglip" in config.model.lower():
         raise RequestError(
-            f"{config.model} has no causal CLIP text tower; choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"
+            f"{config.model} has no causal CLIP text tower; "
+            "choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"
         )
     return TextNet(load_clip(config, instead)), Tokenizer(config.model, config.lower)

@@ -20,7 +20,10 @@ from merbench_encoders.faces import Faces, face_weights
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
 
-_INSTEAD = "use a stream of video features (--stream video=NAME) or an untrained tower (--set encoder.video.pretrained=random)"
+_INSTEAD = (
+    "use a stream of video features (--stream video=NAME) or an untrained tower (--set "
+    "encoder.video.pretrained=random)"
+)
 
 
 class Frames(NamedTuple):

@@ -9,7 +9,10 @@ from merbench_encoders.clip import ClipTextConfig, clip_digest, clip_source, joi
 from merbench_encoders.pieces import PieceRows
 from merbench_encoders.tower import Tower
 
-_INSTEAD = "use word vectors (--encoder text=word-vectors) or an untrained tower (--set encoder.text.pretrained=random)"
+_INSTEAD = (
+    "use word vectors (--encoder text=word-vectors) or an untrained tower (--set "
+    "encoder.text.pretrained=random)"
+)
 
 
 class ClipText(Tower):

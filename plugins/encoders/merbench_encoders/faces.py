@@ -116,6 +116,7 @@ def _dlib() -> Any:
         import dlib
     except ImportError as error:
         raise RequestError(
-            f"face=largest needs dlib, which cannot be imported ({error}); pip install 'merbench-encoders[face]', or leave face=none"
+            f"face=largest needs dlib, which cannot be imported ({error}); "
+            "pip install 'merbench-encoders[face]', or leave face=none"
         ) from None
     return dlib

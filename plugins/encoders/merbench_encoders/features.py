@@ -19,7 +19,8 @@ class Features(nn.Module):
         super().__init__()
         if stream.width is None:
             raise RequestError(
-                f"the stream {stream.name} of kind {stream.kind!r} has no features; choose an encoder for this kind"
+                f"the stream {stream.name} of kind {stream.kind!r} has no features; "
+                "choose an encoder for this kind"
             )
         self.width = stream.width
         self.measured: dict[str, float] = {}

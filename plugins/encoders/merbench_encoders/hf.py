@@ -20,9 +20,15 @@ from merbench_encoders.tower import TowerConfig, digest
 ModelName = Annotated[str, AfterValidator(full_name)]
 
 _READERS = (
-    "preprocessor_config.json", "processor_config.json",
-    "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model",
-)  # fmt: skip
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "*.model",
+)
 """What turns texts and waves into the model's input."""
 _LATER = (
     "pooler",
@@ -145,13 +151,15 @@ def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Modul
     depth = getattr(net.config, "num_hidden_layers", 0)
     if not depth or net.config.is_encoder_decoder:
         raise RequestError(
-            f"{config.model} is not one plain encoder with hidden states; choose a model that is, or {instead}"
+            f"{config.model} is not one plain encoder with hidden states; "
+            f"choose a model that is, or {instead}"
         )
     if getattr(net, "pooler", None) is not None:
         net.pooler = None  # Steps are never pooled
     if not -depth - 1 <= config.layer <= depth:
         raise RequestError(
-            f"layer={config.layer} is no hidden state of {config.model}; give one of {-depth - 1} to {depth}"
+            f"layer={config.layer} is no hidden state of {config.model}; "
+            f"give one of {-depth - 1} to {depth}"
         )
     return net, folder
 

@@ -29,8 +29,8 @@ _INSTEAD = (
 MASKING = {"hubert", "sew", "sew-d", "unispeech", "unispeech-sat", "wav2vec2", "wavlm"}
 """Model types that keep padding out of real frames, where their convolutions are normalised frame
 by frame (``feat_extract_norm=layer``). A group norm averages over time, padding included, and other
-types (data2vec-audio, wav2vec2-conformer) convolve over padding: of those only waves of equal length
-share a batch.
+types (data2vec-audio, wav2vec2-conformer) convolve over padding: of those only waves of equal
+length share a batch.
 """
 SECONDS_AT_ONCE = 48
 

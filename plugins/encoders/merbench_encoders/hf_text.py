@@ -1,4 +1,4 @@
-"""``hf-text``: a pretrained text encoder (BERT, RoBERTa, DeBERTa, MiniLM, ...) on the transcript."""
+"""``hf-text``: a pretrained text encoder (BERT, RoBERTa, MiniLM, ...) on the transcript."""
 
 from __future__ import annotations
 

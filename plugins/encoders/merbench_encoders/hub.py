@@ -81,10 +81,12 @@ def _ask(repo: str, name: str) -> None:
 def _absent(wanted: str, repo: str, reason: object, instead: str) -> RequestError:
     first = str(reason).strip().split("\n")[0]
     return RequestError(
-        f"{wanted} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from {constants.ENDPOINT} "
+        f"{wanted} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from "
+        f"{constants.ENDPOINT} "
         f"({type(reason).__name__}: {first}); "
         f"{how_to_install(repo)}"
-        f"run 'hf download {repo}' where there is a network and point HF_HUB_CACHE at that cache, or {instead}"
+        f"run 'hf download {repo}' where there is a network and point HF_HUB_CACHE at that cache, "
+        f"or {instead}"
     )
 
 
@@ -123,7 +125,8 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
         return named_package(model)
     if model.startswith((".", "/", "~")):
         raise RequestError(
-            f"there is no folder {model}; name another (made by save_pretrained()) or a model of the hub, or {instead}"
+            f"there is no folder {model}; "
+            f"name another (made by save_pretrained()) or a model of the hub, or {instead}"
         )
     try:
         config = _cached(model, "config.json")

@@ -29,7 +29,9 @@ class LabelTable(nn.Module):
     def forward(self, space: LabelSpace | None = None) -> Queries:
         if space is not None and space.words != self.words:
             raise RequestError(
-                f"label-table learned vectors for {', '.join(self.words)} and cannot read other labels; "
-                "choose a label encoder that reads words, such as --part label-encoder=label-vectors"
+                f"label-table learned vectors for {', '.join(self.words)} and cannot read "
+                "other labels; "
+                "choose a label encoder that reads words, "
+                "such as --part label-encoder=label-vectors"
             )
         return Queries(self.emb_CD)

@@ -90,7 +90,7 @@ def how_to_install(model: str) -> str:
 
 
 def _model_folder(name: str) -> Path | None:
-    """The one folder of an installed distribution that holds a model's configuration and weights."""
+    """The one folder of an installed distribution with a model's configuration and weights."""
     try:
         files = distribution(name).files or ()
     except (PackageNotFoundError, ValueError):  # ValueError: no name of a distribution at all

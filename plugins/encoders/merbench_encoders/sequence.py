@@ -148,7 +148,8 @@ class Transformer(nn.Module):
         width = config.width
         if width % config.heads:
             raise RequestError(
-                f"an encoder's width {width} is no multiple of its heads {config.heads}; set one of them to fit the other"
+                f"an encoder's width {width} is no multiple of its heads {config.heads}; "
+                "set one of them to fit the other"
             )
         self.longest = config.longest
         self.project = nn.Linear(width_in, width)

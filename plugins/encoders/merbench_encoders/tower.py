@@ -76,7 +76,8 @@ def prepare_training(net: nn.Module, config: TowerConfig) -> bool:
     """
     if config.tuned and config.lora_rank:
         raise RequestError(
-            "tuned=true trains the whole network and lora_rank adapters in its place; set one of them"
+            "tuned=true trains the whole network and lora_rank adapters in its place; "
+            "set one of them"
         )
     net.requires_grad_(config.tuned)
     if config.lora_rank:
@@ -84,7 +85,8 @@ def prepare_training(net: nn.Module, config: TowerConfig) -> bool:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
             raise RequestError(
-                f"lora_rank needs peft, which cannot be imported ({error}); pip install 'merbench-encoders[lora]'"
+                f"lora_rank needs peft, which cannot be imported ({error}); "
+                "pip install 'merbench-encoders[lora]'"
             ) from None
         # torch's attention never calls its projections, so an adapter beside one of them (a
         # subclass of Linear) would do nothing.

@@ -147,9 +147,9 @@ def difference(x_ND: Tensor, y_ND: Tensor) -> Tensor:
 
 
 class MISALoss(nn.Module):
-    """``similarity``: mean CMD between the shared vectors of two modalities. ``difference``: between
-    a modality's shared and private vectors and between the private vectors of two, added up.
-    ``reconstruction``: mean squared error of the utterance vectors.
+    """``similarity``: mean CMD between the shared vectors of two modalities. ``difference``:
+    between a modality's shared and private vectors and between the private vectors of two, added
+    up. ``reconstruction``: mean squared error of the utterance vectors.
 
     Of a modality only the rows that have it count; of two, in ``difference``, those with both.
     """

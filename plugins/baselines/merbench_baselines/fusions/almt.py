@@ -1,4 +1,4 @@
-"""ALMT: adaptive language-guided multimodal transformer (Zhang et al. 2023, EMNLP, arXiv 2310.05804)."""
+"""ALMT: adaptive language-guided multimodal transformer (Zhang et al. 2023, EMNLP, 2310.05804)."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ class HyperLayer(nn.Module):
 
 
 class ALMT(nn.Module):
-    """z = the summary of the hyper-modality: tokens that gather of audio and video what the text, at
-    a low, middle and high scale, asks for.
+    """z = the summary of the hyper-modality: tokens that gather of audio and video what the text,
+    at a low, middle and high scale, asks for.
 
     A missing audio or video adds nothing to them; of a missing text the tokens are those that read
     nothing.

@@ -131,9 +131,9 @@ class MutualInformation(nn.Module):
     h_b), the lower bound of I(h_a; h_b) that the readers raise, q held fixed. ``contrast``: alpha
     times the contrast of each h_m with its prediction from z.
 
-    The pairs (a, b) are text with audio and with video; without text audio with video. Both steps of
-    the paper's algorithm see each batch once. The entropy is that of a fixed random projection of
-    h_b, over this batch and the rows kept of those before.
+    The pairs (a, b) are text with audio and with video; without text audio with video. Both steps
+    of the paper's algorithm see each batch once. The entropy is that of a fixed random projection
+    of h_b, over this batch and the rows kept of those before.
     """
 
     class Config(Config):
@@ -146,7 +146,8 @@ class MutualInformation(nn.Module):
         super().__init__()
         if context.space.kind != "score":
             raise RequestError(
-                f"objective mutual-information tells positive from negative scores, and this task is "
+                "objective mutual-information tells positive from negative scores, "
+                "and this task is "
                 f"a {context.space.kind}; choose a task with a score, or --part objective=task"
             )
         self.config = config

@@ -55,8 +55,8 @@ class AdaptationGate(nn.Module):
 
 
 class MAG(nn.Module):
-    """Text steps shifted by what is heard and seen at them, then a transformer; z is the mean of its
-    real steps.
+    """Text steps shifted by what is heard and seen at them, then a transformer; z is the mean of
+    its real steps.
 
     Audio and video are brought to the text's steps (``align.resample``); where a row lacks one, it
     shifts nothing. The gate stands before the transformer, as in the paper's best setting.

@@ -1,5 +1,5 @@
-"""Objective ``unimodal-labels``: a task a modality, whose labels are generated in training (Self-MM's
-ULGM, Yu et al. 2021, 2102.04830, section 3.3).
+"""Objective ``unimodal-labels``: a task a modality, whose labels are generated in training
+(Self-MM's ULGM, Yu et al. 2021, 2102.04830, section 3.3).
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class UnimodalLabels(nn.Module):
 
     y_s is y in the first epoch. From epoch n = 2 on each batch moves the labels of its rows, after
     its loss: y_s <- (n - 1)/(n + 1) y_s + 2/(n + 1) clip(generated y_s) (eq. 9). The centres are
-    those of all train rows as they were before this batch. Labels of rows without the modality stay.
+    those of all train rows as they were before this batch. Labels of rows without the modality
+    stay.
     """
 
     class Config(Config):
@@ -108,7 +109,8 @@ class UnimodalLabels(nn.Module):
         super().__init__()
         if context.space.kind != "score":
             raise RequestError(
-                f"objective unimodal-labels generates scores, and this task is a {context.space.kind}; "
+                "objective unimodal-labels generates scores, "
+                f"and this task is a {context.space.kind}; "
                 "choose a task with a score, or --part objective=task"
             )
         assert context.space.anchors is not None
@@ -193,7 +195,7 @@ class UnimodalLabels(nn.Module):
         present_B: Tensor,
         n: int,
     ) -> None:
-        """Equation 9, in epoch ``n`` counted from 1; generated labels are kept within the anchors."""
+        """Equation 9, in epoch ``n`` counted from 1; generated labels stay within the anchors."""
         new_B = generated_label(batch.target, alpha_B, alpha_fused_B).clamp(*self.range)
         old_B = self.label_MN[index, batch.ids_B]
         moved_B = (n - 1) / (n + 1) * old_B + 2 / (n + 1) * new_B

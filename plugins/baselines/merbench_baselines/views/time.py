@@ -14,7 +14,7 @@ from merbench.api import Config, Context, Modality, Steps, Tune
 
 
 class Crop:
-    """A window of ``share`` of each row's steps (at least one), at random; the others are masked."""
+    """A random window of ``share`` of each row's steps (at least one); the others are masked."""
 
     class Config(Config):
         share: Annotated[float, Field(gt=0, le=1), Tune(0.3, 1.0)] = 0.7
