@@ -15,9 +15,9 @@ Weight = Annotated[float, Field(ge=0), Tune(1e-3, 1.0, log=True)]
 
 
 def triplets(x_BMD: Tensor, present_BM: Tensor, kind_B: Tensor, margin: float) -> Tensor:
-    """Mean of max(0, margin - cos(x_i, x_j) + cos(x_i, x_k)) over all triples in which i and j are of
-    one kind and two modalities, i and k of two kinds and one modality, as in DMD (Li et al. 2023,
-    2303.13802).
+    """Mean of max(0, margin - cos(x_i, x_j) + cos(x_i, x_k)) over all triples in which i and j are
+    of one kind and two modalities, i and k of two kinds and one modality, as in DMD (Li et al.
+    2023, 2303.13802).
     """
     _, count, _ = x_BMD.shape
     rows, kinds = x_BMD.flatten(0, 1), kind_B.repeat_interleave(count)
