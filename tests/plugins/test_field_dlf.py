@@ -155,9 +155,9 @@ def test_the_losses_count_present_modalities_and_weigh_the_branches():
     for name, at, weight in (("text", 0, 3), ("audio", 3, 1), ("shared", 6, 1)):
         layer = objective.branches[name]
         x_BD = aux["branches"][:, at : at + layer.in_features]
-        predicted_B = x_BD @ layer.weight[0] + layer.bias[0]
-        expected += weight * float((predicted_B - target).abs().mean().detach())
-    assert float(terms["branch"]) == pytest.approx(expected, rel=1e-5)
+        predicted_B = (x_BD @ layer.weight[0] + layer.bias[0]).detach()
+        expected += weight * float((predicted_B - target).abs().mean())
+    assert float(terms["branch"].detach()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_width_that_heads_cannot_share_is_refused():

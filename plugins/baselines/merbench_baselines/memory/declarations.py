@@ -13,9 +13,25 @@ def components() -> Iterator[Component]:
     yield part(
         "fusion", "graph-mfn", "memory.graph_mfn:GraphMFN", "a graph of all subsets of modalities"
     )
+    provided = ("errors", "latents", "present")
+    yield part(
+        "fusion",
+        "mfm",
+        "memory.mfm:MFM",
+        "factors that decide, and factors that generate each modality",
+        provides=provided,
+    )
+    yield part(
+        "objective",
+        "mfm",
+        "memory.mfm:MFMLoss",
+        "errors of the generated streams, latents near a Gaussian",
+        needs=provided,
+    )
 
 
 def recipes() -> Iterator[Recipe]:
+    yield _mfm()
     yield Recipe(
         name="mfn",
         summary="Memory Fusion Network (Zadeh et al. 2018)",
@@ -126,4 +142,73 @@ def recipes() -> Iterator[Recipe]:
             *PAIRS,
         ),
         min_modalities=2,
+    )
+
+
+def _mfm() -> Recipe:
+    weights = {"text": 5.0, "audio": 2.0, "video": 5.0, "prior": 10.0}
+    nothing = {f"objective.mfm.{m}": 0.0 for m in ("text", "audio", "video")}
+    mosei = {
+        "hidden_text": 256,
+        "hidden_video": 256,
+        "attention_hidden": 128,
+        "attention_dropout": 0.5,
+        "update_hidden": 32,
+        "update_dropout": 0.7,
+        "retain_hidden": 64,
+        "retain_dropout": 0.5,
+        "write_hidden": 128,
+        "write_dropout": 0.2,
+        "latent": 32,
+        "latent_text": 256,
+        "factor": 16,
+        "factor_audio": 80,
+        "factor_video": 32,
+        "factor_dropout": 0.2,
+        "factor_dropout_text": 0.7,
+        "factor_dropout_video": 0.7,
+    }
+    return Recipe(
+        name="mfm",
+        summary="Multimodal Factorization Model (Tsai et al. 2019)",
+        encoders=VECTORS,
+        fusion="mfm",
+        head="mlp",
+        objective=("task", "mfm"),
+        settings={
+            "head.hidden": 64,
+            "head.dropout": 0.0,
+            "train.batch_size": 64,
+            "train.lr": 1e-3,
+            "train.weight_decay": 1e-3,
+            "train.optimiser": "adam",
+            "train.schedule": "constant",
+        },
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={
+                    **{f"fusion.{name}": value for name, value in mosei.items()},
+                    **{f"objective.mfm.{name}": value for name, value in weights.items()},
+                    "head.hidden": 16,
+                    "head.dropout": 0.2,
+                    "train.weight_decay": 5e-4,
+                },
+            ),
+        ),
+        ablations=(
+            Ablation(name="no-generation", summary="nothing is generated", settings=nothing),
+            Ablation(
+                name="no-prior",
+                summary="latents free of a Gaussian",
+                settings={"objective.mfm.prior": 0.0},
+            ),
+            Ablation(
+                name="no-private-factors",
+                summary="every modality generated from the factor that decides",
+                settings={"fusion.private": False},
+            ),
+            *SINGLES,
+            *PAIRS,
+        ),
     )
