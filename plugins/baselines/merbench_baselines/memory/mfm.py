@@ -62,7 +62,7 @@ class Decoder(nn.LSTMCell):
 
 
 class MFM(nn.Module):
-    """z = F_y, the factor that decides; it and a factor F_m of each modality generate the modality's
+    """z = F_y, the factor that decides; it and a modality's own factor F_m generate the modality's
     stream.
 
     F_y = G_y(Z_y), Z_y = W [MFN's z]; F_m = G_m(Z_m), Z_m = W_m LSTM_m(x_m). ``aux``: ``latents``
@@ -154,8 +154,8 @@ class MFM(nn.Module):
 def discrepancy(z_ND: Tensor) -> Tensor:
     """MMD^2 of rows and N(0, I) with the kernel exp(-|x - y|^2 / D^2).
 
-    mean_ij k(z_i, z_j) - 2 mean_i E k(z_i, e) + E k(e, e'), whose expectations over the Gaussian have
-    closed forms: no noise is drawn.
+    mean_ij k(z_i, z_j) - 2 mean_i E k(z_i, e) + E k(e, e'), whose expectations over the Gaussian
+    have closed forms: no noise is drawn.
     """
     width = z_ND.shape[1]
     scale = float(width**2)
