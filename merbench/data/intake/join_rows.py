@@ -8,9 +8,11 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from merbench.api.errors import DataError
 from merbench.data.folder.label_table import Table
+from merbench.data.intake.match_rows import same
 
 _UNFIT = re.compile(r"\0|\r(?!\n)")
 Refuse = Callable[[str, str], None]
@@ -43,12 +45,14 @@ def joined_rows(
     columns: Mapping[str, Sequence[str]],
     refuse: Refuse,
     note: Callable[[str], None],
+    apart: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, list[str]], int]:
     """``(all columns, how many rows were found)``: the table's cells stay as they are, and those it
     lacks are joined by id.
 
-    ``scores``: column -> from which difference on two labels are not the same. DataError where more
-    than a tenth are not.
+    ``apart``: video -> why its rows have no partner here. ``scores``: column -> from which
+    difference on two labels are not the same. DataError where more than a tenth are not, or no row
+    is found.
     """
     cells = _cells(columns)
     place: dict[str, int] = {}
@@ -57,9 +61,16 @@ def joined_rows(
         if one in place:
             refuse(one, "its id stands in the source already")
         elif one not in known:
-            refuse(one, f"{table.path.name} has no such row")
+            why = apart.get(cells["video_id"][row])
+            refuse(one, f"{table.path.name} has no such row" + (f" ({why})" if why else ""))
         else:
             place[one] = row
+    if cells["video_id"] and not place:
+        named = f"{ids_of(cells)[0]}; here they are called like {table.ids[0]}"
+        raise DataError(
+            f"no row of the source is in {table.path}: its ids are like {named}. Rows of one video are also joined by "
+            "order in time, where counts and labels agree; add the source under another --name"
+        )
     found = {name: list(column) for name, column in table.cells.items()}
     for name, column in cells.items():
         mine = found.setdefault(name, [""] * len(table))
@@ -67,7 +78,7 @@ def joined_rows(
         filled = [row for row in theirs if mine[row].strip()]
         if name in scores:
             labels = [(mine[row], theirs[row]) for row in filled if theirs[row].strip()]
-            far = sum(not _same(*pair, scores[name]) for pair in labels)
+            far = sum(not same(*pair, scores[name]) for pair in labels)
             if 10 * far > len(labels):
                 raise DataError(
                     f"{far} of {len(labels)} cells of column {name} are others than in "
@@ -75,7 +86,7 @@ def joined_rows(
                     "where clips are counted from another number, give --form FORM --set first=N, "
                     "else add the source under another --name"
                 )
-        if differ := sum(not _same(mine[row], theirs[row]) for row in filled):
+        if differ := sum(not same(mine[row], theirs[row]) for row in filled):
             note(
                 f"{differ} cells of column {name} differ from those that are there, which are kept"
             )
@@ -118,13 +129,3 @@ def _cells(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         name: [_UNFIT.sub(" ", cell.encode(errors="replace").decode()) for cell in column]
         for name, column in columns.items()
     }
-
-
-def _same(one: str, other: str, within: float = 1e-4) -> bool:
-    """Numbers by value: files are written with more or fewer digits."""
-    if one.strip() == other.strip():
-        return True
-    try:
-        return abs(float(one) - float(other)) <= within
-    except ValueError:
-        return False

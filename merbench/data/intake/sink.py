@@ -39,6 +39,7 @@ from merbench.data.hints import first
 from merbench.data.intake.feature_writer import ValuesFile
 from merbench.data.intake.from_folder import take_folder
 from merbench.data.intake.join_rows import as_csv, ids_of, joined_rows, new_rows
+from merbench.data.intake.match_rows import Match, match_rows
 from merbench.results.files import write_atomic
 
 LABELS = "label.csv"
@@ -81,6 +82,7 @@ class Bundle:
         self._labels: str = self._have.get("labels", LABELS)
         self._ids = list(before.table.ids) if before else []
         self._offered: set[str] = set()
+        self._alias: dict[str, str] = {}  # id of the source -> id here, where they are not the same
         self.streams: dict[str, StreamFacts] = {}
         self.sections: dict[str, dict[str, dict[str, Any]]] = {
             "task": {},
@@ -128,8 +130,10 @@ class Bundle:
             taken = len(cells["video_id"])
             self._ids = ids_of(cells)
         else:
+            columns, match = self._matched(self.before.table, columns)
+            scores = self._scores()
             cells, taken = joined_rows(
-                self.before.table, self._scores(), columns, self._refuse, self.note
+                self.before.table, scores, columns, self._refuse, self.note, match.apart
             )
         self._offered |= {*ids_of(columns), *self._ids}
         self.origin.rows += len(columns["video_id"])
@@ -144,6 +148,9 @@ class Bundle:
         self.sections["protocols"][name] = spec
 
     def stream(self, name: str, **spec: Any) -> None:
+        if self._alias and "pattern" in spec:
+            pattern = spec["pattern"].replace("{clip_id}", f"{{{self._source_clips}}}")
+            spec = spec | {"pattern": pattern}
         if self._have.get("streams", {}).get(name) == spec:
             return
         self._new(name)
@@ -237,6 +244,12 @@ class Bundle:
 
     def folder(self, path: Path) -> None:
         take_folder(path, self)
+        files = [name for name, spec in self.sections["streams"].items() if "file" in spec]
+        if self._alias and files:
+            raise DataError(
+                f"stream {files[0]} of {path} names its rows by ids that differ from those of {self.name}; give the "
+                f"rows of its file the ids that they have in {self.name}, or add it under another --name"
+            )
 
     def file(self, path: Path, name: str) -> str:
         if self._is_another(name, lambda there: filecmp.cmp(path, there, shallow=False)):
@@ -305,6 +318,40 @@ class Bundle:
             manifest.files[path.relative_to(self.made).as_posix()] = facts_of(path)
         return manifest
 
+    def _matched(
+        self, table: Table, columns: Mapping[str, Sequence[str]]
+    ) -> tuple[dict[str, Sequence[str]], Match]:
+        """The columns with the ids that their rows have here; what the source calls its clips stays
+        in a column of its own.
+        """
+        new, own_ids = dict(columns), ids_of(columns)
+        match = match_rows(table.cells, columns, self._scores() | self._classes())
+        if not match.rows:
+            return new, match
+        clips = list(columns["clip_id"])
+        for row, mine in match.rows.items():
+            clips[row] = table.cells["clip_id"][mine]
+            self._alias[own_ids[row]] = table.ids[mine]
+        new |= {"clip_id": clips, self._source_clips: columns["clip_id"]}
+        for sentence in match.sentences(columns):
+            self.note(sentence)
+        joined = set(ids_of(new))
+        if without := [one for one in table.ids if one not in joined]:
+            self.note(
+                f"{len(without):,} of {len(table):,} rows here have no row in the source ({first(without)})"
+            )
+        return new, match
+
+    @property
+    def _source_clips(self) -> str:
+        """Column of what a source calls its clips, where that is not what they are called here."""
+        return f"clip_id_{self.origin.form.replace('-', '_')}"
+
+    def _classes(self) -> dict[str, float]:
+        """Columns of class tasks, whose labels are the same or not."""
+        tasks = self._have.get("task", {}).values()
+        return {task["column"]: 0.0 for task in tasks if task.get("kind") == "class"}
+
     def _scores(self) -> dict[str, float]:
         """Column of a score -> a hundredth of its range."""
         assert self.before is not None
@@ -330,7 +377,8 @@ class Bundle:
         """
         self._new(name)
         place: dict[str, int] = {}
-        for at, one in enumerate(ids):
+        for at, given in enumerate(ids):
+            one = self._alias.get(given, given)
             if one in place:
                 self.note(f"stream {name} has the id {one!r} twice; the first is taken")
             place.setdefault(one, at)

@@ -1,0 +1,130 @@
+"""Rows of two sources that name a video's utterances otherwise, matched by their order in time.
+
+MOSEI has two kinds of ids: MMSA numbers the clips of a video in order of their start, others call
+them by the start (``6_368`` = 6.368 s), and no id is the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from merbench.data.hints import first
+
+Cells = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Match:
+    """``rows``: row of the source -> row of the table. ``apart``: video -> why its rows are not
+    matched.
+    """
+
+    rows: dict[int, int] = field(default_factory=dict)
+    apart: dict[str, str] = field(default_factory=dict)
+
+    def sentences(self, source: Cells) -> list[str]:
+        """What was joined, and what was not."""
+        count = len(self.rows)
+        videos = len({source["video_id"][row] for row in self.rows})
+        sentence = (
+            f"{count:,} rows of {videos:,} videos have other ids than here and are joined by video "
+            "and order in time; their numbers of rows and all their labels agree"
+        )
+        sentences = [sentence]
+        if self.apart:
+            why = first([f"{video}: {reason}" for video, reason in self.apart.items()])
+            sentences.append(f"{len(self.apart):,} videos are not joined so ({why})")
+        return sentences
+
+
+def match_rows(table: Cells, source: Cells, labels: Mapping[str, float]) -> Match:
+    """Match the videos of which both have rows, and no id in common.
+
+    A video is matched where both have as many rows, each with a time or number of its own, and
+    every label that both know agrees, one at least. ``labels``: column -> from which difference
+    labels are not the same. Nothing is matched where that fails in more than a tenth of the videos
+    with as many rows: then labels agree by chance.
+    """
+    here, there = _by_video(table), _by_video(source)
+    ids = set(zip(table["video_id"], table["clip_id"], strict=True))
+    match = Match()
+    differ = 0
+    for video in there:
+        if any((video, source["clip_id"][row]) in ids for row in there[video]):
+            continue
+        if video not in here:
+            match.apart[video] = "it is not here"
+            continue
+        mine, theirs = _in_time(table, here[video]), _in_time(source, there[video])
+        if len(here[video]) != len(there[video]):
+            counts = f"{len(there[video])} rows, and {len(here[video])} here"
+            match.apart[video] = counts
+        elif not mine or not theirs:
+            match.apart[video] = "its clips are not named by number or time"
+        elif why := _labels_differ(table, mine, source, theirs, labels):
+            match.apart[video] = why
+            differ += 1
+        else:
+            match.rows.update(zip(theirs, mine, strict=True))
+    videos = len({source["video_id"][row] for row in match.rows})
+    if 10 * differ > videos + differ:
+        return Match(apart=match.apart)
+    return match
+
+
+def _by_video(cells: Cells) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for row, video in enumerate(cells["video_id"]):
+        rows.setdefault(video, []).append(row)
+    return rows
+
+
+def _in_time(cells: Cells, rows: Sequence[int]) -> list[int]:
+    """The rows by start, or by what their clips are called; empty where that gives no order."""
+    columns = [cells[name] for name in ("start", "clip_id") if name in cells]
+    for column in columns:
+        times = [_time(column[row]) for row in rows]
+        if all(map(math.isfinite, times)) and len(set(times)) == len(times):
+            return [row for _, row in sorted(zip(times, rows, strict=True))]
+    return []
+
+
+def _time(cell: str) -> float:
+    """``6_368``, ``6.368`` and ``6`` as numbers; NaN for anything else."""
+    whole, _, part = cell.strip().replace(".", "_").partition("_")
+    if not whole.isdecimal() or not (part.isdecimal() or not part):
+        return math.nan
+    return float(f"{whole}.{part or 0}")
+
+
+def _labels_differ(
+    table: Cells,
+    mine: Sequence[int],
+    source: Cells,
+    theirs: Sequence[int],
+    labels: Mapping[str, float],
+) -> str:
+    compared = 0
+    for name, within in labels.items():
+        if name not in table or name not in source:
+            continue
+        for one, other in zip(mine, theirs, strict=True):
+            cells = table[name][one].strip(), source[name][other].strip()
+            if not all(cells):
+                continue
+            compared += 1
+            if not same(*cells, within):
+                return f"column {name} differs"
+    return "" if compared else "no label is known on both sides"
+
+
+def same(one: str, other: str, within: float = 1e-4) -> bool:
+    """Numbers by value: files are written with more or fewer digits."""
+    if one.strip() == other.strip():
+        return True
+    try:
+        return abs(float(one) - float(other)) <= within
+    except ValueError:
+        return False
