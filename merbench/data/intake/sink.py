@@ -247,8 +247,9 @@ class Bundle:
         files = [name for name, spec in self.sections["streams"].items() if "file" in spec]
         if self._alias and files:
             raise DataError(
-                f"stream {files[0]} of {path} names its rows by ids that differ from those of {self.name}; give the "
-                f"rows of its file the ids that they have in {self.name}, or add it under another --name"
+                f"stream {files[0]} of {path} names its rows by ids that differ from those of "
+                f"{self.name}; give the rows of its file the ids that they have in {self.name}, "
+                "or add it under another --name"
             )
 
     def file(self, path: Path, name: str) -> str:
