@@ -69,7 +69,8 @@ def joined_rows(
         named = f"{ids_of(cells)[0]}; here they are called like {table.ids[0]}"
         raise DataError(
             f"no row of the source is in {table.path}: its ids are like {named}. "
-            "Rows of one video are also joined by order in time, where counts and labels agree; add the source under another --name"
+            "Rows of one video are also joined by order in time, where counts and labels agree; "
+            "add the source under another --name"
         )
     found = {name: list(column) for name, column in table.cells.items()}
     for name, column in cells.items():

@@ -339,7 +339,8 @@ class Bundle:
         joined = set(ids_of(new))
         if without := [one for one in table.ids if one not in joined]:
             self.note(
-                f"{len(without):,} of {len(table):,} rows here have no row in the source ({first(without)})"
+                f"{len(without):,} of {len(table):,} rows here have no row in the source "
+                f"({first(without)})"
             )
         return new, match
 
