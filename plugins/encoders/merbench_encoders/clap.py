@@ -80,6 +80,7 @@ class Clap(WaveTower):
         )
         self.register_buffer("hann_N", torch.hann_window(reader.fft_window_size), persistent=False)
         self.register_buffer("place_LD", sinusoids(config.longest, self.width), persistent=False)
+        self.settle_adapters(Waves(torch.zeros(1, self.window), torch.tensor([self.window])))
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:

@@ -82,6 +82,10 @@ class ClipImage(Tower):
             "scale_C11", torch.tensor(settings.std)[:, None, None], persistent=False
         )
         self.register_buffer("place_TD", sinusoids(config.frames, self.width), persistent=False)
+        height_width = torch.Size(np.broadcast_to(settings.size, 2).tolist())
+        self.settle_adapters(
+            Frames(torch.zeros(1, 1, 3, *height_width), torch.ones(1, 1, dtype=torch.bool))
+        )
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:

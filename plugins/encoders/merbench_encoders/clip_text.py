@@ -32,6 +32,7 @@ class ClipText(Tower):
         net, tokenizer = load_text(config, _INSTEAD)
         super().__init__(net, config)
         self.tokenizer, self.width = tokenizer, joint_width(config)
+        self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:

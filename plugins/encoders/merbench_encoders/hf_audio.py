@@ -64,6 +64,8 @@ class HfAudio(WaveTower):
             and getattr(net.config, "feat_extract_norm", "group") == "layer"
         )
         self._check(config)
+        samples = self.sampling_rate // 2
+        self.settle_adapters(Waves(torch.zeros(1, samples), torch.tensor([samples])))
 
     def _check(self, config: Config) -> None:
         """RequestError unless half a second gives the frames that the convolutions make of it."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, TextRows, Tokens
+from merbench_encoders.adapters import drop_idle_adapters
 from merbench_encoders.hf import HfConfig, ModelName, hf_digest, hf_source, load_net
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.pieces import PieceRows, PieceTokenizer
@@ -48,6 +49,7 @@ class HfMasked(Tower):
                 f"{config.model} is no masked language model; choose one that is, or {_INSTEAD}"
             )
         self.width = int(net.get_input_embeddings().embedding_dim)
+        drop_idle_adapters(net, self._example_scores)
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:
@@ -67,6 +69,11 @@ class HfMasked(Tower):
 
     def forward(self, inputs: Tokens) -> Steps:
         return Steps(self.embed(inputs.ids_BL), inputs.mask_BL)
+
+    def _example_scores(self) -> Tensor:
+        """[1, V]: a call through the whole model."""
+        tokens = self.pieces(["a text"])[torch.tensor([0])]
+        return self.fill(self.embed(tokens.ids_BL), tokens.mask_BL, torch.tensor([0]))
 
     def ids_of(self, text: str) -> list[int]:
         """The pieces of a text, without start and end."""

@@ -55,6 +55,7 @@ class HfText(Tower):
             int(net.config.hidden_size),
             config.pooled,
         )
+        self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Context, LabelSpace, check_label_vectors
+from merbench_encoders.adapters import drop_idle_adapters
 from merbench_encoders.label_base import LabelTextConfig, LabelTexts
 from merbench_encoders.tower import keep_trained, prepare_training
 
@@ -41,6 +42,7 @@ class LabelTower(LabelTexts):
         self.precision = config.precision if frozen else "fp32"
         keep_trained(self)
         self.fixed = frozen and not config.context_tokens
+        drop_idle_adapters(net, lambda: self.read(self.texts(context.space), None))
         with torch.no_grad():
             base_CD = self.read(self.texts(context.space), None)
         check_label_vectors(context.space, base_CD.numpy())

@@ -11,7 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, RequestError
+from merbench.api import Config, RequestError, Steps
+from merbench_encoders.adapters import add_adapters, drop_idle_adapters
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -28,8 +29,9 @@ class TowerConfig(Config):
     tuned: bool = False
     """All of it is trained along."""
     lora_rank: Annotated[int, Field(ge=0)] = 0
-    """Adapters of this rank beside its linear layers are trained in its place (LoRA, Hu et al.
-    2021, 2106.09685); 0 = none.
+    """Adapters of this rank are trained in its place, beside those linear layers that it calls
+    (LoRA, Hu et al. 2021, 2106.09685); 0 = none. Where the attention reads its weights without
+    calling its layers (open_clip, WavLM), they stand in the feed-forward parts alone.
     """
     precision: Precision = "fp32"
     """Of a frozen network's matrix products (autocast); what it returns is float32."""
@@ -63,6 +65,17 @@ class Tower(nn.Module):
         """The context in which ``net`` is called."""
         return autocast(device, self.precision)
 
+    def settle_adapters(self, example: Any) -> None:
+        """Keep the adapters that act on ``example``, inputs of one row; called when all that
+        ``forward`` needs is there. RequestError where there are adapters and none acts.
+        """
+
+        def output() -> Tensor:
+            steps: Steps = self(example)
+            return steps.x_BLD
+
+        drop_idle_adapters(self.net, output)
+
     def train(self, mode: bool = True) -> Tower:
         super().train(mode)
         if not self.tuned:
@@ -81,19 +94,7 @@ def prepare_training(net: nn.Module, config: TowerConfig) -> bool:
         )
     net.requires_grad_(config.tuned)
     if config.lora_rank:
-        try:
-            from peft import LoraConfig, inject_adapter_in_model
-        except ImportError as error:
-            raise RequestError(
-                f"lora_rank needs peft, which cannot be imported ({error}); "
-                "pip install 'merbench-encoders[lora]'"
-            ) from None
-        # torch's attention never calls its projections, so an adapter beside one of them (a
-        # subclass of Linear) would do nothing.
-        layers = [name for name, module in net.named_modules() if type(module) is nn.Linear]
-        inject_adapter_in_model(
-            LoraConfig(r=config.lora_rank, lora_alpha=config.lora_rank, target_modules=layers), net
-        )
+        add_adapters(net, config.lora_rank)
     return not config.tuned and not config.lora_rank
 
 
