@@ -53,6 +53,7 @@ def merbench_components():
             "csd:Csd",
             "the CMU-SDK's computational sequences (.csd) with its file of folds or a label.csv",
         ),
+        ("table", "table:Table", "a csv or parquet of ids, texts and labels; MELD's csv files"),
         (
             "tailor-pt",
             "tailor:TailorPt",
