@@ -18,28 +18,29 @@ Seeds = Mapping[int, Scored]
 def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, list[Record]]:
     """Model and first run id -> every finished run of the spec of each ``chosen`` run. RequestError
     for two runs of one spec, or of other label spaces."""
-    found: dict[str, list[Record]] = {}
-    taken: dict[str, str] = {}
-    for one in chosen:
+    records_by_name: dict[str, list[Record]] = {}
+    name_by_spec: dict[str, str] = {}
+    for choice in chosen:
         name, spec = (
-            f"{one.spec.model} {one.spec.variant}".strip() + f" ({one.run_id})",
-            series(one.spec, one.contents),
+            f"{choice.spec.model} {choice.spec.variant}".strip() + f" ({choice.run_id})",
+            series(choice.spec, choice.contents),
         )
-        if spec in taken:
+        if spec in name_by_spec:
             raise RequestError(
-                f"{taken[spec]} and {name} are runs of one spec, all seeds of which are taken; "
+                f"{name_by_spec[spec]} and {name} are runs of one spec, "
+                "all seeds of which are taken; "
                 "name one of them"
             )
-        if not one.space.same_task(chosen[0].space):
+        if not choice.space.same_task(chosen[0].space):
             raise RequestError(
-                f"{next(iter(found))} and {name} have other labels; "
+                f"{next(iter(records_by_name))} and {name} have other labels; "
                 "only runs of one task can be averaged"
             )
-        taken[spec] = name
-        found[name] = [
+        name_by_spec[spec] = name
+        records_by_name[name] = [
             r for r in records if r.status == "done" and series(r.spec, r.contents) == spec
         ]
-    return found
+    return records_by_name
 
 
 def seed_by_seed(members: Mapping[str, Seeds]) -> dict[int, Scored]:
@@ -74,7 +75,7 @@ def mean(parts: Sequence[Scored]) -> Scored:
     """
     rows = parts[0].rows
     aligned = [_order(part.rows, rows.ids) for part in parts]
-    made = np.mean(
+    averaged = np.mean(
         [part.rows.prediction[order] for part, order in zip(parts, aligned, strict=True)], axis=0
     )
     cuts = [
@@ -85,8 +86,8 @@ def mean(parts: Sequence[Scored]) -> Scored:
     cut = np.mean(cuts, axis=0) if cuts else None
     known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
     return Scored(
-        Predictions(rows.ids, rows.videos, rows.target, made),
-        parts[0].task.evaluate(rows.target, made, cut, known),
+        Predictions(rows.ids, rows.videos, rows.target, averaged),
+        parts[0].task.evaluate(rows.target, averaged, cut, known),
         parts[0].task,
         cut,
     )

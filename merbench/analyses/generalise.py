@@ -90,23 +90,23 @@ def generalise(
     }
     reasons: dict[str, str] = {}
     drift = 0.0
-    for one in trained(plan, corpus, records, store, machine):
-        assert isinstance(one.problem.model, Composed)
+    for run in trained(plan, corpus, records, store, machine):
+        assert isinstance(run.problem.model, Composed)
         for part in ("test", "valid"):
-            rows = one.fold.rows(part)
-            data = one.fold.data(part, one.problem.encoders, machine.device)
+            rows = run.fold.rows(part)
+            data = run.fold.data(part, run.problem.encoders, machine.device)
             for labels in (own, *sets):
-                model = InSpace(one.problem.model, labels.space)
+                model = InSpace(run.problem.model, labels.space)
                 try:
-                    made = labels.own(predict(model, data, labels.space))
+                    prediction = labels.own(predict(model, data, labels.space))
                 except RequestError as error:
                     reasons[labels.name] = str(error)
                     continue
-                readings[labels.name, part].add(one.record, corpus, plan.task, rows, made)
-        stored = store.predictions(one.record.run_id).prediction
+                readings[labels.name, part].add(run.record, corpus, plan.task, rows, prediction)
+        stored = store.predictions(run.record.run_id).prediction
         drift = max(
             drift,
-            float(np.abs(readings[OWN, "test"].made[one.record.run_id].prediction - stored).max()),
+            float(np.abs(readings[OWN, "test"].made[run.record.run_id].prediction - stored).max()),
         )
 
     def line(labels: LabelSet, part: str) -> Line:

@@ -47,8 +47,8 @@ class Predicted:
         if not self.space.parts:
             return [self]
 
-        def columns(made: np.ndarray) -> list[np.ndarray]:
-            return [made[:, :, 0], made[:, :, 1:]]
+        def columns(outputs: np.ndarray) -> list[np.ndarray]:
+            return [outputs[:, :, 0], outputs[:, :, 1:]]
 
         contribution = [{m: columns(c)[i] for m, c in self.contribution.items()} for i in range(2)]
         each = zip(
@@ -72,28 +72,28 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
     )
     unknown = Task(space, np.zeros(shape, dtype=np.int64 if space.kind == "class" else np.float32))
     guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
-    made, shares = [], []
+    predictions, shares = [], []
     notes: dict[Modality, dict[int, str]] = {m: {} for m in streams}
     without: dict[Modality, list[np.ndarray]] = {m: [] for m in streams if m not in missing}
-    for one in runs:
-        model, encoders = one.problem.model, one.problem.encoders
-        data = one.fold.of(streams, unknown, rows, encoders, device)
-        made.append(predict(model, data, space))
+    for run in runs:
+        model, encoders = run.problem.model, run.problem.encoders
+        data = run.fold.of(streams, unknown, rows, encoders, device)
+        predictions.append(predict(model, data, space))
         for m, prepared in data.inputs.items():
             notes[m] |= getattr(prepared, "notes", {})
         if guided and not own_method(model, "read_out"):
             assert isinstance(model, Composed)
             shares.append(_shares(model, data, space))
-        for m, found in without.items():
+        for m, differences in without.items():
             lacking = {**streams, m: absent(streams[m], len(inputs))}
-            found.append(
-                made[-1]
-                - predict(model, one.fold.of(lacking, unknown, rows, encoders, device), space)
+            differences.append(
+                predictions[-1]
+                - predict(model, run.fold.of(lacking, unknown, rows, encoders, device), space)
             )
-    stacked = {m: np.stack(found) for m, found in without.items()}
+    stacked = {m: np.stack(differences) for m, differences in without.items()}
     not_seen = _not_seen(streams, missing, stacked, notes)
     shares_RNC = np.stack(shares) if shares else None
-    return Predicted(space, np.stack(made), shares_RNC, stacked, missing, not_seen)
+    return Predicted(space, np.stack(predictions), shares_RNC, stacked, missing, not_seen)
 
 
 def _not_seen(

@@ -89,21 +89,21 @@ def robust(
     """
     readings = {title(case): Readings(plan.metrics) for case in cases}
     reasons: dict[str, str] = {}
-    for one in trained(plan, corpus, records, store, machine):
-        rows = one.fold.rows("test")
+    for run in trained(plan, corpus, records, store, machine):
+        rows = run.fold.rows("test")
         for case in cases:
             try:
-                streams = damaged(plan.streams, rows, one.fold.statistics, case, one.record.seed)
+                streams = damaged(plan.streams, rows, run.fold.statistics, case, run.record.seed)
             except RequestError as error:
                 reasons[title(case)] = str(error)
                 continue
-            data = one.fold.of(streams, plan.task, rows, one.problem.encoders, machine.device)
+            data = run.fold.of(streams, plan.task, rows, run.problem.encoders, machine.device)
             readings[title(case)].add(
-                one.record,
+                run.record,
                 corpus,
                 plan.task,
                 rows,
-                predict(one.problem.model, data, one.fold.space),
+                predict(run.problem.model, data, run.fold.space),
             )
     base = f"{name} {CLEAN}".strip()
     lines = [Line(base, by_seed(records, store, plan.metrics))]
@@ -133,18 +133,18 @@ def curves(cases: Sequence[Case], lines: Sequence[Line], metric: str) -> dict[st
     ``lines``: what ``robust`` made of these ``cases``, in that order.
     """
     base, *rest = lines
-    found: dict[str, dict[float, Line]] = {}
+    by_damage: dict[str, dict[float, Line]] = {}
     for case, line in zip(cases, rest, strict=True):
         if len(case) == 1 and line.scored:
-            found.setdefault(f"{case[0].modality}={case[0].kind}", {})[case[0].strength] = line
-    made = {}
-    for what, by_strength in found.items():
+            by_damage.setdefault(f"{case[0].modality}={case[0].kind}", {})[case[0].strength] = line
+    points = {}
+    for what, by_strength in by_damage.items():
         if len(by_strength) > 1:
             every = sorted(({0.0: base} | by_strength).items())
             scores = [(strength, summary(line.scored).get(metric)) for strength, line in every]
-            made[what] = [
+            points[what] = [
                 Point(strength, s.mean, s.sd if s.n > 1 else None, s.n)
                 for strength, s in scores
                 if s
             ]
-    return made
+    return points

@@ -74,10 +74,10 @@ def pair(
         np.concatenate([rows for s in use.protocol.splits for rows in (s.valid, s.test)])
     )
     by_video, by_text = shared(source, mine, target, theirs)
-    told = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
+    counts = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
     if len(by_video) + len(by_text):
         notes.append(
-            f"{source.name} and {target.name} share utterances: {told}; "
+            f"{source.name} and {target.name} share utterances: {counts}; "
             f"these {len(by_video) + len(by_text)} of the {len(mine)} train and "
             f"valid rows of {source.name} stand among the valid and test rows of {target.name} and "
             "are left out"
@@ -85,7 +85,9 @@ def pair(
         source = without(source, learn.spec.protocol, np.concatenate((by_video, by_text)))
         learn = resolve(request, catalog, source, lexicon)
     else:
-        notes.append(f"{source.name} and {target.name} share no utterance that would leak ({told})")
+        notes.append(
+            f"{source.name} and {target.name} share no utterance that would leak ({counts})"
+        )
     return Pair(source, target, learn, use, tuple(notes))
 
 
@@ -106,11 +108,11 @@ def _common(
         if m in theirs and m in mine and _form(theirs[m]) == _form(mine[m]):
             common.append(m)
             continue
-        there = [
+        offers = [
             f"{corpus.name} {_say(streams.get(m))}"
             for corpus, streams in ((source, mine), (target, theirs))
         ]
-        notes.append(f"{m} is left out: {', '.join(there)}")
+        notes.append(f"{m} is left out: {', '.join(offers)}")
     if not common and (theirs or mine):
         why = "; ".join(notes)
         raise RequestError(
@@ -137,31 +139,37 @@ def _labels(plan: Plan) -> str:
     return ", ".join(plan.task.space.words)
 
 
-def as_it_is(one: Pair, run: Run, store: Store, machine: Machine) -> dict[int, Scored]:
+def as_it_is(corpora: Pair, run: Run, store: Store, machine: Machine) -> dict[int, Scored]:
     """The source's runs on the target's test rows; features are scaled as the source's train rows
     say.
     """
-    rows = np.concatenate([s.test for s in one.use.protocol.splits])
-    known = one.use.task.known
+    rows = np.concatenate([s.test for s in corpora.use.protocol.splits])
+    known = corpora.use.task.known
     if known is not None and known.ndim == 1:
         rows = rows[known[rows]]
-    reading = Readings(one.use.metrics)
-    for made in trained(one.learn, one.source, run(one.learn, one.source), store, machine):
-        data = made.fold.of(
-            one.use.streams, one.use.task, rows, made.problem.encoders, machine.device
+    reading = Readings(corpora.use.metrics)
+    for trained_run in trained(
+        corpora.learn, corpora.source, run(corpora.learn, corpora.source), store, machine
+    ):
+        data = trained_run.fold.of(
+            corpora.use.streams,
+            corpora.use.task,
+            rows,
+            trained_run.problem.encoders,
+            machine.device,
         )
         reading.add(
-            made.record,
-            one.target,
-            one.use.task,
+            trained_run.record,
+            corpora.target,
+            corpora.use.task,
             rows,
-            predict(made.problem.model, data, one.use.task.space),
+            predict(trained_run.problem.model, data, corpora.use.task.space),
         )
     return reading.scored()
 
 
 def finetuned(
-    one: Pair,
+    corpora: Pair,
     before: Sequence[Record],
     request: Request,
     plan: Callable[[Request], Plan],
@@ -175,24 +183,28 @@ def finetuned(
     if not done:
         return []
     start = start_from(store, done[0], [r.seed for r in done])
-    return run(plan(replace(request, modalities=tuple(one.use.streams), start=start)), one.target)
+    return run(
+        plan(replace(request, modalities=tuple(corpora.use.streams), start=start)), corpora.target
+    )
 
 
 def together(
-    one: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run
+    corpora: Pair, request: Request, plan: Callable[[Request, Corpus], Plan], run: Run
 ) -> list[Record]:
     """Runs trained on the train rows of both; epochs are chosen on the target's validation rows."""
-    rows = one.learn.protocol.splits[0].train
+    rows = corpora.learn.protocol.splits[0].train
     both = joined(
-        one.target,
-        one.use.spec.task,
-        one.use.spec.protocol,
-        one.use.streams,
-        one.source,
+        corpora.target,
+        corpora.use.spec.task,
+        corpora.use.spec.protocol,
+        corpora.use.streams,
+        corpora.source,
         rows,
-        one.learn.streams,
+        corpora.learn.streams,
     )
-    return run(plan(replace(request, streams={}, modalities=tuple(one.use.streams)), both), both)
+    return run(
+        plan(replace(request, streams={}, modalities=tuple(corpora.use.streams)), both), both
+    )
 
 
 Further = Callable[[Pair], list[Record]]
@@ -207,16 +219,22 @@ def lines(
     ``further``: name -> runs that also train on the target; RequestError where a model cannot,
     which becomes the line's reason.
     """
-    found: dict[str, Line] = {}
-    for one in pairs:
-        alone = f"{one.target.name} alone ({' + '.join(one.use.streams) or 'no input'})"
-        if alone not in found:
-            found[alone] = Line(alone, by_seed(run(one.use, one.target), store, one.use.metrics))
-        found[one.name] = Line(one.name, as_it_is(one, run, store, machine), against=alone)
+    lines_by_name: dict[str, Line] = {}
+    for corpora in pairs:
+        alone = f"{corpora.target.name} alone ({' + '.join(corpora.use.streams) or 'no input'})"
+        if alone not in lines_by_name:
+            lines_by_name[alone] = Line(
+                alone, by_seed(run(corpora.use, corpora.target), store, corpora.use.metrics)
+            )
+        lines_by_name[corpora.name] = Line(
+            corpora.name, as_it_is(corpora, run, store, machine), against=alone
+        )
         for way, make in further.items():
-            name = f"{one.name}, {way}"
+            name = f"{corpora.name}, {way}"
             try:
-                found[name] = Line(name, by_seed(make(one), store, one.use.metrics), against=alone)
+                lines_by_name[name] = Line(
+                    name, by_seed(make(corpora), store, corpora.use.metrics), against=alone
+                )
             except RequestError as error:
-                found[name] = Line(name, reason=str(error))
-    return list(found.values())
+                lines_by_name[name] = Line(name, reason=str(error))
+    return list(lines_by_name.values())

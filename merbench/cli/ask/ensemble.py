@@ -90,11 +90,11 @@ def command(
             Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()))})
         )
     first, means = together(Side(lines[0].scored, records[0].spec.model in closed), Side(each))
-    found = correct(
+    comparisons = correct(
         {line.name: differences(first, means, metrics.headline) for line in lines if line.against}
     )
     if as_json:
-        show_json({"lines": lines_as_json(lines, found)})
+        show_json({"lines": lines_as_json(lines, comparisons)})
         return
     first_track = records[0].track
     leaks = [
@@ -106,7 +106,7 @@ def command(
     show_lines(
         f"{first_track.dataset} · {first_track.task} · {first_track.protocol}",
         lines,
-        found,
+        comparisons,
         metrics,
         "runs",
         [*leaks, *caveats],

@@ -114,62 +114,64 @@ def command(
                 "which are trained first"
             )
         records = bench.run(plan, options.seeds)
-    found = apply(
+    predicted = apply(
         plan,
         trained(plan, bench.corpus, records, bench.store, bench.machine),
         inputs,
         bench.machine.device,
     )
-    for m in found.missing:
+    for m in predicted.missing:
         say(
             f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; "
             "it is treated as missing"
         )
-    for sentence in unseen_sentences(inputs, found):
+    for sentence in unseen_sentences(inputs, predicted):
         say(f"warning: {sentence}")
     if options.as_json:
-        made = [as_json(inputs, one) for one in found.single]
-        told = (
-            made[0] if len(made) == 1 else dict(zip(plan.spec.task.split("+"), made, strict=True))
+        tasks = [as_json(inputs, single) for single in predicted.single]
+        predictions = (
+            tasks[0]
+            if len(tasks) == 1
+            else dict(zip(plan.spec.task.split("+"), tasks, strict=True))
         )
-        show_json({"runs": [r.run_id for r in records if r.status == "done"], **told})
+        show_json({"runs": [r.run_id for r in records if r.status == "done"], **predictions})
     else:
-        for one in found.single:
-            show(table(inputs, one))
+        for single in predicted.single:
+            show(table(inputs, single))
         if plan.recipe.caveat:
             say(f"{plan.recipe.name}: {plan.recipe.caveat}")
 
 
-def as_json(inputs: Inputs, found: Predicted) -> dict[str, Any]:
+def as_json(inputs: Inputs, predicted: Predicted) -> dict[str, Any]:
     """Means over the runs, and each run's prediction."""
-    words = list(found.space.words)
+    words = list(predicted.space.words)
     rows = []
     for i, name in enumerate(inputs.ids):
         row: dict[str, Any] = {"id": name, "text": inputs.texts[i]}
-        row["prediction"] = _named(found.prediction[:, i].mean(0), words)
-        row["each"] = found.prediction[:, i].tolist()
-        if found.shares is not None:
-            row["labels"] = _named(found.shares[:, i].mean(0), words)
+        row["prediction"] = _named(predicted.prediction[:, i].mean(0), words)
+        row["each"] = predicted.prediction[:, i].tolist()
+        if predicted.shares is not None:
+            row["labels"] = _named(predicted.shares[:, i].mean(0), words)
         row["contribution"] = {
-            m: _named(c[:, i].mean(0), words) for m, c in found.contribution.items()
+            m: _named(c[:, i].mean(0), words) for m, c in predicted.contribution.items()
         }
-        row["not_seen"] = found.not_seen[i]
+        row["not_seen"] = predicted.not_seen[i]
         rows.append(row)
-    return {"labels": words, "missing": found.missing, "rows": rows}
+    return {"labels": words, "missing": predicted.missing, "rows": rows}
 
 
 def _named(value: np.ndarray, words: list[str]) -> float | dict[str, float]:
     return float(value) if value.ndim == 0 else dict(zip(words, value.tolist(), strict=True))
 
 
-def table(inputs: Inputs, found: Predicted) -> Table:
+def table(inputs: Inputs, predicted: Predicted) -> Table:
     """One line an utterance. The contribution of a modality is to the score, or to the probability
     of the label that is shown.
     """
     from rich.table import Table
     from rich.text import Text
 
-    mean, words = found.prediction.mean(0), found.space.words
+    mean, words = predicted.prediction.mean(0), predicted.space.words
     score = mean.ndim == 1
     drawn = Table(box=None, padding=(0, 2, 0, 0))
     drawn.add_column("id")
@@ -178,46 +180,46 @@ def table(inputs: Inputs, found: Predicted) -> Table:
     if not score:
         drawn.add_column("probability", justify="right")
     drawn.add_column("sd over seeds", justify="right")
-    if score and found.shares is not None:
+    if score and predicted.shares is not None:
         drawn.add_column("nearest label")
         drawn.add_column("share", justify="right")
-    for m in found.contribution:
+    for m in predicted.contribution:
         drawn.add_column(f"{m} adds", justify="right")
-    some_unseen = any(found.not_seen)
+    some_unseen = any(predicted.not_seen)
     if some_unseen:
         drawn.add_column("not seen")
-    several = len(found.prediction) > 1
+    several = len(predicted.prediction) > 1
     for i, name in enumerate(inputs.ids):
         best = 0 if score else int(mean[i].argmax())
         at = (slice(None), i) if score else (slice(None), i, best)
-        each = found.prediction[at]
+        each = predicted.prediction[at]
         cells = [f"{each.mean():+.2f}"] if score else [words[best], f"{each.mean():.2f}"]
         cells.append(f"{each.std(ddof=1):.2f}" if several else "–")
-        if score and found.shares is not None:
-            shares = found.shares[:, i].mean(0)
+        if score and predicted.shares is not None:
+            shares = predicted.shares[:, i].mean(0)
             cells += [words[int(shares.argmax())], f"{shares.max():.0%}"]
-        cells += [f"{c[at].mean():+.2f}" for c in found.contribution.values()]
+        cells += [f"{c[at].mean():+.2f}" for c in predicted.contribution.values()]
         if some_unseen:
-            cells.append(", ".join(found.not_seen[i]) or "–")
+            cells.append(", ".join(predicted.not_seen[i]) or "–")
         drawn.add_row(Text(name), Text(inputs.texts[i]), *cells)
     return drawn
 
 
-def unseen_sentences(inputs: Inputs, found: Predicted) -> list[str]:
+def unseen_sentences(inputs: Inputs, predicted: Predicted) -> list[str]:
     """One for each way of not being seen; and which utterances were predicted from nothing."""
     by_reason: dict[tuple[str, str], list[str]] = {}
-    for name, row in zip(inputs.ids, found.not_seen, strict=True):
+    for name, row in zip(inputs.ids, predicted.not_seen, strict=True):
         for modality, reason in row.items():
-            if modality not in found.missing:
+            if modality not in predicted.missing:
                 by_reason.setdefault((modality, reason), []).append(name)
     sentences = [
         f"{modality} was not seen in {_names(names)}: {reason}"
         for (modality, reason), names in by_reason.items()
     ]
-    n_modalities = len(found.contribution) + len(found.missing)
+    n_modalities = len(predicted.contribution) + len(predicted.missing)
     nothing = [
         name
-        for name, row in zip(inputs.ids, found.not_seen, strict=True)
+        for name, row in zip(inputs.ids, predicted.not_seen, strict=True)
         if n_modalities and len(row) == n_modalities
     ]
     if nothing:

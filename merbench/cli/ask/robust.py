@@ -74,7 +74,7 @@ def command(
     metrics = first.metrics
     lines, drawn = [], {}
     for name, plan in plans.items():
-        made = robust(
+        damaged_lines = robust(
             plan,
             bench.corpus,
             bench.run(plan, options.seeds),
@@ -83,11 +83,11 @@ def command(
             cases,
             name,
         )
-        lines += made
-        drawn[name] = curves(cases, made, metrics.ranking)
+        lines += damaged_lines
+        drawn[name] = curves(cases, damaged_lines, metrics.ranking)
     if not any(line.against for line in lines):
         raise RequestError(next(line.reason for line in lines if line.reason))
-    found = compare(lines, metrics)
+    by_name = compare(lines, metrics)
     if plot:
         from merbench.report.pictures.curves import curves as draw
         from merbench.results.files import write_atomic
@@ -112,9 +112,9 @@ def command(
         show_json(
             {
                 "track": first.track.model_dump(mode="json"),
-                "lines": lines_as_json(lines, found),
+                "lines": lines_as_json(lines, by_name),
                 "curves": points,
             }
         )
     else:
-        show_lines(f"{first.track.title} · damaged test rows", lines, found, metrics, "test rows")
+        show_lines(f"{first.track.title} · damaged test rows", lines, by_name, metrics, "test rows")

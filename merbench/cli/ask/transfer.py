@@ -96,7 +96,7 @@ def command(
         pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon)
         for a, b in wanted
     ]
-    notes = [note for one in pairs for note in one.notes]
+    notes = [note for transfer_pair in pairs for note in transfer_pair.notes]
     for note in notes:
         say(f"note: {note}")
     failed = False
@@ -115,39 +115,45 @@ def command(
     def plan(request: Request, corpus: Corpus) -> Plan:
         return resolve(request, session.catalog, corpus, lexicon)
 
-    def go_on(one: Pair, before: list[Record], way: str) -> list[Record]:
+    def go_on(transfer_pair: Pair, before: list[Record], way: str) -> list[Record]:
         request = replace(
             bench.options.request, settings={**bench.options.request.settings, **settings}
         )
         return finetuned(
-            one,
+            transfer_pair,
             before,
             request,
-            lambda r: plan(r, one.target),
+            lambda r: plan(r, transfer_pair.target),
             lambda p, c: run(p, c, way),
             bench.store,
         )
 
-    def join(one: Pair) -> list[Record]:
-        return together(one, bench.options.request, plan, run)
+    def join(transfer_pair: Pair) -> list[Record]:
+        return together(transfer_pair, bench.options.request, plan, run)
 
     further: dict[str, Further] = {}
     if finetune or settings:
-        further["finetuned"] = lambda one: go_on(one, run(one.learn, one.source), "finetuned")
+        further["finetuned"] = lambda transfer_pair: go_on(
+            transfer_pair, run(transfer_pair.learn, transfer_pair.source), "finetuned"
+        )
     if both:
         further["together"] = join
     if both and further.keys() > {"together"}:
-        further["together, finetuned"] = lambda one: go_on(one, join(one), "together, finetuned")
-    found = lines(pairs, run, bench.store, bench.machine, further)
+        further["together, finetuned"] = lambda transfer_pair: go_on(
+            transfer_pair, join(transfer_pair), "together, finetuned"
+        )
+    compared = lines(pairs, run, bench.store, bench.machine, further)
     metrics = pairs[0].use.metrics
-    by_name = compare(found, metrics)
+    by_name = compare(compared, metrics)
     if options.as_json:
-        show_json({"model": options.model, "lines": lines_as_json(found, by_name), "notes": notes})
+        show_json(
+            {"model": options.model, "lines": lines_as_json(compared, by_name), "notes": notes}
+        )
     else:
         caveat = pairs[0].use.recipe.caveat
         show_lines(
             f"{options.model} · test rows of {targets}",
-            found,
+            compared,
             by_name,
             metrics,
             "trained on",

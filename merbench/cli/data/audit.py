@@ -40,19 +40,19 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
 
     corpus = session.dataset(name, data)
     with Console(stderr=True).status("") as status:
-        found = audit(corpus, lambda what: status.update(f"auditing {name}: {what}"))
+        report = audit(corpus, lambda what: status.update(f"auditing {name}: {what}"))
     if as_json:
-        show_json(found.as_dict())
+        show_json(report.as_dict())
     else:
-        _print(found)
+        _print(report)
 
 
-def _print(found: Audit) -> None:
+def _print(report: Audit) -> None:
     from rich.table import Table
 
     click.echo(
-        f"{found.name}: {found.rows:,} rows of {found.videos:,} videos, "
-        f"{found.short_texts:,} of them with a short text or none"
+        f"{report.name}: {report.rows:,} rows of {report.videos:,} videos, "
+        f"{report.short_texts:,} of them with a short text or none"
     )
     labels = Table(
         title="labels", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
@@ -62,7 +62,7 @@ def _print(found: Audit) -> None:
     for column in ("rows", "unknown", "range", "mean"):
         labels.add_column(column, justify="right")
     labels.add_column("rows by label")
-    for x in found.labels:
+    for x in report.labels:
         span = "–" if x.low is None else f"{x.low:g} to {x.high:g}"
         mean = "–" if x.mean is None else f"{x.mean:.3f}"
         bars = " ".join(f"{word}:{count}" for word, count in x.histogram.items())
@@ -85,7 +85,7 @@ def _print(found: Audit) -> None:
         "p of no leak",
     ):
         streams.add_column(column, justify="right")
-    for s in found.streams:
+    for s in report.streams:
         low, median, high = s.steps
         values = (
             ("–",) * 3
@@ -111,7 +111,7 @@ def _print(found: Audit) -> None:
             *probe,
         )
     show(streams)
-    for finding in found.findings:
+    for finding in report.findings:
         click.echo(f"{finding.level}: {finding.about}: {finding.sentence}")
-    if not found.findings:
+    if not report.findings:
         say("nothing to report")

@@ -56,12 +56,12 @@ def list_(as_json: bool) -> None:
     for column in ("rows", "steps", "width", "MB"):
         table.add_column(column, justify="right")
     for key, e, size in entries:
-        said = (
+        cells = (
             (e.dataset, e.stream, e.encoder, f"{e.rows:,}", f"{e.steps:,}", str(e.width))
             if e
             else ("not finished", *[""] * 5)
         )
-        table.add_row(key[:12], *said, f"{size / 1e6:,.1f}")
+        table.add_row(key[:12], *cells, f"{size / 1e6:,.1f}")
     show(table)
     say(f"{sum(size for _, _, size in entries) / 1e6:,.1f} MB in {cache.root}")
 

@@ -28,21 +28,23 @@ def command(session: Session, data: Path | None, as_json: bool) -> None:
     declared = session.catalog.names("dataset")
     for name in declared:
         component = session.catalog.component("dataset", name)
-        found = find_folder(component.folder, homes) if component.folder else None
+        folder_path = find_folder(component.folder, homes) if component.folder else None
         where = (
-            str(found) if found else ("not here" if component.folder else "made when it is used")
+            str(folder_path)
+            if folder_path
+            else ("not here" if component.folder else "made when it is used")
         )
         rows.append(
             {
                 "name": name,
-                "here": found is not None or not component.folder,
+                "here": folder_path is not None or not component.folder,
                 "where": where,
                 "summary": component.summary,
             }
         )
-    taken = {row["where"] for row in rows}
+    declared_folders = {row["where"] for row in rows}
     for folder in folders(homes):
-        if str(folder) not in taken:
+        if str(folder) not in declared_folders:
             rows.append(
                 {
                     "name": folder.name,

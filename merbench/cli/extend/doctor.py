@@ -33,8 +33,8 @@ def command(session: Session, data: Path | None, store: Path, as_json: bool) -> 
     Example: merbench doctor
     """
     rows = [
-        {"what": what, "ok": ok, "found": found, "mend": mend}
-        for what, ok, found, mend in examine(session, data, store)
+        {"what": what, "ok": ok, "found": state, "mend": mend}
+        for what, ok, state, mend in examine(session, data, store)
     ]
     if as_json:
         show_json(rows)
@@ -59,7 +59,7 @@ def examine(
     yield "Python", True, f"{platform.python_version()} on {platform.platform()}", ""
     yield from _torch()
     for plugin in session.catalog.plugins:
-        found = f"{plugin.distribution} {plugin.version}: " + (
+        state = f"{plugin.distribution} {plugin.version}: " + (
             plugin.error or f"{len(plugin.declarations)} declarations"
         )
         mend = (
@@ -68,7 +68,7 @@ def examine(
             if plugin.error
             else ""
         )
-        yield f"plugin {plugin.name}", plugin.error is None, found, mend
+        yield f"plugin {plugin.name}", plugin.error is None, state, mend
     if not session.catalog.names("recipe"):
         yield (
             "plugins",

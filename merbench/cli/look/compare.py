@@ -148,7 +148,7 @@ def _two(
         raise RequestError(
             f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds"
         )
-    found = differences(theirs, ours, [metric] if metric else board.metrics.headline)
+    difference_by_metric = differences(theirs, ours, [metric] if metric else board.metrics.headline)
     apart = disagreements(ours, theirs, rows)
     curves = {
         name: calibration(scored, ranking)
@@ -162,7 +162,7 @@ def _two(
         say(f"calibration: {plot}")
     texts = _texts(session, board, data) if rows else {}
     if as_json:
-        told = [
+        disagreeing_rows = [
             {
                 "id": d.id,
                 "target": _known(d.target),
@@ -178,13 +178,13 @@ def _two(
                 "a": names[0],
                 "b": names[1],
                 "seeds": sorted(ours),
-                "difference": {m: d.as_json() for m, d in found.items()},
-                "disagree": told,
+                "difference": {m: d.as_json() for m, d in difference_by_metric.items()},
+                "disagree": disagreeing_rows,
                 "calibration": curves,
             }
         )
         return
-    _show_two(board, names, len(ours), found, apart, texts, curves)
+    _show_two(board, names, len(ours), difference_by_metric, apart, texts, curves)
 
 
 def _sides(
@@ -195,12 +195,12 @@ def _sides(
     from merbench.cli.look.leaderboard.boards import no_row
     from merbench.report.scores.compare import side
 
-    found = []
+    on_both = []
     for board in boards:
         a, b = (side(board, source, name) for name in names)
         if a and b and a.seeds and b.seeds:
-            found.append((board, a, b))
-    if not found:
+            on_both.append((board, a, b))
+    if not on_both:
         for name in names:
             if not any(side(board, source, name) for board in boards):
                 raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
@@ -208,12 +208,12 @@ def _sides(
             f"{names[0]} and {names[1]} are on no common track, "
             "so nothing between them can be compared"
         )
-    if len(found) > 1:
-        titles = "; ".join(board.track.title for board, _, _ in found)
+    if len(on_both) > 1:
+        titles = "; ".join(board.track.title for board, _, _ in on_both)
         raise RequestError(
-            f"both are on {len(found)} tracks ({titles}); choose one with --dataset and --track"
+            f"both are on {len(on_both)} tracks ({titles}); choose one with --dataset and --track"
         )
-    return found[0]
+    return on_both[0]
 
 
 def _texts(session: Session, board: Board, data: Path | None) -> dict[str, str]:
@@ -231,7 +231,7 @@ def _show_two(
     board: Board,
     names: tuple[str, str],
     seeds: int,
-    found: dict[str, Difference],
+    difference_by_metric: dict[str, Difference],
     apart: list[Disagreement],
     texts: dict[str, str],
     curves: dict[str, list[tuple[float, float]]],
@@ -239,11 +239,11 @@ def _show_two(
     from rich.table import Table
 
     def table(title: str, *headings: str) -> Table:
-        made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-        made.add_column(headings[0])
+        empty_table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        empty_table.add_column(headings[0])
         for heading in headings[1:]:
-            made.add_column(heading, justify="left" if heading == "transcript" else "right")
-        return made
+            empty_table.add_column(heading, justify="left" if heading == "transcript" else "right")
+        return empty_table
 
     drawn = table(
         f"{board.track.title}\n{names[0]} minus {names[1]}, {seeds} seed{'s' * (seeds > 1)}",
@@ -252,7 +252,7 @@ def _show_two(
         "95 % interval",
         "p (seeds)",
     )
-    for metric, d in found.items():
+    for metric, d in difference_by_metric.items():
         drawn.add_row(metric, f"{d.mean:+.4f}", d.ends(4), f"{d.p:.4f}")
     show(drawn)
     if apart:
@@ -264,11 +264,11 @@ def _show_two(
             names[1],
             "transcript",
         )
-        for one in apart:
+        for row in apart:
             drawn.add_row(
-                one.id,
-                *(_said(v) for v in (one.target, one.a, one.b)),
-                texts.get(one.id, "") or "–",
+                row.id,
+                *(_said(v) for v in (row.target, row.a, row.b)),
+                texts.get(row.id, "") or "–",
             )
         show(drawn)
     drawn = table(
@@ -318,7 +318,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
     from merbench.report.scores.compare import matrix
     from merbench.report.scores.summary import by_seed, summary
 
-    told, blind = [], []
+    tracks, blind = [], []
     for board in boards:
         chosen = _chosen(metric, board)
         scored = {
@@ -329,11 +329,11 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
             and (s := by_seed(e.records, source, board.metrics, board.folds))
         }
         order = ranked({name: summary(s) for name, s in scored.items()}, board.metrics[chosen])
-        found = matrix({name: scored[name] for name in order}, chosen)
-        if found and 2 / 2 ** max(map(len, scored.values())) >= 0.05:
+        difference_by_pair = matrix({name: scored[name] for name in order}, chosen)
+        if difference_by_pair and 2 / 2 ** max(map(len, scored.values())) >= 0.05:
             blind.append(board.track.title)
-        pairs = [{"a": a, "b": b, **d.as_json()} for (a, b), d in found.items()]
-        told.append(
+        pairs = [{"a": a, "b": b, **d.as_json()} for (a, b), d in difference_by_pair.items()]
+        tracks.append(
             {
                 "track": board.track.model_dump(mode="json"),
                 "metric": chosen,
@@ -353,7 +353,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
                 cells = [
                     (
                         f"{d.mean:+.3f}{'*' if d.significant else ''}"
-                        if (d := found.get((name, order[to])))
+                        if (d := difference_by_pair.get((name, order[to])))
                         else ""
                     )
                     for to in columns
@@ -363,7 +363,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
             show(drawn)
             title = ""
     if as_json:
-        show_json(told)
+        show_json(tracks)
     else:
         say(
             "* significant: the interval's p, Holm-corrected over all pairs, "

@@ -54,7 +54,7 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
     target = Store(into)
     target.require_writable()
     console = Console(stderr=True)
-    found: list[tuple[Path, Merged]] = []
+    merges: list[tuple[Path, Merged]] = []
     for source in stores:
         runs = len(list((source / "runs").glob("*.json")))
         shown = track(
@@ -65,18 +65,18 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
             transient=True,
             disable=not console.is_terminal,
         )
-        for one in shown:
-            found.append((source, one))
-            if one.why:
-                say(f"{one.how}: run {one.run_id} of {source}: {one.why}")
+        for run in shown:
+            merges.append((source, run))
+            if run.why:
+                say(f"{run.how}: run {run.run_id} of {source}: {run.why}")
     counts = {
-        how: sum(one.how == how for _, one in found)
+        how: sum(run.how == how for _, run in merges)
         for how in ("copied", "there", "conflict", "refused")
     }
     if as_json:
         rows = [
-            {"store": str(source), "run_id": one.run_id, "how": one.how, "why": one.why}
-            for source, one in found
+            {"store": str(source), "run_id": run.run_id, "how": run.how, "why": run.why}
+            for source, run in merges
         ]
         show_json({**counts, "runs": rows})
     else:

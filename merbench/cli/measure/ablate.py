@@ -68,31 +68,36 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             f"{options.model} reads {' + '.join(full.streams) or 'nothing'} here, "
             "which has no smaller subset; offer more streams"
         )
-    made, reasons = plans_of(requests, full, bench.plan)
+    plan_by_ablation, reasons = plans_of(requests, full, bench.plan)
     if wrong := [name for name in asked if name in reasons]:
         raise RequestError(f"variant {wrong[0]}: {reasons[wrong[0]]}")
     failed = False
     scored = {}
-    for name, plan in {FULL: full, **made}.items():
+    for name, plan in {FULL: full, **plan_by_ablation}.items():
         records = bench.run(
             plan, options.seeds, name="" if name == FULL else f"{options.model} {name}"
         )
         failed |= any(r.status == "failed" for r in records)
         scored[name] = by_seed(records, bench.store, plan.metrics)
-    found = lines(scored, reasons)
-    by_name = compare(found, full.metrics)
+    compared = lines(scored, reasons)
+    by_name = compare(compared, full.metrics)
     if options.as_json:
         track = full.track.model_dump(mode="json")
         show_json(
             {
                 "track": track,
                 "base": summaries_as_json(summary(scored[FULL])),
-                "variants": lines_as_json(found[1:], by_name),
+                "variants": lines_as_json(compared[1:], by_name),
             }
         )
     else:
         notes = [f"{options.model}: {recipe.caveat}"] if recipe.caveat else []
         show_lines(
-            f"{options.model} · {full.track.title}", found, by_name, full.metrics, "variant", notes
+            f"{options.model} · {full.track.title}",
+            compared,
+            by_name,
+            full.metrics,
+            "variant",
+            notes,
         )
     raise SystemExit(1 if failed else 0)

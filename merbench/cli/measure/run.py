@@ -92,8 +92,8 @@ def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
         return
     kind = plan.task.space.kind
     floors = {
-        name: summary(by_seed(made, bench.store, plan.metrics))
-        for name, made in bench.floors(plan).items()
+        name: summary(by_seed(floor_records, bench.store, plan.metrics))
+        for name, floor_records in bench.floors(plan).items()
     }
     optimum = bench.optimum(plan)
     rows = board.rows({label(plan): mine}, floors, optimum)

@@ -179,9 +179,11 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
         str(threads),
         "--worker",
     ]
-    with TemporaryFile("w+") as said:
+    with TemporaryFile("w+") as error_output:
         helpers = [
-            subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+            subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=error_output
+            )
             for _ in range(jobs)
         ]
         try:
@@ -194,8 +196,8 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
                 helper.wait()
         if report_progress(joined, watch):
             return joined.result()
-        said.seek(0)
-        last = (said.read().strip().splitlines() or ["nothing"])[-1].removeprefix("error: ")
+        error_output.seek(0)
+        last = (error_output.read().strip().splitlines() or ["nothing"])[-1].removeprefix("error: ")
     if any(helper.returncode == 2 for helper in helpers):
         raise RequestError(last)
     raise RunError(

@@ -89,34 +89,37 @@ def command(
     from merbench.report.tables.table import table, to_csv, to_markdown
 
     session: Session = ctx.obj
-    made = (
+    scored_boards = (
         from_folder(boards, dataset, track)
         if boards
         else from_store(session, store, dataset, track)[1]
     )
     sheets = [
         sheet(b, scores, every_metric=all_metrics, variants=variants, intervals=intervals)
-        for b, scores in made
+        for b, scores in scored_boards
     ]
     if form == "html":
-        if len(made) > 1:
+        if len(scored_boards) > 1:
             raise RequestError(
-                f"--format html is one page, and there are {len(made)} tracks; "
+                f"--format html is one page, and there are {len(scored_boards)} tracks; "
                 "choose with --dataset and --track, or build"
             )
-        click.echo(track_page(*made[0], {}))
+        click.echo(track_page(*scored_boards[0], {}))
         return
     if form == "json":
         show_json(
-            [as_json(board, scores, one) for (board, scores), one in zip(made, sheets, strict=True)]
+            [
+                as_json(board, scores, page)
+                for (board, scores), page in zip(scored_boards, sheets, strict=True)
+            ]
         )
         return
-    for one in sheets:
+    for page in sheets:
         if form == "csv":
-            click.echo(f"# {one.title}\n{to_csv(one.columns, one.rows)}", nl=False)
+            click.echo(f"# {page.title}\n{to_csv(page.columns, page.rows)}", nl=False)
         elif form == "md":
-            click.echo(to_markdown(one.title, one.columns, one.rows, notes=one.notes))
+            click.echo(to_markdown(page.title, page.columns, page.rows, notes=page.notes))
         elif form == "latex":
-            click.echo(to_latex(one.title, one.columns, one.rows, notes=one.notes))
+            click.echo(to_latex(page.title, page.columns, page.rows, notes=page.notes))
         else:
-            show(table(one.title, one.columns, one.rows, notes=one.notes, width=room()))
+            show(table(page.title, page.columns, page.rows, notes=page.notes, width=room()))

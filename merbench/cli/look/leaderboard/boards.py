@@ -47,11 +47,11 @@ def from_store(
     for warning in source.warnings:
         say(f"warning: {warning}")
     cache = Cache(store / "cache" / "scores")
-    made = [
+    scored_boards = [
         (board, score(board, source, cache, best_possible(session, board, cache)))
         for board in boards
     ]
-    for board, scores in made:
+    for board, scores in scored_boards:
         for entry in board.entries:
             if entry.done and entry.name not in scores.rows:
                 say(
@@ -59,14 +59,14 @@ def from_store(
                     "no seed of it has finished all "
                     f"{board.folds} folds; the same run command goes on with the rest"
                 )
-    made = [(board, scores) for board, scores in made if scores.rows]
-    if not made:
+    scored_boards = [(board, scores) for board, scores in scored_boards if scores.rows]
+    if not scored_boards:
         where = "".join(f" of {what}" for what in (dataset, track) if what)
         raise RequestError(
             f"no finished run{where} in the store {store}; "
             f"merbench run --model merclip{f' --dataset {dataset}' if dataset else ''} makes some"
         )
-    return source, made
+    return source, scored_boards
 
 
 def tracks_of(source: StoreSource) -> list[Track]:
@@ -76,7 +76,7 @@ def tracks_of(source: StoreSource) -> list[Track]:
 
 def from_folder(root: Path, dataset: str | None = None, track: str | None = None) -> Scored:
     """The boards of a folder with the scores that stand in it."""
-    made = []
+    scored_boards = []
     for folder in map(read, tracks(root)):
         board = folder.board
         if (
@@ -84,10 +84,10 @@ def from_folder(root: Path, dataset: str | None = None, track: str | None = None
             and (not dataset or board.track.dataset == dataset)
             and (not track or track.lower() in board.track.title.lower())
         ):
-            made.append((board, folder.scores))
-    if not made:
+            scored_boards.append((board, folder.scores))
+    if not scored_boards:
         raise RequestError(f"no board of that kind in {root}")
-    return made
+    return scored_boards
 
 
 class Best(Config):

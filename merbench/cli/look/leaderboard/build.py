@@ -59,27 +59,27 @@ def command(
     from merbench.data.join import JOIN
     from merbench.report.site.folder import folder_names, held_tracks, write
 
-    source, made = from_store(session, store, dataset, track)
-    every, held = tracks_of(source), held_tracks(out)
-    named = list(zip(folder_names(every, held), every, strict=True))
+    source, scored_boards = from_store(session, store, dataset, track)
+    every, existing_tracks = tracks_of(source), held_tracks(out)
+    named = list(zip(folder_names(every, existing_tracks), every, strict=True))
     placed = []
-    for board, scores in made:
+    for board, scores in scored_boards:
         if JOIN in board.track.dataset:
             say(
                 f"left out: {board.track.title}: "
                 "its data set was joined for these runs alone, so that nobody could verify them"
             )
             continue
-        place = out / next(name for name, one in named if one == board.track)
-        if place.exists() and held.get(place.name) != board.track:
+        place = out / next(name for name, candidate in named if candidate == board.track)
+        if place.exists() and existing_tracks.get(place.name) != board.track:
             raise RequestError(
                 f"{place} holds no runs of the track {board.track.title}; "
                 "choose another --out, or remove that folder"
             )
         placed.append((place, board, scores))
-    told = [_extra(path) for path in extras]
+    extra_results = [_extra(path) for path in extras]
     tracks = [board.track.model_dump(mode="json") for _, board, _ in placed]
-    for path, (_, value) in zip(extras, told, strict=True):
+    for path, (_, value) in zip(extras, extra_results, strict=True):
         if value["track"] not in tracks:
             raise RequestError(
                 f"--extra {path} is of no track that is built here; "
@@ -91,7 +91,7 @@ def command(
             board,
             scores,
             source,
-            {kind: value for kind, value in told if value["track"] == mine},
+            {kind: value for kind, value in extra_results if value["track"] == mine},
         )
         say(
             f"{place}: {sum(len(e.records) for e in board.entries)} runs in "
@@ -107,12 +107,12 @@ def _extra(path: Path) -> tuple[str, dict[str, Any]]:
     from merbench.api.errors import RequestError
 
     try:
-        told = json.loads(path.read_bytes())
-        kind = "generalise" if "labels" in told else "robust"
+        result = json.loads(path.read_bytes())
+        kind = "generalise" if "labels" in result else "robust"
         for key in ("track", *(("test",) if kind == "generalise" else ("lines", "curves"))):
-            told[key]
+            result[key]
     except (ValueError, KeyError, TypeError) as error:
         raise RequestError(
             f"--extra {path} is no output of merbench generalise --json or merbench robust --json"
         ) from error
-    return kind, told
+    return kind, result

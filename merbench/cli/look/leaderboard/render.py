@@ -39,12 +39,15 @@ def render(root: Path) -> None:
     from merbench.report.site.site import site, stale
     from merbench.results.files import write_atomic
 
-    made = site([read(path) for path in tracks(root)])
-    for path in stale(root, made):
+    content_by_file = site([read(path) for path in tracks(root)])
+    for path in stale(root, content_by_file):
         path.unlink()
-    for name, content in made.items():
+    for name, content in content_by_file.items():
         write_atomic(root / name, content)
-    say(f"{root / 'index.html'}: {sum(name.endswith('/index.html') for name in made)} boards")
+    say(
+        f"{root / 'index.html'}: "
+        f"{sum(name.endswith('/index.html') for name in content_by_file)} boards"
+    )
 
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:

@@ -29,7 +29,7 @@ def left_out(
     from merbench.study.file import read_study
     from merbench.study.layout import lay_out
 
-    held = [(folder.path.name, folder.board) for folder in boards]
+    named_boards = [(folder.path.name, folder.board) for folder in boards]
     for file in sorted(root.glob("studies/*.toml")):
         try:
             study = read_study(file)
@@ -51,7 +51,9 @@ def left_out(
         for cell in cells:
             recipe, spec = cell.plan.recipe, cell.plan.spec
             tuned = study.tune is not None and not (recipe.floor or recipe.closed_form)
-            name, board = next(((n, b) for n, b in held if b.track == cell.plan.track), ("", None))
+            name, board = next(
+                ((n, b) for n, b in named_boards if b.track == cell.plan.track), ("", None)
+            )
             if board is None:
                 say(
                     f"{file}: {cell.label} is not checked: "
@@ -63,8 +65,10 @@ def left_out(
                 for e in board.entries
                 if (e.first.spec.model, e.variant) == (spec.model, spec.variant)
             ]
-            there = {r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)}
-            if lacking := [seed for seed in cell.seeds if seed not in there]:
+            finished_seeds = {
+                r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)
+            }
+            if lacking := [seed for seed in cell.seeds if seed not in finished_seeds]:
                 what = (
                     f"{cell.label}{' tuned' if tuned else ''}, seeds {', '.join(map(str, lacking))}"
                 )

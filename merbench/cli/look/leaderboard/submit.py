@@ -55,9 +55,9 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
 
     if out.exists():
         raise RequestError(f"--out {out} is there already; choose a new folder")
-    source, made = from_store(session, store)
-    rows = {e.name: e for board, _ in made for e in board.entries}
-    ids = {r.run_id: e.name for board, _ in made for e in board.entries for r in e.records}
+    source, scored_boards = from_store(session, store)
+    rows = {e.name: e for board, _ in scored_boards for e in board.entries}
+    ids = {r.run_id: e.name for board, _ in scored_boards for e in board.entries for r in e.records}
     for run in runs:
         if run not in rows and run not in ids:
             raise RequestError(no_row(run, rows.values()))
@@ -65,7 +65,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     if joined := next(
         (
             e.name
-            for b, _ in made
+            for b, _ in scored_boards
             for e in b.entries
             if e.name in wanted and JOIN in b.track.dataset
         ),
@@ -77,7 +77,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         )
     every = tracks_of(source)
     named = list(zip(folder_names(every), every, strict=True))
-    for board, scores in made:
+    for board, scores in scored_boards:
         if not (entries := tuple(e for e in board.entries if e.name in wanted)):
             continue
         name = next(name for name, track in named if track == board.track)

@@ -25,10 +25,10 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
         "protocol": ([track.protocol], corpus.protocols),
         "stream": (track.streams, corpus.streams),
     }
-    for what, (names, there) in asked.items():
-        if lacking := [name for name in names if name not in there]:
+    for what, (names, available) in asked.items():
+        if lacking := [name for name in names if name not in available]:
             raise DataError(
-                f"your {track.dataset} has no {what} {lacking[0]} (it has {', '.join(there)}); "
+                f"your {track.dataset} has no {what} {lacking[0]} (it has {', '.join(available)}); "
                 "bring the data set that these runs were made on"
             )
 

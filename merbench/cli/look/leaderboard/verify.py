@@ -47,12 +47,12 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     paths = tracks(folder)
     for path in paths:
         try:
-            held = read(path)
-            board = held.board
+            board_folder = read(path)
+            board = board_folder.board
         except DataError as error:
             tell([Failure(path, str(error))])
             continue
-        whole.append(held)
+        whole.append(board_folder)
         try:
             corpus = session.dataset(board.track.dataset, data)
         except MerbenchError as error:
@@ -60,13 +60,13 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
             unchecked += 1
             continue
         try:
-            found = verify(held, truth_of(session, corpus, board.track))
+            faults = verify(board_folder, truth_of(session, corpus, board.track))
         except DataError as error:
-            found = [Failure(path, str(error))]
-        tell(found)
+            faults = [Failure(path, str(error))]
+        tell(faults)
         say(
-            f"{path}: {len(held.records)} runs in {len(board.entries)} rows, "
-            f"{'nothing wrong' if not found else f'{len(found)} failures'}"
+            f"{path}: {len(board_folder.records)} runs in {len(board.entries)} rows, "
+            f"{'nothing wrong' if not faults else f'{len(faults)} failures'}"
         )
     if len(whole) == len(paths):
         tell(verify_index(folder, whole))

@@ -76,8 +76,8 @@ class StudyProgress(_Bar):
         if ended is not None:
             self._ended(ended)
         if not self.quiet:
-            held = self.claims.held()
-            self._draw({name: h for name, h in held.items() if name in self.left and h.about})
+            claims = self.claims.held()
+            self._draw({name: h for name, h in claims.items() if name in self.left and h.about})
 
     def _draw(self, running: Mapping[str, Holder]) -> None:
         for name in self.lines.keys() - running.keys():
