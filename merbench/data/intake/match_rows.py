@@ -55,11 +55,11 @@ def match_rows(table: Cells, source: Cells, labels: Mapping[str, float]) -> Matc
         if any((video, source["clip_id"][row]) in ids for row in there[video]):
             continue
         if video not in here:
-            match.apart[video] = "it is not here"
+            match.apart[video] = "its video is not here"
             continue
         mine, theirs = _in_time(table, here[video]), _in_time(source, there[video])
         if len(here[video]) != len(there[video]):
-            counts = f"{len(there[video])} rows, and {len(here[video])} here"
+            counts = f"its video has {len(there[video])} rows, and {len(here[video])} here"
             match.apart[video] = counts
         elif not mine or not theirs:
             match.apart[video] = "its clips are not named by number or time"

@@ -84,8 +84,8 @@ class MmsaPickle(Labelled):
         sink.expect(sum(4 * int(np.prod(part.blocks[f].shape)) for part in parts for f in fields))
         columns: dict[str, list[str]] = {}
         for part in parts:
-            for name, column in part.columns().items():
-                columns.setdefault(name, []).extend(column)
+            for name, cells in part.columns().items():
+                columns.setdefault(name, []).extend(cells)
         labels = {
             column: np.concatenate([part.labels_of(column) for part in parts])
             for column in ("label", *UNIMODAL)

@@ -67,8 +67,8 @@ def test_a_video_whose_counts_or_labels_differ_is_left_apart():
     match = match_rows(cells(here), cells(there), LABELS)
     assert match.apart == {
         "v0": "column label differs",
-        "v1": "1 rows, and 2 here",
-        "new": "it is not here",
+        "v1": "its video has 1 rows, and 2 here",
+        "new": "its video is not here",
     }
     assert {there[s][0] for s in match.rows} == {f"v{v}" for v in range(2, 12)}
 
@@ -113,7 +113,9 @@ def test_data_add_joins_by_order_and_says_so(tmp_path, merbench):
     merbench(*add, str(folder(tmp_path / "numbered", here)), check=True)
     report = loads(merbench(*add, str(folder(tmp_path / "timed", there)), check=True).stdout)
     assert (report["rows"], report["taken"]) == (23, 22)
-    assert report["refused"] == {"v1_1_5": "label.csv has no such row (1 rows, and 2 here)"}
+    assert report["refused"] == {
+        "v1_1_5": "label.csv has no such row (its video has 1 rows, and 2 here)"
+    }
     notes = " ".join(report["notes"])
     assert "22 rows of 11 videos have other ids than here and are joined" in notes
     assert "2 of 24 rows here have no row in the source (v1_0, v1_1)" in notes
