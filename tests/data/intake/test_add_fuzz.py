@@ -95,7 +95,7 @@ def test_mmsa_pickles(tmp_path, home, found, protocol):
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps(found, protocol))
     try:
-        put(path, MmsaPickle(Config()), home)
+        put(path, MmsaPickle(MmsaPickle.Config()), home)
     except MerbenchError as error:
         assert "\n" not in str(error)
 
