@@ -47,7 +47,7 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
         assert [r["seed"] for r in records] == [0, 1]
         by = records[0]["tuned_by"]
         if name == "tuned" and found["settings"] != found["default_settings"]:
-            assert (by["study"], by["trials"], by["sampler"], by["value"]) == (
+            assert (by["search"], by["trials"], by["sampler"], by["value"]) == (
                 found["search"],
                 3,
                 "tpe",
@@ -68,7 +68,7 @@ def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path
     )
     (run,) = found["final"]["tuned"]["runs"]
     assert (
-        loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["study"]
+        loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["search"]
         == found["search"]
     )
 

@@ -184,6 +184,7 @@ def _mfm() -> Recipe:
             "train.optimiser": "adam",
             "train.schedule": "constant",
         },
+        search={"fusion.update_dropout": Tune(0.0, 0.7)},
         cases=(
             Case(
                 datasets=("mosei",),
