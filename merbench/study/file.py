@@ -153,7 +153,7 @@ def read_study(path: Path) -> StudyFile:
             f"{path} is not a file; a study is described by a STUDY.toml with models = [...] "
             "and [[tracks]]"
         )
-    table = read_toml(path)
+    table = read_toml(path, "name a STUDY.toml that is there")
     try:
         return StudyFile.model_validate(table)
     except ValidationError as error:

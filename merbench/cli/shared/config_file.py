@@ -64,7 +64,7 @@ def _read(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> 
 
     options = _options(ctx)
     defaults: dict[str, Any] = {}
-    for key, value in read_toml(path).items():
+    for key, value in read_toml(path, "--config names a TOML file of options").items():
         option = options.get(key.replace("_", "-"))
         if option is None:
             raise DataError(f"{path}: {key!r} is no option; {instead(key, list(options))}")
