@@ -11,12 +11,18 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
 import torch
 
 from tests.tiny_runs import home, make, store  # noqa: F401 - fixtures of every room
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+# The test command draws the same examples each time; `tox -e fuzz` draws new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("new" if "MERBENCH_FUZZ" in os.environ else "same")
 
 
 @pytest.fixture(autouse=True, scope="session")

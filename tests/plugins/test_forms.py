@@ -182,6 +182,8 @@ def test_a_published_file_is_told(put, tmp_path, monkeypatch):
         (lambda f: f["train"].update(audio=f["train"]["audio"][:4]) or f, "train: audio"),
         (lambda f: f["train"].update(audio=np.zeros((5, 6, 9), np.float32)) or f, "several widths"),
         (lambda f: f["valid"].update(regression_labels=np.zeros(3)) or f, "regression_labels"),
+        (lambda f: f["valid"].update(regression_labels=[]) or f, "regression_labels"),
+        (lambda f: f["valid"].update(audio_lengths=[]) or f, "audio_lengths"),
         (lambda f: f["valid"].update(raw_text=["x"]) or f, "raw_text"),
         (lambda f: f["valid"].update(id=[1, 2]) or f, "id"),
         (lambda f: f["valid"].update(audio=[[1]]) or f, "valid: audio"),

@@ -153,13 +153,30 @@ def texts(value: Any, what: str) -> list[str]:
 
 
 def numbers(value: Any, rows: int, what: str) -> np.ndarray:
-    """[rows, C] float64 of a list or array of numbers, one row each."""
+    """[rows, C] float64 of a list or array of numbers, one row each; C >= 1, also of no rows."""
+    values = _as_floats(value, f"{rows} rows", what)
+    columns = int(np.prod(values.shape[1:]))
+    if values.shape[:1] != (rows,) or not columns:
+        raise DataError(
+            f"{what} has the shape {list(values.shape)}, and there are {rows} rows; fix the source"
+        )
+    return values.reshape(rows, columns)
+
+
+def row_of_numbers(value: Any, what: str) -> np.ndarray:
+    """[C] float64 of a number, or of a list or array of numbers, of a row; C >= 1."""
+    values = _as_floats(value, "one row", what)
+    if not values.size:
+        raise DataError(f"{what} holds no number; fix the source")
+    return values.ravel()
+
+
+def _as_floats(value: Any, rows: str, what: str) -> np.ndarray:
     try:
-        found = value.read() if isinstance(value, Array) else np.asarray(value, dtype=np.float64)
-        return np.asarray(found, dtype=np.float64).reshape(rows, -1)
+        return np.asarray(value.read() if isinstance(value, Array) else value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{what} is no array of {rows} rows of numbers ({error}); mend the source"
+            f"{what} is no array of {rows} of numbers ({error}); fix the source"
         ) from None
 
 

@@ -19,7 +19,7 @@ from merbench_datasets.common import (
     cells,
     label_cells,
     label_task,
-    numbers,
+    row_of_numbers,
     split_id,
     splits_of,
     write_tasks,
@@ -87,7 +87,7 @@ class MisaPickle(Numbered):
                     names.append(as_text(row[2]))
                 except (TypeError, ValueError):
                     raise DataError(f"{what}: its segment is no text; mend the source") from None
-                labels.append(numbers(row[1], 1, f"{what}: label")[0])
+                labels.append(row_of_numbers(row[1], f"{what}: label"))
                 rows.append(row[0])
                 modes.append(mode)
         if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):

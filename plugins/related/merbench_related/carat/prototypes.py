@@ -14,9 +14,10 @@ def moving_average(start_D: Tensor, z_BD: Tensor, member_B: Tensor, momentum: fl
     After n members it is momentum^n mu + (1 - momentum) sum_i momentum^(n - i) z_i.
     """
     later_B = member_B.flip(-1).cumsum(-1).flip(-1) - member_B.long()
-    weight_B = torch.where(member_B, (1 - momentum) * momentum**later_B, 0.0)
+    decay = start_D.new_tensor(momentum)
+    weight_B = torch.where(member_B, (1 - decay) * decay**later_B, 0.0)
     n = member_B.sum(-1, keepdim=True)
-    return momentum**n * start_D + (weight_B[..., None] * z_BD).sum(-2)
+    return decay**n * start_D + (weight_B[..., None] * z_BD).sum(-2)
 
 
 class Prototypes(nn.Module):
