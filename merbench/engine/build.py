@@ -20,6 +20,7 @@ from merbench.api import Context, Modality, RequestError
 from merbench.engine.checks import check_prefixes
 from merbench.engine.compose import Composed, Declared
 from merbench.engine.contract import made
+from merbench.engine.missing import missing_share
 from merbench.engine.plan import Part, Plan
 from merbench.engine.splits import Fold, SplitData
 from merbench.engine.start import Start
@@ -61,7 +62,8 @@ def build(
         else start_of(plan.start, seed, fold.split.fold)
     )
     torch.manual_seed(derive(seed, "init", fold.split.fold))
-    taught = fold.for_training(plan.spec.labels, seed, plan.recipe.unlabelled)
+    spec = plan.spec
+    taught = fold.for_training(spec.labels, seed, plan.recipe.unlabelled, spec.missing)
     parts, context = plan.parts, taught.context
     encoders = {m: _encoder(parts[f"encoder.{m}"], context, m) for m in context.streams}
     # A vocabulary that comes with weights goes before the one that an encoder learns from the rows
@@ -78,7 +80,8 @@ def build(
     train = taught.data("train", encoders, device)
     # Kept by reference: clips are counted as they are read.
     measured = {
-        m: ChainMap(getattr(e, "measured", {}), _not_finite(fold, m)) for m, e in encoders.items()
+        m: ChainMap(getattr(e, "measured", {}), _not_finite(fold, m), _missing(plan, taught, m))
+        for m, e in encoders.items()
     }
     valid = fold.data("valid", encoders, device)
     for name, split in (("train", train), ("valid", valid)):
@@ -215,6 +218,12 @@ def _whole(names: Collection[str], of: Iterable[str]) -> list[str]:
         for name in names
     )
     return list(dict.fromkeys(short))
+
+
+def _missing(plan: Plan, taught: Fold, modality: Modality) -> dict[str, float]:
+    if not plan.spec.missing:
+        return {}
+    return {"missing": missing_share(taught.streams, taught.rows("train"))[modality]}
 
 
 def _not_finite(fold: Fold, modality: Modality) -> dict[str, float]:

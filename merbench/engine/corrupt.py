@@ -62,41 +62,55 @@ def damaged(
             )
         draw = np.random.default_rng(derive(seed, "corrupt", m, damage.kind))
         if damage.kind == "drop":
-            made[m] = _drop(made[m], rows, damage, draw)
+            made[m] = drop_rows(made[m], rows, damage.strength, draw)
         elif damage.kind == "mask":
-            made[m] = _mask(made[m], rows, damage, draw)
+            if made[m].kind == "clip":
+                raise RequestError(
+                    f"{damage}: stream {made[m].name} holds clips, of which no step can be taken "
+                    f"out; use {m}=drop"
+                )
+            made[m] = mask_steps(made[m], rows, damage.strength, draw)
         else:
             made[m] = _noise(made[m], rows, damage, statistics, draw)
     return made
 
 
-def _drop(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Generator) -> Stream:
+def drop_rows(
+    stream: Stream, rows: np.ndarray, share: float | np.ndarray, draw: np.random.Generator
+) -> Stream:
+    """Each of ``rows`` is empty with probability ``share`` (one number, or [N] one a row)."""
     length = stream.length.copy()
-    length[rows[draw.random(len(rows)) < damage.strength]] = 0
+    length[rows[draw.random(len(rows)) < share]] = 0
     return replace(stream, length=length, sha256="")
 
 
-def _mask(stream: Stream, rows: np.ndarray, damage: Damage, draw: np.random.Generator) -> Stream:
-    if stream.kind == "clip":
-        raise RequestError(
-            f"{damage}: stream {stream.name} holds clips, of which no step can be taken out; "
-            f"use {damage.modality}=drop"
-        )
+def mask_steps(
+    stream: Stream, rows: np.ndarray, share: float | np.ndarray, draw: np.random.Generator
+) -> Stream:
+    """Each step (word) of ``rows`` is taken out with probability ``share`` (one number, or [N] one
+    a row); rows of a stream with steps that are not among ``rows`` become empty.
+    """
+    share_N = np.broadcast_to(share, len(rows))
     if stream.kind == "strings":
-        values, length = stream.values.copy(), stream.length.copy()
-        for row in rows[stream.length[rows] > 0]:
-            words = str(values[row]).split()
-            kept = [
-                word
-                for word, u in zip(words, draw.random(len(words)), strict=True)
-                if u >= damage.strength
-            ]
-            values[row], length[row] = " ".join(kept), bool(kept)
-        return replace(stream, values=values, length=length, sha256="")
+        return _mask_words(stream, rows, share_N, draw)
     where_T, row_T = _steps(stream, rows)
-    keep_T = draw.random(len(where_T)) >= damage.strength
+    keep_T = draw.random(len(where_T)) >= share_N[row_T]
     values = stream.values[where_T[keep_T]] if keep_T.any() else stream.values[:1]
     return _packed(stream, rows, values, np.bincount(row_T[keep_T], minlength=len(rows)))
+
+
+def _mask_words(
+    stream: Stream, rows: np.ndarray, share_N: np.ndarray, draw: np.random.Generator
+) -> Stream:
+    values, length = stream.values.copy(), stream.length.copy()
+    for row, share in zip(rows, share_N, strict=True):
+        if not stream.length[row]:
+            continue
+        words = str(values[row]).split()
+        luck = draw.random(len(words))
+        kept = [word for word, u in zip(words, luck, strict=True) if u >= share]
+        values[row], length[row] = " ".join(kept), bool(kept)
+    return replace(stream, values=values, length=length, sha256="")
 
 
 def _noise(

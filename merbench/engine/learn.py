@@ -60,6 +60,8 @@ def learn_together(
         raise CannotStackError(f"model {plan.recipe.name} is fitted in closed form")
     if plan.spec.labels:
         raise CannotStackError("a run with hidden labels is for seeds that train alone")
+    if plan.spec.missing:
+        raise CannotStackError("a run with missing modalities is for seeds that train alone")
     if plan.spec.views:
         raise CannotStackError("a recipe with views is for seeds that train alone")
     modules = [Together(problem.model, problem.objectives) for problem in problems]

@@ -34,7 +34,8 @@ HARNESS = tuple(
 class Request:
     """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the
     default. ``text_tower``: a model that reads the transcripts (``engine/text_tower.py``).
-    ``labels``: how many train labels are hidden (``engine/hidden_labels.py``).
+    ``labels``: how many train labels are hidden (``engine/hidden_labels.py``). ``missing``: what
+    train rows lack (``engine/missing.py``).
     """
 
     model: str
@@ -49,6 +50,7 @@ class Request:
     start: Start | None = None
     text_tower: str = ""
     labels: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from merbench.api import (
     TrainConfig,
 )
 from merbench.data.folder.streams import revision
-from merbench.engine import checks, hidden_labels, offers, text_tower
+from merbench.engine import checks, hidden_labels, missing, offers, text_tower
 from merbench.engine.plan import Part, Plan, Request
 from merbench.engine.settings import SINGLE, Settings
 from merbench.engine.stages import as_data, declared_stages, settings_of, settle
@@ -63,6 +63,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     offered = offers.offered_streams(corpus, defaults, request.streams)
     if request.text_tower:
         offered = text_tower.with_transcripts(corpus, offered)
+    missing.check(request.missing, offered)
     recipe = _for_these_data(recipe, request, catalog, corpus, offered)
     ablated = [a.modalities for a in ablations if a.modalities]
     streams = offers.streams_read(recipe, corpus, offered, request, ablated)
@@ -121,6 +122,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         train=train,
         views={name: list(transforms) for name, transforms in settings.views.items()},
         labels=request.labels,
+        missing=missing.canonical(request.missing),
         thresholds=request.thresholds,
         allow_leak=bool(leaks),
         init_from=request.start.series if request.start else "",
@@ -135,6 +137,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         pretrained={**vectors, **tower, **weights, **initial},
         leaks=leaks,
         labels=request.labels,
+        missing=missing.canonical(request.missing),
     )
     return Plan(
         recipe=recipe,

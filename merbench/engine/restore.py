@@ -42,6 +42,7 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         ablations=tuple(name for name in spec.variant.split("+") if name),
         thresholds=spec.thresholds,
         labels=spec.labels,
+        missing=spec.missing,
         allow_leak=spec.allow_leak,
         start=Start(spec.init_from) if spec.init_from else None,
     )

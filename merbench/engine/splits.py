@@ -35,6 +35,7 @@ from merbench.api import (
 from merbench.data.folder.streams import Statistics, label_counts, train_statistics
 from merbench.engine.contract import prepared
 from merbench.engine.hidden_labels import hide
+from merbench.engine.missing import incomplete
 
 
 def _tensor(array: np.ndarray) -> Tensor:
@@ -139,14 +140,18 @@ class Fold:
             lexicon=self.lexicon,
         )
 
-    def for_training(self, labels: str, seed: int, unlabelled: bool) -> Fold:
+    def for_training(self, labels: str, seed: int, unlabelled: bool, missing: str = "") -> Fold:
         """This fold as a run with ``seed`` may learn from it: with labels hidden as ``labels``
-        says, and with train rows of which nothing is known where ``unlabelled``.
+        says, with train rows of which nothing is known where ``unlabelled``, and with modalities
+        taken from train rows as ``missing`` says. Features are standardised as those of all rows.
         """
-        if not labels and (not unlabelled or self.task.known is None):
+        if not labels and not missing and (not unlabelled or self.task.known is None):
             return self
         fold = copy(self)
         fold.unlabelled = unlabelled
+        if missing:
+            train = self.split.train
+            fold.streams = incomplete(missing, self.streams, train, seed, self.split.fold)
         if labels:
             fold.task = hide(labels, self.task, self.split.train, seed, self.split.fold)
         fold.context = dataclasses.replace(

@@ -186,6 +186,8 @@ class Bench:
                 protocol=asked.protocol,
                 streams=asked.streams,
                 allow_leak=asked.allow_leak,
+                labels=asked.labels,
+                missing=asked.missing,
             )
             with suppress(RequestError):
                 floor = self.plan(request)

@@ -48,6 +48,10 @@ class RunKeywords(TypedDict, total=False):
     """At most so many epochs."""
     thresholds: str
     """Of labels: ``"fixed:0.5"``, ``"tuned_on_valid"``, ``"tuned_on_valid_per_label"``."""
+    labels: str
+    """Hide train labels, by seed: ``"keep:0.3"``, ``"single-positive"``, ``"shots:fear=5"``."""
+    missing: Mapping[str, float | str]
+    """``{"audio": 0.5, "any": "0.1:0.9"}``: train rows lack a modality at this rate, by seed."""
     allow_leak: bool
     """Accept, and mark permanently, streams or initial weights fitted on evaluated rows."""
     init_from: str | None
@@ -109,6 +113,7 @@ def options_of(
     """RequestError, one sentence with the keyword's name, for what is not known or does not fit.
     ``function``: its name, for that sentence.
     """
+    from merbench.engine.missing import written
     from merbench.engine.plan import Request
 
     given = _checked(function, {"model": model, "dataset": dataset, **keywords})
@@ -137,6 +142,8 @@ def options_of(
         thresholds=given.get("thresholds", "fixed:0.5"),
         allow_leak=given.get("allow_leak", False),
         text_tower=given.get("text_tower", ""),
+        labels=given.get("labels", ""),
+        missing=written(given.get("missing", {})),
     )
     seeds = given.get("seeds", 3)
     names = ("init_from", "device", "threads", "jobs", "determinism", "force", "weights")
@@ -178,6 +185,8 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
         "text_tower": str,
         "epochs": at_least_one | None,
         "thresholds": str,
+        "labels": str,
+        "missing": dict[str, float | str],
         "allow_leak": bool,
         "init_from": str | None,
         "force": bool,

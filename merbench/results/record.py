@@ -33,12 +33,16 @@ class Track(Config):
     leaks: list[str] = []
     labels: str = Field(default="", exclude_if=operator.not_)
     """How train labels are hidden (``--labels``); left out where they are not."""
+    missing: str = Field(default="", exclude_if=operator.not_)
+    """What train rows lack (``--missing``); left out where nothing is taken away."""
 
     @property
     def title(self) -> str:
         parts = [self.dataset, self.task, self.protocol, " + ".join(self.streams), *self.towers]
         if self.labels:
             parts.append(f"train labels {self.labels}")
+        if self.missing:
+            parts.append(f"train missing {self.missing}")
         if self.leaks:
             parts.append(f"LEAKS: {', '.join(self.leaks)}")
         return " · ".join(parts)

@@ -40,6 +40,8 @@ class RunSpec(Config):
     """
     labels: Annotated[str, LATER] = ""
     """How train labels are hidden; empty = all that are known are used."""
+    missing: Annotated[str, LATER] = ""
+    """What train rows lack, at which rates (``--missing``); empty = nothing is taken away."""
     thresholds: str = "fixed:0.5"
     allow_leak: bool = False
     init_from: Annotated[str, LATER] = ""

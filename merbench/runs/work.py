@@ -14,6 +14,7 @@ from merbench.api import Corpus, Split
 from merbench.api.events import Watch
 from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.encode import with_cached
+from merbench.engine.missing import takes_steps
 from merbench.engine.plan import Plan
 from merbench.engine.splits import Fold
 from merbench.results.code_digest import code_digest
@@ -74,7 +75,8 @@ class Work:
 
     def encode(self, watch: Watch) -> None:
         """Let the cache, where the machine has one, take the place of frozen encoders."""
-        if self.machine.cache:
+        # Of a transcript with words taken out, an encoder makes something else of the others too.
+        if self.machine.cache and not takes_steps(self.plan.spec.missing):
             self.plan = with_cached(self.plan, self.machine.cache, self.machine.device, watch)
             self.store.warnings += self.machine.cache.warnings
             self.machine.cache.warnings.clear()

@@ -33,6 +33,8 @@ In full::
     streams = { audio = "audio.covarep" }
     modalities = ["text", "audio"]
     text_tower = ""                       # as --text-tower
+    labels = ""                           # as --labels, such as "keep:0.3"
+    missing = { audio = 0.5 }             # as --missing; a range is text, any = "0.1:0.9"
     allow_leak = false
 """
 
@@ -114,6 +116,8 @@ class Track(Config):
     streams: dict[Modality, str] = {}
     modalities: tuple[Modality, ...] | None = None
     text_tower: str = ""
+    labels: str = ""
+    missing: dict[str, float | str] = {}
     allow_leak: bool = False
 
 

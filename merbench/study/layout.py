@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.analyses.ablate import ablated_requests, plans_of
 from merbench.api import Recipe, RequestError
+from merbench.engine.missing import written
 from merbench.engine.plan import Plan, Request
 from merbench.host.catalog import unknown
 from merbench.results.spec import run_id
@@ -207,6 +208,8 @@ class _Layout:
             modalities=model.modalities or track.modalities,
             thresholds=self.study.thresholds,
             text_tower=track.text_tower,
+            labels=track.labels,
+            missing=written(track.missing),
             allow_leak=track.allow_leak,
         )
 

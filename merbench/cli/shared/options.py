@@ -192,6 +192,15 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Hide train labels, by seed: keep:SHARE, single-positive, shots:WORD=N.",
         ),
         click.option(
+            "--missing",
+            multiple=True,
+            metavar="MODALITY=RATE",
+            help=(
+                "Train rows lack it at this rate, by seed: audio=0.5, any=0.1:0.9 (drawn for each "
+                "row), text=mask:0.3 (its steps). Repeatable."
+            ),
+        ),
+        click.option(
             "--allow-leak",
             is_flag=True,
             help="Accept, and mark for ever, streams or initial weights fitted on evaluated rows.",
@@ -275,6 +284,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
         allow_leak=given["allow_leak"],
         text_tower=given["text_tower"],
         labels=given.get("labels", ""),
+        missing=",".join(given.get("missing", ())),
     )
     same = {
         k: given[k]
