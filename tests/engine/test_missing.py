@@ -166,7 +166,7 @@ def test_runs_without_it_keep_their_ids(catalog, corpus):
     assert plan_of(other.spec, catalog, corpus, None).spec == other.spec
 
 
-@pytest.mark.parametrize("model", ["ridge", "lf-dnn"])
+@pytest.mark.parametrize("model", ["ridge", "late-fusion-dnn"])
 def test_a_model_of_another_kind_learns_from_them(catalog, corpus, model):
     plan, _, some = problem(catalog, corpus, model=model, missing="any=0.9")
     if plan.recipe.closed_form:
