@@ -37,7 +37,7 @@ def test_the_scores_are_those_of_the_present_formulas():
     from merbench.cli.look.leaderboard.truth import truth_of
     from merbench.cli.shared.session import Session
     from merbench.report.site.folder import read
-    from merbench.report.site.verify import verify_scores
+    from merbench.report.verify.scores import verify_scores
 
     folder, session = read(ROOT / "sample-sentiment-standard"), Session()
     truth = truth_of(session, session.dataset("sample", None), folder.board.track)

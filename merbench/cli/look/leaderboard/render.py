@@ -53,7 +53,7 @@ def render(root: Path) -> None:
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
     from merbench.cli.look.leaderboard.truth import truth_of
     from merbench.report.site.folder import read, tracks, write_scores
-    from merbench.report.site.verify import rescored
+    from merbench.report.verify.scores import rescored
 
     for path in tracks(root):
         folder = read(path, with_scores=False)

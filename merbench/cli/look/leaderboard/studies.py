@@ -13,7 +13,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.report.site.folder import Folder
-    from merbench.report.site.verify import Failure
+    from merbench.report.verify.failure import Failure
 
 
 def left_out(
@@ -23,7 +23,7 @@ def left_out(
     here, is not checked, and told.
     """
     from merbench.api.errors import MerbenchError
-    from merbench.report.site.verify import Failure
+    from merbench.report.verify.failure import Failure
     from merbench.results.store import Store
     from merbench.runs.workspace import Sources, Workspace
     from merbench.study.file import read_study

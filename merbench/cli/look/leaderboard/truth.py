@@ -8,7 +8,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.api.corpus import Corpus
-    from merbench.report.site.verify import Truth
+    from merbench.report.verify.truth import Truth
     from merbench.results.record import Track
 
 
@@ -18,7 +18,7 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
     from merbench.cli.look.leaderboard.boards import closed_forms, floors
     from merbench.data.folder.streams import revision
     from merbench.functions.optimum import optimum
-    from merbench.report.site.verify import Truth
+    from merbench.report.verify.truth import Truth
 
     asked = {
         "task": ([track.task], corpus.offered),

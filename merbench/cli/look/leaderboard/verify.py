@@ -34,7 +34,9 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     from merbench.cli.look.leaderboard.studies import left_out
     from merbench.cli.look.leaderboard.truth import truth_of
     from merbench.report.site.folder import read, tracks
-    from merbench.report.site.verify import Failure, verify, verify_index
+    from merbench.report.verify.board import verify
+    from merbench.report.verify.drawn import verify_index
+    from merbench.report.verify.failure import Failure
 
     failed, unchecked, whole = 0, 0, []
 

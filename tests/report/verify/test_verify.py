@@ -14,7 +14,12 @@ from merbench.report.pictures.plots import CREATOR, DRAWN_BY
 from merbench.report.site.folder import read, tracks, write_scores
 from merbench.report.site.packed import pack, unpack
 from merbench.report.site.site import site
-from merbench.report.site.verify import Truth, cuts_of, rescored, selection, verify, verify_index
+from merbench.report.verify.board import verify
+from merbench.report.verify.drawn import verify_index
+from merbench.report.verify.scores import rescored
+from merbench.report.verify.selection import selection
+from merbench.report.verify.thresholds import wrong_thresholds
+from merbench.report.verify.truth import Truth
 from merbench.results.metrics import BUILT_IN
 from merbench.results.record import Metrics
 from tests.report.made import content, corpus, record, spec
@@ -70,7 +75,7 @@ def undrawn(monkeypatch):
             if p.suffix not in (".json", "")
         }
 
-    monkeypatch.setattr("merbench.report.site.verify.site", lying)
+    monkeypatch.setattr("merbench.report.verify.board.site", lying)
 
 
 def retrained(r, **changed):
@@ -272,7 +277,7 @@ def test_one_seed(path):
         ),
         (
             lambda r: {"history": [{"stage": "main", "mae": 1.0}]},
-            "an epoch of its history tells of stage, mae",
+            "an epoch of its history has stage, mae",
         ),
         (
             lambda r: {"history": [r.history[0], r.history[1] | {"mae": "x"}, r.history[2]]},
@@ -283,7 +288,7 @@ def test_one_seed(path):
         (lambda r: {"cost": None}, "it is done, and has no cost"),
         (
             lambda r: {"tuned_by": {"trials": 3, "seconds": 1.0}},
-            "its runs tell of more than one search",
+            "its runs name more than one search",
         ),
         (
             lambda r: {
@@ -425,7 +430,8 @@ def test_seeds_that_were_picked(path):
 def test_thresholds_are_those_of_the_policy(policy, cuts, right):
     space = {"kind": "multilabel", "words": ["happy", "sad"]}
     assert (
-        cuts_of(record(0, 0.5, spec(thresholds=policy), space=space, thresholds=cuts)[0]) == ""
+        wrong_thresholds(record(0, 0.5, spec(thresholds=policy), space=space, thresholds=cuts)[0])
+        == ""
     ) is right
 
 

@@ -1,0 +1,70 @@
+"""Rows have whole seeds, the same ones, and no two seeds of a row predict the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from merbench.report.scores.entries import Board, Entry
+from merbench.report.site.folder import Folder
+from merbench.report.verify.failure import Failure
+from merbench.report.verify.truth import Truth
+
+
+def check_seeds(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
+    """Every fold of each seed; 0 to N-1 and the same for all that was trained, 0 alone for what is
+    the same for every seed.
+    """
+    seeds_by_row: dict[str, list[int]] = {}
+    for entry in board.entries:
+        file = folder.files[entry.first.run_id]
+        deterministic = entry.floor or entry.first.spec.model in truth.closed
+        sentences = [*_one_row(entry, set(truth.splits), deterministic)]
+        if not deterministic:
+            seeds_by_row[entry.name] = _seeds(entry)
+            sentences += _trained(entry, folder)
+        yield from (Failure(file, f"{entry.name}: {sentence}") for sentence in sentences)
+    all_seeds = list(seeds_by_row.values())
+    usual = max(all_seeds, key=all_seeds.count, default=[])
+    for entry in board.entries:
+        seeds = seeds_by_row.get(entry.name, usual)
+        if seeds != usual:
+            sentence = (
+                f"{entry.name}: its seeds are {_listed(seeds)}, "
+                f"and those of the other rows {_listed(usual)}"
+            )
+            yield Failure(folder.files[entry.first.run_id], sentence)
+
+
+def _one_row(entry: Entry, folds: set[int | None], deterministic: bool) -> Iterator[str]:
+    seeds = _seeds(entry)
+    for seed in seeds:
+        finished = {r.fold for r in entry.done if r.seed == seed}
+        if finished != folds:
+            yield f"seed {seed} lacks {len(folds - finished)} of {len(folds)} finished folds"
+    if any(r.tuned_by != entry.first.tuned_by for r in entry.done):
+        yield "its runs name more than one search for their settings"
+    if seeds != list(range(1 if deterministic else len(seeds))):
+        needed = "0 alone, being the same for every seed" if deterministic else "all from 0 on"
+        yield f"its seeds are {_listed(seeds)}, and must be {needed}"
+
+
+def _trained(entry: Entry, folder: Folder) -> Iterator[str]:
+    """What was trained has a history, and predicts something else from another seed."""
+    if any(r.spec.train.epochs and not r.history for r in entry.done):
+        yield "it was trained, and a run of it has no history"
+    first_seed: dict[tuple[int | None, bytes], int] = {}
+    for record in entry.done:
+        predicted = folder.predicted.get(record.run_id)
+        if predicted is None:
+            continue
+        first = first_seed.setdefault((record.fold, predicted.tobytes()), record.seed)
+        if first != record.seed:
+            yield f"the predictions of seed {record.seed} are those of seed {first}"
+
+
+def _seeds(entry: Entry) -> list[int]:
+    return sorted({r.seed for r in entry.records})
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
