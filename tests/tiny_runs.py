@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from merbench.api import Split
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.results.store import Store
 from merbench.runs.run import Machine

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from merbench.api import Modality, Recipe, RequestError
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.report.scores.paired import Line, same
 from merbench.report.scores.summary import Scored
 

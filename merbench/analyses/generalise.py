@@ -13,9 +13,9 @@ from torch import nn
 from merbench.analyses.trained import Readings, trained
 from merbench.api import Batch, Corpus, LabelSpace, Output, RequestError
 from merbench.data.label_sets import LabelSet
-from merbench.engine.compose import Composed
-from merbench.engine.evaluate import predict
-from merbench.engine.plan import Plan
+from merbench.engine.model.compose import Composed
+from merbench.engine.plan.plan import Plan
+from merbench.engine.training.evaluate import predict
 from merbench.report.scores.paired import Line
 from merbench.results.record import Record
 from merbench.results.store import Store

@@ -13,11 +13,11 @@ import torch
 from merbench.analyses.trained import Trained
 from merbench.api import LabelSpace, Modality, Stream, Task, own_method
 from merbench.data.folder.inputs import Inputs, absent, matching
-from merbench.engine.compose import Composed
-from merbench.engine.contract import output
-from merbench.engine.evaluate import predict
-from merbench.engine.plan import Plan
-from merbench.engine.splits import SplitData
+from merbench.engine.model.compose import Composed
+from merbench.engine.model.contract import output
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.splits import SplitData
+from merbench.engine.training.evaluate import predict
 
 
 @dataclass(frozen=True)

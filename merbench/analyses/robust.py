@@ -10,9 +10,9 @@ import numpy as np
 
 from merbench.analyses.trained import Readings, trained
 from merbench.api import MODALITIES, Corpus, RequestError
-from merbench.engine.corrupt import KINDS, Damage, damaged
-from merbench.engine.evaluate import predict
-from merbench.engine.plan import Plan
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.corrupt import KINDS, Damage, damaged
+from merbench.engine.training.evaluate import predict
 from merbench.report.scores.paired import Line
 from merbench.report.scores.summary import by_seed, summary
 from merbench.results.record import Record

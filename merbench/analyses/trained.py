@@ -9,9 +9,9 @@ import numpy as np
 
 from merbench.api import Corpus, Task
 from merbench.engine.build import Problem
-from merbench.engine.plan import Plan
+from merbench.engine.plan.plan import Plan
 from merbench.engine.restore import restore
-from merbench.engine.splits import Fold
+from merbench.engine.rows.splits import Fold
 from merbench.report.scores.summary import Scored, by_seed
 from merbench.results.metrics import TaskMetrics
 from merbench.results.record import Record

@@ -13,9 +13,9 @@ from merbench.analyses.trained import Readings, trained
 from merbench.api import Corpus, Lexicon, Modality, RequestError, Stream
 from merbench.data.join import joined
 from merbench.data.overlap import LEAST_WORDS, shared, without
-from merbench.engine.evaluate import predict
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
+from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.report.scores.paired import Line
 from merbench.report.scores.summary import Scored, by_seed

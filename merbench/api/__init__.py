@@ -8,24 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from merbench.api.clips import ClipRows as ClipRows
-    from merbench.api.component import API as API
-    from merbench.api.component import Ablation as Ablation
-    from merbench.api.component import Case as Case
-    from merbench.api.component import Command as Command
-    from merbench.api.component import Component as Component
-    from merbench.api.component import Recipe as Recipe
-    from merbench.api.component import Stage as Stage
-    from merbench.api.component import View as View
-    from merbench.api.config import LATER as LATER
-    from merbench.api.config import Config as Config
-    from merbench.api.config import TrainConfig as TrainConfig
-    from merbench.api.corpus import Corpus as Corpus
-    from merbench.api.corpus import Law as Law
-    from merbench.api.corpus import Protocol as Protocol
-    from merbench.api.corpus import Split as Split
-    from merbench.api.corpus import Stream as Stream
-    from merbench.api.corpus import Task as Task
+    from merbench.api.declarations.component import API as API
+    from merbench.api.declarations.component import Ablation as Ablation
+    from merbench.api.declarations.component import Case as Case
+    from merbench.api.declarations.component import Command as Command
+    from merbench.api.declarations.component import Component as Component
+    from merbench.api.declarations.component import Recipe as Recipe
+    from merbench.api.declarations.component import Stage as Stage
+    from merbench.api.declarations.component import View as View
+    from merbench.api.declarations.config import LATER as LATER
+    from merbench.api.declarations.config import Config as Config
+    from merbench.api.declarations.config import TrainConfig as TrainConfig
+    from merbench.api.declarations.hookspecs import hookimpl as hookimpl
+    from merbench.api.declarations.metrics import MetricDef as MetricDef
+    from merbench.api.declarations.metrics import SumMetric as SumMetric
+    from merbench.api.declarations.tune import Tune as Tune
     from merbench.api.errors import DataError as DataError
     from merbench.api.errors import MerbenchError as MerbenchError
     from merbench.api.errors import RequestError as RequestError
@@ -34,28 +31,53 @@ if TYPE_CHECKING:
     from merbench.api.forms import Form as Form
     from merbench.api.forms import Sink as Sink
     from merbench.api.forms import Source as Source
-    from merbench.api.hookspecs import hookimpl as hookimpl
-    from merbench.api.labels import GLOSSES as GLOSSES
-    from merbench.api.labels import SENTIMENT as SENTIMENT
-    from merbench.api.labels import check_label_vectors as check_label_vectors
-    from merbench.api.labels import label_texts as label_texts
-    from merbench.api.lexicon import Lexicon as Lexicon
-    from merbench.api.lexicon import Vectors as Vectors
-    from merbench.api.lexicon import pieces_of as pieces_of
-    from merbench.api.lexicon import words_of as words_of
+    from merbench.api.material.clips import ClipRows as ClipRows
+    from merbench.api.material.corpus import Corpus as Corpus
+    from merbench.api.material.corpus import Law as Law
+    from merbench.api.material.corpus import Protocol as Protocol
+    from merbench.api.material.corpus import Split as Split
+    from merbench.api.material.corpus import Stream as Stream
+    from merbench.api.material.corpus import Task as Task
+    from merbench.api.material.labels import GLOSSES as GLOSSES
+    from merbench.api.material.labels import SENTIMENT as SENTIMENT
+    from merbench.api.material.labels import TextForm as TextForm
+    from merbench.api.material.labels import check_label_vectors as check_label_vectors
+    from merbench.api.material.labels import label_texts as label_texts
+    from merbench.api.material.lexicon import Lexicon as Lexicon
+    from merbench.api.material.lexicon import Vectors as Vectors
+    from merbench.api.material.lexicon import pieces_of as pieces_of
+    from merbench.api.material.lexicon import words_of as words_of
+    from merbench.api.material.ops import by_length as by_length
+    from merbench.api.material.ops import compact as compact
+    from merbench.api.material.ops import last_step as last_step
+    from merbench.api.material.ops import masked_max as masked_max
+    from merbench.api.material.ops import masked_mean as masked_mean
+    from merbench.api.material.ops import read_out as read_out
+    from merbench.api.material.ops import soft_targets as soft_targets
+    from merbench.api.material.ops import task_loss as task_loss
+    from merbench.api.material.rows import FeatureRows as FeatureRows
+    from merbench.api.material.rows import Rows as Rows
+    from merbench.api.material.rows import StepRows as StepRows
+    from merbench.api.material.rows import TensorRows as TensorRows
+    from merbench.api.material.rows import TextRows as TextRows
+    from merbench.api.material.rows import WordRows as WordRows
+    from merbench.api.material.rows import gather as gather
+    from merbench.api.material.types import MODALITIES as MODALITIES
+    from merbench.api.material.types import Batch as Batch
+    from merbench.api.material.types import Context as Context
+    from merbench.api.material.types import Fused as Fused
+    from merbench.api.material.types import LabelCounts as LabelCounts
+    from merbench.api.material.types import LabelSpace as LabelSpace
+    from merbench.api.material.types import Modality as Modality
+    from merbench.api.material.types import Output as Output
+    from merbench.api.material.types import Progress as Progress
+    from merbench.api.material.types import Queries as Queries
+    from merbench.api.material.types import Steps as Steps
+    from merbench.api.material.types import StreamSpec as StreamSpec
+    from merbench.api.material.types import Tokens as Tokens
     from merbench.api.media.decoded import Decoded as Decoded
     from merbench.api.media.pictures import read_frames as read_frames
     from merbench.api.media.sound import read_wave as read_wave
-    from merbench.api.metrics import MetricDef as MetricDef
-    from merbench.api.metrics import SumMetric as SumMetric
-    from merbench.api.ops import by_length as by_length
-    from merbench.api.ops import compact as compact
-    from merbench.api.ops import last_step as last_step
-    from merbench.api.ops import masked_max as masked_max
-    from merbench.api.ops import masked_mean as masked_mean
-    from merbench.api.ops import read_out as read_out
-    from merbench.api.ops import soft_targets as soft_targets
-    from merbench.api.ops import task_loss as task_loss
     from merbench.api.parts import ComposedModel as ComposedModel
     from merbench.api.parts import Dataset as Dataset
     from merbench.api.parts import Encoder as Encoder
@@ -75,46 +97,36 @@ if TYPE_CHECKING:
     from merbench.api.pickles import as_text as as_text
     from merbench.api.pickles import unpickle as unpickle
     from merbench.api.processes import pool as pool
-    from merbench.api.rows import FeatureRows as FeatureRows
-    from merbench.api.rows import Rows as Rows
-    from merbench.api.rows import StepRows as StepRows
-    from merbench.api.rows import TensorRows as TensorRows
-    from merbench.api.rows import TextRows as TextRows
-    from merbench.api.rows import WordRows as WordRows
-    from merbench.api.rows import gather as gather
-    from merbench.api.tune import Tune as Tune
-    from merbench.api.types import MODALITIES as MODALITIES
-    from merbench.api.types import Batch as Batch
-    from merbench.api.types import Context as Context
-    from merbench.api.types import Fused as Fused
-    from merbench.api.types import LabelCounts as LabelCounts
-    from merbench.api.types import LabelSpace as LabelSpace
-    from merbench.api.types import Modality as Modality
-    from merbench.api.types import Output as Output
-    from merbench.api.types import Progress as Progress
-    from merbench.api.types import Queries as Queries
-    from merbench.api.types import Steps as Steps
-    from merbench.api.types import StreamSpec as StreamSpec
-    from merbench.api.types import Tokens as Tokens
 
 _HOME = {
-    "clips": ("ClipRows",),
-    "component": ("API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage", "View"),
-    "config": ("LATER", "Config", "TrainConfig"),
-    "corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
+    "declarations.component": (
+        "API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage", "View",
+    ),
+    "declarations.config": ("LATER", "Config", "TrainConfig"),
+    "declarations.hookspecs": ("hookimpl",),
+    "declarations.metrics": ("MetricDef", "SumMetric"),
+    "declarations.tune": ("Tune",),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("PICKLES", "Form", "Sink", "Source"),
-    "hookspecs": ("hookimpl",),
-    "labels": ("GLOSSES", "SENTIMENT", "check_label_vectors", "label_texts"),
-    "lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
-    "media.decoded": ("Decoded",),
-    "media.pictures": ("read_frames",),
-    "media.sound": ("read_wave",),
-    "metrics": ("MetricDef", "SumMetric"),
-    "ops": (
+    "material.clips": ("ClipRows",),
+    "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
+    "material.labels": ("GLOSSES", "SENTIMENT", "TextForm", "check_label_vectors", "label_texts"),
+    "material.lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
+    "material.ops": (
         "by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out",
         "soft_targets", "task_loss",
     ),
+    "material.rows": (
+        "FeatureRows", "Rows", "StepRows", "TensorRows", "TextRows", "WordRows", "gather",
+    ),
+    "material.types": (
+        "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality",
+        "Output", "Progress", "Queries",
+        "Steps", "StreamSpec", "Tokens",
+    ),
+    "media.decoded": ("Decoded",),
+    "media.pictures": ("read_frames",),
+    "media.sound": ("read_wave",),
     "parts": (
         "ComposedModel", "Dataset", "Encoder", "Executor", "FittedModel", "Fusion", "Head",
         "LabelEncoder", "Logger", "Model", "Objective", "Prepared", "SplitView", "ViewTransform",
@@ -122,13 +134,6 @@ _HOME = {
     ),
     "pickles": ("Array", "as_text", "unpickle"),
     "processes": ("pool",),
-    "rows": ("FeatureRows", "Rows", "StepRows", "TensorRows", "TextRows", "WordRows", "gather"),
-    "tune": ("Tune",),
-    "types": (
-        "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality",
-        "Output", "Progress", "Queries",
-        "Steps", "StreamSpec", "Tokens",
-    ),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from merbench.api.config import Config
-from merbench.api.types import Modality
+from merbench.api.declarations.config import Config
+from merbench.api.material.types import Modality
 
 PICKLES = (".pkl", ".pickle", ".p", ".pt", ".pth")
 """Suffixes of files that are read by the restricted unpickler."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from merbench.api.config import Config
-from merbench.api.types import (
+from merbench.api.declarations.config import Config
+from merbench.api.material.types import (
     Batch,
     Context,
     Fused,
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from merbench.api.corpus import Corpus
     from merbench.api.events import Event
-    from merbench.api.rows import Rows
+    from merbench.api.material.corpus import Corpus
+    from merbench.api.material.rows import Rows
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from itertools import combinations
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Law
 from merbench.api.errors import RequestError
-from merbench.api.types import MODALITIES, LabelSpace, Modality
+from merbench.api.material.corpus import Corpus, Law
+from merbench.api.material.types import MODALITIES, LabelSpace, Modality
 from merbench.results.metrics import BUILT_IN
 
 

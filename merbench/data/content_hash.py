@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from merbench.api.corpus import Stream
+from merbench.api.material.corpus import Stream
 from merbench.results.files import write_atomic
 
 KEPT = ("strings", "clip")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Protocol, Stream, Task
+from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
 from merbench.data.best_possible import Best, best_scores, subsets
 from merbench.data.label_histogram import histogram
 

@@ -26,8 +26,8 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from merbench.api.clips import CUT_SHORT, WITHOUT, rates, summed
 from merbench.api.errors import RequestError
+from merbench.api.material.clips import CUT_SHORT, WITHOUT, rates, summed
 from merbench.api.media.decoded import Shares
 from merbench.results.files import write_atomic
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Protocol, Stream, Task
-from merbench.api.types import Modality
+from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
+from merbench.api.material.types import Modality
 
 JOIN = "+"
 """Stands between the names of data sets that were joined."""

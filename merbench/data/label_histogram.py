@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merbench.api.corpus import Task
+from merbench.api.material.corpus import Task
 
 
 @dataclass(frozen=True)

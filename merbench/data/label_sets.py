@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api.errors import DataError
-from merbench.api.types import LabelSpace
+from merbench.api.material.types import LabelSpace
 from merbench.data.folder.toml_section import read_toml
 from merbench.data.hints import instead
 

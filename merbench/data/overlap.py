@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Protocol, Split
-from merbench.api.lexicon import words_of
+from merbench.api.material.corpus import Corpus, Protocol, Split
+from merbench.api.material.lexicon import words_of
 
 LEAST_WORDS = 5
 """Shorter sentences are said twice by chance."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api.errors import DataError, RequestError
-from merbench.api.lexicon import Lexicon, Vectors
+from merbench.api.material.lexicon import Lexicon, Vectors
 from merbench.data.folder.arrays import Arrays
 from merbench.data.hints import instead
 

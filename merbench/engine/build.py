@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from merbench.api import Context, Modality, RequestError
 from merbench.engine.checks import check_prefixes
-from merbench.engine.compose import Composed, Declared
-from merbench.engine.contract import made
-from merbench.engine.missing import missing_share
-from merbench.engine.plan import Part, Plan
-from merbench.engine.splits import Fold, SplitData
-from merbench.engine.start import Start
-from merbench.engine.views import Transform
+from merbench.engine.model.compose import Composed, Declared
+from merbench.engine.model.contract import made
+from merbench.engine.model.views import Transform
+from merbench.engine.plan.plan import Part, Plan
+from merbench.engine.plan.start_weights import Start
+from merbench.engine.rows.missing import missing_share
+from merbench.engine.rows.splits import Fold, SplitData
 from merbench.results.seeds import derive
 
 

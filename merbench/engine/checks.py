@@ -20,12 +20,12 @@ from merbench.api import (
     Task,
     TrainConfig,
 )
-from merbench.api.component import READABLE_AS
-from merbench.api.types import SpaceKind
+from merbench.api.declarations.component import READABLE_AS
+from merbench.api.material.types import SpaceKind
 from merbench.data.content_hash import KEPT
 from merbench.data.folder.streams import leak_sentence, leaking_rows
-from merbench.engine.compose import PREFIXES
-from merbench.engine.plan import Part
+from merbench.engine.model.compose import PREFIXES
+from merbench.engine.plan.plan import Part
 from merbench.host.catalog import unknown
 from merbench.results.metrics import TaskMetrics
 

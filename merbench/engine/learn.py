@@ -9,11 +9,11 @@ from typing import Any
 
 from merbench.api import RunError
 from merbench.engine.build import Problem
-from merbench.engine.checkpoint import Checkpoint
-from merbench.engine.plan import Plan
-from merbench.engine.splits import Fold
-from merbench.engine.stack import CannotStackError, Together, fit_stacked
-from merbench.engine.train import Fitted, Watch, fit
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.stack import CannotStackError, Together, fit_stacked
+from merbench.engine.training.train import Fitted, Watch, fit
 
 
 def learn(

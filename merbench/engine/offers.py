@@ -16,8 +16,8 @@ from merbench.api import (
     Stream,
 )
 from merbench.data.folder.streams import as_words
-from merbench.engine.plan import Request
-from merbench.engine.splits import modalities_of
+from merbench.engine.plan.plan import Request
+from merbench.engine.rows.splits import modalities_of
 from merbench.host.catalog import unknown
 
 

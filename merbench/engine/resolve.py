@@ -20,11 +20,13 @@ from merbench.api import (
     TrainConfig,
 )
 from merbench.data.folder.streams import revision
-from merbench.engine import checks, hidden_labels, missing, offers, text_tower
-from merbench.engine.plan import Part, Plan, Request
-from merbench.engine.settings import SINGLE, Settings
-from merbench.engine.stages import as_data, declared_stages, settings_of, settle
-from merbench.engine.start import INITIAL, check_seen
+from merbench.engine import checks, offers
+from merbench.engine.plan import text_tower
+from merbench.engine.plan.plan import Part, Plan, Request
+from merbench.engine.plan.settings import SINGLE, Settings
+from merbench.engine.plan.stages import as_data, declared_stages, settings_of, settle
+from merbench.engine.plan.start_weights import INITIAL, check_seen
+from merbench.engine.rows import hidden_labels, missing
 from merbench.host.catalog import Catalog
 from merbench.results.metrics import choose_thresholds
 from merbench.results.record import Track

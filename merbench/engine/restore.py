@@ -13,12 +13,12 @@ from torch import nn
 
 from merbench.api import Corpus, Lexicon, RequestError
 from merbench.engine.build import Problem, build
-from merbench.engine.evaluate import weights_digest
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
+from merbench.engine.plan.settings import SINGLE
+from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
-from merbench.engine.settings import SINGLE
-from merbench.engine.splits import Fold
-from merbench.engine.start import Start
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import weights_digest
 from merbench.host.catalog import Catalog
 from merbench.results.spec import RunSpec
 

@@ -14,9 +14,9 @@ from merbench.functions.loggers import all_of, open_loggers
 from merbench.functions.options import RunOptions
 
 if TYPE_CHECKING:
-    from merbench.api.corpus import Corpus
-    from merbench.engine.plan import Plan, Request
-    from merbench.engine.start import Start
+    from merbench.api.material.corpus import Corpus
+    from merbench.engine.plan.plan import Plan, Request
+    from merbench.engine.plan.start_weights import Start
     from merbench.host.catalog import Catalog
     from merbench.report.tables.board import Optimum
     from merbench.results.record import Record
@@ -70,7 +70,7 @@ class Bench:
 
     def plan(self, request: Request) -> Plan:
         """RequestError where it does not fit the data set."""
-        from merbench.engine.plan import Request
+        from merbench.engine.plan.plan import Request
 
         plan = self.workspace.plan(self.corpus.name, request)
         own_thresholds = request.thresholds != Request.thresholds
@@ -170,7 +170,7 @@ class Bench:
         """Name -> records of the floors in the same track (those that can read what it offers), run
         where the store lacks them.
         """
-        from merbench.engine.plan import Request
+        from merbench.engine.plan.plan import Request
 
         records = {}
         names = [
@@ -224,7 +224,7 @@ def open_corpus(catalog: Catalog, homes: Sequence[Path], name: str | None, watch
     sentence that says which and why.
     """
     from merbench.data.home import find_folder
-    from merbench.engine.datasets import open_dataset
+    from merbench.engine.plan.datasets import open_dataset
 
     if name is None:
         folder = find_folder("mosi", list(homes))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from merbench.functions.opened import catalog, homes
 
 if TYPE_CHECKING:
-    from merbench.api.corpus import Corpus
+    from merbench.api.material.corpus import Corpus
 
 KINDS = (
     "models",
@@ -56,6 +56,6 @@ def load_dataset(name: str = "sample", data: str | Path | None = None) -> Corpus
 
     RequestError where it is not on this machine, with where it was looked for.
     """
-    from merbench.engine.datasets import open_dataset
+    from merbench.engine.plan.datasets import open_dataset
 
     return open_dataset(catalog(), name, homes(data))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from merbench.api.corpus import Corpus
-    from merbench.api.types import Modality
+    from merbench.api.material.corpus import Corpus
+    from merbench.api.material.types import Modality
 
 
 def optimum(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from merbench.api.errors import RequestError
 from merbench.api.events import Watch
-from merbench.api.types import MODALITIES, Modality
+from merbench.api.material.types import MODALITIES, Modality
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 if TYPE_CHECKING:
-    from merbench.engine.plan import Request
+    from merbench.engine.plan.plan import Request
     from merbench.runs.machine import Determinism
 
 PARTS = ("fusion", "head", "label_encoder", "objective")
@@ -113,8 +113,8 @@ def options_of(
     """RequestError, one sentence with the keyword's name, for what is not known or does not fit.
     ``function``: its name, for that sentence.
     """
-    from merbench.engine.missing import written
-    from merbench.engine.plan import Request
+    from merbench.engine.plan.plan import Request
+    from merbench.engine.rows.missing import written
 
     given = _checked(function, {"model": model, "dataset": dataset, **keywords})
     settings: dict[str, Any] = {}

@@ -11,8 +11,8 @@ from merbench.functions.opened import catalog, homes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from merbench.api.component import Recipe
-    from merbench.engine.plan import Plan
+    from merbench.api.declarations.component import Recipe
+    from merbench.engine.plan.plan import Plan
     from merbench.host.catalog import Catalog
 
 
@@ -59,7 +59,7 @@ def show(model: str, dataset: str | None = None, data: str | Path | None = None)
     cannot read that data set.
     """
     from merbench.data.word_vectors import open_lexicon
-    from merbench.engine.datasets import open_dataset
+    from merbench.engine.plan.datasets import open_dataset
 
     places = homes(data)
     corpus = open_dataset(catalog(), dataset or "sample", places)
@@ -68,7 +68,7 @@ def show(model: str, dataset: str | None = None, data: str | Path | None = None)
 
 
 def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any) -> Shown:
-    from merbench.engine.plan import Request
+    from merbench.engine.plan.plan import Request
     from merbench.engine.resolve import resolve
 
     recipe = catalog.recipe(model)

@@ -8,9 +8,9 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-from merbench.api.component import Command, Component, ComponentKind, Recipe
+from merbench.api.declarations.component import Command, Component, ComponentKind, Recipe
+from merbench.api.declarations.metrics import MetricDef
 from merbench.api.errors import RequestError
-from merbench.api.metrics import MetricDef
 from merbench.host.manager import Declaration, Plugin
 from merbench.results.metrics import BUILT_IN, Registry
 

@@ -17,7 +17,7 @@ from typing import Any, get_args
 import pluggy
 
 import merbench
-from merbench.api.component import (
+from merbench.api.declarations.component import (
     ACCEPTS,
     API,
     COMPONENT_KINDS,
@@ -27,10 +27,10 @@ from merbench.api.component import (
     FusedForm,
     Recipe,
 )
+from merbench.api.declarations.hookspecs import PROJECT, Hooks
+from merbench.api.declarations.metrics import MetricDef
 from merbench.api.errors import MerbenchError, RequestError
-from merbench.api.hookspecs import PROJECT, Hooks
-from merbench.api.metrics import MetricDef
-from merbench.api.types import SpaceKind
+from merbench.api.material.types import SpaceKind
 from merbench.host.imports import import_plugin
 from merbench.results.metrics import BUILT_IN
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from merbench.api.config import Config
+from merbench.api.declarations.config import Config
 
 STALE = 120.0
 BEAT = 10.0

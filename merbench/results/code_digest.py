@@ -58,7 +58,9 @@ def _read(file: Path, module: str) -> tuple[str, tuple[str, ...]]:
     imported = tuple(
         dict.fromkeys(name for node in ast.walk(tree) for name in _names(node, package))
     )
-    return ast.unparse(_Meaning().visit(tree)), imported
+    meaning = _Meaning()
+    code = ast.unparse(meaning.visit(tree))
+    return "\n".join(filter(None, [*sorted(meaning.imported), code])), imported
 
 
 def _names(node: ast.AST, package: str) -> Iterator[str]:
@@ -72,9 +74,12 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
 
 
 class _Meaning(ast.NodeTransformer):
-    """Leaves out docstrings, and of imports where a name comes from: the code that it names is
-    followed itself.
+    """Leaves out docstrings, and of imports their order and where a name comes from: both change
+    when a file moves, and the code that is imported is followed itself.
     """
+
+    def __init__(self) -> None:
+        self.imported: set[str] = set()
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -83,6 +88,5 @@ class _Meaning(ast.NodeTransformer):
     def visit_Import(self, node: ast.Import) -> None:
         """``import a.b`` names only the place."""
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        names = [ast.alias(alias.name, alias.asname) for alias in node.names]
-        return ast.ImportFrom(module="_", names=names, level=0)
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self.imported |= {f"import {alias.name} as {alias.asname}" for alias in node.names}

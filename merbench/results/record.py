@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from merbench.api.config import Config
-from merbench.api.corpus import Task
-from merbench.api.types import LabelSpace, SpaceKind
+from merbench.api.declarations.config import Config
+from merbench.api.material.corpus import Task
+from merbench.api.material.types import LabelSpace, SpaceKind
 from merbench.results.spec import RunSpec
 
 SCHEMA = 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any
 
-from merbench.api.config import LATER, Config, TrainConfig
+from merbench.api.declarations.config import LATER, Config, TrainConfig
 from merbench.api.errors import RequestError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merbench.api.events import EpochDone, RunDone, RunResumed, RunStarted
-from merbench.engine.plan import Plan
+from merbench.engine.plan.plan import Plan
 from merbench.results.record import Record
 
 

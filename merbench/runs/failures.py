@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from merbench.api import MerbenchError
-from merbench.engine.contract import fault
-from merbench.engine.plan import Plan
+from merbench.engine.model.contract import fault
+from merbench.engine.plan.plan import Plan
 from merbench.runs.machine import Machine
 
 FAILURES = (MerbenchError, RuntimeError, ValueError, FloatingPointError, MemoryError)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from merbench.api import Corpus, RequestError
 from merbench.data.folder.streams import revision
-from merbench.engine.start import Seen, Start
+from merbench.engine.plan.start_weights import Seen, Start
 from merbench.results.record import Record
 from merbench.results.spec import run_id, series
 from merbench.results.store import Store

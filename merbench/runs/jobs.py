@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from merbench.api import RunError, Split, pool
 from merbench.api.events import Event, Watch, ignore
-from merbench.engine.encode import fixed
+from merbench.engine.rows.encode import fixed
 from merbench.results.provenance import describe
 from merbench.results.record import Record
 from merbench.runs.one import run_one

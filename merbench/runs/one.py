@@ -12,11 +12,11 @@ import torch
 from merbench.api import RequestError, Split
 from merbench.api.events import EpochDone, Event, Waiting, Watch, WeightsLoaded
 from merbench.engine.build import Problem, build
-from merbench.engine.evaluate import weights_digest
 from merbench.engine.learn import learn
 from merbench.engine.restore import save
-from merbench.engine.splits import Fold
-from merbench.engine.train import Fitted
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import weights_digest
+from merbench.engine.training.train import Fitted
 from merbench.results.claims import Claim, Claims
 from merbench.results.record import Cost, Metrics, Record
 from merbench.runs.draft import Draft

@@ -9,7 +9,7 @@ import torch
 
 from merbench.api import Corpus, RequestError, Split
 from merbench.api.events import Watch, ignore
-from merbench.engine.plan import Plan
+from merbench.engine.plan.plan import Plan
 from merbench.results.record import Record
 from merbench.results.store import Store
 from merbench.runs.events import run_done

@@ -8,9 +8,9 @@ import numpy as np
 
 from merbench.api import Corpus, RequestError, Task
 from merbench.engine.build import Problem
-from merbench.engine.evaluate import predict
-from merbench.engine.plan import Plan
-from merbench.engine.splits import Fold
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import predict
 from merbench.results.metrics import thresholds_of
 from merbench.results.store import Predictions
 

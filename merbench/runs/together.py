@@ -12,10 +12,10 @@ import torch
 from merbench.api import RequestError, RunError, Split
 from merbench.api.events import TrainedAlone, Waiting, Watch
 from merbench.engine.build import Problem
-from merbench.engine.checkpoint import Checkpoint
 from merbench.engine.learn import learn_together
-from merbench.engine.stack import CannotStackError
-from merbench.engine.train import Fitted
+from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.stack import CannotStackError
+from merbench.engine.training.train import Fitted
 from merbench.results.claims import Claims
 from merbench.results.record import Record
 from merbench.runs.events import epoch_done, run_started

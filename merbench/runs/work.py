@@ -12,11 +12,11 @@ import torch
 
 from merbench.api import Corpus, Split
 from merbench.api.events import Watch
-from merbench.engine.checkpoint import Checkpoint
-from merbench.engine.encode import with_cached
-from merbench.engine.missing import takes_steps
-from merbench.engine.plan import Plan
-from merbench.engine.splits import Fold
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.encode import with_cached
+from merbench.engine.rows.missing import takes_steps
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.checkpoint import Checkpoint
 from merbench.results.code_digest import code_digest
 from merbench.results.provenance import describe
 from merbench.results.record import Record, RecordedSpace

@@ -13,8 +13,8 @@ from typing import Any
 
 from merbench.api import Corpus, Lexicon
 from merbench.data.word_vectors import open_lexicon
-from merbench.engine.datasets import open_dataset
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.datasets import open_dataset
+from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from merbench.api import Config, MerbenchError, RunError
 from merbench.api.parts import Executor
-from merbench.engine.settings import configured
+from merbench.engine.plan.settings import configured
 from merbench.host.catalog import Catalog
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.analyses.ablate import ablated_requests, plans_of
 from merbench.api import Recipe, RequestError
-from merbench.engine.missing import written
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
+from merbench.engine.rows.missing import written
 from merbench.host.catalog import unknown
 from merbench.results.spec import run_id
 from merbench.results.store import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api import RunError
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.results.store import Store
 from merbench.runs.machine import Machine
 from merbench.runs.workspace import Workspace

@@ -29,7 +29,7 @@ from merbench.api import (
     masked_mean,
 )
 from merbench.data.content_hash import KEPT
-from merbench.engine import contract
+from merbench.engine.model import contract
 from merbench.host.catalog import Catalog
 from merbench.results.metrics import TaskMetrics
 from merbench.testing import tiny, view_checks

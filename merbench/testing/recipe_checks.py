@@ -23,20 +23,20 @@ from merbench.api import (
     Steps,
     TrainConfig,
 )
-from merbench.api.component import ComponentKind
-from merbench.api.types import SpaceKind
-from merbench.engine.average import MovingAverage
+from merbench.api.declarations.component import ComponentKind
+from merbench.api.material.types import SpaceKind
 from merbench.engine.build import Problem, build
-from merbench.engine.checkpoint import Checkpoint
-from merbench.engine.contract import predictions
-from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn
-from merbench.engine.passes import Learning, Passes
-from merbench.engine.plan import Plan, Request
+from merbench.engine.model.contract import predictions
+from merbench.engine.model.weight_average import MovingAverage
+from merbench.engine.plan.plan import Plan, Request
+from merbench.engine.plan.stages import settings_of
 from merbench.engine.resolve import resolve
-from merbench.engine.splits import Fold
-from merbench.engine.stages import settings_of
-from merbench.engine.train import fit
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.evaluate import predict, weights_digest
+from merbench.engine.training.passes import Learning, Passes
+from merbench.engine.training.train import fit
 from merbench.host.catalog import Catalog
 from merbench.results.store import Store
 from merbench.testing import tiny

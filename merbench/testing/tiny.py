@@ -32,7 +32,7 @@ from merbench.api import (
     WordRows,
     words_of,
 )
-from merbench.api.types import SpaceKind
+from merbench.api.material.types import SpaceKind
 
 EMOTIONS = LabelSpace(kind="multilabel", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))
 CLASSES = LabelSpace(kind="class", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))

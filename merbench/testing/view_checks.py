@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Config, Modality, Steps
-from merbench.engine import contract
+from merbench.engine.model import contract
 from merbench.testing import tiny
 
 Encoded = Mapping[Modality, Steps]

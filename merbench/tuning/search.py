@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from merbench.api import RequestError, RunError
 from merbench.api.events import Note, SearchProgress, Watch, ignore
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.results.code_digest import code_digest
 from merbench.results.store import Store
 from merbench.runs.machine import Machine

@@ -14,7 +14,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from merbench.api import RunError
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.results.spec import canonical
 from merbench.results.store import Store
 from merbench.tuning.retries import END, PLANNED, Ledger

@@ -20,7 +20,7 @@ from optuna.distributions import (
 from pydantic import ValidationError
 
 from merbench.api import Config, RequestError, Tune
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.results.spec import PartSpec
 
 C = TypeVar("C", bound=Config)

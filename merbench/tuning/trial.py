@@ -16,10 +16,10 @@ from optuna.trial import Trial, TrialState
 from merbench.api import RequestError, RunError, Split
 from merbench.api.events import TrialDone, TrialEpoch, Watch
 from merbench.engine.build import build
-from merbench.engine.encode import with_cached
 from merbench.engine.learn import learn
-from merbench.engine.plan import Plan
-from merbench.engine.splits import Fold
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.encode import with_cached
+from merbench.engine.rows.splits import Fold
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.runs.events import epoch_done, epochs_of
 from merbench.runs.failures import reason_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of, subsets
 from merbench.api import LabelSpace
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.report.scores.summary import Scored
 from merbench.results.metrics import BUILT_IN

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from merbench.data.best_possible import best_scores
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.results.store import Store
 from merbench.runs.run import run

@@ -7,7 +7,7 @@ import pytest
 
 from merbench.analyses.robust import CLEAN, curves, parse, robust
 from merbench.api import RequestError
-from merbench.engine.corrupt import Damage
+from merbench.engine.rows.corrupt import Damage
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE
 

@@ -20,11 +20,11 @@ from merbench.api.events import WeightsLoaded
 from merbench.data.join import joined
 from merbench.data.overlap import shared, without
 from merbench.engine.build import start_of
-from merbench.engine.evaluate import predict
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of, restore
-from merbench.engine.splits import Fold
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import predict
 from merbench.results.spec import RunSpec, canonical, run_id
 from merbench.runs.init_from import start_from
 from merbench.runs.run import run

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from merbench.engine.datasets import open_dataset
+from merbench.engine.plan.datasets import open_dataset
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 

@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 
 from merbench.api import Corpus, Protocol, Split, Stream, Task
 from merbench.data.encoder_cache import Cache
-from merbench.engine import encode
-from merbench.engine.encode import encoded
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
+from merbench.engine.rows import encode
+from merbench.engine.rows.encode import encoded
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 from merbench.testing import tiny

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import torch
 
 from merbench.engine.build import build
-from merbench.engine.optimise import make_optimiser, make_schedule
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.engine.splits import Fold
-from merbench.engine.train import fit
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.optimise import make_optimiser, make_schedule
+from merbench.engine.training.train import fit
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 

@@ -21,11 +21,11 @@ ROWS, STEPS, WIDTHS = 16_000, 50, {"text": 768, "audio": 74, "video": 35}
 _LOAD = """
 import json, sys, time
 import torch
-import merbench.engine.resolve, merbench.engine.splits, merbench.runs.run
-from merbench.engine.plan import Request
+import merbench.engine.resolve, merbench.engine.rows.splits, merbench.runs.run
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.engine.datasets import open_dataset
-from merbench.engine.splits import Fold
+from merbench.engine.plan.datasets import open_dataset
+from merbench.engine.rows.splits import Fold
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 from pathlib import Path

@@ -15,10 +15,10 @@ import torch
 from merbench.api import Corpus, Protocol, Split, Stream, Task
 from merbench.engine.build import build
 from merbench.engine.learn import learn, learn_together
-from merbench.engine.plan import Plan, Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
-from merbench.engine.splits import Fold
-from merbench.engine.stack import CannotStackError
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.stack import CannotStackError
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 from merbench.results.store import Store

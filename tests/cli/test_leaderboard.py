@@ -12,7 +12,7 @@ from merbench.api import DataError
 from merbench.cli.look.leaderboard.studies import left_out
 from merbench.cli.look.leaderboard.truth import truth_of
 from merbench.cli.shared.session import Session
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.report.site.folder import Folder
 from merbench.results.store import Store

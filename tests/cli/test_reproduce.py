@@ -13,9 +13,9 @@ from merbench.analyses.ablate import ablated_requests, plans_of
 from merbench.api import RequestError
 from merbench.cli.main import cli
 from merbench.cli.shared.session import Session
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
+from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
-from merbench.engine.start import Start
 from merbench.report.site.reproduce import command
 from merbench.results.spec import run_id, series
 from merbench.results.store import Store

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from merbench.api import Case, RequestError, Stage, Stream
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 

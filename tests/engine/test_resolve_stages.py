@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from merbench.api import Ablation, Component, Recipe, RequestError, Stage, View
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of
 from merbench.host.catalog import Catalog

@@ -12,11 +12,11 @@ from torch import nn
 
 from merbench.api import Config, RequestError, Steps
 from merbench.engine.build import build
-from merbench.engine.evaluate import predict, weights_digest
-from merbench.engine.plan import Part, Request
+from merbench.engine.plan.plan import Part, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of, restore, save
-from merbench.engine.splits import Fold
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.results.record import Record
 from merbench.results.spec import run_id
 from merbench.results.store import Store

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from merbench.api import Steps
-from merbench.engine.contract import view as validated
+from merbench.engine.model.contract import view as validated
 from merbench.testing import tiny
 from merbench_baselines.views.content import DropChannels, MaskSpans, Noise
 from merbench_baselines.views.modality import DropModality

@@ -12,7 +12,7 @@ import signal
 import pytest
 
 from merbench.api import RequestError
-from merbench.engine.settings import configured
+from merbench.engine.plan.settings import configured
 from merbench.results.claims import Claims
 from merbench.runs.workspace import Sources, Workspace
 from merbench.study.file import read_study

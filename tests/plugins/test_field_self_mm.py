@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from merbench.api import Progress, RequestError
-from merbench.engine import checkpoint as checkpoints
 from merbench.engine.build import build
-from merbench.engine.checkpoint import Checkpoint
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.engine.splits import Fold
-from merbench.engine.train import fit
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training import checkpoint as checkpoints
+from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.train import fit
 from merbench.results.store import Store
 from merbench.testing import tiny
 from merbench_baselines.unimodal.labels import UnimodalLabels, generated_label

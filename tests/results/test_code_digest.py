@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from merbench.engine.plan import HARNESS
+from merbench.engine.plan.plan import HARNESS
 from merbench.results.code_digest import code_digest
 
-METHOD = '"""A method."""\n\nfrom method.layers import width\n\n\ndef wide():\n    return width()\n'
+METHOD = (
+    '"""A method."""\n\nfrom method.layers import width\nfrom method.numbers import TWO\n\n\n'
+    "def wide():\n    return TWO * width()\n"
+)
 LAYERS = '"""Layers."""\n\n\ndef width():\n    """Of a layer."""\n    return 64\n'
 
 
@@ -26,6 +29,7 @@ def package(tmp_path):
     (folder / "__init__.py").write_text("")
     (folder / "method.py").write_text(METHOD)
     (folder / "layers.py").write_text(LAYERS)
+    (folder / "numbers.py").write_text("TWO = 2\n")
     (folder / "other.py").write_text("UNUSED = 1\n")
     return folder
 
@@ -68,7 +72,9 @@ def test_a_file_that_moves_stays_in_the_digest(package):
     (package / "rooms").mkdir()
     (package / "rooms/__init__.py").write_text("")
     shutil.move(package / "layers.py", package / "rooms/layers.py")
-    edit(package / "method.py", "method.layers", "method.rooms.layers")
+    edit(package / "method.py", "from method.layers import width\n", "")
+    after = "from method.numbers import TWO\n"  # imports are sorted by the new place
+    edit(package / "method.py", after, f"{after}from method.rooms.layers import width\n")
     moved = digest(package)
     edit(package / "rooms/layers.py", "64", "65")
     assert digest(package) != moved
@@ -80,8 +86,8 @@ def test_a_file_that_moves_stays_in_the_digest(package):
 @pytest.mark.parametrize(
     "name",
     [
-        "engine/train.py",
-        "api/ops.py",
+        "engine/training/train.py",
+        "api/material/ops.py",
         "results/metrics/score.py",
         "results/seeds.py",
         "merbench_baselines/fusions/mult.py",

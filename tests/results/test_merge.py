@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.results.merge import merge
 from merbench.results.store import Store

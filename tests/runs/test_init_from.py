@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of
 from merbench.results.record import Record

@@ -19,11 +19,11 @@ from merbench.api import DataError, LabelSpace, RequestError, Task
 from merbench.data.folder.inputs import read_inputs
 from merbench.data.label_sets import read_label_sets
 from merbench.engine.build import build
-from merbench.engine.evaluate import predict
 from merbench.engine.learn import learn, learn_together
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.engine.splits import Fold
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import predict
 from merbench.report.scores.paired import Line, differences
 from merbench.report.scores.statistics import paired_interval
 from merbench.report.scores.summary import by_seed

@@ -11,7 +11,7 @@ import random
 import time
 
 from merbench.api.events import EpochDone
-from merbench.engine import checkpoint
+from merbench.engine.training import checkpoint
 from merbench.results.store import Store
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE

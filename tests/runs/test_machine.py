@@ -9,7 +9,7 @@ import warnings
 import pytest
 import torch
 
-from merbench.engine.compose import Composed
+from merbench.engine.model.compose import Composed
 from merbench.runs.run import Machine, run
 from tests.conftest import loads
 

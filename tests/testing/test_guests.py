@@ -10,15 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import merbench.engine.checkpoint as checkpoints
+import merbench.engine.training.checkpoint as checkpoints
 from merbench.api import Component, Config, Fused, Recipe, RequestError, View, masked_mean
 from merbench.engine.build import build
-from merbench.engine.checkpoint import Checkpoint
-from merbench.engine.evaluate import predict, weights_digest
 from merbench.engine.learn import learn
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.engine.splits import Fold
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.results.store import Store

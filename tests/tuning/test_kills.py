@@ -14,7 +14,7 @@ import time
 import pytest
 from optuna.trial import TrialState
 
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 from merbench.tuning.retries import PLANNED, RETRY_OF

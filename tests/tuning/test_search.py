@@ -14,9 +14,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 import merbench.tuning.trial as module
 from merbench.api import Recipe, RequestError, RunError, Tune
 from merbench.api.events import TrialDone, TrialEpoch, ignore
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
+from merbench.engine.plan.settings import SINGLE
 from merbench.engine.resolve import resolve
-from merbench.engine.settings import SINGLE
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.testing import tiny
 from merbench.tuning.search import tune
@@ -67,7 +67,7 @@ def trials_of(asked, store, trials=4, **how):
 @pytest.mark.parametrize("model", TUNED)
 def test_every_recipe_has_a_space_and_any_corner_of_it_builds(ask, model):
     from merbench.engine.build import build
-    from merbench.engine.splits import Fold
+    from merbench.engine.rows.splits import Fold
 
     plan = ask(model, settings={})[1]
     space = space_of(plan, set())

@@ -21,7 +21,7 @@ import optuna
 import pytest
 
 from merbench.api import RequestError
-from merbench.engine.plan import Request
+from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 from merbench.tuning.search import tune

@@ -15,8 +15,8 @@ from merbench.functions.bench import label
 
 if TYPE_CHECKING:
     from merbench.analyses.transfer import Further, Pair
-    from merbench.api.corpus import Corpus
-    from merbench.engine.plan import Plan, Request
+    from merbench.api.material.corpus import Corpus
+    from merbench.engine.plan.plan import Plan, Request
     from merbench.results.record import Record
 
 

@@ -32,8 +32,8 @@ def command(session: Session, /, **given: Any) -> None:
     """
     from rich.table import Table
 
-    from merbench.engine.encode import encoded, fixed
     from merbench.engine.resolve import resolve
+    from merbench.engine.rows.encode import encoded, fixed
     from merbench.functions.progress import encode_progress
     from merbench.runs.run import Machine
 

@@ -14,7 +14,7 @@ from merbench.cli.shared.session import Session
 from merbench.functions.bench import label
 
 if TYPE_CHECKING:
-    from merbench.engine.plan import Plan
+    from merbench.engine.plan.plan import Plan
     from merbench.functions.bench import Bench
     from merbench.results.record import Record
 

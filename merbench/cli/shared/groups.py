@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from merbench.api.component import Command, CommandGroup
+from merbench.api.declarations.component import Command, CommandGroup
 from merbench.api.errors import RequestError
 
 if TYPE_CHECKING:

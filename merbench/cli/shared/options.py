@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from merbench.api.errors import RequestError
-from merbench.api.types import MODALITIES
+from merbench.api.material.types import MODALITIES
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.functions.options import RunOptions
 from merbench.results.seeds import FIRST_TUNING_SEED
@@ -241,7 +241,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     """Parsed options -> RunOptions. RequestError in one sentence for what is not of the form asked
     for.
     """
-    from merbench.engine.plan import Request
+    from merbench.engine.plan.plan import Request
     from merbench.results.spec import parse_settings
 
     settings: dict[str, Any] = {}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from merbench.functions.messages import say, say_note
 
 if TYPE_CHECKING:
-    from merbench.api.corpus import Corpus
-    from merbench.api.lexicon import Lexicon
+    from merbench.api.material.corpus import Corpus
+    from merbench.api.material.lexicon import Lexicon
     from merbench.functions.bench import Bench
     from merbench.functions.options import RunOptions
     from merbench.host.catalog import Catalog

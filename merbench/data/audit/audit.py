@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Protocol, Stream, Task
+from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
 from merbench.data.audit.leaks import Probed, probe_streams
 from merbench.data.audit.twins import Twins, twins
 from merbench.data.audit.values import Values, scan

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Stream, Task
+from merbench.api.material.corpus import Corpus, Stream, Task
 from merbench.data.audit.bimodality import Null, humps, one_hump
 from merbench.data.folder.streams import as_words
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from merbench.api.corpus import Stream
+from merbench.api.material.corpus import Stream
 from merbench.data.folder.streams import valid_steps
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from merbench.api.corpus import Stream
 from merbench.api.errors import DataError, RequestError
-from merbench.api.types import Modality
+from merbench.api.material.corpus import Stream
+from merbench.api.material.types import Modality
 from merbench.data.folder.kinds import Beside, strings
 from merbench.data.folder.label_table import read_table
 from merbench.data.folder.read import FILE

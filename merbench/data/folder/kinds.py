@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api.corpus import Stream
-from merbench.api.types import MODALITIES
+from merbench.api.material.corpus import Stream
+from merbench.api.material.types import MODALITIES
 from merbench.data.folder import stored_statistics as remembered
 from merbench.data.folder.arrays import Arrays
 from merbench.data.folder.label_table import Table

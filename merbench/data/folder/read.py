@@ -69,9 +69,9 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Protocol, Split, Stream, Task
-from merbench.api.labels import SENTIMENT, usual_glosses
-from merbench.api.types import LabelSpace
+from merbench.api.material.corpus import Corpus, Protocol, Split, Stream, Task
+from merbench.api.material.labels import SENTIMENT, usual_glosses
+from merbench.api.material.types import LabelSpace
 from merbench.data.folder.kinds import Beside, strings
 from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.streams import count_not_finite

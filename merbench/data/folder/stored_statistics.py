@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from merbench.api.corpus import Corpus
+from merbench.api.material.corpus import Corpus
 from merbench.data.folder.streams import Statistics, steps_key, train_statistics
 from merbench.results.files import write_atomic
 

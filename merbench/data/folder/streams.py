@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Split, Stream, Task
 from merbench.api.errors import RequestError
-from merbench.api.labels import usual_glosses
-from merbench.api.lexicon import words_of
-from merbench.api.types import LabelCounts, LabelSpace
+from merbench.api.material.corpus import Corpus, Split, Stream, Task
+from merbench.api.material.labels import usual_glosses
+from merbench.api.material.lexicon import words_of
+from merbench.api.material.types import LabelCounts, LabelSpace
 
 _BLOCK = 2**21  # numbers held at a time: 16 MiB as float64
 

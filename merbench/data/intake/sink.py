@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from merbench.api.errors import DataError
-from merbench.api.types import Modality
+from merbench.api.material.types import Modality
 from merbench.data.folder import toml_text as toml
 from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.manifest import (

@@ -13,8 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
-from merbench.api.config import Config
-from merbench.api.metrics import MetricFacts
+from merbench.api.declarations.config import Config
+from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, flatten
 from merbench.report.scores.pairs import Comparison, Pairs

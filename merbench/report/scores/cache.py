@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from merbench.api.config import Config
+from merbench.api.declarations.config import Config
 from merbench.results.code_digest import code_digest
 from merbench.results.files import write_atomic
 

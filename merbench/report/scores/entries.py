@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from merbench.api.types import SpaceKind
+from merbench.api.material.types import SpaceKind
 from merbench.report.scores.summary import fold_count, group
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.record import Record, Track

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from merbench.api.config import Config
+from merbench.api.declarations.config import Config
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics import ALPHA, Resampler, sign_flip

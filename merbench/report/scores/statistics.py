@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-from merbench.api.metrics import SumMetric
+from merbench.api.declarations.metrics import SumMetric
 
 Metric = SumMetric | Callable[[np.ndarray, np.ndarray], float]
 """A formula, as in ``MetricDef.value``."""

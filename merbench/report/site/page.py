@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from merbench.api.metrics import MetricFacts
+from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.board_scores import BoardScores, Standing
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.pairs import Comparison

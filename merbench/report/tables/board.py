@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from merbench.api.types import SpaceKind
+from merbench.api.material.types import SpaceKind
 from merbench.report.scores.statistics import Summary, half_width
 from merbench.report.tables.table import Cell, Column, Row, metric_columns
 from merbench.results.metrics import TaskMetrics

@@ -20,7 +20,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from merbench.api.metrics import MetricFacts
+from merbench.api.declarations.metrics import MetricFacts
 
 MISSING = "–"
 BETWEEN = " / "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merbench.api.corpus import Corpus, Split
+from merbench.api.material.corpus import Corpus, Split
 from merbench.report.site.folder import Folder, Labelled
 from merbench.results.metrics import BUILT_IN, Registry
 

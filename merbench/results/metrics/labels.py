@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from merbench.api.metrics import MetricDef, SumMetric
+from merbench.api.declarations.metrics import MetricDef, SumMetric
 from merbench.results.metrics.sums import (
     decision_rows,
     f1_C,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import combinations
 
+from merbench.api.declarations.metrics import MetricDef
 from merbench.api.errors import RequestError
-from merbench.api.metrics import MetricDef
-from merbench.api.types import LabelSpace
+from merbench.api.material.types import LabelSpace
 from merbench.results.metrics.classes import CLASS_METRICS
 from merbench.results.metrics.labels import LABEL_METRICS
 from merbench.results.metrics.score import CLASSES, ERRORS

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from merbench.api.metrics import MetricDef, SumMetric
+from merbench.api.declarations.metrics import MetricDef, SumMetric
 from merbench.results.metrics.sums import (
     CONSTANT,
     counts,

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from merbench.api.metrics import SumMetric
+from merbench.api.declarations.metrics import SumMetric
 from merbench.results.metrics.score import accuracy, class_rows, define, f1, percent
 from merbench.results.metrics.sums import CONSTANT, decision_rows, ratio
 

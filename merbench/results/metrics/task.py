@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from merbench.api.declarations.metrics import MetricDef
 from merbench.api.errors import RequestError
-from merbench.api.metrics import MetricDef
-from merbench.api.types import LabelSpace
+from merbench.api.material.types import LabelSpace
 from merbench.results.metrics import checks
 
 Values = dict[str, float | None]

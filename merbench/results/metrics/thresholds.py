@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.api.types import LabelSpace
+from merbench.api.material.types import LabelSpace
 from merbench.results.metrics.checks import with_unknown
 from merbench.results.metrics.labels import label_rows
 from merbench.results.metrics.sums import f1_C

@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Queries, Tune, label_texts
-from merbench.api.labels import TextForm
+from merbench.api import Config, Context, LabelSpace, Queries, TextForm, Tune, label_texts
 
 
 class LabelTextConfig(Config):

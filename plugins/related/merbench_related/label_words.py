@@ -9,8 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from merbench.api import Context, LabelSpace, RequestError, check_label_vectors, label_texts
-from merbench.api.labels import TextForm
+from merbench.api import (
+    Context,
+    LabelSpace,
+    RequestError,
+    TextForm,
+    check_label_vectors,
+    label_texts,
+)
 
 
 def word_vectors(

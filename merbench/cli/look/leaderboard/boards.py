@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from merbench.api.component import Recipe
-from merbench.api.config import Config
+from merbench.api.declarations.component import Recipe
+from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
 from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say

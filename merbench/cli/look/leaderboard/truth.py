@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.api.corpus import Corpus
+    from merbench.api.material.corpus import Corpus
     from merbench.report.verify.truth import Truth
     from merbench.results.record import Track
 

@@ -18,13 +18,13 @@ from merbench.api import (
     Output,
     RequestError,
     SplitView,
+    TextForm,
     Tune,
     check_label_vectors,
     label_texts,
     masked_mean,
     task_loss,
 )
-from merbench.api.labels import TextForm
 from merbench_baselines.floors.floor import Floor, whole
 
 TEMPERATURES = torch.logspace(-2.5, 0.5, 31)

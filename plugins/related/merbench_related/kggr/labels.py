@@ -9,8 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Queries, RequestError, Tune
-from merbench.api.labels import TextForm
+from merbench.api import Config, Context, LabelSpace, Queries, RequestError, TextForm, Tune
 from merbench_related.kggr import graphs
 from merbench_related.kggr.graphs import Normalisation
 from merbench_related.label_words import derangement, word_vectors

@@ -15,11 +15,11 @@ from merbench.api import (
     LabelSpace,
     Queries,
     RequestError,
+    TextForm,
     Tune,
     check_label_vectors,
     label_texts,
 )
-from merbench.api.labels import TextForm
 
 
 class LabelMoving(nn.Module):

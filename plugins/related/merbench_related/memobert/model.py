@@ -18,13 +18,13 @@ from merbench.api import (
     Output,
     RequestError,
     Steps,
+    TextForm,
     Tune,
     check_label_vectors,
     compact,
     label_texts,
     masked_mean,
 )
-from merbench.api.labels import TextForm
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.layers import concatenate, require_heads
 from merbench_related.memobert.language import PretrainedLanguage, VectorLanguage

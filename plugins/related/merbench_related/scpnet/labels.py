@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Queries, RequestError, Tune
-from merbench.api.labels import TextForm
+from merbench.api import Config, Context, LabelSpace, Queries, RequestError, TextForm, Tune
 from merbench_related.fields import Width
 from merbench_related.kggr.graphs import conditional, ordinal
 from merbench_related.label_words import derangement, word_vectors

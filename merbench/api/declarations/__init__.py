@@ -1,0 +1,1 @@
+"""What a plugin declares, as frozen data: components, recipes, settings, ranges, metrics."""

@@ -1,0 +1,37 @@
+"""Search ranges. Apart from ``config``, because a recipe may name them and declarations import no
+pydantic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from merbench.api.material.types import Modality
+
+
+@dataclass(frozen=True)
+class Tune:
+    """The search range of a field: ``Tune(low, high, log=...)`` or ``Tune(choices=(...))``. It must
+    hold the default.
+
+    Any value must fit any value of the other ranges of its config. ``modality``: searched only
+    where the run has that modality.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+    modality: Modality | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.choices) == (self.low is not None and self.high is not None):
+            raise ValueError("Tune takes either low and high, or choices")
+
+    def holds(self, value: Any) -> bool:
+        """Whether ``value`` lies inside the range."""
+        if self.choices:
+            return value in self.choices
+        assert self.low is not None and self.high is not None
+        return bool(self.low <= value <= self.high)

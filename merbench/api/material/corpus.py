@@ -1,0 +1,208 @@
+"""A data set in memory (or memory-mapped): what a dataset factory returns and the feature-folder
+reader makes. numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from merbench.api.material.lexicon import Lexicon
+from merbench.api.material.types import LabelSpace, Modality, StreamKind, StreamSpec
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One modality's signal for N utterances. Row i is ``values[start[i] : start[i] + length[i]]``;
+    length 0 = missing.
+
+    ``values`` by kind: ``features`` float [T, D]; ``steps`` float32 [T, D], made by a frozen
+    encoder and handed on as it is; ``words`` int [T] into ``vocab``; ``strings`` and ``clip`` str
+    [N] (then ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none). Ragged, left-padded,
+    right-padded and one-step arrays all take this form without a copy. ``times`` [T, 2]: start and
+    end of each step in seconds, where known. ``fitted_on`` bool [N]: the rows on whose labels the
+    network that made this stream was trained; None = no labels were used. ``sha256``: of the file
+    that holds values and lengths, where it is known; empty = the values tell. ``statistics``: train
+    statistics that were counted when the stream was added, by the steps they are over.
+    """
+
+    name: str
+    modality: Modality
+    kind: StreamKind
+    values: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    vocab: tuple[str, ...] = ()
+    times: np.ndarray | None = None
+    fitted_on: np.ndarray | None = None
+    note: str = ""
+    sha256: str = ""
+    statistics: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of_rows(
+        cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: Any
+    ) -> Stream:
+        """One step an utterance: ``features`` [N, D], or ``strings`` / ``clip`` [N] (an empty
+        string = missing).
+        """
+        missing = (values == "") if values.dtype.kind == "U" else np.zeros(len(values), dtype=bool)
+        return cls(
+            name,
+            modality,
+            kind,
+            values,
+            np.arange(len(values)),
+            1 - missing.astype(np.int64),
+            **more,
+        )
+
+    @property
+    def spec(self) -> StreamSpec:
+        width = int(self.values.shape[1]) if self.kind in ("features", "steps") else None
+        return StreamSpec(self.name, self.modality, self.kind, width, self.note)
+
+
+@dataclass(frozen=True)
+class Law:
+    """How the targets of a generated task depend on its streams: from it the best possible
+    predictor follows.
+
+    ``outcomes``: [K] values of a score, ascending, or [K, C] sets of labels (0 or 1), all that can
+    occur. ``posterior(modalities)`` -> [N, K]: the probability of each outcome given these
+    modalities of a row. ``label_by_label(modalities)`` -> [N, C], of labels only: what one who
+    reads the evidence of each label by itself, and does not know how labels occur together, takes
+    for the probability of each.
+    """
+
+    outcomes: np.ndarray
+    posterior: Callable[[frozenset[Modality]], np.ndarray]
+    label_by_label: Callable[[frozenset[Modality]], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """``target``: float [N] of a score, int [N] of a class, float [N, C] of a multilabel task,
+    float [N, 1 + C] of a joint one. ``known`` bool, same shape; None = all. The content of an
+    unknown cell is arbitrary.
+
+    ``streams``: those that this task offers by default, one a modality, in place of its protocol's;
+    ``lexicon``: word vectors in place of the data set's; ``law``: where the task was generated.
+    ``rank``: the metric that ranks models of this task, and selects epochs where ``train.select``
+    is empty; empty = the first of the kind.
+    """
+
+    space: LabelSpace
+    target: np.ndarray
+    known: np.ndarray | None = None
+    streams: tuple[str, ...] = ()
+    lexicon: Lexicon | None = None
+    law: Law | None = None
+    rank: str = ""
+
+    def known_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Those of ``rows`` whose target is known; of a task with several labels a row, all of
+        them: their unknown cells are masked.
+        """
+        if self.known is None or self.known.ndim > 1:
+            return rows
+        known: np.ndarray = rows[self.known[rows]]
+        return known
+
+    def known_cells(self, rows: np.ndarray) -> np.ndarray | None:
+        """[len(rows), C] bool: which cells of these rows are known; None where a row is known
+        whole.
+        """
+        return None if self.known is None or self.known.ndim == 1 else self.known[rows]
+
+    @classmethod
+    def joint(cls, score: Task, labels: Task) -> Task:
+        """Both of the same rows at once."""
+        known = None
+        if score.known is not None or labels.known is not None:
+            known = np.column_stack(
+                [
+                    np.ones(t.target.shape, dtype=bool) if t.known is None else t.known
+                    for t in (score, labels)
+                ]
+            )
+        return cls(
+            LabelSpace.joint(score.space, labels.space),
+            np.column_stack([score.target, labels.target]),
+            known,
+            score.streams,
+            score.lexicon,
+            rank=score.rank or labels.rank,
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of one train / valid / test division; ``fold`` is its number, None where the
+    protocol has no folds.
+    """
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    fold: int | None = None
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to divide the rows. ``streams``: the streams it offers by default, one a modality."""
+
+    splits: tuple[Split, ...]
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """N utterances with named streams, tasks and split protocols.
+
+    ``ids`` [N] unique str; ``videos`` [N] str (rows of one video are not independent); ``texts``
+    [N] str, empty where unknown. ``lexicon``: word vectors that belong to the data set (used in
+    place of the user's). ``notes``: sentences for the user (what was counted, replaced or left out
+    on reading).
+    """
+
+    name: str
+    ids: np.ndarray
+    videos: np.ndarray
+    texts: np.ndarray
+    tasks: Mapping[str, Task]
+    streams: Mapping[str, Stream]
+    protocols: Mapping[str, Protocol]
+    lexicon: Lexicon | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def offered(self) -> Mapping[str, Task]:
+        """What a model can be trained for: ``tasks``, and ``SCORE+LABELS`` for a score and a
+        multilabel task at once where both are read from the same streams.
+        """
+        scores, labels = (
+            [(n, t) for n, t in self.tasks.items() if t.space.kind == kind]
+            for kind in ("score", "multilabel")
+        )
+        joint = {
+            f"{a}+{b}": Task.joint(score, of_b)
+            for (a, score), (b, of_b) in product(scores, labels)
+            if score.streams == of_b.streams
+        }
+        return {
+            **self.tasks,
+            **{name: task for name, task in joint.items() if name not in self.tasks},
+        }
+
+    def default_streams(self, task: str, protocol: str) -> tuple[str, ...]:
+        """Names of the streams offered to a run on ``task`` under ``protocol``, one a modality."""
+        return self.offered[task].streams or self.protocols[protocol].streams

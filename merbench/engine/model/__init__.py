@@ -1,0 +1,1 @@
+"""Parts as one model, and what the harness demands of them."""

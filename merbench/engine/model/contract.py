@@ -1,0 +1,274 @@
+"""What parts are and hand over, looked at where the harness takes it: one sentence that names the
+part, in place of a traceback.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from merbench.api import (
+    Batch,
+    Fused,
+    LabelSpace,
+    Modality,
+    Output,
+    Prepared,
+    Progress,
+    Queries,
+    RequestError,
+    Rows,
+    RunError,
+    Steps,
+    own_method,
+    read_out,
+)
+from merbench.api.declarations.component import FusedForm
+
+if TYPE_CHECKING:
+    from merbench.engine.plan.plan import Part
+
+HAS = {"encoder": ("width", "prepare"), "label-encoder": ("width",), "fusion": ("width",)}
+"""Attributes of modules that the harness reads."""
+
+
+def made(part: Part, *given: object) -> Any:
+    """The part's module. RequestError where it is not made as ``merbench.api.parts`` says."""
+    component = part.component
+    what = f"{component.kind} {component.name} ({component.target})"
+    try:
+        inspect.signature(part.factory).bind(part.config, *given)
+    except TypeError as error:
+        raise RequestError(
+            f"{what} does not take what a part of its kind is made with: {error}; "
+            "see merbench.api.parts"
+        ) from None
+    module = part.factory(part.config, *given)
+    if component.kind == "view":
+        return module
+    if not isinstance(module, nn.Module):
+        raise RequestError(f"{what} is no torch.nn.Module; derive it from that class")
+    if lacking := [name for name in HAS.get(component.kind, ()) if not hasattr(module, name)]:
+        raise RequestError(f"{what} has no {' and no '.join(lacking)}; see merbench.api.parts")
+    return module
+
+
+def prepared(encoder: Any, rows: Rows) -> Prepared:
+    """What an encoder's ``prepare()`` made of a split."""
+    found: Prepared = encoder.prepare(rows)
+    _require(
+        hasattr(found, "__getitem__"),
+        f"prepare() of encoder {_target(encoder)}",
+        found,
+        "inputs by rows, as the rows it is given are",
+    )
+    return found
+
+
+def steps(encoder: Any, found: Any, rows: int) -> Steps:
+    """What an encoder returned for so many rows."""
+    sound = isinstance(found, Steps) and found.x_BLD.shape == (
+        rows,
+        *found.mask_BL.shape[1:2],
+        encoder.width,
+    )
+    sound = sound and found.mask_BL.shape == found.x_BLD.shape[:2]
+    _require(
+        sound,
+        f"encoder {_target(encoder)}",
+        found,
+        f"Steps of [{rows}, L, {encoder.width}] and [{rows}, L]",
+    )
+    return found  # type: ignore[no-any-return]
+
+
+def queries(label_encoder: Any, returned: Any, provides: Collection[str] = ()) -> Queries:
+    """What a label encoder returned."""
+    sound = isinstance(returned, Queries) and returned.emb_CD.shape[1:] == (label_encoder.width,)
+    who = f"label encoder {_target(label_encoder)}"
+    _require(sound, who, returned, f"Queries of [labels, {label_encoder.width}]")
+    extras = {*returned.extras, *({"graph"} if returned.graph_CC is not None else ())}
+    _require_provided(who, provides, extras, "extras")
+    return returned  # type: ignore[no-any-return]
+
+
+def fused(
+    fusion: Any,
+    returned: Any,
+    rows: int,
+    form: FusedForm = "pooled",
+    provides: Collection[str] = (),
+) -> Fused:
+    """What a fusion that is declared to return ``form`` returned for so many rows."""
+    who, width = f"fusion {_target(fusion)}", fusion.width
+    sound = (
+        isinstance(returned, Fused)
+        and returned.z_BCD.ndim == 3
+        and returned.z_BCD.shape[::2] == (rows, width)
+    )
+    _require(sound, who, returned, f"Fused of [{rows}, 1 or labels, {width}]")
+    if form == "sequence":
+        sequence = returned.steps
+        sound = isinstance(sequence, Steps) and sequence.x_BLD.shape == (
+            rows,
+            *sequence.mask_BL.shape[1:2],
+            width,
+        )
+        _require(sound, who, sequence, f"Fused with steps of [{rows}, L, {width}] and [{rows}, L]")
+    if form == "slots":
+        slots = returned.slots_BMCD
+        labels = returned.z_BCD.shape[1]
+        sound = isinstance(slots, Tensor) and slots.shape == (
+            rows,
+            *slots.shape[1:2],
+            labels,
+            width,
+        )
+        _require(sound, who, slots, f"Fused with slots_BMCD of [{rows}, M, {labels}, {width}]")
+    _require_provided(who, provides, returned.aux, "aux")
+    return returned  # type: ignore[no-any-return]
+
+
+def logits_and_aux(
+    head: Any, returned: Any, provides: Collection[str] = ()
+) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """What a head returned: logits, or logits and aux."""
+    logits, aux = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
+    who = f"head {_target(head)}"
+    sound = isinstance(logits, Tensor) and isinstance(aux, Mapping)
+    _require(sound, who, returned, "logits [B, C], or logits and a mapping of tensors by name")
+    _require_provided(who, provides, aux, "aux")
+    return logits, aux
+
+
+def output(model: nn.Module, batch: Batch) -> Output:
+    """The model's output for a batch; of a composed model it is the head that makes the logits."""
+    out, rows = model(batch), len(batch)
+    _require(
+        isinstance(out, Output), f"model {_target(model)}", out, f"Output of logits [{rows}, C]"
+    )
+    logits = out.logits_BC
+    sound = (
+        isinstance(logits, Tensor)
+        and logits.ndim == 2
+        and len(logits) == rows
+        and logits.is_floating_point()
+    )
+    _require(sound, _who_makes_logits(model), logits, f"floating-point logits [{rows}, C]")
+    return out  # type: ignore[no-any-return]
+
+
+def predictions(model: nn.Module, out: Output, space: LabelSpace) -> Tensor:
+    """Read out by the head's (or whole model's) own ``read_out``, else by ``merbench.api``'s."""
+    own = own_method(model, "read_out")
+    if own is None:
+        return read_out(out.logits_BC.float(), space)
+    predicted, rows = own(out), len(out.logits_BC)
+    columns = {"score": (), "joint": (space.logit_count,)}.get(space.kind, (len(space.words),))
+    shape = (rows, *columns)
+    sound = isinstance(predicted, Tensor) and predicted.shape == shape
+    _require(
+        sound, f"read_out() of {_who_makes_logits(model)}", predicted, f"predictions {[*shape]}"
+    )
+    return predicted.float()  # type: ignore[no-any-return]
+
+
+def view(
+    transform: Any, returned: Any, before: Mapping[Modality, Steps]
+) -> Mapping[Modality, Steps]:
+    """What a transform made of encoded modalities: the same shapes, and no step more is real."""
+    sound = isinstance(returned, Mapping) and returned.keys() == before.keys()
+    for modality, steps in before.items() if sound else ():
+        changed = returned[modality]
+        sound = sound and isinstance(changed, Steps)
+        sound = sound and changed.x_BLD.shape == steps.x_BLD.shape
+        sound = sound and not (changed.mask_BL & ~steps.mask_BL).any()
+    wanted = (
+        "Steps of the same modalities and shapes, in which no masked step has become a real one"
+    )
+    _require(sound, f"view {_target(transform)}", returned, wanted)
+    return returned  # type: ignore[no-any-return]
+
+
+def terms(
+    objectives: Iterable[tuple[str, nn.Module]],
+    model: nn.Module,
+    batch: Batch,
+    out: Output,
+    at: Progress,
+) -> dict[str, Tensor]:
+    """The terms of the loss, by ``objective.term``."""
+    found: dict[str, Tensor] = {}
+    for name, objective in objectives:
+        said = objective(model, batch, out, at)
+        sound = isinstance(said, Mapping) and all(
+            isinstance(term, Tensor) and term.numel() == 1 for term in said.values()
+        )
+        who, wanted = f"objective {name}", "terms by name, each a tensor of one number"
+        _require(sound, who, said, wanted)
+        _require(bool(said), f"{who} ({_target(objective)})", said, f"{wanted}, at least one")
+        found |= {f"{name}.{term}": value for term, value in said.items()}
+    if not found:
+        raise RunError(
+            f"stage {at.stage!r} has no term to learn by; its objectives are to return one"
+        )
+    return found
+
+
+def fault(error: BaseException, parts: Iterable[Part]) -> str:
+    """The part in whose code an error was raised, and where: ``"fusion mine (mine.py, line 12)"``;
+    empty where it was in none.
+    """
+    parts = list(parts)
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        owner = frame.f_locals.get("self")
+        for part in parts:
+            if isinstance(part.factory, type) and isinstance(owner, part.factory):
+                return (
+                    f"{part.component.kind} {part.component.name} "
+                    f"({Path(frame.f_code.co_filename).name}, line {line})"
+                )
+    return ""
+
+
+def _require(sound: bool, who: str, found: object, wanted: str) -> None:
+    if not sound:
+        raise RunError(f"{who} returned {_told(found)}; it is to return {wanted}")
+
+
+def _require_provided(
+    who: str, provides: Collection[str], returned: Collection[str], place: str
+) -> None:
+    if lacking := sorted(set(provides) - set(returned)):
+        given = ", ".join(sorted(returned)) or "nothing"
+        raise RunError(
+            f"{who} is declared to provide {', '.join(lacking)}, and its {place} hold {given}"
+        )
+
+
+def _who_makes_logits(model: Any) -> str:
+    composed = hasattr(model, "fusion") and hasattr(model, "head")
+    return f"head {_target(model.head)}" if composed else f"model {_target(model)}"
+
+
+def _target(module: object) -> str:
+    return f"{type(module).__module__}:{type(module).__qualname__}"
+
+
+def _told(found: Any) -> str:
+    """A value as an author knows it: its type, with shapes."""
+    if isinstance(found, Tensor):
+        return f"a tensor {list(found.shape)} of {str(found.dtype).removeprefix('torch.')}"
+    if isinstance(found, tuple) and hasattr(found, "_fields"):
+        return (
+            f"{type(found).__name__} of "
+            f"{' and '.join(_told(f) for f in found if isinstance(f, Tensor)) or 'no tensors'}"
+        )
+    if isinstance(found, Mapping):
+        return "{" + ", ".join(f"{name!r}: {_told(value)}" for name, value in found.items()) + "}"
+    return "None" if found is None else f"a {type(found).__name__}"

@@ -1,0 +1,1 @@
+"""The rows of a split as tensors: batches, frozen encoders' outputs, damage on purpose."""

@@ -1,0 +1,165 @@
+"""Frozen encoders run once: their outputs for all rows of a stream go into the cache, and runs read
+them from there as they are.
+
+No row is learned from here, so rows of every split may go through; an encoder that learns anything
+from rows is never kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from merbench.api import Config, Context, Modality, Prepared, RunError, Steps, Stream, StreamSpec
+from merbench.api.events import (
+    EncodingNotes,
+    EncodingStarted,
+    RowsEncoded,
+    Waiting,
+    Watch,
+    ignore,
+)
+from merbench.data.content_hash import Known, row_contents
+from merbench.data.encoder_cache import About, Cache, Entry, Filling
+from merbench.engine.plan.plan import Part, Plan
+from merbench.engine.rows import like_lengths
+from merbench.engine.rows.splits import Fold, rows_of
+
+
+class Ready(nn.Module):
+    """In the place of an encoder whose output is in the cache: hands it on."""
+
+    frozen = True
+    measured: dict[str, float] = {}
+
+    def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
+        super().__init__()
+        assert stream.width is not None
+        self.width = stream.width
+
+    def prepare(self, rows: Prepared) -> Prepared:
+        return rows
+
+    def forward(self, inputs: Steps) -> Steps:
+        return inputs
+
+
+def with_cached(plan: Plan, cache: Cache, device: torch.device, watch: Watch = ignore) -> Plan:
+    """The plan with the output of every frozen encoder in the place of the stream it reads. What
+    the cache lacks is made first.
+
+    Spec, track and contents stay as they are: the same run, done faster. A plan without frozen
+    encoders is returned itself.
+    """
+    if not (modalities := fixed(plan)):
+        return plan
+    parts, streams = dict(plan.parts), dict(plan.streams)
+    for modality in modalities:
+        entry, streams[modality] = encoded(plan, modality, cache, device, watch)
+        ready = type("Ready", (Ready,), {"measured": entry.measured})
+        component = dataclasses.replace(
+            plan.parts[f"encoder.{modality}"].component, pretrained=(), version=0
+        )
+        parts[f"encoder.{modality}"] = Part(component, ready, Config())
+    return dataclasses.replace(plan, parts=parts, streams=streams)
+
+
+def fixed(plan: Plan) -> tuple[Modality, ...]:
+    """The modalities whose encoders are frozen."""
+    return tuple(m for m in plan.streams if plan.parts[f"encoder.{m}"].fixed)
+
+
+def encoded(
+    plan: Plan,
+    modality: Modality,
+    cache: Cache,
+    device: torch.device,
+    watch: Watch = ignore,
+) -> tuple[Entry, Stream]:
+    """One frozen encoder's output for all rows, as an entry of the cache and as a stream."""
+    part, stream = plan.parts[f"encoder.{modality}"], plan.streams[modality]
+    contents = row_contents(stream, Known(cache.root / "clips.json"))
+    order = np.argsort(
+        np.array([content or "" for content in contents]), stable=True
+    )  # so that the order of rows changes nothing
+    about = About(
+        encoder=part.component.name,
+        version=part.component.version,
+        config=part.config.model_dump(mode="json"),
+        weights=part.pretrained,
+        rows=[contents[row] for row in order],
+    )
+    label = f"{stream.name} through {part.component.name}"
+    found = cache.find(about.key)
+    if found is None:
+        waits = f"{label}: another process is filling the cache; waiting for it"
+        # How rows are cut into shards and batches is part of what a resumed job must find again.
+        layout = f"shards-{device.type}-{like_lengths.KNOWN}-{like_lengths.DECODED}-by-length"
+        with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
+            if (found := cache.find(about.key)) is None:  # nobody made it while this process waited
+                context = Fold(
+                    {modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon
+                ).context
+                encoder = part.factory(part.config, context, stream.spec).to(device).eval()
+                _fill(
+                    filling,
+                    encoder,
+                    encoder.prepare(rows_of(stream, order, None)),
+                    device,
+                    label,
+                    watch,
+                )
+                known = about.model_dump(exclude={"rows"})
+                made_for = {
+                    "dataset": plan.spec.dataset,
+                    "stream": stream.name,
+                    "device": _name(device),
+                }
+                filling.finish(measured=encoder.measured, **made_for, **known)
+                found = cache.find(about.key)
+    assert found is not None, f"{about.key} is not what was just written"
+    entry, values, length = found
+    if entry.notes:
+        named = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
+        notes = dict(sorted(named.items()))
+        watch(EncodingNotes(label=label, rows=entry.rows, notes=notes))
+    start, back = np.cumsum(length) - length, np.argsort(order)
+    return entry, dataclasses.replace(
+        stream, kind="steps", values=values, start=start[back], length=length[back]
+    )
+
+
+def _fill(
+    filling: Filling,
+    encoder: Any,
+    prepared: Prepared,
+    device: torch.device,
+    label: str,
+    watch: Watch,
+) -> None:
+    done, shards = filling.done(), like_lengths.shards(prepared)
+    todo = [n for n in range(len(shards)) if n not in done]
+    left = sum(len(shards[n]) for n in todo)
+    rows_done = len(prepared) - left
+    watch(EncodingStarted(label=label, rows=len(prepared), done=rows_done))
+    try:
+        for number, values, length in like_lengths.encode(encoder, prepared, todo, device):
+            rows = shards[number].tolist()
+            # Looked up row by row: the threads that read ahead add to them all the while.
+            told = (getattr(prepared, name, {}) for name in ("notes", "shares"))
+            filling.put(
+                number, values, length, *({r: one[r] for r in rows if r in one} for one in told)
+            )
+            watch(RowsEncoded(label=label, rows=len(length)))
+    except RuntimeError as error:
+        raise RunError(
+            f"{label} broke off: {str(error).splitlines()[0]}; run again, and it goes on from there"
+        ) from error
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,154 @@
+"""Rows of like length go through a frozen encoder together.
+
+Rows are taken shard by shard (what is written, and found again by a resumed job). Inside a shard
+they are sorted by their steps and cut into batches of at most ``encoder.steps_at_once`` steps,
+padding included, and of at least one row. So little is padded, and memory follows the longest row,
+not a multiple of it. Who shares a batch follows from the shard alone: a resumed job makes the same
+bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merbench.api import Prepared, RunError
+from merbench.engine.rows.splits import to_device
+
+KNOWN, DECODED = 512, 64
+"""Rows of a shard: where their steps are known, and where they are known once a clip is decoded."""
+ROWS_AT_ONCE = 16
+"""Of an encoder that says nothing about steps."""
+
+
+def shards(prepared: Prepared) -> list[Tensor]:
+    """All rows, in their order."""
+    size = KNOWN if hasattr(prepared, "length_N") else DECODED
+    return list(torch.arange(len(prepared)).split(size))
+
+
+def batches(steps_n: np.ndarray, budget: int) -> list[np.ndarray]:
+    """Places of ``steps_n``, the longest first: rows x longest is at most ``budget``, or the batch
+    is one row. ([3, 9, 2], 6) -> [[1], [0, 2]].
+    """
+    order = np.argsort(-steps_n, kind="stable")
+    made: list[list[int]] = []
+    for place in order.tolist():
+        if made and (len(made[-1]) + 1) * max(1, steps_n[made[-1][0]]) <= budget:
+            made[-1].append(place)
+        else:
+            made.append([place])
+    return [np.array(places) for places in made]
+
+
+def encode(
+    encoder: Any, prepared: Prepared, numbers: Sequence[int], device: torch.device
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(shard number, values [t, D], length [n]) of each of ``numbers``; the next clips are decoded
+    while one shard is in the encoder.
+    """
+    rows = shards(prepared)
+    reader: type[_Decoded] | type[_Indexed] = _Decoded if hasattr(prepared, "decode") else _Indexed
+    sources: Iterable[_Decoded | _Indexed] = reader.read(prepared, [rows[n] for n in numbers])
+    for number, source in zip(numbers, sources, strict=True):
+        if source.steps_n is None:
+            steps_n, budget = np.ones(len(rows[number]), np.int64), None
+        else:
+            steps_n, budget = source.steps_n, getattr(encoder, "steps_at_once", None)
+        outputs: list[np.ndarray] = [np.empty(0)] * len(steps_n)
+        for places in batches(steps_n, budget or ROWS_AT_ONCE * int(max(1, steps_n.max()))):
+            made = _through(encoder, source.inputs, places, steps_n, device)
+            for place, values in zip(places.tolist(), made, strict=True):
+                outputs[place] = values
+        yield number, np.concatenate(outputs), np.array([len(values) for values in outputs])
+
+
+def _through(
+    encoder: Any,
+    inputs: Callable[[np.ndarray], Any],
+    places: np.ndarray,
+    steps_n: np.ndarray,
+    device: torch.device,
+) -> list[np.ndarray]:
+    """[t, D] of each row; in halves where memory does not suffice for all of them."""
+    try:
+        with torch.inference_mode():
+            x_BLD, mask_BL = encoder(to_device(inputs(places), device))
+            values = x_BLD[mask_BL].float().cpu().numpy()
+            return np.split(values, mask_BL.sum(1).cumsum(0)[:-1].cpu().numpy())
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        if len(places) == 1:
+            raise RunError(
+                f"a row of {int(steps_n[places[0]]):,} steps does not fit into memory; let the "
+                "encoder keep less of a row (such as --set encoder.audio.longest=20)"
+            ) from error
+    # Out here, where the failed pass no longer holds its tensors.
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    half = len(places) // 2
+    return [
+        values
+        for part in (places[:half], places[half:])
+        for values in _through(encoder, inputs, part, steps_n, device)
+    ]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "allocate memory" in str(error)  # torch, on a CPU
+
+
+class _Indexed:
+    """A shard of rows that are indexed at once: texts, words, features."""
+
+    def __init__(self, prepared: Prepared, rows: Tensor) -> None:
+        self.prepared, self.rows = prepared, rows
+        length_N = getattr(prepared, "length_N", None)
+        self.steps_n = None if length_N is None else length_N[rows].numpy()
+
+    def inputs(self, places: np.ndarray) -> Any:
+        return self.prepared[self.rows[torch.from_numpy(places)]]
+
+    @classmethod
+    def read(cls, prepared: Prepared, shards: Sequence[Tensor]) -> Iterator[_Indexed]:
+        for rows in shards:
+            yield cls(prepared, rows)
+
+
+class _Decoded:
+    """A shard of clips, each decoded by itself: a long one holds up no other."""
+
+    def __init__(self, prepared: Any, values: list[Any]) -> None:
+        self.prepared, self.decoded = prepared, values
+        self.steps_n = np.array([0 if value is None else len(value) for value in values])
+
+    def inputs(self, places: np.ndarray) -> Any:
+        return self.prepared.make([self.decoded[place] for place in places.tolist()])
+
+    @classmethod
+    def read(cls, prepared: Any, shards: Sequence[Tensor]) -> Iterator[_Decoded]:
+        """Up to a shard ahead, in threads: decoders work without Python's lock."""
+        rows = [row for shard in shards for row in shard.tolist()]
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            waiting: deque[Future[Any]] = deque()
+            try:
+                upcoming = iter(rows)
+                for shard in shards:
+                    for row in upcoming:
+                        waiting.append(pool.submit(prepared.decode, row))
+                        if len(waiting) >= len(shard) + DECODED:
+                            break
+                    yield cls(prepared, [waiting.popleft().result() for _ in range(len(shard))])
+            finally:
+                for future in waiting:
+                    future.cancel()

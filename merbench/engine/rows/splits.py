@@ -1,0 +1,210 @@
+"""The rows of one split as torch sees them: batches are made by index, over tensors that share
+memory with what was read or mapped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merbench.api import (
+    MODALITIES,
+    Batch,
+    Context,
+    FeatureRows,
+    LabelSpace,
+    Lexicon,
+    Modality,
+    Prepared,
+    Rows,
+    Split,
+    StepRows,
+    Stream,
+    Task,
+    TextRows,
+    WordRows,
+)
+from merbench.data.folder.streams import Statistics, label_counts, train_statistics
+from merbench.engine.model.contract import prepared
+from merbench.engine.rows.hidden_labels import hide
+from merbench.engine.rows.missing import incomplete
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        # A read-only memory map: nobody writes to it.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def rows_of(stream: Stream, rows: np.ndarray, statistics: Statistics | None) -> Rows:
+    start_N, length_N = (
+        _tensor(stream.start[rows].astype(np.int64)),
+        _tensor(stream.length[rows].astype(np.int64)),
+    )
+    if stream.kind == "features":
+        assert statistics is not None
+        mean_D, scale_D = _tensor(statistics.mean_D), _tensor(statistics.scale_D)
+        return FeatureRows(stream.spec, _tensor(stream.values), start_N, length_N, mean_D, scale_D)
+    if stream.kind == "steps":
+        return StepRows(stream.spec, _tensor(stream.values), start_N, length_N)
+    if stream.kind == "words":
+        return WordRows(stream.spec, _tensor(stream.values), start_N, length_N, stream.vocab)
+    return TextRows(stream.spec, stream.values[rows], length_N)
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """Tensors inside (named) tuples, lists and dicts, moved."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, tuple):
+        moved = [to_device(v, device) for v in value]
+        return type(value)(*moved) if hasattr(value, "_fields") else tuple(moved)
+    if isinstance(value, Mapping):
+        return {k: to_device(v, device) for k, v in value.items()}
+    return value
+
+
+class SplitData:
+    """N rows with prepared inputs and targets. ``device`` is where batches go."""
+
+    def __init__(
+        self,
+        inputs: Mapping[Modality, Prepared],
+        target: Tensor,
+        known: Tensor | None,
+        device: torch.device,
+    ) -> None:
+        self.inputs, self.target, self.known, self.device = inputs, target, known, device
+        self._here = device.type == "cpu"
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def batch(self, rows_B: Tensor) -> Batch:
+        known = None if self.known is None else self.known[rows_B]
+        batch = Batch(
+            rows_B,
+            {m: prepared[rows_B] for m, prepared in self.inputs.items()},
+            self.target[rows_B],
+            known,
+        )
+        if self._here:
+            return batch
+        return Batch(
+            *(
+                to_device(part, self.device)
+                for part in (batch.ids_B, batch.inputs, batch.target, batch.known)
+            )
+        )
+
+    def batches(self, size: int = 256) -> Iterator[Batch]:
+        """All rows in their order; the last batch may be smaller."""
+        for rows_B in torch.arange(len(self)).split(size):
+            yield self.batch(rows_B)
+
+
+@dataclass
+class Fold:
+    """What the runs of one fold share, whatever their seed: rows, statistics of the train rows,
+    context. Streams are read once.
+    """
+
+    streams: Mapping[Modality, Stream]
+    task: Task
+    split: Split
+    lexicon: Lexicon | None
+    statistics: dict[Modality, Statistics] = field(init=False)
+    context: Context = field(init=False)
+    opened: list[str] = field(init=False, default_factory=list)
+    unlabelled: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        train = self.rows("train")
+        self.statistics = {
+            m: train_statistics(s, train) for m, s in self.streams.items() if s.kind == "features"
+        }
+        self.context = Context(
+            space=self.task.space,
+            streams={m: self.streams[m].spec for m in MODALITIES if m in self.streams},
+            n_train=len(train),
+            counts=label_counts(self.task, train),
+            lexicon=self.lexicon,
+        )
+
+    def for_training(self, labels: str, seed: int, unlabelled: bool, missing: str = "") -> Fold:
+        """This fold as a run with ``seed`` may learn from it: with labels hidden as ``labels``
+        says, with train rows of which nothing is known where ``unlabelled``, and with modalities
+        taken from train rows as ``missing`` says. Features are standardised as those of all rows.
+        """
+        if not labels and not missing and (not unlabelled or self.task.known is None):
+            return self
+        fold = copy(self)
+        fold.unlabelled = unlabelled
+        if missing:
+            train = self.split.train
+            fold.streams = incomplete(missing, self.streams, train, seed, self.split.fold)
+        if labels:
+            fold.task = hide(labels, self.task, self.split.train, seed, self.split.fold)
+        fold.context = dataclasses.replace(
+            self.context,
+            n_train=len(fold.rows("train")),
+            counts=label_counts(fold.task, fold.task.known_rows(self.split.train)),
+        )
+        return fold
+
+    @property
+    def space(self) -> LabelSpace:
+        return self.task.space
+
+    def rows(self, name: str) -> np.ndarray:
+        """Row numbers of ``train``, ``valid`` or ``test`` whose target is known (multilabel and
+        joint: all; unknown cells are masked).
+        """
+        rows: np.ndarray = getattr(self.split, name)
+        return rows if self.unlabelled and name == "train" else self.task.known_rows(rows)
+
+    def data(self, name: str, encoders: Mapping[Modality, Any], device: torch.device) -> SplitData:
+        """A split with each encoder's ``prepare()`` applied; ``opened`` keeps the order in which
+        they were asked for.
+        """
+        self.opened.append(name)
+        return self.of(self.streams, self.task, self.rows(name), encoders, device)
+
+    def of(
+        self,
+        streams: Mapping[Modality, Stream],
+        task: Task,
+        rows: np.ndarray,
+        encoders: Mapping[Modality, Any],
+        device: torch.device,
+    ) -> SplitData:
+        """Any rows as this fold's models see them, standardised by ITS train rows: damaged ones, or
+        those of another data set.
+        """
+        inputs = {
+            m: prepared(encoders[m], rows_of(streams[m], rows, self.statistics.get(m)))
+            for m in self.streams
+        }
+        target = _tensor(task.target[rows])
+        target = target.long() if task.space.kind == "class" else target.float()
+        cells = task.known_cells(rows)
+        if self.unlabelled and task.known is not None:
+            cells = task.known[rows]
+        known = None if cells is None else _tensor(cells)
+        if known is not None:
+            target = torch.where(known, target, 0.0)  # a NaN would reach gradients through 0 * NaN
+        return SplitData(inputs, target, known, device)
+
+
+def modalities_of(names: Sequence[str]) -> tuple[Modality, ...]:
+    """Names in the canonical order."""
+    return tuple(m for m in MODALITIES if m in names)

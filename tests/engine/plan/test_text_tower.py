@@ -1,0 +1,105 @@
+"""``--text-tower``: every model on one text encoder, and the floors with it in one track."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from merbench.api import RequestError
+from merbench.engine.plan.plan import Request
+from merbench.engine.resolve import resolve
+from merbench.testing import tiny
+from tests.towers import tiny_text
+
+WORDS = {"tfidf-ridge", "zero-shot"}
+"""What counts words, or compares word vectors, goes on doing so."""
+
+
+@pytest.fixture(scope="module")
+def tower(tmp_path_factory):
+    return str(tiny_text(tmp_path_factory.mktemp("tower")))
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return tiny.corpus()
+
+
+@pytest.fixture(scope="module")
+def plan(catalog, corpus, tower):
+    def plan(model, **more):
+        request = Request(model, text_tower=tower, **more)
+        return resolve(request, catalog, corpus, tiny.lexicon())
+
+    return plan
+
+
+def test_every_model_reads_transcripts_through_the_tower(plan, catalog, tower):
+    tracks = set()
+    for name in catalog.names("recipe"):
+        resolved = plan(name)
+        spec, recipe = resolved.spec, catalog.recipe(name)
+        tracks.add(resolved.track.model_dump_json())
+        if "text" not in spec.streams or name in WORDS:
+            assert not any(part.name == "hf-text" for part in spec.parts.values())
+            continue
+        assert spec.streams["text"] == "text.transcript", name
+        assert spec.parts["encoder.text"].name == "hf-text", name
+        assert spec.parts["encoder.text"].config["model"] == tower
+        if recipe.label_encoder in ("label-vectors", "label-clip"):
+            assert spec.parts["label_encoder"].name == "label-hf", name
+            assert spec.parts["label_encoder"].config["model"] == tower
+    (track,) = tracks
+    assert '"transformers:bert"' in track
+    assert plan("majority").track.title.endswith(" · bert")
+
+
+def test_ablations_and_settings_go_over_the_tower(plan):
+    parts = plan("merclip", ablations=("label-random",)).spec.parts
+    assert parts["label_encoder"].name == "label-random"
+    assert "label_encoder" not in plan("merclip", ablations=("no-label-encoder",)).spec.parts
+    tuned = plan("merclip", settings={"encoder.text.tuned": True, "label_encoder.text": "gloss"})
+    assert tuned.spec.parts["encoder.text"].config["tuned"]
+    assert tuned.spec.parts["label_encoder"].config["text"] == "gloss"
+    both = plan("merclip", ablations=("tuned-encoders",)).spec.parts
+    assert both["encoder.text"].config["tuned"] and both["label_encoder"].config["tuned"]
+
+
+def test_recipes_do_on_a_tower_what_suits_it(plan, catalog, corpus, tower):
+    pooling = {
+        "tower": plan("text-only"),
+        "by hand": resolve(
+            Request(
+                "text-only",
+                streams={"text": "text.transcript"},
+                settings={"encoder.text": "hf-text", "encoder.text.model": tower},
+            ),
+            catalog,
+            corpus,
+            tiny.lexicon(),
+        ),
+        "words": resolve(Request("text-only"), catalog, corpus, tiny.lexicon()),
+    }
+    chosen = {name: p.spec.parts["fusion"].config["pooling"] for name, p in pooling.items()}
+    assert chosen == {"tower": "attention", "by hand": "attention", "words": "max"}
+    assert plan("ridge").spec.parts["encoder.text"].config["pooled"]
+    assert not plan("merclip").spec.parts["encoder.text"].config["pooled"]
+
+
+def test_without_transcripts_a_tower_is_refused(catalog, corpus, tower):
+    streams = {n: s for n, s in corpus.streams.items() if s.kind != "strings"}
+    offered = tuple(n for n in corpus.protocols["standard"].streams if n in streams)
+    protocol = dataclasses.replace(corpus.protocols["standard"], streams=offered)
+    bare = dataclasses.replace(corpus, streams=streams, protocols={"standard": protocol})
+    with pytest.raises(RequestError, match="--text-tower reads transcripts, and dataset tiny has"):
+        resolve(Request("merclip", text_tower=tower), catalog, bare, tiny.lexicon())
+
+
+def test_a_run_and_its_floors_on_a_tower(merbench, tower):
+    options = ("--dataset", "sample", "--text-tower", tower, "--epochs", "1", "--seeds", "1")
+    done = merbench("run", "--model", "text-only", *options, check=True)
+    title, *rows = done.stdout.splitlines()
+    assert " · bert" in title
+    for name in ("text-only", "ridge", "tfidf-ridge", "majority"):
+        assert any(name in row for row in rows), name
