@@ -118,6 +118,19 @@ def test_oov_rate_counts_the_words_of_the_split_after_dropping():
     )
 
 
+def test_a_stream_of_which_hardly_a_word_is_known_is_refused():
+    vocab = (*tiny.VOCAB, "我", "不想", "sp")
+    known, foreign = ["film"] * 5, ["我"] * 95
+    encoder = make(WordVectors)
+    encoder.prepare(words([" ".join(known + foreign)], vocab))
+    assert encoder.measured == {"oov_rate": 0.95}
+    with pytest.raises(RequestError) as caught:
+        make(WordVectors).prepare(words([" ".join(known + foreign * 2 + ["不想", "sp"])], vocab))
+    for part in (TEXT.name, CONTEXT.lexicon.files[0].name, "5 of the 196", "'我', '不想'"):
+        assert part in str(caught.value)
+    encoder.prepare(words(["我"], vocab))  # what is predicted later may be anything
+
+
 def test_another_vocabulary_keeps_the_numbers_of_the_first():
     encoder, ids = make(WordVectors, tuned=True), make(WordIds)
     for one in (encoder, ids):

@@ -142,3 +142,22 @@ def test_a_column_of_many_words_is_no_column_of_labels(put, tmp_path):
     ]
     done = put("--name", "a", write(tmp_path / "x.csv", many), check=False)
     assert done.returncode == 2 and "has 90 words, and is no column of labels" in done.stderr
+
+
+def test_a_segment_with_two_rows_is_reported(put, tmp_path):
+    rows = [
+        {
+            "video_id": f"v{k % 3}",
+            "clip_id": str(k),
+            "text": "x",
+            "label": f"{k % 5 - 2}",
+            "mode": MODES[k % 3],
+            "start": str(k if k != 12 else 0),
+            "end": str(k + 0.9 if k != 12 else 0.9),
+        }
+        for k in range(30)
+    ]
+    report = put("--name", "mine", write(tmp_path / "mine.csv", rows))
+    assert [n for n in report["notes"] if "two rows" in n] == [
+        "1 segment(s) have two rows, under two ids (v0_0 = v0_12); both rows are kept"
+    ]

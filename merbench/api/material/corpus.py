@@ -168,7 +168,8 @@ class Corpus:
     ``ids`` [N] unique str; ``videos`` [N] str (rows of one video are not independent); ``texts``
     [N] str, empty where unknown. ``lexicon``: word vectors that belong to the data set (used in
     place of the user's). ``notes``: sentences for the user (what was counted, replaced or left out
-    on reading).
+    on reading). ``times`` [N, 2]: start and end of each row in its video in seconds, NaN where
+    unknown.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Corpus:
     protocols: Mapping[str, Protocol]
     lexicon: Lexicon | None = None
     notes: tuple[str, ...] = field(default=())
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

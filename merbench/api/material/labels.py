@@ -34,18 +34,24 @@ def label_texts(
 
 
 def check_label_vectors(
-    space: LabelSpace, emb_CD: np.ndarray, known_C: np.ndarray | None = None
+    space: LabelSpace,
+    emb_CD: np.ndarray,
+    known_C: np.ndarray | None = None,
+    texts: Sequence[str] = (),
 ) -> None:
     """Refuse label vectors that cannot tell the labels apart: a label with no known word, or two
     labels with equal vectors.
 
-    Raises RequestError naming the labels.
+    ``texts``: what was read of each label; its word where nothing is given. Raises RequestError
+    naming the labels.
     """
+    texts = texts or space.words
     if known_C is not None and not known_C.all():
-        unknown = ", ".join(repr(w) for w, k in zip(space.words, known_C, strict=True) if not k)
+        unknown = np.flatnonzero(~known_C).tolist()
+        words = ", ".join(repr(space.words[c]) for c in unknown)
         raise RequestError(
-            f"no word of the label text of {unknown} has a vector; "
-            "give vectors that know it, or use its gloss (label_encoder.text=gloss)"
+            f"no word of the label text of {words} has a vector; "
+            f"give vectors that know it, or {_another_text(space, texts, unknown)}"
         )
     unit = emb_CD / np.maximum(np.linalg.norm(emb_CD, axis=1, keepdims=True), 1e-12)
     for i in range(len(unit)):
@@ -54,8 +60,20 @@ def check_label_vectors(
                 raise RequestError(
                     f"the labels {space.words[j]!r} and {space.words[i]!r} have the same vector, "
                     "so no model can tell them apart; "
-                    "give them different words, or use their glosses (label_encoder.text=gloss)"
+                    f"give them different words, or {_another_text(space, texts, (i, j))}"
                 )
+
+
+def _another_text(space: LabelSpace, texts: Sequence[str], labels: Sequence[int]) -> str:
+    """What helps where vectors do not know the ``texts`` of these labels: their glosses where they
+    are other texts, else glosses that the user writes.
+    """
+    if all(space.glosses[c] not in texts[c] for c in labels):
+        return "use its gloss (label_encoder.text=gloss)"
+    return (
+        "write glosses of words that they know into the task in dataset.toml "
+        "(glosses = [...], read with label_encoder.text=gloss)"
+    )
 
 
 SENTIMENT = LabelSpace(
@@ -89,14 +107,41 @@ GLOSSES = {
     "surprise": "feeling surprised by something sudden and unexpected",
     "disgust": "feeling sick at something gross, dirty or offensive",
     "fear": "feeling afraid, scared and worried about danger",
+    "neutral": "calm and quiet, without any strong feeling",
+    "excited": "feeling excited and full of energy, looking forward to something great",
+    "frustrated": "feeling stuck and upset when something does not work again and again",
+    "worried": "feeling nervous that something bad may happen",
+    "contempt": "looking down on someone who deserves no respect",
 }
-"""Glosses of the six MOSEI emotions."""
+"""Glosses of the six MOSEI emotions, and of those that MELD, IEMOCAP, CREMA-D and MER name too."""
+
+_SAME_FEELING = {
+    "joy": "happy",
+    "happiness": "happy",
+    "sadness": "sad",
+    "angry": "anger",
+    "surprised": "surprise",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "excitement": "excited",
+    "frustration": "frustrated",
+    "worry": "worried",
+}
+"""Another form of a word -> the word whose gloss it has, where both are not labels of one task."""
 
 
 def usual_glosses(words: Sequence[str]) -> tuple[str, ...]:
     """The gloss of each label word where its data set gives none: that of ``SENTIMENT`` (its seven
-    words together) or of ``GLOSSES``, else the word itself.
+    words together) or of ``GLOSSES`` (joy has that of happy), else the word itself.
     """
     if tuple(words) == SENTIMENT.words:
         return SENTIMENT.glosses
-    return tuple(GLOSSES.get(word, word) for word in words)
+    return tuple(_gloss(word, words) for word in words)
+
+
+def _gloss(word: str, words: Sequence[str]) -> str:
+    feeling = word.lower()
+    other = _SAME_FEELING.get(feeling, feeling)
+    if other != feeling and other in words:
+        return word
+    return GLOSSES.get(other, word)

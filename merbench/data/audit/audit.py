@@ -19,6 +19,7 @@ from merbench.data.audit.twins import Twins, twins
 from merbench.data.audit.values import Values, scan
 from merbench.data.folder.streams import leaking_rows
 from merbench.data.hints import first
+from merbench.data.same_segment import labelled_twice, times_in
 
 Level = Literal["leak", "suspicion", "warning", "note"]
 MODES = ("train", "valid", "test")
@@ -99,6 +100,7 @@ def audit(corpus: Corpus, watch: Callable[[str], None] = lambda what: None) -> A
     findings = [
         *_videos(corpus, groups),
         *_ids(corpus, groups),
+        *_labelled_twice(corpus, groups),
         *_texts(corpus, groups, same),
         *_label_gaps(labels),
     ]
@@ -256,6 +258,47 @@ def _ids(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
                 "ids",
                 f"'{corpus.ids[other]}' and '{name}' look like one row{where}; keep one of them",
             )
+
+
+def _labelled_twice(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
+    """Rows of one video over the same seconds."""
+    times_N2 = times_in(corpus)
+    if times_N2 is None:
+        return
+    pairs = labelled_twice(corpus.videos, times_N2)
+    if not len(pairs):
+        return
+    apart = [
+        f"{count} in different splits of {protocol}"
+        for protocol, parts in groups.items()
+        if (count := int((parts.group_N[pairs[:, 0]] != parts.group_N[pairs[:, 1]]).sum()))
+    ]
+    differ = [
+        f"{count} with other labels of {name}"
+        for name, task in corpus.tasks.items()
+        if (count := _differing(task, pairs))
+    ]
+    shown = first([f"{corpus.ids[a]} = {corpus.ids[b]}" for a, b in pairs])
+    yield Finding(
+        "warning",
+        "ids",
+        ", ".join(
+            [
+                f"{_count(len(pairs), 'segment')} {_are(len(pairs))} labelled twice ({shown})",
+                *differ,
+                *apart,
+            ]
+        )
+        + "; keep one row of each, or know that its text and signal count twice",
+    )
+
+
+def _differing(task: Task, pairs: np.ndarray) -> int:
+    """How many pairs of rows have labels that differ, both known."""
+    known = np.ones(task.target.shape, dtype=bool) if task.known is None else task.known
+    one, other = pairs.T
+    differ = (task.target[one] != task.target[other]) & known[one] & known[other]
+    return int(differ.reshape(len(pairs), -1).any(axis=1).sum())
 
 
 def _texts(corpus: Corpus, groups: dict[str, Groups], found: Twins) -> Iterator[Finding]:
@@ -424,6 +467,10 @@ def _count(n: int, thing: str) -> str:
 
 def _stand(n: int) -> str:
     return "stands" if n == 1 else "stand"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _have(n: int) -> str:

@@ -77,6 +77,7 @@ from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.streams import count_not_finite
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.hints import instead
+from merbench.data.same_segment import times_of
 
 FILE = "dataset.toml"
 _MODES = ("train", "valid", "test")
@@ -118,6 +119,7 @@ def read_folder(path: Path) -> Corpus:
         streams=streams,
         protocols=protocols,
         notes=tuple(notes),
+        times=times_of(table.cells),
     )
 
 

@@ -15,6 +15,9 @@ from merbench.data.folder.label_table import Table
 from merbench.data.intake.match_rows import same
 
 _UNFIT = re.compile(r"\0|\r(?!\n)")
+TIMES = ("start", "end")
+ROUNDED = 0.02
+"""Seconds: sources print times with two digits and more."""
 Refuse = Callable[[str, str], None]
 
 
@@ -87,7 +90,15 @@ def joined_rows(
                     "where clips are counted from another number, give --form FORM --set first=N, "
                     "else add the source under another --name"
                 )
-        if differ := sum(not same(mine[row], theirs[row]) for row in filled):
+        if name in TIMES:
+            apart = _apart(mine, theirs, filled)
+            if apart:
+                note(
+                    f"{len(apart)} of {len(filled)} rows {name} at another time than here, by up "
+                    f"to {max(apart):.3g} s; the times here are kept, and what this source brings "
+                    "is cut by its own"
+                )
+        elif differ := sum(not same(mine[row], theirs[row]) for row in filled):
             note(
                 f"{differ} cells of column {name} differ from those that are there, which are kept"
             )
@@ -97,6 +108,17 @@ def joined_rows(
         if empty and name in table.cells:
             note(f"{len(empty)} empty cells of column {name} are filled")
     return found, len(place)
+
+
+def _apart(mine: Sequence[str], theirs: Mapping[int, str], rows: Sequence[int]) -> list[float]:
+    """By how many seconds the times of these rows differ, where that is more than rounding."""
+    apart = []
+    for row in rows:
+        try:
+            apart.append(abs(float(mine[row]) - float(theirs[row])))
+        except ValueError:
+            continue
+    return [seconds for seconds in apart if seconds > ROUNDED]
 
 
 def ids_of(cells: Mapping[str, Sequence[str]]) -> list[str]:

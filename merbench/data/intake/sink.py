@@ -40,6 +40,7 @@ from merbench.data.intake.feature_writer import ValuesFile
 from merbench.data.intake.from_folder import take_folder
 from merbench.data.intake.join_rows import as_csv, ids_of, joined_rows, new_rows
 from merbench.data.intake.match_rows import Match, match_rows
+from merbench.data.same_segment import labelled_twice, times_of
 from merbench.results.files import write_atomic
 
 LABELS = "label.csv"
@@ -135,11 +136,25 @@ class Bundle:
             cells, taken = joined_rows(
                 self.before.table, scores, columns, self._refuse, self.note, match.apart
             )
+        self._note_labelled_twice(columns)
         self._offered |= {*ids_of(columns), *self._ids}
         self.origin.rows += len(columns["video_id"])
         self.origin.taken += taken
         if self.before is None or cells != self.before.table.cells:
             write_atomic(self.made / self._labels, as_csv(cells))
+
+    def _note_labelled_twice(self, columns: Mapping[str, Sequence[str]]) -> None:
+        times_N2 = times_of(columns)
+        if times_N2 is None:
+            return
+        pairs = labelled_twice(columns["video_id"], times_N2)
+        if len(pairs):
+            ids = ids_of(columns)
+            shown = first([f"{ids[a]} = {ids[b]}" for a, b in pairs])
+            self.note(
+                f"{len(pairs):,} segment(s) have two rows, under two ids ({shown}); both rows "
+                "are kept"
+            )
 
     def task(self, name: str, **spec: Any) -> None:
         self.sections["task"][name] = spec
@@ -402,7 +417,7 @@ class Bundle:
         if facts.missing == facts.rows:
             raise DataError(
                 f"stream {name} has no value for any row of {self.name}: "
-                "no id is the same, or all of it is empty"
+                "no id of its rows is one of the table's, or all of it is empty"
             )
         self.stream(
             name, file=facts.file, **{key: value for key, value in spec.items() if value != ""}

@@ -45,7 +45,7 @@ class LabelTower(LabelTexts):
         drop_idle_adapters(net, lambda: self.read(self.texts(context.space), None))
         with torch.no_grad():
             base_CD = self.read(self.texts(context.space), None)
-        check_label_vectors(context.space, base_CD.numpy())
+        check_label_vectors(context.space, base_CD.numpy(), texts=self.texts(context.space))
         self.context_NW: nn.Parameter | None = None
         if self.fixed:
             self.register_buffer("base_CD", base_CD)
@@ -62,5 +62,5 @@ class LabelTower(LabelTexts):
             return self.base_CD
         emb_CD = self.read(self.texts(space), self.context_NW)
         if space != self.space:
-            check_label_vectors(space, emb_CD.detach().cpu().numpy())
+            check_label_vectors(space, emb_CD.detach().cpu().numpy(), texts=self.texts(space))
         return emb_CD

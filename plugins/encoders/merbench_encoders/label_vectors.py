@@ -82,8 +82,9 @@ class LabelVectors(Phrases):
             )
 
         def look_up(space: LabelSpace) -> Tensor:
-            vectors, known = lexicon.phrases(label_texts(space, config.text, config.template))
-            check_label_vectors(space, vectors, known)
+            texts = label_texts(space, config.text, config.template)
+            vectors, known = lexicon.phrases(texts)
+            check_label_vectors(space, vectors, known, texts)
             return torch.from_numpy(vectors)
 
         super().__init__(config, context, look_up)

@@ -12,6 +12,11 @@ from torch import Tensor, nn
 from merbench.api import Context, RequestError, Steps, StreamSpec, Tune, WordRows
 from merbench_encoders.word_ids import WordIds, _runs
 
+LEAST_KNOWN = 0.05
+"""Share of a stream's words that vectors must know: in texts of another language they know its
+numbers and some names.
+"""
+
 
 class WordVectors(WordIds):
     """Words -> Steps [B, L, D], D = the lexicon's width; zeros for a word that no file knows.
@@ -72,10 +77,25 @@ class WordVectors(WordIds):
         self.more_VD = torch.cat((self.more_VD, self._look_up(words)))
 
     def prepare(self, rows: WordRows) -> WordRows:
+        is_first = not self.vocab
         rows = super().prepare(rows)
         _, unknown_N = _runs(~self.known_V[rows.values], rows.start_N, rows.length_N)
-        self.measured = {"oov_rate": int(unknown_N.sum()) / max(1, int(rows.length_N.sum()))}
+        unknown, count = int(unknown_N.sum()), int(rows.length_N.sum())
+        self.measured = {"oov_rate": unknown / max(1, count)}
+        if is_first and count and count - unknown < LEAST_KNOWN * count:
+            self._refuse(rows, count - unknown, count)
         return rows
+
+    def _refuse(self, rows: WordRows, known: int, count: int) -> None:
+        files = ", ".join(file.name for file in self.lexicon.files)
+        unknown = rows.values[~self.known_V[rows.values]].tolist()
+        shown = ", ".join(repr(self.vocab[i]) for i in list(dict.fromkeys(unknown))[:3])
+        raise RequestError(
+            f"{known:,} of the {count:,} words of stream {rows.spec.name} are in the word vectors "
+            f"{files} (unknown: {shown}, ...), so little can be learned from it; give vectors of "
+            "its language (--vectors FILE), another stream (--stream text=NAME) or another encoder "
+            "(--encoder text=NAME)"
+        )
 
     def forward(self, inputs: Steps) -> Steps:
         ids_BL, mask_BL = inputs.x_BLD[..., 0], inputs.mask_BL

@@ -35,8 +35,9 @@ def word_vectors(
             "put files under MERBENCH_DATA/vectors, "
             "name one with --vectors FILE, or set label_encoder.vectors=learned"
         )
-    vectors_CD, known_C = context.lexicon.phrases(label_texts(space, text, template))
-    check_label_vectors(space, vectors_CD, known_C)
+    texts = label_texts(space, text, template)
+    vectors_CD, known_C = context.lexicon.phrases(texts)
+    check_label_vectors(space, vectors_CD, known_C, texts)
     return F.normalize(torch.from_numpy(vectors_CD), dim=1)
 
 

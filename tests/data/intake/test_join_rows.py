@@ -47,6 +47,26 @@ def test_rows_whose_labels_are_others_are_refused(join):
         join(label=["1", "0", "1", *labels[3:]])
 
 
+def test_times_that_differ_by_more_than_rounding_are_reported_once(tmp_path):
+    path = tmp_path / "label.csv"
+    path.write_text(
+        "video_id,clip_id,start,end\n" + "".join(f"a,{k},{k},{k + 1}\n" for k in range(9))
+    )
+    starts, ends = [str(k + 0.004) for k in range(9)], [str(k + 1) for k in range(9)]
+    starts[3], notes = "3.5", []
+    columns = {"video_id": ["a"] * 9, "clip_id": [*map(str, range(9))], "start": starts}
+    found, _ = joined_rows(
+        read_table(path), {}, columns | {"end": ends}, lambda *told: None, notes.append
+    )
+    assert found["start"][3] == "3"
+    assert notes == [
+        (
+            "1 of 9 rows start at another time than here, by up to 0.5 s; the times here are "
+            "kept, and what this source brings is cut by its own"
+        )
+    ]
+
+
 def test_a_carriage_return_does_not_end_a_line(tmp_path):
     cells = new_rows(
         {"video_id": ["a", "b"], "clip_id": ["1", "1"], "text": ["so\rgood", "so\r\ngood"]},

@@ -54,8 +54,9 @@ class ZeroShot(Floor):
                 "zero-shot reads word vectors and this run has none; "
                 "put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
             )
-        emb_CD, known_C = context.lexicon.phrases(label_texts(context.space, config.text))
-        check_label_vectors(context.space, emb_CD, known_C)
+        texts = label_texts(context.space, config.text)
+        emb_CD, known_C = context.lexicon.phrases(texts)
+        check_label_vectors(context.space, emb_CD, known_C, texts)
         if (width := encoders["text"].width) != emb_CD.shape[1]:
             raise RequestError(
                 f"zero-shot compares word vectors of width {emb_CD.shape[1]} with a text encoder's "

@@ -63,8 +63,9 @@ class LabelMoving(nn.Module):
                 "put files under MERBENCH_DATA/vectors, "
                 "name one with --vectors FILE, or set label_encoder.start=random"
             )
-        vectors_CD, known_C = self.lexicon.phrases(label_texts(space, self.text))
-        check_label_vectors(space, vectors_CD, known_C)
+        texts = label_texts(space, self.text)
+        vectors_CD, known_C = self.lexicon.phrases(texts)
+        check_label_vectors(space, vectors_CD, known_C, texts)
         return F.normalize(torch.from_numpy(vectors_CD), dim=1)
 
     def move(self) -> None:

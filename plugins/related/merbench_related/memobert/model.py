@@ -102,7 +102,7 @@ class MEmoBERT(nn.Module):
             lexicon, texts, config.width, config.layers, config.heads, config.dropout, places
         )
         try:
-            check_label_vectors(space, language.label_CV.numpy(), language.labels_known)
+            check_label_vectors(space, language.label_CV.numpy(), language.labels_known, texts)
         except RequestError as error:  # which names the setting of label encoders
             raise RequestError(str(error).replace("label_encoder.text", "model.text")) from None
         return language
