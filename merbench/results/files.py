@@ -1,35 +1,121 @@
 """Writing that loses nothing: a file is either the old one or the new one, also when the process is
-killed or the disk is full.
+killed or the disk is full; and a name never leads out of its folder.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+
+from merbench.api.errors import DataError, RequestError
+
+
+def is_inside(name: str) -> bool:
+    """True if a relative path stays below where it starts, on any system."""
+    return not (
+        name.startswith(("/", "\\"))
+        or ":" in name[:2]
+        or "\0" in name
+        or ".." in name.replace("\\", "/").split("/")
+    )
+
+
+def inside(folder: Path, name: str) -> Path:
+    """``folder / name``. DataError for a name that leads out of the folder: every name that comes
+    from a file, an option or a plugin becomes a path here.
+    """
+    if not name or not is_inside(name):
+        raise DataError(f"{name!r} leaves the folder {folder}; give a path inside it")
+    return folder / name
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write to a temporary file in the same folder, fsync, rename, fsync the folder. OSError leaves
     the old file as it was.
+
+    For files that merbench names itself: a link that is there is replaced, and what is no file
+    (a folder, a pipe, a device) raises IsADirectoryError or FileExistsError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    write_together(path.parent, {path.name: data})
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Several files below ``folder`` as ``write_atomic``: none is replaced before all are on the
+    disk.
+    """
+    with ExitStack() as leftovers:
+        renames = []
+        for name, data in contents.items():
+            path = inside(folder, name)
+            _refuse_special(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _temporary_beside(path)
+            leftovers.callback(temporary.unlink, missing_ok=True)
+            _write_through(temporary, data)
+            renames.append((temporary, path))
+        for temporary, path in renames:
+            temporary.replace(path)
+    for parent in dict.fromkeys(path.parent for _, path in renames):
+        _sync_folder(parent)
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write where a user asked for it. A link is followed, a device or a pipe is written to and
+    stays what it is; RequestError where that cannot be.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes a file for its owner alone; a store may be shared.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
+        target = path.resolve()
+        if not target.exists() or target.is_file():
+            write_atomic(target, data)
+        elif target.is_char_device() or target.is_fifo():
+            # O_NONBLOCK: a pipe that nobody reads is an error, not a wait.
+            handle = os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+            os.set_blocking(handle, True)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+        else:
+            raise RequestError(f"{path} is no file; give the name of a file to write")
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RequestError(f"{path} cannot be written ({reason}); choose another file") from error
+
+
+def _temporary_beside(path: Path) -> Path:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=".tmp")
+    os.close(handle)
+    return Path(name)
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    # mkstemp makes a file for its owner alone; a store may be shared.
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+
+
+def _refuse_special(path: Path) -> None:
+    """A rename would replace a pipe or a device by a file."""
     try:
-        os.fsync(folder)
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(21, "it is a folder", str(path))
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise FileExistsError(17, "something that is no file is in the way", str(path))
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

@@ -90,7 +90,7 @@ def command(
     by_name = compare(lines, metrics)
     if plot:
         from merbench.report.pictures.curves import curves as draw
-        from merbench.results.files import write_atomic
+        from merbench.results.files import write_output
 
         kinds = sorted({what for by_kind in drawn.values() for what in by_kind})
         if not kinds:
@@ -102,7 +102,7 @@ def command(
             what: {name: by_kind[what] for name, by_kind in drawn.items() if what in by_kind}
             for what in kinds
         }
-        write_atomic(plot, draw(first.track.title, metrics.ranking, panels))
+        write_output(plot, draw(first.track.title, metrics.ranking, panels))
         say(f"curves: {plot}")
     if options.as_json:
         points = {

@@ -156,9 +156,9 @@ def _two(
     }
     if plot:
         from merbench.report.pictures import plots
-        from merbench.results.files import write_atomic
+        from merbench.results.files import write_output
 
-        write_atomic(plot, plots.calibration(board.track.title, curves))
+        write_output(plot, plots.calibration(board.track.title, curves))
         say(f"calibration: {plot}")
     texts = _texts(session, board, data) if rows else {}
     if as_json:

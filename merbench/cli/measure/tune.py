@@ -207,11 +207,11 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
 
 
 def _draw(joined: SharedSearch, folder: Path) -> None:
-    from merbench.results.files import write_atomic
+    from merbench.results.files import write_output
     from merbench.tuning.figures import figures
 
     for name, picture in figures(joined).items():
-        write_atomic(folder / name, picture)
+        write_output(folder / name, picture)
         say(f"wrote {folder / name}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from merbench.api.errors import DataError
-from merbench.results.files import write_atomic
+from merbench.results.files import write_output
 
 OWN = ("config", "save_config", "help")
 
@@ -46,7 +46,7 @@ class ConfigCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         if path := ctx.meta.get("save_config"):
-            write_atomic(path, _as_toml(ctx).encode())
+            write_output(path, _as_toml(ctx).encode())
             click.echo(f"wrote {path}; --config {path} gives the same options", err=True)
         return super().invoke(ctx)
 

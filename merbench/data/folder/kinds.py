@@ -17,7 +17,8 @@ from merbench.data.folder import stored_statistics as remembered
 from merbench.data.folder.arrays import Arrays
 from merbench.data.folder.label_table import Table
 from merbench.data.folder.manifest import Manifest, read_manifest
-from merbench.data.folder.toml_section import Section, is_inside
+from merbench.data.folder.toml_section import Section
+from merbench.results.files import is_inside
 
 
 def strings(cells: list[str]) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 
 from merbench.api.errors import DataError
 from merbench.data.hints import instead
+from merbench.results.files import inside, is_inside
 
 _REQUIRED: Any = object()
 
@@ -115,21 +116,12 @@ class Section:
         name = self.text(key, default)
         if not is_inside(name):
             raise self.error(f"{key} = {name!r} leaves the folder; give a path inside it")
-        return self.path.parent / name
+        return inside(self.path.parent, name)
 
     def done(self) -> None:
         for key in self._table:
             if key not in self._known:
                 raise self.error(f"unknown key {key!r}; {instead(key, self._known)}")
-
-
-def is_inside(name: str) -> bool:
-    """Whether a relative path stays below where it starts, on any system."""
-    return not (
-        name.startswith(("/", "\\"))
-        or ":" in name[:2]
-        or ".." in name.replace("\\", "/").split("/")
-    )
 
 
 def _is_number(value: Any) -> bool:

@@ -21,9 +21,9 @@ from merbench.data.folder import stored_statistics as remembered
 from merbench.data.folder.label_table import read_table
 from merbench.data.folder.manifest import Manifest, Origin, read_manifest
 from merbench.data.folder.read import FILE, read_folder
-from merbench.data.folder.toml_section import read_toml
+from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.intake.sink import LABELS, Bundle, Described, Taken, Watch
-from merbench.results.files import write_atomic
+from merbench.results.files import inside, write_atomic
 
 
 def recognise(source: Source, forms: Mapping[str, Form]) -> str:
@@ -81,7 +81,7 @@ def add(
     What it gives back stands in the manifest too. DataError where the source or the home cannot be
     read or written.
     """
-    there = home / name
+    there = inside(home, name)
     if there.is_symlink():
         there = there.resolve()  # perhaps on another disk, and files are moved within one
     if there.exists() and not (there / FILE).is_file():
@@ -214,8 +214,9 @@ def _show(there: Path, work: Path) -> None:
 def _described(there: Path) -> Described | None:
     if not there.exists():
         return None
+    told = Section(there / FILE, "", read_toml(there / FILE))  # refuses, by name, what is no TOML
     text = (there / FILE).read_text(encoding="utf-8-sig")
-    return Described(there, text, read_table(there / read_toml(there / FILE).get("labels", LABELS)))
+    return Described(there, text, read_table(told.file("labels", LABELS)))
 
 
 def _start(work: Path, job: dict[str, Any]) -> None:

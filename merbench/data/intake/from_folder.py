@@ -11,20 +11,22 @@ from typing import Any
 from merbench.api.forms import Sink
 from merbench.data.folder.label_table import read_table
 from merbench.data.folder.read import FILE, read_folder
-from merbench.data.folder.toml_section import read_toml
+from merbench.data.folder.toml_section import Section, read_toml
+from merbench.results.files import inside
 
 
 def take_folder(folder: Path, sink: Sink) -> None:
     """Hand a feature folder to the sink. DataError where ``read_folder`` finds a mistake in it."""
     read_folder(folder)
     told = read_toml(folder / FILE)
-    table = read_table(folder / told.get("labels", "label.csv"))
+    table = read_table(Section(folder / FILE, "", told).file("labels", "label.csv"))
     files = sorted(set(_files(told)))
-    sink.expect(sum((folder / name).stat().st_size for name in files))
-    for path in (folder / FILE, table.path, *(folder / name for name in files)):
+    paths = {name: inside(folder, name) for name in files}
+    sink.expect(sum(path.stat().st_size for path in paths.values()))
+    for path in (folder / FILE, table.path, *paths.values()):
         sink.source(path)
     sink.table(table.cells)
-    names = {name: sink.file(folder / name, name) for name in files}
+    names = {name: sink.file(path, name) for name, path in paths.items()}
     for spec in told["streams"].values():
         if "pattern" in spec:
             spec["pattern"] = _linked(folder, spec["pattern"], sink)

@@ -34,14 +34,14 @@ from merbench.data.folder.manifest import (
     sha256_of,
 )
 from merbench.data.folder.stream_file import SUFFIX, finish
-from merbench.data.folder.toml_section import Section, is_inside
+from merbench.data.folder.toml_section import Section
 from merbench.data.hints import first
 from merbench.data.intake.feature_writer import ValuesFile
 from merbench.data.intake.from_folder import take_folder
 from merbench.data.intake.join_rows import as_csv, ids_of, joined_rows, new_rows
 from merbench.data.intake.match_rows import Match, match_rows
 from merbench.data.same_segment import labelled_twice, times_of
-from merbench.results.files import write_atomic
+from merbench.results.files import inside, write_atomic
 
 LABELS = "label.csv"
 Watch = Callable[[str, int, int], None]
@@ -141,7 +141,7 @@ class Bundle:
         self.origin.rows += len(columns["video_id"])
         self.origin.taken += taken
         if self.before is None or cells != self.before.table.cells:
-            write_atomic(self.made / self._labels, as_csv(cells))
+            write_atomic(inside(self.made, self._labels), as_csv(cells))
 
     def _note_labelled_twice(self, columns: Mapping[str, Sequence[str]]) -> None:
         times_N2 = times_of(columns)
@@ -185,7 +185,7 @@ class Bundle:
         place, key = self._join(name, ids), f"{name}.json"
         facts = self._finished(key, StreamFacts)
         if facts is None:
-            values = ValuesFile(self.parts / f"{name}.values", width)
+            values = ValuesFile(self._part(name), width)
             for row in range(values.rows, len(self.ids)):
                 self.watch(name, row, len(self.ids))
                 at = place.get(self.ids[row])
@@ -242,11 +242,11 @@ class Bundle:
             if len(times) == len(rows) and rows:
                 start, end = np.ascontiguousarray(np.concatenate(times).T)
                 more |= {"start": start, "end": end}
-            with (self.parts / f"{name}.values").open("wb") as file:
+            with self._part(name).open("wb") as file:
                 finish(file, None, {"id": list(self.ids), "vocab": vocab}, more)
                 file.flush()
                 os.fsync(file.fileno())
-            (self.parts / f"{name}.values").replace(self._file(name))
+            self._part(name).replace(self._file(name))
             missing = sum(not said for said in rows)
             facts = StreamFacts(
                 file=f"streams/{name}{SUFFIX}",
@@ -326,7 +326,9 @@ class Bundle:
         manifest.streams |= self.streams
         manifest.sources.append(self.origin)
         # The user may edit the first two, which are read in full each time.
-        texts = {self.made / name for name in ("dataset.toml", self._labels, "manifest.json")}
+        texts = {
+            inside(self.made, name) for name in ("dataset.toml", self._labels, "manifest.json")
+        }
         for path in sorted(
             p for p in self.made.rglob("*") if p.is_file() and not p.is_symlink() and p not in texts
         ):
@@ -425,28 +427,31 @@ class Bundle:
 
     def _file(self, name: str) -> Path:
         (self.made / "streams").mkdir(exist_ok=True)
-        return self.made / "streams" / f"{name}{SUFFIX}"
+        return inside(self.made / "streams", f"{name}{SUFFIX}")
+
+    def _part(self, name: str) -> Path:
+        """Where the values of a stream are written until all of them are there."""
+        return inside(self.parts, f"{name}.values")
 
     def _is_another(self, name: str, same: Callable[[Path], bool]) -> bool:
         """Whether the data set has something else of this name. A link that leads nowhere is
         nothing.
         """
         folders = (self.made, self.before.folder) if self.before else (self.made,)
-        return any((folder / name).exists() and not same(folder / name) for folder in folders)
+        paths = [inside(folder, name) for folder in folders]
+        return any(path.exists() and not same(path) for path in paths)
 
     def _inside(self, name: str) -> Path:
-        if not is_inside(name):
-            raise DataError(f"{name!r} leaves the folder of the data set; give a path inside it")
-        target = self.made / name
+        target = inside(self.made, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
     def _finished(self, key: str, kind: type[_Facts]) -> _Facts | None:
-        path = self.parts / key
+        path = inside(self.parts, key)
         return kind.model_validate_json(path.read_bytes()) if path.is_file() else None
 
     def _finish(self, key: str, facts: FileFacts | StreamFacts) -> None:
-        write_atomic(self.parts / key, json.dumps(facts.model_dump(mode="json")).encode())
+        write_atomic(inside(self.parts, key), json.dumps(facts.model_dump(mode="json")).encode())
 
 
 def _marked(name: str, digest: str) -> str:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +28,7 @@ from merbench.report.scores.board_scores import BoardScores, facts
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import Source
 from merbench.report.site.packed import pack, strict, unpack
-from merbench.results.files import write_atomic
+from merbench.report.site.written import refuse_others, replace_written
 from merbench.results.metrics import BUILT_IN, Registry
 from merbench.results.record import Record, Track
 from merbench.results.spec import series
@@ -121,9 +119,10 @@ class Folder:
         return boards[0]
 
 
-def write_runs(path: Path, entries: Sequence[Entry], source: Source, alone: bool = False) -> None:
-    """Records and predictions of some rows, and the ids of the test rows."""
+def _runs(entries: Sequence[Entry], source: Source, alone: bool = False) -> dict[str, bytes]:
+    """Records and predictions of some rows, and the ids of the test rows, as files."""
     ids: dict[str, list[str]] = {}
+    files: dict[str, bytes] = {}
     for name, entry in zip(file_names(entries, alone), entries, strict=True):
         tensors = {}
         for record in entry.done:
@@ -138,11 +137,10 @@ def write_runs(path: Path, entries: Sequence[Entry], source: Source, alone: bool
             tensors[record.run_id] = (
                 small if np.array_equal(small, held.prediction) else held.prediction
             )
-        write_atomic(path / "records" / f"{name}.json", pack(entry.records))
-        write_atomic(
-            path / "predictions" / f"{name}.safetensors", save(dict(sorted(tensors.items())))
-        )
-    write_atomic(path / "rows.json", json.dumps(dict(sorted(ids.items())), indent=0).encode())
+        files[f"records/{name}.json"] = pack(entry.records)
+        files[f"predictions/{name}.safetensors"] = save(dict(sorted(tensors.items())))
+    files["rows.json"] = json.dumps(dict(sorted(ids.items())), indent=0).encode()
+    return files
 
 
 def write(
@@ -153,24 +151,35 @@ def write(
     extras: Mapping[str, Any],
     alone: bool = False,
 ) -> None:
-    """The whole folder anew; when it is whole, it takes the place of what lay there before.
-    ``alone`` as in ``file_names``.
+    """Runs, scores and extras take the place of those that merbench wrote there before; what is
+    drawn of them stays until it is drawn again. ``alone`` as in ``file_names``.
+
+    RequestError where somebody else's file is in the way.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
-        new = Path(beside) / path.name
-        write_runs(new, board.entries, source, alone)
-        write_scores(new, scores)
-        for name, told in extras.items():
-            write_atomic(
-                new / f"{name}.json", json.dumps(told, indent=1, ensure_ascii=False).encode()
-            )
-        shutil.rmtree(path, ignore_errors=True)
-        new.rename(path)
+    files = _runs(board.entries, source, alone)
+    files["scores.json"] = _scores_file(scores)
+    for name, value in extras.items():
+        files[f"{name}.json"] = json.dumps(value, indent=1, ensure_ascii=False).encode()
+    refuse_others(path, ("records/*", "predictions/*", *(f"{name}.json" for name in EXTRAS)))
+    replace_written(path, files, keeps=lambda name: not name.endswith((".json", ".safetensors")))
 
 
 def write_scores(path: Path, scores: BoardScores) -> None:
-    write_atomic(path / "scores.json", scores.model_dump_json(indent=1).encode())
+    replace_written(path, {"scores.json": _scores_file(scores)}, keeps=lambda name: True)
+
+
+def write_drawn(root: Path, drawn: Mapping[str, bytes]) -> None:
+    """What ``site`` draws. Pictures that are drawn no more are removed."""
+    by_folder: dict[str, dict[str, bytes]] = {}
+    for place, content in drawn.items():
+        folder, _, name = place.rpartition("/")
+        by_folder.setdefault(folder, {})[name] = content
+    for folder, contents in sorted(by_folder.items(), reverse=True):  # the root's page last
+        replace_written(root / folder, contents, keeps=lambda name: not name.endswith(".svg"))
+
+
+def _scores_file(scores: BoardScores) -> bytes:
+    return scores.model_dump_json(indent=1).encode()
 
 
 def read(path: Path, with_scores: bool = True) -> Folder:

@@ -5,7 +5,6 @@ and no labels are needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from merbench.api.errors import DataError
 from merbench.report.pictures.board import pictures
@@ -62,8 +61,3 @@ def index(folders: Sequence[Folder]) -> bytes:
     return index_page(
         [(folder.path.name, folder.board, folder.scores) for folder in folders if folder.scores]
     ).encode()
-
-
-def stale(root: Path, made: dict[str, bytes]) -> list[Path]:
-    """Pictures that lie in the folders and are drawn no more."""
-    return [p for p in sorted(root.glob("*/*.svg")) if p.relative_to(root).as_posix() not in made]

@@ -11,6 +11,7 @@ from merbench.api.errors import DataError
 from merbench.report.scores.entries import Board
 from merbench.report.site.folder import Folder, fold_name
 from merbench.report.site.site import site
+from merbench.report.site.written import FILE as WRITTEN
 from merbench.report.verify.drawn import outdated
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.run import check_runs, predictions_file
@@ -99,6 +100,7 @@ def _strangers(folder: Folder, drawn: set[Path]) -> Iterator[Failure]:
         *records,
         *map(predictions_file, records),
         *(folder.path / f"{name}.json" for name in ("rows", "scores", *folder.extras)),
+        folder.path / WRITTEN,
     }
     for path in sorted(folder.path.rglob("*")):
         if not (path.is_dir() or path in expected or path.name.startswith(".")):

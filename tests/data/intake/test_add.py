@@ -290,6 +290,29 @@ def test_streams_are_hashed_when_they_come_from_elsewhere_and_then_no_more(
     assert len(hashed) == len(set(hashed)) == 5
 
 
+def test_nothing_is_written_outside_the_data_home(tmp_path, source):
+    """Names come from an option, a stream of a form, and the table that a data set names."""
+    home = tmp_path / "a/b/home"
+    put(home, source, Form())
+    (tmp_path / "x.csv").write_bytes((home / "mine/label.csv").read_bytes())
+    before = content(tmp_path)
+    for name, form in (
+        ("../evil", Form()),
+        ("/evil", Form()),
+        ("new", Form("x/../../../../evil")),
+        ("mine", Form("../../../../evil")),
+    ):
+        with pytest.raises(DataError, match="leaves the folder"):
+            put(home, source, form, name)
+    toml = home / "mine/dataset.toml"
+    toml.write_text(toml.read_text().replace('"label.csv"', '"../../../../x.csv"'))
+    with pytest.raises(DataError, match="leaves the folder"):
+        put(home, source, Form("two"))
+    toml.write_bytes(before["a/b/home/mine/dataset.toml"])
+    left = {n: c for n, c in content(tmp_path).items() if ".adding/" not in n}
+    assert left == before
+
+
 def test_a_feature_folder_is_taken_over(tmp_path, folder):
     from merbench_datasets.feature_folder import FeatureFolder
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from merbench.report.site.written import FILE as WRITTEN
+from merbench.report.site.written import written
+
 ROOT = Path(__file__).parents[3] / "leaderboards"
 BUILT = sorted(p.parent for p in ROOT.glob("*/rows.json"))
 pytestmark = pytest.mark.skipif(not BUILT, reason="leaderboards/ holds no boards yet")
@@ -30,6 +33,13 @@ def test_the_committed_pages_are_those_of_the_committed_runs():
     assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.svg")} == {
         n for n in made if n.endswith(".svg")
     }
+
+
+def test_the_list_of_what_merbench_wrote_names_every_file_of_a_board():
+    for folder in BUILT:
+        files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        assert written(folder) == files - {WRITTEN}
+    assert written(ROOT) == {"index.html"}
 
 
 def test_the_scores_are_those_of_the_present_formulas():

@@ -35,15 +35,11 @@ def command(session: Session, folder: Path, rescore: bool, data: Path | None) ->
 
 
 def render(root: Path) -> None:
-    from merbench.report.site.folder import read, tracks
-    from merbench.report.site.site import site, stale
-    from merbench.results.files import write_atomic
+    from merbench.report.site.folder import read, tracks, write_drawn
+    from merbench.report.site.site import site
 
     content_by_file = site([read(path) for path in tracks(root)])
-    for path in stale(root, content_by_file):
-        path.unlink()
-    for name, content in content_by_file.items():
-        write_atomic(root / name, content)
+    write_drawn(root, content_by_file)
     say(
         f"{root / 'index.html'}: "
         f"{sum(name.endswith('/index.html') for name in content_by_file)} boards"

@@ -51,7 +51,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     from merbench.report.scores.cache import Cache
     from merbench.report.scores.entries import collect
     from merbench.report.site.folder import folder_names, write
-    from merbench.results.files import write_atomic
+    from merbench.report.site.written import replace_written
 
     if out.exists():
         raise RequestError(f"--out {out} is there already; choose a new folder")
@@ -90,7 +90,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         write(out / name, replace(board, entries=entries), alone, source, {}, alone=True)
         say(f"{out / name}: {sum(len(e.records) for e in entries)} runs in {len(entries)} rows")
     render(out)
-    write_atomic(out / "README.md", README.encode())
+    replace_written(out, {"README.md": README.encode()}, keeps=lambda name: True)
     say(
         f"{out / 'README.md'} says how to open a pull request with them; "
         f"merbench leaderboard verify {out} checks them"

@@ -1,0 +1,98 @@
+"""Writing loses nothing, and a name never leads out of its folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from merbench.api.errors import DataError, RequestError
+from merbench.results.files import inside, write_atomic, write_output, write_together
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        "../x",
+        "a/../../x",
+        "/etc/x",
+        "\\x",
+        "..\\x",
+        "a\\..\\..\\x",
+        "C:/x",
+        "C:x",
+        "a\0b",
+    ],
+)
+def test_a_name_that_leaves_its_folder_is_no_path(tmp_path, name):
+    with pytest.raises(DataError, match="leaves the folder"):
+        inside(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["x", "a/b.csv", "..x", "x..", "a..b/c", ".hidden"])
+def test_a_name_that_stays_is_a_path(tmp_path, name):
+    assert inside(tmp_path, name) == tmp_path / name
+
+
+def test_an_output_follows_links_and_keeps_them(tmp_path):
+    (tmp_path / "real").write_bytes(b"old")
+    for link, target in (("link", "real"), ("new", "later")):
+        (tmp_path / link).symlink_to(target)
+        write_output(tmp_path / link, b"new")
+        assert (tmp_path / link).is_symlink() and (tmp_path / target).read_bytes() == b"new"
+
+
+def test_a_device_is_written_to_and_stays_a_device():
+    before = Path("/dev/null").stat()
+    write_output(Path("/dev/null"), b"picture")
+    after = Path("/dev/null").stat()
+    assert stat.S_ISCHR(after.st_mode) and (before.st_ino, before.st_rdev) == (
+        after.st_ino,
+        after.st_rdev,
+    )
+
+
+def test_a_pipe_is_written_to_where_somebody_reads_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RequestError, match="pipe cannot be written"):
+        write_output(tmp_path / "pipe", b"x")
+    content = []
+    reader = threading.Thread(target=lambda: content.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    for _ in range(500):
+        try:
+            write_output(tmp_path / "pipe", b"picture")
+            break
+        except RequestError:
+            threading.Event().wait(0.01)
+    reader.join(10)
+    assert content == [b"picture"] and (tmp_path / "pipe").is_fifo()
+
+
+def test_a_folder_or_a_circle_of_links_is_one_sentence(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for name in ("a", "."):
+        with pytest.raises(RequestError, match=r"cannot be written|is no file"):
+            write_output(tmp_path / name, b"x")
+
+
+def test_a_pipe_in_the_place_of_a_file_of_ours_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "record.json")
+    with pytest.raises(FileExistsError):
+        write_atomic(tmp_path / "record.json", b"x")
+    assert (tmp_path / "record.json").is_fifo()
+
+
+def test_several_files_are_replaced_together_or_not_at_all(tmp_path):
+    write_together(tmp_path, {"a": b"1", "sub/b": b"1"})
+    (tmp_path / "z").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_together(tmp_path, {"a": b"2", "sub/b": b"2", "z": b"2"})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "sub/b").read_bytes() == b"1"
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "b", "sub", "z"]
