@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from merbench.api.corpus import Corpus
+from merbench.api.material.corpus import Corpus
 
 LEAST_OVERLAP = 0.9
 """Share of the seconds of either row that are of both."""
