@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from merbench.functions.leaderboard import compare as compare
     from merbench.functions.leaderboard import leaderboard as leaderboard
     from merbench.functions.predict import predict as predict
+    from merbench.functions.robust import robust as robust
     from merbench.functions.run import run as run
     from merbench.functions.show import show as show
     from merbench.functions.tune import tune as tune
@@ -42,6 +43,7 @@ _HOME = {
     "functions.catalogue": ("list_datasets", "list_models", "list_parts", "load_dataset"),
     "functions.leaderboard": ("compare", "leaderboard"),
     "functions.predict": ("predict",),
+    "functions.robust": ("robust",),
     "functions.run": ("run",),
     "functions.show": ("show",),
     "functions.tune": ("tune",),

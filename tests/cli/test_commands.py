@@ -415,6 +415,19 @@ def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
     )
 
 
+def test_robust_shows_every_metric_over_missing_rates(merbench, tmp_path):
+    words = ("robust", "--model", "tfidf-ridge", *QUICK, "--seeds", "1")
+    shown = merbench(*words, "--plot", "c.svg", check=True).stdout
+    assert "test rows lack modalities" in shown and "spread" in shown
+    assert b"any=drop" in (tmp_path / "c.svg").read_bytes()
+    found = loads(merbench(*words, "--json", check=True).stdout)
+    rates = {(c["metric"], c["missing"]): c for c in found["rates"]}
+    assert [p["strength"] for p in rates["mae", "text"]["points"]] == [x / 10 for x in range(10)]
+    assert found["curves"]["tfidf-ridge"]["text=drop"] == rates["mae", "text"]["points"]
+    done = merbench(*words, "--rates", "drop", "--corrupt", "audio=drop")
+    assert done.returncode == 2 and "ask one of them" in done.stderr
+
+
 def test_predict_on_sentences_and_by_run(merbench):
     model = ("--model", "merclip", *QUICK, "--seeds", "1", "--modalities", "text")
     found = loads(merbench("predict", "--text", "a good film", *model, "--json", check=True).stdout)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
-from merbench.cli.shared.output import say, show_json
+from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.analyses.missing_rates import RateCurve
+    from merbench.engine.plan import Plan
+    from merbench.functions.bench import Bench
+    from merbench.functions.options import RunOptions
+    from merbench.results.metrics import TaskMetrics
 
 
 @click.command("robust", cls=ConfigCommand)
@@ -20,8 +28,13 @@ from merbench.cli.shared.session import Session
     "asked",
     metavar="MODALITY=KIND[:STRENGTH]",
     multiple=True,
-    required=True,
     help="What is done to the test rows.",
+)
+@click.option(
+    "--rates",
+    "kind",
+    type=click.Choice(["drop", "mask"]),
+    help="Every modality, and all at once, missing at rates 0 to .9.  [default without --corrupt]",
 )
 @click.option(
     "--variant",
@@ -40,13 +53,17 @@ def command(
     session: Session,
     /,
     asked: tuple[str, ...],
+    kind: str | None,
     named: tuple[str, ...],
     plot: Path | None,
     **given: Any,
 ) -> None:
-    """Score trained models on damaged test rows; training and validation stay as they are.
+    """Score trained models on damaged test rows; validation stays as it is, and so does training
+    without --missing.
 
     \b
+    without --corrupt             every metric with each modality, and all of them, missing at rates
+                                  0 to .9; --rates mask: steps (words) missing in place of rows
     --corrupt audio=drop          the modality is missing in every row; drop:0.5 in half of them
     --corrupt text=mask:0.3       each step (word) is taken out with probability .3
     --corrupt video=noise:1.0     normal noise on features, in units of each dimension's deviation
@@ -57,41 +74,48 @@ def command(
     What the store lacks is trained first. --model takes several, joined by commas.
 
     \b
-    Example: merbench robust --model merclip,text-only --dataset mosi --corrupt audio=drop \\
+    Example: merbench robust --model tfn,lnln --dataset mosi --plot missing.svg
+             merbench robust --model merclip,text-only --dataset mosi --corrupt audio=drop \\
                  --corrupt text=mask:0:0.8:5
     """
+    from merbench.api.errors import RequestError
+
+    if asked and kind:
+        raise RequestError("--corrupt and --rates are two questions; ask one of them")
+    options = gather((), **given)
+    bench = session.bench(options)
+    plans = bench.contenders(named)
+    if asked:
+        _damages(bench, options, plans, asked, plot)
+    else:
+        _rates(bench, options, plans, kind or "drop", plot)
+
+
+def _damages(
+    bench: Bench,
+    options: RunOptions,
+    plans: Mapping[str, Plan],
+    asked: Sequence[str],
+    plot: Path | None,
+) -> None:
+    from merbench.analyses.robust import curves, parse, robust, title
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines
     from merbench.report.scores.paired import compare, lines_as_json
 
-    options = gather((), **given)
-    bench = session.bench(options)
-    from merbench.analyses.robust import curves, parse, robust, title
-
     cases = list({title(case): case for text in asked for case in parse(text)}.values())
-    plans = bench.contenders(named)
     first = next(iter(plans.values()))
     metrics = first.metrics
     lines, drawn = [], {}
     for name, plan in plans.items():
-        damaged_lines = robust(
-            plan,
-            bench.corpus,
-            bench.run(plan, options.seeds),
-            bench.store,
-            bench.machine,
-            cases,
-            name,
-        )
-        lines += damaged_lines
-        drawn[name] = curves(cases, damaged_lines, metrics.ranking)
+        records = bench.run(plan, options.seeds)
+        of_model = robust(plan, bench.corpus, records, bench.store, bench.machine, cases, name)
+        lines += of_model
+        drawn[name] = curves(cases, of_model, metrics.ranking)
     if not any(line.against for line in lines):
         raise RequestError(next(line.reason for line in lines if line.reason))
     by_name = compare(lines, metrics)
     if plot:
-        from merbench.report.pictures.curves import curves as draw
-        from merbench.results.files import write_output
-
         kinds = sorted({what for by_kind in drawn.values() for what in by_kind})
         if not kinds:
             raise RequestError(
@@ -102,8 +126,7 @@ def command(
             what: {name: by_kind[what] for name, by_kind in drawn.items() if what in by_kind}
             for what in kinds
         }
-        write_output(plot, draw(first.track.title, metrics.ranking, panels))
-        say(f"curves: {plot}")
+        _draw(plot, first, panels)
     if options.as_json:
         points = {
             name: {what: [p._asdict() for p in ps] for what, ps in by_kind.items()}
@@ -118,3 +141,91 @@ def command(
         )
     else:
         show_lines(f"{first.track.title} · damaged test rows", lines, by_name, metrics, "test rows")
+
+
+def _rates(
+    bench: Bench,
+    options: RunOptions,
+    plans: Mapping[str, Plan],
+    kind: Any,
+    plot: Path | None,
+) -> None:
+    from dataclasses import asdict
+
+    from merbench.analyses.missing_rates import over_rates, panels
+    from merbench.api.errors import RequestError
+
+    first = next(iter(plans.values()))
+    curves: list[RateCurve] = []
+    for name, plan in plans.items():
+        records = bench.run(plan, options.seeds)
+        curves += over_rates(plan, bench.corpus, records, bench.store, bench.machine, kind, name)
+    if not curves:
+        raise RequestError(
+            f"none of {', '.join(plans)} reads a stream of which test rows could lack "
+            f"{'steps' if kind == 'mask' else 'anything'}; name another --model"
+        )
+    drawn = panels(curves, first.metrics.ranking, kind)
+    if plot:
+        _draw(plot, first, drawn)
+    if options.as_json:
+        points = {
+            name: {
+                what: [p._asdict() for p in by_model[name]]
+                for what, by_model in drawn.items()
+                if name in by_model
+            }
+            for name in plans
+        }
+        rates = [asdict(c) | {"points": [p._asdict() for p in c.points]} for c in curves]
+        show_json(
+            {
+                "track": first.track.model_dump(mode="json"),
+                "lines": [],
+                "curves": points,
+                "rates": rates,
+            }
+        )
+    else:
+        what = "steps" if kind == "mask" else "modalities"
+        _show_rates(f"{first.track.title} · test rows lack {what}", curves, first.metrics)
+
+
+def _draw(plot: Path, plan: Plan, panels: Mapping[str, Mapping[str, Any]]) -> None:
+    from merbench.report.pictures.curves import curves
+    from merbench.results.files import write_output
+
+    write_output(plot, curves(plan.track.title, plan.metrics.ranking, panels))
+    say(f"curves: {plot}")
+
+
+def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -> None:
+    from rich.table import Table
+
+    from merbench.api.types import MODALITIES
+
+    drawn = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    for heading in ("metric", "missing", "model"):
+        drawn.add_column(heading, overflow="fold")
+    for point in curves[0].points:
+        drawn.add_column(f"{point.strength:g}", justify="right", no_wrap=True)
+    for heading in ("area", "spread"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    metric_order, missing_order = list(metrics.headline), [*MODALITIES, "any"]
+
+    def place(curve: RateCurve) -> tuple[int, int]:
+        return metric_order.index(curve.metric), missing_order.index(curve.missing)
+
+    for curve in sorted(curves, key=place):  # models stand beside each other
+        metric = metrics[curve.metric]
+        values = [p.mean for p in curve.points] + [curve.area, curve.spread]
+        numbers = [
+            "" if value is None else f"{metric.scale * value:.{metric.digits}f}" for value in values
+        ]
+        drawn.add_row(metric.title, curve.missing, curve.model, *numbers)
+    show(drawn)
+    click.echo(
+        "columns: the rate at which test rows lack it; any: all modalities, each independently at "
+        "this rate; area: under the curve, divided by the range of rates; spread: between the "
+        "areas of single modalities"
+    )

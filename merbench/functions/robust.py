@@ -1,0 +1,89 @@
+"""``merbench.robust``: trained models on test rows that lack modalities, or are damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from merbench.functions.opened import open_bench
+from merbench.functions.options import RunKeywords
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from merbench.analyses.missing_rates import RateCurve
+    from merbench.report.scores.paired import Difference, Line
+    from merbench.results.record import Track
+
+
+@dataclass(frozen=True)
+class Robust:
+    """``curves``: every metric of every model over the rates at which modalities are missing; with
+    ``corrupt``, ``lines`` (each model as it is, then each damage) and their paired ``differences``.
+    """
+
+    track: Track
+    curves: list[RateCurve]
+    lines: list[Line]
+    differences: Mapping[str, Mapping[str, Difference]]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Of curves one row a model, metric and missing modality, a column a rate, ``area`` and
+        ``spread``; of lines one row a damage with its mean test metrics.
+        """
+        import pandas as pd
+
+        from merbench.report.scores.summary import summary
+
+        if self.curves:
+            return pd.DataFrame(
+                [
+                    {"model": c.model, "missing": c.missing, "metric": c.metric}
+                    | {f"{p.strength:g}": p.mean for p in c.points}
+                    | {"area": c.area, "spread": c.spread}
+                    for c in self.curves
+                ]
+            )
+        rows = [
+            {"test rows": line.name, "reason": line.reason}
+            | {name: score.mean for name, score in summary(line.scored).items()}
+            for line in self.lines
+        ]
+        return pd.DataFrame(rows)
+
+
+def robust(
+    models: Sequence[str] = ("merclip",),
+    dataset: str | None = None,
+    corrupt: Sequence[str] = (),
+    rates: Literal["drop", "mask"] = "drop",
+    **keywords: Unpack[RunKeywords],
+) -> Robust:
+    """Score trained ``models`` on test rows that lack each modality, and all of them, at rates 0 to
+    .9 (``rates="mask"``: steps or words of it); with ``corrupt`` on rows damaged as ``--corrupt``
+    says. What the store lacks is trained first.
+
+    RequestError in one sentence for what does not fit. Example::
+
+        merbench.robust(["tfn", "lnln"], "mosi", missing={"any": "0:0.9"}).to_pandas()
+    """
+    from merbench.analyses.missing_rates import over_rates
+    from merbench.analyses.robust import parse, title
+    from merbench.analyses.robust import robust as damage
+    from merbench.report.scores.paired import compare
+
+    cases = list({title(case): case for text in corrupt for case in parse(text)}.values())
+    bench, options = open_bench("robust", ",".join(models), dataset, dict(keywords))
+    plans = {m: bench.plan(replace(options.request, model=m)) for m in options.models}
+    curves: list[RateCurve] = []
+    lines: list[Line] = []
+    for name, plan in plans.items():
+        records = bench.run(plan, options.seeds)
+        run = (plan, bench.corpus, records, bench.store, bench.machine)
+        if corrupt:
+            lines += damage(*run, cases, name)
+        else:
+            curves += over_rates(*run, rates, name)
+    first = next(iter(plans.values()))
+    return Robust(first.track, curves, lines, compare(lines, first.metrics))
