@@ -32,7 +32,7 @@ class Scores:
 def score_valid(plan: Plan, problem: Problem) -> tuple[MetricValues, np.ndarray | None]:
     """Metrics of the validation rows, and the thresholds chosen on them."""
     space = plan.task.space
-    predictions = predict(problem.model, problem.valid, space)
+    predictions = predict(problem.model, problem.valid, space, by_length=plan.train.by_length)
     target = problem.valid.target.numpy()
     known = None if problem.valid.known is None else problem.valid.known.numpy()
     thresholds = thresholds_of(space, plan.spec.thresholds, target, predictions, known)
@@ -48,7 +48,7 @@ def score(plan: Plan, problem: Problem, fold: Fold) -> Scores:
             f"the test split of {plan.spec.dataset} has no row with a known {plan.spec.task}; "
             "choose another --task or --protocol"
         )
-    predictions = predict(problem.model, test, fold.space)
+    predictions = predict(problem.model, test, fold.space, by_length=plan.train.by_length)
     known = None if test.known is None else test.known.numpy()
     on_test = plan.metrics.evaluate(test.target.numpy(), predictions, thresholds, known)
     return Scores(valid, on_test, thresholds, predictions)

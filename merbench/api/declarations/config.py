@@ -108,6 +108,9 @@ class TrainConfig(Config):
     """Validation metric that chooses the epoch; empty = ``mae`` for a score and for a score with
     labels, ``accuracy`` for a class, ``micro_f1`` for multilabel."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    by_length: Annotated[bool, LATER] = False
+    """Batches of rows of like length, so that little is padded (a text tower trains in half the
+    time): rows are shuffled, sorted in pools of 32 batches, and the batches shuffled."""
     stack: Annotated[bool, LATER] = False
     """Seeds train together, their parameters stacked, where the model allows it: for GPUs, which
     one small model leaves idle.

@@ -1,7 +1,8 @@
 """``--text-tower NAME``: any recipe on one pretrained text encoder in the place of word vectors.
 
 Nothing but ordinary settings comes of it: the stream of transcripts, ``encoder.text=hf-text`` and
-its model, and, where a recipe reads label words, ``label_encoder=label-hf`` with the same model.
+its model, where a recipe reads label words ``label_encoder=label-hf`` with the same model, and
+``train.by_length``, since a tower's time goes with what is padded.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def with_tower(recipe: Recipe, model: str, catalog: Catalog) -> Recipe:
     reader = encoders.get("text.strings") or encoders.get("strings")
     if reader and not _reads_vectors(recipe, catalog) and _starts(catalog, "encoder", reader):
         encoders["text.strings"] = ENCODER
-        settings = {"encoder.text.model": model, **settings}
+        settings = {"encoder.text.model": model, "train.by_length": True, **settings}
     labels = settings.get("label_encoder", recipe.label_encoder)
     # One that provides more than queries (a graph, say) has no other in its place.
     more = labels and catalog.component("label-encoder", labels).provides

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from merbench.api import (
 )
 from merbench.data.folder.streams import Statistics, label_counts, train_statistics
 from merbench.engine.model.contract import prepared
+from merbench.engine.rows.batches import lengths
 from merbench.engine.rows.hidden_labels import hide
 from merbench.engine.rows.missing import incomplete
 
@@ -106,9 +108,17 @@ class SplitData:
             )
         )
 
-    def batches(self, size: int = 256) -> Iterator[Batch]:
-        """All rows in their order; the last batch may be smaller."""
-        for rows_B in torch.arange(len(self)).split(size):
+    @cached_property
+    def length_N(self) -> Tensor | None:
+        """Steps of each row; None where no modality knows."""
+        return lengths(self.inputs)
+
+    def batches(self, size: int = 256, by_length: bool = False) -> Iterator[Batch]:
+        """All rows in their order, or the longest first; the last batch may be smaller."""
+        rows_N = torch.arange(len(self))
+        if by_length and self.length_N is not None:
+            rows_N = self.length_N.argsort(descending=True, stable=True)
+        for rows_B in rows_N.split(size):
             yield self.batch(rows_B)
 
 

@@ -16,31 +16,37 @@ from merbench.engine.rows.splits import SplitData
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, split: SplitData, space: LabelSpace, batch_size: int = 256
+    model: nn.Module,
+    split: SplitData,
+    space: LabelSpace,
+    batch_size: int = 256,
+    by_length: bool = False,
 ) -> np.ndarray:
     """What is read out for all rows, float64: [N] of a score, else [N, C]. RunError where a
     prediction is not finite.
 
     Always in fp32, whatever precision trains. Where memory does not suffice, the batches get
-    smaller: predictions do not depend on them.
+    smaller: predictions do not depend on them, nor (but for rounding) on ``by_length``, which puts
+    rows of like length together.
     """
     was_training = model.training
     model.eval()
-    made: list[torch.Tensor] = []
-    while not made:
+    batches: list[tuple[torch.Tensor, torch.Tensor]] = []
+    while not batches:
         try:
-            made = [
-                predictions_of(model, output(model, batch), space).cpu()
-                for batch in split.batches(batch_size)
+            batches = [
+                (batch.ids_B.cpu(), predictions_of(model, output(model, batch), space).cpu())
+                for batch in split.batches(batch_size, by_length)
             ]
         except torch.OutOfMemoryError:
             if batch_size == 1:
                 raise
             batch_size //= 2
     model.train(was_training)
-    predictions = torch.cat(made).double().numpy()
-    if len(predictions) != len(split):
-        raise RunError(f"the model returned {len(predictions)} predictions for {len(split)} rows")
+    rows_N, values = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    if len(values) != len(split):
+        raise RunError(f"the model returned {len(values)} predictions for {len(split)} rows")
+    predictions = values[rows_N.argsort()].double().numpy()
     require_finite_predictions(predictions)
     return predictions
 

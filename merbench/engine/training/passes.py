@@ -17,6 +17,7 @@ from merbench.api.declarations.weight_schedule import factor_at
 from merbench.engine.model.contract import output, terms
 from merbench.engine.model.views import Transform, Views
 from merbench.engine.model.weight_average import MovingAverage
+from merbench.engine.rows.batches import of_like_length
 from merbench.engine.rows.splits import SplitData
 from merbench.engine.training.optimise import make_optimiser, make_schedule
 from merbench.results.seeds import derive
@@ -80,8 +81,7 @@ class Passes:
 
     def run(self, epoch: int) -> dict[str, float]:
         """One pass over the train rows; the mean of each loss term."""
-        order = self._order(epoch)
-        batches = order.split(self.config.batch_size)
+        batches = self._batches(epoch)
         sums: dict[str, Tensor] = {}
         self._set_modes()
         # Another stage may have left gradients where it did not train.
@@ -93,11 +93,14 @@ class Passes:
                 for name, term in self._gradients(at, group).items():
                     sums[name] = sums[name] + term if name in sums else term
                 self._step(at._replace(step=first + len(group) - 1))
-        return {name: float(value) / len(order) for name, value in sums.items()}
+        return {name: float(value) / len(self.train) for name, value in sums.items()}
 
-    def _order(self, epoch: int) -> Tensor:
-        seed = self._derive("order", epoch)
-        return torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed))
+    def _batches(self, epoch: int) -> Sequence[Tensor]:
+        draw = torch.Generator().manual_seed(self._derive("order", epoch))
+        length_N = self.train.length_N if self.config.by_length else None
+        if length_N is not None:
+            return of_like_length(length_N, self.config.batch_size, draw)
+        return torch.randperm(len(self.train), generator=draw).split(self.config.batch_size)
 
     def _derive(self, purpose: str, *more: object) -> int:
         learning = self.learning

@@ -19,16 +19,22 @@ class Score:
     """The selecting metric over all validation rows at once, never a mean of batch means."""
 
     def __init__(
-        self, valid: SplitData, metrics: TaskMetrics, metric: str, thresholds: str
+        self,
+        valid: SplitData,
+        metrics: TaskMetrics,
+        metric: str,
+        thresholds: str,
+        by_length: bool = False,
     ) -> None:
         self.valid, self.metrics, self.space = valid, metrics, metrics.space
+        self.by_length = by_length
         self.metric, self.policy = metrics.selecting(metric), thresholds
         self.sign = 1 if metrics[self.metric].higher_is_better else -1
         self.target = valid.target.numpy()
         self.known = None if valid.known is None else valid.known.numpy()
 
     def __call__(self, model: nn.Module) -> float:
-        return self.of(predict(model, self.valid, self.space))
+        return self.of(predict(model, self.valid, self.space, by_length=self.by_length))
 
     def of(self, predictions: np.ndarray) -> float:
         """nan where it is undefined."""

@@ -163,6 +163,7 @@ def _refuse(module: Together, config: TrainConfig, stages: Sequence[Stage]) -> N
         "a recipe of several stages": len(stages) > 1 or not stages[0].selects,
         "train.schedule=plateau": config.schedule == "plateau",
         "train.ema": config.ema > 0,
+        "train.by_length": config.by_length,
         "train.accumulate": config.accumulate > 1,
         "train.clip_value": config.clip_value > 0,
         "train.objective_schedules": bool(config.objective_schedules),

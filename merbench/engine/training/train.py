@@ -74,7 +74,13 @@ def fit(
         if stage.within or (saved and number < saved["stage"]):
             continue
         settings = settings_of(stage, config)
-        score = Score(valid, metrics or BUILT_IN.of(space), settings.select, thresholds)
+        score = Score(
+            valid,
+            metrics or BUILT_IN.of(space),
+            settings.select,
+            thresholds,
+            settings.by_length,
+        )
         inner = [(s, settings_of(s, config)) for s in stages if s.within == stage.name]
         loop = _Loop(learning, score, settings, stage, number, fitted, inner)
         if saved and number == saved["stage"]:

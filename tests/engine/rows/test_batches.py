@@ -1,0 +1,119 @@
+"""Batches of rows of like length: every row once an epoch, little padding, nothing else changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from merbench.api import Output, TrainConfig
+from merbench.engine.rows.batches import POOL, lengths, of_like_length
+from merbench.engine.rows.splits import SplitData
+from merbench.engine.training.evaluate import predict, weights_digest
+from merbench.engine.training.train import fit
+from merbench.testing import tiny
+
+AUDIO = tiny.context("score", ("audio",)).streams["audio"]
+
+
+def drawn(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def padded(batches, length_N) -> int:
+    return sum(len(rows) * int(length_N[rows].max()) for rows in batches)
+
+
+@given(st.integers(1, 300), st.integers(1, 9), st.integers(0, 99))
+def test_every_row_once_in_as_many_batches_as_without(rows, size, seed):
+    length_N = torch.randint(0, 60, (rows,), generator=drawn(seed))
+    batches = of_like_length(length_N, size, drawn(seed))
+    assert sorted(torch.cat(batches).tolist()) == list(range(rows))
+    assert len(batches) == -(-rows // size)
+    assert sorted(map(len, batches)) == sorted(map(len, torch.arange(rows).split(size)))
+
+
+def test_half_of_the_steps_are_saved_and_rows_meet_others_in_each_epoch():
+    length_N = ((0.7 * torch.randn(1284, generator=drawn(0))).exp() * 12).ceil().long()
+    epochs = [of_like_length(length_N, 32, drawn(seed)) for seed in (1, 2)]
+    apart = torch.randperm(1284, generator=drawn(1)).split(32)
+    assert padded(epochs[0], length_N) < 0.5 * padded(apart, length_N)
+    assert padded(epochs[0], length_N) < 1.35 * int(length_N.sum())
+    company = [
+        {int(row): set(rows.tolist()) for rows in batches for row in rows} for batches in epochs
+    ]
+    shared = [len(company[0][row] & company[1][row]) / 32 for row in range(1284)]
+    assert np.mean(shared) < 0.6 and POOL * 32 < 1284
+    # The long ones do not come last, nor first.
+    longest = [int(length_N[rows].max()) for rows in epochs[0]]
+    assert abs(np.corrcoef(np.arange(len(longest)), longest)[0, 1]) < 0.4
+
+
+def split(size: int, seed: int) -> SplitData:
+    rows = tiny.rows(AUDIO, size, seed, longest=9)
+    return SplitData(
+        {"audio": rows}, torch.randn(size, generator=drawn(seed)), None, torch.device("cpu")
+    )
+
+
+class Mean(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(width, 1)
+        self.longest: list[int] = []
+
+    def forward(self, batch):
+        steps = batch.inputs["audio"]
+        self.longest.append(steps.mask_BL.shape[1])
+        weight_BL1 = steps.mask_BL[..., None] / steps.mask_BL.sum(1).clamp(min=1)[:, None, None]
+        return Output(self.out((steps.x_BLD * weight_BL1).sum(1)))
+
+
+class Squared(nn.Module):
+    def forward(self, model, batch, out, at):
+        return {"mse": (out.logits_BC[:, 0] - batch.target).square().mean()}
+
+
+def test_predictions_stand_in_their_order_whatever_the_batches():
+    data = split(50, 0)
+    model = Mean(data.inputs["audio"].spec.width)
+    apart = predict(model, data, tiny.SPACES["score"], 8)
+    before, model.longest = model.longest, []
+    together = predict(model, data, tiny.SPACES["score"], 8, by_length=True)
+    np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6)
+    assert sum(model.longest) < sum(before)
+    assert model.longest == sorted(model.longest, reverse=True)
+
+
+def test_the_loop_takes_them_where_asked_and_is_what_it_was_where_not():
+    digests = {}
+    for by_length in (False, True, True):
+        torch.manual_seed(0)
+        data = split(40, 0)
+        model = Mean(data.inputs["audio"].spec.width)
+        config = TrainConfig(epochs=2, batch_size=8, by_length=by_length)
+        fit(
+            model,
+            {"task": Squared()},
+            data,
+            split(9, 1),
+            space=tiny.SPACES["score"],
+            config=config,
+        )
+        digests.setdefault(by_length, []).append((weights_digest(model), sum(model.longest)))
+    (apart,), (first, again) = digests[False], digests[True]
+    assert first == again and first[0] != apart[0] and first[1] < apart[1]
+    assert "by_length" not in TrainConfig().identity()
+
+
+def test_rows_whose_length_nobody_knows_are_batched_as_without():
+    class Unknown:
+        def __len__(self):
+            return 4
+
+    assert lengths({"text": Unknown()}) is None
+    data = split(6, 0)
+    both = lengths({"text": Unknown(), "audio": data.inputs["audio"]})
+    assert both.tolist() == data.inputs["audio"].length_N.tolist()
