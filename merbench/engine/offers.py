@@ -15,7 +15,7 @@ from merbench.api import (
     RequestError,
     Stream,
 )
-from merbench.data.folder.streams import as_words
+from merbench.data.words import as_words
 from merbench.engine.plan.plan import Request
 from merbench.engine.rows.splits import modalities_of
 from merbench.host.catalog import unknown

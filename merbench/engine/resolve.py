@@ -19,7 +19,7 @@ from merbench.api import (
     Stream,
     TrainConfig,
 )
-from merbench.data.folder.streams import revision
+from merbench.data.revision import revision
 from merbench.engine import checks, offers
 from merbench.engine.plan import text_tower
 from merbench.engine.plan.plan import Part, Plan, Request

@@ -15,7 +15,9 @@ from typing import Any
 from merbench.api import MetricDef, Recipe, RequestError
 from merbench.host.catalog import Catalog, kind_of, unknown
 from merbench.host.manager import Plugin
-from merbench.testing import parts_checks, recipe_checks
+from merbench.testing import recipe_checks
+from merbench.testing.parts.checks import checks as part_checks
+from merbench.testing.parts.metric import makes_a_number
 from merbench.testing.verdict import Check, Verdict
 
 
@@ -40,9 +42,7 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
     for declaration in declared:
         if isinstance(declaration, MetricDef):
             check = "makes a number"
-            yield Check(
-                f"metric {declaration.name}", check, partial(parts_checks.metric, declaration)
-            )
+            yield Check(f"metric {declaration.name}", check, partial(makes_a_number, declaration))
             continue
         if isinstance(declaration, Recipe):
             subject, bodies = (
@@ -52,7 +52,7 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
         else:
             subject, bodies = (
                 f"{declaration.kind} {declaration.name}",
-                parts_checks.checks(catalog, declaration),
+                part_checks(catalog, declaration),
             )
         for check, body in bodies.items():
             yield Check(subject, check, body, declaration.known_failures.get(check))

@@ -40,7 +40,7 @@ from merbench.engine.training.train import fit
 from merbench.host.catalog import Catalog
 from merbench.results.store import Store
 from merbench.testing import tiny
-from merbench.testing.parts_checks import rowwise
+from merbench.testing.parts.rowwise import rowwise
 from merbench.testing.verdict import Bodies, Skip
 
 CPU = torch.device("cpu")

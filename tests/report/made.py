@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Corpus, LabelSpace, Protocol, Split, Stream, Task, TrainConfig
-from merbench.data.folder.streams import revision
+from merbench.data.revision import revision
 from merbench.results.metrics import BUILT_IN
 from merbench.results.record import Cost, Metrics, Record, RecordedSpace, Track
 from merbench.results.seeds import derive

@@ -21,7 +21,7 @@ def of_track(session: Session, track: Track) -> dict[str, dict[str, float]]:
         or catalog.component("dataset", track.dataset).folder
     ):
         return {}
-    from merbench.data.folder.streams import revision
+    from merbench.data.revision import revision
 
     corpus = session.dataset(track.dataset, None)
     if (

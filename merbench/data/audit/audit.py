@@ -17,8 +17,8 @@ from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
 from merbench.data.audit.leaks import Probed, probe_streams
 from merbench.data.audit.twins import Twins, twins
 from merbench.data.audit.values import Values, scan
-from merbench.data.folder.streams import leaking_rows
 from merbench.data.hints import first
+from merbench.data.leaking_streams import leaking_rows
 from merbench.data.same_segment import labelled_twice, times_in
 
 Level = Literal["leak", "suspicion", "warning", "note"]

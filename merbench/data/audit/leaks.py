@@ -25,7 +25,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream, Task
 from merbench.data.audit.bimodality import Null, humps, one_hump
-from merbench.data.folder.streams import as_words
+from merbench.data.words import as_words
 
 ALPHA = 0.001
 APART = 2.0

@@ -74,10 +74,10 @@ from merbench.api.material.labels import SENTIMENT, usual_glosses
 from merbench.api.material.types import LabelSpace
 from merbench.data.folder.kinds import Beside, strings
 from merbench.data.folder.label_table import Table, read_table
-from merbench.data.folder.streams import count_not_finite
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.hints import instead
 from merbench.data.same_segment import times_of
+from merbench.data.valid_steps import count_not_finite
 
 FILE = "dataset.toml"
 _MODES = ("train", "valid", "test")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from merbench.api import GLOSSES, SENTIMENT, Corpus, DataError
 from merbench.data.folder.read import read_folder
-from merbench.data.folder.streams import as_words, revision
+from merbench.data.revision import revision
 from merbench.data.word_vectors import open_lexicon
+from merbench.data.words import as_words
 
 
 def rows_of(stream):

@@ -164,7 +164,7 @@ def test_one_label(path):
         corpus(), tasks={"sentiment": dataclasses.replace(task, target=target)}
     )
     folder = read(path)
-    from merbench.data.folder.streams import revision
+    from merbench.data.revision import revision
 
     mine = dataclasses.replace(
         known(changed), content=lambda streams: revision(changed, "sentiment", "standard", streams)

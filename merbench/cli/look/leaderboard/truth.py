@@ -16,7 +16,7 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
     """DataError where the data set on the machine lacks what the track names."""
     from merbench.api.errors import DataError
     from merbench.cli.look.leaderboard.boards import closed_forms, floors
-    from merbench.data.folder.streams import revision
+    from merbench.data.revision import revision
     from merbench.functions.optimum import optimum
     from merbench.report.verify.truth import Truth
 

@@ -1,0 +1,1 @@
+"""Checks of single parts, on tiny random sequences: one kind of part a file."""

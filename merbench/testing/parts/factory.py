@@ -1,0 +1,40 @@
+"""A part's factory with its default settings, and what each kind declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from merbench.api import Component, Config
+from merbench.host.catalog import Catalog
+
+ACCEPTS = {
+    "encoder": ("strings", "words", "features", "clip", "steps"),
+    "head": ("pooled", "labels", "sequence", "slots"),
+}
+
+
+def accepts_known_forms(component: Component) -> None:
+    known = ACCEPTS[component.kind]
+    wrong = sorted(set(component.accepts) - set(known))
+    assert component.accepts and not wrong, (
+        f"it accepts {' and '.join(wrong) or 'nothing'}; choose of {', '.join(known)}"
+    )
+
+
+def default_factory(catalog: Catalog, component: Component) -> tuple[Any, Config]:
+    """The implementation and its default settings."""
+    factory = catalog.load(component)
+    kind = getattr(factory, "Config", None)
+    assert isinstance(kind, type) and issubclass(kind, Config), (
+        f"{component.target} has no class attribute Config that is a merbench.api.Config"
+    )
+    return factory, kind()
+
+
+def defaults_lie_in_ranges(catalog: Catalog, component: Component) -> None:
+    _, config = default_factory(catalog, component)
+    for name, tune in type(config).tunable().items():
+        value = getattr(config, name)
+        assert tune.holds(value), (
+            f"{component.name}.{name}: the default {value!r} lies outside its search range {tune}"
+        )

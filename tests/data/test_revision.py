@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from merbench.data.folder.read import read_folder
+from merbench.data.revision import revision
+
+USED = ["text.words", "audio.right", "video.ragged", "text.transcript", "video.clip", "audio.one"]
+
+
+def hashed(folder, protocol="standard", streams=USED, task="sentiment"):
+    return revision(read_folder(folder.path), task, protocol, streams)
+
+
+def test_revision_does_not_see_the_order_of_files_streams_or_words(folder):
+    before = hashed(folder)
+    header, *lines = (folder.path / "label.csv").read_text().splitlines()
+    folder.csv("\n".join([header, *reversed(lines)]))
+    assert hashed(folder) == before == hashed(folder, streams=USED[::-1])
+    folder.words["vocab"] = np.array(["bad", "sp", "unused", "good"])
+    folder.words["word"] = np.array([1, 3, 0])[folder.words["word"]]
+    folder.save()
+    assert hashed(folder) == before
+
+
+def test_revision_sees_blocks_as_one(folder, monkeypatch):
+    before = hashed(folder)
+    monkeypatch.setattr("merbench.data.valid_steps.BLOCK", 4)
+    assert hashed(folder) == before
+
+
+CHANGES = {
+    "label": lambda f: f.line(2, "a,1,It was good,1.6,happy,1,0,train"),
+    "known": lambda f: f.line(7, "b,x_3,fine,,happy,0,0,valid"),
+    "mode": lambda f: f.line(2, "a,1,It was good,1.5,happy,1,0,valid"),
+    "text": lambda f: f.line(2, "a,1,It was goof,1.5,happy,1,0,train"),
+    "word": lambda f: f.words["word"].__setitem__(3, (f.words["word"][3] + 1) % 3),
+    "time": lambda f: f.words["end"].__setitem__(3, 99),
+    "value": lambda f: f.arrays["ragged"].__setitem__((2, 1), 9),
+    "fitted on": lambda f: f.edit("values = [1, 2]", "values = [1]"),
+    "clip": lambda f: (f.path / "Raw/b/x_2.mp4").write_bytes(b"another"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_revision_sees_each_change(folder, change):
+    before = hashed(folder)
+    change(folder)
+    folder.save()
+    assert hashed(folder) != before
+
+
+def test_revision_sees_only_what_is_used(folder):
+    before = hashed(folder, streams=["text.words"])
+    folder.arrays["ragged"][0] = 5
+    folder.arrays["fold"] = np.roll(folder.arrays["fold"], 3)
+    folder.save()
+    assert (
+        hashed(folder, streams=["text.words"])
+        == before
+        != hashed(folder, streams=["text.words", "audio.one"])
+    )
+    # Padding is nobody's content.
+    right = hashed(folder, streams=["audio.right"])
+    folder.arrays["block"] = np.nan_to_num(folder.arrays["block"], nan=-1)
+    folder.save()
+    assert hashed(folder, streams=["audio.right"]) == right
+    assert (
+        len(
+            {
+                hashed(folder, streams=[], task=t, protocol=p)
+                for t in ("sentiment", "mood")
+                for p in ("standard", "folds")
+            }
+        )
+        == 4
+    )
