@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from merbench.functions.predict import predict as predict
     from merbench.functions.robust import robust as robust
     from merbench.functions.run import run as run
+    from merbench.functions.score import score as score
     from merbench.functions.show import show as show
     from merbench.functions.tune import tune as tune
 
@@ -45,6 +46,7 @@ _HOME = {
     "functions.predict": ("predict",),
     "functions.robust": ("robust",),
     "functions.run": ("run",),
+    "functions.score": ("score",),
     "functions.show": ("show",),
     "functions.tune": ("tune",),
 }

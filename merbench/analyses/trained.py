@@ -17,7 +17,6 @@ from merbench.results.metrics import TaskMetrics
 from merbench.results.record import Record
 from merbench.results.store import Predictions, Store
 from merbench.runs.run import Machine, run
-from merbench.runs.scoring import with_targets
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Readings:
         labels.
         """
         self.records.append(record)
-        self.made[record.run_id] = with_targets(corpus, task, rows, predictions)
+        self.made[record.run_id] = Predictions.of(corpus, task, rows, predictions)
 
     def predictions(self, run_id: str) -> Predictions:
         return self.made[run_id]

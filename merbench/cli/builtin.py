@@ -13,6 +13,7 @@ SUMMARIES: dict[CommandGroup, dict[str, str]] = {
         "tune": "Search a model's settings on train and valid.",
         "ablate": "Compare a model with its ablations, in pairs on the same seeds.",
         "study": "Models x data sets x tracks x seeds, described in one file.",
+        "score": "Put predictions made elsewhere on the boards.",
         "encode": "Run a model's frozen encoders ahead of its runs, into the cache.",
     },
     "look": {

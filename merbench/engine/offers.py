@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
 
 from merbench.api import (
     Ablation,
@@ -19,16 +18,6 @@ from merbench.data.words import as_words
 from merbench.engine.plan.plan import Request
 from merbench.engine.rows.splits import modalities_of
 from merbench.host.catalog import unknown
-
-
-def pick(
-    what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus
-) -> tuple[str, Any]:
-    """The task or protocol that was asked for, the usual one, or the first."""
-    name = asked or (usual if usual in offers else next(iter(offers)))
-    if name not in offers:
-        raise RequestError(unknown(what, name, list(offers), f"--{what} of dataset {corpus.name}"))
-    return name, offers[name]
 
 
 def ablation(recipe: Recipe, name: str) -> Ablation:

@@ -22,6 +22,7 @@ from merbench.api import (
 from merbench.data.revision import revision
 from merbench.engine import checks, offers
 from merbench.engine.plan import text_tower
+from merbench.engine.plan.pick import pick
 from merbench.engine.plan.plan import Part, Plan, Request
 from merbench.engine.plan.settings import SINGLE, Settings
 from merbench.engine.plan.stages import as_data, declared_stages, settings_of, settle
@@ -51,8 +52,8 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
             f"model {recipe.name} is fitted in closed form and starts from no weights; "
             "leave --init-from out"
         )
-    task_name, task = offers.pick("task", request.task, corpus.offered, "sentiment", corpus)
-    protocol_name, protocol = offers.pick(
+    task_name, task = pick("task", request.task, corpus.offered, "sentiment", corpus)
+    protocol_name, protocol = pick(
         "protocol", request.protocol, corpus.protocols, "standard", corpus
     )
     checks.check_space(f"model {recipe.name}", recipe.spaces, corpus, task_name)

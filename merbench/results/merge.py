@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from merbench.api.errors import RequestError
 from merbench.results.files import write_atomic
+from merbench.results.outside import digest
 from merbench.results.record import Record
 from merbench.results.spec import run_id
 from merbench.results.store import Store
@@ -77,6 +78,9 @@ def _checked(store: Store, name: str) -> Record:
             )
         if not np.isfinite(rows.prediction).all():
             raise ValueError("its predictions are not all finite")
+        outside = record.outside
+        if outside and digest(rows.ids, rows.prediction) != outside.predictions_sha256:
+            raise ValueError("its predictions are not those that were scored")
     weights = _weights(store, name)
     if weights.is_file():
         with safe_open(weights, framework="numpy") as file:

@@ -11,6 +11,7 @@ from pydantic import Field
 from merbench.api.declarations.config import Config
 from merbench.api.material.corpus import Task
 from merbench.api.material.types import LabelSpace, SpaceKind
+from merbench.results.outside import UNKNOWN, Outside
 from merbench.results.spec import RunSpec
 
 SCHEMA = 1
@@ -19,9 +20,10 @@ SCHEMA = 1
 class Track(Config):
     """What a run was allowed to see. Two runs are ranked against each other only inside one track.
 
-    ``streams``: those offered (a model may use fewer). ``pretrained``: name -> content hash of what
-    any encoder may start from. ``leaks``: what was accepted with ``--allow-leak``: streams that
-    were fitted on labels of evaluated rows, initial weights that saw such.
+    ``streams``: those offered (a model may use fewer); empty = unknown, as of outside predictions
+    that do not state them. ``pretrained``: name -> content hash of what any encoder may start from
+    (the name again where only that is stated). ``leaks``: what was accepted with ``--allow-leak``:
+    streams that were fitted on labels of evaluated rows, initial weights that saw such.
     """
 
     dataset: str
@@ -38,7 +40,8 @@ class Track(Config):
 
     @property
     def title(self) -> str:
-        parts = [self.dataset, self.task, self.protocol, " + ".join(self.streams), *self.towers]
+        streams = " + ".join(self.streams) or f"inputs {UNKNOWN}"
+        parts = [self.dataset, self.task, self.protocol, streams, *self.towers, *self.stated]
         if self.labels:
             parts.append(f"train labels {self.labels}")
         if self.missing:
@@ -52,6 +55,17 @@ class Track(Config):
         """Names of the pretrained networks among ``pretrained``."""
         named = [name.partition(":") for name in sorted(self.pretrained)]
         return [name for kind, _, name in named if kind in ("transformers", "clip")]
+
+    @property
+    def stated(self) -> list[str]:
+        """What outside predictions start from by their makers' word alone, without a hash."""
+        names = sorted(name for name, content in self.pretrained.items() if name == content)
+        return [f"pretrained {UNKNOWN}" if name == UNKNOWN else name for name in names]
+
+    @property
+    def inputs_known(self) -> bool:
+        """False of outside predictions whose makers do not state all that they were offered."""
+        return bool(self.streams) and UNKNOWN not in self.pretrained
 
 
 class RecordedSpace(Config):
@@ -153,4 +167,6 @@ class Record(Config):
     """What is worth knowing of this run: what its start was, how it made do with the memory."""
     tuned_by: dict[str, Any] | None = None
     provenance: dict[str, Any]
+    outside: Outside | None = Field(default=None, exclude_if=operator.not_)
+    """Of predictions made outside merbench: such a record has no training, history or cost."""
     error: str | None = None

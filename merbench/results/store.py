@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from merbench.api.errors import RequestError
+from merbench.api.material.corpus import Corpus, Task
 from merbench.results.files import write_atomic
 from merbench.results.record import SCHEMA, Record
 
@@ -38,6 +39,16 @@ class Predictions:
     videos: Sequence[str]
     target: np.ndarray
     prediction: np.ndarray
+
+    @classmethod
+    def of(
+        cls, corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray
+    ) -> Predictions:
+        """``predictions`` beside the ids, videos and targets of their ``rows`` of ``corpus``."""
+        target = task.target[rows]
+        if task.known is not None and target.ndim > 1:
+            target = np.where(task.known[rows], target, np.nan)
+        return cls(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)
 
 
 class Store:

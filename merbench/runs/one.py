@@ -19,10 +19,11 @@ from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.train import Fitted
 from merbench.results.claims import Claim, Claims
 from merbench.results.record import Cost, Metrics, Record
+from merbench.results.store import Predictions
 from merbench.runs.draft import Draft
 from merbench.runs.events import epoch_done, epochs_of, run_started
 from merbench.runs.failures import is_recorded
-from merbench.runs.scoring import score, with_targets
+from merbench.runs.scoring import score
 from merbench.runs.work import Work
 
 
@@ -128,7 +129,8 @@ def score_and_store(
         weights_sha256=weights_sha256,
         test_reads=fold.opened[n_read:],
     )
-    rows = with_targets(work.corpus, work.plan.task, fold.rows("test"), scores.predictions)
+    test = fold.rows("test")
+    rows = Predictions.of(work.corpus, work.plan.task, test, scores.predictions)
     weights = save(work.plan, problem, weights_sha256) if work.keep_weights else None
     work.store.put(record, rows, weights)
     return record

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merbench.api import Corpus, RequestError, Task
+from merbench.api import RequestError
 from merbench.engine.build import Problem
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict
 from merbench.results.metrics import thresholds_of
-from merbench.results.store import Predictions
 
 MetricValues = dict[str, float | None]
 
@@ -52,15 +51,3 @@ def score(plan: Plan, problem: Problem, fold: Fold) -> Scores:
     known = None if test.known is None else test.known.numpy()
     on_test = plan.metrics.evaluate(test.target.numpy(), predictions, thresholds, known)
     return Scores(valid, on_test, thresholds, predictions)
-
-
-def with_targets(
-    corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray
-) -> Predictions:
-    """Predictions beside the ids, videos and targets of their ``rows`` of ``corpus``; a multilabel
-    cell that is not known is nan.
-    """
-    target = task.target[rows]
-    if task.known is not None and target.ndim > 1:
-        target = np.where(task.known[rows], target, np.nan)
-    return Predictions(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)

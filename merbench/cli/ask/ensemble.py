@@ -118,7 +118,7 @@ def _named(run: str, entries: Sequence[Entry], store: Store) -> Record:
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import no_row
 
-    rows = [e for e in entries if e.name == run and e.done]
+    rows = [e for e in entries if e.is_called(run) and e.done]
     if len(rows) > 1:
         tracks = "; ".join(e.first.track.title for e in rows)
         raise RequestError(

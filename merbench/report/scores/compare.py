@@ -45,7 +45,7 @@ def side(board: Board, source: Source, text: str) -> Side | None:
     there is no such thing.
     """
     for entry in board.entries:
-        if entry.name == text:
+        if entry.is_called(text):
             return Side(by_seed(entry.records, source, board.metrics, board.folds), entry.floor)
     ids = {part.strip() for part in text.split(",")}
     found = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]

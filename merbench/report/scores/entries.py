@@ -13,6 +13,7 @@ from typing import Any
 from merbench.api.material.types import SpaceKind
 from merbench.report.scores.summary import fold_count, group
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
+from merbench.results.outside import MARK
 from merbench.results.record import Record, Track
 
 
@@ -37,6 +38,13 @@ class Entry:
     @property
     def done(self) -> list[Record]:
         return [r for r in self.records if r.status == "done"]
+
+    def is_called(self, name: str) -> bool:
+        """By its name, which outside predictions may be given without their mark."""
+        return name in (
+            self.name,
+            self.name.removesuffix(MARK) if self.first.outside else self.name,
+        )
 
 
 @dataclass(frozen=True)
@@ -103,11 +111,18 @@ def _order(record: Record) -> tuple[int, int, str]:
 # --- names
 
 
+def label(record: Record) -> str:
+    """Model and variant; the name of outside predictions, marked as such."""
+    if record.outside:
+        return f"{record.spec.model}{MARK}"
+    return f"{record.spec.model} {record.spec.variant}".strip()
+
+
 def names(groups: Sequence[Sequence[Record]]) -> list[str]:
     """Model and variant; specs that share these are told apart by ``tuned``, by the settings in
     which they differ, or by their source.
     """
-    plain = [f"{rows[0].spec.model} {rows[0].spec.variant}".strip() for rows in groups]
+    plain = [label(rows[0]) for rows in groups]
     for tell in (_tuned, _settings, _source):
         for name in [name for name, count in Counter(plain).items() if count > 1]:
             alike = [i for i, other in enumerate(plain) if other == name]

@@ -15,7 +15,9 @@ _PARTS = ("fusion", "head", "label_encoder")
 
 
 def command(spec: RunSpec, seeds: Sequence[int]) -> str:
-    """One line for a shell."""
+    """One line for a shell. Outside predictions are not made again, but scored again."""
+    if "predictions" in spec.parts:
+        return _score(spec, seeds)
     words = [
         "merbench",
         "run",
@@ -64,6 +66,16 @@ def command(spec: RunSpec, seeds: Sequence[int]) -> str:
         words += ["--seeds", str(len(seeds))]
     else:
         words += [w for seed in seeds for w in ("--seed", str(seed))]
+    return shlex.join(words)
+
+
+def _score(spec: RunSpec, seeds: Sequence[int]) -> str:
+    words = ["merbench", "score", *(f"seed{seed}.csv" for seed in seeds)]
+    words += ["--dataset", spec.dataset, "--task", spec.task, "--protocol", spec.protocol]
+    words += [word for seed in seeds for word in ("--seed", str(seed))]
+    words += ["--name", spec.model, "--about", "about.toml"]
+    if spec.thresholds != "fixed:0.5":
+        words += ["--thresholds", spec.thresholds]
     return shlex.join(words)
 
 

@@ -132,8 +132,8 @@ def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell
     return cells | {
         "rank": _rank(standing),
         "seeds": str(len(row.seeds)),
-        "parameters": count(parameters(entry)),
-        "training": span(training_seconds(entry)),
+        "parameters": "" if entry.first.outside else count(parameters(entry)),
+        "training": "" if entry.first.outside else span(training_seconds(entry)),
         "tuning": tuning(entry),
     }
 

@@ -16,7 +16,9 @@ def against_data(record: Record, truth: Truth) -> Iterator[str]:
         yield f"the protocol has no fold {record.fold}"
         return
     yield from _streams(record, truth)
-    if record.metrics and record.metrics.valid.keys() != record.metrics.test.keys():
+    metrics = record.metrics
+    of_test_alone = record.outside and metrics and not metrics.valid
+    if metrics and not of_test_alone and metrics.valid.keys() != metrics.test.keys():
         yield "its metrics of validation and of test rows are not the same"
     if not _names_its_pretrained(record):
         yield "it starts from pretrained material that its track does not name"

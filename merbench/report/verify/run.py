@@ -9,6 +9,7 @@ from merbench.api.errors import RequestError
 from merbench.report.site.folder import Folder
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.inputs import against_data
+from merbench.report.verify.outside import altered, outside_rules
 from merbench.report.verify.predictions import against_predictions
 from merbench.report.verify.selection import selection
 from merbench.report.verify.truth import Truth
@@ -30,9 +31,13 @@ def check_runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
         file, run = folder.files[record.run_id], f"run {record.run_id}"
         sentences = [*_identity(record)]
         if record.status == "done":
-            sentences += _training(record, registry)
+            outside = record.outside
+            sentences += outside_rules(record, outside) if outside else _training(record, registry)
             sentences += against_data(record, truth) if truth else ()
         yield from (Failure(file, f"{run} (seed {record.seed}): {s}") for s in sentences)
+        if record.outside:
+            for sentence in altered(record, record.outside, folder):
+                yield Failure(predictions_file(file), f"{run}: {sentence}")
         if record.status == "done" and truth:
             for sentence in against_predictions(record, folder, truth):
                 yield Failure(predictions_file(file), f"{run}: {sentence}")

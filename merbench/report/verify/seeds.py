@@ -12,14 +12,16 @@ from merbench.report.verify.truth import Truth
 
 def check_seeds(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
     """Every fold of each seed; 0 to N-1 and the same for all that was trained, 0 alone for what is
-    the same for every seed.
+    the same for every seed. Outside predictions have the seeds that their makers have.
     """
     seeds_by_row: dict[str, list[int]] = {}
     for entry in board.entries:
         file = folder.files[entry.first.run_id]
         deterministic = entry.floor or entry.first.spec.model in truth.closed
         sentences = [*_one_row(entry, set(truth.splits), deterministic)]
-        if not deterministic:
+        if entry.first.outside:
+            sentences += _trained(entry, folder)
+        elif not deterministic:
             seeds_by_row[entry.name] = _seeds(entry)
             sentences += _trained(entry, folder)
         yield from (Failure(file, f"{entry.name}: {sentence}") for sentence in sentences)
@@ -43,6 +45,8 @@ def _one_row(entry: Entry, folds: set[int | None], deterministic: bool) -> Itera
             yield f"seed {seed} lacks {len(folds - finished)} of {len(folds)} finished folds"
     if any(r.tuned_by != entry.first.tuned_by for r in entry.done):
         yield "its runs name more than one search for their settings"
+    if entry.first.outside:
+        return
     if seeds != list(range(1 if deterministic else len(seeds))):
         needed = "0 alone, being the same for every seed" if deterministic else "all from 0 on"
         yield f"its seeds are {_listed(seeds)}, and must be {needed}"

@@ -56,12 +56,15 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     if out.exists():
         raise RequestError(f"--out {out} is there already; choose a new folder")
     source, scored_boards = from_store(session, store)
-    rows = {e.name: e for board, _ in scored_boards for e in board.entries}
-    ids = {r.run_id: e.name for board, _ in scored_boards for e in board.entries for r in e.records}
+    entries = [e for board, _ in scored_boards for e in board.entries]
+    name_of_run = {r.run_id: e.name for e in entries for r in e.records}
+    wanted = set[str]()
     for run in runs:
-        if run not in rows and run not in ids:
-            raise RequestError(no_row(run, rows.values()))
-    wanted = {ids.get(run, run) for run in runs}
+        called = {name_of_run[run]} if run in name_of_run else set[str]()
+        called |= {e.name for e in entries if e.is_called(run)}
+        if not called:
+            raise RequestError(no_row(run, entries))
+        wanted |= called
     if joined := next(
         (
             e.name
@@ -78,17 +81,18 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     every = tracks_of(source)
     named = list(zip(folder_names(every), every, strict=True))
     for board, scores in scored_boards:
-        if not (entries := tuple(e for e in board.entries if e.name in wanted)):
+        packed = tuple(e for e in board.entries if e.name in wanted)
+        if not packed:
             continue
         name = next(name for name, track in named if track == board.track)
         # Alone, rows may have other names than beside the rest; the scores are of the names under
         # which they are read here.
         (part,) = collect(
-            [r for e in entries for r in e.records], scores.floors, registry=session.catalog.metrics
+            [r for e in packed for r in e.records], scores.floors, registry=session.catalog.metrics
         )
         alone = score(part, source, Cache(None), scores.optimum)
-        write(out / name, replace(board, entries=entries), alone, source, {}, alone=True)
-        say(f"{out / name}: {sum(len(e.records) for e in entries)} runs in {len(entries)} rows")
+        write(out / name, replace(board, entries=packed), alone, source, {}, alone=True)
+        say(f"{out / name}: {sum(len(e.records) for e in packed)} runs in {len(packed)} rows")
     render(out)
     replace_written(out, {"README.md": README.encode()}, keeps=lambda name: True)
     say(

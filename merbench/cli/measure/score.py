@@ -1,0 +1,119 @@
+"""``merbench score``: predictions made outside merbench, on the boards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.functions.score import ScoreResult
+
+
+@click.command("score")
+@click.argument(
+    "predictions", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@click.option("--dataset", required=True, help="A data set (merbench data list).")
+@click.option("--name", required=True, help="The name of their row, such as gpt-x.")
+@click.option("--task", help="What is predicted, such as sentiment, or sentiment+emotions at once.")
+@click.option("--protocol", help="How rows are split, such as standard or folds.")
+@click.option(
+    "--seed",
+    "seeds",
+    type=int,
+    multiple=True,
+    help="The seed of each FILE, in their order.  [default: 0, 1, ...]",
+)
+@click.option(
+    "--valid",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Predictions of the validation rows, one for each FILE.",
+)
+@click.option(
+    "--about",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="source, licence, date, description, streams and pretrained: what is known of them.",
+)
+@click.option(
+    "--thresholds",
+    default="fixed:0.5",
+    show_default=True,
+    help="Of labels: fixed:T, or with --valid tuned_on_valid, tuned_on_valid_per_label.",
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
+@click.option(
+    "--vectors",
+    metavar="NAME|FILE",
+    multiple=True,
+    help="Word vectors that --about names.  [default: all in DATA/vectors]",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option("--force", is_flag=True, help="Replace what the store has under that name and seed.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
+)
+@click.pass_obj
+def command(session: Session, as_json: bool, **given: Any) -> None:
+    """Score predictions that were made elsewhere, each FILE one seed, and keep them as runs.
+
+    A FILE (.csv, .jsonl, .npz or .parquet) has a column id and a column score, a column label with
+    words, or a column of probabilities for each label. Every test row must be in it, and no other.
+    The row stands on the board of what --about says that the model was offered; without that, on a
+    board of its own.
+
+    \b
+    Example: merbench score gpt.csv --dataset mosi --name gpt-x --about about.toml
+             merbench score seed0.npz seed1.npz --dataset mosi --name mine
+             merbench score test.csv --valid valid.csv --dataset mosei --task emotions --name mine
+    """
+    from merbench.functions.score import ScoreOptions, scored
+
+    result = scored(ScoreOptions(**given), session.catalog, session.homes(given["data"]))
+    if as_json:
+        _show_json(result)
+        return
+    _show(session, result)
+    say(f"records in {given['store']}; next: merbench leaderboard --store {given['store']}")
+
+
+def _show(session: Session, result: ScoreResult) -> None:
+    from merbench.report.tables import board
+    from merbench.report.tables.table import table
+
+    first = result.records[0]
+    metrics = session.catalog.metrics.of(first.space.label_space(), first.space.rank)
+    rows = board.rows({result.name: result.summary}, {})
+    test_rows = sum(r.counts["test"] for r in result.records if r.seed == first.seed)
+    notes = [*board.notes(first.space.kind, result.summary, test_rows), first.caveat]
+    notes += result.notes
+    columns = board.columns(metrics)
+    show(table(result.track.title, columns, rows, notes=notes, width=room()))
+
+
+def _show_json(result: ScoreResult) -> None:
+    from merbench.report.scores.statistics import summaries_as_json
+
+    show_json(
+        {
+            "track": result.track.model_dump(mode="json"),
+            "runs": [record.model_dump(mode="json") for record in result.records],
+            "summary": summaries_as_json(result.summary),
+            "notes": result.notes,
+        }
+    )

@@ -1,0 +1,19 @@
+"""Which of a data set's tasks or protocols is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from merbench.api import Corpus, RequestError
+from merbench.host.catalog import unknown
+
+
+def pick(
+    what: str, asked: str | None, offers: Mapping[str, Any], usual: str, corpus: Corpus
+) -> tuple[str, Any]:
+    """The task or protocol that was asked for, the usual one, or the first."""
+    name = asked or (usual if usual in offers else next(iter(offers)))
+    if name not in offers:
+        raise RequestError(unknown(what, name, list(offers), f"--{what} of dataset {corpus.name}"))
+    return name, offers[name]

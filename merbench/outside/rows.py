@@ -1,0 +1,71 @@
+"""Rows of a file of predictions, joined by id to the rows that are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+
+from merbench.api.errors import DataError
+from merbench.data.hints import first
+from merbench.outside.table import Table
+
+ID_COLUMNS = ("id", "ids", "utterance_id", "custom_id")
+
+
+def ids_of(table: Table) -> list[str]:
+    """[N] the ids. DataError where there is no such column, or an id stands twice."""
+    named = [name for name in ID_COLUMNS if name in table.columns]
+    if not named:
+        raise DataError(
+            f"{table.path} has no column 'id', but {', '.join(table.columns)}; "
+            "add the id of the utterance to each row"
+        )
+    ids: list[str] = []
+    row_of: dict[str, int] = {}
+    for row, cell in enumerate(table.columns[named[0]]):
+        text = "" if cell is None else str(cell).strip()
+        if not text:
+            raise table.error(row, "it has no id; write that of its utterance")
+        if text in row_of:
+            before = table.places[row_of[text]]
+            raise table.error(row, f"the id {text!r} is also on {before}; keep one of the two")
+        row_of[text] = row
+        ids.append(text)
+    return ids
+
+
+def order_of(
+    table: Table,
+    wanted: Sequence[str],
+    part: str,
+    ignored: Collection[str],
+    other: Mapping[str, str],
+) -> np.ndarray:
+    """[len(wanted)] the row of the table for each wanted id.
+
+    ``part``: what the wanted rows are, in words. ``ignored``: ids that may be there too, as of rows
+    without a known target. ``other``: ids of the data set that may not -> the split that they are
+    in. DataError for ids that are too many or lacking.
+    """
+    row_of = {name: row for row, name in enumerate(ids_of(table))}
+    allowed = {*wanted, *ignored}
+    for name, row in row_of.items():
+        if name in other:
+            raise table.error(
+                row, f"{name!r} is a row of the {other[name]} split, not one of the {part}"
+            )
+        if name not in allowed:
+            raise table.error(row, f"{name!r} is none of the {part}; {_near(name, wanted)}")
+    if missing := [name for name in wanted if name not in row_of]:
+        raise DataError(
+            f"{table.path} lacks {len(missing)} of {len(wanted)} {part} ({first(missing)}); "
+            "give a prediction for each"
+        )
+    return np.array([row_of[name] for name in wanted])
+
+
+def _near(name: str, wanted: Sequence[str]) -> str:
+    near = get_close_matches(name, wanted, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"they are {first(wanted)}"
