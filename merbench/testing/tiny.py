@@ -34,8 +34,10 @@ from merbench.api import (
 )
 from merbench.api.material.types import SpaceKind
 
-EMOTIONS = LabelSpace(kind="multilabel", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))
-CLASSES = LabelSpace(kind="class", words=tuple(GLOSSES), glosses=tuple(GLOSSES.values()))
+_WORDS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
+_GLOSSES = tuple(GLOSSES[word] for word in _WORDS)
+EMOTIONS = LabelSpace(kind="multilabel", words=_WORDS, glosses=_GLOSSES)
+CLASSES = LabelSpace(kind="class", words=_WORDS, glosses=_GLOSSES)
 JOINT = LabelSpace.joint(SENTIMENT, EMOTIONS)
 SPACES: Mapping[SpaceKind, LabelSpace] = {
     "score": SENTIMENT,

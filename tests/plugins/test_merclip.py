@@ -4,6 +4,7 @@ each of its ablations.
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 import numpy as np
@@ -59,10 +60,10 @@ def decoder(
     return made.eval()
 
 
-def head(prediction="per-label", width: int = 16, query_width: int = 10) -> LabelGuided:
+def head(prediction="per-label", width: int = 16, query_width: int = 10, **config) -> LabelGuided:
     torch.manual_seed(0)
     return LabelGuided(
-        LabelGuided.Config(prediction=prediction), tiny.context(), width, query_width
+        LabelGuided.Config(prediction=prediction, **config), tiny.context(), width, query_width
     ).eval()
 
 
@@ -241,6 +242,26 @@ def test_scale_is_at_most_100_and_can_come_back():
         assert read.scale.item() == pytest.approx(want, rel=1e-5)
     read(Fused(torch.ones(1, 7, 16)), labels).sum().backward()
     assert read.tau.grad.abs() > 0
+
+
+@pytest.mark.parametrize("width", [16, 64, 512, 768])
+def test_logits_of_random_vectors_spread_alike_at_every_width(width):
+    read, labels = head(start="width", width=width, query_width=width), queries(width=width)
+    assert read.scale.item() == pytest.approx((width / 512) ** 0.5 / 0.07, rel=1e-5)
+    labels.emb_CD.copy_(
+        torch.randn(labels.emb_CD.shape, generator=torch.Generator().manual_seed(1))
+    )
+    z_BCD = torch.randn(400, 7, width, generator=torch.Generator().manual_seed(2))
+    assert read(Fused(z_BCD), labels).std().item() == pytest.approx(1 / (0.07 * 512**0.5), rel=0.05)
+
+
+def test_the_scale_learns_as_much_faster_as_it_is_told():
+    read = head(tau_rate=10.0)
+    assert read.scale.item() == pytest.approx(1 / 0.07, rel=1e-5)
+    before = read.scale.item()
+    with torch.no_grad():
+        read.tau -= 0.01
+    assert read.scale.item() == pytest.approx(before * math.exp(-0.1), rel=1e-5)
 
 
 def test_no_parameter_of_the_head_belongs_to_a_label():

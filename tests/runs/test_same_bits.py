@@ -23,7 +23,9 @@ WITH = ("2.14.1", "AVX2")
 def test_a_run_gives_the_recorded_weights(merbench, tmp_path, model):
     run_id, recorded = RECORDED[model]
     options = ("--dataset", "sample", "--epochs", "2", "--seeds", "1", "--json", "--store", "kept")
-    merbench("run", "--model", model, *options, check=True)
+    # What its head began with then.
+    clip = ("--set", "head.start=clip", "--set", "head.tau_rate=1") if model == "merclip" else ()
+    merbench("run", "--model", model, *options, *clip, check=True)
     weights = tmp_path / "kept" / "weights" / f"{run_id}.safetensors"
     assert weights.exists(), "the run has another id"
     here = (torch.__version__.partition("+")[0], torch.backends.cpu.get_cpu_capability())

@@ -212,7 +212,7 @@ def _vectors() -> Vectors:
     covariance_CC = (SETS_KC * p_K[:, None]).T @ SETS_KC - np.outer(rate_C, rate_C)
     deviation_C = np.sqrt(np.diag(covariance_CC))
     direction_CC = np.linalg.cholesky(covariance_CC / np.outer(deviation_C, deviation_C))
-    plain = sorted({w for gloss in GLOSSES.values() for w in words_of(gloss)} | {*FILLERS.split()})
+    plain = sorted({w for c in LABELS for w in words_of(GLOSSES[c])} | {*FILLERS.split()})
     meaning = {word: np.zeros(8) for word in plain}
     for label, direction_C in enumerate(direction_CC):
         meaning |= dict.fromkeys(_words_of_label(label), np.append(direction_C, [1.0, 0.0]))

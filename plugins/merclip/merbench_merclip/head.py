@@ -7,13 +7,17 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Queries, Tune
+from merbench.api import LATER, Config, Context, Fused, Queries, Tune
 
-LOWEST_TEMPERATURE = 0.01
-"""CLIP's bound: the scale exp(tau) is at most 100 (Radford et al. 2021, 2103.00020, section 2.5).
+START, LOWEST = 0.07, 0.01
+"""CLIP's temperature at the start, and its bound: the scale exp(tau) is at most 100 (Radford et al.
+2021, 2103.00020, section 2.5).
 """
+CLIP_WIDTH = 512
+"""Of the embeddings that ``START`` was chosen for."""
 
 
 class LabelGuided(nn.Module):
@@ -32,6 +36,13 @@ class LabelGuided(nn.Module):
         """``per-label``: each label's own row of z against its vector. ``pooled``: the mean row
         against the vectors of all labels.
         """
+        start: Annotated[Literal["clip", "width"], LATER] = "clip"
+        """The scale at first. ``clip``: 1 / .07, whatever the width. ``width``: 1 / .07 at CLIP's
+        512, and sqrt(width / 512) of it at another width, because the cosine of random vectors
+        spreads by 1 / sqrt(width): so all widths begin with logits of one spread.
+        """
+        tau_rate: Annotated[float, Field(gt=0), LATER] = 1.0
+        """Factor on the learning rate of tau."""
 
     def __init__(
         self, config: Config, context: Context, width: int, query_width: int | None
@@ -40,15 +51,18 @@ class LabelGuided(nn.Module):
         self.prediction = config.prediction
         assert query_width is not None, "a head declared to need queries is given them"
         self.project = nn.Identity() if query_width == width else nn.Linear(query_width, width)
-        self.tau = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        spread = math.sqrt(width / CLIP_WIDTH) if config.start == "width" else 1.0
+        self.tau_rate = config.tau_rate
+        self.tau = nn.Parameter(torch.tensor(math.log(spread / START) / self.tau_rate))
 
     @property
     def scale(self) -> Tensor:
-        """exp(tau), at most 100. Beyond the bound the gradient passes as if there were none, or tau
-        would stay there for ever.
+        """exp(tau_rate * tau), at most 100. Beyond the bound the gradient passes as if there were
+        none, or tau would stay there permanently.
         """
-        beyond = self.tau.detach() + math.log(LOWEST_TEMPERATURE)
-        return (self.tau - beyond.clamp(min=0)).exp()
+        tau = self.tau_rate * self.tau
+        beyond = tau.detach() + math.log(LOWEST)
+        return (tau - beyond.clamp(min=0)).exp()
 
     def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
         assert queries is not None
