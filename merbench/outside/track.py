@@ -8,7 +8,8 @@ from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus
 from merbench.api.material.lexicon import Lexicon
 from merbench.api.material.types import MODALITIES
-from merbench.data.folder.streams import leaking_rows, revision
+from merbench.data.leaking_streams import leaking_rows
+from merbench.data.revision import revision
 from merbench.engine.plan.text_tower import tower_weights
 from merbench.host.catalog import Catalog, unknown
 from merbench.results.outside import UNKNOWN, About
