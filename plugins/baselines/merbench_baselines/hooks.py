@@ -9,6 +9,7 @@ from merbench_baselines.declare import part
 from merbench_baselines.disentangled import declarations as disentangled
 from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
+from merbench_baselines.incomplete import declarations as incomplete
 from merbench_baselines.information import declarations as information
 from merbench_baselines.language_model import declarations as language_model
 from merbench_baselines.memory import declarations as memory
@@ -22,6 +23,7 @@ FAMILIES = (
     disentangled,
     unimodal,
     information,
+    incomplete,
     language_model,
     views,
 )

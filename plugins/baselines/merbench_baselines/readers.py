@@ -20,10 +20,12 @@ of a language model.
 class BiLSTM(nn.Module):
     """LSTMs from both directions over rows whose real steps come first."""
 
+    network: type[nn.RNNBase] = nn.LSTM
+
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.forward_lstm = nn.LSTM(width, hidden, batch_first=True)
-        self.backward_lstm = nn.LSTM(width, hidden, batch_first=True)
+        self.forward_lstm = self.network(width, hidden, batch_first=True)
+        self.backward_lstm = self.network(width, hidden, batch_first=True)
 
     def forward(self, steps: Steps) -> tuple[Tensor, Tensor]:
         """States [B, L, 2 hidden], and those after each direction's last step [B, 2 hidden]."""
@@ -39,6 +41,12 @@ class BiLSTM(nn.Module):
         ends_BE = torch.cat((last_step(onward_BLH, mask_BL), last_step(backward_BLH, mask_BL)), 1)
         backward_BLH = backward_BLH.gather(1, mirror_BL1.expand_as(backward_BLH))
         return torch.cat((onward_BLH, backward_BLH), 2), ends_BE
+
+
+class BiGRU(BiLSTM):
+    """The same with GRUs."""
+
+    network = nn.GRU
 
 
 class StackedBiLSTM(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -25,41 +24,11 @@ from merbench.api import (
     masked_mean,
 )
 from merbench_baselines.fields import Dropout
-from merbench_baselines.fusions.mult import Block, MulT, positions
 from merbench_baselines.layers import complete
+from merbench_baselines.transformer import Transformer
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 KERNEL = Tune(choices=(1, 3, 5))
-
-
-class Transformer(nn.Module):
-    """sqrt(d) x and positions, crossmodal blocks of MulT, LayerNorm. The source is x itself unless
-    given.
-    """
-
-    def __init__(self, config: DLF.Config, layers: int, attn_dropout: float) -> None:
-        super().__init__()
-        blocks = MulT.Config(
-            heads=config.heads,
-            residual="plain",
-            relu_dropout=config.relu_dropout,
-            res_dropout=config.res_dropout,
-        )
-        self.blocks = nn.ModuleList(
-            Block(config.width, attn_dropout, blocks) for _ in range(layers)
-        )
-        self.dropout, self.norm = nn.Dropout(config.embed_dropout), nn.LayerNorm(config.width)
-
-    def embed(self, x_BLD: Tensor) -> Tensor:
-        _, length, width = x_BLD.shape
-        return self.dropout(math.sqrt(width) * x_BLD + positions(length, width, x_BLD.device))
-
-    def forward(self, x_BTD: Tensor, mask_BS: Tensor, source_BSD: Tensor | None = None) -> Tensor:
-        z_BTD = self.embed(x_BTD)
-        source_BSD = None if source_BSD is None else self.embed(source_BSD)
-        for block in self.blocks:
-            z_BTD = block(z_BTD, source_BSD, mask_BS)
-        return self.norm(z_BTD)
 
 
 class Residual(nn.Module):
@@ -82,7 +51,7 @@ class Disentangled(nn.Module):
 
     def __init__(self, config: DLF.Config, attn_dropout: float) -> None:
         super().__init__()
-        self.own = Transformer(config, config.layers, attn_dropout)
+        self.own = Transformer(config.width, config.layers, attn_dropout, config)
         self.decode = nn.Linear(2 * config.width, config.width, bias=False)
         self.align = nn.Linear(config.width, config.width)
 
@@ -164,16 +133,16 @@ class DLF(nn.Module):
         )
         self.part = nn.ModuleDict({m: Disentangled(config, attn[m]) for m in widths})
         text = config.attn_dropout_text
-        self.shared = Transformer(config, config.layers, text)
+        self.shared = Transformer(d, config.layers, text, config)
         self.shared_memory = nn.ModuleDict(
-            {m: Transformer(config, config.layers, attn[m]) for m in widths}
+            {m: Transformer(d, config.layers, attn[m], config) for m in widths}
         )
         others = [m for m in widths if m != "text"] if config.attractor else []
         self.attract = nn.ModuleDict(
-            {m: Transformer(config, config.layers, attn[m]) for m in others}
+            {m: Transformer(d, config.layers, attn[m], config) for m in others}
         )
         layers = {m: config.layers if m == "text" else config.memory_layers for m in widths}
-        self.memory = nn.ModuleDict({m: Transformer(config, layers[m], text) for m in widths})
+        self.memory = nn.ModuleDict({m: Transformer(d, layers[m], text, config) for m in widths})
         branches = {**dict.fromkeys(widths, d), "shared": count * d}
         self.residual = nn.ModuleDict(
             {name: Residual(w, config.out_dropout) for name, w in branches.items()}

@@ -149,7 +149,7 @@ class ALMT(nn.Module):
                 f"almt: fusion.width {config.width} cannot be shared by {config.heads} heads; "
                 "make it a multiple of fusion.heads"
             )
-        self.widths, self.guide, self.summary = widths, config.guide, config.summary
+        self.inputs, self.guide, self.summary = widths, config.guide, config.summary
         self.read = nn.ModuleDict({m: Tokens(w, config) for m, w in widths.items()})
         self.hyper_KD = nn.Parameter(torch.ones(config.tokens, config.width))
         self.text_positions_KD = nn.Parameter(torch.randn(config.tokens, config.width))
@@ -192,12 +192,22 @@ class ALMT(nn.Module):
         return target_BTD.mean(1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
-        steps = complete(parts, self.widths)
+        steps = complete(parts, self.inputs)
         tokens = {m: self.read[m](s) for m, s in steps.items()}
         present = {m: s.mask_BL.any(1) for m, s in steps.items()}
-        scales = self.scales(tokens.pop("text"))
-        hyper_BKD = self.hyper_KD.expand(len(scales[0]), -1, -1)
+        text_BKD = tokens.pop("text")
+        return Fused(self.summarise(text_BKD, tokens, present)[:, None])
+
+    def summarise(
+        self,
+        text_BKD: Tensor,
+        others: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+    ) -> Tensor:
+        """[B, width] of the tokens of each modality."""
+        scales = self.scales(text_BKD)
+        hyper_BKD = self.hyper_KD.expand(len(text_BKD), -1, -1)
         for scale_BKD, layer in zip(scales, self.hyper_layers, strict=True):
             guides = {"scales": scale_BKD, "last": scales[-1], "itself": hyper_BKD}
-            hyper_BKD = layer(hyper_BKD, guides[self.guide], tokens, present)
-        return Fused(self.fuse(hyper_BKD, scales[-1])[:, None])
+            hyper_BKD = layer(hyper_BKD, guides[self.guide], others, present)
+        return self.fuse(hyper_BKD, scales[-1])

@@ -19,6 +19,15 @@ def components() -> Iterator[Component]:
         min_modalities=2,
     )
     yield part(
+        "fusion",
+        "tetfn",
+        "unimodal.tetfn:TETFN",
+        "modalities attend to each other as the text enhances them",
+        provides=provided,
+        required_modalities=("text",),
+        min_modalities=2,
+    )
+    yield part(
         "objective",
         "unimodal-labels",
         "unimodal.labels:UnimodalLabels",
@@ -29,6 +38,7 @@ def components() -> Iterator[Component]:
 
 
 def recipes() -> Iterator[Recipe]:
+    yield _tetfn()
     yield Recipe(
         name="self-mm",
         summary="self-supervised unimodal tasks (Yu et al. 2021)",
@@ -92,5 +102,81 @@ def recipes() -> Iterator[Recipe]:
                 settings={"objective.unimodal-labels.distance": "plain"},
             ),
             *PAIRS,
+        ),
+    )
+
+
+def _tetfn() -> Recipe:
+    rates = {"fusion.lstm.audio.": 1.67, "fusion.convolve.audio.": 1.67}
+    return Recipe(
+        name="tetfn",
+        summary="text enhanced transformer fusion network (Wang et al. 2023)",
+        encoders=VECTORS,
+        fusion="tetfn",
+        head="mlp",
+        objective=("task", "unimodal-labels"),
+        min_modalities=2,
+        spaces=("score",),
+        settings={
+            "head.hidden": 64,
+            "head.dropout": 0.0,
+            "objective.unimodal-labels.hidden_audio": 32,
+            "objective.unimodal-labels.hidden_video": 16,
+            "objective.unimodal-labels.dropout_text": 0.0,
+            "objective.unimodal-labels.dropout_audio": 0.0,
+            "train.batch_size": 64,
+            "train.accumulate": 4,
+            "train.lr": 3e-4,
+            "train.lr_factors": rates,
+            "train.weight_decay": 1e-2,
+            "train.optimiser": "adam",
+            "train.schedule": "constant",
+        },
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={
+                    "fusion.lstm_audio": 32,
+                    "fusion.lstm_video": 32,
+                    "fusion.kernel_video": 1,
+                    "fusion.relu_dropout": 0.1,
+                    "fusion.embed_dropout": 0.1,
+                    "fusion.res_dropout": 0.0,
+                    "fusion.out_dropout": 0.1,
+                    "objective.unimodal-labels.hidden_text": 64,
+                    "objective.unimodal-labels.dropout_text": 0.1,
+                    "objective.unimodal-labels.dropout_video": 0.1,
+                    "train.batch_size": 32,
+                    "train.lr": 1e-4,
+                    "train.lr_factors": {
+                        **dict.fromkeys(rates, 10.0),
+                        "fusion.lstm.video.": 50.0,
+                        "fusion.convolve.video.": 50.0,
+                    },
+                },
+            ),
+            with_tower(),
+        ),
+        known_failures={
+            "gradient reaches every parameter": "a unimodal task counts from the first generated "
+            "labels on, and those are of the second epoch"
+        },
+        ablations=(
+            Ablation(
+                name="no-text-enhancement",
+                summary="audio and video attend to each other as they are",
+                settings={"fusion.enhanced": False},
+            ),
+            Ablation(
+                name="no-unimodal-tasks",
+                summary="the fused task alone",
+                settings={"objective": ("task",)},
+            ),
+            Ablation(
+                name="no-generated-labels",
+                summary="every modality trained by the row's own label",
+                settings={"objective.unimodal-labels.labels": "multimodal"},
+            ),
+            *PAIRS[:2],
         ),
     )

@@ -17,6 +17,7 @@ def components() -> Iterator[Component]:
     yield _view("drop-channels", "views.content:DropChannels", "zeros in some dimensions")
     yield _view("crop", "views.time:Crop", "a random window of each sequence")
     yield _view("time-warp", "views.time:TimeWarp", "faster here and slower there, same length")
+    yield _view("hide-steps", "views.hide:HideSteps", "some steps hidden, at a rate a row")
     yield _view("drop-modality", "views.modality:DropModality", "some modalities hidden")
 
 

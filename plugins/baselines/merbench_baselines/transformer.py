@@ -1,0 +1,54 @@
+"""Crossmodal and self-attention transformers as those who build on MulT use them."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from merbench.api import last_step
+from merbench_baselines.fusions.mult import Block, MulT, positions
+
+
+class Settings(Protocol):
+    """The fields of a configuration that every transformer of a method shares."""
+
+    heads: int
+    embed_dropout: float
+    relu_dropout: float
+    res_dropout: float
+
+
+class Transformer(nn.Module):
+    """sqrt(d) x and positions, crossmodal blocks of MulT, LayerNorm. The source is x itself unless
+    given.
+    """
+
+    def __init__(self, width: int, layers: int, attn_dropout: float, settings: Settings) -> None:
+        super().__init__()
+        blocks = MulT.Config(
+            heads=settings.heads,
+            residual="plain",
+            relu_dropout=settings.relu_dropout,
+            res_dropout=settings.res_dropout,
+        )
+        self.blocks = nn.ModuleList(Block(width, attn_dropout, blocks) for _ in range(layers))
+        self.dropout, self.norm = nn.Dropout(settings.embed_dropout), nn.LayerNorm(width)
+
+    def embed(self, x_BLD: Tensor) -> Tensor:
+        _, length, width = x_BLD.shape
+        return self.dropout(math.sqrt(width) * x_BLD + positions(length, width, x_BLD.device))
+
+    def forward(self, x_BTD: Tensor, mask_BS: Tensor, source_BSD: Tensor | None = None) -> Tensor:
+        z_BTD = self.embed(x_BTD)
+        source_BSD = None if source_BSD is None else self.embed(source_BSD)
+        for block in self.blocks:
+            z_BTD = block(z_BTD, source_BSD, mask_BS)
+        return self.norm(z_BTD)
+
+
+def last_or_zeros(z_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """[B, D]: the last real step; zeros where there is none."""
+    return torch.where(mask_BT.any(1, keepdim=True), last_step(z_BTD, mask_BT), 0.0)

@@ -1,0 +1,150 @@
+"""TETFN: text enhanced transformer fusion network (Wang et al. 2023, Pattern Recognition 136,
+doi 10.1016/j.patcog.2022.109259).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    RequestError,
+    Steps,
+    Tune,
+    by_length,
+    compact,
+    masked_max,
+)
+from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.layers import complete
+from merbench_baselines.transformer import Transformer, last_or_zeros
+
+Kernel = Tune(choices=(1, 3, 5))
+
+
+class TETFN(nn.Module):
+    """z = ReLU(W [h_text; h_audio; h_video] + b), h_m the last step of a transformer over what m
+    attends to: the text, and each other modality after that has attended to the text itself.
+
+    x of text is a convolution over time, x of audio and video one over an LSTM's states. ``aux``:
+    ``utterances`` [B, M * width], the maxima of x over time side by side (``widths`` has each as
+    ``utterance.MODALITY``), and ``present`` [B, M].
+    """
+
+    class Config(Config):
+        width: Annotated[int, Field(ge=1), Tune(choices=(30, 50, 60))] = 50
+        """Of x."""
+        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 5
+        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        enhanced: bool = True
+        """Audio and video attend to each other as enhanced by the text; False: as they are."""
+        lstm_audio: Annotated[int, Field(ge=1), Tune(8, 64, log=True, modality="audio")] = 16
+        lstm_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 64
+        kernel_text: Annotated[int, Field(ge=1), Kernel] = 1
+        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="audio")] = 1
+        kernel_video: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="video")] = 3
+        fused: Width = 64
+        """Width of z."""
+        attn_dropout_text: Dropout = 0.1
+        attn_dropout_audio: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
+        ] = 0.0
+        attn_dropout_video: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
+        ] = 0.1
+        embed_dropout: Dropout = 0.0
+        relu_dropout: Dropout = 0.0
+        res_dropout: Dropout = 0.1
+        out_dropout: Dropout = 0.0
+
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
+        super().__init__()
+        d = config.width
+        if d % config.heads:
+            raise RequestError(
+                f"tetfn: fusion.width {d} cannot be shared by {config.heads} heads; "
+                "make it a multiple of fusion.heads"
+            )
+        self.inputs, self.enhance_others = widths, config.enhanced
+        lstms = {m: getattr(config, f"lstm_{m}") for m in widths if m != "text"}
+        self.lstm = nn.ModuleDict(
+            {m: nn.LSTM(widths[m], hidden, batch_first=True) for m, hidden in lstms.items()}
+        )
+        self.convolve = nn.ModuleDict(
+            {
+                m: nn.Conv1d(
+                    lstms.get(m, w), d, getattr(config, f"kernel_{m}"), padding="same", bias=False
+                )
+                for m, w in widths.items()
+            }
+        )
+        attn = {m: getattr(config, f"attn_dropout_{m}") for m in widths}
+        self.sources: dict[Modality, list[Modality]] = {
+            m: [o for o in widths if o != m] for m in widths
+        }
+        self.cross, self.enhance = nn.ModuleDict(), nn.ModuleDict()
+        for target, sources in self.sources.items():
+            for source in sources:
+                name = f"{source}_to_{target}"
+                self.cross[name] = Transformer(d, config.layers, attn[source], config)
+                if self.through_text(source, target):
+                    self.enhance[name] = Transformer(d, 1, attn["text"], config)
+        wide = d * (len(widths) - 1)
+        self.memory = nn.ModuleDict(
+            {m: Transformer(wide, config.layers, attn["text"], config) for m in widths}
+        )
+        self.fuse = nn.Sequential(
+            nn.Dropout(config.out_dropout), nn.Linear(wide * len(widths), config.fused), nn.ReLU()
+        )
+        self.width = config.fused
+        self.widths = {f"utterance.{m}": d for m in widths}
+        self.columns = (d * len(widths), wide * len(widths))
+
+    def through_text(self, source: Modality, target: Modality) -> bool:
+        """True where the source has attended to the text before the target attends to it."""
+        return self.enhance_others and "text" not in (source, target)
+
+    def embed(self, m: Modality, steps: Steps) -> Tensor:
+        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
+        if m in self.lstm:
+            x_BLD = torch.where(steps.mask_BL[..., None], self.lstm[m](x_BLD)[0], 0.0)
+        return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+
+    def read(self, parts: dict[Modality, Steps]) -> Tensor:
+        """[B, sum of ``columns``]: utterances and last steps, side by side."""
+        x = {m: self.embed(m, steps) for m, steps in parts.items()}
+        utterances = [masked_max(x[m], steps.mask_BL) for m, steps in parts.items()]
+        last = []
+        for target, sources in self.sources.items():
+            towards = []
+            for source in sources:
+                name, source_BSD = f"{source}_to_{target}", x[source]
+                if name in self.enhance:
+                    source_BSD = self.enhance[name](source_BSD, parts["text"].mask_BL, x["text"])
+                towards.append(self.cross[name](x[target], parts[source].mask_BL, source_BSD))
+            mask_BT = parts[target].mask_BL
+            h_BTD = self.memory[target](torch.cat(towards, 2), mask_BT)
+            last.append(last_or_zeros(h_BTD, mask_BT))
+        return torch.cat((*utterances, *last), 1)
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
+        utterances_BC, last_BC = by_length(self.read, steps).split(self.columns, 1)
+        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        aux = {"utterances": utterances_BC, "present": present_BM}
+        return Fused(self.fuse(last_BC)[:, None], aux)
