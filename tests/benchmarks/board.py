@@ -14,7 +14,7 @@ from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
 from merbench.report.scores.source import StoreSource
-from merbench.report.site.page import track_page
+from merbench.report.site.board_page import board_page
 from merbench.report.tables.sheet import sheet
 from merbench.results.store import Store
 from tests.report.made import record, spec
@@ -44,7 +44,7 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
         yield f"table of {RUNS} runs, for the first time", f"{spent[0]:.1f} s", ""
         yield f"table of {RUNS} runs, scores kept by content", f"{spent[1]:.1f} s", "under 5 s"
         start = time.perf_counter()
-        page = track_page(board, scores, {})
+        page = board_page(board, scores, {})
         yield (
             f"page of {RUNS} runs",
             f"{time.perf_counter() - start:.1f} s, {len(page) / 1e6:.1f} MB",

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from merbench.report.pictures.themes import themed
 from merbench.report.tables.sheet import count
 
 STYLE: Any = {
@@ -42,7 +43,7 @@ class Line(NamedTuple):
 def svg(figure: Figure) -> bytes:
     out = io.BytesIO()
     FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": CREATOR})
-    return out.getvalue()
+    return themed(out.getvalue().decode()).encode()
 
 
 def scores(

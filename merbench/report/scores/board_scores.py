@@ -28,6 +28,9 @@ from merbench.report.scores.statistics import (
 from merbench.report.scores.summary import by_seed
 from merbench.results.metrics import TaskMetrics
 
+PAIRED = 40
+"""Of a board with more models, the tests of the best ones alone are kept pair by pair."""
+
 RULE = (
     "rank: 1 + the number of rows that are significantly better, over all pairs of the board; "
     "= marks rows that are not separated "
@@ -69,8 +72,10 @@ class RowScores(Config):
 
 class BoardScores(Config):
     """``metric``: the one that ranks. ``metrics``: how each that is scored is shown. ``floors``:
-    models that are floors. ``ablations``: each variant against its full model. ``optimum``: what is
-    given -> metric -> the best possible score on these rows, where the law of the data is known.
+    models that are floors. ``pairs``: each of the ``PAIRED`` best models -> the better one it is
+    tested against -> the test. ``ablations``: each variant against its full model. ``optimum``:
+    what is given -> metric -> the best possible score on these rows, where the law of the data is
+    known.
     """
 
     metric: str
@@ -78,6 +83,7 @@ class BoardScores(Config):
     rows: dict[str, RowScores]
     floors: list[str]
     standings: dict[str, Standing]
+    pairs: dict[str, dict[str, Comparison]] = {}
     ablations: dict[str, Comparison] = {}
     optimum: dict[str, dict[str, float]] = {}
 
@@ -125,12 +131,14 @@ def score(
         key = sha256(f"{keys[base]} {keys[other]} {metric}".encode()).hexdigest()
         return cache.get(key, Comparison, lambda: pairs.compare(base, other))
 
+    tests = pair_tests(ordered, compare)
     return BoardScores(
         metric=metric,
         metrics=facts(board.metrics),
         rows={name: found[name] for name in order},
         floors=sorted({e.first.spec.model for e in entries.values() if e.floor}),
-        standings=standings(ordered, board.metrics[metric].higher_is_better, compare),
+        standings=standings(ordered, board.metrics[metric].higher_is_better, tests),
+        pairs=_kept_pairs(ordered[:PAIRED], tests),
         ablations=ablations(list(entries.values()), compare),
         optimum={k: dict(v) for k, v in (optimum or {}).items()},
     )
@@ -156,23 +164,37 @@ def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: MetricFacts) 
     return sorted(summaries, key=key)
 
 
-def standings(
-    ordered: Sequence[str], higher_is_better: bool, compare: Callable[[str, str], Comparison]
-) -> dict[str, Standing]:
-    """``RULE``. ``ordered`` from best to worst; ``compare(base, other)`` -> the uncorrected test of
-    other minus base.
+Tests = Mapping[tuple[str, str], Comparison]
+"""(base, other), the better one first -> the test of other minus base."""
+
+
+def pair_tests(ordered: Sequence[str], compare: Callable[[str, str], Comparison]) -> Tests:
+    """All pairs, corrected together. ``ordered`` from best to worst; ``compare(base, other)`` ->
+    the uncorrected test of other minus base.
     """
     pairs = list(combinations(ordered, 2))
     tests = _corrected([compare(base, other) for base, other in pairs])
-    of_pair = dict(zip(pairs, tests, strict=True))
+    return dict(zip(pairs, tests, strict=True))
+
+
+def _kept_pairs(ordered: Sequence[str], tests: Tests) -> dict[str, dict[str, Comparison]]:
+    kept: dict[str, dict[str, Comparison]] = {}
+    for base, other in combinations(ordered, 2):
+        test = tests[base, other].model_copy(update={"against": base})
+        kept.setdefault(other, {})[base] = test
+    return kept
+
+
+def standings(ordered: Sequence[str], higher_is_better: bool, tests: Tests) -> dict[str, Standing]:
+    """``RULE``. ``ordered`` from best to worst."""
     better = dict.fromkeys(ordered, 0)
-    for (base, other), test in of_pair.items():
+    for (base, other), test in tests.items():
         if test.significant and test.difference is not None:
             worse = other if (test.difference[0] < 0) == higher_is_better else base
             better[worse] += 1
     found = {}
     for name in ordered:
-        test = of_pair.get((ordered[0], name), Comparison())
+        test = tests.get((ordered[0], name), Comparison())
         against = ordered[0] if name != ordered[0] else ""
         found[name] = Standing(**{**test.model_dump(), "against": against}, rank=1 + better[name])
     return found

@@ -4,60 +4,79 @@ and no labels are needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from merbench.api.errors import DataError
 from merbench.report.pictures.board import pictures
+from merbench.report.site.board_page import Image, board_page
 from merbench.report.site.folder import Folder
-from merbench.report.site.page import index_page, track_page
+from merbench.report.site.index_page import About, index_page, read_about
 from merbench.report.tables.latex import to_latex
 from merbench.report.tables.sheet import sheet
 from merbench.report.tables.table import to_csv, to_markdown
+
+FILES = {
+    "CSV": "table.csv",
+    "JSON": "scores.json",
+    "Markdown": "table.md",
+    "LaTeX": "table.tex",
+}
 
 
 def site(folders: Sequence[Folder]) -> dict[str, bytes]:
     """Path below the common root -> content: ``index.html``, and each track's tables, pictures and
     page.
     """
-    made: dict[str, bytes] = {}
+    content: dict[str, bytes] = {}
     for folder in folders:
-        if folder.scores is None:
-            raise DataError(
-                f"{folder.path} has no scores.json; "
-                "merbench leaderboard render --rescore computes it from the predictions"
-            )
-        board, scores, name = folder.board, folder.scores, folder.path.name
-        if strange := sorted(scores.rows.keys() - {e.name for e in board.entries}):
-            raise DataError(
-                f"{folder.path / 'scores.json'} scores {strange[0]!r}, "
-                "and no records give a row of that name"
-            )
-        short, full = (
-            sheet(board, scores, variants=True),
-            sheet(board, scores, every_metric=True, variants=True, intervals=True),
+        content |= {f"{folder.path.name}/{n}": data for n, data in _of_track(folder).items()}
+    content["index.html"] = index(folders)
+    return content
+
+
+def _of_track(folder: Folder) -> dict[str, bytes]:
+    board, scores = folder.board, folder.scores
+    if scores is None:
+        raise DataError(
+            f"{folder.path} has no scores.json; "
+            "merbench leaderboard render --rescore computes it from the predictions"
         )
-        drawn = pictures(board, scores, folder.extras)
-        tables = {
-            "table.md": to_markdown(short.title, short.columns, short.rows, notes=short.notes),
-            "table.csv": to_csv(full.columns, full.rows),
-            "table.tex": to_latex(short.title, short.columns, short.rows, notes=short.notes),
-        }
-        page = track_page(
-            board,
-            scores,
-            {n: words for n, (_, words) in drawn.items()},
-            [*tables, "scores.json"],
-            "../index.html",
+    if unknown := sorted(scores.rows.keys() - {e.name for e in board.entries}):
+        raise DataError(
+            f"{folder.path / 'scores.json'} scores {unknown[0]!r}, "
+            "and no records give a row of that name"
         )
-        made |= {f"{name}/{n}": text.encode() for n, text in tables.items()}
-        made |= {f"{name}/{n}": data for n, (data, _) in drawn.items()}
-        made[f"{name}/index.html"] = page.encode()
-    made["index.html"] = index(folders)
-    return made
+    short = sheet(board, scores, variants=True)
+    full = sheet(board, scores, every_metric=True, variants=True, intervals=True)
+    drawn = pictures(board, scores, folder.extras)
+    texts = {
+        "table.md": to_markdown(short.title, short.columns, short.rows, notes=short.notes),
+        "table.csv": to_csv(full.columns, full.rows),
+        "table.tex": to_latex(short.title, short.columns, short.rows, notes=short.notes),
+        "index.html": board_page(board, scores, images(drawn), FILES, "../index.html"),
+    }
+    return {name: text.encode() for name, text in texts.items()} | {
+        name: data for name, (data, _) in drawn.items()
+    }
+
+
+def images(drawn: Mapping[str, tuple[bytes, str]]) -> dict[str, Image]:
+    """With the sizes that the pictures themselves state."""
+    found = {}
+    for name, (data, words) in drawn.items():
+        size = re.search(rb'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"', data)
+        size = size or re.search(rb'<svg[^>]* height="([\d.]+)pt"[^>]* width="([\d.]+)pt"', data)
+        width, height = (
+            (round(float(number) * 4 / 3) for number in size.groups()) if size else (0, 0)
+        )
+        found[name] = Image(words, width, height)
+    return found
 
 
 def index(folders: Sequence[Folder]) -> bytes:
     """``index.html`` of folders with scores."""
-    return index_page(
-        [(folder.path.name, folder.board, folder.scores) for folder in folders if folder.scores]
-    ).encode()
+    root = folders[0].path.parent if folders else Path()
+    boards = [(f.path.name, f.board, f.scores) for f in folders if f.scores]
+    return index_page(boards, read_about(root) if folders else About()).encode()

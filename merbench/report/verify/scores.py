@@ -46,6 +46,8 @@ def verify_scores(folder: Folder, truth: Truth) -> list[Failure]:
     if recomputed.metric != folder.scores.metric:
         ranked = f"it ranks by {folder.scores.metric}, and your data set by {recomputed.metric}"
         return [Failure(file, f"{ranked}, or the plugin that brings the first is not installed")]
+    if not folder.scores.pairs:  # from before they were kept
+        recomputed = recomputed.model_copy(update={"pairs": {}})
     names = folder.scores.metrics.keys() & recomputed.metrics.keys()
     stated, computed = (
         json.loads(_only(names, scores).model_dump_json()) for scores in (folder.scores, recomputed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from merbench.report.scores.board_scores import score, standings
+from merbench.report.scores.board_scores import pair_tests, score, standings
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
 from merbench.report.scores.pairs import Comparison
@@ -69,13 +69,13 @@ def test_a_rank_counts_the_rows_that_are_significantly_better():
         p = 0.004 if far >= 2 else 0.4
         return Comparison(difference=(far, far - 0.5, far + 0.5), p=p, p_interval=p)
 
-    found = standings("01234", False, compare)
+    found = standings("01234", False, pair_tests("01234", compare))
     assert [found[n].rank for n in "01234"] == [1, 1, 2, 3, 4]
     assert [found[n].against for n in "01234"] == ["", "0", "0", "0", "0"]
     assert [found[n].with_the_best for n in "01234"] == [True, True, False, False, False]
     # Six pairs have the p .004, which Holm multiplies by ten at most.
     assert found["4"].p_adjusted == pytest.approx(0.04)
-    undecided = standings("01", False, lambda a, b: Comparison(difference=(1, 0.5, 1.5), p=None))
+    undecided = standings("01", False, {("0", "1"): Comparison(difference=(1, 0.5, 1.5), p=None)})
     assert [s.rank for s in undecided.values()] == [1, 1]
 
 
@@ -83,7 +83,7 @@ def test_where_higher_is_better_the_direction_turns():
     def compare(base, other):
         return Comparison(difference=(-1, -2, -0.5), p=0.01, p_interval=0.001)
 
-    assert [s.rank for s in standings("01", True, compare).values()] == [1, 2]
+    assert [s.rank for s in standings("01", True, pair_tests("01", compare)).values()] == [1, 2]
 
 
 def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path, monkeypatch):

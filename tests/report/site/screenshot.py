@@ -1,5 +1,5 @@
 """``python -m tests.report.site.screenshot leaderboards/TRACK/index.html OUT.png``: a page of a board as
-a picture for the README.
+a picture for the README. ``--width`` and ``--dark`` show it as other readers see it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--open", help="Open the row of this name.")
+    parser.add_argument("--state", default="", help="What stands behind the # of the address.")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=720)
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--full", action="store_true", help="The whole page.")
     given = parser.parse_args()
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1180, "height": 620})
-        page.goto(given.page.resolve().as_uri())
-        for box in page.locator("input[name=group]").all():
-            if box.get_attribute("value") != "models":
-                box.set_checked(box.get_attribute("value") == "floors")
-        if given.open:
-            page.click(f"button.open >> text={given.open}")
-        page.screenshot(path=given.out)
+        page = browser.new_page(
+            viewport={"width": given.width, "height": given.height},
+            color_scheme="dark" if given.dark else "light",
+        )
+        page.goto(f"{given.page.resolve().as_uri()}#{given.state}")
+        page.screenshot(path=given.out, full_page=given.full)
         browser.close()
     print(f"{given.out}: {given.out.stat().st_size / 1000:.0f} kB")
 

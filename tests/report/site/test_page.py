@@ -1,16 +1,27 @@
-"""The pages in a real browser, from files and without network: sort, filter, open a row, by
-keyboard, on a phone.
-"""
+"""The pages, as text and in a real browser: from files, without network, in both themes, on a phone."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from merbench.api import DataError
+from merbench.report.scores.board_scores import BoardScores, RowScores, Standing, facts
+from merbench.report.scores.entries import Board, Entry
+from merbench.report.site.board_page import Image, board_page
 from merbench.report.site.folder import read, tracks
-from merbench.report.site.page import track_page
+from merbench.report.site.matrix import pair_matrix
+from merbench.report.site.site import index
+from merbench.report.site.template import interned
+from merbench.report.site.titles import readable
+from merbench.results.metrics import BUILT_IN
+from merbench.results.record import Track
+from tests.report.made import record, spec
 from tests.report.site.test_committed import ROOT
 from tests.report.site.test_folder import boards
 
@@ -28,30 +39,49 @@ def root(tmp_path_factory):
     return boards(tmp_path_factory.mktemp("pages"))
 
 
+def board_at(root, name="standard"):
+    return next(read(p) for p in tracks(root) if p.name.endswith(name))
+
+
 def test_the_page_holds_its_table_without_scripts(root):
-    (folder,) = [read(p) for p in tracks(root) if p.name.endswith("standard")]
-    text = track_page(folder.board, folder.scores, {}, home="../index.html")
-    assert (
-        '<th scope="row">' in text
-        and 'aria-sort="none"' in text
-        and "https://" not in text.replace("https://www.w3.org", "")
-    )
-    assert text.count("<tr data-name=") == 4 and "±" in text
+    folder = board_at(root)
+    text = board_page(folder.board, folder.scores, {}, home="../index.html")
+    assert '<th scope="row"' in text and 'aria-sort="none"' in text
+    assert "https://" not in text.replace("https://www.w3.org", "")
+    rows = re.findall(r'<tr data-name="([^"]+)" data-group="([^"]+)"(?: data-under="(.+?)")?', text)
+    assert rows == [
+        ("merclip", "models", ""), ("merclip no-x", "ablations", "merclip"), ("mult", "models", ""), ("ridge", "floors", ""),
+    ], "an ablation follows its model"  # fmt: skip
+
+
+def test_a_floor_stands_among_the_models_by_its_score(root):
+    folder = board_at(root)
+    rows = folder.scores.rows
+    strong = rows | {
+        "ridge": rows["ridge"].model_copy(
+            update={"seeds": {0: rows["ridge"].seeds[0] | {"mae": 0.55}}}
+        )
+    }
+    text = board_page(folder.board, folder.scores.model_copy(update={"rows": strong}), {})
+    assert re.findall('<tr data-name="([^"]+)"', text) == [
+        "merclip",
+        "merclip no-x",
+        "ridge",
+        "mult",
+    ]
 
 
 def test_the_page_tells_a_stranger_what_it_shows(root):
-    """The split, who is ranked with whom, each column, the interval, and the test behind a rank in
-    words.
+    """The split, who is ranked with whom, each column, the interval, the hardware, and the test
+    behind a rank in words.
     """
-    standard, folds = (
-        next(read(p) for p in tracks(root) if p.name.endswith(name))
-        for name in ("standard", "folds")
-    )
-    text = track_page(standard.board, standard.scores, {"x.svg": "a picture"})
+    standard, folds = board_at(root), board_at(root, "folds")
+    text = board_page(standard.board, standard.scores, {"x.svg": Image("a picture", 40, 30)})
     for words in (
         "100 train and 20 validation rows, 60 test rows of 12 videos", "<dt>models</dt><dd>ranked", "<dt>floors</dt>", "<dt>ablations</dt>",
-        "<dt>MAE, 95 % interval</dt>", "<dt>Acc-7</dt><dd>seven classes", "in %, higher is better", 'href="x.svg"',
-        "not separated from the best",
+        "<dt>MAE, 95 % interval</dt>", "<dt>Acc-7</dt><dd>seven classes", "in %, higher is better", 'src="x.svg" width="40" height="30"',
+        "not separated from the best", "CPU, 1 thread (19 runs)", "merclip has the best MAE, 0.",
+        "significantly better than the only other row. The strongest floor is ridge, 1.",
     ):  # fmt: skip
         assert words in text, words
     assert "best possible predictor" not in text and "tuned, untuned" not in text
@@ -60,26 +90,112 @@ def test_the_page_tells_a_stranger_what_it_shows(root):
         r"sign-flip p = 0\.0312 over seeds, corrected p = 0\.0312",
         text,
     )
-    assert "2 folds, whose 60 test rows of 12 videos are scored as one set" in track_page(
+    assert "2 folds, whose 60 test rows of 12 videos are scored as one set" in board_page(
         folds.board, folds.scores, {}
     )
 
 
+def test_every_pair_stands_in_the_matrix_with_both_signs(root):
+    scores = board_at(root).scores
+    (first, (_, worse)), (second, (better, _)) = pair_matrix(scores)
+    difference = scores.pairs["mult"]["merclip"].difference[0]
+    assert (first, second) == ("merclip", "mult")
+    assert better.text == f"{difference:+.3f}" and worse.text == f"{-difference:+.3f}"
+    assert (worse.verdict, better.verdict) == ("better", "worse"), "merclip errs less"
+
+
 def test_nothing_of_a_run_can_end_the_script_or_the_markup(root):
-    (folder,) = [read(p) for p in tracks(root) if p.name.endswith("standard")]
-    board = folder.board
-    entries = [
-        e.__class__(
-            e.name,
-            tuple(r.model_copy(update={"caveat": "</script><b>x</b>"}) for r in e.records),
-            e.floor,
+    folder = board_at(root)
+    entries = tuple(
+        dataclasses.replace(
+            e,
+            records=tuple(r.model_copy(update={"caveat": "</script><b>x</b>"}) for r in e.records),
         )
-        for e in board.entries
-    ]
-    text = track_page(
-        board.__class__(board.track, board.metrics, tuple(entries)), folder.scores, {}
+        for e in folder.board.entries
     )
+    text = board_page(dataclasses.replace(folder.board, entries=entries), folder.scores, {})
     assert "</script><b>" not in text and "<b>x</b>" not in text
+
+
+@given(st.recursive(st.none() | st.integers(0, 3) | st.text("ab", max_size=50), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)))  # fmt: skip
+@settings(deadline=None, max_examples=50)
+def test_interned_data_come_back_as_they_were(value):
+    value = {"x": value, "y": value, "z": [value]}
+
+    def expand(node, shared):
+        if isinstance(node, list):
+            return [expand(child, shared) for child in node]
+        if not isinstance(node, dict):
+            return node
+        if "$" in node:
+            return expand(shared[node["$"]], shared)
+        return {name: expand(child, shared) for name, child in node.items()}
+
+    packed = interned(value)
+    assert expand(packed["value"], packed["shared"]) == value
+
+
+def test_a_run_adds_less_than_600_bytes_to_its_page():
+    """So a page of 5,000 runs is under 3 MB. 50 rows of ten seeds with 20 epochs each."""
+    one = record(0, 0.5, spec())[0]
+    history = [{"stage": "main", "epoch": e, "loss": {}, "mae": 1 + e / 97} for e in range(20)]
+    entries, rows, standings = [], {}, {}
+    for row in range(50):
+        name = f"model{row:03d}"
+        changed = one.spec.model_copy(update={"model": name})
+        records = tuple(
+            one.model_copy(
+                update={
+                    "spec": changed,
+                    "seed": s,
+                    "run_id": f"{row:08x}{s:08x}",
+                    "history": history,
+                }
+            )
+            for s in range(10)
+        )
+        entries.append(Entry(name, records))
+        rows[name] = RowScores(
+            seeds=dict.fromkeys(range(10), one.metrics.test),
+            intervals={"mae": (0.9, 1.1)},
+            rows=686,
+        )
+        standings[name] = Standing(rank=1)
+    board = Board(one.track, BUILT_IN.of(one.space.label_space()), tuple(entries))
+    scores = BoardScores(
+        metric="mae", metrics=facts(board.metrics), rows=rows, floors=[], standings=standings
+    )
+    empty = dataclasses.replace(board, entries=board.entries[:1])
+    alone = scores.model_copy(update={"rows": {}, "standings": {}})
+    added = len(board_page(board, scores, {})) - len(board_page(empty, alone, {}))
+    assert added < 600 * 500
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ({}, "CMU-MOSI · sentiment · standard split · words + COVAREP"),
+        ({"protocol": "folds", "leaks": ["x"]}, "CMU-MOSI · sentiment · folds · words + COVAREP · LEAKS: x"),
+        ({"dataset": "mine", "streams": ["a.b"]}, "mine · sentiment · standard split · a.b"),
+    ],
+)  # fmt: skip
+def test_titles_are_those_that_readers_know(title, expected):
+    plain = {"dataset": "mosi", "revision": "r", "task": "sentiment", "protocol": "standard", "streams": ["text.words", "audio.covarep73"]}  # fmt: skip
+    assert readable(Track(**(plain | title))) == expected
+
+
+def test_an_index_says_whose_boards_these_are(root, tmp_path):
+    folders = [read(p) for p in tracks(root)]
+    plain = index(folders).decode()
+    assert "merclip has the best MAE" in plain and "2026-11-20 to 2026-11-25" in plain
+    assert "rank 1, [0." in plain and "#row=merclip" in plain
+    (root / "about.toml").write_text('title = "Ours"\nrepository = "https://example.org/x"\n')
+    text = index(folders).decode()
+    assert "<h1>Ours</h1>" in text and "url = {https://example.org/x}" in text
+    (root / "about.toml").write_text('tilte = "Ours"\n')
+    with pytest.raises(DataError, match=r"about.toml cannot be read .* may hold title, purpose"):
+        index(folders)
+    (root / "about.toml").unlink()
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +214,7 @@ def page(browser, root):
     """The standard track's page; errors on the console and requests to anything but files fail the
     test.
     """
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened, wrong = context.new_page(), []
     opened.on(
         "console", lambda message: wrong.append(message.text) if message.type == "error" else None
@@ -111,7 +227,7 @@ def page(browser, root):
         ),
     )
     opened.goto((root / "index.html").as_uri())
-    opened.click("text=sample · sentiment · standard")
+    opened.click("text=generated control set · sentiment · standard split")
     yield opened
     context.close()
     assert not wrong
@@ -123,54 +239,29 @@ def names(page):
     )
 
 
-def test_sort(page):
-    assert names(page) == ["merclip", "mult", "merclip no-x", "ridge"]
+def test_sort_filter_and_fold_stand_in_the_address(page):
+    assert names(page) == ["merclip", "mult", "ridge"], "ablations are folded"
+    page.click("button.fold")
+    assert names(page) == ["merclip", "merclip no-x", "mult", "ridge"]
     page.click("thead >> text=MAE ↓")
-    assert names(page) == ["merclip", "mult", "merclip no-x", "ridge"]
     page.click("thead >> text=MAE ↓")
-    assert names(page) == ["ridge", "merclip no-x", "mult", "merclip"]
+    assert names(page) == ["ridge", "mult", "merclip", "merclip no-x"], "the worst first"
     assert page.get_attribute("th:has-text('MAE ↓')", "aria-sort") == "descending"
-    page.click("thead >> text=rank")
-    assert names(page)[:2] == ["mult", "merclip"] or names(page)[:2] == ["merclip", "mult"]
-    assert page.locator("th[aria-sort=ascending]").count() == 1
-    page.click("thead >> text=Corr ↑")
-    assert (
-        page.get_attribute("th:has-text('Corr ↑')", "aria-sort") == "descending"
-        and names(page)[-1] == "ridge"
-    ), "the best first"
-
-
-def test_filter(page):
-    page.fill("#filter", "MERCLIP no")
-    assert names(page) == ["merclip no-x"] and page.inner_text("#count") == "1 of 4 rows"
-    page.fill("#filter", "")
+    page.click("button.open >> text=mult")
     page.uncheck("input[value=floors]")
-    assert "ridge" not in names(page) and len(names(page)) == 3
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert names(page) == ["mult", "merclip", "merclip no-x"], address
+    assert page.locator("th[aria-sort=descending]").count() == 1
+    assert "merbench run --model mult" in page.inner_text("tr.detail")
+    page.fill("#filter", "NO-X")
+    assert names(page) == ["merclip no-x"] and page.inner_text("#count") == "1 of 4 rows"
+    page.click("thead >> text=Corr ↑")
+    assert page.get_attribute("th:has-text('Corr ↑')", "aria-sort") == "descending", "best first"
 
 
-def test_open_a_row(page):
-    page.click("button.open >> text=mult")
-    detail = page.locator("tr.detail")
-    assert (
-        "merbench run --model mult" in detail.inner_text()
-        and "train.lr=0.001" in detail.inner_text()
-    )
-    assert detail.locator(".runs tbody tr").count() == 6 and detail.locator("polyline").count() == 6
-    assert [w for w in detail.locator("svg text").all_text_contents() if w.startswith("epoch")] == [
-        "epoch 1"
-    ]
-    detail.locator("button.copy").click()
-    page.wait_for_function("document.querySelector('tr.detail [role=status]').textContent")
-    assert '"width": 64' in detail.inner_text() and "abcdef012345" in detail.inner_text()
-    page.click("thead >> text=MAE ↓")
-    assert (
-        page.eval_on_selector("tr.detail", "d => d.previousElementSibling.dataset.name") == "mult"
-    )
-    page.click("button.open >> text=mult")
-    assert detail.count() == 0
-
-
-def test_keyboard(page):
+def test_open_a_row_by_keyboard(page):
     page.focus("#filter")
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -178,31 +269,108 @@ def test_keyboard(page):
             break
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
-    assert page.locator("tr.detail").count() == 1
+    detail = page.locator("tr.detail")
+    assert detail.locator(".runs tbody tr").count() == 6 and detail.locator("polyline").count() == 6
+    text = detail.inner_text()
+    assert "train.lr=0.001" in text and '"width": 64' in text and "abcdef012345" in text
+    detail.locator("button.copy").click()
+    page.wait_for_function("document.querySelector('tr.detail [role=status]').textContent")
+    page.click("thead >> text=MAE ↓")
+    assert page.eval_on_selector("tr.detail", "d => d.previousElementSibling.dataset.name") == (
+        "merclip"
+    )
+    page.click("button.open >> nth=0")
+    assert detail.count() == 0
     page.focus("thead button")
     page.keyboard.press("Space")
     assert page.get_attribute("thead th:first-child", "aria-sort") == "ascending"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast(page, scheme):
-    """WCAG AA: text against its ground at 4.5 or more."""
-    page.emulate_media(color_scheme=scheme)
-    colours = page.evaluate(
-        "() => ['main', 'tbody tr.beside td', 'button.open', 'caption'].map(s => "
-        "[getComputedStyle(document.querySelector(s)).color, getComputedStyle(document.body).backgroundColor])"
-    )
+def test_marks_of_the_figure_open_their_rows(page):
+    marks = page.locator("#chart g[role=button]")
+    assert marks.count() == 3 and page.locator("#chart g[tabindex='0']").count() == 1
+    page.focus("#chart g[tabindex='0']")
+    page.keyboard.press("ArrowRight")
+    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert page.inner_text("#chart output") == label
+    page.keyboard.press("Enter")
+    opened = page.evaluate("document.activeElement.textContent")
+    assert label.startswith(opened) and page.locator("tr.detail").count() == 1
+    page.check("input[value=parameters]")
+    assert "across=parameters" in page.url and marks.count() == 3
 
-    def light(colour):
-        parts = [int(v) / 255 for v in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-        return sum(
-            w * (v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4)
-            for w, v in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
-        )
 
-    for ink, paper in colours:
-        high, low = sorted((light(ink), light(paper)), reverse=True)
-        assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, ink, paper)
+CONTRASTS = """() => {
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parts(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const low = [];
+  for (const element of document.querySelectorAll("main *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const style = getComputedStyle(element), svg = element.closest("svg");
+    const pair = [light(parts(svg ? style.fill : style.color)), light(ground(element))].sort((a, b) => b - a);
+    const ratio = (pair[0] + 0.05) / (pair[1] + 0.05);
+    if (ratio < 4.5) low.push(`${element.tagName} ${element.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
+  }
+  return low;
+}"""
+OUTSIDE = """() => {
+  const wide = document.documentElement.clientWidth, cut = [];
+  if (document.documentElement.scrollWidth > wide) cut.push("the page scrolls sideways");
+  for (const element of document.querySelectorAll("main *")) {
+    if (element.closest(".scroll, .runs, .chart, .picture, svg, pre") || !element.checkVisibility()) continue;
+    const box = element.getBoundingClientRect();
+    if (box.width && (box.left < 0 || box.right > wide + 0.5)) cut.push(`${element.tagName} ${element.textContent.trim().slice(0, 30)}`);
+    if (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "hidden") cut.push(`cut: ${element.textContent}`);
+  }
+  return cut;
+}"""
+SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((e) => (sum += e.value))).observe({ type: "layout-shift" });
+  const images = [...document.images];
+  images.forEach((image) => (image.loading = "eager"));
+  Promise.all(images.map((image) => image.decode())).then(() => requestAnimationFrame(() => requestAnimationFrame(() => done(sum))));
+})"""
+
+
+def test_text_has_contrast_and_place_at_three_widths_in_both_themes(page, root):
+    places = [root / "index.html", *(p / "index.html" for p in tracks(root))]
+    for place in places:
+        page.goto("about:blank")
+        page.goto(f"{place.as_uri()}#row=mult&unfold=merclip")
+        assert page.evaluate(SHIFT) < 0.01, "images have sizes"
+        for width in (390, 768, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(OUTSIDE) == [], (place, width)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            assert page.evaluate(CONTRASTS) == [], (place, theme)
+
+
+def test_main_metrics_fit_a_desktop_and_a_phone_shows_the_first_whole(page):
+    """Of the widest board that there is."""
+    if (wide := ROOT / "mosi-sentiment-standard" / "index.html").exists():
+        page.goto(wide.as_uri())
+    right = "(e) => e.closest('.scroll').getBoundingClientRect().right - e.getBoundingClientRect().right"
+    assert page.eval_on_selector("#board th:has-text('Acc-7')", right) >= 0
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.eval_on_selector("#board tbody td[data-v]:nth-of-type(2)", right) >= 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    head = "document.querySelector('#board thead th').getBoundingClientRect().top"
+    box = page.locator("#board >> xpath=..")
+    box.evaluate("(e) => e.scrollTo(0, 400)")
+    assert page.evaluate(head) == pytest.approx(box.bounding_box()["y"], abs=2), "heads stick"
 
 
 def test_print_shows_what_the_screen_scrolls_to(page):
@@ -215,10 +383,3 @@ def test_print_shows_what_the_screen_scrolls_to(page):
     assert page.evaluate(
         "getComputedStyle(document.querySelector('.scroll')).overflowX"
     ) == "visible" and not page.is_visible(".filters")
-
-
-def test_a_phone_needs_no_sideways_scroll_of_the_page(page):
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.click("button.open >> text=mult")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert page.evaluate("document.querySelector('.scroll').scrollWidth") > 360

@@ -83,7 +83,7 @@ def command(
             f"leave {shown[0]} out"
         )
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
-    from merbench.report.site.page import track_page
+    from merbench.report.site.board_page import board_page
     from merbench.report.tables.latex import to_latex
     from merbench.report.tables.sheet import as_json, sheet
     from merbench.report.tables.table import table, to_csv, to_markdown
@@ -104,7 +104,7 @@ def command(
                 f"--format html is one page, and there are {len(scored_boards)} tracks; "
                 "choose with --dataset and --track, or build"
             )
-        click.echo(track_page(*scored_boards[0], {}))
+        click.echo(board_page(*scored_boards[0], {}))
         return
     if form == "json":
         show_json(

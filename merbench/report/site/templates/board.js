@@ -1,151 +1,152 @@
-"use strict";
-const details = JSON.parse(document.getElementById("details").textContent);
+// The table of a board: filter, fold, sort, open, each kept in the address.
 const table = document.getElementById("board"), body = table.tBodies[0];
 const rows = [...body.rows];
-const width = table.tHead.rows[0].cells.length;
-
-function make(tag, text, attributes = {}) {
-  const element = document.createElement(tag);
-  if (text !== undefined && text !== null) element.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-}
+const rowOf = new Map(rows.map((row) => [row.dataset.name, row]));
+const boxes = [...document.querySelectorAll("input[name=group]")];
+const search = document.getElementById("filter");
 
 function detailOf(row) {
   const next = row.nextElementSibling;
   return next && next.classList.contains("detail") ? next : null;
 }
 
-// --- filter
+// --- filter and fold
 
 function filter() {
-  const words = document.getElementById("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const groups = new Set([...document.querySelectorAll("input[name=group]:checked")].map((box) => box.value));
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const groups = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+  const unfolded = new Set(address.read().getAll("unfold"));
   let shown = 0;
   for (const row of rows) {
-    const name = row.dataset.name.toLowerCase();
-    row.hidden = !groups.has(row.dataset.group) || !words.every((word) => name.includes(word));
-    const detail = detailOf(row);
+    const name = row.dataset.name.toLowerCase(), { under, group } = row.dataset;
+    const unfolds = under !== undefined && (unfolded.has(under) || words.length > 0);
+    row.hidden = !(groups.has(group) || unfolds) || !words.every((word) => name.includes(word));
+    const detail = detailOf(row), fold = row.querySelector("button.fold");
     if (detail) detail.hidden = row.hidden;
+    if (fold) fold.setAttribute("aria-expanded", String(groups.has("ablations") || unfolded.has(row.dataset.name)));
     shown += !row.hidden;
   }
   document.getElementById("count").textContent = `${shown} of ${rows.length} rows`;
+  scatterAgain();
 }
 
-// --- sort: the best first where a column has a direction; a second press turns it round; what has no value stays last
+function foldUnder(button) {
+  const name = button.closest("tr").dataset.name;
+  address.toggle("unfold", name, button.getAttribute("aria-expanded") !== "true");
+  const box = boxes.find((box) => box.value === "ablations");
+  if (box && box.checked) {
+    box.checked = false;
+    address.toggle("group", "ablations", false);
+  }
+  filter();
+}
 
-function sort(button) {
-  const heading = button.closest("th"), key = button.dataset.sort;
-  const now = heading.getAttribute("aria-sort");
-  const down = now === "none" ? button.dataset.first === "descending" : now === "ascending";
-  for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
-  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+// --- sort: the best first where a column has a direction; what has no value comes last; ablations stay under their model
+
+function sort(button, down) {
+  for (const heading of table.tHead.rows[0].cells) heading.setAttribute("aria-sort", "none");
+  button.closest("th").setAttribute("aria-sort", down ? "descending" : "ascending");
+  const column = button.dataset.column;
   const value = (row) => {
-    if (key === "name") return row.dataset.name.toLowerCase();
-    const text = row.cells[Number(key) + 1].dataset.v;
+    if (column === undefined) return row.dataset.name.toLowerCase();
+    const text = row.cells[Number(column)].dataset.v;
     return text === undefined ? null : Number(text);
   };
-  const keyed = rows.map((row) => [value(row), row, detailOf(row)]);
+  const keyed = rows.map((row) => [value(row), row]);
   keyed.sort(([a], [b]) => {
     if (a === null || b === null) return (a === null) - (b === null);
     return (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1);
   });
-  body.append(...keyed.flatMap(([, row, detail]) => (detail ? [row, detail] : [row])));
+  const folded = new Map();
+  for (const [, row] of keyed) {
+    const base = row.dataset.under ?? "";
+    folded.set(base, [...(folded.get(base) ?? []), row]);
+  }
+  const whole = (row) => [row, detailOf(row)].filter(Boolean);
+  body.append(...(folded.get("") ?? []).flatMap((row) => [row, ...(folded.get(row.dataset.name) ?? [])]).flatMap(whole));
+}
+
+function sortAgain(button) {
+  const now = button.closest("th").getAttribute("aria-sort");
+  const down = now === "none" ? button.dataset.first === "descending" : now === "ascending";
+  sort(button, down);
+  address.set("sort", `${down ? "-" : ""}${button.dataset.sort}`);
 }
 
 // --- open a row
 
-function curves(runs) {
-  const drawn = runs.filter((run) => run.curve && run.curve.length > 1);
-  const values = drawn.flatMap((run) => run.curve).filter((v) => v !== null);
-  if (!values.length) return null;
-  const low = Math.min(...values), high = Math.max(...values), longest = Math.max(...drawn.map((run) => run.curve.length));
-  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 360 150");
-  svg.setAttribute("class", "curves");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `validation score by epoch, from ${low} to ${high}, up to ${longest} epochs`);
-  for (const [x, y, end, text] of [[40, 14, "end", high], [40, 129, "end", low], [46, 146, "start", "epoch 1"], [350, 146, "end", longest]]) {
-    const word = document.createElementNS(space, "text");
-    word.textContent = text;
-    for (const [name, value] of [["x", x], ["y", y], ["text-anchor", end]]) word.setAttribute(name, value);
-    svg.append(word);
-  }
-  for (const run of drawn) {
-    const line = document.createElementNS(space, "polyline");
-    const at = (v, i) => `${(46 + (304 * i) / (longest - 1)).toFixed(1)},${(125 - (115 * (v - low)) / (high - low || 1)).toFixed(1)}`;
-    line.setAttribute("points", run.curve.map((v, i) => (v === null ? null : at(v, i))).filter(Boolean).join(" "));
-    line.setAttribute("fill", "none");
-    line.setAttribute("stroke", "currentColor");
-    line.setAttribute("stroke-opacity", ".6");
-    svg.append(line);
-  }
-  return svg;
-}
-
-function runsTable(told) {
-  const keys = ["seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error"].filter((k) => told.runs.some((r) => k in r));
-  const titles = { id: "run", valid: `valid ${told.metric}`, test: `test ${told.metric}`, best: "best epoch" };
-  const made = make("table"), head = make("tr");
-  for (const key of keys) head.append(make("th", titles[key] || key, { scope: "col" }));
-  made.createTHead().append(head);
-  const lines = made.createTBody();
-  for (const run of told.runs) {
-    const line = make("tr");
-    for (const key of keys) line.append(make("td", run[key] === undefined || run[key] === null ? "–" : run[key]));
-    lines.append(line);
-  }
-  const box = make("div", null, { class: "runs", tabindex: "0", role: "region", "aria-label": "Runs" });
-  box.append(made);
-  return box;
-}
-
-function panel(told) {
-  const inner = make("div", null, { class: "inner" });
-  const add = (title, ...parts) => inner.append(make("h2", title), ...parts);
-  const json = (value) => make("pre", JSON.stringify(value, null, 1), { tabindex: "0" });
-  if (told.caveat) inner.append(make("p", told.caveat));
-  const command = make("pre", told.command, { tabindex: "0" });
-  const copy = make("button", "Copy", { type: "button", class: "copy" }), said = make("span", "", { role: "status" });
-  copy.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(told.command);
-      said.textContent = " Copied.";
-    } catch {
-      getSelection().selectAllChildren(command);
-      said.textContent = " Selected; your browser does not let a page copy.";
-    }
-  });
-  add("Make these runs again", command, copy, said);
-  add(`Runs (${told.runs.length})`, runsTable(told));
-  const drawn = curves(told.runs);
-  if (drawn) add(`Validation ${told.metric} by epoch`, drawn);
-  if (told.test) add("Paired test", make("p", told.test));
-  if (told.tuned) add("Tuning", json(told.tuned));
-  add("Spec", json(told.spec));
-  add("Provenance", json({ source: told.source, contents: told.contents, ...told.provenance }));
-  return inner;
-}
-
-function toggle(button) {
-  const row = button.closest("tr"), open = button.getAttribute("aria-expanded") === "true";
-  button.setAttribute("aria-expanded", String(!open));
-  if (open) {
+function setOpen(row, open) {
+  const button = row.querySelector("button.open");
+  if (!button || (button.getAttribute("aria-expanded") === "true") === open) return;
+  button.setAttribute("aria-expanded", String(open));
+  if (!open) {
     detailOf(row).remove();
     return;
   }
-  const detail = make("tr", null, { class: "detail" }), cell = make("td", null, { colspan: width });
-  cell.append(panel(details[row.dataset.name]));
+  const detail = make("tr", null, { class: "detail" });
+  const cell = make("td", null, { colspan: table.tHead.rows[0].cells.length });
+  cell.append(panel(row.dataset.name));
   detail.append(cell);
   row.after(detail);
+}
+
+function toggle(button) {
+  const row = button.closest("tr"), open = button.getAttribute("aria-expanded") !== "true";
+  setOpen(row, open);
+  address.toggle("row", row.dataset.name, open);
+}
+
+function show(name) {
+  const row = rowOf.get(name);
+  setOpen(row, true);
+  address.toggle("row", name, true);
+  if (row.hidden) {
+    search.value = "";
+    address.set("filter", "");
+    address.toggle(row.dataset.under ? "unfold" : "group", row.dataset.under ?? row.dataset.group, true);
+    restoreBoxes();
+    filter();
+  }
+  row.scrollIntoView({ block: "center" });
+  row.querySelector("button.open").focus();
+}
+
+// --- what the address says
+
+function restoreBoxes() {
+  const changed = new Set(address.read().getAll("group"));
+  for (const box of boxes) box.checked = box.defaultChecked !== changed.has(box.value);
+}
+
+function restore() {
+  const chosen = address.read();
+  restoreBoxes();
+  search.value = chosen.get("filter") ?? "";
+  const order = chosen.get("sort") ?? "";
+  const button = table.querySelector(`button[data-sort="${CSS.escape(order.replace(/^-/, ""))}"]`);
+  if (button) sort(button, order.startsWith("-"));
+  const open = new Set(chosen.getAll("row"));
+  for (const row of rows) setOpen(row, open.has(row.dataset.name));
+  filter();
+  const first = rowOf.get(chosen.get("row"));
+  if (first && !first.hidden) first.scrollIntoView({ block: "start" });
 }
 
 table.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  if (button.dataset.sort !== undefined) sort(button);
+  if (button.dataset.sort !== undefined) sortAgain(button);
   else if (button.classList.contains("open")) toggle(button);
+  else if (button.classList.contains("fold")) foldUnder(button);
 });
-document.getElementById("filter").addEventListener("input", filter);
-for (const box of document.querySelectorAll("input[name=group]")) box.addEventListener("change", filter);
-filter();
+search.addEventListener("input", () => {
+  address.set("filter", search.value);
+  filter();
+});
+for (const box of boxes) {
+  box.addEventListener("change", () => {
+    address.toggle("group", box.value, box.checked !== box.defaultChecked);
+    filter();
+  });
+}
+addEventListener("hashchange", restore);

@@ -1,0 +1,71 @@
+"""A board as one web page: no network, no build step, readable without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board
+from merbench.report.site.details import detail
+from merbench.report.site.facts import finding, made, split
+from merbench.report.site.glossary import glossary
+from merbench.report.site.matrix import pair_matrix
+from merbench.report.site.rows import table_columns, table_rows
+from merbench.report.site.scatter import points
+from merbench.report.site.template import interned, render, script_data
+from merbench.report.site.titles import readable
+from merbench.report.tables.sheet import CLAIMS, sheet
+
+IN_SCRIPT = ("cost.svg", "parameters.svg")
+"""Pictures that the interactive figure replaces where scripts run."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture beside the page: what it shows in words, and its size in CSS pixels."""
+
+    words: str
+    width: int
+    height: int
+
+
+def board_page(
+    board: Board,
+    scores: BoardScores,
+    images: Mapping[str, Image],
+    files: Mapping[str, str] | None = None,
+    home: str = "",
+) -> str:
+    """``images``: file name -> picture; ``files``: title -> further file beside the page;
+    ``home``: address of the list of boards.
+    """
+    full = sheet(board, scores, every_metric=True, variants=True)
+    columns = table_columns(scores)
+    rows = table_rows(board, scores, full, columns)
+    groups = list(dict.fromkeys(row.group for row in rows))
+    entries = {e.name: e for e in board.entries}
+    details = {n: detail(entries[n], scores) for n in scores.rows if n in entries}
+    marks = points(rows, scores, entries)
+    return render(
+        "board.html",
+        title=readable(board.track),
+        track=board.track,
+        home=home,
+        finding=finding(board, scores),
+        made=made([r for e in board.entries for r in e.records]),
+        columns=columns,
+        split=split(board, scores),
+        words=glossary(board, scores, groups, columns),
+        rows=rows,
+        groups=[(group, not group.startswith(CLAIMS)) for group in groups],
+        metric=scores.ranks_by,
+        pairs=pair_matrix(scores),
+        notes=full.notes,
+        images={name: image for name, image in images.items() if name not in IN_SCRIPT},
+        without_script={name: images[name] for name in IN_SCRIPT if name in images},
+        files=files or {},
+        has_costs=bool(marks),
+        points=script_data(marks),
+        details=script_data(interned(details)),
+    )

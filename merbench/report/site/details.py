@@ -1,0 +1,81 @@
+"""What a row opens: the command that makes its runs again, the runs with their curves, the test
+behind its rank, spec and provenance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from merbench.api.declarations.metrics import MetricFacts
+from merbench.report.scores.board_scores import BoardScores, Standing
+from merbench.report.scores.entries import Entry
+from merbench.report.scores.pairs import Comparison
+from merbench.report.site.reproduce import command
+from merbench.report.tables.table import number
+from merbench.results.record import Record
+
+RUN_FIELDS = ("seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error", "curve")
+
+
+def detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
+    """For the page's script. Numbers are rounded as one reads them; runs are columns of values."""
+    first = entry.first
+    runs = [_run(record, scores) for record in entry.records]
+    standing = scores.standings.get(entry.name) or scores.ablations.get(entry.name)
+    return {
+        "metric": scores.ranks_by.title,
+        "command": command(first.spec, sorted({r.seed for r in entry.records})),
+        "runs": {
+            field: [run.get(field) for run in runs]
+            for field in RUN_FIELDS
+            if any(run.get(field) is not None for run in runs)
+        },
+        "spec": first.spec.model_dump(mode="json"),
+        "provenance": {
+            "source": first.source_digest,
+            "contents": first.contents,
+            **first.provenance,
+        },
+        "caveat": first.caveat,
+        "tuned": first.tuned_by,
+        "test": compared(standing, scores.ranks_by) if standing else None,
+    }
+
+
+def _run(record: Record, scores: BoardScores) -> dict[str, Any]:
+    metric, facts = scores.metric, scores.ranks_by
+    run: dict[str, Any] = {
+        "id": record.run_id,
+        "seed": record.seed,
+        "fold": record.fold,
+        "started": record.started[:16],
+        "error": record.error,
+        "best": record.best_epoch,
+    }
+    if record.metrics:
+        for part, values in (("valid", record.metrics.valid), ("test", record.metrics.test)):
+            value = values.get(metric)
+            run[part] = None if value is None else number(value, facts)
+    if record.best_epoch is not None:
+        run["curve"] = [_short(epoch.get(metric), facts.scale) for epoch in record.history]
+    if record.cost:
+        run["seconds"] = round(record.cost.seconds, 1)
+    return run
+
+
+def compared(test: Comparison, metric: MetricFacts) -> str:
+    """The test behind a rank or an ablation as a sentence."""
+    rank = f"Rank {test.rank}. " if isinstance(test, Standing) else ""
+    if test.difference is None or test.p is None or test.p_adjusted is None:
+        return rank + (f"Not tested against {test.against}." if test.against else "The best row.")
+    mean, low, high = (number(v, metric) for v in test.difference)
+    verdict = "significant" if test.significant else "not significant"
+    return (
+        f"{rank}{metric.title} minus that of {test.against}: "
+        f"{mean}, 95 % interval [{low}, {high}], "
+        f"sign-flip p = {test.p:.3g} over seeds, corrected p = {test.p_adjusted:.3g}: {verdict}."
+    )
+
+
+def _short(value: float | None, scale: float) -> float | None:
+    return None if value is None else float(f"{scale * value:.4g}")

@@ -1,0 +1,110 @@
+"""What a page says of its runs before any number: how many, when, with what, on which hardware."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board
+from merbench.report.tables.table import number
+from merbench.results.record import Record
+
+
+@dataclass(frozen=True)
+class Made:
+    """Read from records, never from the clock, so that a page drawn again is the same."""
+
+    runs: int
+    first_day: str
+    last_day: str
+    versions: tuple[str, ...]
+    commits: tuple[str, ...]
+    hardware: tuple[str, ...]
+
+    @property
+    def days(self) -> str:
+        if self.first_day == self.last_day:
+            return self.first_day
+        return f"{self.first_day} to {self.last_day}"
+
+
+def made(records: Sequence[Record]) -> Made:
+    days = sorted(r.started[:10] for r in records)
+    versions = {str(r.provenance.get("merbench", "")) for r in records} - {""}
+    commits = {str((r.provenance.get("git") or {}).get("commit", ""))[:7] for r in records} - {""}
+    machines = Counter(_hardware(r) for r in records)
+    common = sorted(machines.items(), key=lambda item: (-item[1], item[0]))
+    hardware = tuple(f"{name} ({count} runs)" for name, count in common)
+    return Made(
+        len(records),
+        days[0] if days else "",
+        days[-1] if days else "",
+        tuple(sorted(versions)),
+        tuple(sorted(commits)),
+        hardware,
+    )
+
+
+def _hardware(record: Record) -> str:
+    """``CPU, x86_64, 1 thread``."""
+    told = record.provenance
+    device = str(told.get("device", "unknown device"))
+    parts = [device.upper() if device == "cpu" else device]
+    if machine := told.get("machine"):
+        parts.append(str(machine))
+    if (threads := told.get("threads")) and device == "cpu":
+        parts.append(f"{threads} thread{'s' if threads != 1 else ''}")
+    return ", ".join(parts)
+
+
+def split(board: Board, scores: BoardScores) -> str:
+    """What the protocol trains, chooses and tests on."""
+    largest = max(scores.rows.values(), key=lambda r: r.rows, default=None)
+    if largest is None:
+        test = "no scored rows"
+    else:
+        test = f"{largest.rows} test rows of {largest.videos} videos"
+    if folds := len({r.fold for e in board.entries for r in e.records} - {None}):
+        return f"{folds} folds, whose {test} are scored as one set"
+    counts = board.entries[0].first.counts
+    return f"{counts['train']} train and {counts['valid']} validation rows, {test}"
+
+
+def finding(board: Board, scores: BoardScores) -> str:
+    """The board in one sentence or two: who leads, what is not separated from it, and which floor
+    is hardest to beat.
+    """
+    metric = scores.ranks_by
+    names = [n for n in scores.standings if scores.metric in scores.rows[n].summary]
+    if not names:
+        return "No model is ranked yet."
+    best = names[0]
+    text = f"{best} has the best {metric.title}, {_score(scores, best)}"
+    others = [scores.standings[name] for name in names[1:]]
+    close = sum(standing.with_the_best for standing in others)
+    if not others:
+        text += "; it is the only ranked row"
+    elif close == len(others):
+        text += f"; the paired test separates it from none of the {len(others)} other rows"
+    elif close == 0:
+        every = f"each of the {len(others)} other rows" if len(others) > 1 else "the only other row"
+        text += f", significantly better than {every}"
+    else:
+        are = "is" if close == 1 else "are"
+        text += f"; {close} of the {len(others)} other rows {are} not separated from it"
+    floors = [e.name for e in board.entries if e.floor]
+    scored = [name for name in scores.rows if name in floors]
+    if scored and scores.metric in scores.rows[scored[0]].summary:
+        text += f". The strongest floor is {scored[0]}, {_score(scores, scored[0])}"
+    return f"{text}."
+
+
+def _score(scores: BoardScores, name: str) -> str:
+    """``1.109 [1.006, 1.215]``."""
+    row, metric = scores.rows[name], scores.ranks_by
+    text = number(row.summary[scores.metric].mean, metric)
+    if ends := row.intervals.get(scores.metric):
+        text += f" [{number(ends[0], metric)}, {number(ends[1], metric)}]"
+    return text

@@ -1,0 +1,141 @@
+"""The list of boards: whose they are, what each found, every model on every track, how to cite and
+to contribute.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from merbench.api.declarations.config import Config
+from merbench.api.errors import DataError
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board
+from merbench.report.site.facts import Made, finding, made
+from merbench.report.site.template import render
+from merbench.report.site.titles import readable, short
+from merbench.report.tables.table import number
+
+ABOUT = "about.toml"
+
+
+class About(Config):
+    """``about.toml`` beside ``index.html``: whose boards these are. ``repository``: an address,
+    empty where there is none to link to; ``authors`` as they are cited.
+    """
+
+    title: str = "Leaderboards"
+    purpose: str = (
+        "Methods of multimodal emotion recognition, compared under one protocol: the same rows, "
+        "streams and pretrained material, settings chosen on validation rows, test rows read once."
+    )
+    repository: str = ""
+    authors: str = "The merbench maintainers"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One board in the list."""
+
+    folder: str
+    title: str
+    short: str
+    finding: str
+    models: int
+    rows: int
+    metric: str
+    direction: str
+    made: Made
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best row of a model on a track."""
+
+    row: str
+    rank: str
+    score: str
+    interval: str
+    first: bool
+
+
+def read_about(root: Path) -> About:
+    """DataError, naming the file, for what cannot be read; the defaults where there is none."""
+    file = root / ABOUT
+    if not file.is_file():
+        return About()
+    try:
+        return About(**tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        fields = ", ".join(About.model_fields)
+        raise DataError(f"{file} cannot be read ({reason}); it may hold {fields}") from error
+
+
+def index_page(boards: Sequence[tuple[str, Board, BoardScores]], about: About) -> str:
+    """``boards``: folder, board, scores."""
+    places = [_place(folder, board, scores) for folder, board, scores in boards]
+    best = [_best_of_models(board, scores) for _, board, scores in boards]
+    every = {model for of_board in best for model in of_board}
+    models = sorted(every, key=lambda model: (-sum(model in b for b in best), model))
+    records = [r for _, board, _ in boards for e in board.entries for r in e.records]
+    return render(
+        "index.html",
+        title=about.title,
+        about=about,
+        places=places,
+        matrix=[(model, [of_board.get(model) for of_board in best]) for model in models],
+        made=made(records),
+        bibtex=_bibtex(about, made(records)),
+    )
+
+
+def _place(folder: str, board: Board, scores: BoardScores) -> Place:
+    return Place(
+        folder,
+        readable(board.track),
+        short(board.track),
+        finding(board, scores),
+        len(scores.standings),
+        scores.test_rows,
+        scores.ranks_by.title,
+        "↑" if scores.ranks_by.higher_is_better else "↓",
+        made([r for e in board.entries for r in e.records]),
+    )
+
+
+def _best_of_models(board: Board, scores: BoardScores) -> dict[str, Best]:
+    """Model -> the best of its ranked rows."""
+    entries = {e.name: e for e in board.entries}
+    found: dict[str, Best] = {}
+    for name, standing in scores.standings.items():
+        row, metric = scores.rows[name], scores.ranks_by
+        model = entries[name].first.spec.model
+        if model in found or scores.metric not in row.summary:
+            continue
+        ends = row.intervals.get(scores.metric)
+        tied = standing.against and standing.with_the_best
+        found[model] = Best(
+            name,
+            f"{standing.rank} =" if tied else str(standing.rank),
+            number(row.summary[scores.metric].mean, metric),
+            f"[{number(ends[0], metric)}, {number(ends[1], metric)}]" if ends else "",
+            standing.rank == 1,
+        )
+    return found
+
+
+def _bibtex(about: About, of_runs: Made) -> str:
+    fields = {
+        "author": f"{{{about.authors}}}",
+        "title": "{merbench}: a plugin-based benchmark suite for multimodal emotion recognition",
+        "year": of_runs.last_day[:4],
+        "version": of_runs.versions[-1] if of_runs.versions else "",
+        "url": about.repository,
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+    return "\n".join(["@software{merbench,", *lines, "}"])

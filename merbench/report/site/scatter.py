@@ -1,0 +1,30 @@
+"""The points of the interactive figure: a row's score against what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Entry
+from merbench.report.site.rows import TableRow
+from merbench.report.tables.sheet import parameters, training_seconds
+
+
+def points(
+    rows: Sequence[TableRow], scores: BoardScores, entries: Mapping[str, Entry]
+) -> list[list[str | float | None]]:
+    """``[name, group, score, low, high, parameters, seconds]`` of each row with a score and a cost;
+    scores as they are shown.
+    """
+    found: list[list[str | float | None]] = []
+    for row in rows:
+        entry, scored = entries.get(row.name), scores.rows.get(row.name)
+        if entry is None or scored is None or scores.metric not in scored.summary:
+            continue
+        scale = scores.ranks_by.scale
+        ends = scored.intervals.get(scores.metric, (None, None))
+        low, high = (None if end is None else round(scale * end, 6) for end in ends)
+        mean = round(scale * scored.summary[scores.metric].mean, 6)
+        seconds = round(training_seconds(entry), 3)
+        found.append([row.name, row.group, mean, low, high, parameters(entry), seconds])
+    return found

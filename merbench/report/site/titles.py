@@ -1,0 +1,39 @@
+"""Titles as readers of the field would write them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from merbench.results.record import Track
+
+SEPARATOR, BETWEEN_STREAMS = " · ", " + "
+
+
+@cache
+def _names() -> Mapping[str, Mapping[str, str]]:
+    text = files("merbench.report.site").joinpath("names.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def readable(track: Track) -> str:
+    """``mosi · sentiment · standard · text.words + audio.covarep73`` ->
+    ``CMU-MOSI · sentiment · standard split · words + COVAREP``. What distinguishes tracks beyond
+    that stays as it is.
+    """
+    names = _names()
+    dataset, task, protocol, streams, *rest = track.title.split(SEPARATOR)
+    parts = [
+        names["datasets"].get(dataset, dataset),
+        task,
+        names["protocols"].get(protocol, protocol),
+        BETWEEN_STREAMS.join(names["streams"].get(s, s) for s in streams.split(BETWEEN_STREAMS)),
+    ]
+    return SEPARATOR.join([*parts, *rest])
+
+
+def short(track: Track) -> str:
+    """For the heading of a column."""
+    return SEPARATOR.join(readable(track).split(SEPARATOR)[i] for i in (0, 2, 3))
