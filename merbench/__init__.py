@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from merbench.api.errors import RequestError as RequestError
     from merbench.api.errors import RunError as RunError
     from merbench.functions.ablate import ablate as ablate
+    from merbench.functions.ask import ask as ask
     from merbench.functions.catalogue import list_datasets as list_datasets
     from merbench.functions.catalogue import list_models as list_models
     from merbench.functions.catalogue import list_parts as list_parts
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _HOME = {
     "api.errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "functions.ablate": ("ablate",),
+    "functions.ask": ("ask",),
     "functions.catalogue": ("list_datasets", "list_models", "list_parts", "load_dataset"),
     "functions.leaderboard": ("compare", "leaderboard"),
     "functions.predict": ("predict",),

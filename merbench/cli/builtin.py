@@ -14,6 +14,7 @@ SUMMARIES: dict[CommandGroup, dict[str, str]] = {
         "ablate": "Compare a model with its ablations, in pairs on the same seeds.",
         "study": "Models x data sets x tracks x seeds, described in one file.",
         "score": "Put predictions made elsewhere on the boards.",
+        "ask": "Write prompts for a language model, whose answers score reads.",
         "encode": "Run a model's frozen encoders ahead of its runs, into the cache.",
     },
     "look": {

@@ -17,6 +17,7 @@ import merbench
 from merbench.api.declarations.config import TrainConfig
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Split, Task
+from merbench.outside.answers import as_wrong_as_can_be
 from merbench.outside.rows import order_of
 from merbench.outside.table import read
 from merbench.outside.values import predictions
@@ -148,7 +149,9 @@ def _of_seed(goal: Goal, files: SeedFiles) -> Iterator[tuple[Record, Predictions
 
 
 def _by_row(goal: Goal, path: Path, part: str) -> dict[int, np.ndarray]:
-    """Row number of the data set -> its prediction, of all rows of a part over the folds."""
+    """Row number of the data set -> its prediction, of all rows of a part over the folds; nan where
+    an answer could not be parsed.
+    """
     corpus, task, table = goal.corpus, goal.task, read(path)
     every = np.concatenate([getattr(split, part) for split in goal.splits])
     rows = task.known_rows(every)
@@ -177,8 +180,8 @@ def _of_split(
 ) -> tuple[Record, Predictions]:
     task, spec, track = goal.task, goal.spec, goal.track
     rows = {part: task.known_rows(getattr(split, part)) for part in PARTS}
-    predicted = np.stack([of_test[row] for row in rows["test"].tolist()])
-    cuts, on_valid = _chosen_on_valid(goal, rows["valid"], of_valid)
+    predicted, unparsed = _filled(goal, split, rows["test"], of_test)
+    cuts, on_valid = _chosen_on_valid(goal, split, rows["valid"], of_valid)
     on_test = goal.metrics.evaluate(*_targets(task, rows["test"], predicted, cuts))
     stored = Predictions.of(goal.corpus, task, rows["test"], predicted)
     contents = {"data": track.revision}
@@ -186,6 +189,7 @@ def _of_split(
         about=goal.about,
         file_sha256=sha256(files.test.read_bytes()).hexdigest(),
         predictions_sha256=digest(stored.ids, predicted),
+        unparsed=unparsed,
     )
     record = Record(
         run_id=run_id(spec, contents, files.seed, split.fold),
@@ -210,17 +214,34 @@ def _of_split(
 
 
 def _chosen_on_valid(
-    goal: Goal, rows: np.ndarray, of_valid: Mapping[int, np.ndarray]
+    goal: Goal, split: Split, rows: np.ndarray, of_valid: Mapping[int, np.ndarray]
 ) -> tuple[np.ndarray | None, dict[str, float | None]]:
     """Thresholds of labels (None = the task has none), and the metrics of the validation rows."""
     task, space = goal.task, goal.task.space
     if not of_valid:
         none = np.zeros((1, space.logit_count))
         return thresholds_of(space, goal.thresholds, none, none), {}
-    predicted = np.stack([of_valid[row] for row in rows.tolist()])
+    predicted, _ = _filled(goal, split, rows, of_valid)
     target, _, _, known = _targets(task, rows, predicted, None)
     cuts = thresholds_of(space, goal.thresholds, target, predicted, known)
     return cuts, goal.metrics.evaluate(target, predicted, cuts, known)
+
+
+def _filled(
+    goal: Goal, split: Split, rows: np.ndarray, by_row: Mapping[int, np.ndarray]
+) -> tuple[np.ndarray, int]:
+    """Predictions of ``rows``, and how many of them count as wrong because no answer was parsed."""
+    task = goal.task
+    predicted = np.stack([by_row[row] for row in rows.tolist()])
+    unparsed = np.isnan(predicted.reshape(len(rows), -1)).any(axis=1)
+    if unparsed.any():
+        train = task.target[task.known_rows(split.train)]
+        is_class = task.space.kind == "class"
+        common = np.bincount(train, minlength=len(task.space.words)) if is_class else train[:0]
+        for at in np.flatnonzero(unparsed):
+            wrong = as_wrong_as_can_be(task.target[rows[at]], task.space, common)
+            predicted[at] = wrong if predicted.ndim > 1 else wrong[0]
+    return predicted, int(unparsed.sum())
 
 
 def _targets(

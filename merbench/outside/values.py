@@ -11,23 +11,47 @@ import numpy as np
 from merbench.api.errors import DataError
 from merbench.api.material.types import LabelSpace
 from merbench.data.hints import instead
+from merbench.outside.answers import parse
 from merbench.outside.table import Table
 
 SCORE_COLUMNS = ("score", "prediction")
 WORD_COLUMNS = ("label", "prediction")
 WORDS_COLUMNS = ("labels", "prediction")
+ANSWERS = "answer"
+"""The column of a language model's answers, as free text."""
 SUM_SLACK = 0.01
 """Probabilities of classes may add up to 1 plus or minus this: files round."""
 
 
 def predictions(table: Table, rows: np.ndarray, space: LabelSpace, task: str) -> np.ndarray:
-    """[N] of a score, else [N, C]: probabilities, or 0 and 1 where words are given. ``rows``: of
-    the table, in the order wanted. ``task``: its name, which a column may have too.
+    """[N] of a score, else [N, C]: probabilities, or 0 and 1 where words are given; rows of nan are
+    answers that could not be parsed.
+
+    ``rows``: of the table, in the order wanted. ``task``: its name, which a column may have too.
     """
+    if ANSWERS in table.columns:
+        return _answers(table, rows, space)
     columns = [_part(table, rows, part, task) for part in space.tasks]
     if not space.parts:
         return columns[0]
     return np.column_stack(columns)
+
+
+def _answers(table: Table, rows: np.ndarray, space: LabelSpace) -> np.ndarray:
+    if space.parts:
+        raise DataError(
+            f"{table.path} has a column {ANSWERS!r}, and answers are read for one task at a time; "
+            "choose one with --task"
+        )
+    parsed = [parse(table.columns[ANSWERS][row], space) for row in rows]
+    if all(values is None for values in parsed):
+        raise DataError(
+            f"{table.path}: no answer holds a {'number' if space.kind == 'score' else 'label'} of "
+            f"the task ({', '.join(space.words)})"
+        )
+    none = np.full(space.logit_count, np.nan)
+    array = np.stack([none if values is None else values for values in parsed])
+    return array[:, 0] if space.kind == "score" else array
 
 
 def _part(table: Table, rows: np.ndarray, space: LabelSpace, task: str) -> np.ndarray:

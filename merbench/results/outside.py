@@ -72,9 +72,10 @@ class Outside(Config):
             f"made on {about.date}" if about.date else "",
             f"offered {_list(about.streams)}, starting from {_list(about.pretrained)}",
         ]
+        wrong = f"; {self.unparsed} answers without a label count as wrong" if self.unparsed else ""
         return (
-            "predictions made outside merbench, whose training nobody checked here; "
-            f"its makers state: {'; '.join(filter(None, stated))}"
+            "predictions made outside merbench, whose training nobody checked here"
+            f"{wrong}; its makers state: {'; '.join(filter(None, stated))}"
         )
 
 

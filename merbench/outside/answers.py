@@ -1,0 +1,64 @@
+"""Free text of a language model -> labels. What holds none, or several, is not guessed at."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from merbench.api.material.types import LabelSpace
+
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_NONE = re.compile(r"\b(none|no labels?|nothing|neither)\b|^\s*\[\s*\]\s*$", re.IGNORECASE)
+
+
+def parse(answer: object, space: LabelSpace) -> np.ndarray | None:
+    """[1] of a score, else [C] with 1 for each label; None where the answer is no answer.
+
+    A score is the only number in the text, or the only anchor word; a class the only label word;
+    labels are all label words, or ``none``. Words count in any letter case and as whole words.
+    """
+    text = answer if isinstance(answer, str) else "" if answer is None else str(answer)
+    if space.kind == "score":
+        return _score(text, space)
+    labels = _labels(text, space)
+    if space.kind == "class":
+        return labels if labels.sum() == 1 else None
+    return labels if labels.any() or _NONE.search(text) else None
+
+
+def as_wrong_as_can_be(target: np.ndarray, space: LabelSpace, common: np.ndarray) -> np.ndarray:
+    """What counts in place of an answer that could not be parsed: the end of the scale that is
+    farther off, the most common other class, the opposite of each label.
+
+    ``target``: of one row. ``common`` [C]: how often each class occurs on the train split.
+    """
+    if space.anchors is not None:
+        low, high = space.anchors[0], space.anchors[-1]
+        return np.array([high if target - low < high - target else low])
+    if space.kind == "multilabel":
+        return np.where(np.nan_to_num(target) > 0, 0.0, 1.0)
+    others = np.where(np.arange(len(space.words)) == target, -1, common)
+    return np.eye(len(space.words))[others.argmax()]
+
+
+def _score(text: str, space: LabelSpace) -> np.ndarray | None:
+    assert space.anchors is not None
+    numbers = {float(number) for number in _NUMBER.findall(text.replace("−", "-"))}
+    if not numbers:
+        labels = _labels(text, space)
+        numbers = {anchor for anchor, found in zip(space.anchors, labels, strict=True) if found}
+    if len(numbers) != 1:
+        return None
+    (score,) = numbers
+    return np.array([score]) if space.anchors[0] <= score <= space.anchors[-1] else None
+
+
+def _labels(text: str, space: LabelSpace) -> np.ndarray:
+    """[C] 1 for each label word in the text; in "strongly negative" there is no "negative"."""
+    found = np.zeros(len(space.words))
+    for c in sorted(range(len(space.words)), key=lambda c: -len(space.words[c])):
+        pattern = re.compile(rf"(?<!\w){re.escape(space.words[c])}(?!\w)", re.IGNORECASE)
+        text, count = pattern.subn(" ", text)
+        found[c] = count > 0
+    return found
