@@ -47,7 +47,7 @@ def trained(
                 continue
         if record.fold not in folds:
             split = next(s for s in plan.protocol.splits if s.fold == record.fold)
-            folds[record.fold] = Fold(plan.streams, plan.task, split, plan.lexicon)
+            folds[record.fold] = Fold(plan.streams, plan.task, split, plan.lexicon, plan.turns_N2)
         fold = folds[record.fold]
         yield Trained(
             record,
@@ -73,7 +73,8 @@ class Readings:
         labels.
         """
         self.records.append(record)
-        self.made[record.run_id] = Predictions.of(corpus, task, rows, predictions)
+        protocol = record.spec.protocol
+        self.made[record.run_id] = Predictions.of(corpus, protocol, task, rows, predictions)
 
     def predictions(self, run_id: str) -> Predictions:
         return self.made[run_id]

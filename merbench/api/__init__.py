@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from merbench.api.material.types import Steps as Steps
     from merbench.api.material.types import StreamSpec as StreamSpec
     from merbench.api.material.types import Tokens as Tokens
+    from merbench.api.material.types import Turns as Turns
     from merbench.api.media.decoded import Decoded as Decoded
     from merbench.api.media.pictures import read_frames as read_frames
     from merbench.api.media.sound import read_wave as read_wave
@@ -122,7 +123,7 @@ _HOME = {
     "material.types": (
         "MODALITIES", "Batch", "Context", "Fused", "LabelCounts", "LabelSpace", "Modality",
         "Output", "Progress", "Queries",
-        "Steps", "StreamSpec", "Tokens",
+        "Steps", "StreamSpec", "Tokens", "Turns",
     ),
     "media.decoded": ("Decoded",),
     "media.pictures": ("read_frames",),

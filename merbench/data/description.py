@@ -25,6 +25,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "name": corpus.name,
         "rows": len(corpus),
         "videos": len(np.unique(corpus.videos)),
+        "groups": {name: len(np.unique(group)) for name, group in corpus.groups.items()},
         "tasks": tasks,
         "streams": [_stream(stream) for stream in corpus.streams.values()],
         "protocols": {name: _protocol(protocol) for name, protocol in corpus.protocols.items()},
@@ -71,7 +72,7 @@ def _protocol(protocol: Protocol) -> dict[str, Any]:
         }
         for split in protocol.splits
     ]
-    return {"splits": sizes, "streams": list(protocol.streams)}
+    return {"splits": sizes, "streams": list(protocol.streams), "group": protocol.group}
 
 
 def _best_possible(corpus: Corpus, task_name: str) -> Iterator[dict[str, Any]]:

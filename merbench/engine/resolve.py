@@ -155,6 +155,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         protocol=protocol,
         streams=streams,
         lexicon=lexicon,
+        turns_N2=corpus.turns_N2,
         start=request.start,
         notes=tuple(notes),
     )

@@ -183,7 +183,7 @@ def _of_split(
     predicted, unparsed = _filled(goal, split, rows["test"], of_test)
     cuts, on_valid = _chosen_on_valid(goal, split, rows["valid"], of_valid)
     on_test = goal.metrics.evaluate(*_targets(task, rows["test"], predicted, cuts))
-    stored = Predictions.of(goal.corpus, task, rows["test"], predicted)
+    stored = Predictions.of(goal.corpus, track.protocol, task, rows["test"], predicted)
     contents = {"data": track.revision}
     outside = Outside(
         about=goal.about,

@@ -42,13 +42,21 @@ class Predictions:
 
     @classmethod
     def of(
-        cls, corpus: Corpus, task: Task, rows: np.ndarray, predictions: np.ndarray
+        cls,
+        corpus: Corpus,
+        protocol: str,
+        task: Task,
+        rows: np.ndarray,
+        predictions: np.ndarray,
     ) -> Predictions:
-        """``predictions`` beside the ids, videos and targets of their ``rows`` of ``corpus``."""
+        """``predictions`` beside the ids, videos (or what else rows of ``protocol`` belong to) and
+        targets of their ``rows`` of ``corpus``.
+        """
         target = task.target[rows]
         if task.known is not None and target.ndim > 1:
             target = np.where(task.known[rows], target, np.nan)
-        return cls(corpus.ids[rows].tolist(), corpus.videos[rows].tolist(), target, predictions)
+        units = corpus.units(protocol)[rows].tolist()
+        return cls(corpus.ids[rows].tolist(), units, target, predictions)
 
 
 class Store:

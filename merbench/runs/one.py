@@ -129,8 +129,8 @@ def score_and_store(
         weights_sha256=weights_sha256,
         test_reads=fold.opened[n_read:],
     )
-    test = fold.rows("test")
-    rows = Predictions.of(work.corpus, work.plan.task, test, scores.predictions)
+    plan, test = work.plan, fold.rows("test")
+    rows = Predictions.of(work.corpus, plan.spec.protocol, plan.task, test, scores.predictions)
     weights = save(work.plan, problem, weights_sha256) if work.keep_weights else None
     work.store.put(record, rows, weights)
     return record

@@ -68,8 +68,9 @@ class Work:
     def fold(self, split: Split) -> Fold:
         """Made once for all seeds."""
         if split.fold not in self._folds:
+            plan = self.plan
             self._folds[split.fold] = Fold(
-                self.plan.streams, self.plan.task, split, self.plan.lexicon
+                plan.streams, plan.task, split, plan.lexicon, plan.turns_N2
             )
         return self._folds[split.fold]
 

@@ -163,6 +163,6 @@ def _folds_without_test(plan: Plan) -> list[Fold]:
         return replace(split, test=np.empty(0, split.test.dtype))
 
     return [
-        Fold(plan.streams, plan.task, without_test(split), plan.lexicon)
+        Fold(plan.streams, plan.task, without_test(split), plan.lexicon, plan.turns_N2)
         for split in plan.protocol.splits
     ]

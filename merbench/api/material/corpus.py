@@ -4,6 +4,7 @@ reader makes. numpy only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,16 @@ import numpy as np
 
 from merbench.api.material.lexicon import Lexicon
 from merbench.api.material.types import LabelSpace, Modality, StreamKind, StreamSpec
+
+
+def in_order(name: str) -> tuple[tuple[float, str], ...]:
+    """A key that sorts names by the numbers in them: ``utt2`` before ``utt10``, ``6_368`` (6.368 s)
+    before ``13_2``.
+    """
+    parts = re.split(r"(\d+)", name)
+    return tuple(
+        (float(part), "") if part.isdecimal() else (-1.0, part) for part in parts if part != ""
+    )
 
 
 @dataclass(frozen=True)
@@ -155,10 +166,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to divide the rows. ``streams``: the streams it offers by default, one a modality."""
+    """One way to divide the rows. ``streams``: the streams it offers by default, one a modality.
+    ``group``: the group (``Corpus.groups``) whose rows are not independent; empty = the video.
+    """
 
     splits: tuple[Split, ...]
     streams: tuple[str, ...]
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,7 +183,8 @@ class Corpus:
     [N] str, empty where unknown. ``lexicon``: word vectors that belong to the data set (used in
     place of the user's). ``notes``: sentences for the user (what was counted, replaced or left out
     on reading). ``times`` [N, 2]: start and end of each row in its video in seconds, NaN where
-    unknown.
+    unknown. ``groups``: name -> [N] str, what rows belong to beside their video, such as the
+    speaker.
     """
 
     name: str
@@ -182,9 +197,31 @@ class Corpus:
     lexicon: Lexicon | None = None
     notes: tuple[str, ...] = field(default=())
     times: np.ndarray | None = None
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def units(self, protocol: str) -> np.ndarray:
+        """[N] str: rows of one unit are not independent of each other, so scores are resampled by
+        unit. The group that the protocol names, else the video.
+        """
+        group = self.protocols[protocol].group if protocol in self.protocols else ""
+        return self.groups.get(group, self.videos)
+
+    @cached_property
+    def turns_N2(self) -> np.ndarray:
+        """[N, 2] int: the number of each row's video (a dialogue, in MELD), and its place among the
+        video's rows, from 0, in the order of what the clips are called (2 before 10).
+        """
+        _, video_N = np.unique(self.videos, return_inverse=True)
+        names = zip(self.ids.tolist(), self.videos.tolist(), strict=True)
+        clips = [in_order(name.removeprefix(f"{video}_")) for name, video in names]
+        order = sorted(range(len(self)), key=lambda row: (video_N[row], clips[row], self.ids[row]))
+        first = np.concatenate([[0], np.cumsum(np.bincount(video_N))[:-1]])
+        turns_N2 = np.stack([video_N, np.zeros(len(self), dtype=np.int64)], axis=1)
+        turns_N2[order, 1] = np.arange(len(self)) - first[video_N[order]]
+        return turns_N2
 
     @cached_property
     def offered(self) -> Mapping[str, Task]:

@@ -228,6 +228,17 @@ class Context:
     lexicon: Lexicon | None = None
 
 
+class Turns(NamedTuple):
+    """Where rows stand in what they are part of, for methods that read the context of an utterance.
+
+    ``video_B`` long: which video (in MELD: dialogue) a row is of; ``turn_B`` long: its place among
+    ALL rows of that video, from 0, so two rows with turns 3 and 4 follow each other.
+    """
+
+    video_B: Tensor
+    turn_B: Tensor
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of one split.
@@ -238,7 +249,8 @@ class Batch:
     (``LabelSpace.split_targets`` takes it apart). ``known``: bool, of the shape of a ``target``
     with columns, which cells are observed; None = all. ``views``: of a recipe that has them, for
     its objectives: by name, the encoded modalities as the view changed them;
-    ``model.decode(batch.views["weak"])`` goes on with one.
+    ``model.decode(batch.views["weak"])`` goes on with one. ``turns``: which rows are of one video,
+    and in what order; None where nobody knows (rows that are not of the data set).
     """
 
     ids_B: Tensor
@@ -246,6 +258,7 @@ class Batch:
     target: Tensor
     known: Tensor | None = None
     views: Mapping[str, Mapping[Modality, Steps]] = field(default_factory=dict)
+    turns: Turns | None = None
 
     def __len__(self) -> int:
         return len(self.ids_B)

@@ -48,6 +48,9 @@ def _print(described: dict[str, Any]) -> None:
     click.echo(
         f"{described['name']}: {described['rows']:,} utterances of {described['videos']:,} videos"
     )
+    if described["groups"]:
+        counts = [f"{count:,} of {name}" for name, count in described["groups"].items()]
+        click.echo(f"groups: {', '.join(counts)}")
     for name, task in described["tasks"].items():
         click.echo(_task_line(name, task))
     for name, protocol in described["protocols"].items():

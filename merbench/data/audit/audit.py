@@ -99,6 +99,7 @@ def audit(corpus: Corpus, watch: Callable[[str], None] = lambda what: None) -> A
     labels, same = tuple(_labels(corpus, groups)), twins(corpus.texts.tolist())
     findings = [
         *_videos(corpus, groups),
+        *_shared_groups(corpus, groups),
         *_ids(corpus, groups),
         *_labelled_twice(corpus, groups),
         *_texts(corpus, groups, same),
@@ -211,19 +212,40 @@ def _label_gaps(labels: tuple[Labels, ...]) -> Iterator[Finding]:
             )
 
 
+def _shared(unit_N: np.ndarray, parts: Groups) -> list[str]:
+    """The units (videos, speakers) whose rows stand in more than one part."""
+    names, number_N = np.unique(unit_N, return_inverse=True)
+    used = parts.group_N >= 0
+    pairs = np.unique(np.stack([number_N[used], parts.group_N[used]]), axis=1)
+    shared = np.flatnonzero(np.bincount(pairs[0], minlength=len(names)) > 1)
+    return [str(names[unit]) for unit in shared]
+
+
+def _shared_groups(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
+    """Speakers and their like that a protocol does not keep apart."""
+    for name, unit_N in corpus.groups.items():
+        for protocol, parts in groups.items():
+            shared = _shared(unit_N, parts)
+            if shared:
+                yield Finding(
+                    "note",
+                    protocol,
+                    f"{len(shared):,} of {len(np.unique(unit_N)):,} groups of {name} "
+                    f"({first(shared)}) stand in more than one of {', '.join(parts.names)} of "
+                    f'protocol {protocol}; folds = 5 and group = "{name}" keep them apart',
+                )
+
+
 def _videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
-    names, video_N = np.unique(corpus.videos, return_inverse=True)
+    count = len(np.unique(corpus.videos))
     for protocol, parts in groups.items():
-        used = parts.group_N >= 0
-        pairs = np.unique(np.stack([video_N[used], parts.group_N[used]]), axis=1)
-        shared = np.flatnonzero(np.bincount(pairs[0], minlength=len(names)) > 1)
-        if len(shared):
-            which = first([str(names[v]) for v in shared])
+        shared = _shared(corpus.videos, parts)
+        if shared:
             yield Finding(
                 "warning",
                 protocol,
-                f"{_count(len(shared), 'video')} ({which}) {_stand(len(shared))} in more than one "
-                f"of {', '.join(parts.names)} of protocol "
+                f"{len(shared):,} of {_count(count, 'video')} ({first(shared)}) "
+                f"{_stand(len(shared))} in more than one of {', '.join(parts.names)} of protocol "
                 f"{protocol}, so a model can know the speaker; divide by video",
             )
         for split in corpus.protocols[protocol].splits:

@@ -4,6 +4,10 @@
 ``dataset.toml`` in full::
 
     name = "mosi"
+    groups = ["speaker"]                                       # columns of who or what rows belong
+                                                               # to beside their video; the default:
+                                                               # those of speaker, dialogue, session
+                                                               # and show that are there
     labels = "label.csv"                                       # the default; MMSA's form: video_id,
                                                                clip_id, text, label, ..., mode
     task.sentiment = { column = "label", kind = "score", low = -3.0, high = 3.0 }
@@ -51,7 +55,8 @@
     pattern = "Raw/{video_id}/{clip_id}.mp4"
 
     [protocols.standard]
-    column = "mode"                                            # train, valid or test
+    column = "mode"                                            # train, valid or test; or numbers
+                                                               # of folds, as below
     streams = ["text.words", "audio.x"]                        # offered by default, one a modality
 
     [protocols.folds]
@@ -59,6 +64,11 @@
                                                                the rest train; -1 = not used
     array = "fold"
     streams = ["text.words"]
+
+    [protocols.speakers]
+    folds = 5                                                  # whole groups, of about as many rows
+    group = "speaker"                                          # in any protocol: by what scores are
+    streams = ["text.words"]                                   # resampled; the default: by video
 """
 
 from __future__ import annotations
@@ -69,18 +79,19 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api.material.corpus import Corpus, Protocol, Split, Stream, Task
+from merbench.api.material.corpus import Corpus, Task
 from merbench.api.material.labels import SENTIMENT, usual_glosses
 from merbench.api.material.types import LabelSpace
 from merbench.data.folder.kinds import Beside, strings
 from merbench.data.folder.label_table import Table, read_table
+from merbench.data.folder.protocols import group_cells, read_protocol
 from merbench.data.folder.toml_section import Section, read_toml
-from merbench.data.hints import instead
 from merbench.data.same_segment import times_of
 from merbench.data.valid_steps import count_not_finite
 
 FILE = "dataset.toml"
-_MODES = ("train", "valid", "test")
+GROUPS = ("speaker", "dialogue", "session", "show")
+"""Columns that are groups where ``groups`` names none."""
 
 
 def read_folder(path: Path) -> Corpus:
@@ -106,9 +117,11 @@ def read_folder(path: Path) -> Corpus:
     ]
     protocols = {}
     for key, section in top.tables("protocols"):
-        splits, group = _splits(section, beside)
-        protocols[key] = Protocol(splits, _offered(section, streams))
-        notes += _shared_videos(key, table, group)
+        protocols[key], sentences = read_protocol(key, section, beside, streams)
+        notes += sentences
+    columns = top.texts("groups", [name for name in GROUPS if name in table.cells])
+    columns += [p.group for p in protocols.values() if p.group and p.group not in columns]
+    groups = {column: np.array(group_cells(table, column)) for column in columns}
     top.done()
     return Corpus(
         name=name,
@@ -120,6 +133,7 @@ def read_folder(path: Path) -> Corpus:
         protocols=protocols,
         notes=tuple(notes),
         times=times_of(table.cells),
+        groups=groups,
     )
 
 
@@ -194,77 +208,3 @@ def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, n
                 f"{mend}, or leave the cell empty where it is unknown",
             )
     return target, known
-
-
-def _splits(section: Section, beside: Beside) -> tuple[tuple[Split, ...], np.ndarray]:
-    """``(splits, group [N])``: the group of a row is its split or fold, -1 = not used."""
-    table = beside.table
-    by_id = np.argsort(table.ids)  # so that the order of the file changes nothing
-
-    def split(train: np.ndarray, valid: np.ndarray, test: np.ndarray, fold: int | None) -> Split:
-        for mode, chosen in zip(_MODES, (train, valid, test), strict=True):
-            if not chosen.any():
-                of = "" if fold is None else f" in fold {fold}"
-                raise section.error(f"no row is in {mode}{of}; every split needs at least one row")
-        return Split(by_id[train[by_id]], by_id[valid[by_id]], by_id[test[by_id]], fold)
-
-    if column := section.text("column", ""):
-        cells = table.column(column)
-        for row, cell in enumerate(cells):
-            if cell not in _MODES:
-                raise table.error(
-                    row, f"column {column!r} holds {cell[:40]!r}; put train, valid or test"
-                )
-        group = np.array([_MODES.index(cell) for cell in cells])
-        return (split(group == 0, group == 1, group == 2, None),), group
-    if "file" not in section:
-        raise section.error(
-            "it does not say how rows are divided; "
-            'write column = "mode", or file and array of fold numbers'
-        )
-    arrays, place = beside.arrays(section)
-    name = section.text("array")
-    group = arrays.per_row(name, "iu")[place].astype(np.int64)
-    numbers = np.unique(group[group != -1])
-    n = len(numbers)
-    if not np.array_equal(numbers, np.arange(n)) or n < 3:
-        rule = "must number at least 3 folds 0, 1, 2, ... without a gap, -1 = not used"
-        raise section.error(f"{arrays.path}: array {name!r} {rule}; number them so")
-    folds = []
-    for k in range(n):
-        test, valid = group == k, group == (k + 1) % n
-        folds.append(split((group >= 0) & ~test & ~valid, valid, test, k))
-    return tuple(folds), group
-
-
-def _offered(section: Section, streams: dict[str, Stream]) -> tuple[str, ...]:
-    names = section.texts("streams")
-    section.done()
-    by_modality: dict[str, str] = {}
-    for name in names:
-        if name not in streams:
-            raise section.error(
-                f"streams names {name!r}, which is not described here; {instead(name, streams)}"
-            )
-        other = by_modality.setdefault(streams[name].modality, name)
-        if other != name:
-            raise section.error(
-                f"streams names {other!r} and {name!r}, both {streams[name].modality}; "
-                "offer one a modality"
-            )
-    return tuple(names)
-
-
-def _shared_videos(protocol: str, table: Table, group: np.ndarray) -> list[str]:
-    _, video = np.unique(table.column("video_id"), return_inverse=True)
-    used = group >= 0
-    pairs = np.unique(np.stack([video[used], group[used]]), axis=1)
-    shared = np.bincount(pairs[0], minlength=video.max() + 1) > 1
-    if not shared.any():
-        return []
-    rows = int((shared[video] & used).sum())
-    where = (
-        f"protocol {protocol}: {rows} rows belong to {int(shared.sum())} video(s) that stand in "
-        "more than one split"
-    )
-    return [f"{where}, so its test rows are not independent of its train rows"]

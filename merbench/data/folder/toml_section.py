@@ -80,6 +80,12 @@ class Section:
     def number(self, key: str) -> float:
         return float(self._take(key, "a number", _is_number, _REQUIRED))
 
+    def count(self, key: str, default: int) -> int:
+        value: int = self._take(
+            key, "a whole number", lambda v: type(v) is int and 0 < v < 2**31, default
+        )
+        return value
+
     def texts(self, key: str, default: Any = _REQUIRED) -> list[str]:
         """One text or more, all different."""
         value: list[str] = self._take(key, '["...", "..."], all different', _are_texts, default)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from merbench.api import (
     Component,
     Config,
@@ -91,7 +93,8 @@ class Part:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """All that the runs of one spec share. ``streams`` are those the model reads, words made of
-    strings where an encoder wants words.
+    strings where an encoder wants words. ``turns_N2``: of the rows of its data set
+    (``Corpus.turns_N2``).
     """
 
     recipe: Recipe
@@ -106,6 +109,7 @@ class Plan:
     protocol: Protocol
     streams: Mapping[Modality, Stream]
     lexicon: Lexicon | None
+    turns_N2: np.ndarray
     start: Start | None = None
     notes: tuple[str, ...] = ()
     """What records must tell of all these runs."""

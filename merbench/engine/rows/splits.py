@@ -31,6 +31,7 @@ from merbench.api import (
     Stream,
     Task,
     TextRows,
+    Turns,
     WordRows,
 )
 from merbench.data.label_counts import label_counts
@@ -85,8 +86,10 @@ class SplitData:
         target: Tensor,
         known: Tensor | None,
         device: torch.device,
+        turns: Turns | None = None,
     ) -> None:
         self.inputs, self.target, self.known, self.device = inputs, target, known, device
+        self.turns = turns
         self._here = device.type == "cpu"
 
     def __len__(self) -> int:
@@ -99,15 +102,13 @@ class SplitData:
             {m: prepared[rows_B] for m, prepared in self.inputs.items()},
             self.target[rows_B],
             known,
+            turns=None if self.turns is None else Turns(*(part[rows_B] for part in self.turns)),
         )
         if self._here:
             return batch
-        return Batch(
-            *(
-                to_device(part, self.device)
-                for part in (batch.ids_B, batch.inputs, batch.target, batch.known)
-            )
-        )
+        parts = (batch.ids_B, batch.inputs, batch.target, batch.known)
+        moved = (to_device(part, self.device) for part in parts)
+        return Batch(*moved, turns=to_device(batch.turns, self.device))
 
     @cached_property
     def length_N(self) -> Tensor | None:
@@ -133,6 +134,7 @@ class Fold:
     task: Task
     split: Split
     lexicon: Lexicon | None
+    turns_N2: np.ndarray | None = None
     statistics: dict[Modality, Statistics] = field(init=False)
     context: Context = field(init=False)
     opened: list[str] = field(init=False, default_factory=list)
@@ -188,7 +190,11 @@ class Fold:
         they were asked for.
         """
         self.opened.append(name)
-        return self.of(self.streams, self.task, self.rows(name), encoders, device)
+        rows = self.rows(name)
+        split = self.of(self.streams, self.task, rows, encoders, device)
+        if self.turns_N2 is not None:
+            split.turns = Turns(*_tensor(self.turns_N2[rows].T.copy()))
+        return split
 
     def of(
         self,

@@ -28,6 +28,7 @@ from merbench.api import (
     RunError,
     Stage,
     TrainConfig,
+    Turns,
     own_method,
     read_out,
 )
@@ -341,7 +342,8 @@ class _Stack:
             shape,
         )
         known = None if batch.known is None else apart(batch.known)
-        parts = Batch(apart(batch.ids_B), inputs, apart(batch.target), known)
+        turns = None if batch.turns is None else Turns(*map(apart, batch.turns))
+        parts = Batch(apart(batch.ids_B), inputs, apart(batch.target), known, turns=turns)
         terms: dict[str, Tensor] = self._call(parts, at, 0)
         return terms
 
@@ -355,16 +357,17 @@ class _Stack:
             inputs: Any,
             target: Tensor,
             known: Tensor | None,
+            turns: Turns | None,
         ) -> Any:
+            rows = Batch(ids_B, inputs, target, known, turns=turns)
             with _own_draws(seed, self.draws):
-                return functional_call(
-                    self.module, tensors, (Batch(ids_B, inputs, target, known), at)
-                )
+                return functional_call(self.module, tensors, (rows, at))
 
-        dims = (0, 0, dim, dim, dim, None if batch.known is None else dim)
+        optional = (batch.known, batch.turns)
+        dims = (0, 0, dim, dim, dim, *(None if part is None else dim for part in optional))
         seed_S = torch.arange(len(self.draws), device=batch.target.device)
         return vmap(one, dims, randomness="error")(
-            self.tensors, seed_S, batch.ids_B, dict(batch.inputs), batch.target, batch.known
+            self.tensors, seed_S, batch.ids_B, dict(batch.inputs), batch.target, *optional
         )
 
 

@@ -58,5 +58,5 @@ class Truth:
         return Labelled(
             folder,
             dict(zip(ids, target, strict=True)),
-            dict(zip(ids, self.corpus.videos.tolist(), strict=True)),
+            dict(zip(ids, self.corpus.units(self.protocol).tolist(), strict=True)),
         )

@@ -136,9 +136,16 @@ def test_dead_and_constant_dimensions_padding_and_repeated_rows_are_told():
 def test_shared_videos_shared_rows_and_look_alike_ids_are_told(folder):
     corpus = read_folder(folder.path)
     assert (
-        "2 videos (b, c) stand in more than one of train, valid, test"
+        "2 of 3 videos (b, c) stand in more than one of train, valid, test"
         in sentences(audit(corpus))["warning", "standard"]
     )
+    speaker = np.where(np.arange(len(corpus)) == 0, "Ann", corpus.videos)
+    [told] = [
+        f
+        for f in audit(replace(corpus, groups={"speaker": speaker})).findings
+        if "group" in f.sentence
+    ]
+    assert told.level == "note" and "2 of 4 groups of speaker (b, c) stand in" in told.sentence
     split = corpus.protocols["standard"].splits[0]
     both = replace(
         corpus.protocols["standard"],
