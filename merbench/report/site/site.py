@@ -13,6 +13,7 @@ from merbench.report.pictures.board import pictures
 from merbench.report.site.board_page import Image, board_page
 from merbench.report.site.folder import Folder
 from merbench.report.site.index_page import About, index_page, read_about
+from merbench.report.site.predictions_page import predictions_page
 from merbench.report.tables.latex import to_latex
 from merbench.report.tables.sheet import sheet
 from merbench.report.tables.table import to_csv, to_markdown
@@ -22,6 +23,7 @@ FILES = {
     "JSON": "scores.json",
     "Markdown": "table.md",
     "LaTeX": "table.tex",
+    "predictions": "predictions.html",
 }
 
 
@@ -56,6 +58,7 @@ def _of_track(folder: Folder) -> dict[str, bytes]:
         "table.csv": to_csv(full.columns, full.rows),
         "table.tex": to_latex(short.title, short.columns, short.rows, notes=short.notes),
         "index.html": board_page(board, scores, images(drawn), FILES, "../index.html"),
+        "predictions.html": predictions_page(folder, board, scores),
     }
     return {name: text.encode() for name, text in texts.items()} | {
         name: data for name, (data, _) in drawn.items()

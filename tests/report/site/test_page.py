@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shutil
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from merbench.report.site.template import interned
 from merbench.report.site.titles import readable
 from merbench.results.metrics import BUILT_IN
 from merbench.results.record import Track
-from tests.report.made import record, spec
+from tests.report.made import record, spec, truth
 from tests.report.site.test_committed import ROOT
 from tests.report.site.test_folder import boards
 
@@ -345,7 +346,7 @@ SHIFT = """() => new Promise((done) => {
 
 
 def test_text_has_contrast_and_place_at_three_widths_in_both_themes(page, root):
-    places = [root / "index.html", *(p / "index.html" for p in tracks(root))]
+    places = [root / "index.html", *root.glob("*standard/*.html")]
     for place in places:
         page.goto("about:blank")
         page.goto(f"{place.as_uri()}#row=mult&unfold=merclip")
@@ -356,6 +357,32 @@ def test_text_has_contrast_and_place_at_three_widths_in_both_themes(page, root):
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
             assert page.evaluate(CONTRASTS) == [], (place, theme)
+
+
+def test_predictions_show_targets_only_from_the_readers_own_file(page, root, tmp_path):
+    ids, _, y = truth()
+    folder = board_at(root)
+    runs = [r.run_id for r in folder.records if r.spec.model == "mult"]
+    mean = np.mean([folder.predicted[run] for run in runs], axis=0)
+    page.click("text=predictions")
+    page.select_option("#model", "mult")
+    assert page.locator("#rows tbody tr").count() == 60 and "target" not in page.inner_text("#rows")
+    lines = [
+        f'{i.partition("_")[0]},{i.partition("_")[2]},"a ""b"", c",{v}'
+        for i, v in zip(ids, y, strict=True)
+    ]
+    (tmp_path / "label.csv").write_text("\r\n".join(["video_id,clip_id,text,label", *lines]))
+    page.set_input_files("#labels", tmp_path / "label.csv")
+    page.wait_for_selector("#rows th:has-text('target')")
+    worst = np.argmax(np.abs(np.round(mean, 2) - y))
+    assert page.inner_text("#rows tbody tr:first-child").split("\t")[:4] == [
+        ids[worst], f"{abs(round(mean[worst], 2) - y[worst]):.2f}", f"{y[worst]:g}",
+        page.inner_text("#rows tbody tr:first-child td:nth-of-type(3)"),
+    ]  # fmt: skip
+    assert "targets of 60 of 60 rows" in page.inner_text("#status")
+    (tmp_path / "other.tsv").write_text("id\tlabel\nx\t1\n")
+    page.set_input_files("#labels", tmp_path / "other.tsv")
+    page.wait_for_function("status.textContent.includes('names none of these rows')")
 
 
 def test_main_metrics_fit_a_desktop_and_a_phone_shows_the_first_whole(page):
