@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 import torch
 
+from tests.forked import Forking
 from tests.tiny_runs import home, make, store  # noqa: F401 - fixtures of every room
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -51,8 +52,17 @@ def catalog():
     return Catalog(discover())
 
 
+@pytest.fixture(scope="session")
+def forking():
+    """``PYTHONPATH`` -> the process whose forks have it."""
+    processes: dict[str, Forking] = {}
+    yield processes
+    for process in processes.values():
+        process.close()
+
+
 @pytest.fixture
-def merbench(tmp_path, monkeypatch):
+def merbench(tmp_path, monkeypatch, forking):
     """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode,
     stdout, stderr, in an empty home and folder.
 
@@ -67,11 +77,19 @@ def merbench(tmp_path, monkeypatch):
         "OMP_NUM_THREADS": "1",
     }
 
-    def new_process(words, env, path, begin=subprocess.run, **how):
+    def complete(env, path):
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
+        return {**inherited, **environ, **env, "PYTHONPATH": path}
+
+    def new_process(words, env, path):
+        full = complete(env, path)
+        if path not in forking:
+            forking[path] = Forking(full)
+        return forking[path].run(words, full, tmp_path)
+
+    def begin(*words, **how):
         command = [sys.executable, "-m", "merbench", *words]
-        full = {**inherited, **environ, **env, "PYTHONPATH": path}
-        return begin(command, text=True, env=full, cwd=tmp_path, **how)
+        return subprocess.Popen(command, text=True, env=complete({}, ""), cwd=tmp_path, **how)
 
     def this_process(words, env):
         from merbench.cli.main import main
@@ -97,15 +115,12 @@ def merbench(tmp_path, monkeypatch):
     def call(
         *words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False
     ):
-        once = {"capture_output": True, "check": False, "timeout": 300}
-        done = (
-            new_process(words, env or {}, path, **once) if path else this_process(words, env or {})
-        )
+        done = new_process(words, env or {}, path) if path else this_process(words, env or {})
         if check:
             assert done.returncode == 0, done.stderr
         return done
 
-    call.begin = lambda *words, **how: new_process(words, {}, "", subprocess.Popen, **how)
+    call.begin = begin
     return call
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,11 @@ def version(formulas: Sequence[str] = ()) -> str:
     """Changes with the code of whatever computes scores, so that no result outlives its formula.
     ``formulas``: further modules that do, such as those of plugins' metrics.
     """
+    return _version(tuple(formulas))
+
+
+@cache
+def _version(formulas: tuple[str, ...]) -> str:
     return code_digest(["merbench.report.scores.board_scores", *formulas])
 
 

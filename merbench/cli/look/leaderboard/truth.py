@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from merbench.cli.shared.session import Session
@@ -32,6 +33,7 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
                 "bring the data set that these runs were made on"
             )
 
+    @cache  # a board asks once a run
     def content(streams: tuple[str, ...]) -> str:
         return revision(corpus, track.task, track.protocol, streams)
 
