@@ -13,6 +13,7 @@ from merbench_baselines.incomplete import declarations as incomplete
 from merbench_baselines.information import declarations as information
 from merbench_baselines.language_model import declarations as language_model
 from merbench_baselines.memory import declarations as memory
+from merbench_baselines.translation import declarations as translation
 from merbench_baselines.unimodal import declarations as unimodal
 from merbench_baselines.views import declarations as views
 
@@ -24,6 +25,7 @@ FAMILIES = (
     unimodal,
     information,
     incomplete,
+    translation,
     language_model,
     views,
 )

@@ -49,9 +49,26 @@ def components() -> Iterator[Component]:
         needs=provided,
     )
 
+    yield part(
+        "fusion",
+        "dmd",
+        "disentangled.dmd:DMD",
+        "shared and private steps, the private ones attend across modalities",
+        provides=provided,
+        min_modalities=2,
+    )
+    yield part(
+        "objective",
+        "dmd",
+        "disentangled.dmd_loss:DMDLoss",
+        "shared and private steps apart, a task for every branch, graph distillation",
+        needs=provided,
+    )
+
 
 def recipes() -> Iterator[Recipe]:
     yield _dlf()
+    yield _dmd()
     yield Recipe(
         name="misa",
         summary="modality-invariant and -specific representations (Hazarika et al. 2020)",
@@ -69,6 +86,8 @@ def recipes() -> Iterator[Recipe]:
             "train.weight_decay": 0.0,
             "train.optimiser": "adam",
             "train.schedule": "constant",
+            "train.clip_norm": 0.0,
+            "train.clip_value": 0.8,
         },
         cases=(
             Case(
@@ -123,6 +142,8 @@ def _dlf() -> Recipe:
             "train.weight_decay": 0.0,
             "train.optimiser": "adam",
             "train.schedule": "plateau",
+            "train.clip_norm": 0.0,
+            "train.clip_value": 0.6,
         },
         cases=(
             Case(
@@ -154,6 +175,58 @@ def _dlf() -> Recipe:
                 settings={"fusion.attractor": False},
             ),
             *PAIRS[:2],
+        ),
+    )
+
+
+def _dmd() -> Recipe:
+    return Recipe(
+        name="dmd",
+        summary="decoupled multimodal distilling (Li et al. 2023)",
+        encoders=VECTORS,
+        fusion="dmd",
+        head="linear",
+        objective=("task", "dmd"),
+        min_modalities=2,
+        settings={
+            "train.batch_size": 16,
+            "train.accumulate": 10,
+            "train.lr": 1e-4,
+            "train.weight_decay": 0.0,
+            "train.optimiser": "adam",
+            "train.schedule": "plateau",
+            "train.clip_norm": 0.0,
+            "train.clip_value": 0.6,
+        },
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={
+                    "fusion.width": 30,
+                    "fusion.heads": 5,
+                    "fusion.kernel_audio": 1,
+                    "fusion.kernel_video": 3,
+                    "fusion.text_dropout": 0.3,
+                    "fusion.attn_dropout_text": 0.4,
+                    "fusion.attn_dropout_audio": 0.0,
+                    "fusion.embed_dropout": 0.0,
+                },
+            ),
+            with_tower(),
+        ),
+        search=NO_DECAY,
+        ablations=(
+            _without("dmd", "reconstruction"),
+            _without("dmd", "triplet"),
+            _without("dmd", "orthogonality"),
+            _without("dmd", "homogeneous"),
+            _without("dmd", "heterogeneous"),
+            Ablation(
+                name="no-crossmodal-attention",
+                summary="private steps attend to their own modality",
+                settings={"fusion.crossmodal": False},
+            ),
+            *PAIRS,
         ),
     )
 

@@ -66,14 +66,22 @@ class DLFLoss(nn.Module):
             if name.startswith("branch.")
         }
         self.branches = nn.ModuleDict(
-            {n: nn.Linear(w, context.space.logit_count) for n, w in self.branch_widths.items()}
+            {
+                name.replace(".", "_"): nn.Linear(width, context.space.logit_count)
+                for name, width in self.branch_widths.items()
+            }
         )
+
+    def of_branches(self, branches_BD: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Name -> its vector [B, D], and name -> its logits [B, C]."""
+        parts = branches_BD.split(tuple(self.branch_widths.values()), 1)
+        x = dict(zip(self.branch_widths, parts, strict=True))
+        return x, {name: self.branches[name.replace(".", "_")](x[name]) for name in x}
 
     def branch_loss(self, batch: Batch, branches_BD: Tensor) -> Tensor:
         total = branches_BD.new_zeros(())
-        parts = branches_BD.split(tuple(self.branch_widths.values()), 1)
-        for name, x_BD in zip(self.branch_widths, parts, strict=True):
-            terms = task_loss(self.branches[name](x_BD), batch.target, batch.known, self.space)
+        for name, logits_BC in self.of_branches(branches_BD)[1].items():
+            terms = task_loss(logits_BC, batch.target, batch.known, self.space)
             weight = self.config.text_branch if name == "text" else 1.0
             total = total + weight * torch.stack(list(terms.values())).sum()
         return total

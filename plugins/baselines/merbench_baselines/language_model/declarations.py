@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Component, Recipe
-from merbench_baselines.declare import VECTORS, part, with_tower
+from merbench_baselines.declare import PAIRS, VECTORS, part, with_tower
 
 
 def components() -> Iterator[Component]:
@@ -18,8 +18,46 @@ def components() -> Iterator[Component]:
         min_modalities=2,
     )
 
+    yield part(
+        "fusion",
+        "cenet",
+        "language_model.cenet:CENET",
+        "text steps shifted by what they find in audio and video, inside a transformer",
+        required_modalities=("text",),
+        min_modalities=2,
+    )
+
 
 def recipes() -> Iterator[Recipe]:
+    yield Recipe(
+        name="cenet",
+        summary="cross-modal enhancement network (Wang et al. 2022)",
+        encoders=VECTORS,
+        fusion="cenet",
+        head="linear",
+        min_modalities=2,
+        settings={
+            "train.batch_size": 64,
+            "train.lr": 1e-3,
+            "train.weight_decay": 1e-4,
+            "train.clip_norm": 2.0,
+            "train.schedule": "constant",
+        },
+        cases=(with_tower(read="first", after=0),),
+        ablations=(
+            Ablation(
+                name="before-the-layers",
+                summary="the enhancement stands before the first layer",
+                settings={"fusion.after": 0},
+            ),
+            Ablation(
+                name="after-the-layers",
+                summary="the enhancement stands after the last layer",
+                settings={"fusion.after": 2},
+            ),
+            *PAIRS[:2],
+        ),
+    )
     yield Recipe(
         name="mag",
         summary="multimodal adaptation gate (Rahman et al. 2020)",

@@ -1,0 +1,201 @@
+"""DMD: decoupled multimodal distilling (Li et al. 2023, CVPR, arXiv 2303.13802)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    RequestError,
+    Steps,
+    Tune,
+    by_length,
+    compact,
+    masked_mean,
+)
+from merbench_baselines.disentangled.dlf import Residual
+from merbench_baselines.fields import Dropout
+from merbench_baselines.layers import complete
+from merbench_baselines.transformer import Transformer, last_or_zeros
+
+Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
+KERNELS = (1, 3, 5)
+
+
+class Decoupled(nn.Module):
+    """One modality's steps x as s = W_m x of its own and c = W x of all (section 3.1), and how well
+    they part.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.own = nn.Linear(width, width, bias=False)
+        self.decode = nn.Linear(2 * width, width, bias=False)
+        self.align = nn.Linear(width, width)
+
+    def forward(
+        self, x_BLD: Tensor, mask_BL: Tensor, shared: nn.Module
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """s, c [B, L, D]; per row the errors of x and of s after decoding, max(0, cos(s, c)), all
+        three means over real steps [B, 1], and the aligned mean of c [B, D].
+        """
+        s_BLD, c_BLD = self.own(x_BLD), shared(x_BLD)
+        decoded_BLD = self.decode(torch.cat((s_BLD, c_BLD), 2))
+        parted_BL3 = torch.stack(
+            (
+                (decoded_BLD - x_BLD).square().mean(2),
+                (self.own(decoded_BLD) - s_BLD).square().mean(2),
+                nn.functional.cosine_similarity(s_BLD, c_BLD, 2).relu(),
+            ),
+            2,
+        )
+        errors = masked_mean(parted_BL3, mask_BL).split(1, 1)
+        return s_BLD, c_BLD, [*errors, self.align(masked_mean(c_BLD, mask_BL))]
+
+
+class DMD(nn.Module):
+    """z = residual network over sigmoids of what the private steps of every modality find in each
+    other, and of what is shared.
+
+    ``aux``: ``reconstruction``, ``specific`` and ``orthogonality`` [B, M] of ``Decoupled``,
+    ``aligned`` [B, M, D], ``present`` [B, M], and ``branches``, the vectors that have a task of
+    their own, side by side (``widths`` has each as ``branch.NAME``): ``shared``,
+    ``homogeneous.MODALITY`` and ``heterogeneous.MODALITY``.
+    """
+
+    class Config(Config):
+        width: Annotated[int, Field(ge=2), Tune(choices=(20, 30, 40, 50, 60))] = 50
+        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 10
+        layers: Layers = 4
+        """Of every transformer."""
+        crossmodal: bool = True
+        """Private steps attend to those of the other modalities; False: to their own."""
+        kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS)] = 5
+        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 5
+        kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 5
+        text_dropout: Dropout = 0.5
+        attn_dropout_text: Dropout = 0.3
+        attn_dropout_audio: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
+        ] = 0.2
+        attn_dropout_video: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
+        ] = 0.0
+        embed_dropout: Dropout = 0.2
+        relu_dropout: Dropout = 0.0
+        res_dropout: Dropout = 0.0
+        out_dropout: Dropout = 0.5
+
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
+        super().__init__()
+        d, count = config.width, len(widths)
+        if d % config.heads:
+            raise RequestError(
+                f"dmd: fusion.width {d} cannot be shared by {config.heads} heads; "
+                "make it a multiple of fusion.heads"
+            )
+        self.inputs = widths
+        self.text_dropout = nn.Dropout(config.text_dropout)
+        attn = {m: getattr(config, f"attn_dropout_{m}") for m in widths}
+
+        def convolution(m: Modality, width: int) -> nn.Module:
+            return nn.Conv1d(width, d, getattr(config, f"kernel_{m}"), padding="same", bias=False)
+
+        self.convolve = nn.ModuleDict({m: convolution(m, w) for m, w in widths.items()})
+        self.shared = nn.Linear(d, d, bias=False)
+        self.part = nn.ModuleDict({m: Decoupled(d) for m in widths})
+        self.shared_memory = nn.ModuleDict(
+            {m: Transformer(d, config.layers, attn[m], config) for m in widths}
+        )
+        self.sources: dict[Modality, list[Modality]] = {
+            m: [o for o in widths if (o != m) == config.crossmodal] for m in widths
+        }
+        self.cross = nn.ModuleDict(
+            {
+                f"{source}_to_{target}": Transformer(d, config.layers, attn[source], config)
+                for target, sources in self.sources.items()
+                for source in sources
+            }
+        )
+        wide = {m: d * len(sources) for m, sources in self.sources.items()}
+        text = config.attn_dropout_text
+        self.memory = nn.ModuleDict(
+            {m: Transformer(w, config.layers, text, config) for m, w in wide.items()}
+        )
+        fused = {**wide, "shared": count * d}
+        self.project = nn.ModuleDict({name: nn.Linear(w, w) for name, w in fused.items()})
+        branches = {"shared": count * d}
+        branches |= {f"homogeneous.{m}": d for m in widths}
+        branches |= {f"heterogeneous.{m}": w for m, w in wide.items()}
+        self.residual = nn.ModuleDict(
+            {n.replace(".", "_"): Residual(w, config.out_dropout) for n, w in branches.items()}
+        )
+        self.width = sum(fused.values())
+        self.last = Residual(self.width, config.out_dropout)
+        self.widths = {f"branch.{name}": w for name, w in branches.items()}
+        self.columns = (*[1] * 3 * count, count * d, sum(branches.values()), self.width)
+
+    def embed(self, m: Modality, steps: Steps) -> Tensor:
+        x_BLD = torch.where(steps.mask_BL[..., None], steps.x_BLD, 0.0)
+        x_BLD = self.text_dropout(x_BLD) if m == "text" else x_BLD
+        return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
+
+    def attended(
+        self, own: Mapping[Modality, Tensor], masks: Mapping[Modality, Tensor]
+    ) -> dict[Modality, Tensor]:
+        """Modality -> [B, D'], the last step of what its private steps find."""
+        last: dict[Modality, Tensor] = {}
+        for target, sources in self.sources.items():
+            towards = [
+                self.cross[f"{source}_to_{target}"](own[target], masks[source], own[source])
+                for source in sources
+            ]
+            h_BTD = self.memory[target](torch.cat(towards, 2), masks[target])
+            last[target] = last_or_zeros(h_BTD, masks[target])
+        return last
+
+    def read(self, parts: dict[Modality, Steps]) -> Tensor:
+        """[B, sum of ``columns``]: everything the forward pass returns, side by side."""
+        masks = {m: steps.mask_BL for m, steps in parts.items()}
+        own, pooled, common, parted = {}, {}, [], []
+        for m, steps in parts.items():
+            s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), masks[m], self.shared)
+            own[m], pooled[m] = s_BLD, masked_mean(c_BLD, masks[m])
+            common.append(last_or_zeros(self.shared_memory[m](c_BLD, masks[m]), masks[m]))
+            parted.append(errors)
+        found = self.attended(own, masks)
+        shared_BD = torch.cat(common, 1)
+        vectors = {"shared": shared_BD}
+        vectors |= {f"homogeneous_{m}": x_BD for m, x_BD in pooled.items()}
+        vectors |= {f"heterogeneous_{m}": x_BD for m, x_BD in found.items()}
+        branches = [self.residual[name](x_BD) for name, x_BD in vectors.items()]
+        fused = [self.project[m](x_BD).sigmoid() for m, x_BD in found.items()]
+        z_BD = self.last(torch.cat((*fused, self.project["shared"](shared_BD).sigmoid()), 1))
+        by_kind = [x for kind in zip(*parted, strict=True) for x in kind]
+        return torch.cat((*by_kind, *branches, z_BD), 1)
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
+        *errors, aligned_BC, branches_BC, z_BC = by_length(self.read, steps).split(self.columns, 1)
+        count = len(steps)
+        kinds = [torch.cat(errors[i : i + count], 1) for i in range(0, 3 * count, count)]
+        aux = dict(zip(("reconstruction", "specific", "orthogonality"), kinds, strict=True))
+        aux["aligned"] = aligned_BC.unflatten(1, (count, -1))
+        aux["branches"] = branches_BC
+        aux["present"] = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        return Fused(z_BC[:, None], aux)

@@ -1,0 +1,134 @@
+"""CENET: cross-modal enhancement network (Wang et al. 2022, IEEE Transactions on Multimedia,
+doi 10.1109/TMM.2022.3183830).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    RequestError,
+    Steps,
+    Tune,
+    by_length,
+    compact,
+    masked_mean,
+)
+from merbench_baselines.attention import EncoderLayer
+from merbench_baselines.fields import Dropout
+from merbench_baselines.layers import complete
+
+
+class Emotional(nn.Module):
+    """softmax(c Q K^T) V, Q of the text's steps, K and V of what a network makes of another
+    modality's; zeros where a row lacks that.
+    """
+
+    def __init__(self, width: int, width_in: int, sharpness: float) -> None:
+        super().__init__()
+        self.sharpness = sharpness
+        self.transform = nn.Sequential(
+            nn.Linear(width_in, width), nn.ReLU(), nn.Linear(width, width)
+        )
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+
+    def forward(self, text_BTD: Tensor, steps: Steps) -> Tensor:
+        source_BSD = self.transform(steps.x_BLD)
+        any_B1 = steps.mask_BL.any(1, keepdim=True)
+        heard_BTD = F.scaled_dot_product_attention(
+            self.query(text_BTD),
+            self.key(source_BSD),
+            self.value(source_BSD),
+            attn_mask=(steps.mask_BL | ~any_B1)[:, None],
+            scale=self.sharpness,
+        )
+        return torch.where(any_B1[..., None], heard_BTD, 0.0)
+
+
+class Enhancement(nn.Module):
+    """h + W [what the text's steps find in each other modality] + b."""
+
+    def __init__(self, width: int, others: Mapping[str, int], sharpness: float) -> None:
+        super().__init__()
+        self.find = nn.ModuleDict({m: Emotional(width, w, sharpness) for m, w in others.items()})
+        self.out = nn.Linear(len(others) * width, width)
+
+    def forward(self, text_BTD: Tensor, others: Mapping[str, Steps]) -> Tensor:
+        found = [self.find[m](text_BTD, steps) for m, steps in others.items()]
+        return text_BTD + self.out(torch.cat(found, 2))
+
+
+class CENET(nn.Module):
+    """Text steps, shifted by what they find in audio and video, then a transformer. z = tanh(W x +
+    b), x the mean of its real steps or their first.
+
+    The enhancement stands after the first layer, as published.
+    """
+
+    class Config(Config):
+        width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 64
+        layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        after: Annotated[int, Field(ge=0)] = 1
+        """So many layers before the enhancement."""
+        heads: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 4))] = 4
+        sharpness: Annotated[float, Field(gt=0), Tune(0.1, 10.0, log=True)] = 8.0
+        """What scores are multiplied by before their softmax."""
+        read: Literal["mean", "first"] = "mean"
+        dropout: Dropout = 0.1
+
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
+        super().__init__()
+        d = config.width
+        if d % config.heads:
+            raise RequestError(
+                f"cenet: fusion.width {d} cannot be shared by {config.heads} heads; "
+                "make it a multiple of fusion.heads"
+            )
+        if config.after > config.layers:
+            raise RequestError(
+                f"cenet: fusion.after {config.after} is more than fusion.layers {config.layers}; "
+                "the enhancement stands before, between or after the layers"
+            )
+        self.inputs, self.width, self.config = widths, d, config
+        self.project = nn.Linear(widths["text"], d)
+        others = {m: w for m, w in widths.items() if m != "text"}
+        self.enhance = Enhancement(d, others, config.sharpness)
+        self.layers = nn.ModuleList(
+            EncoderLayer(d, config.heads, 4 * d, config.dropout) for _ in range(config.layers)
+        )
+        self.out = nn.Linear(d, d)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def pooled(self, parts: dict[Modality, Steps]) -> Tensor:
+        x_BLD, mask_BL = parts["text"]
+        others = {m: steps for m, steps in parts.items() if m != "text"}
+        h_BLD = self.project(x_BLD)
+        for number, layer in enumerate(self.layers):
+            if number == self.config.after:
+                h_BLD = self.enhance(h_BLD, others)
+            h_BLD = layer(h_BLD, mask_BL)
+        if self.config.after == len(self.layers):
+            h_BLD = self.enhance(h_BLD, others)
+        return masked_mean(h_BLD, mask_BL) if self.config.read == "mean" else h_BLD[:, 0]
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
+        x_BD = self.out(self.dropout(by_length(self.pooled, steps))).tanh()
+        return Fused(self.dropout(x_BD)[:, None])
