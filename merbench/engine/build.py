@@ -25,6 +25,7 @@ from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.plan.start_weights import Start
 from merbench.engine.rows.missing import missing_share
 from merbench.engine.rows.splits import Fold, SplitData
+from merbench.results.sealed import DamagedError, check
 from merbench.results.seeds import derive
 
 
@@ -157,8 +158,9 @@ def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
             "train that run first"
         )
     try:
+        check(path)
         return load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, DamagedError, SafetensorError) as error:
         raise RequestError(
             f"the weights {path} cannot be read ({error}); run what made them again with --force"
         ) from error

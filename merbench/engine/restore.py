@@ -20,6 +20,7 @@ from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import weights_digest
 from merbench.host.catalog import Catalog
+from merbench.results.sealed import DamagedError, check, seal
 from merbench.results.spec import RunSpec
 
 
@@ -106,7 +107,7 @@ def save(plan: Plan, problem: Problem, digest: str) -> bytes:
         for name, tensor in state.items()
         if name not in known
     }
-    return safetensors.torch.save(kept, metadata={"sha256": digest})
+    return seal(lambda metadata: safetensors.torch.save(kept, metadata), {"sha256": digest})
 
 
 def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.device) -> Problem:
@@ -114,13 +115,14 @@ def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.devi
     or not of this plan and seed.
     """
     try:
+        check(weights)
         with safe_open(weights, framework="pt") as file:
             digest = (file.metadata() or {}).get("sha256")
             names = file.keys()  # no dict, so it cannot be iterated itself
             state = {name: file.get_tensor(name) for name in names}
         problem = build(plan, fold, seed, device, state)
         missing, unexpected = problem.model.load_state_dict(state, strict=False)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, DamagedError, SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RequestError(
             f"the weights {weights} cannot be loaded ({reason}); run again with --force"

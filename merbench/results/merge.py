@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from merbench.api.errors import RequestError
 from merbench.results.files import write_atomic
 from merbench.results.outside import digest
+from merbench.results.reading import UnreadableError
 from merbench.results.record import Record
+from merbench.results.sealed import check
 from merbench.results.spec import run_id
-from merbench.results.store import Store
+from merbench.results.store import DAMAGE, Store
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,14 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
         name = path.stem
         try:
             record = _checked(theirs, name)
-        except (ValidationError, ValueError, OSError, SafetensorError) as error:
+        except (*DAMAGE, OSError, UnreadableError) as error:
             yield Merged(name, "refused", f"{type(error).__name__}: {str(error).splitlines()[0]}")
             continue
-        ours = into.get(name)
+        try:
+            ours = into.get(name)
+        except UnreadableError as error:
+            yield Merged(name, "refused", str(error))
+            continue
         if ours is None or (ours.status == "failed" and record.status == "done"):
             _copy(theirs, into, record)
             yield Merged(name, "copied")
@@ -70,19 +75,13 @@ def _checked(store: Store, name: str) -> Record:
     record = store.read(name)
     if run_id(record.spec, record.contents, record.seed, record.fold) != name:
         raise ValueError("its name is not that of its spec, data, seed and fold")
-    if record.status == "done":
+    if outside := record.outside:
         rows = store.predictions(name)
-        if len(rows.ids) != record.counts.get("test"):
-            raise ValueError(
-                f"it has predictions of {len(rows.ids)} rows, and says {record.counts.get('test')}"
-            )
-        if not np.isfinite(rows.prediction).all():
-            raise ValueError("its predictions are not all finite")
-        outside = record.outside
-        if outside and digest(rows.ids, rows.prediction) != outside.predictions_sha256:
+        if digest(rows.ids, rows.prediction) != outside.predictions_sha256:
             raise ValueError("its predictions are not those that were scored")
     weights = _weights(store, name)
     if weights.is_file():
+        check(weights)
         with safe_open(weights, framework="numpy") as file:
             if (file.metadata() or {}).get("sha256") != record.weights_sha256:
                 raise ValueError(f"the weights {weights} are those of another run")

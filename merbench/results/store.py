@@ -2,7 +2,9 @@
 its predictions.
 
 A record is the commit point: its predictions are written before it, so a record that is there is
-whole. What cannot be read is moved to ``set-aside/`` and told, never deleted.
+whole. Predictions name the record that they belong to, and they and weights carry a digest of
+themselves. What is damaged is moved to ``set-aside/`` and reported, never deleted; what cannot be
+opened, or was written by a newer merbench, stays where it is.
 ``weights/<run_id>.safetensors`` holds what was trained: no score needs it, and it may be deleted.
 """
 
@@ -10,21 +12,25 @@ from __future__ import annotations
 
 import glob
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Task
 from merbench.results.files import write_atomic
-from merbench.results.record import SCHEMA, Record
+from merbench.results.reading import UnreadableError, read_record
+from merbench.results.record import Record
+from merbench.results.sealed import KEY, DamagedError, check, seal
+from merbench.results.spec import canonical
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,15 @@ class Predictions:
     """One run's test rows: ``ids`` and ``videos`` [N], ``target`` and ``prediction`` [N] or [N, C]
     as the metrics take them.
 
-    A cell of a multilabel target that is not known is nan.
+    A cell of a multilabel target that is not known is nan. ``record``: the ``record_key`` of the
+    record they were stored with; empty in files from before there were keys.
     """
 
     ids: Sequence[str]
     videos: Sequence[str]
     target: np.ndarray
     prediction: np.ndarray
+    record: str = ""
 
     @classmethod
     def of(
@@ -59,6 +67,31 @@ class Predictions:
         return cls(corpus.ids[rows].tolist(), units, target, predictions)
 
 
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, SafetensorError, FileNotFoundError)
+"""What reading a damaged run raises (ValidationError is a ValueError). No other OSError: a folder
+without permission, or a disk that is away, says nothing about the file.
+"""
+_REREAD = 5
+"""So often, with pauses, are a record and predictions read that do not belong together: another
+process may be between writing the two."""
+
+
+def record_key(record: Record) -> str:
+    """Tells two trainings of one run apart; ``tuned_by``, which may change later, is not in it."""
+    facts = [record.run_id, record.started, record.weights_sha256, record.source_digest]
+    return sha256(canonical(facts).encode()).hexdigest()
+
+
+def check_predictions(record: Record, predictions: Predictions) -> None:
+    """ValueError where they are not of the rows that the record counts, or not all finite."""
+    if len(predictions.ids) != record.counts.get("test", len(predictions.ids)):
+        raise ValueError(
+            f"it has predictions of {len(predictions.ids)} rows, and says {record.counts['test']}"
+        )
+    if not np.isfinite(predictions.prediction).all():
+        raise ValueError("its predictions are not all finite")
+
+
 class Store:
     """``warnings`` collects one sentence for each record that was set aside."""
 
@@ -66,6 +99,7 @@ class Store:
         self.root = root
         self.runs = root / "runs"
         self.warnings: list[str] = []
+        self._folder: tuple[int, int] | None = None
 
     def require_writable(self) -> None:
         """RequestError when nothing can be written here: told before training, not after."""
@@ -73,6 +107,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             with TemporaryFile(dir=self.root):
                 pass
+            self._folder = self._identity()
         except OSError as error:
             raise RequestError(
                 f"the store {self.root} cannot be written ({error.strerror}); "
@@ -80,27 +115,37 @@ class Store:
             ) from error
 
     def get(self, run_id: str) -> Record | None:
-        """The record; None where there is none, or none that can be read (then it is set aside)."""
-        if not (self.runs / f"{run_id}.json").is_file():
-            return None
+        """The record; None where there is none, or a damaged one (then it is set aside).
+        UnreadableError where it cannot be opened, or a newer merbench wrote it.
+        """
+        path = self.runs / f"{run_id}.json"
         try:
+            if not path.exists():
+                return None
             return self.read(run_id)
-        except (ValidationError, ValueError, OSError, SafetensorError) as error:
+        except DAMAGE as error:
             self._set_aside(run_id, error)
             return None
+        except OSError as error:
+            raise UnreadableError(
+                f"the record {path} or its predictions cannot be read ({error.strerror}); "
+                "make them readable, or choose another --store DIR"
+            ) from error
 
     def read(self, run_id: str) -> Record:
-        """The record, as long as it and its predictions are whole. Raises ValidationError,
-        ValueError, OSError or SafetensorError.
+        """The record, as long as it and its predictions are whole. Raises one of DAMAGE, OSError or
+        UnreadableError.
         """
-        record = Record.model_validate_json((self.runs / f"{run_id}.json").read_bytes())
-        if record.schema_number != SCHEMA:
-            raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
-        if record.run_id != run_id:
-            raise ValueError(f"it calls itself {record.run_id}")
-        if record.status == "done":
-            self.predictions(run_id)
-        return record
+        for _ in range(_REREAD):
+            record = read_record(self.runs / f"{run_id}.json")
+            if record.status != "done":
+                return record
+            predictions = self.predictions(run_id)
+            if predictions.record in ("", record_key(record)):
+                check_predictions(record, predictions)
+                return record
+            time.sleep(0.2)
+        raise ValueError("its predictions are of another training of the same run")
 
     def find(self, name: str) -> Record:
         """A finished run by its id or the beginning of it. RequestError where none or several are
@@ -123,7 +168,12 @@ class Store:
     def records(self) -> Iterator[Record]:
         """Every readable record, in the order of run ids."""
         for path in sorted(self.runs.glob("*.json")):
-            if (record := self.get(path.stem)) is not None:
+            try:
+                record = self.get(path.stem)
+            except UnreadableError as error:
+                self.warnings.append(f"left out: {error}")
+                continue
+            if record is not None:
                 yield record
 
     def put(
@@ -134,6 +184,7 @@ class Store:
 
         ``weights``: a whole safetensors file; those of an earlier run of that id go in any case.
         """
+        self.require_same_folder()
         try:
             if weights is not None:
                 write_atomic(self._weights(record.run_id), weights)
@@ -144,10 +195,12 @@ class Store:
                 rows = {
                     "ids": json.dumps(list(predictions.ids)),
                     "videos": json.dumps(list(predictions.videos)),
+                    "record": record_key(record),
                 }
                 contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
                 write_atomic(
-                    self.runs / f"{record.run_id}.safetensors", save(contiguous, metadata=rows)
+                    self.runs / f"{record.run_id}.safetensors",
+                    seal(lambda metadata: save(contiguous, metadata), rows),
                 )
             self._write(record)
         except OSError as error:
@@ -166,6 +219,24 @@ class Store:
             raise self._unwritten(record, error) from error
         return record
 
+    def _identity(self) -> tuple[int, int]:
+        about = self.root.stat()
+        return about.st_dev, about.st_ino
+
+    def require_same_folder(self) -> None:
+        """RequestError where the path has come to lead elsewhere since the first use, as it does
+        when a disk is unmounted in mid-run: what is written now would lie beneath it, unnoticed.
+        """
+        try:
+            now: tuple[int, int] | None = self._identity()
+        except FileNotFoundError:
+            now = None
+        if self._folder not in (None, now):
+            raise RequestError(
+                f"the store {self.root} is no longer the folder it was when the run started "
+                "(was a disk unmounted?); bring it back and give the same command again"
+            )
+
     def _write(self, record: Record) -> None:
         write_atomic(self.runs / f"{record.run_id}.json", record.model_dump_json(indent=1).encode())
 
@@ -177,14 +248,22 @@ class Store:
         )
 
     def predictions(self, run_id: str) -> Predictions:
-        """Raises SafetensorError or OSError where the file is missing or broken."""
-        with safe_open(self.runs / f"{run_id}.safetensors", framework="numpy") as file:
-            rows = file.metadata()
+        """Raises one of DAMAGE where the file is missing or broken, OSError where it cannot be
+        opened.
+        """
+        path = self.runs / f"{run_id}.safetensors"
+        check(path)
+        with safe_open(path, framework="numpy") as file:
+            rows = file.metadata() or {}
+            if "record" in rows and KEY not in rows:
+                raise DamagedError("its digest is gone")
             target, prediction = file.get_tensor("target"), file.get_tensor("prediction")
-        found = Predictions(json.loads(rows["ids"]), json.loads(rows["videos"]), target, prediction)
-        if not len(found.ids) == len(found.videos) == len(target) == len(prediction):
+        ids, videos = json.loads(rows["ids"]), json.loads(rows["videos"])
+        if not len(ids) == len(videos) == len(target) == len(prediction):
             raise ValueError("its arrays have different lengths")
-        return found
+        if not all(isinstance(name, str) for name in (*ids, *videos)):
+            raise ValueError("its ids or videos are no texts")
+        return Predictions(ids, videos, target, prediction, rows.get("record", ""))
 
     def weights(self, run_id: str) -> Path:
         """The file of a run's trained weights. RequestError where the store keeps none, or those of
@@ -201,6 +280,12 @@ class Store:
                 f"the weights {path} are not those that the record of the run tells of; "
                 "run it again with --force"
             )
+        try:
+            check(path)
+        except (ValueError, OSError) as error:
+            raise RequestError(
+                f"the weights {path} are damaged ({error}); run it again with --force"
+            ) from error
         return path
 
     def has_weights(self, run_id: str) -> bool:

@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ from merbench.engine.build import Problem, build
 from merbench.engine.learn import learn
 from merbench.engine.restore import save
 from merbench.engine.rows.splits import Fold
+from merbench.engine.training.checkpoint import StartAnewError
 from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.train import Fitted
 from merbench.results.claims import Claim, Claims
@@ -68,16 +70,17 @@ def _train(work: Work, seed: int, split: Split, watch: Watch, notes: Sequence[st
     fold.opened.clear()
     draft = work.draft(seed, split)
     checkpoint = work.checkpoint(draft, watch)
+
+    def watch_epoch(entry: dict[str, Any]) -> None:
+        watch(epoch_done(plan, run_id, seed, split.fold, entry))
+
     try:
         problem = build_problem(work, fold, seed, watch)
-        fitted = learn(
-            plan,
-            problem,
-            fold,
-            seed,
-            lambda entry: watch(epoch_done(plan, run_id, seed, split.fold, entry)),
-            checkpoint,
-        )
+        try:
+            fitted = learn(plan, problem, fold, seed, watch_epoch, checkpoint)
+        except StartAnewError:
+            problem = build_problem(work, fold, seed, watch)
+            fitted = learn(plan, problem, fold, seed, watch_epoch, checkpoint)
         seconds = time.perf_counter() - clock + checkpoint.spent
         draft = draft.with_training(fold.opened, [*notes, *notes_of(work, problem, fitted)])
         record = score_and_store(work, problem, fitted, fold, seconds, draft)

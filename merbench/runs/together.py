@@ -13,7 +13,7 @@ from merbench.api import RequestError, RunError, Split
 from merbench.api.events import TrainedAlone, Waiting, Watch
 from merbench.engine.build import Problem
 from merbench.engine.learn import learn_together
-from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.checkpoint import Checkpoint, StartAnewError
 from merbench.engine.training.stack import CannotStackError
 from merbench.engine.training.train import Fitted
 from merbench.results.claims import Claims
@@ -46,7 +46,10 @@ def run_together(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -
 
 def _run(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -> list[Record]:
     try:
-        return _train(work, seeds, split, watch)
+        try:
+            return _train(work, seeds, split, watch)
+        except StartAnewError:
+            return _train(work, seeds, split, watch)
     except _TrainAlone as reason:
         watch(TrainedAlone(reason=str(reason)))
         note = f"trained alone, not stacked: {reason}"
@@ -80,7 +83,7 @@ def _train(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -> list
             lambda seed, entry: watch(epoch_done(plan, run_ids[seed], seed, split.fold, entry)),
             checkpoint,
         )
-    except RequestError:
+    except (RequestError, StartAnewError):
         raise
     except Exception as error:
         reason = _reason_to_train_alone(work, error)
@@ -115,9 +118,11 @@ def _stacked_seeds(work: Work, seeds: Sequence[int], checkpoint: Checkpoint) -> 
     saved = checkpoint.load()
     if saved is None:
         return list(seeds)
-    if set(seeds) <= set(saved["seeds"]):
-        return list(saved["seeds"])
-    others = ", ".join(map(str, saved["seeds"]))
+    with checkpoint.resuming():
+        saved_seeds: list[int] = list(saved["seeds"])
+    if set(seeds) <= set(saved_seeds):
+        return saved_seeds
+    others = ", ".join(map(str, saved_seeds))
     work.store.reject(
         checkpoint.path,
         f"the stack starts anew, because the checkpoint {checkpoint.path} is of seeds {others}",

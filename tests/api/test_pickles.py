@@ -10,6 +10,7 @@ import pickle
 import pickletools
 import struct
 import subprocess
+import time
 import types
 import zipfile
 
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from merbench.api import Array, DataError, as_text, unpickle
+from merbench.api.pickles.budget import Budget
 
 HONEST = {
     "plain": [
@@ -260,7 +262,7 @@ def test_damaged_pickles_are_one_sentence(tmp_path, name):
         unpickle(path)
 
 
-def test_bombs_cost_nothing(tmp_path, monkeypatch):
+def test_bombs_cost_nothing(tmp_path):
     path = tmp_path / "x.pkl"
     # A hundred doublings: 2 ** 100 leaves for whoever walks through it.
     path.write_bytes(
@@ -270,11 +272,98 @@ def test_bombs_cost_nothing(tmp_path, monkeypatch):
     # The memo of C's unpickler makes room for the number that is named.
     path.write_bytes(b"\x80\x02Nr\xff\xff\xff\x7f.")
     assert unpickle(path) is None
-    path.write_bytes(b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b".")
+    path.write_bytes(b"\x80\x02" + b"]" * 30_000 + b"a" * 29_999 + b".")
     assert isinstance(unpickle(path), list)
-    monkeypatch.setattr("merbench.api.pickles.machine.MOST", 1000)
-    with pytest.raises(DataError, match="more than 1,000 steps"):
+
+
+NESTED = b"]q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(60))
+"""A tuple of 2 ** 60 leaves, on the stack and in the memo as 0: whoever prints it never ends."""
+DTYPE = b"cnumpy\ndtype\n"
+EMPTY = (
+    b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR(K\x01%s"
+    + DTYPE
+    + b"(X\x02\x00\x00\x00f4\x89\x88tR\x89C\x00tb"
+)
+BOMBS = {
+    "a nested type": NESTED + DTYPE + b"(h\x00\x89\x88tR",
+    "a nested encoding": NESTED + b"c_codecs\nencode\n(X\x01\x00\x00\x00ah\x00tR",
+    "a nested name": NESTED + b"h\x00h\x00\x93",
+    "a nested persistent id": NESTED + b"h\x00Q",
+    "a nested list of storages": NESTED + b"h\x00R",
+    "copies of a list": b"(" + b"N" * 1000 + b"lq\x01" + b"cbuiltins\nlist\n(h\x01tR" * 2_000,
+    "copies of a tuple": b"(" + b"N" * 1000 + b"tq\x01" + b"cbuiltins\ntuple\n(h\x01tR" * 2_000,
+    "copies of a set": b"(" + b"N" * 1000 + b"tq\x01" + b"cbuiltins\nset\n(h\x01tR" * 2_000,
+    "marks": b"(" * 200_000,
+    "lists": b"]" * 100_000,
+    "memos": b"N" + b"\x94" * 100_000,
+    "rows of nothing": EMPTY % b"(M\xff\xff\x8a\x06\x00\x00\x00\x00\x00\x01K\x00t",
+    "a shape of a thousand": EMPTY % (b"(" + b"K\x02" * 1000 + b"t"),
+    "a shape of large numbers": EMPTY % (b"(" + b"\x8b\x00\x04\x00\x00" + b"\x7f" * 1024 + b"t"),
+    "texts of a million": b"cnumpy.core.multiarray\nscalar\nq\x05"
+    + DTYPE
+    + b"(X\x07\x00\x00\x00U999999\x89\x88tRq\x06"
+    + b"h\x05(h\x06B\xfc\x08\x3d\x00"
+    + b"a\x00\x00\x00" * 999_999
+    + b"q\x07tR"
+    + b"h\x05(h\x06h\x07tR" * 30,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_one_sentence_in_time_and_memory(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("merbench.api.pickles.budget.MEGABYTE", 10**4)
+    path = tmp_path / "x.pkl"
+    path.write_bytes(b"\x80\x02" + BOMBS[name] + b".")
+    began = time.process_time()
+    with pytest.raises(DataError) as error:
         unpickle(path)
+    assert time.process_time() - began < 5 and len(str(error.value)) < 400
+
+
+def test_a_budget_is_of_the_whole_file(tmp_path, monkeypatch):
+    """A legacy file of torch holds five pickles."""
+    budget = Budget(0)
+    left = budget.bytes
+    budget.spend(10)
+    assert budget.bytes == left - 10
+    monkeypatch.setattr("merbench.api.pickles.budget.MEGABYTE", 50)
+    path = tmp_path / "x.pt"
+    torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
+    assert unpickle(path)["a"].shape == (3,)
+    monkeypatch.setattr("merbench.api.pickles.budget.MEGABYTE", -100)
+    with pytest.raises(DataError, match="in memory"):
+        unpickle(path)
+
+
+def test_the_clock_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("merbench.api.pickles.budget.SECONDS", -1.0)
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02" + b"N0" * 20_000 + b"N.")
+    with pytest.raises(DataError, match="s to read"):
+        unpickle(tmp_path / "x.pkl")
+
+
+SECRET = b"said-in-confidence"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"I" + SECRET + b"\n",
+        b"F" + SECRET + b"\n",
+        b"S" + SECRET + b"\n",
+        b"g" + SECRET + b"\n",
+        DTYPE + b"(X\x12\x00\x00\x00" + SECRET + b"\x89\x88tR",
+        b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x12\x00\x00\x00" + SECRET + b"tR",
+        b"csaid in confidence\nno name\n",
+        b"X\x14\x00\x00\x00" + SECRET + b"\xff\xff",
+        b"P" + SECRET + b"\n",
+    ],
+)
+def test_errors_never_print_contents(tmp_path, content):
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x02" + content + b".")
+    with pytest.raises(DataError) as error:
+        unpickle(tmp_path / "x.pkl")
+    assert "confidence" not in str(error.value)
 
 
 def test_every_opcode_of_every_protocol_is_known():

@@ -129,6 +129,17 @@ def cut(folder):
     return spoil
 
 
+def flip(folder):
+    """The lowest bit of the last byte, which is a tensor's."""
+
+    def spoil(store, name):
+        path = store.root / folder / f"{name}.safetensors"
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -140,6 +151,8 @@ def cut(folder):
         cut("json"),
         cut("runs"),
         cut("weights"),
+        flip("runs"),
+        flip("weights"),
     ],
 )
 def test_what_is_not_whole_or_not_what_it_says_is_refused_and_its_store_left_alone(stores, spoil):

@@ -14,10 +14,12 @@ import pytest
 from safetensors.numpy import save
 
 from merbench.api import RequestError, TrainConfig
+from merbench.report.scores.source import StoreSource
 from merbench.results.files import write_atomic
+from merbench.results.reading import UnreadableError
 from merbench.results.record import Cost, Metrics, Record, Track
 from merbench.results.spec import RunSpec, canonical, parse_settings, run_id
-from merbench.results.store import Predictions, Store
+from merbench.results.store import DAMAGE, Predictions, Store
 
 
 def spec(**changed) -> RunSpec:
@@ -67,7 +69,7 @@ def test_what_is_put_comes_back(tmp_path):
             (runs / f"{name}.json").read_text().replace('"seed"', '"sead"')
         ),
         lambda runs, name: (runs / f"{name}.json").write_text(
-            (runs / f"{name}.json").read_text().replace('"schema_number": 1', '"schema_number": 2')
+            (runs / f"{name}.json").read_text().replace('"schema_number": 1', '"schema_number": 0')
         ),
         lambda runs, name: (runs / f"{name}.json").write_text(
             (runs / f"{name}.json").read_text().replace(name, "f" * 16)
@@ -90,6 +92,104 @@ def test_a_damaged_record_is_set_aside_and_told_never_deleted(tmp_path, damage):
     assert (tmp_path / "set-aside" / f"{name}.json").read_bytes() == left
     store.put(record(), predictions())
     assert store.get(name) == record()
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_one_flipped_bit_is_noticed(tmp_path, suffix):
+    """In the record those flips that leave it valid are not: it has no digest of itself."""
+    store = Store(tmp_path)
+    store.put(record(), predictions())
+    path = store.runs / f"{record().run_id}.{suffix}"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            got = store.read(record().run_id)
+        except (*DAMAGE, UnreadableError):
+            continue
+        assert suffix == "json" and got != record()
+
+
+def test_what_cannot_be_opened_or_is_newer_stays_where_it_is(tmp_path, monkeypatch):
+    store, name = Store(tmp_path), record().run_id
+    store.put(record(), predictions())
+    store.put(record("f" * 16), predictions())
+    path, opened = store.runs / f"{name}.json", Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda self: forbidden() if self == path else opened(self)
+    )
+    with pytest.raises(RequestError, match=r"cannot be read \(Permission denied\)"):
+        store.get(name)
+    assert [r.run_id for r in store.records()] == ["f" * 16]
+    monkeypatch.undo()
+    path.write_text(path.read_text().replace('"schema_number": 1', '"schema_number": 2, "new": 1'))
+    with pytest.raises(RequestError, match="install a newer merbench"):
+        store.get(name)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RequestError, match="is no file"):
+        store.get(name)
+    assert [r.run_id for r in store.records()] == ["f" * 16]
+    assert len(store.warnings) == 2 and not (tmp_path / "set-aside").exists()
+    assert path.is_fifo()
+
+
+def forbidden():
+    raise PermissionError(13, "Permission denied")
+
+
+def test_predictions_of_another_training_of_the_same_run_are_noticed(tmp_path, monkeypatch):
+    """As a kill between the two files of `run --force` leaves them."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    store, name = Store(tmp_path), record().run_id
+    store.put(record(), predictions())
+    old = (store.runs / f"{name}.json").read_bytes()
+    store.put(record(started="later"), predictions())
+    (store.runs / f"{name}.json").write_bytes(old)
+    assert StoreSource(store).records() == []
+    assert store.get(name) is None and "another training" in store.warnings[0]
+    store.put(record(), predictions())
+    store.retold(store.get(name), {"trials": 2, "seconds": 1.0})
+    assert store.get(name).tuned_by
+
+
+ODD = {
+    "metrics that are nan": {"metrics": Metrics(valid={}, test={"mae": float("nan")})},
+    "no metrics": {"metrics": None},
+    "a score without words": {"space": {"kind": "score", "words": [], "anchors": [1.0]}},
+    "a search without trials": {"tuned_by": {"seconds": 1}},
+    "a history without epochs": {"history": [{"epoch": "one"}]},
+    "losses that are a list": {"history": [{"epoch": 1, "loss": [1]}]},
+    "packages that are a list": {"provenance": {"packages": ["torch"]}},
+    "other numbers of rows": {"counts": {"test": 3}},
+    "endless seconds": {
+        "cost": Cost(seconds=float("inf"), peak_bytes=1, parameters=1, trainable=1)
+    },
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_record_is_left_out_by_name_and_the_rest_goes_on(tmp_path, odd):
+    store = Store(tmp_path)
+    strange = record(**ODD[odd])
+    store.put(strange, predictions())
+    text = json.dumps(strange.model_dump(mode="python"))  # which keeps what is not finite
+    (store.runs / f"{strange.run_id}.json").write_text(text)
+    store.put(record("f" * 16), predictions())
+    source = StoreSource(store)
+    assert [r.run_id for r in source.records()] == ["f" * 16]
+    (warning,) = source.warnings
+    assert record().run_id in warning and "left out" in warning
+    assert [r.run_id for r in store.records()] == ["f" * 16]
+
+
+def test_a_file_of_old_predictions_without_digest_is_read(tmp_path):
+    store = Store(tmp_path)
+    store.put(record(), predictions())
+    arrays = {"target": predictions().target, "prediction": predictions().prediction}
+    rows = {"ids": json.dumps(["a_1", "b_2"]), "videos": json.dumps(["a", "b"])}
+    (store.runs / f"{record().run_id}.safetensors").write_bytes(save(arrays, metadata=rows))
+    assert store.get(record().run_id) == record() and StoreSource(store).records() == [record()]
 
 
 def test_setting_aside_twice_keeps_both(tmp_path):
@@ -135,6 +235,23 @@ def test_a_store_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "store").write_text("")
     with pytest.raises(RequestError, match="--store"):
         Store(tmp_path / "store").require_writable()
+
+
+def test_a_store_that_was_unmounted_in_mid_run_is_noticed(tmp_path):
+    store = Store(tmp_path / "disk")
+    store.require_writable()
+    store.put(record(), predictions())
+    store.root.rename(tmp_path / "away")
+    for beneath in (False, True):
+        if beneath:
+            store.root.mkdir()
+        with pytest.raises(RequestError, match=r"unmounted.*same command again"):
+            store.put(record("f" * 16), predictions())
+        assert not store.runs.exists()
+    store.root.rmdir()
+    (tmp_path / "away").rename(store.root)
+    store.put(record("f" * 16), predictions())
+    assert len(list(store.records())) == 2
 
 
 def test_many_may_ask_at_once_whether_a_store_can_be_written(tmp_path):

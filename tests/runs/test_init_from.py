@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError
+from merbench.engine.build import start_of
 from merbench.engine.plan.plan import Request
+from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of
 from merbench.results.record import Record
@@ -51,6 +53,17 @@ def go_on(catalog, store):
         return made, run(made, corpus, [0], store, MACHINE)[0]
 
     return go_on
+
+
+def test_damaged_weights_are_not_started_from(go_on, store):
+    _, record = go_on("standard", "standard")
+    path = store.weights(record.run_id)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(RequestError, match=r"are damaged .*--force"):
+        go_on(record, "standard")
+    with pytest.raises(RequestError, match=r"cannot be read .*--force"):
+        start_of(Start("x", {(0, None): path}), 0, None)
 
 
 @pytest.mark.parametrize("protocol", ["standard", "folds"])

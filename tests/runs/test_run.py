@@ -62,10 +62,10 @@ def test_what_is_there_is_not_run_again_unless_forced(make, store):
 def test_a_search_that_went_on_is_told_by_the_runs_of_a_winner_that_stayed(make, store):
     plan, corpus = make()
     (first,) = run(
-        plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 3, "value": 0.5}
+        plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 3, "seconds": 1.0}
     )
     (again,) = run(
-        plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 10, "value": 0.5}
+        plan, corpus, [0], store, MACHINE, tuned_by={"study": "s", "trials": 10, "seconds": 1.0}
     )
     assert again.tuned_by["trials"] == 10 and again == store.get(first.run_id)
     assert again.model_copy(update={"tuned_by": first.tuned_by}) == first and store.has_weights(

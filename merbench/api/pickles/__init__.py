@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api.errors import DataError
-from merbench.api.pickles.admitted import Refused
 from merbench.api.pickles.arrays import Array, Kept, as_text
+from merbench.api.pickles.budget import Budget, NotWhole, Refused
 from merbench.api.pickles.machine import load
 from merbench.api.pickles.torchfile import MAGIC, load_legacy, load_zip
 
@@ -24,14 +24,18 @@ def unpickle(path: Path) -> Any:
     or the fault, for anything else.
     """
     try:
+        size = path.stat().st_size
+        budget = Budget(size)
         with path.open("rb") as file:
             if file.read(4) == b"PK\x03\x04":
-                return load_zip(path)
+                return load_zip(path, budget)
             file.seek(0)
             kept = Kept(path)
-            first = load(file, path.stat().st_size, kept)
+            first = load(file, size, kept, budget)
             # `type` first: comparing may recurse through what a file holds.
-            return load_legacy(path, file, kept) if type(first) is int and first == MAGIC else first
+            if type(first) is int and first == MAGIC:
+                return load_legacy(path, file, kept, budget)
+            return first
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from None
     except Refused as error:
@@ -39,17 +43,9 @@ def unpickle(path: Path) -> Any:
             f"{path} {error}; it was not loaded, because a pickle can run anything: "
             "save containers, numbers, strings and numpy arrays"
         ) from None
-    except (
-        ArithmeticError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        EOFError,
-    ) as error:
+    except Exception as error:
+        # Only texts of ours: those of Python's own errors may hold what the file does.
+        reason = str(error) if type(error) is NotWhole else type(error).__name__
         raise DataError(
-            f"{path} is not a whole pickle ({str(error)[:120] or type(error).__name__}); "
-            "copy or write it again"
+            f"{path} is not a whole pickle ({reason}); copy or write it again"
         ) from None

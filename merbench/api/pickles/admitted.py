@@ -12,12 +12,9 @@ from typing import Any
 import numpy as np
 
 from merbench.api.pickles.arrays import Array, Blob
+from merbench.api.pickles.budget import NotWhole, Refused
 
 _DTYPE = re.compile(r"[<>|=]?(\?|b1|[iu][1248]|f[248]|[US]\d{1,6}|O8?)")
-
-
-class Refused(Exception):
-    """Ends ``FILE ...``: what it holds that is not admitted."""
 
 
 class Maker:
@@ -58,10 +55,10 @@ class Empty:
 
     def build(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) not in (4, 5):
-            raise ValueError("the state of an array is none")
+            raise NotWhole("the state of an array is none")
         shape, dtype, fortran, data = state[-4:]
         if not isinstance(dtype, Dtype) or not isinstance(shape, tuple):
-            raise ValueError("the state of an array is none")
+            raise NotWhole("the state of an array is none")
         self.array = Array(
             dtype.numpy, shape, data if isinstance(data, list) else _raw(data), bool(fortran)
         )
@@ -75,7 +72,7 @@ class Inert:
 
     def build(self, state: Any) -> None:
         if not isinstance(state, dict) or not all(type(key) is str for key in state):
-            raise ValueError("the state of a settings object is no mapping")
+            raise NotWhole("the state of a settings object is no mapping")
         self.settings = state
 
 
@@ -85,13 +82,13 @@ def _raw(data: Any) -> Blob | bytes:
         return data.encode("latin1")
     if isinstance(data, bytes | Blob):
         return data
-    raise ValueError("the values of an array are no bytes")
+    raise NotWhole("the values of an array are no bytes")
 
 
 def _dtype(code: Any, align: Any = False, copy: Any = True) -> Dtype:
     code = code.decode("latin1") if isinstance(code, bytes) else code
     if not isinstance(code, str) or not (found := _DTYPE.fullmatch(code)):
-        raise Refused(f"holds a numpy array of type {code!r:.40}")
+        raise Refused("holds a numpy array of a type that is none of numbers or texts")
     return Dtype(
         "b1" if found[1] == "?" else "O" if found[1][0] == "O" else found[1],
         code[0] if code[0] in "<>|" else "=",
@@ -111,21 +108,22 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None
         or order not in ("C", "F")
         or axes is not None
     ):
-        raise ValueError("an array from a buffer has no dtype, shape or order")
+        raise NotWhole("an array from a buffer has no dtype, shape or order")
     return Array(dtype.numpy, shape, _raw(data), order == "F")
 
 
 def _scalar(dtype: Any, data: Any = b"") -> Any:
     if not isinstance(dtype, Dtype) or dtype.numpy.hasobject:
         raise Refused("holds a numpy scalar of an object")
-    raw = _raw(data)
-    return np.frombuffer(raw.bytes() if isinstance(raw, Blob) else raw, dtype.numpy, 1)[0].item()
+    raw, size = _raw(data), dtype.numpy.itemsize
+    value = raw.part(0, min(size, raw.size)) if isinstance(raw, Blob) else raw
+    return np.frombuffer(value, dtype.numpy, 1)[0].item()
 
 
 def _encode(text: Any, how: Any = "latin1") -> Any:
     """How Python 3 writes bytes below protocol 3."""
     if how not in ("latin1", "latin-1"):
-        raise Refused(f"holds bytes encoded as {how!r:.40}")
+        raise Refused("holds bytes that are not encoded as latin1")
     if isinstance(text, Blob) and text.how == "text":
         return Blob(text.file, text.offset, text.size, "latin1")
     return text.encode("latin1")

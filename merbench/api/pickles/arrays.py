@@ -11,7 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from merbench.api.pickles.budget import NotWhole
+
 _CHUNK = 2**22
+_MOST_DIMENSIONS = 64
+_MOST_EMPTY = 10**7
 
 
 class Kept:
@@ -41,7 +45,7 @@ class Blob:
         while len(found) < size:
             more = os.pread(self.file.number, size - len(found), self.offset + start + len(found))
             if not more:
-                raise ValueError("the file was cut off while it was read")
+                raise NotWhole("the file was cut off while it was read")
             found += more
         return found
 
@@ -57,7 +61,7 @@ class Blob:
             left = piece[cut:]
             made += piece[:cut].decode().encode("latin1")
         if left:
-            raise ValueError("a text of it is no UTF-8")
+            raise NotWhole("a text of it is no UTF-8")
         return bytes(made)
 
 
@@ -72,6 +76,16 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     raise TypeError(f"a {type(value).__name__} stands where a text belongs")
+
+
+def check_shape(shape: tuple[Any, ...], dtype: np.dtype) -> None:
+    """NotWhole where it is none, or so large where it holds nothing that walking it never ends."""
+    if len(shape) > _MOST_DIMENSIONS or any(
+        type(n) is not int or not 0 <= n < 2**48 for n in shape
+    ):
+        raise NotWhole("the shape of an array is none")
+    if math.prod(shape) * dtype.itemsize == 0 and math.prod(n or 1 for n in shape) > _MOST_EMPTY:
+        raise NotWhole("an array holds nothing, and has millions of rows of it")
 
 
 class Array:
@@ -89,11 +103,10 @@ class Array:
         fortran: bool = False,
     ) -> None:
         self.dtype, self.shape, self._data, self._fortran = dtype, shape, data, fortran
-        if any(type(n) is not int or n < 0 for n in shape):
-            raise ValueError("the shape of an array is none")
+        check_shape(shape, dtype)
         if dtype.hasobject:
             if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
-                raise ValueError(
+                raise NotWhole(
                     "an array of objects has more than one dimension, "
                     "or not as many objects as it says"
                 )
@@ -102,7 +115,7 @@ class Array:
         if isinstance(data, list) or (
             (not isinstance(data, Blob) or data.how == "raw") and size != self._bytes
         ):
-            raise ValueError(f"an array of shape {shape} does not have the bytes that it should")
+            raise NotWhole("an array does not have the bytes that its shape says")
 
     @property
     def _bytes(self) -> int:
@@ -137,9 +150,7 @@ class Array:
             encoded = data.how != "raw"
             data = data.bytes()
             if len(data) != self._bytes:
-                raise ValueError(
-                    f"an array of shape {self.shape} does not have the bytes that it should"
-                )
+                raise NotWhole("an array does not have the bytes that its shape says")
             if encoded:
                 self._data = data
         return np.frombuffer(data, self.dtype).reshape(

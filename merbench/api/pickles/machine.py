@@ -9,13 +9,18 @@ import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from merbench.api.pickles.admitted import ADMITTED, Dtype, Empty, Inert, Maker, Refused, scalar_key
+from merbench.api.pickles.admitted import ADMITTED, Dtype, Empty, Inert, Maker, scalar_key
 from merbench.api.pickles.arrays import Array, Blob, Kept
+from merbench.api.pickles.budget import Budget, NotWhole, Refused, shown
 
 LONG = 4096  # bytes and texts longer than this stay in the file
-# Opcodes: so many bound time and memory, and are ten times what the largest honest file has.
-MOST = 50_000_000
-_MARK = object()
+# What an object costs in memory at most, with its place on the stack: by the opcode that makes it.
+_OBJECT = 48
+_COSTS = dict.fromkeys((b"}", b"d", b"\x8f", b"\x91"), 256)
+_COSTS |= dict.fromkeys((b"q", b"r", b"\x94", b"p", b"R", b"\x81", b"i", b"o", b"Q", b"P"), 160)
+_COSTS |= dict.fromkeys((b"]", b"l", b"t", b"\x85", b"\x86", b"\x87"), 88)
+_COSTS |= dict.fromkeys((b"h", b"j", b"g", b"N", b"\x88", b"\x89", b"K", b"2"), 12)
+_COSTS |= dict.fromkeys((b"0", b"1", b"a", b"e", b"b"), 8)
 
 Persistent = Callable[[Any], Any]
 
@@ -24,15 +29,22 @@ def _no_persistent(name: Any) -> Any:
     raise Refused("refers to objects outside of it (a persistent id)")
 
 
-def load(file: BinaryIO, end: int, kept: Kept, persistent: Persistent = _no_persistent) -> Any:
+def load(
+    file: BinaryIO,
+    end: int,
+    kept: Kept,
+    budget: Budget,
+    persistent: Persistent = _no_persistent,
+) -> Any:
     """The object of the pickle that starts where ``file`` stands and ends before ``end``; ``file``
     then stands behind it.
 
     ``kept`` is the same file, from which large arrays are read later.
 
-    Refused for what is not admitted; ValueError and its kin for what is no pickle.
+    Refused for what is not admitted or costs more than ``budget``; ValueError and its kin for what
+    is no pickle.
     """
-    return _plain(_Machine(file, end, kept, persistent).run())
+    return _plain(_Machine(file, end, kept, budget, persistent).run())
 
 
 def _plain(value: Any) -> Any:
@@ -41,7 +53,7 @@ def _plain(value: Any) -> Any:
 
 def _array_of(made: Empty) -> Array:
     if made.array is None:
-        raise ValueError("an array has no state")
+        raise NotWhole("an array has no state")
     return made.array
 
 
@@ -49,52 +61,57 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {Empty: _array_of, Inert: lambda made
 
 
 class _Machine:
-    def __init__(self, file: BinaryIO, end: int, kept: Kept, persistent: Persistent) -> None:
+    def __init__(
+        self, file: BinaryIO, end: int, kept: Kept, budget: Budget, persistent: Persistent
+    ) -> None:
         self.file, self.end, self.kept, self.persistent = file, end, kept, persistent
+        self.budget = budget
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
     def run(self) -> Any:
-        read, table = self.file.read, _OPCODES
-        for _ in range(MOST):
+        read, table, spend, costs = self.file.read, _OPCODES, self.budget.spend, _COSTS
+        while True:
             code = read(1)
+            spend(costs.get(code, _OBJECT))
             if code == b".":
                 return self.stack.pop()
             action = table.get(code)
             if action is None:
-                raise ValueError(
+                raise NotWhole(
                     f"byte {self.file.tell() - 1} is no opcode" if code else "it ends in the middle"
                 )
             action(self)
-        raise Refused(f"takes more than {MOST:,} steps to read")
 
     # What the opcodes read from the file.
 
     def take(self, n: int) -> bytes:
         data = self.file.read(n)
         if len(data) != n:
-            raise ValueError("it ends in the middle")
+            raise NotWhole("it ends in the middle")
         return data
 
     def number(self, form: str) -> int:
         value: int = struct.unpack(form, self.take(struct.calcsize(form)))[0]
         if value < 0 and form[-1] != "i":
-            raise ValueError("a length is negative")
+            raise NotWhole("a length is negative")
         return value
 
     def line(self) -> bytes:
-        data = self.file.readline()
+        data = self.file.readline(self.budget.bytes)
+        self.budget.spend(len(data) * 3 // 2)
         if not data.endswith(b"\n"):
-            raise ValueError("it ends in the middle")
+            raise NotWhole("it ends in the middle")
         return data[:-1]
 
     def long(self, size: int, short: Callable[[bytes], Any], how: Any) -> None:
         """Push ``size`` bytes: as a value where they are few, else as where they lie."""
         at = self.file.tell() if size > LONG else 0
         if size > LONG and at + size > self.end:
-            raise ValueError("it ends in the middle")
+            raise NotWhole("it ends in the middle")
         if size <= LONG:
+            self.budget.spend(size)
             self.stack.append(short(self.take(size)))
         else:
             self.stack.append(Blob(self.kept, at, size, how))
@@ -104,7 +121,7 @@ class _Machine:
 
     def popped(self) -> Any:
         if not self.stack or (self.marks and self.marks[-1] >= len(self.stack)):
-            raise ValueError("its stack is empty")
+            raise NotWhole("its stack is empty")
         return _plain(self.stack.pop())
 
     def mark(self) -> None:
@@ -119,7 +136,7 @@ class _Machine:
     def top(self, kind: type) -> Any:
         value = self.stack[-1]
         if type(value) is not kind:
-            raise ValueError(f"a {type(value).__name__} stands where a {kind.__name__} belongs")
+            raise NotWhole(f"a {type(value).__name__} stands where a {kind.__name__} belongs")
         return value
 
     def append(self, items: list[Any]) -> None:
@@ -128,7 +145,7 @@ class _Machine:
     def set_items(self, items: list[Any]) -> None:
         made = self.top(dict)
         if len(items) % 2:
-            raise ValueError("a mapping has a key without a value")
+            raise NotWhole("a mapping has a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
             made[scalar_key(key)] = value
 
@@ -137,23 +154,23 @@ class _Machine:
         self.set_items(items)
 
     def find(self, module: Any, name: Any) -> None:
-        found = (
-            ADMITTED.get(f"{module}.{name}") if type(module) is str and type(name) is str else None
-        )
-        if found is None:
-            found = self.persistent_name(module, name)
-        self.stack.append(found)
+        if type(module) is not str or type(name) is not str:
+            raise Refused("names a class by what is no text")
+        found = ADMITTED.get(f"{module}.{name}")
+        self.stack.append(self.persistent_name(module, name) if found is None else found)
 
-    def persistent_name(self, module: Any, name: Any) -> Maker:
+    def persistent_name(self, module: str, name: str) -> Maker:
         known = getattr(self.persistent, "names", {}).get(f"{module}.{name}")
         if known is None:
-            raise Refused(f"holds {str(module)[:60]}.{str(name)[:60]}")
+            raise Refused(f"holds {shown(module)}.{shown(name)}")
         made: Maker = known
         return made
 
     def call(self, maker: Any, args: Any) -> None:
         if type(maker) is not Maker or type(args) is not tuple:
             raise Refused(f"calls a {type(maker).__name__}")
+        reads = maker.name.endswith((".bytes", ".bytearray"))
+        self.budget.spend(16 * len(args) + sum(_copied(value, reads) for value in args))
         try:
             self.stack.append(maker.make(*args))
         except (TypeError, AttributeError):
@@ -193,13 +210,28 @@ class _Machine:
         self.stack.append(self.memo[at])
 
 
+def _copied(argument: Any, reads: bool) -> int:
+    """The memory that a copy of it takes; ``reads``: of what still lies in the file too."""
+    if isinstance(argument, Blob):
+        return argument.size if reads else 0
+    if isinstance(argument, str | bytes):
+        return 2 * len(argument)
+    if isinstance(argument, list | tuple):
+        return 16 * len(argument)
+    if isinstance(argument, set | frozenset | dict):
+        return 100 * len(argument)
+    if isinstance(argument, Dtype):
+        return argument.numpy.itemsize
+    return 0
+
+
 def _integer(line: bytes) -> int | bool:
     return {b"00": False, b"01": True}[line] if line in (b"00", b"01") else int(line)
 
 
 def _quoted(line: bytes) -> str:
     if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
-        raise ValueError("a string has no quotes")
+        raise NotWhole("a string has no quotes")
     return codecs.escape_decode(line[1:-1])[0].decode("latin1")
 
 

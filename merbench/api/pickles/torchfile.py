@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from merbench.api.pickles.admitted import Maker, Refused
-from merbench.api.pickles.arrays import Array, Blob, Kept
+from merbench.api.pickles.admitted import Maker
+from merbench.api.pickles.arrays import Array, Blob, Kept, check_shape
+from merbench.api.pickles.budget import Budget, NotWhole, Refused
 from merbench.api.pickles.machine import load
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -74,7 +75,8 @@ class _Tensor(Array):
             and all(type(n) is int and n >= 0 for n in (offset, *shape, *stride))
         )
         if not plain or len(shape) != len(stride):
-            raise ValueError("a tensor has no shape")
+            raise NotWhole("a tensor has no shape")
+        check_shape(shape, storage.dtype)
         packed = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
         if any(n > 1 and s != p for n, s, p in zip(shape, stride, packed, strict=True)):
             raise Refused(
@@ -94,9 +96,7 @@ class _Tensor(Array):
         blob = self._storage.of.blobs.get(self._storage.key)
         start = self._at * self.dtype.itemsize
         if blob is None or start + self._bytes > blob.size:
-            raise ValueError(
-                f"the storage {self._storage.key!r:.40} of a tensor is missing or too short"
-            )
+            raise NotWhole("the storage of a tensor is missing or too short")
         return Blob(blob.file, blob.offset + start, self._bytes)
 
 
@@ -110,16 +110,16 @@ def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> A
     return _Tensor(storage, offset, shape, stride)
 
 
-def load_zip(path: Path) -> Any:
+def load_zip(path: Path, budget: Budget) -> Any:
     """The zip form. Storages stay in the file."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = {info.filename: info for info in archive.infolist()}
-    except zipfile.BadZipFile as error:
-        raise ValueError(str(error)) from None
+    except zipfile.BadZipFile:
+        raise NotWhole("it is a zip that is not whole") from None
     pickles = [name for name in entries if name.endswith("data.pkl") and name.count("/") <= 1]
     if len(pickles) != 1:
-        raise ValueError("it is a zip, and not one of torch.save")
+        raise NotWhole("it is a zip, and not one of torch.save")
     kept, storages = Kept(path), _Storages()
     root = pickles[0].removesuffix("data.pkl")
     for name, info in entries.items():
@@ -128,7 +128,7 @@ def load_zip(path: Path) -> Any:
     held = _stored(kept, entries[pickles[0]])
     with path.open("rb") as file:
         file.seek(held.offset)
-        return load(file, held.offset + held.size, kept, storages)
+        return load(file, held.offset + held.size, kept, budget, storages)
 
 
 def _stored(kept: Kept, info: zipfile.ZipInfo) -> Blob:
@@ -144,30 +144,30 @@ def _stored(kept: Kept, info: zipfile.ZipInfo) -> Blob:
     return Blob(kept, start, info.file_size)
 
 
-def load_legacy(path: Path, file: BinaryIO, kept: Kept) -> Any:
+def load_legacy(path: Path, file: BinaryIO, kept: Kept, budget: Budget) -> Any:
     """The form before torch 1.6, from behind the magic number on: version, system, object, keys,
     storages.
     """
     end, storages = path.stat().st_size, _Storages()
-    version, system = load(file, end, kept), load(file, end, kept)
+    version, system = load(file, end, kept, budget), load(file, end, kept, budget)
     if (
         type(version) is not int
         or version != 1001
         or not isinstance(system, dict)
         or system.get("little_endian") is not True
     ):
-        raise ValueError("it is of a version of torch.save that is not known")
-    held = load(file, end, kept, storages)
-    keys = load(file, end, kept)
+        raise NotWhole("it is of a version of torch.save that is not known")
+    held = load(file, end, kept, budget, storages)
+    keys = load(file, end, kept, budget)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise ValueError("its list of storages is none")
+        raise NotWhole("its list of storages is none")
     sizes = {storage.key: storage.dtype.itemsize for storage in storages.used}
     for key in keys:
         if key not in sizes:
-            raise ValueError(f"its storage {key!r:.40} belongs to nothing")
+            raise NotWhole("a storage of it belongs to nothing")
         size = int.from_bytes(file.read(8), "little") * sizes[key]
         storages.blobs[key] = Blob(kept, file.tell(), size)
         if file.tell() + size > end:
-            raise ValueError("it ends in the middle")
+            raise NotWhole("it ends in the middle")
         file.seek(size, 1)
     return held

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from merbench.results.files import write_atomic
+from merbench.results.sealed import check, seal
 from merbench.results.spec import canonical
 from merbench.results.store import Store
 
@@ -23,6 +26,19 @@ EVERY = 5.0
 """Seconds of training between two writings, at least."""
 SHARE = 20
 """And at least so many times what the last writing took: it never costs more than a twentieth."""
+UNUSABLE = (
+    SafetensorError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)
+"""What reading or taking over a state raises that is not what was saved."""
+
+
+class StartAnewError(Exception):
+    """The checkpoint was of no use and is set aside; models may hold half of it."""
 
 
 class Checkpoint:
@@ -54,6 +70,7 @@ class Checkpoint:
         aside.
         """
         try:
+            check(self.path, needed=True)
             with safe_open(self.path, framework="pt") as file:
                 header = file.metadata() or {}
                 names = file.keys()  # no dict, so it cannot be iterated itself
@@ -70,16 +87,34 @@ class Checkpoint:
             self.spent = float(header["seconds"])
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            self.store.reject(
-                self.path,
-                f"the run starts anew, because the checkpoint {self.path} cannot be used ({error})",
-            )
+        except (*UNUSABLE, OSError) as error:
+            self._reject(error)
             return None
         if self._resumed:
             self._resumed(state)
             self._resumed = None
         return state
+
+    @contextmanager
+    def resuming(self) -> Iterator[None]:
+        """Around what takes its state over. StartAnewError where something is missing or does not
+        fit: the file is set aside, so that the run does not fail on it again.
+        """
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except UNUSABLE as error:
+            self._reject(error)
+            raise StartAnewError from error
+
+    def _reject(self, error: Exception) -> None:
+        self.spent = 0.0
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
+        self.store.reject(
+            self.path,
+            f"the run starts anew, because the checkpoint {self.path} cannot be used ({reason})",
+        )
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
         """Write it where it is time to. A disk that takes no more costs the checkpoint, not the
@@ -95,7 +130,10 @@ class Checkpoint:
             "state": json.dumps(_pack(state(), tensors)),
         }
         try:
-            write_atomic(self.path, safetensors.torch.save(tensors, metadata=header))
+            self.store.require_same_folder()
+            write_atomic(
+                self.path, seal(lambda metadata: safetensors.torch.save(tensors, metadata), header)
+            )
         except OSError as error:
             self.store.warnings.append(
                 f"the checkpoint {self.path} could not be written ({error.strerror}); "

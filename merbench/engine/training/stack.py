@@ -102,13 +102,17 @@ def fit_stacked(
     best, waited = [-math.inf] * len(seeds), [0] * len(seeds)
     alive = list(range(len(seeds)))
     saved = checkpoint.load() if checkpoint else None
-    if saved:
-        results = [
-            RunError(told) if isinstance(told, str) else Fitted(**told) for told in saved["fitted"]
-        ]
-        best, waited, alive = saved["best"], saved["waited"], saved["alive"]
-        stack.load(saved, modules)
-    for epoch in range(saved["epoch"] if saved else 0, epochs):
+    first = 0
+    if saved and checkpoint:
+        with checkpoint.resuming():
+            results = [
+                RunError(kept) if isinstance(kept, str) else Fitted(**kept)
+                for kept in saved["fitted"]
+            ]
+            best, waited, alive = saved["best"], saved["waited"], saved["alive"]
+            stack.load(saved, modules)
+            first = int(saved["epoch"])
+    for epoch in range(first, epochs):
         if not alive:
             break
         draws = [

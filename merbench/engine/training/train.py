@@ -64,14 +64,18 @@ def fit(
     epoch of its last selecting stage.
 
     Equal arguments give equal weights on one device and thread count, also when the run goes on
-    from a ``checkpoint``. RunError when a loss is not finite.
+    from a ``checkpoint``. RunError when a loss is not finite, StartAnewError when the checkpoint is
+    of no use.
     """
     torch.manual_seed(derive(seed, "dropout", fold))
     saved = checkpoint.load() if checkpoint else None
-    fitted = Fitted(**saved["fitted"]) if saved else Fitted()
+    fitted, first = Fitted(), 0
+    if saved and checkpoint:
+        with checkpoint.resuming():
+            fitted, first = Fitted(**saved["fitted"]), int(saved["stage"])
     learning = Learning(model, objectives, train, seed, fold, views or {}, fitted.rows_at_once)
     for number, stage in enumerate(stages):
-        if stage.within or (saved and number < saved["stage"]):
+        if stage.within or number < first:
             continue
         settings = settings_of(stage, config)
         score = Score(
@@ -83,8 +87,9 @@ def fit(
         )
         inner = [(s, settings_of(s, config)) for s in stages if s.within == stage.name]
         loop = _Loop(learning, score, settings, stage, number, fitted, inner)
-        if saved and number == saved["stage"]:
-            loop.load(saved)
+        if saved and checkpoint and number == first:
+            with checkpoint.resuming():
+                loop.load(saved)
         loop.run(watch, checkpoint)
     return fitted
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from merbench.results.record import SCHEMA, Record
-from merbench.results.store import Predictions, Store
+from merbench.results.reading import UnreadableError, read_record
+from merbench.results.record import Record
+from merbench.results.store import DAMAGE, Predictions, Store, record_key
 
 
 class Source(Protocol):
@@ -39,19 +38,14 @@ class StoreSource:
         found = []
         for path in sorted(self.store.runs.glob("*.json")):
             try:
-                record = Record.model_validate_json(path.read_bytes())
-            except (OSError, ValidationError) as error:
+                record = read_record(path)
+            except (*DAMAGE, OSError, UnreadableError) as error:
                 self.warnings.append(
-                    f"the record {path} cannot be read: {str(error).splitlines()[0]}"
+                    f"left out: the record {path} cannot be read: {str(error).splitlines()[0]}"
                 )
                 continue
-            if record.schema_number != SCHEMA or record.run_id != path.stem:
-                self.warnings.append(
-                    f"the record {path} is of another schema, or not the run {path.stem}"
-                )
-            elif record.status == "done" and (
-                reason := self._unusable(path.with_suffix(".safetensors"))
-            ):
+            reason = self._unusable(record) if record.status == "done" else ""
+            if reason:
                 self.warnings.append(
                     f"the run {path.stem} is left out: {reason}; run it again with --force"
                 )
@@ -59,18 +53,24 @@ class StoreSource:
                 found.append(record)
         return found
 
-    def _unusable(self, path: Path) -> str:
-        """Why no predictions can be taken from a file, by its header, which tells its length; empty
-        where they can.
+    def _unusable(self, record: Record) -> str:
+        """Why no predictions can be taken from a run's file, by its header, which tells its length;
+        empty where they can.
         """
+        path = self.store.runs / f"{record.run_id}.safetensors"
         try:
             with safe_open(path, framework="numpy") as file:
-                whole = {"target", "prediction"} <= set(file.keys()) and {"ids", "videos"} <= (
-                    file.metadata() or {}
-                ).keys()
-            return "" if whole else f"{path} holds no predictions"
-        except (OSError, SafetensorError) as error:
+                about = file.metadata() or {}
+                lengths = {file.get_slice(name).get_shape()[0] for name in ("target", "prediction")}
+        except (*DAMAGE, OSError) as error:
             return f"its predictions {path} cannot be read ({str(error).splitlines()[0]})"
+        if not {"ids", "videos"} <= about.keys():
+            return f"{path} holds no predictions"
+        if len(lengths) != 1 or record.counts.get("test", min(lengths)) not in lengths:
+            return f"{path} holds other numbers of rows than its record"
+        if about.get("record", record_key(record)) != record_key(record):
+            return f"the predictions {path} are of another training"
+        return ""
 
     def predictions(self, run_id: str) -> Predictions:
         return self.store.predictions(run_id)

@@ -30,6 +30,7 @@ from merbench.report.scores.source import Source
 from merbench.report.site.packed import pack, strict, unpack
 from merbench.report.site.written import refuse_others, replace_written
 from merbench.results.metrics import BUILT_IN, Registry
+from merbench.results.reading import check_record
 from merbench.results.record import Record, Track
 from merbench.results.spec import series
 from merbench.results.store import Predictions
@@ -198,7 +199,7 @@ def read(path: Path, with_scores: bool = True) -> Folder:
                         f"run {record.run_id} stands in {files[record.run_id]} and in {at}; "
                         "keep it in one of them"
                     )
-                _check(record)
+                check_record(record)
                 records.append(record)
                 files[record.run_id] = at
         for at in sorted((path / "predictions").glob("*.safetensors")):
@@ -242,18 +243,6 @@ def _read_scores(path: Path, records: Sequence[Record]) -> BoardScores:
     if scores.metric not in scores.metrics:
         raise ValueError(f"metric: {scores.metric!r} is none of its metrics")
     return scores
-
-
-def _check(record: Record) -> None:
-    """Raises ValueError or KeyError where a field that may hold anything lacks what boards read of
-    it.
-    """
-    record.space.label_space()
-    told = record.tuned_by
-    if told is not None and (
-        lacking := [k for k in ("trials", "seconds") if not isinstance(told.get(k), int | float)]
-    ):
-        raise ValueError(f"tuned_by has no number of {lacking[0]}")
 
 
 def _reason(error: Exception) -> str:

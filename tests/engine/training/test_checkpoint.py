@@ -8,7 +8,7 @@ from torch import nn
 
 from merbench.api import Stage, TrainConfig
 from merbench.engine.training import checkpoint as module
-from merbench.engine.training.checkpoint import Checkpoint
+from merbench.engine.training.checkpoint import Checkpoint, StartAnewError
 from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.train import fit
 from merbench.results.store import Store
@@ -128,7 +128,29 @@ def test_interrupted_again_and_again(store):
     assert (again, refitted) == (states, fitted)
 
 
-@pytest.mark.parametrize("harm", ["cut", "foreign", "not ours"])
+@pytest.mark.parametrize("lacking", ["fitted", "stage", "epoch", "model", "parts", "rng"])
+def test_a_checkpoint_that_lacks_a_key_does_not_fail_twice(lacking, store, monkeypatch):
+    config, stages = CONFIGS["average"]
+    states, fitted, _ = train(config, stages)
+    unpack = module._unpack
+    with pytest.raises(Stopped):
+        train(config, stages, store, stop_epoch=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_unpack", lambda *words: without(unpack(*words), lacking))
+        with pytest.raises(StartAnewError):
+            train(config, stages, store)
+    (warning,) = store.warnings
+    assert lacking in warning and "starts anew" in warning and "set-aside" in warning
+    assert train(config, stages, store)[:2] == (states, fitted)
+
+
+def without(state, key):
+    """Inner values, which are unpacked one by one, stay as they are."""
+    whole = isinstance(state, dict) and "fitted" in state
+    return {k: v for k, v in state.items() if k != key} if whole else state
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped", "foreign", "not ours"])
 def test_a_checkpoint_of_no_use_is_set_aside_and_told(harm, store):
     config, stages = CONFIGS["dropout"]
     states, fitted, _ = train(config, stages)
@@ -137,6 +159,9 @@ def test_a_checkpoint_of_no_use_is_set_aside_and_told(harm, store):
             config, stages, store, stop_epoch=3, identity="other" if harm == "foreign" else "same"
         )
     path = store.checkpoint("run")
+    if harm == "flipped":
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     if harm == "cut":
         path.write_bytes(path.read_bytes()[:-20])
     elif harm == "not ours":

@@ -1,0 +1,51 @@
+"""A file that carries a digest of its bytes: any flipped bit is noticed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from merbench.results.sealed import DamagedError, check, seal
+
+TENSORS = {"w": np.arange(6.0).reshape(2, 3)}
+ODD = {"note": '"file_sha256":"' + "0" * 64 + '"', "z": "end"}
+"""Metadata that look like the digest."""
+
+
+def sealed(metadata):
+    return seal(lambda full: save(TENSORS, metadata=full), metadata)
+
+
+@pytest.mark.parametrize("metadata", [{}, ODD])
+def test_what_is_sealed_is_whole_and_read_as_before(tmp_path, metadata):
+    path = tmp_path / "file"
+    path.write_bytes(sealed(metadata))
+    check(path, needed=True)
+    assert np.array_equal(load(path.read_bytes())["w"], TENSORS["w"])
+
+
+def test_every_flipped_bit_is_noticed(tmp_path):
+    path, whole = tmp_path / "file", sealed({"sha256": "x"})
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(DamagedError):
+            check(path, needed=True)
+
+
+def test_a_cut_or_empty_file_is_noticed(tmp_path):
+    path, whole = tmp_path / "file", sealed({})
+    for length in (0, 3, 8, 20, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DamagedError):
+            check(path, needed=True)
+
+
+def test_a_file_from_before_there_were_digests_passes_where_none_is_needed(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(save(TENSORS))
+    check(path)
+    with pytest.raises(DamagedError):
+        check(path, needed=True)
