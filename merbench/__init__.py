@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from merbench.functions.robust import robust as robust
     from merbench.functions.run import run as run
     from merbench.functions.score import score as score
+    from merbench.functions.serve import serve as serve
     from merbench.functions.show import show as show
     from merbench.functions.tune import tune as tune
 
@@ -49,6 +50,7 @@ _HOME = {
     "functions.robust": ("robust",),
     "functions.run": ("run",),
     "functions.score": ("score",),
+    "functions.serve": ("serve",),
     "functions.show": ("show",),
     "functions.tune": ("tune",),
 }

@@ -36,9 +36,10 @@ def board_page(
     images: Mapping[str, Image],
     files: Mapping[str, str] | None = None,
     home: str = "",
+    live: str = "",
 ) -> str:
     """``images``: file name -> picture; ``files``: title -> further file beside the page;
-    ``home``: address of the list of boards.
+    ``home``: address of the list of boards; ``live``: the stamp of the served store.
     """
     full = sheet(board, scores, every_metric=True, variants=True)
     columns = table_columns(scores)
@@ -52,6 +53,7 @@ def board_page(
         title=readable(board.track),
         track=board.track,
         home=home,
+        live=live,
         finding=finding(board, scores),
         made=made([r for e in board.entries for r in e.records]),
         columns=columns,

@@ -76,8 +76,10 @@ def read_about(root: Path) -> About:
         raise DataError(f"{file} cannot be read ({reason}); it may hold {fields}") from error
 
 
-def index_page(boards: Sequence[tuple[str, Board, BoardScores]], about: About) -> str:
-    """``boards``: folder, board, scores."""
+def index_page(
+    boards: Sequence[tuple[str, Board, BoardScores]], about: About, live: str = ""
+) -> str:
+    """``boards``: folder, board, scores. ``live``: the stamp of the served store."""
     places = [_place(folder, board, scores) for folder, board, scores in boards]
     best = [_best_of_models(board, scores) for _, board, scores in boards]
     every = {model for of_board in best for model in of_board}
@@ -87,6 +89,7 @@ def index_page(boards: Sequence[tuple[str, Board, BoardScores]], about: About) -
         "index.html",
         title=about.title,
         about=about,
+        live=live,
         places=places,
         matrix=[(model, [of_board.get(model) for of_board in best]) for model in models],
         made=made(records),

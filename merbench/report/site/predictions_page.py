@@ -37,6 +37,7 @@ def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
     return render(
         "predictions.html",
         title=f"Predictions · {readable(board.track)}",
+        live="",
         models=list(models),
         left_out=sum(not e.variant for e in board.entries) - len(models),
         data=script_data(data),

@@ -15,7 +15,7 @@ from merbench.cli.shared.output import room, show, show_json
 from merbench.cli.shared.session import Session
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
-SUBCOMMANDS = ("build", "render", "verify", "submit")
+SUBCOMMANDS = ("build", "render", "verify", "submit", "serve")
 
 
 @click.group(

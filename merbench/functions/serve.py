@@ -1,0 +1,94 @@
+"""``merbench.serve``: a store in the browser while a study runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from merbench.api.errors import RequestError
+from merbench.functions.messages import say
+from merbench.functions.opened import catalog
+
+if TYPE_CHECKING:
+    from merbench.host.catalog import Catalog
+    from merbench.report.live.server import LiveServer
+    from merbench.report.scores.board_scores import BoardScores
+    from merbench.report.scores.entries import Board
+
+PORT = 8321
+
+
+def serve(
+    store: str | Path = "runs",
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    allow_host: Collection[str] = (),
+    dataset: str | None = None,
+    track: str | None = None,
+) -> None:
+    """The boards of ``store``, and how far its running runs are, at http://HOST:PORT until it is
+    interrupted. Nothing is written to the store.
+
+    ``host``: where to listen; others than loopback let other machines read. ``allow_host``: further
+    names by which the page may be asked for. RequestError where nothing can be served.
+    """
+    with opened(catalog(), Path(store), host, port, allow_host, dataset, track) as server:
+        say(f"{server.url} shows {store}; Ctrl-C ends it")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("ended")
+
+
+def opened(
+    catalog: Catalog,
+    store: Path,
+    host: str,
+    port: int,
+    allow_host: Collection[str] = (),
+    dataset: str | None = None,
+    track: str | None = None,
+) -> LiveServer:
+    """The server, listening; ``serve_forever`` answers."""
+    from merbench.report.live.pages import LivePages
+    from merbench.report.live.server import LiveServer
+
+    if not store.is_dir():
+        raise RequestError(
+            f"there is no store {store}; name the folder that is --store of the runs"
+        )
+    return LiveServer(
+        LivePages(store, boards_of(catalog, store, dataset, track)), host, port, allow_host
+    )
+
+
+def boards_of(
+    catalog: Catalog, store: Path, dataset: str | None, track: str | None
+) -> Callable[[], Sequence[tuple[Board, BoardScores]]]:
+    """A function that gives the scored boards of the store as it is when it is called. What was
+    scored once is kept beside, not in the store.
+    """
+    from merbench.report.scores.board_scores import score
+    from merbench.report.scores.cache import Cache
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.source import StoreSource
+    from merbench.results.store import Store
+
+    names = [n for n in catalog.names("recipe") if len(catalog.providers("recipe", n)) == 1]
+    floors = {name for name in names if catalog.recipe(name).floor}
+    kept = TemporaryDirectory(prefix="merbench-serve-")
+
+    def scored() -> Sequence[tuple[Board, BoardScores]]:
+        cache = Cache(Path(kept.name))
+        source = StoreSource(Store(store))
+        boards = collect(source.records(), floors, dataset, track, catalog.metrics)
+        every = [(board, score(board, source, cache)) for board in boards]
+        found = [(board, scores) for board, scores in every if scores.rows]
+        if not found:
+            raise RequestError("No run of that kind has finished yet.")
+        return found
+
+    return scored

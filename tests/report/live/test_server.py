@@ -1,0 +1,86 @@
+"""A store while it grows, asked over HTTP: the page, progress, and who is refused."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from threading import Thread
+
+import pytest
+
+from merbench.functions.opened import catalog
+from merbench.functions.serve import opened
+from merbench.results.claims import Claims
+from merbench.results.store import Store
+from tests.report.made import put, spec
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("live") / "store"
+    put(Store(root), 0.5, spec("merclip"), range(2))
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(root):
+    with opened(catalog(), root, "127.0.0.1", 0) as served:
+        thread = Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield served
+        served.shutdown()
+        thread.join()
+
+
+def ask(server, path, host=None, method="GET"):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    headers = {} if host is None else {"Host": host}
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text, dict(answer.headers)
+
+
+def test_a_page_follows_the_store(server, root):
+    before = {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
+    status, text, headers = ask(server, "/")
+    assert status == 200 and "sample-sentiment-standard/index.html" in text
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    page = ask(server, "/sample-sentiment-standard/index.html")[1]
+    assert 'data-name="merclip"' in page and 'data-name="mult"' not in page
+    stamp = json.loads(ask(server, "/status.json")[1])["stamp"]
+    assert f'data-stamp="{stamp}"' in page
+    assert {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()} == before
+    put(Store(root), 0.7, spec("mult"), range(2))
+    assert json.loads(ask(server, "/status.json")[1])["stamp"] != stamp
+    assert 'data-name="mult"' in ask(server, "/sample-sentiment-standard/index.html")[1]
+
+
+def test_progress_of_a_running_run(server, root):
+    with Claims(root).hold("abcd") as claim:
+        claim.tell({"model": "tfn", "seed": 3, "fold": None, "of": 20, "epoch": 5, "seconds": 7.4})
+        (run,) = json.loads(ask(server, "/status.json")[1])["running"]
+    assert run["name"] == "tfn, seed 3" and (run["epoch"], run["of"], run["seconds"]) == (5, 20, 7)
+    assert json.loads(ask(server, "/status.json")[1])["running"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "method", "expected"),
+    [
+        ("/", "evil.example", "GET", 403), ("/status.json", "evil.example:{port}", "GET", 403), ("/", "localhost:1", "GET", 403),
+        ("/", "", "GET", 403), ("/", "localhost:{port}", "GET", 200), ("/", "[::1]:{port}", "HEAD", 200), ("/", None, "POST", 501),
+        ("/../runs", None, "GET", 404), ("/%2e%2e/x", None, "GET", 404), ("/runs/x.json", None, "GET", 404), ("/index.html?x=1", None, "GET", 200),
+    ],
+)  # fmt: skip
+def test_who_is_answered(server, path, host, method, expected):
+    host = host and host.format(port=server.server_port)
+    status, text, _ = ask(server, path, host, method)
+    assert status == expected and (method != "HEAD" or text == "")
+
+
+def test_a_store_without_finished_runs_says_so(tmp_path):
+    (tmp_path / "runs").mkdir()
+    with opened(catalog(), tmp_path, "127.0.0.1", 0) as served:
+        page, _ = served.pages.get("/")
+    assert b"No run of that kind has finished yet." in page
