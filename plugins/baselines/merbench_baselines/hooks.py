@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from merbench.api import Component, Recipe, hookimpl
 from merbench_baselines.declare import part
 from merbench_baselines.disentangled import declarations as disentangled
+from merbench_baselines.experts import declarations as experts
 from merbench_baselines.floors import declarations as floors
 from merbench_baselines.fusions import declarations as fusions
 from merbench_baselines.incomplete import declarations as incomplete
@@ -26,6 +27,7 @@ FAMILIES = (
     information,
     incomplete,
     translation,
+    experts,
     language_model,
     views,
 )

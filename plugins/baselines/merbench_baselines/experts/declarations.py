@@ -1,0 +1,87 @@
+"""An expert a modality, and a router that says how much each counts for a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from merbench.api import Ablation, Case, Component, Recipe
+from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, part, with_tower
+
+
+def components() -> Iterator[Component]:
+    provided = ("branches", "routes", "present")
+    yield part(
+        "fusion",
+        "emoe",
+        "experts.emoe:EMOE",
+        "a transformer a modality, weighted by a router",
+        provides=provided,
+        min_modalities=2,
+    )
+    yield part(
+        "objective",
+        "routed-experts",
+        "experts.emoe_loss:RoutedExperts",
+        "a task a modality, and a router that knows how well each does",
+        needs=(*provided, "fused"),
+        spaces=("score", "class", "multilabel"),
+    )
+
+
+def recipes() -> Iterator[Recipe]:
+    yield Recipe(
+        name="emoe",
+        summary="modality-specific enhanced dynamic emotion experts (Fang et al. 2025)",
+        encoders=VECTORS,
+        fusion="emoe",
+        head="linear",
+        objective=("task", "routed-experts"),
+        min_modalities=2,
+        spaces=("score", "class", "multilabel"),
+        settings={
+            "train.batch_size": 16,
+            "train.accumulate": 10,
+            "train.lr": 1e-4,
+            "train.weight_decay": 0.0,
+            "train.optimiser": "adam",
+            "train.schedule": "plateau",
+            "train.clip_norm": 0.0,
+        },
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={
+                    "fusion.width": 30,
+                    "fusion.heads": 5,
+                    "fusion.kernel_audio": 1,
+                    "fusion.kernel_video": 3,
+                    "fusion.text_dropout": 0.3,
+                    "fusion.attn_dropout_text": 0.4,
+                    "fusion.attn_dropout_audio": 0.0,
+                    "fusion.embed_dropout": 0.0,
+                },
+            ),
+            with_tower(),
+        ),
+        search=NO_DECAY,
+        ablations=(
+            Ablation(
+                name="no-router",
+                summary="every modality counts alike",
+                settings={
+                    "fusion.routed": False,
+                    "objective.routed-experts.balance": 0.0,
+                    "objective.routed-experts.ability": 0.0,
+                },
+            ),
+            *(
+                Ablation(
+                    name=f"no-{term}",
+                    summary=f"without the loss of {term}",
+                    settings={f"objective.routed-experts.{term}": 0.0},
+                )
+                for term in ("branches", "balance", "ability", "distillation")
+            ),
+            *PAIRS,
+        ),
+    )

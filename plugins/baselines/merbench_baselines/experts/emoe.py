@@ -1,0 +1,146 @@
+"""EMOE: modality-specific enhanced dynamic emotion experts (Fang et al. 2025, CVPR)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import (
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    RequestError,
+    Steps,
+    Tune,
+    by_length,
+    compact,
+    masked_mean,
+)
+from merbench_baselines.disentangled.dlf import Residual
+from merbench_baselines.fields import Dropout, Width
+from merbench_baselines.layers import complete
+from merbench_baselines.transformer import Transformer, last_or_zeros
+
+KERNELS = (1, 3, 5)
+
+
+class Router(nn.Module):
+    """w = softmax(W ReLU(unit length(V x + b)) / t) [B, M] over the modalities that a row has; x
+    the means of their steps side by side.
+    """
+
+    def __init__(self, width: int, hidden: int, count: int, temperature: float) -> None:
+        super().__init__()
+        self.into, self.out = nn.Linear(width, hidden), nn.Linear(hidden, count)
+        self.temperature = temperature
+
+    def forward(self, x_BD: Tensor, present_BM: Tensor) -> Tensor:
+        score_BM = self.out(F.normalize(self.into(x_BD), dim=1).relu()) / self.temperature
+        nothing_B1 = ~present_BM.any(1, keepdim=True)
+        return score_BM.masked_fill(~(present_BM | nothing_B1), -torch.inf).softmax(1)
+
+
+class EMOE(nn.Module):
+    """z = residual network of sum_m w_m h_m, h_m the last step of a transformer over a modality, w
+    what a router makes of all of them for this row.
+
+    ``aux``: ``branches`` [B, M, width], a residual network of every h_m, ``routes`` w [B, M] and
+    ``present`` [B, M].
+    """
+
+    class Config(Config):
+        width: Annotated[int, Field(ge=2), Tune(choices=(20, 30, 40, 50, 60))] = 50
+        heads: Annotated[int, Field(ge=1), Tune(choices=(2, 5, 10))] = 10
+        layers: Annotated[int, Field(ge=1), Tune(1, 5)] = 4
+        routed: bool = True
+        """False: every modality that a row has counts alike."""
+        route_hidden: Width = 64
+        temperature: Annotated[float, Field(gt=0), Tune(0.1, 3.0, log=True)] = 1.0
+        """Of the router's softmax."""
+        kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS)] = 5
+        kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 5
+        kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 5
+        text_dropout: Dropout = 0.5
+        attn_dropout_text: Dropout = 0.3
+        attn_dropout_audio: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
+        ] = 0.2
+        attn_dropout_video: Annotated[
+            float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="video")
+        ] = 0.0
+        embed_dropout: Dropout = 0.2
+        relu_dropout: Dropout = 0.0
+        res_dropout: Dropout = 0.0
+        out_dropout: Dropout = 0.5
+
+    def __init__(
+        self,
+        config: Config,
+        context: Context,
+        widths: Mapping[Modality, int],
+        query_width: int | None,
+    ) -> None:
+        super().__init__()
+        d, count = config.width, len(widths)
+        if d % config.heads:
+            raise RequestError(
+                f"emoe: fusion.width {d} cannot be shared by {config.heads} heads; "
+                "make it a multiple of fusion.heads"
+            )
+        self.inputs, self.width = widths, d
+        self.text_dropout = nn.Dropout(config.text_dropout)
+
+        def convolution(m: Modality, width: int) -> nn.Module:
+            return nn.Conv1d(width, d, getattr(config, f"kernel_{m}"), padding="same", bias=False)
+
+        self.convolve = nn.ModuleDict({m: convolution(m, w) for m, w in widths.items()})
+        self.shared = nn.Linear(d, d, bias=False)
+        self.memory = nn.ModuleDict(
+            {
+                m: Transformer(d, config.layers, getattr(config, f"attn_dropout_{m}"), config)
+                for m in widths
+            }
+        )
+        self.router = (
+            Router(sum(widths.values()), config.route_hidden, count, config.temperature)
+            if config.routed
+            else None
+        )
+        self.residual = nn.ModuleDict({m: Residual(d, config.out_dropout) for m in widths})
+        self.last = Residual(d, config.out_dropout)
+        self.widths = {"branch": d}
+
+    def read(self, parts: dict[Modality, Steps]) -> Tensor:
+        """[B, M * width]: h_m of every modality, side by side."""
+        last = []
+        for m, (x_BLD, mask_BL) in parts.items():
+            x_BLD = torch.where(mask_BL[..., None], x_BLD, 0.0)
+            x_BLD = self.text_dropout(x_BLD) if m == "text" else x_BLD
+            c_BLD = self.shared(self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2))
+            last.append(last_or_zeros(self.memory[m](c_BLD, mask_BL), mask_BL))
+        return torch.cat(last, 1)
+
+    def routes(self, steps: Mapping[Modality, Steps], present_BM: Tensor) -> Tensor:
+        """w [B, M]."""
+        if self.router is None:
+            share_BM = present_BM / present_BM.sum(1, keepdim=True).clamp(min=1)
+            return share_BM.to(next(iter(steps.values())).x_BLD.dtype)
+        means_BD = torch.cat([masked_mean(*s) for s in steps.values()], 1)
+        return self.router(means_BD, present_BM)
+
+    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+        steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
+        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        h_BMD = by_length(self.read, steps).unflatten(1, (len(steps), -1))
+        route_BM = self.routes(steps, present_BM)
+        z_BD = self.last((route_BM[..., None] * h_BMD).sum(1))
+        branches = [self.residual[m](h) for m, h in zip(steps, h_BMD.unbind(1), strict=True)]
+        aux = {"branches": torch.stack(branches, 1), "routes": route_BM, "present": present_BM}
+        return Fused(z_BD[:, None], aux)
