@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
 from merbench.functions.opened import catalog
@@ -25,13 +25,19 @@ class Leaderboard:
     boards: list[tuple[Board, BoardScores]]
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a model and track: track, model, rank, n, and each metric's mean over seeds with
-        its ``_sd``.
+        """One row a model and track, ablations and floors too: track, model, settings, group, rank,
+        tied_with_best, seeds, each metric's mean over seeds with its ``_sd``, ``_low`` and
+        ``_high`` (95 %), parameters, training_seconds, tuning_trials, tuning_seconds.
         """
         import pandas as pd
 
-        rows = [_row(board, scores, name) for board, scores in self.boards for name in scores.rows]
-        return pd.DataFrame(rows)
+        from merbench.report.tables.sheet import sheet
+        from merbench.report.tables.tidy import tidy
+
+        pages = [
+            (board, scores, sheet(board, scores, ablations=True)) for board, scores in self.boards
+        ]
+        return pd.DataFrame(tidy(pages))
 
 
 def leaderboard(
@@ -132,18 +138,3 @@ def _open(
             f"no finished run of that kind in the store {store}; merbench.run() makes some"
         )
     return source, boards
-
-
-def _row(board: Board, scores: BoardScores, name: str) -> dict[str, Any]:
-    row = scores.rows[name]
-    standing = scores.standings.get(name)
-    values: dict[str, Any] = {}
-    for metric, summary in row.summary.items():
-        values |= {metric: summary.mean, f"{metric}_sd": summary.sd}
-    return {
-        "track": board.track.title,
-        "model": name,
-        "rank": standing.rank if standing else None,
-        "n": len(row.seeds),
-        **values,
-    }

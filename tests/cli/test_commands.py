@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import click
 import numpy as np
+import pandas as pd
 import pytest
 
 from merbench.cli.builtin import SUMMARIES
@@ -231,16 +234,18 @@ def test_ablate_compares_in_pairs(merbench):
 def test_leaderboard_in_three_forms(merbench):
     merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
     text = merbench("leaderboard", check=True).stdout
-    assert "late-fusion-dnn" in text and "floors" in text and "±" in text
+    assert "late-fusion-dnn" in text and "ridge (floor)" in text and "±" in text
     assert (
         "| late-fusion-dnn | 1 | 2 |"
         in merbench("leaderboard", "--format", "md", check=True).stdout
     )
-    assert (
-        "mae_sd"
-        in merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True).stdout
-    )
+    done = merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True)
+    frame = pd.read_csv(io.StringIO(done.stdout)).set_index("model")
+    assert frame["mae_sd"]["late-fusion-dnn"] > 0 and frame["group"]["ridge"] == "floors"
+    assert frame["track"].nunique() == 1
     assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
+    done = merbench("leaderboard", "--format", "csv", "--intervals")
+    assert done.returncode == 2 and "leave --intervals out" in done.stderr
 
 
 def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):

@@ -117,16 +117,18 @@ def _named(run: str, entries: Sequence[Entry], store: Store) -> Record:
     """A run of the row of that name, or the run of that id."""
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import no_row
+    from merbench.report.scores.entries import rows_named
 
-    rows = [e for e in entries if e.is_called(run) and e.done]
-    if len(rows) > 1:
+    rows = [e for e in rows_named(run, entries) if e.done]
+    if len(rows) > 1 and len({e.name for e in rows}) == 1:
         tracks = "; ".join(e.first.track.title for e in rows)
         raise RequestError(
             f"{run} is on {len(rows)} tracks ({tracks}); "
             "choose one with --dataset and --track, or give run ids"
         )
-    if rows:
+    if len(rows) == 1:
         return rows[0].done[0]
-    if set(run) <= set("0123456789abcdef"):
-        return store.find(run)
+    run_id = run.rpartition("(")[2].rstrip(")")  # as the table of an ensemble names its members
+    if set(run_id) <= set("0123456789abcdef"):
+        return store.find(run_id)
     raise RequestError(no_row(run, entries))

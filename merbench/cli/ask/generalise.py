@@ -56,7 +56,7 @@ def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **giv
     from merbench.report.scores.paired import compare, lines_as_json
     from merbench.report.scores.summary import summary
     from merbench.report.tables import board
-    from merbench.report.tables.table import table
+    from merbench.report.tables.terminal import table
 
     options = gather((), **given)
     bench = session.bench(options)

@@ -74,32 +74,33 @@ def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
     from merbench.report.scores.statistics import summaries_as_json
     from merbench.report.scores.summary import by_seed, summary
     from merbench.report.tables import board
-    from merbench.report.tables.table import table
+    from merbench.report.tables.terminal import table
 
     scored = by_seed(records, bench.store, plan.metrics)
+    if not scored and not bench.options.as_json:
+        return
     mine = summary(scored)
+    floors = {
+        name: summary(by_seed(floor_records, bench.store, plan.metrics))
+        for name, floor_records in (bench.floors(plan) if scored else {}).items()
+    }
+    optimum = bench.optimum(plan)
     if bench.options.as_json:
-        runs = [r.model_dump(mode="json") for r in records]
         show_json(
             {
                 "track": plan.track.model_dump(mode="json"),
-                "runs": runs,
+                "runs": [r.model_dump(mode="json") for r in records],
                 "summary": summaries_as_json(mine),
+                "floors": {name: summaries_as_json(scores) for name, scores in floors.items()},
+                "best_possible": optimum.scored if optimum else {},
             }
         )
         return
-    if not scored:
-        return
-    kind = plan.task.space.kind
-    floors = {
-        name: summary(by_seed(floor_records, bench.store, plan.metrics))
-        for name, floor_records in bench.floors(plan).items()
-    }
-    optimum = bench.optimum(plan)
-    rows = board.rows({label(plan): mine}, floors, optimum)
+    ranks_by = plan.metrics[plan.metrics.ranking]
+    rows = board.rows({label(plan): mine}, floors, ranks_by, optimum)
     test_rows = len(next(iter(scored.values())).rows.ids)
     lines = [
-        *board.notes(kind, mine, test_rows),
+        *board.notes(plan.task.space.kind, mine, test_rows),
         *board.distances(plan.metrics, mine, floors, optimum),
     ]
     if plan.recipe.caveat:

@@ -222,7 +222,7 @@ def _report(
     from merbench.report.scores.statistics import summaries_as_json
     from merbench.report.scores.summary import by_seed, summary
     from merbench.report.tables import board
-    from merbench.report.tables.table import table
+    from merbench.report.tables.terminal import table
 
     scores = {
         name: summary(by_seed(records, bench.store, plan.metrics))

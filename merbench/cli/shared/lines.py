@@ -32,7 +32,7 @@ def show_lines(
     from merbench.cli.shared.output import room
     from merbench.report.scores.summary import summary
     from merbench.report.tables import board
-    from merbench.report.tables.table import table
+    from merbench.report.tables.terminal import table
 
     rows = [
         board.model_row(

@@ -32,8 +32,8 @@ def room() -> int | None:
 
 
 def show(table: Table) -> None:
-    """The title stands by itself, so that a narrow table does not fold it; in a pipe a table is as
-    wide as it needs.
+    """The title and the notes stand by themselves, so that a narrow table does not fold them; in a
+    pipe a table is as wide as it needs.
     """
     from rich.measure import Measurement
     from rich.text import Text
@@ -47,7 +47,10 @@ def show(table: Table) -> None:
     if table.title:
         console.print(Text(str(table.title), style=table.title_style or "table.title"))
         table.title = None
+    notes, table.caption = table.caption, None
     console.print(table)
+    if notes:
+        console.print(Text(str(notes), style=table.caption_style or "table.caption"))
 
 
 def show_json(value: Any) -> None:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.report.scores.entries import Board
+from merbench.report.scores.entries import Board, rows_named
 from merbench.report.scores.paired import Difference, correct, differences
 from merbench.report.scores.source import Source
 from merbench.report.scores.summary import Scored, by_seed
@@ -41,21 +41,22 @@ class Disagreement:
 
 
 def side(board: Board, source: Source, text: str) -> Side | None:
-    """A row by its name, or the runs whose ids stand in ``text`` with commas between; None where
-    there is no such thing.
+    """A row as any table names it, or the runs whose ids stand in ``text`` with commas between;
+    None where there is no such thing, or there are several.
     """
-    for entry in board.entries:
-        if entry.is_called(text):
-            return Side(by_seed(entry.records, source, board.metrics, board.folds), entry.floor)
+    rows = rows_named(text, board.entries)
+    if len(rows) == 1:
+        records = rows[0].records
+        return Side(by_seed(records, source, board.metrics, board.folds), rows[0].floor)
     ids = {part.strip() for part in text.split(",")}
-    found = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]
-    records = [r for r, _ in found]
+    runs = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]
+    records = tuple(r for r, _ in runs)
     if {r.run_id for r in records} != ids:
         return None
     if len({r.spec.model_dump_json() for r in records}) > 1:
         raise RequestError(f"the runs {text} are of several specs; give runs of one")
     return Side(
-        by_seed(records, source, board.metrics, board.folds), all(floor for _, floor in found)
+        by_seed(records, source, board.metrics, board.folds), all(floor for _, floor in runs)
     )
 
 

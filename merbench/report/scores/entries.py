@@ -1,5 +1,5 @@
-"""Records -> the rows of each track: which runs belong together, and under which name a reader
-tells them apart.
+"""Records -> the rows of each track: which runs belong together, and by which name and settings a
+reader distinguishes them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,24 @@ from merbench.results.record import Record, Track
 class Entry:
     """One row of a table: every run of one spec, made by one version of its components' source, by
     seed and fold.
+
+    ``settings``: what distinguishes it from other rows of its model and ablation; empty where there
+    is no other.
     """
 
-    name: str
     records: tuple[Record, ...]
+    settings: str = ""
     floor: bool = False
+
+    @property
+    def label(self) -> str:
+        """Model and ablation: stays the same whatever else is run."""
+        return label(self.first)
+
+    @property
+    def name(self) -> str:
+        """Unique on its board."""
+        return f"{self.label} {self.settings}".strip()
 
     @property
     def first(self) -> Record:
@@ -38,13 +51,6 @@ class Entry:
     @property
     def done(self) -> list[Record]:
         return [r for r in self.records if r.status == "done"]
-
-    def is_called(self, name: str) -> bool:
-        """By its name, which outside predictions may be given without their mark."""
-        return name in (
-            self.name,
-            self.name.removesuffix(MARK) if self.first.outside else self.name,
-        )
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,8 @@ def collect(
     boards = []
     for groups in by_track.values():
         entries = [
-            Entry(name, tuple(rows), rows[0].spec.model in floors)
-            for name, rows in zip(names(groups), groups, strict=True)
+            Entry(tuple(rows), settings, rows[0].spec.model in floors)
+            for settings, rows in zip(differing_settings(groups), groups, strict=True)
         ]
         # A data set may rank by another metric than when its first runs were made.
         newest = max((r for rows in groups for r in rows), key=lambda r: (r.started, r.run_id))
@@ -118,17 +124,45 @@ def label(record: Record) -> str:
     return f"{record.spec.model} {record.spec.variant}".strip()
 
 
-def names(groups: Sequence[Sequence[Record]]) -> list[str]:
-    """Model and variant; specs that share these are told apart by ``tuned``, by the settings in
-    which they differ, or by their source.
+def rows_named(text: str, entries: Iterable[Entry]) -> list[Entry]:
+    """The rows that ``text`` names as any table shows them: by model, ablation and settings, or by
+    model and ablation alone where this is one row of each board; outside predictions with or
+    without their mark.
     """
-    plain = [label(rows[0]) for rows in groups]
-    for tell in (_tuned, _settings, _source):
-        for name in [name for name, count in Counter(plain).items() if count > 1]:
-            alike = [i for i, other in enumerate(plain) if other == name]
-            for i, words in zip(alike, tell([groups[i][0] for i in alike]), strict=True):
-                plain[i] = f"{name} {words}".strip()
-    return plain
+    entries, text = list(entries), text.removesuffix(" (floor)")
+    exact = [e for e in entries if _plain(text) in _spellings(e)]
+    if exact:
+        return exact
+    by_search = [e for e in entries if f"{e.label} {_search_word(e.first)}" == text]
+    return by_search or [e for e in entries if e.label == text]
+
+
+def _plain(name: str) -> str:
+    """A table shows settings in a column of their own, without parentheses."""
+    return name.replace("(", "").replace(")", "")
+
+
+def _spellings(entry: Entry) -> tuple[str, ...]:
+    unmarked = (entry.name.replace(MARK, ""),) if entry.first.outside else ()
+    return tuple(_plain(name) for name in (entry.name, *unmarked))
+
+
+def _search_word(record: Record) -> str:
+    return "tuned" if record.tuned_by else "untuned"
+
+
+def differing_settings(groups: Sequence[Sequence[Record]]) -> list[str]:
+    """By what rows of one model and ablation differ: by whether they are tuned, by settings, or by
+    the source of their components.
+    """
+    labels = [label(rows[0]) for rows in groups]
+    names = list(labels)
+    for differences in (_tuned, _settings, _source):
+        for name in [name for name, count in Counter(names).items() if count > 1]:
+            alike = [i for i, other in enumerate(names) if other == name]
+            for i, words in zip(alike, differences([groups[i][0] for i in alike]), strict=True):
+                names[i] = f"{name} {words}".strip()
+    return [name[len(same) :].strip() for name, same in zip(names, labels, strict=True)]
 
 
 def _tuned(records: Sequence[Record]) -> list[str]:
@@ -137,11 +171,11 @@ def _tuned(records: Sequence[Record]) -> list[str]:
     """
     trials = [r.tuned_by.get("trials", 0) if r.tuned_by else None for r in records]
     most = max((t for t in trials if t is not None), default=None)
-    told = [
+    words = [
         "untuned" if t is None else "tuned" if t == most else f"tuned (after {t} trials)"
         for t in trials
     ]
-    return told if len(set(told)) > 1 else [""] * len(records)
+    return words if len(set(words)) > 1 else [""] * len(records)
 
 
 def _source(records: Sequence[Record]) -> list[str]:
@@ -159,15 +193,15 @@ def _settings(records: Sequence[Record]) -> list[str]:
         for r in records
     ]
     chosen: list[str] = []
-    found = [""] * len(records)
+    texts = [""] * len(records)
     for key in dict.fromkeys(key for settings in flat for key in settings):
-        tried = [", ".join(_said(k, settings) for k in (*chosen, key)) for settings in flat]
-        if len(set(tried)) > len(set(found)):
-            chosen, found = [*chosen, key], tried
-    return [f"({text})" if text else "" for text in found]
+        longer = [", ".join(_setting(k, settings) for k in (*chosen, key)) for settings in flat]
+        if len(set(longer)) > len(set(texts)):
+            chosen, texts = [*chosen, key], longer
+    return [f"({text})" if text else "" for text in texts]
 
 
-def _said(key: str, settings: Mapping[str, Any]) -> str:
+def _setting(key: str, settings: Mapping[str, Any]) -> str:
     name = key.removeprefix("parts.").replace(".config.", ".").removesuffix(".name")
     return f"{name}={settings.get(key, 'none')}"
 

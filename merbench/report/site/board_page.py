@@ -41,7 +41,7 @@ def board_page(
     """``images``: file name -> picture; ``files``: title -> further file beside the page;
     ``home``: address of the list of boards; ``live``: the stamp of the served store.
     """
-    full = sheet(board, scores, every_metric=True, variants=True)
+    full = sheet(board, scores, every_metric=True, ablations=True, claims=True)
     columns = table_columns(scores)
     rows = table_rows(board, scores, full, columns)
     groups = list(dict.fromkeys(row.group for row in rows))

@@ -13,13 +13,12 @@ from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.tables.sheet import (
     ABLATIONS,
-    FLOORS,
     OPTIMUM,
     Sheet,
     parameters,
     training_seconds,
 )
-from merbench.report.tables.table import MISSING, Cell, Row, number
+from merbench.report.tables.table import FLOORS, MISSING, Cell, Row, number
 
 MODELS = "models"
 LAST = ("parameters", "training", "tuning", "seeds")

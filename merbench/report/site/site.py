@@ -16,7 +16,8 @@ from merbench.report.site.index_page import About, index_page, read_about
 from merbench.report.site.predictions_page import predictions_page
 from merbench.report.tables.latex import to_latex
 from merbench.report.tables.sheet import sheet
-from merbench.report.tables.table import to_csv, to_markdown
+from merbench.report.tables.table import to_markdown
+from merbench.report.tables.tidy import tidy, to_csv
 
 FILES = {
     "CSV": "table.csv",
@@ -50,12 +51,12 @@ def _of_track(folder: Folder) -> dict[str, bytes]:
             f"{folder.path / 'scores.json'} scores {unknown[0]!r}, "
             "and no records give a row of that name"
         )
-    short = sheet(board, scores, variants=True)
-    full = sheet(board, scores, every_metric=True, variants=True, intervals=True)
+    short = sheet(board, scores, ablations=True)
+    full = sheet(board, scores, ablations=True, claims=True)
     drawn = pictures(board, scores, folder.extras)
     texts = {
         "table.md": to_markdown(short.title, short.columns, short.rows, notes=short.notes),
-        "table.csv": to_csv(full.columns, full.rows),
+        "table.csv": to_csv(tidy([(board, scores, full)])),
         "table.tex": to_latex(short.title, short.columns, short.rows, notes=short.notes),
         "index.html": board_page(board, scores, images(drawn), FILES, "../index.html"),
         "predictions.html": predictions_page(folder, board, scores),

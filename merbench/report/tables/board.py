@@ -8,9 +8,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from merbench.api.declarations.metrics import MetricFacts
 from merbench.api.material.types import SpaceKind
 from merbench.report.scores.statistics import Summary, half_width
-from merbench.report.tables.table import Cell, Column, Row, metric_columns
+from merbench.report.tables.table import (
+    FLOORS,
+    LEAVES_METRIC,
+    Cell,
+    Column,
+    Row,
+    floors_among,
+    metric_columns,
+)
 from merbench.results.metrics import TaskMetrics
 
 Scores = Mapping[str, Summary]
@@ -29,7 +38,8 @@ class Optimum:
 
 def columns(metrics: TaskMetrics) -> tuple[Column, ...]:
     """Seeds, then the headline metrics."""
-    return (Column("seeds", ("seeds",)), *metric_columns(metrics, metrics.headline))
+    seeds = Column("seeds", ("seeds",), leaves=LEAVES_METRIC)
+    return (seeds, *metric_columns(metrics, metrics.headline))
 
 
 def model_row(name: str, scores: Scores, group: str = "") -> Row:
@@ -40,20 +50,19 @@ def model_row(name: str, scores: Scores, group: str = "") -> Row:
 
 
 def rows(
-    models: Mapping[str, Scores], floors: Mapping[str, Scores], optimum: Optimum | None = None
+    models: Mapping[str, Scores],
+    floors: Mapping[str, Scores],
+    metric: MetricFacts,
+    optimum: Optimum | None = None,
 ) -> list[Row]:
-    """Models as they come, then floors, then what nobody can beat."""
-    made = [model_row(name, scores) for name, scores in models.items()]
-    made += [model_row(name, scores, "floors") for name, scores in floors.items()]
-    for given, scored in optimum.scored.items() if optimum else ():
-        made.append(
-            Row(
-                given,
-                {metric: Cell(value) for metric, value in scored.items()},
-                "best possible, given",
-            )
-        )
-    return made
+    """Models and floors from best to worst by ``metric``, then what nobody can beat."""
+    scored = [model_row(name, scores) for name, scores in models.items()]
+    scored += [model_row(name, scores, FLOORS) for name, scores in floors.items()]
+    best_possible = [
+        Row(given, {m: Cell(value) for m, value in values.items()}, "best possible, given")
+        for given, values in (optimum.scored if optimum else {}).items()
+    ]
+    return [*floors_among(scored, metric), *best_possible]
 
 
 def notes(kind: SpaceKind, scores: Scores, test_rows: int) -> list[str]:
@@ -77,22 +86,37 @@ def distances(
     metric = metrics.ranking
     if metric not in mine:
         return []
-    value, higher = mine[metric].mean, metrics[metric].higher_is_better
-    against = []
-    for name, scores in floors.items():
-        if metric in scores:
-            gap = (value - scores[metric].mean) * (1 if higher else -1)
-            against.append(f"{abs(gap):.3f} {'better' if gap > 0 else 'worse'} than {name}")
+    value, sign = mine[metric].mean, 1 if metrics[metric].higher_is_better else -1
+    against = [
+        _apart(sign * (value - scores[metric].mean), name)
+        for name, scores in floors.items()
+        if metric in scores
+    ]
     lines = [f"{metric}: {', '.join(against)}"] if against else []
     if optimum and metric in optimum.scored[optimum.best]:
-        best = optimum.scored[optimum.best][metric]
-        ways = []
-        for start in optimum.scored:
-            span = optimum.scored[start][metric] - best
-            if start != optimum.best and abs(span) > 0.05:
-                ways.append(
-                    f"{100 * (optimum.scored[start][metric] - value) / span:.0f} % of the way from "
-                    f"{start} to {optimum.best}"
-                )
-        lines.append(f"{metric}: {'; '.join(ways)} (best possible predictors)")
-    return lines
+        ways = "; ".join(_ways(optimum, metric, value, sign))
+        lines.append(f"{metric}: {ways}" if ways else "")
+    return [line for line in lines if line]
+
+
+def _apart(gap: float, name: str) -> str:
+    return f"{abs(gap):.3f} {'better' if gap > 0 else 'worse'} than {name}"
+
+
+def _ways(optimum: Optimum, metric: str, value: float, sign: int) -> list[str]:
+    """From the best predictors of less to that of all modalities; who is worse than the best of
+    less has not set out.
+    """
+    best = optimum.scored[optimum.best][metric]
+    ways = []
+    for start, scores in optimum.scored.items():
+        span = sign * (best - scores[metric])
+        if start == optimum.best or abs(span) <= 0.05:
+            continue
+        gained = sign * (value - scores[metric])
+        if gained < 0:
+            ways.append(_apart(gained, f"the best possible from {start}"))
+        else:
+            share = f"{100 * gained / span:.0f} % of the way from"
+            ways.append(f"{share} the best possible from {start} to that from {optimum.best}")
+    return ways

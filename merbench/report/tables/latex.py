@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from merbench.report.tables.table import BETWEEN, Column, Row, best, heading, sections, shown
+from merbench.report.tables.table import (
+    BETWEEN,
+    FLOORS,
+    Column,
+    Row,
+    best,
+    heading,
+    sections,
+    shown,
+)
 
 _SIGNS = {
     "\\": r"\textbackslash{}",
@@ -59,16 +68,22 @@ def to_latex(
                 BETWEEN.join(_cell(*shown(row, column, key, bold)) for key in column.keys)
                 for column in columns
             ]
-            lines.append(_line([escape(row.name), *texts]))
+            lines.append(_line([_name(row), *texts]))
     body = "\n".join(lines)
     below = "".join(f"\\par {escape(note)}\n" for note in notes)
     return (
         "% needs \\usepackage{booktabs,graphicx}\n\\begin{table*}\n"
         f"\\caption{{{escape(title)}}}\n\\resizebox{{\\textwidth}}{{!}}{{%\n"
-        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}\n"
+        f"\\begin{{tabular}}{{l{''.join('l' if column.text else 'r' for column in columns)}}}\n"
         f"\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}}}\n"
         f"\\scriptsize\n{below}\\end{{table*}}\n"
     )
+
+
+def _name(row: Row) -> str:
+    """A floor stands among the ranked rows, in italics."""
+    text = escape(row.shown_name)
+    return rf"\textit{{{text}}}" if row.group == FLOORS else text
 
 
 def _cell(text: str, strong: bool) -> str:

@@ -10,9 +10,24 @@ from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.statistics import ALPHA, summaries_as_json
 from merbench.report.tables import board as words
 from merbench.report.tables.published import Published, published
-from merbench.report.tables.table import Cell, Column, Row, metric_columns
+from merbench.report.tables.table import (
+    FLOORS,
+    LEAVES_COST,
+    LEAVES_INTERVAL,
+    LEAVES_METRIC,
+    Cell,
+    Column,
+    Row,
+    metric_columns,
+)
 
-ABLATIONS, FLOORS, OPTIMUM, CLAIMS = "ablations", "floors", "best possible, given", "claims of "
+ABLATIONS, OPTIMUM, CLAIMS = "ablations", "best possible, given", "claims of "
+RANK = Column("rank", ("rank",))
+SETTINGS = Column("settings", ("settings",), text=True)
+SEEDS = Column("seeds", ("seeds",), leaves=LEAVES_METRIC)
+COST = tuple(
+    Column(key, (key,), leaves=LEAVES_COST) for key in ("parameters", "training", "tuning")
+)
 
 
 @dataclass(frozen=True)
@@ -28,41 +43,52 @@ def sheet(
     scores: BoardScores,
     *,
     every_metric: bool = False,
-    variants: bool = False,
+    ablations: bool = False,
     intervals: bool = False,
+    claims: bool = False,
 ) -> Sheet:
-    """Models by rank, then ablations (``variants``), floors, the optimum, and what others claim.
-    ``intervals``: in every cell.
+    """Models by rank with the floors among them, then ``ablations``, the optimum, and what others
+    claim (``claims``). ``intervals``: in every cell.
     """
-    claims = published(board.track)
-    shown = list(scores.metrics) if every_metric else scores.headline
+    published_claims = published(board.track) if claims else []
+    names = list(scores.metrics) if every_metric else scores.headline
+    rows = [row for row in _scored_rows(board, scores, intervals) if ablations or not _ablated(row)]
+    settings = (SETTINGS,) if any(row.cells.get("settings") for row in rows) else ()
+    interval = f"{scores.ranks_by.title}, 95 % interval"
     columns = (
-        Column("rank", ("rank",)),
-        Column("seeds", ("seeds",)),
-        *metric_columns(scores.metrics, shown),
-        Column(f"{scores.ranks_by.title}, 95 % interval", ("interval",)),
-        Column("parameters", ("parameters",)),
-        Column("training", ("training",)),
-        Column("tuning", ("tuning",)),
+        *settings,
+        RANK,
+        SEEDS,
+        *metric_columns(scores.metrics, names),
+        Column(interval, ("interval",), leaves=LEAVES_INTERVAL),
+        *COST,
     )
-    rows = []
-    for name in scores.rows:
-        entry = next(e for e in board.entries if e.name == name)
-        kind = FLOORS if entry.floor else ABLATIONS if entry.variant else ""
-        if kind != ABLATIONS or variants:
-            rows.append(Row(name, _cells(entry, scores, intervals), kind))
-    rows.sort(key=lambda r: ("", ABLATIONS, FLOORS).index(r.group))
     rows += [
         Row(given, {m: Cell(v) for m, v in best.items()}, OPTIMUM)
         for given, best in scores.optimum.items()
     ]
-    for claim in claims:
+    for claim in published_claims:
         rows += [
-            Row(name, {m: Cell(v) for m, v in said.items()}, claim_group(claim))
-            for name, said in claim.scores.items()
+            Row(name, {m: Cell(v) for m, v in claimed.items()}, claim_group(claim))
+            for name, claimed in claim.scores.items()
         ]
-    told = (*notes(board, scores), *(f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in claims))
-    return Sheet(board.track.title, columns, tuple(rows), told)
+    sources = (f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in published_claims)
+    return Sheet(board.track.title, columns, tuple(rows), (*notes(board, scores), *sources))
+
+
+def _scored_rows(board: Board, scores: BoardScores, intervals: bool) -> list[Row]:
+    """From best to worst; the ablations last."""
+    entries = {entry.name: entry for entry in board.entries}
+    rows = []
+    for name in scores.rows:
+        entry = entries[name]
+        group = FLOORS if entry.floor else ABLATIONS if entry.variant else ""
+        rows.append(Row(name, _cells(entry, scores, intervals), group, entry.label))
+    return sorted(rows, key=_ablated)
+
+
+def _ablated(row: Row) -> bool:
+    return row.group == ABLATIONS
 
 
 def claim_group(claim: Published) -> str:
@@ -72,33 +98,36 @@ def claim_group(claim: Published) -> str:
 def notes(board: Board, scores: BoardScores) -> list[str]:
     """Ends with how the ranks came about."""
     best = next((scores.rows[n] for n, s in scores.standings.items() if s.rank == 1), None)
-    found = words.notes(board.kind, best.summary, scores.test_rows) if best else []
+    sentences = words.notes(board.kind, best.summary, scores.test_rows) if best else []
     seeds = max((len(scores.rows[n].seeds) for n in scores.standings), default=0)
     if len(scores.standings) > 1:
-        found.append(RULE)
+        sentences.append(RULE)
         if 2 / 2**seeds >= ALPHA:
-            found.append(
+            sentences.append(
                 f"with {seeds} seeds no sign-flip p lies below {2 / 2**seeds:.3g}: "
                 "it takes six or more before these ranks can separate "
                 "anything"
             )
-    return found + board.caveats
+    return sentences + board.caveats
 
 
-def as_json(board: Board, scores: BoardScores, one: Sheet) -> dict[str, Any]:
+def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
     """For programs: each shown row with every score by seed, intervals and where it stands; then
     the notes.
     """
     rows = []
-    for row in one.rows:
-        told: dict[str, Any] = {"name": row.name, "group": row.group}
-        if held := scores.rows.get(row.name):
+    for row in page.rows:
+        entry_json: dict[str, Any] = {"name": row.name, "group": row.group}
+        if row.label:
+            row_scores = scores.rows[row.name]
             entry = next(e for e in board.entries if e.name == row.name)
             standing = scores.standings.get(row.name)
-            told |= {
-                "summary": summaries_as_json(held.summary),
-                "intervals": held.intervals,
-                "seeds": held.seeds,
+            entry_json |= {
+                "model": entry.label,
+                "settings": entry.settings,
+                "summary": summaries_as_json(row_scores.summary),
+                "intervals": row_scores.intervals,
+                "seeds": row_scores.seeds,
                 "standing": standing.model_dump() if standing else None,
                 "parameters": parameters(entry),
                 "training_seconds": round(training_seconds(entry), 3),
@@ -106,15 +135,15 @@ def as_json(board: Board, scores: BoardScores, one: Sheet) -> dict[str, Any]:
                 "runs": [r.run_id for r in entry.records],
             }
         else:
-            told["summary"] = {
+            entry_json["summary"] = {
                 m: {"mean": c.mean} for m, c in row.cells.items() if isinstance(c, Cell)
             }
-        rows.append(told)
+        rows.append(entry_json)
     return {
         "track": board.track.model_dump(mode="json"),
         "metric": scores.metric,
         "rows": rows,
-        "notes": list(one.notes),
+        "notes": list(page.notes),
     }
 
 
@@ -130,6 +159,7 @@ def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell
         cells["interval"] = f"[{', '.join(texts)}]"
     standing = scores.standings.get(entry.name)
     return cells | {
+        "settings": entry.settings.strip("()"),
         "rank": _rank(standing),
         "seeds": str(len(row.seeds)),
         "parameters": "" if entry.first.outside else count(parameters(entry)),
@@ -166,8 +196,8 @@ def training_seconds(entry: Entry) -> float:
 
 def tuning(entry: Entry) -> str:
     """``30 trials, 12 min``; empty where nothing was tuned."""
-    told = entry.first.tuned_by
-    return f"{told['trials']} trials, {span(told['seconds'])}" if told else ""
+    search = entry.first.tuned_by
+    return f"{search['trials']} trials, {span(search['seconds'])}" if search else ""
 
 
 def count(number: float) -> str:

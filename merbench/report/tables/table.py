@@ -1,29 +1,23 @@
-"""One description of a table (columns, rows of cells), three renderings: for the terminal, as
-Markdown, as CSV. ``latex.py`` has a fourth.
+"""One description of a table (columns, rows of cells) and its form in Markdown; ``terminal.py`` and
+``latex.py`` have others.
 
 Rows with an empty ``group`` are ranked: the best of them is bold in each column that has a
-direction. Rows of a named group (floors, an optimum) follow it dimmed and are never ranked.
+direction. Floors stand among them, where their scores belong; rows of other groups (ablations, an
+optimum) follow. None of these is ranked.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard
-
-from rich import box
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from merbench.api.declarations.metrics import MetricFacts
 
 MISSING = "–"
 BETWEEN = " / "
+FLOORS = "floors"
 Best = Literal["highest", "lowest"]
 
 
@@ -43,7 +37,11 @@ class Cell:
 @dataclass(frozen=True)
 class Column:
     """``keys``: which cells of a row stand here, one or two. Shown are ``scale`` times the values,
-    with ``digits`` decimals.
+    with ``digits`` decimals. ``text``: it holds words, which stand to the left.
+
+    Where there is no room for all columns, those of the highest ``leaves`` are left out first, and
+    a pair becomes ``half`` and deviations go (``deviation``) before any column that stays
+    (``leaves`` 0) is left out.
     """
 
     title: str
@@ -51,113 +49,64 @@ class Column:
     digits: int = 3
     scale: float = 1.0
     best: Best | None = None
+    leaves: int = 0
+    half: Column | None = None
+    deviation: bool = True
+    text: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
-    """``cells`` by key; a text is shown as it is, a key that is not there as missing."""
+    """``cells`` by key; a text is shown as it is, a key that is not there as missing. ``name`` is
+    unique; ``label`` is what stands in the first column where it is another.
+    """
 
     name: str
     cells: Mapping[str, Cell | str]
     group: str = ""
+    label: str = ""
+
+    @property
+    def shown_name(self) -> str:
+        return self.label or self.name
+
+
+STAY = frozenset({"mae", "corr", "acc2_has0", "acc2_non0", "acc7"})
+"""Metrics of a score that stay in a narrow terminal; of other tasks all do, the first longest."""
+LEAVES_METRIC, LEAVES_INTERVAL, LEAVES_COST = 1, 2, 3
 
 
 def metric_columns(metrics: Mapping[str, MetricFacts], names: Sequence[str]) -> tuple[Column, ...]:
     """A column a metric; two that are a ``pair`` share one where both are asked for."""
     columns = []
     seconds = {metrics[name].pair for name in names}
+    some_stay = not STAY.isdisjoint(names)
     for name in names:
-        metric = metrics[name]
         if name in seconds:
             continue
-        keys: tuple[str, ...] = (name,)
-        title = metric.title
+        metric = metrics[name]
+        leaves = LEAVES_METRIC if some_stay and name not in STAY else 0
+        column = _metric_column(metric, leaves)
         if metric.pair in names:
-            keys, title = (name, metric.pair), _both(metric.title, metrics[metric.pair].title)
-        best: Best = "highest" if metric.higher_is_better else "lowest"
-        columns.append(Column(title, keys, metric.digits, metric.scale, best))
+            second = metrics[metric.pair]
+            column = replace(
+                column,
+                keys=(name, second.name),
+                title=_both(metric.title, second.title),
+                half=_metric_column(second, leaves),
+            )
+        columns.append(column)
     return tuple(columns)
+
+
+def _metric_column(metric: MetricFacts, leaves: int) -> Column:
+    best: Best = "highest" if metric.higher_is_better else "lowest"
+    return Column(metric.title, (metric.name,), metric.digits, metric.scale, best, leaves)
 
 
 def _both(first: str, second: str) -> str:
     """("Acc-2 has0", "Acc-2 non0") -> "Acc-2 has0 / non0"."""
     return f"{first}{BETWEEN}{second.removeprefix(first.rpartition(' ')[0]).strip()}"
-
-
-def table(
-    title: str,
-    columns: Sequence[Column],
-    rows: Sequence[Row],
-    *,
-    name: str = "model",
-    notes: Sequence[str] = (),
-    width: int | None = None,
-) -> Table:
-    """For people, at a terminal. ``name`` is the heading of the rows' names; ``notes`` stand below.
-
-    Where the terminal's ``width`` is too small, pairs stand in two lines and long names in several;
-    then columns are left out from the right, but never the first three, and a note names them.
-    """
-    drawn = _drawn(title, columns, rows, name, notes)
-    for n in range(len(columns), min(len(columns), 3) - 1, -1):
-        if width is None or _needs(drawn) <= width:
-            break
-        left = ", ".join(column.title for column in columns[n:])
-        said = (
-            [
-                (
-                    f"left out in {width} columns: {left}; "
-                    "a wider terminal shows them, and so does | less -S"
-                )
-            ]
-            if left
-            else []
-        )
-        drawn = _drawn(
-            title, columns[:n], rows, name, [*notes, *said], f"{BETWEEN.rstrip()}\n", width // 3
-        )
-    return drawn
-
-
-def _needs(drawn: Table) -> int:
-    """The width in which nothing is folded."""
-    console = Console(width=10_000)
-    return Measurement.get(console, console.options, drawn).maximum
-
-
-def _drawn(
-    title: str,
-    columns: Sequence[Column],
-    rows: Sequence[Row],
-    name: str,
-    notes: Sequence[str],
-    between: str = BETWEEN,
-    longest: int | None = None,
-) -> Table:
-    drawn = Table(
-        title=Text(title),
-        title_justify="left",
-        caption=Text("\n".join(notes)) if notes else None,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
-    drawn.add_column(Text(name), no_wrap=longest is None, overflow="fold", max_width=longest)
-    for column in columns:
-        drawn.add_column(
-            Text(heading(column).replace(BETWEEN, between)), justify="right", overflow="fold"
-        )
-    bold = best(columns, rows)
-    for group, members in sections(rows):
-        if group:
-            drawn.add_section()
-            drawn.add_row(Text(group), style="dim italic")
-        for row in members:
-            texts = [
-                Text(between).join(_styled(row, column, key, bold) for key in column.keys)
-                for column in columns
-            ]
-            drawn.add_row(Text(row.name), *texts, style="dim" if group else "")
-    return drawn
 
 
 def to_markdown(
@@ -170,8 +119,9 @@ def to_markdown(
 ) -> str:
     """A pipe table with the title as heading; the names of a group's rows are followed by it."""
     bold = best(columns, rows)
-    lines = [[name, *(heading(column) for column in columns)], ["---", *("---:" for _ in columns)]]
-    for group, members in sections(rows):
+    aligned = ("---" if column.text else "---:" for column in columns)
+    lines = [[name, *(heading(column) for column in columns)], ["---", *aligned]]
+    for _, members in sections(rows):
         for row in members:
             texts = [
                 BETWEEN.join(
@@ -180,7 +130,7 @@ def to_markdown(
                 )
                 for column in columns
             ]
-            lines.append([f"*{row.name}* ({group})" if group else row.name, *texts])
+            lines.append([markdown_name(row), *texts])
     body = "\n".join(
         "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in line) + " |"
         for line in lines
@@ -188,38 +138,29 @@ def to_markdown(
     return f"### {title}\n\n{body}\n" + "".join(f"\n{note}\n" for note in notes)
 
 
-def to_csv(columns: Sequence[Column], rows: Sequence[Row], *, name: str = "model") -> str:
-    """For programs, not scaled or rounded.
-
-    ``<key>`` is a mean or a text; ``<key>_sd``, ``_n``, ``_low``, ``_high`` follow where any row
-    has them.
-    """
-    keys = [key for column in columns for key in column.keys]
-    parts = [
-        (key, part)
-        for key in keys
-        for part in ("mean", "sd", "n", "low", "high")
-        if part == "mean" or any(_part(row, key, part) != "" for row in rows)
-    ]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        [name, "group", *(key if part == "mean" else f"{key}_{part}" for key, part in parts)]
-    )
-    for _, members in sections(rows):
-        writer.writerows(
-            [row.name, row.group, *(_part(row, key, part) for key, part in parts)]
-            for row in members
-        )
-    return out.getvalue()
+def markdown_name(row: Row) -> str:
+    return f"*{row.shown_name}* ({row.group})" if row.group else row.shown_name
 
 
 def sections(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Ranked rows first, then the groups in the order in which they appear."""
-    for group in sorted(
-        {row.group for row in rows}, key=lambda g: (g != "", [row.group for row in rows].index(g))
-    ):
+    """Ranked rows with the floors among them, then the groups in the order in which they appear."""
+    groups = dict.fromkeys(row.group for row in rows if row.group not in ("", FLOORS))
+    if ranking := [row for row in rows if row.group in ("", FLOORS)]:
+        yield "", ranking
+    for group in groups:
         yield group, [row for row in rows if row.group == group]
+
+
+def floors_among(rows: Sequence[Row], metric: MetricFacts) -> list[Row]:
+    """``rows`` from best to worst by ``metric``; what has no score comes last."""
+
+    def place(row: Row) -> float:
+        cell = row.cells.get(metric.name)
+        if not isinstance(cell, Cell) or not _defined(cell.mean):
+            return math.inf
+        return -cell.mean if metric.higher_is_better else cell.mean
+
+    return sorted(rows, key=place)
 
 
 def heading(column: Column) -> str:
@@ -241,7 +182,7 @@ def _text(cell: Cell | str, column: Column) -> str:
     if not _defined(cell.mean):
         return MISSING
     text = number(cell.mean, column)
-    if _defined(cell.sd):
+    if column.deviation and _defined(cell.sd):
         text += f" ± {number(cell.sd, column)}"
     if _defined(cell.low) and _defined(cell.high):
         text += f" [{number(cell.low, column)}, {number(cell.high, column)}]"
@@ -252,14 +193,15 @@ def best(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str]:
     """Key -> the best mean as it is shown (so equals are all best), among at least two ranked rows
     that have one.
     """
-    found = {}
+    best_by_key = {}
     for column in columns:
         for key in column.keys:
             cells = [row.cells.get(key) for row in rows if not row.group]
             means = [cell.mean for cell in cells if isinstance(cell, Cell) and _defined(cell.mean)]
             if column.best and len(means) > 1:
-                found[key] = number(max(means) if column.best == "highest" else min(means), column)
-    return found
+                value = max(means) if column.best == "highest" else min(means)
+                best_by_key[key] = number(value, column)
+    return best_by_key
 
 
 def shown(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> tuple[str, bool]:
@@ -269,16 +211,3 @@ def shown(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> tuple[
     return _text(cell, column), not row.group and _defined(mean) and number(
         mean, column
     ) == bold.get(key)
-
-
-def _styled(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> Text:
-    text, strong = shown(row, column, key, bold)
-    return Text(text, style="bold" if strong else "")
-
-
-def _part(row: Row, key: str, part: str) -> str:
-    cell = row.cells.get(key, "")
-    if isinstance(cell, str):
-        return cell if part == "mean" else ""
-    value = getattr(cell, part)
-    return str(value) if _defined(value) else ""

@@ -53,7 +53,7 @@ def test_shares_are_drawn_in_percent_as_in_the_table():
         seeds={0: {"weighted_f1": 0.5}, 1: {"weighted_f1": 0.75}},
         intervals={"weighted_f1": (0.4, 0.8)},
     )
-    board = Board(one.track, BUILT_IN.of(CLASSES), (Entry("merclip", (one,)),))
+    board = Board(one.track, BUILT_IN.of(CLASSES), (Entry((one,)),))
     scores = BoardScores(
         metric="weighted_f1", metrics=facts(BUILT_IN.of(CLASSES)), rows={"merclip": row}, floors=[],
         standings={"merclip": Standing(rank=1)},
@@ -88,7 +88,7 @@ def test_curves_share_a_scale_and_say_what_strength_is():
 def test_a_picture_of_few_of_many_models_says_so(monkeypatch):
     monkeypatch.setattr("merbench.report.pictures.board.PANELS", 1)
     metrics = BUILT_IN.of(SPACE.label_space())
-    entries = tuple(Entry(name, (record(0, 0.5, spec(name))[0],)) for name in ("a", "b"))
+    entries = tuple(Entry((record(0, 0.5, spec(name))[0],)) for name in ("a", "b"))
     scores = BoardScores(
         metric="mae",
         metrics=facts(metrics),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from merbench.report.scores.entries import collect, names
+from merbench.report.scores.entries import Entry, collect, differing_settings, rows_named
 from tests.report.made import record, spec
 
 TUNED = {"study": "s", "trials": 30, "seconds": 60.0}
@@ -11,6 +11,11 @@ TUNED = {"study": "s", "trials": 30, "seconds": 60.0}
 def one(seed=0, **of):
     changed = {k: of.pop(k) for k in ("tuned_by", "source_digest", "track") if k in of}
     return record(seed, 0.5, spec(**of), **changed)[0]
+
+
+def names(groups):
+    settings = differing_settings(groups)
+    return [Entry(tuple(rows), s).name for rows, s in zip(groups, settings, strict=True)]
 
 
 def test_names_say_how_specs_differ():
@@ -39,7 +44,7 @@ def test_names_say_how_specs_differ():
     assert names([*tuned, [one()]])[2] == "merclip untuned"
 
 
-def test_rows_are_told_apart_whatever_differs():
+def test_rows_are_distinguished_whatever_differs():
     many = [
         [one(width=w, lr=lr, source_digest=d)]
         for w in (1, 2)
@@ -69,3 +74,22 @@ def test_boards_are_tracks_and_rows_never_mix_sources():
         collect(records, set(), dataset="mosi") == []
         and len(collect(records, set(), track="AUDIO")) == 1
     )
+
+
+def test_a_row_is_found_by_what_any_table_shows_of_it():
+    records = [one(), one(lr=0.002), one(lr=0.5, tuned_by=TUNED), one(model="mult", tuned_by=TUNED)]
+    (board,) = collect(
+        [r.model_copy(update={"run_id": str(i)}) for i, r in enumerate(records)], set()
+    )
+
+    def found(text):
+        return [e.name for e in rows_named(text, board.entries)]
+
+    assert {e.label for e in board.entries} == {"merclip", "mult"}
+    assert found("merclip tuned") == ["merclip tuned"]
+    assert found("merclip untuned train.lr=0.001") == ["merclip untuned (train.lr=0.001)"]
+    assert found("merclip untuned (train.lr=0.001)") == ["merclip untuned (train.lr=0.001)"]
+    assert found("mult") == found("mult tuned") == ["mult"]  # as merbench tune shows it
+    assert len(found("merclip")) == 3 and len(found("merclip untuned")) == 2
+    assert found("mult (floor)") == ["mult"]  # as a floor stands at a terminal
+    assert found("tfn") == []

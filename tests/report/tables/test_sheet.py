@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 from pathlib import Path
 from shutil import which
 
+import pandas as pd
 import pytest
 
 from merbench.report.scores.board_scores import score
@@ -17,6 +19,7 @@ from merbench.report.tables.latex import escape, to_latex
 from merbench.report.tables.published import published
 from merbench.report.tables.sheet import as_json, count, sheet, span
 from merbench.report.tables.table import Cell, Column, Row
+from merbench.report.tables.tidy import tidy, to_csv
 from merbench.results.record import Track
 from merbench.results.store import Store
 from tests.report.made import put, spec
@@ -48,11 +51,8 @@ def test_blocks_columns_and_cells(boards):
     assert [(r.name, r.group) for r in made.rows] == [
         ("merclip", ""), ("ridge", "floors"), ("nothing", "best possible, given"), ("text", "best possible, given"),
     ]  # fmt: skip
-    assert [r.name for r in sheet(*boards, variants=True).rows][:3] == [
-        "merclip",
-        "merclip no-x",
-        "ridge",
-    ]
+    names = [r.name for r in sheet(*boards, ablations=True).rows]
+    assert names == ["merclip", "ridge", "merclip no-x", "nothing", "text"]
     cells = made.rows[0].cells
     assert (
         cells["rank"],
@@ -82,6 +82,54 @@ def test_json_has_every_seed_and_run(boards):
     told = as_json(*boards, sheet(*boards))
     assert len(told["rows"][0]["runs"]) == len(told["rows"][0]["seeds"]) == 10
     assert told["rows"][-1]["summary"] == {"mae": {"mean": 0.1}}
+
+
+def test_floors_stand_where_their_scores_belong_and_are_not_ranked(tmp_path):
+    store = Store(tmp_path)
+    for model, error in (("best", 0.5), ("ridge", 0.9), ("worst", 1.4)):
+        put(store, error, spec(model), [0])
+    source = StoreSource(store)
+    (board,) = collect(source.records(), {"ridge"})
+    rows = sheet(board, score(board, source, Cache(None))).rows
+    assert [(r.name, r.group, r.cells["rank"]) for r in rows] == [
+        ("best", "", "1"), ("ridge", "floors", ""), ("worst", "", "1 ="),
+    ]  # fmt: skip
+
+
+def test_a_row_keeps_its_name_when_the_store_grows_and_what_differs_is_a_column(tmp_path):
+    store = Store(tmp_path)
+
+    def shown():
+        source = StoreSource(store)
+        (board,) = collect(source.records(), {})
+        page = sheet(board, score(board, source, Cache(None)))
+        titles = [column.title for column in page.columns]
+        return titles, {(row.shown_name, row.cells["settings"]) for row in page.rows}
+
+    put(store, 0.5, spec("merclip"), [0])
+    titles, rows = shown()
+    assert rows == {("merclip", "")} and "settings" not in titles
+    put(store, 0.9, spec("merclip", lr=0.01), [0])
+    titles, rows = shown()
+    assert titles[0] == "settings" and rows == {
+        ("merclip", "train.lr=0.001"),
+        ("merclip", "train.lr=0.01"),
+    }
+
+
+def test_the_tidy_table_is_what_pandas_reads(boards):
+    rows = tidy([(*boards, sheet(*boards, ablations=True)), (*boards, sheet(*boards))])
+    frame = pd.read_csv(io.StringIO(to_csv(rows)))
+    assert len(frame) == 5 + 4 and set(frame["track"]) == {boards[0].track.title}
+    first = frame.iloc[0]
+    assert (first["model"], first["rank"], first["seeds"]) == ("merclip", 1, 10)
+    assert first["mae"] == boards[1].rows["merclip"].summary["mae"].mean
+    assert first["mae_low"] < first["mae"] < first["mae_high"]
+    assert (first["tuning_trials"], first["tuning_seconds"]) == (30, 720)
+    assert first["parameters"] > 1000 and first["training_seconds"] > 0
+    numbers = frame.drop(columns=["track", "model", "settings", "group", "tied_with_best"])
+    assert all(kind in "if" for kind in (dtype.kind for dtype in numbers.dtypes))
+    assert frame[frame["group"] == "best possible, given"]["mae"].tolist()[:2] == [2.0, 0.1]
 
 
 def test_claims_stand_for_the_standard_sentiment_task_only_and_keep_their_scale():

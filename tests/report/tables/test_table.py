@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 
-import numpy as np
 import pytest
 from rich.console import Console
 
-from merbench.report.tables.table import (
-    Cell,
-    Column,
-    Row,
-    metric_columns,
-    table,
-    to_csv,
-    to_markdown,
-)
+from merbench.report.tables.table import Cell, Column, Row, metric_columns, to_markdown
+from merbench.report.tables.terminal import table
 from merbench.results.metrics import BUILT_IN
 from merbench.testing.tiny import EMOTIONS, SENTIMENT
 
 SCORE, LABELS = BUILT_IN.of(SENTIMENT), BUILT_IN.of(EMOTIONS)
-COLUMNS = (Column("seeds", ("seeds",)), *metric_columns(SCORE, SCORE.headline))
+COLUMNS = (Column("seeds", ("seeds",), leaves=1), *metric_columns(SCORE, SCORE.headline))
 ROWS = [
     Row("mean", {"mae": Cell(0.4), "corr": Cell(math.nan)}, "floors"),
     Row(
@@ -90,23 +81,44 @@ def test_the_two_conventions_stand_together_and_the_scales_are_the_fields():
     assert [c.best for c in metric_columns(SCORE, ["mae", "corr"])] == ["lowest", "highest"]
 
 
+COST = tuple(Column(key, (key,), leaves=3) for key in ("parameters", "training", "tuning"))
+WIDE = (*COLUMNS, *COST)
+
+
+def at_width(width, name="merclip tuned"):
+    values = {key: Cell(0.912, 0.123) for c in COLUMNS[1:] for key in c.keys}
+    costs = {"seeds": "10", "parameters": "232k", "training": "30 s", "tuning": "30 trials, 18 min"}
+    rows = [Row(name, costs | values), Row("majority", values, "floors")]
+    return at_terminal(table("MOSI", WIDE, rows, width=width), width)
+
+
 @pytest.mark.parametrize("width", [200, 120, 100, 80])
-def test_a_terminal_folds_no_number_and_says_which_columns_it_has_no_room_for(width):
-    row = Row(
-        "merclip no-label-encoder tuned",
-        {"seeds": "10", **{key: Cell(0.912, 0.123) for c in COLUMNS[1:] for key in c.keys}},
-    )
-    text = at_terminal(table("MOSI", COLUMNS, [row], width=width), width)
+@pytest.mark.parametrize("name", ["mult", "merclip no-label-guided-prediction"])
+def test_at_a_terminal_nothing_doubles_a_row_and_what_has_no_room_is_named(width, name):
+    text = at_width(width, name)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
-    assert "0.912 ± 0.123" in text
-    percents = [c for c in COLUMNS if c.scale == 100]
-    left = [
-        c.title for c in COLUMNS if c.title in text.partition("left out in")[2].replace("\n", " ")
+    table_lines = text.partition("left out in")[0].splitlines()
+    lines = [line for line in table_lines if line.strip().startswith((name, "majority"))]
+    assert [line.split()[0] for line in lines] == [name.split()[0], "majority"]
+    assert all("0.912" in line for line in lines)  # each row is one line
+    assert [line for line in table_lines if "0.912" in line] == lines
+    left_out = " ".join(text.partition("left out in")[2].split())
+    shown = next(line for line in table_lines if "MAE" in line)
+    for column in WIDE:
+        assert column.title in shown or column.title.partition(" / ")[0] in left_out
+    assert ("0.912 ± 0.123" in text) != ("± deviations" in left_out)
+    assert bool(left_out) == (width < 200 or name != "mult")
+
+
+def test_costs_leave_first_and_the_usual_four_metrics_stay_longest():
+    headings = [
+        next(line for line in at_width(width).splitlines() if "MAE" in line) for width in (120, 80)
     ]
-    assert text.count("91.2 ± 12.3") == sum(len(c.keys) for c in percents if c.title not in left)
-    assert left == [c.title for c in COLUMNS][len(COLUMNS) - len(left) :] and bool(left) == (
-        width < 200
-    )
+    for heading in headings:
+        assert [word in heading for word in ("MAE", "Corr", "Acc-2", "Acc-7")] == [True] * 4
+        assert not [word for word in ("parameters", "training", "tuning") if word in heading]
+    assert "Acc-2 has0 / non0" in headings[0] and "F1" not in headings[1]
+    assert "Acc-2 non0" in headings[1]  # half of the pair, in one line
 
 
 def test_without_a_width_nothing_is_left_out():
@@ -118,9 +130,9 @@ def test_markdown():
     assert list(cells) == [
         "model",
         "---",
+        "*mean* (floors)",
         "a¦b [red]x[/red]",
         "second",
-        "*mean* (floors)",
         "*all* (best possible)",
     ]
     assert cells["---"] == ["---:"] * len(COLUMNS)
@@ -160,51 +172,18 @@ def test_equal_as_shown_is_equally_best_and_one_row_is_no_contest():
     assert "| 0.000 |" in to_markdown("", columns, [Row("a", {"mae": Cell(-1e-9)})])
 
 
-def test_csv_has_everything_unrounded():
-    rows = [*ROWS, Row("numpy", {"mae": Cell(np.float64(0.1) + 0.2, np.float32(0.5), np.int64(3))})]  # type: ignore[arg-type]
-    found = {row["model"]: row for row in csv.DictReader(io.StringIO(to_csv(COLUMNS, rows)))}
-    assert list(found) == ["a|b [red]x[/red]", "second", "numpy", "mean", "all"]
-    first = found["a|b [red]x[/red]"]
-    assert (
-        first["group"],
-        first["seeds"],
-        first["mae"],
-        first["mae_sd"],
-        first["mae_n"],
-        first["mae_low"],
-    ) == (
-        "",
-        "10",
-        "0.9512",
-        "0.0121",
-        "10",
-        "",
-    )
-    assert (found["all"]["group"], found["all"]["mae_low"], found["all"]["mae_high"]) == (
-        "best possible",
-        "0.05",
-        "0.15",
-    )
-    assert (found["second"]["mae_sd"], found["mean"]["corr"], found["mean"]["seeds"]) == (
-        "",
-        "",
-        "",
-    )
-    assert float(found["numpy"]["mae"]) == np.float64(0.1) + 0.2
-    assert "acc5_sd" not in first
-
-
 def test_terminal_shows_what_markdown_shows():
     shown = at_terminal(table("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]))
     for name, cells in markdown_cells(to_markdown("MOSI", COLUMNS, ROWS)).items():
         if name == "---":
             continue
-        name = name.replace("¦", "|").replace("*", "").split(" (")[0]
+        name = name.replace("¦", "|").replace("*", "").replace(" (floors)", " (floor)")
+        name = name.replace(" (best possible)", "")
         line = next(line for line in shown.splitlines() if line.strip().startswith(name + "  "))
         assert line.split() == " ".join([name, *cells]).replace("*", "").split()
     order = [
         shown.index(text)
-        for text in ("MOSI", "second", "floors", "mean", "best possible", "all", "± 2.6 points")
+        for text in ("MOSI", "mean", "second", "best possible", "all", "± 2.6 points")
     ]
     assert order == sorted(order)
 
@@ -229,21 +208,6 @@ def test_best_is_bold_and_groups_are_dim_at_a_terminal():
     assert dim not in next(line for line in shown.splitlines() if "0.971" in line)
 
 
-@pytest.mark.parametrize("width", [60, 80])
-def test_a_narrow_terminal_folds_and_loses_no_digit(width):
-    shown = at_terminal(table("", COLUMNS, ROWS), width=width)
-    assert "…" not in shown
-    digits = sorted(
-        c
-        for row in markdown_cells(to_markdown("", COLUMNS, ROWS)).values()
-        for cell in row
-        for c in cell
-        if c.isdigit()
-    )
-    assert sorted(c for c in shown if c.isdigit()) == digits
-
-
 def test_no_rows():
     assert "MAE" in at_terminal(table("MOSI", COLUMNS, []))
     assert to_markdown("MOSI", COLUMNS, []).count("\n|") == 2
-    assert to_csv(COLUMNS, []).startswith("model,group,seeds,mae,corr,")

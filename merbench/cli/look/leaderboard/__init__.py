@@ -16,6 +16,11 @@ from merbench.cli.shared.session import Session
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SUBCOMMANDS = ("build", "render", "verify", "submit", "serve")
+ALWAYS_IN = {
+    "html": ("all_metrics", "intervals", "ablations", "claims"),
+    "csv": ("all_metrics", "intervals"),
+}
+"""Format -> options that would change nothing of it."""
 
 
 @click.group(
@@ -32,7 +37,8 @@ SUBCOMMANDS = ("build", "render", "verify", "submit", "serve")
     "--all-metrics", is_flag=True, help="Every metric of the task, not the headline ones alone."
 )
 @click.option("--intervals", is_flag=True, help="95 % intervals in every cell.")
-@click.option("--variants", is_flag=True, help="Ablated variants too.")
+@click.option("--ablations", is_flag=True, help="Ablations too.")
+@click.option("--claims", is_flag=True, help="What papers and other repositories claim, too.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path),
@@ -53,7 +59,8 @@ def command(
     form: str,
     all_metrics: bool,
     intervals: bool,
-    variants: bool,
+    ablations: bool,
+    claims: bool,
     store: Path,
     boards: Path | None,
 ) -> None:
@@ -61,6 +68,7 @@ def command(
     only.
 
     Cells are mean ± sd over seeds. Models that the paired test does not separate share a rank.
+    --format csv is one tidy table with every metric and interval, for pandas.read_csv.
 
     \b
     Example: merbench leaderboard --dataset mosi
@@ -75,18 +83,16 @@ def command(
                 f"give the options of {name} after its name"
             )
         return
-    if form == "html" and (
-        shown := [given[k] for k in ("all_metrics", "intervals", "variants") if k in given]
-    ):
-        raise RequestError(
-            "--format html has every metric, interval and variant on one page; "
-            f"leave {shown[0]} out"
-        )
+    for option in ALWAYS_IN.get(form, ()):
+        if option in given:
+            raise RequestError(f"--format {form} always has these; leave {given[option]} out")
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
     from merbench.report.site.board_page import board_page
     from merbench.report.tables.latex import to_latex
     from merbench.report.tables.sheet import as_json, sheet
-    from merbench.report.tables.table import table, to_csv, to_markdown
+    from merbench.report.tables.table import to_markdown
+    from merbench.report.tables.terminal import table
+    from merbench.report.tables.tidy import tidy, to_csv
 
     session: Session = ctx.obj
     scored_boards = (
@@ -95,8 +101,15 @@ def command(
         else from_store(session, store, dataset, track)[1]
     )
     sheets = [
-        sheet(b, scores, every_metric=all_metrics, variants=variants, intervals=intervals)
-        for b, scores in scored_boards
+        sheet(
+            board,
+            scores,
+            every_metric=all_metrics,
+            ablations=ablations,
+            intervals=intervals,
+            claims=claims,
+        )
+        for board, scores in scored_boards
     ]
     if form == "html":
         if len(scored_boards) > 1:
@@ -114,10 +127,12 @@ def command(
             ]
         )
         return
+    if form == "csv":
+        pages = [(*scored, page) for scored, page in zip(scored_boards, sheets, strict=True)]
+        click.echo(to_csv(tidy(pages)), nl=False)
+        return
     for page in sheets:
-        if form == "csv":
-            click.echo(f"# {page.title}\n{to_csv(page.columns, page.rows)}", nl=False)
-        elif form == "md":
+        if form == "md":
             click.echo(to_markdown(page.title, page.columns, page.rows, notes=page.notes))
         elif form == "latex":
             click.echo(to_latex(page.title, page.columns, page.rows, notes=page.notes))

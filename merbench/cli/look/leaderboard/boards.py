@@ -27,13 +27,11 @@ Scored = list[tuple[Board, BoardScores]]
 
 
 def no_row(name: str, entries: Iterable[Entry]) -> str:
-    """One sentence for what is no row's name; a model (or variant) of several rows is told with
-    these.
-    """
-    of = {e.name: f"{e.first.spec.model} {e.first.spec.variant}".strip() for e in entries}
-    if alike := sorted(row for row, model in of.items() if model == name):
+    """One sentence for what is no row's name, or is that of several rows."""
+    entries = list(entries)
+    if alike := sorted({e.name for e in entries if e.label == name}):
         return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"
-    return unknown("row", name, list(of), "merbench leaderboard shows them")
+    return unknown("row", name, [e.name for e in entries], "merbench leaderboard shows them")
 
 
 def from_store(

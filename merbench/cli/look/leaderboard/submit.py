@@ -49,7 +49,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     from merbench.data.join import JOIN
     from merbench.report.scores.board_scores import score
     from merbench.report.scores.cache import Cache
-    from merbench.report.scores.entries import collect
+    from merbench.report.scores.entries import collect, rows_named
     from merbench.report.site.folder import folder_names, write
     from merbench.report.site.written import replace_written
 
@@ -61,8 +61,8 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     wanted = set[str]()
     for run in runs:
         called = {name_of_run[run]} if run in name_of_run else set[str]()
-        called |= {e.name for e in entries if e.is_called(run)}
-        if not called:
+        called |= {e.name for e in rows_named(run, entries)}
+        if len(called) != 1:
             raise RequestError(no_row(run, entries))
         wanted |= called
     if joined := next(

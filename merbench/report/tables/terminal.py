@@ -1,0 +1,131 @@
+"""A table at a terminal: nothing doubles a row; what there is no room for is named below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from merbench.report.tables.table import (
+    BETWEEN,
+    FLOORS,
+    Column,
+    Row,
+    best,
+    heading,
+    sections,
+    shown,
+)
+
+LEAST = 2
+"""So many columns stay however narrow the terminal is; then names are folded."""
+
+
+def table(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    name: str = "model",
+    notes: Sequence[str] = (),
+    width: int | None = None,
+) -> Table:
+    """For people. ``name`` is the heading of the rows' names; ``notes`` are the caption. ``width``:
+    of the terminal; None where nothing has to be left out.
+    """
+    drawn = _drawn(title, columns, rows, name, notes)
+    if width is None or _needs(drawn) <= width:
+        return drawn
+    for fewer in narrower(columns):
+        drawn = _drawn(title, fewer, rows, name, [*notes, _left_out(columns, fewer, width)])
+        if _needs(drawn) <= width:
+            return drawn
+    drawn.columns[0].no_wrap, drawn.columns[0].max_width = False, width // 3
+    return drawn
+
+
+def narrower(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """One thing less each time: columns that leave, halves of pairs, deviations, then columns from
+    the right.
+    """
+    left = list(columns)
+    while leaving := [column for column in left if column.leaves]:
+        first = max(column.leaves for column in leaving)
+        left.remove(next(column for column in reversed(left) if column.leaves == first))
+        yield list(left)
+    for column in reversed(list(left)):
+        if column.half:
+            left[left.index(column)] = column.half
+            yield list(left)
+    left = [replace(column, deviation=False) for column in left]
+    yield list(left)
+    while len(left) > LEAST:
+        left.pop()
+        yield list(left)
+
+
+def _left_out(columns: Sequence[Column], shown_columns: Sequence[Column], width: int) -> str:
+    keys = {key for column in shown_columns for key in column.keys}
+    titles = []
+    for column in columns:
+        if keys.isdisjoint(column.keys):
+            titles.append(column.title)
+        elif not keys.issuperset(column.keys):
+            titles.append(column.title.partition(BETWEEN)[0])
+    if not all(column.deviation for column in shown_columns):
+        titles.append("± deviations over seeds")
+    return (
+        f"left out in {width} columns: {', '.join(titles)}; a wider terminal shows them, "
+        "and so does | less -S"
+    )
+
+
+def _needs(drawn: Table) -> int:
+    """The width in which nothing is folded."""
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, drawn).maximum
+
+
+def _drawn(
+    title: str, columns: Sequence[Column], rows: Sequence[Row], name: str, notes: Sequence[str]
+) -> Table:
+    drawn = Table(
+        title=Text(title),
+        title_justify="left",
+        caption=Text("\n".join(notes)) if notes else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    drawn.add_column(Text(name), no_wrap=True, overflow="fold")
+    for column in columns:
+        drawn.add_column(
+            Text(heading(column)), justify="left" if column.text else "right", overflow="fold"
+        )
+    bold = best(columns, rows)
+    for group, members in sections(rows):
+        if group:
+            drawn.add_section()
+            drawn.add_row(Text(group), style="dim italic")
+        for row in members:
+            texts = [_cell(row, column, bold) for column in columns]
+            drawn.add_row(Text(_row_name(row)), *texts, style="dim" if row.group else "")
+    return drawn
+
+
+def _row_name(row: Row) -> str:
+    return f"{row.shown_name} (floor)" if row.group == FLOORS else row.shown_name
+
+
+def _cell(row: Row, column: Column, bold: Mapping[str, str]) -> Text:
+    return Text(BETWEEN).join(_styled(row, column, key, bold) for key in column.keys)
+
+
+def _styled(row: Row, column: Column, key: str, bold: Mapping[str, str]) -> Text:
+    text, strong = shown(row, column, key, bold)
+    return Text(text, style="bold" if strong else "")
