@@ -61,7 +61,8 @@ def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbe
     assert first.stdout == second.stdout
     assert "2 runs taken from the store" in second.stderr
     found = loads(first.stdout)
-    assert set(found) == {"track", "runs", "summary"}
+    assert set(found) == {"track", "runs", "summary", "floors", "best_possible"}
+    assert found["floors"]["ridge"]["mae"]["n"] == 1 and "nothing" in found["best_possible"]
     values = [r["metrics"]["test"]["mae"] for r in found["runs"]]
     assert found["summary"]["mae"] == {
         "mean": pytest.approx(np.mean(values)),
