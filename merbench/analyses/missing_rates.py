@@ -12,9 +12,9 @@ import numpy as np
 
 from merbench.analyses.robust import Case, Point, robust, title
 from merbench.api import Corpus
-from merbench.engine.corrupt import Damage
-from merbench.engine.missing import ANY
-from merbench.engine.plan import Plan
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.corrupt import Damage
+from merbench.engine.rows.missing import ANY
 from merbench.report.scores.paired import Line
 from merbench.report.scores.summary import summary
 from merbench.results.record import Record

@@ -15,7 +15,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.analyses.missing_rates import RateCurve
-    from merbench.engine.plan import Plan
+    from merbench.engine.plan.plan import Plan
     from merbench.functions.bench import Bench
     from merbench.functions.options import RunOptions
     from merbench.results.metrics import TaskMetrics
@@ -202,7 +202,7 @@ def _draw(plot: Path, plan: Plan, panels: Mapping[str, Mapping[str, Any]]) -> No
 def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -> None:
     from rich.table import Table
 
-    from merbench.api.types import MODALITIES
+    from merbench.api.material.types import MODALITIES
 
     drawn = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for heading in ("metric", "missing", "model"):
