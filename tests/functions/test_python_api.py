@@ -130,7 +130,7 @@ def test_every_keyword_is_checked_and_typed():
         "seeds": [1], "parts": {}, "settings": {}, "encoders": {}, "streams": {}, "ablations": [],
         "text_tower": "", "thresholds": "fixed:0.5", "allow_leak": False, "force": False,
         "weights": True, "device": "cpu", "jobs": 1, "determinism": "off", "vectors": [],
-        "store": "x", "progress": False, "log": {},
+        "store": "x", "progress": False, "log": {}, "labels": "", "missing": {},
     }  # fmt: skip
     for name in RunKeywords.__annotations__:
         options_of("run", "tfn", None, {name: values.get(name)})

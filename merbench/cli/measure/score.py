@@ -94,11 +94,11 @@ def command(session: Session, as_json: bool, **given: Any) -> None:
 
 def _show(session: Session, result: ScoreResult) -> None:
     from merbench.report.tables import board
-    from merbench.report.tables.table import table
+    from merbench.report.tables.terminal import table
 
     first = result.records[0]
     metrics = session.catalog.metrics.of(first.space.label_space(), first.space.rank)
-    rows = board.rows({result.name: result.summary}, {})
+    rows = board.rows({result.name: result.summary}, {}, metrics[metrics.ranking])
     test_rows = sum(r.counts["test"] for r in result.records if r.seed == first.seed)
     notes = [*board.notes(first.space.kind, result.summary, test_rows), first.caveat]
     notes += result.notes
