@@ -155,7 +155,7 @@ def test_a_run_adds_less_than_600_bytes_to_its_page():
             )
             for s in range(10)
         )
-        entries.append(Entry(name, records))
+        entries.append(Entry(records))
         rows[name] = RowScores(
             seeds=dict.fromkeys(range(10), one.metrics.test),
             intervals={"mae": (0.9, 1.1)},
