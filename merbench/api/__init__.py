@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from merbench.api.pickles import Array as Array
     from merbench.api.pickles import as_text as as_text
     from merbench.api.pickles import unpickle as unpickle
+    from merbench.api.pickles import unpickle_npz as unpickle_npz
     from merbench.api.processes import pool as pool
 
 _HOME = {
@@ -133,7 +134,7 @@ _HOME = {
         "LabelEncoder", "Logger", "Model", "Objective", "Prepared", "SplitView", "ViewTransform",
         "own_method",
     ),
-    "pickles": ("Array", "as_text", "unpickle"),
+    "pickles": ("Array", "as_text", "unpickle", "unpickle_npz"),
     "processes": ("pool",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

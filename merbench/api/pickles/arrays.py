@@ -92,7 +92,8 @@ class Array:
     """A numpy array or torch tensor of a pickle: ``dtype``, ``shape``; ``array[i]`` reads row i
     alone, ``read()`` all of it.
 
-    An array of Python objects (dtype object, one dimension) gives its objects.
+    An array of Python objects (dtype object, one dimension) gives its objects; one without
+    dimensions holds a single object, ``item()``.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Array:
         self.dtype, self.shape, self._data, self._fortran = dtype, shape, data, fortran
         check_shape(shape, dtype)
         if dtype.hasobject:
-            if not isinstance(data, list) or len(shape) != 1 or len(data) != shape[0]:
+            if not isinstance(data, list) or len(shape) > 1 or len(data) != math.prod(shape):
                 raise NotWhole(
                     "an array of objects has more than one dimension, "
                     "or not as many objects as it says"
@@ -140,6 +141,12 @@ class Array:
             return self.read()[row]
         size = self._bytes // len(self)
         return np.frombuffer(data.part(row * size, size), self.dtype).reshape(self.shape[1:])
+
+    def item(self) -> Any:
+        """What an array without dimensions holds; TypeError of any other."""
+        if self.shape:
+            raise TypeError("an array of several values stands where one value belongs")
+        return self._data[0] if isinstance(self._data, list) else self.read().item()
 
     def read(self) -> np.ndarray:
         """The whole array. What was written as text is decoded once."""

@@ -80,11 +80,13 @@ def _of_column(table: Table, column: str) -> tuple[np.ndarray, bool]:
             part_N[row] = int(cell) if cell.isdecimal() else _NOT_USED
         return part_N, True
     for row, cell in enumerate(cells):
-        if cell not in _MODES:
+        if cell not in (*_MODES, "unused"):
             raise table.error(
-                row, f"column {column!r} holds {cell[:40]!r}; put train, valid or test"
+                row,
+                f"column {column!r} holds {cell[:40]!r}; put train, valid or test "
+                "(or unused, for a row of another protocol)",
             )
-    return np.array([_MODES.index(cell) for cell in cells]), False
+    return np.array([_MODES.index(c) if c in _MODES else _NOT_USED for c in cells]), False
 
 
 def _balanced(section: Section, table: Table, column: str, count: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from merbench.data.folder.label_table import read_table
 from merbench.data.folder.manifest import Manifest, Origin, read_manifest
 from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml
+from merbench.data.intake.contents import contents
 from merbench.data.intake.sink import LABELS, Bundle, Described, Taken, Watch
 from merbench.results.files import inside, write_atomic
 
@@ -51,7 +52,9 @@ def recognise(source: Source, forms: Mapping[str, Form]) -> str:
     looked = "; ".join(
         f"{name}: {forms[name].looks_for} ({reason})" for name, reason in why.items()
     )
-    raise RequestError(f"{source.path} has no form that is known here; looked for {looked}")
+    inside = contents(source)
+    holds = f"it holds {inside}; " if inside else ""
+    raise RequestError(f"{source.path} has no form that is known here; {holds}looked for {looked}")
 
 
 def _not_of(form: Form, source: Source) -> str:

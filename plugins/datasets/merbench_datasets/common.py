@@ -42,7 +42,8 @@ class Labelled(Plain):
         low: Annotated[float | None, LATER] = None
         """Lowest label of the score. Without ``low`` and ``high`` the labels tell: [-1, 1] where
         all are in it by steps of .2 (CH-SIMS), two classes where they are 0 and 1 or -1 and 1 alone
-        (UR-FUNNY, MUStARD), else [-3, 3].
+        (UR-FUNNY, MUStARD), the whole numbers around them where many are beyond 3 (ratings from 1
+        to 5, valence in [-5, 5]), else [-3, 3].
         """
         high: Annotated[float | None, LATER] = None
 
@@ -209,6 +210,10 @@ TWO_CLASSES = ("no", "yes")
 """Words of the lower and the higher of two labels."""
 _WHOLE = (-3.0, 3.0)
 _STEPS = (-1.0, 1.0)
+MOST_OUTSIDE = 0.02
+"""Share of the labels that may lie outside of [-3, 3] by mistake; more of them are of another
+scale.
+"""
 
 
 def scale(labels: np.ndarray, config: Labelled.Config) -> tuple[float, float] | None:
@@ -223,6 +228,11 @@ def scale(labels: np.ndarray, config: Labelled.Config) -> tuple[float, float] | 
     in_steps = np.abs(5 * values - np.round(5 * values)).max(initial=0) < 0.01
     if len(values) > 1 and np.abs(values).max() <= 1 and in_steps:
         return _STEPS
+    beyond = np.abs(labels[np.isfinite(labels)]) > _WHOLE[1] + 0.01
+    if len(beyond) and beyond.mean() > MOST_OUTSIDE:
+        low, high = float(np.floor(values[0])), float(np.ceil(values[-1]))
+        far = max(-low, high)
+        return (low, high) if low >= 0 else (-far, far)
     return _WHOLE
 
 
@@ -237,6 +247,8 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
         words = " and ".join(TWO_CLASSES)
         sink.note(f"its labels are {pair} alone: two classes, {words}{otherwise}")
         return {"kind": "class", "words": list(TWO_CLASSES)}
+    if config.low is None and span not in (_STEPS, _WHOLE):
+        sink.note(f"its labels lie in [{span[0]:g}, {span[1]:g}]: a score in that{otherwise}")
     if span == _STEPS and config.low is None:
         sink.note(f"its labels lie in [-1, 1] by steps of .2: a score in [-1, 1]{otherwise}")
     return {"kind": "score", "low": span[0], "high": span[1]}

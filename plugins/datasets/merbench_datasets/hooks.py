@@ -54,6 +54,10 @@ def merbench_components():
             "the CMU-SDK's computational sequences (.csd) with its file of folds or a label.csv",
         ),
         ("table", "table:Table", "a csv or parquet of ids, texts and labels; MELD's csv files"),
+        ("mertools", "mertools:MerTools", "folders of MERTools and MERBench: label.npz and texts"),
+        ("mustard", "mustard:Mustard", "MUStARD's sarcasm_data.json"),
+        ("ur-funny", "ur_funny:UrFunny", "the pickles of UR-FUNNY, version 2"),
+        ("mfn-h5", "mfn:MfnH5", "the HDF5 files of MFN: MOSI, MMMO, POM, YouTube"),
         (
             "tailor-pt",
             "tailor:TailorPt",

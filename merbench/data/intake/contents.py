@@ -1,0 +1,93 @@
+"""What an unknown source holds, in a line: keys, shapes and columns, found without running any of
+it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from merbench.api.forms import PICKLES, Source
+from merbench.api.pickles import Array, unpickle_npz
+from merbench.data.hints import first
+
+_DEEP = 3
+_MANY = 6
+_LARGEST_JSON = 2**27
+_HDF5 = (".h5", ".hdf5", ".csd")
+
+
+def contents(source: Source) -> str:
+    """What is in it, as far as it can be read; empty where that cannot be told."""
+    path = source.path
+    try:
+        if path.is_dir():
+            return _folder(path)
+        suffix = path.suffix.lower()
+        if suffix in PICKLES:
+            return _value(source.pickle)
+        if suffix == ".npz":
+            return _value(unpickle_npz(path))
+        if suffix in (".csv", ".tsv"):
+            return _table(path)
+        if suffix == ".json" and path.stat().st_size <= _LARGEST_JSON:
+            return _value(json.loads(path.read_text(encoding="utf-8-sig")))
+        return _hdf5(path) if suffix in _HDF5 else ""
+    except Exception:  # a damaged file can fail in any layer, and this is said beside an error
+        return ""
+
+
+def _folder(path: Path) -> str:
+    files = [file for file in path.iterdir() if not file.name.startswith(".")]
+    kinds = Counter(file.suffix or ("a folder" if file.is_dir() else "no suffix") for file in files)
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_MANY))
+    return f"{len(files)} files and folders ({counts}): {_names(sorted(f.name for f in files))}"
+
+
+def _table(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        columns = next(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","), [])
+    return f"a table with the columns {', '.join(columns)[:300]}"
+
+
+def _hdf5(path: Path) -> str:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        parts = []
+        for name in sorted(file):
+            own = isinstance(file.get(name, getlink=True), h5py.HardLink)
+            found = file[name] if own else None
+            shape = f" {found.dtype} {list(found.shape)}" if isinstance(found, h5py.Dataset) else ""
+            parts.append(f"{name[:40]}{shape}" if own else f"{name[:40]} (a link)")
+        return f"HDF5 with {_names(parts)}"
+
+
+def _value(value: object, deep: int = 1) -> str:
+    """``a dict of train: a dict of id: U12 [1284], ...``."""
+    if isinstance(value, Array | np.ndarray | np.generic):
+        return f"{value.dtype.str.lstrip('<>|=')} {list(value.shape)}"
+    if isinstance(value, Mapping):
+        if deep > _DEEP:
+            return f"a dict of {len(value)}"
+        shown = [f"{str(key)[:40]}: {_value(value[key], deep + 1)}" for key in list(value)[:_MANY]]
+        more = f", ... ({len(value)} keys)" if len(value) > _MANY else ""
+        return f"a dict of {', '.join(shown)}{more}"
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        if not value:
+            return f"an empty {kind}"
+        if kind == "tuple" and deep <= _DEEP:
+            return f"({', '.join(_value(item, deep + 1) for item in value[:_MANY])})"
+        of = f", the first {_value(value[0], deep + 1)}" if deep <= _DEEP else ""
+        return f"a {kind} of {len(value)}{of}"
+    return f"a {type(value).__name__}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return first(list(names), _MANY)

@@ -1,0 +1,193 @@
+"""The form ``mertools``: folders of MERTools and MERBench (github.com/zeroQiaoba/MERTools)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merbench.api import DataError, Sink, Source, as_text, unpickle_npz
+from merbench_datasets.common import Labelled, label_cells, label_task, split_id
+
+_SUFFIX = "_corpus"
+_WHOLE = "whole"
+_TEXTS = ("english", "chinese")
+_UNKNOWN = -10.0
+"""How MERTools writes a value that is not known."""
+_HELD_OUT = 5
+"""Every fifth train row is validated on where there is no validation corpus (MER2023 draws folds at
+random at that place).
+"""
+Labels = dict[str, tuple[str, float]]
+
+
+class MerTools(Labelled):
+    """``label.npz`` (or ``label-6way.npz``) of objects ``train_corpus``, ``val_corpus``,
+    ``test_corpus`` (``test1_corpus``, ...; ``whole_corpus`` for IEMOCAP): name -> {emo, val}, and
+    ``transcription*.csv`` with name, english, chinese.
+
+    ``emo`` becomes a task of classes, ``val`` a score (-10 = not known). IEMOCAP's whole corpus is
+    divided by session. Nothing in the file is run.
+    """
+
+    looks_for = (
+        "a folder with label.npz of train_corpus, val_corpus, test_corpus and transcriptions"
+    )
+
+    def recognise(self, source: Source) -> str:
+        path = _labels_file(source.path)
+        if path is None:
+            return "it has no label.npz"
+        names = [name for name in unpickle_npz(path) if name.endswith(_SUFFIX)]
+        return "" if names else f"{path.name} holds no corpus"
+
+    def convert(self, source: Source, sink: Sink) -> None:
+        path = _labels_file(source.path)
+        assert path is not None
+        sink.source(path)
+        corpora = {
+            name.removesuffix(_SUFFIX): _labels(value, f"{path}: {name}")
+            for name, value in unpickle_npz(path).items()
+            if name.endswith(_SUFFIX)
+        }
+        rows = [(part, name, *found) for part, of in corpora.items() for name, found in of.items()]
+        columns = _ids([name for _, name, *_ in rows])
+        columns |= _texts(path.parent, [name for _, name, *_ in rows], sink)
+        protocols = _divided(rows, columns, sink)
+        tasks = self._tasks(rows, columns, sink, path)
+        sink.table(columns)
+        for name, task in tasks.items():
+            sink.task(name, **task)
+        texts = [name for name in ("text", "text_zh") if any(columns.get(name, ()))]
+        for column in texts:
+            stream = "text.transcript" if column == "text" else "text.chinese"
+            sink.stream(stream, modality="text", kind="strings", column=column)
+        if not texts:
+            raise DataError(
+                f"{path.parent} has no transcription*.csv with a text of its rows; put it there"
+            )
+        offered = "text.transcript" if "text" in texts else "text.chinese"
+        for protocol, spec in protocols.items():
+            sink.protocol(protocol, **spec, streams=[offered])
+
+    def _tasks(
+        self,
+        rows: Sequence[tuple[str, str, str, float]],
+        columns: dict[str, list[str]],
+        sink: Sink,
+        path: Path,
+    ) -> dict[str, dict[str, Any]]:
+        """The tasks; their columns are added."""
+        tasks: dict[str, dict[str, Any]] = {}
+        emotions = [emotion for *_, emotion, _ in rows]
+        words = sorted({emotion for emotion in emotions if emotion})
+        if len(words) > 1:
+            columns["emotion"] = emotions
+            tasks["emotion"] = {"column": "emotion", "kind": "class", "words": words}
+            sink.note(f"emotion: {len(words)} classes ({', '.join(words)})")
+        values = np.array([value for *_, value in rows])
+        if len(np.unique(values[np.isfinite(values)])) > 1:
+            task = label_task(sink, values, self.config)
+            columns["label"] = label_cells(sink, values, task)
+            name = "sentiment" if task["kind"] == "score" else "label"
+            tasks[name] = {"column": "label", **task}
+        if not tasks:
+            raise DataError(f"{path} has neither several emotions nor several values; mend it")
+        return tasks
+
+
+def _labels_file(path: Path) -> Path | None:
+    if path.is_file():
+        return path if path.suffix == ".npz" and path.stem.startswith("label") else None
+    found = sorted(path.glob("label*.npz")) if path.is_dir() else []
+    return found[0] if len(found) == 1 else None
+
+
+def _labels(value: Any, what: str) -> Labels:
+    """Name -> (emotion in lower case, value or NaN)."""
+    if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
+        raise DataError(f"{what} is no mapping of names to emo and val; fix the source")
+    return {
+        str(name): (_emotion(given.get("emo", ""), what), _number(given.get("val", ""), what))
+        for name, given in value.items()
+    }
+
+
+def _emotion(value: Any, what: str) -> str:
+    try:
+        return (as_text(value) if not isinstance(value, int | float) else f"{value:g}").lower()
+    except TypeError:
+        raise DataError(f"{what}: an emo is a {type(value).__name__}; fix the source") from None
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, str) and not value.strip():
+        return float("nan")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{what}: the val {str(value)[:40]!r} is no number; fix the source"
+        ) from None
+    return float("nan") if number == _UNKNOWN else number
+
+
+def _ids(names: Sequence[str]) -> dict[str, list[str]]:
+    """``video_clip``; where that would make one video of most rows (sample_00000001), each name is
+    a video of its own.
+    """
+    pairs = [split_id(name) for name in names]
+    videos = {video for video, _ in pairs}
+    if len(videos) < len(names) / 100 or len(videos) < 3:
+        pairs = [(name, "0") for name in names]
+    return {"video_id": [video for video, _ in pairs], "clip_id": [clip for _, clip in pairs]}
+
+
+def _texts(folder: Path, names: Sequence[str], sink: Sink) -> dict[str, list[str]]:
+    """``text`` in English and ``text_zh`` in Chinese, of the files of transcriptions."""
+    said: dict[str, dict[str, str]] = {language: {} for language in _TEXTS}
+    for path in sorted(folder.glob("transcription*.csv")):
+        sink.source(path)
+        cells = sink.columns(path)
+        for language in _TEXTS:
+            for name, text in zip(cells.get("name", ()), cells.get(language, ()), strict=False):
+                if text.strip():
+                    said[language][name] = text
+    columns = {"text": "english", "text_zh": "chinese"}
+    found = {column: [said[of].get(name, "") for name in names] for column, of in columns.items()}
+    return {column: cells for column, cells in found.items() if column == "text" or any(cells)}
+
+
+def _divided(
+    rows: Sequence[tuple[str, str, str, float]], columns: dict[str, list[str]], sink: Sink
+) -> dict[str, dict[str, Any]]:
+    """Protocols; their columns are added."""
+    parts = [part for part, *_ in rows]
+    if set(parts) == {_WHOLE}:
+        columns["session"] = [name[:5] for _, name, *_ in rows]
+        sessions = sorted(set(columns["session"]))
+        sink.note(f"folds are its {len(sessions)} sessions ({', '.join(sessions)[:80]})")
+        columns["fold"] = [str(sessions.index(session)) for session in columns["session"]]
+        return {"folds": {"column": "fold"}}
+    modes = {"train": "train", "val": "valid", "valid": "valid", "dev": "valid"}
+    mode = [modes.get(part, "test") for part in parts]
+    if "valid" not in mode:
+        train = [row for row, part in enumerate(mode) if part == "train"]
+        for row in sorted(train, key=lambda row: rows[row][1])[::_HELD_OUT]:
+            mode[row] = "valid"
+        sink.note(
+            f"it has no validation rows: every {_HELD_OUT}th train row, in the order of their "
+            "names, is validated on"
+        )
+    protocols = {}
+    tests = sorted({part for part, of in zip(parts, mode, strict=True) if of == "test"})
+    for test in tests:
+        column = "mode" if test == tests[0] else f"mode_{test}"
+        columns[column] = [
+            of if of != "test" or part == test else "unused"
+            for part, of in zip(parts, mode, strict=True)
+        ]
+        protocols["standard" if test == tests[0] else test] = {"column": column}
+    return protocols

@@ -1,0 +1,142 @@
+"""The form ``mustard``: MUStARD's ``sarcasm_data.json`` (github.com/soujanyaporia/MUStARD)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from merbench.api import Array, DataError, Sink, Source, unpickle
+from merbench_datasets.common import Plain
+
+_KEYS = ("utterance", "speaker", "context", "sarcasm")
+_FOLDS = "split_indices.p"
+_TESTED_SHOW = "FRIENDS"
+_LARGE_SHOW = "BBT"
+_LONG = 4
+"""Words from which an utterance that two rows share makes them one scene: "What?" does not."""
+MOST = 2**27
+"""Bytes from which the file is refused; the published one has 0.4 million."""
+
+
+class Mustard(Plain):
+    """Id -> utterance, speaker, context (what was said before), context_speakers, show, sarcasm.
+
+    Rows that share an utterance are of one scene, and a scene is a video: contexts overlap, and the
+    published folds divide rows. Protocols: ``folds`` (of whole scenes), ``published-folds`` (where
+    ``split_indices.p`` lies beside the file) and ``speaker-independent`` (tests on Friends, as the
+    published code does).
+    """
+
+    looks_for = "a json of utterances with speaker, context and sarcasm"
+
+    def recognise(self, source: Source) -> str:
+        if source.path.suffix != ".json" or not source.path.is_file():
+            return "it is no json file"
+        if source.path.stat().st_size > MOST:
+            return f"it is larger than {MOST:,} bytes"
+        rows = _read(source.path)
+        if not rows:
+            return "it is no json of rows by id"
+        lacks = [key for key in _KEYS if key not in next(iter(rows.values()))]
+        return f"its rows have no {lacks[0]}" if lacks else ""
+
+    def convert(self, source: Source, sink: Sink) -> None:
+        sink.source(source.path)
+        rows = _read(source.path)
+        for name, row in rows.items():
+            _check(row, f"{source.path}: row {name!r}")
+        columns = {
+            "video_id": _scenes(rows),
+            "clip_id": list(rows),
+            "text": [row["utterance"] for row in rows.values()],
+            "context": [" ".join(row["context"]) for row in rows.values()],
+            "speaker": [str(row["speaker"]) for row in rows.values()],
+            "show": [str(row.get("show", "")) for row in rows.values()],
+            "sarcasm": ["sarcastic" if row["sarcasm"] else "sincere" for row in rows.values()],
+        }
+        protocols: dict[str, dict[str, Any]] = {"folds": {"folds": 5}}
+        published = source.path.with_name(_FOLDS)
+        if published.is_file():
+            sink.source(published)
+            columns["fold"] = _folds(published, len(rows))
+            protocols["published-folds"] = {"column": "fold"}
+        if {_TESTED_SHOW, _LARGE_SHOW} < set(columns["show"]):
+            modes = {_TESTED_SHOW: "test", _LARGE_SHOW: "train"}
+            columns["mode"] = [modes.get(show, "valid") for show in columns["show"]]
+            protocols["speaker-independent"] = {"column": "mode"}
+            sink.note(
+                f"speaker-independent trains on {_LARGE_SHOW}, validates on the smaller shows and "
+                f"tests on {_TESTED_SHOW}"
+            )
+        sink.table(columns)
+        sink.task("sarcasm", column="sarcasm", kind="class", words=["sincere", "sarcastic"])
+        sink.stream("text.transcript", modality="text", kind="strings", column="text")
+        if any(columns["context"]):
+            sink.stream("text.context", modality="text", kind="strings", column="context")
+        for name, spec in protocols.items():
+            sink.protocol(name, **spec, streams=["text.transcript"])
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """Id -> row; empty where the file is not that."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    whole = isinstance(found, dict) and all(isinstance(row, dict) for row in found.values())
+    return found if whole else {}
+
+
+def _check(row: Mapping[str, Any], what: str) -> None:
+    lacks = [key for key in _KEYS if key not in row]
+    if lacks:
+        raise DataError(f"{what} has no {lacks[0]}; fix the source")
+    if not isinstance(row["utterance"], str) or not isinstance(row["sarcasm"], bool | int):
+        raise DataError(f"{what}: utterance is a text and sarcasm true or false; fix the source")
+    context = row["context"]
+    if not isinstance(context, list) or not all(isinstance(text, str) for text in context):
+        raise DataError(f"{what}: context is no list of texts; fix the source")
+
+
+def _scenes(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One name a row: the first row with which it shares an utterance of several words."""
+    parent = {name: name for name in rows}
+
+    def first_of(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    said_in: dict[str, str] = {}
+    for name, row in rows.items():
+        for text in (row["utterance"], *row["context"]):
+            words = text.lower().split()
+            if len(words) < _LONG:
+                continue
+            other = said_in.setdefault(f"{row.get('show', '')} {' '.join(words)}", name)
+            parent[first_of(name)] = first_of(other)
+    return [f"scene-{first_of(name)}" for name in rows]
+
+
+def _folds(path: Path, count: int) -> list[str]:
+    """The number of the fold that tests each row, of pairs of train and test row numbers."""
+    pairs = unpickle(path)
+    cells = [""] * count
+    for fold, pair in enumerate(pairs if isinstance(pairs, list) else ()):
+        for row in _numbers(pair[1], path) if isinstance(pair, tuple | list) else ():
+            if not 0 <= row < count or cells[row]:
+                raise DataError(f"{path}: row {row} is tested twice, or is not there; fix it")
+            cells[row] = str(fold)
+    if not all(cells):
+        raise DataError(f"{path} does not test each of the {count} rows once; give the right file")
+    return cells
+
+
+def _numbers(value: Any, path: Path) -> Sequence[int]:
+    try:
+        found = value.read().tolist() if isinstance(value, Array) else value
+        return [int(row) for row in found]
+    except (TypeError, ValueError):
+        raise DataError(f"{path} holds no lists of row numbers; give the right file") from None

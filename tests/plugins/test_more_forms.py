@@ -1,0 +1,282 @@
+"""MERTools' folder, MUStARD, UR-FUNNY and MFN's files, from made-up sources to the rows of a run."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from merbench.api import DataError, unpickle_npz
+from merbench.data.folder.read import read_folder
+from tests.conftest import loads
+
+
+@pytest.fixture
+def put(merbench, tmp_path):
+    def call(*words, check=True):
+        home = str(tmp_path / "home")
+        done = merbench(
+            "data", "add", "--name", "x", *map(str, words), "--data", home, "--json", check=check
+        )
+        return (loads(done.stdout), read_folder(tmp_path / "home/x")) if check else done
+
+    return call
+
+
+# MERTools
+
+
+def mertools(folder, texts=("english", "chinese"), **corpora):
+    folder.mkdir()
+    np.savez_compressed(folder / "label.npz", **{f"{k}_corpus": v for k, v in corpora.items()})
+    names = [name for corpus in corpora.values() for name in corpus]
+    lines = [f"{name},{','.join(f'{of} {name}' for of in texts)}" for name in names]
+    table = "\n".join([f"name,{','.join(texts)}", *lines])
+    (folder / "transcription-engchi-polish.csv").write_text(table)
+    return folder
+
+
+def given(prefix, count, **more):
+    return {
+        f"{prefix}{k // 3:04d}_{k:04d}": {"emo": 0, "val": k % 5 / 2 - 1, **more}
+        for k in range(count)
+    }
+
+
+def test_mertools_of_sims(put, tmp_path):
+    corpora = {"train": given("a", 12), "val": given("b", 6), "test": given("c", 6)}
+    corpora["train"]["a0000_0000"]["val"] = -10
+    report, corpus = put(mertools(tmp_path / "sims", **corpora))
+    assert (report["form"], report["taken"]) == ("mertools", 24)
+    task = corpus.tasks["sentiment"]
+    assert set(corpus.tasks) == {"sentiment"} and task.known.sum() == 23
+    assert len(corpus.protocols["standard"].splits[0].valid) == 6
+    row = corpus.ids.tolist().index("b0001_0004")
+    assert task.target[row] == 4 / 2 - 1 and corpus.texts[row] == "english b0001_0004"
+    assert str(corpus.streams["text.chinese"].values[row]) == "chinese b0001_0004"
+
+
+def test_mertools_of_mer2023_has_three_tests_and_no_validation_rows(put, tmp_path):
+    words = ("angry", "happy", "neutral")
+    corpora = {
+        part: {
+            f"sample_{part}{k:04d}": {
+                "emo": words[k % 3],
+                "val": "" if part == "test3" else k - 4.0,
+            }
+            for k in range(count)
+        }
+        for part, count in (("train", 20), ("test1", 9), ("test2", 6), ("test3", 3))
+    }
+    report, corpus = put(mertools(tmp_path / "mer", texts=("chinese",), **corpora))
+    assert set(corpus.protocols) == {"standard", "test2", "test3"}
+    sizes = [
+        [len(part) for part in (split.train, split.valid, split.test)]
+        for split in (protocol.splits[0] for protocol in corpus.protocols.values())
+    ]
+    assert sizes == [[16, 4, 9], [16, 4, 6], [16, 4, 3]]
+    assert corpus.tasks["emotion"].space.words == words and len(set(corpus.videos)) == 38
+    assert corpus.tasks["sentiment"].space.anchors[-1] == 15 and any(
+        "-15, 15" in n for n in report["notes"]
+    )
+
+
+def test_mertools_of_iemocap_is_divided_by_session(put, tmp_path):
+    whole = {
+        f"Ses0{s}F_impro0{d}_F{k:03d}": {"emo": ("ang", "sad")[k % 2], "val": -10}
+        for s in (1, 2, 3)
+        for d in (1, 2)
+        for k in range(3)
+    }
+    _, corpus = put(mertools(tmp_path / "iemocap", whole=whole))
+    splits = corpus.protocols["folds"].splits
+    assert [set(corpus.groups["session"][split.test]) for split in splits] == [
+        {f"Ses0{s}"} for s in (1, 2, 3)
+    ]
+    assert "Ses01F_impro02" in corpus.videos and set(corpus.tasks) == {"emotion"}
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("this must not run",)
+
+
+def test_objects_of_an_npz_are_read_and_foreign_ones_refused(put, tmp_path, capsys):
+    path = tmp_path / "label.npz"
+    np.savez(path, a=np.arange(3), b={"x": [1, "y"]}, c=np.array(["so", None], dtype=object))
+    found = unpickle_npz(path)
+    assert found["a"].tolist() == [0, 1, 2] and found["b"] == {"x": [1, "y"]}
+    assert [found["c"][0], found["c"][1]] == ["so", None]
+    np.savez(path, train_corpus={"x": Evil()})
+    with pytest.raises(DataError, match=r"label.npz .*builtins.print.*not loaded"):
+        unpickle_npz(path)
+    done = put(path, check=False)
+    assert done.returncode == 2 and "must not run" not in done.stdout + capsys.readouterr().out
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match="cannot be read as"):
+        unpickle_npz(path)
+
+
+# MUStARD
+
+
+def mustard(path, count=40):
+    """Two rows a scene: the second has the utterance of the first in its context."""
+    rows = {}
+    for k in range(count):
+        before = [f"this was said before in row {k - 1}"] if k % 2 else []
+        rows[f"1_{k}"] = {
+            "utterance": f"this was said before in row {k}",
+            "speaker": ("ANN", "BOB")[k % 2],
+            "context": ["What?", *before],
+            "context_speakers": ["BOB"] * (1 + len(before)),
+            "show": ("BBT", "FRIENDS", "GOLDENGIRLS")[k // 2 % 3],
+            "sarcasm": k % 3 == 0,
+        }
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def test_mustard_keeps_scenes_whole(put, tmp_path):
+    _, corpus = put(mustard(tmp_path / "sarcasm_data.json"))
+    assert len(set(corpus.videos)) == 20 and set(corpus.groups) == {"speaker", "show"}
+    assert len(corpus.protocols["folds"].splits) == 5
+    assert not any("protocol folds" in note for note in corpus.notes)
+    split = corpus.protocols["speaker-independent"].splits[0]
+    assert set(corpus.groups["show"][split.test]) == {"FRIENDS"}
+    row = corpus.ids.tolist().index("scene-1_2_1_3")
+    assert str(corpus.streams["text.context"].values[row]) == "What? this was said before in row 2"
+    assert corpus.tasks["sarcasm"].space.words == ("sincere", "sarcastic")
+    assert corpus.tasks["sarcasm"].target[row] == 1
+
+
+def test_mustards_published_folds_are_read_and_known_to_part_scenes(put, tmp_path):
+    path = mustard(tmp_path / "sarcasm_data.json")
+    test_of = [np.flatnonzero(np.arange(40) % 4 == fold) for fold in range(4)]
+    pairs = [(np.setdiff1d(np.arange(40), test), test) for test in test_of]
+    (tmp_path / "split_indices.p").write_bytes(pickle.dumps(pairs, protocol=2))
+    report, corpus = put(path)
+    splits = corpus.protocols["published-folds"].splits
+    assert sorted(corpus.ids[splits[1].test].tolist())[:1] == ["scene-1_0_1_1"]
+    assert any("published-folds: 40 rows belong to 20 video" in note for note in corpus.notes)
+    (tmp_path / "split_indices.p").write_bytes(pickle.dumps(pairs[:3], protocol=2))
+    done = put("--name", "y", path, check=False)
+    assert done.returncode == 2 and "does not test each of the 40 rows once" in done.stderr
+    assert report["taken"] == 40
+
+
+# UR-FUNNY
+
+
+def ur_funny(folder, video=True):
+    folder.mkdir()
+    ids = list(range(30))
+    rng = np.random.default_rng(0)
+    parts = {
+        "data_folds": {"train": ids[:20], "dev": ids[20:25], "test": ids[25:]},
+        "humor_label_sdk": {k: k % 2 for k in ids},
+        "language_sdk": {
+            k: {
+                "punchline_sentence": f"row {k} is so funny",
+                "context_sentences": [f"before {k}", "and then"],
+                "punchline_intervals": [[i, i + 1] for i in range(5)],
+            }
+            for k in ids
+        },
+        "covarep_features_sdk": {
+            k: {"punchline_features": rng.normal(size=(5, 81)).tolist()} for k in ids
+        },
+    }
+    if video:
+        parts["openface_features_sdk"] = {
+            k: {"punchline_features": [rng.normal(size=371) for _ in range(5)]} for k in ids
+        }
+    for name, value in parts.items():
+        (folder / f"{name}.pkl").write_bytes(pickle.dumps(value))
+    return folder, parts
+
+
+def test_ur_funny(put, tmp_path):
+    folder, parts = ur_funny(tmp_path / "sdk")
+    _, corpus = put(folder)
+    row = corpus.ids.tolist().index("21_0")
+    for name, key in (
+        ("audio.covarep", "covarep_features_sdk"),
+        ("video.openface", "openface_features_sdk"),
+    ):
+        stream = corpus.streams[name]
+        got = stream.values[stream.start[row] : stream.start[row] + stream.length[row]]
+        np.testing.assert_allclose(got, np.array(parts[key][21]["punchline_features"]), rtol=1e-6)
+    words = corpus.streams["text.words"]
+    at = slice(words.start[row], words.start[row] + words.length[row])
+    assert [words.vocab[i] for i in words.values[at]] == ["row", "21", "is", "so", "funny"]
+    assert words.times[at].tolist() == [[i, i + 1] for i in range(5)]
+    assert str(corpus.streams["text.context"].values[row]) == "before 21 and then"
+    assert corpus.tasks["humor"].target[row] == 1
+    assert len(corpus.protocols["standard"].splits[0].valid) == 5
+
+
+def test_ur_funny_without_a_file_of_features_says_so(put, tmp_path):
+    report, corpus = put(ur_funny(tmp_path / "sdk", video=False)[0])
+    assert "video.openface" not in corpus.streams
+    assert any("openface_features_sdk.pkl is not there" in note for note in report["notes"])
+
+
+# MFN
+
+
+def h5(path, array, name="data"):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file[name] = array
+
+
+def mfn(folder, widths=(300, 5, 20), labels=1):
+    folder.mkdir()
+    rng, blocks = np.random.default_rng(0), {}
+    for split, count in (("train", 9), ("valid", 4), ("test", 5)):
+        x = rng.normal(size=(count, 6, sum(widths)))
+        x[:, :2] = 0
+        blocks[split] = x
+        h5(folder / f"X_{split}.h5", x)
+        h5(folder / f"y_{split}.h5", np.tile(np.linspace(-3, 3, count)[:, None], labels))
+    return folder, blocks
+
+
+def test_mfn_side_by_side(put, tmp_path):
+    folder, blocks = mfn(tmp_path / "mosi")
+    _, corpus = put(folder)
+    row = corpus.ids.tolist().index("valid00002_0")
+    for name, columns in (
+        ("text.mfn", slice(0, 300)),
+        ("audio.mfn", slice(300, 305)),
+        ("video.mfn", slice(305, 325)),
+    ):
+        stream = corpus.streams[name]
+        got = stream.values[stream.start[row] : stream.start[row] + stream.length[row]]
+        np.testing.assert_allclose(got, blocks["valid"][2, 2:, columns], rtol=1e-6)
+    assert corpus.tasks["sentiment"].target[row] == pytest.approx(1.0)
+    assert len(corpus.protocols["standard"].splits[0].test) == 5
+
+
+def test_mfn_asks_for_widths_and_for_a_label(put, tmp_path):
+    folder, _ = mfn(tmp_path / "other", widths=(3, 2, 1), labels=2)
+    done = put(folder, check=False)
+    assert done.returncode == 2 and "2 labels a row" in done.stderr
+    options = ("--form", "mfn-h5", "--set", "label=1")
+    done = put(folder, *options, check=False)
+    assert done.returncode == 2 and "6 wide" in done.stderr
+    _, corpus = put(folder, *options, "--set", "widths=[3,2,1]")
+    assert [corpus.streams[f"{m}.mfn"].spec.width for m in ("text", "audio", "video")] == [3, 2, 1]
+
+
+def test_mfn_apart(put, tmp_path):
+    folder, _ = mfn(tmp_path / "pom")
+    for split, count in (("train", 9), ("valid", 4), ("test", 5)):
+        (folder / f"X_{split}.h5").unlink()
+        h5(folder / f"audio_{split}.h5", np.ones((count, 3, 2)), "d1")
+    _, corpus = put(folder)
+    assert set(corpus.streams) == {"audio.mfn"}
+    h5(folder / "audio_test.h5", np.ones((4, 3, 2)))
+    done = put("--name", "y", folder, check=False)
+    assert done.returncode == 2 and "has 4 rows of audio, and its labels 5" in done.stderr
