@@ -13,6 +13,7 @@ import numpy as np
 from merbench.api.errors import DataError
 from merbench.api.pickles.admitted import Refused
 from merbench.api.pickles.arrays import Array, Kept
+from merbench.api.pickles.budget import Budget, NotWhole
 from merbench.api.pickles.machine import load
 
 MOST = 2**29
@@ -25,9 +26,10 @@ def unpickle_npz(path: Path) -> dict[str, Any]:
     that ``unpickle`` would refuse too.
     """
     try:
+        budget = Budget(path.stat().st_size)
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            return {info.filename[:-4]: _value(archive, info) for info in members}
+            return {info.filename[:-4]: _value(archive, info, budget) for info in members}
     except Refused as error:
         raise DataError(
             f"{path} {error}; it was not loaded, because a pickle can run anything: "
@@ -36,13 +38,14 @@ def unpickle_npz(path: Path) -> dict[str, Any]:
     except DataError:
         raise
     except Exception as error:  # a damaged archive can fail in any layer
-        line = f"{error}".splitlines()[0][:100] if str(error) else type(error).__name__
+        # Only texts of ours: those of other errors may hold what the file does.
+        reason = str(error) if type(error) is NotWhole else type(error).__name__
         raise DataError(
-            f"{path} cannot be read as .npz ({line}); copy it again, or write it with numpy.savez"
+            f"{path} cannot be read as .npz ({reason}); copy it again, or write it with numpy.savez"
         ) from None
 
 
-def _value(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+def _value(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Any:
     if info.file_size > MOST:
         raise Refused(f"holds the array {info.filename[:60]} of {info.file_size:,} bytes")
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +55,7 @@ def _value(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
         with unpacked.open("rb") as file:
             if not _holds_objects(file):
                 return np.load(unpacked, allow_pickle=False)
-            found = load(file, unpacked.stat().st_size, Kept(unpacked))
+            found = load(file, unpacked.stat().st_size, Kept(unpacked), budget)
     return found.item() if isinstance(found, Array) and not found.shape else found
 
 
