@@ -106,9 +106,8 @@ class SplitData:
         )
         if self._here:
             return batch
-        parts = (batch.ids_B, batch.inputs, batch.target, batch.known)
-        moved = (to_device(part, self.device) for part in parts)
-        return Batch(*moved, turns=to_device(batch.turns, self.device))
+        parts = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+        return Batch(**{name: to_device(part, self.device) for name, part in parts.items()})
 
     @cached_property
     def length_N(self) -> Tensor | None:

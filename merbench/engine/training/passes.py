@@ -100,7 +100,7 @@ class Passes:
         length_N = self.train.length_N if self.config.by_length else None
         if length_N is not None:
             return of_like_length(length_N, self.config.batch_size, draw)
-        return torch.randperm(len(self.train), generator=draw).split(self.config.batch_size)
+        return list(torch.randperm(len(self.train), generator=draw).split(self.config.batch_size))
 
     def _derive(self, purpose: str, *more: object) -> int:
         learning = self.learning

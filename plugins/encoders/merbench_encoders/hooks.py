@@ -113,6 +113,13 @@ def merbench_components():
         "wav2vec 2.0, HuBERT or WavLM frames of a clip's sound",
         version=2,
     )
+    yield _encoder(
+        "log-mel",
+        "log_mel:LogMel",
+        ("clip",),
+        "log-mel spectrum or MFCC of a clip's sound; no weights",
+        version=1,
+    )
 
     yield _labels(
         "label-vectors", "label_vectors:LabelVectors", "word vectors of the label texts", vectors

@@ -40,14 +40,19 @@ class WaveTower(Tower):
 
     def prepare(self, rows: TextRows) -> ClipRows:
         """Clips are decoded as batches ask for them."""
-        clips = ClipRows(rows, self.read, side_by_side)
+        clips = read_waves(rows, self.sampling_rate, self.longest)
         self.measured = clips.measured
         return clips
 
-    def read(self, path: str) -> Decoded:
-        """A clip's sound, float [S]."""
-        decoded = read_wave(path, self.sampling_rate, self.longest)
+
+def read_waves(rows: TextRows, rate: int, longest: float) -> ClipRows:
+    """Clips whose inputs are Waves at ``rate`` (Hz), ``longest`` seconds at most."""
+
+    def read(path: str) -> Decoded:
+        decoded = read_wave(path, rate, longest)
         return decoded._replace(values=torch.from_numpy(decoded.values))
+
+    return ClipRows(rows, read, side_by_side)
 
 
 def side_by_side(waves: Sequence[Tensor | None]) -> Waves:

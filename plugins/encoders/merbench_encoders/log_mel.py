@@ -1,0 +1,112 @@
+"""``log-mel``: the spectrum of a clip's sound on the mel scale, or its cepstral coefficients
+(Davis & Mermelstein 1980). No weights are needed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from merbench.api import ClipRows, Context, Steps, StreamSpec, TextRows, Tune
+from merbench_encoders.waves import LongestConfig, Waves, read_waves
+
+RATE, WINDOW, HOP, BINS = 16_000, 400, 160, 512
+"""Hz; samples of a frame (25 ms), from one to the next (10 ms), and of its Fourier transform."""
+LOWEST = 1e-10
+"""Power of silence, -100 dB."""
+
+
+class LogMel(nn.Module):
+    """Clips -> Waves -> Steps [B, L, D], D = ``config.bands`` or ``config.coefficients``: a step is
+    the mean over ``config.frames`` frames of 10 ms.
+
+    The power of each frame (Hann window) on Slaney's mel scale, in units of 10 dB. Of each clip
+    its mean is taken away, and it is divided by its deviation, dimension by dimension (cepstral
+    mean and variance normalisation, Viikki & Laurila 1998): no other clip is needed. ``mfcc`` is
+    the orthonormal DCT of the same.
+    """
+
+    class Config(LongestConfig):
+        kind: Literal["log-mel", "mfcc"] = "log-mel"
+        bands: Annotated[int, Field(ge=8, le=128), Tune(choices=(40, 64, 80))] = 64
+        coefficients: Annotated[int, Field(ge=1, le=128)] = 20
+        """Of ``mfcc``: the first so many."""
+        frames: Annotated[int, Field(ge=1), Tune(choices=(4, 10, 20))] = 10
+        """Frames of 10 ms that are one step."""
+
+    frozen = True
+    steps_at_once = 600 * RATE
+    """Samples: ten minutes of sound."""
+    filters_FM: Tensor
+    hann_N: Tensor
+    dct_MK: Tensor
+
+    def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
+        super().__init__()
+        from transformers.audio_utils import mel_filter_bank
+
+        self.config = config
+        filters = mel_filter_bank(
+            BINS // 2 + 1, config.bands, 0.0, RATE / 2, RATE, norm="slaney", mel_scale="slaney"
+        )
+        self.register_buffer("filters_FM", torch.from_numpy(filters).float(), persistent=False)
+        self.register_buffer("hann_N", torch.hann_window(WINDOW), persistent=False)
+        kept = min(config.coefficients, config.bands) if config.kind == "mfcc" else None
+        self.register_buffer("dct_MK", _dct(config.bands, kept), persistent=False)
+        self.width = self.dct_MK.shape[1]
+
+    @staticmethod
+    def fixed(config: Config) -> bool:
+        """It learns from no row."""
+        return True
+
+    def prepare(self, rows: TextRows) -> ClipRows:
+        """Clips are decoded as batches ask for them."""
+        clips = read_waves(rows, RATE, self.config.longest)
+        self.measured = clips.measured
+        return clips
+
+    def forward(self, inputs: Waves) -> Steps:
+        wave_BS, length_B = inputs
+        # Less than a frame is nothing to hear.
+        frames_B = ((length_B - WINDOW).div(HOP, rounding_mode="floor") + 1).clamp(min=0)
+        steps_B = frames_B.div(self.config.frames, rounding_mode="floor")
+        steps_B = torch.where(frames_B > 0, steps_B.clamp(min=1), 0)
+        mask_BL = torch.arange(max(1, int(steps_B.max())), device=wave_BS.device) < steps_B[:, None]
+        x_BLD = torch.zeros(*mask_BL.shape, self.width, device=wave_BS.device)
+        for row, steps in enumerate(steps_B.tolist()):
+            if steps:
+                x_BLD[row, :steps] = self._steps(wave_BS[row, : length_B[row]], steps)
+        return Steps(x_BLD, mask_BL)
+
+    def _steps(self, wave_S: Tensor, steps: int) -> Tensor:
+        """[steps, D] of one clip."""
+        frame_TN = wave_S.unfold(0, WINDOW, HOP) * self.hann_N
+        power_TF = torch.fft.rfft(frame_TN, BINS).abs().square()
+        log_TM = (power_TF @ self.filters_FM).clamp(min=LOWEST).log10()
+        x_TD = log_TM @ self.dct_MK
+        # What does not fill the last step goes into it.
+        step_T = torch.arange(len(x_TD), device=x_TD.device).div(
+            self.config.frames, rounding_mode="floor"
+        )
+        step_T = step_T.clamp(max=steps - 1)
+        count_L = torch.bincount(step_T, minlength=steps)
+        x_LD = x_TD.new_zeros(steps, x_TD.shape[1]).index_add_(0, step_T, x_TD) / count_L[:, None]
+        centred_LD = x_LD - x_LD.mean(0)
+        return centred_LD / centred_LD.square().mean(0).sqrt().clamp(min=1e-3)
+
+
+def _dct(bands: int, kept: int | None) -> Tensor:
+    """[bands, kept] of the orthonormal DCT-II; the identity where ``kept`` is None."""
+    if kept is None:
+        return torch.eye(bands)
+    place_M = torch.arange(bands) + 0.5
+    basis_MK = torch.cos(math.pi / bands * place_M[:, None] * torch.arange(kept)) * math.sqrt(
+        2 / bands
+    )
+    basis_MK[:, 0] /= math.sqrt(2)
+    return basis_MK
