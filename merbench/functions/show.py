@@ -31,7 +31,7 @@ class Setting:
 @dataclass(frozen=True)
 class Shown:
     """``parts``: slot -> (component, summary). ``reads``: modality -> the stream that it would read
-    on ``dataset``. ``ablations``: name -> summary.
+    on ``dataset``. ``ablations``: name -> summary. ``paper``: where the method is published.
     """
 
     name: str
@@ -86,7 +86,7 @@ def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any) -> Shown:
         settings=_settings(recipe, plan),
         ablations={a.name: a.summary for a in recipe.ablations},
         caveat=recipe.caveat,
-        paper=_paper(plan),
+        paper=recipe.paper,
         notes=list(plan.notes),
     )
 
@@ -139,19 +139,6 @@ def _meanings(config: type) -> dict[str, str]:
             ):
                 meanings[field_.target.id] = " ".join(str(text.value.value).split())
     return meanings
-
-
-def _paper(plan: Plan) -> str:
-    """The first paragraph of the module that holds the method's own part: it names the paper."""
-    import sys
-
-    for slot in ("model", "fusion", "objective"):
-        for name, part in plan.parts.items():
-            if name.partition(".")[0] == slot:
-                module = sys.modules.get(part.component.target.partition(":")[0])
-                if module and module.__doc__:
-                    return " ".join(module.__doc__.split("\n\n")[0].split())
-    return ""
 
 
 def _form(stream: Any) -> str:

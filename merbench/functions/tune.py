@@ -23,6 +23,10 @@ class TuneKeywords(RunKeywords, total=False):
     storage: str | None
 
 
+OF_RUNS = frozenset({"seeds", "force", "weights", "jobs", "log"})
+"""Keywords of ``run`` that a search has no use for."""
+
+
 class _Search(TypedDict, total=False):
     trials: int
     budget_seconds: float | None
@@ -43,6 +47,11 @@ def tune(
     """
     from pydantic import ValidationError
 
+    if useless := sorted(OF_RUNS & set(keywords)):
+        raise RequestError(
+            f"tune({useless[0]}=) changes nothing of a search, whose trials have seeds of their "
+            "own and are not stored as runs; give it to run() with what was found"
+        )
     from merbench.functions.progress import TuneProgress
     from merbench.study.file import Tuning
     from merbench.tuning.search import tune as search

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import distribution_to_json
@@ -20,6 +20,9 @@ from merbench.results.store import Store
 from merbench.tuning.retries import END, PLANNED, Ledger
 from merbench.tuning.space import Space, fixed_by, space_of
 from merbench.tuning.storage import open_storage
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,17 @@ class SearchResult:
     sampler: str
     pruner: str
     seeds_per_trial: int
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a setting: name, default, tuned; last the validation ``metric`` of both."""
+        import pandas as pd
+
+        rows = [
+            {"name": name, "default": self.default_settings[name], "tuned": value}
+            for name, value in self.settings.items()
+        ]
+        score = {"name": f"valid {self.metric}", "default": self.default, "tuned": self.value}
+        return pd.DataFrame([*rows, score])
 
     @property
     def tuned_by(self) -> dict[str, Any]:

@@ -281,7 +281,9 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
         "one seed of a trained model is no ten"
     )
     assert [line["name"] for line in alone] == [f"text-only ({named[1]})", "mean over 2 seeds too"]
-    assert "mean over 2 seeds too" in merbench("ensemble", *named, check=True).stdout
+    done = merbench("ensemble", *named, check=True)
+    assert "mean over 2 seeds too" in done.stdout
+    assert "records in runs; next: merbench leaderboard --store runs" in done.stderr
     for wrong, sentence in (
         ((named[2],), "nothing to average"),
         ((one[0]["run_id"], one[1]["run_id"]), "runs of one spec"),

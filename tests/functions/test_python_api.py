@@ -80,6 +80,9 @@ def test_what_was_not_seen_is_listed(merbench_command):
 def test_tune_finds_settings_that_run_takes(store):
     found = merbench.tune("tfidf-ridge", "sample", trials=2, store=store, progress=False)
     assert found.trials == 2 and found.settings
+    settings = found.to_pandas().set_index("name")
+    assert settings["tuned"][f"valid {found.metric}"] == found.value
+    assert set(found.settings) == set(settings.index[:-1])
     result = merbench.run("tfidf-ridge", "sample", settings=found.settings, store=store, **QUICK)
     assert result.records[0].metrics.valid["mae"] == pytest.approx(found.value)
 
@@ -93,6 +96,7 @@ def test_what_there_is_and_what_it_is_made_of():
     assert settings.loc["train.lr", "range"] and settings.loc[
         "train.patience", "meaning"
     ].startswith("Stop after")
+    assert shown.paper.startswith("Song and Cho 2025")
     assert "no-label-encoder" in shown.ablations and set(shown.reads) == {"text", "audio", "video"}
 
 
@@ -110,6 +114,7 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.run("tfn", "sample", parts={"hat": "x"}), "a part is one of"),
         (lambda: merbench.run("tfn", "nowhere"), "unknown dataset 'nowhere'"),
         (lambda: merbench.tune("tfn", "sample", trials=0), r"tune\(trials=0\)"),
+        (lambda: merbench.tune("tfn", log={"tensorboard": "x"}), r"tune\(log=\) changes nothing"),
         (lambda: merbench.list_parts("hats"), "unknown kind 'hats'"),
         (lambda: merbench.show("merclup"), "did you mean 'merclip'"),
         (lambda: merbench.leaderboard("nowhere"), "no finished run"),

@@ -239,6 +239,7 @@ class Recipe(_Declaration):
                     fields; None = not searched.
     modalities      the modalities it looks at (None = all that are offered).
     min_modalities  it is refused with fewer.
+    paper           where the method is published: authors, year, venue, identifier.
     caveat          a sentence that goes with every table, page and record of this method.
     spaces          the kinds of task it is for, as in ``Component.spaces``.
     closed_form     True: the model is fitted in closed form (``model.fit``) and the training loop
@@ -266,6 +267,7 @@ class Recipe(_Declaration):
     modalities: tuple[Modality, ...] | None = None
     min_modalities: int = 1
     ablations: tuple[Ablation, ...] = ()
+    paper: str = ""
     caveat: str = ""
     spaces: tuple[SpaceKind, ...] = ()
     closed_form: bool = False

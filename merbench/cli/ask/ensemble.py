@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from merbench.cli.shared.output import say, show_json
+from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.output import say, say_next, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("ensemble")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--dataset", help="Only this data set.")
+@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option(
     "--store",
@@ -111,6 +112,7 @@ def command(
         "runs",
         [*leaks, *caveats],
     )
+    say_next(store, "leaderboard")
 
 
 def _named(run: str, entries: Sequence[Entry], store: Store) -> Record:

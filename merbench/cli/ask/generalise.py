@@ -12,7 +12,7 @@ import click
 
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
-from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.session import Session
 
 
@@ -112,3 +112,4 @@ def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **giv
         else f"differ from the stored predictions by up to {drift:.1e}"
     )
     say(f"{OWN}, read out again, {equal}")
+    say_next(options.store, "leaderboard")

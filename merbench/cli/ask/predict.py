@@ -11,7 +11,7 @@ import click
 from merbench.api.errors import RequestError
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options, typed
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import say, say_next, show, show_json
 from merbench.cli.shared.session import Session
 from merbench.functions.bench import label
 
@@ -140,6 +140,7 @@ def command(
             show(table(inputs, single))
         if plan.recipe.caveat:
             say(f"{plan.recipe.name}: {plan.recipe.caveat}")
+        say_next(options.store, f"predict INPUT --run {records[0].run_id}")
 
 
 def as_json(inputs: Inputs, predicted: Predicted) -> dict[str, Any]:

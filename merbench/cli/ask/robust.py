@@ -10,7 +10,7 @@ import click
 
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import say, say_next, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def command(
         _damages(bench, options, plans, asked, plot)
     else:
         _rates(bench, options, plans, kind or "drop", plot)
+    if not options.as_json:
+        say_next(options.store, "leaderboard")
 
 
 def _damages(

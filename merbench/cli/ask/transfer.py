@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
-from merbench.cli.shared.output import say, show_json
+from merbench.cli.shared.output import say, say_next, show_json
 from merbench.cli.shared.session import Session
 from merbench.functions.bench import label
 
@@ -22,10 +23,18 @@ if TYPE_CHECKING:
 
 @click.command("transfer", cls=ConfigCommand)
 @run_options
-@click.option("--from", "sources", metavar="A[,B]", required=True, help="Data sets to train on.")
+@click.option(
+    "--from",
+    "sources",
+    metavar="A[,B]",
+    required=True,
+    shell_complete=complete_dataset,
+    help="Data sets to train on.",
+)
 @click.option(
     "--to",
     "targets",
+    shell_complete=complete_dataset,
     metavar="C[,D]",
     required=True,
     help="Data sets on whose test rows the models are scored.",
@@ -159,4 +168,5 @@ def command(
             "trained on",
             [caveat] if caveat else [],
         )
+        say_next(options.store, "leaderboard")
     raise SystemExit(1 if failed else 0)

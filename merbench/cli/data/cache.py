@@ -8,6 +8,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.data.options import JSON
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import FullHelpGroup
 from merbench.cli.shared.output import say, show, show_json
 
@@ -68,7 +69,11 @@ def list_(as_json: bool) -> None:
 
 @command.command("clear")
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
-@click.option("--dataset", help="Only what was made for this data set.")
+@click.option(
+    "--dataset",
+    shell_complete=complete_dataset,
+    help="Only what was made for this data set.",
+)
 @click.option("--encoder", help="Only what this encoder made.")
 def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> None:
     """Delete entries: those whose keys begin so, those of a data set or an encoder, or all. One

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.options import typed
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]"
 )
-@click.option("--dataset", help="Only this data set.")
+@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option(
     "--rows",

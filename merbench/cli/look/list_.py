@@ -6,22 +6,12 @@ from typing import Any
 
 import click
 
-from merbench.cli.shared.output import show, show_json
+from merbench.cli.shared.output import room, show, show_json
 from merbench.cli.shared.session import Session
+from merbench.functions.catalogue import KINDS
 
-KINDS = (
-    "models",
-    "encoders",
-    "fusions",
-    "label-encoders",
-    "heads",
-    "objectives",
-    "datasets",
-    "forms",
-    "metrics",
-    "executors",
-    "loggers",
-)
+WIDE = 160
+"""Columns in which papers have room beside summaries."""
 
 
 @click.command("list")
@@ -41,6 +31,7 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    wide = (room() or WIDE) >= WIDE
     for name, entries in rows.items():
         table = Table(
             title=name,
@@ -55,6 +46,7 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
             table.add_row(
                 Text.assemble(entry["name"], conflict),
                 entry["summary"],
+                *([entry["paper"]] if wide and "paper" in entry else []),
                 Text(" + ".join(entry["plugins"]), style="dim"),
             )
         show(table)
@@ -68,14 +60,14 @@ def _rows(session: Session, plural: str) -> list[dict[str, Any]]:
 
 def _of_plugins(session: Session, kind: str) -> list[dict[str, Any]]:
     catalog = session.catalog
-    return [
-        {
-            "name": name,
-            "summary": catalog.summary(kind, name),
-            "plugins": [p.distribution for p in catalog.providers(kind, name)],
-        }
-        for name in catalog.names(kind)
-    ]
+    rows = []
+    for name in catalog.names(kind):
+        providers = [plugin.distribution for plugin in catalog.providers(kind, name)]
+        row = {"name": name, "summary": catalog.summary(kind, name), "plugins": providers}
+        if kind == "recipe":
+            row["paper"] = catalog.recipe(name).paper if len(providers) == 1 else ""
+        rows.append(row)
+    return rows
 
 
 def _metrics(session: Session) -> list[dict[str, Any]]:

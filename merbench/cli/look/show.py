@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.shared.completion import complete_dataset, complete_model
 from merbench.cli.shared.output import show, show_json
 from merbench.cli.shared.session import Session
 
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 
 
 @click.command("show")
-@click.argument("model")
-@click.option("--dataset", default="sample", show_default=True, help="What it would read there.")
+@click.argument("model", shell_complete=complete_model)
+@click.option(
+    "--dataset",
+    shell_complete=complete_dataset,
+    default="sample",
+    show_default=True,
+    help="What it would read there.",
+)
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
 )

@@ -8,7 +8,7 @@ import click
 
 from merbench.cli.measure.run import ablations
 from merbench.cli.shared.options import AblationCommand, gather, run_options
-from merbench.cli.shared.output import show_json
+from merbench.cli.shared.output import say_next, show_json
 from merbench.cli.shared.session import Session
 
 
@@ -100,4 +100,5 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             "variant",
             notes,
         )
+        say_next(options.store, "leaderboard --ablations")
     raise SystemExit(1 if failed else 0)

@@ -7,12 +7,18 @@ from typing import Any
 
 import click
 
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 
 @click.command("ask")
-@click.option("--dataset", required=True, help="A data set (merbench data list).")
+@click.option(
+    "--dataset",
+    shell_complete=complete_dataset,
+    required=True,
+    help="A data set (merbench data list).",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE.jsonl")
 @click.option("--task", help="What is asked for, such as sentiment.")
 @click.option("--protocol", help="How rows are split, such as standard or folds.")

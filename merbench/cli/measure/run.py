@@ -9,7 +9,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.cli.shared.options import AblationCommand, gather, run_options
-from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.output import room, say_next, show, show_json
 from merbench.cli.shared.session import Session
 from merbench.functions.bench import label
 
@@ -47,7 +47,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     records = bench.run(plan, options.seeds)
     report(bench, plan, records)
     if not options.as_json:
-        say(f"records in {options.store}; next: merbench leaderboard --store {options.store}")
+        say_next(options.store, "leaderboard")
     raise SystemExit(1 if any(r.status == "failed" for r in records) else 0)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 @click.argument(
     "predictions", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
-@click.option("--dataset", required=True, help="A data set (merbench data list).")
+@click.option(
+    "--dataset",
+    shell_complete=complete_dataset,
+    required=True,
+    help="A data set (merbench data list).",
+)
 @click.option("--name", required=True, help="The name of their row, such as gpt-x.")
 @click.option("--task", help="What is predicted, such as sentiment, or sentiment+emotions at once.")
 @click.option("--protocol", help="How rows are split, such as standard or folds.")

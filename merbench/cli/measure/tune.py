@@ -18,7 +18,7 @@ import click
 from merbench.api.errors import RequestError, RunError
 from merbench.cli.measure.run import ablations
 from merbench.cli.shared.options import AblationCommand, gather, request_options
-from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.session import Session
 from merbench.functions.bench import label
 
@@ -247,7 +247,9 @@ def _report(
         rows = [board.model_row(f"{label(plan)} {called[name]}", s) for name, s in scores.items()]
         notes = board.notes(plan.task.space.kind, scores["tuned"], _rows(final, bench))
         show(table(plan.track.title, board.columns(plan.metrics), rows, notes=notes, width=room()))
+        say_next(bench.options.store, "leaderboard")
     else:
+        say(f"the search is kept in {bench.options.store}, and the same command goes on with it")
         say(
             "the same command with --final-seeds 10 runs both settings on ten fresh seeds and "
             "scores them on the test rows"

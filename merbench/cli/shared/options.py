@@ -11,6 +11,7 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.api.material.types import MODALITIES
+from merbench.cli.shared.completion import complete_dataset, complete_model
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.functions.options import RunOptions
 from merbench.results.seeds import FIRST_TUNING_SEED
@@ -75,10 +76,15 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say what is run, where, and where it goes."""
     options = [
         click.option(
-            "--model", default="merclip", show_default=True, help="A model (merbench list models)."
+            "--model",
+            default="merclip",
+            show_default=True,
+            shell_complete=complete_model,
+            help="A model (merbench list models).",
         ),
         click.option(
             "--dataset",
+            shell_complete=complete_dataset,
             help=(
                 "A data set (merbench data list). Default: "
                 "mosi where it is on the machine, else sample."

@@ -53,6 +53,11 @@ def show(table: Table) -> None:
         console.print(Text(str(notes), style=table.caption_style or "table.caption"))
 
 
+def say_next(store: object, command: str) -> None:
+    """How a command that made or read runs ends: where they are, and what to do with them."""
+    say(f"records in {store}; next: merbench {command} --store {store}")
+
+
 def show_json(value: Any) -> None:
     import json
 

@@ -138,6 +138,7 @@ def merbench_components() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="merclip",
+        paper="Song and Cho 2025, WACV, arXiv 2506.00903",
         summary="MER-CLIP: label queries decode the modalities in turn (after Song & Cho 2025)",
         encoders={
             "words": "word-vectors",

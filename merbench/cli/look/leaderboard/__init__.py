@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from merbench.api.errors import RequestError
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import LazyGroup
 from merbench.cli.shared.options import typed
 from merbench.cli.shared.output import room, show, show_json
@@ -30,7 +31,7 @@ ALWAYS_IN = {
     names=SUBCOMMANDS,
     invoke_without_command=True,
 )
-@click.option("--dataset", help="Only this data set.")
+@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -26,7 +27,7 @@ from merbench.cli.shared.session import Session
     show_default=True,
     help="Written anew, track by track.",
 )
-@click.option("--dataset", help="Only this data set.")
+@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.option(
     "--extra",

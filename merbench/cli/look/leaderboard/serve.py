@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -37,7 +38,7 @@ from merbench.cli.shared.session import Session
     metavar="NAME",
     help="A further name by which browsers may ask for the page.",
 )
-@click.option("--dataset", help="Only this data set.")
+@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
 @click.pass_obj
 def command(

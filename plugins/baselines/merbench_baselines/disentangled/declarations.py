@@ -71,6 +71,7 @@ def recipes() -> Iterator[Recipe]:
     yield _dmd()
     yield Recipe(
         name="misa",
+        paper="Hazarika et al. 2020, ACM MM, arXiv 2005.03545",
         summary="modality-invariant and -specific representations (Hazarika et al. 2020)",
         encoders=VECTORS,
         fusion="misa",
@@ -129,6 +130,7 @@ def recipes() -> Iterator[Recipe]:
 def _dlf() -> Recipe:
     return Recipe(
         name="dlf",
+        paper="Wang et al. 2025, AAAI, arXiv 2412.12225",
         summary="disentangled, language-focused (Wang et al. 2025)",
         encoders=VECTORS,
         fusion="dlf",
@@ -182,6 +184,7 @@ def _dlf() -> Recipe:
 def _dmd() -> Recipe:
     return Recipe(
         name="dmd",
+        paper="Li et al. 2023, CVPR, arXiv 2303.13802",
         summary="decoupled multimodal distilling (Li et al. 2023)",
         encoders=VECTORS,
         fusion="dmd",

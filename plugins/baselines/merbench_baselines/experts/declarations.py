@@ -31,6 +31,7 @@ def components() -> Iterator[Component]:
 def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="emoe",
+        paper="Fang et al. 2025, CVPR",
         summary="modality-specific enhanced dynamic emotion experts (Fang et al. 2025)",
         encoders=VECTORS,
         fusion="emoe",

@@ -85,6 +85,7 @@ def recipes() -> Iterator[Recipe]:
     yield from _products()
     yield Recipe(
         name="mult",
+        paper="Tsai et al. 2019, arXiv 1906.00295",
         summary="Multimodal Transformer (Tsai et al. 2019)",
         encoders=VECTORS,
         fusion="mult",
@@ -111,6 +112,7 @@ def recipes() -> Iterator[Recipe]:
 def _products() -> Iterator[Recipe]:
     yield Recipe(
         name="tfn",
+        paper="Zadeh et al. 2017, arXiv 1707.07250",
         summary="Tensor Fusion Network (Zadeh et al. 2017)",
         encoders=VECTORS,
         fusion="tfn",
@@ -133,6 +135,7 @@ def _products() -> Iterator[Recipe]:
     )
     yield Recipe(
         name="lmf",
+        paper="Liu et al. 2018, arXiv 1806.00064",
         summary="Low-rank Multimodal Fusion (Liu et al. 2018)",
         encoders=VECTORS,
         fusion="lmf",
@@ -151,6 +154,7 @@ def _products() -> Iterator[Recipe]:
 def _almt() -> Recipe:
     return Recipe(
         name="almt",
+        paper="Zhang et al. 2023, EMNLP, arXiv 2310.05804",
         summary="adaptive language-guided multimodal transformer (Zhang et al. 2023)",
         encoders=VECTORS,
         fusion="almt",

@@ -66,6 +66,7 @@ def components() -> Iterator[Component]:
 def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="tfr-net",
+        paper="Yuan et al. 2021, ACM Multimedia, doi 10.1145/3474085.3475585",
         summary="transformer-based feature reconstruction (Yuan et al. 2021)",
         encoders=VECTORS,
         fusion="tfr-net",
@@ -110,6 +111,7 @@ def recipes() -> Iterator[Recipe]:
 def _emt_dlfr() -> Recipe:
     return Recipe(
         name="emt-dlfr",
+        paper="Sun et al. 2023, IEEE Transactions on Affective Computing, arXiv 2208.07589",
         summary="efficient multimodal transformer, dual-level restoration (Sun et al. 2023)",
         encoders=VECTORS,
         fusion="emt",
@@ -171,6 +173,7 @@ def _emt_dlfr() -> Recipe:
 def _lnln() -> Recipe:
     return Recipe(
         name="lnln",
+        paper="Zhang et al. 2024, NeurIPS, arXiv 2409.20012",
         summary="language-dominated noise-resistant learning (Zhang et al. 2024)",
         encoders=VECTORS,
         fusion="lnln",

@@ -31,6 +31,7 @@ def components() -> Iterator[Component]:
 def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="mmim",
+        paper="Han et al. 2021, EMNLP, arXiv 2109.00412",
         summary="multimodal InfoMax (Han et al. 2021)",
         encoders=VECTORS,
         fusion="mmim",

@@ -31,6 +31,7 @@ def components() -> Iterator[Component]:
 def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="cenet",
+        paper="Wang et al. 2022, IEEE Transactions on Multimedia, doi 10.1109/TMM.2022.3183830",
         summary="cross-modal enhancement network (Wang et al. 2022)",
         encoders=VECTORS,
         fusion="cenet",
@@ -60,6 +61,7 @@ def recipes() -> Iterator[Recipe]:
     )
     yield Recipe(
         name="mag",
+        paper="Rahman et al. 2020, ACL, arXiv 1908.05787",
         summary="multimodal adaptation gate (Rahman et al. 2020)",
         encoders=VECTORS,
         fusion="mag",

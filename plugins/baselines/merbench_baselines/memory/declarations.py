@@ -34,6 +34,7 @@ def recipes() -> Iterator[Recipe]:
     yield _mfm()
     yield Recipe(
         name="mfn",
+        paper="Zadeh et al. 2018, AAAI, arXiv 1802.00927",
         summary="Memory Fusion Network (Zadeh et al. 2018)",
         encoders=VECTORS,
         fusion="mfn",
@@ -94,6 +95,7 @@ def recipes() -> Iterator[Recipe]:
     )
     yield Recipe(
         name="graph-mfn",
+        paper="Zadeh et al. 2018, ACL, P18-1208",
         summary="MFN with a dynamic fusion graph (Zadeh et al. 2018)",
         encoders=VECTORS,
         fusion="graph-mfn",
@@ -170,6 +172,7 @@ def _mfm() -> Recipe:
     }
     return Recipe(
         name="mfm",
+        paper="Tsai et al. 2019, ICLR, arXiv 1806.06176",
         summary="Multimodal Factorization Model (Tsai et al. 2019)",
         encoders=VECTORS,
         fusion="mfm",

@@ -30,6 +30,7 @@ def components() -> Iterator[Component]:
 def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="mctn",
+        paper="Pham et al. 2019, AAAI, arXiv 1812.07809",
         summary="multimodal cyclic translation network (Pham et al. 2019)",
         encoders=VECTORS,
         fusion="mctn",

@@ -41,6 +41,7 @@ def recipes() -> Iterator[Recipe]:
     yield _tetfn()
     yield Recipe(
         name="self-mm",
+        paper="Yu et al. 2021, AAAI, arXiv 2102.04830",
         summary="self-supervised unimodal tasks (Yu et al. 2021)",
         encoders=VECTORS,
         fusion="self-mm",
@@ -110,6 +111,7 @@ def _tetfn() -> Recipe:
     rates = {"fusion.lstm.audio.": 1.67, "fusion.convolve.audio.": 1.67}
     return Recipe(
         name="tetfn",
+        paper="Wang et al. 2023, Pattern Recognition 136, doi 10.1016/j.patcog.2022.109259",
         summary="text enhanced transformer fusion network (Wang et al. 2023)",
         encoders=VECTORS,
         fusion="tetfn",

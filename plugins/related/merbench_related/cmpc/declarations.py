@@ -113,6 +113,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="cmpc-tgfe",
+        paper="Huang et al. 2020, arXiv 2010.00514",
         summary="CMPC + TGFE: progressive comprehension and text-guided exchange "
         "(Huang et al. 2020)",
         encoders=ENCODERS,

@@ -95,6 +95,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="kggr",
+        paper="Chen et al. 2022, TPAMI, arXiv 2009.09450",
         summary="KGGR: a label graph for features and classifiers (Chen et al. 2022)",
         encoders=FEATURES,
         label_encoder="label-graph",

@@ -42,6 +42,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="lgca",
+        paper="Wang et al. 2023, arXiv 2309.02106",
         summary="LGCA: labels attend to tokens and frames (after Wang et al. 2023)",
         encoders=FEATURES,
         label_encoder="label-vectors",

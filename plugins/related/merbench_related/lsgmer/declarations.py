@@ -57,6 +57,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="lsgmer",
+        paper="Shao et al. 2025, arXiv 2504.05158",
         summary="LSGMER: label signals enhance each modality (after Shao et al. 2025)",
         encoders=FEATURES,
         label_encoder="label-moving",

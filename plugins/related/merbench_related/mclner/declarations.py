@@ -83,6 +83,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="mcl-ner",
+        paper="Mo et al. 2024, arXiv 2308.09073",
         summary="mCL-NER-style multi-view contrast, re-formulated for emotions "
         "(after Mo et al. 2024)",
         encoders=FEATURES,

@@ -42,6 +42,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="memobert",
+        paper="Zhao et al. 2022, arXiv 2111.00865",
         summary="MEmoBERT: emotion as a masked word (after Zhao et al. 2022)",
         # Fixed word vectors run anywhere; --encoder text=hf-masked brings a pretrained model.
         encoders={"words": "word-vectors", "strings": "word-vectors", "features": "features"},

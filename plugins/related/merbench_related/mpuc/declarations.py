@@ -65,6 +65,7 @@ def declarations() -> Iterator[Component | Recipe]:
     }
     yield Recipe(
         name="mpuc",
+        paper="Franceschini et al. 2022, arXiv 2207.11482",
         summary=(
             "MPUC: label-free contrast of modalities, "
             "then a linear classifier (Franceschini et al. 2022)"
@@ -75,6 +76,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="mpuc-tuned",
+        paper="Franceschini et al. 2022, arXiv 2207.11482",
         summary="MPUC's contrast as a start: all weights are trained for the task afterwards",
         stages=(PRETRAIN, TUNE),
         ablations=(NO_PRETRAINING,),
@@ -82,6 +84,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="mpuc-aside",
+        paper="Franceschini et al. 2022, arXiv 2207.11482",
         summary="MPUC's contrast beside the task's loss, in one stage",
         ablations=(
             Ablation(

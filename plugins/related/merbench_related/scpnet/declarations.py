@@ -79,6 +79,7 @@ def declarations() -> Iterator[Component | Recipe]:
     )
     yield Recipe(
         name="scpnet",
+        paper="Ding et al. 2023, arXiv 2303.13223",
         summary="SCPNet: structured semantic prior for incomplete labels (Ding et al. 2023)",
         encoders=FEATURES,
         label_encoder="structured-prior",
