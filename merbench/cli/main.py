@@ -13,6 +13,7 @@ import merbench
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.cli import builtin
 from merbench.cli.shared.groups import Program, session_of
+from merbench.functions.printable import PrintableStream
 from merbench.host.manager import builtin as declared_builtin
 
 
@@ -44,6 +45,16 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 the request or its data is wrong, 130 Ctrl-C."""
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(PrintableStream, streams)  # type: ignore[assignment]
+    try:
+        code = _run()
+    finally:
+        sys.stdout, sys.stderr = streams
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -70,4 +81,4 @@ def main() -> None:
         # it.
         click.echo(f"error: {error.filename}: {error.strerror}", err=True)
         code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -38,6 +37,7 @@ from merbench.api.events import (
     WeightsLoaded,
     ignore,
 )
+from merbench.functions.console import console
 from merbench.functions.messages import say
 
 
@@ -225,8 +225,8 @@ class TuneProgress:
 
 def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:
     """A bar on stderr, and whether it is not shown."""
-    console = Console(stderr=True)
-    quiet = silent or not console.is_terminal
+    progress_console = console(stderr=True)
+    quiet = silent or not progress_console.is_terminal
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -235,7 +235,7 @@ def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, 
         TimeRemainingColumn(),
     )
     return Progress(
-        *columns, console=console, transient=True, disable=quiet, auto_refresh=auto_refresh
+        *columns, console=progress_console, transient=True, disable=quiet, auto_refresh=auto_refresh
     ), quiet
 
 

@@ -34,12 +34,11 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
     Example: merbench data audit sample
              merbench data audit mosi --json
     """
-    from rich.console import Console
-
     from merbench.data.audit.audit import audit
+    from merbench.functions.console import console
 
     corpus = session.dataset(name, data)
-    with Console(stderr=True).status("") as status:
+    with console(stderr=True).status("") as status:
         report = audit(corpus, lambda what: status.update(f"auditing {name}: {what}"))
     if as_json:
         show_json(report.as_dict())

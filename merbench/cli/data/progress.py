@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -17,6 +16,7 @@ from rich.progress import (
 )
 
 from merbench.cli.shared.output import say
+from merbench.functions.console import console
 
 
 class Steps:
@@ -24,8 +24,8 @@ class Steps:
 
     def __init__(self, label: str) -> None:
         self.label, self.now = label, ""
-        console = Console(stderr=True)
-        self.quiet = not console.is_terminal
+        progress_console = console(stderr=True)
+        self.quiet = not progress_console.is_terminal
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -33,7 +33,7 @@ class Steps:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        self.bar = Progress(*columns, console=console, transient=True, disable=self.quiet)
+        self.bar = Progress(*columns, console=progress_console, transient=True, disable=self.quiet)
         self.task = self.bar.add_task(label, total=None)
 
     def __enter__(self) -> Steps:

@@ -43,17 +43,17 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
     \b
     Example: merbench store merge laptop/runs cluster/runs --into runs
     """
-    from rich.console import Console
     from rich.markup import escape
     from rich.progress import track
 
+    from merbench.functions.console import console
     from merbench.results.merge import Merged
     from merbench.results.merge import merge as merged
     from merbench.results.store import Store
 
     target = Store(into)
     target.require_writable()
-    console = Console(stderr=True)
+    progress = console(stderr=True)
     merges: list[tuple[Path, Merged]] = []
     for source in stores:
         runs = len(list((source / "runs").glob("*.json")))
@@ -61,9 +61,9 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
             merged(source, target),
             escape(str(source)),
             runs,
-            console=console,
+            console=progress,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not progress.is_terminal,
         )
         for run in shown:
             merges.append((source, run))

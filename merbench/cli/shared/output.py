@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.functions.messages import say as say
+from merbench.functions.printable import json_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 
 def out() -> Console:
     """The console of results."""
-    from rich.console import Console
+    from merbench.functions.console import console
 
     # Ids, transcripts and names are shown as they are: brackets and colons in them are no markup.
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
+    results = console(highlight=False, markup=False, emoji=False)
+    if not results.is_terminal:
         # A pipe or a file has no width of its own; 80 columns would fold a table of metrics.
-        console.width = 200
-    return console
+        results.width = 200
+    return results
 
 
 def room() -> int | None:
@@ -61,4 +62,4 @@ def say_next(store: object, command: str) -> None:
 def show_json(value: Any) -> None:
     import json
 
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+    click.echo(json_printable(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)))

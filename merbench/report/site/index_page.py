@@ -69,7 +69,10 @@ def read_about(root: Path) -> About:
     if not file.is_file():
         return About()
     try:
-        return About(**tomllib.loads(file.read_text(encoding="utf-8")))
+        about = About(**tomllib.loads(file.read_text(encoding="utf-8")))
+        if about.repository and not about.repository.startswith(("https://", "http://")):
+            raise ValueError("repository is no address; give https://...")
+        return about
     except (OSError, ValueError, TypeError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         fields = ", ".join(About.model_fields)

@@ -9,6 +9,7 @@ optimum) follow. None of these is ranked.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard
@@ -132,10 +133,21 @@ def to_markdown(
             ]
             lines.append([markdown_name(row), *texts])
     body = "\n".join(
-        "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in line) + " |"
-        for line in lines
+        "| " + " | ".join(_in_markdown(text) for text in line) + " |" for line in lines
     )
-    return f"### {title}\n\n{body}\n" + "".join(f"\n{note}\n" for note in notes)
+    escaped = [_without_html(" ".join(note.split("\n"))) for note in notes]
+    heading_line = _without_html(" ".join(title.split("\n")))
+    return f"### {heading_line}\n\n{body}\n" + "".join(f"\n{note}\n" for note in escaped)
+
+
+def _in_markdown(text: str) -> str:
+    return _without_html(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _without_html(text: str) -> str:
+    """Signs that would begin a tag or an entity, spelled out; a lone ``&`` or ``<`` is none."""
+    text = re.sub(r"&(?=[#\w]+;)", "&amp;", text)
+    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
 
 
 def markdown_name(row: Row) -> str:

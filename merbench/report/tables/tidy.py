@@ -36,12 +36,20 @@ def tidy(pages: Iterable[tuple[Board, BoardScores, Sheet]]) -> list[dict[str, An
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """``pandas.read_csv`` reads it as it is."""
+    """``pandas.read_csv`` reads it as it is, and a spreadsheet computes nothing of it."""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else [*FIRST, *LAST], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet would take a text that begins like a formula for one; an apostrophe before it
+    says that it is a text.
+    """
+    formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if formula else value
 
 
 def _of_entry(entry: Entry, scores: BoardScores) -> dict[str, Any]:

@@ -125,6 +125,27 @@ def test_without_a_width_nothing_is_left_out():
     assert "left out" not in at_terminal(table("MOSI", COLUMNS * 3, ROWS), 500)
 
 
+HOSTILE = [
+    "=1+1",
+    "+cmd",
+    "-x",
+    "@sum",
+    "\t=1",
+    "<b>x</b>",
+    "<script>",
+    "&lt;",
+    "a < b & c",
+    "a\nb",
+]
+
+
+def test_markdown_has_no_html_but_its_own():
+    rows = [Row(name, {"mae": Cell(0.5)}) for name in HOSTILE]
+    text = to_markdown("<i>t", [Column("MAE", ("mae",))], rows, notes=["<img src=x>"])
+    assert "<b>" not in text and "<script" not in text and "<i>" not in text and "<img" not in text
+    assert "&lt;b>x&lt;/b>" in text and "&amp;lt;" in text and "a < b & c" in text and "a b" in text
+
+
 def test_markdown():
     cells = markdown_cells(to_markdown("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]))
     assert list(cells) == [
