@@ -164,3 +164,15 @@ def test_there_may_be_nothing_to_encode(merbench):
     assert done.returncode == 2 and done.stderr.strip().splitlines()[-1].startswith(
         "error: nothing to encode: no encoder of mult on sample"
     )
+
+
+def test_sound_needs_no_weights(raw, merbench):
+    merbench("data", "add", "--name", "rawmosi", str(raw), check=True)
+    words = ("--dataset", "rawmosi", "--modalities", "audio", "--encoder", "audio=log-mel")
+    train = ("--set", "encoder.audio.frames=4", "--epochs", "1", "--seeds", "1", "--json")
+    done = loads(merbench("run", "--model", "late-fusion-dnn", *words, *train, check=True).stdout)
+    (record,) = [r for r in done["runs"] if r["spec"]["model"] == "late-fusion-dnn"]
+    assert record["spec"]["parts"]["encoder.audio"]["name"] == "log-mel"
+    entries = loads(merbench("data", "cache", "list", "--json", check=True).stdout)
+    entry = next(e for e in entries if e["encoder"] == "log-mel")
+    assert (entry["width"], entry["rows"], entry["measured"]) == (64, 30, {"clips_without": 2.0})
