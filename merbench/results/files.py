@@ -5,13 +5,21 @@ killed or the disk is full; and a name never leads out of its folder.
 from __future__ import annotations
 
 import os
+import re
+import socket
 import stat
 import tempfile
+import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import psutil
+
 from merbench.api.errors import DataError, RequestError
+
+_TEMPORARY = re.compile(r"\..*\.(?P<pid>\d{1,9})@(?P<host>[A-Za-z0-9-]*)\.[^.]+\.tmp")
+_MINUTE, _DAY = 60, 86_400
 
 
 def is_inside(name: str) -> bool:
@@ -84,10 +92,33 @@ def write_output(path: Path, data: bytes) -> None:
         raise RequestError(f"{path} cannot be written ({reason}); choose another file") from error
 
 
+def sweep(*folders: Path) -> None:
+    """Remove what killed writers left in these folders: temporary files of a process of this
+    machine that is gone, or of any machine that nobody has touched for a day.
+    """
+    now = time.time()
+    for folder in folders:
+        for path in folder.glob(".*.tmp"):
+            match = _TEMPORARY.fullmatch(path.name)
+            with suppress(OSError):
+                age = now - path.lstat().st_mtime
+                ours = match is not None and match["host"] == _host()
+                gone = ours and not psutil.pid_exists(int(match["pid"]))
+                if match and (age > _DAY or (gone and age > _MINUTE)):
+                    path.unlink()
+
+
 def _temporary_beside(path: Path) -> Path:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=".tmp")
+    owner = f"{os.getpid()}@{_host()}"
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name[:120]}.{owner}.", suffix=".tmp"
+    )
     os.close(handle)
     return Path(name)
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
 
 
 def _write_through(path: Path, data: bytes) -> None:

@@ -26,7 +26,7 @@ from safetensors.numpy import save
 
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Task
-from merbench.results.files import write_atomic
+from merbench.results.files import sweep, write_atomic
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record
 from merbench.results.sealed import KEY, DamagedError, check, seal
@@ -108,6 +108,7 @@ class Store:
             with TemporaryFile(dir=self.root):
                 pass
             self._folder = self._identity()
+            sweep(*(self.root / name for name in ("runs", "weights", "checkpoints")))
         except OSError as error:
             raise RequestError(
                 f"the store {self.root} cannot be written ({error.strerror}); "

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from merbench.api.errors import DataError, RequestError
+from merbench.results import files
 from merbench.results.files import inside, write_atomic, write_output, write_together
 
 
@@ -87,6 +91,30 @@ def test_a_pipe_in_the_place_of_a_file_of_ours_is_not_replaced(tmp_path):
     with pytest.raises(FileExistsError):
         write_atomic(tmp_path / "record.json", b"x")
     assert (tmp_path / "record.json").is_fifo()
+
+
+def test_leftovers_of_killed_writers_are_swept_and_nothing_else(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    script = (
+        "import os, sys; from pathlib import Path; from merbench.results import files;"
+        "files._temporary_beside(Path(sys.argv[1]) / 'record.json'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    alive = files._temporary_beside(tmp_path / "record.json")
+    mine, elsewhere = tmp_path / ".mine.tmp", tmp_path / f".x.{gone.pid}@elsewhere.abc.tmp"
+    for path in (mine, elsewhere):
+        path.write_text("")
+    assert len(list(tmp_path.iterdir())) == 4
+    files.sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4, "all are new: somebody may be at work"
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, time.time() - 3600))
+    files.sweep(tmp_path, tmp_path / "not there")
+    assert {*tmp_path.iterdir()} == {alive, mine, elsewhere}
+    os.utime(elsewhere, (0, 0))
+    files.sweep(tmp_path)
+    assert {*tmp_path.iterdir()} == {alive, mine}
 
 
 def test_several_files_are_replaced_together_or_not_at_all(tmp_path):

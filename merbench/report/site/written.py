@@ -12,7 +12,7 @@ from typing import Any
 
 from merbench.api.errors import RequestError
 from merbench.report.pictures.plots import DRAWN_BY
-from merbench.results.files import inside, is_inside, write_together
+from merbench.results.files import inside, is_inside, sweep, write_together
 
 FILE = "written.json"
 PAGE_MARK = b'<meta name="generator" content="merbench">'
@@ -57,6 +57,7 @@ def replace_written(
     RequestError, before anything is written, that names a file of somebody else's in the way.
     """
     earlier = written(folder)
+    sweep(folder, *{inside(folder, name).parent for name in {*earlier, *contents}})
     for name, content in contents.items():
         _refuse_strange(folder, name, content, earlier)
     stale = {name for name in earlier - contents.keys() if not keeps(name)}
