@@ -43,7 +43,7 @@ class Distillation(nn.Module):
         self.prior_weight = prior_weight
         self.logits = nn.Linear(logits, hidden)
         self.features = nn.ModuleDict({m: nn.Linear(width[m], hidden) for m in names})
-        self.score = nn.Linear(4 * hidden, 1)
+        self.score = nn.Linear(4 * hidden, 1, bias=False)
         liking_E = torch.tensor([float(edge in favoured) for edge in self.edges])
         self.register_buffer("prior_E", (SHARPNESS * liking_E).softmax(0), persistent=False)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Case, Component, Recipe
+from merbench.api import Ablation, Case, Component, Recipe, Tune
 from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, part, with_tower
+
+UNUSED = "the noise on gates is drawn in training alone, and experts that no row chose get none"
 
 
 def components() -> Iterator[Component]:
@@ -27,8 +29,26 @@ def components() -> Iterator[Component]:
         spaces=("score", "class", "multilabel"),
     )
 
+    yield part(
+        "fusion",
+        "glomo",
+        "experts.glomo:GLoMo",
+        "global and local vectors, the local ones of a mixture of experts",
+        provides=("gates", "load"),
+        min_modalities=2,
+        known_failures={"gradient reaches every parameter": UNUSED},
+    )
+    yield part(
+        "objective",
+        "expert-balance",
+        "experts.mixture:ExpertBalance",
+        "every expert of a mixture counts alike over a batch",
+        needs=("gates", "load"),
+    )
+
 
 def recipes() -> Iterator[Recipe]:
+    yield _glomo()
     yield Recipe(
         name="emoe",
         paper="Fang et al. 2025, CVPR",
@@ -82,6 +102,56 @@ def recipes() -> Iterator[Recipe]:
                     settings={f"objective.routed-experts.{term}": 0.0},
                 )
                 for term in ("branches", "balance", "ability", "distillation")
+            ),
+            *PAIRS,
+        ),
+    )
+
+
+def _glomo() -> Recipe:
+    return Recipe(
+        name="glomo",
+        summary="global-local modal fusion (Zhuang et al. 2024)",
+        encoders=VECTORS,
+        fusion="glomo",
+        head="linear",
+        objective=("task", "expert-balance"),
+        min_modalities=2,
+        settings={
+            "train.batch_size": 240,
+            "train.lr": 1e-3,
+            "train.weight_decay": 1e-4,
+            "train.schedule": "constant",
+            "train.clip_norm": 0.0,
+        },
+        search={"train.batch_size": Tune(choices=(32, 64, 128, 240))},
+        cases=(
+            Case(
+                datasets=("mosei",),
+                settings={"fusion.width": 192, "fusion.layers": 3, "train.batch_size": 64},
+            ),
+            with_tower(),
+        ),
+        ablations=(
+            Ablation(
+                name="one-expert",
+                summary="one network in place of a mixture",
+                settings={"fusion.experts": 1, "fusion.chosen": 1},
+            ),
+            Ablation(
+                name="no-balance",
+                summary="experts may be used unevenly",
+                settings={"objective": ("task",)},
+            ),
+            Ablation(
+                name="one-window",
+                summary="local vectors of the whole sequence",
+                settings={"fusion.windows": 1},
+            ),
+            Ablation(
+                name="no-guidance",
+                summary="every modality's own vectors count alike",
+                settings={"fusion.guided": False},
             ),
             *PAIRS,
         ),
