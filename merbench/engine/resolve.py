@@ -26,11 +26,11 @@ from merbench.engine.plan.pick import pick
 from merbench.engine.plan.plan import Part, Plan, Request
 from merbench.engine.plan.settings import SINGLE, Settings
 from merbench.engine.plan.stages import as_data, declared_stages, settings_of, settle
-from merbench.engine.plan.start_weights import INITIAL, check_seen
+from merbench.engine.plan.start_weights import check_seen
 from merbench.engine.rows import hidden_labels, missing
 from merbench.host.catalog import Catalog
 from merbench.results.metrics import choose_thresholds
-from merbench.results.record import Track
+from merbench.results.record import INITIAL, Track
 from merbench.results.spec import PartSpec, RunSpec
 
 _KINDS = {

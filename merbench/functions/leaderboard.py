@@ -109,7 +109,7 @@ def compare(
         if (one := side(board, source, a)) and (other := side(board, source, b))
     ]
     if len(both) != 1:
-        titles = "; ".join(board.track.title for board, _, _ in both) or "none"
+        titles = "; ".join(board.title for board, _, _ in both) or "none"
         raise RequestError(
             f"{a} and {b} are both in {len(both)} tracks of {store} ({titles}), and one is wanted; "
             "choose with dataset= and track=, or run what is missing"
@@ -119,7 +119,7 @@ def compare(
     if not mine:
         raise RequestError(f"{a} and {b} have no seed in common; run them on the same seeds")
     found = correct({a: differences(theirs, mine, board.metrics.headline)})
-    return Compared(board.track.title, a, b, dict(found[a]))
+    return Compared(board.title, a, b, dict(found[a]))
 
 
 def _open(

@@ -65,6 +65,8 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
             or record.status == "failed"
             or not (difference := _difference(theirs, into, record, ours))
         ):
+            for track in (record.track, *record.also_on):
+                ours = into.retold(ours, None, track)
             yield Merged(name, "there")
         else:
             yield Merged(name, "conflict", difference)

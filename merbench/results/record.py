@@ -15,6 +15,8 @@ from merbench.results.outside import UNKNOWN, Outside
 from merbench.results.spec import RunSpec
 
 SCHEMA = 1
+INITIAL = "initial weights"
+"""In ``Track.pretrained``: the series of the runs whose weights a run starts from."""
 
 
 class Track(Config):
@@ -161,6 +163,10 @@ class Record(Config):
     source_digest: str
     """Of the packages of the components used and of the harness that trains and scores. A board row
     never mixes digests.
+    """
+    also_on: list[Track] = Field(default=[], exclude_if=operator.not_)
+    """Further tracks that were asked for: what a run reads may be offered by several, and its id is
+    the same on each.
     """
     caveat: str = ""
     notes: list[str] = []

@@ -28,7 +28,7 @@ from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Task
 from merbench.results.files import sweep, write_atomic
 from merbench.results.reading import UnreadableError, read_record
-from merbench.results.record import Record
+from merbench.results.record import Record, Track
 from merbench.results.sealed import KEY, DamagedError, check, seal
 from merbench.results.spec import canonical
 
@@ -207,13 +207,20 @@ class Store:
         except OSError as error:
             raise self._unwritten(record, error) from error
 
-    def retold(self, record: Record, tuned_by: Mapping[str, Any] | None) -> Record:
+    def retold(
+        self, record: Record, tuned_by: Mapping[str, Any] | None, track: Track | None = None
+    ) -> Record:
         """The stored ``record``, with another ``tuned_by`` where one is given: a search went on,
-        and its winner is still this.
+        and its winner is still this. ``track``: one on which it is to stand too.
         """
-        if tuned_by is None or record.tuned_by == tuned_by:
+        changes: dict[str, Any] = {}
+        if tuned_by is not None and record.tuned_by != tuned_by:
+            changes["tuned_by"] = dict(tuned_by)
+        if track is not None and track not in (record.track, *record.also_on):
+            changes["also_on"] = [*record.also_on, track]
+        if not changes:
             return record
-        record = record.model_copy(update={"tuned_by": dict(tuned_by)})
+        record = record.model_copy(update=changes)
         try:
             self._write(record)
         except OSError as error:

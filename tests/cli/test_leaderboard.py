@@ -8,12 +8,14 @@ import shutil
 
 import pytest
 
+import merbench as api
 from merbench.api import DataError
 from merbench.cli.look.leaderboard.studies import left_out
 from merbench.cli.look.leaderboard.truth import truth_of
 from merbench.cli.shared.session import Session
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
+from merbench.functions.catalogue import load_dataset
 from merbench.report.site.folder import Folder
 from merbench.results.store import Store
 from tests.report.made import corpus, put, record, spec
@@ -48,26 +50,107 @@ def test_building_one_track_leaves_the_others(merbench, tmp_path, store):
     assert "left out: there+other" in told and "2 boards" in told
     before = content(tmp_path / "boards")
     assert {p.parts[0] for p in before} == {
-        "there-sentiment-standard",
+        "there-sentiment-standard-words",
         "there-sentiment-standard-words-covarep",
     }
     merbench("leaderboard", "build", "--out", "boards", "--track", "covarep", check=True)
     assert content(tmp_path / "boards") == before
-    shutil.rmtree(tmp_path / "boards" / "there-sentiment-standard")
+    shutil.rmtree(tmp_path / "boards" / "there-sentiment-standard-words")
     merbench("leaderboard", "build", "--out", "boards", "--dataset", "there", check=True)
     assert content(tmp_path / "boards") == before
 
 
 def test_a_folder_of_another_track_is_not_overwritten(merbench, tmp_path, store):
-    merbench("leaderboard", "build", "--out", "boards", check=True)
+    merbench("leaderboard", "build", "--out", "boards", "--track", "covarep", check=True)
     before = content(tmp_path / "boards")
-    other = next(iter(store.records())).track.model_copy(
-        update={"dataset": "there", "revision": "f" * 64}
-    )
+    other = record(0, 0.5, spec(dataset="there"))[0].track.model_copy(update={"revision": "f" * 64})
     put(Store(tmp_path / "else"), 0.5, spec("x", dataset="there"), range(2), track=other)
-    done = merbench("leaderboard", "build", "--store", "else", "--out", "boards")
-    assert done.returncode == 2 and "holds no runs of the track there" in done.stderr
-    assert content(tmp_path / "boards") == before
+    merbench("leaderboard", "build", "--store", "else", "--out", "boards", check=True)
+    after = content(tmp_path / "boards")
+    assert len({path.parts[0] for path in after}) == 2
+    runs = ("records", "predictions", "rows.json", "scores.json")
+    assert all(after[path] == before[path] for path in before if path.parts[1] in runs)
+    index = (tmp_path / "boards" / "index.html").read_text()
+    assert "revision fffffff" in index and index.count("revision ") >= 2
+
+
+def test_tracks_that_differ_in_one_pretrained_file_are_two_boards(merbench, tmp_path):
+    store, one = Store(tmp_path / "runs"), record(0, 0.5, spec(dataset="there"))[0].track
+    for name, sha in (("a", "1"), ("b", "2")):
+        track = one.model_copy(update={"pretrained": {"vectors:glove": sha * 64}})
+        for model, miss in (("x", 0.5), ("y", 0.6)):
+            put(store, miss, spec(f"{model}{name}", dataset="there"), range(2), track=track)
+        put(store, 0.7, spec("both", dataset="there", lr=0.1 * int(sha)), range(2), track=track)
+    merbench("leaderboard", "build", "--out", "boards", check=True)
+    folders = [p.name for p in (tmp_path / "boards").iterdir() if p.is_dir()]
+    pages = [(tmp_path / "boards" / name / "index.html").read_text() for name in folders]
+    assert len(folders) == 2 and sum("glove 1111111" in page for page in pages) == 1
+    assert "is not what its records" not in merbench("leaderboard", "verify", "boards").stdout
+    done = merbench("compare", "both", "both")
+    assert (
+        done.returncode == 2 and "glove 1111111" in done.stderr and "glove 2222222" in done.stderr
+    )
+    told = merbench("compare", "xa", "both", "--track", "glove 1111111", check=True).stdout
+    assert "glove 1111111" in told
+    shown = merbench("leaderboard", "--boards", "boards", "--track", "glove 2222222", check=True)
+    assert "xb" in shown.stdout and "xa" not in shown.stdout
+
+
+def test_what_verify_rejects_is_not_built(merbench, tmp_path):
+    bad = {"reads": ["train", "valid", "test", "trained"]}
+    put(Store(tmp_path / "runs"), 0.5, spec("x", dataset="there"), range(2), **bad)
+    done = merbench("leaderboard", "build", "--out", "boards")
+    assert (
+        done.returncode == 2
+        and "verify would reject boards/there-sentiment-standard" in done.stderr
+    )
+    assert "test rows may have been read before the end" in done.stderr
+    assert not (tmp_path / "boards").exists()
+    merbench("leaderboard", "build", "--out", "boards", "--unchecked", check=True)
+    assert (tmp_path / "boards" / "index.html").is_file()
+
+
+def test_a_contribution_goes_into_built_boards_as_its_readme_says(merbench, tmp_path, home):
+    test = load_dataset("tiny", home).protocols["standard"].splits[0].test
+    ids = load_dataset("tiny", home).ids[test].tolist()
+
+    def score(name, store, pretrained, value):
+        lines = [f"{i},{value + at / 9}" for at, i in enumerate(ids)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(("id,score", *lines)))
+        about = {"streams": ["audio.x", "video.x"], "pretrained": pretrained}
+        api.score(
+            tmp_path / f"{name}.csv", "tiny", name, data=home, store=tmp_path / store, about=about
+        )
+
+    score("a", "ours", ["x"], 0)
+    score("b", "ours", [], 0.5)
+    score("c", "theirs", [], 1)
+    data = ("--data", str(home))
+    merbench("leaderboard", "build", "--store", "ours", "--out", "boards", check=True)
+    merbench(
+        "leaderboard",
+        "submit",
+        "c",
+        "--store",
+        "theirs",
+        "--out",
+        "mine",
+        "--boards",
+        "boards",
+        check=True,
+    )
+    (folder,) = (p for p in (tmp_path / "mine").iterdir() if p.is_dir())
+    assert f"- `{folder.name}` (there already): tiny" in (tmp_path / "mine/README.md").read_text()
+    for part in ("records", "predictions"):
+        into = tmp_path / "boards" / folder.name / part
+        assert into.is_dir()
+        shutil.copytree(folder / part, into, dirs_exist_ok=True)
+    merbench("leaderboard", "render", "boards", "--rescore", *data, check=True)
+    done = merbench("leaderboard", "verify", "boards", *data)
+    assert done.returncode == 0, done.stdout
+    shutil.copytree(folder, tmp_path / "boards" / "another-name")
+    done = merbench("leaderboard", "render", "boards")
+    assert done.returncode == 2 and "hold the same track" in done.stderr
 
 
 def test_a_contribution_keeps_its_folder_and_never_covers_a_row(merbench, tmp_path, store):

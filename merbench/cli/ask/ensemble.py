@@ -13,7 +13,7 @@ from merbench.cli.shared.output import say, say_next, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.report.scores.entries import Entry
+    from merbench.report.scores.entries import Board
     from merbench.results.record import Record
     from merbench.results.store import Store
 
@@ -65,12 +65,13 @@ def command(
 
     source = StoreSource(Store(store))
     every, closed = source.records(), floors(session)
-    entries = [e for board in collect(every, closed, dataset, track) for e in board.entries]
+    boards = collect(every, closed, dataset, track)
+    entries = [e for board in boards for e in board.entries]
     if not entries:
         raise RequestError(
             f"no finished run of that kind in the store {store}; merbench run makes some"
         )
-    runs_of = members([_named(run, entries, source.store) for run in runs], every)
+    runs_of = members([_named(run, boards, source.store) for run in runs], every)
     for warning in source.warnings:
         say(f"warning: {warning}")
     records = [of_one[0] for of_one in runs_of.values()]
@@ -115,15 +116,16 @@ def command(
     say_next(store, "leaderboard")
 
 
-def _named(run: str, entries: Sequence[Entry], store: Store) -> Record:
+def _named(run: str, boards: Sequence[Board], store: Store) -> Record:
     """A run of the row of that name, or the run of that id."""
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import no_row
     from merbench.report.scores.entries import rows_named
 
+    entries = [e for board in boards for e in board.entries]
     rows = [e for e in rows_named(run, entries) if e.done]
     if len(rows) > 1 and len({e.name for e in rows}) == 1:
-        tracks = "; ".join(e.first.track.title for e in rows)
+        tracks = "; ".join(b.title for b in boards if any(e in b.entries for e in rows))
         raise RequestError(
             f"{run} is on {len(rows)} tracks ({tracks}); "
             "choose one with --dataset and --track, or give run ids"

@@ -159,7 +159,7 @@ def _two(
         from merbench.report.pictures import plots
         from merbench.results.files import write_output
 
-        write_output(plot, plots.calibration(board.track.title, curves))
+        write_output(plot, plots.calibration(board.title, curves))
         say(f"calibration: {plot}")
     texts = _texts(session, board, data) if rows else {}
     if as_json:
@@ -210,7 +210,7 @@ def _sides(
             "so nothing between them can be compared"
         )
     if len(on_both) > 1:
-        titles = "; ".join(board.track.title for board, _, _ in on_both)
+        titles = "; ".join(board.title for board, _, _ in on_both)
         raise RequestError(
             f"both are on {len(on_both)} tracks ({titles}); choose one with --dataset and --track"
         )
@@ -247,7 +247,7 @@ def _show_two(
         return empty_table
 
     drawn = table(
-        f"{board.track.title}\n{names[0]} minus {names[1]}, {seeds} seed{'s' * (seeds > 1)}",
+        f"{board.title}\n{names[0]} minus {names[1]}, {seeds} seed{'s' * (seeds > 1)}",
         "metric",
         "difference",
         "95 % interval",
@@ -332,7 +332,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
         order = ranked({name: summary(s) for name, s in scored.items()}, board.metrics[chosen])
         difference_by_pair = matrix({name: scored[name] for name in order}, chosen)
         if difference_by_pair and 2 / 2 ** max(map(len, scored.values())) >= 0.05:
-            blind.append(board.track.title)
+            blind.append(board.title)
         pairs = [{"a": a, "b": b, **d.as_json()} for (a, b), d in difference_by_pair.items()]
         tracks.append(
             {
@@ -344,7 +344,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
         )
         if as_json:
             continue
-        title = f"{board.track.title}\n{chosen}: row minus column"
+        title = f"{board.title}\n{chosen}: row minus column"
         for columns in _blocks(order):
             drawn = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
             drawn.add_column("model", no_wrap=True)

@@ -12,7 +12,6 @@ from merbench.api import Corpus, Protocol, RequestError
 from merbench.data.join import JOIN
 from merbench.data.overlap import shared
 
-INITIAL = "initial weights"
 """Their name among a track's ``pretrained``, and among its ``leaks`` where they have seen evaluated
 rows.
 """

@@ -18,7 +18,7 @@ def pictures(
     board: Board, scores: BoardScores, extras: Mapping[str, Any]
 ) -> dict[str, tuple[bytes, str]]:
     """File name -> SVG and what it shows in words."""
-    metric, title = scores.metric, board.track.title
+    metric, title = scores.metric, board.title
     facts = scores.ranks_by
     name, scale = facts.title, facts.scale
     better = "higher is better" if facts.higher_is_better else "lower is better"

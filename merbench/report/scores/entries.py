@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from merbench.report.scores.summary import fold_count, group
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.outside import MARK
 from merbench.results.record import Record, Track
+from merbench.results.titles import is_meant, titles
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ class Board:
     track: Track
     metrics: TaskMetrics
     entries: tuple[Entry, ...]
+    given_title: str = ""
+    """Where the track's own title is another board's too."""
+
+    @property
+    def title(self) -> str:
+        return self.given_title or self.track.title
 
     @property
     def kind(self) -> SpaceKind:
@@ -87,18 +94,19 @@ def collect(
     registry: Registry = BUILT_IN,
 ) -> list[Board]:
     """The boards of these records, by title. ``floors``: names of models that are floors.
-    ``track``: a part of the title. ``registry``: the metrics there are.
+    ``track``: a title or a part of it. ``registry``: the metrics there are.
     """
     by_track: dict[str, list[list[Record]]] = {}
-    for rows in group(records).values():
-        first = rows[0].track
-        if (dataset and first.dataset != dataset) or (
-            track and track.lower() not in first.title.lower()
-        ):
-            continue
-        by_track.setdefault(first.model_dump_json(), []).append(sorted(rows, key=_order))
+    for rows in group(on_each_track(records)).values():
+        key = rows[0].track.model_dump_json()
+        by_track.setdefault(key, []).append(sorted(rows, key=_order))
+    names_of_tracks = titles([groups[0][0].track for groups in by_track.values()])
     boards = []
-    for groups in by_track.values():
+    for title, groups in zip(names_of_tracks, by_track.values(), strict=True):
+        if dataset and groups[0][0].track.dataset != dataset:
+            continue
+        if track and not is_meant(title, track, names_of_tracks):
+            continue
         entries = [
             Entry(tuple(rows), settings, rows[0].spec.model in floors)
             for settings, rows in zip(differing_settings(groups), groups, strict=True)
@@ -106,8 +114,17 @@ def collect(
         # A data set may rank by another metric than when its first runs were made.
         newest = max((r for rows in groups for r in rows), key=lambda r: (r.started, r.run_id))
         metrics = registry.of(newest.space.label_space(), newest.space.rank)
-        boards.append(Board(newest.track, metrics, tuple(sorted(entries, key=lambda e: e.name))))
-    return sorted(boards, key=lambda b: (b.track.title, b.track.model_dump_json()))
+        by_name = tuple(sorted(entries, key=lambda e: e.name))
+        boards.append(Board(newest.track, metrics, by_name, title))
+    return sorted(boards, key=lambda b: (b.title, b.track.model_dump_json()))
+
+
+def on_each_track(records: Iterable[Record]) -> Iterator[Record]:
+    """A record once for each track on which it stands."""
+    for record in records:
+        yield record if not record.also_on else record.model_copy(update={"also_on": []})
+        for track in record.also_on:
+            yield record.model_copy(update={"track": track, "also_on": []})
 
 
 def _order(record: Record) -> tuple[int, int, str]:

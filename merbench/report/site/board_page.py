@@ -50,7 +50,7 @@ def board_page(
     marks = points(rows, scores, entries)
     return render(
         "board.html",
-        title=readable(board.track),
+        title=readable(board.title),
         track=board.track,
         home=home,
         live=live,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from itertools import chain, count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,10 +30,12 @@ from merbench.report.scores.source import Source
 from merbench.report.site.packed import pack, strict, unpack
 from merbench.report.site.written import refuse_others, replace_written
 from merbench.results.metrics import BUILT_IN, Registry
+from merbench.results.outside import UNKNOWN
 from merbench.results.reading import check_record
 from merbench.results.record import Record, Track
 from merbench.results.spec import series
 from merbench.results.store import Predictions
+from merbench.results.titles import fingerprint, titles
 
 EXTRAS = ("generalise", "robust")
 """What ``merbench generalise --json`` and ``merbench robust --json`` print may lie beside the
@@ -48,22 +50,27 @@ def slug(text: str) -> str:
 def folder_names(
     tracks: Sequence[Track], held: Mapping[str, Track] = MappingProxyType({})
 ) -> list[str]:
-    """``mosi-sentiment-standard``; tracks that differ in something else are told apart by their
-    streams, or else by a number.
+    """``mosi-sentiment-standard``; where tracks share that, all of them have their streams in their
+    name; where they share these too, a hash of the track. The order of ``tracks`` does not matter.
 
     ``held``: folder -> the track that it holds already, which keeps it.
     """
-    found = [next((name for name, there in held.items() if there == track), "") for track in tracks]
-    for at, track in enumerate(tracks):
-        if not found[at]:
-            short = slug(f"{track.dataset}-{track.task}-{track.protocol}")
-            long = slug(f"{short}-{'-'.join(s.partition('.')[2] or s for s in track.streams)}")
-            found[at] = next(
-                name
-                for name in chain((short, long), (f"{long}-{n}" for n in count(2)))
-                if name not in found
-            )
-    return found
+    kept = {track.model_dump_json(): name for name, track in held.items()}
+    possible = {t.model_dump_json(): _possible_names(t) for t in (*tracks, *held.values())}
+    claims = Counter(name for names in possible.values() for name in names)
+    keys = [track.model_dump_json() for track in tracks]
+    return [
+        kept.get(key)
+        or next(name for name in possible[key] if claims[name] == 1 and name not in held)
+        for key in keys
+    ]
+
+
+def _possible_names(track: Track) -> list[str]:
+    """From the shortest to one that no other track has."""
+    short = f"{track.dataset}-{track.task}-{track.protocol}"
+    long = f"{short}-{'-'.join(s.partition('.')[2] or s for s in track.streams) or UNKNOWN}"
+    return list(dict.fromkeys(map(slug, (short, long, f"{long}-{fingerprint(track)}"))))
 
 
 def held_tracks(root: Path) -> dict[str, Track]:
@@ -105,6 +112,8 @@ class Folder:
     files: Mapping[str, Path]
     scores: BoardScores | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    """Where the track's own title is another folder's too."""
 
     @property
     def board(self) -> Board:
@@ -117,7 +126,7 @@ class Folder:
             raise DataError(
                 f"{self.path} holds records of {len(boards)} tracks, where one folder is one track"
             )
-        return boards[0]
+        return replace(boards[0], given_title=self.title)
 
 
 def _runs(entries: Sequence[Entry], source: Source, alone: bool = False) -> dict[str, bytes]:
@@ -142,6 +151,24 @@ def _runs(entries: Sequence[Entry], source: Source, alone: bool = False) -> dict
         files[f"predictions/{name}.safetensors"] = save(dict(sorted(tensors.items())))
     files["rows.json"] = json.dumps(dict(sorted(ids.items())), indent=0).encode()
     return files
+
+
+def unwritten(path: Path, board: Board, source: Source) -> Folder:
+    """What ``write`` would put there, as it would be read again; without scores."""
+    records = [record for entry in board.entries for record in entry.records]
+    predictions = {r.run_id: source.predictions(r.run_id) for e in board.entries for r in e.done}
+    files = {
+        record.run_id: path / "records" / f"{name}.json"
+        for name, entry in zip(file_names(board.entries), board.entries, strict=True)
+        for record in entry.records
+    }
+    return Folder(
+        path,
+        tuple(sorted(records, key=lambda record: record.run_id)),
+        {fold_name(r): predictions[r.run_id].ids for r in records if r.run_id in predictions},
+        {run_id: rows.prediction.astype(float) for run_id, rows in predictions.items()},
+        files,
+    )
 
 
 def write(
@@ -251,6 +278,27 @@ def _reason(error: Exception) -> str:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def read_all(root: Path, with_scores: bool = True) -> list[Folder]:
+    """Every track under ``root``, with titles that are all different. DataError as ``read``, and
+    where two folders hold one track.
+    """
+    return titled([read(path, with_scores) for path in tracks(root)])
+
+
+def titled(folders: Sequence[Folder]) -> list[Folder]:
+    """With titles that are all different. DataError where two hold one track."""
+    held = [f.records[0].track if f.records else f.board.track for f in folders]
+    first: dict[str, Path] = {}
+    for folder, track in zip(folders, held, strict=True):
+        before = first.setdefault(track.model_dump_json(), folder.path)
+        if before != folder.path:
+            raise DataError(
+                f"{before} and {folder.path} hold the same track; move records/ and predictions/ "
+                f"of one into the other, and remove it"
+            )
+    return [replace(f, title=name) for f, name in zip(folders, titles(held), strict=True)]
 
 
 def tracks(root: Path) -> list[Path]:

@@ -103,8 +103,8 @@ def index_page(
 def _place(folder: str, board: Board, scores: BoardScores) -> Place:
     return Place(
         folder,
-        readable(board.track),
-        short(board.track),
+        readable(board.title),
+        short(board.title),
         finding(board, scores),
         len(scores.standings),
         scores.test_rows,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from merbench.results.record import Track
+from merbench.results.titles import SEPARATOR
 
-SEPARATOR, BETWEEN_STREAMS = " · ", " + "
+BETWEEN_STREAMS = " + "
 
 
 @cache
@@ -18,13 +18,13 @@ def _names() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(text)
 
 
-def readable(track: Track) -> str:
+def readable(title: str) -> str:
     """``mosi · sentiment · standard · text.words + audio.covarep73`` ->
     ``CMU-MOSI · sentiment · standard split · words + COVAREP``. What distinguishes tracks beyond
     that stays as it is.
     """
     names = _names()
-    dataset, task, protocol, streams, *rest = track.title.split(SEPARATOR)
+    dataset, task, protocol, streams, *rest = title.split(SEPARATOR)
     parts = [
         names["datasets"].get(dataset, dataset),
         task,
@@ -34,6 +34,6 @@ def readable(track: Track) -> str:
     return SEPARATOR.join([*parts, *rest])
 
 
-def short(track: Track) -> str:
+def short(title: str) -> str:
     """For the heading of a column."""
-    return SEPARATOR.join(readable(track).split(SEPARATOR)[i] for i in (0, 2, 3))
+    return SEPARATOR.join(readable(title).split(SEPARATOR)[i] for i in (0, 2, 3))

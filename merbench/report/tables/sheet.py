@@ -73,7 +73,7 @@ def sheet(
             for name, claimed in claim.scores.items()
         ]
     sources = (f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in published_claims)
-    return Sheet(board.track.title, columns, tuple(rows), (*notes(board, scores), *sources))
+    return Sheet(board.title, columns, tuple(rows), (*notes(board, scores), *sources))
 
 
 def _scored_rows(board: Board, scores: BoardScores, intervals: bool) -> list[Row]:

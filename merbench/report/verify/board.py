@@ -25,24 +25,31 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
     """Everything that does not hold."""
     board = folder.by(truth.floors, truth.registry)
     scores_file = folder.path / "scores.json"
-    if truth.content(()) != board.track.revision:
-        sentence = (
-            f"your {board.track.dataset} is not the one these runs were scored on: ids, labels or "
-            f"splits differ from the recorded content {board.track.revision[:12]}"
-        )
-        return [Failure(scores_file, sentence), *check_runs(folder, None)]
-    if failures := list(_other_tasks(folder, truth)):
+    failures, same_data = check_rows(folder, board, truth)
+    if not same_data:
         return failures
-    failures = [
-        *check_runs(folder, truth),
-        *check_seeds(folder, board, truth),
-        *_extras(folder, board),
-    ]
+    failures += _extras(folder, board)
     if folder.scores is None:
         return [*failures, Failure(scores_file, "there is no scores.json")]
     if not any(f.file.parent.name == "predictions" for f in failures):
         failures += verify_scores(folder, truth)
     return failures + _drawn_files(folder)
+
+
+def check_rows(folder: Folder, board: Board, truth: Truth) -> tuple[list[Failure], bool]:
+    """The rules that runs and rows obey, before anything is computed or drawn of them; and True if
+    the user's data are those that they were scored on.
+    """
+    if truth.content(()) != board.track.revision:
+        sentence = (
+            f"your {board.track.dataset} is not the one these runs were scored on: ids, labels or "
+            f"splits differ from the recorded content {board.track.revision[:12]}"
+        )
+        failure = Failure(folder.path / "scores.json", sentence)
+        return [failure, *check_runs(folder, None)], False
+    if failures := list(_other_tasks(folder, truth)):
+        return failures, False
+    return [*check_runs(folder, truth), *check_seeds(folder, board, truth)], True
 
 
 def _other_tasks(folder: Folder, truth: Truth) -> Iterator[Failure]:

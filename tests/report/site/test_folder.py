@@ -5,6 +5,7 @@ the same to the byte.
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -128,9 +129,13 @@ def test_names_of_folders():
             dataset="mosi", revision="r", task="sentiment", protocol=protocol, streams=list(streams)
         )
 
-    assert folder_names([track("a.b"), track("a.b", protocol="folds"), track("a.c"), track("a.c")]) == [
-        "mosi-sentiment-standard", "mosi-sentiment-folds", "mosi-sentiment-standard-c", "mosi-sentiment-standard-c-2",
-    ]  # fmt: skip
+    plain, folds, other = track("a.b"), track("a.b", protocol="folds"), track("a.c")
+    newer = other.model_copy(update={"revision": "s"})
+    every = [plain, folds, other, newer]
+    names = folder_names(every)
+    assert names[:2] == ["mosi-sentiment-standard-b", "mosi-sentiment-folds"]
+    assert all(re.fullmatch(r"mosi-sentiment-standard-c-[0-9a-f]{6}", name) for name in names[2:])
+    assert len(set(names)) == 4 and folder_names(every[::-1]) == names[::-1]
     assert slug("merclip (train.lr=0.001)") == "merclip-train.lr-0.001"
 
 
@@ -140,9 +145,9 @@ def test_a_track_keeps_the_folder_that_it_has():
         for s in ("a.b", "a.c")
     )
     assert folder_names(
-        [one, other], {"mine": other, "gone": one.model_copy(update={"revision": "s"})}
+        [one, other], {"mine": other, "old": one.model_copy(update={"protocol": "folds"})}
     ) == [
-        "mosi-sentiment-standard",
+        "mosi-sentiment-standard-b",
         "mine",
     ]
     assert folder_names([one, other], {"mosi-sentiment-standard": other}) == [

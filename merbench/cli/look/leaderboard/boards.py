@@ -19,9 +19,10 @@ from merbench.report.scores.board_scores import BoardScores, score
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import StoreSource
-from merbench.report.site.folder import read, tracks
+from merbench.report.site.folder import read_all
 from merbench.results.record import Track
 from merbench.results.store import Store
+from merbench.results.titles import is_meant
 
 Scored = list[tuple[Board, BoardScores]]
 
@@ -53,7 +54,7 @@ def from_store(
         for entry in board.entries:
             if entry.done and entry.name not in scores.rows:
                 say(
-                    f"{board.track.title}: {entry.name} is left out: "
+                    f"{board.title}: {entry.name} is left out: "
                     "no seed of it has finished all "
                     f"{board.folds} folds; the same run command goes on with the rest"
                 )
@@ -75,12 +76,14 @@ def tracks_of(source: StoreSource) -> list[Track]:
 def from_folder(root: Path, dataset: str | None = None, track: str | None = None) -> Scored:
     """The boards of a folder with the scores that stand in it."""
     scored_boards = []
-    for folder in map(read, tracks(root)):
+    folders = read_all(root)
+    names = [folder.title for folder in folders]
+    for folder in folders:
         board = folder.board
         if (
             folder.scores
             and (not dataset or board.track.dataset == dataset)
-            and (not track or track.lower() in board.track.title.lower())
+            and (not track or is_meant(board.title, track, names))
         ):
             scored_boards.append((board, folder.scores))
     if not scored_boards:

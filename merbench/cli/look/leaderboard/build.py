@@ -36,6 +36,11 @@ from merbench.cli.shared.session import Session
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="What merbench generalise --json or merbench robust --json printed (repeatable).",
 )
+@click.option(
+    "--unchecked",
+    is_flag=True,
+    help="Build also what merbench leaderboard verify rejects.",
+)
 @click.pass_obj
 def command(
     session: Session,
@@ -44,11 +49,13 @@ def command(
     dataset: str | None,
     track: str | None,
     extras: tuple[Path, ...],
+    unchecked: bool,
 ) -> None:
     """Write records, predictions, scores, tables, pictures and pages of every track; open
     OUT/index.html in a browser.
 
     Labels and transcripts are not written. Building twice from the same runs changes no byte.
+    Runs that merbench leaderboard verify would reject are refused, before anything is written.
 
     \b
     Example: merbench leaderboard build --store runs --out leaderboards
@@ -56,6 +63,7 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import from_store, tracks_of
+    from merbench.cli.look.leaderboard.rejected import refuse_rejected
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
     from merbench.report.site.folder import folder_names, held_tracks, write
@@ -67,14 +75,14 @@ def command(
     for board, scores in scored_boards:
         if JOIN in board.track.dataset:
             say(
-                f"left out: {board.track.title}: "
+                f"left out: {board.title}: "
                 "its data set was joined for these runs alone, so that nobody could verify them"
             )
             continue
         place = out / next(name for name, candidate in named if candidate == board.track)
         if place.exists() and existing_tracks.get(place.name) != board.track:
             raise RequestError(
-                f"{place} holds no runs of the track {board.track.title}; "
+                f"{place} holds no runs of the track {board.title}; "
                 "choose another --out, or remove that folder"
             )
         placed.append((place, board, scores))
@@ -86,6 +94,8 @@ def command(
                 f"--extra {path} is of no track that is built here; "
                 "run the command that printed it again on the same data"
             )
+    if not unchecked:
+        refuse_rejected(session, source, [(place, board) for place, board, _ in placed])
     for (place, board, scores), mine in zip(placed, tracks, strict=True):
         write(
             place,

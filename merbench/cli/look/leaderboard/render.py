@@ -35,10 +35,10 @@ def command(session: Session, folder: Path, rescore: bool, data: Path | None) ->
 
 
 def render(root: Path) -> None:
-    from merbench.report.site.folder import read, tracks, write_drawn
+    from merbench.report.site.folder import read_all, write_drawn
     from merbench.report.site.site import site
 
-    content_by_file = site([read(path) for path in tracks(root)])
+    content_by_file = site(read_all(root))
     write_drawn(root, content_by_file)
     say(
         f"{root / 'index.html'}: "

@@ -13,10 +13,12 @@ from merbench.cli.shared.session import Session
 README = """# Runs for the merbench leaderboards
 
 Copy each folder's `records/` and `predictions/` into the folder of the same name \
-in `leaderboards/` (all of it where there is none). Draw
-the boards again with `merbench leaderboard render leaderboards --rescore`, check with \
-`merbench leaderboard verify leaderboards`, and open
+in `{boards}/` (all of it where there is none). Draw
+the boards again with `merbench leaderboard render {boards} --rescore`, check with \
+`merbench leaderboard verify {boards}`, and open
 a pull request.
+
+{folders}
 """
 
 
@@ -32,8 +34,15 @@ a pull request.
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet."
 )
+@click.option(
+    "--boards",
+    type=click.Path(path_type=Path),
+    default="leaderboards",
+    show_default=True,
+    help="The built boards that they are for, whose folders keep their names.",
+)
 @click.pass_obj
-def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> None:
+def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boards: Path) -> None:
     """Pack runs, each RUN a run id or the name of a row of merbench leaderboard, as a folder to
     contribute: records and predictions.
 
@@ -50,7 +59,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
     from merbench.report.scores.board_scores import score
     from merbench.report.scores.cache import Cache
     from merbench.report.scores.entries import collect, rows_named
-    from merbench.report.site.folder import folder_names, write
+    from merbench.report.site.folder import folder_names, held_tracks, write
     from merbench.report.site.written import replace_written
 
     if out.exists():
@@ -78,8 +87,9 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
             f"{joined} was trained on joined data sets, which is no track of the boards; "
             "leave it out"
         )
-    every = tracks_of(source)
-    named = list(zip(folder_names(every), every, strict=True))
+    every, existing = tracks_of(source), held_tracks(boards)
+    named = list(zip(folder_names(every, existing), every, strict=True))
+    folders = []
     for board, scores in scored_boards:
         packed = tuple(e for e in board.entries if e.name in wanted)
         if not packed:
@@ -90,11 +100,14 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path) -> 
         (part,) = collect(
             [r for e in packed for r in e.records], scores.floors, registry=session.catalog.metrics
         )
+        where = "there already" if name in existing else "new"
+        folders.append(f"- `{name}` ({where}): {board.title}")
         alone = score(part, source, Cache(None), scores.optimum)
         write(out / name, replace(board, entries=packed), alone, source, {}, alone=True)
         say(f"{out / name}: {sum(len(e.records) for e in packed)} runs in {len(packed)} rows")
     render(out)
-    replace_written(out, {"README.md": README.encode()}, keeps=lambda name: True)
+    readme = README.format(boards=boards.name, folders="\n".join(folders))
+    replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
     say(
         f"{out / 'README.md'} says how to open a pull request with them; "
         f"merbench leaderboard verify {out} checks them"

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from merbench.results.record import Track
 
 
-def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
-    """DataError where the data set on the machine lacks what the track names."""
+def truth_of(session: Session, corpus: Corpus, track: Track, with_optimum: bool = True) -> Truth:
+    """DataError where the data set on the machine lacks what the track names. ``with_optimum``:
+    with the best possible scores, which scores.json has too and runs do not need.
+    """
     from merbench.api.errors import DataError
     from merbench.cli.look.leaderboard.boards import closed_forms, floors
     from merbench.data.revision import revision
@@ -37,7 +39,7 @@ def truth_of(session: Session, corpus: Corpus, track: Track) -> Truth:
     def content(streams: tuple[str, ...]) -> str:
         return revision(corpus, track.task, track.protocol, streams)
 
-    best = optimum(corpus, track.task, track.protocol, track.streams)
+    best = optimum(corpus, track.task, track.protocol, track.streams) if with_optimum else {}
     return Truth(
         corpus,
         track.task,

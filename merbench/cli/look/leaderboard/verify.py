@@ -33,7 +33,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     from merbench.api.errors import DataError, MerbenchError
     from merbench.cli.look.leaderboard.studies import left_out
     from merbench.cli.look.leaderboard.truth import truth_of
-    from merbench.report.site.folder import read, tracks
+    from merbench.report.site.folder import read, titled, tracks
     from merbench.report.verify.board import verify
     from merbench.report.verify.drawn import verify_index
     from merbench.report.verify.failure import Failure
@@ -50,11 +50,17 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     for path in paths:
         try:
             board_folder = read(path)
-            board = board_folder.board
+            board_folder.board  # noqa: B018 - that there is one
         except DataError as error:
             tell([Failure(path, str(error))])
             continue
         whole.append(board_folder)
+    try:
+        whole = titled(whole)
+    except DataError as error:
+        tell([Failure(folder, str(error))])
+    for board_folder in whole:
+        path, board = board_folder.path, board_folder.board
         try:
             corpus = session.dataset(board.track.dataset, data)
         except MerbenchError as error:

@@ -1,0 +1,52 @@
+"""What ``merbench leaderboard verify`` would reject is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from merbench.cli.shared.output import say
+from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.report.scores.entries import Board
+    from merbench.report.scores.source import Source
+    from merbench.report.verify.failure import Failure
+
+SHOWN = 5
+
+
+def refuse_rejected(session: Session, source: Source, placed: Iterable[tuple[Path, Board]]) -> None:
+    """RequestError for the first board with runs or rows that break a rule. ``placed``: folder and
+    board.
+    """
+    from merbench.api.errors import RequestError
+
+    for place, board in placed:
+        failures = _failures(session, source, place, board)
+        for failure in failures[:SHOWN]:
+            say(f"{board.title}: {failure.sentence}")
+        if failures:
+            raise RequestError(
+                f"merbench leaderboard verify would reject {place} ({len(failures)} failures); "
+                "run what is missing, build from a store without these runs, or give --unchecked"
+            )
+
+
+def _failures(session: Session, source: Source, place: Path, board: Board) -> list[Failure]:
+    """Where the data set is not here, of the rules that need no data."""
+    from merbench.api.errors import MerbenchError
+    from merbench.cli.look.leaderboard.truth import truth_of
+    from merbench.report.site.folder import unwritten
+    from merbench.report.verify.board import check_rows
+    from merbench.report.verify.run import check_runs
+
+    folder = unwritten(place, board, source)
+    try:
+        corpus = session.dataset(board.track.dataset, None)
+        truth = truth_of(session, corpus, board.track, with_optimum=False)
+    except MerbenchError as error:
+        say(f"{board.title}: checked without its data ({error})")
+        return list(check_runs(folder, None))
+    return check_rows(folder, board, truth)[0]

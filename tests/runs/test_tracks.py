@@ -1,0 +1,27 @@
+"""What is one run for several tracks stands on each that was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import merbench as api
+from merbench.results.merge import merge
+from merbench.results.store import Store
+
+
+def test_a_run_that_reads_nothing_of_what_differs_stands_on_every_track(home, tmp_path):
+    np.savez(tmp_path / "v.npz", word=np.array(["a"]), vector=np.ones((1, 2), dtype=np.float32))
+    asked = {"store": tmp_path / "s", "progress": False, "data": home}
+    api.run("majority", "tiny", **asked)
+    api.run("majority", "tiny", vectors=[str(tmp_path / "v.npz")], **asked)
+    (record,) = Store(tmp_path / "s").records()
+    assert len(record.also_on) == 1
+    boards = api.leaderboard(tmp_path / "s").boards
+    assert [list(scores.rows) for _, scores in boards] == [["majority"], ["majority"]]
+    assert len({board.title for board, _ in boards}) == 2
+    api.run("majority", "tiny", **asked)
+    assert next(Store(tmp_path / "s").records()) == record
+
+    api.run("majority", "tiny", **{**asked, "store": tmp_path / "t"})
+    assert [merged.how for merged in merge(tmp_path / "s", Store(tmp_path / "t"))] == ["there"]
+    assert next(Store(tmp_path / "t").records()).also_on == record.also_on
