@@ -36,7 +36,7 @@ def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
     }
     return render(
         "predictions.html",
-        title=f"Predictions · {readable(board.track)}",
+        title=f"Predictions · {readable(board.title)}",
         live="",
         models=list(models),
         left_out=sum(not e.variant for e in board.entries) - len(models),
