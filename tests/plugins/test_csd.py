@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from merbench.api import DataError, RequestError, Source
 from merbench.data.folder.read import read_folder
 from merbench.data.intake.add import add
-from merbench_datasets.csd import Csd, stream_name
+from merbench_datasets.csd import Csd, _means, stream_name
 from merbench_datasets.csd_rows import Splits
 from tests.conftest import loads
 
@@ -190,6 +190,60 @@ def test_the_form_is_recognised_and_the_data_set_runs(sdk, tmp_path, merbench):
         "--json",
     )
     assert loads(merbench("run", *words, check=True).stdout)["runs"][0]["status"] == "done"
+
+
+def test_sentiment_and_emotions_in_two_files_are_joined_by_interval(sdk, tmp_path):
+    put(tmp_path, sdk.path, "one")
+    names = ("sentiment", "happy", "sad", "anger", "surprise", "disgust", "fear")
+    order = [3, 1, 2, 4, 5, 6]
+    shown = '["' + '", "'.join(names[c] for c in order) + '"]'
+    (sdk.path / "CMU_MOSEI_Labels.csd").unlink()
+    sentiment = {v: (sdk.labels[v][:, :1], sdk.segments[v]) for v in VIDEOS}
+    emotions = {v: (sdk.labels[v][::-1, order], sdk.segments[v][::-1] + 0.004) for v in VIDEOS}
+    emotions["b"][1][0] += 5
+    sdk.write("CMU_MOSEI_LabelsSentiment", sentiment, metadata={"dimension names": '["sentiment"]'})
+    sdk.write("CMU_MOSEI_LabelsEmotions", emotions, metadata={"dimension names": shown})
+    origin = put(tmp_path, sdk.path, "two")
+    one, two = (read_folder(tmp_path / name) for name in ("one", "two"))
+    assert one.ids.tolist() == two.ids.tolist()
+    np.testing.assert_array_equal(one.tasks["sentiment"].target, two.tasks["sentiment"].target)
+    lost = one.ids == "b_3"
+    words = two.tasks["emotions"].space.words
+    columns = [one.tasks["emotions"].space.words.index(word) for word in words]
+    known = two.tasks["emotions"].known
+    assert known.all(axis=1).tolist() == (~lost).tolist() and not known[lost].any()
+    assert (two.tasks["emotions"].target == one.tasks["emotions"].target[:, columns])[~lost].all()
+    assert any(
+        "labels of 11 of 12 rows are joined by video and interval" in n for n in origin.notes
+    )
+    assert any("b from 10" in row for row in origin.refused)
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"LabelsA": (1, None), "LabelsB": (1, None)}, "2 files of labels have sentiment"),
+        ({"LabelsA": (1, None), "LabelsB": (2, None)}, "metadata does not name them"),
+        (
+            {"LabelsA": (1, '["happy"]'), "LabelsB": (1, '["sad"]')},
+            "0 files of labels have sentiment",
+        ),
+        ({"LabelsA": (7, None), "LabelsB": (1, '["fear"]')}, "both have labels of fear"),
+    ],
+)
+def test_files_of_labels_that_do_not_go_together(files, sentence, sdk, tmp_path):
+    (sdk.path / "CMU_MOSEI_Labels.csd").unlink()
+    for name, (width, names) in files.items():
+        labels = {v: (sdk.labels[v][:, :width], sdk.segments[v]) for v in VIDEOS}
+        sdk.write(name, labels, metadata={"dimension names": names} if names else None)
+    with pytest.raises(DataError, match=sentence):
+        put(tmp_path, sdk.path)
+
+
+def test_a_step_that_shares_less_than_a_millisecond_with_a_word_is_not_of_it():
+    values, intervals = np.array([[1.0], [5.0]]), np.array([[0.0, 1.0004], [1.0, 2.0]])
+    means = _means(values, intervals, np.array([[1.0, 2.0], [0.0, 1.0], [0.9, 1.1], [3.0, 4.0]]))
+    np.testing.assert_array_equal(means, [[5.0], [1.0], [3.0], [np.nan]])
 
 
 def test_pooled_or_aligned_to_the_words(sdk, tmp_path):

@@ -22,9 +22,19 @@ from pydantic import Field
 
 from merbench.api import Config, DataError, Modality, Sink, Source
 from merbench_datasets import csd_file
-from merbench_datasets.csd_rows import EMOTIONS, Rows, Splits, labelled, segments
+from merbench_datasets.csd_rows import (
+    EMOTIONS,
+    Beside,
+    Rows,
+    Splits,
+    labelled,
+    main_first,
+    segments,
+)
 
 PAUSE = "sp"
+LEAST_SHARED = 1e-3 - 1e-9
+"""Seconds that a step and a word share at least: the SDK's align() drops shorter overlaps."""
 _MODALITY: dict[Modality, str] = {
     "video": r"visual|facet|openface|video|face",
     "audio": r"acoustic|audio|covarep|opensmile|wav",
@@ -43,8 +53,10 @@ class Csd:
         pool: Literal["none", "mean"] = "none"
         """mean: one step an utterance, the mean of its finite values."""
         align: Literal["none", "words"] = "none"
-        """words: one step a word, pauses among them, the mean of the steps that touch it; NaN where
-        there are none.
+        """words: one step a word, pauses among them, the mean of the steps that overlap it by a
+        millisecond; NaN where there are none. As the SDK's align(), but for two things: a word
+        belongs to the one utterance in which its middle lies (the SDK gives it to each that it
+        touches), and what is not finite is left out of a mean.
         """
         splits: str = ""
         """The file of folds, where it lies elsewhere."""
@@ -74,11 +86,6 @@ class Csd:
             if source.path.is_dir()
             else [p for p in _files(source.path.parent) if "label" in p.stem.lower()]
         )
-        if len(beside) > 1 and not self.config.segments:
-            raise DataError(
-                f"{source.path} has {len(beside)} files of labels ({beside[0].name}, "
-                f"{beside[1].name}, ...); leave one there"
-            )
         for path in files:
             sink.source(path)
         with ExitStack() as stack:
@@ -98,12 +105,8 @@ class Csd:
                 rows = segments(where)
                 sink.source(where)
             elif beside:
-                rows = self._labelled(
-                    stack.enter_context(closing(csd_file.Sequence(beside[0]))),
-                    source.path,
-                    sink,
-                    words,
-                )
+                tables = [stack.enter_context(closing(csd_file.Sequence(p))) for p in beside]
+                rows = self._labelled(tables, source.path, sink, words)
             else:
                 raise DataError(
                     f"{source.path} has no file of labels, whose intervals are the utterances; "
@@ -131,9 +134,14 @@ class Csd:
                 sink.protocol("standard", column="mode", streams=list(offered.values()))
 
     def _labelled(
-        self, labels: csd_file.Sequence, path: Path, sink: Sink, words: csd_file.Sequence | None
+        self,
+        tables: list[csd_file.Sequence],
+        path: Path,
+        sink: Sink,
+        words: csd_file.Sequence | None,
     ) -> Rows:
         """Rows from the labels, handed to the sink as its table, with tasks and protocol."""
+        labels, beside = main_first(tables)
         where = self._splits(path if path.is_dir() else path.parent)
         sink.source(where)
         splits = Splits(where)
@@ -144,9 +152,11 @@ class Csd:
             if splits.first is not None
             else 1
         )
-        rows = labelled(labels, splits, first)
+        rows = labelled(labels, splits, first, beside)
         if not rows.interval:
             return rows
+        for other in beside:
+            _note_joined(other, rows, labels.path, sink)
         new = not sink.ids
         if words is not None:
             rows.columns["text"] = [
@@ -245,6 +255,21 @@ class Csd:
         return values
 
 
+def _note_joined(other: Beside, rows: Rows, path: Path, sink: Sink) -> None:
+    """How many rows have labels of a second file, and which of its intervals have no row."""
+    without = sum(not any(cells) for cells in zip(*map(rows.columns.get, other.names), strict=True))
+    count = len(rows.interval)
+    sink.note(
+        f"{other.path.name}: labels of {count - without:,} of {count:,} rows are joined by video "
+        "and interval"
+    )
+    for video, (start, end) in other.unused:
+        sink.refuse(
+            f"{video} from {start:g} to {end:g} s of {other.path.name}",
+            f"{path.name} has no such interval",
+        )
+
+
 def _words(said: Sequence[csd_file.Sequence]) -> csd_file.Sequence | None:
     """The transcript: the only sequence of texts but for phonemes, or the one whose name says that
     it holds words.
@@ -289,11 +314,14 @@ def _sound(intervals: np.ndarray) -> np.ndarray:
 
 
 def _means(values: np.ndarray, intervals: np.ndarray, when: np.ndarray) -> np.ndarray:
-    """[words, width]: the mean of the steps that touch each word; NaN where none does."""
+    """[words, width]: the mean of the steps that share ``LEAST_SHARED`` seconds with each word; NaN
+    where none does.
+    """
     out = np.full((len(when), values.shape[1]), np.nan, dtype=np.float32)
     sound = _sound(intervals)
     for w, (start, end) in enumerate(when):
-        touch = sound & (intervals[:, 0] < end) & (intervals[:, 1] > start)
+        shared = np.minimum(intervals[:, 1], end) - np.maximum(intervals[:, 0], start)
+        touch = sound & (shared >= LEAST_SHARED)
         if touch.any():
             out[w] = _mean(values[touch])
     return out

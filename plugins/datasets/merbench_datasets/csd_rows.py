@@ -22,6 +22,8 @@ EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 ORDER = ("sentiment", *EMOTIONS)
 """Of CMU_MOSEI_Labels where its metadata does not say; CMU_MOSI_Opinion_Labels has the first alone.
 """
+ROUNDED = 0.02
+"""Seconds by which times of one interval may differ: they are printed with two digits and more."""
 _MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 
 
@@ -51,20 +53,71 @@ class Rows:
                 self.columns.setdefault(name, []).append(cell)
 
 
-def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
-    """One row an interval of the labels.
+class Beside:
+    """A second file of labels, such as MOSEI's emotions: found by video and interval."""
+
+    def __init__(self, labels: Sequence) -> None:
+        self.path = labels.path
+        self.names = _names_of(labels)
+        self._rows: dict[str, list[tuple[float, float, np.ndarray]]] = {}
+        for video, _, value_D, (start, end) in _labels(labels, Rows()):
+            self._rows.setdefault(video, []).append((start, end, value_D))
+        self.unused = {(video, row[:2]): None for video, rows in self._rows.items() for row in rows}
+
+    def cells(self, video: str, start: float, end: float) -> dict[str, str]:
+        """Its labels of an interval, by name; empty cells where it has none of it."""
+        for a, b, value_D in self._rows.get(video, ()):
+            if abs(a - start) <= ROUNDED and abs(b - end) <= ROUNDED:
+                self.unused.pop((video, (a, b)), None)
+                return {n: _cell(v) for n, v in zip(self.names, value_D, strict=True)}
+        return dict.fromkeys(self.names, "")
+
+
+def _names_of(labels: Sequence) -> list[str]:
+    """What its columns are: its metadata says so, or it has the SDK's one or seven."""
+    said = labels.metadata("dimension names")
+    if isinstance(said, list) and len(said) == labels.width:
+        return [str(name).strip().lower() for name in said]
+    if labels.width in (1, len(ORDER)):
+        return list(ORDER[: labels.width])
+    raise DataError(
+        f"{labels.path} has {labels.width} labels a segment, and its metadata does not name them "
+        "(dimension names); give CMU_MOSI_Opinion_Labels, CMU_MOSEI_Labels or files with names"
+    )
+
+
+def main_first(files: list[Sequence]) -> tuple[Sequence, list[Beside]]:
+    """The file of sentiment, and those beside it. DataError where not just one has sentiment, or
+    two have a label of one name.
+    """
+    named = {file.path: _names_of(file) for file in files}
+    main = [file for file in files if "sentiment" in named[file.path]]
+    if len(main) != 1:
+        which = " and ".join(file.path.name for file in (main or files))
+        raise DataError(
+            f"{len(main)} files of labels have sentiment ({which}), and one should; "
+            "leave the one there that the rows are to be made from"
+        )
+    seen: dict[str, str] = {}
+    for path, names in named.items():
+        for name in names:
+            if name in seen:
+                raise DataError(f"{path} and {seen[name]} both have labels of {name}; leave one")
+            seen[name] = path.name
+    return main[0], [Beside(file) for file in files if file is not main[0]]
+
+
+def labelled(
+    labels: Sequence, splits: Splits, first: int, beside: list[Beside] | None = None
+) -> Rows:
+    """One row an interval of the labels, with those of the same interval in ``beside``.
 
     The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip
     ``first`` + k (an entry ``VIDEO[k]`` names its k), as MMSA and the raw clips number them; where
     the table of splits has times of the video, it is the clip that begins then.
     """
-    said = labels.metadata("dimension names")
-    names = (
-        [str(name).lower() for name in said]
-        if isinstance(said, list) and len(said) == labels.width
-        else list(ORDER[: labels.width])
-    )
-    if labels.width is None or len(names) != labels.width or names[0] != "sentiment":
+    names = _names_of(labels)
+    if names[0] != "sentiment":
         raise DataError(
             f"{labels.path} has labels {labels.width} wide named {', '.join(names)}, "
             "and sentiment should come first; give "
@@ -88,6 +141,8 @@ def labelled(labels: Sequence, splits: Splits, first: int) -> Rows:
             "label" if n == "sentiment" else n: _cell(v)
             for n, v in zip(names, value_D, strict=True)
         }
+        for other in beside or ():
+            cells |= other.cells(video, start, end)
         rows.number.setdefault(f"{video}_{clip}", number)
         times = {"start": f"{start:.6g}", "end": f"{end:.6g}"}
         rows.add(video, clip, start, end, {**cells, **times, "mode": mode})
