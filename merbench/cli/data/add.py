@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from merbench.api import Config
     from merbench.api.forms import Form
     from merbench.data.folder.manifest import Origin
+    from merbench.data.intake.sink import Choice
 
 
 @click.command("add")
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of the form."
 )
+@click.option(
+    "--rename",
+    "renamed",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="Another name for a stream, such as audio.aligned=audio.covarep.",
+)
+@click.option(
+    "--without", metavar="STREAM", multiple=True, help="Leave a stream of the source out."
+)
 @DATA
 @JSON
 @click.pass_obj
@@ -37,6 +49,8 @@ def command(
     name: str | None,
     form_name: str | None,
     settings: tuple[str, ...],
+    renamed: tuple[str, ...],
+    without: tuple[str, ...],
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -62,8 +76,26 @@ def command(
     home = session.homes(data)[0]
     with Steps(f"adding {name}") as steps:
         options = configs[chosen].identity()
-        origin = add(name, home, source, forms[chosen], chosen, options, steps)
+        choice = _choice(renamed, without)
+        origin = add(name, home, source, forms[chosen], chosen, options, steps, choice)
     _report(name, home / name, origin, as_json)
+
+
+def _choice(renamed: tuple[str, ...], without: tuple[str, ...]) -> Choice:
+    from merbench.api.errors import RequestError
+    from merbench.data.intake.sink import Choice
+
+    pairs = [text.partition("=") for text in renamed]
+    for text, (old, _, new) in zip(renamed, pairs, strict=True):
+        if not re.fullmatch(r"(text|audio|video)\.[\w-]+", new) or not old:
+            raise RequestError(
+                f"--rename {text!r}: give OLD=NEW, where NEW is a modality and a name, such as "
+                "audio.covarep"
+            )
+    names = [new for *_, new in pairs]
+    if len(set(names)) != len(names):
+        raise RequestError("--rename gives two streams one name; give each its own")
+    return Choice({old: new for old, _, new in pairs}, frozenset(without))
 
 
 def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[str, Path]:

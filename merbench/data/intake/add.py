@@ -23,7 +23,7 @@ from merbench.data.folder.manifest import Manifest, Origin, read_manifest
 from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.intake.contents import contents
-from merbench.data.intake.sink import LABELS, Bundle, Described, Taken, Watch
+from merbench.data.intake.sink import LABELS, Bundle, Choice, Described, Taken, Watch
 from merbench.results.files import inside, write_atomic
 
 
@@ -77,6 +77,7 @@ def add(
     form_name: str,
     options: dict[str, Any],
     watch: Watch,
+    choice: Choice | None = None,
 ) -> Origin:
     """Convert into HOME/NAME, or join to what is there; an interrupted call is taken up where it
     was.
@@ -96,9 +97,9 @@ def add(
     try:
         work.mkdir(parents=True, exist_ok=True)
         with _alone(work, name):
-            return _add(
-                name, there, work, source, form, Origin(form=form_name, options=options), watch
-            )
+            chosen = choice or Choice()
+            origin = Origin(form=form_name, options=options | chosen.options())
+            return _add(name, there, work, source, form, origin, watch, chosen)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
@@ -109,7 +110,14 @@ def add(
 
 
 def _add(
-    name: str, there: Path, work: Path, source: Source, form: Form, origin: Origin, watch: Watch
+    name: str,
+    there: Path,
+    work: Path,
+    source: Source,
+    form: Form,
+    origin: Origin,
+    watch: Watch,
+    choice: Choice,
 ) -> Origin:
     before, ready = _described(there), work / "ready"
     named = [
@@ -132,9 +140,10 @@ def _add(
             )  # of what was changed since, the new manifest must not speak
             old.files = {name: facts for name, facts in old.files.items() if name in held}
             old.streams = {name: facts for name, facts in old.streams.items() if facts.file in held}
-        sink = Bundle(name, work, before, origin, watch)
+        sink = Bundle(name, work, before, origin, watch, choice)
         try:
             form.convert(source, sink)
+            sink.check_choice()
         except Taken as error:
             same = [
                 o
@@ -145,8 +154,9 @@ def _add(
             if same:
                 return same[-1]
             raise DataError(
-                f"{there} has {error} already, from another source; "
-                "add this one under another --name"
+                f"{there} has {error} already, from another source; give it another name "
+                "(--rename OLD=NEW), leave it out (--without NAME), or add the source under "
+                "another --name"
             ) from None
         _complete(there, work, source, sink, old or Manifest(name=name))
         ready.touch()

@@ -16,12 +16,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from merbench.api.errors import DataError
+from merbench.api.errors import DataError, RequestError
 from merbench.api.material.types import Modality
 from merbench.data.folder import toml_text as toml
 from merbench.data.folder.label_table import Table, read_table
@@ -63,14 +64,36 @@ class Described(NamedTuple):
     table: Table
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What the user wants of a source's streams. ``renamed``: name in the source -> name here;
+    ``without``: names in the source of those that are left out.
+    """
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
+
+    def options(self) -> dict[str, Any]:
+        """As they stand in the manifest; empty where nothing is chosen."""
+        renamed = {"renamed": dict(self.renamed)} if self.renamed else {}
+        return renamed | ({"without": sorted(self.without)} if self.without else {})
+
+
 class Bundle:
     """A ``merbench.api.Sink``. ``work``: the hidden folder; ``before``: the data set where it is
-    there already; ``origin`` is filled.
+    there already; ``origin`` is filled; ``choice``: of the streams.
     """
 
     def __init__(
-        self, name: str, work: Path, before: Described | None, origin: Origin, watch: Watch
+        self,
+        name: str,
+        work: Path,
+        before: Described | None,
+        origin: Origin,
+        watch: Watch,
+        choice: Choice = Choice(),
     ) -> None:
+        self.choice, self._described_streams = choice, list[str]()
         self.name, self.work, self.before, self.origin, self.watch = (
             name,
             work,
@@ -160,9 +183,35 @@ class Bundle:
         self.sections["task"][name] = spec
 
     def protocol(self, name: str, **spec: Any) -> None:
+        offered = [self._here(stream) for stream in spec.get("streams", ())]
+        spec["streams"] = [stream for stream in offered if stream]
+        if not spec["streams"]:
+            raise DataError(
+                f"protocol {name} has no stream left to offer; leave one of its streams there"
+            )
         self.sections["protocols"][name] = spec
 
     def stream(self, name: str, **spec: Any) -> None:
+        here = self._here(name)
+        if here:
+            self._stream(here, spec)
+
+    def _here(self, name: str) -> str:
+        """What a stream of the source is called here; empty where it is left out."""
+        if name not in self._described_streams:
+            self._described_streams.append(name)
+        return "" if name in self.choice.without else self.choice.renamed.get(name, name)
+
+    def check_choice(self) -> None:
+        """RequestError where the user names a stream that the source does not have."""
+        for name in (*self.choice.renamed, *sorted(self.choice.without)):
+            if name not in self._described_streams:
+                raise RequestError(
+                    f"the source has no stream {name!r}; it has "
+                    f"{', '.join(self._described_streams)}"
+                )
+
+    def _stream(self, name: str, spec: dict[str, Any]) -> None:
         if self._alias and "pattern" in spec:
             pattern = spec["pattern"].replace("{clip_id}", f"{{{self._source_clips}}}")
             spec = spec | {"pattern": pattern}
@@ -182,6 +231,9 @@ class Bundle:
         *,
         note: str = "",
     ) -> None:
+        name = self._here(name)
+        if not name:
+            return
         place, key = self._join(name, ids), f"{name}.json"
         facts = self._finished(key, StreamFacts)
         if facts is None:
@@ -219,6 +271,9 @@ class Bundle:
         *,
         note: str = "",
     ) -> None:
+        name = self._here(name)
+        if not name:
+            return
         place, key = self._join(name, ids), f"{name}.json"
         facts = self._finished(key, StreamFacts)
         if facts is None:
@@ -421,9 +476,8 @@ class Bundle:
                 f"stream {name} has no value for any row of {self.name}: "
                 "no id of its rows is one of the table's, or all of it is empty"
             )
-        self.stream(
-            name, file=facts.file, **{key: value for key, value in spec.items() if value != ""}
-        )
+        stated = {key: value for key, value in spec.items() if value != ""}
+        self._stream(name, {"file": facts.file, **stated})
 
     def _file(self, name: str) -> Path:
         (self.made / "streams").mkdir(exist_ok=True)
