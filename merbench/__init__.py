@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from merbench.functions.catalogue import list_models as list_models
     from merbench.functions.catalogue import list_parts as list_parts
     from merbench.functions.catalogue import load_dataset as load_dataset
+    from merbench.functions.export import export as export
     from merbench.functions.leaderboard import compare as compare
     from merbench.functions.leaderboard import leaderboard as leaderboard
     from merbench.functions.predict import predict as predict
@@ -45,6 +46,7 @@ _HOME = {
     "functions.ablate": ("ablate",),
     "functions.ask": ("ask",),
     "functions.catalogue": ("list_datasets", "list_models", "list_parts", "load_dataset"),
+    "functions.export": ("export",),
     "functions.leaderboard": ("compare", "leaderboard"),
     "functions.predict": ("predict",),
     "functions.robust": ("robust",),

@@ -1,0 +1,1 @@
+"""Boards in the forms that other collections of results take."""

@@ -1,0 +1,58 @@
+"""BibTeX: each board as one cites it, and the sources of outside predictions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from merbench.report.exports.rows import exported_rows
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def bibtex(board: Board, scores: BoardScores, folder: str) -> Iterator[str]:
+    """The board's entry, and one for each row of outside predictions."""
+    rows = list(exported_rows(board, scores))
+    newest = max(row.made_on for row in rows)
+    yield _entry(
+        f"merbench-{folder}",
+        {
+            "title": f"merbench leaderboard: {board.title}",
+            "author": "{The merbench maintainers}",
+            "year": newest[:4],
+            "version": max(row.version for row in rows),
+            "note": f"{len(rows)} rows, runs until {newest[:10]}, data {board.track.revision[:12]}",
+        },
+    )
+    for row in rows:
+        if not row.entry.first.outside:
+            continue
+        about = row.entry.first.outside.about
+        made_on = about.date.isoformat() if about.date else row.made_on
+        yield _entry(
+            f"{folder}-{row.file}",
+            {
+                "title": f"{row.entry.first.spec.model}: predictions of {board.title}",
+                "year": made_on[:4],
+                "howpublished": about.source,
+                "note": "; ".join(filter(None, (about.description, about.licence))),
+            },
+        )
+
+
+def _entry(key: str, fields: Mapping[str, str]) -> str:
+    lines = [f"  {name} = {{{_escaped(value)}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@misc{{{re.sub(r'[^A-Za-z0-9.:-]', '-', key)},", *lines, "}"]) + "\n"
+
+
+def _escaped(text: str) -> str:
+    if text.startswith("{") and text.endswith("}"):
+        return text  # a name that is not to be taken apart
+    return "".join(_SPECIAL.get(sign, sign) for sign in text)

@@ -1,0 +1,118 @@
+"""Exports against the published schema, the hub's own parser and a parser of BibTeX."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+import merbench as api
+from merbench.api import RequestError
+from merbench.report.exports.bibtex import _escaped
+from merbench.report.exports.hub import to_yaml
+from merbench.results.store import Store
+from tests.conftest import FIXTURES
+from tests.report.made import put, record, spec
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A model, a variant of it and a floor on one track, and one model on another."""
+    root = tmp_path_factory.mktemp("export") / "runs"
+    store = Store(root)
+    put(store, 0.5, spec("tfn", dataset="there"), range(3))
+    put(store, 0.6, spec("tfn", "no-x", dataset="there"), range(3))
+    put(store, 0.9, spec("majority", dataset="there"), range(1))
+    alone = record(0, 0.5, spec(dataset="there"))[0].track
+    track = alone.model_copy(update={"pretrained": {"vectors:x": "1"}})
+    put(store, 0.5, spec('a "b" [c]: #1', dataset="there"), range(2), track=track)
+    return root
+
+
+def test_every_row_is_a_record_of_every_eval_ever(store, tmp_path):
+    validators = pytest.importorskip("jsonschema")
+    schema = json.loads((FIXTURES / "every_eval_ever.schema.json").read_text())
+    files = api.export("every-eval-ever", tmp_path, store)
+    assert len(files) == 4
+    scores = {}
+    for file in files:
+        content = json.loads(file.read_text())
+        validators.Draft7Validator(schema).validate(content)
+        assert re.fullmatch(
+            r"data/[^/]+/merbench/[^/]+/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\.json",
+            file.relative_to(tmp_path).as_posix(),
+        )
+        mae = content["evaluation_results"][0]
+        assert (
+            mae["metric_config"]["metric_id"] == "mae" and mae["metric_config"]["lower_is_better"]
+        )
+        scores[content["model_info"]["name"]] = mae["score_details"]
+    table = api.leaderboard(store).boards
+    shown = {n: row for _, s in table for n, row in s.rows.items()}
+    assert scores.keys() == shown.keys()
+    for name, details in scores.items():
+        assert details["score"] == shown[name].summary["mae"].mean
+        interval = details["uncertainty"]["confidence_interval"]
+        assert (interval["lower"], interval["upper"]) == shown[name].intervals["mae"]
+    assert api.export("every-eval-ever", tmp_path, store) == files
+    broken = {**content, "evaluation_results": [{**mae, "score_details": {}}]}
+    assert list(validators.Draft7Validator(schema).iter_errors(broken)), "the schema notices"
+
+
+def test_the_hub_reads_back_what_is_written(store, tmp_path):
+    hub = pytest.importorskip("huggingface_hub")
+    yaml = pytest.importorskip("yaml")
+    files = api.export("hf", tmp_path, store, hub_dataset="me/there")
+    cards = [file for file in files if file.name == "README.md"]
+    means = {}
+    for file in cards:
+        card = hub.ModelCard.load(file)
+        results = {result.metric_type: result for result in card.data.eval_results}
+        assert results["mae"].dataset_split == "test" and results["mae"].dataset_type == "there"
+        means[card.data.model_name] = results["mae"].metric_value
+    rows = {n: row for _, s in api.leaderboard(store).boards for n, row in s.rows.items()}
+    assert means == {name: row.summary["mae"].mean for name, row in rows.items()}
+    entries = [file for file in files if file.parent.name == ".eval_results"]
+    assert len(entries) == len(cards)
+    for file in entries:
+        (entry,) = hub.parse_eval_result_entries(yaml.safe_load(file.read_text()))
+        assert entry.dataset_id == "me/there" and entry.task_id == "sentiment"
+        assert entry.value in means.values() and entry.notes.startswith("MAE, mean over ")
+
+
+def test_bibtex_names_each_board_and_outside_sources(store, tmp_path, home):
+    api.export("bibtex", tmp_path, store)
+    text = (tmp_path / "merbench.bib").read_text()
+    keys = re.findall(r"^@misc\{([^,]+),$", text, re.MULTILINE)
+    assert len(keys) == len(set(keys)) == 2 and all(
+        key.startswith("merbench-there") for key in keys
+    )
+    assert text.count("{") == text.count("}")
+
+    corpus = api.load_dataset("tiny", home)
+    ids = corpus.ids[corpus.protocols["standard"].splits[0].test].tolist()
+    (tmp_path / "p.csv").write_text("\n".join(["id,score", *(f"{i},0.5" for i in ids)]))
+    about = {"source": "https://example.org/a_b", "date": "2025-03-01", "licence": "MIT"}
+    api.score(tmp_path / "p.csv", "tiny", "x_1", data=home, store=tmp_path / "s", about=about)
+    api.export("bibtex", tmp_path / "o", tmp_path / "s")
+    text = (tmp_path / "o" / "merbench.bib").read_text()
+    assert r"howpublished = {https://example.org/a\_b}" in text and "year = {2025}" in text
+    assert r"title = {x\_1: predictions of tiny" in text
+
+
+def test_the_command_exports_what_is_asked_for(merbench, store, tmp_path):
+    words = ("leaderboard", "export", "--store", str(store), "--out", "o")
+    told = merbench(*words, "--format", "hf", "--track", "· x", check=True).stderr
+    assert "o: 1 files" in told
+    done = merbench(*words, "--format", "bibtex", "--hub-dataset", "a/b")
+    assert done.returncode == 2 and "changes nothing of the export bibtex" in done.stderr
+    with pytest.raises(RequestError, match="there is no export 'csv'"):
+        api.export("csv", tmp_path, store)
+
+
+def test_yaml_and_bibtex_keep_any_text():
+    yaml = pytest.importorskip("yaml")
+    value = {"a": [{"b": 'x: "y" # z\n', "c": None}, {"d": [1, 2.5, True]}], "e": "– ü"}
+    assert yaml.safe_load(to_yaml(value)) == value
+    assert _escaped("50 % of a_b & {c}") == r"50 \% of a\_b \& \{c\}"
