@@ -173,6 +173,7 @@ def test_sound_needs_no_weights(raw, merbench):
     done = loads(merbench("run", "--model", "late-fusion-dnn", *words, *train, check=True).stdout)
     (record,) = [r for r in done["runs"] if r["spec"]["model"] == "late-fusion-dnn"]
     assert record["spec"]["parts"]["encoder.audio"]["name"] == "log-mel"
-    entries = loads(merbench("data", "cache", "list", "--json", check=True).stdout)
-    entry = next(e for e in entries if e["encoder"] == "log-mel")
-    assert (entry["width"], entry["rows"], entry["measured"]) == (64, 30, {"clips_without": 2.0})
+    kept = loads(merbench("data", "cache", "list", "--json", check=True).stdout)["entries"]
+    (entry,) = [e["entry"] for e in kept]
+    assert (entry["encoder"], entry["width"], entry["rows"]) == ("log-mel", 64, 30)
+    assert entry["measured"] == {"clips_without": 2.0}
