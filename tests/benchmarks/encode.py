@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -16,9 +17,8 @@ from safetensors.torch import save_file
 
 from merbench.api import Corpus, Protocol, Split, Stream, Task
 from merbench.data.encoder_cache import Cache
-from merbench.engine.plan.plan import Request
+from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
-from merbench.engine.rows import encode
 from merbench.engine.rows.encode import encoded
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
@@ -39,10 +39,9 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
     each pair one after the other.
     """
     torch.set_num_threads(2)
-    encode.BATCH = BATCH  # as many batches as a real data set would make of more clips
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plan = _plan(folder)
+        plan = plan_of_clips(folder, TOWER, CLIPS)
         part, stream = plan.parts["encoder.video"], plan.streams["video"]
         encoder = part.factory(part.config, tiny.context(), stream.spec).eval()
         ready = (
@@ -70,13 +69,16 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
     yield "clips of 3 s encoded in a second", f"{statistics.median(speeds):.1f}", ""
 
 
-def _plan(folder: Path):
-    (folder / "bench-clip.json").write_text(json.dumps(TOWER))
+def plan_of_clips(folder: Path, tower: dict[str, Any], clips: int, files: int = CLIPS) -> Plan:
+    """merclip on ``clips`` rows, each one of ``files`` clips of 3 s, with such a CLIP of random
+    weights.
+    """
+    (folder / "bench-clip.json").write_text(json.dumps(tower))
     open_clip.add_model_config(folder / "bench-clip.json")
     save_file(open_clip.create_model("bench-clip").state_dict(), folder / "weights.safetensors")
     draw = np.random.default_rng(0)
     paths = []
-    for i in range(CLIPS):
+    for i in range(files):
         # One picture that moves, with a little noise on it: what a talking head costs a decoder.
         picture = (
             draw.integers(0, 256, (SIZE[1] // 8, SIZE[0] // 8, 3), dtype=np.uint8)
@@ -88,21 +90,23 @@ def _plan(folder: Path):
             for k in range(25 * SECONDS)
         ]
         paths.append(str(write_clip(folder / f"{i}.mp4", frames, gop=250, crf=23)))
-    rows = np.arange(CLIPS)
-    streams = {"video.clip": Stream.of_rows("video.clip", "video", "clip", np.array(paths))}
-    protocol = Protocol((Split(rows[:16], rows[16:32], rows[32:]),), ("video.clip",))
-    task = Task(tiny.SPACES["score"], np.zeros(CLIPS, np.float32))
+    rows = np.arange(clips)
+    named = np.array([paths[row % files] for row in rows])
+    streams = {"video.clip": Stream.of_rows("video.clip", "video", "clip", named)}
+    protocol = Protocol((Split(rows[:16], rows[16:20], rows[20:]),), ("video.clip",))
+    task = Task(tiny.SPACES["score"], np.zeros(clips, np.float32))
     corpus = Corpus(
         "bench",
         rows.astype(str),
         rows.astype(str),
-        np.full(CLIPS, ""),
+        np.full(clips, ""),
         {"task": task},
         streams,
         {"standard": protocol},
     )
-    tower = {"model": "bench-clip", "pretrained": str(folder / "weights.safetensors")}
-    settings = {f"encoder.video.{k}": v for k, v in tower.items()} | {
-        "label_encoder": "label-random"
+    settings = {
+        "encoder.video.model": "bench-clip",
+        "encoder.video.pretrained": str(folder / "weights.safetensors"),
+        "label_encoder": "label-random",
     }
     return resolve(Request("merclip", settings=settings), Catalog(discover()), corpus, None)
