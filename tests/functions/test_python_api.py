@@ -112,6 +112,8 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.run("tfn", "sample", modalities=["smell"]), r"run\(modalities="),
         (lambda: merbench.run("tfn", "sample", jobs=True), r"run\(jobs=True\)"),
         (lambda: merbench.run("tfn", "sample", parts={"hat": "x"}), "a part is one of"),
+        (lambda: merbench.run("tfn", "sample", missing={"smell": 0.5}), "--missing 'smell=0.5'"),
+        (lambda: merbench.robust(["tfn"], "sample", corrupt=["audio"]), "--corrupt audio"),
         (lambda: merbench.run("tfn", "nowhere"), "unknown dataset 'nowhere'"),
         (lambda: merbench.tune("tfn", "sample", trials=0), r"tune\(trials=0\)"),
         (lambda: merbench.tune("tfn", log={"tensorboard": "x"}), r"tune\(log=\) changes nothing"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Case, Component, Recipe, Tune, View
+from merbench.api import Ablation, Case, Component, Recipe, View
 from merbench_baselines.declare import PAIRS, VECTORS, part, with_tower
 
 INCOMPLETE = View("incomplete", ("hide-steps",))
@@ -86,7 +86,7 @@ def recipes() -> Iterator[Recipe]:
             "train.clip_norm": 0.0,
             "train.clip_value": 0.8,
         },
-        search={"train.batch_size": Tune(choices=(16, 24, 32))},
+        search={"train.batch_size": None},
         known_failures={"gradient reaches every parameter": "steps are restored from epoch 2 on"},
         cases=(_tower(0.005),),
         ablations=(
