@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from merbench.functions.leaderboard import compare as compare
     from merbench.functions.leaderboard import leaderboard as leaderboard
     from merbench.functions.predict import predict as predict
+    from merbench.functions.pull import pull as pull
     from merbench.functions.robust import robust as robust
     from merbench.functions.run import run as run
     from merbench.functions.score import score as score
@@ -49,6 +50,7 @@ _HOME = {
     "functions.export": ("export",),
     "functions.leaderboard": ("compare", "leaderboard"),
     "functions.predict": ("predict",),
+    "functions.pull": ("pull",),
     "functions.robust": ("robust",),
     "functions.run": ("run",),
     "functions.score": ("score",),

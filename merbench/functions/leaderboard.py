@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
 from merbench.functions.opened import catalog
+from merbench.functions.recipes import floors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,9 +131,7 @@ def _open(
     from merbench.results.store import Store
 
     source = StoreSource(Store(Path(store)))
-    names = [n for n in catalog().names("recipe") if len(catalog().providers("recipe", n)) == 1]
-    floors = {name for name in names if catalog().recipe(name).floor}
-    boards = collect(source.records(), floors, dataset, track, catalog().metrics)
+    boards = collect(source.records(), floors(catalog()), dataset, track, catalog().metrics)
     if not boards:
         raise RequestError(
             f"no finished run of that kind in the store {store}; merbench.run() makes some"

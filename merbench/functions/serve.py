@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from merbench.api.errors import RequestError
 from merbench.functions.messages import say
 from merbench.functions.opened import catalog
+from merbench.functions.recipes import floors
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
@@ -77,14 +78,12 @@ def boards_of(
     from merbench.report.scores.source import StoreSource
     from merbench.results.store import Store
 
-    names = [n for n in catalog.names("recipe") if len(catalog.providers("recipe", n)) == 1]
-    floors = {name for name in names if catalog.recipe(name).floor}
     kept = TemporaryDirectory(prefix="merbench-serve-")
 
     def scored() -> Sequence[tuple[Board, BoardScores]]:
         cache = Cache(Path(kept.name))
         source = StoreSource(Store(store))
-        boards = collect(source.records(), floors, dataset, track, catalog.metrics)
+        boards = collect(source.records(), floors(catalog), dataset, track, catalog.metrics)
         every = [(board, score(board, source, cache)) for board in boards]
         found = [(board, scores) for board, scores in every if scores.rows]
         if not found:

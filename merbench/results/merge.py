@@ -17,7 +17,7 @@ from merbench.results.reading import UnreadableError
 from merbench.results.record import Record
 from merbench.results.sealed import check
 from merbench.results.spec import run_id
-from merbench.results.store import DAMAGE, Store
+from merbench.results.store import DAMAGE, Predictions, Store
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,14 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
         if ours is None or (ours.status == "failed" and record.status == "done"):
             _copy(theirs, into, record)
             yield Merged(name, "copied")
-        elif (
-            ours.status == "failed"
-            or record.status == "failed"
-            or not (difference := _difference(theirs, into, record, ours))
+        elif "failed" in (ours.status, record.status) or not (
+            why := difference(theirs.predictions(name), into.predictions(name), record, ours)
         ):
             for track in (record.track, *record.also_on):
                 ours = into.retold(ours, None, track)
             yield Merged(name, "there")
         else:
-            yield Merged(name, "conflict", difference)
+            yield Merged(name, "conflict", why)
 
 
 def _checked(store: Store, name: str) -> Record:
@@ -110,9 +108,10 @@ def _weights(store: Store, name: str) -> Path:
     return store.root / "weights" / f"{name}.safetensors"
 
 
-def _difference(theirs: Store, into: Store, record: Record, ours: Record) -> str:
-    """Empty where both have the same results. When, where and how fast each ran may differ."""
-    a, b = theirs.predictions(record.run_id), into.predictions(record.run_id)
+def difference(a: Predictions, b: Predictions, record: Record, ours: Record) -> str:
+    """Why two runs of one id (``a`` of ``record``, ``b`` of ``ours``) have other results; empty
+    where they have not. When, where and how fast each ran may differ.
+    """
     if list(a.ids) != list(b.ids) or not np.array_equal(a.target, b.target, equal_nan=True):
         return "other test rows or labels"
     if not np.array_equal(a.prediction, b.prediction):

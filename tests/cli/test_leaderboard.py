@@ -11,11 +11,11 @@ import pytest
 import merbench as api
 from merbench.api import DataError
 from merbench.cli.look.leaderboard.studies import left_out
-from merbench.cli.look.leaderboard.truth import truth_of
 from merbench.cli.shared.session import Session
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.functions.catalogue import load_dataset
+from merbench.functions.truth import truth_of
 from merbench.report.site.folder import Folder
 from merbench.results.store import Store
 from tests.report.made import corpus, put, record, spec
@@ -183,7 +183,7 @@ def test_a_track_that_names_what_the_data_lack_is_told(named, what):
         update={named: ["x"] if named == "streams" else "x"}
     )
     with pytest.raises(DataError, match=f"your sample has no {what} "):
-        truth_of(Session(), corpus(), track)
+        truth_of(Session().catalog, corpus(), track)
 
 
 @pytest.mark.parametrize(

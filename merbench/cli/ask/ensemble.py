@@ -54,8 +54,8 @@ def command(
     """
     from merbench.analyses.ensemble import mean, members, seed_by_seed
     from merbench.api.errors import RequestError
-    from merbench.cli.look.leaderboard.boards import floors
     from merbench.cli.shared.lines import show_lines
+    from merbench.functions.recipes import floors
     from merbench.report.scores.compare import Side, together
     from merbench.report.scores.entries import collect
     from merbench.report.scores.paired import Line, correct, differences, lines_as_json
@@ -64,7 +64,7 @@ def command(
     from merbench.results.store import Store
 
     source = StoreSource(Store(store))
-    every, closed = source.records(), floors(session)
+    every, closed = source.records(), floors(session.catalog)
     boards = collect(every, closed, dataset, track)
     entries = [e for board in boards for e in board.entries]
     if not entries:

@@ -92,7 +92,7 @@ def command(
              merbench compare --all --dataset mosi
     """
     from merbench.api.errors import RequestError
-    from merbench.cli.look.leaderboard.boards import floors
+    from merbench.functions.recipes import floors
     from merbench.report.scores.entries import collect
     from merbench.report.scores.source import StoreSource
     from merbench.results.store import Store
@@ -103,7 +103,8 @@ def command(
     if every and (unused := [given[k] for k in ("rows", "plot", "data") if k in given]):
         raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
     source = StoreSource(Store(store))
-    boards = collect(source.records(), floors(session), dataset, track, session.catalog.metrics)
+    catalog = session.catalog
+    boards = collect(source.records(), floors(catalog), dataset, track, catalog.metrics)
     if not boards:
         raise RequestError(
             f"no finished run of that kind in the store {store}; merbench run makes some"

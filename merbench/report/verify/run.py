@@ -26,25 +26,30 @@ has ended.
 
 def check_runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
     """``truth`` None: the rules that need no data."""
-    registry = truth.registry if truth else BUILT_IN
     for record in folder.records:
-        file, run = folder.files[record.run_id], f"run {record.run_id}"
-        sentences = [*_identity(record)]
-        if record.status == "done":
-            outside = record.outside
-            sentences += outside_rules(record, outside) if outside else _training(record, registry)
-            sentences += against_data(record, truth) if truth else ()
-        yield from (Failure(file, f"{run} (seed {record.seed}): {s}") for s in sentences)
-        if record.outside:
-            for sentence in altered(record, record.outside, folder):
-                yield Failure(predictions_file(file), f"{run}: {sentence}")
-        if record.status == "done" and truth:
-            for sentence in against_predictions(record, folder, truth):
-                yield Failure(predictions_file(file), f"{run}: {sentence}")
+        yield from run_failures(record, folder, truth)
     for name in sorted(folder.predicted.keys() - folder.files.keys()):
         yield Failure(
             folder.path / "predictions", f"there are predictions of run {name} and no record of it"
         )
+
+
+def run_failures(record: Record, folder: Folder, truth: Truth | None) -> list[Failure]:
+    """Of one run of the folder."""
+    registry = truth.registry if truth else BUILT_IN
+    file, run = folder.files[record.run_id], f"run {record.run_id}"
+    outside, done = record.outside, record.status == "done"
+    sentences = [*_identity(record)]
+    if done:
+        sentences += outside_rules(record, outside) if outside else _training(record, registry)
+        sentences += against_data(record, truth) if truth else ()
+    of_predictions = [*altered(record, outside, folder)] if outside else []
+    if done and truth:
+        of_predictions += against_predictions(record, folder, truth)
+    return [
+        *(Failure(file, f"{run} (seed {record.seed}): {s}") for s in sentences),
+        *(Failure(predictions_file(file), f"{run}: {s}") for s in of_predictions),
+    ]
 
 
 def predictions_file(records: Path) -> Path:

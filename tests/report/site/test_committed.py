@@ -51,13 +51,13 @@ def test_the_list_of_what_merbench_wrote_names_every_file_of_a_board():
 @verified
 def test_the_scores_are_those_of_the_present_formulas():
     """Of the generated board, whose labels are here; the others are for ``verify``."""
-    from merbench.cli.look.leaderboard.truth import truth_of
     from merbench.cli.shared.session import Session
+    from merbench.functions.truth import truth_of
     from merbench.report.site.folder import read
     from merbench.report.verify.scores import verify_scores
 
     folder, session = read(ROOT / "sample-sentiment-standard"), Session()
-    truth = truth_of(session, session.dataset("sample", None), folder.board.track)
+    truth = truth_of(session.catalog, session.dataset("sample", None), folder.board.track)
     assert verify_scores(folder, truth) == [], "merbench leaderboard build computes them again"
 
 

@@ -16,7 +16,7 @@ from merbench.cli.shared.output import room, show, show_json
 from merbench.cli.shared.session import Session
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
-SUBCOMMANDS = ("build", "render", "verify", "submit", "export", "serve")
+SUBCOMMANDS = ("build", "render", "verify", "submit", "export", "pull", "serve")
 ALWAYS_IN = {
     "html": ("all_metrics", "intervals", "ablations", "claims"),
     "csv": ("all_metrics", "intervals"),

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from merbench.api.declarations.component import Recipe
 from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
 from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
+from merbench.functions.recipes import floors
 from merbench.host.catalog import unknown
 from merbench.report.scores.board_scores import BoardScores, score
 from merbench.report.scores.cache import Cache, version
@@ -42,7 +42,9 @@ def from_store(
     ``<store>/cache/scores``.
     """
     source = StoreSource(Store(store))
-    boards = collect(source.records(), floors(session), dataset, track, session.catalog.metrics)
+    boards = collect(
+        source.records(), floors(session.catalog), dataset, track, session.catalog.metrics
+    )
     for warning in source.warnings:
         say(f"warning: {warning}")
     cache = Cache(store / "cache" / "scores")
@@ -98,20 +100,3 @@ class Best(Config):
 def best_possible(session: Session, board: Board, cache: Cache) -> dict[str, dict[str, float]]:
     key = sha256(f"optimum {version()} {board.track.model_dump_json()}".encode()).hexdigest()
     return cache.get(key, Best, lambda: Best(scored=of_track(session, board.track))).scored
-
-
-def floors(session: Session) -> set[str]:
-    return {recipe.name for recipe in _recipes(session) if recipe.floor}
-
-
-def closed_forms(session: Session) -> set[str]:
-    return {recipe.name for recipe in _recipes(session) if recipe.closed_form}
-
-
-def _recipes(session: Session) -> list[Recipe]:
-    catalog = session.catalog
-    return [
-        catalog.recipe(name)
-        for name in catalog.names("recipe")
-        if len(catalog.providers("recipe", name)) == 1
-    ]

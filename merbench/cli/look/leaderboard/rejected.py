@@ -37,7 +37,7 @@ def refuse_rejected(session: Session, source: Source, placed: Iterable[tuple[Pat
 def _failures(session: Session, source: Source, place: Path, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
-    from merbench.cli.look.leaderboard.truth import truth_of
+    from merbench.functions.truth import truth_of
     from merbench.report.site.folder import unwritten
     from merbench.report.verify.board import check_rows
     from merbench.report.verify.run import check_runs
@@ -45,7 +45,7 @@ def _failures(session: Session, source: Source, place: Path, board: Board) -> li
     folder = unwritten(place, board, source)
     try:
         corpus = session.dataset(board.track.dataset, None)
-        truth = truth_of(session, corpus, board.track, with_optimum=False)
+        truth = truth_of(session.catalog, corpus, board.track, with_optimum=False)
     except MerbenchError as error:
         say(f"{board.title}: checked without its data ({error})")
         return list(check_runs(folder, None))

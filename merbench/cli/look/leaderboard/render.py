@@ -47,7 +47,7 @@ def render(root: Path) -> None:
 
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
-    from merbench.cli.look.leaderboard.truth import truth_of
+    from merbench.functions.truth import truth_of
     from merbench.report.site.folder import read, tracks, write_scores
     from merbench.report.verify.scores import rescored
 
@@ -55,5 +55,8 @@ def _rescore(session: Session, root: Path, data: Path | None) -> None:
         folder = read(path, with_scores=False)
         track = folder.board.track
         write_scores(
-            path, rescored(folder, truth_of(session, session.dataset(track.dataset, data), track))
+            path,
+            rescored(
+                folder, truth_of(session.catalog, session.dataset(track.dataset, data), track)
+            ),
         )

@@ -12,15 +12,18 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.report.site.folder import Folder
+    from merbench.report.scores.entries import Board
     from merbench.report.verify.failure import Failure
 
 
 def left_out(
-    session: Session, root: Path, data: Path | None, boards: Sequence[Folder]
+    session: Session,
+    files: Sequence[Path],
+    data: Path | None,
+    named_boards: Sequence[tuple[str, Board]],
 ) -> Iterator[Failure]:
-    """Of ``root/studies/*.toml``. What names other data than the boards', or data that are not
-    here, is not checked, and told.
+    """``files``: of studies. What names other data than the boards', or data that are not here, is
+    not checked, and reported.
     """
     from merbench.api.errors import MerbenchError
     from merbench.report.verify.failure import Failure
@@ -29,8 +32,7 @@ def left_out(
     from merbench.study.file import read_study
     from merbench.study.layout import lay_out
 
-    named_boards = [(folder.path.name, folder.board) for folder in boards]
-    for file in sorted(root.glob("studies/*.toml")):
+    for file in files:
         try:
             study = read_study(file)
             workspace = Workspace(
@@ -42,7 +44,7 @@ def left_out(
             cells = lay_out(
                 study.model_copy(update={"tune": None}),
                 workspace,
-                Store(root),
+                Store(file.parent),
                 lambda sentence: None,
             )
         except MerbenchError as error:

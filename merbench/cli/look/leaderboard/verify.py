@@ -32,7 +32,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     """
     from merbench.api.errors import DataError, MerbenchError
     from merbench.cli.look.leaderboard.studies import left_out
-    from merbench.cli.look.leaderboard.truth import truth_of
+    from merbench.functions.truth import truth_of
     from merbench.report.site.folder import read, titled, tracks
     from merbench.report.verify.board import verify
     from merbench.report.verify.drawn import verify_index
@@ -68,7 +68,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
             unchecked += 1
             continue
         try:
-            faults = verify(board_folder, truth_of(session, corpus, board.track))
+            faults = verify(board_folder, truth_of(session.catalog, corpus, board.track))
         except DataError as error:
             faults = [Failure(path, str(error))]
         tell(faults)
@@ -78,5 +78,6 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
         )
     if len(whole) == len(paths):
         tell(verify_index(folder, whole))
-    tell(list(left_out(session, folder, data, whole)))
+    named_boards = [(of_track.path.name, of_track.board) for of_track in whole]
+    tell(list(left_out(session, sorted(folder.glob("studies/*.toml")), data, named_boards)))
     raise SystemExit(1 if failed else 2 if unchecked else 0)

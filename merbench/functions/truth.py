@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
-from merbench.cli.shared.session import Session
+from merbench.api.errors import DataError
+from merbench.functions.recipes import closed_forms, floors
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
+    from merbench.host.catalog import Catalog
     from merbench.report.verify.truth import Truth
     from merbench.results.record import Track
 
 
-def truth_of(session: Session, corpus: Corpus, track: Track, with_optimum: bool = True) -> Truth:
+def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool = True) -> Truth:
     """DataError where the data set on the machine lacks what the track names. ``with_optimum``:
     with the best possible scores, which scores.json has too and runs do not need.
     """
-    from merbench.api.errors import DataError
-    from merbench.cli.look.leaderboard.boards import closed_forms, floors
     from merbench.data.revision import revision
     from merbench.functions.optimum import optimum
     from merbench.report.verify.truth import Truth
@@ -35,7 +34,6 @@ def truth_of(session: Session, corpus: Corpus, track: Track, with_optimum: bool 
                 "bring the data set that these runs were made on"
             )
 
-    @cache  # a board asks once a run
     def content(streams: tuple[str, ...]) -> str:
         return revision(corpus, track.task, track.protocol, streams)
 
@@ -46,7 +44,7 @@ def truth_of(session: Session, corpus: Corpus, track: Track, with_optimum: bool 
         track.protocol,
         content,
         best,
-        floors(session),
-        closed_forms(session),
-        session.catalog.metrics,
+        floors(catalog),
+        closed_forms(catalog),
+        catalog.metrics,
     )

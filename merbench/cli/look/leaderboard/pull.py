@@ -1,0 +1,130 @@
+"""``merbench leaderboard pull``: runs of others, verified and put into one's own store."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from merbench.cli.shared.output import say, show_json
+from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.results.merge import Merged
+    from merbench.results.store import Store
+
+SHOWN = 5
+"""So many sentences of what was refused or is missing are printed; --json has them all."""
+
+
+@click.command("pull")
+@click.argument("source", metavar="FOLDER|ZIP|URL")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+    help="The store that gets them.",
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
+)
+@click.pass_obj
+def command(session: Session, source: str, store: Path, data: Path | None, as_json: bool) -> None:
+    """Take the runs of boards, of a contribution or of a store, and put them into your own.
+
+    Each run is verified with your own copy of the data set first. What the store has done stays: a
+    run that both have with other results is named. Then it is said what the source's studies name
+    and the store still lacks, with the command that makes only that. Exit code 1 where a run was
+    refused or differs.
+
+    \b
+    Example: merbench leaderboard pull leaderboards --store runs
+             merbench leaderboard pull https://example.org/boards.zip
+    """
+    from merbench.functions.pull import pulled
+    from merbench.functions.pull_source import opened_source
+    from merbench.results.store import Store
+
+    into = Store(store)
+    into.require_writable()
+    with opened_source(source) as folder:
+        load = lambda name: session.dataset(name, data)  # noqa: E731
+        runs = list(pulled(folder, into, session.catalog, load))
+        studies = _studies(folder, source, into)
+    missing = _missing(session, studies, data, into)
+    _show(runs, missing, store, as_json)
+    raise SystemExit(1 if any(run.how in ("conflict", "refused") for run in runs) else 0)
+
+
+def _studies(folder: Path, source: str, into: Store) -> list[Path]:
+    """The study files of the source; of a zip kept in the store, where later commands find them."""
+    from merbench.results.files import write_atomic
+
+    files = sorted(folder.glob("studies/*.toml"))
+    if Path(source).is_dir():
+        return files
+    kept = []
+    for file in files:
+        target = into.root / "studies" / file.name
+        if not target.exists():
+            write_atomic(target, file.read_bytes())
+        if target.read_bytes() == file.read_bytes():
+            kept.append(target)
+        else:
+            say(f"{target} is another study than the one pulled, and is kept as it is")
+    return kept
+
+
+def _missing(
+    session: Session, studies: Sequence[Path], data: Path | None, into: Store
+) -> dict[Path, list[str]]:
+    """Study -> what it names and the store lacks."""
+    from merbench.cli.look.leaderboard.studies import left_out
+    from merbench.functions.recipes import floors
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.source import StoreSource
+
+    if not studies:
+        return {}
+    catalog = session.catalog
+    boards = collect(StoreSource(into).records(), floors(catalog), registry=catalog.metrics)
+    named_boards = [(board.track.title, board) for board in boards]
+    missing: dict[Path, list[str]] = {}
+    for failure in left_out(session, studies, data, named_boards):
+        missing.setdefault(failure.file, []).append(failure.sentence)
+    return missing
+
+
+def _show(
+    runs: Sequence[Merged], missing: dict[Path, list[str]], store: Path, as_json: bool
+) -> None:
+    counts = {
+        how: sum(run.how == how for run in runs)
+        for how in ("copied", "there", "conflict", "refused")
+    }
+    if as_json:
+        rows = [{"run_id": run.run_id, "how": run.how, "why": run.why} for run in runs]
+        lacking = {str(file): sentences for file, sentences in missing.items()}
+        show_json({**counts, "runs": rows, "missing": lacking})
+        return
+    _tell([f"{run.how}: {run.run_id}: {run.why}" for run in runs if run.why])
+    click.echo(", ".join(f"{n} {how}" for how, n in counts.items()))
+    for file, sentences in missing.items():
+        _tell([f"missing: {sentence}" for sentence in sentences])
+        words = ["merbench", "study", "run", str(file), "--store", str(store)]
+        click.echo(f"{shlex.join(words)} runs only what is missing")
+
+
+def _tell(sentences: Sequence[str]) -> None:
+    for sentence in sentences[:SHOWN]:
+        say(sentence)
+    if len(sentences) > SHOWN:
+        say(f"and {len(sentences) - SHOWN} more (--json)")

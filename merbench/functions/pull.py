@@ -1,0 +1,65 @@
+"""``merbench.pull``: runs of others, verified and put into one's own store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from merbench.api.errors import MerbenchError
+from merbench.functions.opened import catalog, homes
+from merbench.functions.pull_source import opened_source
+from merbench.functions.truth import truth_of
+
+if TYPE_CHECKING:
+    from merbench.api.material.corpus import Corpus
+    from merbench.host.catalog import Catalog
+    from merbench.results.merge import Merged
+    from merbench.results.store import Store
+
+
+def pull(
+    source: str | Path, store: str | Path = "runs", *, data: str | Path | None = None
+) -> list[Merged]:
+    """Every run of ``source``: boards or a store, as a folder, a zip file, or the http address of
+    a zip file. Each is verified with your own labels before it is put into ``store``; what
+    the store has done stays. ``how``: copied, there, conflict, refused; ``why``.
+
+    RequestError, RunError or DataError where the source cannot be read; DataError where its data
+    set is not here.
+    """
+    from merbench.engine.plan.datasets import open_dataset
+    from merbench.results.store import Store
+
+    def load(name: str) -> Corpus:
+        return open_dataset(catalog(), name, homes(data))
+
+    into = Store(Path(store))
+    into.require_writable()
+    with opened_source(str(source)) as folder:
+        return list(pulled(folder, into, catalog(), load))
+
+
+def pulled(
+    folder: Path, into: Store, catalog: Catalog, load: Callable[[str], Corpus]
+) -> Iterator[Merged]:
+    """``folder``: as ``opened_source`` gives it. ``load``: the data set of a name. Of a track
+    whose data set is not here, every run is refused.
+    """
+    from merbench.report.site.folder import read, tracks
+    from merbench.report.verify.merge_board import merge_board
+    from merbench.results.merge import Merged, merge
+
+    if (folder / "runs").is_dir():
+        yield from merge(folder, into)
+        return
+    for path in tracks(folder):
+        board_folder = read(path, with_scores=False)
+        track = board_folder.board.track
+        try:
+            truth = truth_of(catalog, load(track.dataset), track, with_optimum=False)
+        except MerbenchError as error:
+            for record in board_folder.records:
+                yield Merged(record.run_id, "refused", str(error))
+            continue
+        yield from merge_board(board_folder, truth, into)

@@ -1,0 +1,24 @@
+"""What the catalogue says of models that boards treat in their own way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from merbench.api.declarations.component import Recipe
+    from merbench.host.catalog import Catalog
+
+
+def floors(catalog: Catalog) -> set[str]:
+    """Models that are shown beside every model of a track, never ranked."""
+    return {recipe.name for recipe in _recipes(catalog) if recipe.floor}
+
+
+def closed_forms(catalog: Catalog) -> set[str]:
+    """Models that are the same for every seed."""
+    return {recipe.name for recipe in _recipes(catalog) if recipe.closed_form}
+
+
+def _recipes(catalog: Catalog) -> list[Recipe]:
+    names = catalog.names("recipe")
+    return [catalog.recipe(n) for n in names if len(catalog.providers("recipe", n)) == 1]

@@ -1,0 +1,58 @@
+"""The runs of a board, verified and put into a store with the user's own labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from merbench.report.site.folder import Folder
+from merbench.report.verify.run import run_failures
+from merbench.report.verify.truth import Truth
+from merbench.results.merge import Merged, difference
+from merbench.results.reading import UnreadableError
+from merbench.results.record import RecordedSpace
+from merbench.results.store import Predictions, Store
+
+
+def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
+    """Each run, in the order of run ids: refused where a rule does not hold, else copied where
+    ``into`` lacks it. What ``into`` has done stays as it is.
+    """
+    space = RecordedSpace.of(truth.corpus.offered[truth.task])
+    revision = truth.content(())
+    labelled = truth.labelled(folder)
+    for record in folder.records:
+        name = record.run_id
+        if record.track.revision != revision or not record.space.same_task(space):
+            why = f"your {record.track.dataset} has other ids, labels or splits than its own"
+            yield Merged(name, "refused", why)
+            continue
+        if failures := run_failures(record, folder, truth):
+            yield Merged(name, "refused", failures[0].sentence)
+            continue
+        done = record.status == "done"
+        theirs = _as_stored(labelled.predictions(name)) if done else None
+        try:
+            ours = into.get(name)
+        except UnreadableError as error:
+            yield Merged(name, "refused", str(error))
+            continue
+        if ours is None or (ours.status == "failed" and done):
+            into.put(record, theirs)
+            yield Merged(name, "copied")
+            continue
+        why = ""
+        if theirs is not None and ours.status == "done":
+            why = difference(theirs, _as_stored(into.predictions(name)), record, ours)
+        if not why:
+            into.retold(ours, None, record.track)
+        yield Merged(name, "conflict" if why else "there", why)
+
+
+def _as_stored(predictions: Predictions) -> Predictions:
+    """Targets as runs keep them: scores in single precision."""
+    if predictions.target.dtype.kind != "f":
+        return predictions
+    return replace(predictions, target=predictions.target.astype(np.float32))
