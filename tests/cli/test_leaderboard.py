@@ -252,8 +252,9 @@ def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):
     )
     plan = resolve(Request("tfn"), session.catalog, session.dataset("sample", None), None)
     held = tuple(record(seed, 0.5, spec("tfn"), track=plan.track)[0] for seed in range(2))
-    board = Folder(tmp_path / "board", held, {}, {}, {})
-    found = [(f.file.name, f.sentence) for f in left_out(session, tmp_path, None, [board])]
+    boards = [("board", Folder(tmp_path / "board", held, {}, {}, {}).board)]
+    files = [tmp_path / "studies" / "s.toml"]
+    found = [(f.file.name, f.sentence) for f in left_out(session, files, None, boards)]
     assert found == [
         ("s.toml", "the board board lacks majority, seeds 0, which this study names"),
         ("s.toml", "the board board lacks tfn, seeds 2, which this study names"),
@@ -261,5 +262,5 @@ def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):
     (tmp_path / "studies" / "s.toml").write_text(
         'models = ["tfn"]\nfloors = false\nseeds = 2\n[tune]\n[[tracks]]\ndataset = "sample"'
     )
-    (failure,) = left_out(session, tmp_path, None, [board])
+    (failure,) = left_out(session, files, None, boards)
     assert "lacks tfn tuned, seeds 0, 1," in failure.sentence
