@@ -192,6 +192,10 @@ def _lnln() -> Recipe:
             "train.warmup": 0.1,
         },
         cases=(with_tower(),),
+        known_failures={
+            "overfits 8 samples": "it learns from views alone, in which half of the rows of each "
+            "modality lack steps"
+        },
         ablations=(
             Ablation(
                 name="no-correction",
