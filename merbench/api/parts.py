@@ -231,7 +231,12 @@ class ViewTransform(Protocol):
 
 
 class Dataset(Protocol):
-    """The factory of a data set that is made, not read from a folder. Not a Module."""
+    """The factory of a data set that is made, not read from a folder. Not a Module. ``Config``:
+    what ``--set dataset.KEY=VALUE`` may set.
+
+    A data set that wraps another has ``load(self, open_dataset)``: ``open_dataset("mosi")`` gives
+    the Corpus of that name.
+    """
 
     def __init__(self, config: Config) -> None: ...
     def load(self) -> Corpus: ...

@@ -13,6 +13,7 @@ from merbench.api.material.types import MODALITIES, Modality
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 if TYPE_CHECKING:
+    from merbench.engine.plan.datasets import with_settings
     from merbench.engine.plan.plan import Request
     from merbench.runs.machine import Determinism
 
@@ -131,6 +132,7 @@ def options_of(
     if given.get("epochs"):
         settings["train.epochs"] = given["epochs"]
     modalities = given.get("modalities")
+    given["dataset"], settings = with_settings(given["dataset"], settings)
     request = Request(
         model=given["model"],
         task=given.get("task"),

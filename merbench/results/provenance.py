@@ -25,6 +25,18 @@ PACKAGES = (
 )
 
 
+WHERE_USED = {
+    "av": "av",
+    "pillow": "PIL",
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "peft": "peft",
+    "tokenizers": "tokenizers",
+    "accelerate": "accelerate",
+}
+"""Package -> its module: named where this process has loaded it."""
+
+
 @cache
 def _git() -> dict[str, Any]:
     """Commit of the checkout that merbench runs from; empty where it is not a checkout."""
@@ -55,6 +67,13 @@ def _installed(package: str) -> str | None:
         return None
 
 
+def packages() -> dict[str, str]:
+    """Versions of what is always used, and of what this process has loaded so far."""
+    used = [package for package, module in WHERE_USED.items() if module in sys.modules]
+    versions = {package: _installed(package) for package in (*PACKAGES, *used)}
+    return {package: found for package, found in versions.items() if found}
+
+
 def describe(device: str, threads: int, determinism: str) -> dict[str, Any]:
     """The record's ``provenance``. ``device``, ``threads`` and ``determinism`` (off, prefer,
     strict) as the run used them.
@@ -63,7 +82,7 @@ def describe(device: str, threads: int, determinism: str) -> dict[str, Any]:
         "merbench": merbench.__version__,
         "git": _git(),
         "python": sys.version.split()[0],
-        "packages": {p: v for p in PACKAGES if (v := _installed(p))},
+        "packages": packages(),
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from merbench.results.provenance import packages
 from merbench.results.record import Cost, Metrics, Record, RecordedSpace, Track
 from merbench.results.spec import RunSpec
 
@@ -34,8 +35,12 @@ class Draft:
     notes: tuple[str, ...] = ()
 
     def with_training(self, reads: Sequence[str], notes: Sequence[str]) -> Draft:
-        """After training. ``reads``: the splits that were read until then."""
-        return replace(self, reads=(*dict.fromkeys(reads), "trained"), notes=tuple(notes))
+        """After training. ``reads``: the splits that were read until then. Packages that decode
+        clips or hold towers are loaded only then.
+        """
+        provenance = {**self.provenance, "packages": packages()}
+        read = (*dict.fromkeys(reads), "trained")
+        return replace(self, reads=read, notes=tuple(notes), provenance=provenance)
 
     def failed(self, error: str) -> Record:
         return Record(status="failed", error=error, **self._fields())

@@ -247,6 +247,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
     """Parsed options -> RunOptions. RequestError in one sentence for what is not of the form asked
     for.
     """
+    from merbench.engine.plan.datasets import with_settings
     from merbench.engine.plan.plan import Request
     from merbench.results.spec import parse_settings
 
@@ -278,6 +279,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
             )
     if given["seeds"] and given["seed_list"]:
         raise RequestError("--seeds N and --seed K exclude each other; give one of them")
+    given["dataset"], settings = with_settings(given["dataset"], settings)
     request = Request(
         model=given["model"],
         task=given["task"],

@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from merbench.api import Config, Corpus, MerbenchError, RequestError
 from merbench.data.folder.read import read_folder
 from merbench.data.home import find_folder, missing_message, unknown_message
 from merbench.engine.plan.settings import configured
 from merbench.host.catalog import Catalog
+from merbench.results.spec import canonical, parse_settings
+
+SETTING = "dataset."
+"""What stands before a setting of the data set in ``--set``."""
+
+
+def with_settings(
+    name: str | None, settings: Mapping[str, Any]
+) -> tuple[str | None, dict[str, Any]]:
+    """``("sample", {"dataset.seed": 1, "train.lr": 1})`` -> ``("sample:seed=1", {"train.lr": 1})``.
+
+    A data set with settings is another data set, so it is known by a name that has them: in specs,
+    tracks and boards, and wherever a data set may be named.
+    """
+    own = {key: value for key, value in settings.items() if key.startswith(SETTING)}
+    if not own:
+        return name, dict(settings)
+    if name is None:
+        raise RequestError(f"{min(own)} is a setting of a data set; name it with --dataset")
+    pairs = [f"{key.removeprefix(SETTING)}={_text(own[key])}" for key in sorted(own)]
+    if wrong := [pair for pair in pairs if "," in pair or ":" in pair]:
+        raise RequestError(
+            f"{SETTING}{wrong[0]}: a setting of a data set holds no comma and no colon"
+        )
+    rest = {key: value for key, value in settings.items() if key not in own}
+    return ",".join([f"{name}:{pairs[0]}", *pairs[1:]]), rest
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical(value)
 
 
 def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     """A declared data set, or a folder of that name under one of ``homes``. RequestError where
     there is neither.
+
+    ``name`` may hold settings of a data set that is made: ``sample:seed=1,train=200``. A factory
+    whose ``load`` has a parameter wraps others: it is given a function that opens one by name.
     """
+    name, _, listed = name.partition(":")
+    given = parse_settings(tuple(listed.split(",")), f"--dataset {name}:") if listed else {}
+    if given and (
+        name not in catalog.names("dataset") or catalog.component("dataset", name).folder
+    ):
+        raise RequestError(
+            f"data set {name} is read from a folder and has no settings; leave them out"
+        )
     if name not in catalog.names("dataset") and (folder := find_folder(name, list(homes))):
         return read_folder(folder)
     if name not in catalog.names("dataset"):
@@ -27,9 +72,12 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
             raise RequestError(missing_message(name, list(homes), component.obtain))
         return read_folder(folder)
     factory = catalog.load(component)
-    config = configured(getattr(factory, "Config", Config), {}, "", f"dataset {name}")
+    kind = getattr(factory, "Config", Config)
+    config = configured(kind, given, SETTING.rstrip("."), f"dataset {name}")
     try:
-        corpus = factory(config).load()
+        dataset = factory(config)
+        wraps = bool(inspect.signature(dataset.load).parameters)
+        corpus = dataset.load(*([partial(open_dataset, catalog, homes=homes)] if wraps else []))
     except MerbenchError:
         raise
     except Exception as error:
@@ -41,4 +89,4 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
             f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; "
             "it is to return a Corpus"
         )
-    return corpus
+    return replace(corpus, name=f"{name}:{listed}") if listed else corpus

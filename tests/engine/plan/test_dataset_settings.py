@@ -1,0 +1,84 @@
+"""A data set's own settings, and data sets that wrap others."""
+
+import dataclasses
+
+import pytest
+
+from merbench.api import Component, Config, RequestError
+from merbench.engine.plan.datasets import open_dataset, with_settings
+from merbench.host.catalog import Catalog, Plugin
+from merbench.testing import tiny
+
+SMALL = "sample:test=5,train=9,valid=4"
+
+
+def test_settings_are_part_of_the_name(catalog):
+    given = {"dataset.valid": 4, "train.lr": 0.1, "dataset.train": 9, "dataset.test": 5}
+    assert with_settings("sample", given) == (SMALL, {"train.lr": 0.1})
+    assert with_settings(None, {"train.lr": 1}) == (None, {"train.lr": 1})
+    corpus = open_dataset(catalog, SMALL, [])
+    split = corpus.protocols["standard"].splits[0]
+    assert (len(split.train), len(split.valid), len(split.test)) == (9, 4, 5)
+    assert corpus.name == SMALL
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("sample:trian=9", "unknown setting 'dataset.trian'; did you mean 'dataset.train'"),
+        ("sample:train=0", "dataset.train=0 does not fit dataset sample"),
+        ("sample:train", "'train' is not of the form KEY=VALUE"),
+        ("mosi:seed=1", "data set mosi is read from a folder and has no settings"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(name, sentence, catalog):
+    with pytest.raises(RequestError, match=sentence):
+        open_dataset(catalog, name, [])
+    with pytest.raises(RequestError, match="name it with --dataset"):
+        with_settings(None, {"dataset.seed": 1})
+
+
+class Plain:
+    def __init__(self, config):
+        pass
+
+    def load(self):
+        return tiny.corpus("score")
+
+
+class Half:
+    """A wrapper: as many rows of another data set as are asked for, under other videos."""
+
+    class Config(Config):
+        of: str = "plain"
+
+    def __init__(self, config):
+        self.config = config
+
+    def load(self, open_dataset):
+        corpus = open_dataset(self.config.of)
+        return dataclasses.replace(corpus, name="half", notes=(f"half of {corpus.name}",))
+
+
+def test_a_data_set_may_wrap_another():
+    factories = {"plain": Plain, "half": Half}
+    parts = tuple(
+        Component(kind="dataset", name=name, summary="", target=f"{__name__}:It")
+        for name in factories
+    )
+    catalog = Catalog([Plugin("plug", "dist", "1", parts)])
+    catalog.load = lambda component: factories[component.name]
+    assert open_dataset(catalog, "half", []).notes == (f"half of {Plain(None).load().name}",)
+    assert open_dataset(catalog, "half:of=plain", []).name == "half:of=plain"
+    with pytest.raises(RequestError, match="unknown dataset 'nothing'"):
+        open_dataset(catalog, "half:of=nothing", [])
+
+
+def test_a_run_with_settings_and_its_packages(merbench, tmp_path):
+    words = ("--dataset", "sample", "--model", "majority", "--seeds", "1", "--store", str(tmp_path))
+    small = [w for k in ("train=9", "valid=4", "test=5") for w in ("--set", f"dataset.{k}")]
+    for _ in range(2):
+        done = merbench("run", *words, *small, check=True)
+    assert "taken from the store" in done.stderr
+    board = merbench("leaderboard", "--store", str(tmp_path), check=True)
+    assert SMALL in board.stdout
