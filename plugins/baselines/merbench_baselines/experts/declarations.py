@@ -112,6 +112,7 @@ def _glomo() -> Recipe:
     return Recipe(
         name="glomo",
         summary="global-local modal fusion (Zhuang et al. 2024)",
+        paper="Zhuang et al. 2024, ACM Multimedia, doi 10.1145/3664647.3681527",
         encoders=VECTORS,
         fusion="glomo",
         head="linear",
