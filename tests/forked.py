@@ -45,8 +45,11 @@ def _serve() -> None:
     import torch
 
     import merbench.cli.main  # noqa: F401 - before the fork
+    from merbench.engine.plan.plan import HARNESS
+    from merbench.results.code_digest import code_digest
 
     torch.set_num_threads(1)
+    code_digest(HARNESS)  # so that no child parses it
     for line in sys.stdin:
         print(json.dumps(_in_a_child(json.loads(line))), flush=True)
 

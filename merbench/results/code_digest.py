@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import ast
+import json
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from merbench.results.files import write_atomic
+
+MOST_KEPT = 3000
 PLUGINS = "merbench"
 """The entry-point group whose packages are followed, beside merbench itself."""
 
 
-def code_digest(modules: Iterable[str]) -> str:
+def code_digest(modules: Iterable[str], kept: Path | None = None) -> str:
     """12 hex digits over ``modules`` and all that they import of merbench and of its plugins.
 
     Comments, docstrings, layout and the places of files do not count. What other packages say does
     not either: their versions stand in a record's provenance.
+
+    ``kept``: a file in which what was parsed is found again by its content, so that a new process
+    need not parse some 250 files; one that cannot be read or written costs time and nothing else.
     """
+    parsed = _Parsed(kept)
     waiting = list(modules)
     followed = {"merbench", *_plugin_packages(), *(name.partition(".")[0] for name in waiting)}
     reached: dict[str, str] = {}
@@ -28,9 +40,9 @@ def code_digest(modules: Iterable[str]) -> str:
         file = _file(module) if module.partition(".")[0] in followed else None
         if file is None or module in reached:
             continue
-        said, imported = _read(file, module)
-        reached[module] = said
+        reached[module], imported = parsed.meaning(file, module)
         waiting += [*imported, module.rpartition(".")[0]]
+    parsed.keep()
     # By content and not by name, so that a file may move.
     return sha256("\0".join(sorted(filter(None, reached.values()))).encode()).hexdigest()[:12]
 
@@ -40,14 +52,63 @@ def _plugin_packages() -> frozenset[str]:
     return frozenset(entry.value.partition(".")[0] for entry in entry_points(group=PLUGINS))
 
 
+class _Parsed:
+    """``meaning``: a digest of what a file says, empty where it says nothing, and what it imports;
+    from ``kept`` where its content was parsed before.
+    """
+
+    def __init__(self, kept: Path | None) -> None:
+        self.kept, self.by_content, self.new = kept, dict[str, list[Any]](), False
+        if kept:
+            with suppress(OSError, ValueError, TypeError):
+                self.by_content = dict(json.loads(kept.read_bytes()))
+
+    def meaning(self, file: Path, module: str) -> tuple[str, tuple[str, ...]]:
+        if self.kept is None:
+            return self._parse(file, module)
+        content = f"{sys.version} {module} {file.name}".encode() + file.read_bytes()
+        key = sha256(content).hexdigest()[:24]
+        with suppress(KeyError, TypeError, ValueError):
+            said, imported = self.by_content[key]
+            return str(said), tuple(map(str, imported))
+        meaning = self._parse(file, module)
+        self.by_content[key], self.new = list(meaning), True
+        return meaning
+
+    def _parse(self, file: Path, module: str) -> tuple[str, tuple[str, ...]]:
+        code, imported = _read(file, module)
+        return sha256(code.encode()).hexdigest() if code else "", imported
+
+    def keep(self) -> None:
+        if self.kept and self.new:
+            latest = dict(list(self.by_content.items())[-MOST_KEPT:])
+            with suppress(OSError):
+                self.kept.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(self.kept, json.dumps(latest).encode())
+
+
 @cache
 def _file(module: str) -> Path | None:
     """The source of a module; None where the name is none, such as a class's."""
+    package, _, rest = module.partition(".")
+    spec = _spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        alone = spec and not rest and spec.origin and spec.origin.endswith(".py")
+        return Path(spec.origin) if alone and spec and spec.origin else None
+    for folder in spec.submodule_search_locations:
+        path = Path(folder, *rest.split(".")) if rest else Path(folder)
+        for file in (path / "__init__.py", path.parent / f"{path.name}.py"):
+            if file.is_file() and (rest or file.name == "__init__.py"):
+                return file
+    return None
+
+
+@cache
+def _spec(package: str) -> ModuleSpec | None:
     try:
-        spec = find_spec(module)
+        return find_spec(package)
     except (ImportError, AttributeError, ValueError):
         return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
 @cache

@@ -55,7 +55,8 @@ class Work:
     @cached_property
     def digest(self) -> str:
         """Of the source of the components used."""
-        return code_digest(self.plan.modules)
+        cache = self.machine.cache
+        return code_digest(self.plan.modules, cache and cache.root / "code.json")
 
     def run_id(self, seed: int, split: Split) -> str:
         return run_id(self.plan.spec, self.plan.contents, seed, split.fold)

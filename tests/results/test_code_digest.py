@@ -106,3 +106,24 @@ def test_the_harness_and_the_method_count(monkeypatch, name):
 
     monkeypatch.setattr(module, "_read", changed)
     assert code_digest(modules) != before
+
+
+def test_what_was_parsed_is_found_again_by_its_content(package, tmp_path, monkeypatch):
+    from merbench.results import code_digest as module
+
+    monkeypatch.syspath_prepend(package.parent)
+    kept = tmp_path / "cache/code.json"
+    modules = ["method.method"]
+    alone = code_digest(modules)
+    assert code_digest(modules, kept) == alone
+    monkeypatch.setattr(module, "_read", None)  # nothing is parsed any more
+    assert code_digest(modules, kept) == alone
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(package.parent)
+    module._read.cache_clear()
+    edit(package / "layers.py", "64", "65")
+    assert code_digest(modules, kept) == code_digest(modules) != alone
+    for damage in (b"", b"[1, 2]", b'{"a": 1}', b"\xff"):
+        kept.write_bytes(damage)
+        assert code_digest(modules, kept) == code_digest(modules)
+    assert code_digest(modules, package) == code_digest(modules)  # a folder cannot be written

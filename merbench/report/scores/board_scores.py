@@ -110,7 +110,8 @@ def score(
 ) -> BoardScores:
     """Every row's scores and the ranks of the models, without entries that lack one whole seed."""
     metric = board.metrics.ranking
-    formulas = version(sorted({definition.module for definition in board.metrics.values()}))
+    modules = sorted({definition.module for definition in board.metrics.values()})
+    formulas = version(modules, cache.folder and cache.folder / "code.json")
     keys = {e.name: _key(e, source, formulas, board.folds) for e in board.entries if e.done}
     found = {}
     for entry in board.entries:

@@ -19,16 +19,17 @@ from merbench.results.files import write_atomic
 Kept = TypeVar("Kept", bound=Config)
 
 
-def version(formulas: Sequence[str] = ()) -> str:
+def version(formulas: Sequence[str] = (), kept: Path | None = None) -> str:
     """Changes with the code of whatever computes scores, so that no result outlives its formula.
-    ``formulas``: further modules that do, such as those of plugins' metrics.
+    ``formulas``: further modules that do, such as those of plugins' metrics. ``kept``: as of
+    ``code_digest``.
     """
-    return _version(tuple(formulas))
+    return _version(tuple(formulas), kept)
 
 
 @cache
-def _version(formulas: tuple[str, ...]) -> str:
-    return code_digest(["merbench.report.scores.board_scores", *formulas])
+def _version(formulas: tuple[str, ...], kept: Path | None) -> str:
+    return code_digest(["merbench.report.scores.board_scores", *formulas], kept)
 
 
 class Cache:
