@@ -13,7 +13,6 @@ from merbench.api.material.types import MODALITIES, Modality
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 if TYPE_CHECKING:
-    from merbench.engine.plan.datasets import with_settings
     from merbench.engine.plan.plan import Request
     from merbench.runs.machine import Determinism
 
@@ -114,6 +113,7 @@ def options_of(
     """RequestError, one sentence with the keyword's name, for what is not known or does not fit.
     ``function``: its name, for that sentence.
     """
+    from merbench.engine.plan.datasets import with_settings
     from merbench.engine.plan.plan import Request
     from merbench.engine.rows.missing import written
 
