@@ -60,7 +60,7 @@ def plans_of(
         except RequestError as error:
             reasons[name] = str(error)
             continue
-        if ablated.spec.model_copy(update={"variant": ""}) == full.spec:
+        if ablated.spec.model_copy(update={"ablation": ""}) == full.spec:
             reasons[name] = "changes nothing here: on these streams it is the full model"
         else:
             plan_by_name[name] = ablated

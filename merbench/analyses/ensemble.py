@@ -22,7 +22,7 @@ def members(chosen: Sequence[Record], records: Sequence[Record]) -> dict[str, li
     name_by_spec: dict[str, str] = {}
     for choice in chosen:
         name, spec = (
-            f"{choice.spec.model} {choice.spec.variant}".strip() + f" ({choice.run_id})",
+            f"{choice.spec.model} {choice.spec.ablation}".strip() + f" ({choice.run_id})",
             series(choice.spec, choice.contents),
         )
         if spec in name_by_spec:

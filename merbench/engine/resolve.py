@@ -112,7 +112,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     data = revision(corpus, task_name, protocol_name, [s.name for s in streams.values()])
     spec = RunSpec(
         model=recipe.name,
-        variant="+".join(sorted(request.ablations)),
+        ablation="+".join(sorted(request.ablations)),
         dataset=corpus.name,
         task=task_name,
         protocol=protocol_name,

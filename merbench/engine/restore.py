@@ -40,14 +40,14 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         settings=settings,
         streams={m: name for m, name in spec.streams.items() if name not in usual},  # type: ignore[misc]
         modalities=tuple(spec.streams),  # type: ignore[arg-type]
-        ablations=tuple(name for name in spec.variant.split("+") if name),
+        ablations=tuple(name for name in spec.ablation.split("+") if name),
         thresholds=spec.thresholds,
         labels=spec.labels,
         missing=spec.missing,
         allow_leak=spec.allow_leak,
         start=Start(spec.init_from) if spec.init_from else None,
     )
-    name = f"{spec.model} {spec.variant}".strip()
+    name = f"{spec.model} {spec.ablation}".strip()
     try:
         plan = resolve(request, catalog, corpus, lexicon)
     except RequestError as error:

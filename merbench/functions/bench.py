@@ -239,4 +239,4 @@ def open_corpus(catalog: Catalog, homes: Sequence[Path], name: str | None, watch
 
 def label(plan: Plan) -> str:
     """A run's name in tables."""
-    return f"{plan.spec.model} {plan.spec.variant}".strip()
+    return f"{plan.spec.model} {plan.spec.ablation}".strip()

@@ -67,7 +67,7 @@ def _row(record: Record) -> dict[str, Any]:
     return {
         "run_id": record.run_id,
         "model": record.spec.model,
-        "ablation": record.spec.variant,
+        "ablation": record.spec.ablation,
         "dataset": record.spec.dataset,
         "seed": record.seed,
         "fold": record.fold,

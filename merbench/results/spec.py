@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Any
 
+from pydantic import ConfigDict, Field
+
 from merbench.api.declarations.config import LATER, Config, TrainConfig
 from merbench.api.errors import RequestError
 
@@ -23,11 +25,14 @@ class RunSpec(Config):
 
     ``parts``: slot (``fusion``, ``head``, ``label_encoder``, ``model``, ``encoder.text``,
     ``objective.task``, ...) -> part. ``streams``: modality -> the stream it reads. ``stages``: the
-    recipe's, as data. ``variant``: names of the ablations, joined by ``+``.
+    recipe's, as data. ``ablation``: names of the ablations, joined by ``+``;
+    it stands as ``variant`` in records and ids.
     """
 
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
     model: str
-    variant: str = ""
+    ablation: Annotated[str, Field(alias="variant")] = ""
     dataset: str
     task: str
     protocol: str

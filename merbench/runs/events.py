@@ -26,7 +26,7 @@ def run_started(plan: Plan, run_id: str, seed: int, fold: int | None) -> RunStar
     return RunStarted(
         run_id=run_id,
         model=spec.model,
-        ablation=spec.variant,
+        ablation=spec.ablation,
         dataset=spec.dataset,
         task=spec.task,
         protocol=spec.protocol,

@@ -41,7 +41,7 @@ def start_from(
         if not mine:
             lacking.append(str(seed))
     if lacking:
-        what = f"{record.spec.model} {record.spec.variant}".strip()
+        what = f"{record.spec.model} {record.spec.ablation}".strip()
         raise RequestError(
             "each run starts from the run of its own seed, "
             f"and the store {store.root} has no weights of {what} on {record.spec.dataset} "

@@ -64,7 +64,7 @@ def fitting(settings: dict[str, Any], full: Plan, ablated: Plan) -> dict[str, An
     """Those tuned settings of the full model that an ablation of it has too: of parts that it has,
     and that it does not set itself.
     """
-    names = ablated.spec.variant.split("+")
+    names = ablated.spec.ablation.split("+")
     own = {key for a in ablated.recipe.ablations if a.name in names for key in a.settings}
 
     def has_same_part(slot: str) -> bool:

@@ -346,8 +346,8 @@ def _as_predictions(target: torch.Tensor, space: LabelSpace) -> torch.Tensor:
 def _differs(
     catalog: Catalog, recipe: Recipe, ablation: str, base: Callable[[], np.ndarray]
 ) -> None:
-    variant, fold = _trained(_lively(catalog, recipe, [ablation]))
-    a, b = base(), predict(variant.model, variant.valid, fold.space)
+    ablated, fold = _trained(_lively(catalog, recipe, [ablation]))
+    a, b = base(), predict(ablated.model, ablated.valid, fold.space)
     assert not np.allclose(a, b, atol=1e-6), (
-        "the variant predicts exactly what the full method does: it changes nothing"
+        "the ablation predicts exactly what the full method does: it changes nothing"
     )

@@ -185,6 +185,6 @@ def search_name(plan: Plan, space: Space, config: SearchConfig) -> str:
     how = {"sampler": config.sampler, "pruner": config.pruner, "seeds": config.seeds_per_trial}
     content = {"spec": spec, "contents": dict(plan.contents), "ranges": ranges, **how}
     digest = sha256(canonical(content).encode()).hexdigest()[:10]
-    spec_words = (getattr(plan.spec, k) for k in ("model", "variant", "dataset", "task"))
+    spec_words = (getattr(plan.spec, k) for k in ("model", "ablation", "dataset", "task"))
     words = (*spec_words, plan.spec.protocol, digest)
     return "-".join(re.sub(r"[^A-Za-z0-9.+_]+", "-", word) for word in words if word)

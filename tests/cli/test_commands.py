@@ -141,7 +141,7 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
             "--no-plugin mercliq: no such plugin is installed",
         ),
         (("run", "--model", "mult", "--modalities", "text", *QUICK), "at least 2 modalities"),
-        (("ablate", "--variant", "no-labels", *QUICK), "unknown variant 'no-labels'"),
+        (("ablate", "--ablation", "no-labels", *QUICK), "unknown ablation 'no-labels'"),
         (("ablate", "--model", "majority", *QUICK), "declares no ablations"),
         (("leaderboard",), "merbench run"),
         (("data", "show", "smaple"), "did you mean 'sample'"),
@@ -216,17 +216,17 @@ def test_ablate_compares_in_pairs(merbench):
         *QUICK,
         "--seeds",
         "2",
-        "--variant",
+        "--ablation",
         "no-products",
         "--no-full-product",
         "--json",
     )
     found = loads(merbench(*words, check=True).stdout)
-    assert [v["name"] for v in found["variants"]] == ["no-products", "no-full-product"]
-    for variant in found["variants"]:
-        d = variant["difference"]["mae"]
+    assert [v["name"] for v in found["ablations"]] == ["no-products", "no-full-product"]
+    for ablation in found["ablations"]:
+        d = ablation["difference"]["mae"]
         assert d["mean"] == pytest.approx(
-            variant["summary"]["mae"]["mean"] - found["base"]["mae"]["mean"]
+            ablation["summary"]["mae"]["mean"] - found["base"]["mae"]["mean"]
         )
         assert d["low"] <= d["mean"] <= d["high"] and 0 < d["p"] <= d["p_adjusted"] <= 1
         assert not d["significant"], "two seeds cannot be significant"

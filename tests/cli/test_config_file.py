@@ -15,7 +15,7 @@ def test_a_saved_file_gives_the_same_run_and_the_command_line_goes_before(merben
     first = merbench(*words, "--save-config", "run.toml", check=True)
     assert "wrote run.toml" in first.stderr
     saved = tomllib.loads((tmp_path / "run.toml").read_text())
-    assert saved["model"] == "tfn" and saved["variant"] == ["no-products"] and saved["seed"] == [3]
+    assert saved["model"] == "tfn" and saved["ablation"] == ["no-products"] and saved["seed"] == [3]
     again = merbench("run", "--config", "run.toml", check=True)
     (record,), (wanted,) = loads(again.stdout)["runs"], loads(first.stdout)["runs"]
     assert record["run_id"] == wanted["run_id"] and "taken from the store" in again.stderr

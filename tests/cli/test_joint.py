@@ -180,7 +180,7 @@ def test_two_models_compared_and_a_finished_one_applied(call, home):
     assert {"mae", "micro_f1"} <= tried["lines"][1]["difference"].keys()
     assert (
         "micro_f1"
-        in call("ablate", *MERCLIP, "--seeds", "2", "--variant", "joint-decoder", "--json").stdout
+        in call("ablate", *MERCLIP, "--seeds", "2", "--ablation", "joint-decoder", "--json").stdout
     )
 
 

@@ -37,9 +37,9 @@ def test_every_default_is_filled_in(plan):
 
 def test_the_users_settings_win_over_the_recipe_and_ablations(plan):
     assert plan(settings={"train.lr": 0.5, "train.batch_size": 7}).spec.train.lr == 0.5
-    variant = plan(ablations=("no-products",)).spec
+    ablated = plan(ablations=("no-products",)).spec
     assert (
-        variant.parts["fusion"].config["products"] == "single" and variant.variant == "no-products"
+        ablated.parts["fusion"].config["products"] == "single" and ablated.ablation == "no-products"
     )
     both = plan(ablations=("no-products",), settings={"fusion.products": "all"}).spec
     assert both.parts["fusion"].config["products"] == "all"

@@ -79,7 +79,7 @@ def test_a_restored_model_predicts_the_very_bytes_that_were_stored(plan, tmp_pat
 def test_a_spec_that_cannot_be_had_is_told(catalog):
     plan = resolve(CASES["ablated"], catalog, tiny.corpus(), None)
     with pytest.raises(RequestError, match=r"merclip gone cannot be made again.*no-label-encoder"):
-        plan_of(plan.spec.model_copy(update={"variant": "gone"}), catalog, tiny.corpus(), None)
+        plan_of(plan.spec.model_copy(update={"ablation": "gone"}), catalog, tiny.corpus(), None)
     with pytest.raises(RequestError, match="its stages are others today"):
         plan_of(plan.spec.model_copy(update={"stages": []}), catalog, tiny.corpus(), None)
 

@@ -100,7 +100,7 @@ def record(
         ids, videos, y = ids[fold::2], videos[fold::2], y[fold::2]
     contents = {"data": content(of.protocol, tuple(of.streams.values()))}
     name = run_id(of, contents, seed, fold)
-    draw = np.random.default_rng(derive(seed, of.model, of.variant, of.protocol, fold))
+    draw = np.random.default_rng(derive(seed, of.model, of.ablation, of.protocol, fold))
     p = (
         (
             y

@@ -157,7 +157,7 @@ class View(_Declaration):
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation(_Declaration):
-    """A variant of a recipe that makes sense for it. ``settings`` is in the grammar of
+    """A change of a recipe that makes sense for it. ``settings`` is in the grammar of
     ``Recipe.settings``; ``stages``: in place of the recipe's.
     """
 

@@ -26,7 +26,7 @@ from merbench.cli.shared.session import Session
     help="A TOML file of label sets.",
 )
 @click.option(
-    "--variant",
+    "--ablation",
     "named",
     metavar="NAME",
     multiple=True,
@@ -47,7 +47,8 @@ def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **giv
       positive = 2.0
 
     \b
-    Example: merbench generalise --model merclip --dataset mosi --labels FILE --variant label-random
+    Example: merbench generalise --model merclip --dataset mosi --labels FILE \\
+                 --ablation label-random
              merbench generalise --model merclip,tfn --dataset sample --labels FILE --json
     """
     from merbench.api.errors import RequestError

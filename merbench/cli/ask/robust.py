@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     help="Every modality, and all at once, missing at rates 0 to .9.  [default without --corrupt]",
 )
 @click.option(
-    "--variant",
+    "--ablation",
     "named",
     metavar="NAME",
     multiple=True,

@@ -327,7 +327,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
             e.name: s
             for e in board.entries
             if not e.floor
-            and not e.variant
+            and not e.ablation
             and (s := by_seed(e.records, source, board.metrics, board.folds))
         }
         order = ranked({name: summary(s) for name, s in scored.items()}, board.metrics[chosen])

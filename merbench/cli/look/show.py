@@ -62,7 +62,7 @@ def _print(result: Shown) -> None:
     settings = [(s.name, _text(s.default), s.range or "–", s.meaning) for s in result.settings]
     _table("settings (--set)", ("setting", "default", "searched", "meaning"), settings)
     if result.ablations:
-        _table("ablations (--variant)", ("name", "what it is"), list(result.ablations.items()))
+        _table("ablations (--ablation)", ("name", "what it is"), list(result.ablations.items()))
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""``merbench ablate``: a model and its variants on the same seeds, as paired differences."""
+"""``merbench ablate``: a model and its ablations on the same seeds, as paired differences."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from merbench.cli.shared.session import Session
 @click.command("ablate", cls=AblationCommand)
 @run_options
 @click.option(
-    "--variant",
+    "--ablation",
     "named",
     metavar="NAME",
     multiple=True,
-    help="A declared ablation (repeatable), or all; --no-X is short for --variant no-X.",
+    help="A declared ablation (repeatable), or all; --no-X is short for --ablation no-X.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
-    """Train the full model and each variant on the same seeds, and compare them in pairs.
+    """Train the full model and each ablation on the same seeds, and compare them in pairs.
 
-    Without a variant, every ablation that the model declares and the data allow. --modalities
+    Without --ablation, every ablation that the model declares and the data allow. --modalities
     all-subsets compares every subset of the modalities, of any model.
 
     \b
     Example: merbench ablate --model merclip --no-label-encoder --seeds 10
-             merbench ablate --model tfn --dataset sample --variant no-products
+             merbench ablate --model tfn --dataset sample --ablation no-products
              merbench ablate --model mult --modalities all-subsets
     """
     from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
@@ -48,7 +48,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     declared = [a.name for a in recipe.ablations]
     for name in named:
         if name not in (*declared, "all"):
-            raise RequestError(unknown("variant", name, declared, f"ablations of {options.model}"))
+            raise RequestError(unknown("ablation", name, declared, f"ablations of {options.model}"))
     asked = tuple(
         dict.fromkeys((*named, *ablations(session, options.model, ctx.meta["ablations"])))
     )
@@ -70,7 +70,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
         )
     plan_by_ablation, reasons = plans_of(requests, full, bench.plan)
     if wrong := [name for name in asked if name in reasons]:
-        raise RequestError(f"variant {wrong[0]}: {reasons[wrong[0]]}")
+        raise RequestError(f"ablation {wrong[0]}: {reasons[wrong[0]]}")
     failed = False
     scored = {}
     for name, plan in {FULL: full, **plan_by_ablation}.items():
@@ -87,7 +87,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             {
                 "track": track,
                 "base": summaries_as_json(summary(scored[FULL])),
-                "variants": lines_as_json(compared[1:], by_name),
+                "ablations": lines_as_json(compared[1:], by_name),
             }
         )
     else:
@@ -97,7 +97,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             compared,
             by_name,
             full.metrics,
-            "variant",
+            "ablation",
             notes,
         )
         say_next(options.store, "leaderboard --ablations")

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 @click.command("run", cls=AblationCommand)
 @run_options
 @click.option(
-    "--variant",
+    "--ablation",
     "named",
     metavar="NAME",
     multiple=True,
-    help="A declared ablation (repeatable); --no-X: --variant no-X.",
+    help="A declared ablation (repeatable); --no-X: --ablation no-X.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:

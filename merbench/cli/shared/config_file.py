@@ -117,7 +117,7 @@ def _as_toml(ctx: click.Context) -> str:
     for name, option in _options(ctx).items():
         assert option.name
         value = ctx.params.get(option.name)
-        if name == "variant" and ctx.meta.get("ablations"):
+        if name == "ablation" and ctx.meta.get("ablations"):
             value = [*ctx.meta["ablations"], *(value or ())]
         elif ctx.get_parameter_source(option.name) not in given:
             continue

@@ -57,14 +57,14 @@ def pictures(
         }
         if rows:
             words = (
-                f"{name} of each ablated variant less that of its full model, with 95 % intervals; "
+                f"{name} of each ablation minus that of its full model, with 95 % intervals; "
                 "filled dots are significant"
             )
             side = "right" if facts.higher_is_better else "left"
             made["ablations.svg"] = (
                 plots.forest(
                     title,
-                    f"test {name}, variant less full model ({side} of 0: the variant is better)",
+                    f"test {name}, ablation minus full model ({side} of 0: the ablation is better)",
                     rows,
                 ),
                 words,

@@ -168,7 +168,7 @@ def apart(places: Sequence[float], step: float) -> list[float]:
 
 
 def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, bool]]) -> bytes:
-    """Differences from a full model: ``rows``: variant -> mean, low, high, whether it is
+    """Differences from a full model: ``rows``: ablation -> mean, low, high, whether it is
     significant (then filled).
     """
     with matplotlib.rc_context(STYLE):

@@ -73,7 +73,7 @@ class RowScores(Config):
 class BoardScores(Config):
     """``metric``: the one that ranks. ``metrics``: how each that is scored is shown. ``floors``:
     models that are floors. ``pairs``: each of the ``PAIRED`` best models -> the better one it is
-    tested against -> the test. ``ablations``: each variant against its full model. ``optimum``:
+    tested against -> the test. ``ablations``: each against its full model. ``optimum``:
     what is given -> metric -> the best possible score on these rows, where the law of the data is
     known.
     """
@@ -122,7 +122,11 @@ def score(
     entries = {e.name: e for e in board.entries if e.name in found}
     order = ranked({name: row.summary for name, row in found.items()}, board.metrics[metric])
     ordered = ranked(
-        {name: found[name].summary for name, e in entries.items() if not e.floor and not e.variant},
+        {
+            name: found[name].summary
+            for name, e in entries.items()
+            if not e.floor and not e.ablation
+        },
         board.metrics[metric],
     )
 
@@ -204,18 +208,18 @@ def standings(ordered: Sequence[str], higher_is_better: bool, tests: Tests) -> d
 def ablations(
     entries: Sequence[Entry], compare: Callable[[str, str], Comparison]
 ) -> dict[str, Comparison]:
-    """Each variant against the full model whose settings differ least from its own,
-    corrected over a model's variants.
+    """Each ablation against the full model whose settings differ least from its own,
+    corrected over a model's ablations.
     """
     found: dict[str, Comparison] = {}
-    for model in sorted({e.first.spec.model for e in entries if e.variant}):
-        full = [e for e in entries if e.first.spec.model == model and not e.variant]
-        variants = [e for e in entries if e.first.spec.model == model and e.variant]
+    for model in sorted({e.first.spec.model for e in entries if e.ablation}):
+        full = [e for e in entries if e.first.spec.model == model and not e.ablation]
+        ablated = [e for e in entries if e.first.spec.model == model and e.ablation]
         if not full:
             continue
-        bases = [min(full, key=lambda e, v=v: (_apart(e, v), e.name)).name for v in variants]  # type: ignore[misc]
-        tests = [compare(base, v.name) for base, v in zip(bases, variants, strict=True)]
-        for v, base, test in zip(variants, bases, _corrected(tests), strict=True):
+        bases = [min(full, key=lambda e, v=v: (_apart(e, v), e.name)).name for v in ablated]  # type: ignore[misc]
+        tests = [compare(base, v.name) for base, v in zip(bases, ablated, strict=True)]
+        for v, base, test in zip(ablated, bases, _corrected(tests), strict=True):
             found[v.name] = test.model_copy(update={"against": base})
     return found
 

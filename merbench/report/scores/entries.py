@@ -46,8 +46,8 @@ class Entry:
         return self.records[0]
 
     @property
-    def variant(self) -> str:
-        return self.first.spec.variant
+    def ablation(self) -> str:
+        return self.first.spec.ablation
 
     @property
     def done(self) -> list[Record]:
@@ -135,10 +135,10 @@ def _order(record: Record) -> tuple[int, int, str]:
 
 
 def label(record: Record) -> str:
-    """Model and variant; the name of outside predictions, marked as such."""
+    """Model and ablation; the name of outside predictions, marked as such."""
     if record.outside:
         return f"{record.spec.model}{MARK}"
-    return f"{record.spec.model} {record.spec.variant}".strip()
+    return f"{record.spec.model} {record.spec.ablation}".strip()
 
 
 def rows_named(text: str, entries: Iterable[Entry]) -> list[Entry]:
@@ -204,7 +204,7 @@ def _settings(records: Sequence[Record]) -> list[str]:
     flat = [
         flatten(
             r.spec.model_dump(
-                mode="json", exclude={"model", "variant", "dataset", "task", "protocol"}
+                mode="json", exclude={"model", "ablation", "dataset", "task", "protocol"}
             )
         )
         for r in records

@@ -22,7 +22,7 @@ SHOWN = 30
 def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
     folds = sorted(folder.ids)
     entries = {e.name: e for e in board.entries}
-    names = [n for n in scores.rows if n in entries and not entries[n].variant][:SHOWN]
+    names = [n for n in scores.rows if n in entries and not entries[n].ablation][:SHOWN]
     models = {}
     for name in names:
         if (values := _values(entries[name], folder, folds)) is not None:
@@ -39,7 +39,7 @@ def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
         title=f"Predictions · {readable(board.title)}",
         live="",
         models=list(models),
-        left_out=sum(not e.variant for e in board.entries) - len(models),
+        left_out=sum(not e.ablation for e in board.entries) - len(models),
         data=script_data(data),
     )
 

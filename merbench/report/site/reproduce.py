@@ -31,7 +31,7 @@ def command(spec: RunSpec, seeds: Sequence[int]) -> str:
         spec.protocol,
     ]
     words += ["--modalities", ",".join(spec.streams)] if spec.streams else []
-    words += [w for name in spec.variant.split("+") if name for w in ("--variant", name)]
+    words += [w for name in spec.ablation.split("+") if name for w in ("--ablation", name)]
     words += [
         w for modality, stream in spec.streams.items() for w in ("--stream", f"{modality}={stream}")
     ]

@@ -82,7 +82,7 @@ def _scored_rows(board: Board, scores: BoardScores, intervals: bool) -> list[Row
     rows = []
     for name in scores.rows:
         entry = entries[name]
-        group = FLOORS if entry.floor else ABLATIONS if entry.variant else ""
+        group = FLOORS if entry.floor else ABLATIONS if entry.ablation else ""
         rows.append(Row(name, _cells(entry, scores, intervals), group, entry.label))
     return sorted(rows, key=_ablated)
 

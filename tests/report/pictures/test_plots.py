@@ -66,7 +66,7 @@ def test_shares_are_drawn_in_percent_as_in_the_table():
         and ">60<" in drawn["scores.svg"]
     )
     assert (
-        "right of 0: the variant is better" in drawn["ablations.svg"]
+        "right of 0: the ablation is better" in drawn["ablations.svg"]
         and ">−10.0<" in drawn["ablations.svg"]
     )
 

@@ -205,7 +205,7 @@ def test_contributed_rows_lie_beside_those_that_are_there(tmp_path, root):
 
 def test_the_command_spells_every_setting_out():
     line = command(spec("merclip", "no-x"), [0, 1, 2])
-    start = "merbench run --model merclip --dataset sample --task sentiment --protocol standard --modalities text --variant no-x "
+    start = "merbench run --model merclip --dataset sample --task sentiment --protocol standard --modalities text --ablation no-x "
     assert line.startswith(start)
     for words in (
         "--part fusion=decoder",

@@ -65,7 +65,7 @@ def left_out(
             rows = [
                 e
                 for e in board.entries
-                if (e.first.spec.model, e.variant) == (spec.model, spec.variant)
+                if (e.first.spec.model, e.ablation) == (spec.model, spec.ablation)
             ]
             finished_seeds = {
                 r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)
