@@ -197,9 +197,8 @@ def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
     (tmp_path / "file").touch()
     merbench("run", "--model", "majority", *QUICK[:2], check=True)
     done = merbench("leaderboard", "build", "--out", "file/boards")
-    assert done.returncode == 1 and done.stderr.endswith("error: file/boards: Not a directory\n"), (
-        done.stderr
-    )
+    assert done.returncode in (1, 2) and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: file/boards"), done.stderr
 
 
 def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
