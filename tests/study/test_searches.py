@@ -48,7 +48,9 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
     assert "trials" in study("status").stdout
 
 
-@pytest.mark.parametrize("before", [None, {"trials": 1, "seconds": 1.0}], ids=["run untuned", "search went on"])
+@pytest.mark.parametrize(
+    "before", [None, {"trials": 1, "seconds": 1.0}], ids=["run untuned", "search went on"]
+)
 def test_runs_that_were_there_tell_of_the_search_that_they_won(study, tmp_path, before):
     study("run")
     paths = {p: json.loads(p.read_text()) for p in (tmp_path / "runs/runs").glob("*.json")}
