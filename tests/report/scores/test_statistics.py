@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, permutation_test, t
+from scipy.stats import binomtest, norm, permutation_test, t
 
 from merbench.report.scores.statistics import (
     Interval,
@@ -327,3 +327,8 @@ def test_the_adjusted_p_is_the_larger_of_both_and_corrects_the_intervals():
 def test_half_width():
     assert half_width(0.86, 686) == pytest.approx(0.026, abs=0.0005)
     assert half_width(0.5, 100) == pytest.approx(1.959964 * 0.05)
+    z = 1.959964
+    assert half_width(1.0, 30) == pytest.approx(z * z / 60 / (1 + z * z / 30))
+    assert half_width(0.0, 30) == half_width(1.0, 30)
+    low, high = binomtest(3, 100).proportion_ci(method="wilson")
+    assert half_width(0.03, 100) == pytest.approx((high - low) / 2)
