@@ -19,6 +19,11 @@ def closed_forms(catalog: Catalog) -> set[str]:
     return {recipe.name for recipe in _recipes(catalog) if recipe.closed_form}
 
 
+def papers(catalog: Catalog) -> dict[str, str]:
+    """Model -> where it is published: of those whose recipe says it."""
+    return {recipe.name: recipe.paper for recipe in _recipes(catalog) if recipe.paper}
+
+
 def _recipes(catalog: Catalog) -> list[Recipe]:
     names = catalog.names("recipe")
     return [catalog.recipe(n) for n in names if len(catalog.providers("recipe", n)) == 1]

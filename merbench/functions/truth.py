@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import DataError
-from merbench.functions.recipes import closed_forms, floors
+from merbench.functions.recipes import closed_forms, floors, papers
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
@@ -47,4 +47,5 @@ def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool 
         floors(catalog),
         closed_forms(catalog),
         catalog.metrics,
+        papers(catalog),
     )

@@ -75,7 +75,7 @@ class BoardScores(Config):
     models that are floors. ``pairs``: each of the ``PAIRED`` best models -> the better one it is
     tested against -> the test. ``ablations``: each against its full model. ``optimum``:
     what is given -> metric -> the best possible score on these rows, where the law of the data is
-    known.
+    known. ``papers``: model -> where it is published, as its recipe says.
     """
 
     metric: str
@@ -86,6 +86,7 @@ class BoardScores(Config):
     pairs: dict[str, dict[str, Comparison]] = {}
     ablations: dict[str, Comparison] = {}
     optimum: dict[str, dict[str, float]] = {}
+    papers: dict[str, str] = {}
 
     @property
     def ranks_by(self) -> MetricFacts:
@@ -147,6 +148,13 @@ def score(
         ablations=ablations(list(entries.values()), compare),
         optimum={k: dict(v) for k, v in (optimum or {}).items()},
     )
+
+
+def with_papers(scores: BoardScores, board: Board, papers: Mapping[str, str]) -> BoardScores:
+    """``papers`` of the board's models."""
+    models = sorted({e.first.spec.model for e in board.entries if e.name in scores.rows})
+    known = {model: papers[model] for model in models if papers.get(model)}
+    return scores.model_copy(update={"papers": known})
 
 
 def facts(metrics: TaskMetrics) -> dict[str, MetricFacts]:

@@ -37,9 +37,18 @@ def detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
             **first.provenance,
         },
         "caveat": first.caveat,
+        "about": _about(first, scores),
         "tuned": first.tuned_by,
         "test": compared(standing, scores.ranks_by) if standing else None,
     }
+
+
+def _about(record: Record, scores: BoardScores) -> dict[str, str]:
+    """Where the method is published, and what the makers of outside predictions state."""
+    facts = {"paper": scores.papers.get(record.spec.model, "")}
+    if record.outside:
+        facts |= {"source": record.outside.about.source, "licence": record.outside.about.licence}
+    return {name: text for name, text in facts.items() if text}
 
 
 def _run(record: Record, scores: BoardScores) -> dict[str, Any]:

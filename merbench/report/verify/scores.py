@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from merbench.api.errors import DataError
-from merbench.report.scores.board_scores import BoardScores, score
+from merbench.report.scores.board_scores import BoardScores, score, with_papers
 from merbench.report.scores.cache import Cache
 from merbench.report.site.folder import Folder
 from merbench.report.verify.failure import Failure
@@ -18,12 +18,9 @@ from merbench.report.verify.truth import Truth
 def rescored(folder: Folder, truth: Truth) -> BoardScores:
     """DataError for records of several tracks, and where predictions or rows are missing."""
     try:
-        return score(
-            folder.by(truth.floors, truth.registry),
-            truth.labelled(folder),
-            Cache(None),
-            truth.optimum,
-        )
+        board = folder.by(truth.floors, truth.registry)
+        scores = score(board, truth.labelled(folder), Cache(None), truth.optimum)
+        return with_papers(scores, board, truth.papers)
     except KeyError as error:
         raise DataError(
             f"{folder.path} has no predictions of the run, or your {truth.corpus.name} no row, "
@@ -56,7 +53,7 @@ def verify_scores(folder: Folder, truth: Truth) -> list[Failure]:
 
 
 def _only(names: Collection[str], scores: BoardScores) -> BoardScores:
-    """With these metrics alone."""
+    """With these metrics alone, and without papers, which depend on the installed plugins."""
 
     def chosen(of_metric: Mapping[str, Any]) -> dict[str, Any]:
         return {m: value for m, value in of_metric.items() if m.partition(".")[0] in names}
@@ -70,4 +67,5 @@ def _only(names: Collection[str], scores: BoardScores) -> BoardScores:
         )
         for name, row in scores.rows.items()
     }
-    return scores.model_copy(update={"rows": rows, "metrics": chosen(scores.metrics)})
+    kept = {"rows": rows, "metrics": chosen(scores.metrics), "papers": {}}
+    return scores.model_copy(update=kept)

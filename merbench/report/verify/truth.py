@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Truth:
 
     ``content(streams)``: the hash of ids, targets, splits and these streams. ``floors``,
     ``closed``: models that are floors, and those that are fitted in closed form. ``registry``: the
-    metrics there are.
+    metrics there are. ``papers``: model -> where it is published.
     """
 
     corpus: Corpus
@@ -29,6 +30,7 @@ class Truth:
     floors: Collection[str] = ()
     closed: Collection[str] = ()
     registry: Registry = BUILT_IN
+    papers: Mapping[str, str] = MappingProxyType({})
 
     @property
     def splits(self) -> dict[int | None, Split]:

@@ -13,9 +13,9 @@ from merbench.api.errors import RequestError
 from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
-from merbench.functions.recipes import floors
+from merbench.functions.recipes import floors, papers
 from merbench.host.catalog import unknown
-from merbench.report.scores.board_scores import BoardScores, score
+from merbench.report.scores.board_scores import BoardScores, score, with_papers
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import StoreSource
@@ -48,10 +48,11 @@ def from_store(
     for warning in source.warnings:
         say(f"warning: {warning}")
     cache = Cache(store / "cache" / "scores")
-    scored_boards = [
-        (board, score(board, source, cache, best_possible(session, board, cache)))
-        for board in boards
-    ]
+    published = papers(session.catalog)
+    scored_boards = []
+    for board in boards:
+        scores = score(board, source, cache, best_possible(session, board, cache))
+        scored_boards.append((board, with_papers(scores, board, published)))
     for board, scores in scored_boards:
         for entry in board.entries:
             if entry.done and entry.name not in scores.rows:

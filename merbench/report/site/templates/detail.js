@@ -58,9 +58,9 @@ function copyButton(text, from) {
 function about(links) {
   const line = make("p");
   for (const [name, value] of Object.entries(links)) {
-    if (line.childNodes.length) line.append(" · ");
-    if (/^https:/.test(value)) line.append(make("a", name, { href: value }));
-    else line.append(`${name}: ${value}`);
+    const arxiv = value.match(/arXiv[ :](\d{4}\.\d{4,5})/);
+    const href = /^https?:\/\//.test(value) ? value : arxiv ? `https://arxiv.org/abs/${arxiv[1]}` : "";
+    line.append(line.childNodes.length ? " · " : "", `${name}: `, href ? make("a", value, { href, rel: "noreferrer" }) : value);
   }
   return line;
 }
@@ -70,7 +70,7 @@ function panel(name) {
   const inner = make("div", null, { class: "inner" });
   const add = (title, ...parts) => inner.append(make("h2", title), ...parts);
   const json = (value) => make("pre", JSON.stringify(value, null, 1), { tabindex: "0" });
-  if (row.about) inner.append(about(row.about));
+  if (Object.keys(row.about).length) inner.append(about(row.about));
   if (row.caveat) inner.append(make("p", row.caveat));
   const command = make("pre", row.command, { tabindex: "0" });
   add("Make these runs again", command, ...copyButton(row.command, command));
