@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,7 +29,7 @@ class Truth:
     floors: Collection[str] = ()
     closed: Collection[str] = ()
     registry: Registry = BUILT_IN
-    papers: Mapping[str, str] = MappingProxyType({})
+    papers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[int | None, Split]:
