@@ -347,13 +347,12 @@ OUTSIDE = """() => {
   }
   return cut;
 }"""
-SHIFT = """() => new Promise((done) => {
-  let sum = 0;
-  new PerformanceObserver((list) => list.getEntries().forEach((e) => (sum += e.value))).observe({ type: "layout-shift" });
+RATIOS = """async () => {
   const images = [...document.images];
   images.forEach((image) => (image.loading = "eager"));
-  Promise.all(images.map((image) => image.decode())).then(() => requestAnimationFrame(() => requestAnimationFrame(() => done(sum))));
-})"""
+  await Promise.all(images.map((image) => image.decode()));
+  return images.map((image) => [image.getAttribute("height") / image.getAttribute("width"), image.naturalHeight / image.naturalWidth]);
+}"""
 
 
 def test_text_has_contrast_and_place_at_three_widths_in_both_themes(page, root):
@@ -361,7 +360,8 @@ def test_text_has_contrast_and_place_at_three_widths_in_both_themes(page, root):
     for place in places:
         page.goto("about:blank")
         page.goto(f"{place.as_uri()}#row=mult&unfold=merclip")
-        assert page.evaluate(SHIFT) < 0.01, "images have sizes"
+        for stated, real in page.evaluate(RATIOS):
+            assert stated == pytest.approx(real, rel=0.01), "their place is kept before they load"
         for width in (390, 768, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate(OUTSIDE) == [], (place, width)
