@@ -46,7 +46,7 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 the request or its data is wrong, 130 Ctrl-C."""
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(PrintableStream, streams)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = map(PrintableStream, streams)
     try:
         code = _run()
     finally:

@@ -37,20 +37,23 @@ class Robust:
         from merbench.report.scores.summary import summary
 
         if self.curves:
-            return pd.DataFrame(
-                [
-                    {"model": c.model, "missing": c.missing, "metric": c.metric}
-                    | {f"{p.strength:g}": p.mean for p in c.points}
-                    | {"area": c.area, "spread": c.spread}
-                    for c in self.curves
-                ]
-            )
+            return pd.DataFrame([_row(curve) for curve in self.curves])
         rows = [
             {"test rows": line.name, "reason": line.reason}
             | {name: score.mean for name, score in summary(line.scored).items()}
             for line in self.lines
         ]
         return pd.DataFrame(rows)
+
+
+def _row(curve: RateCurve) -> dict[str, str | float | None]:
+    row: dict[str, str | float | None] = {
+        "model": curve.model,
+        "missing": curve.missing,
+        "metric": curve.metric,
+    }
+    row |= {f"{point.strength:g}": point.mean for point in curve.points}
+    return row | {"area": curve.area, "spread": curve.spread}
 
 
 def robust(

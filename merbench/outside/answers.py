@@ -39,7 +39,8 @@ def as_wrong_as_can_be(target: np.ndarray, space: LabelSpace, common: np.ndarray
     if space.kind == "multilabel":
         return np.where(np.nan_to_num(target) > 0, 0.0, 1.0)
     others = np.where(np.arange(len(space.words)) == target, -1, common)
-    return np.eye(len(space.words))[others.argmax()]
+    wrong_C: np.ndarray = np.eye(len(space.words))[others.argmax()]
+    return wrong_C
 
 
 def _score(text: str, space: LabelSpace) -> np.ndarray | None:

@@ -42,8 +42,8 @@ def read(path: Path) -> Table:
     if not path.is_file():
         raise DataError(f"{path} is not there; name a file of predictions")
     if path.suffix == ".csv":
-        table = read_table(path)
-        return Table(path, table.cells, [f"line {line}" for line in table.lines])
+        csv_table = read_table(path)
+        return Table(path, csv_table.cells, [f"line {line}" for line in csv_table.lines])
     readers = {".jsonl": _jsonl, ".npz": _npz, ".parquet": _parquet}
     table = readers[path.suffix](path)
     if not len(table):

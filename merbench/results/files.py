@@ -102,9 +102,11 @@ def sweep(*folders: Path) -> None:
             match = _TEMPORARY.fullmatch(path.name)
             with suppress(OSError):
                 age = now - path.lstat().st_mtime
-                ours = match is not None and match["host"] == _host()
+                if match is None:
+                    continue
+                ours = match["host"] == _host()
                 gone = ours and not psutil.pid_exists(int(match["pid"]))
-                if match and (age > _DAY or (gone and age > _MINUTE)):
+                if age > _DAY or (gone and age > _MINUTE):
                     path.unlink()
 
 

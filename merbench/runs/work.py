@@ -56,7 +56,7 @@ class Work:
     def digest(self) -> str:
         """Of the source of the components used."""
         cache = self.machine.cache
-        return code_digest(self.plan.modules, cache and cache.root / "code.json")
+        return code_digest(self.plan.modules, cache.root / "code.json" if cache else None)
 
     def run_id(self, seed: int, split: Split) -> str:
         return run_id(self.plan.spec, self.plan.contents, seed, split.fold)

@@ -11,9 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from merbench.api.errors import DataError
-from merbench.api.pickles.admitted import Refused
 from merbench.api.pickles.arrays import Array, Kept
-from merbench.api.pickles.budget import Budget, NotWhole
+from merbench.api.pickles.budget import Budget, NotWhole, Refused
 from merbench.api.pickles.machine import load
 
 MOST = 2**29

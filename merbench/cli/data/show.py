@@ -64,14 +64,13 @@ def _print(described: dict[str, Any]) -> None:
         )
     show(_streams(described["streams"]))
     for origin in described["sources"]:
-        files = ", ".join(
+        sources = ", ".join(
             f"{name} ({facts['bytes']:,} bytes, sha256 {facts['sha256'][:16]}...)"
             for name, facts in origin["files"].items()
         )
-        counts = (
-            f"{origin['taken']:,} of {origin['rows']:,} rows, {len(origin['refused']):,} refused"
-        )
-        click.echo(f"from {origin['form']}: {files}; {counts}; {', '.join(origin['streams'])}")
+        taken = f"{origin['taken']:,} of {origin['rows']:,} rows"
+        taken += f", {len(origin['refused']):,} refused"
+        click.echo(f"from {origin['form']}: {sources}; {taken}; {', '.join(origin['streams'])}")
     for task, lines in described["best_possible"].items():
         show(_best_possible(task, lines))
 

@@ -39,7 +39,7 @@ from merbench.cli.shared.session import Session
     "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
 )
 @click.pass_obj
-def command(session: Session, data: Path | None, **given: Any) -> None:
+def command(session: Session, /, data: Path | None, **given: Any) -> None:
     """Write one prompt a row, with its id, as JSON lines; targets are not in them.
 
     Give each prompt to a language model, add its text as "answer" to the line, and score the file.

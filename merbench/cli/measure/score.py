@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
 )
 @click.pass_obj
-def command(session: Session, as_json: bool, **given: Any) -> None:
+def command(session: Session, /, as_json: bool, **given: Any) -> None:
     """Score predictions that were made elsewhere, each FILE one seed, and keep them as runs.
 
     A FILE (.csv, .jsonl, .npz or .parquet) has a column id and a column score, a column label with

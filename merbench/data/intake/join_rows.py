@@ -91,12 +91,12 @@ def joined_rows(
                     "else add the source under another --name"
                 )
         if name in TIMES:
-            apart = _apart(mine, theirs, filled)
-            if apart:
+            seconds = _apart(mine, theirs, filled)
+            if seconds:
                 note(
-                    f"{len(apart)} of {len(filled)} rows {name} at another time than here, by up "
-                    f"to {max(apart):.3g} s; the times here are kept, and what this source brings "
-                    "is cut by its own"
+                    f"{len(seconds)} of {len(filled)} rows {name} at another time than here, by "
+                    f"up to {max(seconds):.3g} s; the times here are kept, and what this source "
+                    "brings is cut by its own"
                 )
         elif differ := sum(not same(mine[row], theirs[row]) for row in filled):
             note(
