@@ -32,11 +32,22 @@ def seal(save: Callable[[dict[str, str]], bytes], metadata: Mapping[str, str]) -
     return content[: place.start(1)] + digest + content[place.end(1) :]
 
 
+def require_file(path: Path) -> None:
+    """DamagedError for a pipe, which would keep its reader waiting, a folder, or a link in a
+    circle. FileNotFoundError where there is nothing.
+    """
+    if not path.is_file():
+        if path.exists() or path.is_symlink():
+            raise DamagedError("it is no file")
+        raise FileNotFoundError(2, "No such file", str(path))
+
+
 def check(path: Path, needed: bool = False) -> None:
     """DamagedError where the file is not what ``seal`` made. OSError where it cannot be read.
 
     A file from before there were digests passes, unless one is ``needed``.
     """
+    require_file(path)
     with path.open("rb") as file:
         start = file.read(8)
         header = file.read(_header_length(start))

@@ -306,7 +306,7 @@ def _blocks(order: list[str]) -> list[range]:
 
     wide, width = 9, room()
     fit = (
-        len(order)
+        max(1, len(order))
         if width is None
         else max(1, (width - max(map(len, order), default=0) - 5) // wide)
     )

@@ -146,7 +146,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--threads",
-            type=click.IntRange(1),
+            type=click.IntRange(1, 4096),
             envvar="MERBENCH_THREADS",
             help="CPU threads of torch.  [default: at most 4]",
         ),

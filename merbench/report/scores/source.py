@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record
+from merbench.results.sealed import require_file
 from merbench.results.store import DAMAGE, Predictions, Store, record_key
 
 
@@ -59,6 +60,7 @@ class StoreSource:
         """
         path = self.store.runs / f"{record.run_id}.safetensors"
         try:
+            require_file(path)
             with safe_open(path, framework="numpy") as file:
                 about = file.metadata() or {}
                 lengths = {file.get_slice(name).get_shape()[0] for name in ("target", "prediction")}
