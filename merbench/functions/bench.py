@@ -188,6 +188,7 @@ class Bench:
                 allow_leak=asked.allow_leak,
                 labels=asked.labels,
                 missing=asked.missing,
+                text_tower=asked.text_tower,
             )
             with suppress(RequestError):
                 floor = self.plan(request)

@@ -5,6 +5,8 @@ within one run hold.
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 from rich.console import Console
 from rich.table import Table
@@ -23,10 +25,21 @@ from tests.benchmarks import (
 )
 
 
+QUIET = 0.3
+"""The load of a machine whose figures count, over the last minute."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--loaded", action="store_true", help="measure whatever the load is")
+    options = parser.parse_args()
+    repeats, (load, _, _) = options.repeats, os.getloadavg()
+    if load > QUIET and not options.loaded:
+        sys.exit(
+            f"the load of this machine is {load:.2f}, and figures count at {QUIET} or less; "
+            "try again when it is quiet (or --loaded, for figures that count for nothing)"
+        )
     table = Table(title=f"median of {repeats}", box=None, padding=(0, 2, 0, 0))
     for column in ("what", "measured", "target"):
         table.add_column(column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -96,10 +97,14 @@ def test_without_transcripts_a_tower_is_refused(catalog, corpus, tower):
         resolve(Request("merclip", text_tower=tower), catalog, bare, tiny.lexicon())
 
 
-def test_a_run_and_its_floors_on_a_tower(merbench, tower):
+def test_a_run_and_its_floors_on_a_tower(merbench, tower, tmp_path):
     options = ("--dataset", "sample", "--text-tower", tower, "--epochs", "1", "--seeds", "1")
     done = merbench("run", "--model", "text-only", *options, check=True)
     title, *rows = done.stdout.splitlines()
     assert " · bert" in title
     for name in ("text-only", "ridge", "tfidf-ridge", "majority"):
         assert any(name in row for row in rows), name
+    records = [json.loads(path.read_bytes()) for path in tmp_path.glob("runs/runs/*.json")]
+    ridge = next(r for r in records if r["spec"]["model"] == "ridge")
+    assert ridge["spec"]["parts"]["encoder.text"]["name"] == "hf-text"
+    assert len({json.dumps(record["track"]) for record in records}) == 1
