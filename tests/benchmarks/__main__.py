@@ -24,7 +24,6 @@ from tests.benchmarks import (
     startup,
 )
 
-
 QUIET = 0.3
 """The load of a machine whose figures count, over the last minute."""
 
