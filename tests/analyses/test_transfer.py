@@ -241,6 +241,7 @@ TRAIN_ADDED_SINCE = {
     "power",
     "clip_value",
     "objective_schedules",
+    "by_length",
 }
 """Train settings that the first published runs did not know."""
 
@@ -248,8 +249,9 @@ TRAIN_ADDED_SINCE = {
 def test_a_spec_without_a_start_keeps_its_run_id(make):
     plan, _ = make()
     assert "init_from" in plan.spec.model_dump()
-    added_since = {"init_from": True, "labels": True, "views": True, "train": TRAIN_ADDED_SINCE}
-    old = plan.spec.model_dump(mode="json", exclude=added_since)
+    fields = dict.fromkeys(("init_from", "labels", "missing", "views"), True)
+    added_since = {**fields, "train": TRAIN_ADDED_SINCE}
+    old = plan.spec.model_dump(mode="json", exclude=added_since, by_alias=True)
     identity = {"spec": old, "contents": {"data": "x"}, "seed": 0, "fold": None}
     assert (
         run_id(plan.spec, {"data": "x"}, 0, None)

@@ -21,6 +21,12 @@ from merbench.results.store import Store
 OFFERED = {"streams": ["audio.x", "video.x"], "pretrained": []}
 
 
+@pytest.fixture(autouse=True)
+def _no_vectors(monkeypatch):
+    """Of data sets that may be on this machine."""
+    monkeypatch.delenv("MERBENCH_DATA", raising=False)
+
+
 @pytest.fixture
 def tiny(home):
     return load_dataset("tiny", home)

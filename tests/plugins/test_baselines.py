@@ -108,6 +108,10 @@ def test_settings_of_recipes_and_ablations_name_fields_that_hold_them(recipe):
             slots[kind] = CATALOG.load(CATALOG.component(kind, name)).Config
     for name in recipe.objective:
         slots[f"objective.{name}"] = CATALOG.load(CATALOG.component("objective", name)).Config
+    for view in recipe.views:
+        for name in view.transforms:
+            config = CATALOG.load(CATALOG.component("view", name)).Config
+            slots[f"view.{view.name}.{name}"] = config
     published = (recipe.settings, *(case.settings for case in recipe.cases))
     for settings in (*published, *(a.settings for a in recipe.ablations)):
         for key, value in settings.items():
