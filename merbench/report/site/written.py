@@ -40,6 +40,11 @@ def written(folder: Path) -> frozenset[str]:
             raise ValueError("a name in it leaves the folder")
     except FileNotFoundError:
         return _written_before_lists(folder)
+    except NotADirectoryError:
+        raise RequestError(
+            f"{folder} cannot be a folder: a file has the name of a folder above it; "
+            "choose another place"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RequestError(
             f"{path} cannot be read ({type(error).__name__}), and it tells which files here "
