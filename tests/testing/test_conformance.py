@@ -30,7 +30,7 @@ from merbench.testing.verdict import Check, Skip
 
 TRAINING = (": overfits", ": ablation", ": a killed run")
 """Checks of recipes that train for seconds each."""
-TRAINED = ("merclip", "text-only", "tfn", "mult", "self-mm", "tfr-net")
+TRAINED = ("merclip", "text-only", "tfn", "self-mm")
 """Recipes that they are made of here, one of each kind; ``tox -e conform`` takes all."""
 
 
