@@ -87,6 +87,16 @@ def test_tables_of_the_documentation_show_what_the_board_holds(page):
     assert shown and all(any(row.items() <= full.items() for full in board) for row in shown)
 
 
+def test_the_table_of_the_text_tower_shows_what_the_board_holds():
+    page = (ROOT.parent / "docs/results.md").read_text()
+    text = page[page.index("through MiniLM, and COVAREP") :]
+    table = ROOT / "mosi-sentiment-standard-transcript-covarep73/table.md"
+    board = {row["model"]: row for row in _rows(table.read_text(), "model")}
+    shown = _rows(text, "model")
+    assert [row["model"] for row in shown] == list(board)
+    assert [row for row in shown if not row.items() <= board[row["model"]].items()] == []
+
+
 def test_the_table_of_label_encoders_shows_what_the_boards_hold():
     page = (ROOT.parent / "docs/results.md").read_text()
     computed = []
