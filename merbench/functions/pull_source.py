@@ -79,9 +79,10 @@ def _unpack(path: Path, folder: Path, source: str) -> None:
                         if size > LARGEST:
                             raise DataError(f"{source} unpacks to over {LARGEST // 10**9} GB")
                         file.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(f"{source} is no whole zip file ({error})") from error
-    except (OSError, ValueError) as error:
+    # RuntimeError: zipfile's, of a file with a password or packed in a way that it does not know.
+    except (OSError, ValueError, RuntimeError) as error:
         raise DataError(f"{source} cannot be unpacked ({error})") from error
 
 

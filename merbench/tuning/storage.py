@@ -10,7 +10,7 @@ import re
 import time
 import warnings
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from optuna.exceptions import ExperimentalWarning
@@ -105,7 +105,8 @@ def open_storage(where: str | None, store: Path, search: str) -> BaseStorage:
         path = store / "tuning" / f"{search}.journal" if where is None else Path(where)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            backend = JournalFileBackend(str(path), lock_obj=JournalLock(path))  # type: ignore[arg-type]
+            lock: Any = JournalLock(path)  # not of Optuna's base class, but with its two methods
+            backend = JournalFileBackend(str(path), lock_obj=lock)
             return JournalStorage(backend)
         except (OSError, ValueError) as error:
             reason = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +111,8 @@ class Readers(nn.ModuleDict):
     def __init__(self, readers: Mapping[Modality, nn.Module], inputs: Mapping[Modality, int]):
         super().__init__(readers)
         self.inputs = dict(inputs)
-        self.widths: dict[str, int] = {m: reader.width for m, reader in readers.items()}  # type: ignore[misc]
+        widths: dict[str, Any] = {m: reader.width for m, reader in readers.items()}
+        self.widths: dict[str, int] = widths
 
     def forward(self, parts: Mapping[Modality, Steps]) -> tuple[dict[Modality, Tensor], Tensor]:
         """A vector [B, D_m] a modality, and which are there [B, M]."""
