@@ -12,7 +12,7 @@ from torch import nn
 
 from merbench.analyses.trained import Readings, trained
 from merbench.api import Batch, Corpus, LabelSpace, Output, RequestError
-from merbench.data.label_sets import LabelSet
+from merbench.data.labels.sets import LabelSet
 from merbench.engine.model.compose import Composed
 from merbench.engine.plan.plan import Plan
 from merbench.engine.training.evaluate import predict

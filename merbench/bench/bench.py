@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.events import Note, Watch
-from merbench.functions.loggers import all_of, open_loggers
-from merbench.functions.options import RunOptions
+from merbench.bench.loggers import all_of, open_loggers
+from merbench.bench.options import RunOptions
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
@@ -200,7 +200,7 @@ class Bench:
 
     def optimum(self, plan: Plan) -> Optimum | None:
         """The best possible predictors on the same test rows where the law of the data is known."""
-        from merbench.functions.optimum import optimum
+        from merbench.bench.optimum import optimum
         from merbench.report.tables.board import Optimum
 
         scored = optimum(self.corpus, plan.spec.task, plan.spec.protocol, plan.track.streams)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merbench.api.events import Event, Note, Watch, ignore
-from merbench.functions.messages import say, say_note
-from merbench.functions.options import RunOptions, options_of
+from merbench.bench.options import RunOptions, options_of
+from merbench.terminal.messages import say, say_note
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from merbench.functions.bench import Bench
+    from merbench.bench.bench import Bench
     from merbench.host.catalog import Catalog
 
 
@@ -45,7 +45,7 @@ def open_bench(
     function: str, model: str, dataset: str | None, keywords: dict[str, Any]
 ) -> tuple[Bench, RunOptions]:
     """What the runs of a call of ``function`` share. RequestError for keywords that do not fit."""
-    from merbench.functions.bench import Bench
+    from merbench.bench.bench import Bench
 
     options = options_of(function, model, dataset, keywords)
     watch: Watch = keywords.get("watch") or ignore
@@ -57,7 +57,7 @@ def open_bench(
         watch(event)
 
     def progress(n_runs: int, label: str) -> AbstractContextManager[Watch]:
-        from merbench.functions.progress import RunProgress
+        from merbench.terminal.progress import RunProgress
 
         return RunProgress(n_runs, label, silent=not shown, also=watch)
 

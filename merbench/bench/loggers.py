@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.errors import MerbenchError
 from merbench.api.events import Event, Watch
-from merbench.functions.messages import say
+from merbench.terminal.messages import say
 
 if TYPE_CHECKING:
     from merbench.api.parts import Logger

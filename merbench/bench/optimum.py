@@ -20,7 +20,7 @@ def optimum(
     """
     if corpus.offered[task].law is None:
         return {}
-    from merbench.data.best_possible import best_scores
+    from merbench.data.labels.best_possible import best_scores
 
     offered = tuple(corpus.streams[name].modality for name in streams)
     rows = np.concatenate([split.test for split in corpus.protocols[protocol].splits])

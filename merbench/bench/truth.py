@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import DataError
-from merbench.functions.recipes import closed_forms, floors, papers
+from merbench.bench.recipes import closed_forms, floors, papers
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
@@ -18,8 +18,8 @@ def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool 
     """DataError where the data set on the machine lacks what the track names. ``with_optimum``:
     with the best possible scores, which scores.json has too and runs do not need.
     """
+    from merbench.bench.optimum import optimum
     from merbench.data.revision import revision
-    from merbench.functions.optimum import optimum
     from merbench.report.verify.truth import Truth
 
     asked = {

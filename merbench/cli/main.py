@@ -13,8 +13,8 @@ import merbench
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.cli import builtin
 from merbench.cli.shared.groups import Program, session_of
-from merbench.functions.printable import PrintableStream
 from merbench.host.manager import builtin as declared_builtin
+from merbench.terminal.printable import PrintableStream
 
 
 @click.group(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
-from merbench.data.best_possible import Best, best_scores, subsets
-from merbench.data.label_histogram import histogram
+from merbench.data.labels.best_possible import Best, best_scores, subsets
+from merbench.data.labels.histogram import histogram
 
 SHOWN = 0.3
 """Share of the labels of a train row that is shown where the others are to be guessed."""

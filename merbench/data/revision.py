@@ -13,7 +13,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus
 from merbench.api.material.labels import usual_glosses
-from merbench.data.valid_steps import valid_steps
+from merbench.data.streams.valid_steps import valid_steps
 
 
 def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -> str:

@@ -22,8 +22,8 @@ from merbench.api import (
 )
 from merbench.api.declarations.component import READABLE_AS
 from merbench.api.material.types import SpaceKind
-from merbench.data.content_hash import KEPT
 from merbench.data.leaking_streams import leak_sentence, leaking_rows
+from merbench.data.streams.content_hash import KEPT
 from merbench.engine.model.compose import PREFIXES
 from merbench.engine.plan.plan import Part
 from merbench.host.catalog import unknown

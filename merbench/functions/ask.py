@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from merbench.functions.opened import catalog, homes
+from merbench.bench.from_python import catalog, homes
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merbench.functions.opened import catalog, homes
+from merbench.bench.from_python import catalog, homes
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus

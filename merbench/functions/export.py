@@ -43,7 +43,7 @@ def exported(
     from merbench.report.exports.bibtex import bibtex
     from merbench.report.exports.every_eval_ever import every_eval_ever
     from merbench.report.exports.hub import hub
-    from merbench.report.site.folder import folder_names
+    from merbench.report.folder.folder import folder_names
     from merbench.results.files import write_together
 
     if form not in FORMS:

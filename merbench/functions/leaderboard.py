@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.functions.opened import catalog
-from merbench.functions.recipes import floors
+from merbench.bench.from_python import catalog
+from merbench.bench.recipes import floors
 
 if TYPE_CHECKING:
     import pandas as pd

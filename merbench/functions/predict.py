@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from merbench.functions.opened import open_bench
-from merbench.functions.options import RunKeywords
+from merbench.bench.from_python import open_bench
+from merbench.bench.options import RunKeywords
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import MerbenchError
-from merbench.functions.opened import catalog, homes
+from merbench.bench.from_python import catalog, homes
+from merbench.bench.truth import truth_of
 from merbench.functions.pull_source import opened_source
-from merbench.functions.truth import truth_of
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
@@ -46,7 +46,7 @@ def pulled(
     """``folder``: as ``opened_source`` gives it. ``load``: the data set of a name. Of a track
     whose data set is not here, every run is refused.
     """
-    from merbench.report.site.folder import read, tracks
+    from merbench.report.folder.folder import read, tracks
     from merbench.report.verify.merge_board import merge_board
     from merbench.results.merge import Merged, merge
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from merbench.functions.opened import open_bench
-from merbench.functions.options import RunKeywords
+from merbench.bench.from_python import open_bench
+from merbench.bench.options import RunKeywords
 
 if TYPE_CHECKING:
     import pandas as pd

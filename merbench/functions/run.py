@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from merbench.functions.opened import open_bench
-from merbench.functions.options import RunKeywords
+from merbench.bench.from_python import open_bench
+from merbench.bench.options import RunKeywords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def run(
 
         merbench.run("tfn", "mosi", seeds=10, settings={"train.lr": 5e-4}).to_pandas()
     """
-    from merbench.functions.bench import label
+    from merbench.bench.bench import label
     from merbench.report.scores.summary import by_seed, summary
 
     bench, options = open_bench("run", model, dataset, dict(keywords))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merbench.api.errors import RequestError
-from merbench.functions.opened import catalog, homes
+from merbench.bench.from_python import catalog, homes
 
 if TYPE_CHECKING:
     import pandas as pd

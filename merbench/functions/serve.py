@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.functions.messages import say
-from merbench.functions.opened import catalog
-from merbench.functions.recipes import floors
+from merbench.bench.from_python import catalog
+from merbench.bench.recipes import floors
+from merbench.terminal.messages import say
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog

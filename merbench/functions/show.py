@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from merbench.functions.opened import catalog, homes
+from merbench.bench.from_python import catalog, homes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from merbench.api.errors import RequestError
-from merbench.functions.opened import open_bench
-from merbench.functions.options import RunKeywords
+from merbench.bench.from_python import open_bench
+from merbench.bench.options import RunKeywords
 
 if TYPE_CHECKING:
     from merbench.tuning.shared_search import SearchResult
@@ -52,8 +52,8 @@ def tune(
             f"tune({useless[0]}=) changes nothing of a search, whose trials have seeds of their "
             "own and are not stored as runs; give it to run() with what was found"
         )
-    from merbench.functions.progress import TuneProgress
     from merbench.study.file import Tuning
+    from merbench.terminal.progress import TuneProgress
     from merbench.tuning.search import tune as search
     from merbench.tuning.shared_search import SearchConfig
 

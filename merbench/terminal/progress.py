@@ -37,8 +37,8 @@ from merbench.api.events import (
     WeightsLoaded,
     ignore,
 )
-from merbench.functions.console import console
-from merbench.functions.messages import say
+from merbench.terminal.console import console
+from merbench.terminal.messages import say
 
 
 class EncodeProgress:

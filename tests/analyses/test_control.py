@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from merbench.data.best_possible import best_scores
+from merbench.data.labels.best_possible import best_scores
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.results.store import Store

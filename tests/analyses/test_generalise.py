@@ -8,7 +8,7 @@ from sklearn.metrics import mean_absolute_error
 
 from merbench.analyses.generalise import OWN, generalise, why_not
 from merbench.api import LabelSpace
-from merbench.data.label_sets import LabelSet
+from merbench.data.labels.sets import LabelSet
 from merbench.runs.run import run
 from merbench.testing.tiny import EMOTIONS
 from tests.tiny_runs import MACHINE

@@ -8,7 +8,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from merbench.report.site.written import FILE, replace_written, written
+from merbench.report.folder.written import FILE, replace_written, written
 from merbench.results.store import Store
 from tests.attack.attack import Attack, Tries
 from tests.report.made import record, spec

@@ -14,7 +14,7 @@ from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
 from merbench.report.scores.source import StoreSource
-from merbench.report.site.board_page import board_page
+from merbench.report.site.board_page.page import board_page
 from merbench.report.tables.sheet import sheet
 from merbench.results.store import Store
 from tests.report.made import record, spec

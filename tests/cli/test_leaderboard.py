@@ -10,13 +10,13 @@ import pytest
 
 import merbench as api
 from merbench.api import DataError
+from merbench.bench.truth import truth_of
 from merbench.cli.look.leaderboard.studies import left_out
 from merbench.cli.shared.session import Session
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.functions.catalogue import load_dataset
-from merbench.functions.truth import truth_of
-from merbench.report.site.folder import Folder
+from merbench.report.folder.folder import Folder
 from merbench.results.store import Store
 from tests.report.made import corpus, put, record, spec
 

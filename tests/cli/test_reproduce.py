@@ -16,7 +16,7 @@ from merbench.cli.shared.session import Session
 from merbench.engine.plan.plan import Request
 from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
-from merbench.report.site.reproduce import command
+from merbench.report.site.board_page.reproduce import command
 from merbench.results.spec import run_id, series
 from merbench.results.store import Store
 from merbench.runs.init_from import of_series, start_from

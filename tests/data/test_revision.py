@@ -26,7 +26,7 @@ def test_revision_does_not_see_the_order_of_files_streams_or_words(folder):
 
 def test_revision_sees_blocks_as_one(folder, monkeypatch):
     before = hashed(folder)
-    monkeypatch.setattr("merbench.data.valid_steps.BLOCK", 4)
+    monkeypatch.setattr("merbench.data.streams.valid_steps.BLOCK", 4)
     assert hashed(folder) == before
 
 

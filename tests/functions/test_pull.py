@@ -13,14 +13,14 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError, RequestError, RunError
-from merbench.functions.opened import catalog
+from merbench.bench.from_python import catalog
 from merbench.functions.pull import pulled
 from merbench.functions.pull_source import opened_source
+from merbench.report.folder.folder import tracks, write
 from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
 from merbench.report.scores.source import StoreSource
-from merbench.report.site.folder import tracks, write
 from merbench.results.store import Store
 from tests.report.made import corpus, put, record, spec
 

@@ -11,7 +11,7 @@ import pytest
 
 import merbench
 from merbench.api.events import EpochDone, RunDone
-from merbench.functions.options import RunKeywords, options_of
+from merbench.bench.options import RunKeywords, options_of
 from tests.conftest import loads
 
 QUICK = {"epochs": 1, "seeds": 2, "threads": 1, "progress": False}

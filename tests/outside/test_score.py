@@ -12,7 +12,7 @@ import pytest
 import merbench as api
 from merbench.api import RequestError
 from merbench.functions.catalogue import load_dataset
-from merbench.report.site.folder import Folder
+from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import check_runs
 from merbench.results.merge import merge
 from merbench.results.outside import digest

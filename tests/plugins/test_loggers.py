@@ -6,7 +6,7 @@ import pytest
 
 import merbench as package
 from merbench.api.events import Note
-from merbench.functions.loggers import GuardedLogger
+from merbench.bench.loggers import GuardedLogger
 from tests.conftest import loads
 
 

@@ -18,7 +18,7 @@ from merbench.api import (
     Steps,
     Task,
 )
-from merbench.data.label_counts import label_counts
+from merbench.data.labels.counts import label_counts
 from merbench.testing import tiny
 from merbench_related.kggr import graphs
 from merbench_related.kggr.fusion import KGGR, SemanticAttention

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from merbench.api import SENTIMENT, check_label_vectors, label_texts
-from merbench.data.best_possible import best_scores, subsets
+from merbench.data.labels.best_possible import best_scores, subsets
 from merbench.data.revision import revision
 from merbench_datasets import sample
 from merbench_datasets.sample import Sample

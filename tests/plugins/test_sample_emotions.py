@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from merbench.api import check_label_vectors, label_texts
-from merbench.data.best_possible import best_scores, subsets
+from merbench.data.labels.best_possible import best_scores, subsets
 from merbench_datasets import sample_emotions
 from merbench_datasets.sample import Sample
 from merbench_datasets.sample_emotions import DIRECT, LABELS, PAIR, PLACES, SETS_KC, WORD, WORDS

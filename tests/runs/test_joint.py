@@ -17,7 +17,7 @@ from merbench.analyses.trained import trained
 from merbench.analyses.transfer import finetuned, lines, pair, together
 from merbench.api import DataError, LabelSpace, RequestError, Task
 from merbench.data.folder.inputs import read_inputs
-from merbench.data.label_sets import read_label_sets
+from merbench.data.labels.sets import read_label_sets
 from merbench.engine.build import build
 from merbench.engine.learn import learn, learn_together
 from merbench.engine.plan.plan import Request

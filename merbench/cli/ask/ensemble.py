@@ -54,8 +54,8 @@ def command(
     """
     from merbench.analyses.ensemble import mean, members, seed_by_seed
     from merbench.api.errors import RequestError
+    from merbench.bench.recipes import floors
     from merbench.cli.shared.lines import show_lines
-    from merbench.functions.recipes import floors
     from merbench.report.scores.compare import Side, together
     from merbench.report.scores.entries import collect
     from merbench.report.scores.paired import Line, correct, differences, lines_as_json

@@ -53,7 +53,7 @@ def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **giv
     """
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines
-    from merbench.data.label_sets import read_label_sets
+    from merbench.data.labels.sets import read_label_sets
     from merbench.report.scores.paired import compare, lines_as_json
     from merbench.report.scores.summary import summary
     from merbench.report.tables import board

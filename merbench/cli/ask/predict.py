@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.errors import RequestError
+from merbench.bench.bench import label
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options, typed
 from merbench.cli.shared.output import say, say_next, show, show_json
 from merbench.cli.shared.session import Session
-from merbench.functions.bench import label
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,9 +15,9 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.analyses.missing_rates import RateCurve
+    from merbench.bench.bench import Bench
+    from merbench.bench.options import RunOptions
     from merbench.engine.plan.plan import Plan
-    from merbench.functions.bench import Bench
-    from merbench.functions.options import RunOptions
     from merbench.results.metrics import TaskMetrics
 
 

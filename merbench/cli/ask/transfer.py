@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.bench.bench import label
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import gather, run_options
 from merbench.cli.shared.output import say, say_next, show_json
 from merbench.cli.shared.session import Session
-from merbench.functions.bench import label
 
 if TYPE_CHECKING:
     from merbench.analyses.transfer import Further, Pair

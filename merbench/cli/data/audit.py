@@ -35,7 +35,7 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
              merbench data audit mosi --json
     """
     from merbench.data.audit.audit import audit
-    from merbench.functions.console import console
+    from merbench.terminal.console import console
 
     corpus = session.dataset(name, data)
     with console(stderr=True).status("") as status:

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from merbench.cli.shared.output import say
-from merbench.functions.console import console
+from merbench.terminal.console import console
 
 
 class Steps:

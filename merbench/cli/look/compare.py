@@ -92,7 +92,7 @@ def command(
              merbench compare --all --dataset mosi
     """
     from merbench.api.errors import RequestError
-    from merbench.functions.recipes import floors
+    from merbench.bench.recipes import floors
     from merbench.report.scores.entries import collect
     from merbench.report.scores.source import StoreSource
     from merbench.results.store import Store

@@ -34,8 +34,8 @@ def command(session: Session, /, **given: Any) -> None:
 
     from merbench.engine.resolve import resolve
     from merbench.engine.rows.encode import encoded, fixed
-    from merbench.functions.progress import encode_progress
     from merbench.runs.run import Machine
+    from merbench.terminal.progress import encode_progress
 
     options = gather((), **given)
     corpus = session.dataset(options.dataset, options.data)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.errors import RequestError
+from merbench.bench.bench import label
 from merbench.cli.shared.options import AblationCommand, gather, run_options
 from merbench.cli.shared.output import room, say_next, show, show_json
 from merbench.cli.shared.session import Session
-from merbench.functions.bench import label
 
 if TYPE_CHECKING:
+    from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan
-    from merbench.functions.bench import Bench
     from merbench.results.record import Record
 
 

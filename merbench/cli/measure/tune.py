@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.errors import RequestError, RunError
+from merbench.bench.bench import label
 from merbench.cli.measure.run import ablations
 from merbench.cli.shared.options import AblationCommand, gather, request_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.session import Session
-from merbench.functions.bench import label
 
 if TYPE_CHECKING:
+    from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan
-    from merbench.functions.bench import Bench
-    from merbench.functions.progress import TuneProgress
     from merbench.results.record import Record
+    from merbench.terminal.progress import TuneProgress
     from merbench.tuning.shared_search import SearchResult, SharedSearch
 
 
@@ -98,7 +98,7 @@ def command(
              merbench tune --model tfn --trials 60 --jobs 2 --plots plots/
              merbench tune --model tfn --storage postgresql://user@host/db
     """
-    from merbench.functions.progress import TuneProgress
+    from merbench.terminal.progress import TuneProgress
     from merbench.tuning.search import tune
     from merbench.tuning.shared_search import SearchConfig, join
 

@@ -39,7 +39,7 @@ def complete_dataset(
 
 
 def _catalog() -> Catalog:
-    from merbench.functions.opened import catalog
+    from merbench.bench.from_python import catalog
 
     return catalog()
 

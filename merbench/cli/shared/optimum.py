@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from merbench.functions.optimum import optimum
+from merbench.bench.optimum import optimum
 
 if TYPE_CHECKING:
     from merbench.cli.shared.session import Session

@@ -11,9 +11,9 @@ import click
 
 from merbench.api.errors import RequestError
 from merbench.api.material.types import MODALITIES
+from merbench.bench.options import RunOptions
 from merbench.cli.shared.completion import complete_dataset, complete_model
 from merbench.cli.shared.config_file import ConfigCommand
-from merbench.functions.options import RunOptions
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 PARTS = ("fusion", "head", "label-encoder", "objective")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.functions.messages import say as say
-from merbench.functions.printable import json_printable
+from merbench.terminal.messages import say as say
+from merbench.terminal.printable import json_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def out() -> Console:
     """The console of results."""
-    from merbench.functions.console import console
+    from merbench.terminal.console import console
 
     # Ids, transcripts and names are shown as they are: brackets and colons in them are no markup.
     results = console(highlight=False, markup=False, emoji=False)

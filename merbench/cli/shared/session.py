@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merbench.functions.messages import say, say_note
+from merbench.terminal.messages import say, say_note
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
     from merbench.api.material.lexicon import Lexicon
-    from merbench.functions.bench import Bench
-    from merbench.functions.options import RunOptions
+    from merbench.bench.bench import Bench
+    from merbench.bench.options import RunOptions
     from merbench.host.catalog import Catalog
 
 
@@ -45,14 +45,14 @@ class Session:
 
     def dataset(self, name: str | None, data: Path | None) -> Corpus:
         """The data set; without a name the default one, and a line that says which and why."""
-        from merbench.functions.bench import open_corpus
+        from merbench.bench.bench import open_corpus
 
         return open_corpus(self.catalog, self.homes(data), name, say_note)
 
     def bench(self, options: RunOptions) -> Bench:
         """What the runs of a command share."""
-        from merbench.functions.bench import Bench
-        from merbench.functions.progress import RunProgress
+        from merbench.bench.bench import Bench
+        from merbench.terminal.progress import RunProgress
 
         homes = self.homes(options.data)
         return Bench(self.catalog, homes, options, say_note, RunProgress, self.disabled)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from merbench.api.material.corpus import Stream
-from merbench.data.valid_steps import valid_steps
+from merbench.data.streams.valid_steps import valid_steps
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.protocols import group_cells, read_protocol
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.same_segment import times_of
-from merbench.data.valid_steps import count_not_finite
+from merbench.data.streams.valid_steps import count_not_finite
 
 FILE = "dataset.toml"
 GROUPS = ("speaker", "dialogue", "session", "show")

@@ -10,8 +10,8 @@ import numpy as np
 from safetensors.numpy import load_file, save
 
 from merbench.api.material.corpus import Corpus
-from merbench.data.train_statistics import Statistics, train_statistics
-from merbench.data.valid_steps import steps_key
+from merbench.data.streams.train_statistics import Statistics, train_statistics
+from merbench.data.streams.valid_steps import steps_key
 from merbench.results.files import write_atomic
 
 FILE = "statistics.safetensors"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from merbench.api.material.corpus import Stream
-from merbench.data.valid_steps import steps_key, valid_steps
+from merbench.data.streams.valid_steps import steps_key, valid_steps
 
 
 class Statistics(NamedTuple):

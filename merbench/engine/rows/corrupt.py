@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from merbench.api import Modality, RequestError, Stream
-from merbench.data.train_statistics import Statistics
+from merbench.data.streams.train_statistics import Statistics
 from merbench.results.seeds import derive
 
 Kind = Literal["drop", "mask", "noise"]

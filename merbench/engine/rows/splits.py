@@ -34,8 +34,8 @@ from merbench.api import (
     Turns,
     WordRows,
 )
-from merbench.data.label_counts import label_counts
-from merbench.data.train_statistics import Statistics, train_statistics
+from merbench.data.labels.counts import label_counts
+from merbench.data.streams.train_statistics import Statistics, train_statistics
 from merbench.engine.model.contract import prepared
 from merbench.engine.rows.batches import lengths
 from merbench.engine.rows.hidden_labels import hide

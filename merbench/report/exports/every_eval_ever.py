@@ -12,9 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from merbench.report.exports.rows import ExportedRow, exported_rows
+from merbench.report.folder.folder import slug
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
-from merbench.report.site.folder import slug
 
 SCHEMA_VERSION = "0.3.0"
 

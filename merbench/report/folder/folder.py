@@ -24,11 +24,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from merbench.api.errors import DataError
+from merbench.report.folder.packed import pack, strict, unpack
+from merbench.report.folder.written import refuse_others, replace_written
 from merbench.report.scores.board_scores import BoardScores, facts
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import Source
-from merbench.report.site.packed import pack, strict, unpack
-from merbench.report.site.written import refuse_others, replace_written
 from merbench.results.metrics import BUILT_IN, Registry
 from merbench.results.outside import UNKNOWN
 from merbench.results.reading import check_record

@@ -8,11 +8,11 @@ from pathlib import Path
 from threading import Lock
 
 from merbench.api.errors import MerbenchError
+from merbench.report.folder.folder import folder_names
 from merbench.report.live.progress import progress, stamp
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
-from merbench.report.site.board_page import board_page
-from merbench.report.site.folder import folder_names
+from merbench.report.site.board_page.page import board_page
 from merbench.report.site.index_page import About, index_page
 from merbench.results.store import Store
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, Entry
-from merbench.report.site.folder import Folder, fold_name
 from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import readable
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from merbench.api.errors import DataError
+from merbench.report.folder.folder import Folder
 from merbench.report.pictures.board import pictures
-from merbench.report.site.board_page import Image, board_page
-from merbench.report.site.folder import Folder
+from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.index_page import About, index_page, read_about
 from merbench.report.site.predictions_page import predictions_page
 from merbench.report.tables.latex import to_latex

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from merbench.api.errors import DataError
+from merbench.report.folder.folder import Folder, fold_name
+from merbench.report.folder.written import FILE as WRITTEN
 from merbench.report.scores.entries import Board
-from merbench.report.site.folder import Folder, fold_name
 from merbench.report.site.site import site
-from merbench.report.site.written import FILE as WRITTEN
 from merbench.report.verify.drawn import outdated
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.run import check_runs, predictions_file

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from merbench.report.folder.folder import Folder
 from merbench.report.pictures.plots import CREATOR, DRAWN_BY
-from merbench.report.site.folder import Folder
 from merbench.report.site.site import index
 from merbench.report.verify.failure import Failure
 

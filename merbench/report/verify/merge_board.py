@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from merbench.report.site.folder import Folder
+from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import run_failures
 from merbench.report.verify.truth import Truth
 from merbench.results.merge import Merged, difference

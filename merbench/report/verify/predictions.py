@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.report.site.folder import Folder, fold_name
+from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.verify.numbers import SCORED, close
 from merbench.report.verify.truth import Truth
 from merbench.results.record import Record

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from merbench.api.errors import RequestError
-from merbench.report.site.folder import Folder
+from merbench.report.folder.folder import Folder
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.inputs import against_data
 from merbench.report.verify.outside import altered, outside_rules

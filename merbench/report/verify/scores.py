@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from merbench.api.errors import DataError
+from merbench.report.folder.folder import Folder
 from merbench.report.scores.board_scores import BoardScores, score, with_papers
 from merbench.report.scores.cache import Cache
-from merbench.report.site.folder import Folder
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.numbers import differences
 from merbench.report.verify.truth import Truth

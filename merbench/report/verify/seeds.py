@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from merbench.report.folder.folder import Folder
 from merbench.report.scores.entries import Board, Entry
-from merbench.report.site.folder import Folder
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.truth import Truth
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Split
-from merbench.report.site.folder import Folder, Labelled
+from merbench.report.folder.folder import Folder, Labelled
 from merbench.results.metrics import BUILT_IN, Registry
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Component, Modality, Steps, StreamSpec
-from merbench.data.content_hash import KEPT
+from merbench.data.streams.content_hash import KEPT
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 from merbench.testing.parts.factory import default_factory

@@ -18,8 +18,8 @@ from merbench.data.folder.manifest import read_manifest
 from merbench.data.folder.read import read_folder
 from merbench.data.intake.add import add, recognise
 from merbench.data.revision import revision
-from merbench.data.train_statistics import train_statistics
-from merbench.data.valid_steps import steps_key
+from merbench.data.streams.train_statistics import train_statistics
+from merbench.data.streams.valid_steps import steps_key
 
 VIDEOS = [("b", "2"), ("a", "10"), ("a", "2"), ("c", "1"), ("b", "1")]
 MODES = ["train", "valid", "train", "test", "train"]
@@ -222,7 +222,7 @@ def test_the_manifest_spares_the_reading_of_values(tmp_path, source, monkeypatch
     def never(*args):
         raise AssertionError("the values were read")
 
-    monkeypatch.setattr("merbench.data.train_statistics.valid_steps", never)
+    monkeypatch.setattr("merbench.data.streams.train_statistics.valid_steps", never)
     corpus = read_folder(tmp_path / "mine")
     stream = corpus.streams["audio.one"]
     split = corpus.protocols["standard"].splits[0]

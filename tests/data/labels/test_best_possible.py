@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merbench.api import SENTIMENT, Corpus, LabelSpace, Law, RequestError, Task
-from merbench.data.best_possible import best_predictions, best_scores, subsets
+from merbench.data.labels.best_possible import best_predictions, best_scores, subsets
 from merbench_datasets.sample import Sample
 from tests.results.metrics.cases import score_metrics
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.api import SENTIMENT, LabelSpace, Task, soft_targets
-from merbench.data.label_counts import label_counts
+from merbench.data.labels.counts import label_counts
 from merbench.data.revision import revision
 from merbench.testing import tiny
 

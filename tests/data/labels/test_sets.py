@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from merbench.api import SENTIMENT, DataError
-from merbench.data.label_sets import read_label_sets
+from merbench.data.labels.sets import read_label_sets
 from merbench.testing.tiny import CLASSES, EMOTIONS
 
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_not_there(tmp_path):
     )
 )
 def test_any_table_is_a_label_set_or_one_error(tmp_path_factory, table):
-    from merbench.data.label_sets import _label_set
+    from merbench.data.labels.sets import _label_set
 
     try:
         made = _label_set(tmp_path_factory.getbasetemp(), "a", table, SENTIMENT)

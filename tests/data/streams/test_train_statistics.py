@@ -5,8 +5,8 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from merbench.api import Stream
-from merbench.data.train_statistics import train_statistics
-from merbench.data.valid_steps import valid_steps
+from merbench.data.streams.train_statistics import train_statistics
+from merbench.data.streams.valid_steps import valid_steps
 
 
 def ragged(rows, **more):
@@ -32,7 +32,7 @@ def draw(seed=0, n=12, width=3):
 
 @pytest.fixture(params=[2**21, 12], ids=["one block", "many blocks"])
 def blocks(request, monkeypatch):
-    monkeypatch.setattr("merbench.data.valid_steps.BLOCK", request.param)
+    monkeypatch.setattr("merbench.data.streams.valid_steps.BLOCK", request.param)
     return request.param
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError, Stream
-from merbench.data.train_statistics import train_statistics
+from merbench.data.streams.train_statistics import train_statistics
 from merbench.engine.rows.corrupt import Damage, damaged
 from merbench.testing import tiny
 

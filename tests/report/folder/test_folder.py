@@ -12,13 +12,13 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError
+from merbench.report.folder.folder import folder_names, read, slug, tracks, write
+from merbench.report.folder.packed import pack, unpack
 from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
 from merbench.report.scores.source import StoreSource
-from merbench.report.site.folder import folder_names, read, slug, tracks, write
-from merbench.report.site.packed import pack, unpack
-from merbench.report.site.reproduce import command
+from merbench.report.site.board_page.reproduce import command
 from merbench.report.site.site import site
 from merbench.results.record import Track
 from merbench.results.store import Store

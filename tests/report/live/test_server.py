@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from merbench.functions.opened import catalog
+from merbench.bench.from_python import catalog
 from merbench.functions.serve import opened
 from merbench.results.claims import Claims
 from merbench.results.store import Store

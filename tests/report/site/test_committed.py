@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from merbench.report.site.written import FILE as WRITTEN
-from merbench.report.site.written import written
+from merbench.report.folder.written import FILE as WRITTEN
+from merbench.report.folder.written import written
 
 ROOT = Path(__file__).parents[3] / "leaderboards"
 BUILT = sorted(p.parent for p in ROOT.glob("*/rows.json"))
@@ -26,8 +26,8 @@ verified = pytest.mark.skipif(
 
 @verified
 def test_the_committed_pages_are_those_of_the_committed_runs():
+    from merbench.report.folder.folder import read
     from merbench.report.pictures.plots import CREATOR
-    from merbench.report.site.folder import read
     from merbench.report.site.site import site
 
     made = site([read(path) for path in BUILT])
@@ -51,9 +51,9 @@ def test_the_list_of_what_merbench_wrote_names_every_file_of_a_board():
 @verified
 def test_the_scores_are_those_of_the_present_formulas():
     """Of the generated board, whose labels are here; the others are for ``verify``."""
+    from merbench.bench.truth import truth_of
     from merbench.cli.shared.session import Session
-    from merbench.functions.truth import truth_of
-    from merbench.report.site.folder import read
+    from merbench.report.folder.folder import read
     from merbench.report.verify.scores import verify_scores
 
     folder, session = read(ROOT / "sample-sentiment-standard"), Session()

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from merbench.api import DataError
-from merbench.report.site.folder import read
+from merbench.report.folder.folder import read
 from merbench.report.site.index_page import ABOUT, read_about
 from merbench.report.site.site import index
-from tests.report.site.test_folder import boards
+from tests.report.folder.test_folder import boards
 
 
 def test_a_folder_whose_name_is_a_scheme_is_linked_as_a_folder(tmp_path):

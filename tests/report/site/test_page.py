@@ -12,20 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merbench.api import DataError
+from merbench.report.folder.folder import read, tracks
 from merbench.report.scores.board_scores import BoardScores, RowScores, Standing, facts, with_papers
 from merbench.report.scores.entries import Board, Entry
-from merbench.report.site.board_page import Image, board_page
-from merbench.report.site.details import detail
-from merbench.report.site.folder import read, tracks
-from merbench.report.site.matrix import pair_matrix
+from merbench.report.site.board_page.details import detail
+from merbench.report.site.board_page.matrix import pair_matrix
+from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.site import index
 from merbench.report.site.template import interned
 from merbench.report.site.titles import readable
 from merbench.results.metrics import BUILT_IN
 from merbench.results.record import Track
+from tests.report.folder.test_folder import boards
 from tests.report.made import record, spec, truth
 from tests.report.site.test_committed import ROOT
-from tests.report.site.test_folder import boards
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

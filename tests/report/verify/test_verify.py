@@ -10,9 +10,9 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError, MetricDef
+from merbench.report.folder.folder import read, tracks, write_scores
+from merbench.report.folder.packed import pack, unpack
 from merbench.report.pictures.plots import CREATOR, DRAWN_BY
-from merbench.report.site.folder import read, tracks, write_scores
-from merbench.report.site.packed import pack, unpack
 from merbench.report.site.site import site
 from merbench.report.verify.board import verify
 from merbench.report.verify.drawn import verify_index
@@ -22,8 +22,8 @@ from merbench.report.verify.thresholds import wrong_thresholds
 from merbench.report.verify.truth import Truth
 from merbench.results.metrics import BUILT_IN
 from merbench.results.record import Metrics
+from tests.report.folder.test_folder import boards
 from tests.report.made import content, corpus, record, spec
-from tests.report.site.test_folder import boards
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def command(
         if option in given:
             raise RequestError(f"--format {form} always has these; leave {given[option]} out")
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
-    from merbench.report.site.board_page import board_page
+    from merbench.report.site.board_page.page import board_page
     from merbench.report.tables.latex import to_latex
     from merbench.report.tables.sheet import as_json, sheet
     from merbench.report.tables.table import to_markdown

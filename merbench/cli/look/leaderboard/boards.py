@@ -10,16 +10,16 @@ from pathlib import Path
 
 from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
+from merbench.bench.recipes import floors, papers
 from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
-from merbench.functions.recipes import floors, papers
 from merbench.host.catalog import unknown
+from merbench.report.folder.folder import read_all
 from merbench.report.scores.board_scores import BoardScores, score, with_papers
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import StoreSource
-from merbench.report.site.folder import read_all
 from merbench.results.record import Track
 from merbench.results.store import Store
 from merbench.results.titles import is_meant

@@ -66,7 +66,7 @@ def command(
     from merbench.cli.look.leaderboard.rejected import refuse_rejected
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.report.site.folder import folder_names, held_tracks, write
+    from merbench.report.folder.folder import folder_names, held_tracks, write
 
     source, scored_boards = from_store(session, store, dataset, track)
     every, existing_tracks = tracks_of(source), held_tracks(out)

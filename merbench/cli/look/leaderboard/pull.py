@@ -87,8 +87,8 @@ def _missing(
     session: Session, studies: Sequence[Path], data: Path | None, into: Store
 ) -> dict[Path, list[str]]:
     """Study -> what it names and the store lacks."""
+    from merbench.bench.recipes import floors
     from merbench.cli.look.leaderboard.studies import left_out
-    from merbench.functions.recipes import floors
     from merbench.report.scores.entries import collect
     from merbench.report.scores.source import StoreSource
 

@@ -37,8 +37,8 @@ def refuse_rejected(session: Session, source: Source, placed: Iterable[tuple[Pat
 def _failures(session: Session, source: Source, place: Path, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
-    from merbench.functions.truth import truth_of
-    from merbench.report.site.folder import unwritten
+    from merbench.bench.truth import truth_of
+    from merbench.report.folder.folder import unwritten
     from merbench.report.verify.board import check_rows
     from merbench.report.verify.run import check_runs
 

@@ -35,7 +35,7 @@ def command(session: Session, folder: Path, rescore: bool, data: Path | None) ->
 
 
 def render(root: Path) -> None:
-    from merbench.report.site.folder import read_all, write_drawn
+    from merbench.report.folder.folder import read_all, write_drawn
     from merbench.report.site.site import site
 
     content_by_file = site(read_all(root))
@@ -47,8 +47,8 @@ def render(root: Path) -> None:
 
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
-    from merbench.functions.truth import truth_of
-    from merbench.report.site.folder import read, tracks, write_scores
+    from merbench.bench.truth import truth_of
+    from merbench.report.folder.folder import read, tracks, write_scores
     from merbench.report.verify.scores import rescored
 
     for path in tracks(root):

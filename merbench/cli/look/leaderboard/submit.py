@@ -56,11 +56,11 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     from merbench.cli.look.leaderboard.boards import from_store, no_row, tracks_of
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
+    from merbench.report.folder.folder import folder_names, held_tracks, write
+    from merbench.report.folder.written import replace_written
     from merbench.report.scores.board_scores import score
     from merbench.report.scores.cache import Cache
     from merbench.report.scores.entries import collect, rows_named
-    from merbench.report.site.folder import folder_names, held_tracks, write
-    from merbench.report.site.written import replace_written
 
     if out.exists():
         raise RequestError(f"--out {out} is there already; choose a new folder")

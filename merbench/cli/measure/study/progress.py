@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 from merbench.cli.measure.study.report import duration
 from merbench.cli.shared.output import say
-from merbench.functions.progress import new_bar, which
 from merbench.results.claims import Claims
+from merbench.terminal.progress import new_bar, which
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

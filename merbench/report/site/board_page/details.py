@@ -10,7 +10,7 @@ from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.board_scores import BoardScores, Standing
 from merbench.report.scores.entries import Entry
 from merbench.report.scores.pairs import Comparison
-from merbench.report.site.reproduce import command
+from merbench.report.site.board_page.reproduce import command
 from merbench.report.tables.table import number
 from merbench.results.record import Record
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
-from merbench.report.site.rows import MODELS, TableColumn
+from merbench.report.site.board_page.rows import MODELS, TableColumn
 from merbench.report.tables.sheet import ABLATIONS, OPTIMUM
 from merbench.report.tables.table import FLOORS
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
-from merbench.report.site.details import detail
+from merbench.report.site.board_page.details import detail
+from merbench.report.site.board_page.glossary import glossary
+from merbench.report.site.board_page.matrix import pair_matrix
+from merbench.report.site.board_page.rows import table_columns, table_rows
+from merbench.report.site.board_page.scatter import points
 from merbench.report.site.facts import finding, made, split
-from merbench.report.site.glossary import glossary
-from merbench.report.site.matrix import pair_matrix
-from merbench.report.site.rows import table_columns, table_rows
-from merbench.report.site.scatter import points
 from merbench.report.site.template import interned, render, script_data
 from merbench.report.site.titles import readable
 from merbench.report.tables.sheet import CLAIMS, sheet

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Entry
-from merbench.report.site.rows import TableRow
+from merbench.report.site.board_page.rows import TableRow
 from merbench.report.tables.sheet import parameters, training_seconds
 
 
