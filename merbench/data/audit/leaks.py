@@ -38,8 +38,8 @@ TOO_GOOD = 0.9
 .82 on MOSI (Zadeh et al. 2017).
 """
 ROWS, VIDEOS = 6, 20
-"""A video with fewer rows says too little and is left out; with fewer such videos there is no
-telling.
+"""A video with fewer rows says too little and is left out, and so is one whose rows have one label;
+with fewer such videos there is no telling.
 """
 SHUFFLES = 100
 FOLDS, PROBES = 10, 4
@@ -269,7 +269,7 @@ class _Judge:
         video_N: np.ndarray,
         videos: np.ndarray,
     ) -> Probed:
-        corr, enough = _corr(p_N, t_N), np.bincount(video_N) >= ROWS
+        corr, enough = _corr(p_N, t_N), _telling(t_N, video_N)
         size = int(enough.sum())
         if size < VIDEOS:
             return Probed(stream, target, corr, None)
@@ -295,6 +295,15 @@ class _Judge:
         if corr_seen <= 0 or gap <= LARGE:
             return Probed(stream, target, corr, p)
         return Probed(stream, target, corr, p, tuple(videos[seen].tolist()), corr_seen, corr_rest)
+
+
+def _telling(t_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
+    """[V] bool: enough rows, and labels that differ. Where they do not, no stream agrees with them
+    better than by chance: beside the other videos that would be a hump of its own.
+    """
+    varies_V = np.bincount(video_N, centred(t_N, video_N) ** 2) > 1e-9
+    several_V: np.ndarray = np.bincount(video_N) >= ROWS
+    return several_V & varies_V
 
 
 def _shuffled_nulls(p_N: np.ndarray, t_N: np.ndarray, video_N: np.ndarray) -> list[Null]:

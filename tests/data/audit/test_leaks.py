@@ -105,6 +105,18 @@ def test_noise_is_not_accused_where_labels_differ_from_video_to_video(shape, lab
         assert found.p is not None and not found.suspected
 
 
+def test_an_honest_stream_is_not_accused_of_a_rare_label():
+    """In many short dialogues nobody is angry: nothing can agree with such a label, and those
+    dialogues once stood apart as the ones that a stream does not know.
+    """
+    rng = np.random.default_rng(0)
+    video = np.repeat(np.arange(200), 8)
+    y = np.where(rng.random(len(video)) < 0.12, 3.0, -3.0)
+    x = y[:, None] / 3 + rng.normal(size=(len(video), 5))
+    (found,) = probe_streams(corpus_of(y, video, honest=x), {"honest": x})
+    assert found.p is not None and found.corr > 0.3 and not found.suspected
+
+
 @pytest.mark.parametrize(("share", "binary"), [(0.6, False), (0.6, True), (0.8, True)])
 def test_a_stream_fitted_on_some_videos_is_found_with_its_videos(share, binary):
     rng = np.random.default_rng(5)
