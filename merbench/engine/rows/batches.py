@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,3 +33,17 @@ def of_like_length(length_N: Tensor, size: int, draw: torch.Generator) -> list[T
     for rows in order_N.split(POOL * size):
         batches += rows[length_N[rows].argsort(stable=True)].split(size)
     return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]
+
+
+def within_budget(length_n: np.ndarray, budget: int) -> list[np.ndarray]:
+    """Places of ``length_n``, the longest first: rows x longest is at most ``budget`` steps, or the
+    batch is one row. ([3, 9, 2], 6) -> [[1], [0, 2]].
+    """
+    order = np.argsort(-length_n, kind="stable")
+    batches: list[list[int]] = []
+    for place in order.tolist():
+        if batches and (len(batches[-1]) + 1) * max(1, length_n[batches[-1][0]]) <= budget:
+            batches[-1].append(place)
+        else:
+            batches.append([place])
+    return [np.array(places) for places in batches]

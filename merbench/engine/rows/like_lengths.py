@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Prepared, RunError
+from merbench.engine.rows.batches import within_budget
 from merbench.engine.rows.splits import to_device
 
 KNOWN, DECODED = 512, 64
@@ -32,20 +33,6 @@ def shards(prepared: Prepared) -> list[Tensor]:
     """All rows, in their order."""
     size = KNOWN if hasattr(prepared, "length_N") else DECODED
     return list(torch.arange(len(prepared)).split(size))
-
-
-def batches(steps_n: np.ndarray, budget: int) -> list[np.ndarray]:
-    """Places of ``steps_n``, the longest first: rows x longest is at most ``budget``, or the batch
-    is one row. ([3, 9, 2], 6) -> [[1], [0, 2]].
-    """
-    order = np.argsort(-steps_n, kind="stable")
-    made: list[list[int]] = []
-    for place in order.tolist():
-        if made and (len(made[-1]) + 1) * max(1, steps_n[made[-1][0]]) <= budget:
-            made[-1].append(place)
-        else:
-            made.append([place])
-    return [np.array(places) for places in made]
 
 
 def encode(
@@ -63,7 +50,7 @@ def encode(
         else:
             steps_n, budget = source.steps_n, getattr(encoder, "steps_at_once", None)
         outputs: list[np.ndarray] = [np.empty(0)] * len(steps_n)
-        for places in batches(steps_n, budget or ROWS_AT_ONCE * int(max(1, steps_n.max()))):
+        for places in within_budget(steps_n, budget or ROWS_AT_ONCE * int(max(1, steps_n.max()))):
             made = _through(encoder, source.inputs, places, steps_n, device)
             for place, values in zip(places.tolist(), made, strict=True):
                 outputs[place] = values

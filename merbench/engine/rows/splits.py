@@ -37,9 +37,12 @@ from merbench.api import (
 from merbench.data.labels.counts import label_counts
 from merbench.data.streams.train_statistics import Statistics, train_statistics
 from merbench.engine.model.contract import prepared
-from merbench.engine.rows.batches import lengths
+from merbench.engine.rows.batches import lengths, within_budget
 from merbench.engine.rows.hidden_labels import hide
 from merbench.engine.rows.missing import incomplete
+
+USUAL_STEPS = 8
+"""Of a row, in batches by length."""
 
 
 def _tensor(array: np.ndarray) -> Tensor:
@@ -115,11 +118,14 @@ class SplitData:
         return lengths(self.inputs)
 
     def batches(self, size: int = 256, by_length: bool = False) -> Iterator[Batch]:
-        """All rows in their order, or the longest first; the last batch may be smaller."""
-        rows_N = torch.arange(len(self))
+        """All rows in their order, ``size`` at a time; or the longest first, as many at a time as
+        make ``size`` rows of ``USUAL_STEPS`` with what is padded.
+        """
         if by_length and self.length_N is not None:
-            rows_N = self.length_N.argsort(descending=True, stable=True)
-        for rows_B in rows_N.split(size):
+            for places in within_budget(self.length_N.numpy(), size * USUAL_STEPS):
+                yield self.batch(torch.from_numpy(places))
+            return
+        for rows_B in torch.arange(len(self)).split(size):
             yield self.batch(rows_B)
 
 

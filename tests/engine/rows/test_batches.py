@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from merbench.api import Output, TrainConfig
-from merbench.engine.rows.batches import POOL, lengths, of_like_length
-from merbench.engine.rows.splits import SplitData
+from merbench.engine.rows.batches import POOL, lengths, of_like_length, within_budget
+from merbench.engine.rows.splits import USUAL_STEPS, SplitData
 from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.engine.training.train import fit
 from merbench.testing import tiny
@@ -85,6 +85,9 @@ def test_predictions_stand_in_their_order_whatever_the_batches():
     np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6)
     assert sum(model.longest) < sum(before)
     assert model.longest == sorted(model.longest, reverse=True)
+    # As many batches as the steps need, not as many as the rows.
+    length_n = data.length_N.numpy()
+    assert len(model.longest) == len(within_budget(length_n, 8 * USUAL_STEPS))
 
 
 def test_the_loop_takes_them_where_asked_and_is_what_it_was_where_not():
@@ -117,3 +120,22 @@ def test_rows_whose_length_nobody_knows_are_batched_as_without():
     data = split(6, 0)
     both = lengths({"text": Unknown(), "audio": data.inputs["audio"]})
     assert both.tolist() == data.inputs["audio"].length_N.tolist()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.integers(1, 120))
+def test_batches_within_a_budget_hold_every_row_once(steps, budget):
+    steps_n = np.array(steps)
+    batches = within_budget(steps_n, budget)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(steps)))
+    longest = [max(1, steps_n[places].max()) for places in batches]
+    assert longest == sorted(longest, reverse=True)
+    for places, most in zip(batches, longest, strict=True):
+        assert len(places) == 1 or len(places) * most <= budget
+    # No batch could have taken the next row, which is no longer than its own.
+    for places, most in zip(batches[:-1], longest, strict=False):
+        assert (len(places) + 1) * most > budget
+
+
+def test_an_example_within_a_budget():
+    assert [places.tolist() for places in within_budget(np.array([3, 9, 2]), 6)] == [[1], [0, 2]]

@@ -9,33 +9,12 @@ import threading
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from merbench.api import RunError, Steps
 from merbench.engine.rows import like_lengths
-from merbench.engine.rows.like_lengths import batches, encode
+from merbench.engine.rows.like_lengths import encode
 
 CPU = torch.device("cpu")
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.integers(1, 120))
-def test_batches_hold_every_row_once_and_keep_to_the_budget(steps, budget):
-    steps_n = np.array(steps)
-    made = batches(steps_n, budget)
-    assert sorted(np.concatenate(made).tolist()) == list(range(len(steps)))
-    longest = [max(1, steps_n[places].max()) for places in made]
-    assert longest == sorted(longest, reverse=True)
-    for places, most in zip(made, longest, strict=True):
-        assert len(places) == 1 or len(places) * most <= budget
-    # No batch could have taken the next row, which is no longer than its own.
-    for places, most in zip(made[:-1], longest, strict=False):
-        assert (len(places) + 1) * most > budget
-
-
-def test_an_example():
-    assert [places.tolist() for places in batches(np.array([3, 9, 2]), 6)] == [[1], [0, 2]]
 
 
 class Numbers:

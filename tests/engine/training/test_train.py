@@ -17,6 +17,7 @@ from torch import nn
 
 from merbench.api import Output, RequestError, RunError, Stage, Steps, TrainConfig
 from merbench.engine.rows.splits import SplitData
+from merbench.engine.training import optimise
 from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.engine.training.optimise import (
     lower_rates,
@@ -448,3 +449,18 @@ def test_state_by_sample_sees_every_row_of_every_batch(accumulate):
     fit(model(), {"task": objective}, split(20, 0), split(9, 1), space=SPACE, config=config)
     assert objective.seen_N.tolist() == [3.0] * 20
     assert objective.steps == 3 * math.ceil(7 / accumulate)
+
+
+def test_a_large_model_takes_the_same_steps_in_one_pass(monkeypatch):
+    trained = []
+    for large in (10**9, 1):
+        monkeypatch.setattr(optimise, "LARGE", large)
+        torch.manual_seed(0)
+        net = torch.nn.Linear(40, 30)
+        optimiser = make_optimiser(net, {}, TrainConfig(lr=1e-2, weight_decay=0.1), ())
+        assert bool(optimiser.defaults["fused"]) == (large == 1)
+        for _ in range(5):
+            net(torch.randn(16, 40)).square().mean().backward()
+            optimiser.step()
+        trained.append(net.weight.detach().clone())
+    torch.testing.assert_close(*trained, rtol=1e-5, atol=1e-6)
