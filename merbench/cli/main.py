@@ -4,7 +4,6 @@ run.
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -12,6 +11,7 @@ import click
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.cli import builtin
+from merbench.cli.shared.faults import abandon_output, can_flush, flush_output, sentence_of
 from merbench.cli.shared.groups import Program, session_of
 from merbench.host.manager import builtin as declared_builtin
 from merbench.terminal.printable import PrintableStream
@@ -57,6 +57,7 @@ def main() -> None:
 def _run() -> int:
     try:
         code = cli(standalone_mode=False)
+        flush_output()
     except click.exceptions.Abort:
         click.echo(
             "interrupted: what was finished is kept, and the same command goes on from there",
@@ -70,15 +71,15 @@ def _run() -> int:
         click.echo(f"error: {error}", err=True)
         code = 2 if isinstance(error, RequestError) else 1
     except BrokenPipeError:
-        # The reader (head, less) has gone; nothing more can be said to it, also not while the
-        # interpreter shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has gone.
+        abandon_output()
         code = 0
-    except OSError as error:
-        if error.filename is None:
+    except (OSError, RuntimeError, MemoryError) as error:
+        sentence = sentence_of(error)
+        if sentence is None:
             raise
-        # Such as a full disk, or a folder that may not be written: the sentence is enough to mend
-        # it.
-        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
-        code = 1
+        click.echo(f"error: {sentence}", err=True)
+        if not can_flush():
+            abandon_output()
+        code = 2
     return code if isinstance(code, int) else 0

@@ -12,18 +12,19 @@ from __future__ import annotations
 import glob
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any
 
 from pydantic import ValidationError
 
 from merbench.api.declarations.config import Config
+from merbench.results.files import errors_name, temporary_beside
 
 STALE = 120.0
 BEAT = 10.0
@@ -158,8 +159,8 @@ class Claim:
         if time.monotonic() - self._told >= 1:
             self._told = time.monotonic()
             self.holder = self.holder.model_copy(update={"about": dict(about)})
-            temporary = self.path.with_name(f".{self.path.name}.tmp")
             with suppress(OSError):
+                temporary = temporary_beside(self.path)
                 temporary.write_text(self.holder.model_dump_json(), "utf-8")
                 temporary.replace(self.path)
 
@@ -205,22 +206,22 @@ def _read(path: Path) -> Holder | None:
 
 def _create(path: Path, holder: Holder) -> bool:
     """Make the file, whole, unless there is one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".claim.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(holder.model_dump_json())
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        Path(temporary).unlink()
+    with errors_name(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(path)
+        try:
+            temporary.write_text(holder.model_dump_json(), "utf-8")
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
     return True
 
 
 def _now(folder: Path) -> float:
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".now.") as file:
-        return Path(file.name).stat().st_mtime
+    with TemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def _machine() -> str:

@@ -10,8 +10,8 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -60,15 +60,30 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name, data in contents.items():
             path = inside(folder, name)
             _refuse_special(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = _temporary_beside(path)
-            leftovers.callback(temporary.unlink, missing_ok=True)
-            _write_through(temporary, data)
+            with errors_name(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = temporary_beside(path)
+                leftovers.callback(temporary.unlink, missing_ok=True)
+                _write_through(temporary, data)
             renames.append((temporary, path))
         for temporary, path in renames:
             temporary.replace(path)
     for parent in dict.fromkeys(path.parent for _, path in renames):
-        _sync_folder(parent)
+        with errors_name(parent):
+            _sync_folder(parent)
+
+
+@contextmanager
+def errors_name(path: Path) -> Iterator[None]:
+    """An OSError in the block names ``path``: one of a full disk names nothing, others a temporary
+    file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_output(path: Path, data: bytes) -> None:
@@ -110,7 +125,8 @@ def sweep(*folders: Path) -> None:
                     path.unlink()
 
 
-def _temporary_beside(path: Path) -> Path:
+def temporary_beside(path: Path) -> Path:
+    """A new empty file whose name tells ``sweep`` which process it is of."""
     owner = f"{os.getpid()}@{_host()}"
     handle, name = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name[:120]}.{owner}.", suffix=".tmp"

@@ -108,7 +108,7 @@ class Store:
             with TemporaryFile(dir=self.root):
                 pass
             self._folder = self._identity()
-            sweep(*(self.root / name for name in ("runs", "weights", "checkpoints")))
+            sweep(*(self.root / name for name in ("runs", "weights", "checkpoints", "claims")))
         except OSError as error:
             raise RequestError(
                 f"the store {self.root} cannot be written ({error.strerror}); "

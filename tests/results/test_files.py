@@ -98,10 +98,10 @@ def test_leftovers_of_killed_writers_are_swept_and_nothing_else(tmp_path):
     gone.wait()
     script = (
         "import os, sys; from pathlib import Path; from merbench.results import files;"
-        "files._temporary_beside(Path(sys.argv[1]) / 'record.json'); os._exit(9)"
+        "files.temporary_beside(Path(sys.argv[1]) / 'record.json'); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
-    alive = files._temporary_beside(tmp_path / "record.json")
+    alive = files.temporary_beside(tmp_path / "record.json")
     mine, elsewhere = tmp_path / ".mine.tmp", tmp_path / f".x.{gone.pid}@elsewhere.abc.tmp"
     for path in (mine, elsewhere):
         path.write_text("")

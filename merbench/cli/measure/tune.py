@@ -180,13 +180,14 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
         "--worker",
     ]
     with TemporaryFile("w+") as error_output:
-        helpers = [
-            subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=error_output
-            )
-            for _ in range(jobs)
-        ]
+        helpers: list[subprocess.Popen[bytes]] = []
         try:
+            for _ in range(jobs):
+                helpers.append(
+                    subprocess.Popen(
+                        words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=error_output
+                    )
+                )
             while any(helper.poll() is None for helper in helpers):
                 report_progress(joined, watch)
                 time.sleep(0.5)

@@ -1,0 +1,51 @@
+"""What the system refuses, in one sentence: no room on a disk, no further process, no memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_THREAD = "can't start new thread"  # Python's own text: it has no error class for this
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """For the user, with a way out; None where the fault is not the system's but ours."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; use smaller batches or fewer --jobs"
+    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+        return f"the system refuses another thread; {_FEWER}"
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    if isinstance(error, BlockingIOError) and error.filename is None:
+        return f"the system refuses another process ({error.strerror}); {_FEWER}"
+    where = error.filename if error.filename is not None else "writing failed"
+    room = "; make room, or choose another folder" if error.errno in _NO_ROOM else ""
+    return f"{where}: {error.strerror}{room}"
+
+
+_FEWER = "use fewer --jobs or --threads, or raise the limit (ulimit -u)"
+
+
+def flush_output() -> None:
+    """OSError that names standard output where it cannot take what was printed."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def can_flush() -> bool:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
+
+
+def abandon_output() -> None:
+    """Nothing more can be written to standard output, also not while the interpreter shuts down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
