@@ -27,6 +27,7 @@ from merbench.engine.plan.plan import Part, Plan, Request
 from merbench.engine.plan.settings import SINGLE, Settings
 from merbench.engine.plan.stages import as_data, declared_stages, settings_of, settle
 from merbench.engine.plan.start_weights import check_seen
+from merbench.engine.plan.tower_rates import with_tower_rates
 from merbench.engine.rows import hidden_labels, missing
 from merbench.host.catalog import Catalog
 from merbench.results.metrics import choose_thresholds
@@ -84,6 +85,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
         checks.check_space(who, part.component.spaces, corpus, task_name)
     train = settings.config("train", TrainConfig, "the training loop")
     assert isinstance(train, TrainConfig)
+    train = with_tower_rates(train, parts, settings.asked)
     metrics = catalog.metrics.of(task.space, task.rank)
     if task.rank:
         metrics.selecting(task.rank, f"task {task_name} of dataset {corpus.name} has rank")

@@ -31,6 +31,7 @@ class LabelTower(LabelTexts):
     RequestError where two labels have one vector.
     """
 
+    weights_prefix = "net."
     base_CD: Tensor
 
     def __init__(

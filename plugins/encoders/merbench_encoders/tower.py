@@ -45,6 +45,8 @@ class Tower(nn.Module):
     files.
     """
 
+    weights_prefix = "net."
+
     def __init__(self, net: nn.Module, config: TowerConfig) -> None:
         super().__init__()
         self.net, self.tuned, self.frozen = net, config.tuned, prepare_training(net, config)

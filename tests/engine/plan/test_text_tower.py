@@ -67,6 +67,23 @@ def test_ablations_and_settings_go_over_the_tower(plan):
     assert both["encoder.text"].config["tuned"] and both["label_encoder"].config["tuned"]
 
 
+def test_a_tower_that_the_user_tunes_learns_slowly(plan):
+    def rates(model, **settings):
+        return dict(plan(model, settings=settings).train.lr_factors)
+
+    assert rates("text-only") == {}
+    assert rates("text-only", **{"encoder.text.tuned": True}) == {"encoders.text.net.": 0.05}
+    both = {"encoder.tuned": True, "label_encoder.tuned": True}
+    assert rates("merclip", **both) == {"encoders.text.net.": 0.05, "label_encoder.net.": 0.05}
+    untrained = {"encoder.text.tuned": True, "encoder.text.pretrained": "random"}
+    assert rates("text-only", **untrained) == {}
+    for named in ("encoders.", "encoders.text.net."):
+        by_hand = {"encoder.text.tuned": True, "train.lr_factors": {named: 0.3}}
+        assert rates("text-only", **by_hand) == {named: 0.3}
+    # Recipes that tune the tower themselves have named its rate, or train all at one.
+    assert rates("self-mm").pop("encoders.text.net.") == 0.05
+
+
 def test_recipes_do_on_a_tower_what_suits_it(plan, catalog, corpus, tower):
     pooling = {
         "tower": plan("text-only"),

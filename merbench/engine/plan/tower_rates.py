@@ -1,0 +1,35 @@
+"""Pretrained weights that the user has trained along learn at a rate of their own.
+
+At the rate of parts that begin from nothing they are lost in the first epoch. A recipe that tunes
+its tower by itself has named its rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+from merbench.api import TrainConfig
+from merbench.engine.plan.plan import Part
+
+FACTOR = 0.05
+"""On ``train.lr``: 5e-5 at 1e-3, the highest rate that BERT is fine-tuned at in Devlin et al. 2019
+(1810.04805, A.3)."""
+
+
+def with_tower_rates(
+    train: TrainConfig, parts: Mapping[str, Part], asked: Set[tuple[str, str]]
+) -> TrainConfig:
+    """``train.lr_factors`` with ``FACTOR`` for the pretrained weights of each part that is tuned
+    because the user ``asked`` for it ((slot, field) pairs), unless some are named there already.
+    """
+    rates = dict(train.lr_factors)
+    for slot, part in parts.items():
+        wanted = asked & {(slot, "tuned"), (slot.partition(".")[0], "tuned")}
+        weights = getattr(part.factory, "weights_prefix", "")
+        if not (wanted and weights and getattr(part.config, "tuned", False) and part.pretrained):
+            continue
+        owner = slot.replace("encoder.", "encoders.") if slot.startswith("encoder.") else slot
+        prefix = f"{owner}.{weights}"
+        if not any(prefix.startswith(named) for named in rates):
+            rates[prefix] = FACTOR
+    return train.model_copy(update={"lr_factors": rates})
