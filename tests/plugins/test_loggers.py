@@ -2,31 +2,136 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import sys
+
 import pytest
 
 import merbench as package
-from merbench.api.events import Note
+from merbench.api.events import EpochDone, Note
 from merbench.bench.loggers import GuardedLogger
 from tests.conftest import loads
 
 
-def test_tensorboard_has_every_epoch_of_every_run(tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+def train(store, log, **keywords):
+    return package.run("tfn", "sample", seeds=2, epochs=2, store=store, threads=1, progress=False,
+                       log=log, **keywords)  # fmt: skip
 
-    result = package.run("tfn", "sample", seeds=2, epochs=2, store=tmp_path / "runs", threads=1,
-                          progress=False, log={"tensorboard": str(tmp_path / "tb")})  # fmt: skip
+
+def expected(record):
+    """What a logger has of a run: name -> its values by epoch, and the scores at the end."""
+    by_epoch = {
+        "valid/mae": [entry["mae"] for entry in record.history],
+        "loss/task.l1": [entry["loss"]["task.l1"] for entry in record.history],
+    }
+    return by_epoch, {f"test/{name}": v for name, v in record.metrics.test.items()}
+
+
+def test_tensorboard_has_every_epoch_of_every_run(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+    result = train(tmp_path / "runs", {"tensorboard": str(tmp_path / "tb")})
     folders = {f.name.rpartition("-")[2]: f for f in (tmp_path / "tb").iterdir()}
     assert set(folders) == {r.run_id[:8] for r in result.records}
     for record in result.records:
-        log = EventAccumulator(str(folders[record.run_id[:8]])).Reload()
-        values = [(e.step, e.value) for e in log.Scalars("valid/mae")]
-        assert values == [
-            (n, pytest.approx(e["mae"], rel=1e-6)) for n, e in enumerate(record.history, 1)
-        ]
-        losses = [e.value for e in log.Scalars("loss/task.l1")]
-        assert losses == [pytest.approx(e["loss"]["task.l1"]) for e in record.history]
+        log = events.EventAccumulator(str(folders[record.run_id[:8]])).Reload()
+        by_epoch, at_end = expected(record)
+        for name, values in by_epoch.items():
+            scalars = log.Scalars(name)
+            assert [s.step for s in scalars] == [1, 2]
+            assert [s.value for s in scalars] == pytest.approx(values, rel=1e-6)
         (test,) = log.Scalars("test/mae")
-        assert test.value == pytest.approx(record.metrics.test["mae"])
+        assert test.value == pytest.approx(at_end["test/mae"])
+
+
+def test_mlflow_has_every_epoch_of_every_run(tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+
+    result = train(tmp_path / "runs", {"mlflow": str(tmp_path / "logged")}, jobs=2)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'logged' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("sample sentiment standard")
+    runs = client.search_runs([experiment.experiment_id])
+    by_id = {run.data.tags["merbench.run_id"]: run for run in runs}
+    assert len(runs) == 2 and set(by_id) == {r.run_id for r in result.records}
+    for record in result.records:
+        run = by_id[record.run_id]
+        by_epoch, at_end = expected(record)
+        assert run.info.status == "FINISHED"
+        assert run.data.params["train.epochs"] == "2"
+        assert run.data.params["seed"] == str(record.seed)
+        for name, values in by_epoch.items():
+            history = client.get_metric_history(run.info.run_id, name)
+            assert [(m.step, m.value) for m in history] == list(enumerate(values, 1))
+        shown = {k: v for k, v in run.data.metrics.items() if k.startswith("test/")}
+        assert shown == {k: v for k, v in at_end.items() if v is not None}
+
+
+def test_a_run_that_goes_on_goes_on_in_its_mlflow_run(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setattr("merbench.engine.training.checkpoint.EVERY", -1)
+
+    def stop(event):
+        if isinstance(event, EpochDone) and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    keywords = {"store": tmp_path / "runs", "threads": 1, "progress": False, "epochs": 4,
+                "seeds": 1, "log": {"mlflow": str(tmp_path)}}  # fmt: skip
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    with pytest.raises(KeyboardInterrupt):
+        package.run("tfn", "sample", watch=stop, **keywords)
+    (experiment,) = [e for e in client.search_experiments() if e.name.startswith("sample")]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "KILLED"
+    (record,) = package.run("tfn", "sample", **keywords).records
+    (run,) = client.search_runs([experiment.experiment_id])
+    history = client.get_metric_history(run.info.run_id, "valid/mae")
+    assert run.info.status == "FINISHED"
+    assert [(m.step, m.value) for m in history] == list(
+        enumerate((entry["mae"] for entry in record.history), 1)
+    )
+
+
+def wandb_records(path):
+    """The protocol buffers of a ``.wandb`` file: LevelDB's log format after a header of 7 bytes."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, position, parts = path.read_bytes(), 7, []
+    while position + 7 <= len(content):
+        left_in_block = 32768 - position % 32768
+        _, length, kind = struct.unpack("<IHB", content[position : position + 7])
+        if left_in_block < 7 or kind == 0:
+            position += left_in_block
+            continue
+        parts.append(content[position + 7 : position + 7 + length])
+        position += 7 + length
+        if kind in (1, 4):
+            yield Record.FromString(b"".join(parts))
+            parts = []
+
+
+def test_wandb_has_every_epoch_of_every_run(tmp_path):
+    pytest.importorskip("wandb")
+
+    result = train(tmp_path / "runs", {"wandb": str(tmp_path)}, jobs=2)
+    files = {f.stem.removeprefix("run-"): f for f in tmp_path.glob("wandb/offline-run-*/*.wandb")}
+    assert set(files) == {r.run_id for r in result.records}
+    for record in result.records:
+        entries, config, summary = [], {}, {}
+        for logged in wandb_records(files[record.run_id]):
+            if logged.HasField("history"):
+                row = {".".join(i.nested_key) or i.key: i.value_json for i in logged.history.item}
+                entries.append({name: json.loads(value) for name, value in row.items()})
+            config |= {i.key: json.loads(i.value_json) for i in logged.run.config.update}
+            summary |= {i.key: json.loads(i.value_json) for i in logged.summary.update}
+        by_epoch, at_end = expected(record)
+        assert [entry["_step"] for entry in entries] == [1, 2]
+        for name, values in by_epoch.items():
+            assert [entry[name] for entry in entries] == values
+        assert config["train.epochs"] == 2 and config["seed"] == record.seed
+        assert {k: v for k, v in summary.items() if k.startswith("test/")} == {
+            k: v for k, v in at_end.items() if v is not None
+        }
 
 
 class Breaks:
@@ -58,12 +163,16 @@ def test_wrong_use_ends_with_2_in_one_sentence(merbench, asked, sentence):
     assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_library_that_is_not_there_is_one_sentence(merbench, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
-    done = merbench("run", "--model", "tfn", "--dataset", "sample", "--log", "tensorboard=x")
-    assert done.returncode == 2 and "merbench-loggers[tensorboard]" in done.stderr
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("tensorboard", "torch.utils.tensorboard"), ("mlflow", "mlflow"), ("wandb", "wandb")],
+)
+def test_a_library_that_is_not_there_is_one_sentence(merbench, monkeypatch, name, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    done = merbench("run", "--model", "tfn", "--dataset", "sample", "--log", f"{name}=x")
+    assert done.returncode == 2 and f"merbench[{name}]" in done.stderr
 
 
 def test_loggers_are_listed(merbench):
     rows = loads(merbench("list", "loggers", "--json", check=True).stdout)["loggers"]
-    assert [row["name"] for row in rows] == ["tensorboard"]
+    assert {row["name"] for row in rows} == {"tensorboard", "mlflow", "wandb"}

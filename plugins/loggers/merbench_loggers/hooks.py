@@ -11,3 +11,15 @@ def merbench_components():
         target="merbench_loggers.tensorboard:TensorBoard",
         summary="event files of TensorBoard in a folder: losses and validation scores by epoch",
     )
+    yield Component(
+        kind="logger",
+        name="mlflow",
+        target="merbench_loggers.mlflow:MLflow",
+        summary="MLflow runs in FOLDER/mlflow.db, or on a tracking server (http://...)",
+    )
+    yield Component(
+        kind="logger",
+        name="wandb",
+        target="merbench_loggers.wandb:WandB",
+        summary="Weights & Biases runs in a folder, offline; `wandb sync` uploads them",
+    )

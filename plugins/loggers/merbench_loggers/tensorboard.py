@@ -7,6 +7,7 @@ from typing import Any
 
 from merbench.api import RequestError
 from merbench.api.events import EpochDone, Event, RunDone, RunStarted
+from merbench_loggers.names import run_name
 
 
 class TensorBoard:
@@ -20,7 +21,7 @@ class TensorBoard:
         except ImportError as error:
             raise RequestError(
                 f"logger tensorboard needs tensorboard, which cannot be imported ({error}); "
-                "pip install 'merbench-loggers[tensorboard]'"
+                "pip install 'merbench[tensorboard]'"
             ) from error
         self._writer_in, self._folder = SummaryWriter, Path(where)
         self._writers: dict[str, Any] = {}
@@ -48,10 +49,7 @@ class TensorBoard:
         self._writers.clear()
 
     def _start(self, event: RunStarted) -> None:
-        fold = "" if event.fold is None else f"-fold{event.fold}"
-        words = (event.model, event.ablation, event.dataset, f"seed{event.seed}{fold}")
-        name = "-".join(word for word in (*words, event.run_id[:8]) if word)
-        writer = self._writer_in(str(self._folder / name))
+        writer = self._writer_in(str(self._folder / run_name(event)))
         rows = [f"|{key}|{value}|" for key, value in event.settings.items()]
         writer.add_text("settings", "\n".join(("|setting|value|", "|-|-|", *rows)))
         self._writers[event.run_id] = writer
