@@ -92,6 +92,7 @@ class RunProgress:
         self.epochs_by_run: dict[str, int] = {}
         self.epochs_a_run = 1
         self.n_done = self.n_reused = self.n_other_source = 0
+        self.reuse_is_said = False
         self.shown_sentences = set[str]()
 
     def __enter__(self) -> RunProgress:
@@ -107,9 +108,7 @@ class RunProgress:
         self.bar.stop()
         if self.silent:
             return
-        if self.n_reused:
-            runs = "run" if self.n_reused == 1 else "runs"
-            say(f"{self.label}: {self.n_reused} {runs} taken from the store (--force runs again)")
+        self._say_reused()
         if self.n_other_source:
             say(
                 f"{self.label}: {self.n_other_source} of them were made by another version of the "
@@ -121,9 +120,21 @@ class RunProgress:
         if not self.silent or (isinstance(event, RunDone) and event.status == "failed"):
             self._show(event)
 
+    def _say_reused(self) -> None:
+        """Once: before the first run that is made, or at the end where none is."""
+        if not self.n_reused or self.reuse_is_said:
+            return
+        self.reuse_is_said = True
+        runs = "run" if self.n_reused == 1 else "runs"
+        sentence = f"{self.label}: {self.n_reused} {runs} taken from the store (--force runs again)"
+        if self.n_reused < self.n_runs:
+            sentence += f"; going on at run {self.n_reused + 1} of {self.n_runs}"
+        say(sentence)
+
     def _show(self, event: Event) -> None:
         match event:
             case RunStarted():
+                self._say_reused()
                 self.epochs_a_run = max(1, event.epochs)
                 self.epochs_by_run[event.run_id] = 0
                 self._draw(f"{self.label} · {which(event.seed, event.fold)}")
@@ -183,7 +194,8 @@ class TuneProgress:
         self.label, self.silent, self.also = label, silent, also or ignore
         self.bar, self.quiet = new_bar(silent)
         self.task = self.bar.add_task(label, total=n_trials)
-        self.n_finished = -1
+        self.n_finished: int | None = None
+        """Trials; None before anything is known of the search."""
         self.encoding = EncodeProgress(self.bar, self.quiet)
 
     def __enter__(self) -> TuneProgress:
@@ -218,9 +230,18 @@ class TuneProgress:
         best = ""
         if event.best is not None:
             best = f" · best {event.best:.4f} of trial {event.best_trial}"
-        if self.quiet and not self.silent and event.finished > max(self.n_finished, 0):
+        if self.n_finished is None and event.finished and not self.silent:
+            say(f"{self.label}: {going_on_at_trial(event.finished, event.wanted)}{best}")
+        elif self.quiet and not self.silent and event.finished > (self.n_finished or 0):
             say(f"{self.label} · {event.finished} of {event.wanted} trials{best}")
         self.n_finished = event.finished
+
+
+def going_on_at_trial(finished: int, wanted: int) -> str:
+    """What a search that was begun before says first."""
+    if finished >= wanted:
+        return f"all {wanted} trials were made before"
+    return f"going on at trial {finished + 1} of {wanted}"
 
 
 def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:

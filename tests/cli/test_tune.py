@@ -28,6 +28,7 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
     done = merbench(
         *QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True
     )
+    assert "going on at trial 3 of 3" in done.stderr and "going on" not in first.stderr
     found = loads(done.stdout)
     assert (
         found["trials"] == 3

@@ -202,12 +202,14 @@ def _begin(part: _Part, url: str, have: int, status: int, headers: Message) -> i
 def _receive(
     part: _Part, name: str, answer: http.client.HTTPResponse, size: int, watch: Watch
 ) -> None:
+    have = part.size
+    resumed = f", going on at {have / 1e6:,.1f} MB" if have else ""
     with part.path.open("ab") as file:
         while chunk := _read(answer):
             if not file.tell():
                 _look(part, chunk, answer)
             file.write(chunk)
-            watch(name, file.tell(), size)
+            watch(f"{name}{resumed}", file.tell(), size)
         file.flush()
         os.fsync(file.fileno())
     if size and part.size < size:

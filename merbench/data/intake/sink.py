@@ -238,8 +238,9 @@ class Bundle:
         facts = self._finished(key, StreamFacts)
         if facts is None:
             values = ValuesFile(self._part(name), width)
+            resumed = f", going on at row {values.rows + 1:,}" if values.rows else ""
             for row in range(values.rows, len(self.ids)):
-                self.watch(name, row, len(self.ids))
+                self.watch(f"{name}{resumed}", row, len(self.ids))
                 at = place.get(self.ids[row])
                 values.append(
                     None if at is None else read(at), f"stream {name}, row {self.ids[row]}"

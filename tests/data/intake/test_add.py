@@ -76,8 +76,8 @@ def source(tmp_path):
     return Source(path)
 
 
-def put(home, source, form, name="mine"):
-    return add(name, home, source, form, "made", {}, lambda *told: None)
+def put(home, source, form, name="mine", watch=lambda *progress: None):
+    return add(name, home, source, form, "made", {}, watch)
 
 
 def content(folder):
@@ -130,9 +130,10 @@ def test_an_interrupted_call_goes_on_and_ends_with_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path / "home", source, Form(stop=stop))
     assert not (tmp_path / "home/mine").exists()
-    second = Form()
-    put(tmp_path / "home", source, second)
+    second, steps = Form(), []
+    put(tmp_path / "home", source, second, watch=lambda step, done, total: steps.append(step))
     assert second.reads == 6 - stop
+    assert (f"audio.one, going on at row {stop}" in steps) == (stop > 1)
     assert content(tmp_path / "home/mine") == content(tmp_path / "whole/mine")
 
 

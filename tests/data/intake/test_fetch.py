@@ -145,13 +145,14 @@ def names(folder):
 )
 def test_a_bad_server_is_lived_with(server, tmp_path, plan, asked):
     server.plan = plan
-    seen = []
-    assert get(server, tmp_path, lambda what, done, total: seen.append((what, done, total)))
+    steps = []
+    assert get(server, tmp_path, lambda step, done, total: steps.append((step, done)))
     body = (tmp_path / "x.csd").read_bytes()
     assert body == server.body and len(server.asked) == asked
     assert names(tmp_path) == ["x.csd", "x.csd.sha256"]
     assert (tmp_path / "x.csd.sha256").read_text() == f"{hashlib.sha256(body).hexdigest()}  x.csd\n"
-    assert [done for what, done, _ in seen if what == "x.csd"][-1] == len(body)
+    received = [done for step, done in steps if step.startswith("x.csd") and ":" not in step]
+    assert received[-1] == len(body)
 
 
 def test_what_is_here_is_not_asked_for_again(server, tmp_path):
@@ -167,8 +168,10 @@ def test_an_interrupted_call_goes_on_in_the_next(server, tmp_path):
     with pytest.raises(RunError, match=rf"3 tries \(HTTP 503.*{len(FILE) // 3:,} bytes are here"):
         get(server, tmp_path)
     assert not (tmp_path / "x.csd").exists()
-    server.plan = ["whole"]
-    assert get(server, tmp_path) and server.asked[-1] == f"bytes={len(FILE) // 3}-"
+    server.plan, steps = ["whole"], []
+    assert get(server, tmp_path, watch=lambda step, done, total: steps.append(step))
+    assert server.asked[-1] == f"bytes={len(FILE) // 3}-"
+    assert f"x.csd, going on at {len(FILE) // 3 / 1e6:,.1f} MB" in steps
 
 
 @pytest.mark.parametrize(

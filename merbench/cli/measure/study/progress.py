@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from merbench.cli.measure.study.report import duration
 from merbench.cli.shared.output import say
 from merbench.results.claims import Claims
-from merbench.terminal.progress import new_bar, which
+from merbench.terminal.progress import going_on_at_trial, new_bar, which
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +71,9 @@ class StudyProgress(_Bar):
         for number, status in enumerate(status_of_cells(opened.cells, store)):
             if status.seconds is not None:
                 self.time_left.add(str(number), status.seconds)
+        n_finished = total - len(missing)
+        if n_finished and missing:
+            say(f"{self.label}: going on at run {n_finished + 1} of {total}")
 
     def __call__(self, ended: Ended | None) -> None:
         if ended is not None:
@@ -126,7 +129,8 @@ class TrialProgress(_Bar):
 
     def __init__(self, label: str, jobs: int) -> None:
         super().__init__(label, None)
-        self.label, self.jobs, self.n_finished = label, jobs, -1
+        self.label, self.jobs = label, jobs
+        self.n_finished: int | None = None
 
     def __call__(self, searches: Sequence[SearchStatus]) -> None:
         finished, wanted = sum(s.finished for s in searches), sum(s.wanted for s in searches)
@@ -135,6 +139,8 @@ class TrialProgress(_Bar):
         description = f"{self.label}{left}"
         self.bar.update(self.task, description=description, completed=finished, total=wanted)
         self.bar.refresh()
-        if self.quiet and wanted and finished != self.n_finished:
+        if self.n_finished is None and finished:
+            say(f"{self.label}: {going_on_at_trial(finished, wanted)}")
+        elif self.quiet and wanted and finished != self.n_finished:
             say(f"{self.label} · {finished} of {wanted} trials{left}")
         self.n_finished = finished

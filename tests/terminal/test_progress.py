@@ -1,0 +1,65 @@
+"""What is said of work that was begun before: where it goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from merbench.api.events import RunDone, RunResumed, RunStarted, SearchProgress
+from merbench.terminal.progress import RunProgress, TuneProgress
+
+
+def searched(finished, best=None):
+    return SearchProgress(
+        search="s", finished=finished, wanted=30, metric="mae", best=best, best_trial=best and 4
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "first"),
+    [
+        ((12, 13), "merclip mosi: going on at trial 13 of 30 · best 0.8000 of trial 4"),
+        ((30, 30), "merclip mosi: all 30 trials were made before · best 0.8000 of trial 4"),
+        ((0, 1), "merclip mosi · 1 of 30 trials · best 0.8000 of trial 4"),
+    ],
+)
+def test_a_search_says_at_which_trial_it_goes_on(capsys, counts, first):
+    with TuneProgress(30, "merclip mosi", silent=False) as progress:
+        for finished in counts:
+            progress(searched(finished, 0.8 if finished else None))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == first
+    assert sum("going on" in line for line in lines) == (counts[0] == 12)
+
+
+def started(seed):
+    return RunStarted(run_id=f"r{seed}", model="tfn", ablation="", dataset="mosi", task="t",
+                      protocol="p", seed=seed, fold=None, epochs=20)  # fmt: skip
+
+
+def done(seed, reused):
+    return RunDone(run_id=f"r{seed}", seed=seed, fold=None, status="done", seconds=1.0,
+                   reused=reused)  # fmt: skip
+
+
+def test_runs_say_how_many_were_there_and_after_which_epoch_one_goes_on(capsys):
+    with RunProgress(3, "tfn mosi") as progress:
+        progress(done(0, reused=True))
+        progress(started(1))
+        progress(RunResumed(run_id="r1", seed=1, fold=None, epoch=7, epochs=20))
+        progress(done(1, reused=False))
+        progress(started(2))
+        progress(done(2, reused=False))
+    assert capsys.readouterr().err.splitlines() == [
+        "tfn mosi: 1 run taken from the store (--force runs again); going on at run 2 of 3",
+        "tfn mosi · seed 1: going on after epoch 7 of 20",
+        "tfn mosi · seed 1 · 1.0 s",
+        "tfn mosi · seed 2 · 1.0 s",
+    ]
+
+
+def test_runs_that_were_all_there_go_on_nowhere(capsys):
+    with RunProgress(1, "tfn mosi") as progress:
+        progress(done(0, reused=True))
+    assert capsys.readouterr().err == (
+        "tfn mosi: 1 run taken from the store (--force runs again)\n"
+    )
