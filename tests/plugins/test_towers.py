@@ -290,7 +290,8 @@ def test_clip_weights_have_a_digest(clip_file):
     )
     assert ClipText.pretrained(ClipText.Config(model="tiny-clip", pretrained=None)) == {}
     assert ClipImage.sources(frames) == {
-        "clip:tiny-clip:tiny-clip.safetensors": "tiny-clip.safetensors (local)"
+        "clip:tiny-clip:tiny-clip.safetensors": "tiny-clip.safetensors (local); no "
+        "open_clip_config.json beside it: OpenAI's preprocessing and plain GELU assumed"
     }
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import logging
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from importlib import import_module
-from importlib.util import find_spec, module_from_spec
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from merbench.api import RequestError
-from merbench_encoders.hub import hub_file, origin
+from merbench_encoders.clip_weights import (
+    ClipConfig,
+    ClipTextConfig,
+    architecture,
+    checkpoint,
+    is_place,
+)
 from merbench_encoders.letter_case import LetterCase, lowered
 from merbench_encoders.pieces import PieceRows
-from merbench_encoders.tower import TowerConfig, digest
 
 _OTHER_TOWERS = (
     "hf_model_name",
@@ -32,146 +29,27 @@ _OTHER_TOWERS = (
 )
 
 
-class ClipConfig(TowerConfig):
-    """Which CLIP."""
-
-    model: str = "ViT-B-32"
-    """An architecture of ``open_clip.list_models()``."""
-    pretrained: str | None = "openai"
-    """A tag of ``open_clip.list_pretrained()`` or a file (safetensors, or torch's with tensors
-    only); None or ``random`` = untrained.
-    """
-
-
-class ClipTextConfig(ClipConfig):
-    """Which CLIP, and how texts go into it."""
-
-    lower: LetterCase = "auto"
-    """Read in lower case, where its tokenizer tells it from upper case; ``auto``: a text that has
-    no lower-case letter.
-    """
-
-
-@cache
-def _lists() -> Any:
-    """``open_clip.pretrained``: which weights there are. The rest of open_clip brings torchvision,
-    timm and transformers along, which takes longer than a hub needs to answer; so this one module
-    is imported under a package that is not executed, and then forgotten.
-    """
-    if "open_clip" not in sys.modules:
-        spec = find_spec("open_clip")
-        assert spec is not None  # this package depends on it
-        sys.modules["open_clip"] = module_from_spec(spec)
-        try:
-            return import_module("open_clip.pretrained")
-        finally:
-            for name in [name for name in sys.modules if name.partition(".")[0] == "open_clip"]:
-                del sys.modules[name]
-    return import_module("open_clip.pretrained")
-
-
-def _architecture(config: ClipConfig) -> dict[str, Any]:
-    """The model's settings. Raises RequestError for an unknown model."""
-    import open_clip  # see _lists
-
-    if config.model not in open_clip.list_models():
-        near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
-        raise RequestError(
-            f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?"
-        )
-    return open_clip.get_model_config(config.model)
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Weights and what belongs to them, however they were named. ``path`` None: untrained.
-
-    ``preprocess``: fields of open_clip's PreprocessCfg (mean, std, interpolation, resize_mode) that
-    differ from its defaults. ``quick_gelu``: the activation they were trained with.
-    """
-
-    path: Path | None = None
-    quick_gelu: bool = False
-    preprocess: Mapping[str, Any] = field(default_factory=dict)
-
-
-_OF_IMAGES = ("mean", "std", "interpolation", "resize_mode", "fill_color")
-"""Of PreprocessCfg; the size of the images belongs to the architecture."""
-
-
-def checkpoint(config: ClipConfig, instead: str) -> Checkpoint:
-    """What a tag or a file stands for. Raises RequestError where it is out of reach.
-
-    A file is taken with the ``open_clip_config.json`` beside it, as the hub's repositories have it.
-    """
-    name = config.pretrained
-    if name is None or name == "random":
-        return Checkpoint()
-    if (path := Path(name).expanduser()).is_file():
-        beside = path.with_name("open_clip_config.json")
-        described = json.loads(beside.read_text()) if beside.exists() else {}
-        quick_gelu = bool(described.get("model_cfg", {}).get("quick_gelu", False))
-        return Checkpoint(path, quick_gelu, _of_images(described.get("preprocess_cfg", {})))
-    lists = _lists()
-    known = lists.get_pretrained_cfg(config.model, name)
-    if not known:
-        _architecture(config)
-        tags = ", ".join(lists.list_pretrained_tags_by_model(config.model)) or "none"
-        raise RequestError(
-            f"pretrained={name} is neither a file nor a tag of {config.model} (its tags: {tags}); "
-            f"name one of them, or {instead}"
-        )
-    repo, _, file = known["hf_hub"].rpartition("/")
-    names = [lists.HF_SAFE_WEIGHTS_NAME, lists.HF_WEIGHTS_NAME]
-    if file:
-        names = [Path(file).with_suffix(".safetensors").name, file]
-    wanted = (
-        f"the file {' or '.join(dict.fromkeys(names))} of the CLIP weights {config.model}:{name} "
-        f"(hub: {repo})"
-    )
-    path = hub_file(repo, names, wanted, f"give a file by pretrained=PATH, or {instead}")
-    return Checkpoint(path, bool(known.get("quick_gelu", False)), _of_images(known))
-
-
-def _of_images(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: settings[key] for key in _OF_IMAGES if settings.get(key) is not None}
-
-
-def clip_digest(config: ClipConfig, instead: str) -> dict[str, str]:
-    """Name -> SHA-256 of the weights; nothing for an untrained tower."""
-    path = checkpoint(config, instead).path
-    return (
-        {f"clip:{config.model}:{Path(str(config.pretrained)).name}": digest([path])} if path else {}
-    )
-
-
-def clip_source(config: ClipConfig, instead: str) -> dict[str, str]:
-    """Name, as in ``clip_digest`` -> where the weights come from."""
-    path = checkpoint(config, instead).path
-    return (
-        {f"clip:{config.model}:{Path(str(config.pretrained)).name}": origin(path)} if path else {}
-    )
-
-
 def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     """The whole model. Raises RequestError for an unknown model, and, ending with ``instead``, for
     absent or unreadable weights.
     """
     weights = checkpoint(config, instead)
-    _architecture(config)
-    import open_clip  # see _lists
+    architecture(config, instead)
+    import open_clip  # see clip_weights.lists
 
     before = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # open_clip warns that an untrained tower is untrained
-        return open_clip.create_model(
-            config.model,
-            str(weights.path) if weights.path else None,
+        net = open_clip.create_model(
+            weights.architecture,
+            load_weights=False,
             force_quick_gelu=weights.quick_gelu,
             force_preprocess_cfg=dict(weights.preprocess),
             pretrained_text=False,
-            weights_only=True,
         )
+        if weights.path:
+            open_clip.load_checkpoint(net, str(weights.path), weights_only=True)
+        return net
     except Exception as error:
         first = str(error).strip().split("\n")[0]
         raise RequestError(
@@ -182,9 +60,9 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
         logging.disable(before)
 
 
-def joint_width(config: ClipConfig) -> int:
+def joint_width(config: ClipConfig, instead: str) -> int:
     """D of the space that both towers project into."""
-    return int(_architecture(config)["embed_dim"])
+    return int(architecture(config, instead)["embed_dim"])
 
 
 class TextNet(nn.Module):
@@ -228,7 +106,7 @@ class Tokenizer:
     """
 
     def __init__(self, model: str, lower: LetterCase = "no") -> None:
-        import open_clip  # see _lists
+        import open_clip  # see clip_weights.lists
 
         self.bpe: Any = open_clip.get_tokenizer(model)
         self.length: int = self.bpe.context_length
@@ -255,10 +133,12 @@ def load_text(config: ClipTextConfig, instead: str) -> tuple[TextNet, Tokenizer]
     """The text tower and its tokenizer. Raises RequestError as ``load_clip``, and for a model whose
     text tower is of another kind.
     """
-    text = _architecture(config)["text_cfg"]
-    if any(text.get(key) for key in _OTHER_TOWERS) or "siglip" in config.model.lower():
+    text = architecture(config, instead)["text_cfg"]
+    siglip = not is_place(config.model) and "siglip" in config.model.lower()
+    if siglip or any(text.get(key) for key in _OTHER_TOWERS):
         raise RequestError(
             f"{config.model} has no causal CLIP text tower; "
             "choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"
         )
-    return TextNet(load_clip(config, instead)), Tokenizer(config.model, config.lower)
+    named = checkpoint(config, instead).architecture
+    return TextNet(load_clip(config, instead)), Tokenizer(named, config.lower)

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import ClipRows, Context, Decoded, Steps, StreamSpec, TextRows, Tune, read_frames
-from merbench_encoders.clip import ClipConfig, clip_digest, clip_source, joint_width, load_clip
+from merbench_encoders.clip import joint_width, load_clip
+from merbench_encoders.clip_weights import ClipConfig, clip_digest, clip_source
 from merbench_encoders.faces import Faces, face_weights
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
@@ -69,7 +70,7 @@ class ClipImage(Tower):
         )  # after the weights are there, as in clip.py
 
         super().__init__(net, config)
-        self.frames, self.width = config.frames, joint_width(config)
+        self.frames, self.width = config.frames, joint_width(config, _INSTEAD)
         self.faces, self.margin = Faces() if config.face == "largest" else None, config.face_margin
         settings = PreprocessCfg(**net.preprocess_cfg)
         # Without the last two of its steps, which make a tensor and normalise it: the device does

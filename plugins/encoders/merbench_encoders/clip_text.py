@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from merbench.api import Context, Steps, StreamSpec, TextRows, Tokens
-from merbench_encoders.clip import ClipTextConfig, clip_digest, clip_source, joint_width, load_text
+from merbench_encoders.clip import joint_width, load_text
+from merbench_encoders.clip_weights import ClipTextConfig, clip_digest, clip_source
 from merbench_encoders.pieces import PieceRows
 from merbench_encoders.tower import Tower
 
@@ -31,7 +32,7 @@ class ClipText(Tower):
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         net, tokenizer = load_text(config, _INSTEAD)
         super().__init__(net, config)
-        self.tokenizer, self.width = tokenizer, joint_width(config)
+        self.tokenizer, self.width = tokenizer, joint_width(config, _INSTEAD)
         self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
 
     @staticmethod

@@ -19,7 +19,7 @@ from huggingface_hub import (
     hf_hub_url,
     try_to_load_from_cache,
 )
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
 from merbench.api import RequestError
 from merbench_encoders.packages import (
@@ -90,23 +90,34 @@ def _absent(wanted: str, repo: str, reason: object, instead: str) -> RequestErro
     )
 
 
+def _no_name(repo: str, reason: Exception, instead: str) -> RequestError:
+    first = str(reason).strip().split("\n")[0].rstrip(".")
+    return RequestError(
+        f"{repo!r} is no name of a model on the hub ({first}); "
+        f"write ORGANISATION/NAME, or {instead}"
+    )
+
+
 def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path:
     """The first of ``names`` that ``repo`` has.
 
     Raises RequestError within seconds; ``wanted`` (what was asked for) and ``instead`` (how to do
     without it) go into its sentence.
     """
-    for name in names:
-        if path := _cached(repo, name):
-            return path
     reason: Exception = FileNotFoundError(f"{repo} has no {' or '.join(names)}")
     try:
+        for name in names:
+            path = _cached(repo, name)
+            if path:
+                return path
         for name in names:
             try:
                 _ask(repo, name)
             except EntryNotFoundError:
                 continue
             return Path(hf_hub_download(repo, name, etag_timeout=SECONDS))
+    except HFValidationError as error:
+        raise _no_name(repo, error, instead) from None
     except Exception as error:  # whatever the network does, the user is told the same
         reason = error
     raise _absent(wanted, repo, reason, instead) from None
@@ -152,5 +163,7 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
         return Path(path).parent
     except RequestError:
         raise
+    except HFValidationError as error:
+        raise _no_name(model, error, instead) from None
     except Exception as error:  # whatever the network does, the user gets the same sentence
         raise _absent(wanted, model, error, instead) from None

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from merbench.api import Context, RequestError
-from merbench_encoders.clip import ClipTextConfig, clip_digest, clip_source, joint_width, load_text
+from merbench_encoders.clip import joint_width, load_text
+from merbench_encoders.clip_weights import ClipTextConfig, clip_digest, clip_source
 from merbench_encoders.label_tower import LabelTower, LabelTowerConfig
 from merbench_encoders.tower import autocast
 
@@ -30,7 +31,7 @@ class LabelClip(LabelTower):
         net, tokenizer = load_text(config, _INSTEAD)
         self._tokenizer = tokenizer
         token_width = net.token_embedding.embedding_dim
-        super().__init__(net, config, context, joint_width(config), token_width)
+        super().__init__(net, config, context, joint_width(config, _INSTEAD), token_width)
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:
