@@ -1,0 +1,35 @@
+"""What an audit finds: sentences, and how much each weighs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["leak", "suspicion", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``leak``: declared; ``suspicion``: not declared; ``warning``: mend it or know it; ``note``:
+    counted, for the record.
+    """
+
+    level: Level
+    about: str
+    sentence: str
+
+
+def count_of(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
+def stand(n: int) -> str:
+    return "stands" if n == 1 else "stand"
+
+
+def are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def have(n: int) -> str:
+    return "has" if n == 1 else "have"

@@ -1,0 +1,84 @@
+"""What the splits or folds of a protocol share though they should not: videos, speakers, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from merbench.api.material.corpus import Corpus, Protocol
+from merbench.data.audit.findings import Finding, count_of, stand
+from merbench.data.hints import first
+
+MODES = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The parts of a protocol that are to share nothing: ``names`` of the splits or folds,
+    ``group_N`` each row's, -1 = not used.
+    """
+
+    names: tuple[str, ...]
+    group_N: np.ndarray
+
+
+def groups_of(protocol: Protocol, rows: int) -> Groups:
+    group_N = np.full(rows, -1)
+    if len(protocol.splits) == 1:
+        split = protocol.splits[0]
+        for k, part in enumerate((split.train, split.valid, split.test)):
+            group_N[part] = k
+        return Groups(MODES, group_N)
+    for k, split in enumerate(protocol.splits):
+        group_N[split.test] = k
+    return Groups(tuple(f"fold {split.fold}" for split in protocol.splits), group_N)
+
+
+def shared_videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
+    count = len(np.unique(corpus.videos))
+    for protocol, parts in groups.items():
+        shared = _shared(corpus.videos, parts)
+        if shared:
+            yield Finding(
+                "warning",
+                protocol,
+                f"{len(shared):,} of {count_of(count, 'video')} ({first(shared)}) "
+                f"{stand(len(shared))} in more than one of {', '.join(parts.names)} of protocol "
+                f"{protocol}, so a model can know the speaker; divide by video",
+            )
+        for split in corpus.protocols[protocol].splits:
+            both = np.intersect1d(np.union1d(split.train, split.valid), split.test)
+            if len(both):
+                rows = first(corpus.ids[both].tolist())
+                yield Finding(
+                    "warning",
+                    protocol,
+                    f"{count_of(len(both), 'row')} of protocol {protocol} are trained on and "
+                    f"tested ({rows})",
+                )
+
+
+def shared_groups(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
+    """Speakers and their like that a protocol does not keep apart."""
+    for name, unit_N in corpus.groups.items():
+        for protocol, parts in groups.items():
+            shared = _shared(unit_N, parts)
+            if shared:
+                yield Finding(
+                    "note",
+                    protocol,
+                    f"{len(shared):,} of {len(np.unique(unit_N)):,} groups of {name} "
+                    f"({first(shared)}) stand in more than one of {', '.join(parts.names)} of "
+                    f'protocol {protocol}; folds = 5 and group = "{name}" keep them apart',
+                )
+
+
+def _shared(unit_N: np.ndarray, parts: Groups) -> list[str]:
+    """The units (videos, speakers) whose rows stand in more than one part."""
+    names, number_N = np.unique(unit_N, return_inverse=True)
+    used = parts.group_N >= 0
+    pairs = np.unique(np.stack([number_N[used], parts.group_N[used]]), axis=1)
+    shared = np.flatnonzero(np.bincount(pairs[0], minlength=len(names)) > 1)
+    return [str(names[unit]) for unit in shared]
