@@ -22,8 +22,10 @@ from merbench.data.folder.label_table import read_table
 from merbench.data.folder.manifest import Manifest, Origin, read_manifest
 from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml
+from merbench.data.intake.choice import Choice
 from merbench.data.intake.contents import contents
-from merbench.data.intake.sink import LABELS, Bundle, Choice, Described, Taken, Watch
+from merbench.data.intake.sink import LABELS, Bundle, Taken, Watch
+from merbench.data.intake.source_rows import Described
 from merbench.results.files import inside, write_atomic
 
 
@@ -143,7 +145,7 @@ def _add(
         sink = Bundle(name, work, before, origin, watch, choice)
         try:
             form.convert(source, sink)
-            sink.check_choice()
+            sink.chosen.check()
         except Taken as error:
             same = [
                 o
@@ -227,9 +229,10 @@ def _show(there: Path, work: Path) -> None:
 def _described(there: Path) -> Described | None:
     if not there.exists():
         return None
-    told = Section(there / FILE, "", read_toml(there / FILE))  # refuses, by name, what is no TOML
+    values = read_toml(there / FILE)  # refuses, by name, what is no TOML
     text = (there / FILE).read_text(encoding="utf-8-sig")
-    return Described(there, text, read_table(told.file("labels", LABELS)))
+    table = read_table(Section(there / FILE, "", values).file("labels", LABELS))
+    return Described(there, text, values, table)
 
 
 def _start(work: Path, job: dict[str, Any]) -> None:

@@ -16,16 +16,15 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from merbench.api.errors import DataError, RequestError
+from merbench.api.errors import DataError
 from merbench.api.material.types import Modality
 from merbench.data.folder import toml_text as toml
-from merbench.data.folder.label_table import Table, read_table
+from merbench.data.folder.label_table import read_table
 from merbench.data.folder.manifest import (
     FileFacts,
     Manifest,
@@ -34,19 +33,18 @@ from merbench.data.folder.manifest import (
     facts_of,
     sha256_of,
 )
-from merbench.data.folder.stream_file import SUFFIX, finish
-from merbench.data.folder.toml_section import Section
-from merbench.data.hints import first
+from merbench.data.folder.stream_file import SUFFIX
+from merbench.data.intake.choice import Choice, ChosenNames
 from merbench.data.intake.feature_writer import ValuesFile
 from merbench.data.intake.from_folder import take_folder
-from merbench.data.intake.join_rows import as_csv, ids_of, joined_rows, new_rows
-from merbench.data.intake.match_rows import Match, match_rows
-from merbench.data.same_segment import labelled_twice, times_of
+from merbench.data.intake.join_rows import as_csv
+from merbench.data.intake.source_rows import Described, SourceRows
+from merbench.data.intake.word_writer import WordsFile
 from merbench.results.files import inside, write_atomic
 
 LABELS = "label.csv"
 Watch = Callable[[str, int, int], None]
-"""Told what is being done, how far it is, and of how much."""
+"""Called with what is being done, how far it is, and of how much."""
 
 
 _Facts = TypeVar("_Facts", FileFacts, StreamFacts)
@@ -54,29 +52,6 @@ _Facts = TypeVar("_Facts", FileFacts, StreamFacts)
 
 class Taken(Exception):
     """A stream of this name is there already."""
-
-
-class Described(NamedTuple):
-    """A data set that is there already: the text of its ``dataset.toml``, and its table."""
-
-    folder: Path
-    text: str
-    table: Table
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the user wants of a source's streams. ``renamed``: name in the source -> name here;
-    ``without``: names in the source of those that are left out.
-    """
-
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    without: frozenset[str] = frozenset()
-
-    def options(self) -> dict[str, Any]:
-        """As they stand in the manifest; empty where nothing is chosen."""
-        renamed = {"renamed": dict(self.renamed)} if self.renamed else {}
-        return renamed | ({"without": sorted(self.without)} if self.without else {})
 
 
 class Bundle:
@@ -91,22 +66,14 @@ class Bundle:
         before: Described | None,
         origin: Origin,
         watch: Watch,
-        choice: Choice = Choice(),
+        choice: Choice,
     ) -> None:
-        self.choice, self._described_streams = choice, list[str]()
-        self.name, self.work, self.before, self.origin, self.watch = (
-            name,
-            work,
-            before,
-            origin,
-            watch,
-        )
+        self.name, self.work, self.before, self.watch = name, work, before, watch
+        self.origin, self.chosen = origin, ChosenNames(choice)
         self.made, self.parts = work / "bundle", work / "parts"
-        self._have: dict[str, Any] = toml.loads(before.text) if before else {}
+        self._have: dict[str, Any] = before.toml if before else {}
         self._labels: str = self._have.get("labels", LABELS)
-        self._ids = list(before.table.ids) if before else []
-        self._offered: set[str] = set()
-        self._alias: dict[str, str] = {}  # id of the source -> id here, where they are not the same
+        self._rows = SourceRows(before, origin)
         self.streams: dict[str, StreamFacts] = {}
         self.sections: dict[str, dict[str, dict[str, Any]]] = {
             "task": {},
@@ -118,7 +85,7 @@ class Bundle:
 
     @property
     def ids(self) -> Sequence[str]:
-        return self._ids
+        return self._rows.ids
 
     def source(self, path: Path) -> str:
         size, key = path.stat().st_size, f"source-{len(self.origin.files)}.json"
@@ -149,41 +116,15 @@ class Bundle:
             )
 
     def table(self, columns: Mapping[str, Sequence[str]]) -> None:
-        if self.before is None:
-            cells = new_rows(columns, self._refuse)
-            taken = len(cells["video_id"])
-            self._ids = ids_of(cells)
-        else:
-            columns, match = self._matched(self.before.table, columns)
-            scores = self._scores()
-            cells, taken = joined_rows(
-                self.before.table, scores, columns, self._refuse, self.note, match.apart
-            )
-        self._note_labelled_twice(columns)
-        self._offered |= {*ids_of(columns), *self._ids}
-        self.origin.rows += len(columns["video_id"])
-        self.origin.taken += taken
+        cells = self._rows.join(columns)
         if self.before is None or cells != self.before.table.cells:
             write_atomic(inside(self.made, self._labels), as_csv(cells))
-
-    def _note_labelled_twice(self, columns: Mapping[str, Sequence[str]]) -> None:
-        times_N2 = times_of(columns)
-        if times_N2 is None:
-            return
-        pairs = labelled_twice(columns["video_id"], times_N2)
-        if len(pairs):
-            ids = ids_of(columns)
-            shown = first([f"{ids[a]} = {ids[b]}" for a, b in pairs])
-            self.note(
-                f"{len(pairs):,} segment(s) have two rows, under two ids ({shown}); both rows "
-                "are kept"
-            )
 
     def task(self, name: str, **spec: Any) -> None:
         self.sections["task"][name] = spec
 
     def protocol(self, name: str, **spec: Any) -> None:
-        offered = [self._here(stream) for stream in spec.get("streams", ())]
+        offered = [self.chosen.name_here(stream) for stream in spec.get("streams", ())]
         spec["streams"] = [stream for stream in offered if stream]
         if not spec["streams"]:
             raise DataError(
@@ -192,28 +133,13 @@ class Bundle:
         self.sections["protocols"][name] = spec
 
     def stream(self, name: str, **spec: Any) -> None:
-        here = self._here(name)
+        here = self.chosen.name_here(name)
         if here:
             self._stream(here, spec)
 
-    def _here(self, name: str) -> str:
-        """What a stream of the source is called here; empty where it is left out."""
-        if name not in self._described_streams:
-            self._described_streams.append(name)
-        return "" if name in self.choice.without else self.choice.renamed.get(name, name)
-
-    def check_choice(self) -> None:
-        """RequestError where the user names a stream that the source does not have."""
-        for name in (*self.choice.renamed, *sorted(self.choice.without)):
-            if name not in self._described_streams:
-                raise RequestError(
-                    f"the source has no stream {name!r}; it has "
-                    f"{', '.join(self._described_streams)}"
-                )
-
     def _stream(self, name: str, spec: dict[str, Any]) -> None:
-        if self._alias and "pattern" in spec:
-            pattern = spec["pattern"].replace("{clip_id}", f"{{{self._source_clips}}}")
+        if self._rows.ids_here and "pattern" in spec:
+            pattern = spec["pattern"].replace("{clip_id}", f"{{{self._rows.clip_column}}}")
             spec = spec | {"pattern": pattern}
         if self._have.get("streams", {}).get(name) == spec:
             return
@@ -231,20 +157,19 @@ class Bundle:
         *,
         note: str = "",
     ) -> None:
-        name = self._here(name)
+        name = self.chosen.name_here(name)
         if not name:
             return
-        place, key = self._join(name, ids), f"{name}.json"
+        place_of, key = self._places(name, ids), f"{name}.json"
         facts = self._finished(key, StreamFacts)
         if facts is None:
             values = ValuesFile(self._part(name), width)
             resumed = f", going on at row {values.rows + 1:,}" if values.rows else ""
             for row in range(values.rows, len(self.ids)):
                 self.watch(f"{name}{resumed}", row, len(self.ids))
-                at = place.get(self.ids[row])
-                values.append(
-                    None if at is None else read(at), f"stream {name}, row {self.ids[row]}"
-                )
+                place = place_of.get(self.ids[row])
+                x_LD = None if place is None else read(place)
+                values.append(x_LD, f"stream {name}, row {self.ids[row]}")
             missing, steps, not_finite = values.complete({"id": list(self.ids)}, self._file(name))
             facts = StreamFacts(
                 file=f"streams/{name}{SUFFIX}",
@@ -272,43 +197,23 @@ class Bundle:
         *,
         note: str = "",
     ) -> None:
-        name = self._here(name)
+        name = self.chosen.name_here(name)
         if not name:
             return
-        place, key = self._join(name, ids), f"{name}.json"
+        place_of, key = self._places(name, ids), f"{name}.json"
         facts = self._finished(key, StreamFacts)
         if facts is None:
-            rows: list[Sequence[str]] = []
-            times: list[np.ndarray] = []
-            for row, one in enumerate(self.ids):
+            words = WordsFile()
+            for row, row_id in enumerate(self.ids):
                 self.watch(name, row, len(self.ids))
-                found = read(place[one]) if one in place else None
-                said, when = found if found else ((), np.zeros((0, 2)))
-                rows.append(said)
-                if when is not None:
-                    times.append(np.asarray(when, dtype="<f4").reshape(len(said), 2))
-            vocab = sorted({word for said in rows for word in said})
-            number = {word: i for i, word in enumerate(vocab)}
-            more = {
-                "offset": np.concatenate([[0], np.cumsum([len(said) for said in rows])]).astype(
-                    "<i8"
-                ),
-                "word": np.array([number[word] for said in rows for word in said], dtype="<i4"),
-            }
-            if len(times) == len(rows) and rows:
-                start, end = np.ascontiguousarray(np.concatenate(times).T)
-                more |= {"start": start, "end": end}
-            with self._part(name).open("wb") as file:
-                finish(file, None, {"id": list(self.ids), "vocab": vocab}, more)
-                file.flush()
-                os.fsync(file.fileno())
-            self._part(name).replace(self._file(name))
-            missing = sum(not said for said in rows)
+                spoken = read(place_of[row_id]) if row_id in place_of else None
+                words.append(*(spoken or ((), np.zeros((0, 2)))))
+            missing, steps = words.complete(self.ids, self._part(name), self._file(name))
             facts = StreamFacts(
                 file=f"streams/{name}{SUFFIX}",
-                rows=len(rows),
+                rows=len(self.ids),
                 missing=missing,
-                steps=len(more["word"]),
+                steps=steps,
             )
             self._finish(key, facts)
         self._add(name, facts, modality="text", kind="words", note=note)
@@ -316,7 +221,7 @@ class Bundle:
     def folder(self, path: Path) -> None:
         take_folder(path, self)
         files = [name for name, spec in self.sections["streams"].items() if "file" in spec]
-        if self._alias and files:
+        if self._rows.ids_here and files:
             raise DataError(
                 f"stream {files[0]} of {path} names its rows by ids that differ from those of "
                 f"{self.name}; give the rows of its file the ids that they have in {self.name}, "
@@ -344,14 +249,7 @@ class Bundle:
         return name
 
     def refuse(self, row: str, why: str) -> None:
-        self._offered.add(row)
-        self.origin.rows += 1
-        self._refuse(row, why)
-
-    def _refuse(self, row: str, why: str) -> None:
-        self.origin.refused[
-            row if row not in self.origin.refused else f"{row} ({len(self.origin.refused)})"
-        ] = why
+        self._rows.refuse(row, why)
 
     def note(self, sentence: str) -> None:
         self.origin.notes.append(sentence)
@@ -392,83 +290,14 @@ class Bundle:
             manifest.files[path.relative_to(self.made).as_posix()] = facts_of(path)
         return manifest
 
-    def _matched(
-        self, table: Table, columns: Mapping[str, Sequence[str]]
-    ) -> tuple[dict[str, Sequence[str]], Match]:
-        """The columns with the ids that their rows have here; what the source calls its clips stays
-        in a column of its own.
-        """
-        new, own_ids = dict(columns), ids_of(columns)
-        match = match_rows(table.cells, columns, self._scores() | self._classes())
-        if not match.rows:
-            return new, match
-        clips = list(columns["clip_id"])
-        for row, mine in match.rows.items():
-            clips[row] = table.cells["clip_id"][mine]
-            self._alias[own_ids[row]] = table.ids[mine]
-        new |= {"clip_id": clips, self._source_clips: columns["clip_id"]}
-        for sentence in match.sentences(columns):
-            self.note(sentence)
-        joined = set(ids_of(new))
-        if without := [one for one in table.ids if one not in joined]:
-            self.note(
-                f"{len(without):,} of {len(table):,} rows here have no row in the source "
-                f"({first(without)})"
-            )
-        return new, match
-
-    @property
-    def _source_clips(self) -> str:
-        """Column of what a source calls its clips, where that is not what they are called here."""
-        return f"clip_id_{self.origin.form.replace('-', '_')}"
-
-    def _classes(self) -> dict[str, float]:
-        """Columns of class tasks, whose labels are the same or not."""
-        tasks = self._have.get("task", {}).values()
-        return {task["column"]: 0.0 for task in tasks if task.get("kind") == "class"}
-
-    def _scores(self) -> dict[str, float]:
-        """Column of a score -> a hundredth of its range."""
-        assert self.before is not None
-        tasks = [
-            task
-            for _, task in Section(self.before.folder / "dataset.toml", "", self._have).tables(
-                "task"
-            )
-        ]
-        scores = [task for task in tasks if task.text("kind") == "score"]
-        return {
-            task.text("column"): 0.01 * (task.number("high") - task.number("low"))
-            for task in scores
-        }
-
     def _new(self, stream: str) -> None:
         if stream in self._have.get("streams", {}):
             raise Taken(f"a stream {stream!r}")
 
-    def _join(self, name: str, ids: Sequence[str]) -> dict[str, int]:
-        """Where the form has each row. A row that only the stream lacks or only the stream has is
-        told, by name.
-        """
+    def _places(self, name: str, ids: Sequence[str]) -> dict[str, int]:
+        """Where the form has each row."""
         self._new(name)
-        place: dict[str, int] = {}
-        for at, given in enumerate(ids):
-            one = self._alias.get(given, given)
-            if one in place:
-                self.note(f"stream {name} has the id {one!r} twice; the first is taken")
-            place.setdefault(one, at)
-        known = set(self.ids)
-        for one in place:
-            if one not in self._offered:
-                self._offered.add(one)
-                self.origin.rows += 1
-                if one in known:
-                    self.origin.taken += 1
-                else:
-                    self._refuse(one, f"stream {name} has it, and the table of labels does not")
-        if lacks := [one for one in self.ids if one not in place]:
-            self.note(f"stream {name} lacks {len(lacks)} of {len(self.ids)} rows ({first(lacks)})")
-        return place
+        return self._rows.places(name, ids)
 
     def _add(self, name: str, facts: StreamFacts, **spec: Any) -> None:
         self.streams[name] = facts
