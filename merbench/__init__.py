@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from merbench.functions.score import score as score
     from merbench.functions.serve import serve as serve
     from merbench.functions.show import show as show
+    from merbench.functions.supersede import supersede as supersede
     from merbench.functions.tune import tune as tune
 
 _HOME = {
@@ -55,6 +56,7 @@ _HOME = {
     "functions.run": ("run",),
     "functions.score": ("score",),
     "functions.serve": ("serve",),
+    "functions.supersede": ("supersede",),
     "functions.show": ("show",),
     "functions.tune": ("tune",),
 }

@@ -36,7 +36,8 @@ class Leaderboard:
         from merbench.report.tables.tidy import tidy
 
         pages = [
-            (board, scores, sheet(board, scores, ablations=True)) for board, scores in self.boards
+            (board, scores, sheet(board, scores, ablations=True, superseded=True))
+            for board, scores in self.boards
         ]
         return pd.DataFrame(tidy(pages))
 
@@ -131,7 +132,14 @@ def _open(
     from merbench.results.store import Store
 
     source = StoreSource(Store(Path(store)))
-    boards = collect(source.records(), floors(catalog()), dataset, track, catalog().metrics)
+    boards = collect(
+        source.records(),
+        floors(catalog()),
+        dataset,
+        track,
+        catalog().metrics,
+        source.corrections(),
+    )
     if not boards:
         raise RequestError(
             f"no finished run of that kind in the store {store}; merbench.run() makes some"

@@ -83,7 +83,9 @@ def boards_of(
     def scored() -> Sequence[tuple[Board, BoardScores]]:
         cache = Cache(Path(kept.name))
         source = StoreSource(Store(store))
-        boards = collect(source.records(), floors(catalog), dataset, track, catalog.metrics)
+        boards = collect(
+            source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
+        )
         every = [(board, score(board, source, cache)) for board in boards]
         found = [(board, scores) for board, scores in every if scores.rows]
         if not found:

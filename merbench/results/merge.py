@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,8 +11,16 @@ import numpy as np
 from safetensors import safe_open
 
 from merbench.api.errors import RequestError
+from merbench.results.corrections import (
+    REPLACED,
+    Correction,
+    digest,
+    original,
+    replaced_name,
+)
 from merbench.results.files import write_atomic
-from merbench.results.outside import digest
+from merbench.results.history import carry_over, read_corrections
+from merbench.results.outside import digest as digest_of_predictions
 from merbench.results.reading import UnreadableError
 from merbench.results.record import Record
 from merbench.results.sealed import check
@@ -45,8 +53,10 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
     if source.resolve() == into.root.resolve():
         raise RequestError(f"{source} is the store it is to be merged into; name another")
     theirs = Store(source)
-    for path in sorted(theirs.runs.glob("*.json")):
-        name = path.stem
+    corrections = read_corrections(source)
+    known = [*corrections, *read_corrections(into.root)]
+    replaced = {name for c in corrections for name in (*c.old, *c.new) if REPLACED in name}
+    for name in [*sorted(path.stem for path in theirs.runs.glob("*.json")), *sorted(replaced)]:
         try:
             record = _checked(theirs, name)
         except (*DAMAGE, OSError, UnreadableError) as error:
@@ -66,18 +76,32 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
             for track in (record.track, *record.also_on):
                 ours = into.retold(ours, None, track)
             yield Merged(name, "there")
+        elif superseded_by(ours, corrections):
+            into.put(record, theirs.predictions(name))
+            yield Merged(name, "copied", f"supersedes the one here: {why}")
+        elif superseded_by(record, known):
+            yield Merged(name, "there", "the one here supersedes it")
         else:
             yield Merged(name, "conflict", why)
+    carry_over(corrections, into)
+
+
+def superseded_by(record: Record, corrections: Iterable[Correction]) -> Correction | None:
+    """The correction by which another run of its id has taken its place, if there is one."""
+    name, content = replaced_name(record), digest(record)
+    return next((c for c in corrections if c.old.get(name) == content), None)
 
 
 def _checked(store: Store, name: str) -> Record:
     """The record, when it and what stands beside it are whole and what they say they are."""
     record = store.read(name)
-    if run_id(record.spec, record.contents, record.seed, record.fold) != name:
+    if run_id(record.spec, record.contents, record.seed, record.fold) != original(name):
         raise ValueError("its name is not that of its spec, data, seed and fold")
+    if REPLACED in name and name != replaced_name(record):
+        raise ValueError("its name is not that of its content")
     if outside := record.outside:
         rows = store.predictions(name)
-        if digest(rows.ids, rows.prediction) != outside.predictions_sha256:
+        if digest_of_predictions(rows.ids, rows.prediction) != outside.predictions_sha256:
             raise ValueError("its predictions are not those that were scored")
     weights = _weights(store, name)
     if weights.is_file():
@@ -93,11 +117,11 @@ def _copy(theirs: Store, into: Store, record: Record) -> None:
     name = record.run_id
     done = [
         (_weights(theirs, name), _weights(into, name)),
-        *[(s.runs / f"{name}.safetensors" for s in (theirs, into))],
+        (theirs.file(name, ".safetensors"), into.file(name, ".safetensors")),
     ]
     files = [
         *(done if record.status == "done" else ()),
-        (theirs.runs / f"{name}.json", into.runs / f"{name}.json"),
+        (theirs.file(name, ".json"), into.file(name, ".json")),
     ]
     for source, target in files:
         if source.is_file():

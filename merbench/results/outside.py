@@ -22,6 +22,15 @@ MARK = " (outside)"
 Line = Annotated[str, Field(max_length=2000)]
 
 
+def one_line(text: str) -> str:
+    """The text, as a public board may show it; else ValueError."""
+    if any(not sign.isprintable() for sign in text):
+        raise ValueError("write it on one line, without control characters")
+    if re.search(r"[^\s@]+@[^\s@]+\.[^\s@]+", text):
+        raise ValueError("leave e-mail addresses out; boards are public")
+    return text
+
+
 class About(Config):
     """What the makers state. merbench checks its form and nothing else."""
 
@@ -42,11 +51,7 @@ class About(Config):
     @field_validator("source", "licence", "description")
     @classmethod
     def _one_line_without_addresses(cls, text: str) -> str:
-        if any(not sign.isprintable() for sign in text):
-            raise ValueError("write it on one line, without control characters")
-        if re.search(r"[^\s@]+@[^\s@]+\.[^\s@]+", text):
-            raise ValueError("leave e-mail addresses out; boards are public")
-        return text
+        return one_line(text)
 
 
 class Outside(Config):

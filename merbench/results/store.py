@@ -6,6 +6,8 @@ whole. Predictions name the record that they belong to, and they and weights car
 themselves. What is damaged is moved to ``set-aside/`` and reported, never deleted; what cannot be
 opened, or was written by a newer merbench, stays where it is.
 ``weights/<run_id>.safetensors`` holds what was trained: no score needs it, and it may be deleted.
+``replaced/`` keeps finished runs that were made again under their own id and came out otherwise;
+``corrections/`` says which runs supersede which (history.py).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from safetensors.numpy import save
 
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Task
+from merbench.results.corrections import REPLACED, replaced_name
 from merbench.results.files import sweep, write_atomic
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record, Track
@@ -92,6 +95,15 @@ def check_predictions(record: Record, predictions: Predictions) -> None:
         raise ValueError("its predictions are not all finite")
 
 
+def _same(a: Predictions, b: Predictions) -> bool:
+    """True if they predict the same of the same rows and targets."""
+    return (
+        list(a.ids) == list(b.ids)
+        and np.array_equal(a.target, b.target, equal_nan=True)
+        and np.array_equal(a.prediction, b.prediction)
+    )
+
+
 class Store:
     """``warnings`` collects one sentence for each record that was set aside."""
 
@@ -119,7 +131,7 @@ class Store:
         """The record; None where there is none, or a damaged one (then it is set aside).
         UnreadableError where it cannot be opened, or a newer merbench wrote it.
         """
-        path = self.runs / f"{run_id}.json"
+        path = self.file(run_id, ".json")
         try:
             if not path.exists():
                 return None
@@ -138,7 +150,7 @@ class Store:
         UnreadableError.
         """
         for _ in range(_REREAD):
-            record = read_record(self.runs / f"{run_id}.json")
+            record = read_record(self.file(run_id, ".json"))
             if record.status != "done":
                 return record
             predictions = self.predictions(run_id)
@@ -183,29 +195,46 @@ class Store:
         """Weights and predictions first, then the record. RequestError on a full disk or read-only
         folder; nothing half-written stays.
 
-        ``weights``: a whole safetensors file; those of an earlier run of that id go in any case.
+        ``weights``: a whole safetensors file; those of an earlier run of that id go in any case. An
+        earlier finished run of that id with other results is kept in ``replaced/``.
         """
         self.require_same_folder()
         try:
+            self._keep_replaced(record, predictions)
             if weights is not None:
                 write_atomic(self._weights(record.run_id), weights)
             elif record.status == "done":
                 self._weights(record.run_id).unlink(missing_ok=True)
-            if predictions is not None:
-                tensors = {"target": predictions.target, "prediction": predictions.prediction}
-                rows = {
-                    "ids": json.dumps(list(predictions.ids)),
-                    "videos": json.dumps(list(predictions.videos)),
-                    "record": record_key(record),
-                }
-                contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-                write_atomic(
-                    self.runs / f"{record.run_id}.safetensors",
-                    seal(lambda metadata: save(contiguous, metadata), rows),
-                )
-            self._write(record)
+            self._write_run(record, predictions)
         except OSError as error:
             raise self._unwritten(record, error) from error
+
+    def _keep_replaced(self, record: Record, predictions: Predictions | None) -> None:
+        try:
+            before = self.get(record.run_id)
+        except UnreadableError:
+            return
+        if before is None or before.status != "done":
+            return
+        earlier = self.predictions(record.run_id)
+        if predictions is not None and _same(earlier, predictions):
+            return
+        self._write_run(before.model_copy(update={"run_id": replaced_name(before)}), earlier)
+
+    def _write_run(self, record: Record, predictions: Predictions | None) -> None:
+        if predictions is not None:
+            tensors = {"target": predictions.target, "prediction": predictions.prediction}
+            rows = {
+                "ids": json.dumps(list(predictions.ids)),
+                "videos": json.dumps(list(predictions.videos)),
+                "record": record_key(record),
+            }
+            contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+            write_atomic(
+                self.file(record.run_id, ".safetensors"),
+                seal(lambda metadata: save(contiguous, metadata), rows),
+            )
+        self._write(record)
 
     def retold(
         self, record: Record, tuned_by: Mapping[str, Any] | None, track: Track | None = None
@@ -246,7 +275,13 @@ class Store:
             )
 
     def _write(self, record: Record) -> None:
-        write_atomic(self.runs / f"{record.run_id}.json", record.model_dump_json(indent=1).encode())
+        content = record.model_dump_json(indent=1).encode()
+        write_atomic(self.file(record.run_id, ".json"), content)
+
+    def file(self, run_id: str, suffix: str) -> Path:
+        """``.json``: its record, ``.safetensors``: its predictions."""
+        folder = self.root / "replaced" if REPLACED in run_id else self.runs
+        return folder / f"{run_id}{suffix}"
 
     def _unwritten(self, record: Record, error: OSError) -> RequestError:
         return RequestError(
@@ -259,7 +294,7 @@ class Store:
         """Raises one of DAMAGE where the file is missing or broken, OSError where it cannot be
         opened.
         """
-        path = self.runs / f"{run_id}.safetensors"
+        path = self.file(run_id, ".safetensors")
         check(path)
         with safe_open(path, framework="numpy") as file:
             rows = file.metadata() or {}
@@ -322,9 +357,9 @@ class Store:
 
     def _set_aside(self, run_id: str, error: Exception) -> None:
         reason = str(error).splitlines()[0]
-        record = self.runs / f"{run_id}.json"
+        record = self.file(run_id, ".json")
         self._move(
-            self.runs.glob(f"{glob.escape(run_id)}.*"),
+            record.parent.glob(f"{glob.escape(run_id)}.*"),
             f"the record {record} cannot be used ({type(error).__name__}: {reason})",
         )
 

@@ -65,7 +65,7 @@ def command(
 
     source = StoreSource(Store(store))
     every, closed = source.records(), floors(session.catalog)
-    boards = collect(every, closed, dataset, track)
+    boards = collect(every, closed, dataset, track, corrections=source.corrections())
     entries = [e for board in boards for e in board.entries]
     if not entries:
         raise RequestError(

@@ -104,7 +104,9 @@ def command(
         raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
     source = StoreSource(Store(store))
     catalog = session.catalog
-    boards = collect(source.records(), floors(catalog), dataset, track, catalog.metrics)
+    boards = collect(
+        source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
+    )
     if not boards:
         raise RequestError(
             f"no finished run of that kind in the store {store}; merbench run makes some"

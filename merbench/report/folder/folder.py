@@ -29,6 +29,9 @@ from merbench.report.folder.written import refuse_others, replace_written
 from merbench.report.scores.board_scores import BoardScores, facts
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import Source
+from merbench.results.corrections import Correction
+from merbench.results.history import FOLDER as CORRECTIONS
+from merbench.results.history import as_file
 from merbench.results.metrics import BUILT_IN, Registry
 from merbench.results.outside import UNKNOWN
 from merbench.results.reading import check_record
@@ -114,6 +117,7 @@ class Folder:
     extras: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
     """Where the track's own title is another folder's too."""
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def board(self) -> Board:
@@ -121,7 +125,7 @@ class Folder:
 
     def by(self, floors: Collection[str], registry: Registry = BUILT_IN) -> Board:
         """With these models as floors, and these metrics."""
-        boards = collect(self.records, floors, registry=registry)
+        boards = collect(self.records, floors, registry=registry, corrections=self.corrections)
         if len(boards) != 1:
             raise DataError(
                 f"{self.path} holds records of {len(boards)} tracks, where one folder is one track"
@@ -155,11 +159,12 @@ def _runs(entries: Sequence[Entry], source: Source, alone: bool = False) -> dict
 
 def unwritten(path: Path, board: Board, source: Source) -> Folder:
     """What ``write`` would put there, as it would be read again; without scores."""
-    records = [record for entry in board.entries for record in entry.records]
-    predictions = {r.run_id: source.predictions(r.run_id) for e in board.entries for r in e.done}
+    entries = board.all_entries
+    records = [record for entry in entries for record in entry.records]
+    predictions = {r.run_id: source.predictions(r.run_id) for e in entries for r in e.done}
     files = {
         record.run_id: path / "records" / f"{name}.json"
-        for name, entry in zip(file_names(board.entries), board.entries, strict=True)
+        for name, entry in zip(file_names(entries), entries, strict=True)
         for record in entry.records
     }
     return Folder(
@@ -168,7 +173,14 @@ def unwritten(path: Path, board: Board, source: Source) -> Folder:
         {fold_name(r): predictions[r.run_id].ids for r in records if r.run_id in predictions},
         {run_id: rows.prediction.astype(float) for run_id, rows in predictions.items()},
         files,
+        corrections=_of_board(board, source),
     )
+
+
+def _of_board(board: Board, source: Source) -> tuple[Correction, ...]:
+    """The corrections of its superseded rows."""
+    superseded = {r.run_id for e in board.superseded for r in e.records}
+    return tuple(c for c in source.corrections() if superseded & c.old.keys())
 
 
 def write(
@@ -184,11 +196,14 @@ def write(
 
     RequestError where somebody else's file is in the way.
     """
-    files = _runs(board.entries, source, alone)
+    files = _runs(board.all_entries, source, alone)
+    for correction in _of_board(board, source):
+        files[f"{CORRECTIONS}/{correction.id}.json"] = as_file(correction)
     files["scores.json"] = _scores_file(scores)
     for name, value in extras.items():
         files[f"{name}.json"] = json.dumps(value, indent=1, ensure_ascii=False).encode()
-    refuse_others(path, ("records/*", "predictions/*", *(f"{name}.json" for name in EXTRAS)))
+    folders = ("records/*", "predictions/*", f"{CORRECTIONS}/*")
+    refuse_others(path, (*folders, *(f"{name}.json" for name in EXTRAS)))
     replace_written(path, files, keeps=lambda name: not name.endswith((".json", ".safetensors")))
 
 
@@ -248,6 +263,9 @@ def read(path: Path, with_scores: bool = True) -> Folder:
         ids = TypeAdapter(dict[str, list[str]]).validate_python(
             strict(at.read_bytes()), strict=True
         )
+        corrections = []
+        for at in sorted((path / CORRECTIONS).glob("*.json")):
+            corrections.append(Correction.model_validate_json(json.dumps(strict(at.read_bytes()))))
         at = path / "scores.json"
         scores = _read_scores(at, records) if with_scores and at.is_file() else None
         extras = {}
@@ -257,8 +275,9 @@ def read(path: Path, with_scores: bool = True) -> Folder:
                 extras[name] = strict(at.read_bytes())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise DataError(f"{at} cannot be read: {_reason(error)}") from error
+    ordered = tuple(sorted(records, key=lambda r: r.run_id))
     return Folder(
-        path, tuple(sorted(records, key=lambda r: r.run_id)), ids, predicted, files, scores, extras
+        path, ordered, ids, predicted, files, scores, extras, corrections=tuple(corrections)
     )
 
 
@@ -324,6 +343,9 @@ class Labelled:
 
     def records(self) -> list[Record]:
         return list(self.folder.records)
+
+    def corrections(self) -> list[Correction]:
+        return list(self.folder.corrections)
 
     def predictions(self, run_id: str) -> Predictions:
         """KeyError for a run without predictions, or a row id that the data do not have."""

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from itertools import combinations
 
 import numpy as np
+from pydantic import Field
 
 from merbench.api.declarations.config import Config
 from merbench.api.declarations.metrics import MetricFacts
@@ -75,7 +77,8 @@ class BoardScores(Config):
     models that are floors. ``pairs``: each of the ``PAIRED`` best models -> the better one it is
     tested against -> the test. ``ablations``: each against its full model. ``optimum``:
     what is given -> metric -> the best possible score on these rows, where the law of the data is
-    known. ``papers``: model -> where it is published, as its recipe says.
+    known. ``papers``: model -> where it is published, as its recipe says. ``superseded``: rows that
+    corrections took out of ``rows``; they are in no test.
     """
 
     metric: str
@@ -87,6 +90,12 @@ class BoardScores(Config):
     ablations: dict[str, Comparison] = {}
     optimum: dict[str, dict[str, float]] = {}
     papers: dict[str, str] = {}
+    superseded: dict[str, RowScores] = Field(default={}, exclude_if=operator.not_)
+
+    @property
+    def all_rows(self) -> dict[str, RowScores]:
+        """The superseded ones too."""
+        return {**self.rows, **self.superseded}
 
     @property
     def ranks_by(self) -> MetricFacts:
@@ -113,13 +122,17 @@ def score(
     metric = board.metrics.ranking
     modules = sorted({definition.module for definition in board.metrics.values()})
     formulas = version(modules, cache.folder and cache.folder / "code.json")
-    keys = {e.name: _key(e, source, formulas, board.folds) for e in board.entries if e.done}
-    found = {}
-    for entry in board.entries:
-        if entry.name in keys:
-            made = cache.get(keys[entry.name], RowScores, partial(_row, entry, source, board))
-            if made.seeds:
-                found[entry.name] = made
+    keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
+
+    def scored(entries: Sequence[Entry]) -> dict[str, RowScores]:
+        rows = {
+            entry.name: cache.get(keys[entry.name], RowScores, partial(_row, entry, source, board))
+            for entry in entries
+            if entry.name in keys
+        }
+        return {name: row for name, row in rows.items() if row.seeds}
+
+    found = scored(board.entries)
     entries = {e.name: e for e in board.entries if e.name in found}
     order = ranked({name: row.summary for name, row in found.items()}, board.metrics[metric])
     ordered = ranked(
@@ -147,6 +160,7 @@ def score(
         pairs=_kept_pairs(ordered[:PAIRED], tests),
         ablations=ablations(list(entries.values()), compare),
         optimum={k: dict(v) for k, v in (optimum or {}).items()},
+        superseded=scored(board.superseded),
     )
 
 

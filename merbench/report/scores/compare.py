@@ -44,12 +44,12 @@ def side(board: Board, source: Source, text: str) -> Side | None:
     """A row as any table names it, or the runs whose ids stand in ``text`` with commas between;
     None where there is no such thing, or there are several.
     """
-    rows = rows_named(text, board.entries)
+    rows = rows_named(text, board.entries) or rows_named(text, board.superseded)
     if len(rows) == 1:
         records = rows[0].records
         return Side(by_seed(records, source, board.metrics, board.folds), rows[0].floor)
     ids = {part.strip() for part in text.split(",")}
-    runs = [(r, e.floor) for e in board.entries for r in e.records if r.run_id in ids]
+    runs = [(r, e.floor) for e in board.all_entries for r in e.records if r.run_id in ids]
     records = tuple(r for r, _ in runs)
     if {r.run_id for r in records} != ids:
         return None

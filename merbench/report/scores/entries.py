@@ -12,6 +12,7 @@ from typing import Any
 
 from merbench.api.material.types import SpaceKind
 from merbench.report.scores.summary import fold_count, group
+from merbench.results.corrections import Correction, by_old_run
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.outside import MARK
 from merbench.results.record import Record, Track
@@ -24,12 +25,13 @@ class Entry:
     seed and fold.
 
     ``settings``: what distinguishes it from other rows of its model and ablation; empty where there
-    is no other.
+    is no other. ``correction``: of a superseded row.
     """
 
     records: tuple[Record, ...]
     settings: str = ""
     floor: bool = False
+    correction: Correction | None = None
 
     @property
     def label(self) -> str:
@@ -57,7 +59,7 @@ class Entry:
 @dataclass(frozen=True)
 class Board:
     """One track. ``entries`` by name; which is better is not known here. ``metrics``: of its task,
-    with the one that ranks.
+    with the one that ranks. ``superseded``: rows that corrections took out of ``entries``.
     """
 
     track: Track
@@ -65,6 +67,17 @@ class Board:
     entries: tuple[Entry, ...]
     given_title: str = ""
     """Where the track's own title is another board's too."""
+    superseded: tuple[Entry, ...] = ()
+
+    @property
+    def all_entries(self) -> tuple[Entry, ...]:
+        """The superseded ones too."""
+        return (*self.entries, *self.superseded)
+
+    def superseding(self, entry: Entry) -> list[Entry]:
+        """The rows that superseded this one; they may be superseded themselves."""
+        new = entry.correction.new if entry.correction else {}
+        return [e for e in self.all_entries if any(r.run_id in new for r in e.records)]
 
     @property
     def title(self) -> str:
@@ -92,31 +105,73 @@ def collect(
     dataset: str | None = None,
     track: str | None = None,
     registry: Registry = BUILT_IN,
+    corrections: Iterable[Correction] = (),
 ) -> list[Board]:
     """The boards of these records, by title. ``floors``: names of models that are floors.
     ``track``: a title or a part of it. ``registry``: the metrics there are.
     """
-    by_track: dict[str, list[list[Record]]] = {}
-    for rows in group(on_each_track(records)).values():
-        key = rows[0].track.model_dump_json()
-        by_track.setdefault(key, []).append(sorted(rows, key=_order))
-    names_of_tracks = titles([groups[0][0].track for groups in by_track.values()])
+    by_track: dict[str, list[Record]] = {}
+    for record in on_each_track(records):
+        by_track.setdefault(record.track.model_dump_json(), []).append(record)
+    names_of_tracks = titles([of_track[0].track for of_track in by_track.values()])
+    corrections = list(corrections)
     boards = []
-    for title, groups in zip(names_of_tracks, by_track.values(), strict=True):
-        if dataset and groups[0][0].track.dataset != dataset:
+    for title, of_track in zip(names_of_tracks, by_track.values(), strict=True):
+        if dataset and of_track[0].track.dataset != dataset:
             continue
         if track and not is_meant(title, track, names_of_tracks):
             continue
-        entries = [
-            Entry(tuple(rows), settings, rows[0].spec.model in floors)
-            for settings, rows in zip(differing_settings(groups), groups, strict=True)
-        ]
-        # A data set may rank by another metric than when its first runs were made.
-        newest = max((r for rows in groups for r in rows), key=lambda r: (r.started, r.run_id))
-        metrics = registry.of(newest.space.label_space(), newest.space.rank)
-        by_name = tuple(sorted(entries, key=lambda e: e.name))
-        boards.append(Board(newest.track, metrics, by_name, title))
+        boards.append(_board(of_track, floors, registry, title, corrections))
     return sorted(boards, key=lambda b: (b.title, b.track.model_dump_json()))
+
+
+def _board(
+    records: Sequence[Record],
+    floors: Collection[str],
+    registry: Registry,
+    title: str,
+    corrections: Sequence[Correction],
+) -> Board:
+    """Of one track. A run leaves the rows only where what supersedes it is there."""
+    names = {record.run_id for record in records}
+    superseded = by_old_run(c for c in corrections if names & c.new.keys())
+    live = [r for r in records if r.run_id not in superseded]
+    if not live:  # corrections in a circle
+        superseded, live = {}, list(records)
+    groups = _rows(live)
+    entries = [
+        Entry(tuple(rows), settings, rows[0].spec.model in floors)
+        for settings, rows in zip(differing_settings(groups), groups, strict=True)
+    ]
+    earlier = _superseded_rows([r for r in records if r.run_id in superseded], superseded)
+    # A data set may rank by another metric than when its first runs were made.
+    newest = max(live, key=lambda r: (r.started, r.run_id))
+    metrics = registry.of(newest.space.label_space(), newest.space.rank)
+    by_name = tuple(sorted(entries, key=lambda e: e.name))
+    return Board(newest.track, metrics, by_name, title, tuple(earlier))
+
+
+def _rows(records: Iterable[Record]) -> list[list[Record]]:
+    return [sorted(rows, key=_order) for rows in group(records).values()]
+
+
+def _superseded_rows(
+    records: Sequence[Record], superseded: Mapping[str, Correction]
+) -> Iterator[Entry]:
+    """From the oldest correction on, named by model, ablation and its date."""
+    by_correction = sorted(
+        {superseded[r.run_id].id: superseded[r.run_id] for r in records}.values(),
+        key=lambda c: (c.date, c.id),
+    )
+    counts: Counter[str] = Counter()
+    for correction in by_correction:
+        for rows in _rows(r for r in records if superseded[r.run_id].id == correction.id):
+            settings = f"(superseded {correction.date})"
+            name = f"{label(rows[0])} {settings}"
+            counts[name] += 1
+            if counts[name] > 1:
+                settings = f"(superseded {correction.date}, {counts[name]})"
+            yield Entry(tuple(rows), settings, correction=correction)
 
 
 def on_each_track(records: Iterable[Record]) -> Iterator[Record]:

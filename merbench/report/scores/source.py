@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
 from safetensors import safe_open
 
+from merbench.results.corrections import REPLACED, Correction
+from merbench.results.history import read_corrections
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record
 from merbench.results.sealed import require_file
@@ -17,6 +20,8 @@ class Source(Protocol):
     """``content``: a hash that changes with the run's predictions or targets."""
 
     def records(self) -> list[Record]: ...
+
+    def corrections(self) -> list[Correction]: ...
 
     def predictions(self, run_id: str) -> Predictions: ...
 
@@ -31,13 +36,14 @@ class StoreSource:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.warnings: list[str] = []
+        self._corrections = read_corrections(store.root, self.warnings.append)
 
     def records(self) -> list[Record]:
-        """In the order of run ids; what cannot be read is told in ``warnings`` and left where it
-        is.
+        """In the order of run ids, then the replaced runs that a correction names; what cannot be
+        read is told in ``warnings`` and left where it is.
         """
         found = []
-        for path in sorted(self.store.runs.glob("*.json")):
+        for path in [*sorted(self.store.runs.glob("*.json")), *self._replaced()]:
             try:
                 record = read_record(path)
             except (*DAMAGE, OSError, UnreadableError) as error:
@@ -54,11 +60,19 @@ class StoreSource:
                 found.append(record)
         return found
 
+    def _replaced(self) -> list[Path]:
+        names = {name for c in self.corrections() for name in (*c.old, *c.new) if REPLACED in name}
+        paths = [self.store.file(name, ".json") for name in sorted(names)]
+        return [path for path in paths if path.is_file()]
+
+    def corrections(self) -> list[Correction]:
+        return self._corrections
+
     def _unusable(self, record: Record) -> str:
         """Why no predictions can be taken from a run's file, by its header, which tells its length;
         empty where they can.
         """
-        path = self.store.runs / f"{record.run_id}.safetensors"
+        path = self.store.file(record.run_id, ".safetensors")
         try:
             require_file(path)
             with safe_open(path, framework="numpy") as file:
@@ -78,4 +92,4 @@ class StoreSource:
         return self.store.predictions(run_id)
 
     def content(self, run_id: str) -> str:
-        return sha256((self.store.runs / f"{run_id}.safetensors").read_bytes()).hexdigest()
+        return sha256(self.store.file(run_id, ".safetensors").read_bytes()).hexdigest()

@@ -81,7 +81,7 @@ def finding(board: Board, scores: BoardScores) -> str:
     if not names:
         return "No model is ranked yet."
     best = names[0]
-    text = f"{best} has the best {metric.title}, {_score(scores, best)}"
+    text = f"{best} has the best {metric.title}, {score_of(scores, best)}"
     others = [scores.standings[name] for name in names[1:]]
     close = sum(standing.with_the_best for standing in others)
     if not others:
@@ -97,13 +97,15 @@ def finding(board: Board, scores: BoardScores) -> str:
     floors = [e.name for e in board.entries if e.floor]
     scored = [name for name in scores.rows if name in floors]
     if scored and scores.metric in scores.rows[scored[0]].summary:
-        text += f". The strongest floor is {scored[0]}, {_score(scores, scored[0])}"
+        text += f". The strongest floor is {scored[0]}, {score_of(scores, scored[0])}"
     return f"{text}."
 
 
-def _score(scores: BoardScores, name: str) -> str:
-    """``1.109 [1.006, 1.215]``."""
-    row, metric = scores.rows[name], scores.ranks_by
+def score_of(scores: BoardScores, name: str) -> str:
+    """``1.109 [1.006, 1.215]``; empty where the row has no score."""
+    row, metric = scores.all_rows.get(name), scores.ranks_by
+    if row is None or scores.metric not in row.summary:
+        return ""
     text = number(row.summary[scores.metric].mean, metric)
     if ends := row.intervals.get(scores.metric):
         text += f" [{number(ends[0], metric)}, {number(ends[1], metric)}]"

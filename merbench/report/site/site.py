@@ -46,13 +46,13 @@ def _of_track(folder: Folder) -> dict[str, bytes]:
             f"{folder.path} has no scores.json; "
             "merbench leaderboard render --rescore computes it from the predictions"
         )
-    if unknown := sorted(scores.rows.keys() - {e.name for e in board.entries}):
+    if unknown := sorted(scores.all_rows.keys() - {e.name for e in board.all_entries}):
         raise DataError(
             f"{folder.path / 'scores.json'} scores {unknown[0]!r}, "
             "and no records give a row of that name"
         )
     short = sheet(board, scores, ablations=True)
-    full = sheet(board, scores, ablations=True, claims=True)
+    full = sheet(board, scores, ablations=True, claims=True, superseded=True)
     drawn = pictures(board, scores, folder.extras)
     texts = {
         "table.md": to_markdown(short.title, short.columns, short.rows, notes=short.notes),

@@ -9,7 +9,7 @@ from merbench.report.scores.board_scores import RULE, BoardScores, Standing
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.statistics import ALPHA, summaries_as_json
 from merbench.report.tables import board as words
-from merbench.report.tables.published import Published, published
+from merbench.report.tables.published import TIERS, published, tier
 from merbench.report.tables.table import (
     FLOORS,
     LEAVES_COST,
@@ -19,9 +19,11 @@ from merbench.report.tables.table import (
     Column,
     Row,
     metric_columns,
+    number,
 )
 
 ABLATIONS, OPTIMUM, CLAIMS = "ablations", "best possible, given", "claims of "
+SUPERSEDED = "superseded"
 RANK = Column("rank", ("rank",))
 SETTINGS = Column("settings", ("settings",), text=True)
 SEEDS = Column("seeds", ("seeds",), leaves=LEAVES_METRIC)
@@ -46,9 +48,10 @@ def sheet(
     ablations: bool = False,
     intervals: bool = False,
     claims: bool = False,
+    superseded: bool = False,
 ) -> Sheet:
-    """Models by rank with the floors among them, then ``ablations``, the optimum, and what others
-    claim (``claims``). ``intervals``: in every cell.
+    """Models by rank with the floors among them, then ``ablations``, the optimum, ``superseded``
+    rows, and what others claim (``claims``). ``intervals``: in every cell.
     """
     published_claims = published(board.track) if claims else []
     names = list(scores.metrics) if every_metric else scores.headline
@@ -67,10 +70,20 @@ def sheet(
         Row(given, {m: Cell(v) for m, v in best.items()}, OPTIMUM)
         for given, best in scores.optimum.items()
     ]
-    for claim in published_claims:
+    if superseded:
         rows += [
-            Row(name, {m: Cell(v) for m, v in claimed.items()}, claim_group(claim))
-            for name, claimed in claim.scores.items()
+            Row(entry.name, _cells(entry, scores, intervals), SUPERSEDED, entry.label)
+            for entry in board.superseded
+            if entry.name in scores.superseded
+        ]
+    for source in published_claims:
+        rows += [
+            Row(
+                claim.name,
+                {m: Cell(v) for m, v in claim.scores.items()},
+                f"{CLAIMS}{source.by}, {TIERS[tier(claim, board, scores)]}",
+            )
+            for claim in source.claims
         ]
     sources = (f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in published_claims)
     return Sheet(board.title, columns, tuple(rows), (*notes(board, scores), *sources))
@@ -91,10 +104,6 @@ def _ablated(row: Row) -> bool:
     return row.group == ABLATIONS
 
 
-def claim_group(claim: Published) -> str:
-    return f"{CLAIMS}{claim.by}, not ranked"
-
-
 def notes(board: Board, scores: BoardScores) -> list[str]:
     """Ends with how the ranks came about."""
     best = next((scores.rows[n] for n, s in scores.standings.items() if s.rank == 1), None)
@@ -108,7 +117,23 @@ def notes(board: Board, scores: BoardScores) -> list[str]:
                 "it takes six or more before these ranks can separate "
                 "anything"
             )
-    return sentences + board.caveats
+    return sentences + board.caveats + [corrected(e, board, scores) for e in board.superseded]
+
+
+def corrected(entry: Entry, board: Board, scores: BoardScores) -> str:
+    """Of a superseded row: ``tfn (superseded 2026-11-28), MAE 1.240, by tfn, MAE 1.198: why``."""
+    assert entry.correction is not None
+    by = [e.name for e in board.superseding(entry)]
+    named = [_with_score(name, scores) for name in (entry.name, *by)]
+    return f"{named[0]}, by {' and '.join(named[1:])}: {entry.correction.reason}"
+
+
+def _with_score(name: str, scores: BoardScores) -> str:
+    row, metric = scores.all_rows.get(name), scores.ranks_by
+    summary = row.summary.get(scores.metric) if row else None
+    if summary is None:
+        return name
+    return f"{name}, {metric.title} {number(summary.mean, metric)}"
 
 
 def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
@@ -119,8 +144,8 @@ def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
     for row in page.rows:
         entry_json: dict[str, Any] = {"name": row.name, "group": row.group}
         if row.label:
-            row_scores = scores.rows[row.name]
-            entry = next(e for e in board.entries if e.name == row.name)
+            row_scores = scores.all_rows[row.name]
+            entry = next(e for e in board.all_entries if e.name == row.name)
             standing = scores.standings.get(row.name)
             entry_json |= {
                 "model": entry.label,
@@ -134,10 +159,18 @@ def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
                 "tuned_by": entry.first.tuned_by,
                 "runs": [r.run_id for r in entry.records],
             }
+            if entry.correction:
+                entry_json["superseded"] = {
+                    "by": [e.name for e in board.superseding(entry)],
+                    **entry.correction.model_dump(mode="json", include={"date", "reason"}),
+                }
         else:
             entry_json["summary"] = {
                 m: {"mean": c.mean} for m, c in row.cells.items() if isinstance(c, Cell)
             }
+            if row.group.startswith(CLAIMS):
+                words = row.group.partition(", ")[2]
+                entry_json["tier"] = next(t for t, text in TIERS.items() if text == words)
         rows.append(entry_json)
     return {
         "track": board.track.model_dump(mode="json"),
@@ -148,7 +181,7 @@ def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
 
 
 def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell | str]:
-    row = scores.rows[entry.name]
+    row = scores.all_rows[entry.name]
     cells: dict[str, Cell | str] = {}
     for metric, s in row.summary.items():
         low, high = row.intervals.get(metric, (None, None)) if intervals else (None, None)

@@ -26,7 +26,7 @@ def tidy(pages: Iterable[tuple[Board, BoardScores, Sheet]]) -> list[dict[str, An
     """
     rows: list[dict[str, Any]] = []
     for board, scores, page in pages:
-        entries = {entry.name: entry for entry in board.entries}
+        entries = {entry.name: entry for entry in board.all_entries}
         for row in page.rows:
             entry = entries.get(row.name) if row.label else None
             values = {"track": board.title, "model": row.shown_name, "group": row.group}
@@ -53,7 +53,7 @@ def _cell(value: Any) -> Any:
 
 
 def _of_entry(entry: Entry, scores: BoardScores) -> dict[str, Any]:
-    row = scores.rows[entry.name]
+    row = scores.all_rows[entry.name]
     standing = scores.standings.get(entry.name)
     search = entry.first.tuned_by or {}
     values: dict[str, Any] = {

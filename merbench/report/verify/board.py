@@ -12,12 +12,14 @@ from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.folder.written import FILE as WRITTEN
 from merbench.report.scores.entries import Board
 from merbench.report.site.site import site
+from merbench.report.verify.corrections import corrections_hold
 from merbench.report.verify.drawn import outdated
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.run import check_runs, predictions_file
 from merbench.report.verify.scores import verify_scores
 from merbench.report.verify.seeds import check_seeds
 from merbench.report.verify.truth import Truth
+from merbench.results.history import FOLDER as CORRECTIONS
 from merbench.results.record import RecordedSpace
 
 
@@ -49,7 +51,8 @@ def check_rows(folder: Folder, board: Board, truth: Truth) -> tuple[list[Failure
         return [failure, *check_runs(folder, None)], False
     if failures := list(_other_tasks(folder, truth)):
         return failures, False
-    return [*check_runs(folder, truth), *check_seeds(folder, board, truth)], True
+    failures = [*check_runs(folder, truth), *check_seeds(folder, board, truth)]
+    return [*failures, *corrections_hold(folder)], True
 
 
 def _other_tasks(folder: Folder, truth: Truth) -> Iterator[Failure]:
@@ -107,6 +110,7 @@ def _strangers(folder: Folder, drawn: set[Path]) -> Iterator[Failure]:
         *records,
         *map(predictions_file, records),
         *(folder.path / f"{name}.json" for name in ("rows", "scores", *folder.extras)),
+        *(folder.path / CORRECTIONS / f"{correction.id}.json" for correction in folder.corrections),
         folder.path / WRITTEN,
     }
     for path in sorted(folder.path.rglob("*")):

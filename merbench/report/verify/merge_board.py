@@ -10,7 +10,8 @@ import numpy as np
 from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import run_failures
 from merbench.report.verify.truth import Truth
-from merbench.results.merge import Merged, difference
+from merbench.results.history import carry_over, read_corrections
+from merbench.results.merge import Merged, difference, superseded_by
 from merbench.results.reading import UnreadableError
 from merbench.results.record import RecordedSpace
 from merbench.results.store import Predictions, Store
@@ -23,6 +24,7 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
     space = RecordedSpace.of(truth.corpus.offered[truth.task])
     revision = truth.content(())
     labelled = truth.labelled(folder)
+    known = [*folder.corrections, *read_corrections(into.root)]
     for record in folder.records:
         name = record.run_id
         if record.track.revision != revision or not record.space.same_task(space):
@@ -48,7 +50,15 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
             why = difference(theirs, _as_stored(into.predictions(name)), record, ours)
         if not why:
             into.retold(ours, None, record.track)
-        yield Merged(name, "conflict" if why else "there", why)
+            yield Merged(name, "there")
+        elif superseded_by(ours, folder.corrections):
+            into.put(record, theirs)
+            yield Merged(name, "copied", f"supersedes the one here: {why}")
+        elif superseded_by(record, known):
+            yield Merged(name, "there", "the one here supersedes it")
+        else:
+            yield Merged(name, "conflict", why)
+    carry_over(folder.corrections, into)
 
 
 def _as_stored(predictions: Predictions) -> Predictions:

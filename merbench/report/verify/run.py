@@ -13,6 +13,7 @@ from merbench.report.verify.outside import altered, outside_rules
 from merbench.report.verify.predictions import against_predictions
 from merbench.report.verify.selection import selection
 from merbench.report.verify.truth import Truth
+from merbench.results.corrections import original
 from merbench.results.metrics import BUILT_IN, Registry
 from merbench.results.record import SCHEMA, Record
 from merbench.results.seeds import FIRST_TUNING_SEED
@@ -58,7 +59,7 @@ def predictions_file(records: Path) -> Path:
 
 
 def _identity(record: Record) -> Iterator[str]:
-    if record.run_id != run_id(record.spec, record.contents, record.seed, record.fold):
+    if original(record.run_id) != run_id(record.spec, record.contents, record.seed, record.fold):
         yield "its id is not that of its spec, contents, seed and fold"
     if record.schema_number != SCHEMA:
         yield f"its schema is {record.schema_number}, and this merbench reads {SCHEMA}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder
-from merbench.report.scores.board_scores import BoardScores, score, with_papers
+from merbench.report.scores.board_scores import BoardScores, RowScores, score, with_papers
 from merbench.report.scores.cache import Cache
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.numbers import differences
@@ -58,14 +58,17 @@ def _only(names: Collection[str], scores: BoardScores) -> BoardScores:
     def chosen(of_metric: Mapping[str, Any]) -> dict[str, Any]:
         return {m: value for m, value in of_metric.items() if m.partition(".")[0] in names}
 
-    rows = {
-        name: row.model_copy(
-            update={
-                "seeds": {seed: chosen(values) for seed, values in row.seeds.items()},
-                "intervals": chosen(row.intervals),
-            }
-        )
-        for name, row in scores.rows.items()
-    }
-    kept = {"rows": rows, "metrics": chosen(scores.metrics), "papers": {}}
+    def of_rows(rows: Mapping[str, RowScores]) -> dict[str, RowScores]:
+        return {
+            name: row.model_copy(
+                update={
+                    "seeds": {seed: chosen(values) for seed, values in row.seeds.items()},
+                    "intervals": chosen(row.intervals),
+                }
+            )
+            for name, row in rows.items()
+        }
+
+    rows, superseded = of_rows(scores.rows), of_rows(scores.superseded)
+    kept = {"rows": rows, "superseded": superseded, "metrics": chosen(scores.metrics), "papers": {}}
     return scores.model_copy(update=kept)

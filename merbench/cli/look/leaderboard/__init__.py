@@ -16,7 +16,10 @@ from merbench.cli.shared.output import room, show, show_json
 from merbench.cli.shared.session import Session
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
-SUBCOMMANDS = ("build", "render", "verify", "submit", "export", "pull", "serve")
+SUBCOMMANDS = (
+    *("build", "render", "verify", "submit", "supersede"),
+    *("export", "pull", "serve"),
+)
 ALWAYS_IN = {
     "html": ("all_metrics", "intervals", "ablations", "claims"),
     "csv": ("all_metrics", "intervals"),
@@ -109,6 +112,7 @@ def command(
             ablations=ablations,
             intervals=intervals,
             claims=claims,
+            superseded=form in ("json", "csv"),
         )
         for board, scores in scored_boards
     ]

@@ -43,7 +43,12 @@ def from_store(
     """
     source = StoreSource(Store(store))
     boards = collect(
-        source.records(), floors(session.catalog), dataset, track, session.catalog.metrics
+        source.records(),
+        floors(session.catalog),
+        dataset,
+        track,
+        session.catalog.metrics,
+        source.corrections(),
     )
     for warning in source.warnings:
         say(f"warning: {warning}")

@@ -95,7 +95,13 @@ def _missing(
     if not studies:
         return {}
     catalog = session.catalog
-    boards = collect(StoreSource(into).records(), floors(catalog), registry=catalog.metrics)
+    source = StoreSource(into)
+    boards = collect(
+        source.records(),
+        floors(catalog),
+        registry=catalog.metrics,
+        corrections=source.corrections(),
+    )
     named_boards = [(board.track.title, board) for board in boards]
     missing: dict[Path, list[str]] = {}
     for failure in left_out(session, studies, data, named_boards):

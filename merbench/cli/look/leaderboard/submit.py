@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
+if TYPE_CHECKING:
+    from merbench.report.scores.entries import Entry
+
 README = """# Runs for the merbench leaderboards
 
-Copy each folder's `records/` and `predictions/` into the folder of the same name \
-in `{boards}/` (all of it where there is none). Draw
+Copy each folder's `records/`, `predictions/` and (where there is one) `corrections/` into \
+the folder of the same name in `{boards}/` (all of it where there is none). Draw
 the boards again with `merbench leaderboard render {boards} --rescore`, check with \
 `merbench leaderboard verify {boards}`, and open
 a pull request.
@@ -94,16 +99,21 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         packed = tuple(e for e in board.entries if e.name in wanted)
         if not packed:
             continue
+        earlier = _superseded(packed, board.superseded)
         name = next(name for name, track in named if track == board.track)
         # Alone, rows may have other names than beside the rest; the scores are of the names under
         # which they are read here.
         (part,) = collect(
-            [r for e in packed for r in e.records], scores.floors, registry=session.catalog.metrics
+            [r for e in (*packed, *earlier) for r in e.records],
+            scores.floors,
+            registry=session.catalog.metrics,
+            corrections=source.corrections(),
         )
         where = "there already" if name in existing else "new"
         folders.append(f"- `{name}` ({where}): {board.title}")
         alone = score(part, source, Cache(None), scores.optimum)
-        write(out / name, replace(board, entries=packed), alone, source, {}, alone=True)
+        packed_board = replace(board, entries=packed, superseded=earlier)
+        write(out / name, packed_board, alone, source, {}, alone=True)
         say(f"{out / name}: {sum(len(e.records) for e in packed)} runs in {len(packed)} rows")
     render(out)
     readme = README.format(boards=boards.name, folders="\n".join(folders))
@@ -112,3 +122,14 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         f"{out / 'README.md'} says how to open a pull request with them; "
         f"merbench leaderboard verify {out} checks them"
     )
+
+
+def _superseded(packed: Sequence[Entry], superseded: Sequence[Entry]) -> tuple[Entry, ...]:
+    """What the packed rows supersede, and what these superseded before."""
+    runs = {record.run_id for entry in packed for record in entry.records}
+    chain: list[Entry] = []
+    for entry in reversed(superseded):
+        if entry.correction and runs & entry.correction.new.keys():
+            chain.append(entry)
+            runs |= {record.run_id for record in entry.records}
+    return tuple(reversed(chain))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
 from merbench.report.site.board_page.rows import MODELS, TableColumn
-from merbench.report.tables.sheet import ABLATIONS, OPTIMUM
+from merbench.report.tables.sheet import ABLATIONS, OPTIMUM, SUPERSEDED
 from merbench.report.tables.table import FLOORS
 
 GROUPS = {
@@ -17,6 +17,10 @@ GROUPS = {
     ABLATIONS: (
         "a model with one thing removed or changed, tested against the full model under which it "
         "is folded; not ranked"
+    ),
+    SUPERSEDED: (
+        "results that a later one corrects, as they stood before; what was wrong is said under "
+        "Corrections"
     ),
     FLOORS: "simple predictors that a model should beat, set among the models by score; not ranked",
     OPTIMUM: (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
+from merbench.report.site.board_page.corrections import correction_of
 from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.glossary import glossary
 from merbench.report.site.board_page.matrix import pair_matrix
@@ -15,8 +16,10 @@ from merbench.report.site.board_page.scatter import points
 from merbench.report.site.facts import finding, made, split
 from merbench.report.site.template import interned, render, script_data
 from merbench.report.site.titles import readable
-from merbench.report.tables.sheet import CLAIMS, sheet
+from merbench.report.tables.sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
 
+FOLDED = (ABLATIONS, SUPERSEDED, CLAIMS)
+"""Groups of rows that the page shows when asked, or under their model."""
 IN_SCRIPT = ("cost.svg", "parameters.svg")
 """Pictures that the interactive figure replaces where scripts run."""
 
@@ -41,12 +44,13 @@ def board_page(
     """``images``: file name -> picture; ``files``: title -> further file beside the page;
     ``home``: address of the list of boards; ``live``: the stamp of the served store.
     """
-    full = sheet(board, scores, every_metric=True, ablations=True, claims=True)
+    full = sheet(board, scores, every_metric=True, ablations=True, claims=True, superseded=True)
     columns = table_columns(scores)
     rows = table_rows(board, scores, full, columns)
     groups = list(dict.fromkeys(row.group for row in rows))
     entries = {e.name: e for e in board.entries}
-    details = {n: detail(entries[n], scores) for n in scores.rows if n in entries}
+    opened = {e.name: e for e in board.all_entries}
+    details = {n: detail(opened[n], scores) for n in scores.all_rows if n in opened}
     marks = points(rows, scores, entries)
     return render(
         "board.html",
@@ -60,7 +64,8 @@ def board_page(
         split=split(board, scores),
         words=glossary(board, scores, groups, columns),
         rows=rows,
-        groups=[(group, not group.startswith(CLAIMS)) for group in groups],
+        groups=[(group, not group.startswith(FOLDED)) for group in groups],
+        corrections=[correction_of(e, board, scores) for e in board.superseded],
         metric=scores.ranks_by,
         pairs=pair_matrix(scores),
         notes=full.notes,

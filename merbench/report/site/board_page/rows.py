@@ -80,7 +80,7 @@ def _metric_column(metric: MetricFacts) -> TableColumn:
 def table_rows(
     board: Board, scores: BoardScores, sheet: Sheet, columns: Sequence[TableColumn]
 ) -> list[TableRow]:
-    entries = {e.name: e for e in board.entries}
+    entries = {e.name: e for e in board.all_entries}
     best = {name: _best(sheet, metric) for name, metric in scores.metrics.items()}
     bases = {name: test.against for name, test in scores.ablations.items()}
     rows = []
@@ -149,7 +149,7 @@ def _cell(
 
 def _exact(row: Row, key: str, scores: BoardScores, entries: Mapping[str, Entry]) -> float | None:
     """The number behind a text such as ``12 min``."""
-    entry, scored = entries.get(row.name), scores.rows.get(row.name)
+    entry, scored = entries.get(row.name), scores.all_rows.get(row.name)
     if entry is None or scored is None:
         return None
     standing = scores.standings.get(row.name)

@@ -1,0 +1,57 @@
+"""``merbench leaderboard supersede``: a correction that stays on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.output import say, say_next
+from merbench.cli.shared.session import Session
+
+
+@click.command("supersede")
+@click.argument("old")
+@click.argument("new", required=False)
+@click.option("--reason", required=True, help="What was wrong, in one sentence; boards show it.")
+@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.pass_obj
+def command(
+    session: Session,
+    old: str,
+    new: str | None,
+    reason: str,
+    dataset: str | None,
+    track: str | None,
+    store: Path,
+) -> None:
+    """Let the row OLD give way to the row NEW of its board, each named as in the table or by a run
+    id.
+
+    Nothing is deleted: OLD leaves the ranking, and pages, table.csv and --json show it as
+    superseded, with the date and the reason. Without NEW, the runs of OLD were made again under
+    their own ids (--force), and their earlier results are superseded by those of now.
+
+    \b
+    Example: merbench leaderboard supersede tfn --reason "audio was standardised by test rows"
+             merbench leaderboard supersede "mine v1 (outside)" "mine v2 (outside)" \\
+                 --reason "v1 was trained on rows of the test split"
+    """
+    from merbench.functions.supersede import superseded
+
+    done = superseded(session.catalog, store, old, new, reason, dataset, track)
+    correction = done.correction
+    say(
+        f"{done.track}: {len(correction.old)} runs of {done.old} are superseded by "
+        f"{len(correction.new)} of {done.new} (correction {correction.id})"
+    )
+    say_next(store, "leaderboard build")

@@ -1,0 +1,160 @@
+"""``merbench.supersede``: a row of a board gives way to another, with a reason that stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from merbench.api.errors import RequestError
+from merbench.bench.from_python import catalog
+from merbench.bench.recipes import floors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from merbench.host.catalog import Catalog
+    from merbench.report.scores.entries import Board, Entry
+    from merbench.results.corrections import Correction
+    from merbench.results.record import Record
+    from merbench.results.store import Store
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """``old`` and ``new``: names of the rows."""
+
+    track: str
+    old: str
+    new: str
+    correction: Correction
+
+
+def supersede(
+    old: str,
+    new: str | None = None,
+    *,
+    reason: str,
+    store: str | Path = "runs",
+    dataset: str | None = None,
+    track: str | None = None,
+) -> Superseded:
+    """The row ``old`` leaves the ranking for the row ``new`` of its board; both stay in the store,
+    and boards show what was superseded, when and why.
+
+    Without ``new``: the runs of ``old`` were made again under their own ids (``force=True``), and
+    their earlier results are superseded by those of now. Rows are named as ``leaderboard`` names
+    them, or by the id of one of their runs. RequestError where a row is missing, or meant twice.
+    """
+    return superseded(catalog(), Path(store), old, new, reason, dataset, track)
+
+
+def superseded(
+    catalog: Catalog,
+    root: Path,
+    old: str,
+    new: str | None,
+    reason: str,
+    dataset: str | None = None,
+    track: str | None = None,
+) -> Superseded:
+    """What the function and the command share."""
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.source import StoreSource
+    from merbench.results.history import write_correction
+    from merbench.results.store import Store
+
+    store = Store(root)
+    store.require_writable()
+    source = StoreSource(store)
+    boards = collect(
+        source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
+    )
+    board = _board_with([name for name in (old, new) if name], boards)
+    later = _row(new or old, board)
+    if new is None:
+        earlier, current = _replaced(later, store, source.corrections())
+    else:
+        before = _row(old, board)
+        if before.name == later.name:
+            raise RequestError(f"{old} and {new} are one row; name the row that takes its place")
+        earlier, current = before.records, later.records
+    correction = _correction(earlier, current, reason)
+    write_correction(root, correction)
+    return Superseded(board.title, old if new else later.name, later.name, correction)
+
+
+def _board_with(names: Sequence[str], boards: Sequence[Board]) -> Board:
+    from merbench.host.catalog import unknown
+
+    fitting = [board for board in boards if all(_rows(name, board) for name in names)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        titles = "; ".join(board.title for board in fitting)
+        raise RequestError(
+            f"{' and '.join(names)} stand on {len(fitting)} boards ({titles}); "
+            "choose one with --dataset and --track"
+        )
+    every = [entry.name for board in boards for entry in board.entries]
+    for name in names:
+        if not any(_rows(name, board) for board in boards):
+            raise RequestError(unknown("row", name, every, "merbench leaderboard shows them"))
+    raise RequestError(
+        f"{' and '.join(names)} stand on different boards; a row gives way to one of its own board"
+    )
+
+
+def _rows(name: str, board: Board) -> list[Entry]:
+    from merbench.report.scores.entries import rows_named
+
+    of_run = [e for e in board.entries if any(r.run_id == name for r in e.records)]
+    return of_run or rows_named(name, board.entries)
+
+
+def _row(name: str, board: Board) -> Entry:
+    rows = _rows(name, board)
+    if len(rows) > 1:
+        names = ", ".join(repr(entry.name) for entry in rows)
+        raise RequestError(f"there are several rows of {name}: {names}; name one of them")
+    return rows[0]
+
+
+def _replaced(
+    row: Entry, store: Store, corrections: Sequence[Correction]
+) -> tuple[Sequence[Record], Sequence[Record]]:
+    """The oldest result of each run that no correction names yet, and the runs of now."""
+    from merbench.results.history import replaced_runs
+
+    named = {name for correction in corrections for name in correction.old}
+    earlier, current = [], []
+    for record in row.records:
+        before = [r for r in replaced_runs(store, record.run_id) if r.run_id not in named]
+        if before:
+            earlier.append(before[0])
+            current.append(record)
+    if not earlier:
+        raise RequestError(
+            f"no run of {row.name} was made again with other results; "
+            "name the row that supersedes it after it"
+        )
+    return earlier, current
+
+
+def _correction(old: Sequence[Record], new: Sequence[Record], reason: str) -> Correction:
+    from pydantic import ValidationError
+
+    from merbench.results.corrections import Correction, digest
+
+    try:
+        return Correction(
+            old={record.run_id: digest(record) for record in old},
+            new={record.run_id: digest(record) for record in new},
+            reason=reason.strip(),
+            date=datetime.now(UTC).date(),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise RequestError(f"--reason: {message}") from error
