@@ -32,9 +32,11 @@ TRAINING = (": overfits", ": ablation", ": a killed run")
 """Checks of recipes that train for seconds each."""
 TRAINED = ("merclip", "text-only", "tfn", "self-mm")
 """Recipes that they are made of here, one of each kind; ``tox -e conform`` takes all."""
+RELATED = ("related",) if "MERBENCH_CONFORM" in os.environ else ()
+"""Its parts are tested one by one in tests/plugins; all its checks are minutes of work."""
 
 
-@pytest.mark.merbench_plugin("baselines", "datasets", "encoders", "merclip")
+@pytest.mark.merbench_plugin("baselines", "datasets", "encoders", "merclip", *RELATED)
 def test_our_plugins_conform(merbench_check, request):
     kind, name = request.node.callspec.id.partition(":")[0].split()
     trains = any(check in request.node.callspec.id for check in TRAINING)

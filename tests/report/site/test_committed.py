@@ -64,7 +64,7 @@ def test_the_scores_are_those_of_the_present_formulas():
 def test_the_studies_behind_them_can_be_read():
     from merbench.study.file import read_study
 
-    studies = {path.stem: read_study(path) for path in ROOT.glob("studies/*.toml")}
+    studies = {path.stem: read_study(path) for path in ROOT.glob("studies/**/*.toml")}
     assert {track.dataset for study in studies.values() for track in study.tracks} <= {
         path.name.split("-")[0] for path in BUILT
     }
