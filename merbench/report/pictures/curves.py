@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 from matplotlib.figure import Figure
 
-from merbench.report.pictures.plots import STYLE, svg
+from merbench.report.pictures.plots import STYLE, legend, svg
 
 Curve = Sequence[tuple[float, float, float | None, int]]
 """Points: strength, mean, sd or None, number of seeds."""
@@ -56,7 +56,7 @@ def curves(title: str, axis: str, panels: Mapping[str, Mapping[str, Curve]]) -> 
                 axes.fill_between(strength, low, high, color=colour, alpha=0.1, linewidth=0)
             axes.set_xlabel(f"{what}: {STRENGTH[what.partition('=')[2]]}", fontsize=9)
             axes.grid(alpha=0.25)
-            axes.legend(fontsize=8, frameon=False)
+            legend(axes, axes.lines)
             if not at:
                 axes.set_ylabel(axis)
         figure.suptitle(title, fontsize=10, x=0.01, ha="left")

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import io
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +14,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from merbench.report.pictures.themes import themed
@@ -20,6 +23,8 @@ from merbench.report.tables.sheet import count
 STYLE: Any = {
     "svg.hashsalt": "merbench",
     "svg.fonttype": "none",
+    # A "$" in a name is a "$".
+    "text.parse_math": False,
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -27,6 +32,8 @@ STYLE: Any = {
 DRAWN_BY = "merbench with matplotlib "
 CREATOR = DRAWN_BY + matplotlib.__version__
 FAINT = "0.55"
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Signs that no XML file may hold, however they are written."""
 
 
 class Line(NamedTuple):
@@ -42,8 +49,11 @@ class Line(NamedTuple):
 
 def svg(figure: Figure) -> bytes:
     out = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": CREATOR})
-    return themed(out.getvalue().decode()).encode()
+    with warnings.catch_warnings():
+        # Of glyphs that the reader's program has and this one lacks, and of long names.
+        warnings.simplefilter("ignore", UserWarning)
+        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": CREATOR})
+    return themed(_NOT_XML.sub("\ufffd", out.getvalue().decode())).encode()
 
 
 def scores(
@@ -237,9 +247,15 @@ def calibration(title: str, models: Mapping[str, Sequence[tuple[float, float]]])
         axes.set_xlabel("mean prediction")
         axes.set_ylabel("mean target")
         axes.set_title(title, fontsize=10, loc="left")
-        axes.legend(fontsize=8, frameon=False)
+        legend(axes, axes.lines[: len(models)])
         axes.grid(alpha=0.25)
         return svg(figure)
+
+
+def legend(axes: Axes, lines: Sequence[Line2D]) -> None:
+    """Of these lines; by itself matplotlib leaves out those whose names begin with "_"."""
+    names = [str(line.get_label()) for line in lines]
+    axes.legend(lines, names, fontsize=8, frameon=False)
 
 
 def _names(axes: Axes, names: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -117,3 +118,26 @@ def test_a_matrix_is_cut_to_the_terminal(monkeypatch, width, blocks):
         tuple(at + 1 for at in block)
         for block in _blocks(["one", "a model of 17 c.", "3", "4", "5"])
     ] == blocks
+
+
+HOSTILE = ("$\\frac{$_^", "_under", 'a<b>&"', "\U0001f600 \u05d4\u05d8\u05d5\u05d1", "我" * 80)
+
+
+def test_names_that_mean_something_to_svg_or_to_matplotlib_are_shown_as_they_are():
+    lines = {name: plots.Line([1.0, 2.0]) for name in HOSTILE}
+    drawn = (
+        plots.scores(HOSTILE[0], "MAE", lines, {HOSTILE[2]: 1.0}),
+        plots.against(
+            "t", "parameters", "MAE", {name: (1.0, line) for name, line in lines.items()}
+        ),
+        plots.calibration("t", {name: [(0.0, 1.0)] for name in HOSTILE}),
+        curves("t", "MAE", {"text=mask": {name: [(0.0, 1.0, None, 1)] for name in HOSTILE}}),
+    )
+    for picture in drawn:
+        texts = {"".join(node.itertext()) for node in ElementTree.fromstring(picture).iter()}
+        assert set(HOSTILE) <= texts
+
+
+def test_a_sign_that_no_xml_may_hold_is_replaced():
+    picture = plots.scores("a\x07b", "MAE", {"m": plots.Line([1.0])}, {})
+    assert "a\ufffdb" in "".join(ElementTree.fromstring(picture).itertext())
