@@ -119,7 +119,9 @@ def offered_vectors(homes: Sequence[Path]) -> list[Path]:
         folder = home / "vectors"
         if folder.is_dir() and (
             found := sorted(
-                p for p in folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")
+                p
+                for p in folder.iterdir()
+                if p.suffix in SUFFIXES and not p.name.startswith(".") and p.is_file()
             )
         ):
             return found

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -97,6 +98,11 @@ def test_bad_npz(tmp_path, arrays, says):
     with pytest.raises(DataError) as caught:
         read_vectors(file)
     assert says in str(caught.value) and str(file) in str(caught.value)
+
+
+def test_a_pipe_is_no_file_of_vectors(home):
+    os.mkfifo(home / "vectors/c.txt")
+    assert [path.name for path in offered_vectors([home])] == ["a.6B.npz", "b.txt"]
 
 
 def test_missing_file(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from merbench.api.errors import RequestError
@@ -39,6 +40,9 @@ class Track:
         self.track: Any = None
 
     def __enter__(self) -> Track:
+        if Path(self.path).exists() and not Path(self.path).is_file():
+            self.failure = "it is no file"  # a pipe would be waited for
+            return self
         try:
             self.container = self.av.open(self.path, metadata_errors="replace")
             tracks = getattr(self.container.streams, self.kind)

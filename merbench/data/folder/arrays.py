@@ -14,6 +14,7 @@ import numpy as np
 from merbench.api.errors import DataError
 from merbench.data.folder.stream_file import is_safetensors, map_tensors, texts_of
 from merbench.data.hints import first, instead
+from merbench.results.sealed import require_file
 
 _WHAT = {"U": "text", "iu": "whole numbers", "biuU": "whole numbers or text", "fiu": "numbers"}
 
@@ -27,6 +28,7 @@ class Arrays:
         self._file: np.lib.npyio.NpzFile | dict[str, np.ndarray]
         mapped = is_safetensors(path)
         try:
+            require_file(path)
             file = map_tensors(path) if mapped else np.load(path, allow_pickle=False)
         except FileNotFoundError:
             raise DataError(

@@ -13,6 +13,7 @@ import numpy as np
 
 from merbench.api.errors import DataError
 from merbench.data.hints import instead
+from merbench.results.sealed import require_file
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def read_table(path: Path) -> Table:
     or not CSV with a header.
     """
     try:
+        require_file(path)
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         raise DataError(

@@ -14,6 +14,7 @@ from typing import Any
 from merbench.api.errors import DataError
 from merbench.data.hints import instead
 from merbench.results.files import inside, is_inside
+from merbench.results.sealed import DamagedError, require_file
 
 _REQUIRED: Any = object()
 
@@ -23,9 +24,11 @@ def read_toml(
 ) -> dict[str, Any]:
     """Raises DataError for a file that is missing (``mend`` says what to do) or not TOML."""
     try:
+        require_file(path)
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); {mend}") from None
+    except (OSError, DamagedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be read ({reason}); {mend}") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
         raise DataError(f"{path} is not TOML ({error}); mend it there") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import av
@@ -341,3 +342,11 @@ def test_what_a_user_can_mend_is_not_taken_for_a_bad_clip():
     rows = TextRows(spec, np.array(["a"]), torch.ones(1, dtype=torch.long))
     with pytest.raises(RequestError, match="needs dlib"):
         ClipRows(rows, read, list)[torch.arange(1)]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_pipe_or_a_folder_in_the_place_of_a_clip_is_a_missing_modality(tmp_path, make):
+    """A pipe would be waited for."""
+    make(tmp_path / "a.wav")
+    decoded = read_wave(str(tmp_path / "a.wav"), 16_000, longest=1.0)
+    assert not len(decoded.values) and decoded.note == "it is no file"

@@ -360,6 +360,20 @@ def test_a_missing_file(folder, name):
     one_sentence(folder, name)
 
 
+@pytest.mark.parametrize("name", ["dataset.toml", "label.csv", "words.npz"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_pipe_or_a_folder_in_the_place_of_a_file(folder, name, make):
+    """A pipe would be waited for."""
+    (folder.path / name).unlink()
+    make(folder.path / name)
+    one_sentence(folder, name)
+
+
+def test_a_description_that_is_not_utf8(folder):
+    (folder.path / "dataset.toml").write_bytes(b'name = "t\xff"')
+    one_sentence(folder, "dataset.toml", "not TOML", "utf-8")
+
+
 def _set(arrays, **changes):
     arrays.update(changes)
 
