@@ -545,3 +545,50 @@ def test_requests_that_are_wrong(put, tmp_path):
     ):
         done = put(*words, check=False)
         assert done.returncode == 2 and sentence in done.stderr, done.stderr
+
+
+def with_mixed(path, **changes):
+    """CH-SIMS v2's split ``train_mix``: the train rows, and two that nobody has labelled."""
+    sims(path)
+    splits = pickle.loads(path.read_bytes())
+    train = splits["train"]
+    mixed = {
+        name: np.concatenate([np.asarray(cells), np.asarray(cells)[:2]])
+        for name, cells in train.items()
+        if name not in ("raw_text", "annotations")
+    }
+    mixed["id"] = np.array([*train["id"], "newvid$_$1", "newvid$_$2"])
+    mixed["mask"] = np.array([1] * N["train"] + [0, 0])
+    mixed |= changes
+    splits["train_mix"] = {name: cells for name, cells in mixed.items() if cells is not None}
+    path.write_bytes(pickle.dumps(splits, 4))
+
+
+def test_unlabelled_rows_of_train_mix_are_a_protocol_of_their_own(put, tmp_path):
+    with_mixed(tmp_path / "x.pkl")
+    report = put("--name", "simsv2", tmp_path / "x.pkl")
+    assert any("2 rows without a label" in note for note in report["notes"])
+    assert not any("not taken over" in note for note in report["notes"])
+    corpus = home(tmp_path, "simsv2")
+    standard, semi = (corpus.protocols[name].splits[0] for name in ("standard", "semi"))
+    new = [corpus.ids.tolist().index(f"newvid_{k}") for k in (1, 2)]
+    assert sorted(semi.train) == sorted([*standard.train, *new]) and len(semi.train) == 7
+    assert not set(new) & {*standard.train, *standard.valid, *standard.test}
+    assert not any(task.known[new].any() for task in corpus.tasks.values())
+    train = corpus.ids.tolist().index("trainvid_2")
+    values = rows_of(corpus, "audio.aligned")
+    np.testing.assert_allclose(values["newvid_2"], values[corpus.ids[train]])
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"mask": None}, "split train_mix has no mask"),
+        ({"id": None}, "split train_mix has no id"),
+        ({"mask": np.ones(3)}, "split train_mix: mask"),
+    ],
+)
+def test_a_train_mix_that_cannot_be_read_is_one_sentence(put, tmp_path, changes, sentence):
+    with_mixed(tmp_path / "x.pkl", **changes)
+    done = put("--name", "simsv2", tmp_path / "x.pkl", check=False)
+    assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr

@@ -249,6 +249,8 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
         return {"kind": "class", "words": list(TWO_CLASSES)}
     if config.low is None and span not in (_STEPS, _WHOLE):
         sink.note(f"its labels lie in [{span[0]:g}, {span[1]:g}]: a score in that{otherwise}")
+    if span == _WHOLE and config.low is None and np.nanmax(np.abs(labels), initial=0) <= 1:
+        sink.note(f"its labels lie in [-1, 1], not by steps of .2: a score in [-3, 3]{otherwise}")
     if span == _STEPS and config.low is None:
         sink.note(f"its labels lie in [-1, 1] by steps of .2: a score in [-1, 1]{otherwise}")
     return {"kind": "score", "low": span[0], "high": span[1]}
@@ -306,9 +308,9 @@ def write_streams(
     ids: Sequence[str],
     streams: Mapping[str, tuple[Modality, int, Callable[[int], Any], str]],
     transcripts: bool = True,
-) -> None:
-    """Transcripts, the feature streams (name -> modality, width, read, note), and the protocol that
-    offers them.
+) -> list[str]:
+    """Transcripts, the feature streams (name -> modality, width, read, note), and the standard
+    protocol that offers them; returns their names.
     """
     if transcripts:
         sink.stream("text.transcript", modality="text", kind="strings", column="text")
@@ -318,3 +320,4 @@ def write_streams(
         modality: name for name, (modality, *_) in streams.items()
     }
     sink.protocol("standard", column="mode", streams=list(offered.values()))
+    return list(offered.values())

@@ -44,6 +44,8 @@ READ = (
     *(f"{field}_lengths" for field in FIELDS),
 )
 """The fields that are taken over; ``text_bert`` gives the length of a text alone."""
+MIXED = "train_mix"
+"""CH-SIMS v2's split of labelled train rows, where its ``mask`` is 1, and unlabelled ones."""
 
 
 class MmsaPickle(Labelled):
@@ -54,6 +56,9 @@ class MmsaPickle(Labelled):
     and vision as long as their lengths say, and without lengths up to the last step that is not all
     zero. In an aligned file (no lengths, one number of steps) the three share the longest of their
     lengths, so that step k stays step k. A row that is all zero has no such modality.
+
+    Of CH-SIMS v2's ``train_mix`` the rows without a label are taken over, for a protocol of their
+    own, ``semi``: the standard one and these to train on.
     """
 
     looks_for = (
@@ -74,7 +79,11 @@ class MmsaPickle(Labelled):
         parts = [
             _Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()
         ]
-        note_unread(sink, source, READ)
+        mixed = source.pickle.get(MIXED)
+        if isinstance(mixed, dict):
+            labelled = {name for part in parts for name in part.ids}
+            parts.append(_unlabelled(f"{source.path}, split {MIXED}", mixed, labelled))
+        note_unread(sink, source, (*READ, "mask"), (MIXED,))
         fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
         if not fields:
             raise DataError(
@@ -82,10 +91,16 @@ class MmsaPickle(Labelled):
                 "give MMSA's file of features"
             )
         sink.expect(sum(4 * int(np.prod(part.blocks[f].shape)) for part in parts for f in fields))
-        columns: dict[str, list[str]] = {}
-        for part in parts:
-            for name, cells in part.columns().items():
-                columns.setdefault(name, []).extend(cells)
+        cells = [part.columns() for part in parts]
+        names = dict.fromkeys(name for of_part in cells for name in of_part)
+        columns = {
+            name: [
+                cell
+                for part, of_part in zip(parts, cells, strict=True)
+                for cell in of_part.get(name, [""] * len(part.rows))
+            ]
+            for name in names
+        }
         labels = {
             column: np.concatenate([part.labels_of(column) for part in parts])
             for column in ("label", *UNIMODAL)
@@ -95,13 +110,18 @@ class MmsaPickle(Labelled):
         for column, values in labels.items():
             if np.isfinite(values).any():
                 columns[column] = label_cells(sink, values, task)
+        semi = columns["mode"]
+        columns["mode"] = ["unused" if mode == MIXED else mode for mode in semi]
+        if MIXED in semi:
+            columns["mode_semi"] = ["train" if mode == MIXED else mode for mode in semi]
+            sink.note(f"{semi.count(MIXED):,} rows without a label are trained on in protocol semi")
         sink.table(columns)
         write_tasks(sink, task)
         write_unimodal(sink, columns, task)
         aligned = all(part.aligned for part in parts)
         kind = "aligned" if aligned else "unaligned"
-        rows = [(part, row) for part in parts for row in range(len(part.ids))]
-        ids = ["_".join(split_id(part.ids[row])) for part, row in rows]
+        rows = [(part, row) for part in parts for row in part.rows]
+        ids = ["_".join(split_id(part.names[row])) for part, row in rows]
         streams = {}
         for field in fields:
             widths = {part.blocks[field].shape[2] for part in parts}
@@ -113,7 +133,9 @@ class MmsaPickle(Labelled):
             what = f"MMSA's {kind} pickle, {field}"
             read = partial(_read, rows, field)
             streams[f"{FIELDS[field]}.{kind}"] = (FIELDS[field], widths.pop(), read, what)
-        write_streams(sink, ids, streams, transcripts=any(columns["text"]))
+        offered = write_streams(sink, ids, streams, transcripts=any(columns["text"]))
+        if MIXED in semi:
+            sink.protocol("semi", column="mode_semi", streams=offered)
 
 
 def _read(rows: list[tuple[_Split, int]], field: str, at: int) -> np.ndarray | None:
@@ -121,13 +143,27 @@ def _read(rows: list[tuple[_Split, int]], field: str, at: int) -> np.ndarray | N
     return part.row(field, row)
 
 
+def _unlabelled(what: str, held: dict[str, Any], labelled: set[str]) -> _Split:
+    """The rows of ``train_mix`` that have no label and stand in no other split."""
+    for field in ("id", "mask"):
+        if field not in held:
+            raise DataError(f"{what} has no {field}; give CH-SIMS v2's own file")
+    split = _Split(what, MIXED, held)
+    known_N = numbers(held["mask"], len(split.names), f"{what}: mask")[:, 0] == 1
+    split.rows = [
+        row for row, name in enumerate(split.names) if not known_N[row] and name not in labelled
+    ]
+    return split
+
+
 class _Split:
-    """One split; ``what`` names it in errors."""
+    """One split; ``what`` names it in errors. ``rows``: which of its rows are taken over."""
 
     def __init__(self, what: str, mode: str, held: dict[str, Any]) -> None:
         self.what, self.mode, self.held = what, mode, held
-        self.ids = texts(held["id"], f"{what}: id")
-        n = len(self.ids)
+        self.names = texts(held["id"], f"{what}: id")
+        n = len(self.names)
+        self.rows = list(range(n))
         self.blocks: dict[str, Array] = {
             f: block(held[f], n, f"{what}: {f}") for f in FIELDS if f in held
         }
@@ -148,17 +184,21 @@ class _Split:
             and len({b.shape[1] for b in self.blocks.values()}) == 1
         )
 
+    @property
+    def ids(self) -> list[str]:
+        return [self.names[row] for row in self.rows]
+
     def labels_of(self, column: str) -> np.ndarray:
         """[rows] of ``label``, or of one modality alone; NaN where the split has none."""
         field = column.replace("label", "regression_labels")
-        n = len(self.ids)
-        if field not in self.held:
-            return np.full(n, np.nan)
+        n = len(self.names)
+        if field not in self.held or self.mode == MIXED:
+            return np.full(len(self.rows), np.nan)
         return numbers(self.held[field], n, f"{self.what}: {field}")[:, 0]
 
     def columns(self) -> dict[str, list[str]]:
-        n, held = len(self.ids), self.held
-        video, clip = zip(*map(split_id, self.ids), strict=True) if n else ((), ())
+        n, held = len(self.names), self.held
+        video, clip = zip(*map(split_id, self.names), strict=True) if n else ((), ())
         said = texts(held["raw_text"], f"{self.what}: raw_text") if "raw_text" in held else [""] * n
         columns = {"video_id": [*video], "clip_id": [*clip], "text": said}
         if "annotations" in held:
@@ -171,7 +211,8 @@ class _Split:
             raise DataError(
                 f"{self.what}: {wrong[0]} has another number of rows than id; mend the source"
             )
-        return {**columns, "mode": [self.mode] * n}
+        columns["mode"] = [self.mode] * n
+        return {name: [cells[row] for row in self.rows] for name, cells in columns.items()}
 
     def row(self, field: str, row: int) -> np.ndarray | None:
         """The real steps."""
