@@ -96,6 +96,82 @@ def test_mertools_of_iemocap_is_divided_by_session(put, tmp_path):
     assert "Ses01F_impro02" in corpus.videos and set(corpus.tasks) == {"emotion"}
 
 
+def with_features(folder, count=12):
+    """Audio an utterance, video a folder of frames, and an extractor that nobody knows."""
+    corpora = {"train": given("a", count), "val": given("b", 6), "test": given("c", 6)}
+    mertools(folder, **corpora)
+    for name in ("chinese-hubert-large-UTT", "clip-vit-large-patch14-FRA", "extractor-7"):
+        (folder / "features" / name).mkdir(parents=True)
+    for row, name in enumerate(name for corpus in corpora.values() for name in corpus):
+        audio, video, other = sorted((folder / "features").iterdir())
+        if row != 3:
+            np.save(audio / f"{name}.npy", np.full((1, 4), row, np.float16))
+        (video / name).mkdir()
+        for frame in range(1 + row % 2):
+            np.save(video / name / f"{frame:04d}.npy", np.full(5, row + frame / 10, np.float32))
+        np.save(other / f"{name}.npy", np.full((2, 3), row))
+    return folder
+
+
+def test_mertools_feature_files_are_streams(put, tmp_path):
+    folder = with_features(tmp_path / "sims")
+    report, corpus = put(folder)
+    audio, video = "audio.chinese-hubert-large-utt", "video.clip-vit-large-patch14-fra"
+    assert {name for name in corpus.streams if not name.startswith("text")} == {audio, video}
+    (note,) = [note for note in report["notes"] if "extractor-7" in note]
+    assert "--set audio=extractor-7" in note
+    offered = corpus.protocols["standard"].streams
+    assert offered == ("text.transcript", audio, video)
+    ids = corpus.ids.tolist()
+    values, start = corpus.streams[video].values, corpus.streams[video].start
+    row = ids.index("a0001_0005")
+    assert corpus.streams[video].length[row] == 2
+    np.testing.assert_allclose(values[start[row] : start[row] + 2, 0], [5, 5.1], rtol=1e-6)
+    assert corpus.streams[audio].length[ids.index("a0001_0003")] == 0
+    assert corpus.streams[audio].values.shape[1] == 4 and report["taken"] == 24
+
+
+def test_mertools_feature_files_are_of_the_modality_that_is_asked_for(put, tmp_path):
+    folder = with_features(tmp_path / "sims")
+    (folder / "transcription-engchi-polish.csv").unlink()
+    form = ("--form", "mertools", "--set")
+    _, corpus = put(folder, *form, "text=extractor-7")
+    assert corpus.protocols["standard"].streams[0] == "audio.chinese-hubert-large-utt"
+    assert corpus.streams["text.extractor-7"].values.shape[1] == 3
+    done = put(folder, *form, "text=hubert", check=False)
+    assert done.returncode == 2 and "has no folder 'hubert'; it has chinese" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (np.zeros((1, 5)), "is 5 wide where others are 4"),
+        (np.zeros((2, 3, 4)), "not [steps, width]"),
+        (np.zeros(0), "holds no array of numbers"),
+        (np.array([{}]), "cannot be read as .npy"),
+    ],
+)
+def test_a_feature_file_that_cannot_be_read_is_one_sentence(put, tmp_path, array, sentence):
+    folder = with_features(tmp_path / "sims")
+    path = folder / "features" / "chinese-hubert-large-UTT" / "b0001_0004.npy"
+    np.save(path, array)
+    done = put(folder, check=False)
+    assert done.returncode == 2 and sentence in done.stderr and "b0001_0004" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_files_of_labels_are_asked_about_and_one_may_be_given(put, tmp_path):
+    folder = mertools(
+        tmp_path / "iemocap", train=given("a", 9), val=given("b", 3), test=given("c", 3)
+    )
+    (folder / "label_6way.npz").write_bytes((folder / "label.npz").read_bytes())
+    done = put(folder, check=False)
+    assert done.returncode == 2
+    assert "several files of labels (label.npz, label_6way.npz)" in done.stderr
+    report, _ = put(folder / "label_6way.npz")
+    assert report["taken"] == 15
+
+
 class Evil:
     def __reduce__(self):
         return print, ("this must not run",)

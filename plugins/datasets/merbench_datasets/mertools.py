@@ -10,6 +10,7 @@ import numpy as np
 
 from merbench.api import DataError, Sink, Source, as_text, unpickle_npz
 from merbench_datasets.common import Labelled, label_cells, label_task, split_id
+from merbench_datasets.feature_files import FEATURES, feature_folders
 
 _SUFFIX = "_corpus"
 _WHOLE = "whole"
@@ -30,7 +31,19 @@ class MerTools(Labelled):
 
     ``emo`` becomes a task of classes, ``val`` a score (-10 = not known). IEMOCAP's whole corpus is
     divided by session. Nothing in the file is run.
+
+    ``features/NAME`` holds what an extractor left, ``UTTERANCE.npy`` or ``UTTERANCE/FRAME.npy``:
+    each becomes the stream ``MODALITY.NAME``.
     """
+
+    class Config(Labelled.Config):
+        text: str = ""
+        """Folders in ``features`` that are of text, separated by commas.  [default: known by name]
+        """
+        audio: str = ""
+        """Those of sound."""
+        video: str = ""
+        """Those of pictures."""
 
     looks_for = (
         "a folder with label.npz of train_corpus, val_corpus, test_corpus and transcriptions"
@@ -39,6 +52,9 @@ class MerTools(Labelled):
     def recognise(self, source: Source) -> str:
         path = _labels_file(source.path)
         if path is None:
+            several = [file.name for file in _label_files(source.path)]
+            if several:
+                return f"it has several files of labels ({', '.join(several)}); give one of them"
             return "it has no label.npz"
         names = [name for name in unpickle_npz(path) if name.endswith(_SUFFIX)]
         return "" if names else f"{path.name} holds no corpus"
@@ -53,8 +69,10 @@ class MerTools(Labelled):
             if name.endswith(_SUFFIX)
         }
         rows = [(part, name, *found) for part, of in corpora.items() for name, found in of.items()]
-        columns = _ids([name for _, name, *_ in rows])
-        columns |= _texts(path.parent, [name for _, name, *_ in rows], sink)
+        names = [name for _, name, *_ in rows]
+        columns = _ids(names)
+        columns |= _texts(path.parent, names, sink)
+        features = feature_folders(path.parent / FEATURES, names, self.config, sink)
         protocols = _divided(rows, columns, sink)
         tasks = self._tasks(rows, columns, sink, path)
         sink.table(columns)
@@ -64,13 +82,22 @@ class MerTools(Labelled):
         for column in texts:
             stream = "text.transcript" if column == "text" else "text.chinese"
             sink.stream(stream, modality="text", kind="strings", column=column)
-        if not texts:
+        if not texts and not features:
             raise DataError(
-                f"{path.parent} has no transcription*.csv with a text of its rows; put it there"
+                f"{path.parent} has no transcription*.csv with a text of its rows and no folder "
+                f"{FEATURES}; put one of them there"
             )
-        offered = "text.transcript" if "text" in texts else "text.chinese"
+        ids = [f"{v}_{c}" for v, c in zip(columns["video_id"], columns["clip_id"], strict=True)]
+        for folder in features:
+            folder.write(sink, ids)
+        offered = ["text.transcript" if "text" in texts else "text.chinese"] if texts else []
+        read = {"text"} if texts else set[str]()
+        for folder in features:
+            if folder.modality not in read:
+                offered.append(folder.stream)
+                read.add(folder.modality)
         for protocol, spec in protocols.items():
-            sink.protocol(protocol, **spec, streams=[offered])
+            sink.protocol(protocol, **spec, streams=offered)
 
     def _tasks(
         self,
@@ -101,8 +128,12 @@ class MerTools(Labelled):
 def _labels_file(path: Path) -> Path | None:
     if path.is_file():
         return path if path.suffix == ".npz" and path.stem.startswith("label") else None
-    found = sorted(path.glob("label*.npz")) if path.is_dir() else []
+    found = _label_files(path)
     return found[0] if len(found) == 1 else None
+
+
+def _label_files(path: Path) -> list[Path]:
+    return sorted(path.glob("label*.npz")) if path.is_dir() else []
 
 
 def _labels(value: Any, what: str) -> Labels:
