@@ -7,10 +7,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from itertools import combinations
 
 import numpy as np
 from pydantic import Field
@@ -19,9 +17,11 @@ from merbench.api.declarations.config import Config
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, flatten
-from merbench.report.scores.pairs import Comparison, Pairs
+from merbench.report.scores.every_pair import EveryPair
+from merbench.report.scores.pairs import Comparison, RowValues
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics import (
+    ALPHA,
     Summary,
     adjusted,
     interval,
@@ -29,6 +29,8 @@ from merbench.report.scores.statistics import (
 )
 from merbench.report.scores.summary import by_seed
 from merbench.results.metrics import TaskMetrics
+from merbench.results.spec import canonical
+from merbench.results.titles import fingerprint
 
 PAIRED = 40
 """Of a board with more models, the tests of the best ones alone are kept pair by pair."""
@@ -72,6 +74,10 @@ class RowScores(Config):
         return {m: s for m, s in found.items() if s.n}
 
 
+NO_SEED = RowScores(seeds={})
+"""Of a row that lacks a whole seed."""
+
+
 class BoardScores(Config):
     """``metric``: the one that ranks. ``metrics``: how each that is scored is shown. ``floors``:
     models that are floors. ``pairs``: each of the ``PAIRED`` best models -> the better one it is
@@ -112,6 +118,16 @@ class BoardScores(Config):
         return max((r.rows for r in self.rows.values()), default=0)
 
 
+class KeptScores(Config):
+    """A board's scores as the cache has them. ``key``: of all that decides them; ``row_keys``: of
+    what decides each row, so that rows outlive a change of others.
+    """
+
+    key: str
+    row_keys: dict[str, str]
+    scores: BoardScores
+
+
 def score(
     board: Board,
     source: Source,
@@ -119,48 +135,57 @@ def score(
     optimum: Mapping[str, Mapping[str, float]] | None = None,
 ) -> BoardScores:
     """Every row's scores and the ranks of the models, without entries that lack one whole seed."""
-    metric = board.metrics.ranking
     modules = sorted({definition.module for definition in board.metrics.values()})
     formulas = version(modules, cache.folder and cache.folder / "code.json")
-    keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
-
-    def scored(entries: Sequence[Entry]) -> dict[str, RowScores]:
-        rows = {
-            entry.name: cache.get(keys[entry.name], RowScores, partial(_row, entry, source, board))
-            for entry in entries
-            if entry.name in keys
-        }
-        return {name: row for name, row in rows.items() if row.seeds}
-
-    found = scored(board.entries)
-    entries = {e.name: e for e in board.entries if e.name in found}
-    order = ranked({name: row.summary for name, row in found.items()}, board.metrics[metric])
-    ordered = ranked(
-        {
-            name: found[name].summary
-            for name, e in entries.items()
-            if not e.floor and not e.ablation
-        },
-        board.metrics[metric],
+    row_keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
+    optimum = {k: dict(v) for k, v in (optimum or {}).items()}
+    floors, superseded = (
+        sorted(e.name for e in entries)
+        for entries in ([e for e in board.entries if e.floor], board.superseded)
     )
+    about = [board.metrics.ranking, list(board.metrics), row_keys, floors, superseded, optimum]
+    key = sha256(canonical(about).encode()).hexdigest()
+    name = f"board-{fingerprint(board.track)}"
+    kept = cache.read(name, KeptScores)
+    if kept and kept.key == key:
+        return kept.scores
+    known = {}
+    if kept:
+        before = kept.scores.all_rows
+        known = {row_key: before.get(row, NO_SEED) for row, row_key in kept.row_keys.items()}
+    rows = {
+        e.name: known.get(row_keys[e.name]) or _row(e, source, board)
+        for e in board.all_entries
+        if e.name in row_keys
+    }
+    scores = _ranked(board, source, {n: row for n, row in rows.items() if row.seeds}, optimum)
+    cache.write(name, KeptScores(key=key, row_keys=row_keys, scores=scores))
+    return scores
 
-    pairs = Pairs(entries, source, board, metric)
 
-    def compare(base: str, other: str) -> Comparison:
-        key = sha256(f"{keys[base]} {keys[other]} {metric}".encode()).hexdigest()
-        return cache.get(key, Comparison, lambda: pairs.compare(base, other))
-
-    tests = pair_tests(ordered, compare)
+def _ranked(
+    board: Board,
+    source: Source,
+    rows: Mapping[str, RowScores],
+    optimum: dict[str, dict[str, float]],
+) -> BoardScores:
+    metric = board.metrics.ranking
+    facts_of = board.metrics[metric]
+    entries = {e.name: e for e in board.entries if e.name in rows}
+    ordered = ranked({name: rows[name].summary for name in entries}, facts_of)
+    models = [n for n in ordered if not entries[n].floor and not entries[n].ablation]
+    values = RowValues(entries, source, board, metric)
+    tests = values.tests(models)
     return BoardScores(
         metric=metric,
         metrics=facts(board.metrics),
-        rows={name: found[name] for name in order},
+        rows={name: rows[name] for name in ordered},
         floors=sorted({e.first.spec.model for e in entries.values() if e.floor}),
-        standings=standings(ordered, board.metrics[metric].higher_is_better, tests),
-        pairs=_kept_pairs(ordered[:PAIRED], tests),
-        ablations=ablations(list(entries.values()), compare),
-        optimum={k: dict(v) for k, v in (optimum or {}).items()},
-        superseded=scored(board.superseded),
+        standings=standings(tests, facts_of.higher_is_better),
+        pairs=_best_pairs(tests, models[:PAIRED]),
+        ablations=ablations(list(entries.values()), values),
+        optimum=optimum,
+        superseded={e.name: rows[e.name] for e in board.superseded if e.name in rows},
     )
 
 
@@ -191,45 +216,29 @@ def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: MetricFacts) 
     return sorted(summaries, key=key)
 
 
-Tests = Mapping[tuple[str, str], Comparison]
-"""(base, other), the better one first -> the test of other minus base."""
+def _best_pairs(tests: EveryPair, models: Sequence[str]) -> dict[str, dict[str, Comparison]]:
+    return {
+        other: {base: Comparison.of(tests.of(base, other), base) for base in models[:place]}
+        for place, other in enumerate(models)
+        if place
+    }
 
 
-def pair_tests(ordered: Sequence[str], compare: Callable[[str, str], Comparison]) -> Tests:
-    """All pairs, corrected together. ``ordered`` from best to worst; ``compare(base, other)`` ->
-    the uncorrected test of other minus base.
-    """
-    pairs = list(combinations(ordered, 2))
-    tests = _corrected([compare(base, other) for base, other in pairs])
-    return dict(zip(pairs, tests, strict=True))
-
-
-def _kept_pairs(ordered: Sequence[str], tests: Tests) -> dict[str, dict[str, Comparison]]:
-    kept: dict[str, dict[str, Comparison]] = {}
-    for base, other in combinations(ordered, 2):
-        test = tests[base, other].model_copy(update={"against": base})
-        kept.setdefault(other, {})[base] = test
-    return kept
-
-
-def standings(ordered: Sequence[str], higher_is_better: bool, tests: Tests) -> dict[str, Standing]:
-    """``RULE``. ``ordered`` from best to worst."""
-    better = dict.fromkeys(ordered, 0)
-    for (base, other), test in tests.items():
-        if test.significant and test.difference is not None:
-            worse = other if (test.difference[0] < 0) == higher_is_better else base
-            better[worse] += 1
+def standings(tests: EveryPair, higher_is_better: bool) -> dict[str, Standing]:
+    """``RULE``. The names of ``tests`` are in order from best to worst."""
+    names = tests.names
+    first_P, later_P = np.triu_indices(len(names), 1)
+    later_is_worse_P = (tests.mean_P < 0) == higher_is_better
+    worse_P = np.where(later_is_worse_P, later_P, first_P)
+    better = np.bincount(worse_P[tests.p_P < ALPHA], minlength=len(names))
     found = {}
-    for name in ordered:
-        test = tests.get((ordered[0], name), Comparison())
-        against = ordered[0] if name != ordered[0] else ""
-        found[name] = Standing(**{**test.model_dump(), "against": against}, rank=1 + better[name])
+    for place, name in enumerate(names):
+        test = Comparison.of(tests.of(names[0], name), names[0]) if place else Comparison()
+        found[name] = Standing(**test.model_dump(), rank=1 + int(better[place]))
     return found
 
 
-def ablations(
-    entries: Sequence[Entry], compare: Callable[[str, str], Comparison]
-) -> dict[str, Comparison]:
+def ablations(entries: Sequence[Entry], values: RowValues) -> dict[str, Comparison]:
     """Each ablation against the full model whose settings differ least from its own,
     corrected over a model's ablations.
     """
@@ -240,9 +249,14 @@ def ablations(
         if not full:
             continue
         bases = [min(full, key=lambda e, v=v: (_apart(e, v), e.name)).name for v in ablated]  # type: ignore[misc]
-        tests = [compare(base, v.name) for base, v in zip(bases, ablated, strict=True)]
-        for v, base, test in zip(ablated, bases, _corrected(tests), strict=True):
-            found[v.name] = test.model_copy(update={"against": base})
+        tests = [
+            values.tests([base, v.name]).of(base, v.name)
+            for base, v in zip(bases, ablated, strict=True)
+        ]
+        together = adjusted([(t.p, t.p_interval) if t else (math.nan, math.nan) for t in tests])
+        for v, base, test, p in zip(ablated, bases, tests, together, strict=True):
+            corrected = test and test._replace(p_adjusted=float(p))
+            found[v.name] = Comparison.of(corrected, base)
     return found
 
 
@@ -250,22 +264,6 @@ def _apart(a: Entry, b: Entry) -> int:
     """In how many settings two specs differ."""
     one, other = (flatten(e.first.spec.model_dump(mode="json")) for e in (a, b))
     return sum(one.get(key) != other.get(key) for key in one.keys() | other.keys())
-
-
-def _corrected(tests: Sequence[Comparison]) -> list[Comparison]:
-    pairs = [(_or_nan(test.p), _or_nan(test.p_interval)) for test in tests]
-    return [
-        test.model_copy(update={"p_adjusted": _or_none(float(p))})
-        for test, p in zip(tests, adjusted(pairs), strict=True)
-    ]
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _key(entry: Entry, source: Source, formulas: str, folds: int) -> str:
@@ -282,7 +280,7 @@ def _row(entry: Entry, source: Source, board: Board) -> RowScores:
     metrics = board.metrics
     scored = by_seed(entry.records, source, metrics, board.folds)
     if not scored:
-        return RowScores(seeds={})
+        return NO_SEED
     first = next(iter(scored.values())).rows
     intervals = {}
     for metric in metrics.headline:

@@ -1,5 +1,5 @@
-"""What was computed once from the same content is not computed again: one small JSON file a result,
-named by its key.
+"""What was computed once from the same content is not computed again: JSON files that name the
+content.
 """
 
 from __future__ import annotations
@@ -42,12 +42,19 @@ class Cache:
 
     def get(self, key: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
         """The result under ``key``, a hash of all that decides it; made where it is not there."""
-        if self.folder is None:
-            return make()
-        path = self.folder / f"{key}.json"
-        with suppress(OSError, ValidationError):
-            return kind.model_validate_json(path.read_bytes())
-        made = make()
-        with suppress(OSError):
-            write_atomic(path, made.model_dump_json().encode())
-        return made
+        kept = self.read(key, kind)
+        if kept is None:
+            kept = make()
+            self.write(key, kept)
+        return kept
+
+    def read(self, name: str, kind: type[Kept]) -> Kept | None:
+        if self.folder is not None:
+            with suppress(OSError, ValidationError):
+                return kind.model_validate_json((self.folder / f"{name}.json").read_bytes())
+        return None
+
+    def write(self, name: str, value: Config) -> None:
+        if self.folder is not None:
+            with suppress(OSError):
+                write_atomic(self.folder / f"{name}.json", value.model_dump_json().encode())

@@ -12,8 +12,10 @@ import numpy as np
 
 from merbench.api.errors import RequestError
 from merbench.report.scores.entries import Board, rows_named
-from merbench.report.scores.paired import Difference, correct, differences
+from merbench.report.scores.every_pair import every_pair
+from merbench.report.scores.paired import Difference
 from merbench.report.scores.source import Source
+from merbench.report.scores.statistics import Resampler
 from merbench.report.scores.summary import Scored, by_seed
 from merbench.results.store import Predictions
 
@@ -79,9 +81,23 @@ def _spread(one: Side, over: Side) -> Seeds:
 
 def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:
     """(row, column) -> row minus column, for each pair once, corrected over all pairs."""
-    pairs = {f"{a}\0{b}": (a, b) for a, b in combinations(sides, 2)}
-    found = {key: differences(sides[b], sides[a], [metric]) for key, (a, b) in pairs.items()}
-    return {pairs[key]: d[metric] for key, d in correct(found).items() if metric in d}
+    if len(sides) < 2:
+        return {}
+    first = next(iter(next(iter(sides.values())).values()))
+    formula, rows = first.task[metric].value, first.seen(metric)
+    resampler = Resampler(rows.videos)
+
+    def values(name: str) -> np.ndarray:
+        predictions = np.stack([s.read_by(metric) for s in sides[name].values()])
+        return resampler.values(formula, rows.target, predictions)
+
+    tests = every_pair({name: list(seeds) for name, seeds in sides.items()}, values, resampler)
+    pairs = {(a, b): tests.of(a, b) for a, b in combinations(sides, 2)}
+    return {
+        pair: Difference(-t.mean, -t.high, -t.low, t.p, t.p_interval, t.p_adjusted)
+        for pair, t in pairs.items()
+        if t
+    }
 
 
 def disagreements(a: Seeds, b: Seeds, count: int) -> list[Disagreement]:

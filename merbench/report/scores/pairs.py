@@ -1,18 +1,19 @@
-"""Rows of a board against each other: each row is resampled once, however many pairs it is in."""
+"""Rows of a board against each other, as scores.json has it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from merbench.api.declarations.config import Config
 from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.every_pair import EveryPair, PairTest, every_pair
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics import ALPHA, Resampler, sign_flip
-from merbench.report.scores.summary import Scored, by_seed
+from merbench.report.scores.statistics import ALPHA, Resampler
+from merbench.report.scores.summary import Scored, by_seed, whole_seeds
 
 
 class Comparison(Config):
@@ -30,47 +31,51 @@ class Comparison(Config):
     def significant(self) -> bool:
         return self.p_adjusted is not None and self.p_adjusted < ALPHA
 
+    @classmethod
+    def of(cls, test: PairTest | None, against: str) -> Comparison:
+        """Empty where two rows cannot be compared."""
+        if test is None:
+            return cls(against=against)
+        if math.isnan(test.low):
+            return cls(against=against, p=test.p)
+        return cls(
+            against=against,
+            difference=(test.mean, test.low, test.high),
+            p=test.p,
+            p_interval=test.p_interval,
+            p_adjusted=test.p_adjusted,
+        )
 
-class Pairs:
-    """Paired tests by one metric. ``entries`` by name."""
+
+class RowValues:
+    """One metric of a board's rows, all on the same resamples of videos. ``entries`` by name."""
 
     def __init__(
         self, entries: Mapping[str, Entry], source: Source, board: Board, metric: str
     ) -> None:
         self.entries, self.source, self.board, self.metric = entries, source, board, metric
-        self._resampler: Resampler | None = None
-        self._values = cache(self._values_of)
+        self.seeds = {
+            name: list(whole_seeds(entry.records, board.folds)) for name, entry in entries.items()
+        }
 
-    def compare(self, base: str, other: str) -> Comparison:
-        """Other minus base, uncorrected, over the seeds that both have; empty where they have none,
-        or the metric is undefined on one.
-        """
-        ours, theirs = self._values(other), self._values(base)
-        if not (seeds := sorted(ours.keys() & theirs.keys())):
-            return Comparison()
-        a_RS, b_RS = (np.stack([side[s] for s in seeds], axis=1) for side in (ours, theirs))
-        each = a_RS[0] - b_RS[0]
-        if np.isnan(each).any():
-            return Comparison()
-        assert self._resampler is not None
-        found = self._resampler.difference(a_RS, b_RS)
-        if math.isnan(found.low):
-            return Comparison(p=sign_flip(each.tolist()))
-        ends = (found.mean, found.low, found.high)
-        return Comparison(difference=ends, p=sign_flip(each.tolist()), p_interval=found.p)
-
-    def _values_of(self, name: str) -> dict[int, np.ndarray]:
-        """Seed -> [1 + R] the metric on the rows as they are, and on each resample of videos."""
-        scored = by_seed(
-            self.entries[name].records, self.source, self.board.metrics, self.board.folds
-        )
-        if not scored:
-            return {}
-        first: Scored = next(iter(scored.values()))
-        seen = first.seen(self.metric)
-        if self._resampler is None:
-            self._resampler = Resampler(seen.videos)
-        predictions = np.stack([s.read_by(self.metric) for s in scored.values()])
+    def __call__(self, name: str) -> np.ndarray:
+        """[1 + R, S] the metric of each seed on the rows as they are, and on each resample."""
+        scored = list(self._scored(name).values())
         formula = self.board.metrics[self.metric].value
-        value_RS = self._resampler.values(formula, seen.target, predictions)
-        return dict(zip(scored, value_RS.T, strict=True))
+        predictions = np.stack([s.read_by(self.metric) for s in scored])
+        return self._resampler.values(formula, scored[0].seen(self.metric).target, predictions)
+
+    def tests(self, names: Sequence[str]) -> EveryPair:
+        """Of all pairs of rows that have a whole seed."""
+        if len(names) < 2:
+            return EveryPair(names)
+        return every_pair({name: self.seeds[name] for name in names}, self, self._resampler)
+
+    @cached_property
+    def _resampler(self) -> Resampler:
+        first = next(iter(self._scored(next(iter(self.entries))).values()))
+        return Resampler(first.seen(self.metric).videos)
+
+    def _scored(self, name: str) -> dict[int, Scored]:
+        records, board = self.entries[name].records, self.board
+        return by_seed(records, self.source, board.metrics, board.folds, names=())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +82,9 @@ class Resampler:
         self._weights_RV = np.vstack(
             [np.ones((1, self.videos), dtype=int), _draws(self._draw, resamples, self.videos)]
         )
+        self._seed_weights: dict[tuple[int, ...], np.ndarray] = {}
+        self._by_video = np.argsort(self.video_N, kind="stable")
+        self._starts = np.searchsorted(self.video_N[self._by_video], np.arange(self.videos))
 
     def values(self, metric: Metric, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """[1 + R, S]: the metric of each of S seeds, on the rows as they are and with new videos.
@@ -93,10 +97,15 @@ class Resampler:
                 f"there are {len(y)} targets, {len(self.video_N)} videos and predictions of the "
                 f"shape {p.shape}"
             )
-        weights_RV = self._weights_RV
         if not isinstance(metric, SumMetric):
-            weights_RV = weights_RV[: 1 + LOOPED_RESAMPLES]
-        return _values(metric, y, p, self.video_N, weights_RV)
+            weights_RN = self._weights_RV[: 1 + LOOPED_RESAMPLES, self.video_N]
+            rows = [np.repeat(np.arange(len(y)), weights_N) for weights_N in weights_RN]
+            return np.array([[metric(y[r], p_N[r]) for p_N in p] for r in rows])
+        # [V, S, K...]: sums over the rows of each video
+        rows_of = (metric.rows(y, p_N)[self._by_video] for p_N in p)
+        sums = np.stack([np.add.reduceat(x, self._starts) for x in rows_of], axis=1)
+        drawn = self._weights_RV.astype(float) @ sums.reshape(len(sums), -1)
+        return metric.value(drawn.reshape(len(drawn), *sums.shape[1:]))
 
     def interval(self, value_RS: np.ndarray, level: float = 0.95) -> Interval:
         """A percentile interval, its ends stretched from the normal to the t distribution with
@@ -121,16 +130,22 @@ class Resampler:
         error of the bootstrap, because the far tails that many pairs ask for are beyond a
         percentile of so many resamples.
         """
-        value_RS, mean_R, df = self._means(a_RS - b_RS)
-        if not value_RS.shape[1]:
-            return Paired(*[math.nan] * 4)
-        mean = float(value_RS[0].mean())
-        if self.videos == 1:
+        mean, error, df = self.standard_error(a_RS - b_RS)
+        if math.isnan(error):
             return Paired(mean, math.nan, math.nan, math.nan)
-        error = float(np.nanstd(mean_R, ddof=1))
         half = error * float(stdtrit(df, (1 + level) / 2))
         p = 2 * float(stdtr(df, -abs(mean) / error)) if error else float(mean == 0)
         return Paired(mean, mean - half, mean + half, p)
+
+    def standard_error(self, value_RS: np.ndarray) -> tuple[float, float, float]:
+        """``(mean over seeds on the rows as they are, its standard error, degrees of freedom)``;
+        nan where there is none.
+        """
+        value_RS, mean_R, df = self._means(value_RS)
+        if not value_RS.shape[1]:
+            return math.nan, math.nan, math.nan
+        error = math.nan if self.videos == 1 else float(np.nanstd(mean_R, ddof=1))
+        return float(value_RS[0].mean()), error, df
 
     def _means(self, value_RS: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """``(values of the seeds that have one, means over resampled seeds [R], degrees of
@@ -140,11 +155,28 @@ class Resampler:
         seeds = value_RS.shape[1]
         if not seeds or self.videos == 1:
             return value_RS, np.empty(0), math.nan
-        weights_RS = _draws(deepcopy(self._draw), len(value_RS) - 1, seeds)
         of_seeds = float(value_RS[0].var(ddof=1)) / seeds if seeds > 1 else 0.0
-        of_videos = float(np.nanvar(_weighted_mean(value_RS[1:], np.ones_like(weights_RS))))
-        df = _degrees_of_freedom((of_seeds, seeds - 1), (of_videos, self.videos - 1))
-        return value_RS, _weighted_mean(value_RS[1:], weights_RS), df
+        mean_R, over_videos_R = self.means(value_RS)
+        of_videos = float(np.nanvar(over_videos_R))
+        df = float(degrees_of_freedom((of_seeds, seeds - 1), (of_videos, self.videos - 1)))
+        return value_RS, mean_R, df
+
+    def means(self, value_RS: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means [R] over resampled seeds, and over the seeds as they are, on each resample of
+        videos. Linear in the values, so that a difference of models has the difference of theirs.
+        """
+        value_RS = value_RS[1:]
+        size = value_RS.shape
+        if size not in self._seed_weights:
+            self._seed_weights[size] = _draws(deepcopy(self._draw), *size)
+        weights_RS = self._seed_weights[size]
+        return _weighted_mean(value_RS, weights_RS), _weighted_mean(value_RS, np.ones(size, int))
+
+
+@lru_cache(4)
+def _resampler(videos_N: tuple[str, ...], resamples: int, seed: int) -> Resampler:
+    """One for all metrics and models on the same rows."""
+    return Resampler(videos_N, resamples, seed)
 
 
 def interval(
@@ -158,7 +190,7 @@ def interval(
     seed: int = 0,
 ) -> Interval:
     """The mean over seeds of a metric, for new seeds and new videos (``Resampler``)."""
-    resampler = Resampler(videos_N, resamples, seed)
+    resampler = _resampler(tuple(videos_N), resamples, seed)
     return resampler.interval(resampler.values(metric, y, p), level)
 
 
@@ -178,7 +210,7 @@ def paired_interval(
         raise ValueError(
             f"the two models have predictions of different shapes, {np.shape(a)} and {np.shape(b)}"
         )
-    resampler = Resampler(videos_N, resamples, seed)
+    resampler = _resampler(tuple(videos_N), resamples, seed)
     return resampler.difference(
         resampler.values(metric, y, a), resampler.values(metric, y, b), level
     )
@@ -195,17 +227,35 @@ def sign_flip(differences: Sequence[float], draws: int = 2**16) -> float:
     d = d[~np.isnan(d)]
     if not len(d):
         return math.nan
-    if len(d) <= 16:
-        # The bits of 0, 1, 2, ...; by symmetry the last sign can stay.
-        signs = 1 - 2 * (np.arange(2 ** (len(d) - 1))[:, None] >> np.arange(len(d)) & 1)
-    else:
-        signs = np.random.default_rng(0).choice((1, -1), size=(draws, len(d)))
-        signs[0] = 1
-    reached = np.abs(signs @ d) >= abs(d.sum()) - 1e-12 * np.abs(d).sum()
-    return float(reached.mean())
+    return float(sign_flips(d[None], draws)[0])
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
+def sign_flips(difference_PS: np.ndarray, draws: int = 2**16) -> np.ndarray:
+    """``sign_flip`` [P] of many pairs of models with the same seeds, none of them nan."""
+    signs = _signs(difference_PS.shape[1], draws)
+    least_P = np.abs(difference_PS.sum(axis=1)) - 1e-12 * np.abs(difference_PS).sum(axis=1)
+    reached_P = np.empty(len(difference_PS))
+    step = max(1, 2**20 // len(signs))
+    for at in range(0, len(difference_PS), step):
+        part = slice(at, at + step)
+        flipped = np.abs(difference_PS[part] @ signs.T)
+        reached_P[part] = np.count_nonzero(flipped >= least_P[part, None], axis=1)
+    return reached_P / len(signs)
+
+
+@cache
+def _signs(seeds: int, draws: int) -> np.ndarray:
+    """Every way to flip them; by symmetry the last sign can stay. Of many seeds random ones."""
+    if seeds <= 16:
+        # The bits of 0, 1, 2, ...
+        flips = np.arange(2 ** (seeds - 1))[:, None] >> np.arange(seeds) & 1
+        return (1 - 2 * flips).astype(float)
+    signs = np.random.default_rng(0).choice((1, -1), size=(draws, seeds))
+    signs[0] = 1
+    return signs.astype(float)
+
+
+def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Holm's (1979) adjusted p-values, in the order given. A nan stays nan and is no test."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p)[: int((~np.isnan(p)).sum())]
@@ -214,7 +264,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def adjusted(tests: Sequence[tuple[float, float]]) -> np.ndarray:
+def adjusted(tests: Sequence[tuple[float, float]] | np.ndarray) -> np.ndarray:
     """One p a pair, corrected over all ``tests``: (sign-flip p, p of the interval). nan where
     either is.
 
@@ -225,7 +275,7 @@ def adjusted(tests: Sequence[tuple[float, float]]) -> np.ndarray:
     """
     p = np.array(tests, dtype=float).reshape(-1, 2)
     p[np.isnan(p).any(axis=1)] = np.nan
-    larger: np.ndarray = np.maximum(p[:, 0], holm(p[:, 1].tolist()))
+    larger: np.ndarray = np.maximum(p[:, 0], holm(p[:, 1]))
     return larger
 
 
@@ -267,31 +317,14 @@ def _weighted_mean(value_RS: np.ndarray, weights_RS: np.ndarray) -> np.ndarray:
     return mean_R
 
 
-def _degrees_of_freedom(*parts: tuple[float, int]) -> float:
+def degrees_of_freedom(*parts: tuple[float | np.ndarray, int]) -> np.ndarray:
     """Satterthwaite's degrees of freedom of a sum of variances, each with its own; many where
     nothing varies.
     """
-    spread = sum(v**2 / n for v, n in parts if n and v)
-    return sum(v for v, _ in parts) ** 2 / spread if spread else 1e9
-
-
-def _values(
-    metric: Metric,
-    y: np.ndarray,
-    p: np.ndarray,
-    video_N: np.ndarray,
-    weights_RV: np.ndarray,
-) -> np.ndarray:
-    """[R, S] the metric of each seed with each video counted as often as it was drawn."""
-    if not isinstance(metric, SumMetric):
-        rows = [np.repeat(np.arange(len(y)), weights_V[video_N]) for weights_V in weights_RV]
-        return np.array([[metric(y[r], p_N[r]) for p_N in p] for r in rows])
-    order = np.argsort(video_N, kind="stable")
-    starts = np.searchsorted(video_N[order], np.arange(weights_RV.shape[1]))
-    # [V, S, K...]: sums over the rows of each video
-    sums = np.stack([np.add.reduceat(metric.rows(y, p_N)[order], starts) for p_N in p], axis=1)
-    drawn = weights_RV.astype(float) @ sums.reshape(len(sums), -1)
-    return metric.value(drawn.reshape(len(weights_RV), *sums.shape[1:]))
+    total = sum(variance for variance, _ in parts)
+    spread = np.asarray(sum(variance * variance / n for variance, n in parts if n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(spread > 0, total * total / spread, 1e9)
 
 
 def summaries_as_json(scores: Mapping[str, Summary]) -> dict[str, dict[str, float | int | None]]:

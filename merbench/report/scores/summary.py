@@ -56,23 +56,36 @@ class Made(Protocol):
 
 
 def by_seed(
-    records: Sequence[Record], store: Made, metrics: TaskMetrics | None = None, folds: int = 0
+    records: Sequence[Record],
+    store: Made,
+    metrics: TaskMetrics | None = None,
+    folds: int = 0,
+    names: Sequence[str] | None = None,
 ) -> dict[int, Scored]:
-    """Seed -> its score, from predictions. A seed that lacks a fold, or any run of which failed, is
-    left out. ``metrics``: those of the records' task; None = merbench's own. ``folds``: how many
-    the protocol has, where the records may be from before they told.
+    """Seed -> its score, from predictions, as ``whole_seeds`` has them. ``metrics``: those of the
+    records' task; None = merbench's own. ``names``: only these are computed.
     """
-    done = [r for r in records if r.status == "done"]
-    folds = max(folds, fold_count(records))
     scored = {}
-    for seed in sorted({r.seed for r in done}):
-        runs = sorted(
-            (r for r in done if r.seed == seed), key=lambda r: -1 if r.fold is None else r.fold
-        )
-        if len({r.fold for r in runs}) == folds:
-            task = metrics or BUILT_IN.of(runs[0].space.label_space())
-            scored[seed] = _scored(runs, [store.predictions(r.run_id) for r in runs], task)
+    for seed, runs in whole_seeds(records, folds).items():
+        task = metrics or BUILT_IN.of(runs[0].space.label_space())
+        scored[seed] = _scored(runs, [store.predictions(r.run_id) for r in runs], task, names)
     return scored
+
+
+def whole_seeds(records: Sequence[Record], folds: int = 0) -> dict[int, list[Record]]:
+    """Seed -> its runs, by fold. A seed that lacks a fold, or any run of which failed, is left out.
+    ``folds``: how many the protocol has, where the records may be from before they told.
+    """
+    folds = max(folds, fold_count(records))
+    runs_by_seed: dict[int, list[Record]] = {}
+    for record in records:
+        if record.status == "done":
+            runs_by_seed.setdefault(record.seed, []).append(record)
+    return {
+        seed: sorted(runs, key=lambda r: -1 if r.fold is None else r.fold)
+        for seed, runs in sorted(runs_by_seed.items())
+        if len({r.fold for r in runs}) == folds
+    }
 
 
 def fold_count(records: Iterable[Record]) -> int:
@@ -81,7 +94,10 @@ def fold_count(records: Iterable[Record]) -> int:
 
 
 def _scored(
-    runs: Sequence[Record], predictions: Sequence[Predictions], task: TaskMetrics
+    runs: Sequence[Record],
+    predictions: Sequence[Predictions],
+    task: TaskMetrics,
+    names: Sequence[str] | None,
 ) -> Scored:
     """A seed's folds, pooled."""
     rows = Predictions(
@@ -98,7 +114,7 @@ def _scored(
         ]
         cuts = np.concatenate(of_fold)
     known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
-    values = task.evaluate(rows.target, rows.prediction, cuts, known)
+    values = task.evaluate(rows.target, rows.prediction, cuts, known, names)
     return Scored(rows, values, task, cuts)
 
 

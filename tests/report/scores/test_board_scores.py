@@ -4,13 +4,15 @@ the same content.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from merbench.report.scores.board_scores import pair_tests, score, standings
+from merbench.report.scores.board_scores import score, standings
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
-from merbench.report.scores.pairs import Comparison
+from merbench.report.scores.every_pair import EveryPair
 from merbench.report.scores.source import StoreSource
 from merbench.report.scores.statistics import interval
 from merbench.results.store import Store
@@ -59,31 +61,34 @@ def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
     assert [s.with_the_best for s in found.values()] == [True, True, False]
 
 
+def pair_tests(names, p_of_distance, sign=1.0):
+    """Each name is worse than those before it, with such a p."""
+    tests = EveryPair(names)
+    places = np.array(list(combinations(range(len(names)), 2)))
+    far = places[:, 1] - places[:, 0]
+    tests.mean_P[:], tests.error_P[:], tests.df_P[:] = sign * far, 0.1, 9
+    tests.p_flip_P = tests.p_interval_P = np.vectorize(p_of_distance)(far).astype(float)
+    tests.correct()
+    return tests
+
+
 def test_a_rank_counts_the_rows_that_are_significantly_better():
     """Five rows, best first: each is separated from those at least two places away. p of one pair,
     .004, stays under .05 when it is multiplied by the ten pairs.
     """
-
-    def compare(base, other):
-        far = int(other) - int(base)
-        p = 0.004 if far >= 2 else 0.4
-        return Comparison(difference=(far, far - 0.5, far + 0.5), p=p, p_interval=p)
-
-    found = standings("01234", False, pair_tests("01234", compare))
+    found = standings(pair_tests("01234", lambda far: 0.004 if far >= 2 else 0.4), False)
     assert [found[n].rank for n in "01234"] == [1, 1, 2, 3, 4]
     assert [found[n].against for n in "01234"] == ["", "0", "0", "0", "0"]
     assert [found[n].with_the_best for n in "01234"] == [True, True, False, False, False]
     # Six pairs have the p .004, which Holm multiplies by ten at most.
     assert found["4"].p_adjusted == pytest.approx(0.04)
-    undecided = standings("01", False, {("0", "1"): Comparison(difference=(1, 0.5, 1.5), p=None)})
+    undecided = standings(pair_tests("01", lambda far: np.nan), False)
     assert [s.rank for s in undecided.values()] == [1, 1]
 
 
 def test_where_higher_is_better_the_direction_turns():
-    def compare(base, other):
-        return Comparison(difference=(-1, -2, -0.5), p=0.01, p_interval=0.001)
-
-    assert [s.rank for s in standings("01", True, pair_tests("01", compare)).values()] == [1, 2]
+    found = standings(pair_tests("01", lambda far: 0.01, sign=-1), True)
+    assert [s.rank for s in found.values()] == [1, 2]
 
 
 def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path, monkeypatch):

@@ -104,5 +104,6 @@ class Best(Config):
 
 
 def best_possible(session: Session, board: Board, cache: Cache) -> dict[str, dict[str, float]]:
-    key = sha256(f"optimum {version()} {board.track.model_dump_json()}".encode()).hexdigest()
+    code = version(kept=cache.folder and cache.folder / "code.json")
+    key = sha256(f"optimum {code} {board.track.model_dump_json()}".encode()).hexdigest()
     return cache.get(key, Best, lambda: Best(scored=of_track(session, board.track))).scored

@@ -1,0 +1,246 @@
+"""Paired tests of every pair of many models at once: what ``Resampler.difference`` and
+``sign_flip`` say of each.
+
+A model's mean on a resample is linear in its values, so the variance of a difference of two models
+is the sum of theirs minus twice their covariance, and all covariances are one matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from merbench.report.scores.statistics import (
+    Resampler,
+    adjusted,
+    degrees_of_freedom,
+    sign_flips,
+)
+
+Seeds = frozenset[int]
+Values = Callable[[str], np.ndarray]
+BLOCK = 32
+"""So many models meet all others in one product."""
+NEAR = 1e-4
+"""Where the variance of a difference is so small a share of the two models' own, the difference is
+formed first: a small difference of large numbers has few digits.
+"""
+
+
+class PairTest(NamedTuple):
+    """The later model minus the earlier one: ``mean`` over seeds, 95 % interval (nan where there is
+    a single video), sign-flip ``p``, ``p_interval`` that inverts the interval, and ``p_adjusted``:
+    one p of both, corrected over all pairs.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    p_interval: float
+    p_adjusted: float
+
+
+class EveryPair:
+    """Arrays [P] in the order of ``combinations(names, 2)``: ``mean_P`` of the later name minus the
+    earlier one, its standard error, degrees of freedom and p-values; nan where two models have no
+    seed in common, or one has no value on a seed.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = list(names)
+        self._places = {name: place for place, name in enumerate(names)}
+        pairs = len(names) * (len(names) - 1) // 2
+        self.mean_P, self.error_P, self.df_P, self.p_flip_P = np.full((4, pairs), np.nan)
+        self.p_interval_P = self.p_P = np.full(pairs, np.nan)
+
+    def at(self, first: int, later: int | np.ndarray) -> Any:
+        """Where a pair stands, or one model's pairs with several later ones."""
+        return first * len(self.names) - first * (first + 1) // 2 + later - first - 1
+
+    def of(self, first: str, later: str, level: float = 0.95) -> PairTest | None:
+        """None where they cannot be compared."""
+        k = self.at(self._places[first], self._places[later])
+        mean = float(self.mean_P[k])
+        if math.isnan(mean):
+            return None
+        half = float(self.error_P[k]) * float(stdtrit(self.df_P[k], (1 + level) / 2))
+        p_values = (float(p_P[k]) for p_P in (self.p_flip_P, self.p_interval_P, self.p_P))
+        return PairTest(mean, mean - half, mean + half, *p_values)
+
+    def invert_intervals(self) -> None:
+        """``p_interval_P`` from means and errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t_P = -np.abs(self.mean_P) / self.error_P
+        p_P = np.where(self.error_P > 0, 2 * stdtr(self.df_P, t_P), self.mean_P == 0)
+        self.p_interval_P = np.where(np.isnan(self.error_P), np.nan, p_P)
+
+    def correct(self) -> None:
+        """``p_P`` from the p-values of flips and of intervals."""
+        self.p_P = adjusted(np.stack([self.p_flip_P, self.p_interval_P], axis=1))
+
+
+def every_pair(
+    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler
+) -> EveryPair:
+    """``seeds`` of each model; ``values(name)``: what ``Resampler.values`` gives of them, [1 + R,
+    S].
+    """
+    tests, names = EveryPair(list(seeds)), list(seeds)
+    places_by_seeds: dict[Seeds, list[int]] = {}
+    for place, of_model in enumerate(seeds.values()):
+        places_by_seeds.setdefault(frozenset(of_model), []).append(place)
+
+    def chosen(value_RS: np.ndarray, name: str, common: Seeds) -> np.ndarray:
+        return value_RS[:, [seed in common for seed in seeds[name]]]
+
+    stacks: dict[tuple[Seeds, Seeds], _Stack] = {}
+    references: dict[Seeds, _Means] = {}
+    for mine, places in places_by_seeds.items():
+        shared = {mine & other for other in places_by_seeds} - {frozenset()}
+        for row, place in enumerate(places):
+            value_RS = values(names[place])
+            for common in shared:
+                part_RS = chosen(value_RS, names[place], common)
+                if not row:
+                    stacks[mine, common] = _Stack.empty(places, *part_RS.shape)
+                stacks[mine, common].put(row, part_RS, resampler, references, common)
+    again = lru_cache(64)(values)
+    for mine, common in stacks:
+        for other in places_by_seeds:
+            if mine & other == common:
+                a, b = stacks[mine, common], stacks[other, common]
+                _fill(tests, a, b, resampler.videos)
+                for first, later in sorted(_irregular(a, b)):
+                    ours, theirs = names[later], names[first]
+                    difference_RS = chosen(again(ours), ours, common)
+                    difference_RS = difference_RS - chosen(again(theirs), theirs, common)
+                    k = tests.at(first, later)
+                    errors = resampler.standard_error(difference_RS)
+                    tests.mean_P[k], tests.error_P[k], tests.df_P[k] = errors
+                    tests.p_flip_P[k] = sign_flips(difference_RS[:1])[0]
+    tests.invert_intervals()
+    tests.correct()
+    return tests
+
+
+class _Means(NamedTuple):
+    """Of one model on each resample, nan where it has no value."""
+
+    crossed_R: np.ndarray
+    videos_R: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """Models (``places`` among all) on the same seeds: ``value_MS`` on the rows as they are,
+    ``crossed_MR`` and ``videos_MR`` as ``Resampler.means`` gives them, less those of one model for
+    all (what models have in common has no part in a difference) and centred.
+
+    ``known_M``: on how many resamples there is a value; 0 where these are not that one model's, or
+    only some of the seeds have one: then a model is compared pair by pair.
+    """
+
+    places: np.ndarray
+    value_MS: np.ndarray
+    crossed_MR: np.ndarray
+    videos_MR: np.ndarray
+    known_M: np.ndarray
+
+    @classmethod
+    def empty(cls, places: Sequence[int], resamples: int, seeds: int) -> _Stack:
+        shape = len(places), resamples - 1
+        value_MS, known_M = np.empty((len(places), seeds)), np.zeros(len(places), dtype=int)
+        return cls(np.array(places), value_MS, np.zeros(shape), np.zeros(shape), known_M)
+
+    def put(
+        self,
+        row: int,
+        value_RS: np.ndarray,
+        resampler: Resampler,
+        references: dict[Seeds, _Means],
+        seeds: Seeds,
+    ) -> None:
+        self.value_MS[row] = value_RS[0]
+        if np.isnan(value_RS[0]).any():
+            return
+        means = _Means(*resampler.means(value_RS))
+        one = references.setdefault(seeds, means)
+        gap_R = np.isnan(value_RS[1:]).any(axis=1)
+        if all(np.array_equal(gap_R, np.isnan(x.crossed_R)) for x in (means, one)):
+            self.known_M[row] = np.count_nonzero(~gap_R)
+            self.crossed_MR[row] = _centred(means.crossed_R - one.crossed_R)
+            self.videos_MR[row] = _centred(means.videos_R - one.videos_R)
+
+    @property
+    def defined_M(self) -> np.ndarray:
+        """Whether there is a value on every seed."""
+        return ~np.isnan(self.value_MS).any(axis=1)
+
+
+def _centred(x_R: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(x_R - np.nanmean(x_R))
+
+
+def _irregular(mine: _Stack, theirs: _Stack) -> set[tuple[int, int]]:
+    """Pairs, the earlier model first, that cannot be compared by products."""
+    pairs = set()
+    for stack, others in ((mine, theirs), (theirs, mine)):
+        for place in stack.places[stack.defined_M & (stack.known_M == 0)].tolist():
+            for other in others.places[others.defined_M].tolist():
+                if place != other:
+                    pairs.add((min(place, other), max(place, other)))
+    return pairs
+
+
+def _fill(tests: EveryPair, mine: _Stack, theirs: _Stack, videos: int) -> None:
+    """The pairs of a model of ``mine`` and a later one of ``theirs``."""
+    crossed, over_videos = (
+        _Products(mine.crossed_MR, theirs.crossed_MR),
+        _Products(mine.videos_MR, theirs.videos_MR),
+    )
+    seeds = mine.value_MS.shape[1]
+    usable = theirs.defined_M & (theirs.known_M > 0)
+    for row in np.flatnonzero(mine.defined_M & (mine.known_M > 0)):
+        first, known = mine.places[row], mine.known_M[row]
+        later = np.flatnonzero(usable & (theirs.places > first))
+        if not len(later):
+            continue
+        difference_PS = theirs.value_MS[later] - mine.value_MS[row]
+        k = tests.at(first, theirs.places[later])
+        tests.mean_P[k] = difference_PS.mean(axis=1)
+        tests.p_flip_P[k] = sign_flips(difference_PS)
+        if videos == 1:
+            continue
+        of_seeds = difference_PS.var(axis=1, ddof=1) / seeds if seeds > 1 else np.zeros(len(later))
+        of_videos = over_videos.squares(row, later) / known
+        tests.error_P[k] = np.sqrt(crossed.squares(row, later) / (known - 1))
+        tests.df_P[k] = degrees_of_freedom((of_seeds, seeds - 1), (of_videos, videos - 1))
+
+
+class _Products:
+    """Sums of squares over resamples of differences of rows of ``a_MR`` and of ``b_MR``."""
+
+    def __init__(self, a_MR: np.ndarray, b_MR: np.ndarray) -> None:
+        self.a_MR, self.b_MR = a_MR, b_MR
+        self.of_a_M, self.of_b_M = ((x_MR**2).sum(axis=1) for x_MR in (a_MR, b_MR))
+        self._block = -1
+        self._product = np.empty((0, 0))
+
+    def squares(self, row: int, others: np.ndarray) -> np.ndarray:
+        """[P]: of row ``row`` of a and each of ``others`` of b. Rows are asked for in turn."""
+        block, place = divmod(row, BLOCK)
+        if block != self._block:
+            rows = slice(block * BLOCK, (block + 1) * BLOCK)
+            self._block, self._product = block, self.a_MR[rows] @ self.b_MR.T
+        both_P = self.of_a_M[row] + self.of_b_M[others]
+        squares_P = both_P - 2 * self._product[place, others]
+        for near in np.flatnonzero(squares_P <= NEAR * both_P):
+            squares_P[near] = ((self.a_MR[row] - self.b_MR[others[near]]) ** 2).sum()
+        return squares_P
