@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,8 +78,12 @@ streams = ["audio.x"]
 
 @pytest.fixture
 def home(tmp_path):
-    """A data home with the feature folder ``tiny``: 24 rows, a standard split with two modalities
-    and three folds with one.
+    return write_home(tmp_path)
+
+
+def write_home(work: Path) -> Path:
+    """A data home, ``work/data``, with the feature folder ``tiny``: 24 rows, a standard split with
+    two modalities and three folds with one.
     """
     rows, draw = range(24), np.random.default_rng(0)
     mode = ("train", "train", "valid", "test") * 3
@@ -86,7 +91,7 @@ def home(tmp_path):
         f"v{i // 2},{i % 2},,{draw.uniform(-3, 3):.2f},{mode[i // 2]},{mode[11 - i // 2]}"
         for i in rows
     ]
-    folder = tmp_path / "data/tiny"
+    folder = work / "data/tiny"
     folder.mkdir(parents=True)
     (folder / "dataset.toml").write_text(TOML)
     (folder / "label.csv").write_text("\n".join(("video_id,clip_id,text,label,mode,other", *lines)))

@@ -104,6 +104,15 @@ def _same(a: Predictions, b: Predictions) -> bool:
     )
 
 
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder a path leads to; None where it leads to none."""
+    try:
+        about = folder.stat()
+    except FileNotFoundError:
+        return None
+    return about.st_dev, about.st_ino
+
+
 class Store:
     """``warnings`` collects one sentence for each record that was set aside."""
 
@@ -111,15 +120,20 @@ class Store:
         self.root = root
         self.runs = root / "runs"
         self.warnings: list[str] = []
-        self._folder: tuple[int, int] | None = None
+        self._seen: tuple[Path, tuple[int, int] | None] | None = None
+        """The folder that the store is or will be in, and which one it was at the first use."""
 
     def require_writable(self) -> None:
-        """RequestError when nothing can be written here: told before training, not after."""
+        """RequestError when nothing can be written here: reported before training, not after. The
+        store itself is made when the first file is written.
+        """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=self.root):
+            folder = next(
+                path for path in (self.root, *self.root.absolute().parents) if path.exists()
+            )
+            with TemporaryFile(dir=folder):
                 pass
-            self._folder = self._identity()
+            self._seen = folder, _identity(folder)
             sweep(*(self.root / name for name in ("runs", "weights", "checkpoints", "claims")))
         except OSError as error:
             raise RequestError(
@@ -198,8 +212,8 @@ class Store:
         ``weights``: a whole safetensors file; those of an earlier run of that id go in any case. An
         earlier finished run of that id with other results is kept in ``replaced/``.
         """
-        self.require_same_folder()
         try:
+            self.require_same_folder()
             self._keep_replaced(record, predictions)
             if weights is not None:
                 write_atomic(self._weights(record.run_id), weights)
@@ -256,23 +270,18 @@ class Store:
             raise self._unwritten(record, error) from error
         return record
 
-    def _identity(self) -> tuple[int, int]:
-        about = self.root.stat()
-        return about.st_dev, about.st_ino
-
     def require_same_folder(self) -> None:
         """RequestError where the path has come to lead elsewhere since the first use, as it does
         when a disk is unmounted in mid-run: what is written now would lie beneath it, unnoticed.
         """
-        try:
-            now: tuple[int, int] | None = self._identity()
-        except FileNotFoundError:
-            now = None
-        if self._folder not in (None, now):
+        if self._seen and self._seen != (self._seen[0], _identity(self._seen[0])):
             raise RequestError(
                 f"the store {self.root} is no longer the folder it was when the run started "
                 "(was a disk unmounted?); bring it back and give the same command again"
             )
+        if not self._seen or self._seen[0] != self.root:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._seen = self.root, _identity(self.root)
 
     def _write(self, record: Record) -> None:
         content = record.model_dump_json(indent=1).encode()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from merbench.cli.look.compare import _blocks
+from merbench.results.store import Store
+from tests.report.made import put, spec
 
 
 def test_more_threads_than_any_machine_has_are_refused(merbench):
@@ -10,6 +11,9 @@ def test_more_threads_than_any_machine_has_are_refused(merbench):
     assert done.returncode == 2 and "--threads" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_comparison_of_floors_alone_has_no_columns_beside_each_other():
-    assert [list(block) for block in _blocks([])] == [[]]
-    assert [list(block) for block in _blocks(["a", "b"])] == [[1]]
+def test_a_comparison_of_floors_alone_says_that_there_is_nothing_to_compare(merbench, tmp_path):
+    put(Store(tmp_path / "runs"), 0.5, spec("ridge"), range(2))
+    done = merbench("compare", "--all", check=True)
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.endswith("nothing to compare (no model beside its floors)")
+    assert not done.stdout

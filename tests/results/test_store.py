@@ -254,10 +254,21 @@ def test_a_store_that_was_unmounted_in_mid_run_is_noticed(tmp_path):
     assert len(list(store.records())) == 2
 
 
+def test_a_disk_that_is_unmounted_before_the_first_run_of_a_new_store_is_noticed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    store = Store(tmp_path / "disk/new")
+    store.require_writable()
+    (tmp_path / "disk").rename(tmp_path / "away")
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(RequestError, match="unmounted"):
+        store.put(record(), predictions())
+    assert not store.root.exists()
+
+
 def test_many_may_ask_at_once_whether_a_store_can_be_written(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: Store(tmp_path / "new").require_writable(), range(200)))
-    assert list((tmp_path / "new").iterdir()) == []
+    assert not (tmp_path / "new").exists(), "asking leaves nothing"
 
 
 def test_weights_are_never_those_of_an_earlier_training(tmp_path):

@@ -347,6 +347,9 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
         )
         if as_json:
             continue
+        if len(order) < 2:
+            say(f"{board.title}: nothing to compare ({len(order) or 'no'} model beside its floors)")
+            continue
         title = f"{board.title}\n{chosen}: row minus column"
         for columns in _blocks(order):
             drawn = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
@@ -368,7 +371,7 @@ def _all(boards: list[Board], source: StoreSource, metric: str | None, as_json: 
             title = ""
     if as_json:
         show_json(tracks)
-    else:
+    elif any(track["pairs"] for track in tracks):
         say(
             "* significant: the interval's p, Holm-corrected over all pairs, "
             "and the sign-flip p over seeds are under .05"
