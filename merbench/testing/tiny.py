@@ -175,9 +175,15 @@ def corpus(kind: SpaceKind = "score", size: int = 24, seed: int = 0) -> Corpus:
         if modality == "audio":
             steps[[2 * n - 1, 3 * n - 1, size - 1]] = 0
         values = draw.normal(size=(int(steps.sum()), width)).astype(np.float32)
-        name = f"{modality}.tiny"
-        start = np.cumsum(steps) - steps
-        streams[name] = Stream(name, modality, "features", values, start, steps)  # type: ignore[arg-type]
+        name, start = f"{modality}.tiny", np.cumsum(steps) - steps
+        streams[name] = Stream(
+            name,
+            modality,  # type: ignore[arg-type]
+            "features",
+            values,
+            start,
+            steps,
+        )
     target, known = targets(SPACES[kind], size, seed).numpy(), None
     if kind == "joint":
         known = np.ones(target.shape, dtype=bool)

@@ -1,0 +1,249 @@
+"""The commands that ask finished models something, as a user calls them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import loads
+
+QUICK = ("--dataset", "sample", "--epochs", "1")
+
+
+def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
+    words = (*QUICK[:2], "--json", "--seeds", "2")
+    one, two, floor = (
+        loads(merbench("run", "--model", m, *words, *more, check=True).stdout)["runs"]
+        for m, more in (("late-fusion-dnn", QUICK[2:]), ("text-only", QUICK[2:]), ("ridge", ()))
+    )
+    named = [runs[-1]["run_id"] for runs in (one, two, floor)]
+    found = loads(merbench("ensemble", *named, "--json", check=True).stdout)["lines"]
+    assert [line["summary"]["mae"]["n"] for line in found] == [2, 2, 1, 2, 1]
+    assert (
+        found[3]["name"] == "mean, seed by seed"
+        and found[3]["against"] == found[0]["name"] == f"late-fusion-dnn ({named[0]})"
+    )
+    by_name = loads(
+        merbench("ensemble", "late-fusion-dnn", "text-only", "ridge", "--json", check=True).stdout
+    )["lines"]
+    assert [line["summary"] for line in by_name] == [line["summary"] for line in found]
+    alone = loads(merbench("ensemble", named[1], "--json", check=True).stdout)["lines"]
+    assert not any("difference" in line for line in (alone[1], found[4])), "one outcome"
+    spread = loads(merbench("ensemble", named[2], named[0], "--json", check=True).stdout)["lines"]
+    gained = spread[2]["summary"]["mae"]["mean"] - spread[0]["summary"]["mae"]["mean"]
+    assert spread[2]["difference"]["mae"]["mean"] == pytest.approx(gained)
+    (single,) = loads(
+        merbench("run", "--model", "tfn", *QUICK, "--seeds", "1", "--json", check=True).stdout
+    )["runs"]
+    paired = loads(merbench("ensemble", single["run_id"], named[0], "--json", check=True).stdout)[
+        "lines"
+    ][2]
+    assert paired["summary"]["mae"]["n"] == 2 and paired["difference"]["mae"]["p"] == 1, (
+        "one seed of a trained model is no ten"
+    )
+    assert [line["name"] for line in alone] == [f"text-only ({named[1]})", "mean over 2 seeds too"]
+    done = merbench("ensemble", *named, check=True)
+    assert "mean over 2 seeds too" in done.stdout
+    assert "records in runs; next: merbench leaderboard --store runs" in done.stderr
+    for wrong, sentence in (
+        ((named[2],), "nothing to average"),
+        ((one[0]["run_id"], one[1]["run_id"]), "runs of one spec"),
+        ((named[0], "--track", "folds"), "no finished run of that kind in the store runs"),
+        ((named[0], "beef"), "there is no such run"),
+        (("rigde", "text-only"), "did you mean 'ridge'"),
+    ):
+        done = merbench("ensemble", *wrong)
+        assert done.returncode == 2 and sentence in done.stderr and not done.stdout
+
+
+LABELS = "[two]\nnegative = -2.0\npositive = 2.0\n"
+
+
+def built_with(merbench, folder, printed, kind):
+    """The picture on the board's page of what a command printed."""
+    (folder / "extra.json").write_text(printed)
+    merbench("leaderboard", "build", "--out", "boards", "--extra", "extra.json", check=True)
+    assert f"{kind}.svg" in next(folder.glob("boards/*/index.html")).read_text()
+    return next(folder.glob(f"boards/*/{kind}.svg")).read_text()
+
+
+def test_generalise_compares_label_sets_and_lists_who_cannot(merbench, tmp_path):
+    (tmp_path / "labels.toml").write_text(LABELS)
+    words = (
+        "generalise",
+        "--model",
+        "merclip,ridge",
+        *QUICK,
+        "--seeds",
+        "1",
+        "--modalities",
+        "text",
+        "--labels",
+        "labels.toml",
+    )
+    printed = merbench(*words, "--json", check=True).stdout
+    found = loads(printed)
+    assert [line["name"] for line in found["test"]] == [
+        "merclip own labels",
+        "merclip two",
+        "ridge",
+    ]
+    assert (
+        found["test"][1]["against"] == "merclip own labels"
+        and "whole model" in found["test"][2]["reason"]
+    )
+    assert found["drift"] == 0 and found["labels"]["two"]["values"] == [-2, 2]
+    text = merbench(*words, check=True)
+    assert "the same on the valid rows" in text.stdout and "to the last bit" in text.stderr
+    assert "merclip two" in built_with(merbench, tmp_path, printed, "generalise")
+    done = merbench("generalise", "--model", "ridge", *QUICK[:2], "--labels", "labels.toml")
+    assert done.returncode == 2 and "whole model" in done.stderr
+
+
+def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
+    words = (
+        "robust",
+        "--model",
+        "late-fusion-dnn",
+        *QUICK,
+        "--seeds",
+        "2",
+        "--corrupt",
+        "audio=drop",
+        "--corrupt",
+        "video=noise:0:1:2",
+    )
+    printed = merbench(*words, "--plot", "c.svg", "--json", check=True).stdout
+    found = loads(printed)
+    assert [line["name"] for line in found["lines"]][1:] == [
+        f"late-fusion-dnn {d}" for d in ("audio=drop", "video=noise:0", "video=noise:1")
+    ]
+    assert [p["strength"] for p in found["curves"]["late-fusion-dnn"]["video=noise"]] == [0, 1]
+    assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
+    assert "video=noise" in built_with(merbench, tmp_path, printed, "robust")
+    assert (
+        merbench("robust", "--model", "majority", *QUICK[:2], "--corrupt", "audio=drop").returncode
+        == 2
+    )
+
+
+def test_robust_shows_every_metric_over_missing_rates(merbench, tmp_path):
+    words = ("robust", "--model", "tfidf-ridge", *QUICK, "--seeds", "1")
+    shown = merbench(*words, "--plot", "c.svg", check=True).stdout
+    assert "test rows lack modalities" in shown and "spread" in shown
+    assert b"any=drop" in (tmp_path / "c.svg").read_bytes()
+    found = loads(merbench(*words, "--json", check=True).stdout)
+    rates = {(c["metric"], c["missing"]): c for c in found["rates"]}
+    assert [p["strength"] for p in rates["mae", "text"]["points"]] == [x / 10 for x in range(10)]
+    assert found["curves"]["tfidf-ridge"]["text=drop"] == rates["mae", "text"]["points"]
+    done = merbench(*words, "--rates", "drop", "--corrupt", "audio=drop")
+    assert done.returncode == 2 and "ask one of them" in done.stderr
+
+
+def test_predict_on_sentences_and_by_run(merbench):
+    model = ("--model", "merclip", *QUICK, "--seeds", "1", "--modalities", "text")
+    found = loads(merbench("predict", "--text", "a good film", *model, "--json", check=True).stdout)
+    (row,) = found["rows"]
+    assert sum(row["labels"].values()) == pytest.approx(1) and set(row["contribution"]) == {"text"}
+    by_run = merbench(
+        "predict", "--text", "a good film", "--run", found["runs"][0][:8], "--json", check=True
+    )
+    assert loads(by_run.stdout)["rows"][0]["prediction"] == row["prediction"]
+    assert "text adds" in merbench("predict", "--text", "a good film", *model, check=True).stdout
+    assert merbench("predict", "--text", "x", "--run", "zz").returncode == 2
+
+
+def test_transfer_between_folders_and_init_from(merbench, tmp_path):
+    said, modes = ("bad", "good"), ("train", "valid", "test")
+    rows = [
+        f"v{i},{i % 3},{said[i % 2]} film number {i},{(i % 2) * 2 - 1},{modes[i % 3]}"
+        for i in range(30)
+    ]
+    toml = 'task.sentiment = { column = "label", kind = "score", low = -3, high = 3 }\n[streams."text.transcript"]\nmodality = "text"\n'
+    toml += 'kind = "strings"\ncolumn = "text"\n[protocols.standard]\ncolumn = "mode"\nstreams = ["text.transcript"]\n'
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        body = [row.replace("v", f"{name}-", 1) for row in rows]
+        (tmp_path / name / "label.csv").write_text(
+            "\n".join(["video_id,clip_id,text,label,mode", *body])
+        )
+        (tmp_path / name / "dataset.toml").write_text(f'name = "{name}"\n{toml}')
+    (tmp_path / "v.txt").write_text("good 1 0\nbad 0 1\nfilm 1 1\n")
+    common = (
+        "--model",
+        "text-only",
+        "--seeds",
+        "1",
+        "--epochs",
+        "1",
+        "--data",
+        str(tmp_path),
+        "--vectors",
+        "v.txt",
+        "--json",
+    )
+    found = loads(
+        merbench(
+            "transfer",
+            "--from",
+            "one,two",
+            "--to",
+            "two",
+            "--finetune-set",
+            "train.lr=1e-4",
+            *common,
+            check=True,
+        ).stdout
+    )
+    assert [line["name"] for line in found["lines"]] == [
+        "two alone (text)",
+        "one → two",
+        "one → two, finetuned",
+    ]
+    assert (
+        found["lines"][2]["against"] == "two alone (text)"
+        and "share no utterance" in found["notes"][0]
+    )
+    mixed = loads(
+        merbench("transfer", "--from", "one", "--to", "sample", *common, check=True).stdout
+    )
+    assert mixed["lines"][1]["summary"]["mae"]["n"] == 1, (
+        "a data set with vectors of its own, and one that reads those of --vectors"
+    )
+    ways = merbench(
+        "transfer", "--from", "one", "--to", "two", "--together", "--finetune", *common, check=True
+    ).stderr
+    assert "two · finetuned · seed 0" in ways and "two · together, finetuned · seed 0" in ways
+    done = merbench("leaderboard", "submit", "text-only", "--out", "mine")
+    assert (
+        done.returncode == 2
+        and "joined data sets" in done.stderr
+        and not (tmp_path / "mine").exists()
+    )
+    first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]
+    more = loads(
+        merbench(
+            "run", "--dataset", "two", "--init-from", first["run_id"], *common, check=True
+        ).stdout
+    )["runs"][0]
+    assert more["spec"]["init_from"] and more["run_id"] != first["run_id"]
+    part = merbench(
+        "run",
+        "--dataset",
+        "two",
+        "--init-from",
+        first["run_id"],
+        "--part",
+        "head=linear",
+        *common,
+        check=True,
+    )
+    assert (
+        "start from the weights of --init-from; as without it start head.last.weight; no place here have its head"
+        in part.stderr
+    )
+    assert loads(part.stdout)["runs"][0]["notes"][0] in part.stderr
+    done = merbench(
+        "run", "--dataset", "two", "--init-from", first["run_id"], *common[:3], "2", *common[4:]
+    )
+    assert done.returncode == 2 and "for seed 1" in done.stderr
+    assert merbench("transfer", "--from", "one", "--to", "one", *common).returncode == 2
