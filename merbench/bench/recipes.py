@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from merbench.api.declarations.component import Recipe
     from merbench.host.catalog import Catalog
+    from merbench.report.scores.board_scores import Origin
 
 
 def floors(catalog: Catalog) -> set[str]:
@@ -19,9 +20,14 @@ def closed_forms(catalog: Catalog) -> set[str]:
     return {recipe.name for recipe in _recipes(catalog) if recipe.closed_form}
 
 
-def papers(catalog: Catalog) -> dict[str, str]:
-    """Model -> where it is published: of those whose recipe says it."""
-    return {recipe.name: recipe.paper for recipe in _recipes(catalog) if recipe.paper}
+def origins(catalog: Catalog) -> dict[str, Origin]:
+    """Model -> where it comes from: of those whose recipe says it."""
+    from merbench.report.scores.board_scores import Origin
+
+    found = {
+        r.name: Origin(paper=r.paper, code=r.code, licence=r.licence) for r in _recipes(catalog)
+    }
+    return {name: origin for name, origin in found.items() if origin != Origin()}
 
 
 def _recipes(catalog: Catalog) -> list[Recipe]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import DataError
-from merbench.bench.recipes import closed_forms, floors, papers
+from merbench.bench.recipes import closed_forms, floors, origins
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
@@ -47,5 +47,5 @@ def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool 
         floors(catalog),
         closed_forms(catalog),
         catalog.metrics,
-        papers(catalog),
+        origins(catalog),
     )

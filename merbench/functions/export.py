@@ -11,6 +11,7 @@ from merbench.api.errors import RequestError
 if TYPE_CHECKING:
     from merbench.report.scores.board_scores import BoardScores
     from merbench.report.scores.entries import Board
+    from merbench.report.scores.source import Source
 
 Form = Literal["hf", "every-eval-ever", "bibtex"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -24,32 +25,45 @@ def export(
     dataset: str | None = None,
     track: str | None = None,
     hub_dataset: str = "",
+    rows: bool = False,
 ) -> list[Path]:
     """Write the boards of ``store`` to the folder ``out``, and return the files.
 
     ``form``: ``"hf"`` (model-index, and ``.eval_results`` with ``hub_dataset="OWNER/NAME"``),
-    ``"every-eval-ever"`` or ``"bibtex"``. RequestError where there is no finished run of that kind.
+    ``"every-eval-ever"`` or ``"bibtex"``. ``rows``: of Every Eval Ever each row's prediction,
+    target and error too. RequestError where there is no finished run of that kind.
     """
     from merbench.functions.leaderboard import leaderboard
+    from merbench.report.scores.source import StoreSource
+    from merbench.results.store import Store
 
     boards = leaderboard(store, dataset=dataset, track=track).boards
-    return exported(boards, form, Path(out), hub_dataset)
+    source = StoreSource(Store(Path(store))) if rows else None
+    return exported(boards, form, Path(out), hub_dataset, source)
 
 
 def exported(
-    boards: Sequence[tuple[Board, BoardScores]], form: Form, out: Path, hub_dataset: str = ""
+    boards: Sequence[tuple[Board, BoardScores]],
+    form: Form,
+    out: Path,
+    hub_dataset: str = "",
+    source: Source | None = None,
 ) -> list[Path]:
-    """What the function and the command share."""
+    """What the function and the command share. ``source``: of single rows, where they are asked
+    for.
+    """
     from merbench.report.exports.bibtex import bibtex
     from merbench.report.exports.every_eval_ever import every_eval_ever
     from merbench.report.exports.hub import hub
     from merbench.report.folder.folder import folder_names
-    from merbench.results.files import write_together
+    from merbench.results.files import under_a_file, write_together
 
     if form not in FORMS:
         raise RequestError(f"there is no export {form!r}; there are {', '.join(FORMS)}")
     if hub_dataset and form != "hf":
         raise RequestError(f"a hub data set changes nothing of the export {form}; leave it out")
+    if source and form != "every-eval-ever":
+        raise RequestError(f"single rows are no part of the export {form}; leave them out")
     folders = folder_names([board.track for board, _ in boards])
     contents: dict[str, bytes] = {}
     entries: list[str] = []
@@ -57,10 +71,13 @@ def exported(
         if form == "hf":
             contents |= hub(board, scores, folder, hub_dataset)
         elif form == "every-eval-ever":
-            contents |= every_eval_ever(board, scores)
+            contents |= every_eval_ever(board, scores, source)
         else:
             entries += bibtex(board, scores, folder)
     if entries:
         contents["merbench.bib"] = "\n".join(entries).encode()
-    write_together(out, contents)
+    try:
+        write_together(out, contents)
+    except (NotADirectoryError, FileExistsError):
+        raise RequestError(under_a_file(out)) from None
     return [out / name for name in contents]

@@ -31,7 +31,8 @@ class Setting:
 @dataclass(frozen=True)
 class Shown:
     """``parts``: slot -> (component, summary). ``reads``: modality -> the stream that it would read
-    on ``dataset``. ``ablations``: name -> summary. ``paper``: where the method is published.
+    on ``dataset``. ``ablations``: name -> summary. ``paper``, ``code``, ``licence``: as in
+    ``Recipe``.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Shown:
     ablations: dict[str, str]
     caveat: str = ""
     paper: str = ""
+    code: str = ""
+    licence: str = ""
     notes: list[str] = field(default_factory=list)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -87,6 +90,8 @@ def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any) -> Shown:
         ablations={a.name: a.summary for a in recipe.ablations},
         caveat=recipe.caveat,
         paper=recipe.paper,
+        code=recipe.code,
+        licence=recipe.licence,
         notes=list(plan.notes),
     )
 

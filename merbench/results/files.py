@@ -22,6 +22,12 @@ _TEMPORARY = re.compile(r"\..*\.(?P<pid>\d{1,9})@(?P<host>[A-Za-z0-9-]*)\.[^.]+\
 _MINUTE, _DAY = 60, 86_400
 
 
+def under_a_file(folder: Path) -> str:
+    """Why ``folder`` cannot be made: the sentence of a NotADirectoryError."""
+    file = next((above for above in (folder, *folder.parents) if above.is_file()), folder)
+    return f"{file} is a file, so that {folder} cannot be a folder; choose another place"
+
+
 def is_inside(name: str) -> bool:
     """True if a relative path stays below where it starts, on any system."""
     return not (

@@ -240,6 +240,8 @@ class Recipe(_Declaration):
     modalities      the modalities it looks at (None = all that are offered).
     min_modalities  it is refused with fewer.
     paper           where the method is published: authors, year, venue, identifier.
+    code            address of its authors' implementation, where there is one.
+    licence         of that implementation, as an SPDX identifier (``MIT``); empty = not known.
     caveat          a sentence that goes with every table, page and record of this method.
     spaces          the kinds of task it is for, as in ``Component.spaces``.
     closed_form     True: the model is fitted in closed form (``model.fit``) and the training loop
@@ -268,6 +270,8 @@ class Recipe(_Declaration):
     min_modalities: int = 1
     ablations: tuple[Ablation, ...] = ()
     paper: str = ""
+    code: str = ""
+    licence: str = ""
     caveat: str = ""
     spaces: tuple[SpaceKind, ...] = ()
     closed_form: bool = False

@@ -52,7 +52,8 @@ def command(session: Session, model: str, dataset: str, data: Path | None, as_js
 
 def _print(result: Shown) -> None:
     click.echo(f"{result.name}: {result.summary} ({result.plugin})")
-    for sentence in (result.paper, result.caveat):
+    code = f"code: {result.code} ({result.licence or 'licence not known'})" if result.code else ""
+    for sentence in (result.paper, code, result.caveat):
         if sentence:
             click.echo(sentence)
     reads = [(modality, stream) for modality, stream in result.reads.items()]

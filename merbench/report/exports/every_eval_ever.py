@@ -11,16 +11,22 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from merbench.report.exports.every_eval_ever_rows import samples
 from merbench.report.exports.rows import ExportedRow, exported_rows
 from merbench.report.folder.folder import slug
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
+from merbench.report.scores.source import Source
 
 SCHEMA_VERSION = "0.3.0"
 
 
-def every_eval_ever(board: Board, scores: BoardScores) -> Iterator[tuple[str, bytes]]:
-    """(path, content) of each row: ``data/BENCHMARK/DEVELOPER/MODEL/UUID.json``."""
+def every_eval_ever(
+    board: Board, scores: BoardScores, source: Source | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of each row: ``data/BENCHMARK/DEVELOPER/MODEL/UUID.json``; with ``source``
+    also ``UUID_samples.jsonl``, one line a seed and row.
+    """
     benchmark = slug(f"merbench {board.track.dataset} {board.track.task} {board.track.protocol}")
     for row in exported_rows(board, scores):
         content = _record(benchmark, board, scores, row)
@@ -28,6 +34,18 @@ def every_eval_ever(board: Board, scores: BoardScores) -> Iterator[tuple[str, by
         runs = " ".join([board.title, *(record.run_id for record in row.entry.done)])
         name = UUID(bytes=sha256(runs.encode()).digest()[:16], version=4)
         path = f"data/{benchmark}/{_developer(row)}/{row.file}/{name}.json"
+        if source:
+            of_rows = path.removesuffix(".json") + "_samples.jsonl"
+            lines = list(samples(content, board, row, source))
+            data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+            content["detailed_evaluation_results"] = {
+                "format": "jsonl",
+                "file_path": of_rows,
+                "hash_algorithm": "sha256",
+                "checksum": sha256(data).hexdigest(),
+                "total_rows": len(lines),
+            }
+            yield of_rows, data
         yield path, json.dumps(content, indent=1, ensure_ascii=False).encode()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from merbench.api.errors import RequestError
 from merbench.report.pictures.plots import DRAWN_BY
-from merbench.results.files import inside, is_inside, sweep, write_together
+from merbench.results.files import inside, is_inside, sweep, under_a_file, write_together
 
 FILE = "written.json"
 PAGE_MARK = b'<meta name="generator" content="merbench">'
@@ -41,10 +41,7 @@ def written(folder: Path) -> frozenset[str]:
     except FileNotFoundError:
         return _written_before_lists(folder)
     except NotADirectoryError:
-        raise RequestError(
-            f"{folder} cannot be a folder: a file has the name of a folder above it; "
-            "choose another place"
-        ) from None
+        raise RequestError(under_a_file(folder)) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RequestError(
             f"{path} cannot be read ({type(error).__name__}), and it tells which files here "

@@ -78,12 +78,20 @@ NO_SEED = RowScores(seeds={})
 """Of a row that lacks a whole seed."""
 
 
+class Origin(Config):
+    """Of a model: where it is ``paper``, its authors' ``code`` and the ``licence`` of that."""
+
+    paper: str = ""
+    code: str = ""
+    licence: str = ""
+
+
 class BoardScores(Config):
     """``metric``: the one that ranks. ``metrics``: how each that is scored is shown. ``floors``:
     models that are floors. ``pairs``: each of the ``PAIRED`` best models -> the better one it is
     tested against -> the test. ``ablations``: each against its full model. ``optimum``:
     what is given -> metric -> the best possible score on these rows, where the law of the data is
-    known. ``papers``: model -> where it is published, as its recipe says. ``superseded``: rows that
+    known. ``papers``, ``codes``, ``licences``: model -> ``Origin``. ``superseded``: rows that
     corrections took out of ``rows``; they are in no test.
     """
 
@@ -96,6 +104,8 @@ class BoardScores(Config):
     ablations: dict[str, Comparison] = {}
     optimum: dict[str, dict[str, float]] = {}
     papers: dict[str, str] = {}
+    codes: dict[str, str] = Field(default={}, exclude_if=operator.not_)
+    licences: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     superseded: dict[str, RowScores] = Field(default={}, exclude_if=operator.not_)
 
     @property
@@ -189,11 +199,15 @@ def _ranked(
     )
 
 
-def with_papers(scores: BoardScores, board: Board, papers: Mapping[str, str]) -> BoardScores:
-    """``papers`` of the board's models."""
+def with_origins(scores: BoardScores, board: Board, origins: Mapping[str, Origin]) -> BoardScores:
+    """``origins`` of the board's models."""
     models = sorted({e.first.spec.model for e in board.entries if e.name in scores.rows})
-    known = {model: papers[model] for model in models if papers.get(model)}
-    return scores.model_copy(update={"papers": known})
+    known = {model: origins[model] for model in models if model in origins}
+    papers = {model: origin.paper for model, origin in known.items() if origin.paper}
+    codes = {model: origin.code for model, origin in known.items() if origin.code}
+    licences = {model: origin.licence for model, origin in known.items() if origin.licence}
+    changed = {"papers": papers, "codes": codes, "licences": licences}
+    return scores.model_copy(update=changed)
 
 
 def facts(metrics: TaskMetrics) -> dict[str, MetricFacts]:

@@ -80,25 +80,32 @@ def finding(board: Board, scores: BoardScores) -> str:
     names = [n for n in scores.standings if scores.metric in scores.rows[n].summary]
     if not names:
         return "No model is ranked yet."
-    best = names[0]
-    text = f"{best} has the best {metric.title}, {score_of(scores, best)}"
-    others = [scores.standings[name] for name in names[1:]]
-    close = sum(standing.with_the_best for standing in others)
-    if not others:
-        text += "; it is the only ranked row"
-    elif close == len(others):
-        text += f"; the paired test separates it from none of the {len(others)} other rows"
-    elif close == 0:
-        every = f"each of the {len(others)} other rows" if len(others) > 1 else "the only other row"
-        text += f", significantly better than {every}"
-    else:
-        are = "is" if close == 1 else "are"
-        text += f"; {close} of the {len(others)} other rows {are} not separated from it"
-    floors = [e.name for e in board.entries if e.floor]
-    scored = [name for name in scores.rows if name in floors]
-    if scored and scores.metric in scores.rows[scored[0]].summary:
-        text += f". The strongest floor is {scored[0]}, {score_of(scores, scored[0])}"
-    return f"{text}."
+    best, others = names[0], names[1:]
+    extreme = "highest" if metric.higher_is_better else "lowest"
+    lead = f"{best} has the {extreme} {metric.title}, {score_of(scores, best)}"
+    worse = sum(not scores.standings[name].with_the_best for name in others)
+    return f"{lead}; {_significantly_worse(worse, len(others))}.{_strongest_floor(board, scores)}"
+
+
+def _significantly_worse(count: int, others: int) -> str:
+    if others == 0:
+        return "it is the only ranked row"
+    if others == 1:
+        return f"the only other row is {'' if count else 'not '}significantly worse"
+    if count in (0, others):
+        return f"{'all' if count else 'none'} of the {others} other rows are significantly worse"
+    return f"{count} of the {others} other rows {'is' if count == 1 else 'are'} significantly worse"
+
+
+def _strongest_floor(board: Board, scores: BoardScores) -> str:
+    """A sentence; empty where no floor has a score."""
+    floors = {e.name for e in board.entries if e.floor}
+    name = next((name for name in scores.rows if name in floors), None)
+    score = score_of(scores, name) if name else ""
+    if not score:
+        return ""
+    every = ", better than every model" if name == next(iter(scores.rows)) else ""
+    return f" The strongest floor, {name}, has {score}{every}."
 
 
 def score_of(scores: BoardScores, name: str) -> str:

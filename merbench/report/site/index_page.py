@@ -127,7 +127,7 @@ def _best_of_models(board: Board, scores: BoardScores) -> dict[str, Best]:
         tied = standing.against and standing.with_the_best
         found[model] = Best(
             name,
-            f"{standing.rank} =" if tied else str(standing.rank),
+            f"{standing.rank}, tied" if tied else str(standing.rank),
             number(row.summary[scores.metric].mean, metric),
             f"[{number(ends[0], metric)}, {number(ends[1], metric)}]" if ends else "",
             standing.rank == 1,

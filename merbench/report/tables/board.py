@@ -92,15 +92,16 @@ def distances(
         for name, scores in floors.items()
         if metric in scores
     ]
-    lines = [f"{metric}: {', '.join(against)}"] if against else []
+    title = metrics[metric].title
+    lines = [f"{title}: {'; '.join(against)}"] if against else []
     if optimum and metric in optimum.scored[optimum.best]:
         ways = "; ".join(_ways(optimum, metric, value, sign))
-        lines.append(f"{metric}: {ways}" if ways else "")
+        lines.append(f"{title}: {ways}" if ways else "")
     return [line for line in lines if line]
 
 
 def _apart(gap: float, name: str) -> str:
-    return f"{abs(gap):.3f} {'better' if gap > 0 else 'worse'} than {name}"
+    return f"{'better' if gap > 0 else 'worse'} than {name} by {abs(gap):.3f}"
 
 
 def _ways(optimum: Optimum, metric: str, value: float, sign: int) -> list[str]:
@@ -115,8 +116,8 @@ def _ways(optimum: Optimum, metric: str, value: float, sign: int) -> list[str]:
             continue
         gained = sign * (value - scores[metric])
         if gained < 0:
-            ways.append(_apart(gained, f"the best possible from {start}"))
+            ways.append(_apart(gained, f"the best possible given {start}"))
         else:
-            share = f"{100 * gained / span:.0f} % of the way from"
-            ways.append(f"{share} the best possible from {start} to that from {optimum.best}")
+            share = f"{100 * gained / span:.0f} % of what {optimum.best} can gain"
+            ways.append(f"{share} over the best possible given {start}")
     return ways

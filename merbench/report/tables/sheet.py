@@ -9,7 +9,7 @@ from merbench.report.scores.board_scores import RULE, BoardScores, Standing
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.statistics import ALPHA, summaries_as_json
 from merbench.report.tables import board as words
-from merbench.report.tables.published import TIERS, published, tier
+from merbench.report.tables.published import TIERS, Claim, published, re_run, tier
 from merbench.report.tables.table import (
     FLOORS,
     LEAVES_COST,
@@ -85,8 +85,30 @@ def sheet(
             )
             for claim in source.claims
         ]
-    sources = (f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in published_claims)
-    return Sheet(board.title, columns, tuple(rows), (*notes(board, scores), *sources))
+    sources = [f"{CLAIMS}{c.by}: {c.source}; {c.note}" for c in published_claims]
+    reruns = [
+        sentence
+        for source in published_claims
+        for claim in source.claims
+        if (sentence := _against_rerun(source.by, claim, board, scores))
+    ]
+    every_note = (*notes(board, scores), *sources, *reruns)
+    return Sheet(board.title, columns, tuple(rows), every_note)
+
+
+def _against_rerun(by: str, claim: Claim, board: Board, scores: BoardScores) -> str:
+    """How a claim stands to the same method run here on its own inputs; empty where it was not."""
+    rerun, metric = re_run(claim, board, scores), scores.ranks_by
+    if rerun is None or scores.metric not in claim.scores:
+        return ""
+    claimed, mean = claim.scores[scores.metric], rerun.summary[scores.metric].mean
+    low, high = (number(end, metric) for end in rerun.intervals[scores.metric])
+    includes = "excludes" if tier(claim, board, scores) == "contradicted" else "includes"
+    return (
+        f"{by} claims {metric.title} {number(claimed, metric)} for {claim.name}; {claim.model} has "
+        f"{number(mean, metric)} here on the same inputs, and its 95 % interval [{low}, {high}] "
+        f"{includes} the claim"
+    )
 
 
 def _scored_rows(board: Board, scores: BoardScores, intervals: bool) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder
-from merbench.report.scores.board_scores import BoardScores, RowScores, score, with_papers
+from merbench.report.scores.board_scores import BoardScores, RowScores, score, with_origins
 from merbench.report.scores.cache import Cache
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.numbers import differences
@@ -20,7 +20,7 @@ def rescored(folder: Folder, truth: Truth) -> BoardScores:
     try:
         board = folder.by(truth.floors, truth.registry)
         scores = score(board, truth.labelled(folder), Cache(None), truth.optimum)
-        return with_papers(scores, board, truth.papers)
+        return with_origins(scores, board, truth.origins)
     except KeyError as error:
         raise DataError(
             f"{folder.path} has no predictions of the run, or your {truth.corpus.name} no row, "
@@ -53,7 +53,7 @@ def verify_scores(folder: Folder, truth: Truth) -> list[Failure]:
 
 
 def _only(names: Collection[str], scores: BoardScores) -> BoardScores:
-    """With these metrics alone, and without papers, which depend on the installed plugins."""
+    """With these metrics alone, and without origins, which depend on the installed plugins."""
 
     def chosen(of_metric: Mapping[str, Any]) -> dict[str, Any]:
         return {m: value for m, value in of_metric.items() if m.partition(".")[0] in names}
@@ -70,5 +70,6 @@ def _only(names: Collection[str], scores: BoardScores) -> BoardScores:
         }
 
     rows, superseded = of_rows(scores.rows), of_rows(scores.superseded)
-    kept = {"rows": rows, "superseded": superseded, "metrics": chosen(scores.metrics), "papers": {}}
+    kept = {"rows": rows, "superseded": superseded, "metrics": chosen(scores.metrics)}
+    kept |= {"papers": {}, "codes": {}, "licences": {}}
     return scores.model_copy(update=kept)

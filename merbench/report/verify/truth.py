@@ -9,6 +9,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Split
 from merbench.report.folder.folder import Folder, Labelled
+from merbench.report.scores.board_scores import Origin
 from merbench.results.metrics import BUILT_IN, Registry
 
 
@@ -18,7 +19,7 @@ class Truth:
 
     ``content(streams)``: the hash of ids, targets, splits and these streams. ``floors``,
     ``closed``: models that are floors, and those that are fitted in closed form. ``registry``: the
-    metrics there are. ``papers``: model -> where it is published.
+    metrics there are. ``origins``: model -> where it comes from.
     """
 
     corpus: Corpus
@@ -29,7 +30,7 @@ class Truth:
     floors: Collection[str] = ()
     closed: Collection[str] = ()
     registry: Registry = BUILT_IN
-    papers: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[int | None, Split]:

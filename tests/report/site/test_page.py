@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from merbench.api import DataError
 from merbench.report.folder.folder import read, tracks
-from merbench.report.scores.board_scores import BoardScores, RowScores, Standing, facts, with_papers
+from merbench.report.scores.board_scores import (
+    BoardScores,
+    Origin,
+    RowScores,
+    Standing,
+    facts,
+    with_origins,
+)
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.matrix import pair_matrix
@@ -82,14 +89,15 @@ def test_the_page_tells_a_stranger_what_it_shows(root):
     for words in (
         "100 train and 20 validation rows, 60 test rows of 12 videos", "<dt>models</dt><dd>ranked", "<dt>floors</dt>", "<dt>ablations</dt>",
         "<dt>MAE, 95 % interval</dt>", "<dt>Acc-7</dt><dd>seven classes", "in %, higher is better", 'src="x.svg" width="40" height="30"',
-        "not separated from the best", "CPU, 1 thread (19 runs)", "merclip has the best MAE, 0.",
-        "significantly better than the only other row. The strongest floor is ridge, 1.",
+        "not separated from the best", "CPU, 1 thread (19 runs)", "merclip has the lowest MAE, 0.",
+        "the only other row is significantly worse. The strongest floor, ridge, has 1.",
     ):  # fmt: skip
         assert words in text, words
     assert "best possible predictor" not in text and "tuned, untuned" not in text
     assert re.search(
-        r"MAE minus that of merclip: 0\.\d{3}, 95 % interval \[0\.\d{3}, 0\.\d{3}\], "
-        r"sign-flip p = 0\.0312 over seeds, corrected p = 0\.0312",
+        r"MAE is 0\.\d{3} above that of merclip, with a 95 % interval of the difference from "
+        r"\+0\.\d{3} to \+0\.\d{3}; sign-flip p = 0\.0312 over seeds, "
+        r"corrected p = 0\.0312: significantly worse",
         text,
     )
     assert "2 folds, whose 60 test rows of 12 videos are scored as one set" in board_page(
@@ -109,10 +117,16 @@ def test_every_pair_stands_in_the_matrix_with_both_signs(root):
 def test_a_row_names_the_paper_of_its_model_alone(root):
     folder = board_at(root)
     papers = {"merclip": "Song and Cho 2025, arXiv 2506.00903", "other": "not here"}
-    scores = with_papers(folder.scores, folder.board, papers)
-    assert scores.papers == {"merclip": papers["merclip"]}
+    address = "https://example.org/x"
+    origins = {name: Origin(paper=p, code=address, licence="MIT") for name, p in papers.items()}
+    scores = with_origins(folder.scores, folder.board, origins)
+    assert scores.papers == {"merclip": papers["merclip"]} and scores.licences == {"merclip": "MIT"}
     entries = {e.name: e for e in folder.board.entries}
-    assert detail(entries["merclip no-x"], scores)["about"] == {"paper": papers["merclip"]}
+    assert detail(entries["merclip no-x"], scores)["about"] == {
+        "paper": papers["merclip"],
+        "code": address,
+        "licence of the code": "MIT",
+    }
     assert detail(entries["mult"], scores)["about"] == {}
 
 
@@ -199,8 +213,8 @@ def test_titles_are_those_that_readers_know(title, expected):
 def test_an_index_says_whose_boards_these_are(root, tmp_path):
     folders = [read(p) for p in tracks(root)]
     plain = index(folders).decode()
-    assert "merclip has the best MAE" in plain and "2026-11-20 to 2026-11-25" in plain
-    assert "rank 1, [0." in plain and "#row=merclip" in plain
+    assert "merclip has the lowest MAE" in plain and "2026-11-20 to 2026-11-25" in plain
+    assert 'rank 1 <span class="nowrap">[0.' in plain and "#row=merclip" in plain
     (root / "about.toml").write_text('title = "Ours"\nrepository = "https://example.org/x"\n')
     text = index(folders).decode()
     assert "<h1>Ours</h1>" in text and "url = {https://example.org/x}" in text

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
-from merbench.bench.recipes import floors, papers
+from merbench.bench.recipes import floors, origins
 from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 from merbench.host.catalog import unknown
 from merbench.report.folder.folder import read_all
-from merbench.report.scores.board_scores import BoardScores, score, with_papers
+from merbench.report.scores.board_scores import BoardScores, score, with_origins
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.source import StoreSource
@@ -53,11 +53,11 @@ def from_store(
     for warning in source.warnings:
         say(f"warning: {warning}")
     cache = Cache(store / "cache" / "scores")
-    published = papers(session.catalog)
+    origins_by_model = origins(session.catalog)
     scored_boards = []
     for board in boards:
         scores = score(board, source, cache, best_possible(session, board, cache))
-        scored_boards.append((board, with_papers(scores, board, published)))
+        scored_boards.append((board, with_origins(scores, board, origins_by_model)))
     for board, scores in scored_boards:
         for entry in board.entries:
             if entry.done and entry.name not in scores.rows:

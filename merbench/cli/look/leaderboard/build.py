@@ -63,7 +63,7 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import from_store, tracks_of
-    from merbench.cli.look.leaderboard.rejected import refuse_rejected
+    from merbench.cli.look.leaderboard.rejected import refuse_rejected, refuse_unexplained
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
     from merbench.report.folder.folder import folder_names, held_tracks, write
@@ -85,6 +85,7 @@ def command(
                 f"{place} holds no runs of the track {board.title}; "
                 "choose another --out, or remove that folder"
             )
+        refuse_unexplained(place, board)
         placed.append((place, board, scores))
     extra_results = [_extra(path) for path in extras]
     tracks = [board.track.model_dump(mode="json") for _, board, _ in placed]

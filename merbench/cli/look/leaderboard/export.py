@@ -14,7 +14,10 @@ from merbench.functions.export import FORMS, Form
 @click.command("export")
 @click.option("--format", "form", type=click.Choice(FORMS), required=True)
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="FOLDER"
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where the files go; always needed.",
 )
 @click.option("--dataset", help="Only this data set.")
 @click.option("--track", help="Only tracks whose title holds this, such as folds.")
@@ -23,6 +26,12 @@ from merbench.functions.export import FORMS, Form
     metavar="OWNER/NAME",
     default="",
     help="With hf: the data set on the hub, for .eval_results files.",
+)
+@click.option(
+    "--rows",
+    is_flag=True,
+    help="With every-eval-ever: each row's prediction, target and error too. Publish these only "
+    "where the licence of the data allows it.",
 )
 @click.option(
     "--store",
@@ -40,10 +49,11 @@ from merbench.functions.export import FORMS, Form
 def command(
     session: Session,
     form: Form,
-    out: Path,
+    out: Path | None,
     dataset: str | None,
     track: str | None,
     hub_dataset: str,
+    rows: bool,
     store: Path,
     boards: Path | None,
 ) -> None:
@@ -54,13 +64,17 @@ def command(
     Example: merbench leaderboard export --format hf --out cards --dataset mosi
              merbench leaderboard export --format every-eval-ever --boards leaderboards --out eee
     """
+    from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
     from merbench.functions.export import exported
 
-    scored = (
-        from_folder(boards, dataset, track)
-        if boards
-        else from_store(session, store, dataset, track)[1]
-    )
-    files = exported(scored, form, out, hub_dataset)
+    if out is None:
+        raise RequestError(f"say where the files go, such as --out {form}")
+    if boards and rows:
+        raise RequestError("built boards hold no targets; take --rows from a --store")
+    if boards:
+        source, scored = None, from_folder(boards, dataset, track)
+    else:
+        source, scored = from_store(session, store, dataset, track)
+    files = exported(scored, form, out, hub_dataset, source if rows else None)
     say(f"{out}: {len(files)} files")

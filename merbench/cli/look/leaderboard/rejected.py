@@ -34,6 +34,33 @@ def refuse_rejected(session: Session, source: Source, placed: Iterable[tuple[Pat
             )
 
 
+def refuse_unexplained(place: Path, board: Board) -> None:
+    """RequestError where a run that is published in the folder ``place`` has other results now, and
+    no correction says why.
+    """
+    from merbench.api.errors import DataError, RequestError
+    from merbench.report.folder.folder import read
+    from merbench.results.corrections import digest, original
+
+    if not (place / "rows.json").is_file():
+        return
+    try:
+        published = read(place, with_scores=False).records
+    except DataError:
+        return  # it is written anew
+    runs = [record for entry in board.all_entries for record in entry.records]
+    known = {(original(record.run_id), digest(record)) for record in runs}
+    ids = {run for run, _ in known}
+    for record in published:
+        run = original(record.run_id)
+        if record.status == "done" and run in ids and (run, digest(record)) not in known:
+            raise RequestError(
+                f"{place} publishes run {run} of {record.spec.model} with other results than this "
+                "store has; say why they changed (merbench leaderboard supersede ROW --reason), "
+                "or build into another folder"
+            )
+
+
 def _failures(session: Session, source: Source, place: Path, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError

@@ -44,8 +44,13 @@ def detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
 
 
 def _about(record: Record, scores: BoardScores) -> dict[str, str]:
-    """Where the method is published, and what the makers of outside predictions state."""
-    facts = {"paper": scores.papers.get(record.spec.model, "")}
+    """Where the method comes from, and what the makers of outside predictions state."""
+    model = record.spec.model
+    facts = {
+        "paper": scores.papers.get(model, ""),
+        "code": scores.codes.get(model, ""),
+        "licence of the code": scores.licences.get(model, ""),
+    }
     if record.outside:
         facts |= {"source": record.outside.about.source, "licence": record.outside.about.licence}
     return {name: text for name, text in facts.items() if text}
@@ -77,12 +82,16 @@ def compared(test: Comparison, metric: MetricFacts) -> str:
     rank = f"Rank {test.rank}. " if isinstance(test, Standing) else ""
     if test.difference is None or test.p is None or test.p_adjusted is None:
         return rank + (f"Not tested against {test.against}." if test.against else "The best row.")
-    mean, low, high = (number(v, metric) for v in test.difference)
-    verdict = "significant" if test.significant else "not significant"
+    mean, low, high = (metric.scale * value for value in test.difference)
+    low, high = sorted((low, high))
+    worse = (mean < 0) == metric.higher_is_better
+    verdict = f"significantly {'worse' if worse else 'better'}" if test.significant else "a tie"
+    digits = metric.digits
     return (
-        f"{rank}{metric.title} minus that of {test.against}: "
-        f"{mean}, 95 % interval [{low}, {high}], "
-        f"sign-flip p = {test.p:.3g} over seeds, corrected p = {test.p_adjusted:.3g}: {verdict}."
+        f"{rank}{metric.title} is {abs(mean):.{digits}f} {'above' if mean > 0 else 'below'} that "
+        f"of {test.against}, with a 95 % interval of the difference from {low:+.{digits}f} to "
+        f"{high:+.{digits}f}; sign-flip p = {test.p:.3g} over seeds, "
+        f"corrected p = {test.p_adjusted:.3g}: {verdict}."
     )
 
 

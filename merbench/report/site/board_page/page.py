@@ -11,6 +11,7 @@ from merbench.report.site.board_page.corrections import correction_of
 from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.glossary import glossary
 from merbench.report.site.board_page.matrix import pair_matrix
+from merbench.report.site.board_page.methods import methods
 from merbench.report.site.board_page.rows import table_columns, table_rows
 from merbench.report.site.board_page.scatter import points
 from merbench.report.site.facts import finding, made, split
@@ -65,6 +66,7 @@ def board_page(
         words=glossary(board, scores, groups, columns),
         rows=rows,
         groups=[(group, not group.startswith(FOLDED)) for group in groups],
+        methods=methods(board, scores),
         corrections=[correction_of(e, board, scores) for e in board.superseded],
         metric=scores.ranks_by,
         pairs=pair_matrix(scores),

@@ -131,6 +131,8 @@ def _dlf() -> Recipe:
     return Recipe(
         name="dlf",
         paper="Wang et al. 2025, AAAI, arXiv 2412.12225",
+        code="https://github.com/pwang322/DLF",
+        licence="MIT",
         summary="disentangled, language-focused (Wang et al. 2025)",
         encoders=VECTORS,
         fusion="dlf",
@@ -185,6 +187,8 @@ def _dmd() -> Recipe:
     return Recipe(
         name="dmd",
         paper="Li et al. 2023, CVPR, arXiv 2303.13802",
+        code="https://github.com/mdswyz/DMD",
+        licence="MIT",
         summary="decoupled multimodal distilling (Li et al. 2023)",
         encoders=VECTORS,
         fusion="dmd",

@@ -86,6 +86,8 @@ def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="mult",
         paper="Tsai et al. 2019, arXiv 1906.00295",
+        code="https://github.com/yaohungt/Multimodal-Transformer",
+        licence="MIT",
         summary="Multimodal Transformer (Tsai et al. 2019)",
         encoders=VECTORS,
         fusion="mult",
@@ -155,6 +157,8 @@ def _almt() -> Recipe:
     return Recipe(
         name="almt",
         paper="Zhang et al. 2023, EMNLP, arXiv 2310.05804",
+        code="https://github.com/Haoyu-ha/ALMT",
+        licence="MIT",
         summary="adaptive language-guided multimodal transformer (Zhang et al. 2023)",
         encoders=VECTORS,
         fusion="almt",

@@ -62,6 +62,7 @@ def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="mag",
         paper="Rahman et al. 2020, ACL, arXiv 1908.05787",
+        code="https://github.com/WasifurRahman/BERT_multimodal_transformer",
         summary="multimodal adaptation gate (Rahman et al. 2020)",
         encoders=VECTORS,
         fusion="mag",

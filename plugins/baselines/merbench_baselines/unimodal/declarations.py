@@ -42,6 +42,8 @@ def recipes() -> Iterator[Recipe]:
     yield Recipe(
         name="self-mm",
         paper="Yu et al. 2021, AAAI, arXiv 2102.04830",
+        code="https://github.com/thuiar/Self-MM",
+        licence="MIT",
         summary="self-supervised unimodal tasks (Yu et al. 2021)",
         encoders=VECTORS,
         fusion="self-mm",

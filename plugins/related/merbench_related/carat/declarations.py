@@ -88,6 +88,7 @@ def declarations() -> Iterator[Component | Recipe]:
     yield Recipe(
         name="carat",
         paper="Peng et al. 2024, arXiv 2312.10201",
+        code="https://github.com/chengzju/CARAT",
         summary="CARAT: contrastive feature reconstruction and aggregation (Peng et al. 2024)",
         encoders=FEATURES,
         fusion="carat",

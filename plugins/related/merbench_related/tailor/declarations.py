@@ -104,6 +104,7 @@ def declarations() -> Iterator[Component | Recipe]:
     yield Recipe(
         name="tailor",
         paper="Zhang et al. 2022, arXiv 2201.05834",
+        code="https://github.com/kniter1/TAILOR",
         summary="TAILOR: versatile multi-modal learning (Zhang et al. 2022)",
         encoders=FEATURES,
         label_encoder="label-table",

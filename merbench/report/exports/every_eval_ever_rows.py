@@ -1,0 +1,76 @@
+"""Single rows for Every Eval Ever: its schema of instances, 0.2.2. Transcripts are not in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from merbench.api.errors import RequestError
+from merbench.report.exports.rows import ExportedRow
+from merbench.report.scores.entries import Board
+from merbench.report.scores.source import Source
+from merbench.report.scores.summary import by_seed
+
+VERSION = "instance_level_eval_0.2.2"
+METRICS = {"score": "mae", "class": "accuracy"}
+"""Kind of task -> the metric that is the mean of what a single row gets."""
+
+
+def samples(
+    content: Mapping[str, Any], board: Board, row: ExportedRow, source: Source
+) -> Iterator[dict[str, Any]]:
+    """``content``: the record of the whole row. RequestError for tasks of several labels, whose
+    metrics are no means over rows.
+    """
+    if board.kind not in METRICS:
+        raise RequestError(
+            f"{board.title}: single rows are exported of scores and classes alone; "
+            "choose with --track, or leave --rows out"
+        )
+    metric = METRICS[board.kind]
+    for seed, scored in by_seed(row.entry.records, source, board.metrics, board.folds).items():
+        rows = scored.rows
+        for at, name in enumerate(rows.ids):
+            said, target, score, right = _judged(board, rows.prediction[at], rows.target[at])
+            raw = f"row {name} of {board.track.dataset}"
+            yield {
+                "schema_version": VERSION,
+                "evaluation_id": content["evaluation_id"],
+                "model_id": content["model_info"]["id"],
+                "evaluation_name": f"{board.track.dataset} {board.track.task} {metric}",
+                "sample_id": name,
+                "sample_hash": sha256(f"{raw}{target}".encode()).hexdigest(),
+                "interaction_type": "single_turn",
+                "input": {"raw": raw, "reference": [target]},
+                "output": {"raw": [said]},
+                "answer_attribution": [
+                    {
+                        "turn_idx": 0,
+                        "source": "output.raw",
+                        "extracted_value": said,
+                        "extraction_method": "exact_match",
+                        "is_terminal": True,
+                    }
+                ],
+                "evaluation": {"score": score, "is_correct": right},
+                "metadata": {"seed": str(seed), "group": rows.videos[at]},
+            }
+
+
+def _judged(
+    board: Board, prediction: np.ndarray, target: np.ndarray
+) -> tuple[str, str, float, bool]:
+    """Prediction and target as text, the row's part of the metric, and whether it is right: of a
+    score, whether both are nearest to the same anchor.
+    """
+    space = board.metrics.space
+    if board.kind == "class":
+        said, truth = space.words[int(prediction.argmax())], space.words[int(target)]
+        return said, truth, float(said == truth), said == truth
+    anchors = np.array(space.anchors)
+    nearest = [int(np.abs(anchors - value).argmin()) for value in (prediction, target)]
+    score = abs(float(prediction) - float(target))
+    return f"{prediction:.6g}", f"{target:.6g}", score, nearest[0] == nearest[1]
