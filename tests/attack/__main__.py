@@ -12,10 +12,11 @@ from tests.attack.clips import CLIPS
 from tests.attack.kills import KILLS
 from tests.attack.options import OPTIONS
 from tests.attack.pickles import PICKLES
+from tests.attack.readers import READERS
 from tests.attack.records import RECORDS
 from tests.attack.store import STORE
 
-ATTACKS = (KILLS, STORE, RECORDS, OPTIONS, PICKLES, CLIPS)
+ATTACKS = (KILLS, STORE, RECORDS, READERS, OPTIONS, PICKLES, CLIPS)
 WIDTHS = (8, 8, 8, 6, 8)
 
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where files of an attack lie: it waits for no disk."""
+
 Tries = Iterator[str]
 """One text a try: empty where merbench held, else the input and what happened."""
 
@@ -35,7 +38,7 @@ class Tally:
 
 def carry_out(attack: Attack, seed: int, tries: int) -> Tally:
     tally, clock = Tally(), time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="merbench-attack-") as work:
+    with tempfile.TemporaryDirectory(prefix="merbench-attack-", dir=MEMORY) as work:
         for sentence in attack.run(random.Random(f"{seed} {attack.name}"), tries, Path(work)):
             tally.tried += 1
             if sentence:

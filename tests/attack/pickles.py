@@ -6,6 +6,7 @@ import collections
 import pickle
 import pickletools
 import random
+import resource
 import struct
 import time
 from pathlib import Path
@@ -35,6 +36,7 @@ SECONDS = 5.0
 
 def attack(draw: random.Random, tries: int, work: Path) -> Tries:
     path = work / "x.pkl"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     for _ in range(tries):
         content = _flipped(draw) if draw.random() < 0.4 else _random(draw)
         path.write_bytes(content)
@@ -48,6 +50,10 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
             fault = f"{type(error).__name__}: {str(error)[:80]}"
         if time.process_time() - clock > SECONDS:
             fault = f"more than {SECONDS} s"
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - peak
+        if grown > 200 * 10**6 + 1.5 * len(content):
+            fault = f"{grown:,} bytes of memory"
+            peak += grown
         yield f"{content.hex()[:400]}: {fault}" if fault else ""
 
 

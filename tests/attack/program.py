@@ -33,6 +33,7 @@ class Called(NamedTuple):
     fault: str
     code: int
     stdout: str
+    stderr: str
 
 
 def call(words: Sequence[str]) -> Called:
@@ -56,4 +57,4 @@ def call(words: Sequence[str]) -> Called:
         fault = f"{type(error).__name__}: {str(error)[:100]}"
     finally:
         sys.argv = argv
-    return Called(fault, code, out.getvalue())
+    return Called(fault, code, out.getvalue(), err.getvalue())

@@ -32,12 +32,12 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
     whole = json.loads(path.read_bytes())
     for _ in range(tries):
         changed = json.loads(json.dumps(whole))
-        what = _change(draw, changed)
+        what = change(draw, changed)
         path.write_text(json.dumps(changed))
         yield _judge(store, good[0].run_id, path.stem, what)
 
 
-def _change(draw: random.Random, value: Any) -> str:
+def change(draw: random.Random, value: Any) -> str:
     """One value, at any depth, replaced or taken out."""
     place: list[str] = []
     while True:

@@ -1,4 +1,6 @@
-"""Every attack at a small size, with one seed; ``tox -e attack`` carries out the large ones."""
+"""Every attack but that of readers, which trains, at a small size and with one seed; ``tox -e
+attack`` carries out the large ones.
+"""
 
 from __future__ import annotations
 
