@@ -95,6 +95,19 @@ def test_propagation_is_the_gated_unit_node_by_node():
     assert GatedPropagation(4, 0)(h_CD, p_CC) is h_CD
 
 
+def test_labels_that_read_the_same_have_nothing_to_tell_each_other():
+    """P f and P^T f are f times the row and column sums of P where f is the same for all labels:
+    which edges there are no longer matters. So labels must attend to different steps first.
+    """
+    torch.manual_seed(0)
+    module, order = GatedPropagation(4, 3), torch.tensor([1, 2, 0])
+    graph_CC = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.6, 0.3], [0.3, 0.1, 0.6]])  # sums of 1
+    moved_CC = graph_CC[:, order]
+    same_CD, own_CD = torch.randn(1, 4).expand(3, 4), torch.randn(3, 4)
+    assert torch.allclose(module(same_CD, graph_CC), module(same_CD, moved_CC), atol=1e-6)
+    assert not torch.allclose(module(own_CD, graph_CC), module(own_CD, moved_CC), atol=1e-2)
+
+
 def test_semantic_attention_with_the_paper_s_two_maps():
     """softmax_n w_a^T (W3 tanh(W1 f * W2 w) + b3) + b_a, with w = W3^T w_a."""
     torch.manual_seed(0)
