@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from merbench.host.catalog import Catalog
     from merbench.report.scores.statistics import Summary
+    from merbench.report.scores.summary import RowCounts
     from merbench.results.outside import About
     from merbench.results.record import Record, Track
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 class ScoreResult:
     """What was kept. ``records``: one a seed and fold. ``summary``: test metric -> mean, sd and n
     over seeds. ``notes``: sentences, such as why no trained model is on the same board.
+    ``row_counts``: of the test rows.
     """
 
     name: str
@@ -30,6 +32,7 @@ class ScoreResult:
     records: list[Record]
     summary: dict[str, Summary]
     notes: list[str]
+    row_counts: RowCounts
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a run: run_id, seed, fold, and its test metrics."""
@@ -113,7 +116,7 @@ def scored(options: ScoreOptions, catalog: Catalog, homes: Sequence[Path]) -> Sc
     from merbench.outside.score import Goal, keep, score
     from merbench.outside.track import track_of
     from merbench.report.scores.source import StoreSource
-    from merbench.report.scores.summary import by_seed, summary
+    from merbench.report.scores.summary import by_seed, row_counts, summary
     from merbench.results.store import Store
 
     check_name(options.name, catalog.names("recipe"))
@@ -130,8 +133,9 @@ def scored(options: ScoreOptions, catalog: Catalog, homes: Sequence[Path]) -> Sc
     goal = Goal(options.name, about, corpus, track, metrics, options.thresholds)
     records = keep(score(goal, files), store, options.force)
     notes = _notes(track, StoreSource(store).records())
+    scored = by_seed(records, store, metrics)
     return ScoreResult(
-        options.name, track, records, dict(summary(by_seed(records, store, metrics))), notes
+        options.name, track, records, dict(summary(scored)), notes, row_counts(scored)
     )
 
 

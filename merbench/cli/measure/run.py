@@ -72,7 +72,7 @@ def ablations(session: Session, model: str, flags: Sequence[str]) -> tuple[str, 
 def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
     """stdout: the table, or one JSON object and nothing else."""
     from merbench.report.scores.statistics import summaries_as_json
-    from merbench.report.scores.summary import by_seed, summary
+    from merbench.report.scores.summary import by_seed, row_counts, summary
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
 
@@ -98,9 +98,8 @@ def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
         return
     ranks_by = plan.metrics[plan.metrics.ranking]
     rows = board.rows({label(plan): mine}, floors, ranks_by, optimum)
-    test_rows = len(next(iter(scored.values())).rows.ids)
     lines = [
-        *board.notes(plan.task.space.kind, mine, test_rows),
+        *board.notes(plan.task.space.kind, mine, row_counts(scored)),
         *board.distances(plan.metrics, mine, floors, optimum),
     ]
     if plan.recipe.caveat:

@@ -105,8 +105,7 @@ def _show(session: Session, result: ScoreResult) -> None:
     first = result.records[0]
     metrics = session.catalog.metrics.of(first.space.label_space(), first.space.rank)
     rows = board.rows({result.name: result.summary}, {}, metrics[metrics.ranking])
-    test_rows = sum(r.counts["test"] for r in result.records if r.seed == first.seed)
-    notes = [*board.notes(first.space.kind, result.summary, test_rows), first.caveat]
+    notes = [*board.notes(first.space.kind, result.summary, result.row_counts), first.caveat]
     notes += result.notes
     columns = board.columns(metrics)
     show(table(result.track.title, columns, rows, notes=notes, width=room()))

@@ -221,14 +221,12 @@ def _report(
 ) -> None:
     """stdout: what was found and, where there are final runs, the scores; or one JSON object."""
     from merbench.report.scores.statistics import summaries_as_json
-    from merbench.report.scores.summary import by_seed, summary
+    from merbench.report.scores.summary import by_seed, row_counts, summary
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
 
-    scores = {
-        name: summary(by_seed(records, bench.store, plan.metrics))
-        for name, records in final.items()
-    }
+    scored = {name: by_seed(records, bench.store, plan.metrics) for name, records in final.items()}
+    scores = {name: summary(seeds) for name, seeds in scored.items()}
     if bench.options.as_json:
         runs = {
             name: {"runs": [r.run_id for r in records], "summary": summaries_as_json(scores[name])}
@@ -246,7 +244,10 @@ def _report(
     if final:
         called = {"tuned": "tuned", "default": "untuned"}  # as on the boards
         rows = [board.model_row(f"{label(plan)} {called[name]}", s) for name, s in scores.items()]
-        notes = board.notes(plan.task.space.kind, scores["tuned"], _rows(final, bench))
+        notes = []
+        if scored["tuned"]:
+            counts = row_counts(scored["tuned"])
+            notes = board.notes(plan.task.space.kind, scores["tuned"], counts)
         show(table(plan.track.title, board.columns(plan.metrics), rows, notes=notes, width=room()))
         say_next(bench.options.store, "leaderboard")
     else:
@@ -255,11 +256,6 @@ def _report(
             "the same command with --final-seeds 10 runs both settings on ten fresh seeds and "
             "scores them on the test rows"
         )
-
-
-def _rows(final: dict[str, Sequence[Record]], bench: Bench) -> int:
-    done = [r for r in final["tuned"] if r.status == "done" and r.seed == 0]
-    return sum(r.counts["test"] for r in done)
 
 
 def _settings(plan: Plan, tuned: SearchResult) -> Any:

@@ -9,6 +9,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -27,7 +28,7 @@ from merbench.report.scores.statistics import (
     interval,
     summarise,
 )
-from merbench.report.scores.summary import by_seed
+from merbench.report.scores.summary import RowCounts, by_seed, row_counts
 from merbench.results.metrics import TaskMetrics
 from merbench.results.spec import canonical
 from merbench.results.titles import fingerprint
@@ -64,6 +65,8 @@ class RowScores(Config):
     intervals: dict[str, tuple[float, float]] = {}
     rows: int = 0
     videos: int = 0
+    nonzero: Annotated[int, Field(exclude_if=operator.not_)] = 0
+    """Rows whose score is not 0, where the task is one score."""
 
     @property
     def summary(self) -> dict[str, Summary]:
@@ -126,6 +129,11 @@ class BoardScores(Config):
     @property
     def test_rows(self) -> int:
         return max((r.rows for r in self.rows.values()), default=0)
+
+    @property
+    def row_counts(self) -> RowCounts:
+        nonzero = max((r.nonzero for r in self.rows.values()), default=0)
+        return RowCounts(self.test_rows, nonzero or self.test_rows)
 
 
 class KeptScores(Config):
@@ -308,4 +316,5 @@ def _row(entry: Entry, source: Source, board: Board) -> RowScores:
         intervals=intervals,
         rows=len(first.ids),
         videos=len(set(first.videos)),
+        nonzero=row_counts(scored).nonzero if board.kind == "score" else 0,
     )

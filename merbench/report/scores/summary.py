@@ -55,6 +55,24 @@ class Made(Protocol):
     def predictions(self, run_id: str) -> Predictions: ...
 
 
+@dataclass(frozen=True)
+class RowCounts:
+    """``test``: test rows. ``nonzero``: of those the ones whose score is not 0, which are all that
+    the Acc-2 without zeros looks at.
+    """
+
+    test: int
+    nonzero: int
+
+
+def row_counts(scored: Mapping[int, Scored]) -> RowCounts:
+    """Of any one seed: all have the same test rows."""
+    target = next(iter(scored.values())).rows.target
+    return RowCounts(
+        len(target), int(np.count_nonzero(target)) if target.ndim == 1 else len(target)
+    )
+
+
 def by_seed(
     records: Sequence[Record],
     store: Made,

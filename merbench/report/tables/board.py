@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.api.material.types import SpaceKind
 from merbench.report.scores.statistics import Summary, half_width
+from merbench.report.scores.summary import RowCounts
 from merbench.report.tables.table import (
     FLOORS,
     LEAVES_METRIC,
@@ -65,18 +66,17 @@ def rows(
     return [*floors_among(scored, metric), *best_possible]
 
 
-def notes(kind: SpaceKind, scores: Scores, test_rows: int) -> list[str]:
+def notes(kind: SpaceKind, scores: Scores, counts: RowCounts) -> list[str]:
     """How much chance there is in one score on so many rows."""
     name = "acc2_non0" if kind == "score" else "accuracy"
     if kind == "multilabel" or name not in scores or math.isnan(scores[name].mean):
         return []
-    width = half_width(scores[name].mean, test_rows)
-    return [
-        (
-            f"{test_rows} test rows: one seed's {'Acc-2' if kind == 'score' else 'accuracy'} is "
-            f"known to ± {100 * width:.1f} points (95 %)"
-        )
-    ]
+    rows = counts.nonzero if kind == "score" else counts.test
+    width = f"known to ± {100 * half_width(scores[name].mean, rows):.1f} points (95 %)"
+    if kind != "score":
+        return [f"{counts.test} test rows: one seed's accuracy is {width}"]
+    zeros = "" if rows == counts.test else f", {rows} of them not 0"
+    return [f"{counts.test} test rows{zeros}: one seed's Acc-2 non0 is {width}"]
 
 
 def distances(

@@ -129,7 +129,7 @@ def _ablated(row: Row) -> bool:
 def notes(board: Board, scores: BoardScores) -> list[str]:
     """Ends with how the ranks came about."""
     best = next((scores.rows[n] for n, s in scores.standings.items() if s.rank == 1), None)
-    sentences = words.notes(board.kind, best.summary, scores.test_rows) if best else []
+    sentences = words.notes(board.kind, best.summary, scores.row_counts) if best else []
     seeds = max((len(scores.rows[n].seeds) for n in scores.standings), default=0)
     if len(scores.standings) > 1:
         sentences.append(RULE)
