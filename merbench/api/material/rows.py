@@ -18,8 +18,11 @@ def gather(values: Tensor, start_N: Tensor, length_N: Tensor, rows_B: Tensor) ->
     """Rows of a ragged array as a padded block: values [T, ...] -> Steps([B, L, ...], [B, L]), L =
     the longest of them (at least 1).
 
-    Padded steps hold whatever value lies at a clamped position; the mask says so.
+    Padded steps hold whatever value lies at a clamped position, or zeros where no row has a step;
+    the mask says so.
     """
+    if not len(values):
+        values = values.new_zeros(1, *values.shape[1:])
     length_B = length_N[rows_B]
     steps_L = torch.arange(max(1, int(length_B.max())) if len(length_B) else 1)
     mask_BL = steps_L < length_B[:, None]
