@@ -94,11 +94,11 @@ def panels(
     curves: Sequence[RateCurve], metric: str, kind: Kind
 ) -> dict[str, dict[str, Sequence[Point]]]:
     """``audio=drop`` -> model -> its curve of this metric."""
-    made: dict[str, dict[str, Sequence[Point]]] = {}
+    by_panel: dict[str, dict[str, Sequence[Point]]] = {}
     for curve in curves:
         if curve.metric == metric:
-            made.setdefault(f"{curve.missing}={kind}", {})[curve.model] = curve.points
-    return made
+            by_panel.setdefault(f"{curve.missing}={kind}", {})[curve.model] = curve.points
+    return by_panel
 
 
 def _points(scored: Mapping[float, Line], metric: str) -> tuple[Point, ...]:

@@ -138,11 +138,11 @@ def curves(cases: Sequence[Case], lines: Sequence[Line], metric: str) -> dict[st
         if len(case) == 1 and line.scored:
             by_damage.setdefault(f"{case[0].modality}={case[0].kind}", {})[case[0].strength] = line
     points = {}
-    for what, by_strength in by_damage.items():
+    for damage, by_strength in by_damage.items():
         if len(by_strength) > 1:
             every = sorted(({0.0: base} | by_strength).items())
             scores = [(strength, summary(line.scored).get(metric)) for strength, line in every]
-            points[what] = [
+            points[damage] = [
                 Point(strength, s.mean, s.sd if s.n > 1 else None, s.n)
                 for strength, s in scores
                 if s

@@ -35,10 +35,10 @@ def trained(
     lacks is trained again.
     """
     folds: dict[int | None, Fold] = {}
-    for kept in records:
-        if kept.status != "done":
+    for stored in records:
+        if stored.status != "done":
             continue
-        record = kept
+        record = stored
         if not store.has_weights(record.run_id):
             (record,) = run(
                 plan, corpus, [record.seed], store, machine, folds=[record.fold], force=True

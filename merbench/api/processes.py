@@ -46,8 +46,8 @@ def pool(
         while waiting or running:
             while waiting and len(running) < jobs:
                 task = waiting.popleft()
-                here, there = fork.Pipe(duplex=False)
-                call = partial(work, task, there.send) if hear else partial(work, task)
+                parent_end, child_end = fork.Pipe(duplex=False)
+                call = partial(work, task, child_end.send) if hear else partial(work, task)
                 process = fork.Process(target=_call, args=(call,), daemon=True)
                 # The terminal tells every process of the program, and this one answers: the others
                 # never hear of it.
@@ -60,8 +60,9 @@ def pool(
                         process.start()
                 finally:
                     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                there.close()  # the process has the only other one, so that its end is seen here
-                running[here] = process, task
+                # The process has the only other one, so that its end is seen here.
+                child_end.close()
+                running[parent_end] = process, task
             heard = wait(list(running), timeout=0.5)
             if not heard:
                 yield None

@@ -39,6 +39,7 @@ class Bench:
         progress: ProgressOf,
         disabled: tuple[str, ...] = (),
     ) -> None:
+        from merbench.engine.plan.datasets import open_or_default
         from merbench.results.store import Store
 
         self.catalog, self.homes = catalog, homes
@@ -49,7 +50,7 @@ class Bench:
         self.loggers = open_loggers(catalog, options.log)
         self.store = Store(options.store)
         self.store.require_writable()
-        self.corpus = open_corpus(catalog, homes, options.dataset, watch)
+        self.corpus = open_or_default(catalog, homes, options.dataset, watch)
         # Imports torch, which takes seconds: what is wrong with the request itself is said before.
         from merbench.runs.machine import Machine
         from merbench.runs.workspace import Sources, Workspace
@@ -176,19 +177,19 @@ class Bench:
         names = [
             n for n in self.catalog.names("recipe") if len(self.catalog.providers("recipe", n)) == 1
         ]
-        asked = self.options.request
+        own_request = self.options.request
         for name in names:
             if not self.catalog.recipe(name).floor or name == plan.spec.model:
                 continue
             request = replace(
                 Request(name),
-                task=asked.task,
-                protocol=asked.protocol,
-                streams=asked.streams,
-                allow_leak=asked.allow_leak,
-                labels=asked.labels,
-                missing=asked.missing,
-                text_tower=asked.text_tower,
+                task=own_request.task,
+                protocol=own_request.protocol,
+                streams=own_request.streams,
+                allow_leak=own_request.allow_leak,
+                labels=own_request.labels,
+                missing=own_request.missing,
+                text_tower=own_request.text_tower,
             )
             with suppress(RequestError):
                 floor = self.plan(request)
@@ -218,24 +219,6 @@ class Bench:
         once = all(self.catalog.recipe(model).closed_form for model in options.models)
         seeds = options.seeds[:1] if once else options.seeds
         return start_from(self.store, record, seeds, seen_by(self.store, record, find))
-
-
-def open_corpus(catalog: Catalog, homes: Sequence[Path], name: str | None, watch: Watch) -> Corpus:
-    """The data set; without a name MOSI where it is on the machine, else the generated one, and a
-    sentence that says which and why.
-    """
-    from merbench.data.home import find_folder
-    from merbench.engine.plan.datasets import open_dataset
-
-    if name is None:
-        folder = find_folder("mosi", list(homes))
-        name = "mosi" if folder else "sample"
-        where = "no MOSI here (merbench data show mosi says where it was looked for)"
-        watch(Note(sentence=f"dataset {name}: {f'found in {folder}' if folder else where}"))
-    corpus = open_dataset(catalog, name, homes)
-    for note in corpus.notes:
-        watch(Note(sentence=f"note: {note}"))
-    return corpus
 
 
 def label(plan: Plan) -> str:

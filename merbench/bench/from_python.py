@@ -24,14 +24,14 @@ def catalog() -> Catalog:
     from merbench.host.catalog import Catalog
     from merbench.host.manager import discover
 
-    found = Catalog(discover())
-    for plugin in found.plugins:
+    discovered = Catalog(discover())
+    for plugin in discovered.plugins:
         if plugin.error:
             say(
                 f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not "
                 f"used: {plugin.error}"
             )
-    return found
+    return discovered
 
 
 def homes(data: str | Path | None) -> list[Path]:

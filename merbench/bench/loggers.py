@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
 
 
-def open_loggers(catalog: Catalog, asked: Mapping[str, str]) -> list[GuardedLogger]:
+def open_loggers(catalog: Catalog, where_by_name: Mapping[str, str]) -> list[GuardedLogger]:
     """``asked``: logger -> where it writes. RequestError where there is no such logger, or the
     library that it needs is not installed.
     """
     return [
         GuardedLogger(name, catalog.load(catalog.component("logger", name))(where))
-        for name, where in asked.items()
+        for name, where in where_by_name.items()
     ]
 
 
@@ -52,7 +52,7 @@ def all_of(*watches: Watch) -> Watch:
     """Calls each of them in turn."""
 
     def watch(event: Event) -> None:
-        for one in watches:
-            one(event)
+        for watcher in watches:
+            watcher(event)
 
     return watch

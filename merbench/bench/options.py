@@ -213,8 +213,8 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
             )
         if isinstance(given.get(name), tuple | range):
             given = {**given, name: list(given[name])}
-    asked = {name: (fields[name], ...) for name in given}
-    model = create_model("Keywords", __config__=ConfigDict(extra="forbid"), **asked)  # type: ignore[call-overload]
+    field_types = {name: (fields[name], ...) for name in given}
+    model = create_model("Keywords", __config__=ConfigDict(extra="forbid"), **field_types)  # type: ignore[call-overload]
     try:
         model(**given)
     except ValidationError as error:

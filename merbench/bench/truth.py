@@ -22,15 +22,15 @@ def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool 
     from merbench.data.revision import revision
     from merbench.report.verify.truth import Truth
 
-    asked = {
+    parts_by_kind = {
         "task": ([track.task], corpus.offered),
         "protocol": ([track.protocol], corpus.protocols),
         "stream": (track.streams, corpus.streams),
     }
-    for what, (names, available) in asked.items():
+    for kind, (names, available) in parts_by_kind.items():
         if lacking := [name for name in names if name not in available]:
             raise DataError(
-                f"your {track.dataset} has no {what} {lacking[0]} (it has {', '.join(available)}); "
+                f"your {track.dataset} has no {kind} {lacking[0]} (it has {', '.join(available)}); "
                 "bring the data set that these runs were made on"
             )
 

@@ -84,25 +84,25 @@ def _best_possible(corpus: Corpus, task_name: str) -> Iterator[dict[str, Any]]:
     modalities = [corpus.streams[name].modality for name in names]
     labels = task.space.kind == "multilabel"
     readings = (True, False) if labels else (True,)
-    for given in ((), *subsets(modalities)):
-        for together in readings if given else (True,):
-            best = best_scores(corpus, task_name, split.test, given, co_occurrence=together)
-            yield _line("test labels", given, together, best)
+    for known in ((), *subsets(modalities)):
+        for together in readings if known else (True,):
+            best = best_scores(corpus, task_name, split.test, known, co_occurrence=together)
+            yield _line("test labels", known, together, best)
     if labels:
         chance = np.random.default_rng(0).random((len(split.train), len(task.space.words)))
-        for given in ((), tuple(modalities)):
+        for known in ((), tuple(modalities)):
             for together in readings:
                 best = best_scores(
                     corpus,
                     task_name,
                     split.train,
-                    given,
+                    known,
                     co_occurrence=together,
                     shown=chance < SHOWN,
                 )
-                yield _line(f"train labels, {SHOWN:.0%} of them shown", given, together, best)
+                yield _line(f"train labels, {SHOWN:.0%} of them shown", known, together, best)
 
 
-def _line(of: str, given: tuple[str, ...], together: bool, best: dict[str, Best]) -> dict[str, Any]:
+def _line(of: str, known: tuple[str, ...], together: bool, best: dict[str, Best]) -> dict[str, Any]:
     scores = {metric: asdict(value) for metric, value in best.items()}
-    return {"of": of, "modalities": list(given), "co_occurrence": together, "scores": scores}
+    return {"of": of, "modalities": list(known), "co_occurrence": together, "scores": scores}

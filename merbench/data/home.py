@@ -45,15 +45,15 @@ def folders(homes: Sequence[Path]) -> list[Path]:
     """Every feature folder in the homes, sorted by name within each; hidden folders are work in
     progress.
     """
-    found = []
+    folders_here = []
     for home in homes:
         if home.is_dir():
-            found += sorted(
+            folders_here += sorted(
                 path.parent
                 for path in home.glob(f"*/{FILE}")
                 if not path.parent.name.startswith(".")
             )
-    return found
+    return folders_here
 
 
 def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -> str:

@@ -43,7 +43,7 @@ def joined(
         replace(s, train=np.concatenate((s.train, train)))
         for s in target.protocols[protocol].splits
     )
-    made = {stream.name: _joined(stream, added[m], rows) for m, stream in streams.items()}
+    streams_joined = {stream.name: _joined(stream, added[m], rows) for m, stream in streams.items()}
     return Corpus(
         name=f"{target.name}{JOIN}{source.name}",
         ids=np.array(
@@ -65,8 +65,8 @@ def joined(
                 known,
             )
         },
-        streams=made,
-        protocols={protocol: Protocol(splits, tuple(made))},
+        streams=streams_joined,
+        protocols={protocol: Protocol(splits, tuple(streams_joined))},
         lexicon=target.lexicon,
     )
 

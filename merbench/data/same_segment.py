@@ -65,10 +65,10 @@ def times_in(corpus: Corpus) -> np.ndarray | None:
     for stream in corpus.streams.values():
         if stream.kind == "words" and stream.times is not None:
             times_N2 = np.full((len(corpus), 2), np.nan)
-            said = np.flatnonzero(stream.length)
-            first = stream.start[said]
-            times_N2[said, 0] = stream.times[first, 0]
-            times_N2[said, 1] = stream.times[first + stream.length[said] - 1, 1]
+            rows = np.flatnonzero(stream.length)
+            first = stream.start[rows]
+            times_N2[rows, 0] = stream.times[first, 0]
+            times_N2[rows, 1] = stream.times[first + stream.length[rows] - 1, 1]
             return times_N2
     return None
 

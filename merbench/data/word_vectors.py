@@ -36,16 +36,16 @@ def read_vectors(path: Path) -> Vectors:
 
 def _read_npz(path: Path) -> tuple[list[str], np.ndarray, str]:
     arrays = Arrays(path)
-    found = arrays.array("word", "U", (1,)).tolist()
-    matrix = arrays.array("vector", "fiu", (2,), len(found)).astype(np.float32)
+    words = arrays.array("word", "U", (1,)).tolist()
+    matrix = arrays.array("vector", "fiu", (2,), len(words)).astype(np.float32)
     keep: dict[str, int] = {}
-    for row, word in enumerate(found):
+    for row, word in enumerate(words):
         keep.setdefault(word.lower(), row)
     if not matrix.size:
         raise DataError(f"{path} holds no vector; give one of at least one word")
     if not (finite := np.isfinite(matrix).all(axis=1)).all():
         raise DataError(
-            f"{path}: the vector of {found[int(np.argmin(finite))]!r} is not finite; "
+            f"{path}: the vector of {words[int(np.argmin(finite))]!r} is not finite; "
             "take the word out"
         )
     with path.open("rb") as file:
@@ -118,13 +118,13 @@ def offered_vectors(homes: Sequence[Path]) -> list[Path]:
     for home in homes:
         folder = home / "vectors"
         if folder.is_dir() and (
-            found := sorted(
+            files := sorted(
                 p
                 for p in folder.iterdir()
                 if p.suffix in SUFFIXES and not p.name.startswith(".") and p.is_file()
             )
         ):
-            return found
+            return files
     return []
 
 

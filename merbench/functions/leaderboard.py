@@ -106,9 +106,9 @@ def compare(
 
     source, boards = _open(store, dataset, track)
     both = [
-        (board, one, other)
+        (board, first_side, second_side)
         for board in boards
-        if (one := side(board, source, a)) and (other := side(board, source, b))
+        if (first_side := side(board, source, a)) and (second_side := side(board, source, b))
     ]
     if len(both) != 1:
         titles = "; ".join(board.title for board, _, _ in both) or "none"
@@ -116,12 +116,12 @@ def compare(
             f"{a} and {b} are both in {len(both)} tracks of {store} ({titles}), and one is wanted; "
             "choose with dataset= and track=, or run what is missing"
         )
-    board, one, other = both[0]
-    mine, theirs = together(one, other)
+    board, first_side, second_side = both[0]
+    mine, theirs = together(first_side, second_side)
     if not mine:
         raise RequestError(f"{a} and {b} have no seed in common; run them on the same seeds")
-    found = correct({a: differences(theirs, mine, board.metrics.headline)})
-    return Compared(board.title, a, b, dict(found[a]))
+    tests = correct({a: differences(theirs, mine, board.metrics.headline)})
+    return Compared(board.title, a, b, dict(tests[a]))
 
 
 def _open(

@@ -78,18 +78,18 @@ def boards_of(
     from merbench.report.scores.source import StoreSource
     from merbench.results.store import Store
 
-    kept = TemporaryDirectory(prefix="merbench-serve-")
+    folder = TemporaryDirectory(prefix="merbench-serve-")
 
     def scored() -> Sequence[tuple[Board, BoardScores]]:
-        cache = Cache(Path(kept.name))
+        cache = Cache(Path(folder.name))
         source = StoreSource(Store(store))
         boards = collect(
             source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
         )
         every = [(board, score(board, source, cache)) for board in boards]
-        found = [(board, scores) for board, scores in every if scores.rows]
-        if not found:
+        scored_boards = [(board, scores) for board, scores in every if scores.rows]
+        if not scored_boards:
             raise RequestError("No run of that kind has finished yet.")
-        return found
+        return scored_boards
 
     return scored

@@ -15,7 +15,7 @@ from merbench.host.manager import Declaration, Plugin
 from merbench.results.metrics import BUILT_IN, Registry
 
 
-def unknown(what: str, name: str, known: Sequence[str], where: str) -> str:
+def unknown(kind: str, name: str, known: Sequence[str], where: str) -> str:
     """One sentence for a name that is not known, with the nearest ones."""
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     meant = (
@@ -23,7 +23,7 @@ def unknown(what: str, name: str, known: Sequence[str], where: str) -> str:
         if near
         else f"there are: {', '.join(sorted(known)) or 'none'}"
     )
-    return f"unknown {what} {name!r}; {meant} ({where})"
+    return f"unknown {kind} {name!r}; {meant} ({where})"
 
 
 def kind_of(declaration: Declaration) -> str:
@@ -51,14 +51,14 @@ class Catalog:
         return sorted(name for k, name in self._offers if k == kind)
 
     def component(self, kind: ComponentKind, name: str) -> Component:
-        found = self._only(kind, name)
-        assert isinstance(found, Component)
-        return found
+        declared = self._only(kind, name)
+        assert isinstance(declared, Component)
+        return declared
 
     def recipe(self, name: str) -> Recipe:
-        found = self._only("recipe", name)
-        assert isinstance(found, Recipe)
-        return found
+        declared = self._only("recipe", name)
+        assert isinstance(declared, Recipe)
+        return declared
 
     @cached_property
     def metrics(self) -> Registry:

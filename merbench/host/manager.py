@@ -73,18 +73,18 @@ def discover(
     off = {*disabled, *(n.strip() for n in environ.get("MERBENCH_DISABLED_PLUGINS", "").split(","))}
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    found = sorted(
+    entries = sorted(
         entry_points(group=PROJECT), key=lambda e: (e.name, e.dist.name if e.dist else "")
     )
     strict = environ.get("MERBENCH_STRICT_PLUGINS") == "1"
     # The option is of this call, so that a wrong name is a slip; the variable is of a machine and
     # may name what is not installed here.
-    if wrong := sorted({*disabled} - {entry.name for entry in found}):
+    if wrong := sorted({*disabled} - {entry.name for entry in entries}):
         raise RequestError(
             f"--no-plugin {wrong[0]}: no such plugin is installed; there are: "
-            f"{', '.join(e.name for e in found)}"
+            f"{', '.join(e.name for e in entries)}"
         )
-    return tuple(_read(manager, entry, strict) for entry in found if entry.name not in off)
+    return tuple(_read(manager, entry, strict) for entry in entries if entry.name not in off)
 
 
 def builtin(module: ModuleType) -> Plugin:

@@ -48,7 +48,9 @@ def _score(text: str, space: LabelSpace) -> np.ndarray | None:
     numbers = {float(number) for number in _NUMBER.findall(text.replace("−", "-"))}
     if not numbers:
         labels = _labels(text, space)
-        numbers = {anchor for anchor, found in zip(space.anchors, labels, strict=True) if found}
+        numbers = {
+            anchor for anchor, is_named in zip(space.anchors, labels, strict=True) if is_named
+        }
     if len(numbers) != 1:
         return None
     (score,) = numbers
@@ -57,9 +59,9 @@ def _score(text: str, space: LabelSpace) -> np.ndarray | None:
 
 def _labels(text: str, space: LabelSpace) -> np.ndarray:
     """[C] 1 for each label word in the text; in "strongly negative" there is no "negative"."""
-    found = np.zeros(len(space.words))
+    named_C = np.zeros(len(space.words))
     for c in sorted(range(len(space.words)), key=lambda c: -len(space.words[c])):
         pattern = re.compile(rf"(?<!\w){re.escape(space.words[c])}(?!\w)", re.IGNORECASE)
         text, count = pattern.subn(" ", text)
-        found[c] = count > 0
-    return found
+        named_C[c] = count > 0
+    return named_C

@@ -38,7 +38,7 @@ def ids_of(table: Table) -> list[str]:
 
 def order_of(
     table: Table,
-    wanted: Sequence[str],
+    ids: Sequence[str],
     part: str,
     ignored: Collection[str],
     other: Mapping[str, str],
@@ -50,22 +50,22 @@ def order_of(
     in. DataError for ids that are too many or lacking.
     """
     row_of = {name: row for row, name in enumerate(ids_of(table))}
-    allowed = {*wanted, *ignored}
+    allowed = {*ids, *ignored}
     for name, row in row_of.items():
         if name in other:
             raise table.error(
                 row, f"{name!r} is a row of the {other[name]} split, not one of the {part}"
             )
         if name not in allowed:
-            raise table.error(row, f"{name!r} is none of the {part}; {_near(name, wanted)}")
-    if missing := [name for name in wanted if name not in row_of]:
+            raise table.error(row, f"{name!r} is none of the {part}; {_near(name, ids)}")
+    if missing := [name for name in ids if name not in row_of]:
         raise DataError(
-            f"{table.path} lacks {len(missing)} of {len(wanted)} {part} ({first(missing)}); "
+            f"{table.path} lacks {len(missing)} of {len(ids)} {part} ({first(missing)}); "
             "give a prediction for each"
         )
-    return np.array([row_of[name] for name in wanted])
+    return np.array([row_of[name] for name in ids])
 
 
-def _near(name: str, wanted: Sequence[str]) -> str:
-    near = get_close_matches(name, wanted, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"they are {first(wanted)}"
+def _near(name: str, ids: Sequence[str]) -> str:
+    near = get_close_matches(name, ids, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"they are {first(ids)}"

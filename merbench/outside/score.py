@@ -155,9 +155,9 @@ def _by_row(goal: Goal, path: Path, part: str) -> dict[int, np.ndarray]:
     corpus, task, table = goal.corpus, goal.task, read(path)
     every = np.concatenate([getattr(split, part) for split in goal.splits])
     rows = task.known_rows(every)
-    wanted, unscored = corpus.ids[rows].tolist(), set(corpus.ids[every].tolist())
+    scored, unscored = corpus.ids[rows].tolist(), set(corpus.ids[every].tolist())
     other = {name: kind for name, kind in _split_of(goal).items() if name not in unscored}
-    order = order_of(table, wanted, f"{PARTS[part]} rows", unscored, other)
+    order = order_of(table, scored, f"{PARTS[part]} rows", unscored, other)
     values = predictions(table, order, task.space, goal.track.task)
     return dict(zip(rows.tolist(), values, strict=True))
 

@@ -93,11 +93,11 @@ class Claims:
         """Waits while a living process has the claim; after TELL seconds ``tell_wait`` is called,
         once, with whose it is and how to go on without.
         """
-        began, told = time.monotonic(), False
+        began, is_announced = time.monotonic(), False
         while (claim := self.take(run_id)) is None:
-            if not told and time.monotonic() - began > TELL:
+            if not is_announced and time.monotonic() - began > TELL:
                 tell_wait(self._whose(run_id))
-                told = True
+                is_announced = True
             time.sleep(0.2)
         with claim:
             yield claim
@@ -109,13 +109,13 @@ class Claims:
             run_id, _, number = path.name.rpartition(".")
             if number.isdigit() and run_id:
                 last[run_id] = max(int(number), last.get(run_id, 0))
-        found = {}
+        holders = {}
         for run_id, highest in sorted(last.items()):
             path = self._path(run_id, highest)
             holder = _read(path)
             if holder and self._alive(path, holder):
-                found[run_id] = holder
-        return found
+                holders[run_id] = holder
+        return holders
 
     def _whose(self, run_id: str) -> str:
         holders = self._files(run_id)

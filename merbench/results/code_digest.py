@@ -69,8 +69,8 @@ class _Parsed:
         content = f"{sys.version} {module} {file.name}".encode() + file.read_bytes()
         key = sha256(content).hexdigest()[:24]
         with suppress(KeyError, TypeError, ValueError):
-            said, imported = self.by_content[key]
-            return str(said), tuple(map(str, imported))
+            digest, imported = self.by_content[key]
+            return str(digest), tuple(map(str, imported))
         meaning = self._parse(file, module)
         self.by_content[key], self.new = list(meaning), True
         return meaning

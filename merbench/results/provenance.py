@@ -71,7 +71,7 @@ def packages() -> dict[str, str]:
     """Versions of what is always used, and of what this process has loaded so far."""
     used = [package for package, module in WHERE_USED.items() if module in sys.modules]
     versions = {package: _installed(package) for package in (*PACKAGES, *used)}
-    return {package: found for package, found in versions.items() if found}
+    return {package: version for package, version in versions.items() if version}
 
 
 def describe(device: str, threads: int, determinism: str) -> dict[str, Any]:

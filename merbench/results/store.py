@@ -181,9 +181,9 @@ class Store:
         fits = sorted(path.stem for path in self.runs.glob("*.json") if path.stem.startswith(name))
         record = self.get(fits[0]) if len(fits) == 1 else None
         if record is None:
-            what = f"{len(fits)} runs begin so" if len(fits) > 1 else "there is no such run"
+            reason = f"{len(fits)} runs begin so" if len(fits) > 1 else "there is no such run"
             raise RequestError(
-                f"run {name!r}: {what} in {self.runs}; "
+                f"run {name!r}: {reason} in {self.runs}; "
                 "give a run id of that store, or another store with --store DIR"
             )
         if record.status != "done":

@@ -13,25 +13,25 @@ SEPARATOR = " · "
 
 def titles(tracks: Sequence[Track]) -> list[str]:
     """One a track, all different where the tracks are, whatever their order."""
-    told = [track.title for track in tracks]
+    named = [track.title for track in tracks]
     for name in (_pretrained, _initial, _revision, _fingerprint):
         of_title: dict[str, list[int]] = {}
-        for at, title in enumerate(told):
+        for at, title in enumerate(named):
             of_title.setdefault(title, []).append(at)
         for alike in of_title.values():
             words = name([tracks[at] for at in alike])
             if len(set(words)) > 1:
                 for at, more in zip(alike, words, strict=True):
-                    told[at] += f"{SEPARATOR}{more}"
-    return told
+                    named[at] += f"{SEPARATOR}{more}"
+    return named
 
 
 def is_meant(title: str, text: str, titles: Sequence[str]) -> bool:
     """``text`` as ``--track`` takes it: a whole title means that one alone, else a part of it."""
-    wanted = text.lower()
-    if wanted in (other.lower() for other in titles):
-        return title.lower() == wanted
-    return wanted in title.lower()
+    query = text.lower()
+    if query in (other.lower() for other in titles):
+        return title.lower() == query
+    return query in title.lower()
 
 
 def fingerprint(track: Track) -> str:

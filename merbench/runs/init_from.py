@@ -28,26 +28,28 @@ def start_from(
     """``record``: any finished run of the series. RequestError where a seed has no weights in the
     store.
     """
-    found: dict[tuple[int, int | None], Path] = {}
+    weights_of: dict[tuple[int, int | None], Path] = {}
     lacking = []
     for seed in seeds:
         folds = (None,) if record.fold is None else count()
         names = ((fold, run_id(record.spec, record.contents, seed, fold)) for fold in folds)
         mine = {
             (seed, fold): store.weights(name)
-            for fold, name in takewhile(lambda one: store.has_weights(one[1]), names)
+            for fold, name in takewhile(
+                lambda fold_and_name: store.has_weights(fold_and_name[1]), names
+            )
         }
-        found |= mine
+        weights_of |= mine
         if not mine:
             lacking.append(str(seed))
     if lacking:
-        what = f"{record.spec.model} {record.spec.ablation}".strip()
+        model_name = f"{record.spec.model} {record.spec.ablation}".strip()
         raise RequestError(
             "each run starts from the run of its own seed, "
-            f"and the store {store.root} has no weights of {what} on {record.spec.dataset} "
+            f"and the store {store.root} has no weights of {model_name} on {record.spec.dataset} "
             f"for seed {', '.join(lacking)}; run them first, or give other --seeds"
         )
-    return Start(series(record.spec, record.contents), found, tuple(seen))
+    return Start(series(record.spec, record.contents), weights_of, tuple(seen))
 
 
 def seen_by(store: Store, record: Record, find: Callable[[str], Corpus | None]) -> list[Seen]:

@@ -42,13 +42,13 @@ class Machine:
         """
         # Asking the driver itself would keep processes that are forked later from using the GPU.
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-        there = torch.cuda.is_available()
-        if device == "cuda" and not there:
+        has_cuda = torch.cuda.is_available()
+        if device == "cuda" and not has_cuda:
             raise RequestError(
                 "--device cuda: torch sees no GPU here; "
                 "merbench doctor says more, and --device cpu runs without"
             )
-        kind = ("cuda" if there else "cpu") if device == "auto" else device
+        kind = ("cuda" if has_cuda else "cpu") if device == "auto" else device
         if kind == "cuda" and determinism != "off":
             os.environ.setdefault(
                 "CUBLAS_WORKSPACE_CONFIG", ":4096:8"

@@ -169,13 +169,15 @@ class _Layout:
     def _ablations(
         self, model: Model, recipe: Recipe, request: Request, common: _Common
     ) -> Iterator[Cell]:
-        asked = self.study.ablations if model.ablations is None else model.ablations
+        asked_names = self.study.ablations if model.ablations is None else model.ablations
         declared = [a.name for a in recipe.ablations]
         if model.ablations is not None:
-            _check_names(asked, declared, f"declared by model {model.name}")
-        names = declared if "all" in asked else [name for name in asked if name in declared]
+            _check_names(asked_names, declared, f"declared by model {model.name}")
+        names = (
+            declared if "all" in asked_names else [name for name in asked_names if name in declared]
+        )
         used = tuple(common.full.streams)
-        requests = ablated_requests(recipe, names, used, request, SUBSETS in asked)
+        requests = ablated_requests(recipe, names, used, request, SUBSETS in asked_names)
         plan_by_name, reasons = plans_of(
             requests, common.full, lambda r: self.workspace.plan(common.dataset, r)
         )
@@ -247,7 +249,7 @@ def _without_duplicates(cells: Sequence[Cell]) -> list[Cell]:
     return list(first.values())
 
 
-def _check_names(asked: Sequence[str], declared: Sequence[str], where: str) -> None:
-    for name in asked:
+def _check_names(names: Sequence[str], declared: Sequence[str], where: str) -> None:
+    for name in names:
         if name not in (*declared, "all", SUBSETS):
             raise RequestError(unknown("ablation", name, declared, where))

@@ -144,7 +144,7 @@ class _Progress:
         return Ended(run, record.status, record) if record.status == "done" or is_new else None
 
     def sort(
-        self, runs: Sequence[PlannedRun], held: Container[str]
+        self, runs: Sequence[PlannedRun], claimed: Container[str]
     ) -> tuple[list[Ended], list[PlannedRun], list[PlannedRun]]:
         """Those that have ended, that can be begun, and that another process is at."""
         ended, free, busy = list[Ended](), list[PlannedRun](), list[PlannedRun]()
@@ -152,7 +152,7 @@ class _Progress:
             if end := self.end_of(run):
                 ended.append(end)
             else:
-                (busy if run.run_id in held else free).append(run)
+                (busy if run.run_id in claimed else free).append(run)
         return ended, free, busy
 
 

@@ -43,22 +43,22 @@ class CellStatus:
 
 def status_of_cells(cells: Sequence[Cell], store: Store) -> list[CellStatus]:
     """A failed run that is being tried again counts as running."""
-    held = Claims(store.root).held()
-    return [_status(cell, store, held) for cell in cells]
+    holders = Claims(store.root).held()
+    return [_status(cell, store, holders) for cell in cells]
 
 
-def _status(cell: Cell, store: Store, held: Mapping[str, Holder]) -> CellStatus:
+def _status(cell: Cell, store: Store, holders: Mapping[str, Holder]) -> CellStatus:
     run_ids = [run.run_id for run in cell.runs]
     records = {name: None if cell.pending else store.get(name) for name in run_ids}
     done = [r for r in records.values() if r and r.status == "done"]
     finished = {record.run_id for record in done}
-    running = [name for name in run_ids if name in held and name not in finished]
-    failed = [r for r in records.values() if r and r.status == "failed" and r.run_id not in held]
+    running = [name for name in run_ids if name in holders and name not in finished]
+    failed = [r for r in records.values() if r and r.status == "failed" and r.run_id not in holders]
     seconds = [r.cost.seconds for r in done if r.cost]
     errors = dict.fromkeys(r.error or "" for r in failed)
     if cell.search and cell.search.error:
         errors = {cell.search.error: None, **errors}
-    abouts = () if cell.pending else tuple(held[name].about for name in running)
+    abouts = () if cell.pending else tuple(holders[name].about for name in running)
     return CellStatus(
         cell,
         done=len(done),

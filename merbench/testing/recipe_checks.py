@@ -149,11 +149,11 @@ def _builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
 
 def _fits(catalog: Catalog, recipe: Recipe) -> None:
     """The recipe and each of its ablations resolve: every part finds what it needs."""
-    for names, what in (
+    for names, demand in (
         ([a.name for a in recipe.ablations], "ablations"),
         ([s.name for s in recipe.stages], "stages"),
     ):
-        assert len(set(names)) == len(names), f"two {what} have one name: {', '.join(names)}"
+        assert len(set(names)) == len(names), f"two {demand} have one name: {', '.join(names)}"
     plan, *_ = [
         _plan(catalog, recipe, ablations=ablations)
         for ablations in ([], *([a.name] for a in recipe.ablations))
@@ -161,13 +161,13 @@ def _fits(catalog: Catalog, recipe: Recipe) -> None:
     configs = {"train": plan.train, **{slot: part.config for slot, part in plan.parts.items()}}
     for name, tune in recipe.search.items():
         slot, _, field = name.rpartition(".")
-        found = [
+        faults = [
             c
             for at, c in configs.items()
             if (at == slot or at.startswith(f"{slot}.")) and field in type(c).model_fields
         ]
-        assert found, f"search names {name}, and no part has such a setting"
-        assert all(tune is None or tune.holds(getattr(c, field)) for c in found), (
+        assert faults, f"search names {name}, and no part has such a setting"
+        assert all(tune is None or tune.holds(getattr(c, field)) for c in faults), (
             f"the default of {name} lies outside its search range {tune}"
         )
     for case in recipe.cases:  # the tiny corpus offers none of their streams
@@ -215,12 +215,12 @@ def _state(catalog: Catalog, recipe: Recipe) -> None:
         "weights that were saved and loaded predict something else; "
         "what is learned is kept in buffers"
     )
-    kept = {id(tensor) for tensor in trained.model.state_dict(keep_vars=True).values()}
+    kept_ids = {id(tensor) for tensor in trained.model.state_dict(keep_vars=True).values()}
     for modality, encoder in trained.encoders.items():
         lost = [
             name
             for name, tensor in encoder.state_dict(keep_vars=True).items()
-            if id(tensor) not in kept
+            if id(tensor) not in kept_ids
         ]
         assert not lost, (
             f"{lost[0]} of the {modality} encoder is not trained or saved; "
@@ -248,9 +248,16 @@ def _resumes(catalog: Catalog, recipe: Recipe) -> None:
             raise _Killed
 
         first, fold = _problem(plan)
-        seen: list[object] = []
+        resumed: list[object] = []
         with suppress(_Killed):
-            learn(plan, first, fold, 0, lambda e: kill(e) if seen else seen.append(e), checkpoint())
+            learn(
+                plan,
+                first,
+                fold,
+                0,
+                lambda e: kill(e) if resumed else resumed.append(e),
+                checkpoint(),
+            )
         again, fold = _problem(plan)
         learn(plan, again, fold, 0, checkpoint=checkpoint())
     for name, (a, b) in {

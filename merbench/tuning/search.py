@@ -140,12 +140,12 @@ class _Searcher:
         """What is to be tried in any case: the default settings, or combination by combination of a
         space that is small enough.
         """
-        space, wanted = self.search.space, self.search.wanted
+        space, n_trials = self.search.space, self.search.wanted
         trials = self.study.get_trials(deepcopy=False)
         planned = {t.user_attrs.get(PLANNED) for t in trials}
         drawn = [t.params for t in trials if PLANNED not in t.user_attrs]
-        small = space.size <= max(wanted, SMALL)
-        combinations = space.all()[:wanted] if small else [dict(space.defaults)]
+        small = space.size <= max(n_trials, SMALL)
+        combinations = space.all()[:n_trials] if small else [dict(space.defaults)]
         for number, settings in enumerate(combinations):
             if number not in planned and settings not in drawn:
                 self.study.enqueue_trial(settings, user_attrs={PLANNED: number})

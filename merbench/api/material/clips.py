@@ -53,23 +53,23 @@ class ClipRows:
         if not self.rows.length_N[row]:
             return None
         try:
-            found = self.read(str(self.rows.values[row]))
+            decoded = self.read(str(self.rows.values[row]))
         except MerbenchError:
             raise
         except Exception as error:
-            found = Decoded((), f"cannot be read ({_first_line(error)})")
+            decoded = Decoded((), f"cannot be read ({_first_line(error)})")
         with self._lock:
-            self._count(row, found)
-        return found.values if len(found.values) else None
+            self._count(row, decoded)
+        return decoded.values if len(decoded.values) else None
 
-    def _count(self, row: int, found: Decoded) -> None:
-        if found.note and row not in self.notes:
-            self.notes[row] = found.note
-            kind = CUT_SHORT if len(found.values) else WITHOUT
+    def _count(self, row: int, decoded: Decoded) -> None:
+        if decoded.note and row not in self.notes:
+            self.notes[row] = decoded.note
+            kind = CUT_SHORT if len(decoded.values) else WITHOUT
             self.measured[kind] = self.measured.get(kind, 0.0) + 1
-        if found.shares and row not in self.shares:
-            self.shares[row] = found.shares
-            self._total = summed((self._total, found.shares))
+        if decoded.shares and row not in self.shares:
+            self.shares[row] = decoded.shares
+            self._total = summed((self._total, decoded.shares))
             self.measured |= rates(self._total)
 
 
@@ -81,7 +81,7 @@ def _first_line(error: Exception) -> str:
 def summed(shares: Iterable[Shares]) -> Shares:
     """Name by name."""
     total: dict[str, tuple[int, int]] = {}
-    for name, (some, of) in (item for one in shares for item in one.items()):
+    for name, (some, of) in (item for share in shares for item in share.items()):
         before = total.get(name, (0, 0))
         total[name] = before[0] + some, before[1] + of
     return total

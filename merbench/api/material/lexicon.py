@@ -140,11 +140,11 @@ class Lexicon:
         """
         rows, known = [], []
         for text in texts:
-            vectors, found = self.table(words_of(text))
+            vectors, is_known = self.table(words_of(text))
             rows.append(
-                vectors[found].mean(axis=0)
-                if found.any()
+                vectors[is_known].mean(axis=0)
+                if is_known.any()
                 else np.zeros(self.width, dtype=np.float32)
             )
-            known.append(bool(found.any()))
+            known.append(bool(is_known.any()))
         return np.stack(rows), np.array(known)

@@ -73,11 +73,11 @@ def by_length(f: Callable[[dict[str, Steps]], Tensor], parts: Mapping[str, Steps
     if masks[0].is_cuda:
         return f(dict(parts))
     order_B = torch.stack([mask_BL.sum(1) for mask_BL in masks]).sum(0).argsort(stable=True)
-    made = [
+    outputs = [
         f({m: _cut(steps, rows) for m, steps in parts.items()})
         for rows in order_B.chunk(max(1, min(4, len(order_B) // 8)))
     ]
-    return torch.cat(made)[order_B.argsort()]
+    return torch.cat(outputs)[order_B.argsort()]
 
 
 def soft_targets(y_B: Tensor, anchors_C: Tensor) -> Tensor:
@@ -139,8 +139,8 @@ def task_loss(
             strict=True,
         )
         terms: dict[str, Tensor] = {}
-        for logits, weight, y, seen, part in each:
-            terms |= task_loss(logits, y, seen, part, soft_weight, weight)
+        for logits, weight, y, is_known, part in each:
+            terms |= task_loss(logits, y, is_known, part, soft_weight, weight)
         return terms
     _check_columns(logits_BC, space)
     if space.kind == "score":
@@ -169,14 +169,14 @@ def _check_columns(logits_BC: Tensor, space: LabelSpace) -> None:
 
 
 def _over_rows(
-    loss: Callable[..., Tensor], known: Tensor | None, made: Tensor, target: Tensor
+    loss: Callable[..., Tensor], known: Tensor | None, output: Tensor, target: Tensor
 ) -> Tensor:
     # torch's own mean adds up in another order, and where every row is known a run keeps the bits
     # that it always had.
     return (
-        loss(made, target)
+        loss(output, target)
         if known is None
-        else _mean_known(loss(made, target, reduction="none"), known)
+        else _mean_known(loss(output, target, reduction="none"), known)
     )
 
 

@@ -14,13 +14,14 @@ SHORT = 0.9
 """A track that ends before this share of the length it claims is reported."""
 
 
-def decoder(what: str) -> Any:
-    """PyAV. RequestError, about ``what``, where it is not installed."""
+def decoder(purpose: str) -> Any:
+    """PyAV. RequestError, about ``purpose``, where it is not installed."""
     try:
         import av
     except ImportError as error:
         raise RequestError(
-            f"{what} holds raw clips, and PyAV, which decodes them, cannot be imported ({error}); "
+            f"{purpose} holds raw clips, and PyAV, which decodes them, cannot be imported "
+            f"({error}); "
             "pip install 'merbench[raw]', "
             "or use a stream of features"
         ) from None
@@ -157,9 +158,9 @@ class Track:
     def _short(self) -> bool:
         return self.end - self.start < SHORT * self.length
 
-    def note(self, found: bool) -> str:
-        """What was wrong; empty where nothing was. ``found``: whether anything was decoded."""
-        if self.failure or not found:
+    def note(self, was_decoded: bool) -> str:
+        """What was wrong; empty where nothing was. ``was_decoded``: whether anything could be."""
+        if self.failure or not was_decoded:
             return self.failure or f"nothing of its {self.kind} track can be decoded"
         if self._short and self.kind == "audio":
             return (

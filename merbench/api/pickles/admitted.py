@@ -87,10 +87,10 @@ def _raw(data: Any) -> Blob | bytes:
 
 def _dtype(code: Any, align: Any = False, copy: Any = True) -> Dtype:
     code = code.decode("latin1") if isinstance(code, bytes) else code
-    if not isinstance(code, str) or not (found := _DTYPE.fullmatch(code)):
+    if not isinstance(code, str) or not (match := _DTYPE.fullmatch(code)):
         raise Refused("holds a numpy array of a type that is none of numbers or texts")
     return Dtype(
-        "b1" if found[1] == "?" else "O" if found[1][0] == "O" else found[1],
+        "b1" if match[1] == "?" else "O" if match[1][0] == "O" else match[1],
         code[0] if code[0] in "<>|" else "=",
     )
 
@@ -130,10 +130,10 @@ def _encode(text: Any, how: Any = "latin1") -> Any:
 
 
 def _mapping(items: Any = ()) -> dict[Any, Any]:
-    made: dict[Any, Any] = {}
+    mapping: dict[Any, Any] = {}
     for key, value in items if isinstance(items, list | tuple) else ():
-        made[scalar_key(key)] = value
-    return made
+        mapping[scalar_key(key)] = value
+    return mapping
 
 
 def _reconstructor(kind: Any, base: Any, state: Any) -> Any:

@@ -41,28 +41,28 @@ class Blob:
 
     def part(self, start: int, size: int) -> bytes:
         """Of the bytes as they lie there."""
-        found = os.pread(self.file.number, size, self.offset + start)
-        while len(found) < size:
-            more = os.pread(self.file.number, size - len(found), self.offset + start + len(found))
+        chunk = os.pread(self.file.number, size, self.offset + start)
+        while len(chunk) < size:
+            more = os.pread(self.file.number, size - len(chunk), self.offset + start + len(chunk))
             if not more:
                 raise NotWhole("the file was cut off while it was read")
-            found += more
-        return found
+            chunk += more
+        return chunk
 
     def bytes(self) -> bytes:
         """All of them, decoded piece by piece where they were written as text."""
         if self.how == "raw":
             return self.part(0, self.size)
-        made, left = bytearray(), b""
+        content, left = bytearray(), b""
         for start in range(0, self.size, _CHUNK):
             piece = left + self.part(start, min(_CHUNK, self.size - start))
             # A letter of latin1 takes two bytes at most: one may be cut in two at the end.
             cut = len(piece) - (piece[-1] >= 0xC0)
             left = piece[cut:]
-            made += piece[:cut].decode().encode("latin1")
+            content += piece[:cut].decode().encode("latin1")
         if left:
             raise NotWhole("a text of it is no UTF-8")
-        return bytes(made)
+        return bytes(content)
 
 
 def as_text(value: Any) -> str:

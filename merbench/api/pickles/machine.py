@@ -51,10 +51,10 @@ def _plain(value: Any) -> Any:
     return _PLAIN[type(value)](value) if type(value) in _PLAIN else value
 
 
-def _array_of(made: Empty) -> Array:
-    if made.array is None:
+def _array_of(empty: Empty) -> Array:
+    if empty.array is None:
         raise NotWhole("an array has no state")
-    return made.array
+    return empty.array
 
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {Empty: _array_of, Inert: lambda made: made.settings}
@@ -143,11 +143,11 @@ class _Machine:
         self.top(list).extend(items)
 
     def set_items(self, items: list[Any]) -> None:
-        made = self.top(dict)
+        target = self.top(dict)
         if len(items) % 2:
             raise NotWhole("a mapping has a key without a value")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            made[scalar_key(key)] = value
+            target[scalar_key(key)] = value
 
     def push_dict(self, items: list[Any]) -> None:
         self.stack.append({})
@@ -156,15 +156,15 @@ class _Machine:
     def find(self, module: Any, name: Any) -> None:
         if type(module) is not str or type(name) is not str:
             raise Refused("names a class by what is no text")
-        found = ADMITTED.get(f"{module}.{name}")
-        self.stack.append(self.persistent_name(module, name) if found is None else found)
+        admitted = ADMITTED.get(f"{module}.{name}")
+        self.stack.append(self.persistent_name(module, name) if admitted is None else admitted)
 
     def persistent_name(self, module: str, name: str) -> Maker:
         known = getattr(self.persistent, "names", {}).get(f"{module}.{name}")
         if known is None:
             raise Refused(f"holds {shown(module)}.{shown(name)}")
-        made: Maker = known
-        return made
+        maker: Maker = known
+        return maker
 
     def call(self, maker: Any, args: Any) -> None:
         if type(maker) is not Maker or type(args) is not tuple:
@@ -195,13 +195,13 @@ class _Machine:
 
     def build(self) -> None:
         state = self.popped()
-        made = self.stack[-1]
-        if type(made) not in (Empty, Dtype, Inert):
-            raise Refused(f"sets the state of a {type(made).__name__}")
-        made.build(state)
+        instance = self.stack[-1]
+        if type(instance) not in (Empty, Dtype, Inert):
+            raise Refused(f"sets the state of a {type(instance).__name__}")
+        instance.build(state)
 
-    def refuse(self, what: str) -> None:
-        raise Refused(what)
+    def refuse(self, reason: str) -> None:
+        raise Refused(reason)
 
     def memoize(self, at: int) -> None:
         self.memo[at] = self.stack[-1]

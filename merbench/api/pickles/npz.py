@@ -54,8 +54,8 @@ def _value(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> A
         with unpacked.open("rb") as file:
             if not _holds_objects(file):
                 return np.load(unpacked, allow_pickle=False)
-            found = load(file, unpacked.stat().st_size, Kept(unpacked), budget)
-    return found.item() if isinstance(found, Array) and not found.shape else found
+            value = load(file, unpacked.stat().st_size, Kept(unpacked), budget)
+    return value.item() if isinstance(value, Array) and not value.shape else value
 
 
 def _holds_objects(file: BinaryIO) -> bool:

@@ -125,10 +125,10 @@ def load_zip(path: Path, budget: Budget) -> Any:
     for name, info in entries.items():
         if name.startswith(f"{root}data/"):
             storages.blobs[name.removeprefix(f"{root}data/")] = _stored(kept, info)
-    held = _stored(kept, entries[pickles[0]])
+    pickled = _stored(kept, entries[pickles[0]])
     with path.open("rb") as file:
-        file.seek(held.offset)
-        return load(file, held.offset + held.size, kept, budget, storages)
+        file.seek(pickled.offset)
+        return load(file, pickled.offset + pickled.size, kept, budget, storages)
 
 
 def _stored(kept: Kept, info: zipfile.ZipInfo) -> Blob:
@@ -157,7 +157,7 @@ def load_legacy(path: Path, file: BinaryIO, kept: Kept, budget: Budget) -> Any:
         or system.get("little_endian") is not True
     ):
         raise NotWhole("it is of a version of torch.save that is not known")
-    held = load(file, end, kept, budget, storages)
+    values = load(file, end, kept, budget, storages)
     keys = load(file, end, kept, budget)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise NotWhole("its list of storages is none")
@@ -170,4 +170,4 @@ def load_legacy(path: Path, file: BinaryIO, kept: Kept, budget: Budget) -> Any:
         if file.tell() + size > end:
             raise NotWhole("it ends in the middle")
         file.seek(size, 1)
-    return held
+    return values

@@ -70,10 +70,12 @@ def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **giv
     test, valid, drift = [], [], 0.0
     for name, plan in plans.items():
         records = [] if why_not(plan) else bench.run(plan, options.seeds)
-        found = generalise(plan, bench.corpus, records, bench.store, bench.machine, sets, name)
-        test += found.test
-        valid += found.valid
-        drift = max(drift, found.drift or 0.0)
+        generalised = generalise(
+            plan, bench.corpus, records, bench.store, bench.machine, sets, name
+        )
+        test += generalised.test
+        valid += generalised.valid
+        drift = max(drift, generalised.drift or 0.0)
     if not any(line.against and line.scored for line in test):
         reason = next((line.reason for line in test if line.reason), "no run was finished")
         raise RequestError(

@@ -118,20 +118,20 @@ def _damages(
         raise RequestError(next(line.reason for line in lines if line.reason))
     by_name = compare(lines, metrics)
     if plot:
-        kinds = sorted({what for by_kind in drawn.values() for what in by_kind})
+        kinds = sorted({damage for by_kind in drawn.values() for damage in by_kind})
         if not kinds:
             raise RequestError(
                 "--plot draws curves, and no damage was asked for at two strengths or more; "
                 "give KIND:FROM:TO:POINTS"
             )
         panels = {
-            what: {name: by_kind[what] for name, by_kind in drawn.items() if what in by_kind}
-            for what in kinds
+            damage: {name: by_kind[damage] for name, by_kind in drawn.items() if damage in by_kind}
+            for damage in kinds
         }
         _draw(plot, first, panels)
     if options.as_json:
         points = {
-            name: {what: [p._asdict() for p in ps] for what, ps in by_kind.items()}
+            name: {damage: [p._asdict() for p in ps] for damage, ps in by_kind.items()}
             for name, by_kind in drawn.items()
         }
         show_json(
@@ -173,8 +173,8 @@ def _rates(
     if options.as_json:
         points = {
             name: {
-                what: [p._asdict() for p in by_model[name]]
-                for what, by_model in drawn.items()
+                label: [p._asdict() for p in by_model[name]]
+                for label, by_model in drawn.items()
                 if name in by_model
             }
             for name in plans
@@ -189,8 +189,8 @@ def _rates(
             }
         )
     else:
-        what = "steps" if kind == "mask" else "modalities"
-        _show_rates(f"{first.track.title} · test rows lack {what}", curves, first.metrics)
+        label = "steps" if kind == "mask" else "modalities"
+        _show_rates(f"{first.track.title} · test rows lack {label}", curves, first.metrics)
 
 
 def _draw(plot: Path, plan: Plan, panels: Mapping[str, Mapping[str, Any]]) -> None:

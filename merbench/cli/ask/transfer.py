@@ -85,14 +85,14 @@ def command(
     names = [
         [name.strip() for name in text.split(",") if name.strip()] for text in (sources, targets)
     ]
-    wanted = [(a, b) for a in names[0] for b in names[1] if a != b]
-    if not wanted:
+    transfers = [(a, b) for a in names[0] for b in names[1] if a != b]
+    if not transfers:
         raise RequestError(f"--from {sources} --to {targets} names no two different data sets")
     settings = parse_settings(tuning, "--finetune-set")
     options = gather((), **given)
-    bench = session.bench(replace(options, dataset=wanted[0][1]))
+    bench = session.bench(replace(options, dataset=transfers[0][1]))
     corpora = {bench.corpus.name: bench.corpus}
-    for name in dict.fromkeys(name for both in wanted for name in both):
+    for name in dict.fromkeys(name for both in transfers for name in both):
         if name not in corpora:
             corpora[name] = session.dataset(name, options.data)
     lexicon = session.lexicon(
@@ -103,7 +103,7 @@ def command(
 
     pairs = [
         pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon)
-        for a, b in wanted
+        for a, b in transfers
     ]
     notes = [note for transfer_pair in pairs for note in transfer_pair.notes]
     for note in notes:

@@ -140,8 +140,8 @@ def _forms(
     from merbench.host.catalog import unknown
     from merbench.results.spec import parse_settings
 
-    given = parse_settings(settings, "--set")
-    if given and not asked:
+    values = parse_settings(settings, "--set")
+    if values and not asked:
         raise RequestError(
             "--set sets a field of a form; name the form with --form (merbench list forms)"
         )
@@ -155,18 +155,20 @@ def _forms(
             say(f"warning: {error}")
             continue
         kind = getattr(factory, "Config", Config)
-        if wrong := [key for key in given if key not in kind.model_fields]:
+        if wrong := [key for key in values if key not in kind.model_fields]:
             raise RequestError(
                 unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}")
             )
         try:
-            configs[name] = kind(**given)
+            configs[name] = kind(**values)
             forms[name] = factory(configs[name])
         except ValidationError as error:
             first = error.errors()[0]
             field = first["loc"]
-            what = f"{field[0]}={first['input']!r}" if field else " ".join(settings)
-            raise RequestError(f"--set {what} does not fit form {name}: {first['msg']}") from None
+            setting = f"{field[0]}={first['input']!r}" if field else " ".join(settings)
+            raise RequestError(
+                f"--set {setting} does not fit form {name}: {first['msg']}"
+            ) from None
     return forms, configs
 
 

@@ -39,7 +39,7 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
 
     corpus = session.dataset(name, data)
     with console(stderr=True).status("") as status:
-        report = audit(corpus, lambda what: status.update(f"auditing {name}: {what}"))
+        report = audit(corpus, lambda step: status.update(f"auditing {name}: {step}"))
     if as_json:
         show_json(report.as_dict())
     else:

@@ -48,10 +48,10 @@ class Steps:
     ) -> None:
         self.bar.stop()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if what != self.now:
-            self.now = what
-            self.bar.reset(self.task, description=f"{self.label} · {what}", total=total)
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if step != self.now:
+            self.now = step
+            self.bar.reset(self.task, description=f"{self.label} · {step}", total=total)
             if self.quiet:
-                say(f"{self.label} · {what}")
+                say(f"{self.label} · {step}")
         self.bar.update(self.task, completed=done, total=total)

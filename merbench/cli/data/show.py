@@ -68,9 +68,11 @@ def _print(described: dict[str, Any]) -> None:
             f"{name} ({facts['bytes']:,} bytes, sha256 {facts['sha256'][:16]}...)"
             for name, facts in origin["files"].items()
         )
-        taken = f"{origin['taken']:,} of {origin['rows']:,} rows"
-        taken += f", {len(origin['refused']):,} refused"
-        click.echo(f"from {origin['form']}: {sources}; {taken}; {', '.join(origin['streams'])}")
+        rows_taken = f"{origin['taken']:,} of {origin['rows']:,} rows"
+        rows_taken += f", {len(origin['refused']):,} refused"
+        click.echo(
+            f"from {origin['form']}: {sources}; {rows_taken}; {', '.join(origin['streams'])}"
+        )
     for task, lines in described["best_possible"].items():
         show(_best_possible(task, lines))
 
@@ -127,13 +129,13 @@ def _best_possible(task: str, lines: list[dict[str, Any]]) -> Table:
     for metric in metrics:
         table.add_column(metric, justify="right")
     for line in lines:
-        given = " + ".join(line["modalities"]) or "nothing"
+        modalities = " + ".join(line["modalities"]) or "nothing"
         if not line["co_occurrence"]:
-            given += ", label by label"
+            modalities += ", label by label"
         if line["of"] != "test labels":
-            given = f"{line['of']}: {given}"
+            modalities = f"{line['of']}: {modalities}"
         scores = [line["scores"].get(metric) for metric in metrics]
         table.add_row(
-            given, *(f"{s['scored']:.3f} ({s['expected']:.3f})" if s else "–" for s in scores)
+            modalities, *(f"{s['scored']:.3f} ({s['expected']:.3f})" if s else "–" for s in scores)
         )
     return table

@@ -33,8 +33,8 @@ def command(session: Session, data: Path | None, store: Path, as_json: bool) -> 
     Example: merbench doctor
     """
     rows = [
-        {"what": what, "ok": ok, "found": state, "mend": mend}
-        for what, ok, state, mend in examine(session, data, store)
+        {"what": subject, "ok": ok, "found": state, "mend": mend}
+        for subject, ok, state, mend in examine(session, data, store)
     ]
     if as_json:
         show_json(rows)

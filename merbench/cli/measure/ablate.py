@@ -49,7 +49,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     for name in named:
         if name not in (*declared, "all"):
             raise RequestError(unknown("ablation", name, declared, f"ablations of {options.model}"))
-    asked = tuple(
+    ablations_asked_for = tuple(
         dict.fromkeys((*named, *ablations(session, options.model, ctx.meta["ablations"])))
     )
     if not declared and not all_subsets:
@@ -57,7 +57,11 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             f"model {options.model} declares no ablations; "
             "give --modalities all-subsets, or another model (merbench list models)"
         )
-    names = declared if "all" in asked or not (asked or all_subsets) else asked
+    names = (
+        declared
+        if "all" in ablations_asked_for or not (ablations_asked_for or all_subsets)
+        else ablations_asked_for
+    )
     bench = session.bench(options)
     full = bench.plan(bench.options.request)
     requests = ablated_requests(
@@ -69,7 +73,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             "which has no smaller subset; offer more streams"
         )
     plan_by_ablation, reasons = plans_of(requests, full, bench.plan)
-    if wrong := [name for name in asked if name in reasons]:
+    if wrong := [name for name in ablations_asked_for if name in reasons]:
         raise RequestError(f"ablation {wrong[0]}: {reasons[wrong[0]]}")
     failed = False
     scored = {}

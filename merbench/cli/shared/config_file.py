@@ -112,14 +112,17 @@ def _text(value: Any) -> str:
 
 def _as_toml(ctx: click.Context) -> str:
     """Every option that was given, here or in a file."""
-    given = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.DEFAULT_MAP)
+    explicit_sources = (
+        click.core.ParameterSource.COMMANDLINE,
+        click.core.ParameterSource.DEFAULT_MAP,
+    )
     lines = [f"# merbench {ctx.info_name}"]
     for name, option in _options(ctx).items():
         assert option.name
         value = ctx.params.get(option.name)
         if name == "ablation" and ctx.meta.get("ablations"):
             value = [*ctx.meta["ablations"], *(value or ())]
-        elif ctx.get_parameter_source(option.name) not in given:
+        elif ctx.get_parameter_source(option.name) not in explicit_sources:
             continue
         lines.append(f"{name} = {json.dumps(_plain(value), ensure_ascii=False)}")
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def show_lines(
     title: str,
     lines: Sequence[Line],
-    found: Mapping[str, Mapping[str, Difference]],
+    differences: Mapping[str, Mapping[str, Difference]],
     metrics: TaskMetrics,
     name: str,
     notes: Sequence[str] = (),
@@ -45,7 +45,7 @@ def show_lines(
     show(table(title, board.columns(metrics), rows, name=name, width=room()))
     metric = metrics.ranking
     better = "higher" if metrics[metric].higher_is_better else "lower"
-    having = [(line, d) for line in lines if (d := found.get(line.name, {}).get(metric))]
+    having = [(line, d) for line in lines if (d := differences.get(line.name, {}).get(metric))]
     # What all are compared with stands in the title, where it takes no room.
     bases = {line.against for line, _ in having}
     base = f" from {bases.pop()}" if len(bases) == 1 else ""

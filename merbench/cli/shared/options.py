@@ -26,11 +26,13 @@ class AblationCommand(ConfigCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {option for p in self.params for option in (*p.opts, *p.secondary_opts)}
-        asked = [a for a in args if a.startswith("--no-") and a.partition("=")[0] not in known]
-        if valued := [a for a in asked if "=" in a]:
+        ablation_flags = [
+            a for a in args if a.startswith("--no-") and a.partition("=")[0] not in known
+        ]
+        if valued := [a for a in ablation_flags if "=" in a]:
             raise click.UsageError(f"{valued[0]}: an ablation is a flag and takes no value")
-        ctx.meta["ablations"] = tuple(a[2:] for a in asked)
-        return super().parse_args(ctx, [a for a in args if a not in asked])
+        ctx.meta["ablations"] = tuple(a[2:] for a in ablation_flags)
+        return super().parse_args(ctx, [a for a in args if a not in ablation_flags])
 
 
 def run_options(function: Callable[..., Any], without: Collection[str] = ()) -> Callable[..., Any]:
@@ -230,9 +232,9 @@ _OF_RUNS: dict[str, Any] = {
 
 def encode_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say what a model reads and through what, for ``gather`` as well."""
-    made = request_options(lambda *args, **given: function(*args, **_OF_RUNS, **given))
-    made.__click_params__ = [p for p in made.__click_params__ if p.name not in _OF_RUNS]  # type: ignore[attr-defined]
-    return functools.update_wrapper(made, function, updated=())
+    decorated = request_options(lambda *args, **given: function(*args, **_OF_RUNS, **given))
+    decorated.__click_params__ = [p for p in decorated.__click_params__ if p.name not in _OF_RUNS]  # type: ignore[attr-defined]
+    return functools.update_wrapper(decorated, function, updated=())
 
 
 def _with(
@@ -321,15 +323,15 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
 
 
 def _log(pairs: tuple[str, ...]) -> dict[str, str]:
-    asked = {}
+    where_by_logger = {}
     for pair in pairs:
         name, sign, where = pair.partition("=")
         if not sign or not name or not where:
             raise RequestError(
                 f"--log {pair!r} is not of the form NAME=WHERE, such as tensorboard=FOLDER"
             )
-        asked[name] = where
-    return asked
+        where_by_logger[name] = where
+    return where_by_logger
 
 
 def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
@@ -347,9 +349,9 @@ def _by_modality(pairs: tuple[str, ...], option: str) -> dict[str, str]:
 
 def typed(ctx: click.Context) -> dict[str, str]:
     """Parameter -> option as it is written (``--store``), of those on the command line."""
-    there = click.core.ParameterSource.COMMANDLINE
+    on_command_line = click.core.ParameterSource.COMMANDLINE
     return {
         p.name: p.opts[0]
         for p in ctx.command.params
-        if p.name and ctx.get_parameter_source(p.name) is there
+        if p.name and ctx.get_parameter_source(p.name) is on_command_line
     }

@@ -45,9 +45,9 @@ class Session:
 
     def dataset(self, name: str | None, data: Path | None) -> Corpus:
         """The data set; without a name the default one, and a line that says which and why."""
-        from merbench.bench.bench import open_corpus
+        from merbench.engine.plan.datasets import open_or_default
 
-        return open_corpus(self.catalog, self.homes(data), name, say_note)
+        return open_or_default(self.catalog, self.homes(data), name, say_note)
 
     def bench(self, options: RunOptions) -> Bench:
         """What the runs of a command share."""

@@ -33,18 +33,18 @@ def humps(score_BV: np.ndarray) -> Humps:
     x = score_BV - score_BV.mean(axis=1, keepdims=True)
     x = np.clip(x / (x.std(axis=1, keepdims=True) + 1e-12), -6, 6)
     n = x.shape[1]
-    one, two, fits = [], [], []
+    fits_one, fits_two, fits = [], [], []
     for bend in _BENDS:
         z = np.expm1(bend * x) / bend if bend else x
         fits.append(_mixture(z))
-        one.append(2 * bend * x.sum(axis=1) - n * np.log(z.var(axis=1) + 1e-12))
-        two.append(one[-1] + fits[-1].ratio_B)
-    best, rows = np.argmax(two, axis=0), np.arange(len(x))
+        fits_one.append(2 * bend * x.sum(axis=1) - n * np.log(z.var(axis=1) + 1e-12))
+        fits_two.append(fits_one[-1] + fits[-1].ratio_B)
+    best, rows = np.argmax(fits_two, axis=0), np.arange(len(x))
     apart, high = (
         np.array(part)[best, rows]
         for part in ([f.apart_B for f in fits], [f.high_BV for f in fits])
     )
-    return Humps(np.max(two, axis=0) - np.max(one, axis=0), apart, high)
+    return Humps(np.max(fits_two, axis=0) - np.max(fits_one, axis=0), apart, high)
 
 
 def _mixture(score_BV: np.ndarray, iterations: int = 40) -> Humps:
@@ -80,11 +80,11 @@ def _mixture(score_BV: np.ndarray, iterations: int = 40) -> Humps:
         )
         # Against the one Gaussian of mean 0 and variance 1, whose log-likelihood is -n / 2 (the
         # common constant left out).
-        found = 2 * (
+        log_ratio = 2 * (
             np.logaddexp(log_high, log_low).sum(axis=1) - 0.5 * n * np.log(var_B1[:, 0]) + 0.5 * n
         )
-        better = found > ratio
-        ratio = np.where(better, found, ratio)
+        better = log_ratio > ratio
+        ratio = np.where(better, log_ratio, ratio)
         apart = np.where(better, (np.abs(high_B1 - low_B1) / np.sqrt(var_B1))[:, 0], apart)
         up = (log_high > log_low) == (high_B1 > low_B1)
         high[better] = up[better]

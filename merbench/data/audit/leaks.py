@@ -155,32 +155,32 @@ def _some_videos(videos_N: np.ndarray) -> np.ndarray:
     """
     _, video_N, count_V = np.unique(videos_N, return_inverse=True, return_counts=True)
     order = np.random.default_rng(0).permutation(len(count_V))
-    kept = order[np.cumsum(count_V[order]) <= MOST] if len(video_N) > MOST else order
-    return np.isin(video_N, kept)
+    chosen = order[np.cumsum(count_V[order]) <= MOST] if len(video_N) > MOST else order
+    return np.isin(video_N, chosen)
 
 
 def targets(tasks: Mapping[str, Task]) -> dict[str, np.ndarray]:
     """Name -> [N], NaN = unknown: a score as it is, and its side of the middle (networks are often
     trained on that); each label as 0, 1.
     """
-    found: dict[str, np.ndarray] = {}
+    targets_by_name: dict[str, np.ndarray] = {}
     for name, task in tasks.items():
         known = np.ones(task.target.shape, dtype=bool) if task.known is None else task.known
         if task.space.kind == "score":
             assert task.space.anchors is not None
             value = np.where(known, task.target, np.nan).astype(np.float64)
             middle = (task.space.anchors[0] + task.space.anchors[-1]) / 2
-            found |= {
+            targets_by_name |= {
                 name: value,
                 f"{name} >= {middle:g}": np.where(known, value >= middle, np.nan),
             }
         else:
             for c, word in enumerate(task.space.words):
                 is_c = task.target == c if task.space.kind == "class" else task.target[:, c] > 0.5
-                found[f"{name} {word}"] = np.where(
+                targets_by_name[f"{name} {word}"] = np.where(
                     known if known.ndim == 1 else known[:, c], is_c, np.nan
                 )
-    return found
+    return targets_by_name
 
 
 def bag(stream: Stream) -> np.ndarray:
@@ -193,10 +193,10 @@ def bag(stream: Stream) -> np.ndarray:
     often = np.argsort(-count_V, kind="stable")[:WIDEST]
     column_V = np.full(len(words.vocab), -1)
     column_V[often] = np.arange(len(often))
-    found = np.zeros((len(words.length), len(often)), dtype=np.float32)
-    kept = column_V[word] >= 0
-    found[row[kept], column_V[word[kept]]] = 1
-    return found
+    counts_NW = np.zeros((len(words.length), len(often)), dtype=np.float32)
+    is_often = column_V[word] >= 0
+    counts_NW[row[is_often], column_V[word[is_often]]] = 1
+    return counts_NW
 
 
 def _narrow(x_ND: np.ndarray) -> np.ndarray:
@@ -231,18 +231,18 @@ class _Judge:
         """
         by_rows: dict[bytes, list[str]] = {}
         for name, goal in goals.items():
-            there = self.used_N & (stream.length > 0) & np.isfinite(goal)
-            by_rows.setdefault(np.packbits(there).tobytes(), []).append(name)
-        found = []
+            usable_N = self.used_N & (stream.length > 0) & np.isfinite(goal)
+            by_rows.setdefault(np.packbits(usable_N).tobytes(), []).append(name)
+        probed = []
         for names in by_rows.values():
             rows = np.flatnonzero(self.used_N & (stream.length > 0) & np.isfinite(goals[names[0]]))
             names = [name for name in names if len(rows) and _varies(goals[name][rows])]
             if names:
-                found += self._rows(
+                probed += self._rows(
                     stream.name, x_ND[rows], rows, {name: goals[name][rows] for name in names}
                 )
         return min(
-            found,
+            probed,
             key=lambda f: (not f.suspected, 1.0 if f.p is None else f.p, -f.corr),
             default=Probed(stream.name, "", 0.0, None),
         )
@@ -273,28 +273,28 @@ class _Judge:
         size = int(enough.sum())
         if size < VIDEOS:
             return Probed(stream, target, corr, None)
-        kept = enough[video_N]
-        p_n, t_n = p_N[kept], t_N[kept]
-        video_n = np.unique(video_N[kept], return_inverse=True)[1]
-        found = humps(voices(p_n, t_n, video_n))
-        deciding, naming = found.ratio_B[:2], int(found.ratio_B.argmax())
+        in_enough_N = enough[video_N]
+        p_n, t_n = p_N[in_enough_N], t_N[in_enough_N]
+        video_n = np.unique(video_N[in_enough_N], return_inverse=True)[1]
+        mixture = humps(voices(p_n, t_n, video_n))
+        deciding, naming = mixture.ratio_B[:2], int(mixture.ratio_B.argmax())
         p_B = np.array([one_hump(size).p(float(ratio)) for ratio in deciding])
         if (p_B < self.alpha).any():
             shuffled = _shuffled_nulls(p_n, t_n, video_n)
             p_shuffled = [n.p(float(r)) for n, r in zip(shuffled, deciding, strict=True)]
             p_B = np.maximum(p_B, p_shuffled)
         p = min(1.0, len(p_B) * float(p_B.min()))
-        if p >= self.alpha or found.apart_B[naming] <= APART:
+        if p >= self.alpha or mixture.apart_B[naming] <= APART:
             return Probed(stream, target, corr, p)
-        seen = np.zeros(len(videos), dtype=bool)
-        seen[enough] = found.high_BV[naming]
-        of_seen, of_rest = seen[video_N], (enough & ~seen)[video_N]
+        seen_V = np.zeros(len(videos), dtype=bool)
+        seen_V[enough] = mixture.high_BV[naming]
+        of_seen, of_rest = seen_V[video_N], (enough & ~seen_V)[video_N]
         p_N, t_N = centred(p_N, video_N), centred(t_N, video_N)
         corr_seen, corr_rest = (_corr(p_N[of], t_N[of]) for of in (of_seen, of_rest))
         gap = np.arctanh(0.999 * corr_seen) - np.arctanh(0.999 * corr_rest)
         if corr_seen <= 0 or gap <= LARGE:
             return Probed(stream, target, corr, p)
-        return Probed(stream, target, corr, p, tuple(videos[seen].tolist()), corr_seen, corr_rest)
+        return Probed(stream, target, corr, p, tuple(videos[seen_V].tolist()), corr_seen, corr_rest)
 
 
 def _telling(t_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:

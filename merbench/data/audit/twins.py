@@ -102,10 +102,10 @@ def _near(texts: list[str]) -> list[tuple[int, int, float]]:
             sets[i] = frozenset(piece_T[start_N[i] : end_N[i]].tolist())
         return sets[i]
 
-    found = (
+    near = (
         (a, b, len(pieces(a) & pieces(b)) / len(pieces(a) | pieces(b))) for a, b in sorted(pairs)
     )
-    return [(a, b, like) for a, b, like in found if like >= LIKE]
+    return [(a, b, like) for a, b, like in near if like >= LIKE]
 
 
 def _pieces(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

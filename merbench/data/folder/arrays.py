@@ -82,24 +82,24 @@ class Arrays:
             if "U" in kinds and isinstance(self._file, dict) and value.dtype == np.uint8:
                 value = np.array(texts_of(value, self.path, name), dtype=str)
             self._read[name] = value
-        found = self._read[name]
-        if found.dtype.kind not in kinds:
+        cached = self._read[name]
+        if cached.dtype.kind not in kinds:
             raise DataError(
-                f"{self.path}: array {name!r} holds {found.dtype}, not {_WHAT[kinds]}; "
+                f"{self.path}: array {name!r} holds {cached.dtype}, not {_WHAT[kinds]}; "
                 f"save it as {_WHAT[kinds]}"
             )
-        if found.ndim not in ndim:
+        if cached.ndim not in ndim:
             ranks = " or ".join(map(str, ndim))
             raise DataError(
-                f"{self.path}: array {name!r} has shape {found.shape}, not {ranks} dimension(s); "
+                f"{self.path}: array {name!r} has shape {cached.shape}, not {ranks} dimension(s); "
                 "reshape it before saving"
             )
-        if length is not None and len(found) != length:
+        if length is not None and len(cached) != length:
             raise DataError(
-                f"{self.path}: array {name!r} has {len(found)} entries and needs {length}; "
+                f"{self.path}: array {name!r} has {len(cached)} entries and needs {length}; "
                 "write arrays that belong together"
             )
-        return found
+        return cached
 
     def per_row(self, name: str, kinds: str, ndim: Sequence[int] = (1,)) -> np.ndarray:
         """An array with one entry an id."""
@@ -134,8 +134,8 @@ class Arrays:
         place = {name: i for i, name in enumerate(self.ids)}
         lacks = [name for name in ids if name not in place]
         if lacks or len(ids) != len(place):
-            wanted = set(ids)
-            extra = [name for name in place if name not in wanted]
+            wanted_ids = set(ids)
+            extra = [name for name in place if name not in wanted_ids]
             parts = []
             if lacks:
                 parts.append(

@@ -73,8 +73,8 @@ def _texts(ids: list[str], texts: Sequence[str]) -> Inputs:
     cells = list(texts)
     if not any(text.strip() for text in cells):
         raise DataError("every text is empty; give at least one with a word in it")
-    there = np.array([int(bool(text.strip())) for text in cells])
-    stream = Stream(TEXT, "text", "strings", strings(cells), np.arange(len(cells)), there)
+    has_text = np.array([int(bool(text.strip())) for text in cells])
+    stream = Stream(TEXT, "text", "strings", strings(cells), np.arange(len(cells)), has_text)
     return Inputs(ids, cells, {TEXT: stream})
 
 
@@ -105,7 +105,7 @@ def matching(
 
     A modality that the inputs lack is missing in every row. RequestError where all are.
     """
-    found: dict[Modality, Stream] = {}
+    matched: dict[Modality, Stream] = {}
     for m, stream in wanted.items():
         mine = sorted(
             (s for s in inputs.streams.values() if s.modality == m),
@@ -114,17 +114,18 @@ def matching(
         read = [as_words(s) if stream.kind == "words" and s.kind == "strings" else s for s in mine]
         fits = [s for s in read if (s.kind, s.spec.width) == (stream.kind, stream.spec.width)]
         if fits:
-            found[m] = fits[0]
-    if not found:
+            matched[m] = fits[0]
+    if not matched:
         reads = ", ".join(_say(s) for s in wanted.values()) or "nothing"
-        there = ", ".join(_say(s) for s in inputs.streams.values())
+        available = ", ".join(_say(s) for s in inputs.streams.values())
         raise RequestError(
-            f"the run reads {reads}, and the inputs hold {there}; "
+            f"the run reads {reads}, and the inputs hold {available}; "
             "give inputs that have one of these"
         )
-    missing = [m for m in wanted if m not in found]
+    missing = [m for m in wanted if m not in matched]
     return {
-        m: found[m] if m in found else absent(stream, len(inputs)) for m, stream in wanted.items()
+        m: matched[m] if m in matched else absent(stream, len(inputs))
+        for m, stream in wanted.items()
     }, missing
 
 

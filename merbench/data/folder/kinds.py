@@ -108,8 +108,8 @@ class Beside:
         marks = marks.astype(np.int8) if marks.dtype.kind == "b" else marks
         section.done()
         # A value that is nowhere would let a leak pass in silence.
-        there = {str(v) for v in np.unique(marks).tolist()}
-        if nowhere := [v for v in values if str(v) not in there]:
+        markers = {str(v) for v in np.unique(marks).tolist()}
+        if nowhere := [v for v in values if str(v) not in markers]:
             raise section.error(
                 f"no entry of {name!r} is {nowhere[0]!r}; "
                 "name values that mark the rows the network was trained on"
@@ -133,14 +133,14 @@ class Beside:
                 )
             paths.append(str(self.path / name))
         # Path.is_file raises where a name is too long.
-        found = [path if os.path.isfile(path) else "" for path in paths]  # noqa: PTH113
-        if not any(found):
+        existing = [path if os.path.isfile(path) else "" for path in paths]  # noqa: PTH113
+        if not any(existing):
             looked = f"looked for {paths[0]}, ..."
             raise section.error(
                 f"none of the {len(paths)} clips is there ({looked}); "
                 "put them there, or take the stream out"
             )
-        return _one_each(found)
+        return _one_each(existing)
 
     def _words(self, section: Section) -> dict[str, Any]:
         arrays, place = self.arrays(section)

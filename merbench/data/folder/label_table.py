@@ -33,15 +33,15 @@ class Table:
             f"{video}_{clip}"
             for video, clip in zip(self.column("video_id"), self.column("clip_id"), strict=True)
         ]
-        seen: dict[str, int] = {}
+        line_by_id: dict[str, int] = {}
         for row, name in enumerate(ids):
-            if name in seen:
+            if name in line_by_id:
                 raise self.error(
                     row,
-                    f"the id {name!r} stands already on line {self.lines[seen[name]]}; "
+                    f"the id {name!r} stands already on line {self.lines[line_by_id[name]]}; "
                     "give each row its own clip_id",
                 )
-            seen[name] = row
+            line_by_id[name] = row
         return ids
 
     def __len__(self) -> int:

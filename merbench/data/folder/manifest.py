@@ -85,10 +85,10 @@ class Manifest(BaseModel):
         )
         for name, facts in known.items():
             with suppress(OSError):
-                found = (folder / name).stat()
-                if found.st_size == facts.bytes:
+                status = (folder / name).stat()
+                if status.st_size == facts.bytes:
                     came[name] = max(
-                        found.st_mtime_ns, found.st_ctime_ns
+                        status.st_mtime_ns, status.st_ctime_ns
                     )  # an older file may be moved there
         written = (folder / FILE).stat().st_mtime_ns if came else 0
         newer = {name for name, when in came.items() if when > written}

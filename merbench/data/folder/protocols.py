@@ -176,9 +176,9 @@ def _shared(protocol: str, unit: str, units: list[str], part_N: np.ndarray) -> l
     if not shared.any():
         return []
     rows = int((shared[unit_N] & used).sum())
-    what = f"group(s) of {unit}" if unit else "video(s)"
+    unit_name = f"group(s) of {unit}" if unit else "video(s)"
     where = (
-        f"protocol {protocol}: {rows} rows belong to {int(shared.sum())} {what} that stand in "
+        f"protocol {protocol}: {rows} rows belong to {int(shared.sum())} {unit_name} that stand in "
         "more than one split"
     )
     return [f"{where}, so its test rows are not independent of its train rows"]

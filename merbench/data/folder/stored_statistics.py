@@ -21,7 +21,7 @@ def write_statistics(folder: Path, corpus: Corpus) -> None:
     """Of every feature stream with a checksum, over the train rows of every split: all of them, and
     those that know each task's target.
     """
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for stream in corpus.streams.values():
         if stream.kind != "features" or not stream.sha256:
             continue
@@ -31,22 +31,24 @@ def write_statistics(folder: Path, corpus: Corpus) -> None:
             ]
             for rows in (split.train, *(split.train[k[split.train]] for k in known)):
                 key = steps_key(stream, rows)
-                if f"{key}.mean" in found:
+                if f"{key}.mean" in arrays:
                     continue
                 of = train_statistics(stream, rows)
-                found[f"{key}.mean"], found[f"{key}.scale"] = of.mean_D, of.scale_D
-                found[f"{key}.counts"] = np.array([of.not_finite, of.steps])
-    if found:
-        write_atomic(folder / FILE, save(dict(sorted(found.items()))))
+                arrays[f"{key}.mean"], arrays[f"{key}.scale"] = of.mean_D, of.scale_D
+                arrays[f"{key}.counts"] = np.array([of.not_finite, of.steps])
+    if arrays:
+        write_atomic(folder / FILE, save(dict(sorted(arrays.items()))))
 
 
 def read_statistics(folder: Path) -> dict[str, Statistics]:
     """By ``steps_key``."""
-    found = load_file(folder / FILE)
-    keys = {name.partition(".")[0] for name in found}
+    arrays = load_file(folder / FILE)
+    keys = {name.partition(".")[0] for name in arrays}
     return {
         key: Statistics(
-            found[f"{key}.mean"], found[f"{key}.scale"], *(int(n) for n in found[f"{key}.counts"])
+            arrays[f"{key}.mean"],
+            arrays[f"{key}.scale"],
+            *(int(n) for n in arrays[f"{key}.counts"]),
         )
         for key in sorted(keys)
     }

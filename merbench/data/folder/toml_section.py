@@ -48,7 +48,7 @@ class Section:
     def error(self, sentence: str) -> DataError:
         return DataError(f"{self.path}{f', [{self.name}]' if self.name else ''}: {sentence}")
 
-    def _take(self, key: str, what: str, fits: Callable[[Any], bool], default: Any) -> Any:
+    def _take(self, key: str, kind: str, fits: Callable[[Any], bool], default: Any) -> Any:
         self._known.append(key)
         if key not in self._table:
             if default is _REQUIRED:
@@ -56,7 +56,7 @@ class Section:
                 near = get_close_matches(key, [k for k in self._table if k not in self._known], n=1)
                 raise self.error(
                     f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; "
-                    f"write {key} = {what}"
+                    f"write {key} = {kind}"
                 )
             return default
         value = self._table[key]
@@ -65,7 +65,7 @@ class Section:
                 shown = str(value)[:40]
             except ValueError:  # a hexadecimal number of thousands of digits
                 shown = "..."
-            raise self.error(f"{key} = {shown!r} does not fit; write {key} = {what}")
+            raise self.error(f"{key} = {shown!r} does not fit; write {key} = {kind}")
         return value
 
     def text(self, key: str, default: Any = _REQUIRED) -> str:

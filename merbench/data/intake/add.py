@@ -87,21 +87,21 @@ def add(
     What it gives back stands in the manifest too. DataError where the source or the home cannot be
     read or written.
     """
-    there = inside(home, name)
-    if there.is_symlink():
-        there = there.resolve()  # perhaps on another disk, and files are moved within one
-    if there.exists() and not (there / FILE).is_file():
+    target = inside(home, name)
+    if target.is_symlink():
+        target = target.resolve()  # perhaps on another disk, and files are moved within one
+    if target.exists() and not (target / FILE).is_file():
         raise RequestError(
-            f"{there} is there and is no data set (it has no {FILE}); "
+            f"{target} is there and is no data set (it has no {FILE}); "
             "move it away, or choose another --name"
         )
-    work = there.parent / f".{there.name}.adding"
+    work = target.parent / f".{target.name}.adding"
     try:
         work.mkdir(parents=True, exist_ok=True)
         with _alone(work, name):
             chosen = choice or Choice()
             origin = Origin(form=form_name, options=options | chosen.options())
-            return _add(name, there, work, source, form, origin, watch, chosen)
+            return _add(name, target, work, source, form, origin, watch, chosen)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
@@ -113,7 +113,7 @@ def add(
 
 def _add(
     name: str,
-    there: Path,
+    target: Path,
     work: Path,
     source: Source,
     form: Form,
@@ -121,7 +121,7 @@ def _add(
     watch: Watch,
     choice: Choice,
 ) -> Origin:
-    before, ready = _described(there), work / "ready"
+    before, ready = _described(target), work / "ready"
     named = [
         Path(value).expanduser() for value in origin.options.values() if isinstance(value, str)
     ]
@@ -136,12 +136,14 @@ def _add(
     }
     _start(work, job)
     if not ready.exists():
-        if old := read_manifest(there):
-            held = old.holding(
-                there, old.files
+        if old := read_manifest(target):
+            unchanged = old.holding(
+                target, old.files
             )  # of what was changed since, the new manifest must not speak
-            old.files = {name: facts for name, facts in old.files.items() if name in held}
-            old.streams = {name: facts for name, facts in old.streams.items() if facts.file in held}
+            old.files = {name: facts for name, facts in old.files.items() if name in unchanged}
+            old.streams = {
+                name: facts for name, facts in old.streams.items() if facts.file in unchanged
+            }
         sink = Bundle(name, work, before, origin, watch, choice)
         try:
             form.convert(source, sink)
@@ -156,27 +158,27 @@ def _add(
             if same:
                 return same[-1]
             raise DataError(
-                f"{there} has {error} already, from another source; give it another name "
+                f"{target} has {error} already, from another source; give it another name "
                 "(--rename OLD=NEW), leave it out (--without NAME), or add the source under "
                 "another --name"
             ) from None
-        _complete(there, work, source, sink, old or Manifest(name=name))
+        _complete(target, work, source, sink, old or Manifest(name=name))
         ready.touch()
-    _show(there, work)
-    shown = read_manifest(there)
+    _show(target, work)
+    shown = read_manifest(target)
     assert shown is not None
     return shown.sources[-1]
 
 
-def _complete(there: Path, work: Path, source: Source, sink: Bundle, before: Manifest) -> None:
+def _complete(target: Path, work: Path, source: Source, sink: Bundle, before: Manifest) -> None:
     """Description, manifest and statistics; what results is read as a run would read it."""
     write_atomic(sink.made / FILE, sink.description().encode())
-    made = sink.manifest(before)
+    new_manifest = sink.manifest(before)
     trial = work / "trial"
     shutil.rmtree(trial, ignore_errors=True)
-    _overlay(trial, [folder for folder in (there, sink.made) if folder.exists()])
+    _overlay(trial, [folder for folder in (target, sink.made) if folder.exists()])
     (trial / manifest.FILE).unlink(missing_ok=True)
-    made.write(trial)
+    new_manifest.write(trial)
     sink.watch("checking what was made", 0, 1)
     try:
         remembered.write_statistics(sink.made, read_folder(trial))
@@ -187,8 +189,8 @@ def _complete(there: Path, work: Path, source: Source, sink: Bundle, before: Man
         ) from None
     shutil.rmtree(trial)
     if (sink.made / remembered.FILE).exists():
-        made.files[remembered.FILE] = manifest.facts_of(sink.made / remembered.FILE)
-    made.write(sink.made)
+        new_manifest.files[remembered.FILE] = manifest.facts_of(sink.made / remembered.FILE)
+    new_manifest.write(sink.made)
 
 
 def _overlay(folder: Path, parts: Sequence[Path]) -> None:
@@ -204,35 +206,37 @@ def _overlay(folder: Path, parts: Sequence[Path]) -> None:
             (folder / name).symlink_to(have[-1].resolve())
 
 
-def _show(there: Path, work: Path) -> None:
+def _show(destination: Path, work: Path) -> None:
     """One rename, or the description last: until then nothing refers to the new files. May be
     repeated after a kill at any point.
     """
-    made = work / "bundle"
-    if made.exists() and not there.exists():
-        made.rename(there)
-    elif made.exists():
-        last = [made / manifest.FILE, made / FILE]
+    bundle = work / "bundle"
+    if bundle.exists() and not destination.exists():
+        bundle.rename(destination)
+    elif bundle.exists():
+        last = [bundle / manifest.FILE, bundle / FILE]
         for path in (
-            sorted(p for p in made.rglob("*") if (p.is_symlink() or p.is_file()) and p not in last)
+            sorted(
+                p for p in bundle.rglob("*") if (p.is_symlink() or p.is_file()) and p not in last
+            )
             + last
         ):
-            target = there / path.relative_to(made)
+            target = destination / path.relative_to(bundle)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if path == made / manifest.FILE and path.exists():
+            if path == bundle / manifest.FILE and path.exists():
                 path.touch()  # so that it comes after the files that were put there
             if path.is_symlink() or path.exists():
                 path.replace(target)
     shutil.rmtree(work)
 
 
-def _described(there: Path) -> Described | None:
-    if not there.exists():
+def _described(folder: Path) -> Described | None:
+    if not folder.exists():
         return None
-    values = read_toml(there / FILE)  # refuses, by name, what is no TOML
-    text = (there / FILE).read_text(encoding="utf-8-sig")
-    table = read_table(Section(there / FILE, "", values).file("labels", LABELS))
-    return Described(there, text, values, table)
+    values = read_toml(folder / FILE)  # refuses, by name, what is no TOML
+    text = (folder / FILE).read_text(encoding="utf-8-sig")
+    table = read_table(Section(folder / FILE, "", values).file("labels", LABELS))
+    return Described(folder, text, values, table)
 
 
 def _start(work: Path, job: dict[str, Any]) -> None:
@@ -254,8 +258,8 @@ def _fingerprint(path: Path) -> str:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     digest = hashlib.sha256()
     for file in files:
-        found = file.stat()
-        digest.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\0".encode(errors="replace"))
+        status = file.stat()
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="replace"))
     return digest.hexdigest()
 
 

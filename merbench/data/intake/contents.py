@@ -62,8 +62,8 @@ def _hdf5(path: Path) -> str:
         parts = []
         for name in sorted(file):
             own = isinstance(file.get(name, getlink=True), h5py.HardLink)
-            found = file[name] if own else None
-            shape = f" {found.dtype} {list(found.shape)}" if isinstance(found, h5py.Dataset) else ""
+            item = file[name] if own else None
+            shape = f" {item.dtype} {list(item.shape)}" if isinstance(item, h5py.Dataset) else ""
             parts.append(f"{name[:40]}{shape}" if own else f"{name[:40]} (a link)")
         return f"HDF5 with {_names(parts)}"
 

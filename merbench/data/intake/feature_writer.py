@@ -44,14 +44,14 @@ class ValuesFile:
     def rows(self) -> int:
         return len(self._log)
 
-    def append(self, x_LD: np.ndarray | None, what: str) -> None:
-        """A row of L steps; None or no step: it has none. DataError, naming ``what``, where it is
-        no block of numbers of this width.
+    def append(self, x_LD: np.ndarray | None, row_name: str) -> None:
+        """A row of L steps; None or no step: it has none. DataError, naming ``row_name``, where it
+        is no block of numbers of this width.
         """
         x_LD = np.zeros((0, self.width), "<f4") if x_LD is None else np.asarray(x_LD)
         if x_LD.ndim != 2 or x_LD.shape[1] != self.width or x_LD.dtype.kind not in "fiub":
             raise DataError(
-                f"{what}: {x_LD.dtype} of shape {x_LD.shape} where numbers [steps, "
+                f"{row_name}: {x_LD.dtype} of shape {x_LD.shape} where numbers [steps, "
                 f"{self.width}] belong; mend the source"
             )
         with np.errstate(over="ignore"):

@@ -18,16 +18,16 @@ from merbench.results.files import inside
 def take_folder(folder: Path, sink: Sink) -> None:
     """Hand a feature folder to the sink. DataError where ``read_folder`` finds a mistake in it."""
     read_folder(folder)
-    told = read_toml(folder / FILE)
-    table = read_table(Section(folder / FILE, "", told).file("labels", "label.csv"))
-    files = sorted(set(_files(told)))
+    description = read_toml(folder / FILE)
+    table = read_table(Section(folder / FILE, "", description).file("labels", "label.csv"))
+    files = sorted(set(_files(description)))
     paths = {name: inside(folder, name) for name in files}
     sink.expect(sum(path.stat().st_size for path in paths.values()))
     for path in (folder / FILE, table.path, *paths.values()):
         sink.source(path)
     sink.table(table.cells)
     names = {name: sink.file(path, name) for name, path in paths.items()}
-    for spec in told["streams"].values():
+    for spec in description["streams"].values():
         if "pattern" in spec:
             spec["pattern"] = _linked(folder, spec["pattern"], sink)
     for kind, write in (
@@ -35,7 +35,7 @@ def take_folder(folder: Path, sink: Sink) -> None:
         ("streams", sink.stream),
         ("protocols", sink.protocol),
     ):
-        for name, spec in told[kind].items():
+        for name, spec in description[kind].items():
             write(name, **_renamed(spec, names))
 
 
@@ -49,19 +49,19 @@ def _linked(folder: Path, pattern: str, sink: Sink) -> str:
     return "/".join((sink.link(folder / root, root), *rest))
 
 
-def _files(told: Any) -> list[str]:
+def _files(section: Any) -> list[str]:
     """Every ``file`` that is named anywhere."""
-    if not isinstance(told, dict):
+    if not isinstance(section, dict):
         return []
-    here = [told["file"]] if isinstance(told.get("file"), str) else []
-    return here + [name for value in told.values() for name in _files(value)]
+    here = [section["file"]] if isinstance(section.get("file"), str) else []
+    return here + [name for value in section.values() for name in _files(value)]
 
 
-def _renamed(told: Any, names: Mapping[str, str]) -> Any:
+def _renamed(spec: Any, names: Mapping[str, str]) -> Any:
     """Every ``file`` under the name that it has in the data set."""
-    if not isinstance(told, dict):
-        return told
+    if not isinstance(spec, dict):
+        return spec
     return {
         key: names[value] if key == "file" and isinstance(value, str) else _renamed(value, names)
-        for key, value in told.items()
+        for key, value in spec.items()
     }

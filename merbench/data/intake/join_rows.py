@@ -26,14 +26,14 @@ def new_rows(columns: Mapping[str, Sequence[str]], refuse: Refuse) -> dict[str, 
     refused.
     """
     cells = _cells(columns)
-    order, seen = [], set[tuple[str, str]]()
+    order, known_ids = [], set[tuple[str, str]]()
     for row, key in enumerate(zip(cells["video_id"], cells["clip_id"], strict=True)):
         if not all(key):
             refuse(f"row {row}", "it has no video_id or no clip_id")
-        elif key in seen:
+        elif key in known_ids:
             refuse("_".join(key), "its id stands in the source already")
         else:
-            seen.add(key)
+            known_ids.add(key)
             order.append(row)
     # A clip's number by its value: 2 before 10.
     order.sort(
@@ -60,14 +60,14 @@ def joined_rows(
     cells = _cells(columns)
     place: dict[str, int] = {}
     known = set(table.ids)
-    for row, one in enumerate(ids_of(cells)):
-        if one in place:
-            refuse(one, "its id stands in the source already")
-        elif one not in known:
+    for row, row_id in enumerate(ids_of(cells)):
+        if row_id in place:
+            refuse(row_id, "its id stands in the source already")
+        elif row_id not in known:
             why = apart.get(cells["video_id"][row])
-            refuse(one, f"{table.path.name} has no such row" + (f" ({why})" if why else ""))
+            refuse(row_id, f"{table.path.name} has no such row" + (f" ({why})" if why else ""))
         else:
-            place[one] = row
+            place[row_id] = row
     if cells["video_id"] and not place:
         named = f"{ids_of(cells)[0]}; here they are called like {table.ids[0]}"
         raise DataError(
@@ -75,10 +75,12 @@ def joined_rows(
             "Rows of one video are also joined by order in time, where counts and labels agree; "
             "add the source under another --name"
         )
-    found = {name: list(column) for name, column in table.cells.items()}
+    cells_here = {name: list(column) for name, column in table.cells.items()}
     for name, column in cells.items():
-        mine = found.setdefault(name, [""] * len(table))
-        theirs = {row: column[place[one]] for row, one in enumerate(table.ids) if one in place}
+        mine = cells_here.setdefault(name, [""] * len(table))
+        theirs = {
+            row: column[place[row_id]] for row, row_id in enumerate(table.ids) if row_id in place
+        }
         filled = [row for row in theirs if mine[row].strip()]
         if name in scores:
             labels = [(mine[row], theirs[row]) for row in filled if theirs[row].strip()]
@@ -107,7 +109,7 @@ def joined_rows(
             mine[row] = theirs[row]
         if empty and name in table.cells:
             note(f"{len(empty)} empty cells of column {name} are filled")
-    return found, len(place)
+    return cells_here, len(place)
 
 
 def _apart(mine: Sequence[str], theirs: Mapping[int, str], rows: Sequence[int]) -> list[float]:

@@ -47,19 +47,21 @@ def match_rows(table: Cells, source: Cells, labels: Mapping[str, float]) -> Matc
     labels are not the same. Nothing is matched where that fails in more than a tenth of the videos
     with as many rows: then labels agree by chance.
     """
-    here, there = _by_video(table), _by_video(source)
+    rows_here, rows_there = _by_video(table), _by_video(source)
     ids = set(zip(table["video_id"], table["clip_id"], strict=True))
     match = Match()
     differ = 0
-    for video in there:
-        if any((video, source["clip_id"][row]) in ids for row in there[video]):
+    for video in rows_there:
+        if any((video, source["clip_id"][row]) in ids for row in rows_there[video]):
             continue
-        if video not in here:
+        if video not in rows_here:
             match.apart[video] = "its video is not here"
             continue
-        mine, theirs = _in_time(table, here[video]), _in_time(source, there[video])
-        if len(here[video]) != len(there[video]):
-            counts = f"its video has {len(there[video])} rows, and {len(here[video])} here"
+        mine, theirs = _in_time(table, rows_here[video]), _in_time(source, rows_there[video])
+        if len(rows_here[video]) != len(rows_there[video]):
+            counts = (
+                f"its video has {len(rows_there[video])} rows, and {len(rows_here[video])} here"
+            )
             match.apart[video] = counts
         elif not mine or not theirs:
             match.apart[video] = "its clips are not named by number or time"
@@ -110,8 +112,8 @@ def _labels_differ(
     for name, within in labels.items():
         if name not in table or name not in source:
             continue
-        for one, other in zip(mine, theirs, strict=True):
-            cells = table[name][one].strip(), source[name][other].strip()
+        for my_row, their_row in zip(mine, theirs, strict=True):
+            cells = table[name][my_row].strip(), source[name][their_row].strip()
             if not all(cells):
                 continue
             compared += 1
@@ -120,11 +122,11 @@ def _labels_differ(
     return "" if compared else "no label is known on both sides"
 
 
-def same(one: str, other: str, within: float = 1e-4) -> bool:
+def same(a: str, b: str, within: float = 1e-4) -> bool:
     """Numbers by value: files are written with more or fewer digits."""
-    if one.strip() == other.strip():
+    if a.strip() == b.strip():
         return True
     try:
-        return abs(float(one) - float(other)) <= within
+        return abs(float(a) - float(b)) <= within
     except ValueError:
         return False

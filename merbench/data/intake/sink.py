@@ -229,7 +229,7 @@ class Bundle:
             )
 
     def file(self, path: Path, name: str) -> str:
-        if self._is_another(name, lambda there: filecmp.cmp(path, there, shallow=False)):
+        if self._is_another(name, lambda path_here: filecmp.cmp(path, path_here, shallow=False)):
             name = _marked(name, sha256_of(path))
         target = self._inside(name)
         copied = target.with_name(f".{target.name}.part")

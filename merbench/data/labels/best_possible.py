@@ -165,24 +165,24 @@ def _best_of_labels(
         )[name]
         return Best(np.nan if value is None else value, expected)
 
-    one = _threshold(believed_NC[scored_NC])
+    shared_threshold = _threshold(believed_NC[scored_NC])
     each = np.array([_threshold(p[s]) for p, s in zip(believed_NC.T, scored_NC.T, strict=True)])
-    found = {}
-    for name, threshold in (("micro_f1", one), ("macro_f1", each)):
+    scores = {}
+    for name, threshold in (("micro_f1", shared_threshold), ("macro_f1", each)):
         decided_NC = (believed_NC >= threshold) & scored_NC
         hits_C = 2 * (true_NC * decided_NC).sum(axis=0)
         all_C = decided_NC.sum(axis=0) + (true_NC * scored_NC).sum(axis=0)
         some_C = all_C > 0
         micro, macro = hits_C.sum() / all_C.sum(), (hits_C[some_C] / all_C[some_C]).mean()
-        found[name] = best(name, decided_NC, float(micro if name == "micro_f1" else macro))
+        scores[name] = best(name, decided_NC, float(micro if name == "micro_f1" else macro))
     ranks = zip(true_NC.T, believed_NC.T, scored_NC.T, strict=True)
     precisions = [_expected_precision(t[s], b[s]) for t, b, s in ranks if s.any()]
-    found["map"] = best("map", believed_NC, float(np.mean(precisions)))
+    scores["map"] = best("map", believed_NC, float(np.mean(precisions)))
     if shown_NC is None:
         likeliest_N = belief_NK.argmax(axis=1)
         expected = float(truth_NK[np.arange(len(truth_NK)), likeliest_N].mean())
-        found["subset_accuracy"] = best("subset_accuracy", sets_KC[likeliest_N], expected)
-    return found
+        scores["subset_accuracy"] = best("subset_accuracy", sets_KC[likeliest_N], expected)
+    return scores
 
 
 def _threshold(p: np.ndarray) -> float:

@@ -20,16 +20,16 @@ def row_contents(stream: Stream, known: Known) -> list[str | None]:
     """A hash for each row of a ``strings`` or ``clip`` stream: of its text, or of its file's bytes.
     None = missing.
     """
-    made: list[str | None] = []
-    for value, there in zip(map(str, stream.values), stream.length, strict=True):
-        if not there:
-            made.append(None)
+    contents: list[str | None] = []
+    for value, steps in zip(map(str, stream.values), stream.length, strict=True):
+        if not steps:
+            contents.append(None)
         elif stream.kind == "clip":
-            made.append(known.sha256(Path(value)))
+            contents.append(known.sha256(Path(value)))
         else:
-            made.append(hashlib.sha256(value.encode()).hexdigest())
+            contents.append(hashlib.sha256(value.encode()).hexdigest())
     known.save()
-    return made
+    return contents
 
 
 class Known:
@@ -47,8 +47,8 @@ class Known:
     def sha256(self, path: Path) -> str:
         """``unreadable`` where the file cannot be read, as the decoder will find too."""
         try:
-            found = path.stat()
-            stamp = [found.st_size, found.st_mtime_ns]
+            status = path.stat()
+            stamp = [status.st_size, status.st_mtime_ns]
             if (known := self.table.get(str(path))) is None or known[:2] != stamp:
                 with path.open("rb") as file:
                     known = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]

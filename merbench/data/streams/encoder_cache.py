@@ -126,10 +126,10 @@ class Cache:
         RequestError where nothing can be written.
         """
         folder = self.folder / key
-        with ExitStack() as held:
+        with ExitStack() as stack:
             with _writing(self.root):
                 folder.mkdir(parents=True, exist_ok=True)
-                lock = held.enter_context((folder / "lock").open("w"))
+                lock = stack.enter_context((folder / "lock").open("w"))
                 while not _locked(lock.fileno()):
                     wait()
                     time.sleep(0.2)
@@ -227,12 +227,12 @@ class Filling:
         paths = sorted(self.shards.glob("*.safetensors"))
         lengths, notes, total, steps, width = [], dict[int, str](), summed(()), 0, 0
         for path in paths:
-            found = _shard(path)
-            if found is None:
+            shard = _shard(path)
+            if shard is None:
                 raise RequestError(
                     f"{path} was damaged while the cache was filled; run again, and it is made anew"
                 )
-            values, length, more, shares = found
+            values, length, more, shares = shard
             lengths.append(length)
             notes |= more
             total = summed((total, shares))
@@ -344,8 +344,8 @@ def _mapped(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if path.stat().st_size > 8 + size
         else np.zeros(0, np.uint8)
     )
-    made = []
+    pieces = []
     for name, dtype in (("values", "<f4"), ("length", "<i8")):
         start, end = table[name]["data_offsets"]
-        made.append(body[start:end].view(dtype).reshape(table[name]["shape"]))
-    return made[0], made[1]
+        pieces.append(body[start:end].view(dtype).reshape(table[name]["shape"]))
+    return pieces[0], pieces[1]

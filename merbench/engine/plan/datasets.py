@@ -1,4 +1,4 @@
-"""A data set by name: read from its folder, or made by its factory."""
+"""A data set by name, read from its folder or made by its factory; without a name the default."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api import Config, Corpus, MerbenchError, RequestError
+from merbench.api.events import Note, Watch
 from merbench.data.folder.read import read_folder
 from merbench.data.home import find_folder, missing_message, unknown_message
 from merbench.engine.plan.settings import configured
@@ -44,6 +45,23 @@ def with_settings(
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else canonical(value)
+
+
+def open_or_default(
+    catalog: Catalog, homes: Sequence[Path], name: str | None, watch: Watch
+) -> Corpus:
+    """The data set; without a name MOSI where it is on the machine, else the generated one, and a
+    sentence that says which and why.
+    """
+    if name is None:
+        folder = find_folder("mosi", list(homes))
+        name = "mosi" if folder else "sample"
+        where = "no MOSI here (merbench data show mosi says where it was looked for)"
+        watch(Note(sentence=f"dataset {name}: {f'found in {folder}' if folder else where}"))
+    corpus = open_dataset(catalog, name, homes)
+    for note in corpus.notes:
+        watch(Note(sentence=f"note: {note}"))
+    return corpus
 
 
 def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:

@@ -19,15 +19,10 @@ from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, flatten
 from merbench.report.scores.every_pair import EveryPair
+from merbench.report.scores.p_values import ALPHA, adjusted
 from merbench.report.scores.pairs import Comparison, RowValues
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics import (
-    ALPHA,
-    Summary,
-    adjusted,
-    interval,
-    summarise,
-)
+from merbench.report.scores.statistics import Summary, interval, summarise
 from merbench.report.scores.summary import RowCounts, by_seed, row_counts
 from merbench.results.metrics import TaskMetrics
 from merbench.results.spec import canonical

@@ -16,12 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from merbench.report.scores.statistics import (
-    Resampler,
-    adjusted,
-    degrees_of_freedom,
-    sign_flips,
-)
+from merbench.report.scores.p_values import adjusted, sign_flips
+from merbench.report.scores.statistics import Resampler, degrees_of_freedom
 
 Seeds = frozenset[int]
 Values = Callable[[str], np.ndarray]

@@ -11,13 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from merbench.report.scores.statistics import (
-    ALPHA,
-    adjusted,
-    paired_interval,
-    sign_flip,
-    summaries_as_json,
-)
+from merbench.report.scores.p_values import ALPHA, adjusted, sign_flip
+from merbench.report.scores.statistics import paired_interval, summaries_as_json
 from merbench.report.scores.summary import Scored, summary
 from merbench.results.metrics import TaskMetrics
 

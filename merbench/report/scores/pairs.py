@@ -11,8 +11,9 @@ import numpy as np
 from merbench.api.declarations.config import Config
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.every_pair import EveryPair, PairTest, every_pair
+from merbench.report.scores.p_values import ALPHA
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics import ALPHA, Resampler
+from merbench.report.scores.statistics import Resampler
 from merbench.report.scores.summary import Scored, by_seed, whole_seeds
 
 

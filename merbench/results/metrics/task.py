@@ -84,10 +84,10 @@ class TaskMetrics(Mapping[str, MetricDef]):
         joint task, rows [N] of another. ValueError with one sentence where they do not fit;
         RequestError where a plugin's metric raises.
         """
-        wanted = [self[name] for name in (self if names is None else names)]
+        chosen = [self[name] for name in (self if names is None else names)]
         values: Values = {}
         for part, part_y, part_p, part_known in self._parts(y, p, known):
-            mine = [metric for metric in wanted if part.kind in metric.kinds]
+            mine = [metric for metric in chosen if part.kind in metric.kinds]
             values |= _of_part(
                 part, mine, part_y, part_p, part_known, thresholds, by_label=names is None
             )

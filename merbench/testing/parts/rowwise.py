@@ -20,11 +20,11 @@ ROWWISE = {
 """Name of a check -> its key in ``rowwise``."""
 
 
-def assert_close(a: Tensor, b: Tensor, what: str) -> None:
+def assert_close(a: Tensor, b: Tensor, subject: str) -> None:
     assert torch.isfinite(a).all(), "an output is not finite"
     gap = float((a.detach().float() - b.detach().float()).abs().max()) if a.numel() else 0.0
-    assert a.shape == b.shape, f"{what}: shape {tuple(a.shape)} became {tuple(b.shape)}"
-    assert gap < CLOSE, f"{what}: an output changed by {gap:.2g}"
+    assert a.shape == b.shape, f"{subject}: shape {tuple(a.shape)} became {tuple(b.shape)}"
+    assert gap < CLOSE, f"{subject}: an output changed by {gap:.2g}"
 
 
 def garbage(steps: Steps) -> Steps:

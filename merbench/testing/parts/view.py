@@ -36,7 +36,7 @@ def is_blind_to_padding(factory: Any, config: Config) -> None:
         m: Steps(torch.where(s.mask_BL[..., None], s.x_BLD, 7.0), s.mask_BL)
         for m, s in steps.items()
     }
-    views = [_view(factory, config, given) for given in (steps, other)]
+    views = [_view(factory, config, batch) for batch in (steps, other)]
     assert torch.allclose(_real(views[0]), _real(views[1]), atol=1e-5), (
         "padded content changed what a real step holds"
     )

@@ -14,13 +14,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from merbench.report.scores.statistics import (
-    ALPHA,
-    Resampler,
-    adjusted,
-    interval,
-    sign_flip,
-)
+from merbench.report.scores.p_values import ALPHA, adjusted, sign_flip
+from merbench.report.scores.statistics import Resampler, interval
 from merbench.results.metrics.score import ERRORS
 
 MAE = ERRORS[0].value

@@ -16,9 +16,9 @@ from merbench.report.scores.compare import (
     together,
 )
 from merbench.report.scores.entries import collect
+from merbench.report.scores.p_values import adjusted, sign_flip
 from merbench.report.scores.paired import Difference, differences
 from merbench.report.scores.source import StoreSource
-from merbench.report.scores.statistics import adjusted, sign_flip
 from merbench.report.scores.summary import Scored
 from merbench.results.metrics import BUILT_IN
 from merbench.results.store import Predictions, Store

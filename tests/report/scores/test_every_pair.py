@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from merbench.report.scores.every_pair import every_pair
-from merbench.report.scores.statistics import Resampler, adjusted, sign_flip
+from merbench.report.scores.p_values import adjusted, sign_flip
+from merbench.report.scores.statistics import Resampler
 
 
 def one_by_one(seeds, values, resampler):

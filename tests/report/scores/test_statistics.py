@@ -13,15 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, permutation_test, t
 
+from merbench.report.scores.p_values import adjusted, holm, sign_flip
 from merbench.report.scores.statistics import (
     Interval,
     Paired,
-    adjusted,
     half_width,
-    holm,
     interval,
     paired_interval,
-    sign_flip,
     summarise,
 )
 from merbench.results.metrics import BUILT_IN

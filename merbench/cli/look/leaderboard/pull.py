@@ -71,16 +71,16 @@ def _studies(folder: Path, source: str, into: Store) -> list[Path]:
     files = sorted(folder.glob("studies/*.toml"))
     if Path(source).is_dir():
         return files
-    kept = []
+    studies = []
     for file in files:
         target = into.root / "studies" / file.name
         if not target.exists():
             write_atomic(target, file.read_bytes())
         if target.read_bytes() == file.read_bytes():
-            kept.append(target)
+            studies.append(target)
         else:
             say(f"{target} is another study than the one pulled, and is kept as it is")
-    return kept
+    return studies
 
 
 def _missing(

@@ -71,7 +71,7 @@ def left_out(
                 r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)
             }
             if lacking := [seed for seed in cell.seeds if seed not in finished_seeds]:
-                what = (
+                missing = (
                     f"{cell.label}{' tuned' if tuned else ''}, seeds {', '.join(map(str, lacking))}"
                 )
-                yield Failure(file, f"the board {name} lacks {what}, which this study names")
+                yield Failure(file, f"the board {name} lacks {missing}, which this study names")

@@ -72,19 +72,19 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     source, scored_boards = from_store(session, store)
     entries = [e for board, _ in scored_boards for e in board.entries]
     name_of_run = {r.run_id: e.name for e in entries for r in e.records}
-    wanted = set[str]()
+    chosen = set[str]()
     for run in runs:
         called = {name_of_run[run]} if run in name_of_run else set[str]()
         called |= {e.name for e in rows_named(run, entries)}
         if len(called) != 1:
             raise RequestError(no_row(run, entries))
-        wanted |= called
+        chosen |= called
     if joined := next(
         (
             e.name
             for b, _ in scored_boards
             for e in b.entries
-            if e.name in wanted and JOIN in b.track.dataset
+            if e.name in chosen and JOIN in b.track.dataset
         ),
         None,
     ):
@@ -96,7 +96,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     named = list(zip(folder_names(every, existing), every, strict=True))
     folders = []
     for board, scores in scored_boards:
-        packed = tuple(e for e in board.entries if e.name in wanted)
+        packed = tuple(e for e in board.entries if e.name in chosen)
         if not packed:
             continue
         earlier = _superseded(packed, board.superseded)

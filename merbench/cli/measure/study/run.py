@@ -85,23 +85,23 @@ def command(
     from merbench.study.executor import executor_of
     from merbench.study.make import Worker
 
-    kept = Store(store.absolute())
+    run_store = Store(store.absolute())
     values = parse_settings(settings, "--executor-set")
-    runner = executor_of(session.catalog, executor, values, jobs, kept.root)
+    runner = executor_of(session.catalog, executor, values, jobs, run_store.root)
     if not dry_run:
-        kept.require_writable()
-    opened = open_study(session, file, data, kept)
+        run_store.require_writable()
+    opened = open_study(session, file, data, run_store)
     if dry_run:
-        report_dry_run(opened, kept, as_json)
+        report_dry_run(opened, run_store, as_json)
         return
     if executor == "local":
         threads = Machine.choose(device, threads, jobs).threads
     if any(cell.pending for cell in opened.cells):
-        _tune(opened, kept, runner, jobs, device, threads)
-        opened = open_study(session, file, data, kept, again=True)
-    worker = Worker(opened.workspace, kept.root, device, threads)
-    n_elsewhere = _make(opened, kept, runner, worker, jobs)
-    cells = report(opened, kept, 0, as_json)
+        _tune(opened, run_store, runner, jobs, device, threads)
+        opened = open_study(session, file, data, run_store, again=True)
+    worker = Worker(opened.workspace, run_store.root, device, threads)
+    n_elsewhere = _make(opened, run_store, runner, worker, jobs)
+    cells = report(opened, run_store, 0, as_json)
     _say_what_next(store, n_elsewhere)
     incomplete = any(s.failed or s.errors or s.cell.pending for s in cells)
     raise SystemExit(1 if n_elsewhere or incomplete else 0)

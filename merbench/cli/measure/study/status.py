@@ -24,8 +24,8 @@ def command(session: Session, file: Path, data: Path | None, store: Path, as_jso
     from merbench.results.claims import Claims
     from merbench.results.store import Store
 
-    kept = Store(store)
-    opened = open_study(session, file, data, kept)
+    run_store = Store(store)
+    opened = open_study(session, file, data, run_store)
     planned = {run.run_id for cell in opened.cells for run in cell.runs}
     n_running = sum(run_id in planned for run_id in Claims(store).held())
-    report(opened, kept, n_running, as_json)
+    report(opened, run_store, n_running, as_json)
