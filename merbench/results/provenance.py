@@ -60,6 +60,7 @@ def _git() -> dict[str, Any]:
         return {}
 
 
+@cache
 def _installed(package: str) -> str | None:
     try:
         return version(package)

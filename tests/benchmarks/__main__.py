@@ -22,14 +22,29 @@ from tests.benchmarks import (
     mosei_size,
     stack,
     startup,
+    text_tower,
 )
 
+MODULES = {
+    "loop": loop,
+    "stack": stack,
+    "memory": memory,
+    "startup": startup,
+    "data": data,
+    "mmsa": mmsa,
+    "mosei_size": mosei_size,
+    "text_tower": text_tower,
+    "audit": audit,
+    "encode": encode,
+    "board": board,
+}
 QUIET = 0.3
 """The load of a machine whose figures count, over the last minute."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("only", nargs="*", choices=list(MODULES), help="default: all")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--loaded", action="store_true", help="measure whatever the load is")
     options = parser.parse_args()
@@ -42,8 +57,8 @@ def main() -> None:
     table = Table(title=f"median of {repeats}", box=None, padding=(0, 2, 0, 0))
     for column in ("what", "measured", "target"):
         table.add_column(column)
-    for module in (loop, stack, memory, startup, data, mmsa, mosei_size, audit, encode, board):
-        for row in module.measure(repeats):
+    for name in options.only or MODULES:
+        for row in MODULES[name].measure(repeats):
             table.add_row(*row)
     Console(width=140).print(table)
 

@@ -24,6 +24,8 @@ QUICK = (
     "--jobs",
     "2",
     "--json",
+    "--set",
+    "dataset.train=300",
 )
 
 

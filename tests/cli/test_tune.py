@@ -74,14 +74,6 @@ def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path
     )
 
 
-def test_workers_of_one_call_finish_the_search_together(merbench, tmp_path):
-    """In processes of their own, as ``sys.argv`` tells them."""
-    done = merbench(*QUICK, "--trials", "3", "--jobs", "2", "--json", path="", check=True)
-    assert loads(done.stdout)["trials"] == 3
-    (journal,) = (tmp_path / "runs" / "tuning").glob("*.journal")
-    assert journal.read_text().count('"state":1') == 3
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

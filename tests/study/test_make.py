@@ -106,11 +106,11 @@ def test_every_run_is_made_once_and_is_the_one_that_would_be_made_alone(lay, sto
 
 def test_two_that_work_on_one_store_make_each_run_once(lay):
     study = lay(
-        STUDY.replace("seeds = 3", "seeds = 10")
+        STUDY.replace("seeds = 3", "seeds = 4")
         .replace('"folds"', '"other"')
         .replace("epochs = 2", "epochs = 1")
     )
-    assert len(study.cells) == 6 and len(study.runs) == 60
+    assert len(study.cells) == 6 and len(study.runs) == 24
     others = [FORK.Process(target=study.go) for _ in range(2)]
     for other in others:
         other.start()

@@ -2,6 +2,8 @@
 expectation against the mean.
 """
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -31,17 +33,19 @@ def expected_score(metric, levels, p_K, prediction):
     """By the metrics of the suite, one target level at a time, beside a row of another class that
     is predicted right (alone it would have no accuracy). acc2_non0: given that the target is not 0.
     """
-    kept = [
-        (w, y, -3.0 if y >= 0 else 3.0)
+    pairs = [
+        (w, beside_one_that_is_right(float(y), float(prediction))[metric])
         for w, y in zip(p_K, levels, strict=True)
         if metric != "acc2_non0" or y != 0
     ]
-    pairs = [
-        (w, score_metrics(np.array([y, other]), np.array([prediction, other]))[metric])
-        for w, y, other in kept
-    ]
     scores = [w * (2 * both - (metric != "mae")) for w, both in pairs]
     return sum(scores) / sum(w for w, _ in pairs)
+
+
+@cache
+def beside_one_that_is_right(y, prediction):
+    other = -3.0 if y >= 0 else 3.0
+    return score_metrics(np.array([y, other]), np.array([prediction, other]))
 
 
 @pytest.mark.parametrize("levels", [LEVELS, np.array([-2.6, -1.0, -0.2, 0.0, 0.4, 1.2, 1.4, 3.0])])
