@@ -423,10 +423,10 @@ def test_what_both_share_is_kept_out_of_training_and_told(catalog):
     )
     assert set(range(18)) - set(left.tolist()) == {0, 1, 2, 13}
     assert any("3 by video, 1 by a text" in note for note in one.notes)
-    assert (
-        one.learn.contents["data"]
-        != resolve(Request("late-fusion-dnn"), catalog, source, None).contents["data"]
-    ), "another run id"
+    whole = resolve(Request("late-fusion-dnn"), catalog, source, None)
+    assert one.learn.contents["data"] != whole.contents["data"], "another run id"
+    assert one.learn.track.revision != whole.track.revision, "another track"
+    assert any("3 by video" in note for note in one.learn.notes), "its records say what is left out"
 
 
 def test_shared_is_what_brute_force_finds():

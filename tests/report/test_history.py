@@ -12,6 +12,7 @@ import pytest
 import merbench as api
 from merbench.api import RequestError
 from merbench.bench.from_python import catalog
+from merbench.cli.look.leaderboard.rejected import refuse_unexplained
 from merbench.functions.pull import pulled
 from merbench.report.folder.folder import read, titled, write
 from merbench.report.scores.board_scores import score
@@ -167,6 +168,18 @@ def test_pull_and_merge_carry_corrections_and_replace_what_they_correct(built, c
     put(stale, 0.5, spec("tfn"), range(2))
     again = list(merge(stale.root, mine))
     assert [(run.how, run.why) for run in again] == [("there", "the one here supersedes it")] * 2
+
+
+def test_a_published_result_changes_only_with_a_reason(built, page, tmp_path):
+    _, board, _ = page
+    refuse_unexplained(built, board)
+    store = Store(tmp_path)
+    put(store, 0.3, spec("tfn"), range(2))
+    source = StoreSource(store)
+    (other,) = collect(source.records(), ())
+    with pytest.raises(RequestError, match=r"publishes run [0-9a-f]{16} of tfn with other results"):
+        refuse_unexplained(built, other)
+    refuse_unexplained(tmp_path / "new", other)
 
 
 def test_a_run_with_equal_results_replaces_nothing(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 
 import pytest
 
@@ -58,6 +59,45 @@ def test_every_row_is_a_record_of_every_eval_ever(store, tmp_path):
     assert api.export("every-eval-ever", tmp_path, store) == files
     broken = {**content, "evaluation_results": [{**mae, "score_details": {}}]}
     assert list(validators.Draft7Validator(schema).iter_errors(broken)), "the schema notices"
+
+
+def test_single_rows_are_instances_of_every_eval_ever_and_average_to_the_row(store, tmp_path):
+    validators = pytest.importorskip("jsonschema")
+    schema, instance = (
+        validators.Draft7Validator(json.loads((FIXTURES / f"{name}.schema.json").read_text()))
+        for name in ("every_eval_ever", "every_eval_ever_instance")
+    )
+    files = api.export("every-eval-ever", tmp_path, store, rows=True)
+    records = [file for file in files if file.suffix == ".json"]
+    assert len(files) == 2 * len(records) == 8
+    for file in records:
+        content = json.loads(file.read_text())
+        schema.validate(content)
+        of_rows = content["detailed_evaluation_results"]
+        data = (tmp_path / of_rows["file_path"]).read_bytes()
+        lines = [json.loads(line) for line in data.splitlines()]
+        instance.validate(lines[0])
+        assert sha256(data).hexdigest() == of_rows["checksum"]
+        assert len(lines) == of_rows["total_rows"]
+        assert {line["evaluation_id"] for line in lines} == {content["evaluation_id"]}
+        mean = sum(line["evaluation"]["score"] for line in lines) / len(lines)
+        (mae,) = (
+            r for r in content["evaluation_results"] if r["metric_config"]["metric_id"] == "mae"
+        )
+        assert mean == pytest.approx(mae["score_details"]["score"], rel=1e-5)
+        assert mae["evaluation_name"] == lines[0]["evaluation_name"]
+
+
+def test_where_files_go_is_one_sentence(merbench, store, tmp_path):
+    (tmp_path / "file").touch()
+    words = ("leaderboard", "export", "--store", str(store), "--format", "bibtex")
+    for more, sentence in (
+        ((), "say where the files go, such as --out bibtex"),
+        (("--out", "file/x"), "file is a file, so that file/x cannot be a folder"),
+        (("--out", "o", "--rows"), "single rows are no part of the export bibtex"),
+    ):
+        done = merbench(*words, *more)
+        assert done.returncode == 2 and sentence in done.stderr, done.stderr
 
 
 def test_the_hub_reads_back_what_is_written(store, tmp_path):

@@ -22,7 +22,7 @@ from merbench.report.tables.table import Cell, Column, Row
 from merbench.report.tables.tidy import tidy, to_csv
 from merbench.results.record import Track
 from merbench.results.store import Store
-from tests.report.made import put, spec
+from tests.report.made import put, record, spec
 
 
 def track(dataset="mosi", task="sentiment", protocol="standard"):
@@ -215,3 +215,30 @@ def test_numbers_for_people():
         "1.32M",
     ]
     assert [span(s) for s in (0.34, 25.4, 720, 12_240)] == ["0.3 s", "25 s", "12 min", "3.4 h"]
+
+
+@pytest.mark.parametrize(
+    ("miss", "streams", "expected"),
+    [
+        (0.95, "unaligned", "re-run"),
+        (0.5, "unaligned", "contradicted"),
+        (0.95, "covarep73", "claimed"),
+    ],
+)
+def test_a_claim_has_a_tier_by_what_was_run_on_its_own_inputs(tmp_path, miss, streams, expected):
+    """MMSA claims MAE .9473 for TFN on its unaligned features."""
+    store = Store(tmp_path)
+    inputs = [f"{modality}.{streams}" for modality in ("text", "audio", "video")]
+    one = record(0, miss, spec("tfn", dataset="mosi"))[0].track
+    track = one.model_copy(update={"dataset": "mosi", "streams": inputs})
+    put(store, miss, spec("tfn", dataset="mosi"), range(2), track=track)
+    source = StoreSource(store)
+    (board,) = collect(source.records(), ())
+    scores = score(board, source, Cache(None))
+    page = sheet(board, scores, claims=True)
+    rows = {row["name"]: row for row in as_json(board, scores, page)["rows"]}
+    assert rows["TFN (unaligned)"]["tier"] == expected
+    assert rows["TFN"]["tier"] == rows["LMF (unaligned)"]["tier"] == "claimed"
+    notes = [note for note in page.notes if "MMSA claims MAE 0.947 for TFN (unaligned)" in note]
+    assert len(notes) == (expected != "claimed")
+    assert expected == "claimed" or ("excludes" in notes[0]) == (expected == "contradicted")
