@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from pydantic import ValidationError
 
 from merbench.api.errors import RequestError
 from merbench.results.record import SCHEMA, Record
+
+_MAYBE_NOT_FINITE = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}")
+"""In the bytes of nearly no record, so that nearly none is parsed twice."""
 
 
 class UnreadableError(RequestError):
@@ -34,6 +38,8 @@ def read_record(path: Path) -> Record:
         raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
     if record.run_id != path.stem:
         raise ValueError(f"it calls itself {record.run_id}")
+    if _MAYBE_NOT_FINITE.search(data):
+        json.loads(data, parse_constant=_finite, parse_float=_finite)
     check_record(record)
     return record
 
@@ -67,6 +73,13 @@ def _check_results(record: Record) -> None:
         raise ValueError("its thresholds are not finite")
     if record.cost and not math.isfinite(record.cost.seconds):
         raise ValueError(f"it took {record.cost.seconds} seconds")
+
+
+def _finite(number: str) -> float:
+    """ValueError where it is none; words that contain such letters never come here."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"it holds {number}, which is no finite number")
+    return value
 
 
 def _is_number(value: Any) -> bool:

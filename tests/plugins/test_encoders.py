@@ -93,6 +93,18 @@ def test_dropping_equals_a_loop_over_words(drop):
         assert got == [w for w in sentence.split() if w not in drop]
 
 
+def test_transcripts_without_any_word_are_refused_when_learned_from_and_read_later():
+    none = WordRows(
+        TEXT, torch.zeros(0, dtype=torch.int32), *torch.zeros(2, 3, dtype=torch.long), ()
+    )
+    for kind in (WordIds, WordVectors):
+        with pytest.raises(RequestError, match="has no word"):
+            make(kind).prepare(none)
+        encoder = make(kind)
+        encoder.prepare(words(["not bad"]))
+        assert not encoder(encoder.prepare(none)[torch.arange(3)]).mask_BL.any()
+
+
 def test_word_vectors_equal_a_numpy_lookup():
     sentences = ["the film was sp good", "not bad", ""]
     encoder = make(WordVectors)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from safetensors.numpy import save
 from merbench.api import RequestError, TrainConfig
 from merbench.report.scores.source import StoreSource
 from merbench.results.files import write_atomic
-from merbench.results.reading import UnreadableError
+from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Cost, Metrics, Record, Track
 from merbench.results.spec import RunSpec, canonical, parse_settings, run_id
 from merbench.results.store import DAMAGE, Predictions, Store
@@ -181,6 +182,22 @@ def test_an_odd_record_is_left_out_by_name_and_the_rest_goes_on(tmp_path, odd):
     (warning,) = source.warnings
     assert record().run_id in warning and "left out" in warning
     assert [r.run_id for r in store.records()] == ["f" * 16]
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(tmp_path, number):
+    path = tmp_path / f"{record().run_id}.json"
+    sound = record().model_dump_json()
+    places = [
+        match.span(1) for match in re.finditer(r"[:\[,](-?[0-9.]+(?:e-?\d+)?)(?=[,}\]])", sound)
+    ]
+    assert len(places) > 10
+    for start, end in places:
+        path.write_text(f"{sound[:start]}{number}{sound[end:]}")
+        with pytest.raises(ValueError):
+            read_record(path)
+    path.write_text(record(error="NaN, Infinity, 1e999").model_dump_json())
+    assert read_record(path).error
 
 
 def test_a_file_of_old_predictions_without_digest_is_read(tmp_path):

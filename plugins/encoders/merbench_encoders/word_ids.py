@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Steps, StreamSpec, WordRows
+from merbench.api import Config, Context, RequestError, Steps, StreamSpec, WordRows
 
 
 def _runs(flag_T: Tensor, start_N: Tensor, length_N: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,9 +58,15 @@ class WordIds(nn.Module):
 
     def prepare(self, rows: WordRows) -> WordRows:
         """Leave out ``drop`` and number the words by ``vocab``. The first call must come before the
-        optimiser is made.
+        optimiser is made. RequestError where it would learn from no word.
         """
         if not self.vocab:
+            if not rows.vocab:
+                raise RequestError(
+                    f"stream {rows.spec.name} has no word (punctuation is none), so nothing can be "
+                    "learned from it; give another stream (--stream text=NAME) or leave text out "
+                    "(--modalities audio,video)"
+                )
             self.start(rows.vocab)
         values_T = rows.values.long()
         dropped = torch.tensor(
@@ -74,7 +80,8 @@ class WordIds(nn.Module):
             if new := tuple(word for word in rows.vocab if word not in have):
                 self.grow(new)
             place = {word: i for i, word in enumerate(self.vocab)}
-            values_T = torch.tensor([place[word] for word in rows.vocab])[values_T]
+            number_V = torch.tensor([place[word] for word in rows.vocab], dtype=torch.long)
+            values_T = number_V[values_T]
         return WordRows(rows.spec, values_T, start_N, length_N, self.vocab)
 
     def forward(self, inputs: Steps) -> Steps:
