@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -88,15 +89,28 @@ class RecordedSpace(Config):
 
     def label_space(self) -> LabelSpace:
         """Raises ValueError where its fields do not fit each other."""
-        words, anchors = tuple(self.words), None
-        if self.kind == "score":
-            anchors = tuple(self.anchors or np.linspace(-3, 3, len(words)).tolist())
+        anchors = None if self.anchors is None else tuple(self.anchors)
         parts = tuple(part.label_space() for part in self.parts)
-        return LabelSpace(self.kind, words, words, anchors, parts)
+        return _label_space(self.kind, tuple(self.words), anchors, parts)
 
     def same_task(self, other: RecordedSpace) -> bool:
         """True if predictions of one can be read as the other's."""
         return self.label_space() == other.label_space()
+
+
+@lru_cache(256)
+def _label_space(
+    kind: SpaceKind,
+    words: tuple[str, ...],
+    anchors: tuple[float, ...] | None,
+    parts: tuple[LabelSpace, ...],
+) -> LabelSpace:
+    """One for all records of a task."""
+    if kind == "score":
+        anchors = anchors or tuple(np.linspace(-3, 3, len(words)).tolist())
+    else:
+        anchors = None
+    return LabelSpace(kind, words, words, anchors, parts)
 
 
 def _recorded(space: LabelSpace) -> RecordedSpace:

@@ -4,11 +4,15 @@ they are read.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+METADATA = "__metadata__"
 KEY = "file_sha256"
 _BLANK = "0" * 64
 _BLOCK = 1 << 20
@@ -40,6 +44,34 @@ def require_file(path: Path) -> None:
         if path.exists() or path.is_symlink():
             raise DamagedError("it is no file")
         raise FileNotFoundError(2, "No such file", str(path))
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Of a safetensors file: tensors by name, with ``shape``, and ``__metadata__``. DamagedError
+    for one that was cut off; one of the errors of reading JSON for what is none.
+    """
+    require_file(path)
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = _header_length(start)
+        header: dict[str, Any] = json.loads(file.read(length))
+        ends = [about["data_offsets"][1] for name, about in header.items() if name != METADATA]
+        if os.fstat(file.fileno()).st_size != len(start) + length + max(ends, default=0):
+            raise DamagedError("its length is not that which its header tells")
+    return header
+
+
+def check_content(content: bytes, needed: bool = False) -> None:
+    """``check`` of a file that was read."""
+    place = _DIGEST.search(content, 0, 8 + _header_length(content))
+    if place is None:
+        if needed:
+            raise DamagedError("it has no digest of itself")
+        return
+    digest = sha256(content[: place.start(1)] + _BLANK.encode())
+    digest.update(memoryview(content)[place.end(1) :])
+    if digest.hexdigest().encode() != place[1]:
+        raise DamagedError("its bytes are not those that were written")
 
 
 def check(path: Path, needed: bool = False) -> None:

@@ -17,6 +17,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Task
@@ -32,7 +33,15 @@ from merbench.results.corrections import REPLACED, replaced_name
 from merbench.results.files import sweep, write_atomic
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record, Track
-from merbench.results.sealed import KEY, DamagedError, check, seal
+from merbench.results.sealed import (
+    KEY,
+    METADATA,
+    DamagedError,
+    check,
+    check_content,
+    require_file,
+    seal,
+)
 from merbench.results.spec import canonical
 
 
@@ -111,6 +120,15 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return about.st_dev, about.st_ino
+
+
+@lru_cache(64)
+def _texts(names: str) -> Sequence[str]:
+    """Most runs of a store have the same rows. ValueError for what is no list of texts."""
+    texts: list[str] = json.loads(names)
+    if not all(isinstance(name, str) for name in texts):
+        raise ValueError("its ids or videos are no texts")
+    return texts
 
 
 class Store:
@@ -304,17 +322,17 @@ class Store:
         opened.
         """
         path = self.file(run_id, ".safetensors")
-        check(path)
-        with safe_open(path, framework="numpy") as file:
-            rows = file.metadata() or {}
-            if "record" in rows and KEY not in rows:
-                raise DamagedError("its digest is gone")
-            target, prediction = file.get_tensor("target"), file.get_tensor("prediction")
-        ids, videos = json.loads(rows["ids"]), json.loads(rows["videos"])
+        require_file(path)
+        content = path.read_bytes()
+        check_content(content)
+        tensors = load(content)
+        rows = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])[METADATA]
+        if "record" in rows and KEY not in rows:
+            raise DamagedError("its digest is gone")
+        target, prediction = tensors["target"], tensors["prediction"]
+        ids, videos = _texts(rows["ids"]), _texts(rows["videos"])
         if not len(ids) == len(videos) == len(target) == len(prediction):
             raise ValueError("its arrays have different lengths")
-        if not all(isinstance(name, str) for name in (*ids, *videos)):
-            raise ValueError("its ids or videos are no texts")
         return Predictions(ids, videos, target, prediction, rows.get("record", ""))
 
     def weights(self, run_id: str) -> Path:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from merbench.results.sealed import DamagedError, check, seal
+from merbench.results.sealed import (
+    METADATA,
+    DamagedError,
+    check,
+    check_content,
+    read_header,
+    seal,
+)
 
 TENSORS = {"w": np.arange(6.0).reshape(2, 3)}
 ODD = {"note": '"file_sha256":"' + "0" * 64 + '"', "z": "end"}
@@ -49,3 +56,28 @@ def test_a_file_from_before_there_were_digests_passes_where_none_is_needed(tmp_p
     check(path)
     with pytest.raises(DamagedError):
         check(path, needed=True)
+
+
+@pytest.mark.parametrize("metadata", [{}, ODD])
+def test_the_header_tells_tensors_and_metadata_and_a_file_that_was_cut(tmp_path, metadata):
+    path, whole = tmp_path / "file", sealed(metadata)
+    path.write_bytes(whole)
+    header = read_header(path)
+    assert header["w"]["shape"] == [2, 3] and metadata.items() <= header[METADATA].items()
+    for end in (0, 4, 20, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ValueError):
+            read_header(path)
+
+
+def test_content_in_memory_is_checked_as_a_file_is():
+    whole = sealed(ODD)
+    check_content(whole, needed=True)
+    for bit in range(8, 8 * len(whole), 101):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(DamagedError):
+            check_content(bytes(flipped), needed=True)
+    check_content(save(TENSORS))
+    with pytest.raises(DamagedError):
+        check_content(save(TENSORS), needed=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api.errors import RequestError
-from merbench.report.pictures.plots import DRAWN_BY
+from merbench.report.pictures.themes import DRAWN_BY
 from merbench.results.files import inside, is_inside, sweep, under_a_file, write_together
 
 FILE = "written.json"

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from merbench.report.pictures.themes import themed
+from merbench.report.pictures.themes import DRAWN_BY, themed
 from merbench.report.tables.sheet import count
 
 STYLE: Any = {
@@ -29,7 +29,6 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-DRAWN_BY = "merbench with matplotlib "
 CREATOR = DRAWN_BY + matplotlib.__version__
 FAINT = "0.55"
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

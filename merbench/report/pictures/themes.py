@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+DRAWN_BY = "merbench with matplotlib "
+"""How every picture begins to name its maker."""
 DARK = {
     "#ffffff": "#0d1117",
     "#000000": "#e6edf3",

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from merbench.api.material.types import SpaceKind
@@ -87,7 +88,7 @@ class Board:
     def kind(self) -> SpaceKind:
         return self.metrics.space.kind
 
-    @property
+    @cached_property
     def folds(self) -> int:
         """How many the protocol has, 1 where it has none."""
         return fold_count(r for e in self.entries for r in e.records)

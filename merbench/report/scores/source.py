@@ -6,13 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from safetensors import safe_open
-
 from merbench.results.corrections import REPLACED, Correction
 from merbench.results.history import read_corrections
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record
-from merbench.results.sealed import require_file
+from merbench.results.sealed import KEY, METADATA, read_header
 from merbench.results.store import DAMAGE, Predictions, Store, record_key
 
 
@@ -36,6 +34,7 @@ class StoreSource:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.warnings: list[str] = []
+        self._digests: dict[str, str] = {}
         self._corrections = read_corrections(store.root, self.warnings.append)
 
     def records(self) -> list[Record]:
@@ -74,11 +73,10 @@ class StoreSource:
         """
         path = self.store.file(record.run_id, ".safetensors")
         try:
-            require_file(path)
-            with safe_open(path, framework="numpy") as file:
-                about = file.metadata() or {}
-                lengths = {file.get_slice(name).get_shape()[0] for name in ("target", "prediction")}
-        except (*DAMAGE, OSError) as error:
+            header = read_header(path)
+            about = header.get(METADATA, {})
+            lengths = {header[name]["shape"][0] for name in ("target", "prediction")}
+        except (*DAMAGE, OSError, RecursionError) as error:
             return f"its predictions {path} cannot be read ({str(error).splitlines()[0]})"
         if not {"ids", "videos"} <= about.keys():
             return f"{path} holds no predictions"
@@ -86,10 +84,13 @@ class StoreSource:
             return f"{path} holds other numbers of rows than its record"
         if about.get("record", record_key(record)) != record_key(record):
             return f"the predictions {path} are of another training"
+        self._digests[record.run_id] = about.get(KEY, "")
         return ""
 
     def predictions(self, run_id: str) -> Predictions:
         return self.store.predictions(run_id)
 
     def content(self, run_id: str) -> str:
-        return sha256(self.store.file(run_id, ".safetensors").read_bytes()).hexdigest()
+        """The digest that the file states of itself; of one from before there were any, its own."""
+        stated = self._digests.get(run_id)
+        return stated or sha256(self.store.file(run_id, ".safetensors").read_bytes()).hexdigest()

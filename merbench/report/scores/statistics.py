@@ -82,6 +82,7 @@ class Resampler:
         self._weights_RV = np.vstack(
             [np.ones((1, self.videos), dtype=int), _draws(self._draw, resamples, self.videos)]
         )
+        self._float_weights_RV = self._weights_RV.astype(float)
         self._seed_weights: dict[tuple[int, ...], np.ndarray] = {}
         self._by_video = np.argsort(self.video_N, kind="stable")
         self._starts = np.searchsorted(self.video_N[self._by_video], np.arange(self.videos))
@@ -104,7 +105,7 @@ class Resampler:
         # [V, S, K...]: sums over the rows of each video
         rows_of = (metric.rows(y, p_N)[self._by_video] for p_N in p)
         sums = np.stack([np.add.reduceat(x, self._starts) for x in rows_of], axis=1)
-        drawn = self._weights_RV.astype(float) @ sums.reshape(len(sums), -1)
+        drawn = self._float_weights_RV @ sums.reshape(len(sums), -1)
         return metric.value(drawn.reshape(len(drawn), *sums.shape[1:]))
 
     def interval(self, value_RS: np.ndarray, level: float = 0.95) -> Interval:
@@ -243,11 +244,12 @@ def _draws(draw: np.random.Generator, resamples: int, n: int) -> np.ndarray:
 
 def _weighted_mean(value_RS: np.ndarray, weights_RS: np.ndarray) -> np.ndarray:
     """[R] over what is defined; nan where nothing is."""
-    weights_RS = np.where(np.isnan(value_RS), 0, weights_RS)
+    known_RS = ~np.isnan(value_RS)
+    if not known_RS.all():
+        value_RS = np.where(known_RS, value_RS, 0.0)
+        weights_RS = np.where(known_RS, weights_RS, 0)
     with np.errstate(invalid="ignore"):
-        mean_R: np.ndarray = (np.nan_to_num(value_RS) * weights_RS).sum(axis=1) / weights_RS.sum(
-            axis=1
-        )
+        mean_R: np.ndarray = (value_RS * weights_RS).sum(axis=1) / weights_RS.sum(axis=1)
     return mean_R
 
 

@@ -118,12 +118,14 @@ def _scored(
     names: Sequence[str] | None,
 ) -> Scored:
     """A seed's folds, pooled."""
-    rows = Predictions(
-        [i for p in predictions for i in p.ids],
-        [v for p in predictions for v in p.videos],
-        np.concatenate([p.target for p in predictions]),
-        np.concatenate([p.prediction for p in predictions]),
-    )
+    rows = predictions[0]
+    if len(predictions) > 1:
+        rows = Predictions(
+            [i for p in predictions for i in p.ids],
+            [v for p in predictions for v in p.videos],
+            np.concatenate([p.target for p in predictions]),
+            np.concatenate([p.prediction for p in predictions]),
+        )
     cuts = None
     if runs[0].thresholds is not None:
         of_fold = [

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from merbench.report.folder.folder import Folder
-from merbench.report.pictures.plots import CREATOR, DRAWN_BY
+from merbench.report.pictures.plots import CREATOR
+from merbench.report.pictures.themes import DRAWN_BY
 from merbench.report.site.site import index
 from merbench.report.verify.failure import Failure
 

@@ -12,7 +12,8 @@ from safetensors.numpy import load, save
 from merbench.api import DataError, MetricDef
 from merbench.report.folder.folder import read, tracks, write_scores
 from merbench.report.folder.packed import pack, unpack
-from merbench.report.pictures.plots import CREATOR, DRAWN_BY
+from merbench.report.pictures.plots import CREATOR
+from merbench.report.pictures.themes import DRAWN_BY
 from merbench.report.site.site import site
 from merbench.report.verify.board import verify
 from merbench.report.verify.drawn import verify_index
