@@ -180,7 +180,7 @@ def _ranked(
     board: Board,
     source: Source,
     rows: Mapping[str, RowScores],
-    optimum: dict[str, dict[str, float]],
+    optimum: Mapping[str, Mapping[str, float]],
 ) -> BoardScores:
     metric = board.metrics.ranking
     facts_of = board.metrics[metric]

@@ -177,11 +177,13 @@ class _Stack:
     @property
     def defined_M(self) -> np.ndarray:
         """Whether there is a value on every seed."""
-        return ~np.isnan(self.value_MS).any(axis=1)
+        defined_M: np.ndarray = ~np.isnan(self.value_MS).any(axis=1)
+        return defined_M
 
 
 def _centred(x_R: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(x_R - np.nanmean(x_R))
+    centred_R: np.ndarray = np.nan_to_num(x_R - np.nanmean(x_R))
+    return centred_R
 
 
 def _irregular(mine: _Stack, theirs: _Stack) -> set[tuple[int, int]]:
@@ -203,7 +205,7 @@ def _fill(tests: EveryPair, mine: _Stack, theirs: _Stack, videos: int) -> None:
     )
     seeds = mine.value_MS.shape[1]
     usable = theirs.defined_M & (theirs.known_M > 0)
-    for row in np.flatnonzero(mine.defined_M & (mine.known_M > 0)):
+    for row in np.flatnonzero(mine.defined_M & (mine.known_M > 0)).tolist():
         first, known = mine.places[row], mine.known_M[row]
         later = np.flatnonzero(usable & (theirs.places > first))
         if not len(later):
@@ -236,7 +238,7 @@ class _Products:
             rows = slice(block * BLOCK, (block + 1) * BLOCK)
             self._block, self._product = block, self.a_MR[rows] @ self.b_MR.T
         both_P = self.of_a_M[row] + self.of_b_M[others]
-        squares_P = both_P - 2 * self._product[place, others]
+        squares_P: np.ndarray = both_P - 2 * self._product[place, others]
         for near in np.flatnonzero(squares_P <= NEAR * both_P):
             squares_P[near] = ((self.a_MR[row] - self.b_MR[others[near]]) ** 2).sum()
         return squares_P
