@@ -56,10 +56,15 @@ class Shown:
         return pd.DataFrame([vars(setting) for setting in self.settings])
 
 
-def show(model: str, dataset: str | None = None, data: str | Path | None = None) -> Shown:
+def show(
+    model: str,
+    dataset: str | None = None,
+    data: str | Path | None = None,
+    text_tower: str = "",
+) -> Shown:
     """Parts, settings with their defaults, ranges and meaning, ablations, and what ``model`` would
-    read on ``dataset`` (None = the control set). RequestError where there is no such model, or it
-    cannot read that data set.
+    read on ``dataset`` (None = the control set), with ``text_tower`` as in ``run``. RequestError
+    where there is no such model, or it cannot read that data set.
     """
     from merbench.data.word_vectors import open_lexicon
     from merbench.engine.plan.datasets import open_dataset
@@ -67,15 +72,15 @@ def show(model: str, dataset: str | None = None, data: str | Path | None = None)
     places = homes(data)
     corpus = open_dataset(catalog(), dataset or "sample", places)
     lexicon = None if corpus.lexicon else open_lexicon((), places)
-    return shown(catalog(), model, corpus, lexicon)
+    return shown(catalog(), model, corpus, lexicon, text_tower)
 
 
-def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any) -> Shown:
+def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any, text_tower: str = "") -> Shown:
     from merbench.engine.plan.plan import Request
     from merbench.engine.resolve import resolve
 
     recipe = catalog.recipe(model)
-    plan = resolve(Request(model), catalog, corpus, lexicon)
+    plan = resolve(Request(model, text_tower=text_tower), catalog, corpus, lexicon)
     provider = catalog.providers("recipe", model)[0]
     return Shown(
         name=recipe.name,
@@ -142,7 +147,8 @@ def _meanings(config: type) -> dict[str, str]:
                 and isinstance(text, ast.Expr)
                 and isinstance(text.value, ast.Constant)
             ):
-                meanings[field_.target.id] = " ".join(str(text.value.value).split())
+                words = " ".join(str(text.value.value).split())
+                meanings[field_.target.id] = words.replace("``", "`")
     return meanings
 
 

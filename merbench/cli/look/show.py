@@ -26,24 +26,35 @@ if TYPE_CHECKING:
     help="What it would read there.",
 )
 @click.option(
+    "--text-tower", default="", metavar="NAME", help="As in merbench run, such as minilm."
+)
+@click.option(
     "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_obj
-def command(session: Session, model: str, dataset: str, data: Path | None, as_json: bool) -> None:
+def command(
+    session: Session,
+    model: str,
+    dataset: str,
+    text_tower: str,
+    data: Path | None,
+    as_json: bool,
+) -> None:
     """Parts, settings (default, search range, meaning) and ablations of a model, and what it would
     read on a data set.
 
     \b
     Example: merbench show merclip
              merbench show merclip --dataset mosi --json
+             merbench show text-only --dataset mosi --text-tower minilm
     """
     from merbench.functions.show import shown
 
     session.catalog.recipe(model)
     corpus = session.dataset(dataset, data)
     lexicon = None if corpus.lexicon else session.lexicon((), data)
-    result = shown(session.catalog, model, corpus, lexicon)
+    result = shown(session.catalog, model, corpus, lexicon, text_tower)
     if as_json:
         show_json(asdict(result))
     else:

@@ -10,6 +10,7 @@ import pytest
 from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
+from merbench.functions.show import shown
 from merbench.testing import tiny
 from tests.towers import tiny_text
 
@@ -82,6 +83,14 @@ def test_a_tower_that_the_user_tunes_learns_slowly(plan):
         assert rates("text-only", **by_hand) == {named: 0.3}
     # Recipes that tune the tower themselves have named its rate, or train all at one.
     assert rates("self-mm").pop("encoders.text.net.") == 0.05
+
+
+def test_what_a_model_is_on_a_tower_is_shown(catalog, corpus, tower):
+    on_tower = shown(catalog, "text-only", corpus, None, tower)
+    assert on_tower.parts["encoder.text"][0] == "hf-text"
+    assert on_tower.reads == {"text": "text.transcript (strings)"}
+    defaults = {setting.name: setting.default for setting in on_tower.settings}
+    assert defaults["encoder.text.model"] == tower and defaults["train.by_length"]
 
 
 def test_recipes_do_on_a_tower_what_suits_it(plan, catalog, corpus, tower):
