@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
     done = merbench("leaderboard", "build", "--out", "file/boards")
     assert done.returncode == 2
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("error: file/boards") and "a file has the name of a folder" in said, said
+    assert said.startswith("error: file is a file, so that file/boards") and "choose" in said, said
 
 
 def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
