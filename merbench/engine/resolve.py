@@ -195,7 +195,8 @@ def _settings(recipe: Recipe, streams: Mapping[Modality, Stream], stages: list[s
 def _parts(settings: Settings, catalog: Catalog) -> dict[str, Part]:
     parts = {}
     for slot, name in settings.slots().items():
-        component = catalog.component(_KINDS[slot.partition(".")[0]], name)  # type: ignore[arg-type]
+        of_slot = _KINDS[slot.partition(".")[0]]
+        component = catalog.component(of_slot, name)  # type: ignore[arg-type]
         factory = catalog.load(component)
         kind = getattr(factory, "Config", Config)
         config = settings.config(slot, kind, f"{component.kind} {component.name}")

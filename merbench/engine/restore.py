@@ -33,12 +33,13 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
     settings = _settings_of(spec)
     known = spec.task in corpus.offered and spec.protocol in corpus.protocols
     usual = corpus.default_streams(spec.task, spec.protocol) if known else ()
+    unusual = {m: name for m, name in spec.streams.items() if name not in usual}
     request = Request(
         model=spec.model,
         task=spec.task,
         protocol=spec.protocol,
         settings=settings,
-        streams={m: name for m, name in spec.streams.items() if name not in usual},  # type: ignore[misc]
+        streams=unusual,  # type: ignore[arg-type]
         modalities=tuple(spec.streams),  # type: ignore[arg-type]
         ablations=tuple(name for name in spec.ablation.split("+") if name),
         thresholds=spec.thresholds,

@@ -71,6 +71,10 @@ def superseded(
     boards = collect(
         source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
     )
+    if not boards:
+        raise RequestError(
+            f"no finished run of that kind in the store {root}; merbench run makes some"
+        )
     board = _board_with([name for name in (old, new) if name], boards)
     later = _row(new or old, board)
     if new is None:

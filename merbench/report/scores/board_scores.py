@@ -265,7 +265,7 @@ def ablations(entries: Sequence[Entry], values: RowValues) -> dict[str, Comparis
         ablated = [e for e in entries if e.first.spec.model == model and e.ablation]
         if not full:
             continue
-        bases = [min(full, key=lambda e, v=v: (_apart(e, v), e.name)).name for v in ablated]  # type: ignore[misc]
+        bases = [_nearest(full, ablation).name for ablation in ablated]
         tests = [
             values.tests([base, v.name]).of(base, v.name)
             for base, v in zip(bases, ablated, strict=True)
@@ -275,6 +275,10 @@ def ablations(entries: Sequence[Entry], values: RowValues) -> dict[str, Comparis
             corrected = test and test._replace(p_adjusted=float(p))
             found[v.name] = Comparison.of(corrected, base)
     return found
+
+
+def _nearest(full: Sequence[Entry], ablation: Entry) -> Entry:
+    return min(full, key=lambda entry: (_apart(entry, ablation), entry.name))
 
 
 def _apart(a: Entry, b: Entry) -> int:
