@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.data.folder.read import FILE
 from merbench.data.folder.toml_section import read_toml
-from merbench.data.hints import instead
 
 
 def data_homes(data: Path | None, environ: Mapping[str, str]) -> list[Path]:
@@ -69,7 +69,7 @@ def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -
     )
     known = sorted({*declared, *(folder.name for folder in folders(homes))})
     return (
-        f"unknown dataset {name!r}; {instead(name, known)} (looked in {looked}; "
+        f"unknown dataset {name!r}; {did_you_mean(name, known)} (looked in {looked}; "
         "merbench data list shows them all)"
     )
 

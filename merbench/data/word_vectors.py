@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
 from merbench.api.material.lexicon import Lexicon, Vectors
 from merbench.data.folder.arrays import Arrays
-from merbench.data.hints import instead
 
 SUFFIXES = (".npz", ".txt", ".vec")
 
@@ -144,7 +144,7 @@ def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexico
             where = ", ".join(str(home / "vectors") for home in homes) or "no data home"
             raise RequestError(
                 f"word vectors {name!r} are neither a file nor offered in {where}; "
-                f"{instead(name, {p.stem for p in offered})}"
+                f"{did_you_mean(name, {p.stem for p in offered})}"
             )
         paths.append(by_name.get(name) or Path(name))
     chosen = sorted(set(paths or offered), key=lambda path: (path.name, path))

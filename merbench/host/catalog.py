@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 from merbench.api.declarations.component import Command, Component, ComponentKind, Recipe
 from merbench.api.declarations.metrics import MetricDef
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
 from merbench.host.manager import Declaration, Plugin
 from merbench.results.metrics import BUILT_IN, Registry
@@ -17,13 +17,7 @@ from merbench.results.metrics import BUILT_IN, Registry
 
 def unknown(kind: str, name: str, known: Sequence[str], where: str) -> str:
     """One sentence for a name that is not known, with the nearest ones."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    meant = (
-        f"did you mean {' or '.join(repr(n) for n in near)}?"
-        if near
-        else f"there are: {', '.join(sorted(known)) or 'none'}"
-    )
-    return f"unknown {kind} {name!r}; {meant} ({where})"
+    return f"unknown {kind} {name!r}; {did_you_mean(name, known, most=3)} ({where})"
 
 
 def kind_of(declaration: Declaration) -> str:

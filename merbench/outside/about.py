@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
-from merbench.data.hints import instead
 from merbench.results.outside import MARK, About
 
 
@@ -29,7 +29,7 @@ def about_of(stated: Mapping[str, Any], where: str) -> About:
     """``where``: what the sentence of a DataError names."""
     known = list(About.model_fields)
     if strange := [key for key in stated if key not in known]:
-        raise DataError(f"{where}: unknown key {strange[0]!r}; {instead(strange[0], known)}")
+        raise DataError(f"{where}: unknown key {strange[0]!r}; {did_you_mean(strange[0], known)}")
     try:
         return About(**stated)
     except ValidationError as error:

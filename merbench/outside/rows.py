@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
-from merbench.data.hints import first
+from merbench.data.first_few import first_few
 from merbench.outside.table import Table
 
 ID_COLUMNS = ("id", "ids", "utterance_id", "custom_id")
@@ -57,15 +57,11 @@ def order_of(
                 row, f"{name!r} is a row of the {other[name]} split, not one of the {part}"
             )
         if name not in allowed:
-            raise table.error(row, f"{name!r} is none of the {part}; {_near(name, ids)}")
+            advice = did_you_mean(name, ids, otherwise=f"they are {first_few(ids)}")
+            raise table.error(row, f"{name!r} is none of the {part}; {advice}")
     if missing := [name for name in ids if name not in row_of]:
         raise DataError(
-            f"{table.path} lacks {len(missing)} of {len(ids)} {part} ({first(missing)}); "
+            f"{table.path} lacks {len(missing)} of {len(ids)} {part} ({first_few(missing)}); "
             "give a prediction for each"
         )
     return np.array([row_of[name] for name in ids])
-
-
-def _near(name: str, ids: Sequence[str]) -> str:
-    near = get_close_matches(name, ids, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"they are {first(ids)}"

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
 from merbench.api.material.types import LabelSpace
-from merbench.data.hints import instead
 from merbench.outside.answers import parse
 from merbench.outside.table import Table
 
@@ -130,7 +130,7 @@ def _words(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> np
             raise table.error(row, f"it has no label; give one of {', '.join(space.words)}")
         for word in given:
             if word.casefold() not in place:
-                meant = instead(word.casefold(), space.words)
+                meant = did_you_mean(word.casefold(), space.words)
                 raise table.error(row, f"{word[:60]!r} is no label of the task; {meant}")
             p_NC[at, place[word.casefold()]] = 1
     return p_NC

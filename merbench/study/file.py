@@ -46,8 +46,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 
 from merbench.api import MODALITIES, Config, DataError, Modality
+from merbench.api.did_you_mean import did_you_mean
 from merbench.data.folder.toml_section import read_toml
-from merbench.data.hints import instead
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 
@@ -164,9 +164,8 @@ def read_study(path: Path) -> StudyFile:
         first = error.errors()[0]
         where = _where(first["loc"])
         if first["type"] == "extra_forbidden":
-            sentence = (
-                f"unknown key {where!r}; {instead(str(first['loc'][-1]), _fields(first['loc']))}"
-            )
+            advice = did_you_mean(str(first["loc"][-1]), _fields(first["loc"]))
+            sentence = f"unknown key {where!r}; {advice}"
         elif first["type"] == "missing":
             sentence = (
                 f"the key {where!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.material.types import Modality, SpaceKind, StreamKind
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ class _Declaration:
         known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         for name in given:
             if name not in known:
-                near = get_close_matches(RENAMED.get(name, name), known, n=1)
-                advice = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+                advice = did_you_mean(RENAMED.get(name, name), known)
                 who = f"{cls.__name__} {given.get('name', '')!r}"
                 raise TypeError(f"{who} has no field {name!r}; {advice}")
         return super().__new__(cls)

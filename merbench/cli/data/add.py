@@ -178,8 +178,8 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
         return
     from rich.table import Table
 
+    from merbench.data.first_few import first_few
     from merbench.data.folder.manifest import read_manifest
-    from merbench.data.hints import first
 
     say(
         f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + "
@@ -187,7 +187,7 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
     )
     if origin.refused:
         say(
-            f"refused: {first([f'{row} ({why})' for row, why in origin.refused.items()])}; "
+            f"refused: {first_few([f'{row} ({why})' for row, why in origin.refused.items()])}; "
             "manifest.json names them all"
         )
     for note in origin.notes:

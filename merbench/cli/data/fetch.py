@@ -103,12 +103,14 @@ def _is_address(url: str) -> bool:
 
 
 def _chosen(name: str, only: tuple[str, ...]) -> list[str]:
-    from merbench.data.hints import instead
+    from merbench.api.did_you_mean import did_you_mean
 
     names = [Path(path).name for path in FILES[name]]
     for word in only:
         if not any(word.lower() in file.lower() for file in names):
-            raise RequestError(f"--only {word!r} is in no file of {name}; {instead(word, names)}")
+            raise RequestError(
+                f"--only {word!r} is in no file of {name}; {did_you_mean(word, names)}"
+            )
     return [
         path
         for path in FILES[name]

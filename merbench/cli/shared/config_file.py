@@ -59,15 +59,15 @@ def _read(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> 
     """DataError for a file that is no TOML, or has a key that is no option."""
     if path is None:
         return
+    from merbench.api.did_you_mean import did_you_mean
     from merbench.data.folder.toml_section import read_toml
-    from merbench.data.hints import instead
 
     options = _options(ctx)
     defaults: dict[str, Any] = {}
     for key, value in read_toml(path, "--config names a TOML file of options").items():
         option = options.get(key.replace("_", "-"))
         if option is None:
-            raise DataError(f"{path}: {key!r} is no option; {instead(key, list(options))}")
+            raise DataError(f"{path}: {key!r} is no option; {did_you_mean(key, list(options))}")
         assert option.name
         defaults[option.name] = _value(path, key, option, value)
     ctx.default_map = {**(ctx.default_map or {}), **defaults}

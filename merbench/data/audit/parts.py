@@ -9,7 +9,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Protocol
 from merbench.data.audit.findings import Finding, count_of, stand
-from merbench.data.hints import first
+from merbench.data.first_few import first_few
 
 MODES = ("train", "valid", "test")
 
@@ -44,14 +44,14 @@ def shared_videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
             yield Finding(
                 "warning",
                 protocol,
-                f"{len(shared):,} of {count_of(count, 'video')} ({first(shared)}) "
+                f"{len(shared):,} of {count_of(count, 'video')} ({first_few(shared)}) "
                 f"{stand(len(shared))} in more than one of {', '.join(parts.names)} of protocol "
                 f"{protocol}, so a model can know the speaker; divide by video",
             )
         for split in corpus.protocols[protocol].splits:
             both = np.intersect1d(np.union1d(split.train, split.valid), split.test)
             if len(both):
-                rows = first(corpus.ids[both].tolist())
+                rows = first_few(corpus.ids[both].tolist())
                 yield Finding(
                     "warning",
                     protocol,
@@ -70,7 +70,7 @@ def shared_groups(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
                     "note",
                     protocol,
                     f"{len(shared):,} of {len(np.unique(unit_N)):,} groups of {name} "
-                    f"({first(shared)}) stand in more than one of {', '.join(parts.names)} of "
+                    f"({first_few(shared)}) stand in more than one of {', '.join(parts.names)} of "
                     f'protocol {protocol}; folds = 5 and group = "{name}" keep them apart',
                 )
 

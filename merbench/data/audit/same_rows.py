@@ -12,7 +12,7 @@ from merbench.api.material.corpus import Corpus, Task
 from merbench.data.audit.findings import Finding, are, count_of, have
 from merbench.data.audit.parts import MODES, Groups
 from merbench.data.audit.twins import Twins
-from merbench.data.hints import first
+from merbench.data.first_few import first_few
 from merbench.data.same_segment import labelled_twice, times_in
 
 
@@ -56,7 +56,7 @@ def rows_labelled_twice(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[F
         for name, task in corpus.tasks.items()
         if (count := _differing(task, pairs))
     ]
-    shown = first([f"{corpus.ids[a]} = {corpus.ids[b]}" for a, b in pairs])
+    shown = first_few([f"{corpus.ids[a]} = {corpus.ids[b]}" for a, b in pairs])
     yield Finding(
         "warning",
         "ids",
@@ -89,7 +89,7 @@ def texts_alike(corpus: Corpus, groups: dict[str, Groups], alike: Twins) -> Iter
         for same, kind in ((True, "the same text as"), (False, "nearly the same text as")):
             rows = [(r, twin, like) for r, twin, like in across if (like == 1.0) == same]
             if rows:
-                shown = first(
+                shown = first_few(
                     [
                         f"{corpus.ids[r]} ~ {corpus.ids[twin]}" + ("" if same else f" ({like:.2f})")
                         for r, twin, like in rows

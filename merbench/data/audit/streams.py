@@ -14,7 +14,7 @@ from merbench.data.audit.findings import Finding, count_of, have
 from merbench.data.audit.leaks import Probed
 from merbench.data.audit.parts import Groups
 from merbench.data.audit.values import Values
-from merbench.data.hints import first
+from merbench.data.first_few import first_few
 from merbench.data.leaking_streams import leaking_rows
 
 _MANY = 0.5
@@ -113,7 +113,7 @@ def value_findings(
             (split_B != repeated_split_B) & (split_B >= 0) & (repeated_split_B >= 0)
         )
         if len(across):
-            pairs = first(
+            pairs = first_few(
                 [
                     f"{corpus.ids[values.repeated[i]]} = {corpus.ids[values.repeats[i]]}"
                     for i in across
@@ -158,10 +158,9 @@ def leak_findings(corpus: Corpus, stream: Stream, probe: Probed | None) -> Itera
             f"a probe of {probe.target!r}, cross-validated by video, "
             f"knows {count_of(len(probe.seen), 'video')} far better than the others "
             f"(r = {probe.corr_seen:.2f} against {probe.corr_rest:.2f}, p = {_p(probe)}), "
-            "as where a stream comes from a network that "
-            f"was trained on their labels: {first(list(probe.seen), 5)}. Ask where it comes from; "
-            "declare it (fitted_on), evaluate on "
-            "the other videos alone, or leave it out",
+            "as where a stream comes from a network that was trained on their labels: "
+            f"{first_few(list(probe.seen), 5)}. Ask where it comes from; "
+            "declare it (fitted_on), evaluate on the other videos alone, or leave it out",
         )
     elif probe is not None and probe.too_good:
         yield Finding(
@@ -175,7 +174,7 @@ def leak_findings(corpus: Corpus, stream: Stream, probe: Probed | None) -> Itera
 
 
 def _numbers(items: list[int]) -> str:
-    return first([str(i) for i in items], 8)
+    return first_few([str(i) for i in items], 8)
 
 
 def _p(probe: Probed) -> str:

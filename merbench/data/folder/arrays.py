@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
+from merbench.data.first_few import first_few
 from merbench.data.folder.stream_file import is_safetensors, map_tensors, texts_of
-from merbench.data.hints import first, instead
 from merbench.results.sealed import require_file
 
 _WHAT = {"U": "text", "iu": "whole numbers", "biuU": "whole numbers or text", "fiu": "numbers"}
@@ -63,7 +64,9 @@ class Arrays:
         """
         if name not in self._read:
             if name not in self:
-                raise DataError(f"{self.path} has no array {name!r}; {instead(name, self._file)}")
+                raise DataError(
+                    f"{self.path} has no array {name!r}; {did_you_mean(name, self._file)}"
+                )
             try:
                 value = self._file[name]
             except Exception as error:
@@ -140,11 +143,11 @@ class Arrays:
             if lacks:
                 parts.append(
                     f"lacks {len(lacks)} of the {len(ids)} ids of {table.name} (first: "
-                    f"{first(lacks)})"
+                    f"{first_few(lacks)})"
                 )
             if extra:
                 parts.append(
-                    f"holds {len(extra)} that {table.name} does not (first: {first(extra)})"
+                    f"holds {len(extra)} that {table.name} does not (first: {first_few(extra)})"
                 )
             raise DataError(
                 f"{self.path}: `id` {' and '.join(parts)}; "

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
-from merbench.data.hints import instead
 from merbench.results.sealed import require_file
 
 
@@ -55,7 +55,7 @@ class Table:
         if name not in self.cells:
             raise DataError(
                 f"{self.path} has no column {name!r}; "
-                f"{instead(name, self.cells)} Add it, or name another in dataset.toml"
+                f"{did_you_mean(name, self.cells)} Add it, or name another in dataset.toml"
             )
         return self.cells[name]
 

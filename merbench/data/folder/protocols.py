@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.material.corpus import Protocol, Split, Stream
 from merbench.data.folder.kinds import Beside
 from merbench.data.folder.label_table import Table
 from merbench.data.folder.toml_section import Section
-from merbench.data.hints import instead
 
 _MODES = ("train", "valid", "test")
 _NOT_USED = -1
@@ -156,9 +156,8 @@ def _offered(section: Section, streams: dict[str, Stream]) -> tuple[str, ...]:
     by_modality: dict[str, str] = {}
     for name in names:
         if name not in streams:
-            raise section.error(
-                f"streams names {name!r}, which is not described here; {instead(name, streams)}"
-            )
+            advice = did_you_mean(name, streams)
+            raise section.error(f"streams names {name!r}, which is not described here; {advice}")
         other = by_modality.setdefault(streams[name].modality, name)
         if other != name:
             raise section.error(

@@ -7,12 +7,11 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from merbench.api.did_you_mean import did_you_mean, nearest
 from merbench.api.errors import DataError
-from merbench.data.hints import instead
 from merbench.results.files import inside, is_inside
 from merbench.results.sealed import DamagedError, require_file
 
@@ -53,7 +52,7 @@ class Section:
         if key not in self._table:
             if default is _REQUIRED:
                 # Most keys are missing because they are misspelt.
-                near = get_close_matches(key, [k for k in self._table if k not in self._known], n=1)
+                near = nearest(key, [k for k in self._table if k not in self._known])
                 raise self.error(
                     f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; "
                     f"write {key} = {kind}"
@@ -130,7 +129,7 @@ class Section:
     def done(self) -> None:
         for key in self._table:
             if key not in self._known:
-                raise self.error(f"unknown key {key!r}; {instead(key, self._known)}")
+                raise self.error(f"unknown key {key!r}; {did_you_mean(key, self._known)}")
 
 
 def _is_number(value: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from merbench.api.forms import PICKLES, Source
 from merbench.api.pickles import Array, unpickle_npz
-from merbench.data.hints import first
+from merbench.data.first_few import first_few
 
 _DEEP = 3
 _MANY = 6
@@ -90,4 +90,4 @@ def _value(value: object, deep: int = 1) -> str:
 
 
 def _names(names: Iterable[str]) -> str:
-    return first(list(names), _MANY)
+    return first_few(list(names), _MANY)

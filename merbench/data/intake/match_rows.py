@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from merbench.data.hints import first
+from merbench.data.first_few import first_few
 
 Cells = Mapping[str, Sequence[str]]
 
@@ -34,7 +34,7 @@ class Match:
         )
         sentences = [sentence]
         if self.apart:
-            why = first([f"{video}: {reason}" for video, reason in self.apart.items()])
+            why = first_few([f"{video}: {reason}" for video, reason in self.apart.items()])
             sentences.append(f"{len(self.apart):,} videos are not joined so ({why})")
         return sentences
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from merbench.data.first_few import first_few
 from merbench.data.folder.label_table import Table
 from merbench.data.folder.manifest import Origin
 from merbench.data.folder.toml_section import Section
-from merbench.data.hints import first
 from merbench.data.intake.join_rows import ids_of, joined_rows, new_rows
 from merbench.data.intake.match_rows import Match, match_rows
 from merbench.data.same_segment import labelled_twice, times_of
@@ -84,7 +84,7 @@ class SourceRows:
                 self._refuse(row_id, f"stream {stream} has it, and the table of labels does not")
         if lacks := [row_id for row_id in self.ids if row_id not in place_of]:
             self.origin.notes.append(
-                f"stream {stream} lacks {len(lacks)} of {len(self.ids)} rows ({first(lacks)})"
+                f"stream {stream} lacks {len(lacks)} of {len(self.ids)} rows ({first_few(lacks)})"
             )
         return place_of
 
@@ -110,7 +110,7 @@ class SourceRows:
         pairs = labelled_twice(columns["video_id"], times_N2)
         if len(pairs):
             ids = ids_of(columns)
-            shown = first([f"{ids[a]} = {ids[b]}" for a, b in pairs])
+            shown = first_few([f"{ids[a]} = {ids[b]}" for a, b in pairs])
             self.origin.notes.append(
                 f"{len(pairs):,} segment(s) have two rows, under two ids ({shown}); both rows "
                 "are kept"
@@ -134,7 +134,7 @@ class SourceRows:
         if without := [row_id for row_id in table.ids if row_id not in joined]:
             self.origin.notes.append(
                 f"{len(without):,} of {len(table):,} rows here have no row in the source "
-                f"({first(without)})"
+                f"({first_few(without)})"
             )
         return new, match
 

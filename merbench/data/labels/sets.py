@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
 from merbench.api.material.types import LabelSpace
 from merbench.data.folder.toml_section import read_toml
-from merbench.data.hints import instead
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,8 @@ def _label_set(path: Path, name: str, table: Any, own: LabelSpace) -> LabelSet:
     for word, entry in table.items():
         more = entry if isinstance(entry, dict) else {"value": entry}
         if unknown := [key for key in more if key not in ("value", "gloss")]:
-            raise error(
-                f"unknown key {unknown[0]!r} of {word!r}; {instead(unknown[0], ('value', 'gloss'))}"
-            )
+            advice = did_you_mean(unknown[0], ("value", "gloss"))
+            raise error(f"unknown key {unknown[0]!r} of {word!r}; {advice}")
         value, gloss = more.get("value"), more.get("gloss", word)
         if own.anchors:
             fits = (

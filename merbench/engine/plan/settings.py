@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from merbench.api import MODALITIES, Config, RequestError, TrainConfig
+from merbench.api.did_you_mean import nearest
 from merbench.host.catalog import unknown
 from merbench.results.spec import canonical
 
@@ -127,7 +127,7 @@ class Settings:
     def _unknown_setting(
         self, slot: str, name: str, key: str, origin: str, slots: Sequence[str]
     ) -> str:
-        near = get_close_matches(slot, slots, cutoff=0.6)
+        near = nearest(slot, slots, most=3)
         near = near or (["train"] if name in TrainConfig.model_fields else [])
         meant = " or ".join(repr(f"{s}.{name}") for s in near)
         here = ", ".join([*self.slots(), *(f"stage.{s}" for s in self.stages), "train"])

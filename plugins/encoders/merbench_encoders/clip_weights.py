@@ -4,7 +4,6 @@ folder, ``hf-hub:`` or ``local-dir:``.
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from merbench.api import RequestError
+from merbench.api.did_you_mean import did_you_mean
 from merbench_encoders.hub import hub_file, origin
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.tower import TowerConfig, digest
@@ -128,10 +128,10 @@ def architecture(config: ClipConfig, instead: str) -> dict[str, Any]:
     import open_clip  # see lists
 
     if config.model not in open_clip.list_models():
-        near = difflib.get_close_matches(config.model, open_clip.list_models(), 3, 0.0)
-        raise RequestError(
-            f"open_clip has no model {config.model!r}; did you mean {', '.join(near)}?"
+        advice = did_you_mean(
+            config.model, open_clip.list_models(), "open_clip.list_models() names them", most=3
         )
+        raise RequestError(f"open_clip has no model {config.model!r}; {advice}")
     return open_clip.get_model_config(config.model)
 
 
