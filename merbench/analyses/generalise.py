@@ -50,7 +50,7 @@ class Generalised:
 
 
 def why_not(plan: Plan) -> str:
-    """Why a model cannot be read out with other labels, told from its parts; empty where it can."""
+    """Why a model cannot be read out with other labels, by its parts; empty where it can."""
     if "model" in plan.parts:
         return (
             "cannot be read out with other labels: "

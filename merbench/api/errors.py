@@ -1,10 +1,8 @@
-"""The errors merbench raises on purpose: one sentence each, naming the thing that is wrong and the
-mend.
-"""
+"""The errors merbench raises on purpose: one sentence each, naming what is wrong and the fix."""
 
 
 class MerbenchError(Exception):
-    """Base of all errors that are told to the user as one sentence, without a traceback."""
+    """Base of all errors that are shown to the user as one sentence, without a traceback."""
 
 
 class RequestError(MerbenchError):
@@ -14,7 +12,7 @@ class RequestError(MerbenchError):
 
 
 class DataError(RequestError):
-    """A file the user gave is wrong; the message names the file and the mend. CLI exit code 2."""
+    """A file the user gave is wrong; the message names the file and the fix. CLI exit code 2."""
 
 
 class RunError(MerbenchError):

@@ -55,7 +55,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResumed(Event):
-    """A run goes on from its checkpoint, after ``epoch`` whole epochs over all stages."""
+    """A run continues from its checkpoint, after ``epoch`` whole epochs over all stages."""
 
     run_id: str
     seed: int

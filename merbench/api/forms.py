@@ -125,7 +125,7 @@ class Sink(Protocol):
         ...
 
     def stream(self, name: str, **spec: Any) -> None:
-        """A stream as ``dataset.toml`` describes it, over a column of the table or a file handed to
+        """A stream as ``dataset.toml`` describes it, over a column of the table or a file given to
         ``file`` or ``link``.
         """
         ...
@@ -171,6 +171,6 @@ class Form(Protocol):
 
     def convert(self, source: Source, sink: Sink) -> None:
         """Hand everything to the sink, the same calls in the same order each time. DataError,
-        naming file and mend, where it cannot.
+        naming the file and the fix, where it cannot.
         """
         ...

@@ -114,7 +114,7 @@ class Fusion(Protocol):
 class Head(Protocol):
     """Fused (and queries) -> logits [B, C], or ``(logits, aux)``; C as in ``Output``.
 
-    Two methods that it may bring, each handed the model's whole ``Output``: ``read_out(out)`` ->
+    Two optional methods, each given the model's whole ``Output``: ``read_out(out)`` ->
     predictions (score [B]; class and multilabel [B, C]; joint [B, 1 + C]) in place of
     ``merbench.api.read_out``, and ``loss(out, batch)`` -> named terms in place of ``task_loss`` in
     objective ``task``. With both, its logits may have any number of columns. A whole model may
@@ -130,7 +130,7 @@ class Head(Protocol):
 
 
 class Model(Protocol):
-    """All that the training loop knows. A whole model is handed the run's encoders and calls them
+    """All that the training loop knows. A whole model is given the run's encoders and calls them
     itself.
 
     ``widths``: D by name, for objectives that own layers: ``text``, ``audio``, ``video`` (the

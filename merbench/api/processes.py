@@ -49,8 +49,7 @@ def pool(
                 parent_end, child_end = fork.Pipe(duplex=False)
                 call = partial(work, task, child_end.send) if hear else partial(work, task)
                 process = fork.Process(target=_call, args=(call,), daemon=True)
-                # The terminal tells every process of the program, and this one answers: the others
-                # never hear of it.
+                # The terminal signals every process of the program; only this one reacts.
                 mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
                 try:
                     with warnings.catch_warnings():

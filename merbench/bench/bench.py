@@ -77,7 +77,7 @@ class Bench:
         own_thresholds = request.thresholds != Request.thresholds
         if own_thresholds and plan.task.space.kind in ("score", "class"):
             raise RequestError(
-                f"--thresholds {request.thresholds} changes nothing of task {plan.spec.task}, "
+                f"--thresholds {request.thresholds} has no effect on task {plan.spec.task}, "
                 "which is no multilabel one; leave it out"
             )
         for note in plan.notes:

@@ -60,7 +60,7 @@ def _run() -> int:
         flush_output()
     except click.exceptions.Abort:
         click.echo(
-            "interrupted: what was finished is kept, and the same command goes on from there",
+            "interrupted: what was finished is kept, and the same command continues from there",
             err=True,
         )
         code = 130

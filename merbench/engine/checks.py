@@ -296,14 +296,14 @@ def check_selecting(
 
 
 def check_cacheable(parts: Mapping[str, Part], streams: Mapping[Modality, Stream]) -> None:
-    """The output of an encoder that is cached can be told apart row by row."""
+    """The outputs of a cached encoder can be distinguished row by row."""
     for modality, stream in streams.items():
         part = parts[f"encoder.{modality}"]
         if part.fixed and stream.kind not in KEPT:
             raise RequestError(
                 f"encoder {part.component.name} has a version, so that its output is kept, and the "
                 f"output for stream {stream.name} of kind {stream.kind!r} cannot be: only "
-                f"{' and '.join(KEPT)} are told apart row by row; declare it without a version"
+                f"{' and '.join(KEPT)} are distinguished row by row; declare it without a version"
             )
 
 

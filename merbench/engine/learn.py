@@ -24,7 +24,7 @@ def learn(
     watch: Watch = lambda entry: None,
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Trains ``problem.model`` in place, on its train and valid rows; goes on from ``checkpoint``
+    """Trains ``problem.model`` in place, on its train and valid rows; continues from ``checkpoint``
     where it holds a state.
     """
     if plan.recipe.closed_form:

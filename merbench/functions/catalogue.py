@@ -52,7 +52,7 @@ def list_parts(kind: str) -> dict[str, str]:
 
 def load_dataset(name: str = "sample", data: str | Path | None = None) -> Corpus:
     """A data set: ids, texts, tasks, streams and protocols, as numpy arrays; features are read when
-    they are looked at.
+    first used.
 
     RequestError where it is not on this machine, with where it was looked for.
     """

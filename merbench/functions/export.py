@@ -61,7 +61,7 @@ def exported(
     if form not in FORMS:
         raise RequestError(f"there is no export {form!r}; there are {', '.join(FORMS)}")
     if hub_dataset and form != "hf":
-        raise RequestError(f"a hub data set changes nothing of the export {form}; leave it out")
+        raise RequestError(f"a hub data set has no effect on the export {form}; leave it out")
     if source and form != "every-eval-ever":
         raise RequestError(f"single rows are no part of the export {form}; leave them out")
     folders = folder_names([board.track for board, _ in boards])

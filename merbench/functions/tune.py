@@ -40,7 +40,7 @@ def tune(
     model: str = "merclip", dataset: str | None = None, **keywords: Unpack[TuneKeywords]
 ) -> SearchResult:
     """Search the settings of ``model`` on its train and valid rows, from the default settings on;
-    an equal call goes on where this ended.
+    an equal call continues where this ended.
 
     Run what was found with ``run(model, dataset, settings=result.settings)``. RequestError for what
     does not fit, RunError where every trial failed.
@@ -49,7 +49,7 @@ def tune(
 
     if useless := sorted(OF_RUNS & set(keywords)):
         raise RequestError(
-            f"tune({useless[0]}=) changes nothing of a search, whose trials have seeds of their "
+            f"tune({useless[0]}=) has no effect on a search, whose trials have seeds of their "
             "own and are not stored as runs; give it to run() with what was found"
         )
     from merbench.study.file import Tuning

@@ -28,8 +28,8 @@ def kind_of(declaration: Declaration) -> str:
 
 
 class Catalog:
-    """What the plugins offer together. Conflicts and broken plugins are told when something of
-    theirs is asked for, not before.
+    """What the plugins offer together. Conflicts and broken plugins are reported when something of
+    theirs is used, not before.
     """
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:

@@ -1,4 +1,4 @@
-"""A plugin's module imported behind a guard: it may not print, and it may not take for ever."""
+"""A plugin's module imported behind a guard: it may not print, and it has limited time."""
 
 from __future__ import annotations
 

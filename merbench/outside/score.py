@@ -120,7 +120,7 @@ def _check(goal: Goal, files: Sequence[SeedFiles]) -> None:
     fixed = goal.thresholds.startswith("fixed:")
     if not labels and goal.thresholds != Goal.thresholds:
         raise RequestError(
-            f"--thresholds {goal.thresholds} changes nothing of task {goal.track.task}, "
+            f"--thresholds {goal.thresholds} has no effect on task {goal.track.task}, "
             "which is no multilabel one; leave it out"
         )
     if not fixed and any(of_seed.valid is None for of_seed in files):

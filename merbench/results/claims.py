@@ -34,7 +34,7 @@ TELL = 5.0
 
 
 class Holder(Config):
-    """Who holds a claim. ``machine`` tells one boot and one process namespace from others.
+    """Who holds a claim. ``machine`` identifies one boot and one process namespace.
     ``about``: how far the run is.
     """
 

@@ -132,7 +132,7 @@ def sweep(*folders: Path) -> None:
 
 
 def temporary_beside(path: Path) -> Path:
-    """A new empty file whose name tells ``sweep`` which process it is of."""
+    """A new empty file whose name shows ``sweep`` which process wrote it."""
     owner = f"{os.getpid()}@{_host()}"
     handle, name = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name[:120]}.{owner}.", suffix=".tmp"

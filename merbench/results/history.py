@@ -17,7 +17,7 @@ FOLDER = "corrections"
 def read_corrections(
     root: Path, warn: Callable[[str], object] = lambda sentence: None
 ) -> list[Correction]:
-    """Those of the store in ``root``, in the order of their ids. ``warn`` is told of each that
+    """Those of the store in ``root``, in the order of their ids. ``warn`` is called for each that
     cannot be read.
     """
     readable = []

@@ -57,7 +57,7 @@ def read_header(path: Path) -> dict[str, Any]:
         header: dict[str, Any] = json.loads(file.read(length))
         ends = [about["data_offsets"][1] for name, about in header.items() if name != METADATA]
         if os.fstat(file.fileno()).st_size != len(start) + length + max(ends, default=0):
-            raise DamagedError("its length is not that which its header tells")
+            raise DamagedError("its length is not the one in its header")
     return header
 
 

@@ -347,8 +347,7 @@ class Store:
             )
         if not self.has_weights(run_id):
             raise RequestError(
-                f"the weights {path} are not those that the record of the run tells of; "
-                "run it again with --force"
+                f"the weights {path} are not those of the run's record; run it again with --force"
             )
         try:
             check(path)
@@ -369,7 +368,7 @@ class Store:
             with safe_open(path, framework="numpy") as file:
                 return (file.metadata() or {}).get("sha256") == record.weights_sha256
         except SafetensorError:
-            return True  # whoever loads it tells what is wrong
+            return True  # whoever loads it reports what is wrong
 
     def _weights(self, run_id: str) -> Path:
         return self.root / "weights" / f"{run_id}.safetensors"

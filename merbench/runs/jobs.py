@@ -87,7 +87,7 @@ def _encode_apart(work: Work, watch: Watch) -> None:
     for _, error in _apart(work, lambda _, send: work.encode(send), [None], 1, receive):
         if error:
             raise RunError(
-                f"encoding broke off, because {error}; the same command goes on from there"
+                f"encoding broke off, because {error}; the same command continues from there"
             )
     work.encode(ignore)
 

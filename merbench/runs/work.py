@@ -104,7 +104,7 @@ class Work:
         )
 
     def checkpoint(self, draft: Draft, watch: Watch) -> Checkpoint:
-        """``watch`` is called when a run goes on from it."""
+        """``watch`` is called when a run continues from it."""
         where = {key: draft.provenance[key] for key in ("device", "threads", "determinism")}
         identity = {"source": self.digest, "torch": torch.__version__, **where}
 

@@ -48,6 +48,6 @@ class Named:
             raise RunError(
                 f"executor {self.name} broke off ({type(error).__name__}: {error}); "
                 "what is done is "
-                "in the store, and the same command goes on from there, with this or another "
+                "in the store, and the same command continues from there, with this or another "
                 "--executor"
             ) from error

@@ -56,7 +56,7 @@ class Worker:
                 work.encode(ignore)
                 run_one(work, run.seed, split, ignore)
             except Exception as error:
-                # Whatever a part raises: the other runs go on, and the record tells.
+                # Whatever a part raises: the other runs continue, and the record says why.
                 work.failed(run.seed, split, error, run.run_id)
 
     def failed(self, run: PlannedRun, sentence: str) -> None:
@@ -146,7 +146,7 @@ class _Progress:
     def sort(
         self, runs: Sequence[PlannedRun], claimed: Container[str]
     ) -> tuple[list[Ended], list[PlannedRun], list[PlannedRun]]:
-        """Those that have ended, that can be begun, and that another process is at."""
+        """Those that have ended, that can be started, and that another process is working on."""
         ended, free, busy = list[Ended](), list[PlannedRun](), list[PlannedRun]()
         for run in runs:
             if end := self.end_of(run):

@@ -238,7 +238,7 @@ class TuneProgress:
 
 
 def going_on_at_trial(finished: int, wanted: int) -> str:
-    """What a search that was begun before says first."""
+    """What a search that was started before says first."""
     if finished >= wanted:
         return f"all {wanted} trials were made before"
     return f"going on at trial {finished + 1} of {wanted}"

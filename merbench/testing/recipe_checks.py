@@ -64,7 +64,7 @@ def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
     bodies["state round-trips"] = partial(_state, catalog, recipe)
     if not recipe.closed_form:
         bodies["gradient reaches every parameter"] = partial(_gradient, catalog, recipe)
-        bodies["a killed run goes on to the same bits"] = partial(_resumes, catalog, recipe)
+        bodies["a killed run resumes to the same bits"] = partial(_resumes, catalog, recipe)
         bodies["overfits 8 samples"] = partial(_overfits, catalog, recipe)
 
     @cache
@@ -265,7 +265,7 @@ def _resumes(catalog: Catalog, recipe: Recipe) -> None:
         **{o: (whole.objectives[o], again.objectives[o]) for o in whole.objectives},
     }.items():
         assert weights_digest(a) == weights_digest(b), (
-            f"a run that was killed after an epoch goes on to other weights of {name}: "
+            f"a run that was killed after an epoch resumes to other weights of {name}: "
             "keep all state in parameters and buffers"
         )
 

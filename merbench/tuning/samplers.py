@@ -43,7 +43,7 @@ class Numbered(BaseSampler):
     """Another sampler, seeded anew for each trial from the search's name and the trial's number.
 
     No two workers draw the same, and one worker that is stopped between trials draws the same when
-    it goes on. Not so after a kill in a trial: its retry has a number too, so that later trials
+    it continues. Not so after a kill in a trial: its retry has a number too, so that later trials
     have others. ``on_begin`` is called with each trial before anything is drawn for it.
     ``proposed``: True if the sampler's model, not chance, has drawn the last one.
     """

@@ -36,7 +36,7 @@ from merbench.tuning.worker import Worker
 
 SMALL = 32
 """So many combinations or fewer are tried one after the other: none is drawn, so that none is tried
-twice when a search goes on.
+twice when a search continues.
 """
 OTHER_SOURCE = (
     "earlier trials of this search were made by another version of the components' source"
@@ -66,8 +66,8 @@ def tune(
         return search.result()
     except StorageInternalError as error:
         raise RunError(
-            f"the search's storage was lost ({error.__cause__ or error}); the same command goes on "
-            "where this ended"
+            f"the search's storage was lost ({error.__cause__ or error}); "
+            "the same command continues where this ended"
         ) from error
 
 

@@ -154,7 +154,7 @@ def _value_of_defaults(ledger: Ledger) -> float | None:
 
 
 def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> SharedSearch:
-    """The search of these arguments, begun where there is none yet. RequestError where the storage
+    """The search of these arguments, new where there is none yet. RequestError where the storage
     cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -20,7 +20,7 @@ WORKER, BEAT = "worker", "beat"
 
 
 class Worker:
-    """Marks what it tries as its own, and tells from others' marks whether they are gone.
+    """Marks what it tries as its own, and sees by others' marks whether they are gone.
 
     A worker of this machine (host, boot and process namespace) is gone when its process is. One of
     another machine, whose clock may be wrong, is gone when its mark has not changed for ``grace``

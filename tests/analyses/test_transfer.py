@@ -125,7 +125,7 @@ def test_words_keep_their_vectors_across_vocabularies(catalog, store, settings):
     )
     again = store.predictions(tuned.run_id).prediction
     assert np.allclose(again, made, atol=1e-5), (
-        "training that does nothing goes on from the same function"
+        "training that does nothing continues from the same function"
     )
 
 

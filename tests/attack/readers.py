@@ -1,4 +1,4 @@
-"""Every command that reads a store, with one odd record in it: it goes on with the rest."""
+"""Every command that reads a store, with one odd record in it: it continues with the rest."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("run", "--dataset", "mosl", "--data", "nowhere"), "nowhere (which is no folder)"),
         (
             ("run", "--thresholds", "fixed:0.3", *QUICK),
-            "--thresholds fixed:0.3 changes nothing of task sentiment",
+            "--thresholds fixed:0.3 has no effect on task sentiment",
         ),
         (("run", "--modalities", "", *QUICK), "unknown modality ''"),
         (("run", "--set", "lr=1e-3", *QUICK), "did you mean 'train.lr'?"),
@@ -233,7 +233,7 @@ def test_a_board_is_built_verified_and_contributed(merbench, tmp_path):
 def test_doctor_says_what_is_missing_and_what_to_do(merbench):
     rows = {r["what"]: r for r in loads(merbench("doctor", "--json", check=True).stdout)}
     assert rows["torch"]["ok"] and rows["plugin merclip"]["ok"] and rows["store"]["ok"]
-    assert not rows["data set mosi"]["ok"] and rows["data set mosi"]["mend"]
+    assert not rows["data set mosi"]["ok"] and rows["data set mosi"]["fix"]
     assert rows["data set sample"]["ok"]
 
 

@@ -69,7 +69,7 @@ def test_the_same_command_goes_on_after_ctrl_c(merbench, tmp_path, words, begun)
     assert command.returncode == 130, said
     assert (
         said.splitlines()[-1]
-        == "interrupted: what was finished is kept, and the same command goes on from there"
+        == "interrupted: what was finished is kept, and the same command continues from there"
     )
     assert "Traceback" not in said and said.count("interrupted") == 1
     with pytest.raises(ProcessLookupError):

@@ -199,11 +199,11 @@ def test_a_track_that_names_what_the_data_lack_is_told(named, what):
         (("compare", "--all", "--rows", "5"), "--rows is for two models"),
         (
             ("predict", "--text", "x", "--run", "00", "--seeds", "3"),
-            "--seeds changes nothing of --run 00",
+            "--seeds has no effect on --run 00",
         ),
         (
             ("predict", "--text", "x", "--run", "00", "--model", "merclip"),
-            "--model changes nothing of --run 00",
+            "--model has no effect on --run 00",
         ),
     ],
 )

@@ -2,7 +2,7 @@
 
 Every recipe for two epochs, bf16, ten stacked seeds against one, a tuned MiniLM on MOSI (where
 ``MERBENCH_DATA`` has it), 2,000 clips through a ViT-B-32 of random weights against the bare tower.
-A line that fails says why, and the rest goes on.
+A line that fails says why, and the rest continues.
 """
 
 from __future__ import annotations

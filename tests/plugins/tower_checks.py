@@ -56,7 +56,7 @@ def check_texts(encoder):
 
 
 def check_tuning(make, inputs, loss=lambda steps: (steps.x_BLD[steps.mask_BL] ** 2).sum()):
-    """Gradients where it is tuned; none, and evaluation mode for ever, where it is frozen."""
+    """Gradients where it is tuned; none, and evaluation mode permanently, where it is frozen."""
     frozen = make(tuned=False).train()
     assert (
         frozen.frozen

@@ -299,7 +299,7 @@ def test_weights_are_never_those_of_an_earlier_training(tmp_path):
     assert not store.has_weights(name)
     with pytest.raises(
         RequestError,
-        match=r"not those that the record of the run tells of; run it again with --force",
+        match=r"not those of the run.s record; run it again with --force",
     ):
         store.weights(name)
 

@@ -1,4 +1,4 @@
-"""Weights to start from that have seen evaluated rows: refused, or marked for ever."""
+"""Weights to start from that have seen evaluated rows: refused, or permanently marked."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def _raises(work, tasks):
 @pytest.mark.parametrize(
     ("executor", "told"),
     [
-        (_raises, r"executor mine broke off \(KeyError: 'partition'\).*goes on from there"),
+        (_raises, r"executor mine broke off \(KeyError: 'partition'\).*continues from there"),
         (lambda work, tasks: [tasks[0]], "it yielded int in place of"),
         (lambda work, tasks: None, "executor mine broke off"),
         (lambda work: [], "executor mine broke off"),

@@ -1,4 +1,4 @@
-"""What is said of work that was begun before: where it goes on."""
+"""What is said of work that was begun before: where it continues."""
 
 from __future__ import annotations
 

@@ -469,11 +469,11 @@ class InABuffer(InADict):
 
 
 @pytest.mark.parametrize(
-    ("factory", "told"), [(InADict, "goes on to other weights of model"), (InABuffer, "")]
+    ("factory", "told"), [(InADict, "resumes to other weights of model"), (InABuffer, "")]
 )
 def test_state_that_no_checkpoint_knows_is_seen_when_a_run_is_killed(catalog, factory, told):
     objective = Component(kind="objective", name="it", summary="", target=f"{__name__}:It")
     recipe = Recipe(name="closed", **{**SOUND, "fusion": "tfn", "objective": ("it",)})
-    check = "a killed run goes on to the same bits"
+    check = "a killed run resumes to the same bits"
     assert told in recipe_verdict(catalog, check, objective, recipe, factory)
     assert bool(told) == bool(recipe_verdict(catalog, check, objective, recipe, factory))

@@ -33,7 +33,7 @@ class Stream:
     length 0 = missing.
 
     ``values`` by kind: ``features`` float [T, D]; ``steps`` float32 [T, D], made by a frozen
-    encoder and handed on as it is; ``words`` int [T] into ``vocab``; ``strings`` and ``clip`` str
+    encoder and passed on as it is; ``words`` int [T] into ``vocab``; ``strings`` and ``clip`` str
     [N] (then ``start`` is 0..N-1 and ``length`` 1, or 0 where there is none). Ragged, left-padded,
     right-padded and one-step arrays all take this form without a copy. ``times`` [T, 2]: start and
     end of each step in seconds, where known. ``fitted_on`` bool [N]: the rows on whose labels the

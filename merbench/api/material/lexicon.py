@@ -77,7 +77,7 @@ class Vectors:
 
         Files differ in scale by a factor of five or more, so that side by side one would drown the
         other; and zero, which stands for an unknown word, becomes the mean of the known ones. No
-        label and no data set is looked at.
+        label and no data set is read.
         """
         centred = np.asarray(self.matrix, dtype=np.float32) - np.asarray(
             self.matrix, dtype=np.float32

@@ -249,7 +249,7 @@ class Batch:
     (``LabelSpace.split_targets`` takes it apart). ``known``: bool, of the shape of a ``target``
     with columns, which cells are observed; None = all. ``views``: of a recipe that has them, for
     its objectives: by name, the encoded modalities as the view changed them;
-    ``model.decode(batch.views["weak"])`` goes on with one. ``turns``: which rows are of one video,
+    ``model.decode(batch.views["weak"])`` takes one. ``turns``: which rows are of one video,
     and in what order; None where nobody knows (rows that are not of the data set).
     """
 

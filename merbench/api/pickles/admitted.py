@@ -145,7 +145,7 @@ def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
 
 def scalar_key(key: Any) -> Any:
     """A key of a mapping or member of a set: only plain ones, because hashing nested tuples may
-    take for ever.
+    never end.
     """
     if type(key) not in (str, int, float, bool, bytes, type(None)):
         raise Refused(f"uses a {type(key).__name__} as the key of a mapping or in a set")

@@ -31,7 +31,7 @@ _STORAGES = {
 
 
 class _Storages:
-    """Called with a persistent id; ``blobs``: key -> where the storage lies (a legacy file tells
+    """Called with a persistent id; ``blobs``: key -> where the storage lies (a legacy file says
     that after its pickle).
     """
 

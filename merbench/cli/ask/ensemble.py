@@ -87,7 +87,7 @@ def command(
     if len(scored) > 1:
         lines.append(Line("mean, seed by seed", each, against=lines[0].name))
     if len(each) > 1:
-        # One outcome, of which no seed tells how it varies: nothing is tested of it.
+        # One outcome without spread over seeds, so nothing is tested.
         lines.append(
             Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()))})
         )

@@ -79,7 +79,7 @@ def command(
     written = typed(click.get_current_context())
     if run and (fixed := [option for name, option in written.items() if name not in OF_A_RUN]):
         raise RequestError(
-            f"{fixed[0]} changes nothing of --run {run}, "
+            f"{fixed[0]} has no effect on --run {run}, "
             "which has its settings and is not trained again; leave it out"
         )
     inputs = read_inputs(paths, sentences)

@@ -65,9 +65,9 @@ def command(
     there. Every pair of --from and --to.
 
     Each is compared with the same model trained on the target alone; with --finetune and --together
-    a third way trains on both and then goes on with the target alone. Only modalities that both
+    a third way trains on both and then continues with the target alone. Only modalities that both
     data sets offer in the same form are used. Utterances that the two share are kept out of
-    training and told. Epochs are chosen on validation rows.
+    training and listed. Epochs are chosen on validation rows.
 
     \b
     Example: merbench transfer --model text-only --from mosei --to mosi --finetune \\

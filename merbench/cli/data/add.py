@@ -58,7 +58,7 @@ def command(
     are there.
 
     PATH may be a feature folder, a pickle or a folder of one of the forms of merbench list forms.
-    It is read safely (nothing in it is run), once, in bounded memory; an interrupted call goes on
+    It is read safely (nothing in it is run), once, in bounded memory; an interrupted call continues
     when it is given again.
 
     \b

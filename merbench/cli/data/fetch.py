@@ -68,7 +68,7 @@ def command(
     mirror: str,
     data: Path | None,
 ) -> None:
-    """Download the .csd files of CMU-MOSI or CMU-MOSEI. An interrupted or broken download goes on
+    """Download the .csd files of CMU-MOSI or CMU-MOSEI. An interrupted or broken download continues
     where it was.
 
     \b

@@ -33,8 +33,8 @@ def command(session: Session, data: Path | None, store: Path, as_json: bool) -> 
     Example: merbench doctor
     """
     rows = [
-        {"what": subject, "ok": ok, "found": state, "mend": mend}
-        for subject, ok, state, mend in examine(session, data, store)
+        {"what": subject, "ok": ok, "found": state, "fix": fix}
+        for subject, ok, state, fix in examine(session, data, store)
     ]
     if as_json:
         show_json(rows)
@@ -45,8 +45,8 @@ def command(session: Session, data: Path | None, store: Path, as_json: bool) -> 
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for row in rows:
         mark = Text("ok", style="green") if row["ok"] else Text("lack", style="yellow")
-        mend = f"\n→ {row['mend']}" if row["mend"] else ""
-        table.add_row(mark, str(row["what"]), Text(f"{row['found']}{mend}"))
+        fix = f"\n→ {row['fix']}" if row["fix"] else ""
+        table.add_row(mark, str(row["what"]), Text(f"{row['found']}{fix}"))
     show(table)
 
 
@@ -62,13 +62,13 @@ def examine(
         state = f"{plugin.distribution} {plugin.version}: " + (
             plugin.error or f"{len(plugin.declarations)} declarations"
         )
-        mend = (
-            f"mend or uninstall {plugin.distribution}, "
+        fix = (
+            f"fix or uninstall {plugin.distribution}, "
             f"or leave it out with --no-plugin {plugin.name}"
             if plugin.error
             else ""
         )
-        yield f"plugin {plugin.name}", plugin.error is None, state, mend
+        yield f"plugin {plugin.name}", plugin.error is None, state, fix
     if not session.catalog.names("recipe"):
         yield (
             "plugins",
@@ -112,11 +112,11 @@ def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str,
     if files:
         yield "word vectors", True, ", ".join(str(f) for f in files), ""
     else:
-        mend = (
+        fix = (
             "put GloVe's text file or an .npz with arrays word and vector into DATA/vectors, "
             "or name one with --vectors FILE"
         )
-        yield "word vectors", False, f"none (sample has its own); {looked}", mend
+        yield "word vectors", False, f"none (sample has its own); {looked}", fix
 
 
 def _weights() -> Iterator[tuple[str, bool, str, str]]:
@@ -132,11 +132,11 @@ def _weights() -> Iterator[tuple[str, bool, str, str]]:
     if models:
         yield "weights", True, f"{', '.join(models)} in {home}", ""
     else:
-        mend = (
+        fix = (
             "only CLIP, CLAP and language-model towers need them: "
             "run once with network, or point at a local directory"
         )
-        yield "weights", True, f"none in the hub's cache {home} ({mend})", ""
+        yield "weights", True, f"none in the hub's cache {home} ({fix})", ""
 
 
 def _store(store: Path) -> tuple[str, bool, str, str]:

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     "--worker",
     is_flag=True,
     hidden=True,
-    help="Only work: whoever started this one tells the outcome.",
+    help="Only work; the process that started this one reports the outcome.",
 )
 @click.pass_context
 def command(
@@ -91,7 +91,7 @@ def command(
     """Search a model's settings: by the validation rows, within the ranges that its parts declare.
 
     The first trial is the default settings. What --set fixes is not searched. The same command
-    joins the study, also from another machine that reaches its storage, and goes on where it ended.
+    joins the search, also from another machine that reaches its storage, and continues it.
 
     \b
     Example: merbench tune --model merclip --dataset mosi --trials 30 --final-seeds 10
@@ -152,7 +152,7 @@ def command(
 
 def _end_with_parent() -> None:
     """The pipe from the process that started this worker closes when that one ends, also by a kill;
-    a trial that is cut off then is tried again by whoever goes on with the search.
+    a trial that is cut off then is tried again by whoever continues the search.
     """
 
     def wait() -> None:
@@ -203,7 +203,7 @@ def _by_helpers(joined: SharedSearch, jobs: int, threads: int, watch: TuneProgre
         raise RequestError(last)
     raise RunError(
         f"all {jobs} worker processes ended before the search was over, "
-        f"and the same command goes on; one said last: {last}"
+        f"and the same command continues; one said last: {last}"
     )
 
 
@@ -251,7 +251,7 @@ def _report(
         show(table(plan.track.title, board.columns(plan.metrics), rows, notes=notes, width=room()))
         say_next(bench.options.store, "leaderboard")
     else:
-        say(f"the search is kept in {bench.options.store}, and the same command goes on with it")
+        say(f"the search is kept in {bench.options.store}, and the same command continues it")
         say(
             "the same command with --final-seeds 10 runs both settings on ten fresh seeds and "
             "scores them on the test rows"

@@ -115,7 +115,7 @@ class Program(click.Group):
 
 
 def session_of(ctx: click.Context) -> Session:
-    """The session of this call of the program, begun by whoever needs it first."""
+    """The session of this call of the program, started by whoever needs it first."""
     from merbench.cli.shared.session import Session
 
     root = ctx.find_root()

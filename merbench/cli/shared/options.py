@@ -211,7 +211,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--allow-leak",
             is_flag=True,
-            help="Accept, and mark for ever, streams or initial weights fitted on evaluated rows.",
+            help="Accept streams or weights fitted on evaluated rows; marks the runs permanently.",
         ),
         click.option(
             "--json",

@@ -1,4 +1,4 @@
-"""What one call of the program shares: the catalogue, loaded once and handed down."""
+"""What one call of the program shares: the catalogue, loaded once and passed down."""
 
 from __future__ import annotations
 

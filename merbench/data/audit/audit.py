@@ -46,7 +46,7 @@ class Audit:
 
 
 def audit(corpus: Corpus, watch: Callable[[str], None] = lambda step: None) -> Audit:
-    """Look at everything. ``watch`` is called with what is being looked at."""
+    """Every check. ``watch`` is called with what is being checked."""
     groups = {name: groups_of(protocol, len(corpus)) for name, protocol in corpus.protocols.items()}
     watch("labels, ids and texts")
     labels, same = tuple(labels_of_splits(corpus, groups)), twins(corpus.texts.tolist())

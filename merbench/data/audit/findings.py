@@ -10,8 +10,8 @@ Level = Literal["leak", "suspicion", "warning", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """``leak``: declared; ``suspicion``: not declared; ``warning``: mend it or know it; ``note``:
-    counted, for the record.
+    """``leak``: declared; ``suspicion``: not declared; ``warning``: to fix or to know;
+    ``note``: counted, for the record.
     """
 
     level: Level

@@ -1,5 +1,5 @@
-"""Label leaks: a stream whose network was trained on the labels of some videos, found without being
-told which.
+"""Label leaks: a stream whose network was trained on the labels of some videos, found without
+knowing which.
 
 A network that was trained on a video's labels speaks of that video differently: what it says agrees
 with the label more than of a new video, and often it says it louder (its outputs saturate). So a

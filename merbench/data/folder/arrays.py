@@ -76,8 +76,8 @@ class Arrays:
                     if pickled
                     else f"cannot be read ({_line(error)})"
                 )
-                mend = "save it as plain numbers or strings" if pickled else "copy the file again"
-                raise DataError(f"{self.path}: array {name!r} {why}; {mend}") from None
+                fix = "save it as plain numbers or strings" if pickled else "copy the file again"
+                raise DataError(f"{self.path}: array {name!r} {why}; {fix}") from None
             if not isinstance(value, np.ndarray):
                 raise DataError(
                     f"{self.path}: {name!r} is no array; write the file with numpy.savez"

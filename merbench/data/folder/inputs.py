@@ -89,7 +89,7 @@ def _csv(path: Path) -> Inputs:
 
 
 def _folder(path: Path) -> Inputs:
-    """Its streams; tasks and protocols are not looked at, and need not be there."""
+    """Its streams; tasks and protocols are not read, and need not be there."""
     top = Section(path / FILE, "", read_toml(path / FILE))
     beside = Beside(path, read_table(top.file("labels", "label.csv")))
     streams = {name: beside.stream(name, section) for name, section in top.tables("streams")}

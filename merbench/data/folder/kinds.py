@@ -202,7 +202,7 @@ class Beside:
                     f"{length_of!r} holds {length[wrong.argmax()]}, "
                     f"and a row of {name!r} has {longest} steps"
                 )
-                raise section.error(f"{arrays.path}: array {bad}; mend the lengths")
+                raise section.error(f"{arrays.path}: array {bad}; fix the lengths")
             start = np.arange(n) * longest + (longest - length if left else 0)
             return {
                 "values": values.reshape(-1, values.shape[2]),

@@ -69,7 +69,7 @@ class Table:
         rounding (1e-4 of the range).
         """
         slack = 1e-4 * (high - low)
-        mend = (
+        fix = (
             f"put a number between {low:g} and {high:g}" if math.isfinite(slack) else "put a number"
         )
         values, known = np.zeros(len(self)), np.ones(len(self), dtype=bool)
@@ -85,7 +85,7 @@ class Table:
                 raise self.error(
                     row,
                     f"column {name!r} holds {cell[:40]!r}; "
-                    f"{mend}, or leave the cell empty where it is unknown",
+                    f"{fix}, or leave the cell empty where it is unknown",
                 )
             values[row] = min(max(value, low), high)
         return values, known

@@ -124,7 +124,7 @@ def facts_of(path: Path) -> FileFacts:
 
 
 def sha256_of(path: Path, watch: Callable[[int], None] = lambda read: None) -> str:
-    """Of a file's bytes. ``watch(n)`` is told how many were read."""
+    """Of a file's bytes. ``watch(n)``: n were read."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while block := file.read(_CHUNK):

@@ -96,7 +96,7 @@ GROUPS = ("speaker", "dialogue", "session", "show")
 
 def read_folder(path: Path) -> Corpus:
     """The data set in a feature folder. Raises DataError, one sentence naming the file and the
-    mend, for anything that is wrong in it.
+    fix, for anything that is wrong in it.
     """
     top = Section(path / FILE, "", read_toml(path / FILE))
     name, labels = top.text("name"), top.file("labels", "label.csv")
@@ -201,10 +201,10 @@ def _classes(table: Table, column: str, words: list[str]) -> tuple[np.ndarray, n
         elif cell.strip() in number:
             target[row] = number[cell.strip()]
         else:
-            mend = f"put one of {', '.join(words)}, or its number from 0"
+            fix = f"put one of {', '.join(words)}, or its number from 0"
             raise table.error(
                 row,
                 f"column {column!r} holds {cell[:40]!r}; "
-                f"{mend}, or leave the cell empty where it is unknown",
+                f"{fix}, or leave the cell empty where it is unknown",
             )
     return target, known

@@ -19,17 +19,17 @@ _REQUIRED: Any = object()
 
 
 def read_toml(
-    path: Path, mend: str = "a feature folder is described by its dataset.toml"
+    path: Path, fix: str = "a feature folder is described by its dataset.toml"
 ) -> dict[str, Any]:
-    """Raises DataError for a file that is missing (``mend`` says what to do) or not TOML."""
+    """Raises DataError for a file that is missing (``fix`` says what to do) or not TOML."""
     try:
         require_file(path)
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, DamagedError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be read ({reason}); {mend}") from None
+        raise DataError(f"{path} cannot be read ({reason}); {fix}") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
-        raise DataError(f"{path} is not TOML ({error}); mend it there") from None
+        raise DataError(f"{path} is not TOML ({error}); fix it there") from None
 
 
 class Section:

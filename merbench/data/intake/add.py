@@ -42,7 +42,7 @@ def recognise(source: Source, forms: Mapping[str, Form]) -> str:
     except OSError as error:
         raise RequestError(
             f"{error.filename or source.path} cannot be read ({error.strerror or error}); "
-            "mend that, or copy it"
+            "fix that, or copy it"
         ) from error
     fits = [name for name, reason in why.items() if not reason]
     if len(fits) == 1:
@@ -106,8 +106,8 @@ def add(
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(
             f"{name} could not be added to {home}: {error.strerror or error}{where}; "
-            "mend that and give the same command again, "
-            "which goes on where it was"
+            "fix that and give the same command again, "
+            "which resumes where it was"
         ) from error
 
 

@@ -23,7 +23,7 @@ _HDF5 = (".h5", ".hdf5", ".csd")
 
 
 def contents(source: Source) -> str:
-    """What is in it, as far as it can be read; empty where that cannot be told."""
+    """What is in it, as far as it can be read; empty where that is unknown."""
     path = source.path
     try:
         if path.is_dir():

@@ -52,7 +52,7 @@ class ValuesFile:
         if x_LD.ndim != 2 or x_LD.shape[1] != self.width or x_LD.dtype.kind not in "fiub":
             raise DataError(
                 f"{row_name}: {x_LD.dtype} of shape {x_LD.shape} where numbers [steps, "
-                f"{self.width}] belong; mend the source"
+                f"{self.width}] belong; fix the source"
             )
         with np.errstate(over="ignore"):
             x_LD = np.ascontiguousarray(x_LD, dtype="<f4")

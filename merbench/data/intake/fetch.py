@@ -79,11 +79,11 @@ def fetch(url: str, folder: Path, watch: Watch, patience: Patience = Patience())
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(
                 f"{name}: the disk of {folder} is full; "
-                "make room and give the same command again, which goes on there"
+                "make room and give the same command again, which resumes there"
             ) from None
         raise RunError(
             f"{name} cannot be written in {folder} ({error.strerror or error}); "
-            "mend that, or name another folder with --to"
+            "fix that, or name another folder with --to"
         ) from None
 
 
@@ -133,7 +133,7 @@ def _persist(part: _Part, url: str, watch: Watch, patience: Patience) -> None:
         failed, most = 0 if part.size > most else failed + 1, max(most, part.size)
         if failed >= patience.tries:
             here = (
-                f"; {part.size:,} bytes are here, and the same command goes on from there"
+                f"; {part.size:,} bytes are here, and the same command continues from there"
                 if part.size
                 else ""
             )
@@ -176,7 +176,7 @@ def _attempt(part: _Part, url: str, watch: Watch, timeout: float) -> None:
 
 
 def _begin(part: _Part, url: str, have: int, status: int, headers: Message) -> int:
-    """Where an answer goes on, keep the part, else start it over. Returns the size of the whole
+    """Where the server can resume, keep the part, else start it over. Returns the size of the whole
     file, 0 = not said.
     """
     length = headers.get("Content-Length", "")
@@ -274,7 +274,7 @@ def _recorded(target: Path) -> Path:
 
 
 def _same(target: Path, digest: str) -> None:
-    """Trust on first use: what was recorded then must hold for ever after."""
+    """Trust on first use: what was recorded then must hold from then on."""
     recorded = _recorded(target)
     if not recorded.exists():
         return

@@ -56,7 +56,7 @@ class LabelSet:
 
 
 def read_label_sets(path: Path, own: LabelSpace) -> list[LabelSet]:
-    """Every set of the file. DataError, naming the set and the mend, for what does not fit the
+    """Every set of the file. DataError, naming the set and the fix, for what does not fit the
     run's ``own`` labels.
     """
     if own.parts:

@@ -28,7 +28,7 @@ class Declared:
 
 class Composed(nn.Module):
     """Encoders -> fusion -> head, with label queries where there is a label encoder. Without one,
-    parts are handed ``None``.
+    parts are given ``None``.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Composed(nn.Module):
         return widths
 
     def encode(self, batch: Batch) -> dict[Modality, Steps]:
-        """What the fusion is handed: Steps per modality."""
+        """What the fusion is given: Steps per modality."""
         return {
             m: contract.steps(self.encoders[m], self.encoders[m](batch.inputs[m]), len(batch))
             for m in MODALITIES

@@ -1,4 +1,4 @@
-"""What parts are and hand over, looked at where the harness takes it: one sentence that names the
+"""What parts are and return, validated at the harness boundary: one sentence that names the
 part, in place of a traceback.
 """
 

@@ -77,7 +77,7 @@ def check_seen(
         raise RequestError(
             f"the weights of --init-from {leaks[0]}; "
             "start from runs of the same protocol or other data, or accept it with --allow-leak, "
-            "which marks the runs for ever"
+            "which permanently marks the runs"
         )
     return bool(leaks), notes
 

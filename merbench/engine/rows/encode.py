@@ -157,7 +157,8 @@ def _fill(
             watch(RowsEncoded(label=label, rows=len(length)))
     except RuntimeError as error:
         raise RunError(
-            f"{label} broke off: {str(error).splitlines()[0]}; run again, and it goes on from there"
+            f"{label} broke off: {str(error).splitlines()[0]}; "
+            "run again, and it continues from there"
         ) from error
 
 

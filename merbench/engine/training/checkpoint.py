@@ -1,4 +1,4 @@
-"""Where a run stands after an epoch, on disk: an interrupted run goes on from there, to the same
+"""Where a run stands after an epoch, on disk: an interrupted run continues from there, to the same
 bits.
 
 One safetensors file: the tensors, and in its header the rest as JSON.

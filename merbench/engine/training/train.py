@@ -1,4 +1,4 @@
-"""The one training loop. It is handed train and valid; there is no parameter through which the test
+"""The one training loop. It is given train and valid; there is no parameter through which the test
 split could come in.
 """
 
@@ -63,7 +63,7 @@ def fit(
     """Train in place through all stages. The model ends with the weights of the best validation
     epoch of its last selecting stage.
 
-    Equal arguments give equal weights on one device and thread count, also when the run goes on
+    Equal arguments give equal weights on one device and thread count, also when the run continues
     from a ``checkpoint``. RunError when a loss is not finite, StartAnewError when the checkpoint is
     of no use.
     """

@@ -86,8 +86,8 @@ def held_tracks(root: Path) -> dict[str, Track]:
 
 
 def file_names(entries: Sequence[Entry], alone: bool = False) -> list[str]:
-    """The name of each row as a file's; a hash of its runs' spec and source tells those apart that
-    are equal. ``alone``: it stands in all, so that the files lie beside any others.
+    """The name of each row as a file's; a hash of its runs' spec and source distinguishes
+    equal ones. ``alone``: it stands in all, so that the files lie beside any others.
     """
     plain = [slug(entry.name) for entry in entries]
     return [
@@ -283,7 +283,7 @@ def read(path: Path, with_scores: bool = True) -> Folder:
 
 def _read_scores(path: Path, records: Sequence[Record]) -> BoardScores:
     scores = BoardScores.model_validate_json(json.dumps(strict(path.read_bytes())), strict=True)
-    if not scores.metrics and records:  # from before they told how metrics are shown
+    if not scores.metrics and records:  # from before they had how metrics are shown
         metrics = facts(BUILT_IN.of(records[0].space.label_space(), scores.metric))
         scores = scores.model_copy(update={"metrics": metrics})
     if scores.metric not in scores.metrics:

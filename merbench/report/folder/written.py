@@ -1,4 +1,4 @@
-"""What merbench wrote in a folder of boards, told by a list of names in the folder: only that is
+"""What merbench wrote in a folder of boards, kept as a list of names in the folder: only that is
 ever replaced or removed, and what somebody else put there stays.
 """
 
@@ -44,7 +44,7 @@ def written(folder: Path) -> frozenset[str]:
         raise RequestError(under_a_file(folder)) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RequestError(
-            f"{path} cannot be read ({type(error).__name__}), and it tells which files here "
+            f"{path} cannot be read ({type(error).__name__}), and it lists which files here "
             "merbench wrote; bring it back, or build into another folder"
         ) from error
     return frozenset(names)

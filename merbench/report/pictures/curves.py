@@ -20,7 +20,7 @@ STRENGTH = {
     "noise": "sd of noise / sd of feature",
 }
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
-"""Okabe and Ito's, which colour-blind readers tell apart; the marker tells as well."""
+"""Okabe and Ito's, which colour-blind readers can distinguish; markers differ too."""
 MARKERS = "osD^vPX"
 
 

@@ -39,7 +39,7 @@ class StoreSource:
 
     def records(self) -> list[Record]:
         """In the order of run ids, then the replaced runs that a correction names; what cannot be
-        read is told in ``warnings`` and left where it is.
+        read is reported in ``warnings`` and left where it is.
         """
         found = []
         for path in [*sorted(self.store.runs.glob("*.json")), *self._replaced()]:
@@ -68,7 +68,7 @@ class StoreSource:
         return self._corrections
 
     def _unusable(self, record: Record) -> str:
-        """Why no predictions can be taken from a run's file, by its header, which tells its length;
+        """Why no predictions can be taken from a run's file, by its header, which has its length;
         empty where they can.
         """
         path = self.store.file(record.run_id, ".safetensors")

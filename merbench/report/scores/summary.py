@@ -92,7 +92,7 @@ def by_seed(
 
 def whole_seeds(records: Sequence[Record], folds: int = 0) -> dict[int, list[Record]]:
     """Seed -> its runs, by fold. A seed that lacks a fold, or any run of which failed, is left out.
-    ``folds``: how many the protocol has, where the records may be from before they told.
+    ``folds``: how many the protocol has, where records may be too old to have it.
     """
     folds = max(folds, fold_count(records))
     runs_by_seed: dict[int, list[Record]] = {}

@@ -78,7 +78,7 @@ class MmsaClips(Labelled):
 
 
 def _numbers(column: Sequence[str]) -> np.ndarray:
-    """NaN where a cell is no number: what is wrong with it is told where the table is read."""
+    """NaN where a cell is no number: what is wrong with it is reported where the table is read."""
     values = np.full(len(column), np.nan)
     for row, cell in enumerate(column):
         with suppress(ValueError):

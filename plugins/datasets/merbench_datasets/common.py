@@ -146,11 +146,11 @@ def texts(value: Any, what: str) -> list[str]:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if not isinstance(value, list | tuple):
-        raise DataError(f"{what} is no list of texts; mend the source")
+        raise DataError(f"{what} is no list of texts; fix the source")
     try:
         return [as_text(text) for text in value]
     except (TypeError, ValueError) as error:
-        raise DataError(f"{what} is no list of texts ({error}); mend the source") from None
+        raise DataError(f"{what} is no list of texts ({error}); fix the source") from None
 
 
 def numbers(value: Any, rows: int, what: str) -> np.ndarray:
@@ -192,7 +192,7 @@ def block(value: Any, rows: int, what: str) -> Array:
         shape = getattr(value, "shape", type(value).__name__)
         raise DataError(
             f"{what} is {shape}, and an array [{rows}, steps, width] of numbers belongs there; "
-            "mend the source"
+            "fix the source"
         )
     return value
 
@@ -237,7 +237,7 @@ def scale(labels: np.ndarray, config: Labelled.Config) -> tuple[float, float] | 
 
 
 def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[str, Any]:
-    """The task of a column of labels, without its column; the sink is told what they tell of it.
+    """The task of a column of labels, without its column; the sink gets what describes it.
     Labels given to one modality alone are of the same scale, and belong to ``labels`` too.
     """
     span = scale(labels, config)
@@ -257,8 +257,8 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
 
 
 def label_cells(sink: Sink, labels: np.ndarray, task: Mapping[str, Any]) -> list[str]:
-    """The column of a task: a score is held to its range, and the sink is told of what was not in
-    it.
+    """The column of a task: a score is held to its range, and the sink is notified of what was
+    outside.
     """
     if task["kind"] == "class":
         low, high = task["words"]

@@ -140,7 +140,7 @@ class Csd:
         sink: Sink,
         words: csd_file.Sequence | None,
     ) -> Rows:
-        """Rows from the labels, handed to the sink as its table, with tasks and protocol."""
+        """Rows from the labels, given to the sink as its table, with tasks and protocol."""
         labels, beside = main_first(tables)
         where = self._splits(path if path.is_dir() else path.parent)
         sink.source(where)

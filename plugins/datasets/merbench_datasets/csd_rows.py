@@ -184,7 +184,7 @@ def _cell(value: float) -> str:
 
 class Splits:
     """Which videos, or which single clips, train and which test. ``first``: the number of a video's
-    first clip, None = not told.
+    first clip, None = unknown.
     """
 
     def __init__(self, path: Path) -> None:

@@ -121,7 +121,7 @@ class MerTools(Labelled):
             name = "sentiment" if task["kind"] == "score" else "label"
             tasks[name] = {"column": "label", **task}
         if not tasks:
-            raise DataError(f"{path} has neither several emotions nor several values; mend it")
+            raise DataError(f"{path} has neither several emotions nor several values; fix it")
         return tasks
 
 

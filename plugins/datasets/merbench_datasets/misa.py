@@ -75,18 +75,18 @@ class MisaPickle(Numbered):
         rows, modes, names, labels = list[Any](), list[str](), list[str](), list[np.ndarray]()
         for mode, held in splits.items():
             if not isinstance(held, list):
-                raise DataError(f"{source.path}: split {mode} is no list of rows; mend the source")
+                raise DataError(f"{source.path}: split {mode} is no list of rows; fix the source")
             for at, row in enumerate(held):
                 what = f"{source.path}, split {mode}, row {at}"
                 if not _is_row(row):
                     raise DataError(
                         f"{what} is not ((words, visual, acoustic, ...), label, segment); "
-                        "mend the source"
+                        "fix the source"
                     )
                 try:
                     names.append(as_text(row[2]))
                 except (TypeError, ValueError):
-                    raise DataError(f"{what}: its segment is no text; mend the source") from None
+                    raise DataError(f"{what}: its segment is no text; fix the source") from None
                 labels.append(row_of_numbers(row[1], f"{what}: label"))
                 rows.append(row[0])
                 modes.append(mode)

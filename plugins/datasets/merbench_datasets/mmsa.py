@@ -128,7 +128,7 @@ class MmsaPickle(Labelled):
             if len(widths) != 1:
                 raise DataError(
                     f"{source.path}: {field} is of several widths "
-                    f"({', '.join(map(str, sorted(widths)))}); mend the source"
+                    f"({', '.join(map(str, sorted(widths)))}); fix the source"
                 )
             what = f"MMSA's {kind} pickle, {field}"
             read = partial(_read, rows, field)
@@ -209,7 +209,7 @@ class _Split:
             if len(column) != n
         ]:
             raise DataError(
-                f"{self.what}: {wrong[0]} has another number of rows than id; mend the source"
+                f"{self.what}: {wrong[0]} has another number of rows than id; fix the source"
             )
         columns["mode"] = [self.mode] * n
         return {name: [cells[row] for row in self.rows] for name, cells in columns.items()}

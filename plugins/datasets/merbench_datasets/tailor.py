@@ -110,11 +110,11 @@ def _present(target: Any, number: dict[str, int], what: str) -> set[int]:
     """The label numbers of a row ``[2, ..., 3]``: 0 blank, 1 unknown, 2 begin, 3 end."""
     held = target.read().tolist() if isinstance(target, Array) else target
     if not isinstance(held, list | tuple) or not all(type(n) is int for n in held):
-        raise DataError(f"{what}: tgt is no list of whole numbers; mend the source")
+        raise DataError(f"{what}: tgt is no list of whole numbers; fix the source")
     present = {n for n in held if n > 3}
     if strange := present - set(number.values()):
         raise DataError(
-            f"{what}: tgt holds {min(strange)}, which dict['tgt'] does not name; mend the source"
+            f"{what}: tgt holds {min(strange)}, which dict['tgt'] does not name; fix the source"
         )
     return present
 
@@ -125,12 +125,12 @@ def _row(split: dict[str, Any], field: str, at: int, source: Source) -> np.ndarr
         found = np.asarray(found.read() if isinstance(found, Array) else found, dtype=np.float32)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(
-            f"{source.path}: {field} has no row {at} of numbers ({error}); mend the source"
+            f"{source.path}: {field} has no row {at} of numbers ({error}); fix the source"
         ) from None
     if found.ndim != 2:
         raise DataError(
             f"{source.path}: row {at} of {field} has shape {found.shape} and not [steps, width]; "
-            "mend the source"
+            "fix the source"
         )
     return found
 

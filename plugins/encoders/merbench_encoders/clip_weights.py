@@ -57,8 +57,8 @@ class ClipTextConfig(ClipConfig):
     """Which CLIP, and how texts go into it."""
 
     lower: LetterCase = "auto"
-    """Read in lower case, where its tokenizer tells it from upper case; ``auto``: a text that has
-    no lower-case letter.
+    """Read in lower case, where its tokenizer distinguishes the cases; ``auto``: a text without a
+    lower-case letter.
     """
 
 

@@ -118,7 +118,7 @@ def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path
             return Path(hf_hub_download(repo, name, etag_timeout=SECONDS))
     except HFValidationError as error:
         raise _no_name(repo, error, instead) from None
-    except Exception as error:  # whatever the network does, the user is told the same
+    except Exception as error:  # whatever the network does, the user gets the same sentence
         reason = error
     raise _absent(wanted, repo, reason, instead) from None
 
@@ -155,7 +155,7 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
             wants.append(
                 WEIGHTS[0] if any(fnmatch(name, WEIGHTS[0]) for name in names) else WEIGHTS[1]
             )
-        # Not snapshot_download, which waits for ever on a hub that falls silent. By its
+        # Not snapshot_download, which waits without end on a hub that falls silent. By its
         # configuration a folder is known: that comes last.
         for name in sorted(names, key="config.json".__eq__):
             if any(fnmatch(name, want) for want in wants):

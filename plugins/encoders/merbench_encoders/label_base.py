@@ -66,7 +66,7 @@ class LabelTexts(nn.Module, ABC):
         """[C, base]: one vector a label of ``space``."""
 
     def forward(self, space: LabelSpace | None = None) -> Queries:
-        """Raises RequestError where the labels of ``space`` cannot be told apart."""
+        """Raises RequestError where the labels of ``space`` cannot be distinguished."""
         emb_CD = self.vectors(space or self.space)
         if self.shuffle:
             emb_CD = emb_CD[derangement(len(emb_CD))]

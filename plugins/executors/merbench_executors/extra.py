@@ -9,7 +9,7 @@ from merbench.api import RequestError
 
 
 def extra(library: str, executor: str) -> Any:
-    """The library. RequestError with the mend where it is not installed."""
+    """The library. RequestError with the fix where it is not installed."""
     try:
         return import_module(library)
     except ImportError as error:

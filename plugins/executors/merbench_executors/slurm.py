@@ -31,7 +31,7 @@ class Slurm:
         partition: str | None = None
         account: str | None = None
         poll_seconds: Annotated[float, Field(gt=0)] = 5.0
-        """How often the jobs are looked at."""
+        """How often the jobs are polled."""
 
     def __init__(self, config: Config, jobs: int, folder: Path) -> None:
         self.config, self.jobs, self.folder = config, jobs, folder / "slurm"

@@ -22,7 +22,7 @@ PARAMS_AT_ONCE = 100
 
 class MLflow:
     """``loss/TERM`` and ``valid/METRIC`` with the epoch as step; at the end of a run
-    ``test/METRIC``. Settings are params. A run that goes on from its checkpoint goes on in its
+    ``test/METRIC``. Settings are params. A run resumed from its checkpoint continues its
     MLflow run, found by the tag ``merbench.run_id``.
 
     ``where``: a folder, in which ``mlflow.db`` (SQLite) and ``artifacts`` are made; MLflow's file
@@ -59,7 +59,7 @@ class MLflow:
                 self._finish(event)
 
     def close(self) -> None:
-        """Runs that did not end are marked as killed; a later call goes on with them."""
+        """Runs that did not end are marked as killed; a later call continues them."""
         for mlflow_id in self._logged_as.values():
             self._client.set_terminated(mlflow_id, "KILLED")
         self._logged_as.clear()

@@ -14,7 +14,7 @@ from merbench_loggers.names import run_name, track_name
 class WandB:
     """``loss/TERM`` and ``valid/METRIC`` with the epoch as step; at the end of a run
     ``test/METRIC`` in its summary. Settings are its config. Nothing is sent: runs are written to
-    ``where/wandb/offline-run-*``. A run that goes on from its checkpoint is a second folder of the
+    ``where/wandb/offline-run-*``. A run resumed from its checkpoint is a second folder of the
     same id (``wandb sync --append``).
     """
 

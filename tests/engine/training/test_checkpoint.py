@@ -1,4 +1,4 @@
-"""An interrupted run goes on to the very bits of an uninterrupted one."""
+"""An interrupted run resumes to the very bits of an uninterrupted one."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def test_the_command_exports_what_is_asked_for(merbench, store, tmp_path):
     told = merbench(*words, "--format", "hf", "--track", "· x", check=True).stderr
     assert "o: 1 files" in told
     done = merbench(*words, "--format", "bibtex", "--hub-dataset", "a/b")
-    assert done.returncode == 2 and "changes nothing of the export bibtex" in done.stderr
+    assert done.returncode == 2 and "has no effect on the export bibtex" in done.stderr
     with pytest.raises(RequestError, match="there is no export 'csv'"):
         api.export("csv", tmp_path, store)
 

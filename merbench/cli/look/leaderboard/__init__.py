@@ -24,7 +24,7 @@ ALWAYS_IN = {
     "html": ("all_metrics", "intervals", "ablations", "claims"),
     "csv": ("all_metrics", "intervals"),
 }
-"""Format -> options that would change nothing of it."""
+"""Format -> options that have no effect on it."""
 
 
 @click.group(
@@ -83,8 +83,7 @@ def command(
     if name := ctx.invoked_subcommand:
         for option in given.values():
             raise RequestError(
-                f"{option} before {name} changes nothing of it; "
-                f"give the options of {name} after its name"
+                f"{option} before {name} has no effect; give the options of {name} after its name"
             )
         return
     for option in ALWAYS_IN.get(form, ()):

@@ -64,7 +64,7 @@ def from_store(
                 say(
                     f"{board.title}: {entry.name} is left out: "
                     "no seed of it has finished all "
-                    f"{board.folds} folds; the same run command goes on with the rest"
+                    f"{board.folds} folds; the same run command continues with the rest"
                 )
     scored_boards = [(board, scores) for board, scores in scored_boards if scores.rows]
     if not scored_boards:

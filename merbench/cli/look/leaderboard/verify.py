@@ -22,8 +22,8 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
 
     Checked: content of the data, run ids, split sizes, metrics, seeds, thresholds, selection on
     validation rows, test rows read last, scores, tables, pictures, pages, and that no row is left
-    out which FOLDER/studies/*.toml names. Each failure is told with its file, and the exit code is
-    1. A board whose data set is not here is not checked: where nothing else is wrong, the exit code
+    out which FOLDER/studies/*.toml names. Each failure is reported with its file; exit code 1.
+    A board whose data set is not here is not checked: where nothing else is wrong, the exit code
     is 2.
 
     \b

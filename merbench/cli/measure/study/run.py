@@ -69,7 +69,7 @@ def command(
     settings: tuple[str, ...],
     dry_run: bool,
 ) -> None:
-    """Make every run of a study that the store lacks. The same command goes on after a stop, and
+    """Make every run of a study that the store lacks. The same command continues after a stop, and
     several may work on one store.
 
     A run that fails is recorded with its error and the rest go on; the next call tries it again.

@@ -30,7 +30,7 @@ class Majority(Floor):
     learned = ("logits_C",)
 
     def fit(self, train: SplitView, valid: SplitView) -> None:
-        """Validation is not looked at."""
+        """Validation is not used."""
         rows = whole(train)
         each = zip(
             self.space.tasks,

@@ -83,7 +83,7 @@ class ZeroShot(Floor):
 
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
-        """Train is not looked at."""
+        """Train is not used."""
         cosine_NC = torch.cat([self.cosine(batch) for batch in valid.batches()])
         rows = whole(valid)
 

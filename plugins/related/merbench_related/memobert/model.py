@@ -86,7 +86,7 @@ class MEmoBERT(nn.Module):
 
     def _language(self, context: Context, places: int) -> PretrainedLanguage | VectorLanguage:
         """The text encoder's own masked language model where it has one, else one over word
-        vectors. RequestError where there is neither, or label words cannot be told apart.
+        vectors. RequestError where there is neither, or label words cannot be distinguished.
         """
         encoder, config, space = self.encoders["text"], self.config, context.space
         texts = label_texts(space, config.text)
