@@ -16,6 +16,7 @@ from merbench.api import (
 )
 from merbench.data.words import as_words
 from merbench.engine.plan.plan import Request
+from merbench.engine.plan.settings import laid_over
 from merbench.engine.rows.splits import modalities_of
 from merbench.host.catalog import unknown
 
@@ -54,7 +55,9 @@ def in_case(recipe: Recipe, dataset: str, kinds: Set[str]) -> Recipe:
     for case in recipe.cases:
         if dataset in case.datasets or kinds & set(case.offers):
             encoders |= case.encoders
-            settings |= case.settings
+            settings |= {
+                name: laid_over(settings.get(name), value) for name, value in case.settings.items()
+            }
     return dataclasses.replace(recipe, encoders=encoders, settings=settings)
 
 

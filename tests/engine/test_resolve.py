@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from merbench.api import Case, RequestError, Stage, Stream
+from merbench.api import Ablation, Case, RequestError, Stage, Stream
 from merbench.engine.plan.plan import Request
+from merbench.engine.plan.stages import settings_of
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 
@@ -297,6 +298,32 @@ def test_every_case_that_applies_is_laid_over_the_recipe(plan, corpus, catalog, 
     usual, mosei = plan("lmf"), plan("lmf", dataclasses.replace(corpus, name="mosei"))
     assert [p.spec.parts["fusion"].config["width"] for p in (usual, mosei)] == [64, 8]
     assert usual.train.lr == mosei.train.lr == 3e-3  # the later case, which both data sets are in
+
+
+def test_rates_of_recipe_cases_ablations_and_stages_are_laid_over_one_another(
+    plan, catalog, monkeypatch
+):
+    usual = catalog.recipe("lmf")
+    recipe = dataclasses.replace(
+        usual,
+        settings={**usual.settings, "train.lr_factors": {"head.": 2.0, "fusion.": 3.0}},
+        cases=(Case(offers=("audio.features",), settings={"train.lr_factors": {"fusion.": 4.0}}),),
+        ablations=(
+            Ablation(
+                name="slow",
+                summary="a slow encoder",
+                settings={"train.lr_factors": {"encoders.": 0.5}},
+            ),
+        ),
+        stages=(Stage(settings={"lr_factors": {"head.": 1.0}}),),
+    )
+    monkeypatch.setattr(type(catalog), "recipe", lambda *_: recipe)
+    slow = plan("lmf", ablations=("slow",))
+    assert slow.train.lr_factors == {"head.": 2.0, "fusion.": 4.0, "encoders.": 0.5}
+    (stage,) = slow.stages
+    assert settings_of(stage, slow.train).lr_factors == {**slow.train.lr_factors, "head.": 1.0}
+    by_hand = plan("lmf", settings={"train.lr_factors": {"head.": 0.1}})
+    assert by_hand.train.lr_factors == {"head.": 0.1}  # what a user says stands alone
 
 
 def test_a_metric_that_the_validation_targets_leave_undefined_chooses_nothing(plan, corpus):

@@ -204,7 +204,7 @@ class Case(_Declaration):
     ``offers``: stream kinds, as in ``Recipe.encoders``, and ``text.tower``: the transcripts are
     read by a pretrained network (``--text-tower``, ``--encoder text=NAME``). ``datasets``: names,
     for settings published for one data set. ``encoders`` and ``settings`` are laid over the
-    recipe's own.
+    recipe's own; of a setting that is a mapping (``train.lr_factors``), key by key.
     """
 
     offers: tuple[str, ...] = ()

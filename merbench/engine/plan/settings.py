@@ -24,6 +24,15 @@ def names_part(key: str) -> bool:
     return key in PART_KEYS or (key.startswith("view.") and key.count(".") == 1)
 
 
+def laid_over(below: Any, above: Any) -> Any:
+    """A declared value over another: of two mappings (``train.lr_factors``) the keys of both, so
+    that a case for a text tower keeps the rates that the recipe has for the rest.
+    """
+    if isinstance(below, Mapping) and isinstance(above, Mapping):
+        return {**below, **above}
+    return above
+
+
 @dataclass
 class Settings:
     """``parts``: slot -> part name (None = none). ``objectives``: names. ``views``: name -> its
@@ -122,7 +131,8 @@ class Settings:
             self.asked.add((slot, name))
             for one in [s for s in self.fields if slot == "encoder" and s.startswith("encoder.")]:
                 self.fields[one].pop(name, None)
-        self.fields.setdefault(slot, {})[name] = value
+        fields = self.fields.setdefault(slot, {})
+        fields[name] = value if strict else laid_over(fields.get(name), value)
 
     def _unknown_setting(
         self, slot: str, name: str, key: str, origin: str, slots: Sequence[str]

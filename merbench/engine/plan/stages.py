@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from merbench.api import Ablation, Recipe, RequestError, Stage, TrainConfig
-from merbench.engine.plan.settings import Settings, configured
+from merbench.engine.plan.settings import Settings, configured, laid_over
 from merbench.host.catalog import unknown
 
 
@@ -48,8 +48,10 @@ def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -
         epochs = stage.epochs
         if epochs is not None and ("train", "epochs") in settings.asked:
             epochs = min(epochs, train.epochs)
-    own = {**stage.settings, **fields}
-    configured(TrainConfig, {**train.model_dump(), **own}, "train" if not fields else slot, where)
+    usual = train.model_dump()
+    declared = {name: laid_over(usual.get(name), v) for name, v in stage.settings.items()}
+    own = {**declared, **fields}
+    configured(TrainConfig, {**usual, **own}, "train" if not fields else slot, where)
     return dataclasses.replace(stage, epochs=epochs, settings=own)
 
 

@@ -82,7 +82,22 @@ def test_a_tower_that_the_user_tunes_learns_slowly(plan):
         by_hand = {"encoder.text.tuned": True, "train.lr_factors": {named: 0.3}}
         assert rates("text-only", **by_hand) == {named: 0.3}
     # Recipes that tune the tower themselves have named its rate, or train all at one.
-    assert rates("self-mm").pop("encoders.text.net.") == 0.05
+    assert rates("self-mm") == {
+        "encoders.text.net.": 0.05,
+        "fusion.read.audio.": 5.0,
+        "fusion.read.video.": 5.0,
+    }
+
+
+def test_a_tower_keeps_the_rates_that_a_recipe_has_for_its_other_parts(
+    plan, catalog, corpus, tower
+):
+    for name in catalog.names("recipe"):
+        if "train.lr_factors" not in catalog.recipe(name).settings:
+            continue
+        on_tower = plan(name).train.lr_factors
+        without = resolve(Request(name), catalog, corpus, tiny.lexicon()).train.lr_factors
+        assert {prefix: on_tower.get(prefix) for prefix in without} == dict(without), name
 
 
 def test_what_a_model_is_on_a_tower_is_shown(catalog, corpus, tower):

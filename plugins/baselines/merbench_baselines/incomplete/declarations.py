@@ -144,7 +144,7 @@ def _emt_dlfr() -> Recipe:
                     "head.hidden": 128,
                     "train.batch_size": 16,
                     "train.lr": 1e-4,
-                    "train.lr_factors": {},
+                    "train.lr_factors": {"fusion.read.video.": 1.0},
                 },
             ),
             _tower(0.05, text="first"),
