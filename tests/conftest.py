@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,8 +62,20 @@ def forking():
         process.close()
 
 
+@pytest.fixture(scope="session")
+def parsed_code(catalog, tmp_path_factory):
+    """The file in which a new process finds what all code says, so that it need not parse it."""
+    from merbench.engine.plan.plan import HARNESS
+    from merbench.results.code_digest import code_digest
+
+    kept = tmp_path_factory.mktemp("code") / "code.json"
+    fusions = [catalog.component("fusion", name) for name in catalog.names("fusion")]
+    code_digest([*HARNESS, *(f.target.partition(":")[0] for f in fusions)], kept)
+    return kept
+
+
 @pytest.fixture
-def merbench(tmp_path, monkeypatch, forking):
+def merbench(tmp_path, monkeypatch, forking, request):
     """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode,
     stdout, stderr, in an empty home and folder.
 
@@ -88,6 +101,9 @@ def merbench(tmp_path, monkeypatch, forking):
         return forking[path].run(words, full, tmp_path)
 
     def begin(*words, **how):
+        cache = tmp_path / "cache/merbench"
+        cache.mkdir(parents=True, exist_ok=True)
+        shutil.copy(request.getfixturevalue("parsed_code"), cache)
         command = [sys.executable, "-m", "merbench", *words]
         return subprocess.Popen(command, text=True, env=complete({}, ""), cwd=tmp_path, **how)
 

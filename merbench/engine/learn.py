@@ -12,7 +12,8 @@ from merbench.engine.build import Problem
 from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import Checkpoint
-from merbench.engine.training.stack import CannotStackError, Together, fit_stacked
+from merbench.engine.training.stacked.loop import fit_stacked
+from merbench.engine.training.stacked.modules import CannotStackError, Together
 from merbench.engine.training.train import Fitted, Watch, fit
 
 

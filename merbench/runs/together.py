@@ -14,7 +14,7 @@ from merbench.api.events import TrainedAlone, Waiting, Watch
 from merbench.engine.build import Problem
 from merbench.engine.learn import learn_together
 from merbench.engine.training.checkpoint import Checkpoint, StartAnewError
-from merbench.engine.training.stack import CannotStackError
+from merbench.engine.training.stacked.modules import CannotStackError
 from merbench.engine.training.train import Fitted
 from merbench.results.claims import Claims
 from merbench.results.record import Record

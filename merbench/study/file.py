@@ -27,7 +27,8 @@ In full::
     defaults = false                      # run the models with their default settings too
 
     [[tracks]]
-    dataset = "mosi"                      # a track needs no more than this
+    dataset = "mosi"                      # a track needs no more than this; with a setting of the
+                                          # data set's own, "sample:train=200"
     task = "sentiment"
     protocol = "standard"
     streams = { audio = "audio.covarep" }

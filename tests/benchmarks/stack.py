@@ -18,7 +18,7 @@ from merbench.engine.learn import learn, learn_together
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
-from merbench.engine.training.stack import CannotStackError
+from merbench.engine.training.stacked.modules import CannotStackError
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
 from merbench.results.store import Store

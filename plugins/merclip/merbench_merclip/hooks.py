@@ -83,6 +83,11 @@ ABLATIONS = (
         settings={"label_encoder": "label-random"},
     ),
     Ablation(
+        name="label-table",
+        summary="a learned vector a label under the same head: no label word is read",
+        settings={"label_encoder": "label-table"},
+    ),
+    Ablation(
         name="label-shuffled",
         summary="control: each label has another's vector",
         settings={"label_encoder.shuffle": True},

@@ -17,7 +17,9 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training import checkpoint
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.evaluate import predict, weights_digest
-from merbench.engine.training.stack import CannotStackError, Together, _own_draws, fit_stacked
+from merbench.engine.training.stacked.dropout import own_draws
+from merbench.engine.training.stacked.loop import fit_stacked
+from merbench.engine.training.stacked.modules import CannotStackError, Together
 from merbench.engine.training.train import Fitted, fit
 from merbench.results.store import Store
 from merbench.runs.run import run
@@ -337,7 +339,7 @@ def test_attention_over_nothing_is_0_in_a_stack_as_alone(form):
     wanted = torch.autograd.grad(alone.square().sum(), (q, k, v))
 
     def attend(seed, q, k, v, mask):
-        with _own_draws(seed, [torch.Generator()] * 2):
+        with own_draws(seed, [torch.Generator()] * 2):
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
     stacked = torch.func.vmap(attend)(torch.arange(2), q, k, v, mask)

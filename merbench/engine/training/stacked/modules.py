@@ -1,18 +1,10 @@
-"""Seeds of one spec trained together: their parameters stacked, one pass of the model for all of
-them (torch.func).
-
-Each seed keeps its own order, dropout and early stopping, and batches are padded to the longest row
-there is: what a seed learns does not depend on its company, but for rounding. Its losses are those
-of training alone; its dropout masks too, where all rows are equally long.
+"""The models of several seeds as one: their parameters stacked, one pass for all of them
+(torch.func).
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,23 +17,15 @@ from merbench.api import (
     Batch,
     LabelSpace,
     Progress,
-    RunError,
     Stage,
     TrainConfig,
     Turns,
-    own_method,
     read_out,
 )
 from merbench.engine.model.contract import output, terms
-from merbench.engine.plan.stages import settings_of
 from merbench.engine.rows.splits import SplitData
-from merbench.engine.training.checkpoint import Checkpoint
-from merbench.engine.training.evaluate import require_finite_predictions
 from merbench.engine.training.optimise import make_optimiser, make_schedule
-from merbench.engine.training.selection import Score, require_finite_losses
-from merbench.engine.training.train import Fitted
-from merbench.results.metrics import BUILT_IN, TaskMetrics
-from merbench.results.seeds import derive
+from merbench.engine.training.stacked.dropout import own_draws
 
 
 class CannotStackError(Exception):
@@ -66,123 +50,7 @@ class Together(nn.Module):
         )
 
 
-def fit_stacked(
-    modules: Sequence[Together],
-    train: SplitData,
-    valid: SplitData,
-    *,
-    space: LabelSpace,
-    config: TrainConfig,
-    stages: Sequence[Stage],
-    thresholds: str,
-    seeds: Sequence[int],
-    fold: int | None,
-    watch: Callable[[int, dict[str, Any]], None],
-    checkpoint: Checkpoint | None = None,
-    metrics: TaskMetrics | None = None,
-) -> list[Fitted | RunError]:
-    """What ``fit`` does, for one module a seed; for a seed that fails, its error.
-
-    CannotStackError, with the reason in a sentence, before any weight has changed. A state that
-    ``checkpoint`` holds must be of ``seeds``.
-    """
-    _refuse(modules[0], config, stages)
-    (stage,) = stages
-    config = settings_of(stage, config)
-    epochs = config.epochs if stage.epochs is None else stage.epochs
-    score = Score(valid, metrics or BUILT_IN.of(space), config.select, thresholds)
-    batches = math.ceil(len(train) / config.batch_size)
-    stack = _Stack(modules, config, stage, batches * epochs, train.device)
-    stack.try_out(train, valid, space)
-    stack.draws = [
-        torch.Generator(train.device).manual_seed(derive(seed, "dropout", fold)) for seed in seeds
-    ]
-
-    results: list[Fitted | RunError] = [Fitted() for _ in seeds]
-    best, waited = [-math.inf] * len(seeds), [0] * len(seeds)
-    alive = list(range(len(seeds)))
-    saved = checkpoint.load() if checkpoint else None
-    first = 0
-    if saved and checkpoint:
-        with checkpoint.resuming():
-            results = [
-                RunError(kept) if isinstance(kept, str) else Fitted(**kept)
-                for kept in saved["fitted"]
-            ]
-            best, waited, alive = saved["best"], saved["waited"], saved["alive"]
-            stack.load(saved, modules)
-            first = int(saved["epoch"])
-    for epoch in range(first, epochs):
-        if not alive:
-            break
-        draws = [
-            torch.Generator().manual_seed(derive(seeds[i], "order", fold, stage.name, epoch))
-            for i in alive
-        ]
-        order_SN = torch.stack([torch.randperm(len(train), generator=draw) for draw in draws])
-        means = stack.train(train, order_SN, Progress(epoch, epochs, 0, batches, stage.name))
-        predictions_SN = stack.predict(valid, space)
-        staying = []
-        for place, i in enumerate(alive):
-            fitted, mine = (
-                results[i],
-                {name: float(mean_S[place]) for name, mean_S in means.items()},
-            )
-            assert isinstance(fitted, Fitted)
-            predictions = predictions_SN[place].double().numpy()
-            try:
-                require_finite_losses(mine, epoch, stage.name)
-                require_finite_predictions(predictions)
-            except RunError as error:
-                results[i] = error
-                continue
-            value = score.of(predictions)
-            fitted.history.append(score.entry(stage.name, epoch, mine, value))
-            watch(seeds[i], fitted.history[-1])
-            if fitted.best_epoch is None or score.ranked(value) > best[i]:
-                best[i], waited[i], fitted.best_epoch = score.ranked(value), 0, epoch
-                modules[i].load_state_dict(stack.state(place), strict=False)
-            else:
-                waited[i] += 1
-            if waited[i] < config.patience:
-                staying.append(place)
-        stack.keep(staying)
-        alive = [alive[place] for place in staying]
-        if checkpoint:
-            state = {
-                "seeds": seeds,
-                "epoch": epoch + 1,
-                "alive": alive,
-                "best": best,
-                "waited": waited,
-                "fitted": [
-                    str(r) if isinstance(r, RunError) else dataclasses.asdict(r) for r in results
-                ],
-            }
-            checkpoint.save(partial(stack.where, state, modules))
-    return results
-
-
-def _refuse(module: Together, config: TrainConfig, stages: Sequence[Stage]) -> None:
-    reasons = {
-        "a recipe of several stages": len(stages) > 1 or not stages[0].selects,
-        "train.schedule=plateau": config.schedule == "plateau",
-        "train.ema": config.ema > 0,
-        "train.by_length": config.by_length,
-        "train.accumulate": config.accumulate > 1,
-        "train.clip_value": config.clip_value > 0,
-        "train.objective_schedules": bool(config.objective_schedules),
-        "an objective that keeps state": any(
-            hasattr(o, "after_batch") or hasattr(o, "after_step")
-            for o in module.objectives.values()
-        ),
-        "a read-out of the model's own": own_method(module.model, "read_out") is not None,
-    }
-    if found := [reason for reason, there in reasons.items() if there]:
-        raise CannotStackError(f"{found[0]} is for seeds that train alone")
-
-
-class _Stack:
+class StackedModules:
     """S modules as one: what is trained in them, or differs, is stacked; the rest is the first
     one's.
     """
@@ -283,22 +151,21 @@ class _Stack:
     def predict(self, split: SplitData, space: LabelSpace) -> Tensor:
         """[S, N] or [S, N, C] on the CPU."""
         self.module.eval()
-        made = []
+        predictions = []
         for batch in split.batches():
             logits_SBC = self._call(batch, None, None)
-            made.append(
+            predictions.append(
                 torch.stack([read_out(logits_BC.float(), space) for logits_BC in logits_SBC]).cpu()
             )
-        return torch.cat(made, 1)
+        return torch.cat(predictions, 1)
 
     def state(self, place: int) -> dict[str, Tensor]:
         """One seed's part."""
         return {name: tensor[place].detach() for name, tensor in self.tensors.items()}
 
-    def where(self, so_far: Mapping[str, Any], modules: Sequence[Together]) -> dict[str, Any]:
-        """Everything that the next epoch depends on. ``modules`` hold each seed's best weights."""
+    def state_of_all(self, modules: Sequence[Together]) -> dict[str, Any]:
+        """What ``load`` reads. ``modules`` hold each seed's best weights."""
         return {
-            **so_far,
             "best_states": [
                 {k: t for k, t in m.state_dict().items() if k in self.tensors} for m in modules
             ],
@@ -309,7 +176,7 @@ class _Stack:
         }
 
     def load(self, saved: dict[str, Any], modules: Sequence[Together]) -> None:
-        """Go on where ``saved`` was made."""
+        """Continue where ``saved`` was made."""
         for module, state in zip(modules, saved["best_states"], strict=True):
             module.load_state_dict(state, strict=False)
         self.keep(saved["alive"])
@@ -323,7 +190,7 @@ class _Stack:
             self.schedule.load_state_dict(saved["schedule"])
 
     def keep(self, places: Sequence[int]) -> None:
-        """Go on with these seeds alone."""
+        """Continue with these seeds alone."""
         if len(places) == len(self.draws):
             return
         self.draws = [self.draws[place] for place in places]
@@ -364,7 +231,7 @@ class _Stack:
             turns: Turns | None,
         ) -> Any:
             rows = Batch(ids_B, inputs, target, known, turns=turns)
-            with _own_draws(seed, self.draws):
+            with own_draws(seed, self.draws):
                 return functional_call(self.module, tensors, (rows, at))
 
         optional = (batch.known, batch.turns)
@@ -393,79 +260,3 @@ def _padded(tensor: Tensor, size: int) -> Tensor:
     """With zeros: steps that a mask does not count."""
     lacking = size - _second(tensor)
     return F.pad(tensor, (*[0, 0] * (tensor.ndim - 2), 0, lacking)) if lacking else tensor
-
-
-class _Dropout(torch.autograd.Function):
-    """Dropout under vmap, with a generator a seed: torch's own draws one mask for all, or from one
-    generator for all.
-    """
-
-    @staticmethod
-    def forward(x: Tensor, seed: Tensor, p: float, draws: Sequence[torch.Generator]) -> Tensor:
-        raise RuntimeError("dropout of a seed that is not stacked")
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        pass
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: Any, x: Tensor, seed: Tensor, p: float, draws: Sequence[torch.Generator]
-    ) -> tuple[Tensor, int]:
-        x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
-        keep = [
-            torch.empty(x.shape[1:], dtype=x.dtype, device=x.device).bernoulli_(
-                1 - p, generator=draw
-            )
-            for draw in draws
-        ]
-        return x * torch.stack(keep).div_(1 - p), 0
-
-
-@contextmanager
-def _own_draws(seed: Tensor, draws: Sequence[torch.Generator]) -> Iterator[None]:
-    """``torch.nn.functional`` with each seed's own dropout, also in attention (whose fused kernels
-    cannot be stacked).
-    """
-    dropout, attention, fast = (
-        F.dropout,
-        F.scaled_dot_product_attention,
-        torch.backends.mha.get_fastpath_enabled(),
-    )
-
-    def drop(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        return _Dropout.apply(input, seed, p, draws) if training and p else input
-
-    def attend(
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        scale: float | None = None,
-        enable_gqa: bool = False,
-    ) -> Tensor:
-        if is_causal or enable_gqa:
-            raise RuntimeError("attention that is causal by itself or has grouped heads")
-        score = (
-            query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
-        )
-        if attn_mask is not None:
-            score = (
-                score.masked_fill(~attn_mask, -math.inf)
-                if attn_mask.dtype == torch.bool
-                else score + attn_mask
-            )
-        # Attention over nothing is 0, as torch's own has it; a softmax over nothing is NaN.
-        nothing = score.isneginf().all(-1, keepdim=True)
-        share = score.masked_fill(nothing, 0.0).softmax(-1).masked_fill(nothing, 0.0)
-        return drop(share, dropout_p) @ value
-
-    F.dropout, F.scaled_dot_product_attention = drop, attend
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        F.dropout, F.scaled_dot_product_attention = dropout, attention
-        torch.backends.mha.set_fastpath_enabled(fast)
