@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
@@ -117,6 +118,16 @@ def robust(
     return lines
 
 
+def curve_names(cases: Sequence[Case]) -> list[str]:
+    """``audio=noise`` of each damage that is asked for alone at two strengths or more."""
+    alone = {str(case[0]): _curve_name(case[0]) for case in cases if len(case) == 1}
+    return [name for name, count in Counter(alone.values()).items() if count > 1]
+
+
+def _curve_name(damage: Damage) -> str:
+    return f"{damage.modality}={damage.kind}"
+
+
 class Point(NamedTuple):
     """One strength of a curve: mean, sd (None for one seed) and n over seeds of the metric."""
 
@@ -136,7 +147,7 @@ def curves(cases: Sequence[Case], lines: Sequence[Line], metric: str) -> dict[st
     by_damage: dict[str, dict[float, Line]] = {}
     for case, line in zip(cases, rest, strict=True):
         if len(case) == 1 and line.scored:
-            by_damage.setdefault(f"{case[0].modality}={case[0].kind}", {})[case[0].strength] = line
+            by_damage.setdefault(_curve_name(case[0]), {})[case[0].strength] = line
     points = {}
     for damage, by_strength in by_damage.items():
         if len(by_strength) > 1:

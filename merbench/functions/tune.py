@@ -56,6 +56,7 @@ def tune(
     from merbench.terminal.progress import TuneProgress
     from merbench.tuning.search import tune as search
     from merbench.tuning.shared_search import SearchConfig
+    from merbench.tuning.trial import check_buildable
 
     given: dict[str, Any] = dict(keywords)
     own = {name: given.pop(name) for name in list(given) if name in _Search.__annotations__}
@@ -68,6 +69,7 @@ def tune(
     config = SearchConfig(**own)
     bench, options = open_bench("tune", model, dataset, given)
     plan = bench.plan(options.request)
+    check_buildable(plan, bench.machine)
     silent = not given.get("progress", True)
     with TuneProgress(config.trials, model, silent, also=given.get("watch")) as watch:
         return search(options.request, plan, bench.store, bench.machine, config, watch)

@@ -102,6 +102,13 @@ class Claims:
         with claim:
             yield claim
 
+    def drop_dead(self, run_id: str) -> None:
+        """Remove what dead processes have left of a run's claim."""
+        claim = self.take(run_id) if self._files(run_id) else None
+        if claim:
+            with claim:
+                pass
+
     def held(self) -> dict[str, Holder]:
         """Run id -> its holder, of all living ones."""
         last: dict[str, int] = {}
@@ -207,8 +214,7 @@ def _read(path: Path) -> Holder | None:
 def _create(path: Path, holder: Holder) -> bool:
     """Make the file, whole, unless there is one."""
     with errors_name(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_beside(path)
+        temporary = _temporary(path)
         try:
             temporary.write_text(holder.model_dump_json(), "utf-8")
             os.link(temporary, path)
@@ -217,6 +223,15 @@ def _create(path: Path, holder: Holder) -> bool:
         finally:
             temporary.unlink()
     return True
+
+
+def _temporary(path: Path) -> Path:
+    for _ in range(10):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A process whose request is refused removes the empty folder (``Store.remove_if_empty``).
+        with suppress(FileNotFoundError):
+            return temporary_beside(path)
+    return temporary_beside(path)
 
 
 def _now(folder: Path) -> float:

@@ -108,9 +108,42 @@ def write_output(path: Path, data: bytes) -> None:
                 file.write(data)
         else:
             raise RequestError(f"{path} is no file; give the name of a file to write")
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RequestError(f"{path} cannot be written ({reason}); choose another file") from error
+    except (OSError, RuntimeError) as error:
+        raise _cannot_write(path, error) from error
+
+
+def require_output(path: Path) -> None:
+    """RequestError where ``write_output`` could not write, as far as can be known before long work.
+    Nothing is made.
+    """
+    try:
+        target = path.resolve()
+        if not target.exists() or target.is_file():
+            folder = next(above for above in target.parents if above.exists())
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        elif target.is_dir():
+            raise RequestError(f"{path} is no file; give the name of a file to write")
+    except (OSError, RuntimeError) as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError | RuntimeError) -> RequestError:
+    # RuntimeError: links in a circle, before Python 3.13.
+    reason = getattr(error, "strerror", None) or str(error)
+    return RequestError(f"{path} cannot be written ({reason}); choose another file")
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """``folder`` and those above it that are not there, the deepest first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def remove_empty(*folders: Path) -> None:
+    """Those of the folders that hold nothing, in this order."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def sweep(*folders: Path) -> None:

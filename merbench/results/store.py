@@ -30,7 +30,7 @@ from safetensors.numpy import load, save
 from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Corpus, Task
 from merbench.results.corrections import REPLACED, replaced_name
-from merbench.results.files import sweep, write_atomic
+from merbench.results.files import missing_folders, remove_empty, sweep, write_atomic
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record, Track
 from merbench.results.sealed import (
@@ -138,6 +138,8 @@ class Store:
         self.root = root
         self.runs = root / "runs"
         self.warnings: list[str] = []
+        self._missing: list[Path] = []
+        """Folders that were not there at the first use, the deepest first."""
         self._seen: tuple[Path, tuple[int, int] | None] | None = None
         """The folder that the store is or will be in, and which one it was at the first use."""
 
@@ -152,12 +154,17 @@ class Store:
             with TemporaryFile(dir=folder):
                 pass
             self._seen = folder, _identity(folder)
+            self._missing = missing_folders(self.root)
             sweep(*(self.root / name for name in ("runs", "weights", "checkpoints", "claims")))
         except OSError as error:
             raise RequestError(
                 f"the store {self.root} cannot be written ({error.strerror}); "
                 "choose another with --store DIR or MERBENCH_STORE"
             ) from error
+
+    def remove_if_empty(self) -> None:
+        """Remove the folders that a refused request has made and left empty."""
+        remove_empty(self.root / "claims", *self._missing)
 
     def get(self, run_id: str) -> Record | None:
         """The record; None where there is none, or a damaged one (then it is set aside).

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from merbench.api import RunError, Split, pool
 from merbench.api.events import Event, Watch, ignore
 from merbench.engine.rows.encode import fixed
+from merbench.results.claims import Claims
 from merbench.results.provenance import describe
 from merbench.results.record import Record
 from merbench.runs.one import run_one
@@ -61,13 +62,20 @@ def side_by_side(
         else:
             watch(message)
 
-    for (seed, split), error in _apart(work, make, runs, jobs, receive):
-        run_id = work.run_id(seed, split)
-        record = failed.get(run_id) or work.store.get(run_id)
-        if record and (error is None or (record.status == "done" and not work.force)):
-            yield record
-        else:
-            yield work.failed(seed, split, error or "its process left no record")
+    outcomes = _apart(work, make, runs, jobs, receive)
+    try:
+        for (seed, split), error in outcomes:
+            run_id = work.run_id(seed, split)
+            record = failed.get(run_id) or work.store.get(run_id)
+            if record and (error is None or (record.status == "done" and not work.force)):
+                yield record
+            else:
+                yield work.failed(seed, split, error or "its process left no record")
+    finally:
+        outcomes.close()
+        claims = Claims(work.store.root)
+        for seed, split in runs:
+            claims.drop_dead(work.run_id(seed, split))
 
 
 def warm() -> None:
@@ -98,7 +106,7 @@ def _apart(
     tasks: Sequence[T],
     jobs: int,
     receive: Callable[[Event | _Failed], None],
-) -> Iterator[tuple[T, str | None]]:
+) -> Generator[tuple[T, str | None]]:
     """``call(task, send)`` in processes of their own: what is sent, warned of or raised there,
     arrives here.
     """
@@ -120,4 +128,6 @@ def _apart(
         else:
             receive(message)
 
-    return (ended for ended in pool(in_child, tasks, jobs, in_parent) if ended)
+    for ended in pool(in_child, tasks, jobs, in_parent):
+        if ended:
+            yield ended

@@ -57,9 +57,13 @@ def run(
     if force:
         for seed, split in missing:
             work.forget(seed, split)
-    for record in _make(work, missing, jobs, watch):
-        watch(run_done(record))
-        records[record.run_id] = record
+    try:
+        for record in _make(work, missing, jobs, watch):
+            watch(run_done(record))
+            records[record.run_id] = record
+    except RequestError:
+        store.remove_if_empty()
+        raise
     return [records[work.run_id(seed, split)] for seed, split in runs]
 
 

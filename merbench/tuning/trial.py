@@ -122,6 +122,15 @@ class Measurer:
         return plan, self.folds
 
 
+def check_buildable(plan: Plan, machine: Machine) -> None:
+    """RequestError where the settings of ``plan`` cannot be built: known before a search is made
+    anywhere.
+    """
+    if machine.cache:
+        plan = with_cached(plan, machine.cache, machine.device)
+    build(plan, _folds_without_test(plan)[0], FIRST_TUNING_SEED, machine.device)
+
+
 class _EpochReport:
     """Called with each epoch of one of a trial's runs: reports the mean over the runs so far, each
     at its best epoch, and stops a trial that is behind the others.

@@ -79,9 +79,12 @@ def command(
                  --corrupt text=mask:0:0.8:5
     """
     from merbench.api.errors import RequestError
+    from merbench.results.files import require_output
 
     if asked and kind:
         raise RequestError("--corrupt and --rates are two questions; ask one of them")
+    if plot:
+        require_output(plot)
     options = gather((), **given)
     bench = session.bench(options)
     plans = bench.contenders(named)
@@ -100,12 +103,17 @@ def _damages(
     asked: Sequence[str],
     plot: Path | None,
 ) -> None:
-    from merbench.analyses.robust import curves, parse, robust, title
+    from merbench.analyses.robust import curve_names, curves, parse, robust, title
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines
     from merbench.report.scores.paired import compare, lines_as_json
 
     cases = list({title(case): case for text in asked for case in parse(text)}.values())
+    if plot and not curve_names(cases):
+        raise RequestError(
+            "--plot draws curves, and no damage was asked for at two strengths or more; "
+            "give KIND:FROM:TO:POINTS"
+        )
     first = next(iter(plans.values()))
     metrics = first.metrics
     lines, drawn = [], {}
@@ -119,11 +127,6 @@ def _damages(
     by_name = compare(lines, metrics)
     if plot:
         kinds = sorted({damage for by_kind in drawn.values() for damage in by_kind})
-        if not kinds:
-            raise RequestError(
-                "--plot draws curves, and no damage was asked for at two strengths or more; "
-                "give KIND:FROM:TO:POINTS"
-            )
         panels = {
             damage: {name: by_kind[damage] for name, by_kind in drawn.items() if damage in by_kind}
             for damage in kinds

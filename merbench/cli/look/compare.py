@@ -158,13 +158,13 @@ def _two(
         name: calibration(scored, ranking)
         for name, scored in zip(names, (ours, theirs), strict=True)
     }
+    texts = _texts(session, board, data) if rows else {}
     if plot:
         from merbench.report.pictures import plots
         from merbench.results.files import write_output
 
         write_output(plot, plots.calibration(board.title, curves))
         say(f"calibration: {plot}")
-    texts = _texts(session, board, data) if rows else {}
     if as_json:
         disagreeing_rows = [
             {

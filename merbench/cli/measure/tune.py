@@ -101,6 +101,7 @@ def command(
     from merbench.terminal.progress import TuneProgress
     from merbench.tuning.search import tune
     from merbench.tuning.shared_search import SearchConfig, join
+    from merbench.tuning.trial import check_buildable
 
     if worker:
         _end_with_parent()
@@ -118,6 +119,8 @@ def command(
     )
     bench = session.bench(options)
     plan = bench.plan(options.request)
+    if not worker:
+        check_buildable(plan, bench.machine)
     with TuneProgress(search.trials, label(plan), silent=worker) as progress:
         if options.jobs == 1:
             tuned = tune(options.request, plan, bench.store, bench.machine, search, progress)

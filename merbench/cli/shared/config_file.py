@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from merbench.api.errors import DataError
-from merbench.results.files import write_output
+from merbench.api.errors import DataError, RunError
+from merbench.results.files import require_output, write_output
 
 OWN = ("config", "save_config", "help")
 
@@ -40,15 +40,29 @@ class ConfigCommand(click.Command):
                 type=file,
                 expose_value=False,
                 callback=_remember,
-                help="Write the options of this call to a TOML file.",
+                help="Write the options of this call to a TOML file, unless it is refused.",
             ),
         ]
 
     def invoke(self, ctx: click.Context) -> Any:
-        if path := ctx.meta.get("save_config"):
-            write_output(path, _as_toml(ctx).encode())
-            click.echo(f"wrote {path}; --config {path} gives the same options", err=True)
-        return super().invoke(ctx)
+        path: Path | None = ctx.meta.get("save_config")
+        if path is None:
+            return super().invoke(ctx)
+        require_output(path)
+        text = _as_toml(ctx)
+        try:
+            result = super().invoke(ctx)
+        except (SystemExit, KeyboardInterrupt, click.Abort, RunError):
+            # A run that fails or is interrupted was asked for rightly.
+            _save(path, text)
+            raise
+        _save(path, text)
+        return result
+
+
+def _save(path: Path, text: str) -> None:
+    write_output(path, text.encode())
+    click.echo(f"wrote {path}; --config {path} gives the same options", err=True)
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> None:

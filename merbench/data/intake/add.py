@@ -26,7 +26,7 @@ from merbench.data.intake.choice import Choice
 from merbench.data.intake.contents import contents
 from merbench.data.intake.sink import LABELS, Bundle, Taken, Watch
 from merbench.data.intake.source_rows import Described
-from merbench.results.files import inside, write_atomic
+from merbench.results.files import inside, missing_folders, remove_empty, write_atomic
 
 
 def recognise(source: Source, forms: Mapping[str, Form]) -> str:
@@ -96,12 +96,20 @@ def add(
             "move it away, or choose another --name"
         )
     work = target.parent / f".{target.name}.adding"
+    missing = missing_folders(work.parent)
     try:
         work.mkdir(parents=True, exist_ok=True)
         with _alone(work, name):
             chosen = choice or Choice()
             origin = Origin(form=form_name, options=options | chosen.options())
-            return _add(name, target, work, source, form, origin, watch, chosen)
+            try:
+                return _add(name, target, work, source, form, origin, watch, chosen)
+            except MerbenchError:
+                # Refused: the same command could not go on from what was made.
+                if not (work / "ready").exists():
+                    shutil.rmtree(work, ignore_errors=True)
+                remove_empty(*missing)
+                raise
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise DataError(

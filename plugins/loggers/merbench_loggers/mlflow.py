@@ -8,11 +8,11 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from merbench.api import RequestError
 from merbench.api.events import EpochDone, Event, RunDone, RunResumed, RunStarted
+from merbench_loggers.folders import folder_to_be
 from merbench_loggers.names import run_name, track_name
 
 RUN_ID = "merbench.run_id"
@@ -41,8 +41,10 @@ class MLflow:
             ) from error
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        uri, self._artifacts = _places(where)
-        self._client = MlflowClient(uri)
+        self._new_client = MlflowClient
+        self._folder = None if "://" in where else folder_to_be(where)
+        # An address that cannot be used is reported before training.
+        self._opened: Any = MlflowClient(where) if self._folder is None else None
         self._started: dict[str, RunStarted] = {}
         self._logged_as: dict[str, str] = {}
         self._last_epoch: dict[str, int] = {}
@@ -57,6 +59,14 @@ class MLflow:
                 self._log_epoch(event)
             case RunDone() if event.run_id in self._started:
                 self._finish(event)
+
+    @property
+    def _client(self) -> Any:
+        if self._opened is None:
+            assert self._folder
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._opened = self._new_client(f"sqlite:///{self._folder / 'mlflow.db'}")
+        return self._opened
 
     def close(self) -> None:
         """Runs that did not end are marked as killed; a later call continues them."""
@@ -137,13 +147,5 @@ class MLflow:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        return str(self._client.create_experiment(name, artifact_location=self._artifacts))
-
-
-def _places(where: str) -> tuple[str, Any]:
-    """The tracking URI, and where artifacts go: None where the server decides."""
-    if "://" in where:
-        return where, None
-    folder = Path(where).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+        artifacts = (self._folder / "artifacts").as_uri() if self._folder else None
+        return str(self._client.create_experiment(name, artifact_location=artifacts))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from merbench.api import RequestError
 from merbench.api.events import EpochDone, Event, RunDone, RunStarted
+from merbench_loggers.folders import folder_to_be
 from merbench_loggers.names import run_name
 
 
@@ -23,33 +23,42 @@ class TensorBoard:
                 f"logger tensorboard needs tensorboard, which cannot be imported ({error}); "
                 "pip install 'merbench[tensorboard]'"
             ) from error
-        self._writer_in, self._folder = SummaryWriter, Path(where)
+        self._writer_in, self._folder = SummaryWriter, folder_to_be(where)
+        self._started: dict[str, RunStarted] = {}
         self._writers: dict[str, Any] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
-            self._start(event)
-        elif isinstance(event, EpochDone) and event.run_id in self._writers:
-            writer = self._writers[event.run_id]
+            self._started[event.run_id] = event
+        elif isinstance(event, EpochDone) and event.run_id in self._started:
+            writer = self._writer(event.run_id)
             for term, loss in event.losses.items():
                 writer.add_scalar(f"loss/{term}", loss, event.epoch)
             if event.value is not None:
                 writer.add_scalar(f"valid/{event.metric}", event.value, event.epoch)
-        elif isinstance(event, RunDone) and event.run_id in self._writers:
-            writer = self._writers.pop(event.run_id)
+        elif isinstance(event, RunDone) and event.run_id in self._started:
+            writer = self._writer(event.run_id)
             for metric, value in event.test.items():
                 if value is not None:
                     writer.add_scalar(f"test/{metric}", value)
             writer.close()
+            del self._started[event.run_id], self._writers[event.run_id]
 
     def close(self) -> None:
         """Of runs that did not end."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
+        self._started.clear()
 
-    def _start(self, event: RunStarted) -> None:
+    def _writer(self, run_id: str) -> Any:
+        """Made where there is none yet."""
+        if run_id not in self._writers:
+            self._writers[run_id] = self._open(self._started[run_id])
+        return self._writers[run_id]
+
+    def _open(self, event: RunStarted) -> Any:
         writer = self._writer_in(str(self._folder / run_name(event)))
         rows = [f"|{key}|{value}|" for key, value in event.settings.items()]
         writer.add_text("settings", "\n".join(("|setting|value|", "|-|-|", *rows)))
-        self._writers[event.run_id] = writer
+        return writer
