@@ -171,15 +171,13 @@ class Bench:
         """Name -> records of the floors in the same track (those that can read what it offers), run
         where the store lacks them.
         """
+        from merbench.bench.recipes import floors_along
         from merbench.engine.plan.plan import Request
 
         records = {}
-        names = [
-            n for n in self.catalog.names("recipe") if len(self.catalog.providers("recipe", n)) == 1
-        ]
         own_request = self.options.request
-        for name in names:
-            if not self.catalog.recipe(name).floor or name == plan.spec.model:
+        for name in floors_along(self.catalog):
+            if name == plan.spec.model:
                 continue
             request = replace(
                 Request(name),

@@ -15,6 +15,11 @@ def floors(catalog: Catalog) -> set[str]:
     return {recipe.name for recipe in _recipes(catalog) if recipe.floor}
 
 
+def floors_along(catalog: Catalog) -> list[str]:
+    """Floors that are run with any model, in the catalogue's order."""
+    return [recipe.name for recipe in _recipes(catalog) if recipe.floor and recipe.runs_along]
+
+
 def closed_forms(catalog: Catalog) -> set[str]:
     """Models that are the same for every seed."""
     return {recipe.name for recipe in _recipes(catalog) if recipe.closed_form}

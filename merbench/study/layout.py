@@ -189,7 +189,8 @@ class _Layout:
     def _floors(self) -> list[str]:
         catalog = self.workspace.catalog
         names = [n for n in catalog.names("recipe") if len(catalog.providers("recipe", n)) == 1]
-        return [name for name in names if catalog.recipe(name).floor]
+        recipes = [catalog.recipe(name) for name in names]
+        return [recipe.name for recipe in recipes if recipe.floor and recipe.runs_along]
 
     def _floor(self, track: Track, name: str) -> Cell | None:
         """None where this floor cannot read what the track offers."""

@@ -1,5 +1,6 @@
 """The floors against scikit-learn, numpy and their formulas."""
 
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import torch
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge as SklearnRidge
+from sklearn.svm import SVR
 
 from merbench.api import (
     Batch,
@@ -24,6 +26,7 @@ from merbench.testing import tiny
 from merbench_baselines.floors.floor import goals, ridge
 from merbench_baselines.floors.majority import Majority
 from merbench_baselines.floors.ridge import Ridge
+from merbench_baselines.floors.svr import Svr
 from merbench_baselines.floors.tfidf import TfidfRidge, descend
 from merbench_baselines.floors.zero_shot import TEMPERATURES, ZeroShot
 
@@ -108,6 +111,10 @@ def floors(kind):
             lambda: Ridge(Ridge.Config(), context, pooled),
             *views(kind, features, missing=[1, 2]),
         ),
+        "svr": (
+            lambda: Svr(Svr.Config(penalties=(1.0,), weigh_modalities=False), context, pooled),
+            *views(kind, features, missing=[1, 2]),
+        ),
         "tfidf-ridge": (
             lambda: TfidfRidge(TfidfRidge.Config(), context, text),
             *views(kind, words),
@@ -119,7 +126,7 @@ def floors(kind):
     }
 
 
-NAMES = ("majority", "ridge", "tfidf-ridge", "zero-shot")
+NAMES = ("majority", "ridge", "svr", "tfidf-ridge", "zero-shot")
 
 
 @pytest.mark.parametrize("kind", tiny.SPACES)
@@ -282,6 +289,77 @@ def test_ridge_solves_its_normal_equations_for_every_penalty():
             torch.zeros(4, 2, dtype=torch.float64),
             atol=1e-9,
         )
+
+
+def standardised_by_loop(train, valid):
+    x, v = pooled_by_loop(train), pooled_by_loop(valid)
+    deviation = np.where(x.std(0) < 1e-9, np.inf, x.std(0))
+    return (x - x.mean(0)) / deviation, (v - x.mean(0)) / deviation
+
+
+TEXT_COLUMNS = 3 * 6 + 1
+
+
+def test_weighed_modalities_are_sklearns_ridge_on_weighed_columns():
+    """The audio is noise of many columns, and the text alone has the score."""
+    train, valid = views("score", features, sizes=(60, 40))
+    for view in (train, valid):
+        view.target = view.inputs["text"].x_BLD[:, 0, :2].sum(1)
+    best = None
+    for weight in (1.0, 0.0, 0.03, 0.1, 0.3, 3.0):
+        x, v = standardised_by_loop(train, valid)
+        x[:, TEXT_COLUMNS:] *= weight
+        v[:, TEXT_COLUMNS:] *= weight
+        p = SklearnRidge(alpha=2.0).fit(x, train.target.numpy()).predict(v)
+        error = np.abs(p - valid.target.numpy()).mean()
+        best = min(best or (np.inf,), (error, weight, p), key=lambda t: t[0])
+    assert best[1] < 1
+    config = Ridge.Config(low=2.0, high=2.0, count=1, weigh_modalities=True)
+    model = Ridge(config, tiny.context(), {"text": Same(6), "audio": Same(4)})
+    model.fit(train, valid)
+    assert np.allclose(predict(model, valid).numpy(), best[2], atol=1e-4)
+
+
+# svr
+
+
+def svr(kind="score", **settings):
+    return Svr(Svr.Config(**settings), tiny.context(kind), {"text": Same(6), "audio": Same(4)})
+
+
+def test_svr_is_sklearns_with_the_penalty_that_is_best_on_valid():
+    train, valid = views("score", features, sizes=(60, 40), missing=[1, 2])
+    model = svr(penalties=(0.1, 1.0, 5.0), epsilon=0.2, weigh_modalities=False)
+    model.fit(train, valid)
+    x, v = standardised_by_loop(train, valid)
+    gamma = 1 / (x.std(0) > 0).sum()
+    each = [
+        SVR(C=c, epsilon=0.2, gamma=gamma).fit(x, train.target.numpy()).predict(v)
+        for c in (0.1, 1.0, 5.0)
+    ]
+    best = min(each, key=lambda p: np.abs(p - valid.target.numpy()).mean())
+    assert np.allclose(predict(model, valid).numpy(), best, atol=1e-4)
+
+
+def test_svr_leaves_unobserved_labels_out():
+    train, valid = views("multilabel", features)
+    train.known = torch.rand(40, 6, generator=torch.Generator().manual_seed(3)) < 0.7
+    model = svr("multilabel", penalties=(1.0,), weigh_modalities=False)
+    model.fit(train, valid)
+    x, v = standardised_by_loop(train, valid)
+    gamma = 1 / (x.std(0) > 0).sum()
+    for c in range(6):
+        known = train.known[:, c].numpy()
+        p = SVR(gamma=gamma).fit(x[known], train.target.numpy()[known, c]).predict(v)
+        logit = ((p - 0.5) * float(model.scale)).clip(-30, 30)
+        want = torch.tensor(logit).sigmoid()
+        assert torch.allclose(predict(model, valid)[:, c].double(), want, atol=1e-4)
+
+
+def test_svr_without_scikit_learn_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.svm", None)
+    with pytest.raises(RequestError, match=r"pip install 'merbench-baselines\[svr\]'"):
+        svr().fit(*views("score", features))
 
 
 # tf-idf

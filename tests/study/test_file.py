@@ -127,6 +127,9 @@ def test_floors_come_along_with_one_seed(cells):
     found = {c.label: c for c in cells(STUDY.replace("floors = false", ""))}
     assert found["majority"].seeds == (0,) and found["ridge"].seeds == (0,)
     assert "tfidf-ridge" not in found, "there is no text to read"
+    assert "svr" not in found, "it is run by its name"
+    named = STUDY.replace("floors = false", "").replace('"lmf"', '"svr"')
+    assert {c.label: c.seeds for c in cells(named)}["svr"] == (0,)
 
 
 def test_ablations_all_or_by_name(cells):

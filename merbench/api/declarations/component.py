@@ -247,8 +247,9 @@ class Recipe(_Declaration):
                     is not run.
     warm_start      True: such a model, when it holds the weights of another run already, is fitted
                     near them.
-    floor           True: shown beside every model of a track, and run along with it (one seed)
-                    where the store lacks it.
+    floor           True: a floor is shown beside every model of a track.
+    runs_along      of a floor: it is also run (one seed) with any model, where the store lacks it;
+                    False: it is run by its name.
     """
 
     name: str
@@ -276,6 +277,7 @@ class Recipe(_Declaration):
     closed_form: bool = False
     warm_start: bool = False
     floor: bool = False
+    runs_along: bool = True
     known_failures: Mapping[str, str] = field(default_factory=dict)
     api: int = API
 

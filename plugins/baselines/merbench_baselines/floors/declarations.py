@@ -10,6 +10,8 @@ from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part
 IDS = {"words": "word-ids", "strings": "word-ids"}
 STEADY = {"encoder.word_dropout": None}
 """A closed form is fitted once, on words as they are."""
+SENTENCE = (Case(offers=("text.tower",), settings={"encoder.text.pooled": True}),)
+"""A pretrained text encoder gives one vector a text."""
 
 
 def components() -> Iterator[Component]:
@@ -22,6 +24,7 @@ def components() -> Iterator[Component]:
         min_modalities=0,
     )
     yield part("model", "ridge", "floors.ridge:Ridge", "ridge on pooled inputs")
+    yield part("model", "svr", "floors.svr:Svr", "support vector regression on pooled inputs")
     yield part(
         "model",
         "tfidf-ridge",
@@ -59,7 +62,20 @@ def recipes() -> Iterator[Recipe]:
         closed_form=True,
         floor=True,
         search=STEADY,
-        cases=(Case(offers=("text.tower",), settings={"encoder.text.pooled": True}),),
+        cases=SENTENCE,
+        ablations=(*SINGLES, *PAIRS),
+    )
+    yield Recipe(
+        name="svr",
+        summary="support vector regression on mean, max and min pooled inputs",
+        model="svr",
+        encoders=VECTORS,
+        objective=(),
+        closed_form=True,
+        floor=True,
+        runs_along=False,
+        search=STEADY,
+        cases=SENTENCE,
         ablations=(*SINGLES, *PAIRS),
     )
     yield Recipe(

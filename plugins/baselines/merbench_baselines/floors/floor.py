@@ -5,7 +5,7 @@ least squares.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -98,9 +98,17 @@ def logits_of(p_NC: Tensor, scale: Tensor | float, space: LabelSpace) -> Tensor:
     return torch.cat(logits, 1)
 
 
-def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> tuple[int, float]:
-    """``(which of A, scale)`` with the lowest task loss on ``rows``: mean absolute error of a
-    score, log loss of labels.
+class Choice(NamedTuple):
+    """``which`` of several fits, the ``scale`` of its logits, and its loss."""
+
+    which: int
+    scale: float
+    loss: float
+
+
+def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> Choice:
+    """The one of A with the lowest task loss on ``rows``: mean absolute error of a score, log loss
+    of labels.
     """
     scales = [1.0] if space.kind == "score" else SCALES.tolist()
     target = rows.target if space.kind == "class" else rows.target.double()
@@ -109,7 +117,8 @@ def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> tuple[int, float]:
         terms = task_loss(logits_of(p_ANC[which], scale, space), target, rows.known, space)
         return float(sum(terms.values()))
 
-    return min(((a, s) for a in range(len(p_ANC)) for s in scales), key=lambda pair: loss(*pair))
+    choices = (Choice(a, s, loss(a, s)) for a in range(len(p_ANC)) for s in scales)
+    return min(choices, key=lambda choice: choice.loss)
 
 
 def ridge(gram: Tensor, y_MC: Tensor, alphas: Tensor) -> Tensor:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Annotated, NamedTuple
+
 import torch
 from torch import Tensor
 
-from merbench.api import Batch, Output, SplitView, masked_max, masked_mean
-from merbench_baselines.floors.floor import Floor, Strengths, choose, goals, logits_of, ridge, whole
+from merbench.api import LATER, Batch, Output, SplitView
+from merbench_baselines.floors.floor import Strengths, choose, goals, logits_of, ridge, whole
+from merbench_baselines.floors.pooled import PooledFloor, Standardised
 
 
-class Ridge(Floor):
+class RidgeFit(NamedTuple):
+    """``weight_PC`` of standardised columns; ``scale`` as in ``logits_of``; loss on valid."""
+
+    loss: float
+    weight_PC: Tensor
+    scale: float
+
+
+class Ridge(PooledFloor):
     """Minimises sum_n |y_n - b - W^T x_n|^2 + alpha |W|^2 in closed form on the train split;
     validation chooses alpha.
 
@@ -19,49 +31,42 @@ class Ridge(Floor):
     """
 
     class Config(Strengths):
-        pass
+        weigh_modalities: Annotated[bool, LATER] = False
+        """Weigh the columns of each modality but the first, from 0 to 3, as validation chooses:
+        one penalty for all lets many columns that say little drown a few that say much.
+        """
 
     learned = ("mean_P", "weight_PC", "bias_C", "scale")
 
-    def inputs(self, batch: Batch) -> Tensor:
-        """[B, P] float32."""
-        columns = []
-        for m, encoder in self.encoders.items():
-            x_BLD, mask_BL = encoder(batch.inputs[m])
-            missing_B1 = (~mask_BL.any(1, keepdim=True)).to(x_BLD.dtype)
-            columns += [
-                masked_mean(x_BLD, mask_BL),
-                masked_max(x_BLD, mask_BL),
-                -masked_max(-x_BLD, mask_BL),
-                missing_B1,
-            ]
-        return torch.cat(columns, 1)
-
     @torch.no_grad()
     def fit(self, train: SplitView, valid: SplitView) -> None:
-        x_NP, v_NP = (
-            torch.cat([self.inputs(b) for b in view.batches()]).double() for view in (train, valid)
+        columns = self.standardised(train, valid)
+        y_NC, valid_rows = goals(whole(train), self.space), whole(valid)
+        fit = partial(self._weighted, columns, y_NC, valid_rows)
+        if self.config.weigh_modalities:
+            best = self.best_weighted(fit, columns.x_NP.device)
+        else:
+            best = fit(torch.ones_like(columns.mean_P))
+        self.keep(
+            mean_P=columns.mean_P,
+            weight_PC=best.weight_PC / columns.deviation_P[:, None],
+            bias_C=y_NC.mean(0),
+            scale=torch.tensor(best.scale),
         )
-        mean_P = x_NP.mean(0)
-        deviation_P = x_NP.std(0, correction=0)
-        deviation_P = torch.where(
-            deviation_P > 1e-6 * mean_P.abs().clamp(min=1e-6), deviation_P, torch.inf
-        )  # a constant says nothing
-        x_NP, v_NP = (x_NP - mean_P) / deviation_P, (v_NP - mean_P) / deviation_P
-        y_NC = goals(whole(train), self.space)
+
+    def _weighted(
+        self, columns: Standardised, y_NC: Tensor, valid_rows: Batch, weight_P: Tensor
+    ) -> RidgeFit:
+        x_NP, v_NP = columns.x_NP * weight_P, columns.v_NP * weight_P
         bias_C = y_NC.mean(0)
         alphas = self.config.grid().to(x_NP.device)
         if x_NP.shape[1] <= len(x_NP):
             weight_APC = ridge(x_NP.T @ x_NP, x_NP.T @ (y_NC - bias_C), alphas)
         else:
             weight_APC = x_NP.T @ ridge(x_NP @ x_NP.T, y_NC - bias_C, alphas)
-        best, scale = choose(v_NP @ weight_APC + bias_C, whole(valid), self.space)
-        self.keep(
-            mean_P=mean_P,
-            weight_PC=weight_APC[best] / deviation_P[:, None],
-            bias_C=bias_C,
-            scale=torch.tensor(scale),
-        )
+        chosen = choose(v_NP @ weight_APC + bias_C, valid_rows, self.space)
+        weight_PC = weight_P[:, None] * weight_APC[chosen.which]
+        return RidgeFit(chosen.loss, weight_PC, chosen.scale)
 
     def forward(self, batch: Batch) -> Output:
         p_BC = (self.inputs(batch) - self.mean_P) @ self.weight_PC + self.bias_C

@@ -178,9 +178,11 @@ class TfidfRidge(Floor):
             rows.target.cpu(),
             None if rows.known is None else rows.known.cpu(),
         )
-        best, scale = choose(p_ANC, rows, self.space)
+        best = choose(p_ANC, rows, self.space)
         self.keep(
-            weight_GC=torch.from_numpy(weights[best]), bias_C=bias_C, scale=torch.tensor(scale)
+            weight_GC=torch.from_numpy(weights[best.which]),
+            bias_C=bias_C,
+            scale=torch.tensor(best.scale),
         )
 
     def forward(self, batch: Batch) -> Output:
