@@ -8,9 +8,9 @@ import numpy as np
 
 from merbench.api.errors import RequestError
 from merbench.report.scores.summary import Scored
+from merbench.results.predictions import Predictions
 from merbench.results.record import Record
 from merbench.results.spec import series
-from merbench.results.store import Predictions
 
 Seeds = Mapping[int, Scored]
 

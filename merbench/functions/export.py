@@ -55,7 +55,7 @@ def exported(
     from merbench.report.exports.bibtex import bibtex
     from merbench.report.exports.every_eval_ever import every_eval_ever
     from merbench.report.exports.hub import hub
-    from merbench.report.folder.folder import folder_names
+    from merbench.report.folder.names import folder_names
     from merbench.results.files import under_a_file, write_together
 
     if form not in FORMS:

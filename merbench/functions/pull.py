@@ -46,7 +46,7 @@ def pulled(
     """``folder``: as ``opened_source`` gives it. ``load``: the data set of a name. Of a track
     whose data set is not here, every run is refused.
     """
-    from merbench.report.folder.folder import read, tracks
+    from merbench.report.folder.read import read, tracks
     from merbench.report.verify.merge_board import merge_board
     from merbench.results.merge import Merged, merge
 

@@ -21,11 +21,12 @@ from merbench.results.corrections import (
 from merbench.results.files import write_atomic
 from merbench.results.history import carry_over, read_corrections
 from merbench.results.outside import digest as digest_of_predictions
+from merbench.results.predictions import Predictions
 from merbench.results.reading import UnreadableError
 from merbench.results.record import Record
 from merbench.results.sealed import check
 from merbench.results.spec import run_id
-from merbench.results.store import DAMAGE, Predictions, Store
+from merbench.results.store import DAMAGE, Store
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
             why := difference(theirs.predictions(name), into.predictions(name), record, ours)
         ):
             for track in (record.track, *record.also_on):
-                ours = into.retold(ours, None, track)
+                ours = into.update(ours, None, track)
             yield Merged(name, "there")
         elif superseded_by(ours, corrections):
             into.put(record, theirs.predictions(name))

@@ -13,71 +13,28 @@ opened, or was written by a newer merbench, stays where it is.
 from __future__ import annotations
 
 import glob
-import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load, save
 
 from merbench.api.errors import RequestError
-from merbench.api.material.corpus import Corpus, Task
 from merbench.results.corrections import REPLACED, replaced_name
 from merbench.results.files import missing_folders, remove_empty, sweep, write_atomic
+from merbench.results.predictions import (
+    Predictions,
+    check_predictions,
+    predictions_file,
+    read_predictions,
+    record_key,
+    same_predictions,
+)
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record, Track
-from merbench.results.sealed import (
-    KEY,
-    METADATA,
-    DamagedError,
-    check,
-    check_content,
-    require_file,
-    seal,
-)
-from merbench.results.spec import canonical
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """One run's test rows: ``ids`` and ``videos`` [N], ``target`` and ``prediction`` [N] or [N, C]
-    as the metrics take them.
-
-    A cell of a multilabel target that is not known is nan. ``record``: the ``record_key`` of the
-    record they were stored with; empty in files from before there were keys.
-    """
-
-    ids: Sequence[str]
-    videos: Sequence[str]
-    target: np.ndarray
-    prediction: np.ndarray
-    record: str = ""
-
-    @classmethod
-    def of(
-        cls,
-        corpus: Corpus,
-        protocol: str,
-        task: Task,
-        rows: np.ndarray,
-        predictions: np.ndarray,
-    ) -> Predictions:
-        """``predictions`` beside the ids, videos (or what else rows of ``protocol`` belong to) and
-        targets of their ``rows`` of ``corpus``.
-        """
-        target = task.target[rows]
-        if task.known is not None and target.ndim > 1:
-            target = np.where(task.known[rows], target, np.nan)
-        units = corpus.units(protocol)[rows].tolist()
-        return cls(corpus.ids[rows].tolist(), units, target, predictions)
-
+from merbench.results.sealed import check
 
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, SafetensorError, FileNotFoundError)
 """What reading a damaged run raises (ValidationError is a ValueError). No other OSError: a folder
@@ -88,31 +45,6 @@ _REREAD = 5
 process may be between writing the two."""
 
 
-def record_key(record: Record) -> str:
-    """Tells two trainings of one run apart; ``tuned_by``, which may change later, is not in it."""
-    facts = [record.run_id, record.started, record.weights_sha256, record.source_digest]
-    return sha256(canonical(facts).encode()).hexdigest()
-
-
-def check_predictions(record: Record, predictions: Predictions) -> None:
-    """ValueError where they are not of the rows that the record counts, or not all finite."""
-    if len(predictions.ids) != record.counts.get("test", len(predictions.ids)):
-        raise ValueError(
-            f"it has predictions of {len(predictions.ids)} rows, and says {record.counts['test']}"
-        )
-    if not np.isfinite(predictions.prediction).all():
-        raise ValueError("its predictions are not all finite")
-
-
-def _same(a: Predictions, b: Predictions) -> bool:
-    """True if they predict the same of the same rows and targets."""
-    return (
-        list(a.ids) == list(b.ids)
-        and np.array_equal(a.target, b.target, equal_nan=True)
-        and np.array_equal(a.prediction, b.prediction)
-    )
-
-
 def _identity(folder: Path) -> tuple[int, int] | None:
     """Which folder a path leads to; None where it leads to none."""
     try:
@@ -120,15 +52,6 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return about.st_dev, about.st_ino
-
-
-@lru_cache(64)
-def _texts(names: str) -> Sequence[str]:
-    """Most runs of a store have the same rows. ValueError for what is no list of texts."""
-    texts: list[str] = json.loads(names)
-    if not all(isinstance(name, str) for name in texts):
-        raise ValueError("its ids or videos are no texts")
-    return texts
 
 
 class Store:
@@ -256,29 +179,20 @@ class Store:
         if before is None or before.status != "done":
             return
         earlier = self.predictions(record.run_id)
-        if predictions is not None and _same(earlier, predictions):
+        if predictions is not None and same_predictions(earlier, predictions):
             return
         self._write_run(before.model_copy(update={"run_id": replaced_name(before)}), earlier)
 
     def _write_run(self, record: Record, predictions: Predictions | None) -> None:
         if predictions is not None:
-            tensors = {"target": predictions.target, "prediction": predictions.prediction}
-            rows = {
-                "ids": json.dumps(list(predictions.ids)),
-                "videos": json.dumps(list(predictions.videos)),
-                "record": record_key(record),
-            }
-            contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-            write_atomic(
-                self.file(record.run_id, ".safetensors"),
-                seal(lambda metadata: save(contiguous, metadata), rows),
-            )
+            path = self.file(record.run_id, ".safetensors")
+            write_atomic(path, predictions_file(predictions, record))
         self._write(record)
 
-    def retold(
+    def update(
         self, record: Record, tuned_by: Mapping[str, Any] | None, track: Track | None = None
     ) -> Record:
-        """The stored ``record``, with another ``tuned_by`` where one is given: a search went on,
+        """The stored ``record``, with another ``tuned_by`` where one is given: a search continued,
         and its winner is still this. ``track``: one on which it is to stand too.
         """
         changes: dict[str, Any] = {}
@@ -328,19 +242,7 @@ class Store:
         """Raises one of DAMAGE where the file is missing or broken, OSError where it cannot be
         opened.
         """
-        path = self.file(run_id, ".safetensors")
-        require_file(path)
-        content = path.read_bytes()
-        check_content(content)
-        tensors = load(content)
-        rows = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])[METADATA]
-        if "record" in rows and KEY not in rows:
-            raise DamagedError("its digest is gone")
-        target, prediction = tensors["target"], tensors["prediction"]
-        ids, videos = _texts(rows["ids"]), _texts(rows["videos"])
-        if not len(ids) == len(videos) == len(target) == len(prediction):
-            raise ValueError("its arrays have different lengths")
-        return Predictions(ids, videos, target, prediction, rows.get("record", ""))
+        return read_predictions(self.file(run_id, ".safetensors"))
 
     def weights(self, run_id: str) -> Path:
         """The file of a run's trained weights. RequestError where the store keeps none, or those of

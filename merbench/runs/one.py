@@ -20,8 +20,8 @@ from merbench.engine.training.checkpoint import StartAnewError
 from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.train import Fitted
 from merbench.results.claims import Claim, Claims
+from merbench.results.predictions import Predictions
 from merbench.results.record import Cost, Metrics, Record
-from merbench.results.store import Predictions
 from merbench.runs.draft import Draft
 from merbench.runs.events import epoch_done, epochs_of, run_started
 from merbench.runs.failures import is_recorded

@@ -48,7 +48,7 @@ def run(
     missing = []
     for seed, split in runs:
         if finished := work.finished(work.run_id(seed, split)):
-            record = store.retold(finished, tuned_by, plan.track)
+            record = store.update(finished, tuned_by, plan.track)
             other_source = record.source_digest != work.digest
             watch(run_done(record, reused=True, other_source=other_source))
             records[record.run_id] = record

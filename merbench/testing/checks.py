@@ -15,9 +15,9 @@ from typing import Any
 from merbench.api import MetricDef, Recipe, RequestError
 from merbench.host.catalog import Catalog, kind_of, unknown
 from merbench.host.manager import Plugin
-from merbench.testing import recipe_checks
 from merbench.testing.parts.checks import checks as part_checks
 from merbench.testing.parts.metric import makes_a_number
+from merbench.testing.recipes.checks import checks as recipe_checks
 from merbench.testing.verdict import Check, Verdict
 
 
@@ -47,7 +47,7 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
         if isinstance(declaration, Recipe):
             subject, bodies = (
                 f"model {declaration.name}",
-                recipe_checks.checks(catalog, declaration),
+                recipe_checks(catalog, declaration),
             )
         else:
             subject, bodies = (

@@ -367,9 +367,9 @@ def test_errors_never_print_contents(tmp_path, content):
 
 
 def test_every_opcode_of_every_protocol_is_known():
-    from merbench.api.pickles.machine import _OPCODES
+    from merbench.api.pickles.opcodes import OPCODES
 
-    assert {op.code.encode("latin1") for op in pickletools.opcodes} == {*_OPCODES, b"."}
+    assert {op.code.encode("latin1") for op in pickletools.opcodes} == {*OPCODES, b"."}
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])

@@ -16,7 +16,8 @@ from merbench.api import DataError, RequestError, RunError
 from merbench.bench.from_python import catalog
 from merbench.functions.pull import pulled
 from merbench.functions.pull_source import opened_source
-from merbench.report.folder.folder import tracks, write
+from merbench.report.folder.read import tracks
+from merbench.report.folder.write import write
 from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect

@@ -116,7 +116,7 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.robust(["tfn"], "sample", corrupt=["audio"]), "--corrupt audio"),
         (lambda: merbench.run("tfn", "nowhere"), "unknown dataset 'nowhere'"),
         (lambda: merbench.tune("tfn", "sample", trials=0), r"tune\(trials=0\)"),
-        (lambda: merbench.tune("tfn", log={"tensorboard": "x"}), r"tune\(log=\) changes nothing"),
+        (lambda: merbench.tune("tfn", log={"tensorboard": "x"}), r"tune\(log=\) has no effect"),
         (lambda: merbench.list_parts("hats"), "unknown kind 'hats'"),
         (lambda: merbench.show("merclup"), "did you mean 'merclip'"),
         (lambda: merbench.leaderboard("nowhere"), "no finished run"),

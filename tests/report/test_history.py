@@ -14,7 +14,8 @@ from merbench.api import RequestError
 from merbench.bench.from_python import catalog
 from merbench.cli.look.leaderboard.rejected import refuse_unexplained
 from merbench.functions.pull import pulled
-from merbench.report.folder.folder import read, titled, write
+from merbench.report.folder.read import read, titled
+from merbench.report.folder.write import write
 from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.compare import side

@@ -17,10 +17,11 @@ from safetensors.numpy import save
 from merbench.api import RequestError, TrainConfig
 from merbench.report.scores.source import StoreSource
 from merbench.results.files import write_atomic
+from merbench.results.predictions import Predictions
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Cost, Metrics, Record, Track
 from merbench.results.spec import RunSpec, canonical, parse_settings, run_id
-from merbench.results.store import DAMAGE, Predictions, Store
+from merbench.results.store import DAMAGE, Store
 
 
 def spec(**changed) -> RunSpec:
@@ -150,7 +151,7 @@ def test_predictions_of_another_training_of_the_same_run_are_noticed(tmp_path, m
     assert StoreSource(store).records() == []
     assert store.get(name) is None and "another training" in store.warnings[0]
     store.put(record(), predictions())
-    store.retold(store.get(name), {"trials": 2, "seconds": 1.0})
+    store.update(store.get(name), {"trials": 2, "seconds": 1.0})
     assert store.get(name).tuned_by
 
 

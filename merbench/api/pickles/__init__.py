@@ -10,8 +10,8 @@ from typing import Any
 from merbench.api.errors import DataError
 from merbench.api.pickles.arrays import Array, Kept, as_text
 from merbench.api.pickles.budget import Budget, NotWhole, Refused
-from merbench.api.pickles.machine import load
 from merbench.api.pickles.npz import unpickle_npz
+from merbench.api.pickles.reader import load
 from merbench.api.pickles.torchfile import MAGIC, load_legacy, load_zip
 
 __all__ = ["Array", "as_text", "unpickle", "unpickle_npz"]

@@ -13,7 +13,7 @@ import numpy as np
 from merbench.api.errors import DataError
 from merbench.api.pickles.arrays import Array, Kept
 from merbench.api.pickles.budget import Budget, NotWhole, Refused
-from merbench.api.pickles.machine import load
+from merbench.api.pickles.reader import load
 
 MOST = 2**29
 """Bytes of one array, unpacked, from which it is refused: labels take a thousandth of it."""

@@ -14,7 +14,7 @@ import numpy as np
 from merbench.api.pickles.admitted import Maker
 from merbench.api.pickles.arrays import Array, Blob, Kept, check_shape
 from merbench.api.pickles.budget import Budget, NotWhole, Refused
-from merbench.api.pickles.machine import load
+from merbench.api.pickles.reader import load
 
 MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGES = {

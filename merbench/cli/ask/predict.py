@@ -11,8 +11,9 @@ import click
 from merbench.api.errors import RequestError
 from merbench.bench.bench import label
 from merbench.cli.shared.config_file import ConfigCommand
-from merbench.cli.shared.options import gather, run_options, typed
+from merbench.cli.shared.options import run_options, typed
 from merbench.cli.shared.output import say, say_next, show, show_json
+from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.config_file import ConfigCommand
-from merbench.cli.shared.options import gather, run_options
+from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import say, say_next, show, show_json
+from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:

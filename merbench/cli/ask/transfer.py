@@ -10,8 +10,9 @@ import click
 from merbench.bench.bench import label
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.config_file import ConfigCommand
-from merbench.cli.shared.options import gather, run_options
+from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import say, say_next, show_json
+from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:

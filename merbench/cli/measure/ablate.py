@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.measure.run import ablations
-from merbench.cli.shared.options import AblationCommand, gather, run_options
+from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
+from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import say_next, show_json
+from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.api import Recipe
+    from merbench.bench.options import RunOptions
+    from merbench.engine.plan.plan import Plan
+    from merbench.report.scores.summary import Scored
 
 
 @click.command("ablate", cls=AblationCommand)
@@ -33,35 +41,17 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
              merbench ablate --model tfn --dataset sample --ablation no-products
              merbench ablate --model mult --modalities all-subsets
     """
-    from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
+    from merbench.analyses.ablate import FULL, ablated_requests, plans_of
     from merbench.api.errors import RequestError
-    from merbench.cli.shared.lines import show_lines
-    from merbench.host.catalog import unknown
-    from merbench.report.scores.paired import compare, lines_as_json
-    from merbench.report.scores.statistics import summaries_as_json
-    from merbench.report.scores.summary import by_seed, summary
+    from merbench.report.scores.summary import by_seed
 
     session: Session = ctx.obj
     all_subsets = given["modalities"] == "all-subsets"
     options = gather((), **{**given, "modalities": None if all_subsets else given["modalities"]})
     recipe = session.catalog.recipe(options.model)
-    declared = [a.name for a in recipe.ablations]
-    for name in named:
-        if name not in (*declared, "all"):
-            raise RequestError(unknown("ablation", name, declared, f"ablations of {options.model}"))
-    ablations_asked_for = tuple(
-        dict.fromkeys((*named, *ablations(session, options.model, ctx.meta["ablations"])))
-    )
-    if not declared and not all_subsets:
-        raise RequestError(
-            f"model {options.model} declares no ablations; "
-            "give --modalities all-subsets, or another model (merbench list models)"
-        )
-    names = (
-        declared
-        if "all" in ablations_asked_for or not (ablations_asked_for or all_subsets)
-        else ablations_asked_for
-    )
+    flags = declared_ablations(session, options.model, ctx.meta["ablations"])
+    named = _named(recipe, (*named, *flags))
+    names = _names(recipe, named, all_subsets)
     bench = session.bench(options)
     full = bench.plan(bench.options.request)
     requests = ablated_requests(
@@ -73,36 +63,70 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
             "which has no smaller subset; offer more streams"
         )
     plan_by_ablation, reasons = plans_of(requests, full, bench.plan)
-    if wrong := [name for name in ablations_asked_for if name in reasons]:
-        raise RequestError(f"ablation {wrong[0]}: {reasons[wrong[0]]}")
+    if unusable := [name for name in named if name in reasons]:
+        raise RequestError(f"ablation {unusable[0]}: {reasons[unusable[0]]}")
     failed = False
     scored = {}
     for name, plan in {FULL: full, **plan_by_ablation}.items():
-        records = bench.run(
-            plan, options.seeds, name="" if name == FULL else f"{options.model} {name}"
-        )
-        failed |= any(r.status == "failed" for r in records)
+        title = "" if name == FULL else f"{options.model} {name}"
+        records = bench.run(plan, options.seeds, name=title)
+        failed |= any(record.status == "failed" for record in records)
         scored[name] = by_seed(records, bench.store, plan.metrics)
+    _report(options, recipe, full, scored, reasons)
+    raise SystemExit(1 if failed else 0)
+
+
+def _named(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
+    """``names``, each once. RequestError for one that the model does not declare."""
+    from merbench.api.errors import RequestError
+    from merbench.host.catalog import unknown
+
+    declared = [ablation.name for ablation in recipe.ablations]
+    for name in names:
+        if name not in (*declared, "all"):
+            raise RequestError(unknown("ablation", name, declared, f"ablations of {recipe.name}"))
+    return tuple(dict.fromkeys(names))
+
+
+def _names(recipe: Recipe, named: Sequence[str], all_subsets: bool) -> Sequence[str]:
+    """The ablations to run: those named, by default all that the model declares."""
+    from merbench.api.errors import RequestError
+
+    if not recipe.ablations and not all_subsets:
+        raise RequestError(
+            f"model {recipe.name} declares no ablations; "
+            "give --modalities all-subsets, or another model (merbench list models)"
+        )
+    if "all" in named or not (named or all_subsets):
+        return [ablation.name for ablation in recipe.ablations]
+    return named
+
+
+def _report(
+    options: RunOptions,
+    recipe: Recipe,
+    full: Plan,
+    scored: Mapping[str, Mapping[int, Scored]],
+    reasons: Mapping[str, str],
+) -> None:
+    from merbench.analyses.ablate import FULL, lines
+    from merbench.cli.shared.lines import show_lines
+    from merbench.report.scores.paired import compare, lines_as_json
+    from merbench.report.scores.statistics import summaries_as_json
+    from merbench.report.scores.summary import summary
+
     compared = lines(scored, reasons)
     by_name = compare(compared, full.metrics)
     if options.as_json:
-        track = full.track.model_dump(mode="json")
         show_json(
             {
-                "track": track,
+                "track": full.track.model_dump(mode="json"),
                 "base": summaries_as_json(summary(scored[FULL])),
                 "ablations": lines_as_json(compared[1:], by_name),
             }
         )
-    else:
-        notes = [f"{options.model}: {recipe.caveat}"] if recipe.caveat else []
-        show_lines(
-            f"{options.model} · {full.track.title}",
-            compared,
-            by_name,
-            full.metrics,
-            "ablation",
-            notes,
-        )
-        say_next(options.store, "leaderboard --ablations")
-    raise SystemExit(1 if failed else 0)
+        return
+    title = f"{options.model} · {full.track.title}"
+    notes = [f"{options.model}: {recipe.caveat}"] if recipe.caveat else []
+    show_lines(title, compared, by_name, full.metrics, "ablation", notes)
+    say_next(options.store, "leaderboard --ablations")

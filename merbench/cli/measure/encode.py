@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from merbench.api.errors import RequestError
-from merbench.cli.shared.options import encode_options, gather
+from merbench.cli.shared.options import encode_options
 from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 

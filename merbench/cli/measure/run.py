@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.api.errors import RequestError
 from merbench.bench.bench import label
-from merbench.cli.shared.options import AblationCommand, gather, run_options
+from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
+from merbench.cli.shared.options import run_options
 from merbench.cli.shared.output import room, say_next, show, show_json
+from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
              merbench run --model merclip --no-label-encoder --json
     """
     session: Session = ctx.obj
-    options = gather((*ablations(session, given["model"], ctx.meta["ablations"]), *named), **given)
+    flags = declared_ablations(session, given["model"], ctx.meta["ablations"])
+    options = gather((*flags, *named), **given)
     bench = session.bench(options)
     plan = bench.plan(bench.options.request)
     records = bench.run(plan, options.seeds)
@@ -49,24 +51,6 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     if not options.as_json:
         say_next(options.store, "leaderboard")
     raise SystemExit(1 if any(r.status == "failed" for r in records) else 0)
-
-
-def ablations(session: Session, model: str, flags: Sequence[str]) -> tuple[str, ...]:
-    """``--no-X`` -> the declared ablation ``no-X``."""
-    from merbench.host.catalog import unknown
-
-    declared = [a.name for a in session.catalog.recipe(model).ablations]
-    for flag in flags:
-        if flag not in declared:
-            raise RequestError(
-                unknown(
-                    "option",
-                    f"--{flag}",
-                    [f"--{a}" for a in declared if a.startswith("no-")],
-                    f"ablations of {model}",
-                )
-            )
-    return tuple(dict.fromkeys(flags))
 
 
 def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:

@@ -17,9 +17,10 @@ import click
 
 from merbench.api.errors import RequestError, RunError
 from merbench.bench.bench import label
-from merbench.cli.measure.run import ablations
-from merbench.cli.shared.options import AblationCommand, gather, request_options
+from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
+from merbench.cli.shared.options import request_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
+from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def command(
         budget_seconds=given.pop("budget_seconds"), **{name: given.pop(name) for name in names}
     )
     options = gather(
-        ablations(session, given["model"], ctx.meta["ablations"]),
+        declared_ablations(session, given["model"], ctx.meta["ablations"]),
         seeds=None,
         seed_list=(),
         force=False,

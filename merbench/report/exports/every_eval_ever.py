@@ -13,7 +13,7 @@ from uuid import UUID
 
 from merbench.report.exports.every_eval_ever_rows import samples
 from merbench.report.exports.rows import ExportedRow, exported_rows
-from merbench.report.folder.folder import slug
+from merbench.report.folder.names import slug
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
 from merbench.report.scores.source import Source

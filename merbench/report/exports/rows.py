@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from merbench.report.folder.folder import file_names
+from merbench.report.folder.names import file_names
 from merbench.report.scores.board_scores import BoardScores, RowScores
 from merbench.report.scores.entries import Board, Entry
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from merbench.api.errors import MerbenchError
-from merbench.report.folder.folder import folder_names
+from merbench.report.folder.names import folder_names
 from merbench.report.live.progress import progress, stamp
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board

@@ -8,10 +8,11 @@ from typing import Protocol
 
 from merbench.results.corrections import REPLACED, Correction
 from merbench.results.history import read_corrections
+from merbench.results.predictions import Predictions, record_key
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record
 from merbench.results.sealed import KEY, METADATA, read_header
-from merbench.results.store import DAMAGE, Predictions, Store, record_key
+from merbench.results.store import DAMAGE, Store
 
 
 class Source(Protocol):

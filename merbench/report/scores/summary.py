@@ -13,8 +13,8 @@ import numpy as np
 
 from merbench.report.scores.statistics import Summary, summarise
 from merbench.results.metrics import BUILT_IN, TaskMetrics
+from merbench.results.predictions import Predictions
 from merbench.results.record import Record
-from merbench.results.store import Predictions
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from merbench.report.verify.run import run_failures
 from merbench.report.verify.truth import Truth
 from merbench.results.history import carry_over, read_corrections
 from merbench.results.merge import Merged, difference, superseded_by
+from merbench.results.predictions import Predictions
 from merbench.results.reading import UnreadableError
 from merbench.results.record import RecordedSpace
-from merbench.results.store import Predictions, Store
+from merbench.results.store import Store
 
 
 def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
@@ -49,7 +50,7 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
         if theirs is not None and ours.status == "done":
             why = difference(theirs, _as_stored(into.predictions(name)), record, ours)
         if not why:
-            into.retold(ours, None, record.track)
+            into.update(ours, None, record.track)
             yield Merged(name, "there")
         elif superseded_by(ours, folder.corrections):
             into.put(record, theirs)

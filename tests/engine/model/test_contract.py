@@ -25,15 +25,17 @@ from merbench.api import (
 )
 from merbench.api.forms import Source
 from merbench.data.intake.add import recognise
+from merbench.engine.build import build
 from merbench.engine.learn import learn
 from merbench.engine.model.contract import fault
 from merbench.engine.plan.datasets import open_dataset
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
+from merbench.engine.rows.splits import Fold
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
 from merbench.testing import tiny
-from merbench.testing.recipe_checks import CPU, Fold, build
+from merbench.testing.recipes.trained import CPU
 
 
 class Part(nn.Module):

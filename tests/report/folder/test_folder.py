@@ -12,8 +12,10 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError
-from merbench.report.folder.folder import folder_names, read, slug, tracks, write
+from merbench.report.folder.names import folder_names, slug
 from merbench.report.folder.packed import pack, unpack
+from merbench.report.folder.read import read, tracks
+from merbench.report.folder.write import write
 from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect

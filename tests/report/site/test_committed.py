@@ -26,7 +26,7 @@ verified = pytest.mark.skipif(
 
 @verified
 def test_the_committed_pages_are_those_of_the_committed_runs():
-    from merbench.report.folder.folder import read
+    from merbench.report.folder.read import read
     from merbench.report.pictures.plots import CREATOR
     from merbench.report.site.site import site
 
@@ -53,7 +53,7 @@ def test_the_scores_are_those_of_the_present_formulas():
     """Of the generated board, whose labels are here; the others are for ``verify``."""
     from merbench.bench.truth import truth_of
     from merbench.cli.shared.session import Session
-    from merbench.report.folder.folder import read
+    from merbench.report.folder.read import read
     from merbench.report.verify.scores import verify_scores
 
     folder, session = read(ROOT / "sample-sentiment-standard"), Session()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from merbench.api import DataError
-from merbench.report.folder.folder import read
+from merbench.report.folder.read import read
 from merbench.report.site.index_page import ABOUT, read_about
 from merbench.report.site.site import index
 from tests.report.folder.test_folder import boards

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merbench.api import DataError
-from merbench.report.folder.folder import read, tracks
+from merbench.report.folder.read import read, tracks
 from merbench.report.scores.board_scores import (
     BoardScores,
     Origin,

@@ -10,8 +10,9 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError, MetricDef
-from merbench.report.folder.folder import read, tracks, write_scores
 from merbench.report.folder.packed import pack, unpack
+from merbench.report.folder.read import read, tracks
+from merbench.report.folder.write import write_scores
 from merbench.report.pictures.plots import CREATOR
 from merbench.report.pictures.themes import DRAWN_BY
 from merbench.report.site.site import site

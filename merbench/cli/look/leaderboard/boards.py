@@ -15,7 +15,7 @@ from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 from merbench.host.catalog import unknown
-from merbench.report.folder.folder import read_all
+from merbench.report.folder.read import read_all
 from merbench.report.scores.board_scores import BoardScores, score, with_origins
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, collect

@@ -66,11 +66,12 @@ def command(
     from merbench.cli.look.leaderboard.rejected import refuse_rejected, refuse_unexplained
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.report.folder.folder import folder_names, held_tracks, write
+    from merbench.report.folder.names import existing_tracks, folder_names
+    from merbench.report.folder.write import write
 
     source, scored_boards = from_store(session, store, dataset, track)
-    every, existing_tracks = tracks_of(source), held_tracks(out)
-    named = list(zip(folder_names(every, existing_tracks), every, strict=True))
+    every, existing = tracks_of(source), existing_tracks(out)
+    named = list(zip(folder_names(every, existing), every, strict=True))
     placed = []
     for board, scores in scored_boards:
         if JOIN in board.track.dataset:
@@ -80,7 +81,7 @@ def command(
             )
             continue
         place = out / next(name for name, candidate in named if candidate == board.track)
-        if place.exists() and existing_tracks.get(place.name) != board.track:
+        if place.exists() and existing.get(place.name) != board.track:
             raise RequestError(
                 f"{place} holds no runs of the track {board.title}; "
                 "choose another --out, or remove that folder"

@@ -39,7 +39,7 @@ def refuse_unexplained(place: Path, board: Board) -> None:
     no correction says why.
     """
     from merbench.api.errors import DataError, RequestError
-    from merbench.report.folder.folder import read
+    from merbench.report.folder.read import read
     from merbench.results.corrections import digest, original
 
     if not (place / "rows.json").is_file():
@@ -65,7 +65,7 @@ def _failures(session: Session, source: Source, place: Path, board: Board) -> li
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
     from merbench.bench.truth import truth_of
-    from merbench.report.folder.folder import unwritten
+    from merbench.report.folder.write import unwritten
     from merbench.report.verify.board import check_rows
     from merbench.report.verify.run import check_runs
 

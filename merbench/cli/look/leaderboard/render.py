@@ -35,7 +35,8 @@ def command(session: Session, folder: Path, rescore: bool, data: Path | None) ->
 
 
 def render(root: Path) -> None:
-    from merbench.report.folder.folder import read_all, write_drawn
+    from merbench.report.folder.read import read_all
+    from merbench.report.folder.write import write_drawn
     from merbench.report.site.site import site
 
     content_by_file = site(read_all(root))
@@ -48,7 +49,8 @@ def render(root: Path) -> None:
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
     from merbench.bench.truth import truth_of
-    from merbench.report.folder.folder import read, tracks, write_scores
+    from merbench.report.folder.read import read, tracks
+    from merbench.report.folder.write import write_scores
     from merbench.report.verify.scores import rescored
 
     for path in tracks(root):

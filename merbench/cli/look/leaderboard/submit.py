@@ -61,7 +61,8 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     from merbench.cli.look.leaderboard.boards import from_store, no_row, tracks_of
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.report.folder.folder import folder_names, held_tracks, write
+    from merbench.report.folder.names import existing_tracks, folder_names
+    from merbench.report.folder.write import write
     from merbench.report.folder.written import replace_written
     from merbench.report.scores.board_scores import score
     from merbench.report.scores.cache import Cache
@@ -92,7 +93,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
             f"{joined} was trained on joined data sets, which is no track of the boards; "
             "leave it out"
         )
-    every, existing = tracks_of(source), held_tracks(boards)
+    every, existing = tracks_of(source), existing_tracks(boards)
     named = list(zip(folder_names(every, existing), every, strict=True))
     folders = []
     for board, scores in scored_boards:

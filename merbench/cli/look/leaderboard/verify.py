@@ -33,7 +33,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     from merbench.api.errors import DataError, MerbenchError
     from merbench.bench.truth import truth_of
     from merbench.cli.look.leaderboard.studies import left_out
-    from merbench.report.folder.folder import read, titled, tracks
+    from merbench.report.folder.read import read, titled, tracks
     from merbench.report.verify.board import verify
     from merbench.report.verify.drawn import verify_index
     from merbench.report.verify.failure import Failure

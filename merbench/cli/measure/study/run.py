@@ -179,7 +179,7 @@ def _make(opened: OpenedStudy, store: Store, executor: Executor, worker: Worker,
     for run in opened.runs():
         record = opened.finished_record(store, run)
         if record:
-            store.retold(record, run.tuned_by)
+            store.update(record, run.tuned_by)
         else:
             missing.append(run)
     n_elsewhere = 0

@@ -1,0 +1,114 @@
+"""A track's folder, written: runs, scores and what is drawn of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from merbench.api.errors import DataError
+from merbench.report.folder.folder import EXTRAS, Folder, fold_name
+from merbench.report.folder.names import file_names
+from merbench.report.folder.packed import pack
+from merbench.report.folder.written import refuse_others, replace_written
+from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.source import Source
+from merbench.results.corrections import Correction
+from merbench.results.history import FOLDER as CORRECTIONS
+from merbench.results.history import as_file
+
+
+def _runs(entries: Sequence[Entry], source: Source, alone: bool = False) -> dict[str, bytes]:
+    """Records and predictions of some rows, and the ids of the test rows, as files."""
+    ids: dict[str, list[str]] = {}
+    files: dict[str, bytes] = {}
+    for name, entry in zip(file_names(entries, alone), entries, strict=True):
+        tensors = {}
+        for record in entry.done:
+            predictions = source.predictions(record.run_id)
+            row_ids = list(predictions.ids)
+            if row_ids != ids.setdefault(fold_name(record), row_ids):
+                raise DataError(
+                    f"run {record.run_id} has other test rows than the runs before it on the track "
+                    f"{record.track.title}"
+                )
+            exact = predictions.prediction
+            single = exact.astype(np.float32)
+            tensors[record.run_id] = single if np.array_equal(single, exact) else exact
+        files[f"records/{name}.json"] = pack(entry.records)
+        files[f"predictions/{name}.safetensors"] = save(dict(sorted(tensors.items())))
+    files["rows.json"] = json.dumps(dict(sorted(ids.items())), indent=0).encode()
+    return files
+
+
+def unwritten(path: Path, board: Board, source: Source) -> Folder:
+    """What ``write`` would put there, as it would be read again; without scores."""
+    entries = board.all_entries
+    records = [record for entry in entries for record in entry.records]
+    predictions = {r.run_id: source.predictions(r.run_id) for e in entries for r in e.done}
+    files = {
+        record.run_id: path / "records" / f"{name}.json"
+        for name, entry in zip(file_names(entries), entries, strict=True)
+        for record in entry.records
+    }
+    return Folder(
+        path,
+        tuple(sorted(records, key=lambda record: record.run_id)),
+        {fold_name(r): predictions[r.run_id].ids for r in records if r.run_id in predictions},
+        {run_id: rows.prediction.astype(float) for run_id, rows in predictions.items()},
+        files,
+        corrections=_of_board(board, source),
+    )
+
+
+def _of_board(board: Board, source: Source) -> tuple[Correction, ...]:
+    """The corrections of its superseded rows."""
+    superseded = {r.run_id for e in board.superseded for r in e.records}
+    return tuple(c for c in source.corrections() if superseded & c.old.keys())
+
+
+def write(
+    path: Path,
+    board: Board,
+    scores: BoardScores,
+    source: Source,
+    extras: Mapping[str, Any],
+    alone: bool = False,
+) -> None:
+    """Runs, scores and extras take the place of those that merbench wrote there before; what is
+    drawn of them stays until it is drawn again. ``alone`` as in ``file_names``.
+
+    RequestError where somebody else's file is in the way.
+    """
+    files = _runs(board.all_entries, source, alone)
+    for correction in _of_board(board, source):
+        files[f"{CORRECTIONS}/{correction.id}.json"] = as_file(correction)
+    files["scores.json"] = _scores_file(scores)
+    for name, value in extras.items():
+        files[f"{name}.json"] = json.dumps(value, indent=1, ensure_ascii=False).encode()
+    folders = ("records/*", "predictions/*", f"{CORRECTIONS}/*")
+    refuse_others(path, (*folders, *(f"{name}.json" for name in EXTRAS)))
+    replace_written(path, files, keeps=lambda name: not name.endswith((".json", ".safetensors")))
+
+
+def write_scores(path: Path, scores: BoardScores) -> None:
+    replace_written(path, {"scores.json": _scores_file(scores)}, keeps=lambda name: True)
+
+
+def write_drawn(root: Path, drawn: Mapping[str, bytes]) -> None:
+    """What ``site`` draws. Pictures that are drawn no more are removed."""
+    by_folder: dict[str, dict[str, bytes]] = {}
+    for place, content in drawn.items():
+        folder, _, name = place.rpartition("/")
+        by_folder.setdefault(folder, {})[name] = content
+    for folder, contents in sorted(by_folder.items(), reverse=True):  # the root's page last
+        replace_written(root / folder, contents, keeps=lambda name: not name.endswith(".svg"))
+
+
+def _scores_file(scores: BoardScores) -> bytes:
+    return scores.model_dump_json(indent=1).encode()

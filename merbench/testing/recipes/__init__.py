@@ -1,0 +1,1 @@
+"""What a whole method has to do, built and trained on the tiny corpus."""

@@ -1,0 +1,77 @@
+"""A method's parts fit together, and its rows do not depend on one another."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from merbench.api import Batch, Recipe, RequestError, Steps
+from merbench.api.material.types import SpaceKind
+from merbench.engine.training.evaluate import predict
+from merbench.host.catalog import Catalog
+from merbench.testing.parts.rowwise import rowwise
+from merbench.testing.recipes.trained import CPU, resolved, trained
+from merbench.testing.verdict import Skip
+
+
+def builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
+    plan = resolved(catalog, recipe, kind)
+    try:
+        problem, fold = trained(plan)
+    except RequestError as error:
+        if kind == "joint":
+            raise Skip(f"is for one task at a time: {error}") from error
+        raise
+    predictions = predict(problem.model, fold.data("test", problem.encoders, CPU), fold.space)
+    assert np.isfinite(predictions).all(), "predictions are not finite"
+
+
+def fits_together(catalog: Catalog, recipe: Recipe) -> None:
+    """The recipe and each of its ablations resolve: every part finds what it needs."""
+    for names, demand in (
+        ([a.name for a in recipe.ablations], "ablations"),
+        ([s.name for s in recipe.stages], "stages"),
+    ):
+        assert len(set(names)) == len(names), f"two {demand} have one name: {', '.join(names)}"
+    plan, *_ = [
+        resolved(catalog, recipe, ablations=ablations)
+        for ablations in ([], *([a.name] for a in recipe.ablations))
+    ]
+    configs = {"train": plan.train, **{slot: part.config for slot, part in plan.parts.items()}}
+    for name, tune in recipe.search.items():
+        slot, _, field = name.rpartition(".")
+        faults = [
+            c
+            for at, c in configs.items()
+            if (at == slot or at.startswith(f"{slot}.")) and field in type(c).model_fields
+        ]
+        assert faults, f"search names {name}, and no part has such a setting"
+        assert all(tune is None or tune.holds(getattr(c, field)) for c in faults), (
+            f"the default of {name} lies outside its search range {tune}"
+        )
+    for case in recipe.cases:  # the tiny corpus offers none of their streams
+        for dataset in case.datasets:
+            resolved(catalog, recipe, dataset=dataset)
+        for kind, name in case.encoders.items():
+            accepts = catalog.component("encoder", name).accepts
+            assert kind.rpartition(".")[2] in accepts, (
+                f"a case gives {kind} to {name}, which accepts {' and '.join(accepts)}"
+            )
+
+
+def rows_alone(catalog: Catalog, recipe: Recipe, check: str) -> None:
+    problem, _ = trained(resolved(catalog, recipe))
+    whole = problem.train.batch(torch.arange(5))
+    if not all(isinstance(steps, Steps) for steps in whole.inputs.values()):
+        raise Skip("its encoders take raw inputs")
+    problem.model.eval()
+    if check == "alone" and not whole.inputs:
+        raise Skip("it reads no modality")
+
+    def logits(inputs: dict) -> torch.Tensor:  # type: ignore[type-arg]
+        rows = len(next(iter(inputs.values())).mask_BL) if inputs else len(whole)
+        batch = Batch(whole.ids_B[:rows], inputs, whole.target[:rows])
+        out: torch.Tensor = problem.model(batch).logits_BC
+        return out
+
+    rowwise(logits, dict(whole.inputs), check)
