@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from merbench.api import Context, Modality, RequestError
-from merbench.engine.checks import check_prefixes
+from merbench.engine.checks.stages import check_prefixes
 from merbench.engine.model.compose import Composed, Declared
 from merbench.engine.model.contract import made
 from merbench.engine.model.views import Transform

@@ -20,7 +20,15 @@ from merbench.api import (
     TrainConfig,
 )
 from merbench.data.revision import revision
-from merbench.engine import checks, offers
+from merbench.engine import offers
+from merbench.engine.checks.data import (
+    check_known,
+    check_selecting,
+    check_space,
+    leaking_streams,
+)
+from merbench.engine.checks.parts import check_cacheable, check_parts
+from merbench.engine.checks.stages import check_stages
 from merbench.engine.plan import text_tower
 from merbench.engine.plan.pick import pick
 from merbench.engine.plan.plan import Part, Plan, Request
@@ -57,8 +65,8 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     protocol_name, protocol = pick(
         "protocol", request.protocol, corpus.protocols, "standard", corpus
     )
-    checks.check_space(f"model {recipe.name}", recipe.spaces, corpus, task_name)
-    checks.check_known(corpus, task_name, task, protocol_name, protocol)
+    check_space(f"model {recipe.name}", recipe.spaces, corpus, task_name)
+    check_known(corpus, task_name, task, protocol_name, protocol)
     # Refuses an unknown policy.
     choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))
     hidden_labels.check(request.labels, task)
@@ -82,7 +90,7 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     parts = _parts(settings, catalog)
     for part in parts.values():
         who = f"{part.component.kind} {part.component.name}"
-        checks.check_space(who, part.component.spaces, corpus, task_name)
+        check_space(who, part.component.spaces, corpus, task_name)
     train = settings.config("train", TrainConfig, "the training loop")
     assert isinstance(train, TrainConfig)
     train = with_tower_rates(train, parts, settings.asked)
@@ -93,13 +101,13 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     metrics.selecting(train.select)
     stages = settle(declared, settings, train, recipe.name)
     with_settings = [(stage, settings_of(stage, train)) for stage in stages]
-    checks.check_stages(recipe, parts, train, with_settings)
+    check_stages(recipe, parts, train, with_settings)
     if not recipe.closed_form:
-        checks.check_selecting(with_settings, task, metrics, protocol_name, protocol)
-    checks.check_parts(recipe, parts, streams, with_settings)
+        check_selecting(with_settings, task, metrics, protocol_name, protocol)
+    check_parts(recipe, parts, streams, with_settings)
     streams = {m: offers.as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
-    checks.check_cacheable(parts, streams)
-    leaks = checks.leaking_streams(corpus, protocol_name, protocol, streams, request.allow_leak)
+    check_cacheable(parts, streams)
+    leaks = leaking_streams(corpus, protocol_name, protocol, streams, request.allow_leak)
     seen = request.start.seen if request.start else ()
     leaked, notes = check_seen(seen, corpus, protocol_name, protocol, request.allow_leak)
     leaks += [INITIAL] if leaked else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,9 +71,24 @@ def show(
     from merbench.engine.plan.datasets import open_dataset
 
     places = homes(data)
+    require_model(catalog(), model, places)
     corpus = open_dataset(catalog(), dataset or "sample", places)
     lexicon = None if corpus.lexicon else open_lexicon((), places)
     return shown(catalog(), model, corpus, lexicon, text_tower)
+
+
+def require_model(catalog: Catalog, name: str, homes: Sequence[Path]) -> None:
+    """RequestError for a name that is no model; of a data set it says which command shows it."""
+    from merbench.api.errors import RequestError
+    from merbench.data.home import find_folder
+
+    if name in catalog.names("recipe"):
+        return
+    if name in catalog.names("dataset") or find_folder(name, homes):
+        raise RequestError(
+            f"{name} is a data set, not a model; merbench data show {name} describes it"
+        )
+    catalog.recipe(name)
 
 
 def shown(catalog: Catalog, model: str, corpus: Any, lexicon: Any, text_tower: str = "") -> Shown:

@@ -15,6 +15,9 @@ from merbench.cli.shared.session import Session
 if TYPE_CHECKING:
     from merbench.functions.show import Shown
 
+WRAPPED = 120
+"""Columns to which sentences are wrapped where output goes to a pipe or a file."""
+
 
 @click.command("show")
 @click.argument("model", shell_complete=complete_model)
@@ -49,9 +52,9 @@ def command(
              merbench show merclip --dataset mosi --json
              merbench show text-only --dataset mosi --text-tower minilm
     """
-    from merbench.functions.show import shown
+    from merbench.functions.show import require_model, shown
 
-    session.catalog.recipe(model)
+    require_model(session.catalog, model, session.homes(data))
     corpus = session.dataset(dataset, data)
     lexicon = None if corpus.lexicon else session.lexicon((), data)
     result = shown(session.catalog, model, corpus, lexicon, text_tower)
@@ -78,17 +81,20 @@ def _print(result: Shown) -> None:
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
+    """The last column holds sentences: it is wrapped at words, and it alone where there is room."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(
         title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
     )
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    *names, sentences = columns
+    for name in names:
+        table.add_column(name, overflow="fold")
+    table.add_column(sentences, overflow="fold", min_width=30)
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row))
-    show(table)
+    show(table, most=WRAPPED)
 
 
 def _text(value: Any) -> str:

@@ -32,15 +32,17 @@ def room() -> int | None:
     return console.width if console.is_terminal else None
 
 
-def show(table: Table) -> None:
+def show(table: Table, most: int | None = None) -> None:
     """The title and the notes stand by themselves, so that a narrow table does not fold them; in a
-    pipe a table is as wide as it needs.
+    pipe a table is as wide as it needs, or ``most`` columns.
     """
     from rich.measure import Measurement
     from rich.text import Text
 
     console = out()
-    if not console.is_terminal:
+    if not console.is_terminal and most:
+        console.width = most
+    elif not console.is_terminal:
         console.width = max(
             console.width,
             Measurement.get(console, console.options.update(width=10_000), table).maximum,

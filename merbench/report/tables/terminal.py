@@ -42,7 +42,8 @@ def table(
     if width is None or _needs(drawn) <= width:
         return drawn
     for fewer in narrower(columns):
-        drawn = _drawn(title, fewer, rows, name, [*notes, _left_out(columns, fewer, width)])
+        left_out = _left_out(columns, fewer, width)
+        drawn = _drawn(title, fewer, rows, name, [*notes, left_out], folds_headings=True)
         if _needs(drawn) <= width:
             return drawn
     drawn.columns[0].no_wrap, drawn.columns[0].max_width = False, width // 3
@@ -92,7 +93,12 @@ def _needs(drawn: Table) -> int:
 
 
 def _drawn(
-    title: str, columns: Sequence[Column], rows: Sequence[Row], name: str, notes: Sequence[str]
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    name: str,
+    notes: Sequence[str],
+    folds_headings: bool = False,
 ) -> Table:
     drawn = Table(
         title=Text(title),
@@ -104,9 +110,8 @@ def _drawn(
     )
     drawn.add_column(Text(name), no_wrap=True, overflow="fold")
     for column in columns:
-        drawn.add_column(
-            Text(heading(column)), justify="left" if column.text else "right", overflow="fold"
-        )
+        text = _in_two_lines(heading(column)) if folds_headings else heading(column)
+        drawn.add_column(Text(text), justify="left" if column.text else "right", overflow="fold")
     bold = best(columns, rows)
     for group, members in sections(rows):
         if group:
@@ -116,6 +121,11 @@ def _drawn(
             texts = [_cell(row, column, bold) for column in columns]
             drawn.add_row(Text(_row_name(row)), *texts, style="dim" if row.group else "")
     return drawn
+
+
+def _in_two_lines(text: str) -> str:
+    """``Acc-2 non0 ↑`` has ``Acc-2`` above ``non0 ↑``; ``MAE ↓`` stays as it is."""
+    return text.replace(" ", "\n", 1) if text.count(" ") > 1 else text
 
 
 def _row_name(row: Row) -> str:
