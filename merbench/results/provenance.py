@@ -33,6 +33,7 @@ WHERE_USED = {
     "peft": "peft",
     "tokenizers": "tokenizers",
     "accelerate": "accelerate",
+    "opensmile": "opensmile",
 }
 """Package -> its module: named where this process has loaded it."""
 

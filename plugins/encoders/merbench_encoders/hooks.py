@@ -120,6 +120,13 @@ def merbench_components():
         "log-mel spectrum or MFCC of a clip's sound; no weights",
         version=1,
     )
+    yield _encoder(
+        "opensmile",
+        "open_smile:OpenSmile",
+        ("clip",),
+        "openSMILE's eGeMAPS or ComParE features of a clip's sound; no weights",
+        version=1,
+    )
 
     yield _labels(
         "label-vectors", "label_vectors:LabelVectors", "word vectors of the label texts", vectors

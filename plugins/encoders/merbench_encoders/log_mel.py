@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import ClipRows, Context, Steps, StreamSpec, TextRows, Tune
-from merbench_encoders.waves import LongestConfig, Waves, read_waves
+from merbench_encoders.waves import LongestConfig, Waves, normalised, read_waves, step_means
 
 RATE, WINDOW, HOP, BINS = 16_000, 400, 160, 512
 """Hz; samples of a frame (25 ms), from one to the next (10 ms), and of its Fourier transform."""
@@ -80,24 +80,16 @@ class LogMel(nn.Module):
         x_BLD = torch.zeros(*mask_BL.shape, self.width, device=wave_BS.device)
         for row, steps in enumerate(steps_B.tolist()):
             if steps:
-                x_BLD[row, :steps] = self._steps(wave_BS[row, : length_B[row]], steps)
+                x_BLD[row, :steps] = self._steps(wave_BS[row, : length_B[row]])
         return Steps(x_BLD, mask_BL)
 
-    def _steps(self, wave_S: Tensor, steps: int) -> Tensor:
-        """[steps, D] of one clip."""
+    def _steps(self, wave_S: Tensor) -> Tensor:
+        """[L, D] of one clip."""
         frame_TN = wave_S.unfold(0, WINDOW, HOP) * self.hann_N
         power_TF = torch.fft.rfft(frame_TN, BINS).abs().square()
         log_TM = (power_TF @ self.filters_FM).clamp(min=LOWEST).log10()
         x_TD = log_TM @ self.dct_MK
-        # What does not fill the last step goes into it.
-        step_T = torch.arange(len(x_TD), device=x_TD.device).div(
-            self.config.frames, rounding_mode="floor"
-        )
-        step_T = step_T.clamp(max=steps - 1)
-        count_L = torch.bincount(step_T, minlength=steps)
-        x_LD = x_TD.new_zeros(steps, x_TD.shape[1]).index_add_(0, step_T, x_TD) / count_L[:, None]
-        centred_LD = x_LD - x_LD.mean(0)
-        return centred_LD / centred_LD.square().mean(0).sqrt().clamp(min=1e-3)
+        return normalised(step_means(x_TD, self.config.frames))
 
 
 def _dct(bands: int, kept: int | None) -> Tensor:

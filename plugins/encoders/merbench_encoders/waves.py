@@ -59,3 +59,18 @@ def side_by_side(waves: Sequence[Tensor | None]) -> Waves:
     """One entry a row, None = missing."""
     rows = [torch.zeros(0) if wave is None else wave for wave in waves]
     return Waves(pad_sequence(rows, batch_first=True), torch.tensor([len(wave) for wave in rows]))
+
+
+def step_means(x_TD: Tensor, frames: int) -> Tensor:
+    """[max(1, T // frames), D]: means over runs of ``frames``; what is left goes into the last."""
+    steps = max(1, len(x_TD) // frames)
+    step_T = torch.arange(len(x_TD), device=x_TD.device).div(frames, rounding_mode="floor")
+    step_T = step_T.clamp(max=steps - 1)
+    count_L = torch.bincount(step_T, minlength=steps)
+    return x_TD.new_zeros(steps, x_TD.shape[1]).index_add_(0, step_T, x_TD) / count_L[:, None]
+
+
+def normalised(x_LD: Tensor) -> Tensor:
+    """Less the clip's mean, over its deviation (at least .001), dimension by dimension."""
+    centred_LD = x_LD - x_LD.mean(0)
+    return centred_LD / centred_LD.square().mean(0).sqrt().clamp(min=1e-3)
