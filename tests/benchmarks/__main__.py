@@ -23,6 +23,7 @@ from tests.benchmarks import (
     stack,
     startup,
     text_tower,
+    tuning,
 )
 
 MODULES = {
@@ -37,6 +38,7 @@ MODULES = {
     "audit": audit,
     "encode": encode,
     "board": board,
+    "tuning": tuning,
 }
 QUIET = 0.3
 """The load of a machine whose figures count, over the last minute."""

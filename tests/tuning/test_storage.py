@@ -19,6 +19,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
@@ -26,7 +27,8 @@ from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 from merbench.tuning.search import tune
 from merbench.tuning.shared_search import SearchConfig, join
-from merbench.tuning.storage import JournalLock, open_storage
+from merbench.tuning.journal import JournalLock
+from merbench.tuning.storage import open_storage
 from tests.tiny_runs import MACHINE
 from tests.tuning.test_kills import SOON, whole
 
@@ -82,7 +84,7 @@ def test_a_lock_ends_with_the_process_that_held_it(store, tmp_path):
     code = """
 import os, signal, sys
 from pathlib import Path
-from merbench.tuning.storage import JournalLock
+from merbench.tuning.journal import JournalLock
 path = Path(sys.argv[1]); path.touch(); JournalLock(path).acquire(); os.kill(os.getpid(), signal.SIGKILL)
 """
     path = tmp_path / "study.journal"
@@ -92,6 +94,25 @@ path = Path(sys.argv[1]); path.touch(); JournalLock(path).acquire(); os.kill(os.
     assert study.study_name == "s" and time.monotonic() - before < 20, (
         "Optuna's own lock would be waited for half a minute"
     )
+
+
+def test_the_disk_is_waited_for_when_a_trial_has_finished_and_not_at_each_line(
+    asked, store, monkeypatch
+):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(_states(store)))
+    tune(*asked, store, MACHINE, SearchConfig(3, sampler="random", pruner="none"))
+    ends = [sum(map(TrialState.is_finished, states)) for states in synced]
+    assert ends[-3:] == [1, 2, 3], "each end is followed by one"
+    lines = next((store.root / "tuning").glob("*.journal")).read_text().splitlines()
+    assert len(lines) > 3 * len(synced)
+
+
+def _states(store):
+    """Of each line of the journal that gives a trial one."""
+    (path,) = (store.root / "tuning").glob("*.journal")
+    logs = map(json.loads, path.read_text().splitlines())
+    return [TrialState(log["state"]) for log in logs if log["op_code"] == 6]
 
 
 # Databases

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ BLOCK = 2**21  # numbers in memory at a time: 16 MiB as float64
 
 def valid_steps(stream: Stream, rows: np.ndarray) -> Iterator[np.ndarray]:
     """The values of the given rows' real steps, row after row, in blocks of bounded size (a row is
-    never cut).
+    never cut). What was read of a mapped file is not kept in memory.
     """
     width = int(np.prod(stream.values.shape[1:])) or 1
     length = stream.length[rows].astype(np.int64)
@@ -23,6 +25,18 @@ def valid_steps(stream: Stream, rows: np.ndarray) -> Iterator[np.ndarray]:
         n = length[part]
         within = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
         yield stream.values[np.repeat(stream.start[rows[part]], n) + within]
+        _release_pages(stream.values)
+
+
+def _release_pages(values: np.ndarray) -> None:
+    """Of a mapped file, what was read counts as the process's memory until it is given back; it is
+    read again where it is asked for.
+    """
+    mapped: Any = values
+    while isinstance(mapped, np.ndarray) and not isinstance(mapped, np.memmap):
+        mapped = mapped.base
+    if isinstance(mapped, np.memmap) and mapped.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        mapped._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def count_not_finite(stream: Stream) -> int:

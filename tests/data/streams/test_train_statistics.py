@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
@@ -34,6 +36,31 @@ def draw(seed=0, n=12, width=3):
 def blocks(request, monkeypatch):
     monkeypatch.setattr("merbench.data.streams.valid_steps.BLOCK", request.param)
     return request.param
+
+
+def resident(path):
+    """Kilobytes of a mapped file that count as memory of this process."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    sizes, ours = [], False
+    for line in lines:
+        first = line.split()[0]
+        if not first.endswith(":"):
+            ours = line.endswith(str(path))
+        elif ours and first == "Rss:":
+            sizes.append(int(line.split()[1]))
+    return sum(sizes)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="smaps are Linux's")
+def test_what_was_read_of_a_mapped_file_does_not_stay_in_memory(tmp_path, blocks):
+    path = tmp_path / "values"
+    np.arange(2**18, dtype=np.float32).tofile(path)
+    values = np.asarray(np.memmap(path, np.float32, "r").reshape(-1, 2**12))
+    stream = Stream.of_rows("audio.x", "audio", "features", values)
+    assert values.sum() > 0 and resident(path) == 1024
+    steps = np.concatenate([*valid_steps(stream, np.arange(len(values)))])
+    assert resident(path) == 0
+    np.testing.assert_array_equal(steps.ravel(), np.arange(2**18))
 
 
 def test_valid_steps_in_order_and_bounded(blocks):
