@@ -25,9 +25,9 @@ from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
+from merbench.tuning.journal import JournalLock
 from merbench.tuning.search import tune
 from merbench.tuning.shared_search import SearchConfig, join
-from merbench.tuning.journal import JournalLock
 from merbench.tuning.storage import open_storage
 from tests.tiny_runs import MACHINE
 from tests.tuning.test_kills import SOON, whole
