@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from merbench.api.forms import Form as Form
     from merbench.api.forms import Sink as Sink
     from merbench.api.forms import Source as Source
+    from merbench.api.language import LanguageModel as LanguageModel
     from merbench.api.material.clips import ClipRows as ClipRows
     from merbench.api.material.corpus import Corpus as Corpus
     from merbench.api.material.corpus import Law as Law
@@ -110,6 +111,7 @@ _HOME = {
     "declarations.tune": ("Tune",),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("PICKLES", "Form", "Sink", "Source"),
+    "language": ("LanguageModel",),
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "material.labels": ("GLOSSES", "SENTIMENT", "TextForm", "check_label_vectors", "label_texts"),

@@ -22,6 +22,7 @@ from merbench.api.material.types import (
     Queries,
     Steps,
     StreamSpec,
+    Tokens,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Encoder(Protocol):
     ``measured``: numbers that ``prepare()`` counted on the split it was last given (``{"oov_rate":
     0.12}``); those of the train split go into the record.
 
+    ``language_model`` (may be missing): a ``merbench.api.LanguageModel`` for the parts after it.
+
     ``steps_at_once`` (may be missing): how many steps, padding included, go through a frozen
     encoder together when its output is cached; a row is never cut.
 
@@ -81,6 +84,8 @@ class Encoder(Protocol):
 class LabelEncoder(Protocol):
     """The label words -> queries. ``width`` is their D. Called without a space it reads the run's
     own; another space: generalisation.
+
+    ``widths`` (may be missing): D_m of what is in ``Queries.by_modality``, by modality.
     """
 
     width: int
@@ -94,7 +99,10 @@ class Fusion(Protocol):
     them.
 
     ``width``: D of what it returns. ``query_width``: D of the label encoder's queries, None where
-    the run has none.
+    the run has none (``context.query_widths``: of a modality's own).
+
+    A fusion whose call has a parameter ``tokens`` is given the text's Tokens there, step for step
+    those of ``parts["text"]``, or None where its encoder makes none (each step is a word).
     """
 
     width: int
@@ -155,7 +163,7 @@ class ComposedModel(Model, Protocol):
 
     ``decode`` takes what ``encode`` made, or any other Steps of the same widths (a view, a switched
     sequence); ``space``: other label words than the run's own, where the label encoder can read
-    them.
+    them; ``tokens``: for a fusion that reads them.
     """
 
     encoders: Mapping[Modality, Encoder]
@@ -165,7 +173,10 @@ class ComposedModel(Model, Protocol):
 
     def encode(self, batch: Batch) -> dict[Modality, Steps]: ...
     def decode(
-        self, steps: Mapping[Modality, Steps], space: LabelSpace | None = None
+        self,
+        steps: Mapping[Modality, Steps],
+        space: LabelSpace | None = None,
+        tokens: Tokens | None = None,
     ) -> Output: ...
 
 

@@ -4,6 +4,7 @@ it is asked for, after training.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -92,6 +93,9 @@ def build(
                 f"{plan.spec.task}; choose another --task or --protocol"
             )
 
+    # Only now: an adopted vocabulary or prepare() may have changed the text encoder.
+    language_model = getattr(encoders.get("text"), "language_model", None)
+    context = dataclasses.replace(context, language_model=language_model)
     if "model" in parts:
         model: Any = made(parts["model"], context, encoders)
         if not hasattr(model, "widths"):
@@ -99,6 +103,8 @@ def build(
     else:
         label_encoder = made(parts["label_encoder"], context) if "label_encoder" in parts else None
         query_width = None if label_encoder is None else label_encoder.width
+        query_widths = getattr(label_encoder, "widths", {})
+        context = dataclasses.replace(context, query_widths=query_widths)
         fusion = made(
             parts["fusion"], context, {m: e.width for m, e in encoders.items()}, query_width
         )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
-from merbench.api import MODALITIES, Queries, Steps
+from merbench.api import MODALITIES, Queries, RequestError, Steps
+from merbench.engine.build import build
+from merbench.engine.plan.plan import Request
+from merbench.engine.resolve import resolve
+from merbench.engine.rows.splits import Fold
 from merbench.testing import tiny
 from merbench_related.lgca.fusion import LabelAttentive
 
@@ -72,3 +78,49 @@ def test_permuting_the_labels_permutes_z():
     z_BCD = model(parts, Queries(emb_CD)).z_BCD
     permuted_BCD = model(parts, Queries(emb_CD[order])).z_BCD
     torch.testing.assert_close(permuted_BCD, z_BCD[:, order], atol=1e-5, rtol=1e-4)
+
+
+def test_a_modality_s_own_label_vectors_are_read_for_it_alone():
+    context = dataclasses.replace(tiny.context(), query_widths={"audio": 4})
+    torch.manual_seed(0)
+    widths = dict.fromkeys(MODALITIES, 6)
+    model = LabelAttentive(LabelAttentive.Config(width=8), context, widths, 10).eval()
+    shared, own = Queries(torch.randn(7, 10)), torch.randn(7, 4)
+    parts = ragged()
+    z_BCD = model(parts, shared._replace(by_modality={"audio": own})).z_BCD
+    moved_BCD = model(parts, shared._replace(by_modality={"audio": own.flip(0)})).z_BCD
+    changed_B = (z_BCD - moved_BCD).abs().amax((1, 2)) > 1e-5
+    # Rows 2 and 3 lack audio.
+    assert changed_B.tolist() == [True, True, False, False, True]
+
+
+VIDEO = {"name": "label-random", "settings": {"dim": 5}}
+
+
+def test_labels_are_read_by_another_encoder_for_each_modality(catalog):
+    settings = {
+        "label_encoder": "label-towers",
+        "label_encoder.audio": None,
+        "label_encoder.video": VIDEO,
+    }
+    plan = resolve(Request("lgca", settings=settings), catalog, tiny.corpus("class"), None)
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    model = build(plan, fold, 0, torch.device("cpu")).model
+    queries = model.label_encoder()
+    assert queries.of("video").shape == (6, 5)
+    assert queries.of("audio") is queries.emb_CD
+    assert [model.fusion.label[m].in_features for m in MODALITIES] == [12, 12, 5]
+    torch.testing.assert_close(model.label_encoder(tiny.CLASSES).of("video"), queries.of("video"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"fusion": "kggr"}, "fusion kggr reads the same for all"),
+        ({"label_encoder.video": {"settings": {"dimm": 5}}}, "label_encoder.video: label-vectors"),
+    ],
+)
+def test_what_reads_one_label_encoder_is_refused_several(catalog, settings, sentence):
+    settings = {"label_encoder": "label-towers", "head": "mlp", **settings}
+    with pytest.raises(RequestError, match=sentence):
+        resolve(Request("lgca", settings=settings), catalog, tiny.corpus("class"), None)

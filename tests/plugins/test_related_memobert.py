@@ -20,6 +20,7 @@ from transformers import (
 
 from merbench.api import Batch, Lexicon, RequestError, Steps, StreamSpec, TextRows, Vectors
 from merbench.testing import tiny
+from merbench.testing.parts.language_model import is_sound
 from merbench_encoders.hf_masked import HfMasked
 from merbench_related.memobert.language import VectorLanguage
 from merbench_related.memobert.model import MEmoBERT
@@ -67,23 +68,29 @@ def model(folder: Path, kind="class", modalities=("text", "audio", "video"), **c
         stand_in = torch.nn.Identity()
         stand_in.width = 6
         encoders[m] = stand_in
+    context = dataclasses.replace(context, language_model=text.language_model)
     made = MEmoBERT(MEmoBERT.Config(longest=6, **config), context, encoders).eval()
     inputs = {"text": rows[torch.arange(4)]}
     inputs |= {m: tiny.steps(4, 5, 6, seed=2, missing=[1]) for m in modalities[1:]}
     return made, Batch(torch.arange(4), inputs, tiny.targets(context.space, 4))
 
 
-def test_fill_is_the_model_s_own_score_at_that_place(tmp_path):
+def test_scores_are_the_model_s_own_at_that_place(tmp_path):
     for family in ("bert", "roberta"):
         (tmp_path / family).mkdir()
         folder = language_model(tmp_path / family, family)
         made, rows = encoder(folder, tiny.context())
-        tokens = rows[torch.arange(3)]
-        at_B = torch.tensor([1, 2, 0])
-        got = made.fill(*made(tokens), at_B)
+        tokens, rows_B, at_B = rows[torch.arange(3)], torch.arange(3), torch.tensor([1, 2, 0])
+        language = made.language_model
+        states_BD = language.run(*made(tokens))[rows_B, at_B]
+        got = language.scores(states_BD, [[piece] for piece in range(len(PIECES))])
         net = AutoModelForMaskedLM.from_pretrained(folder).eval()
         whole = net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits
-        torch.testing.assert_close(got, whole[torch.arange(3), at_B], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(got, whole[rows_B, at_B], atol=1e-5, rtol=1e-4)
+        # The network itself is as it was.
+        torch.testing.assert_close(
+            made.net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits, whole
+        )
 
 
 def test_logits_are_the_masked_scores_of_the_label_words(tmp_path):
@@ -161,7 +168,8 @@ def test_a_frozen_language_model_is_not_saved_and_a_tuned_one_once(tmp_path):
     made, _ = model(folder)
     assert not [name for name in made.state_dict() if ".net." in name]
     tuned, _ = encoder(folder, tiny.context("class"), tuned=True)
-    whole = MEmoBERT(MEmoBERT.Config(), tiny.context("class"), {"text": tuned})
+    context = dataclasses.replace(tiny.context("class"), language_model=tuned.language_model)
+    whole = MEmoBERT(MEmoBERT.Config(), context, {"text": tuned})
     prefixes = {name.split("net.")[0] for name, _ in whole.named_parameters() if "net." in name}
     assert prefixes == {"encoders.text."}
 
@@ -169,24 +177,29 @@ def test_a_frozen_language_model_is_not_saved_and_a_tuned_one_once(tmp_path):
 def test_over_word_vectors_a_label_of_two_words_has_their_mean_score():
     lexicon = tiny.lexicon()
     torch.manual_seed(0)
-    labels = ("slightly positive", "neutral")
-    language = VectorLanguage(lexicon, labels, 8, 1, 2, 0.0, 20).eval()
-    x_BLD, mask_BL = torch.randn(2, 5, 8), torch.ones(2, 5, dtype=torch.bool)
-    at_B = torch.tensor([3, 0])
-    got = language.label_scores(x_BLD, mask_BL, at_B)
-    state_BD = language.back(language.hidden(x_BLD, mask_BL)[torch.arange(2), at_B])
+    language = VectorLanguage(lexicon, 8, 1, 2, 0.0, 20).eval()
+    texts = [language.pieces("slightly positive"), language.pieces("neutral")]
+    state_BD = language.run(torch.randn(2, 5, 8), torch.ones(2, 5, dtype=torch.bool))[:, 3]
+    got = language.scores(state_BD, texts)
     vectors = torch.from_numpy(lexicon.table(["slightly", "positive", "neutral"])[0])
-    scores = state_BD @ vectors.T * lexicon.width**-0.5
+    scores = language.back(state_BD) @ vectors.T * lexicon.width**-0.5
     torch.testing.assert_close(got[:, 0], scores[:, :2].mean(1))
     torch.testing.assert_close(got[:, 1], scores[:, 2])
 
 
-def test_the_prompt_over_word_vectors_skips_unknown_words_and_finds_the_mask():
-    language = VectorLanguage(tiny.lexicon(), ("good", "bad"), 8, 1, 2, 0.0, 20)
-    prompt_PD, place = language.prompt("the qqqq film was", "not")
-    assert place == 3
-    assert prompt_PD.shape == (5, 8)
-    assert torch.equal(prompt_PD[3], language.mask_D)
+def test_over_word_vectors_unknown_words_are_skipped_and_the_mask_is_learned():
+    language = VectorLanguage(tiny.lexicon(), 8, 1, 2, 0.0, 20)
+    before = language.pieces("the qqqq film was")
+    embedded_PD = language.embed(torch.tensor([*before, language.mask, *language.pieces("not")]))
+    assert embedded_PD.shape == (5, 8)
+    assert torch.equal(embedded_PD[3], language.mask_D)
+    film_V = torch.from_numpy(tiny.lexicon().table(["film"])[0][0])
+    torch.testing.assert_close(embedded_PD[1], language.enter(film_V))
+
+
+def test_the_model_over_word_vectors_is_a_language_model():
+    language = VectorLanguage(tiny.lexicon(), 6, 2, 2, 0.1, 20).eval()
+    is_sound(language, tiny.steps())
 
 
 def test_labels_without_a_vector_are_read_by_their_glosses_where_asked():
@@ -199,6 +212,4 @@ def test_labels_without_a_vector_are_read_by_their_glosses_where_asked():
     few = dataclasses.replace(context, lexicon=lexicon)
     with pytest.raises(RequestError, match=r"'disgust'.*model\.text=gloss"):
         MEmoBERT(MEmoBERT.Config(), few, {"text": text})
-    assert (
-        MEmoBERT(MEmoBERT.Config(text="gloss"), few, {"text": text}).language.label_CV.any(1).all()
-    )
+    assert all(MEmoBERT(MEmoBERT.Config(text="gloss"), few, {"text": text}).labels)

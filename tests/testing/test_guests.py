@@ -11,7 +11,16 @@ import torch.nn.functional as F
 from torch import nn
 
 import merbench.engine.training.checkpoint as checkpoints
-from merbench.api import Component, Config, Fused, Recipe, RequestError, View, masked_mean
+from merbench.api import (
+    Component,
+    Config,
+    Fused,
+    Recipe,
+    RequestError,
+    Steps,
+    View,
+    masked_mean,
+)
 from merbench.engine.build import build
 from merbench.engine.learn import learn
 from merbench.engine.plan.plan import Request
@@ -24,6 +33,7 @@ from merbench.host.manager import Plugin
 from merbench.results.store import Store
 from merbench.testing import tiny
 from merbench.testing.checks import checks_of
+from merbench.testing.parts.language_model import TinyLanguage
 
 CPU = torch.device("cpu")
 
@@ -124,6 +134,69 @@ class Gaussian(nn.Module):
         return {"nll": nll}
 
 
+class Prompted(nn.Module):
+    """A fusion inside the text encoder's language model: the text, a prompt with a mask, and the
+    mean of what is heard as one step more; the state at the mask.
+    """
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config, context, widths, query_width):
+        super().__init__()
+        self.language = context.language_model
+        self.width = self.language.width
+        self.enter = nn.Linear(widths["audio"], self.width)
+
+    def forward(self, parts, queries=None):
+        x_BLD, mask_BL = parts["text"]
+        language, heard_BD = self.language, self.enter(masked_mean(*parts["audio"]))
+        ids = torch.tensor([*language.pieces("i am"), language.mask])
+        prompt_BPD = language.embed(ids).expand(len(x_BLD), -1, -1)
+        x_BLD = torch.cat((prompt_BPD, heard_BD[:, None], x_BLD), 1)
+        there_BP = torch.ones(len(x_BLD), len(ids) + 1, dtype=torch.bool)
+        states_BLD = language.run(x_BLD, torch.cat((there_BP, mask_BL), 1))
+        return Fused(states_BLD[:, len(ids) - 1][:, None])
+
+
+class LabelWords(nn.Module):
+    """A head of the same language model: the score of each label's word at that state."""
+
+    class Config(Config):
+        pass
+
+    def __init__(self, config, context, width, query_width):
+        super().__init__()
+        self.language = context.language_model
+        self.labels = [self.language.pieces(word) for word in context.space.words]
+        self.offset_C = nn.Parameter(torch.zeros(len(self.labels)))
+
+    def forward(self, fused, queries=None):
+        return self.language.scores(fused.z_BCD[:, 0], self.labels) + self.offset_C
+
+
+class Letters(nn.Module):
+    """A text encoder with a language model."""
+
+    class Config(Config):
+        pass
+
+    frozen = True
+
+    def __init__(self, config, context, stream):
+        super().__init__()
+        self.language_model, self.measured = TinyLanguage(), {}
+        self.width = self.language_model.width
+
+    def prepare(self, rows):
+        self.vocab = rows.vocab
+        return rows
+
+    def forward(self, words):
+        first = torch.tensor([self.language_model.pieces(word)[0] for word in self.vocab])
+        return Steps(self.language_model.embed(first[words.x_BLD[..., 0]]), words.mask_BL)
+
+
 def guest(catalog, **recipe):
     """The catalogue with these parts, and a recipe ``it`` of them."""
     here = f"{__name__}:"
@@ -132,6 +205,9 @@ def guest(catalog, **recipe):
     parts = [
         Component(kind="fusion", name="it-mean", summary="", target=f"{here}Mean"),
         Component(kind="head", name="it-gaussian", summary="", target=f"{here}Gaussian", spaces=("score",), **both),
+        Component(kind="fusion", name="it-prompted", summary="", target=f"{here}Prompted", needs=("language_model",), required_modalities=("text", "audio"), min_modalities=2),
+        Component(kind="head", name="it-words", summary="", target=f"{here}LabelWords", accepts=("pooled",), needs=("language_model",)),
+        Component(kind="encoder", name="it-letters", summary="", target=f"{here}Letters", accepts=("words",), provides=("language_model",)),
         Component(kind="objective", name="it-labels", summary="", target=f"{here}UnimodalLabels", needs=("fused",), spaces=("score",)),
         Component(kind="objective", name="it-teacher", summary="", target=f"{here}MeanTeacher", needs=("teacher",)),
         Component(kind="objective", name="it-views", summary="", target=f"{here}ThreeViews", needs=views),
@@ -216,3 +292,31 @@ def test_a_head_with_two_columns_its_own_loss_and_read_out(catalog):
     problem, fitted, fold = trained(catalog, {"head": "it-gaussian"})
     assert set(fitted.history[0]["loss"]) == {"task.nll"}
     assert predict(problem.model, problem.valid, fold.space).shape == (6,)
+
+
+INSIDE = {
+    "encoders": {"words": "it-letters", "features": "features"},
+    "fusion": "it-prompted",
+    "head": "it-words",
+}
+
+
+def test_a_language_model_is_shared_by_encoder_fusion_and_head(catalog):
+    problem, _, fold = trained(catalog, INSIDE, kind="multilabel")
+    assert predict(problem.model, problem.valid, fold.space).shape == (6, 6)
+    mine = guest(catalog, **INSIDE)
+    for name in ("it-letters", "it-prompted", "it-words"):
+        verdicts = {c.name: c.run() for c in checks_of(mine, name)}
+        assert {v.status for v in verdicts.values()} <= {"passed", "skipped"}, verdicts
+        assert verdicts["state round-trips"].status in ("passed", "skipped")
+    assert {c.name: c.run() for c in checks_of(mine, "it-letters")}[
+        "language model"
+    ].status == "passed"
+
+
+def test_what_works_inside_a_language_model_is_refused_without_one(catalog):
+    without = {**INSIDE, "encoders": {"words": "word-vectors", "features": "features"}}
+    with pytest.raises(
+        RequestError, match=r"fusion it-prompted works inside .* word-vectors has none"
+    ):
+        trained(catalog, without)

@@ -75,6 +75,11 @@ READABLE_AS: Mapping[FusedForm, FusedForm] = {"sequence": "pooled", "slots": "la
 """Forms whose ``z_BCD`` a head can read that accepts the simpler one."""
 
 
+LANGUAGE_MODEL = "language_model"
+"""In ``provides`` of a text encoder, and in ``needs`` or ``reads`` of what works inside it."""
+BY_MODALITY = "by_modality"
+"""In ``provides`` of a label encoder with vectors for single modalities, and in ``reads``."""
+
 ACCEPTS: Mapping[ComponentKind, tuple[str, ...]] = {
     "encoder": get_args(StreamKind),
     "head": get_args(FusedForm),
@@ -99,9 +104,15 @@ class Component(_Declaration):
                           ``composed`` (which every composed model has), ``view.NAME`` (a view of
                           the recipe) and ``teacher`` (``model.teacher``, the moving average of the
                           weights: ``train.ema``).
+                          Any part after the encoders: ``language_model``
+                          (``context.language_model``).
+    reads                 what it makes use of where it is there, and can do without:
+                          ``language_model``, and of a fusion ``by_modality``. A label encoder that
+                          provides ``by_modality`` is refused beside a fusion that does not.
     provides              fusion, head, model: the names it puts into ``aux`` (a model also
                           ``steps`` where it fills them). label encoder: the names of its
-                          ``extras``, and ``graph`` where it gives ``graph_CC``.
+                          ``extras``, ``graph`` where it gives ``graph_CC``, ``by_modality`` where
+                          it gives that. text encoder: ``language_model``, where it has one.
     min_modalities        fusion, model: it is refused with fewer;
                           ``required_modalities``: those it cannot do without.
     spaces                the kinds of task it is for, of ``score``, ``class``, ``multilabel`` and
@@ -129,6 +140,7 @@ class Component(_Declaration):
     accepts: tuple[str, ...] = ()
     returns: FusedForm = "pooled"
     needs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     min_modalities: int = 1
     required_modalities: tuple[Modality, ...] = ()

@@ -16,6 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from merbench.api.language import LanguageModel
     from merbench.api.material.lexicon import Lexicon
 
 Modality = Literal["text", "audio", "video"]
@@ -38,8 +39,8 @@ class Steps(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """What a language model eats: ``ids_BL`` long, ``mask_BL`` bool, ``word_BL`` long (the word a
-    piece belongs to, -1 = none).
+    """What a language model eats: ``ids_BL`` long, ``mask_BL`` bool, ``word_BL`` long (which of the
+    text's words, from 0, a piece belongs to; -1 = none, as the model's own start and end).
     """
 
     ids_BL: Tensor
@@ -52,12 +53,18 @@ class Queries(NamedTuple):
     label graph ``graph_CC``.
 
     ``extras``: further tensors by the names that its declaration ``provides`` (a prior, the words'
-    own vectors, ...); ``graph`` in ``provides`` stands for ``graph_CC``.
+    own vectors, ...); ``graph`` in ``provides`` stands for ``graph_CC``, and ``by_modality`` for
+    vectors [C, D_m] that a modality has of its own, read by a tower that shares its space.
     """
 
     emb_CD: Tensor
     graph_CC: Tensor | None = None
     extras: Mapping[str, Tensor] = MappingProxyType({})
+    by_modality: Mapping[Modality, Tensor] = MappingProxyType({})
+
+    def of(self, modality: Modality) -> Tensor:
+        """[C, D_m]: the label vectors for a modality; ``emb_CD`` where it has none of its own."""
+        return self.by_modality.get(modality, self.emb_CD)
 
 
 class Fused(NamedTuple):
@@ -219,6 +226,9 @@ class Context:
 
     ``streams``: the stream that each used modality reads, in the canonical order text, audio,
     video. ``lexicon``: the word vectors offered to this run (all files side by side), or None.
+    ``language_model``: that of the text encoder, where it provides one; not for encoders, which are
+    made first. ``query_widths``: D_m of the modalities that have label vectors of their own, for
+    fusion, head and objectives.
     """
 
     space: LabelSpace
@@ -226,6 +236,8 @@ class Context:
     n_train: int
     counts: LabelCounts
     lexicon: Lexicon | None = None
+    language_model: LanguageModel | None = None
+    query_widths: Mapping[Modality, int] = field(default_factory=dict)
 
 
 class Turns(NamedTuple):

@@ -13,7 +13,7 @@ from merbench.api import (
     Stream,
     TrainConfig,
 )
-from merbench.api.declarations.component import READABLE_AS
+from merbench.api.declarations.component import BY_MODALITY, LANGUAGE_MODEL, READABLE_AS
 from merbench.data.streams.content_hash import KEPT
 from merbench.engine.plan.plan import Part
 
@@ -30,6 +30,7 @@ def check_parts(
     """Parts fit the streams, one another, and what objectives need."""
     _check_encoders(parts, streams)
     _check_form(recipe, parts)
+    _check_language_model(parts)
     provided = _provided(recipe, parts)
     for slot, part in parts.items():
         component = part.component
@@ -56,6 +57,21 @@ def _check_encoders(parts: Mapping[str, Part], streams: Mapping[Modality, Stream
             raise RequestError(
                 f"encoder {encoder.name} accepts {' and '.join(encoder.accepts)}, "
                 f"and stream {stream.name} is {stream.kind}"
+            )
+
+
+def _check_language_model(parts: Mapping[str, Part]) -> None:
+    """The text encoder provides the language model that parts after it need."""
+    encoder = parts["encoder.text"].component if "encoder.text" in parts else None
+    if encoder is not None and LANGUAGE_MODEL in encoder.provides:
+        return
+    for part in parts.values():
+        component = part.component
+        if LANGUAGE_MODEL in component.needs:
+            lack = "no text is read" if encoder is None else f"encoder {encoder.name} has none"
+            raise RequestError(
+                f"{component.kind} {component.name} works inside a language model, and {lack}; "
+                "give an encoder that has one, such as --encoder text=hf-masked"
             )
 
 
@@ -103,6 +119,11 @@ def _provided(recipe: Recipe, parts: Mapping[str, Part]) -> dict[str, str]:
         names = ("queries", *label_encoder.provides)
         provided |= dict.fromkeys(names, f"label encoder {label_encoder.name}")
     fusion, head = parts["fusion"].component, parts["head"].component
+    if BY_MODALITY in provided and BY_MODALITY not in (*fusion.reads, *fusion.needs):
+        raise RequestError(
+            f"{provided[BY_MODALITY]} has label vectors for single modalities, "
+            f"and fusion {fusion.name} reads the same for all; choose another label encoder"
+        )
     if not {fusion.returns, READABLE_AS.get(fusion.returns)} & set(head.accepts):
         raise RequestError(
             f"head {head.name} accepts {' and '.join(head.accepts)}, "
@@ -122,7 +143,7 @@ def _provided(recipe: Recipe, parts: Mapping[str, Part]) -> dict[str, str]:
 
 
 def _require_needs(component: Component, provided: Mapping[str, str]) -> None:
-    lacking = sorted(set(component.needs) - set(provided))
+    lacking = sorted(set(component.needs) - set(provided) - {LANGUAGE_MODEL})
     if not lacking:
         return
     who = f"{component.kind} {component.name} needs"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from merbench.api import MODALITIES, Batch, LabelSpace, Modality, Output, Queries, Steps
+from merbench.api import MODALITIES, Batch, LabelSpace, Modality, Output, Queries, Steps, Tokens
 from merbench.api.declarations.component import FusedForm
 from merbench.engine.model import contract
 
@@ -43,6 +44,7 @@ class Composed(nn.Module):
         self.encoders = nn.ModuleDict({m: encoders[m] for m in MODALITIES if m in encoders})
         self.fusion, self.head, self.label_encoder = fusion, head, label_encoder
         self.declared = declared
+        self._reads_tokens = reads_tokens(fusion)
         self.widths = self._widths()
 
     def _widths(self) -> dict[str, int]:
@@ -62,15 +64,21 @@ class Composed(nn.Module):
             if m in self.encoders
         }
 
-    def decode(self, steps: Mapping[Modality, Steps], space: LabelSpace | None = None) -> Output:
+    def decode(
+        self,
+        steps: Mapping[Modality, Steps],
+        space: LabelSpace | None = None,
+        tokens: Tokens | None = None,
+    ) -> Output:
         """Logits from encoded modalities; another ``space`` than the run's own asks for label
         generalisation.
         """
         queries = self._queries(space)
         rows = len(next(iter(steps.values())).mask_BL)
+        extra = {"tokens": tokens} if self._reads_tokens else {}
         fused = contract.fused(
             self.fusion,
-            self.fusion(steps, queries),
+            self.fusion(steps, queries, **extra),
             rows,
             self.declared.returns,
             self.declared.fusion,
@@ -87,4 +95,11 @@ class Composed(nn.Module):
         return contract.queries(self.label_encoder, returned, self.declared.label_encoder)
 
     def forward(self, batch: Batch) -> Output:
-        return self.decode(self.encode(batch))
+        text = batch.inputs.get("text")
+        tokens = text if isinstance(text, Tokens) else None
+        return self.decode(self.encode(batch), tokens=tokens)
+
+
+def reads_tokens(fusion: nn.Module) -> bool:
+    """True if a fusion's call has a parameter ``tokens``."""
+    return "tokens" in inspect.signature(fusion.forward).parameters

@@ -28,7 +28,7 @@ from merbench.api import (
     own_method,
     read_out,
 )
-from merbench.api.declarations.component import FusedForm
+from merbench.api.declarations.component import BY_MODALITY, FusedForm
 
 if TYPE_CHECKING:
     from merbench.engine.plan.plan import Part
@@ -92,7 +92,12 @@ def queries(label_encoder: Any, returned: Any, provides: Collection[str] = ()) -
     sound = isinstance(returned, Queries) and returned.emb_CD.shape[1:] == (label_encoder.width,)
     who = f"label encoder {_target(label_encoder)}"
     _require(sound, who, returned, f"Queries of [labels, {label_encoder.width}]")
+    count, widths = len(returned.emb_CD), getattr(label_encoder, "widths", {})
+    for modality, emb_CD in returned.by_modality.items():
+        wanted = f"vectors of [{count}, {widths.get(modality, 'its widths')}] for {modality}"
+        _require(emb_CD.shape == (count, widths.get(modality)), who, emb_CD, wanted)
     extras = {*returned.extras, *({"graph"} if returned.graph_CC is not None else ())}
+    extras |= {BY_MODALITY} if returned.by_modality else set()
     _require_provided(who, provides, extras, "extras")
     return returned  # type: ignore[no-any-return]
 

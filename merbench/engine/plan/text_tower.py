@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merbench.api import Config, Corpus, Modality, Recipe, RequestError, Stream
+from merbench.api.declarations.component import LANGUAGE_MODEL
 from merbench.engine.plan.settings import configured
 from merbench.host.catalog import Catalog
 
@@ -45,7 +46,8 @@ def with_tower(recipe: Recipe, model: str, catalog: Catalog) -> Recipe:
     encoders, settings = dict(recipe.encoders), dict(recipe.settings)
     reader = encoders.get("text.strings") or encoders.get("strings")
     if reader and not _reads_vectors(recipe, catalog) and _starts(catalog, "encoder", reader):
-        encoders["text.strings"] = ENCODER
+        inside = LANGUAGE_MODEL in catalog.component("encoder", reader).provides
+        encoders["text.strings"] = reader if inside else ENCODER
         settings = {"encoder.text.model": model, "train.by_length": True, **settings}
     labels = settings.get("label_encoder", recipe.label_encoder)
     # One that provides more than queries (a graph, say) has no other in its place.

@@ -7,8 +7,18 @@ from functools import partial
 from typing import Any
 
 from merbench.api import Component, Config
+from merbench.api.declarations.component import LANGUAGE_MODEL
 from merbench.host.catalog import Catalog
-from merbench.testing.parts import dataset, encoder, fusion, head, label_encoder, objective, view
+from merbench.testing.parts import (
+    dataset,
+    encoder,
+    fusion,
+    head,
+    label_encoder,
+    language_model,
+    objective,
+    view,
+)
 from merbench.testing.parts.factory import (
     ACCEPTS,
     accepts_known_forms,
@@ -29,6 +39,8 @@ def checks(catalog: Catalog, component: Component) -> Bodies:
     }
     if component.kind in ACCEPTS:
         bodies["accepts what there is"] = partial(accepts_known_forms, component)
+    if component.kind == "encoder" and LANGUAGE_MODEL in component.provides:
+        bodies["language model"] = partial(language_model.of_an_encoder, catalog, component)
     for name, body in _OF_KIND.get(component.kind, {}).items():
         bodies[name] = partial(body, catalog, component)
     return bodies

@@ -2,41 +2,71 @@
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import product
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from merbench.api import MODALITIES, Component, Fused, Modality, Queries, Steps
+from merbench.api.declarations.component import BY_MODALITY, LANGUAGE_MODEL
 from merbench.engine.model import contract
+from merbench.engine.model.compose import reads_tokens
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 from merbench.testing.parts.factory import default_factory
 from merbench.testing.parts.gradient import assert_gradient
-from merbench.testing.parts.queries import QUERY_WIDTH, tiny_queries
+from merbench.testing.parts.language_model import TinyLanguage, tiny_tokens
+from merbench.testing.parts.queries import AUDIO_WIDTH, QUERY_WIDTH, tiny_queries
 from merbench.testing.parts.rowwise import rowwise
 
 
 def tiny_fusions(
     catalog: Catalog, component: Component
 ) -> list[tuple[Any, dict[Modality, Steps], Queries | None]]:
-    """With and without queries, with all modalities and with as few as it takes."""
+    """With and without queries, with all modalities and with as few as it takes, with and without
+    what it reads where it is there.
+    """
     factory, config = default_factory(catalog, component)
     fusions = []
     required_first = sorted(MODALITIES, key=lambda m: m not in component.required_modalities)
     few = required_first[: max(component.min_modalities, len(component.required_modalities))]
-    for modalities in ({"text", "audio", "video"}, set(few)):
-        for queries in (None, tiny_queries()):
-            if queries is None and "queries" in component.needs:
-                continue
-            parts = {m: s for m, s in tiny.parts().items() if m in modalities}
-            torch.manual_seed(0)
-            query_width = None if queries is None else QUERY_WIDTH
-            fusion = factory(
-                config, tiny.context(modalities=tuple(parts)), dict.fromkeys(parts, 6), query_width
-            )
-            fusions.append((fusion.eval(), parts, queries))
+    languages = [None, *([TinyLanguage()] if LANGUAGE_MODEL in component.reads else [])]
+    if LANGUAGE_MODEL in component.needs:
+        languages = [TinyLanguage()]
+    labels = [] if "queries" in component.needs else [None]
+    labels += [tiny_queries()]
+    labels += [tiny_queries(own_audio=True)] if BY_MODALITY in component.reads else []
+    for modalities, queries, language in product(
+        ({"text", "audio", "video"}, set(few)), labels, languages
+    ):
+        parts = {m: s for m, s in tiny.parts().items() if m in modalities}
+        context = dataclasses.replace(
+            tiny.context(modalities=tuple(parts)),
+            language_model=language,
+            query_widths={} if queries is None else dict.fromkeys(queries.by_modality, AUDIO_WIDTH),
+        )
+        torch.manual_seed(0)
+        query_width = None if queries is None else QUERY_WIDTH
+        fusion = factory(config, context, dict.fromkeys(parts, 6), query_width).eval()
+        if language is not None and reads_tokens(fusion):
+            fusion = _WithTokens(fusion)
+        fusions.append((fusion, parts, queries))
     return fusions
+
+
+class _WithTokens(nn.Module):
+    """A fusion that is given the text's tokens too."""
+
+    def __init__(self, fusion: nn.Module) -> None:
+        super().__init__()
+        self.fusion, self.width = fusion, fusion.width
+
+    def forward(self, parts: dict[Modality, Steps], queries: Queries | None = None) -> Fused:
+        tokens = tiny_tokens(parts["text"].mask_BL) if "text" in parts else None
+        fused: Fused = self.fusion(parts, queries, tokens=tokens)
+        return fused
 
 
 def declared_width(catalog: Catalog, component: Component) -> None:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from merbench.api import Component, Fused, Queries
+from merbench.api.declarations.component import LANGUAGE_MODEL
 from merbench.engine.model import contract
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 from merbench.testing.parts.factory import default_factory
 from merbench.testing.parts.gradient import assert_gradient
+from merbench.testing.parts.language_model import TinyLanguage
 from merbench.testing.parts.queries import QUERY_WIDTH, tiny_queries
 from merbench.testing.parts.rowwise import PERMUTED, assert_close, take
 from merbench.testing.verdict import Skip
 
 
 def tiny_heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused, Queries | None]]:
-    if named := sorted(set(component.needs) - {"queries"}):
+    if named := sorted(set(component.needs) - {"queries", LANGUAGE_MODEL}):
         raise Skip(f"needs {' and '.join(named)}: checked in the recipes that have it")
     factory, config = default_factory(catalog, component)
     heads = []
     for form in component.accepts:
         queries = tiny_queries() if form == "labels" or "queries" in component.needs else None
         torch.manual_seed(0)
-        head = factory(config, tiny.context(), 6, None if queries is None else QUERY_WIDTH)
+        context = tiny.context()
+        if LANGUAGE_MODEL in component.needs:
+            context = dataclasses.replace(context, language_model=TinyLanguage())
+        head = factory(config, context, 6, None if queries is None else QUERY_WIDTH)
         heads.append((head.eval(), _tiny_fused(form), queries))
     return heads
 

@@ -10,9 +10,16 @@ from merbench.testing import tiny
 QUERY_WIDTH = 10
 
 
-def tiny_queries(width: int = QUERY_WIDTH) -> Queries:
-    """[C, width] label queries with a random graph."""
+AUDIO_WIDTH = 4
+"""Of label vectors that audio has of its own."""
+
+
+def tiny_queries(width: int = QUERY_WIDTH, own_audio: bool = False) -> Queries:
+    """[C, width] label queries with a random graph; ``own_audio``: others for audio."""
     draw = torch.Generator().manual_seed(7)
     labels = len(tiny.SPACES["score"].words)
     emb_CD = torch.randn(labels, width, generator=draw)
-    return Queries(emb_CD, torch.rand(labels, labels, generator=draw))
+    queries = Queries(emb_CD, torch.rand(labels, labels, generator=draw))
+    if not own_audio:
+        return queries
+    return queries._replace(by_modality={"audio": torch.randn(labels, AUDIO_WIDTH, generator=draw)})

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from merbench.api import Modality, Steps, compact
+from merbench.api import Modality, Steps, Tokens, compact
 
 
 def resample(steps: Steps, length_B: Tensor) -> Tensor:
@@ -35,6 +35,20 @@ def resample(steps: Steps, length_B: Tensor) -> Tensor:
     rows_B1 = torch.arange(len(x_BLD), device=x_BLD.device)[:, None]
     sum_BTD = sums_BLD[rows_B1, end_BT] - sums_BLD[rows_B1, first_BT]
     return (sum_BTD / (end_BT - first_BT)[..., None]).to(x_BLD.dtype)
+
+
+def at_pieces(steps: Steps, mask_BL: Tensor, tokens: Tokens | None) -> Tensor:
+    """[B, L, D]: at each piece of the text what goes with its word, ``steps`` resampled to a step a
+    word. Zeros at pieces of no word, and where the modality is missing. Without ``tokens`` each
+    step of ``mask_BL`` is a word.
+    """
+    words_BL = mask_BL.cumsum(1) - 1 if tokens is None else tokens.word_BL
+    words_BL = torch.where(mask_BL, words_BL, -1)
+    at_words_BWD = resample(steps, words_BL.amax(1) + 1)
+    rows_B1 = torch.arange(len(words_BL), device=words_BL.device)[:, None]
+    return torch.where(
+        (words_BL >= 0)[..., None], at_words_BWD[rows_B1, words_BL.clamp(min=0)], 0.0
+    )
 
 
 def clock(parts: Mapping[Modality, Steps]) -> Tensor:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Change = Callable[[Tensor], Tensor]
 
 
 class Attention(nn.Module):
@@ -57,6 +61,23 @@ class EncoderLayer(nn.Module):
     def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         x_BLD = self.norms[0](x_BLD + self.dropout(self.attend(x_BLD, x_BLD, mask_BL)))
         return self.norms[1](x_BLD + self.dropout(self.feed_forward(x_BLD)))
+
+
+class EncoderLayers(nn.ModuleList):
+    """Layers in turn; what ``enter`` holds by a number changes the states after so many of them, as
+    in ``merbench.api.LanguageModel``.
+    """
+
+    def __init__(self, depth: int, width: int, heads: int, dropout: float) -> None:
+        super().__init__(EncoderLayer(width, heads, 4 * width, dropout) for _ in range(depth))
+
+    def run(self, x_BLD: Tensor, mask_BL: Tensor, enter: Mapping[int, Change]) -> Tensor:
+        for number in range(len(self) + 1):
+            if number in enter:
+                x_BLD = enter[number](x_BLD)
+            if number < len(self):
+                x_BLD = self[number](x_BLD, mask_BL)
+        return x_BLD
 
 
 class PreNormLayer(nn.Module):

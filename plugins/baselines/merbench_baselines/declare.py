@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from merbench.api import Ablation, Case, Component, Tune
@@ -16,6 +17,12 @@ def with_tower(**fusion: Any) -> Case:
     settings = {"encoder.text.tuned": True, "train.lr_factors": rates}
     settings |= {f"fusion.{name}": value for name, value in fusion.items()}
     return Case(offers=("text.tower",), settings=settings)
+
+
+def inside_tower(**fusion: Any) -> Case:
+    """The same for a fusion that works inside the tower, between its layers."""
+    case = with_tower(**fusion)
+    return dataclasses.replace(case, encoders={"text.strings": "hf-inside"})
 
 
 NO_DECAY = {"train.weight_decay": Tune(0.0, 1e-2)}

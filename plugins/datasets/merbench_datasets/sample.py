@@ -42,6 +42,7 @@ from merbench.api import (
     words_of,
 )
 from merbench_datasets.sample_emotions import make_emotions
+from merbench_datasets.sample_mentions import make_mentions
 from merbench_datasets.sample_streams import (
     FILLERS,
     SHORTEST,
@@ -80,8 +81,8 @@ STRONGER, WEAKER = "strongly very", "slightly little rather somewhat"
 
 class Sample:
     """The data set ``sample``: task ``sentiment`` (score) of the streams ``text.words``,
-    ``text.transcript``, ``audio.sample`` and ``video.sample``, and task ``emotions`` (six labels)
-    of streams of its own (``sample_emotions``).
+    ``text.transcript``, ``audio.sample`` and ``video.sample``, and tasks ``emotions`` and
+    ``mentions`` (six labels) of streams of their own (``sample_emotions``, ``sample_mentions``).
 
     It has word vectors (``lexicon``, 16 wide, all of SENTIMENT's words in it), and the exact law of
     each task.
@@ -134,6 +135,7 @@ class Sample:
         video = _features(rng, "video", a_N ^ flip_N, video_N, length_NM[:, 2])
         transcript = transcript_stream("text.transcript", words)
         emotions, emotion_streams = make_emotions(c, video_N)
+        mentions, mention_streams = make_mentions(c, video_N)
         videos = np.array([f"sample{v:03d}" for v in video_N])
         return Corpus(
             name="sample",
@@ -147,8 +149,12 @@ class Sample:
                     law=Law(np.arange(-3.0, 4.0), _posterior(c.flip, words, audio, video)),
                 ),
                 "emotions": emotions,
+                "mentions": mentions,
             },
-            streams={s.name: s for s in (words, transcript, audio, video, *emotion_streams)},
+            streams={
+                s.name: s
+                for s in (words, transcript, audio, video, *emotion_streams, *mention_streams)
+            },
             protocols={
                 "standard": Protocol(
                     (Split(train, valid, test),), (words.name, audio.name, video.name)

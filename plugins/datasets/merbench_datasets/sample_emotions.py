@@ -23,6 +23,8 @@ alike: the names of the labels carry both meaning and co-occurrence.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from itertools import product
 from typing import Any
@@ -137,7 +139,7 @@ def make_emotions(config: Any, video_N: np.ndarray) -> tuple[Task, tuple[Stream,
         present_NC.astype(np.float64),
         streams=(words.name, audio.name, video.name),
         lexicon=Lexicon((_vectors(),)),
-        law=_law(words, audio, video),
+        law=law_of_ratios(partial(_log_ratios, words, audio, video)),
     )
     return task, (words, transcript_stream("text.emotions_transcript", words), audio, video)
 
@@ -203,15 +205,23 @@ def _steps(
     )
 
 
-def _vectors() -> Vectors:
-    """24 wide, three dimensions each: six in which labels lie as far apart as they seldom occur
-    together, whether it is a word of a label, nothing; and noise in all.
-    """
+def label_directions() -> np.ndarray:
+    """[C, C]: a unit vector a label; the cosine of two is the correlation of their labels."""
     p_K = set_law()
     rate_C = p_K @ SETS_KC
     covariance_CC = (SETS_KC * p_K[:, None]).T @ SETS_KC - np.outer(rate_C, rate_C)
     deviation_C = np.sqrt(np.diag(covariance_CC))
-    direction_CC = np.linalg.cholesky(covariance_CC / np.outer(deviation_C, deviation_C))
+    direction_CC: np.ndarray = np.linalg.cholesky(
+        covariance_CC / np.outer(deviation_C, deviation_C)
+    )
+    return direction_CC
+
+
+def _vectors() -> Vectors:
+    """24 wide, three dimensions each: six in which labels lie as far apart as they seldom occur
+    together, whether it is a word of a label, nothing; and noise in all.
+    """
+    direction_CC = label_directions()
     plain = sorted({w for c in LABELS for w in words_of(GLOSSES[c])} | {*FILLERS.split()})
     meaning = {word: np.zeros(8) for word in plain}
     for label, direction_C in enumerate(direction_CC):
@@ -223,18 +233,22 @@ def _vectors() -> Vectors:
     return Vectors("sample-emotions", tuple(meaning), matrix, digest)
 
 
-def _law(words: Stream, audio: Stream, video: Stream) -> Law:
+def law_of_ratios(log_ratios: Callable[[frozenset[Modality]], np.ndarray]) -> Law:
+    """Of labels that occur together as SETS_KC at ``set_law``, and whose evidence is independent
+    given them: ``log_ratios(modalities)`` [N, C] = log P(evidence | present) - log P(evidence |
+    absent) of each label.
+    """
     p_K = set_law()
     rate_C = p_K @ SETS_KC
 
     def posterior(modalities: frozenset[Modality]) -> np.ndarray:
-        log_NK = np.log(p_K) + _log_ratios(words, audio, video, modalities) @ SETS_KC.T
+        log_NK = np.log(p_K) + log_ratios(modalities) @ SETS_KC.T
         p_NK = np.exp(log_NK - log_NK.max(axis=1, keepdims=True))
         p_NK /= p_NK.sum(axis=1, keepdims=True)
         return p_NK
 
     def label_by_label(modalities: frozenset[Modality]) -> np.ndarray:
-        log_odds_NC = _log_ratios(words, audio, video, modalities) + np.log(rate_C / (1 - rate_C))
+        log_odds_NC = log_ratios(modalities) + np.log(rate_C / (1 - rate_C))
         p_NC: np.ndarray = 0.5 + 0.5 * np.tanh(log_odds_NC / 2)
         return p_NC
 

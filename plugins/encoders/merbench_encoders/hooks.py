@@ -37,7 +37,7 @@ def _labels(name, target, summary, pretrained=(), **more):
 
 @hookimpl
 def merbench_components():
-    vectors, weights = ("vectors",), ("weights",)
+    vectors, weights, inside = ("vectors",), ("weights",), ("language_model",)
     yield _encoder(
         "word-ids", "word_ids:WordIds", WORDS, "words as numbers, for methods that count them"
     )
@@ -100,11 +100,20 @@ def merbench_components():
         version=2,
     )
     yield _encoder(
+        "hf-inside",
+        "hf_inside:HfInside",
+        ("strings",),
+        "a transformers text encoder for methods that work inside it",
+        weights,
+        provides=inside,
+    )
+    yield _encoder(
         "hf-masked",
         "hf_masked:HfMasked",
         ("strings",),
-        "a masked language model for methods that work in it",
-        ("weights",),
+        "a masked language model for methods that work inside it and predict words",
+        weights,
+        provides=inside,
     )
     yield _tower(
         "hf-audio",
@@ -148,4 +157,11 @@ def merbench_components():
     )
     yield _labels(
         "label-hf", "label_hf:LabelHf", "a transformers text encoder on the label texts", weights
+    )
+    yield _labels(
+        "label-towers",
+        "label_towers:LabelTowers",
+        "another label encoder for each modality",
+        (*vectors, *weights),
+        provides=("by_modality",),
     )

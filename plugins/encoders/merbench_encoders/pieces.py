@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from torch import Tensor, nn
 
 from merbench.api import RequestError, Tokens, gather
 from merbench_encoders.letter_case import LetterCase, lowered
+
+_WORD = re.compile(r"\S+")
 
 
 class PieceRows:
@@ -68,7 +72,9 @@ class PieceTokenizer:
             ).encodings
         ids = [piece for encoding in encodings for piece in encoding.ids]
         words = [
-            -1 if word is None else word for encoding in encodings for word in encoding.word_ids
+            word
+            for row, encoding in zip(present, encodings, strict=True)
+            for word in _word_of_each_piece(str(read[row]), encoding)
         ]
         length_N = torch.zeros(len(texts), dtype=torch.long)
         length_N[present] = torch.tensor([len(e.ids) for e in encodings], dtype=torch.long)
@@ -79,6 +85,17 @@ class PieceTokenizer:
             pieces = np.array([[self.tokenizer.pad_token_id, -1]])
         piece_T2 = torch.from_numpy(np.ascontiguousarray(pieces))
         return PieceRows(piece_T2, length_N, self.tokenizer.pad_token_id, measured)
+
+
+def _word_of_each_piece(text: str, encoding: Any) -> list[int]:
+    """Which of the text's words, as spaces part them, each piece belongs to: streams that are
+    aligned to a transcript have a step for each of these. -1: the model's own start and end.
+    """
+    starts = [match.start() for match in _WORD.finditer(text)]
+    return [
+        -1 if word is None else bisect_left(starts, end) - 1
+        for word, (_, end) in zip(encoding.word_ids, encoding.offsets, strict=True)
+    ]
 
 
 def longest_input(folder: Path, net: nn.Module, tokenizer: Any) -> int:

@@ -18,15 +18,15 @@ from merbench.api import (
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
     Tune,
     by_length,
     compact,
     masked_mean,
 )
-from merbench_baselines.attention import EncoderLayer
+from merbench_baselines.attention import EncoderLayers
 from merbench_baselines.fields import Dropout
+from merbench_baselines.language_model.inside import check_inside
 from merbench_baselines.layers import complete
 
 
@@ -70,14 +70,16 @@ class Enhancement(nn.Module):
 
 
 class CENET(nn.Module):
-    """Text steps, shifted by what they find in audio and video, then a transformer. z = tanh(W x +
-    b), x the mean of its real steps or their first.
+    """Text steps, shifted by what they find in audio and video, inside the model that reads the
+    text: the text encoder's language model, or a small transformer over word vectors where it has
+    none. z = tanh(W x + b), x the mean of its real steps or their first.
 
     The enhancement stands after the first layer, as published.
     """
 
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 64
+        """Of the small transformer, as are layers and heads."""
         layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
         after: Annotated[int, Field(ge=0)] = 1
         """So many layers before the enhancement."""
@@ -95,40 +97,27 @@ class CENET(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        d = config.width
-        if d % config.heads:
-            raise RequestError(
-                f"cenet: fusion.width {d} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
-        if config.after > config.layers:
-            raise RequestError(
-                f"cenet: fusion.after {config.after} is more than fusion.layers {config.layers}; "
-                "the enhancement stands before, between or after the layers"
-            )
-        self.inputs, self.width, self.config = widths, d, config
-        self.project = nn.Linear(widths["text"], d)
+        self.inputs, self.config, self.language = widths, config, context.language_model
+        own = self.language is None
+        check_inside("cenet", config, self.language)
+        self.width = d = config.width if own else self.language.width
+        self.project = nn.Linear(widths["text"], d) if own else nn.Identity()
         others = {m: w for m, w in widths.items() if m != "text"}
         self.enhance = Enhancement(d, others, config.sharpness)
-        self.layers = nn.ModuleList(
-            EncoderLayer(d, config.heads, 4 * d, config.dropout) for _ in range(config.layers)
-        )
+        self.layers = EncoderLayers(config.layers if own else 0, d, config.heads, config.dropout)
         self.out = nn.Linear(d, d)
         self.dropout = nn.Dropout(config.dropout)
 
     def pooled(self, parts: dict[Modality, Steps]) -> Tensor:
         x_BLD, mask_BL = parts["text"]
         others = {m: steps for m, steps in parts.items() if m != "text"}
-        h_BLD = self.project(x_BLD)
-        for number, layer in enumerate(self.layers):
-            if number == self.config.after:
-                h_BLD = self.enhance(h_BLD, others)
-            h_BLD = layer(h_BLD, mask_BL)
-        if self.config.after == len(self.layers):
-            h_BLD = self.enhance(h_BLD, others)
+        reader = self.layers if self.language is None else self.language
+        enter = {self.config.after: lambda h_BLD: self.enhance(h_BLD, others)}
+        h_BLD = reader.run(self.project(x_BLD), mask_BL, enter)
         return masked_mean(h_BLD, mask_BL) if self.config.read == "mean" else h_BLD[:, 0]
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
-        x_BD = self.out(self.dropout(by_length(self.pooled, steps))).tanh()
+        pooled_BD = by_length(self.pooled, steps) if self.language is None else self.pooled(steps)
+        x_BD = self.out(self.dropout(pooled_BD)).tanh()
         return Fused(self.dropout(x_BD)[:, None])

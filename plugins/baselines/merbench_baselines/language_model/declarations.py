@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Component, Recipe
-from merbench_baselines.declare import PAIRS, VECTORS, part, with_tower
+from merbench_baselines.declare import PAIRS, VECTORS, inside_tower, part
 
 
 def components() -> Iterator[Component]:
@@ -13,7 +13,8 @@ def components() -> Iterator[Component]:
         "fusion",
         "mag",
         "language_model.mag:MAG",
-        "text steps shifted by audio and video, then a transformer",
+        "text steps shifted by audio and video, inside the model that reads the text",
+        reads=("language_model",),
         required_modalities=("text",),
         min_modalities=2,
     )
@@ -22,7 +23,8 @@ def components() -> Iterator[Component]:
         "fusion",
         "cenet",
         "language_model.cenet:CENET",
-        "text steps shifted by what they find in audio and video, inside a transformer",
+        "text steps shifted by what they find in audio and video, inside the model that reads them",
+        reads=("language_model",),
         required_modalities=("text",),
         min_modalities=2,
     )
@@ -44,7 +46,7 @@ def recipes() -> Iterator[Recipe]:
             "train.clip_norm": 2.0,
             "train.schedule": "constant",
         },
-        cases=(with_tower(read="first", after=0),),
+        cases=(inside_tower(read="first"),),
         ablations=(
             Ablation(
                 name="before-the-layers",
@@ -76,7 +78,7 @@ def recipes() -> Iterator[Recipe]:
             "train.schedule": "linear",
             "train.warmup": 0.1,
         },
-        cases=(with_tower(),),
+        cases=(inside_tower(),),
         ablations=(
             Ablation(
                 name="no-transformer",

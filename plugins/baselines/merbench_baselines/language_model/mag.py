@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import (
+    LATER,
     Config,
     Context,
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
+    Tokens,
     Tune,
     by_length,
     compact,
     masked_mean,
 )
-from merbench_baselines.align import resample
-from merbench_baselines.attention import EncoderLayer
+from merbench_baselines.align import at_pieces, resample
+from merbench_baselines.attention import EncoderLayers
 from merbench_baselines.fields import Dropout
+from merbench_baselines.language_model.inside import check_inside
 from merbench_baselines.layers import complete
 
 TINY = 1e-6
@@ -55,19 +57,24 @@ class AdaptationGate(nn.Module):
 
 
 class MAG(nn.Module):
-    """Text steps shifted by what is heard and seen at them, then a transformer; z is the mean of
-    its real steps.
+    """Text steps shifted by what is heard and seen at them, inside the model that reads the text:
+    the text encoder's language model, or a small transformer over word vectors where it has none.
 
-    Audio and video are brought to the text's steps (``align.resample``); where a row lacks one, it
-    shifts nothing. The gate stands before the transformer, as in the paper's best setting.
+    Audio and video are brought to the text's steps (``align``); where a row lacks one, it shifts
+    nothing.
     """
 
     class Config(Config):
         width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 64
+        """This and the next two, and attention_dropout: of the small transformer."""
         layers: Annotated[int, Field(ge=0), Tune(0, 4)] = 2
         heads: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 4))] = 4
+        after: Annotated[int, Field(ge=0), LATER] = 0
+        """So many layers before the gate; 0: after the embeddings, the paper's best setting."""
         beta: Annotated[float, Field(gt=0), Tune(0.01, 2.0, log=True)] = 1.0
         """How far a step is shifted at most, as a share of its length."""
+        read: Annotated[Literal["mean", "first"], LATER] = "mean"
+        """The mean of the real states, or the first (BERT's [CLS])."""
         dropout: Dropout = 0.3
         attention_dropout: Dropout = 0.1
 
@@ -79,36 +86,51 @@ class MAG(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        if config.width % config.heads:
-            raise RequestError(
-                f"mag: fusion.width {config.width} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
-        self.inputs, self.width = widths, config.width
-        self.project = nn.Linear(widths["text"], config.width)
+        self.inputs, self.config, self.language = widths, config, context.language_model
+        own = self.language is None
+        check_inside("mag", config, self.language)
+        self.width = width = config.width if own else self.language.width
+        self.project = nn.Linear(widths["text"], width) if own else nn.Identity()
         others = {m: w for m, w in widths.items() if m != "text"}
-        self.gate = AdaptationGate(config.width, others, config.beta, config.dropout)
-        self.layers = nn.ModuleList(
-            EncoderLayer(config.width, config.heads, 4 * config.width, config.attention_dropout)
-            for _ in range(config.layers)
-        )
+        self.gate = AdaptationGate(width, others, config.beta, config.dropout)
+        depth, dropout = config.layers if own else 0, config.attention_dropout
+        self.layers = EncoderLayers(depth, width, config.heads, dropout)
 
     def pooled(self, parts: dict[str, Steps]) -> Tensor:
+        """[B, D], of text steps and what is heard and seen at each of them."""
         x_BLD, mask_BL = parts["text"]
         others = {m: steps.x_BLD for m, steps in parts.items() if m != "text"}
-        z_BLD = self.gate(self.project(x_BLD), others)
-        for layer in self.layers:
-            z_BLD = layer(z_BLD, mask_BL)
-        return masked_mean(z_BLD, mask_BL)
+        reader = self.layers if self.language is None else self.language
+        enter = {self.config.after: lambda z_BLD: self.gate(z_BLD, others)}
+        z_BLD = reader.run(self.project(x_BLD), mask_BL, enter)
+        return masked_mean(z_BLD, mask_BL) if self.config.read == "mean" else z_BLD[:, 0]
 
-    def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
+    def forward(
+        self,
+        parts: Mapping[Modality, Steps],
+        queries: Queries | None = None,
+        tokens: Tokens | None = None,
+    ) -> Fused:
         steps = complete(parts, self.inputs)
+        text = steps["text"]
+        if self.language is not None:
+            at_text = {
+                m: Steps(at_pieces(s, text.mask_BL, tokens), text.mask_BL)
+                for m, s in steps.items()
+                if m != "text"
+            }
+            z_BD = self.pooled({"text": text, **at_text})
+            return Fused(torch.where(text.mask_BL.any(1, keepdim=True), z_BD, 0.0)[:, None])
+        return Fused(by_length(self.pooled, self._at_steps(steps))[:, None])
+
+    def _at_steps(self, steps: Mapping[Modality, Steps]) -> dict[str, Steps]:
+        """Every modality at the text's steps, real ones first."""
         text = compact(steps["text"])
         length_B = text.mask_BL.sum(1)
+        longest = max(1, int(length_B.max()))
+        mask_BL = text.mask_BL[:, :longest]
         at_text: dict[str, Steps] = {}
         for m, stream in steps.items():
             x_BLD = text.x_BLD if m == "text" else resample(stream, length_B)
-            longest = max(1, int(length_B.max()))
-            mask_BL = text.mask_BL[:, :longest]
             at_text[m] = Steps(torch.where(mask_BL[..., None], x_BLD[:, :longest], 0.0), mask_BL)
-        return Fused(by_length(self.pooled, at_text)[:, None])
+        return at_text

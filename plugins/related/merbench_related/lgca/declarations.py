@@ -39,6 +39,7 @@ def declarations() -> Iterator[Component | Recipe]:
         "label-token and label-frame attention, label-guided fusion",
         returns="labels",
         needs=("queries",),
+        reads=("by_modality",),
     )
     yield Recipe(
         name="lgca",

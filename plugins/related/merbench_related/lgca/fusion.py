@@ -20,7 +20,8 @@ from merbench_related.layers import complete
 class LabelAttentive(nn.Module):
     """Steps per modality and label vectors E [C, query_width] -> z [B, C, width].
 
-    With X_m the projected steps of modality m and L_m = U_m E [C, width] the labels in its space::
+    With X_m the projected steps of modality m and L_m = U_m E_m [C, width] the labels in its space,
+    E_m the label vectors that the modality has of its own, E where it has none::
 
         A_m  = softmax over steps of cos(L_m, X_m) / temperature      [B, C, steps]
         R_m  = A_m X_m + L_m                                          [B, C, width]
@@ -53,7 +54,10 @@ class LabelAttentive(nn.Module):
         self.widths, self.width, self.config = widths, config.width, config
         self.project = nn.ModuleDict({m: self._projection(w) for m, w in widths.items()})
         self.label = nn.ModuleDict(
-            {m: nn.Linear(query_width, self.width, bias=False) for m in widths}
+            {
+                m: nn.Linear(context.query_widths.get(m, query_width), self.width, bias=False)
+                for m in widths
+            }
         )
         # One modality alone needs no weight.
         self.score = None
@@ -75,7 +79,7 @@ class LabelAttentive(nn.Module):
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         assert queries is not None
         sequences = complete(parts, self.widths)
-        label_MCD = torch.stack([self.label[m](queries.emb_CD) for m in sequences])
+        label_MCD = torch.stack([self.label[m](queries.of(m)) for m in sequences])
         enhanced_BMCD = torch.stack(
             [
                 self.enhance(Steps(self.project[m](x_BLD), mask_BL), label_CD)

@@ -54,7 +54,13 @@ def declarations() -> Iterator[Component | Recipe]:
             "train.schedule": "linear",
             "train.warmup": 0.1,
         },
-        cases=(Case(offers=("text.tower",), settings=PUBLISHED),),
+        cases=(
+            Case(
+                offers=("text.tower",),
+                encoders={"text.strings": "hf-masked"},
+                settings=PUBLISHED,
+            ),
+        ),
         ablations=ABLATIONS,
         caveat=(
             "without its multimodal pretraining; "

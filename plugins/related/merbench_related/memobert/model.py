@@ -14,6 +14,7 @@ from merbench.api import (
     Config,
     Context,
     Encoder,
+    LanguageModel,
     Modality,
     Output,
     RequestError,
@@ -27,7 +28,7 @@ from merbench.api import (
 )
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.layers import concatenate, require_heads
-from merbench_related.memobert.language import PretrainedLanguage, VectorLanguage
+from merbench_related.memobert.language import VectorLanguage
 from merbench_related.steps import shorten
 
 
@@ -73,9 +74,10 @@ class MEmoBERT(nn.Module):
         self.encoders = nn.ModuleDict(encoders)
         self.widths = {m: encoder.width for m, encoder in encoders.items()}
         others = [m for m in encoders if m != "text"]
-        # A prompt is shorter than its template has characters.
+        # A prompt has fewer pieces than its template has characters.
         joined = len(config.template) + 1 + len(others) * config.longest
         self.language = self._language(context, config.words + joined)
+        self.labels = self._label_pieces(context)
         self.project = nn.ModuleDict(
             {m: nn.Linear(self.widths[m], self.language.width) for m in others}
         )
@@ -84,28 +86,40 @@ class MEmoBERT(nn.Module):
         )
         self._build_read_out()
 
-    def _language(self, context: Context, places: int) -> PretrainedLanguage | VectorLanguage:
-        """The text encoder's own masked language model where it has one, else one over word
-        vectors. RequestError where there is neither, or label words cannot be distinguished.
+    def _language(self, context: Context, places: int) -> LanguageModel:
+        """The text encoder's own, where it predicts masked words, else one over word vectors.
+        RequestError where there is neither.
         """
-        encoder, config, space = self.encoders["text"], self.config, context.space
-        texts = label_texts(space, config.text)
-        if hasattr(encoder, "fill"):
-            return PretrainedLanguage(encoder, texts)
-        lexicon = context.lexicon
-        if lexicon is None or encoder.width != lexicon.width:
+        config, lexicon = self.config, context.lexicon
+        if context.language_model is not None and context.language_model.mask is not None:
+            return context.language_model
+        if lexicon is None or self.widths["text"] != lexicon.width:
             raise RequestError(
                 "memobert reads text by a masked language model or by word vectors; "
                 "give --encoder text=hf-masked or text=word-vectors"
             )
-        language = VectorLanguage(
-            lexicon, texts, config.width, config.layers, config.heads, config.dropout, places
+        return VectorLanguage(
+            lexicon, config.width, config.layers, config.heads, config.dropout, places
         )
-        try:
-            check_label_vectors(space, language.label_CV.numpy(), language.labels_known, texts)
-        except RequestError as error:  # which names the setting of label encoders
-            raise RequestError(str(error).replace("label_encoder.text", "model.text")) from None
-        return language
+
+    def _label_pieces(self, context: Context) -> list[list[int]]:
+        """Of each label's text. RequestError where two labels cannot be distinguished by them."""
+        texts = label_texts(self.space, self.config.text)
+        if isinstance(self.language, VectorLanguage):
+            vectors_CV, known_C = self.language.lexicon.phrases(texts)
+            try:
+                check_label_vectors(self.space, vectors_CV, known_C, texts)
+            except RequestError as error:  # which names the setting of label encoders
+                named = str(error).replace("label_encoder.text", "model.text")
+                raise RequestError(named) from None
+        pieces = [self.language.pieces(text) for text in texts]
+        for ids, text in zip(pieces, texts, strict=True):
+            if not ids or pieces.count(ids) > 1:
+                raise RequestError(
+                    f"the language model's pieces cannot tell the label {text!r} from another; "
+                    "choose a model that knows the label words"
+                )
+        return pieces
 
     def _build_read_out(self) -> None:
         self.linear, self.offset_C = None, None
@@ -119,14 +133,14 @@ class MEmoBERT(nn.Module):
         text = self._text(steps["text"])
         if self.linear is not None:
             x_BLD, mask_BL = self._side_by_side([text], steps)
-            # A row without a step attends to its zeros: some attention kernels make NaN of nothing.
-            attended_BL = mask_BL | ~mask_BL.any(1, keepdim=True)
-            hidden_BLD = self.language.hidden(x_BLD, attended_BL)
-            return Output(self.linear(masked_mean(hidden_BLD, mask_BL)), steps)
-        prompt_PD, place = self.language.prompt(*self.config.template.split("{}"))
+            state_BD = masked_mean(self.language.run(x_BLD, mask_BL), mask_BL)
+            return Output(self.linear(state_BD), steps)
+        before, after = (self.language.pieces(t) for t in self.config.template.split("{}"))
+        prompt_PD = self.language.embed(torch.tensor([*before, self.language.mask, *after]))
         sequence = self._side_by_side([text, _for_each(prompt_PD, len(batch))], steps)
-        at_B = text.mask_BL.sum(1) + place
-        logits_BC = self.language.label_scores(*sequence, at_B)
+        at_B = text.mask_BL.sum(1) + len(before)
+        rows_B = torch.arange(len(at_B), device=at_B.device)
+        logits_BC = self.language.scores(self.language.run(*sequence)[rows_B, at_B], self.labels)
         return Output(logits_BC if self.offset_C is None else logits_BC + self.offset_C, steps)
 
     def _side_by_side(self, sequence: list[Steps], steps: Mapping[Modality, Steps]) -> Steps:
@@ -154,7 +168,8 @@ class MEmoBERT(nn.Module):
         x_BLD, mask_BL = compact(steps)
         if isinstance(self.language, VectorLanguage):
             x_BLD, mask_BL = x_BLD[:, : self.config.words], mask_BL[:, : self.config.words]
-        return Steps(self.language.enter(x_BLD), mask_BL)
+            return Steps(self.language.enter(x_BLD), mask_BL)
+        return Steps(x_BLD, mask_BL)
 
 
 def _for_each(x_PD: Tensor, size: int) -> Steps:

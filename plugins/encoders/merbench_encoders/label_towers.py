@@ -1,0 +1,96 @@
+"""``label-towers``: the label texts read by another encoder for each modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from torch import nn
+
+from merbench.api import MODALITIES, Config, Context, LabelSpace, Modality, Queries, RequestError
+
+_READERS = {
+    "label-vectors": "label_vectors:LabelVectors",
+    "label-random": "label_vectors:LabelRandom",
+    "label-hf": "label_hf:LabelHf",
+    "label-clip": "label_clip:LabelClip",
+}
+
+
+class Reader(Config):
+    """A label encoder by name, with its own settings."""
+
+    name: Literal["label-vectors", "label-random", "label-hf", "label-clip"] = "label-vectors"
+    settings: dict[str, Any] = {}
+
+
+class LabelTowers(nn.Module):
+    """Label texts -> Queries [C, D] of the reader for text, and ``by_modality`` [C, D_m] of those
+    for audio and video: say CLIP's text tower, whose space its image tower shares.
+
+    ``--set 'label_encoder.video={"name": "label-clip", "settings": {"width": 64}}'``.
+    """
+
+    class Config(Config):
+        text: Reader = Reader()
+        audio: Reader | None = Reader()
+        """None: audio has the vectors of text. The same for video."""
+        video: Reader | None = Reader()
+
+    def __init__(self, config: Config, context: Context) -> None:
+        super().__init__()
+        self.readers = nn.ModuleDict(
+            {m: _factory(reader)(_settings(m, reader), context) for m, reader in _each(config)}
+        )
+        widths: dict[Modality, Any] = {m: reader.width for m, reader in self.readers.items()}
+        self.width: int = widths.pop("text")
+        self.widths: dict[Modality, int] = widths
+
+    @staticmethod
+    def pretrained(config: Config) -> dict[str, str]:
+        """Name -> SHA-256 of the weights that its readers start from."""
+        return _gathered(config, "pretrained")
+
+    @staticmethod
+    def sources(config: Config) -> dict[str, str]:
+        """Name -> where those weights come from."""
+        return _gathered(config, "sources")
+
+    def forward(self, space: LabelSpace | None = None) -> Queries:
+        emb = {m: reader(space).emb_CD for m, reader in self.readers.items()}
+        return Queries(emb.pop("text"), by_modality=emb)
+
+
+def _each(config: Any) -> Iterator[tuple[Modality, Reader]]:
+    for modality in MODALITIES:
+        reader = getattr(config, modality)
+        if reader is not None:
+            yield modality, reader
+
+
+def _factory(reader: Reader) -> Any:
+    module, _, name = _READERS[reader.name].partition(":")
+    return getattr(import_module(f"merbench_encoders.{module}"), name)
+
+
+def _settings(modality: Modality, reader: Reader) -> Config:
+    try:
+        config: Config = _factory(reader).Config.model_validate(reader.settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RequestError(
+            f"label_encoder.{modality}: {reader.name} has {where}: {first['msg']}; "
+            f"its settings are {', '.join(_factory(reader).Config.model_fields)}"
+        ) from None
+    return config
+
+
+def _gathered(config: Any, name: str) -> dict[str, str]:
+    gathered: dict[str, str] = {}
+    for modality, reader in _each(config):
+        method = getattr(_factory(reader), name, None)
+        gathered |= method(_settings(modality, reader)) if method else {}
+    return gathered
