@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from merbench.api.forms import Sink as Sink
     from merbench.api.forms import Source as Source
     from merbench.api.language import LanguageModel as LanguageModel
+    from merbench.api.material.alignment import at_pieces as at_pieces
+    from merbench.api.material.alignment import resample as resample
     from merbench.api.material.clips import ClipRows as ClipRows
     from merbench.api.material.corpus import Corpus as Corpus
     from merbench.api.material.corpus import Law as Law
@@ -112,6 +114,7 @@ _HOME = {
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("PICKLES", "Form", "Sink", "Source"),
     "language": ("LanguageModel",),
+    "material.alignment": ("at_pieces", "resample"),
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "material.labels": ("GLOSSES", "SENTIMENT", "TextForm", "check_label_vectors", "label_texts"),

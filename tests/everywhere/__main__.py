@@ -23,6 +23,7 @@ RELATED = (
 TRACKS = {
     "sample": {"dataset": "sample"},
     "sample-emotions": {"dataset": "sample", "task": "emotions"},
+    "sample-mentions": {"dataset": "sample", "task": "mentions"},
     "mosi": {"dataset": "mosi", "protocol": "standard"},
     "mosi-folds": {"dataset": "mosi", "protocol": "folds"},
     "mosei": {"dataset": "mosei"},

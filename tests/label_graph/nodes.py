@@ -38,7 +38,8 @@ class Nodes(nn.Module):
         f_BCD = self.enter(x_BC[..., None]).tanh()
         h_BCD = self.propagate(f_BCD, queries.graph_CC)
         z_BCD = self.read_out(torch.cat((h_BCD, f_BCD), -1)).tanh()
-        return self.head(Fused(z_BCD), queries)
+        logits_BC, _ = self.head(Fused(z_BCD), queries)
+        return cast(Tensor, logits_BC)
 
 
 def trained(given: Evidence, graph_CC: np.ndarray, seed: int) -> float:

@@ -8,9 +8,9 @@ import math
 import pytest
 import torch
 
-from merbench.api import RequestError, Steps
+from merbench.api import RequestError, Steps, resample
 from merbench.testing import tiny
-from merbench_baselines import align, layers
+from merbench_baselines import layers
 from merbench_baselines.fusions import early, late, lmf, mult, pool, tfn
 
 WIDTHS = {"text": 6, "audio": 5, "video": 4}
@@ -103,7 +103,7 @@ def test_pool(pooling):
 def test_resample_averages_or_repeats_by_the_proportional_index(source):
     x_LD = torch.randn(source, 3, generator=torch.Generator().manual_seed(source))
     for target in (1, 2, 3, 5, 12):
-        got = align.resample(
+        got = resample(
             Steps(x_LD[None], torch.ones(1, source, dtype=torch.bool)), torch.tensor([target])
         )[0]
         assert got.shape == (target, 3)

@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from merbench.api import RequestError, Steps
-from merbench_baselines.align import resample
+from merbench.api import (
+    RequestError,
+    Steps,
+    resample,
+)
 from merbench_baselines.language_model.mag import MAG
 from tests.plugins.field import WIDTHS, close, make, real, sequences
 

@@ -12,7 +12,14 @@ import pytest
 import torch
 from transformers import AlbertConfig, AlbertModel, AutoModel
 
-from merbench.api import RequestError, Steps, StreamSpec, TextRows, Tokens
+from merbench.api import (
+    RequestError,
+    Steps,
+    StreamSpec,
+    TextRows,
+    Tokens,
+    at_pieces,
+)
 from merbench.engine.build import build
 from merbench.engine.learn import learn
 from merbench.engine.plan.plan import Request
@@ -20,7 +27,6 @@ from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.testing import tiny
 from merbench.testing.parts.language_model import TinyLanguage, is_sound
-from merbench_baselines.align import at_pieces
 from merbench_baselines.language_model.cenet import CENET
 from merbench_baselines.language_model.mag import MAG
 from merbench_datasets.sample import Sample

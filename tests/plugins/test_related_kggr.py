@@ -13,6 +13,7 @@ from merbench.api import (
     Fused,
     LabelCounts,
     LabelSpace,
+    Output,
     Queries,
     RequestError,
     Steps,
@@ -24,6 +25,7 @@ from merbench_related.kggr import graphs
 from merbench_related.kggr.fusion import KGGR, SemanticAttention
 from merbench_related.kggr.head import GraphClassifier
 from merbench_related.kggr.labels import LabelGraph
+from merbench_related.kggr.penalty import ClassifierPenalty
 from merbench_related.kggr.propagate import GatedPropagation
 
 SPACE = LabelSpace("multilabel", ("happy", "sad", "anger"), ("a", "b", "c"))
@@ -184,13 +186,20 @@ def test_classifier_weights_are_propagated():
     queries = Queries(torch.randn(6, 10), torch.rand(6, 6))
     z_BCD = torch.randn(2, 6, 5)
     h_CD = head.propagate(head.weight_CD, queries.graph_CC)
-    logits = head(Fused(z_BCD), queries)
+    logits, aux = head(Fused(z_BCD), queries)
     for b in range(2):
         for c in range(6):
             w = head.weight_CD[c] + head.out.weight @ torch.cat((h_CD[c], head.weight_CD[c]))
             assert torch.isclose(logits[b, c], w @ z_BCD[b, c] + head.bias_C[c], atol=1e-5)
+    rows = [
+        head.weight_CD[c] + head.out.weight @ torch.cat((h_CD[c], head.weight_CD[c]))
+        for c in range(6)
+    ]
+    penalty = ClassifierPenalty(ClassifierPenalty.Config(weight=0.1), context, None)
+    term = penalty(None, None, Output(logits, aux=aux), None)["l2"]
+    assert torch.isclose(term, 0.1 * sum((row @ row for row in rows), torch.zeros(())))
     plain = (z_BCD * head.weight_CD).sum(-1) + head.bias_C
-    assert torch.allclose(head(Fused(z_BCD), Queries(queries.emb_CD)), plain)
+    assert torch.allclose(head(Fused(z_BCD), Queries(queries.emb_CD))[0], plain)
     with pytest.raises(RequestError, match="cannot read other labels"):
         head(Fused(z_BCD[:, :3]), Queries(torch.randn(3, 10)))
 

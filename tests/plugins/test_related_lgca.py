@@ -117,7 +117,7 @@ def test_labels_are_read_by_another_encoder_for_each_modality(catalog):
     ("settings", "sentence"),
     [
         ({"fusion": "kggr"}, "fusion kggr reads the same for all"),
-        ({"label_encoder.video": {"settings": {"dimm": 5}}}, "label_encoder.video: label-vectors"),
+        ({"label_encoder.video": {"settings": {"dimm": 5}}}, "label-vectors: dimm"),
     ],
 )
 def test_what_reads_one_label_encoder_is_refused_several(catalog, settings, sentence):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from merbench.api import Component, LabelSpace
+from merbench.engine.model import contract
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 from merbench.testing.parts.factory import default_factory
@@ -23,7 +24,7 @@ def tiny_label_encoder(catalog: Catalog, component: Component) -> Any:
 
 def declared_width(catalog: Catalog, component: Component) -> None:
     encoder = tiny_label_encoder(catalog, component)
-    emb_CD = encoder().emb_CD
+    emb_CD = contract.queries(encoder, encoder(), component.provides).emb_CD
     count = len(tiny.SPACES["score"].words)
     assert emb_CD.shape == (count, encoder.width), (
         f"declares width {encoder.width} for {count} labels and returns {tuple(emb_CD.shape)}"

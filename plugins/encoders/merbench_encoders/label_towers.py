@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from torch import nn
 
-from merbench.api import MODALITIES, Config, Context, LabelSpace, Modality, Queries, RequestError
+from merbench.api import MODALITIES, Config, Context, LabelSpace, Modality, Queries
 
 _READERS = {
     "label-vectors": "label_vectors:LabelVectors",
@@ -19,11 +19,33 @@ _READERS = {
 }
 
 
+def _factory(reader: Reader) -> Any:
+    module, _, name = _READERS[reader.name].partition(":")
+    return getattr(import_module(f"merbench_encoders.{module}"), name)
+
+
 class Reader(Config):
     """A label encoder by name, with its own settings."""
 
     name: Literal["label-vectors", "label-random", "label-hf", "label-clip"] = "label-vectors"
     settings: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _check_settings(self) -> Reader:
+        try:
+            self.config()
+        except ValidationError as error:
+            first = error.errors()[0]
+            where, known = ".".join(map(str, first["loc"])), _factory(self).Config.model_fields
+            raise ValueError(
+                f"{self.name}: {where}: {first['msg']}; its settings are {', '.join(known)}"
+            ) from None
+        return self
+
+    def config(self) -> Config:
+        """Its settings, with every default filled in."""
+        config: Config = _factory(self).Config.model_validate(self.settings)
+        return config
 
 
 class LabelTowers(nn.Module):
@@ -42,7 +64,7 @@ class LabelTowers(nn.Module):
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__()
         self.readers = nn.ModuleDict(
-            {m: _factory(reader)(_settings(m, reader), context) for m, reader in _each(config)}
+            {m: _factory(reader)(reader.config(), context) for m, reader in _each(config)}
         )
         widths: dict[Modality, Any] = {m: reader.width for m, reader in self.readers.items()}
         self.width: int = widths.pop("text")
@@ -70,27 +92,9 @@ def _each(config: Any) -> Iterator[tuple[Modality, Reader]]:
             yield modality, reader
 
 
-def _factory(reader: Reader) -> Any:
-    module, _, name = _READERS[reader.name].partition(":")
-    return getattr(import_module(f"merbench_encoders.{module}"), name)
-
-
-def _settings(modality: Modality, reader: Reader) -> Config:
-    try:
-        config: Config = _factory(reader).Config.model_validate(reader.settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RequestError(
-            f"label_encoder.{modality}: {reader.name} has {where}: {first['msg']}; "
-            f"its settings are {', '.join(_factory(reader).Config.model_fields)}"
-        ) from None
-    return config
-
-
 def _gathered(config: Any, name: str) -> dict[str, str]:
     gathered: dict[str, str] = {}
-    for modality, reader in _each(config):
+    for _, reader in _each(config):
         method = getattr(_factory(reader), name, None)
-        gathered |= method(_settings(modality, reader)) if method else {}
+        gathered |= method(reader.config()) if method else {}
     return gathered

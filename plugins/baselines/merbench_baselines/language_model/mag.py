@@ -19,11 +19,12 @@ from merbench.api import (
     Steps,
     Tokens,
     Tune,
+    at_pieces,
     by_length,
     compact,
     masked_mean,
+    resample,
 )
-from merbench_baselines.align import at_pieces, resample
 from merbench_baselines.attention import EncoderLayers
 from merbench_baselines.fields import Dropout
 from merbench_baselines.language_model.inside import check_inside
@@ -60,8 +61,7 @@ class MAG(nn.Module):
     """Text steps shifted by what is heard and seen at them, inside the model that reads the text:
     the text encoder's language model, or a small transformer over word vectors where it has none.
 
-    Audio and video are brought to the text's steps (``align``); where a row lacks one, it shifts
-    nothing.
+    Audio and video are brought to the text's words; where a row lacks one, it shifts nothing.
     """
 
     class Config(Config):

@@ -17,8 +17,8 @@ from merbench.api import (
     RequestError,
     Steps,
     compact,
+    resample,
 )
-from merbench_baselines.align import resample
 from merbench_baselines.fields import Width
 from merbench_baselines.layers import complete
 from merbench_baselines.readers import BiLSTM

@@ -61,6 +61,11 @@ ABLATIONS = (
         summary="cosine of feature and classifier in place of the inner product",
         settings={"head.score": "cosine"},
     ),
+    Ablation(
+        name="classifier-penalty",
+        summary="the public code's penalty of .001 on the classifiers' squares",
+        settings={"objective": ("task", "classifier-l2")},
+    ),
     *SINGLES,
     *PAIRS,
 )
@@ -92,6 +97,14 @@ def declarations() -> Iterator[Component | Recipe]:
         "classifier weights that labels lend each other over their graph",
         accepts=("labels",),
         needs=("queries",),
+        provides=("classifiers",),
+    )
+    yield part(
+        "objective",
+        "classifier-l2",
+        "kggr.penalty:ClassifierPenalty",
+        "a penalty on the squares of the classifiers that the graph makes",
+        needs=("classifiers",),
     )
     yield Recipe(
         name="kggr",

@@ -4,6 +4,7 @@ al. 2022, 2009.09450, section 3.3, in the form of the public KGTN, 1911.09579).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -17,7 +18,7 @@ from merbench_related.kggr.propagate import GatedPropagation
 
 class GraphClassifier(nn.Module):
     """z [B, C, width] -> logits [B, C] = <z_c, w*_c> + b_c, w* = W0 + Wout [h ; W0], h = W0 after T
-    steps over the graph.
+    steps over the graph. ``aux``: ``classifiers``, w* [C, width].
 
     W0 [C, width] is trained; w* is made once a batch, not once a row. Queries without a graph, or
     ``steps`` 0: w* = W0.
@@ -49,7 +50,9 @@ class GraphClassifier(nn.Module):
         h_CD = self.propagate(self.weight_CD, queries.graph_CC)
         return self.weight_CD + self.out(torch.cat((h_CD, self.weight_CD), -1))
 
-    def forward(self, fused: Fused, queries: Queries | None = None) -> Tensor:
+    def forward(
+        self, fused: Fused, queries: Queries | None = None
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
         assert queries is not None
         if len(queries.emb_CD) != len(self.words):
             raise RequestError(
@@ -60,5 +63,5 @@ class GraphClassifier(nn.Module):
         weight_CD, z_BCD = self.weights(queries), fused.z_BCD
         if self.config.score == "cosine":
             near_BC = F.cosine_similarity(z_BCD, weight_CD, dim=-1)
-            return self.config.scale * near_BC + self.bias_C
-        return (z_BCD * weight_CD).sum(-1) + self.bias_C
+            return self.config.scale * near_BC + self.bias_C, {"classifiers": weight_CD}
+        return (z_BCD * weight_CD).sum(-1) + self.bias_C, {"classifiers": weight_CD}

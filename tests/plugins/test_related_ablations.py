@@ -1,0 +1,85 @@
+"""Each ablation of the ten systems changes what is computed: the parameters, the predictions before
+any training, or a term of the loss. That each trains is asked by ``merbench plugins check``.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from merbench.api import Progress
+from merbench.engine.build import build
+from merbench.engine.model.weight_average import MovingAverage
+from merbench.engine.plan.plan import Request
+from merbench.engine.plan.stages import settings_of
+from merbench.engine.resolve import resolve
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.passes import Learning, Passes
+from merbench.testing import tiny
+from tests.everywhere.__main__ import RELATED
+
+
+def computed(catalog, model, kind, ablation=None):
+    """Shapes of the parameters, each stage's terms of a batch, and predictions of some rows."""
+    ablations = () if ablation is None else (ablation,)
+    settings = {"train.epochs": 4, "train.batch_size": 6}
+    request = Request(model, settings=settings, ablations=ablations)
+    plan = resolve(request, catalog, tiny.corpus(kind), None)
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    problem = build(plan, fold, 0, torch.device("cpu"))
+    problem.model.eval()
+    found = {name: torch.tensor(p.shape) for name, p in problem.model.named_parameters()}
+    with torch.no_grad():
+        for stage in plan.stages:
+            if stage.epochs != 0:
+                found |= _terms(problem, plan, stage)
+        found["logits"] = problem.model(problem.train.batch(torch.arange(6))).logits_BC
+    return found
+
+
+def _terms(problem, plan, stage):
+    """Of the second of two batches, when prototypes, queues and running labels hold something."""
+    settings = settings_of(stage, plan.train)
+    learning = Learning(problem.model, problem.objectives, problem.train, 0, None, problem.views)
+    learning.average = MovingAverage(problem.model, settings.ema) if settings.ema else None
+    passes = Passes(learning, settings, stage, 4)
+    torch.manual_seed(0)
+    with learning.teaching():
+        for step, rows in enumerate(torch.arange(12).split(6)):
+            at = Progress(3, 4, step, 2, stage.name)  # late, when no term waits for its turn
+            batch, out, losses = passes.losses(rows, at)
+            for objective in passes.objectives.values():
+                if hasattr(objective, "after_batch"):
+                    objective.after_batch(problem.model, batch, out, at)
+    trains = torch.tensor([len(stage.trains)])
+    return {f"{stage.name}: {term}": value for term, value in losses.items()} | {
+        f"{stage.name}: trains {' '.join(stage.trains)}": trains
+    }
+
+
+def differ(a, b):
+    if a.keys() != b.keys():
+        return True
+    return any(
+        a[name].shape != b[name].shape
+        or not torch.allclose(a[name].double(), b[name].double(), rtol=1e-6, atol=1e-9)
+        for name in a
+    )
+
+
+KIND = {"mcl-ner": "class"}
+"""Of a task in which tiny batches have what an ablation is about: there, two rows of one target."""
+
+
+@pytest.mark.parametrize("model", RELATED.split())
+def test_every_ablation_changes_what_is_computed(catalog, model):
+    """But for those that leave a modality out, whose encoders go with it."""
+    kind = KIND.get(model, "multilabel")
+    whole = computed(catalog, model, kind)
+    ablations = [a.name for a in catalog.recipe(model).ablations if a.modalities is None]
+    same = [name for name in ablations if not differ(whole, computed(catalog, model, kind, name))]
+    assert ablations and not same
+
+
+def test_a_request_that_changes_nothing_computes_the_same(catalog):
+    assert not differ(*(computed(catalog, "lgca", "class") for _ in range(2)))
