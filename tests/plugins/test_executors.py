@@ -6,8 +6,11 @@ clusters`` alone.
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,7 +94,118 @@ def test_settings_of_an_executor_are_checked(executor):
         executor("slurm", 1, partitoin="gpu")
 
 
-def test_a_library_that_is_not_there_is_told_with_the_mend(executor, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+class DoneJob:
+    """``error``: what it ended with."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def done(self):
+        return True
+
+    def exception(self):
+        return self.error
+
+
+class FakeSubmitit:
+    """What the executor asks submitit for; each job is done at once."""
+
+    def __init__(self, **how):
+        self.asked, self.arrays = dict(how), []
+
+    def update_parameters(self, **parameters):
+        self.asked |= parameters
+
+    def map_array(self, work, tasks):
+        self.arrays.append(list(tasks))
+        return [DoneJob(task if isinstance(task, Exception) else None) for task in tasks]
+
+
+@pytest.fixture
+def submitit(monkeypatch):
+    """The executors that were made."""
+    made = []
+
+    def executor(**how):
+        made.append(FakeSubmitit(**how))
+        return made[-1]
+
+    monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(AutoExecutor=executor))
+    return made
+
+
+def delays_before_the_limit():
+    """Seconds between submitit's signal and its limit, on Slurm and on this machine: of the package
+    where it is installed, else those of 1.5.4.
+    """
+    try:
+        from submitit.local.local import start_controller
+        from submitit.slurm.slurm import _make_sbatch_string
+    except ImportError:
+        return [90, 30]
+    return [
+        inspect.signature(make_job).parameters["signal_delay_s"].default
+        for make_job in (_make_sbatch_string, start_controller)
+    ]
+
+
+@pytest.mark.parametrize("minutes", [1, 120])
+def test_a_run_has_all_the_minutes_that_were_asked_for(executor, minutes, request):
+    delay = max(delays_before_the_limit())
+    submitit = request.getfixturevalue("submitit")
+    list(executor("slurm", 2, minutes=minutes)(print, [1, 2, 3]))
+    (job,) = submitit
+    assert job.asked["timeout_min"] * 60 - delay >= minutes * 60
+    assert job.asked["slurm_array_parallelism"] == 2 and job.arrays == [[1, 2, 3]]
+
+
+def test_local_jobs_are_started_as_many_at_once_as_may_run(executor, submitit):
+    ended = list(executor("slurm", 2, cluster="local")(print, [1, 2, 3]))
+    assert submitit[0].arrays == [[1, 2], [3]] and submitit[0].asked["cluster"] == "local"
+    assert [end for end in ended if end] == [(1, None), (2, None), (3, None)]
+
+
+def test_a_job_that_fails_ends_with_one_line(executor, submitit):
+    tasks = [ValueError("first\nlast"), ValueError()]
+    ended = [end for end in executor("slurm", 2)(print, tasks) if end]
+    assert [error for _, error in ended] == ["ValueError: last", "ValueError"]
+
+
+def test_no_debugger_can_be_asked_for(executor):
+    """submitit's cluster ``debug`` opens one where a job fails."""
+    with pytest.raises(RequestError, match=r"cluster.*'slurm' or 'local'"):
+        executor("slurm", 1, cluster="debug")
+
+
+@pytest.mark.parametrize(("settings", "share"), [({}, 0.0), ({"gpus": 0.5}, 0.5)])
+def test_ray_hides_no_gpu_from_runs_that_reserve_none(executor, monkeypatch, settings, share):
+    began, remotes = [], []
+
+    def remote(**options):
+        remotes.append(options)
+        return lambda call: SimpleNamespace(remote=lambda task: task)
+
+    def init(**how):
+        began.append(how | {"hides": os.environ.get("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO")})
+
+    fake = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=init,
+        remote=remote,
+        wait=lambda running, timeout: (running[:1], running[1:]),
+        get=lambda task: None,
+        shutdown=lambda: None,
+        exceptions=SimpleNamespace(RayError=RuntimeError),
+    )
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "")
+    monkeypatch.delenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO")
+    assert len(list(executor("ray", 2, **settings)(print, [1, 2, 3]))) == 3
+    assert began[0]["hides"] == "0" and began[0]["num_cpus"] == 2
+    assert remotes == [{"num_cpus": 1.0, "num_gpus": share, "max_retries": 0}]
+
+
+def test_a_library_that_is_not_there_is_reported_with_the_fix(executor, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RequestError, match=r"pip install 'merbench-executors\[ray\]'"):
         list(executor("ray", 1)(print, [1]))

@@ -1,4 +1,4 @@
-"""Libraries that only some executors need."""
+"""What executors that stand on a library share."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def extra(library: str, executor: str) -> Any:
             f"executor {executor} needs {library}, which cannot be imported ({error}); "
             f"pip install 'merbench-executors[{executor}]'"
         ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """Its kind and the last line of what it says: of an error from another process, the cause."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__

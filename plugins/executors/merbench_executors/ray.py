@@ -4,6 +4,7 @@ given.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from merbench.api import Config
-from merbench_executors.extra import extra
+from merbench_executors.extra import extra, one_line
 
 
 class Ray:
@@ -27,7 +28,9 @@ class Ray:
         cpus: Annotated[float, Field(gt=0)] = 1.0
         """CPUs that one run takes."""
         gpus: Annotated[float, Field(ge=0)] = 0.0
-        """Share of a GPU that one run takes."""
+        """Share of a GPU that is reserved for one run. With 0 none is reserved and none is hidden:
+        runs share what their machine has, as those of ``--jobs`` do; ``--device cpu`` uses none.
+        """
 
     def __init__(self, config: Config, jobs: int, folder: Path) -> None:
         self.config, self.jobs = config, jobs
@@ -47,6 +50,8 @@ class Ray:
                     "include_dashboard": False,
                 }
             )
+            # Older releases hide all GPUs from a task that asks for none. Its workers inherit this.
+            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
             ray.init(address=config.address, log_to_driver=False, configure_logging=False, **here)
         try:
 
@@ -67,7 +72,7 @@ class Ray:
                     try:
                         ray.get(reference)
                     except ray.exceptions.RayError as error:
-                        yield task, f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+                        yield task, one_line(error)
                     else:
                         yield task, None
         finally:

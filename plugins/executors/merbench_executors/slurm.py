@@ -12,7 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from merbench.api import Config
-from merbench_executors.extra import extra
+from merbench_executors.extra import extra, one_line
+
+MARGIN_MINUTES = 2
+"""submitit interrupts a job 90 s before Slurm's limit, and a local one 30 s before its own."""
 
 
 class Slurm:
@@ -44,8 +47,7 @@ class Slurm:
         executor = submitit.AutoExecutor(folder=self.folder, cluster=config.cluster)
         executor.update_parameters(
             name="merbench",
-            # submitit interrupts a job up to 90 s before its limit.
-            timeout_min=config.minutes + 2,
+            timeout_min=config.minutes + MARGIN_MINUTES,
             cpus_per_task=config.cpus,
             gpus_per_node=config.gpus,
             mem_gb=config.memory_gb,
@@ -65,12 +67,7 @@ class Slurm:
             while running:
                 for job in [job for job in running if job.done()]:
                     error = job.exception()
-                    yield (
-                        running.pop(job),
-                        None
-                        if error is None
-                        else f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}",
-                    )
+                    yield running.pop(job), None if error is None else one_line(error)
                 if running:
                     yield None
                     time.sleep(config.poll_seconds)
