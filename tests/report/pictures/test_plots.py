@@ -111,7 +111,7 @@ def test_a_picture_of_few_of_many_models_says_so(monkeypatch):
     ],
 )
 def test_a_matrix_is_cut_to_the_terminal(monkeypatch, width, blocks):
-    from merbench.cli.look.compare import _blocks
+    from merbench.cli.look.compare.every_pair import _blocks
 
     monkeypatch.setattr("merbench.cli.shared.output.room", lambda: width)
     assert [

@@ -1,0 +1,110 @@
+"""``merbench compare``: two models on the same seeds and rows, or all of a track against each
+other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from merbench.cli.shared.completion import complete_dataset
+from merbench.cli.shared.options import typed
+from merbench.cli.shared.session import Session
+
+
+@click.command("compare")
+@click.argument("a", required=False)
+@click.argument("b", required=False)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every model of each track against every other, corrected over all pairs.",
+)
+@click.option(
+    "--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]"
+)
+@click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
+@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option(
+    "--rows",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0),
+    help="So many rows on which the two disagree most.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.svg",
+    help="Calibration of both models.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Where data sets lie (also MERBENCH_DATA), for transcripts.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="MERBENCH_STORE",
+    default="runs",
+    show_default=True,
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
+)
+@click.pass_obj
+def command(
+    session: Session,
+    a: str | None,
+    b: str | None,
+    every: bool,
+    metric: str | None,
+    dataset: str | None,
+    track: str | None,
+    rows: int,
+    plot: Path | None,
+    data: Path | None,
+    store: Path,
+    as_json: bool,
+) -> None:
+    """Paired differences of A and B: rows of merbench leaderboard by name, or run ids with commas
+    between.
+
+    Each difference is A minus B, with a 95 % interval over seeds and videos and an exact
+    sign-flip p over seeds.
+
+    \b
+    Example: merbench compare merclip "merclip no-label-encoder" --dataset mosi --track standard
+             merbench compare merclip ridge --metric mae --plot calibration.svg
+             merbench compare --all --dataset mosi
+    """
+    from merbench.api.errors import RequestError
+    from merbench.bench.recipes import floors
+    from merbench.cli.look.compare.every_pair import every_pair
+    from merbench.cli.look.compare.two_models import two_models
+    from merbench.report.scores.entries import collect
+    from merbench.report.scores.source import StoreSource
+    from merbench.results.store import Store
+
+    if every == bool(a) or bool(a) != bool(b):
+        raise RequestError("give two models, such as merbench compare merclip mult, or --all alone")
+    given = typed(click.get_current_context())
+    if every and (unused := [given[k] for k in ("rows", "plot", "data") if k in given]):
+        raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
+    source = StoreSource(Store(store))
+    catalog = session.catalog
+    boards = collect(
+        source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
+    )
+    if not boards:
+        raise RequestError(
+            f"no finished run of that kind in the store {store}; merbench run makes some"
+        )
+    if every:
+        every_pair(boards, source, metric, as_json)
+    else:
+        assert a and b
+        two_models(session, boards, source, (a, b), metric, rows, plot, data, as_json)

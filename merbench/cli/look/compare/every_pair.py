@@ -1,0 +1,126 @@
+"""``merbench compare --all``: every model of a track against every other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from merbench.cli.look.compare.metric import chosen_metric
+from merbench.cli.shared.output import say, show, show_json
+
+if TYPE_CHECKING:
+    from merbench.report.scores.entries import Board
+    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.source import StoreSource
+    from merbench.report.scores.summary import Scored
+
+Differences = Mapping[tuple[str, str], "Difference"]
+
+
+def every_pair(
+    boards: Sequence[Board], source: StoreSource, metric: str | None, as_json: bool
+) -> None:
+    """One matrix a board, or one JSON list; p-values are corrected over all pairs of a board."""
+    from merbench.report.scores.compare import matrix
+
+    tracks: list[dict[str, Any]] = []
+    too_few_seeds = []
+    for board in boards:
+        chosen = chosen_metric(metric, board)
+        scored = _scored(board, source)
+        order = _order(board, scored, chosen)
+        differences = matrix({name: scored[name] for name in order}, chosen)
+        if differences and _smallest_p(scored) >= 0.05:
+            too_few_seeds.append(board.title)
+        tracks.append(
+            {
+                "track": board.track.model_dump(mode="json"),
+                "metric": chosen,
+                "models": order,
+                "pairs": [{"a": a, "b": b, **d.as_json()} for (a, b), d in differences.items()],
+            }
+        )
+        if not as_json:
+            _print(board.title, chosen, order, differences)
+    if as_json:
+        show_json(tracks)
+    elif any(track["pairs"] for track in tracks):
+        _print_notes(too_few_seeds)
+
+
+def _scored(board: Board, source: StoreSource) -> dict[str, Mapping[int, Scored]]:
+    """Model -> seed -> its score, without floors and ablations."""
+    from merbench.report.scores.summary import by_seed
+
+    scored: dict[str, Mapping[int, Scored]] = {}
+    for entry in board.entries:
+        if not entry.floor and not entry.ablation:
+            scored[entry.name] = by_seed(entry.records, source, board.metrics, board.folds)
+    return {name: seeds for name, seeds in scored.items() if seeds}
+
+
+def _order(board: Board, scored: Mapping[str, Mapping[int, Scored]], metric: str) -> list[str]:
+    """The models, the best first."""
+    from merbench.report.scores.board_scores import ranked
+    from merbench.report.scores.summary import summary
+
+    summaries = {name: summary(seeds) for name, seeds in scored.items()}
+    return ranked(summaries, board.metrics[metric])
+
+
+def _smallest_p(scored: Mapping[str, Mapping[int, Scored]]) -> float:
+    """The smallest two-sided p that a sign-flip test of so many seeds can have."""
+    return float(2 / 2 ** max(map(len, scored.values())))
+
+
+def _print(title: str, metric: str, order: Sequence[str], differences: Differences) -> None:
+    from rich.table import Table
+
+    if len(order) < 2:
+        say(f"{title}: nothing to compare ({len(order) or 'no'} model beside its floors)")
+        return
+    heading = f"{title}\n{metric}: row minus column"
+    for columns in _blocks(order):
+        table = Table(title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table.add_column("model", no_wrap=True)
+        for at in columns:
+            table.add_column(str(at + 1), justify="right", no_wrap=True)
+        for at, name in enumerate(order):
+            cells = [_cell(differences.get((name, order[to]))) for to in columns]
+            if any(cells) or at in columns:
+                table.add_row(f"{at + 1} {name}", *cells)
+        show(table)
+        heading = ""
+
+
+def _cell(difference: Difference | None) -> str:
+    if difference is None:
+        return ""
+    return f"{difference.mean:+.3f}{'*' if difference.significant else ''}"
+
+
+def _blocks(order: Sequence[str]) -> list[range]:
+    """Which columns of a matrix stand beside each other in the width of a terminal: their numbers
+    are its headings.
+    """
+    from merbench.cli.shared.output import room
+
+    wide, width = 9, room()
+    fit = (
+        max(1, len(order))
+        if width is None
+        else max(1, (width - max(map(len, order), default=0) - 5) // wide)
+    )
+    return [range(at, min(at + fit, len(order))) for at in range(1, max(len(order), 2), fit)]
+
+
+def _print_notes(too_few_seeds: Sequence[str]) -> None:
+    say(
+        "* significant: the interval's p, Holm-corrected over all pairs, "
+        "and the sign-flip p over seeds are under .05"
+    )
+    if too_few_seeds:
+        say(
+            f"no sign-flip p can be that small from so few seeds on {'; '.join(too_few_seeds)}: "
+            "run six or more"
+        )

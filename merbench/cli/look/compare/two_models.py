@@ -1,0 +1,204 @@
+"""``merbench compare A B``: paired differences, the rows that differ most, and calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from merbench.cli.look.compare.metric import chosen_metric
+from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.table import Table
+
+    from merbench.report.scores.compare import Disagreement, Side
+    from merbench.report.scores.entries import Board
+    from merbench.report.scores.paired import Difference
+    from merbench.report.scores.source import StoreSource
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``names[0]`` minus ``names[1]`` on ``seeds``. ``disagreements``: the rows that differ most;
+    ``texts``: their transcripts by id. ``curves``: model -> (mean prediction, mean target) of
+    tenths of the rows.
+    """
+
+    board: Board
+    names: tuple[str, str]
+    seeds: list[int]
+    differences: dict[str, Difference]
+    disagreements: list[Disagreement]
+    texts: dict[str, str]
+    curves: dict[str, list[tuple[float, float]]]
+
+
+def two_models(
+    session: Session,
+    boards: list[Board],
+    source: StoreSource,
+    names: tuple[str, str],
+    metric: str | None,
+    rows: int,
+    plot: Path | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the comparison; ``plot``: draw the calibration of both there."""
+    from merbench.api.errors import RequestError
+    from merbench.report.scores.compare import calibration, disagreements, together
+    from merbench.report.scores.paired import differences
+
+    board, a, b = _sides(boards, source, names)
+    ranking = chosen_metric(metric, board)
+    ours, theirs = together(a, b)
+    if not ours:
+        raise RequestError(
+            f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds"
+        )
+    compared = Comparison(
+        board,
+        names,
+        sorted(ours),
+        differences(theirs, ours, [metric] if metric else board.metrics.headline),
+        disagreements(ours, theirs, rows),
+        _texts(session, board, data) if rows else {},
+        {n: calibration(s, ranking) for n, s in zip(names, (ours, theirs), strict=True)},
+    )
+    if plot:
+        from merbench.report.pictures import plots
+        from merbench.results.files import write_output
+
+        write_output(plot, plots.calibration(board.title, compared.curves))
+        say(f"calibration: {plot}")
+    if as_json:
+        show_json(_as_json(compared))
+    else:
+        _print(compared)
+
+
+def _sides(
+    boards: list[Board], source: StoreSource, names: tuple[str, str]
+) -> tuple[Board, Side, Side]:
+    """The one track that has both."""
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import no_row
+    from merbench.report.scores.compare import side
+
+    on_both = []
+    for board in boards:
+        a, b = (side(board, source, name) for name in names)
+        if a and b and a.seeds and b.seeds:
+            on_both.append((board, a, b))
+    if not on_both:
+        for name in names:
+            if not any(side(board, source, name) for board in boards):
+                raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
+        raise RequestError(
+            f"{names[0]} and {names[1]} are on no common track, "
+            "so nothing between them can be compared"
+        )
+    if len(on_both) > 1:
+        titles = "; ".join(board.title for board, _, _ in on_both)
+        raise RequestError(
+            f"both are on {len(on_both)} tracks ({titles}); choose one with --dataset and --track"
+        )
+    return on_both[0]
+
+
+def _texts(session: Session, board: Board, data: Path | None) -> dict[str, str]:
+    """Transcripts by row id, where the user has the data."""
+    from merbench.api.errors import MerbenchError
+
+    try:
+        corpus = session.dataset(board.track.dataset, data)
+    except MerbenchError:
+        return {}
+    return dict(zip(corpus.ids.tolist(), corpus.texts.tolist(), strict=True))
+
+
+def _as_json(compared: Comparison) -> dict[str, Any]:
+    rows = [
+        {
+            "id": row.id,
+            "target": _json_value(row.target),
+            "a": row.a.tolist(),
+            "b": row.b.tolist(),
+            "text": compared.texts.get(row.id, ""),
+        }
+        for row in compared.disagreements
+    ]
+    return {
+        "track": compared.board.track.model_dump(mode="json"),
+        "a": compared.names[0],
+        "b": compared.names[1],
+        "seeds": compared.seeds,
+        "difference": {m: d.as_json() for m, d in compared.differences.items()},
+        "disagree": rows,
+        "calibration": compared.curves,
+    }
+
+
+def _json_value(target: np.ndarray) -> Any:
+    """As JSON takes it: a cell that is not known is null."""
+    value = target.tolist()
+    return [None if v != v else v for v in value] if isinstance(value, list) else value
+
+
+def _print(compared: Comparison) -> None:
+    show(_differences(compared))
+    if compared.disagreements:
+        show(_disagreements(compared))
+    show(_calibration(compared))
+    say(
+        "interval: bootstrap over seeds and videos; p: exact paired sign-flip over seeds; "
+        "a difference is significant where both are"
+    )
+
+
+def _differences(compared: Comparison) -> Table:
+    a, b = compared.names
+    seeds = len(compared.seeds)
+    title = f"{compared.board.title}\n{a} minus {b}, {seeds} seed{'s' * (seeds > 1)}"
+    table = _table(title, "metric", "difference", "95 % interval", "p (seeds)")
+    for metric, d in compared.differences.items():
+        table.add_row(metric, f"{d.mean:+.4f}", d.ends(4), f"{d.p:.4f}")
+    return table
+
+
+def _disagreements(compared: Comparison) -> Table:
+    title = "rows on which they disagree most (means over seeds)"
+    table = _table(title, "id", "target", *compared.names)
+    table.add_column("transcript", min_width=20)
+    for row in compared.disagreements:
+        numbers = [_numbers(values) for values in (row.target, row.a, row.b)]
+        table.add_row(row.id, *numbers, compared.texts.get(row.id, "") or "–")
+    return table
+
+
+def _calibration(compared: Comparison) -> Table:
+    headings = [f"{n}: {w}" for n in compared.names for w in ("predicted", "target")]
+    title = "calibration: mean prediction and mean target of tenths of the rows"
+    table = _table(title, *headings)
+    for points in zip(*compared.curves.values(), strict=False):
+        table.add_row(*(f"{value:.2f}" for pair in points for value in pair))
+    return table
+
+
+def _table(title: str, first: str, *numbers: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column(first)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _numbers(value: Any) -> str:
+    import numpy as np
+
+    return ", ".join("–" if np.isnan(v) else f"{v:.2f}" for v in np.atleast_1d(value))
