@@ -66,9 +66,9 @@ def over_rates(
         missing: [tuple(Damage(m, kind, rate) for m in lost) for rate in harmed]
         for missing, lost in sources.items()
     }
-    asked = {title(case): case for group in cases.values() for case in group}
-    base, *lines = robust(plan, corpus, records, store, machine, list(asked.values()))
-    by_title = dict(zip(asked, lines, strict=True))
+    case_by_title = {title(case): case for group in cases.values() for case in group}
+    base, *lines = robust(plan, corpus, records, store, machine, list(case_by_title.values()))
+    by_title = dict(zip(case_by_title, lines, strict=True))
     curves = []
     for metric in plan.metrics.headline:
         areas: dict[str, float] = {}

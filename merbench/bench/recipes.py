@@ -29,10 +29,10 @@ def origins(catalog: Catalog) -> dict[str, Origin]:
     """Model -> where it comes from: of those whose recipe says it."""
     from merbench.report.scores.board_scores import Origin
 
-    found = {
+    origin_by_model = {
         r.name: Origin(paper=r.paper, code=r.code, licence=r.licence) for r in _recipes(catalog)
     }
-    return {name: origin for name, origin in found.items() if origin != Origin()}
+    return {name: origin for name, origin in origin_by_model.items() if origin != Origin()}
 
 
 def _recipes(catalog: Catalog) -> list[Recipe]:

@@ -110,7 +110,7 @@ def build(
         )
         head = made(parts["head"], context, fusion.width, query_width)
         model = Composed(encoders, fusion, head, label_encoder, _declared(parts))
-    begun = (
+    start_notes = (
         ""
         if state is not None or adopted is None
         else _begun(model, adopted, adopt(model, adopted))
@@ -128,7 +128,7 @@ def build(
         name: [made(part, context) for part in transforms]
         for name, transforms in plan.views.items()
     }
-    return Problem(model, objectives, encoders, train, valid, measured, begun, views)
+    return Problem(model, objectives, encoders, train, valid, measured, start_notes, views)
 
 
 def _declared(parts: Mapping[str, Part]) -> Declared:
@@ -153,7 +153,7 @@ def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
     path = start.weights.get((seed, fold)) or start.weights.get((seed, None))
     if path is None:
         seeds = ", ".join(str(s) for s in sorted({s for s, _ in start.weights})) or "none"
-        if any(begun == seed for begun, _ in start.weights):
+        if any(its_seed == seed for its_seed, _ in start.weights):
             here = "this run has none" if fold is None else f"there is no fold {fold} among them"
             raise RequestError(
                 f"the weights to start seed {seed} from are of folds, and {here}; "

@@ -108,14 +108,14 @@ def _wanted(
 ) -> list[Modality]:
     """The modalities that ablations, the user and the recipe leave over."""
     wanted = list(offered)
-    for asked in (*ablated, *([request.modalities] if request.modalities else [])):
-        for modality in asked:
+    for modalities in (*ablated, *([request.modalities] if request.modalities else [])):
+        for modality in modalities:
             if modality not in offered:
                 raise RequestError(
                     f"modality {modality!r} is not offered: dataset {corpus.name} offers "
                     f"{', '.join(offered)} here; choose among those"
                 )
-        wanted = [m for m in wanted if m in asked]
+        wanted = [m for m in wanted if m in modalities]
     return [m for m in wanted if not recipe.modalities or m in recipe.modalities]
 
 

@@ -101,7 +101,7 @@ def _damages(
     bench: Bench,
     options: RunOptions,
     plans: Mapping[str, Plan],
-    asked: Sequence[str],
+    damages: Sequence[str],
     plot: Path | None,
 ) -> None:
     from merbench.analyses.robust import curve_names, curves, parse, robust, title
@@ -109,7 +109,7 @@ def _damages(
     from merbench.cli.shared.lines import show_lines
     from merbench.report.scores.paired import compare, lines_as_json
 
-    cases = list({title(case): case for text in asked for case in parse(text)}.values())
+    cases = list({title(case): case for text in damages for case in parse(text)}.values())
     if plot and not curve_names(cases):
         raise RequestError(
             "--plot draws curves, and no damage was asked for at two strengths or more; "

@@ -130,7 +130,7 @@ def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[s
 
 
 def _forms(
-    session: Session, asked: str | None, settings: tuple[str, ...]
+    session: Session, name_wanted: str | None, settings: tuple[str, ...]
 ) -> tuple[dict[str, Form], dict[str, Config]]:
     """Every form, or the one that is asked for, and the settings of each."""
     from pydantic import ValidationError
@@ -141,16 +141,16 @@ def _forms(
     from merbench.results.spec import parse_settings
 
     values = parse_settings(settings, "--set")
-    if values and not asked:
+    if values and not name_wanted:
         raise RequestError(
             "--set sets a field of a form; name the form with --form (merbench list forms)"
         )
     forms, configs = {}, {}
-    for name in [asked] if asked else session.catalog.names("form"):
+    for name in [name_wanted] if name_wanted else session.catalog.names("form"):
         try:
             factory = session.catalog.load(session.catalog.component("form", name))
         except RequestError as error:
-            if asked:
+            if name_wanted:
                 raise
             say(f"warning: {error}")
             continue

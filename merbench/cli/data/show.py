@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.data.options import DATA, JSON
-from merbench.cli.shared.output import show, show_json
+from merbench.cli.shared.output import show, show_json, show_text
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -45,21 +45,21 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
 
 
 def _print(described: dict[str, Any]) -> None:
-    click.echo(
+    show_text(
         f"{described['name']}: {described['rows']:,} utterances of {described['videos']:,} videos"
     )
     if described["groups"]:
         counts = [f"{count:,} of {name}" for name, count in described["groups"].items()]
-        click.echo(f"groups: {', '.join(counts)}")
+        show_text(f"groups: {', '.join(counts)}")
     for name, task in described["tasks"].items():
-        click.echo(_task_line(name, task))
+        show_text(_task_line(name, task))
     for name, protocol in described["protocols"].items():
         sizes = ", ".join(
             ("" if s["fold"] is None else f"fold {s['fold']}: ")
             + f"{s['train']:,}/{s['valid']:,}/{s['test']:,}"
             for s in protocol["splits"]
         )
-        click.echo(
+        show_text(
             f"protocol {name}: train/valid/test {sizes}; offers {', '.join(protocol['streams'])}"
         )
     show(_streams(described["streams"]))
@@ -70,9 +70,7 @@ def _print(described: dict[str, Any]) -> None:
         )
         rows_taken = f"{origin['taken']:,} of {origin['rows']:,} rows"
         rows_taken += f", {len(origin['refused']):,} refused"
-        click.echo(
-            f"from {origin['form']}: {sources}; {rows_taken}; {', '.join(origin['streams'])}"
-        )
+        show_text(f"from {origin['form']}: {sources}; {rows_taken}; {', '.join(origin['streams'])}")
     for task, lines in described["best_possible"].items():
         show(_best_possible(task, lines))
 
@@ -102,9 +100,9 @@ def _table(title: str) -> Table:
 
 def _streams(streams: list[dict[str, Any]]) -> Table:
     table = _table("streams")
-    table.add_column("stream")
+    table.add_column("stream", no_wrap=True, overflow="fold")
     table.add_column("kind")
-    for column in ("width", "median steps", "max steps", "missing", "fitted on labels of"):
+    for column in ("width", "median\nsteps", "max\nsteps", "missing", "fitted on\nlabels of"):
         table.add_column(column, justify="right")
     for stream in streams:
         fitted = stream["fitted_on_labels_of"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from merbench.cli.shared.output import room, show, show_json
+from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
 from merbench.functions.catalogue import KINDS
 
-WIDE = 160
-"""Columns in which papers have room beside summaries."""
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PLUGINS, PAPERS = 110, 160
+"""Columns in which plugins, and papers too, have room beside summaries."""
 
 
 @click.command("list")
@@ -28,28 +31,36 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
+    width = room()
+    for name, entries in rows.items():
+        show(_table(name, entries, width))
+    if width and width < PLUGINS:
+        say(f"left out in {width} columns: the plugin of each; --json has it")
+
+
+def _table(title: str, entries: list[dict[str, Any]], width: int | None) -> Table:
+    """``width``: of the terminal; None where nothing has to be left out."""
     from rich.table import Table
     from rich.text import Text
 
-    wide = (room() or WIDE) >= WIDE
-    for name, entries in rows.items():
-        table = Table(
-            title=name,
-            title_justify="left",
-            title_style="bold",
-            box=None,
-            padding=(0, 2, 0, 0),
-            show_header=False,
-        )
-        for entry in entries:
-            conflict = (" (conflict)", "red") if len(entry["plugins"]) > 1 else ""
-            table.add_row(
-                Text.assemble(entry["name"], conflict),
-                entry["summary"],
-                *([entry["paper"]] if wide and "paper" in entry else []),
-                Text(" + ".join(entry["plugins"]), style="dim"),
-            )
-        show(table)
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2, 0, 0),
+        show_header=False,
+    )
+    table.add_column(no_wrap=True)
+    for entry in entries:
+        conflict = (" (conflict)", "red") if len(entry["plugins"]) > 1 else ""
+        cells = [Text.assemble(entry["name"], conflict), Text(entry["summary"])]
+        if "paper" in entry and (width is None or width >= PAPERS):
+            cells.append(Text(entry["paper"]))
+        if width is None or width >= PLUGINS:
+            cells.append(Text(" + ".join(entry["plugins"]), style="dim"))
+        table.add_row(*cells)
+    return table
 
 
 def _rows(session: Session, plural: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.completion import complete_dataset, complete_model
-from merbench.cli.shared.output import show, show_json
+from merbench.cli.shared.output import out, room, show, show_json, show_text
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 WRAPPED = 120
 """Columns to which sentences are wrapped where output goes to a pipe or a file."""
+SENTENCES = 30
+"""Columns that a column of sentences needs at least."""
+LONGEST = 28
+"""Columns of a name or a value at most; longer ones are folded."""
 
 
 @click.command("show")
@@ -65,11 +70,11 @@ def command(
 
 
 def _print(result: Shown) -> None:
-    click.echo(f"{result.name}: {result.summary} ({result.plugin})")
+    show_text(f"{result.name}: {result.summary} ({result.plugin})")
     code = f"code: {result.code} ({result.licence or 'licence not known'})" if result.code else ""
     for sentence in (result.paper, code, result.caveat):
         if sentence:
-            click.echo(sentence)
+            show_text(sentence)
     reads = [(modality, stream) for modality, stream in result.reads.items()]
     _table(f"reads on {result.dataset}", ("modality", "stream"), reads)
     parts = [(slot, name, summary) for slot, (name, summary) in result.parts.items()]
@@ -80,21 +85,36 @@ def _print(result: Shown) -> None:
         _table("ablations (--ablation)", ("name", "what it is"), list(result.ablations.items()))
 
 
-def _table(title: str, columns: tuple[str, ...], rows: list[Any]) -> None:
-    """The last column holds sentences: it is wrapped at words, and it alone where there is room."""
+def _table(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """The last column holds sentences, wrapped at words. Where they would have too little room,
+    they stand below the table, each under the name of its row.
+    """
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     table = Table(
         title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
     )
-    *names, sentences = columns
-    for name in names:
-        table.add_column(name, overflow="fold")
-    table.add_column(sentences, overflow="fold", min_width=30)
+    width = room() or WRAPPED
+    lengths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    names = [min(length, LONGEST) for length in lengths[:-1]]
+    below = width - sum(names) - 2 * len(names) < min(lengths[-1], SENTENCES)
+    for heading, length in zip(headings, names, strict=False):
+        table.add_column(heading, width=length, overflow="fold")
+    if not below:
+        table.add_column(headings[-1], overflow="fold")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        show(table, most=WRAPPED)
+        return
     for row in rows:
-        table.add_row(*(Text(str(value)) for value in row))
+        table.add_row(*map(Text, row[:-1]))
     show(table, most=WRAPPED)
+    for row in rows:
+        if row[-1]:
+            out().print(Text(row[0], style="bold"))
+            out().print(Padding(Text(row[-1]), (0, 0, 0, 4)))
 
 
 def _text(value: Any) -> str:

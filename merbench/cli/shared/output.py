@@ -56,6 +56,17 @@ def show(table: Table, most: int | None = None) -> None:
         console.print(Text(str(notes), style=table.caption_style or "table.caption"))
 
 
+def show_text(sentence: str) -> None:
+    """Wrapped at words at a terminal; one line elsewhere."""
+    from rich.text import Text
+
+    console = out()
+    if console.is_terminal:
+        console.print(Text(sentence))
+    else:
+        click.echo(sentence)
+
+
 def say_next(store: object, command: str) -> None:
     """How a command that made or read runs ends: where they are, and what to do with them."""
     say(f"records in {store}; next: merbench {command} --store {store}")

@@ -19,8 +19,8 @@ class Finding:
     sentence: str
 
 
-def count_of(n: int, thing: str) -> str:
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+def count_of(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def stand(n: int) -> str:

@@ -46,11 +46,11 @@ class Twins:
             rows_of[int(self.text_N[row])].append(row)
         likest: dict[int, tuple[int, float]] = {}
 
-        def meet(these: list[int], those: list[int], like: float) -> None:
+        def meet(rows_a: list[int], rows_b: list[int], like: float) -> None:
             first: dict[int, int] = {}  # a row of each group is enough
-            for row in those:
+            for row in rows_b:
                 first.setdefault(int(group_N[row]), row)
-            for row in these:
+            for row in rows_a:
                 twin = next((other for g, other in first.items() if g != group_N[row]), None)
                 if twin is not None and like > likest.get(row, (0, 0.0))[1]:
                     likest[row] = twin, like

@@ -40,51 +40,51 @@ HAS = {"encoder": ("width", "prepare"), "label-encoder": ("width",), "fusion": (
 def made(part: Part, *given: object) -> Any:
     """The part's module. RequestError where it is not made as ``merbench.api.parts`` says."""
     component = part.component
-    what = f"{component.kind} {component.name} ({component.target})"
+    name = f"{component.kind} {component.name} ({component.target})"
     try:
         inspect.signature(part.factory).bind(part.config, *given)
     except TypeError as error:
         raise RequestError(
-            f"{what} does not take what a part of its kind is made with: {error}; "
+            f"{name} does not take what a part of its kind is made with: {error}; "
             "see merbench.api.parts"
         ) from None
     module = part.factory(part.config, *given)
     if component.kind == "view":
         return module
     if not isinstance(module, nn.Module):
-        raise RequestError(f"{what} is no torch.nn.Module; derive it from that class")
-    if lacking := [name for name in HAS.get(component.kind, ()) if not hasattr(module, name)]:
-        raise RequestError(f"{what} has no {' and no '.join(lacking)}; see merbench.api.parts")
+        raise RequestError(f"{name} is no torch.nn.Module; derive it from that class")
+    if lacking := [a for a in HAS.get(component.kind, ()) if not hasattr(module, a)]:
+        raise RequestError(f"{name} has no {' and no '.join(lacking)}; see merbench.api.parts")
     return module
 
 
 def prepared(encoder: Any, rows: Rows) -> Prepared:
     """What an encoder's ``prepare()`` made of a split."""
-    found: Prepared = encoder.prepare(rows)
+    items: Prepared = encoder.prepare(rows)
     _require(
-        hasattr(found, "__getitem__"),
+        hasattr(items, "__getitem__"),
         f"prepare() of encoder {_target(encoder)}",
-        found,
+        items,
         "inputs by rows, as the rows it is given are",
     )
-    return found
+    return items
 
 
-def steps(encoder: Any, found: Any, rows: int) -> Steps:
+def steps(encoder: Any, output: Any, rows: int) -> Steps:
     """What an encoder returned for so many rows."""
-    sound = isinstance(found, Steps) and found.x_BLD.shape == (
+    sound = isinstance(output, Steps) and output.x_BLD.shape == (
         rows,
-        *found.mask_BL.shape[1:2],
+        *output.mask_BL.shape[1:2],
         encoder.width,
     )
-    sound = sound and found.mask_BL.shape == found.x_BLD.shape[:2]
+    sound = sound and output.mask_BL.shape == output.x_BLD.shape[:2]
     _require(
         sound,
         f"encoder {_target(encoder)}",
-        found,
+        output,
         f"Steps of [{rows}, L, {encoder.width}] and [{rows}, L]",
     )
-    return found  # type: ignore[no-any-return]
+    return output  # type: ignore[no-any-return]
 
 
 def queries(label_encoder: Any, returned: Any, provides: Collection[str] = ()) -> Queries:
@@ -208,21 +208,22 @@ def terms(
     at: Progress,
 ) -> dict[str, Tensor]:
     """The terms of the loss, by ``objective.term``."""
-    found: dict[str, Tensor] = {}
+    all_terms: dict[str, Tensor] = {}
     for name, objective in objectives:
-        said = objective(model, batch, out, at)
-        sound = isinstance(said, Mapping) and all(
-            isinstance(term, Tensor) and term.numel() == 1 for term in said.values()
+        returned = objective(model, batch, out, at)
+        sound = isinstance(returned, Mapping) and all(
+            isinstance(term, Tensor) and term.numel() == 1 for term in returned.values()
         )
         who, wanted = f"objective {name}", "terms by name, each a tensor of one number"
-        _require(sound, who, said, wanted)
-        _require(bool(said), f"{who} ({_target(objective)})", said, f"{wanted}, at least one")
-        found |= {f"{name}.{term}": value for term, value in said.items()}
-    if not found:
+        _require(sound, who, returned, wanted)
+        origin = f"{who} ({_target(objective)})"
+        _require(bool(returned), origin, returned, f"{wanted}, at least one")
+        all_terms |= {f"{name}.{term}": value for term, value in returned.items()}
+    if not all_terms:
         raise RunError(
             f"stage {at.stage!r} has no term to learn by; its objectives are to return one"
         )
-    return found
+    return all_terms
 
 
 def fault(error: BaseException, parts: Iterable[Part]) -> str:
@@ -241,9 +242,9 @@ def fault(error: BaseException, parts: Iterable[Part]) -> str:
     return ""
 
 
-def _require(sound: bool, who: str, found: object, wanted: str) -> None:
+def _require(sound: bool, who: str, value: object, wanted: str) -> None:
     if not sound:
-        raise RunError(f"{who} returned {_told(found)}; it is to return {wanted}")
+        raise RunError(f"{who} returned {_described(value)}; it is to return {wanted}")
 
 
 def _require_provided(
@@ -265,15 +266,16 @@ def _target(module: object) -> str:
     return f"{type(module).__module__}:{type(module).__qualname__}"
 
 
-def _told(found: Any) -> str:
+def _described(value: Any) -> str:
     """A value as an author knows it: its type, with shapes."""
-    if isinstance(found, Tensor):
-        return f"a tensor {list(found.shape)} of {str(found.dtype).removeprefix('torch.')}"
-    if isinstance(found, tuple) and hasattr(found, "_fields"):
+    if isinstance(value, Tensor):
+        return f"a tensor {list(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
         return (
-            f"{type(found).__name__} of "
-            f"{' and '.join(_told(f) for f in found if isinstance(f, Tensor)) or 'no tensors'}"
+            f"{type(value).__name__} of "
+            f"{' and '.join(_described(f) for f in value if isinstance(f, Tensor)) or 'no tensors'}"
         )
-    if isinstance(found, Mapping):
-        return "{" + ", ".join(f"{name!r}: {_told(value)}" for name, value in found.items()) + "}"
-    return "None" if found is None else f"a {type(found).__name__}"
+    if isinstance(value, Mapping):
+        items = (f"{name!r}: {_described(item)}" for name, item in value.items())
+        return "{" + ", ".join(items) + "}"
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -70,17 +70,17 @@ class Part:
     @cached_property
     def pretrained(self) -> dict[str, str]:
         """Name -> SHA-256 of the weights it starts from; nothing where it starts from none."""
-        found: dict[str, str] = (
+        hashes: dict[str, str] = (
             self.factory.pretrained(self.config) if "weights" in self.component.pretrained else {}
         )
-        return found
+        return hashes
 
     @property
     def sources(self) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where they have one."""
         tell = getattr(self.factory, "sources", None)
-        found: dict[str, str] = tell(self.config) if self.pretrained and tell else {}
-        return found
+        named: dict[str, str] = tell(self.config) if self.pretrained and tell else {}
+        return named
 
     @property
     def fixed(self) -> bool:

@@ -129,8 +129,10 @@ class Settings:
             )
         if strict:
             self.asked.add((slot, name))
-            for one in [s for s in self.fields if slot == "encoder" and s.startswith("encoder.")]:
-                self.fields[one].pop(name, None)
+            if slot == "encoder":
+                for other_slot, fields in self.fields.items():
+                    if other_slot.startswith("encoder."):
+                        fields.pop(name, None)
         fields = self.fields.setdefault(slot, {})
         fields[name] = value if strict else laid_over(fields.get(name), value)
 
@@ -169,11 +171,11 @@ class Settings:
                 )
 
 
-def _names(value: Any, what: str, example: str) -> tuple[str, ...]:
+def _names(value: Any, option: str, example: str) -> tuple[str, ...]:
     """Names from a list of them or from text with commas."""
     names = value.split(",") if isinstance(value, str) else [] if value is None else value
     if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
-        raise RequestError(f"{what} names one or more, such as {example}; it was given {value!r}")
+        raise RequestError(f"{option} names one or more, such as {example}; it was given {value!r}")
     return tuple(name.strip() for name in names)
 
 

@@ -58,21 +58,23 @@ def check_seen(
     """
     notes: list[str] = []
     leaks: list[str] = []
-    for one in seen:
-        whole = f"protocol {one.protocol} of {one.dataset}" if one.protocol else one.dataset
-        if one.of(corpus) and (one.leaks or one.corpus is None):
+    for training in seen:
+        whole = training.dataset
+        if training.protocol:
+            whole = f"protocol {training.protocol} of {training.dataset}"
+        if training.of(corpus) and (training.leaks or training.corpus is None):
             leaks.append(
                 f"were trained on {whole}, "
-                f"{'with a leak' if one.leaks else 'whose rows were others than they are here'}"
+                + ("with a leak" if training.leaks else "whose rows were others than they are here")
             )
-        elif one.corpus is None:
+        elif training.corpus is None:
             notes.append(
                 f"the initial weights were trained on {whole}, which is not here as it was: "
                 "shared utterances were not checked"
             )
-        elif rows := _evaluated(one, one.corpus, corpus, name, protocol):
-            what = f"the valid and test rows of protocol {name} of {corpus.name}"
-            leaks.append(f"were trained or chosen on {rows} of {what} (through {whole})")
+        elif rows := _evaluated(training, training.corpus, corpus, name, protocol):
+            rows_evaluated = f"the valid and test rows of protocol {name} of {corpus.name}"
+            leaks.append(f"were trained or chosen on {rows} of {rows_evaluated} (through {whole})")
     if leaks and not allowed:
         raise RequestError(
             f"the weights of --init-from {leaks[0]}; "
@@ -82,19 +84,23 @@ def check_seen(
     return bool(leaks), notes
 
 
-def _evaluated(one: Seen, before: Corpus, corpus: Corpus, name: str, protocol: Protocol) -> int:
+def _evaluated(
+    training: Seen, before: Corpus, corpus: Corpus, name: str, protocol: Protocol
+) -> int:
     """How many rows the weights have seen that are evaluated, fold by fold."""
     same = before.name == corpus.name
-    if same and one.protocol == name:
+    if same and training.protocol == name:
         return 0
-    begun = {split.fold: split for split in before.protocols[one.protocol].splits}
+    split_of_fold = {split.fold: split for split in before.protocols[training.protocol].splits}
     rows: set[int] = set()
     for split in protocol.splits:
-        if start := begun.get(split.fold) or begun.get(None):
+        if start := split_of_fold.get(split.fold) or split_of_fold.get(None):
             mine, theirs = (
                 np.concatenate((start.train, start.valid)),
                 np.concatenate((split.valid, split.test)),
             )
-            found = [np.intersect1d(mine, theirs)] if same else shared(corpus, theirs, before, mine)
-            rows.update(*(some.tolist() for some in found))
+            if same:
+                rows.update(np.intersect1d(mine, theirs).tolist())
+            else:
+                rows.update(*(ids.tolist() for ids in shared(corpus, theirs, before, mine)))
     return len(rows)

@@ -17,14 +17,14 @@ FACTOR = 0.05
 
 
 def with_tower_rates(
-    train: TrainConfig, parts: Mapping[str, Part], asked: Set[tuple[str, str]]
+    train: TrainConfig, parts: Mapping[str, Part], set_by_user: Set[tuple[str, str]]
 ) -> TrainConfig:
     """``train.lr_factors`` with ``FACTOR`` for the pretrained weights of each part that is tuned
-    because the user ``asked`` for it ((slot, field) pairs), unless some are named there already.
+    because ``set_by_user`` has it ((slot, field) pairs), unless some are named there already.
     """
     rates = dict(train.lr_factors)
     for slot, part in parts.items():
-        wanted = asked & {(slot, "tuned"), (slot.partition(".")[0], "tuned")}
+        wanted = set_by_user & {(slot, "tuned"), (slot.partition(".")[0], "tuned")}
         weights = getattr(part.factory, "weights_prefix", "")
         if not (wanted and weights and getattr(part.config, "tuned", False) and part.pretrained):
             continue

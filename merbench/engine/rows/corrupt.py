@@ -53,26 +53,26 @@ def damaged(
     Equal arguments give equal streams. A stronger damage takes away what a weaker one does, and its
     noise has the same direction. RequestError where a damage does not fit its stream.
     """
-    made = dict(streams)
+    result = dict(streams)
     for damage in damages:
         m = damage.modality
-        if m not in made:
+        if m not in result:
             raise RequestError(
-                f"{damage}: this run reads no {m}, but {', '.join(made) or 'nothing'}"
+                f"{damage}: this run reads no {m}, but {', '.join(result) or 'nothing'}"
             )
         draw = np.random.default_rng(derive(seed, "corrupt", m, damage.kind))
         if damage.kind == "drop":
-            made[m] = drop_rows(made[m], rows, damage.strength, draw)
+            result[m] = drop_rows(result[m], rows, damage.strength, draw)
         elif damage.kind == "mask":
-            if made[m].kind == "clip":
+            if result[m].kind == "clip":
                 raise RequestError(
-                    f"{damage}: stream {made[m].name} holds clips, of which no step can be taken "
+                    f"{damage}: stream {result[m].name} holds clips, of which no step can be taken "
                     f"out; use {m}=drop"
                 )
-            made[m] = mask_steps(made[m], rows, damage.strength, draw)
+            result[m] = mask_steps(result[m], rows, damage.strength, draw)
         else:
-            made[m] = _noise(made[m], rows, damage, statistics, draw)
-    return made
+            result[m] = _noise(result[m], rows, damage, statistics, draw)
+    return result
 
 
 def drop_rows(
@@ -108,8 +108,8 @@ def _mask_words(
             continue
         words = str(values[row]).split()
         luck = draw.random(len(words))
-        kept = [word for word, u in zip(words, luck, strict=True) if u >= share]
-        values[row], length[row] = " ".join(kept), bool(kept)
+        remaining = [word for word, u in zip(words, luck, strict=True) if u >= share]
+        values[row], length[row] = " ".join(remaining), bool(remaining)
     return replace(stream, values=values, length=length, sha256="")
 
 

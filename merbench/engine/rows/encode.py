@@ -94,13 +94,14 @@ def encoded(
         rows=[contents[row] for row in order],
     )
     label = f"{stream.name} through {part.component.name}"
-    found = cache.find(about.key)
-    if found is None:
+    cached = cache.find(about.key)
+    if cached is None:
         waits = f"{label}: another process is filling the cache; waiting for it"
         # How rows are cut into shards and batches is part of what a resumed job must find again.
         layout = f"shards-{device.type}-{like_lengths.KNOWN}-{like_lengths.DECODED}-by-length"
         with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
-            if (found := cache.find(about.key)) is None:  # nobody made it while this process waited
+            cached = cache.find(about.key)  # another process may have made it meanwhile
+            if cached is None:
                 context = Fold(
                     {modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon
                 ).context
@@ -120,9 +121,9 @@ def encoded(
                     "device": _name(device),
                 }
                 filling.finish(measured=encoder.measured, **made_for, **known)
-                found = cache.find(about.key)
-    assert found is not None, f"{about.key} is not what was just written"
-    entry, values, length = found
+                cached = cache.find(about.key)
+    assert cached is not None, f"{about.key} is not what was just written"
+    entry, values, length = cached
     if entry.notes:
         named = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
         notes = dict(sorted(named.items()))
@@ -150,10 +151,11 @@ def _fill(
         for number, values, length in like_lengths.encode(encoder, prepared, todo, device):
             rows = shards[number].tolist()
             # Looked up row by row: the threads that read ahead add to them all the while.
-            told = (getattr(prepared, name, {}) for name in ("notes", "shares"))
-            filling.put(
-                number, values, length, *({r: one[r] for r in rows if r in one} for one in told)
+            notes, shares = (
+                {row: by_row[row] for row in rows if row in by_row}
+                for by_row in (getattr(prepared, name, {}) for name in ("notes", "shares"))
             )
+            filling.put(number, values, length, notes, shares)
             watch(RowsEncoded(label=label, rows=len(length)))
     except RuntimeError as error:
         raise RunError(

@@ -34,7 +34,7 @@ def samples(
     for seed, scored in by_seed(row.entry.records, source, board.metrics, board.folds).items():
         rows = scored.rows
         for at, name in enumerate(rows.ids):
-            said, target, score, right = _judged(board, rows.prediction[at], rows.target[at])
+            answer, target, score, right = _judged(board, rows.prediction[at], rows.target[at])
             raw = f"row {name} of {board.track.dataset}"
             yield {
                 "schema_version": VERSION,
@@ -45,12 +45,12 @@ def samples(
                 "sample_hash": sha256(f"{raw}{target}".encode()).hexdigest(),
                 "interaction_type": "single_turn",
                 "input": {"raw": raw, "reference": [target]},
-                "output": {"raw": [said]},
+                "output": {"raw": [answer]},
                 "answer_attribution": [
                     {
                         "turn_idx": 0,
                         "source": "output.raw",
-                        "extracted_value": said,
+                        "extracted_value": answer,
                         "extraction_method": "exact_match",
                         "is_terminal": True,
                     }
@@ -68,8 +68,8 @@ def _judged(
     """
     space = board.metrics.space
     if board.kind == "class":
-        said, truth = space.words[int(prediction.argmax())], space.words[int(target)]
-        return said, truth, float(said == truth), said == truth
+        answer, truth = space.words[int(prediction.argmax())], space.words[int(target)]
+        return answer, truth, float(answer == truth), answer == truth
     anchors = np.array(space.anchors)
     nearest = [int(np.abs(anchors - value).argmin()) for value in (prediction, target)]
     score = abs(float(prediction) - float(target))

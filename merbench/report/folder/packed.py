@@ -15,10 +15,10 @@ from merbench.results.record import Record
 def pack(records: Sequence[Record]) -> bytes:
     """JSON, one run a line."""
     plain = [r.model_dump(mode="json") for r in records]
-    for one in plain:
-        one["history"] = _columns(one["history"])
+    for run in plain:
+        run["history"] = _columns(run["history"])
     shared, own = _split(plain)
-    lines = ",\n".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in own)
+    lines = ",\n".join(json.dumps(run, ensure_ascii=False, separators=(",", ":")) for run in own)
     return (
         f'{{"shared": {json.dumps(shared, ensure_ascii=False, indent=1)},\n"runs": '
         f"[\n{lines}\n]}}\n"
@@ -29,15 +29,15 @@ def unpack(data: bytes) -> list[Record]:
     """Raises ValueError (of json or pydantic), KeyError, TypeError or AttributeError for what
     ``pack`` did not make.
     """
-    told = strict(data)
-    if strange := sorted(told.keys() - {"shared", "runs"}):
+    content = strict(data)
+    if strange := sorted(content.keys() - {"shared", "runs"}):
         raise ValueError(f"the key {strange[0]!r} is none of packed records")
     records = []
-    for own in told["runs"]:
-        one = _merged(told["shared"], own)
-        if isinstance(one.get("history"), dict):
-            one["history"] = _entries(one["history"])
-        records.append(Record.model_validate_json(json.dumps(one), strict=True))
+    for own in content["runs"]:
+        run = _merged(content["shared"], own)
+        if isinstance(run.get("history"), dict):
+            run["history"] = _entries(run["history"])
+        records.append(Record.model_validate_json(json.dumps(run), strict=True))
     return records
 
 
@@ -49,12 +49,12 @@ def strict(data: bytes) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in values:
             raise ValueError(f"the key {key!r} stands twice in one object")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def _finite(text: str) -> float:
@@ -69,9 +69,9 @@ def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dic
     """
     shared: dict[str, Any] = {}
     own: list[dict[str, Any]] = [{} for _ in plain]
-    for key in dict.fromkeys(key for one in plain for key in one):
-        values = [one.get(key) for one in plain]
-        if all(key in one and one[key] == values[0] for one in plain):
+    for key in dict.fromkeys(key for run in plain for key in run):
+        values = [run.get(key) for run in plain]
+        if all(key in run and run[key] == values[0] for run in plain):
             shared[key] = values[0]
         elif all(isinstance(v, dict) and v for v in values):
             inner, rest = _split(values)  # type: ignore[arg-type]
@@ -80,9 +80,9 @@ def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dic
             for mine, value in zip(own, rest, strict=True):
                 mine[key] = value
         else:
-            for mine, one in zip(own, plain, strict=True):
-                if key in one:
-                    mine[key] = one[key]
+            for mine, run in zip(own, plain, strict=True):
+                if key in run:
+                    mine[key] = run[key]
     return shared, own
 
 

@@ -87,8 +87,8 @@ def _refuse_strange(folder: Path, name: str, content: bytes, earlier: frozenset[
     path = inside(folder, name)
     if path.is_dir() and not path.is_symlink():
         raise RequestError(_in_the_way(path))
-    there = path.is_symlink() or path.exists()
-    if there and name not in earlier and not (path.is_file() and path.read_bytes() == content):
+    exists = path.is_symlink() or path.exists()
+    if exists and name not in earlier and not (path.is_file() and path.read_bytes() == content):
         raise RequestError(_in_the_way(path))
 
 

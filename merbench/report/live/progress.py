@@ -17,11 +17,11 @@ def stamp(store: Store) -> str:
 
 def progress(store: Store) -> dict[str, Any]:
     """For the page's script: the stamp, how many records there are, and every running run."""
-    held = Claims(store.root).held()
+    claims = Claims(store.root).held()
     return {
         "stamp": stamp(store),
         "records": sum(1 for _ in store.runs.glob("*.json")),
-        "running": [_running(name, holder) for name, holder in held.items()],
+        "running": [_running(name, holder) for name, holder in claims.items()],
     }
 
 

@@ -72,12 +72,12 @@ class _Handler(BaseHTTPRequestHandler):
             text = "This server is asked for under a name that is not its own (--allow-host)."
             self._answer(HTTPStatus.FORBIDDEN, text.encode(), "text/plain; charset=utf-8")
             return
-        found = self.server.pages.get(urlsplit(self.path).path)
-        if found is None:
+        page = self.server.pages.get(urlsplit(self.path).path)
+        if page is None:
             text = "There is no such page; / lists the boards."
             self._answer(HTTPStatus.NOT_FOUND, text.encode(), "text/plain; charset=utf-8")
             return
-        self._answer(HTTPStatus.OK, *found)
+        self._answer(HTTPStatus.OK, *page)
 
     do_HEAD = do_GET
 

@@ -28,7 +28,7 @@ def pictures(
     floors = {
         n: line.mean for n, e in entries.items() if e.floor and (line := _line(scores, n, scale))
     }
-    made: dict[str, tuple[bytes, str]] = {}
+    drawn_pictures: dict[str, tuple[bytes, str]] = {}
     if lines:
         best = {given: scale * s[metric] for given, s in scores.optimum.items() if metric in s}
         words = (
@@ -36,7 +36,7 @@ def pictures(
             "floors as dashed lines"
         )
         words += ", best possible scores as dotted ones" if best else ""
-        made["scores.svg"] = plots.scores(title, axis, lines, floors, best), words
+        drawn_pictures["scores.svg"] = plots.scores(title, axis, lines, floors, best), words
         for file, across, cost in (
             ("parameters.svg", "parameters", parameters),
             ("cost.svg", "training of a seed in seconds", training_seconds),
@@ -47,7 +47,10 @@ def pictures(
                 if cost(entries[n]) > 0
             }
             if drawn:
-                made[file] = plots.against(title, across, axis, drawn), f"{name} against {across}"
+                drawn_pictures[file] = (
+                    plots.against(title, across, axis, drawn),
+                    f"{name} against {across}",
+                )
     if scores.ablations:
         rows = {
             n: (scale * mean, scale * low, scale * high, s.significant)
@@ -61,7 +64,7 @@ def pictures(
                 "filled dots are significant"
             )
             side = "right" if facts.higher_is_better else "left"
-            made["ablations.svg"] = (
+            drawn_pictures["ablations.svg"] = (
                 plots.forest(
                     title,
                     f"test {name}, ablation minus full model ({side} of 0: the ablation is better)",
@@ -79,21 +82,21 @@ def pictures(
             if len(scores.standings) > PANELS
             else ""
         )
-        made["learning.svg"] = (
+        drawn_pictures["learning.svg"] = (
             plots.learning(title, f"{name} on validation rows ({better})", curves),
             words,
         )
-    return made | _extra(title, axis, metric, scale, extras)
+    return drawn_pictures | _extra(title, axis, metric, scale, extras)
 
 
 def _line(scores: BoardScores, name: str, scale: float) -> plots.Line | None:
-    held = scores.rows.get(name)
+    row = scores.rows.get(name)
     values = (
-        [scale * v for s in held.seeds.values() if (v := s.get(scores.metric)) is not None]
-        if held
+        [scale * v for s in row.seeds.values() if (v := s.get(scores.metric)) is not None]
+        if row
         else []
     )
-    ends = held.intervals.get(scores.metric) if held else None
+    ends = row.intervals.get(scores.metric) if row else None
     return (
         plots.Line(values, (scale * ends[0], scale * ends[1]) if ends else None) if values else None
     )
@@ -110,10 +113,12 @@ def _curves(entry: Entry, metric: str, scale: float) -> list[list[float]]:
 def _extra(
     title: str, axis: str, metric: str, scale: float, extras: Mapping[str, Any]
 ) -> dict[str, tuple[bytes, str]]:
-    made: dict[str, tuple[bytes, str]] = {}
-    if told := extras.get("generalise"):
+    drawn_pictures: dict[str, tuple[bytes, str]] = {}
+    if report := extras.get("generalise"):
         lines = {
-            one["name"]: s for one in told["test"] if (s := one.get("summary", {}).get(metric))
+            model["name"]: s
+            for model in report["test"]
+            if (s := model.get("summary", {}).get(metric))
         }
         if lines:
             drawn = {
@@ -126,23 +131,23 @@ def _extra(
             words += "; ".join(
                 [
                     "own labels: those of training",
-                    *(f"{n}: {', '.join(v['words'])}" for n, v in told["labels"].items()),
+                    *(f"{n}: {', '.join(v['words'])}" for n, v in report["labels"].items()),
                 ]
             )
-            without = [one["name"] for one in told["test"] if "reason" in one]
+            without = [model["name"] for model in report["test"] if "reason" in model]
             words += (
                 f". No score (generalise.json says why): {', '.join(without)}" if without else ""
             )
             marks = "tick: mean over seeds; line: mean ± sd"
-            made["generalise.svg"] = (
-                plots.scores(f"{title} · other label words", axis, drawn, {}, told=marks),
+            drawn_pictures["generalise.svg"] = (
+                plots.scores(f"{title} · other label words", axis, drawn, {}, legend=marks),
                 words,
             )
-    if told := extras.get("robust"):
+    if report := extras.get("robust"):
         panels: dict[str, dict[str, list[tuple[float, float, float | None, int]]]] = {}
-        for model, by_kind in told["curves"].items():
-            for what, points in by_kind.items():
-                panels.setdefault(what, {})[model] = [
+        for model, by_kind in report["curves"].items():
+            for modality, points in by_kind.items():
+                panels.setdefault(modality, {})[model] = [
                     (
                         p["strength"],
                         scale * p["mean"],
@@ -154,14 +159,14 @@ def _extra(
         if panels:
             from merbench.report.pictures.curves import curves
 
-            made["robust.svg"] = (
+            drawn_pictures["robust.svg"] = (
                 curves(title, axis, panels),
                 (
                     "scores on damaged test rows by strength of the damage, 0 = undamaged; bands: "
                     "mean ± sd over seeds"
                 ),
             )
-    return made
+    return drawn_pictures
 
 
 def _spread(summary: Mapping[str, Any], scale: float) -> tuple[float, float] | None:

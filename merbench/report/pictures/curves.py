@@ -39,7 +39,7 @@ def curves(title: str, axis: str, panels: Mapping[str, Mapping[str, Curve]]) -> 
         }
         figure = Figure(figsize=(1 + 3.6 * len(panels), 3.6), layout="constrained")
         grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-        for at, (axes, (what, models)) in enumerate(zip(grid, panels.items(), strict=True)):
+        for at, (axes, (damage, models)) in enumerate(zip(grid, panels.items(), strict=True)):
             for name, curve in models.items():
                 colour, marker = looks[name]
                 strength, mean = [point[0] for point in curve], [point[1] for point in curve]
@@ -54,7 +54,7 @@ def curves(title: str, axis: str, panels: Mapping[str, Mapping[str, Curve]]) -> 
                 )
                 low, high = ([m + sign * (sd or 0.0) for _, m, sd, _ in curve] for sign in (-1, 1))
                 axes.fill_between(strength, low, high, color=colour, alpha=0.1, linewidth=0)
-            axes.set_xlabel(f"{what}: {STRENGTH[what.partition('=')[2]]}", fontsize=9)
+            axes.set_xlabel(f"{damage}: {STRENGTH[damage.partition('=')[2]]}", fontsize=9)
             axes.grid(alpha=0.25)
             legend(axes, axes.lines)
             if not at:

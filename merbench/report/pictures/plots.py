@@ -61,12 +61,12 @@ def scores(
     models: Mapping[str, Line],
     floors: Mapping[str, float],
     optimum: Mapping[str, float] | None = None,
-    told: str = "dot: a seed; tick: their mean; line: its 95 % interval",
+    legend: str = "dot: a seed; tick: their mean; line: its 95 % interval",
 ) -> bytes:
     """One line a model, from best to worst: a dot a seed, the mean and its interval; floors dashed,
     best possible scores dotted.
 
-    ``told``: what the marks mean, under the axis.
+    ``legend``: what the marks mean, under the axis.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8, 1.2 + 0.34 * len(models)), layout="constrained")
@@ -99,7 +99,7 @@ def scores(
                 "xycoords": ("data", "axes fraction"),
             }
             axes.annotate(name, **place, textcoords="offset points", fontsize=8, color=colour)
-        axes.set_xlabel(f"{axis}\n{told}")
+        axes.set_xlabel(f"{axis}\n{legend}")
         axes.set_title(title, fontsize=10, loc="left", pad=36 if across else 6)
         return svg(figure)
 

@@ -70,6 +70,6 @@ def _only(names: Collection[str], scores: BoardScores) -> BoardScores:
         }
 
     rows, superseded = of_rows(scores.rows), of_rows(scores.superseded)
-    kept = {"rows": rows, "superseded": superseded, "metrics": chosen(scores.metrics)}
-    kept |= {"papers": {}, "codes": {}, "licences": {}}
-    return scores.model_copy(update=kept)
+    shown = {"rows": rows, "superseded": superseded, "metrics": chosen(scores.metrics)}
+    shown |= {"papers": {}, "codes": {}, "licences": {}}
+    return scores.model_copy(update=shown)

@@ -67,7 +67,7 @@ def _kept_epoch(
     limit = train.epochs if stage.get("epochs") is None else stage["epochs"]
     selects = stage.get("selects", True)
     sign = 1 if metrics[watched].higher_is_better else -1
-    top, waited, kept = -math.inf, 0, epochs[0]
+    top, waited, chosen = -math.inf, 0, epochs[0]
     for number, entry in enumerate(epochs):
         if entry.keys() != {"stage", "epoch", "loss", watched}:
             raise NotTrained(
@@ -83,10 +83,10 @@ def _kept_epoch(
         score = -math.inf if value is None else sign * value
         waited += 1
         if score > top or number == 0 or not selects:
-            top, waited, kept = score, 0, entry
+            top, waited, chosen = score, 0, entry
     if len(epochs) < limit and waited < train.patience:
         raise NotTrained(
             f"its history of stage {name} ends after {len(epochs)} epochs, "
             f"and its spec trains on: {limit}, patience {train.patience}"
         )
-    return kept
+    return chosen

@@ -77,10 +77,10 @@ def declared_width(catalog: Catalog, component: Component) -> None:
         by_label = component.returns in ("labels", "slots")
         labels = len(tiny.SPACES["score"].words) if by_label else 1
         want = (5, labels, fusion.width)
-        got = tuple(fused.z_BCD.shape)
-        assert got == want, (
+        shape = tuple(fused.z_BCD.shape)
+        assert shape == want, (
             f"declares {component.returns} and width {fusion.width}, "
-            f"so z should be {want}; it is {got}"
+            f"so z should be {want}; it is {shape}"
         )
 
 
