@@ -11,8 +11,8 @@ import click
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.cli import builtin
-from merbench.cli.shared.faults import abandon_output, can_flush, flush_output, sentence_of
 from merbench.cli.shared.groups import Program, session_of
+from merbench.cli.shared.system_errors import abandon_output, can_flush, flush_output, sentence_of
 from merbench.host.manager import builtin as declared_builtin
 from merbench.terminal.printable import PrintableStream
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from merbench.api.declarations.config import LATER, Config, TrainConfig
-from merbench.api.errors import RequestError
 
 
 class PartSpec(Config):
@@ -78,22 +77,3 @@ def series(spec: RunSpec, contents: Mapping[str, str]) -> str:
 
 def _digest(content: Mapping[str, Any]) -> str:
     return sha256(canonical(content).encode()).hexdigest()[:16]
-
-
-def parse_settings(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
-    """``("train.lr=1e-3", "fusion.order=[\\"text\\"]")`` -> dict. A value is JSON where it parses
-    as JSON, else text; ``none`` is None.
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        key, sign, text = pair.partition("=")
-        if not sign or not key:
-            raise RequestError(f"{option} {pair!r} is not of the form KEY=VALUE")
-        if text.lower() in ("none", "true", "false"):
-            settings[key] = {"none": None, "true": True, "false": False}[text.lower()]
-            continue
-        try:
-            settings[key] = json.loads(text)
-        except ValueError:
-            settings[key] = text
-    return settings

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
-
-import torch
 
 from merbench.api import RequestError, Split
 from merbench.api.events import EpochDone, Event, Waiting, Watch, WeightsLoaded
@@ -19,9 +15,10 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import StartAnewError
 from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.train import Fitted
-from merbench.results.claims import Claim, Claims
 from merbench.results.predictions import Predictions
-from merbench.results.record import Cost, Metrics, Record
+from merbench.results.record import Metrics, Record
+from merbench.results.run_claims import Claim, Claims
+from merbench.runs.cost import cost_of
 from merbench.runs.draft import Draft
 from merbench.runs.events import epoch_done, epochs_of, run_started
 from merbench.runs.failures import is_recorded
@@ -128,7 +125,7 @@ def score_and_store(
         measured={m: dict(counted) for m, counted in problem.measured.items() if counted},
         history=fitted.history,
         best_epoch=fitted.best_epoch,
-        cost=_cost(problem, work.machine.device, seconds),
+        cost=cost_of(problem, work.machine.device, seconds),
         weights_sha256=weights_sha256,
         test_reads=fold.opened[n_read:],
     )
@@ -137,21 +134,3 @@ def score_and_store(
     weights = save(work.plan, problem, weights_sha256) if work.keep_weights else None
     work.store.put(record, rows, weights)
     return record
-
-
-def _cost(problem: Problem, device: torch.device, seconds: float) -> Cost:
-    parameters = list(problem.model.parameters())
-    return Cost(
-        seconds=seconds,
-        gpu_seconds=seconds if device.type == "cuda" else 0.0,
-        peak_bytes=_peak_bytes(device),
-        parameters=sum(p.numel() for p in parameters),
-        trainable=sum(p.numel() for p in parameters if p.requires_grad),
-    )
-
-
-def _peak_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -14,8 +14,8 @@ from typing import Literal
 from merbench.api import RequestError, Split
 from merbench.api.events import ignore
 from merbench.api.parts import Executor
-from merbench.results.claims import Claims
 from merbench.results.record import Record
+from merbench.results.run_claims import Claims
 from merbench.results.store import Store
 from merbench.runs.jobs import warm
 from merbench.runs.machine import Machine

@@ -20,7 +20,7 @@ from merbench.results.files import write_atomic
 from merbench.results.predictions import Predictions
 from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Cost, Metrics, Record, Track
-from merbench.results.spec import RunSpec, canonical, parse_settings, run_id
+from merbench.results.spec import RunSpec, canonical, run_id
 from merbench.results.store import DAMAGE, Store
 
 
@@ -346,13 +346,6 @@ def test_canonical_json_ignores_order():
     assert canonical({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
     with pytest.raises(ValueError, match="Out of range"):
         canonical({"a": float("nan")})
-
-
-def test_settings_are_json_where_they_parse():
-    got = parse_settings(("a.b=1e-3", "c=none", "d.e=[1,2]", "f=word", 'g="1"', "h=True"), "--set")
-    assert got == {"a.b": 1e-3, "c": None, "d.e": [1, 2], "f": "word", "g": "1", "h": True}
-    with pytest.raises(RequestError, match="KEY=VALUE"):
-        parse_settings(("lonely",), "--set")
 
 
 def test_a_record_is_plain_json(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from merbench.api import pool
-from merbench.results.claims import Claims
+from merbench.results.run_claims import Claims
 from merbench.results.store import Store
 from merbench.runs import one
 from merbench.runs.run import run

@@ -76,8 +76,8 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines
+    from merbench.engine.plan.settings import parse_settings
     from merbench.report.scores.paired import compare, lines_as_json
-    from merbench.results.spec import parse_settings
 
     if given["dataset"]:
         raise RequestError(

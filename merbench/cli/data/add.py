@@ -137,8 +137,8 @@ def _forms(
 
     from merbench.api import Config
     from merbench.api.errors import RequestError
+    from merbench.engine.plan.settings import parse_settings
     from merbench.host.catalog import unknown
-    from merbench.results.spec import parse_settings
 
     values = parse_settings(settings, "--set")
     if values and not name_wanted:

@@ -51,7 +51,7 @@ def gather(ablations: tuple[str, ...], **given: Any) -> RunOptions:
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """``--part``, ``--encoder``, ``--set`` and ``--epochs`` as settings; later ones win."""
-    from merbench.results.spec import parse_settings
+    from merbench.engine.plan.settings import parse_settings
 
     settings: dict[str, Any] = {}
     for slot, name in parse_settings(given["parts"], "--part").items():

@@ -13,9 +13,9 @@ from merbench.api import Config, Corpus, MerbenchError, RequestError
 from merbench.api.events import Note, Watch
 from merbench.data.folder.read import read_folder
 from merbench.data.home import find_folder, missing_message, unknown_message
-from merbench.engine.plan.settings import configured
+from merbench.engine.plan.settings import configured, parse_settings
 from merbench.host.catalog import Catalog
-from merbench.results.spec import canonical, parse_settings
+from merbench.results.spec import canonical
 
 SETTING = "dataset."
 """What stands before a setting of the data set in ``--set``."""

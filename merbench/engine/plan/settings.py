@@ -4,6 +4,7 @@ the user asked for.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,25 @@ def laid_over(below: Any, above: Any) -> Any:
     if isinstance(below, Mapping) and isinstance(above, Mapping):
         return {**below, **above}
     return above
+
+
+def parse_settings(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
+    """``("train.lr=1e-3", "fusion.order=[\\"text\\"]")`` -> dict. A value is JSON where it parses
+    as JSON, else text; ``none`` is None.
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or not key:
+            raise RequestError(f"{option} {pair!r} is not of the form KEY=VALUE")
+        if text.lower() in ("none", "true", "false"):
+            settings[key] = {"none": None, "true": True, "false": False}[text.lower()]
+            continue
+        try:
+            settings[key] = json.loads(text)
+        except ValueError:
+            settings[key] = text
+    return settings
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from merbench.results.claims import Claims, Holder
+from merbench.results.run_claims import Claims, Holder
 from merbench.results.store import Store
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from merbench.bench.from_python import catalog
 from merbench.functions.serve import opened
-from merbench.results.claims import Claims
+from merbench.results.run_claims import Claims
 from merbench.results.store import Store
 from tests.report.made import put, spec
 

@@ -79,7 +79,7 @@ def command(
              merbench study run STUDY.toml --jobs 40 --executor slurm --executor-set partition=gpu
              merbench study run STUDY.toml --dry-run
     """
-    from merbench.results.spec import parse_settings
+    from merbench.engine.plan.settings import parse_settings
     from merbench.results.store import Store
     from merbench.runs.machine import Machine
     from merbench.study.executor import executor_of

@@ -21,7 +21,7 @@ def command(session: Session, file: Path, data: Path | None, store: Path, as_jso
     \b
     Example: merbench study status STUDY.toml
     """
-    from merbench.results.claims import Claims
+    from merbench.results.run_claims import Claims
     from merbench.results.store import Store
 
     run_store = Store(store)

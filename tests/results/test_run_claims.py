@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from merbench.results import claims as module
-from merbench.results.claims import Claims
+from merbench.results.run_claims import Claims
 
 FORK = multiprocessing.get_context("fork")
 
