@@ -18,7 +18,11 @@ from merbench.cli.shared.session import Session
 if TYPE_CHECKING:
     from merbench.analyses.transfer import Further, Pair
     from merbench.api.material.corpus import Corpus
+    from merbench.api.material.lexicon import Lexicon
+    from merbench.bench.bench import Bench
+    from merbench.bench.options import RunOptions
     from merbench.engine.plan.plan import Plan, Request
+    from merbench.report.scores.paired import Line
     from merbench.results.record import Record
 
 
@@ -74,100 +78,111 @@ def command(
     Example: merbench transfer --model text-only --from mosei --to mosi --finetune \\
                  --finetune-set train.lr=1e-4
     """
-    from merbench.api.errors import RequestError
-    from merbench.cli.shared.lines import show_lines
+    from merbench.analyses.transfer import lines, pair
     from merbench.engine.plan.settings import parse_settings
-    from merbench.report.scores.paired import compare, lines_as_json
 
-    if given["dataset"]:
-        raise RequestError(
-            "--dataset does not go with transfer; name the data sets with --from and --to"
-        )
-    names = [
-        [name.strip() for name in text.split(",") if name.strip()] for text in (sources, targets)
-    ]
-    transfers = [(a, b) for a in names[0] for b in names[1] if a != b]
-    if not transfers:
-        raise RequestError(f"--from {sources} --to {targets} names no two different data sets")
+    transfers = _transfers(sources, targets, given["dataset"])
     settings = parse_settings(tuning, "--finetune-set")
     options = gather((), **given)
     bench = session.bench(replace(options, dataset=transfers[0][1]))
     corpora = {bench.corpus.name: bench.corpus}
-    for name in dict.fromkeys(name for both in transfers for name in both):
+    for name in dict.fromkeys(name for names in transfers for name in names):
         if name not in corpora:
             corpora[name] = session.dataset(name, options.data)
-    lexicon = session.lexicon(
-        options.vectors, options.data
-    )  # not bench's, which is that of one data set
-    from merbench.analyses.transfer import finetuned, lines, pair, together
-    from merbench.engine.resolve import resolve
-
-    pairs = [
-        pair(bench.options.request, corpora[a], corpora[b], session.catalog, lexicon)
-        for a, b in transfers
-    ]
+    # Not the bench's, which is that of one data set.
+    lexicon = session.lexicon(options.vectors, options.data)
+    request = bench.options.request
+    pairs = [pair(request, corpora[a], corpora[b], session.catalog, lexicon) for a, b in transfers]
     notes = [note for transfer_pair in pairs for note in transfer_pair.notes]
     for note in notes:
         say(f"note: {note}")
-    failed = False
-
-    def run(plan: Plan, corpus: Corpus, *way: str) -> list[Record]:
-        nonlocal failed
-        records = bench.run(
-            plan,
-            options.seeds,
-            corpus=corpus,
-            name=" · ".join((label(plan), plan.spec.dataset, *way)),
-        )
-        failed |= any(r.status == "failed" for r in records)
-        return records
-
-    def plan(request: Request, corpus: Corpus) -> Plan:
-        return resolve(request, session.catalog, corpus, lexicon)
-
-    def go_on(transfer_pair: Pair, before: list[Record], way: str) -> list[Record]:
-        request = replace(
-            bench.options.request, settings={**bench.options.request.settings, **settings}
-        )
-        return finetuned(
-            transfer_pair,
-            before,
-            request,
-            lambda r: plan(r, transfer_pair.target),
-            lambda p, c: run(p, c, way),
-            bench.store,
-        )
-
-    def join(transfer_pair: Pair) -> list[Record]:
-        return together(transfer_pair, bench.options.request, plan, run)
-
+    runs = _Runs(bench, lexicon, settings)
     further: dict[str, Further] = {}
     if finetune or settings:
-        further["finetuned"] = lambda transfer_pair: go_on(
-            transfer_pair, run(transfer_pair.learn, transfer_pair.source), "finetuned"
-        )
+        further["finetuned"] = runs.source_then_target
     if both:
-        further["together"] = join
-    if both and further.keys() > {"together"}:
-        further["together, finetuned"] = lambda transfer_pair: go_on(
-            transfer_pair, join(transfer_pair), "together, finetuned"
+        further["together"] = runs.together
+    if both and (finetune or settings):
+        further["together, finetuned"] = runs.together_then_target
+    compared = lines(pairs, runs.run, bench.store, bench.machine, further)
+    _report(options, targets, pairs[0].use, compared, notes)
+    raise SystemExit(1 if runs.failed else 0)
+
+
+def _transfers(sources: str, targets: str, dataset: str | None) -> list[tuple[str, str]]:
+    """(source, target) of every pair that is asked for."""
+    from merbench.api.errors import RequestError
+
+    if dataset:
+        raise RequestError(
+            "--dataset does not go with transfer; name the data sets with --from and --to"
         )
-    compared = lines(pairs, run, bench.store, bench.machine, further)
-    metrics = pairs[0].use.metrics
-    by_name = compare(compared, metrics)
+    from_names, to_names = (
+        [name.strip() for name in text.split(",") if name.strip()] for text in (sources, targets)
+    )
+    transfers = [(a, b) for a in from_names for b in to_names if a != b]
+    if not transfers:
+        raise RequestError(f"--from {sources} --to {targets} names no two different data sets")
+    return transfers
+
+
+class _Runs:
+    """The runs of each way to train. ``failed``: at least one of them did."""
+
+    def __init__(self, bench: Bench, lexicon: Lexicon | None, settings: dict[str, Any]) -> None:
+        """``settings``: of the training that is added on the target alone."""
+        self.bench, self.lexicon, self.settings = bench, lexicon, settings
+        self.failed = False
+
+    def run(self, plan: Plan, corpus: Corpus, *way: str) -> list[Record]:
+        name = " · ".join((label(plan), plan.spec.dataset, *way))
+        records = self.bench.run(plan, self.bench.options.seeds, corpus=corpus, name=name)
+        self.failed |= any(record.status == "failed" for record in records)
+        return records
+
+    def source_then_target(self, pair: Pair) -> list[Record]:
+        return self._finetuned(pair, self.run(pair.learn, pair.source), "finetuned")
+
+    def together(self, pair: Pair) -> list[Record]:
+        from merbench.analyses.transfer import together
+
+        return together(pair, self.bench.options.request, self._plan, self.run)
+
+    def together_then_target(self, pair: Pair) -> list[Record]:
+        return self._finetuned(pair, self.together(pair), "together, finetuned")
+
+    def _finetuned(self, pair: Pair, before: list[Record], way: str) -> list[Record]:
+        from merbench.analyses.transfer import finetuned
+
+        request = self.bench.options.request
+        return finetuned(
+            pair,
+            before,
+            replace(request, settings={**request.settings, **self.settings}),
+            lambda changed: self._plan(changed, pair.target),
+            lambda plan, corpus: self.run(plan, corpus, way),
+            self.bench.store,
+        )
+
+    def _plan(self, request: Request, corpus: Corpus) -> Plan:
+        from merbench.engine.resolve import resolve
+
+        return resolve(request, self.bench.catalog, corpus, self.lexicon)
+
+
+def _report(
+    options: RunOptions, targets: str, plan: Plan, compared: list[Line], notes: list[str]
+) -> None:
+    from merbench.cli.shared.lines import show_lines
+    from merbench.report.scores.paired import compare, lines_as_json
+
+    by_name = compare(compared, plan.metrics)
     if options.as_json:
         show_json(
             {"model": options.model, "lines": lines_as_json(compared, by_name), "notes": notes}
         )
-    else:
-        caveat = pairs[0].use.recipe.caveat
-        show_lines(
-            f"{options.model} · test rows of {targets}",
-            compared,
-            by_name,
-            metrics,
-            "trained on",
-            [caveat] if caveat else [],
-        )
-        say_next(options.store, "leaderboard")
-    raise SystemExit(1 if failed else 0)
+        return
+    title = f"{options.model} · test rows of {targets}"
+    caveats = [plan.recipe.caveat] if plan.recipe.caveat else []
+    show_lines(title, compared, by_name, plan.metrics, "trained on", caveats)
+    say_next(options.store, "leaderboard")

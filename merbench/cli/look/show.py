@@ -20,8 +20,8 @@ WRAPPED = 120
 """Columns to which sentences are wrapped where output goes to a pipe or a file."""
 SENTENCES = 30
 """Columns that a column of sentences needs at least."""
-LONGEST = 28
-"""Columns of a name or a value at most; longer ones are folded."""
+LONGEST_NAME, LONGEST_VALUE = 34, 22
+"""Columns of the first column, and of each other, at most; longer texts are folded."""
 
 
 @click.command("show")
@@ -98,10 +98,11 @@ def _table(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]
     )
     width = room() or WRAPPED
     lengths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    names = [min(length, LONGEST) for length in lengths[:-1]]
-    below = width - sum(names) - 2 * len(names) < min(lengths[-1], SENTENCES)
-    for heading, length in zip(headings, names, strict=False):
-        table.add_column(heading, width=length, overflow="fold")
+    limits = [LONGEST_NAME, *[LONGEST_VALUE] * (len(headings) - 2)]
+    widths = [min(*pair) for pair in zip(lengths, limits, strict=False)]
+    below = width - sum(widths) - 2 * len(widths) < min(lengths[-1], SENTENCES)
+    for heading, columns in zip(headings, widths, strict=False):
+        table.add_column(heading, width=columns, overflow="fold")
     if not below:
         table.add_column(headings[-1], overflow="fold")
         for row in rows:

@@ -183,6 +183,7 @@ def _calibration(compared: Comparison) -> Table:
     headings = [f"{n}: {w}" for n in compared.names for w in ("predicted", "target")]
     title = "calibration: mean prediction and mean target of tenths of the rows"
     table = _table(title, *headings)
+    table.columns[0].justify = "right"
     for points in zip(*compared.curves.values(), strict=False):
         table.add_row(*(f"{value:.2f}" for pair in points for value in pair))
     return table
