@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from merbench.api import RequestError
-from merbench.data.streams.encoder_cache import Cache, cache_home
+from merbench.data.encoder_cache.cache import Cache, cache_home
 
 Determinism = Literal["prefer", "strict", "off"]
 """``prefer``: deterministic kernels where torch has them. ``strict``: an operation that has none

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from merbench.api import Corpus, Protocol, Split, Stream, Task
-from merbench.data.streams.encoder_cache import Cache
+from merbench.data.encoder_cache.cache import Cache
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.rows.encode import encoded

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from merbench.data.streams.encoder_cache import Cache
+from merbench.data.encoder_cache.cache import Cache
 from merbench.engine.rows.encode import encoded
 from merbench.testing import tiny
 from tests.benchmarks.encode import plan_of_clips

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from merbench.results import claims as module
 from merbench.results.run_claims import Claims
 
 FORK = multiprocessing.get_context("fork")

@@ -32,7 +32,7 @@ def list_(as_json: bool) -> None:
     \b
     Example: merbench data cache list
     """
-    from merbench.data.streams.encoder_cache import Cache, cache_home
+    from merbench.data.encoder_cache.cache import Cache, cache_home
 
     cache = Cache(cache_home(os.environ))
     entries = list(cache.entries())
@@ -82,7 +82,7 @@ def clear(keys: tuple[str, ...], dataset: str | None, encoder: str | None) -> No
     \b
     Example: merbench data cache clear --encoder clip-image
     """
-    from merbench.data.streams.encoder_cache import Cache, cache_home
+    from merbench.data.encoder_cache.cache import Cache, cache_home
 
     cache = Cache(cache_home(os.environ))
     entries = list(cache.entries())

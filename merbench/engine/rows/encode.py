@@ -23,8 +23,10 @@ from merbench.api.events import (
     Watch,
     ignore,
 )
+from merbench.data.encoder_cache.cache import Cache
+from merbench.data.encoder_cache.entry import About, Entry
+from merbench.data.encoder_cache.filling import Filling
 from merbench.data.streams.content_hash import Known, row_contents
-from merbench.data.streams.encoder_cache import About, Cache, Entry, Filling
 from merbench.engine.plan.plan import Part, Plan
 from merbench.engine.rows import like_lengths
 from merbench.engine.rows.splits import Fold, rows_of

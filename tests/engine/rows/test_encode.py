@@ -20,8 +20,8 @@ from merbench.analyses.robust import robust
 from merbench.analyses.trained import trained
 from merbench.api import RunError, Stream
 from merbench.api.events import EncodingNotes, EncodingStarted
+from merbench.data.encoder_cache.cache import Cache
 from merbench.data.folder.inputs import read_inputs
-from merbench.data.streams.encoder_cache import Cache
 from merbench.engine.build import build
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve

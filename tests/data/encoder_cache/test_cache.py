@@ -13,9 +13,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from merbench.api import RequestError, Stream
-from merbench.data.streams import encoder_cache as cache_file
+from merbench.data.encoder_cache import filling as cache_file
+from merbench.data.encoder_cache.cache import Cache, cache_home
+from merbench.data.encoder_cache.entry import About
 from merbench.data.streams.content_hash import Known, row_contents
-from merbench.data.streams.encoder_cache import About, Cache, cache_home
 
 FACTS = {
     "encoder": "e",
