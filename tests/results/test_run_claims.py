@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from merbench.results import run_claims as module
 from merbench.results.run_claims import Claims
 
 FORK = multiprocessing.get_context("fork")
