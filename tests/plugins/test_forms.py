@@ -14,7 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merbench_datasets.common import Labelled, scale
+from merbench_datasets.form_settings import Labelled
+from merbench_datasets.label_scale import scale
 from tests.conftest import loads
 from tests.plugins.form_files import LENGTHS, N, home, mmsa, rows_of
 

@@ -8,14 +8,9 @@ from contextlib import suppress
 import numpy as np
 
 from merbench.api import DataError, Sink, Source
-from merbench_datasets.common import (
-    UNIMODAL,
-    Labelled,
-    label_cells,
-    label_task,
-    write_tasks,
-    write_unimodal,
-)
+from merbench_datasets.form_settings import Labelled
+from merbench_datasets.label_scale import label_cells, label_task
+from merbench_datasets.outputs import UNIMODAL, write_tasks, write_unimodal
 
 
 class MmsaClips(Labelled):
@@ -41,17 +36,17 @@ class MmsaClips(Labelled):
                 "MMSA's label.csv has video_id, clip_id, text, label and mode"
             )
         raw = source.path / "Raw"
-        there = [
+        present = [
             (raw / video / f"{clip}.mp4").is_file()
             for video, clip in zip(columns["video_id"], columns["clip_id"], strict=True)
         ]
-        if not any(there):
+        if not any(present):
             raise DataError(
-                f"none of the {len(there)} clips that {path} names is in {raw}; "
+                f"none of the {len(present)} clips that {path} names is in {raw}; "
                 f"put them at {raw}/<video_id>/<clip_id>.mp4"
             )
-        if missing := there.count(False):
-            sink.note(f"{missing} of {len(there)} rows have no clip in {raw}")
+        if missing := present.count(False):
+            sink.note(f"{missing} of {len(present)} rows have no clip in {raw}")
         labels = [_numbers(columns[name]) for name in ("label", *UNIMODAL) if name in columns]
         task = label_task(sink, np.concatenate(labels), self.config)
         if task["kind"] == "class":

@@ -119,8 +119,8 @@ class Csd:
                     f"{source.path}: no utterance is left ({_first(rows.refused)}); "
                     "look at its labels and its file of splits"
                 )
-            for one, why in rows.refused if self.config.segments else ():
-                sink.refuse(one, why)
+            for row_id, why in rows.refused if self.config.segments else ():
+                sink.refuse(row_id, why)
             if not sink.ids:
                 raise DataError(
                     "there are no rows yet to which --set segments could join; add the labels first"
@@ -160,15 +160,15 @@ class Csd:
         new = not sink.ids
         if words is not None:
             rows.columns["text"] = [
-                " ".join(w for w in _cut(words, rows, one)[0] if w != PAUSE)
-                for one in rows.interval
+                " ".join(w for w in _cut(words, rows, row_id)[0] if w != PAUSE)
+                for row_id in rows.interval
             ]
         sink.table(rows.columns)
-        for one, why in [
+        for row_id, why in [
             *rows.refused,
             *((f"{video} of {labels.path.name}", why) for video, why in labels.refused.items()),
         ]:
-            sink.refuse(one, why)
+            sink.refuse(row_id, why)
         if new and words is not None:
             sink.stream("text.transcript", modality="text", kind="strings", column="text")
         sink.task("sentiment", column="label", kind="score", low=-3.0, high=3.0)
@@ -179,19 +179,19 @@ class Csd:
     def _splits(self, folder: Path) -> Path:
         if self.config.splits:
             return Path(self.config.splits).expanduser()
-        found = [*sorted(folder.glob("*folds*.py")), *sorted(folder.glob("label.csv"))]
-        if len(found) != 1:
-            what = (
-                f"holds {found[0].name} and {found[1].name}"
-                if found
+        files = [*sorted(folder.glob("*folds*.py")), *sorted(folder.glob("label.csv"))]
+        if len(files) != 1:
+            problem = (
+                f"holds {files[0].name} and {files[1].name}"
+                if files
                 else "says nowhere who trains and who tests"
             )
             raise DataError(
-                f"{folder} {what}; put the SDK's cmu_mosi_std_folds.py or cmu_mosei_std_folds.py, "
-                "or a label.csv, beside the .csd files, "
+                f"{folder} {problem}; put the SDK's cmu_mosi_std_folds.py or "
+                "cmu_mosei_std_folds.py, or a label.csv, beside the .csd files, "
                 "or name it: --form csd --set splits=FILE"
             )
-        return found[0]
+        return files[0]
 
     def _named(
         self, path: Path, sequence: csd_file.Sequence, *, alone: bool
@@ -217,7 +217,7 @@ class Csd:
             sink.refuse(f"{video} of {path.name}", why)
         for sentence in _left_out(sequence, rows):
             sink.note(f"{path.name}: {sentence}")
-        ids = [one for one in rows.interval if _entry(sequence, rows, one)[0]]
+        ids = [row_id for row_id in rows.interval if _entry(sequence, rows, row_id)[0]]
         note = f"{path.name} of the CMU-MultimodalSDK"
         if sequence.width is None:
             sink.words(name, ids, lambda i: _said(sequence, rows, ids[i]), note=note)
@@ -241,15 +241,15 @@ class Csd:
         )
 
     def _features(
-        self, sequence: csd_file.Sequence, rows: Rows, words: csd_file.Sequence | None, one: str
+        self, sequence: csd_file.Sequence, rows: Rows, words: csd_file.Sequence | None, row_id: str
     ) -> np.ndarray | None:
         if self.config.align == "words" and words is not None:
-            if not _entry(words, rows, one)[0]:
+            if not _entry(words, rows, row_id)[0]:
                 return None
-            when = _cut(words, rows, one)[1]
-            values, intervals = sequence.read(_entry(sequence, rows, one)[0])
+            when = _cut(words, rows, row_id)[1]
+            values, intervals = sequence.read(_entry(sequence, rows, row_id)[0])
             return _means(values, intervals, when)
-        values, _ = _cut(sequence, rows, one)
+        values, _ = _cut(sequence, rows, row_id)
         if self.config.pool == "mean" and len(values):
             return _mean(values)[None]
         return values
@@ -270,42 +270,42 @@ def _note_joined(other: Beside, rows: Rows, path: Path, sink: Sink) -> None:
         )
 
 
-def _words(said: Sequence[csd_file.Sequence]) -> csd_file.Sequence | None:
+def _words(sequences: Sequence[csd_file.Sequence]) -> csd_file.Sequence | None:
     """The transcript: the only sequence of texts but for phonemes, or the one whose name says that
     it holds words.
     """
-    spoken = [s for s in said if "phone" not in s.path.stem.lower()]
+    spoken = [s for s in sequences if "phone" not in s.path.stem.lower()]
     chosen = [s for s in spoken if "word" in s.path.stem.lower()] or spoken
     if len(chosen) > 1:
-        one, two = (s.path for s in chosen[:2])
+        first, second = (s.path for s in chosen[:2])
         raise DataError(
-            f"{one.parent} has two .csd files of words, {one.name} and {two.name}; "
+            f"{first.parent} has two .csd files of words, {first.name} and {second.name}; "
             "leave the one there that is the transcript"
         )
     return chosen[0] if chosen else None
 
 
-def _entry(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[str, bool]:
-    return sequence.entry(rows.video[one], rows.number.get(one), rows.interval[one])
+def _entry(sequence: csd_file.Sequence, rows: Rows, row_id: str) -> tuple[str, bool]:
+    return sequence.entry(rows.video[row_id], rows.number.get(row_id), rows.interval[row_id])
 
 
-def _cut(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[Any, np.ndarray]:
+def _cut(sequence: csd_file.Sequence, rows: Rows, row_id: str) -> tuple[Any, np.ndarray]:
     """``(features or words, intervals)``, in time, of the steps whose middle lies in the utterance,
     or of all in an entry of its own; broken intervals belong nowhere.
     """
-    entry, alone = _entry(sequence, rows, one)
+    entry, alone = _entry(sequence, rows, row_id)
     if not entry:
         return [], np.zeros((0, 2))
     values, intervals = sequence.read(entry)
-    start, end = rows.interval[one]
+    start, end = rows.interval[row_id]
     middle = intervals.mean(axis=1)
     inside = np.flatnonzero((alone | (middle >= start) & (middle < end)) & _sound(intervals))
     inside = inside[np.argsort(intervals[inside, 0], kind="stable")]
     return values[inside], intervals[inside]
 
 
-def _said(sequence: csd_file.Sequence, rows: Rows, one: str) -> tuple[list[str], np.ndarray]:
-    values, intervals = _cut(sequence, rows, one)
+def _said(sequence: csd_file.Sequence, rows: Rows, row_id: str) -> tuple[list[str], np.ndarray]:
+    values, intervals = _cut(sequence, rows, row_id)
     return list(values), intervals
 
 
@@ -341,34 +341,34 @@ def _left_out(sequence: csd_file.Sequence, rows: Rows) -> list[str]:
     without an utterance.
     """
     spans: dict[str, list[tuple[float, float]]] = {}
-    for one, interval in rows.interval.items():
-        entry, alone = _entry(sequence, rows, one)
+    for row_id, interval in rows.interval.items():
+        entry, alone = _entry(sequence, rows, row_id)
         if entry:
             spans.setdefault(entry, []).append((-np.inf, np.inf) if alone else interval)
     unknown = [entry for entry in sequence.steps if entry not in spans]
     broken: dict[str, int] = {}
     steps = inside = 0
-    for entry, held in spans.items():
+    for entry, utterances in spans.items():
         intervals = sequence.intervals(entry)
         sound = _sound(intervals)
         if not sound.all():
             broken[entry] = int((~sound).sum())
         middle = intervals[sound].mean(axis=1)
         steps += len(intervals)
-        within = [(middle >= start) & (middle < end) for start, end in held]
+        within = [(middle >= start) & (middle < end) for start, end in utterances]
         inside += int(np.logical_or.reduce(within).sum())
-    told = []
+    sentences = []
     if left := steps - inside - sum(broken.values()):
-        told.append(f"{left:,} of {steps:,} steps lie in no utterance")
+        sentences.append(f"{left:,} of {steps:,} steps lie in no utterance")
     if broken:
-        told.append(
+        sentences.append(
             f"{sum(broken.values()):,} steps have an interval that is none and are left out (of "
             f"{_names(list(broken))})"
         )
     if unknown:
-        what = "entries" if sequence.segments else "videos"
-        told.append(f"{len(unknown)} {what} have no utterance ({_names(unknown)})")
-    return told
+        kind = "entries" if sequence.segments else "videos"
+        sentences.append(f"{len(unknown)} {kind} have no utterance ({_names(unknown)})")
+    return sentences
 
 
 def stream_name(path: Path, modality: Modality, words: bool) -> str:

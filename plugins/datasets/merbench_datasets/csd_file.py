@@ -71,8 +71,8 @@ class Sequence:
         self.width = Counter(kinds.values()).most_common(1)[0][0] or None
         for video, kind in kinds.items():
             if (kind or None) != self.width:
-                of, said = (f"{k} wide" if k else "words" for k in (kind, self.width))
-                self.refused[video] = f"its features are {of}, and those of most videos {said}"
+                of, of_most = (f"{k} wide" if k else "words" for k in (kind, self.width))
+                self.refused[video] = f"its features are {of}, and those of most videos {of_most}"
                 del self.steps[video]
         self.segments: dict[str, dict[int, str]] = {}
         for entry in self.steps:
@@ -151,10 +151,10 @@ class Sequence:
     def intervals(self, video: str) -> np.ndarray:
         """[L, 2] float64, without the features."""
         try:
-            found: np.ndarray = self._root["data"][video]["intervals"][()].astype(np.float64)
+            times: np.ndarray = self._root["data"][video]["intervals"][()].astype(np.float64)
         except Exception as error:
             raise self._damaged(error) from None
-        return found
+        return times
 
     def _find_root(self) -> Any:
         groups = [

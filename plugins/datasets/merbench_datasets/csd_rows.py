@@ -42,13 +42,13 @@ class Rows:
 
     def add(self, video: str, clip: str, start: float, end: float, cells: dict[str, str]) -> None:
         """A row; a refusal, by name, where its interval is none."""
-        one = f"{video}_{clip}"
+        row_id = f"{video}_{clip}"
         if not (math.isfinite(start) and math.isfinite(end) and start < end):
-            self.refused.append((one, f"its interval from {start:g} to {end:g} s is none"))
-        elif one in self.interval:
-            self.refused.append((one, "its id stands twice"))
+            self.refused.append((row_id, f"its interval from {start:g} to {end:g} s is none"))
+        elif row_id in self.interval:
+            self.refused.append((row_id, "its id stands twice"))
         else:
-            self.interval[one], self.video[one] = (start, end), video
+            self.interval[row_id], self.video[row_id] = (start, end), video
             for name, cell in {"video_id": video, "clip_id": clip, **cells}.items():
                 self.columns.setdefault(name, []).append(cell)
 
@@ -75,9 +75,9 @@ class Beside:
 
 def _names_of(labels: Sequence) -> list[str]:
     """What its columns are: its metadata says so, or it has the SDK's one or seven."""
-    said = labels.metadata("dimension names")
-    if isinstance(said, list) and len(said) == labels.width:
-        return [str(name).strip().lower() for name in said]
+    names = labels.metadata("dimension names")
+    if isinstance(names, list) and len(names) == labels.width:
+        return [str(name).strip().lower() for name in names]
     if labels.width in (1, len(ORDER)):
         return list(ORDER[: labels.width])
     raise DataError(
@@ -98,12 +98,14 @@ def main_first(files: list[Sequence]) -> tuple[Sequence, list[Beside]]:
             f"{len(main)} files of labels have sentiment ({which}), and one should; "
             "leave the one there that the rows are to be made from"
         )
-    seen: dict[str, str] = {}
+    file_of_name: dict[str, str] = {}
     for path, names in named.items():
         for name in names:
-            if name in seen:
-                raise DataError(f"{path} and {seen[name]} both have labels of {name}; leave one")
-            seen[name] = path.name
+            if name in file_of_name:
+                raise DataError(
+                    f"{path} and {file_of_name[name]} both have labels of {name}; leave one"
+                )
+            file_of_name[name] = path.name
     return main[0], [Beside(file) for file in files if file is not main[0]]
 
 
@@ -199,10 +201,10 @@ class Splits:
 
     def mode(self, video: str, clip: str) -> tuple[str, str]:
         """``(train, valid or test, "")``, or ``("", why not)``."""
-        found = self._of.get(video) or self._of.get(f"{video}_{clip}")
+        split = self._of.get(video) or self._of.get(f"{video}_{clip}")
         return (
-            (found, "")
-            if found
+            (split, "")
+            if split
             else ("", f"{self.path.name} does not say whether it trains or tests")
         )
 
@@ -293,15 +295,15 @@ def segments(path: Path) -> Rows:
                 times = zip(
                     *(arrays[k].astype(float).tolist() for k in ("start", "end")), strict=True
                 )
-                found = list(zip(ids, videos, times, strict=True))
+                clips = list(zip(ids, videos, times, strict=True))
         except Exception as error:
             line = f"{type(error).__name__}: {error}".splitlines()[0][:100]
             raise DataError(
                 f"{path} cannot be read as segments ({line}); "
                 "it needs arrays id, video, start and end, all as long"
             ) from None
-        for one, video, (start, end) in found:
-            rows.add(video, one.removeprefix(f"{video}_"), start, end, {})
+        for row_id, video, (start, end) in clips:
+            rows.add(video, row_id.removeprefix(f"{video}_"), start, end, {})
         return rows
     table = _table(path, _text(path), ("video_id", "clip_id", "start", "end"))
     for video, clip, *ends in zip(

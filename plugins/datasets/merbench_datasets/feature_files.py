@@ -83,17 +83,17 @@ def feature_folders(
     """The folders in ``folder`` with a file of any row. Those whose modality nobody says, and
     those without a row, are reported and left out.
     """
-    asked = _asked(config)
-    there = sorted(path for path in folder.glob("*") if path.is_dir())
-    missing = asked.keys() - {path.name for path in there}
+    modality_by_folder = _asked(config)
+    folders = sorted(path for path in folder.glob("*") if path.is_dir())
+    missing = modality_by_folder.keys() - {path.name for path in folders}
     if missing:
         raise DataError(
             f"{folder} has no folder {min(missing)!r}; it has "
-            f"{', '.join(path.name for path in there) or 'none'}"
+            f"{', '.join(path.name for path in folders) or 'none'}"
         )
-    found, unknown = [], []
-    for path in there:
-        modality = asked.get(path.name) or _guessed(path.name)
+    usable, unknown = [], []
+    for path in folders:
+        modality = modality_by_folder.get(path.name) or _guessed(path.name)
         files = {entry.name.removesuffix(_END) for entry in path.iterdir()}
         n_rows = sum(name in files for name in names)
         if modality is None:
@@ -101,13 +101,13 @@ def feature_folders(
         elif not n_rows:
             sink.note(f"{FEATURES}/{path.name} has no file named as a row, and is left out")
         else:
-            found.append(FeatureFolder(path, modality, names))
+            usable.append(FeatureFolder(path, modality, names))
     if unknown:
         sink.note(
             f"not taken over: {FEATURES}/{', '.join(unknown)}, whose modality the name does not "
             f"tell; name it: --form mertools --set audio={unknown[0]} (text=, video=)"
         )
-    return found
+    return usable
 
 
 def _asked(config: Named) -> dict[str, Modality]:

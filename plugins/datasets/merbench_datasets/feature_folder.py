@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from merbench.api import Sink, Source
-from merbench_datasets.common import Plain
+from merbench_datasets.form_settings import Plain
 
 _FILE = "dataset.toml"
 

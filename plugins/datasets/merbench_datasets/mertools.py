@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from merbench.api import DataError, Sink, Source, as_text, unpickle_npz
-from merbench_datasets.common import Labelled, label_cells, label_task, split_id
 from merbench_datasets.feature_files import FEATURES, feature_folders
+from merbench_datasets.form_settings import Labelled
+from merbench_datasets.label_scale import label_cells, label_task
+from merbench_datasets.splits import split_id
 
 _SUFFIX = "_corpus"
 _WHOLE = "whole"
@@ -128,39 +130,39 @@ class MerTools(Labelled):
 def _labels_file(path: Path) -> Path | None:
     if path.is_file():
         return path if path.suffix == ".npz" and path.stem.startswith("label") else None
-    found = _label_files(path)
-    return found[0] if len(found) == 1 else None
+    files = _label_files(path)
+    return files[0] if len(files) == 1 else None
 
 
 def _label_files(path: Path) -> list[Path]:
     return sorted(path.glob("label*.npz")) if path.is_dir() else []
 
 
-def _labels(value: Any, what: str) -> Labels:
+def _labels(value: Any, where: str) -> Labels:
     """Name -> (emotion in lower case, value or NaN)."""
     if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
-        raise DataError(f"{what} is no mapping of names to emo and val; fix the source")
+        raise DataError(f"{where} is no mapping of names to emo and val; fix the source")
     return {
-        str(name): (_emotion(given.get("emo", ""), what), _number(given.get("val", ""), what))
-        for name, given in value.items()
+        str(name): (_emotion(label.get("emo", ""), where), _number(label.get("val", ""), where))
+        for name, label in value.items()
     }
 
 
-def _emotion(value: Any, what: str) -> str:
+def _emotion(value: Any, name: str) -> str:
     try:
         return (as_text(value) if not isinstance(value, int | float) else f"{value:g}").lower()
     except TypeError:
-        raise DataError(f"{what}: an emo is a {type(value).__name__}; fix the source") from None
+        raise DataError(f"{name}: an emo is a {type(value).__name__}; fix the source") from None
 
 
-def _number(value: Any, what: str) -> float:
+def _number(value: Any, name: str) -> float:
     if isinstance(value, str) and not value.strip():
         return float("nan")
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise DataError(
-            f"{what}: the val {str(value)[:40]!r} is no number; fix the source"
+            f"{name}: the val {str(value)[:40]!r} is no number; fix the source"
         ) from None
     return float("nan") if number == _UNKNOWN else number
 
@@ -178,17 +180,21 @@ def _ids(names: Sequence[str]) -> dict[str, list[str]]:
 
 def _texts(folder: Path, names: Sequence[str], sink: Sink) -> dict[str, list[str]]:
     """``text`` in English and ``text_zh`` in Chinese, of the files of transcriptions."""
-    said: dict[str, dict[str, str]] = {language: {} for language in _TEXTS}
+    text_of: dict[str, dict[str, str]] = {language: {} for language in _TEXTS}
     for path in sorted(folder.glob("transcription*.csv")):
         sink.source(path)
         cells = sink.columns(path)
         for language in _TEXTS:
             for name, text in zip(cells.get("name", ()), cells.get(language, ()), strict=False):
                 if text.strip():
-                    said[language][name] = text
+                    text_of[language][name] = text
     columns = {"text": "english", "text_zh": "chinese"}
-    found = {column: [said[of].get(name, "") for name in names] for column, of in columns.items()}
-    return {column: cells for column, cells in found.items() if column == "text" or any(cells)}
+    columns_of_text = {
+        column: [text_of[of].get(name, "") for name in names] for column, of in columns.items()
+    }
+    return {
+        column: cells for column, cells in columns_of_text.items() if column == "text" or any(cells)
+    }
 
 
 def _divided(

@@ -11,15 +11,10 @@ import numpy as np
 from pydantic import Field
 
 from merbench.api import DataError, Modality, Sink, Source
-from merbench_datasets.common import (
-    Labelled,
-    first_step,
-    label_cells,
-    label_task,
-    last_step,
-    write_streams,
-    write_tasks,
-)
+from merbench_datasets.form_settings import Labelled
+from merbench_datasets.label_scale import label_cells, label_task
+from merbench_datasets.outputs import write_streams, write_tasks
+from merbench_datasets.values import first_step, last_step
 
 _SPLITS = ("train", "valid", "test")
 _APART: dict[Modality, str] = {

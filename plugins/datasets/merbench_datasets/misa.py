@@ -12,18 +12,11 @@ from typing import Any
 import numpy as np
 
 from merbench.api import PICKLES, Array, DataError, Modality, Sink, Source, as_text, unpickle
-from merbench_datasets.common import (
-    EMOTIONS,
-    MODES,
-    Numbered,
-    cells,
-    label_cells,
-    label_task,
-    row_of_numbers,
-    split_id,
-    splits_of,
-    write_tasks,
-)
+from merbench_datasets.form_settings import Numbered
+from merbench_datasets.label_scale import cells, label_cells, label_task
+from merbench_datasets.outputs import EMOTIONS, write_tasks
+from merbench_datasets.splits import MODES, split_id, splits_of
+from merbench_datasets.values import row_of_numbers
 
 _FEATURES: dict[int, tuple[str, Modality]] = {
     1: ("video.misa", "video"),
@@ -48,8 +41,8 @@ class MisaPickle(Numbered):
 
     def recognise(self, source: Source) -> str:
         if source.path.is_dir():
-            found = _files(source.path)
-            return "" if len(found) == 3 else "the folder has no train, dev and test pickle"
+            files = _files(source.path)
+            return "" if len(files) == 3 else "the folder has no train, dev and test pickle"
         if source.pickle is None:
             return "it is no pickle file"
         lists = splits_of(source.pickle, list)
@@ -73,21 +66,21 @@ class MisaPickle(Numbered):
         if lacks := {"train", "valid", "test"} - splits.keys():
             raise DataError(f"{source.path} has no split {min(lacks)!r}; give all three")
         rows, modes, names, labels = list[Any](), list[str](), list[str](), list[np.ndarray]()
-        for mode, held in splits.items():
-            if not isinstance(held, list):
+        for mode, split in splits.items():
+            if not isinstance(split, list):
                 raise DataError(f"{source.path}: split {mode} is no list of rows; fix the source")
-            for at, row in enumerate(held):
-                what = f"{source.path}, split {mode}, row {at}"
+            for at, row in enumerate(split):
+                where = f"{source.path}, split {mode}, row {at}"
                 if not _is_row(row):
                     raise DataError(
-                        f"{what} is not ((words, visual, acoustic, ...), label, segment); "
+                        f"{where} is not ((words, visual, acoustic, ...), label, segment); "
                         "fix the source"
                     )
                 try:
                     names.append(as_text(row[2]))
                 except (TypeError, ValueError):
-                    raise DataError(f"{what}: its segment is no text; fix the source") from None
-                labels.append(row_of_numbers(row[1], f"{what}: label"))
+                    raise DataError(f"{where}: its segment is no text; fix the source") from None
+                labels.append(row_of_numbers(row[1], f"{where}: label"))
                 rows.append(row[0])
                 modes.append(mode)
         if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):

@@ -10,24 +10,11 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Sink, Source
-from merbench_datasets.common import (
-    FIELDS,
-    UNIMODAL,
-    Labelled,
-    block,
-    label_cells,
-    label_task,
-    lacks,
-    last_step,
-    note_unread,
-    numbers,
-    split_id,
-    texts,
-    three_splits,
-    write_streams,
-    write_tasks,
-    write_unimodal,
-)
+from merbench_datasets.form_settings import Labelled
+from merbench_datasets.label_scale import label_cells, label_task
+from merbench_datasets.outputs import FIELDS, UNIMODAL, write_streams, write_tasks, write_unimodal
+from merbench_datasets.splits import lacks, note_unread, split_id, three_splits
+from merbench_datasets.values import block, last_step, numbers, texts
 
 PUBLISHED = {
     "78e0f8b5ef8ff71558e7307848fc1fa929ecb078203f565ab22b9daab2e02524": "MOSI, unaligned",
@@ -143,13 +130,13 @@ def _read(rows: list[tuple[_Split, int]], field: str, at: int) -> np.ndarray | N
     return part.row(field, row)
 
 
-def _unlabelled(what: str, held: dict[str, Any], labelled: set[str]) -> _Split:
+def _unlabelled(name: str, fields: dict[str, Any], labelled: set[str]) -> _Split:
     """The rows of ``train_mix`` that have no label and stand in no other split."""
     for field in ("id", "mask"):
-        if field not in held:
-            raise DataError(f"{what} has no {field}; give CH-SIMS v2's own file")
-    split = _Split(what, MIXED, held)
-    known_N = numbers(held["mask"], len(split.names), f"{what}: mask")[:, 0] == 1
+        if field not in fields:
+            raise DataError(f"{name} has no {field}; give CH-SIMS v2's own file")
+    split = _Split(name, MIXED, fields)
+    known_N = numbers(fields["mask"], len(split.names), f"{name}: mask")[:, 0] == 1
     split.rows = [
         row for row, name in enumerate(split.names) if not known_N[row] and name not in labelled
     ]
@@ -197,12 +184,16 @@ class _Split:
         return numbers(self.held[field], n, f"{self.what}: {field}")[:, 0]
 
     def columns(self) -> dict[str, list[str]]:
-        n, held = len(self.names), self.held
+        n, fields = len(self.names), self.held
         video, clip = zip(*map(split_id, self.names), strict=True) if n else ((), ())
-        said = texts(held["raw_text"], f"{self.what}: raw_text") if "raw_text" in held else [""] * n
-        columns = {"video_id": [*video], "clip_id": [*clip], "text": said}
-        if "annotations" in held:
-            columns["annotation"] = texts(held["annotations"], f"{self.what}: annotations")
+        raw_texts = (
+            texts(fields["raw_text"], f"{self.what}: raw_text")
+            if "raw_text" in fields
+            else [""] * n
+        )
+        columns = {"video_id": [*video], "clip_id": [*clip], "text": raw_texts}
+        if "annotations" in fields:
+            columns["annotation"] = texts(fields["annotations"], f"{self.what}: annotations")
         if wrong := [
             {"text": "raw_text", "annotation": "annotations"}[k]
             for k, column in columns.items()
@@ -216,14 +207,14 @@ class _Split:
 
     def row(self, field: str, row: int) -> np.ndarray | None:
         """The real steps."""
-        found = np.asarray(self.blocks[field][row])
-        if not last_step(found):
+        steps = np.asarray(self.blocks[field][row])
+        if not last_step(steps):
             return None
         if self.aligned:
-            return found[: max(self._length(f, row) for f in self.blocks)]
-        return found[: self._length(field, row, found)]
+            return steps[: max(self._length(f, row) for f in self.blocks)]
+        return steps[: self._length(field, row, steps)]
 
-    def _length(self, field: str, row: int, found: np.ndarray | None = None) -> int:
+    def _length(self, field: str, row: int, steps: np.ndarray | None = None) -> int:
         if field in self.given:
             return int(np.clip(self.given[field][row], 0, self.blocks[field].shape[1]))
-        return last_step(np.asarray(self.blocks[field][row]) if found is None else found)
+        return last_step(np.asarray(self.blocks[field][row]) if steps is None else steps)

@@ -8,25 +8,11 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Sink, Source
-from merbench_datasets.common import (
-    EMOTIONS,
-    FIELDS,
-    Numbered,
-    block,
-    cells,
-    first_step,
-    label_cells,
-    label_task,
-    lacks,
-    last_step,
-    note_unread,
-    numbers,
-    split_id,
-    texts,
-    three_splits,
-    write_streams,
-    write_tasks,
-)
+from merbench_datasets.form_settings import Numbered
+from merbench_datasets.label_scale import cells, label_cells, label_task
+from merbench_datasets.outputs import EMOTIONS, FIELDS, write_streams, write_tasks
+from merbench_datasets.splits import lacks, note_unread, split_id, three_splits
+from merbench_datasets.values import block, first_step, last_step, numbers, texts
 
 
 class MultPickle(Numbered):
@@ -55,13 +41,13 @@ class MultPickle(Numbered):
             list[tuple[dict[str, Array], int]](),
         )
         for mode, split in splits.items():
-            what = f"{source.path}, split {mode}"
-            found = _ids(split["id"], f"{what}: id", self.config.first)
-            blocks = {f: block(split[f], len(found), f"{what}: {f}") for f in fields}
-            names += found
-            labels.append(numbers(split["labels"], len(found), f"{what}: labels"))
-            modes += [mode] * len(found)
-            rows += [(blocks, row) for row in range(len(found))]
+            name = f"{source.path}, split {mode}"
+            ids = _ids(split["id"], f"{name}: id", self.config.first)
+            blocks = {f: block(split[f], len(ids), f"{name}: {f}") for f in fields}
+            names += ids
+            labels.append(numbers(split["labels"], len(ids), f"{name}: labels"))
+            modes += [mode] * len(ids)
+            rows += [(blocks, row) for row in range(len(ids))]
         if (
             not fields
             or len({part.shape[1] for part in labels}) != 1
@@ -111,17 +97,17 @@ def _reader(
 ) -> Callable[[int], np.ndarray | None]:
     def read(at: int) -> np.ndarray | None:
         blocks, row = rows[at]
-        found = np.asarray(blocks[field][row])
-        if not last_step(found):
+        steps = np.asarray(blocks[field][row])
+        if not last_step(steps):
             return None
         aligned = len({b.shape[1] for b in blocks.values()}) == 1
-        together = [np.asarray(b[row]) for b in blocks.values()] if aligned else [found]
-        return found[min(map(first_step, together)) : max(map(last_step, together))]
+        together = [np.asarray(b[row]) for b in blocks.values()] if aligned else [steps]
+        return steps[min(map(first_step, together)) : max(map(last_step, together))]
 
     return read
 
 
-def _ids(value: Any, what: str, first: int) -> list[tuple[str, str]]:
+def _ids(value: Any, where: str, first: int) -> list[tuple[str, str]]:
     """One name a row, or MulT's three: video, start and end of the segment, whose clip is then
     called by its start.
     """
@@ -134,10 +120,10 @@ def _ids(value: Any, what: str, first: int) -> list[tuple[str, str]]:
         return [(_text(video), _text(start)) for video, start, _ in value.read().tolist()]
     if isinstance(value, Array) and value.dtype.kind in "fiu":
         raise DataError(
-            f"{what} holds numbers and no names, so nothing can be joined to it; "
+            f"{where} holds numbers and no names, so nothing can be joined to it; "
             "give a file with names"
         )
-    return [split_id(name, first) for name in texts(value, what)]
+    return [split_id(name, first) for name in texts(value, where)]
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api import Array, DataError, Sink, Source, unpickle
-from merbench_datasets.common import Plain
+from merbench_datasets.form_settings import Plain
 
 _KEYS = ("utterance", "speaker", "context", "sarcasm")
 _FOLDS = "split_indices.p"
@@ -82,22 +82,22 @@ class Mustard(Plain):
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     """Id -> row; empty where the file is not that."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return {}
-    whole = isinstance(found, dict) and all(isinstance(row, dict) for row in found.values())
-    return found if whole else {}
+    whole = isinstance(content, dict) and all(isinstance(row, dict) for row in content.values())
+    return content if whole else {}
 
 
-def _check(row: Mapping[str, Any], what: str) -> None:
+def _check(row: Mapping[str, Any], name: str) -> None:
     lacks = [key for key in _KEYS if key not in row]
     if lacks:
-        raise DataError(f"{what} has no {lacks[0]}; fix the source")
+        raise DataError(f"{name} has no {lacks[0]}; fix the source")
     if not isinstance(row["utterance"], str) or not isinstance(row["sarcasm"], bool | int):
-        raise DataError(f"{what}: utterance is a text and sarcasm true or false; fix the source")
+        raise DataError(f"{name}: utterance is a text and sarcasm true or false; fix the source")
     context = row["context"]
     if not isinstance(context, list) or not all(isinstance(text, str) for text in context):
-        raise DataError(f"{what}: context is no list of texts; fix the source")
+        raise DataError(f"{name}: context is no list of texts; fix the source")
 
 
 def _scenes(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -136,7 +136,7 @@ def _folds(path: Path, count: int) -> list[str]:
 
 def _numbers(value: Any, path: Path) -> Sequence[int]:
     try:
-        found = value.read().tolist() if isinstance(value, Array) else value
-        return [int(row) for row in found]
+        rows = value.read().tolist() if isinstance(value, Array) else value
+        return [int(row) for row in rows]
     except (TypeError, ValueError):
         raise DataError(f"{path} holds no lists of row numbers; give the right file") from None

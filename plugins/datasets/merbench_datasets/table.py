@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import DataError, Sink, Source
-from merbench_datasets.common import MODES, Labelled, label_cells, label_task
+from merbench_datasets.form_settings import Labelled
+from merbench_datasets.label_scale import label_cells, label_task
+from merbench_datasets.splits import MODES
 
 _SUFFIXES = (".csv", ".tsv", ".parquet")
 _TEXTS = ("text", "utterance", "transcript", "sentence")
@@ -121,10 +123,10 @@ class Table(Labelled):
         return columns
 
     def _labels(self, columns: Columns, path: Path) -> list[str]:
-        asked = [name.strip().lower() for name in self.config.labels.split(",") if name.strip()]
-        if absent := [name for name in asked if name not in columns]:
+        wanted = [name.strip().lower() for name in self.config.labels.split(",") if name.strip()]
+        if absent := [name for name in wanted if name not in columns]:
             raise DataError(f"{path} has no column {absent[0]!r}; it has {', '.join(columns)}")
-        return asked or [name for name in _LABELS if name in columns]
+        return wanted or [name for name in _LABELS if name in columns]
 
     def _task(
         self, sink: Sink, name: str, cells: Sequence[str], path: Path

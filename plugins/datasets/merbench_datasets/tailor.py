@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Modality, Sink, Source
-from merbench_datasets.common import (
-    Plain,
-    first_step,
-    lacks,
-    last_step,
-    note_unread,
-    three_splits,
-    write_streams,
-)
+from merbench_datasets.form_settings import Plain
+from merbench_datasets.outputs import write_streams
+from merbench_datasets.splits import lacks, note_unread, three_splits
+from merbench_datasets.values import first_step, last_step
 
 _SOURCES: dict[str, Modality] = {"src-text": "text", "src-audio": "audio", "src-visual": "video"}
 _MARKS = ("<blank>", "<pad>", "<unk>", "<s>", "</s>")
@@ -92,47 +87,51 @@ class TailorPt(Plain):
 
 def _labels(source: Source) -> dict[str, int]:
     """Label name -> its number, without the marks of a sequence."""
-    told = source.pickle["dict"].get("tgt")
-    if not isinstance(told, dict) or not all(
-        isinstance(k, str) and type(v) is int for k, v in told.items()
+    number_of_word = source.pickle["dict"].get("tgt")
+    if not isinstance(number_of_word, dict) or not all(
+        isinstance(k, str) and type(v) is int for k, v in number_of_word.items()
     ):
         raise DataError(f"{source.path}: dict['tgt'] does not name the labels; give the whole file")
-    found = {name.strip().lower(): at for name, at in told.items() if at > 3 and name not in _MARKS}
-    if not found or len(set(found.values())) != len(found):
+    number_of_label = {
+        name.strip().lower(): at
+        for name, at in number_of_word.items()
+        if at > 3 and name not in _MARKS
+    }
+    if not number_of_label or len(set(number_of_label.values())) != len(number_of_label):
         raise DataError(
             f"{source.path}: dict['tgt'] names no label, or two with one number; "
             "give the whole file"
         )
-    return found
+    return number_of_label
 
 
-def _present(target: Any, number: dict[str, int], what: str) -> set[int]:
+def _present(target: Any, number: dict[str, int], name: str) -> set[int]:
     """The label numbers of a row ``[2, ..., 3]``: 0 blank, 1 unknown, 2 begin, 3 end."""
-    held = target.read().tolist() if isinstance(target, Array) else target
-    if not isinstance(held, list | tuple) or not all(type(n) is int for n in held):
-        raise DataError(f"{what}: tgt is no list of whole numbers; fix the source")
-    present = {n for n in held if n > 3}
+    numbers = target.read().tolist() if isinstance(target, Array) else target
+    if not isinstance(numbers, list | tuple) or not all(type(n) is int for n in numbers):
+        raise DataError(f"{name}: tgt is no list of whole numbers; fix the source")
+    present = {n for n in numbers if n > 3}
     if strange := present - set(number.values()):
         raise DataError(
-            f"{what}: tgt holds {min(strange)}, which dict['tgt'] does not name; fix the source"
+            f"{name}: tgt holds {min(strange)}, which dict['tgt'] does not name; fix the source"
         )
     return present
 
 
 def _row(split: dict[str, Any], field: str, at: int, source: Source) -> np.ndarray:
     try:
-        found = split[field][at]
-        found = np.asarray(found.read() if isinstance(found, Array) else found, dtype=np.float32)
+        steps = split[field][at]
+        steps = np.asarray(steps.read() if isinstance(steps, Array) else steps, dtype=np.float32)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(
             f"{source.path}: {field} has no row {at} of numbers ({error}); fix the source"
         ) from None
-    if found.ndim != 2:
+    if steps.ndim != 2:
         raise DataError(
-            f"{source.path}: row {at} of {field} has shape {found.shape} and not [steps, width]; "
+            f"{source.path}: row {at} of {field} has shape {steps.shape} and not [steps, width]; "
             "fix the source"
         )
-    return found
+    return steps
 
 
 def _reader(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from merbench.api import Array, DataError, Modality, Sink, Source, as_text, unpickle
-from merbench_datasets.common import MODES, Plain
+from merbench_datasets.form_settings import Plain
+from merbench_datasets.splits import MODES
 
 _FOLDS, _LANGUAGE, _LABELS = "data_folds.pkl", "language_sdk.pkl", "humor_label_sdk.pkl"
 _FEATURES: dict[str, tuple[str, Modality]] = {
@@ -77,10 +78,10 @@ class UrFunny(Plain):
 
 def _mapping(path: Path, sink: Sink) -> Mapping[Any, Any]:
     sink.source(path)
-    found = unpickle(path)
-    if not isinstance(found, dict) or not found:
+    content = unpickle(path)
+    if not isinstance(content, dict) or not content:
         raise DataError(f"{path} holds no dict by id; give the file of UR-FUNNY, version 2")
-    return found
+    return content
 
 
 def _modes(folds: Mapping[Any, Any], path: Path) -> dict[Any, str]:
