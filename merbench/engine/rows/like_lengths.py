@@ -51,8 +51,8 @@ def encode(
             steps_n, budget = source.steps_n, getattr(encoder, "steps_at_once", None)
         outputs: list[np.ndarray] = [np.empty(0)] * len(steps_n)
         for places in within_budget(steps_n, budget or ROWS_AT_ONCE * int(max(1, steps_n.max()))):
-            outputs = _through(encoder, source.inputs, places, steps_n, device)
-            for place, values in zip(places.tolist(), outputs, strict=True):
+            encoded = _through(encoder, source.inputs, places, steps_n, device)
+            for place, values in zip(places.tolist(), encoded, strict=True):
                 outputs[place] = values
         yield number, np.concatenate(outputs), np.array([len(values) for values in outputs])
 
