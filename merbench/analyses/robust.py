@@ -1,4 +1,4 @@
-"""Robustness: trained models on test rows that were made worse."""
+"""Robustness: trained models scored on damaged test rows."""
 
 from __future__ import annotations
 

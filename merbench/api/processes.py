@@ -1,5 +1,5 @@
-"""Processes of this machine: each call in one of its own, so that what one call breaks, holds or
-leaks, no other feels.
+"""Processes of this machine: each call in one of its own, so that a crash, a lock or a leak in one
+does not affect the others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A stored run made again: its spec back to a plan, its weights back into a model."""
+"""A stored run restored: its spec to a plan, its weights into a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``merbench.pull``: runs of others, verified and put into one's own store."""
+"""``merbench.pull``: runs of others, verified and put into your own store."""
 
 from __future__ import annotations
 

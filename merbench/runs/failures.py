@@ -1,4 +1,4 @@
-"""What a run may fail with, and the sentence that its record has of it."""
+"""Which errors a run may end with, and the sentence that its record keeps."""
 
 from __future__ import annotations
 

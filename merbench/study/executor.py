@@ -1,4 +1,4 @@
-"""The executor that was asked for, whose faults become one sentence with its name."""
+"""The chosen executor; its errors become one sentence with its name."""
 
 from __future__ import annotations
 

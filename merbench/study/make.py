@@ -1,5 +1,5 @@
-"""A study's runs, wherever they are made: each once, whoever else works on the store, and those
-that fail beside those that do not.
+"""Makes a study's runs: each exactly once, also with other workers on the store; a failed run does
+not stop the others.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Progress on stderr: a bar where one looks at a terminal, a line a run or trial where one reads a
-log.
-"""
+"""Progress on stderr: a bar at a terminal, one line a run or trial in a log."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Small tensor functions that every method needs and everyone gets wrong once: masks, like lengths,
-anchors, the task's own loss.
-"""
+"""Small tensor functions that every method needs: masks, padding, anchors, the task's own loss."""
 
 from __future__ import annotations
 

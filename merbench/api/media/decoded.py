@@ -1,4 +1,4 @@
-"""What comes of one clip."""
+"""The result of decoding one clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading pickles that nobody vouches for. Nothing in them is ever called: see ``machine`` for the
+"""Reading untrusted pickles. Nothing in them is ever called: see ``machine`` for the
 opcodes, ``admitted`` for what they may name, ``arrays`` for numbers that stay in the file until
 they are asked for, and ``torchfile`` for torch's containers."""
 

@@ -1,5 +1,5 @@
-"""The names a pickle may speak. Each stands for a small function of ours over plain values; none is
-the thing it is named after.
+"""The names that a pickle may refer to. Each maps to a small function of ours over plain values,
+never to the object that it names.
 """
 
 from __future__ import annotations

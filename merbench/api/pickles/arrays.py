@@ -1,6 +1,4 @@
-"""What lies in a file: bytes at an offset, and arrays over them, read when they are asked for and
-no more of them than that.
-"""
+"""Bytes and arrays inside a file, by offset; only what is used is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reading one untrusted file may cost, and the faults that end it."""
+"""The memory that reading one untrusted file may use, and the errors that end it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``merbench robust``: trained models on test rows that were made worse."""
+"""``merbench robust``: trained models scored on damaged test rows."""
 
 from __future__ import annotations
 

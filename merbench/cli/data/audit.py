@@ -1,6 +1,4 @@
-"""``merbench data audit``: what a data set holds that would make scores on it mean less than they
-say.
-"""
+"""``merbench data audit``: what in a data set makes scores on it mean less than they seem to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Progress of long work with data on stderr: a bar where one looks at a terminal, a line a step
-where one reads a log.
-"""
+"""Progress of long work with data on stderr: a bar at a terminal, one line a step in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One hump or two: whether numbers, one a video, come from one population or from a mixture of two.
+"""Unimodal or bimodal: whether numbers, one a video, come from one population or from two.
 
 The likelihood ratio of one Gaussian against a mixture of two with a common variance (McLachlan
 1987), each after the exponential transform (Manly 1976) that suits it best, for a skewed hump looks

@@ -13,9 +13,9 @@ import numpy as np
 from merbench.api.errors import DataError, RequestError
 from merbench.api.material.corpus import Stream
 from merbench.api.material.types import Modality
-from merbench.data.folder.kinds import Beside, strings
 from merbench.data.folder.label_table import read_table
 from merbench.data.folder.read import FILE
+from merbench.data.folder.streams import Beside, strings
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.words import as_words
 

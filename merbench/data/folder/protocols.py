@@ -12,8 +12,8 @@ import numpy as np
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.material.corpus import Protocol, Split, Stream
-from merbench.data.folder.kinds import Beside
 from merbench.data.folder.label_table import Table
+from merbench.data.folder.streams import Beside
 from merbench.data.folder.toml_section import Section
 
 _MODES = ("train", "valid", "test")

@@ -82,9 +82,9 @@ import numpy as np
 from merbench.api.material.corpus import Corpus, Task
 from merbench.api.material.labels import SENTIMENT, usual_glosses
 from merbench.api.material.types import LabelSpace
-from merbench.data.folder.kinds import Beside, strings
 from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.protocols import group_cells, read_protocol
+from merbench.data.folder.streams import Beside, strings
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.same_segment import times_of
 from merbench.data.streams.valid_steps import count_not_finite

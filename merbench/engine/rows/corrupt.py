@@ -1,4 +1,4 @@
-"""Rows made worse on purpose: a modality taken away, steps taken out, noise put on. Done to the
+"""Rows damaged on purpose: a modality removed, steps removed, noise added. Done to the
 streams, so that no method has to know.
 """
 

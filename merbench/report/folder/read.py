@@ -1,4 +1,4 @@
-"""A track's folder, read: every file named in the error where it cannot be."""
+"""A track's folder, read; errors name the file."""
 
 from __future__ import annotations
 

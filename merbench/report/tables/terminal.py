@@ -1,4 +1,4 @@
-"""A table at a terminal: nothing doubles a row; what there is no room for is named below."""
+"""A table at a terminal: rows are never folded; columns without room are left out and named."""
 
 from __future__ import annotations
 

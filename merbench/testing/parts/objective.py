@@ -1,4 +1,4 @@
-"""Checks of objectives, on the least model there is."""
+"""Checks of objectives, on a minimal model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method has learned is kept: in its weights, and over a kill."""
+"""State: saved weights reproduce a method, and a killed run resumes to the same bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A method learns: by every parameter, by every ablation otherwise, and the same with each seed."""
+"""Training: gradients reach every parameter, a seed reproduces, 8 samples are overfitted, ablations
+differ.
+"""
 
 from __future__ import annotations
 

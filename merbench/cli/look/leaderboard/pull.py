@@ -1,4 +1,4 @@
-"""``merbench leaderboard pull``: runs of others, verified and put into one's own store."""
+"""``merbench leaderboard pull``: runs of others, verified and put into your own store."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Rows that a study beside the boards names and that its board does not have: of themselves, boards
-do not say what was left out.
+"""Rows that a study file names and its board lacks; the board alone does not show what was left
+out.
 """
 
 from __future__ import annotations

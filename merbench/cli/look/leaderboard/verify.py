@@ -1,4 +1,4 @@
-"""``merbench leaderboard verify``: is a folder of boards what it says?"""
+"""``merbench leaderboard verify``: a folder of boards recomputed and checked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``merbench study``: many models, tracks and seeds as one job that can be stopped, shared and gone
-on with.
+"""``merbench study``: many models, tracks and seeds as one job that can be stopped, shared and
+resumed.
 """
 
 from __future__ import annotations

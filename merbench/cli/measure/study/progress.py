@@ -1,5 +1,5 @@
-"""Progress of a study on stderr: a bar over all its runs, and a line a run that is being made now,
-by whatever process.
+"""Progress of a study on stderr: a bar over all its runs, and one line a run in progress, in any
+process.
 """
 
 from __future__ import annotations
