@@ -119,6 +119,7 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.tune("tfn", log={"tensorboard": "x"}), r"tune\(log=\) has no effect"),
         (lambda: merbench.list_parts("hats"), "unknown kind 'hats'"),
         (lambda: merbench.show("merclup"), "did you mean 'merclip'"),
+        (lambda: merbench.show("sample"), "not a model; merbench data show sample describes it"),
         (lambda: merbench.leaderboard("nowhere"), "no finished run"),
         (lambda: merbench.supersede("a", "b", reason="x", store="nowhere"), "no finished run"),
         (lambda: merbench.ablate("tfn", "sample", ["no-product"]), "did you mean 'no-products'"),
