@@ -115,7 +115,7 @@ def _table(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]
     for row in rows:
         if row[-1]:
             out().print(Text(row[0], style="bold"))
-            out().print(Padding(Text(row[-1]), (0, 0, 0, 4)))
+            out().print(Padding(Text(row[-1]), (0, 0, 0, 4)), width=width)
 
 
 def _text(value: Any) -> str:
