@@ -247,3 +247,27 @@ def test_other_labels():
         label_graph(vectors="learned")(tiny.SPACES["score"])
     with pytest.raises(RequestError, match="word vectors"):
         LabelGraph(LabelGraph.Config(), replace(tiny.context(), lexicon=None))
+
+
+def test_matched_by_words_a_label_reads_the_steps_near_its_own_vector():
+    torch.manual_seed(0)
+    config = KGGR.Config(width=8, match="words", steps=0, temperature=0.2)
+    model = KGGR(config, tiny.context("multilabel", ("text",)), {"text": 5}, 5).eval()
+    emb_CD = torch.randn(6, 5)
+    parts = {"text": tiny.steps(4, 6, 5, missing=[2])}
+    fused = model(parts, Queries(emb_CD))
+    x_BLD, mask_BL = parts["text"]
+    projected_BLD = model.project["text"](x_BLD) + model.modality["text"]
+    for row in (0, 1, 3):
+        real = mask_BL[row].nonzero()[:, 0].tolist()
+        for c in range(6):
+            own = emb_CD[c] - emb_CD.mean(0)
+            near = torch.stack([torch.cosine_similarity(x_BLD[row, i], own, 0) for i in real])
+            share = (near / 0.2).softmax(0)
+            torch.testing.assert_close(fused.aux["attention"][row, c, real], share)
+            f = sum(s * projected_BLD[row, i] for s, i in zip(share, real, strict=True))
+            expected = model.read_out(torch.cat((f, f))).tanh()
+            torch.testing.assert_close(fused.z_BCD[row, c], expected, atol=1e-5, rtol=1e-4)
+    assert (fused.aux["attention"][2] == 0).all()
+    with pytest.raises(RequestError, match="those of audio are 4"):
+        KGGR(config, tiny.context("multilabel"), {"text": 5, "audio": 4}, 5)

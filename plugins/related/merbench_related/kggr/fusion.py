@@ -5,13 +5,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, Fused, Modality, Queries, Steps, Tune, masked_mean
+from merbench.api import (
+    LATER,
+    Config,
+    Context,
+    Fused,
+    Modality,
+    Queries,
+    RequestError,
+    Steps,
+    Tune,
+    masked_mean,
+)
 from merbench_related.fields import Dropout, Width
 from merbench_related.kggr.propagate import GatedPropagation
 from merbench_related.layers import complete, concatenate
@@ -42,6 +54,24 @@ class SemanticAttention(nn.Module):
         return alpha_BCL @ steps.x_BLD, alpha_BCL
 
 
+class WordMatch(nn.Module):
+    """The same f with alpha_.c = softmax_n cos(x_n, w_c - mean of all w) / temperature, of the
+    steps and the label vectors as they come: nothing is learned. The common component is taken off
+    because any two label words are alike in it.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, x_BLW: Tensor, steps: Steps, emb_CW: Tensor) -> tuple[Tensor, Tensor]:
+        """``x_BLW``: the steps as they came. ``(f [B, C, D], alpha [B, C, L])``."""
+        own_CW = F.normalize(emb_CW - emb_CW.mean(0), dim=-1)
+        score_BCL = own_CW @ F.normalize(x_BLW, dim=-1).mT / self.temperature
+        alpha_BCL = masked_softmax(score_BCL, steps.mask_BL[:, None].expand_as(score_BCL), -1)
+        return alpha_BCL @ steps.x_BLD, alpha_BCL
+
+
 class KGGR(nn.Module):
     """Steps per modality and label queries with a graph -> z [B, C, width] = tanh(Wo [h_c ; f_c]):
     f_c what the label attends to, h_c the same after T steps over the graph.
@@ -58,6 +88,11 @@ class KGGR(nn.Module):
         """T."""
         attend: bool = True
         """False: every label has the mean of all steps."""
+        match: Annotated[Literal["learned", "words"], LATER] = "learned"
+        """``words``: a label attends to the steps that lie near its own vector (``WordMatch``), for
+        encoders that leave words where their vectors are."""
+        temperature: Annotated[float, Field(gt=0), LATER] = 0.1
+        """Of that match."""
         dropout: Dropout = 0.1
         """On the projected steps and on z."""
 
@@ -80,9 +115,13 @@ class KGGR(nn.Module):
         self.modality = nn.ParameterDict(
             {m: nn.Parameter(0.02 * torch.randn(config.width)) for m in widths}
         )
+        self.match = WordMatch(config.temperature) if config.match == "words" else None
+        learned = config.attend and self.match is None
         self.attention = (
-            SemanticAttention(config.width, query_width, config.inner) if config.attend else None
+            SemanticAttention(config.width, query_width, config.inner) if learned else None
         )
+        if self.match is not None:
+            _check_widths(widths, query_width)
         self.propagate = GatedPropagation(config.width, config.steps)
         self.read_out = nn.Linear(2 * config.width, config.width)
         self.dropout = nn.Dropout(config.dropout)
@@ -93,7 +132,12 @@ class KGGR(nn.Module):
             Steps(self.dropout(self.project[m](x_BLD) + self.modality[m]), mask_BL)
             for m, (x_BLD, mask_BL) in complete(parts, self.widths).items()
         ]
-        f_BCD, alpha_BCL = self._attend(concatenate(projected), queries.emb_CD)
+        steps = concatenate(projected)
+        if self.match is not None:
+            as_they_came = concatenate(list(complete(parts, self.widths).values()))
+            f_BCD, alpha_BCL = self.match(as_they_came.x_BLD, steps, queries.emb_CD)
+        else:
+            f_BCD, alpha_BCL = self._attend(steps, queries.emb_CD)
         h_BCD = f_BCD if queries.graph_CC is None else self.propagate(f_BCD, queries.graph_CC)
         z_BCD = self.read_out(torch.cat((h_BCD, f_BCD), -1)).tanh()
         return Fused(self.dropout(z_BCD), {"attention": alpha_BCL})
@@ -106,3 +150,14 @@ class KGGR(nn.Module):
         rows = (-1, len(emb_CD), -1)
         mean_BD = masked_mean(x_BLD, steps.mask_BL)
         return mean_BD[:, None].expand(rows), share_BL[:, None].expand(rows)
+
+
+def _check_widths(widths: Mapping[Modality, int], query_width: int) -> None:
+    """RequestError where steps cannot be compared with label vectors."""
+    for modality, width in widths.items():
+        if width != query_width:
+            raise RequestError(
+                f"kggr: fusion.match=words compares steps with label vectors, which are "
+                f"{query_width} wide, and those of {modality} are {width}; "
+                "choose --modalities text and --encoder text=word-vectors, or leave it out"
+            )
