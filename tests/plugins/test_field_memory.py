@@ -5,7 +5,9 @@ import itertools
 import pytest
 import torch
 
+from merbench.testing import tiny
 from merbench_baselines.align import aligned
+from merbench_baselines.heads import MLP
 from merbench_baselines.memory.graph_mfn import GraphMFN
 from merbench_baselines.memory.mfn import MFN
 from tests.plugins.field import WIDTHS, close, make, real, sequences
@@ -147,5 +149,51 @@ def test_parameters_at_the_published_settings(factory, expected):
         all_three, output = two(544 + 3 * 64, 100, 64), two(544 + 4 * 64, 100, 64)
         graph = sum(pairs) + all_three + output + two(544, 100, 19)
         rest = singles + graph + two(64, 32, 300) + two(64, 128, 300) + two(64, 64, 300)
-    count = sum(p.numel() for p in make(factory, widths).parameters())
-    assert count == lstms + rest == expected
+    assert count(make(factory, widths)) == lstms + rest == expected
+
+
+MMSA = {"text": 768, "audio": 5, "video": 20}
+
+
+def test_parameters_are_those_that_mmsa_logged():
+    """logs/mfn-mosi.log and logs/graph_mfn-mosi.log of thuiar/MMSA, at the settings written there."""
+    head = tiny.context()
+    mfn = make(
+        MFN,
+        MMSA,
+        hidden_text=128,
+        hidden_audio=4,
+        hidden_video=16,
+        memory=64,
+        attention_hidden=256,
+        update_hidden=128,
+        retain_hidden=128,
+        write_hidden=32,
+        gates="fusion+memory",
+    )
+    mlp = MLP(MLP.Config(hidden=128), head, mfn.width, None)
+    assert count(mfn) + count(mlp) == 756_281
+    graph = make(
+        GraphMFN,
+        MMSA,
+        hidden_text=128,
+        hidden_audio=16,
+        hidden_video=128,
+        memory=300,
+        node=64,
+        graph_hidden=100,
+        update_hidden=128,
+        retain_hidden=128,
+        write_hidden=128,
+        gates="fusion+memory",
+    )
+    mlp = MLP(MLP.Config(hidden=32), head, graph.width, None)
+    # Its networks of pairs and of all three stand in a dict, where torch does not see them; its
+    # efficacies go through one layer of 64 more.
+    unseen = sum(count(net) for name, net in graph.graph.networks.items() if name != "output")
+    layer = 100 * 64 + 64 + 64 * 19 - 100 * 19
+    assert count(graph) + count(mlp) - unseen + layer == 934_960
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())

@@ -16,6 +16,7 @@ from merbench_baselines.disentangled.misa import (
     central_moment_discrepancy,
     difference,
 )
+from merbench_baselines.heads import MLP
 from merbench_baselines.readers import EndStates, LSTMReader, StackedBiLSTM, StateReader
 from merbench_baselines.squared_error import SquaredError
 from tests.plugins.field import WIDTHS, close, make, real, sequences
@@ -196,3 +197,19 @@ def test_parameters_at_the_published_settings():
     layer = 4 * (d * d + d) + d * 2048 + 2048 + 2048 * d + d + 4 * d
     count = sum(p.numel() for p in make(MISA, widths, text="mean").parameters())
     assert count == rnns + project + spaces + layer == 1_094_616
+
+
+BERT = 109_482_240
+"""Parameters of bert-base-uncased, by the configuration in MMSA's logs."""
+
+
+def test_parameters_are_those_that_mmsa_logged():
+    """logs/misa-mosi.log of thuiar/MMSA: two of its layers, a norm of the text's LSTM and a classifier
+    of shared and private vectors, are built there and never used.
+    """
+    widths = {"text": 768, "audio": 5, "video": 20}
+    fusion = make(MISA, widths, text="mean")
+    head = MLP(MLP.Config(hidden=384), tiny.context(), fusion.width, None)
+    count = sum(p.numel() for module in (fusion, head) for p in module.parameters())
+    unused = 2 * 2 * 768 + 128 * 4 + 4
+    assert BERT + count + unused == 110_620_273

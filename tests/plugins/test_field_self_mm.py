@@ -17,7 +17,8 @@ from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.train import fit
 from merbench.results.store import Store
 from merbench.testing import tiny
-from merbench_baselines.unimodal.labels import UnimodalLabels, generated_label
+from merbench_baselines.heads import MLP
+from merbench_baselines.unimodal.labels import UnimodalLabels, UnimodalTask, generated_label
 from merbench_baselines.unimodal.self_mm import SelfMM
 from tests.plugins.field import close, make, sequences
 
@@ -180,3 +181,17 @@ def test_parameters_at_the_published_settings():
     lstms = sum(4 * h * (w + h + 2) + h * h + h for w, h in ((74, 16), (20, 32)))
     count = sum(p.numel() for p in make(SelfMM, widths, text="first").parameters())
     assert count == lstms + (768 + 16 + 32) * 128 + 128 == 118_704
+
+
+def test_parameters_are_those_that_mmsa_logged():
+    """logs/self_mm-mosi.log of thuiar/MMSA, less 50 that its code does not account for (a batch norm
+    of the 5 audio and 20 video inputs would).
+    """
+    widths = {"text": 768, "audio": 5, "video": 20}
+    fusion = make(SelfMM, widths, text="first", lstm_audio=32, lstm_video=64)
+    head = MLP(MLP.Config(hidden=128), tiny.context(), fusion.width, None)
+    hidden = {"text": 64, "audio": 16, "video": 32}
+    tasks = [UnimodalTask(fusion.widths[f"utterance.{m}"], h, 0.0) for m, h in hidden.items()]
+    count = sum(p.numel() for module in (fusion, head, *tasks) for p in module.parameters())
+    bert = 109_482_240
+    assert bert + count == 109_689_270 - 50

@@ -43,6 +43,14 @@ def _shared() -> Iterator[Component]:
         "squared_error:SquaredError",
         "the task's own loss, of a score the mean squared error",
     )
+    yield part(
+        "objective",
+        "unimodal-scores",
+        "unimodal_scores:UnimodalScores",
+        "each modality predicts the row's score by itself",
+        needs=("scores", "scored"),
+        spaces=("score",),
+    )
     yield part("head", "linear", "heads:Linear", "linear logits", accepts=both)
     yield part("head", "mlp", "heads:MLP", "one hidden layer, then logits", accepts=both)
 

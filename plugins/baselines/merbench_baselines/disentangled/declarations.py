@@ -65,8 +65,27 @@ def components() -> Iterator[Component]:
         needs=provided,
     )
 
+    provided = ("similar", "dissimilar", "utterances", "scores", "scored", "present")
+    yield part(
+        "fusion",
+        "confede",
+        "disentangled.confede:ConFEDE",
+        "a similarity and a dissimilarity feature of every modality",
+        provides=provided,
+        min_modalities=2,
+    )
+    yield part(
+        "objective",
+        "decomposition-contrast",
+        "disentangled.confede_loss:DecompositionContrast",
+        "similarity features near to each other, away from dissimilarity features and other rows",
+        needs=provided,
+        spaces=("score",),
+    )
+
 
 def recipes() -> Iterator[Recipe]:
+    yield _confede()
     yield _dlf()
     yield _dmd()
     yield Recipe(
@@ -121,6 +140,54 @@ def recipes() -> Iterator[Recipe]:
                 name="l1",
                 summary="trained by absolute error",
                 settings={"objective": ("task", "misa")},
+            ),
+            *PAIRS,
+        ),
+    )
+
+
+def _confede() -> Recipe:
+    return Recipe(
+        name="confede",
+        paper="Yang et al. 2023, ACL, 2023.acl-long.421",
+        code="https://github.com/XpastaX/ConFEDE",
+        summary="contrastive feature decomposition (Yang et al. 2023)",
+        encoders=VECTORS,
+        fusion="confede",
+        head="mlp",
+        objective=("squared-error", "decomposition-contrast", "unimodal-scores"),
+        min_modalities=2,
+        spaces=("score",),
+        settings={
+            "head.hidden": 256,
+            "head.dropout": 0.0,
+            "objective.unimodal-scores.weight": 0.01,
+            "train.batch_size": 64,
+            "train.lr": 1e-4,
+            "train.weight_decay": 1e-3,
+            "train.schedule": "cosine",
+            "train.warmup": 0.04,
+            "train.clip_norm": 0.0,
+        },
+        cases=(
+            Case(datasets=("mosei",), settings={"fusion.layers": 3}),
+            with_tower(text="first"),
+        ),
+        ablations=(
+            Ablation(
+                name="no-contrast",
+                summary="without the contrast",
+                settings={"objective.decomposition-contrast.weight": 0.0},
+            ),
+            Ablation(
+                name="no-neighbours",
+                summary="a row is contrasted with itself alone",
+                settings={"objective.decomposition-contrast.neighbours": 0},
+            ),
+            Ablation(
+                name="no-unimodal-scores",
+                summary="features are not to tell the score by themselves",
+                settings={"objective": ("squared-error", "decomposition-contrast")},
             ),
             *PAIRS,
         ),

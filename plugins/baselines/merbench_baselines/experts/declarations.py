@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Case, Component, Recipe
+from merbench.api import Ablation, Case, Component, Recipe, Stage
 from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, part, with_tower
 
 UNUSED = "the noise on gates is drawn in training alone, and experts that no row chose get none"
@@ -46,9 +46,27 @@ def components() -> Iterator[Component]:
         needs=("gates", "load"),
     )
 
+    guiding = ("scores", "means", "scored")
+    yield part(
+        "fusion",
+        "kuda",
+        "experts.kuda:KuDA",
+        "attention to each modality, as much as its own score agrees with the others'",
+        provides=guiding,
+        min_modalities=2,
+    )
+    yield part(
+        "objective",
+        "modality-correlation",
+        "experts.kuda:Correlation",
+        "the fused vector near to each modality of its row, and not to those of others",
+        needs=(*guiding, "fused"),
+    )
+
 
 def recipes() -> Iterator[Recipe]:
     yield _glomo()
+    yield _kuda()
     yield Recipe(
         name="emoe",
         paper="Fang et al. 2025, CVPR",
@@ -154,6 +172,69 @@ def _glomo() -> Recipe:
                 name="no-guidance",
                 summary="every modality's own vectors count alike",
                 settings={"fusion.guided": False},
+            ),
+            *PAIRS,
+        ),
+    )
+
+
+def _kuda() -> Recipe:
+    knowledge = Stage(
+        name="knowledge",
+        epochs=10,
+        objectives=("unimodal-scores",),
+        selects=False,
+        settings={"lr": 1e-4, "weight_decay": 1e-3},
+    )
+    fusing = ("encoders.", "fusion.read.", "fusion.narrow.", "fusion.blocks.", "head.")
+    main = Stage(name="main", trains=fusing, objectives=("squared-error", "modality-correlation"))
+    return Recipe(
+        name="kuda",
+        paper="Feng et al. 2024, EMNLP Findings, arXiv 2410.04491",
+        code="https://github.com/MKMaS-GUET/KuDA",
+        summary="knowledge-guided dynamic modality attention (Feng et al. 2024)",
+        encoders=VECTORS,
+        fusion="kuda",
+        head="mlp",
+        objective=("squared-error", "modality-correlation", "unimodal-scores"),
+        stages=(knowledge, main),
+        min_modalities=2,
+        spaces=("score",),
+        settings={
+            "head.hidden": 64,
+            "head.dropout": 0.0,
+            "train.batch_size": 32,
+            "train.lr": 3e-5,
+            "train.weight_decay": 1e-5,
+            "train.schedule": "cosine",
+            "train.clip_norm": 0.0,
+        },
+        cases=(Case(offers=("text.tower",), settings={"encoder.text.tuned": True}),),
+        ablations=(
+            Ablation(
+                name="no-guidance",
+                summary="every modality counts alike",
+                settings={"fusion.guided": False},
+            ),
+            Ablation(
+                name="inside",
+                summary="ratios inside the norm, without effect, as in the authors' code",
+                settings={"fusion.weighing": "inside"},
+            ),
+            Ablation(
+                name="no-knowledge",
+                summary="no adapters beside the reading transformers",
+                settings={"fusion.adapters": 0},
+            ),
+            Ablation(
+                name="no-pretraining",
+                summary="all trained for the task at once, modalities by themselves never",
+                stages=(Stage(objectives=("squared-error", "modality-correlation")),),
+            ),
+            Ablation(
+                name="no-correlation",
+                summary="without the correlation loss",
+                settings={"objective.modality-correlation.weight": 0.0},
             ),
             *PAIRS,
         ),
