@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from merbench.api import Corpus, Progress, Protocol, Split, Stream, Task
+from merbench.api import Batch, Corpus, Output, Progress, Protocol, Split, Stream, Task
 from merbench.engine.build import Problem, build
 from merbench.engine.model.views import Views
 from merbench.engine.plan.plan import Plan, Request
@@ -109,6 +109,7 @@ def bare(plan: Plan, modules: Problem) -> None:
         losses = [o(model, batch, out, at) for o in modules.objectives.values()]
         loss = torch.stack([term for terms in losses for term in terms.values()]).sum()
         (loss / config.accumulate).backward()
+        keep_state(modules, batch, out, at)
         if (step + 1) % config.accumulate == 0 or step + 1 == len(order):
             if config.clip_value:
                 torch.nn.utils.clip_grad_value_(model.parameters(), config.clip_value)
@@ -116,6 +117,14 @@ def bare(plan: Plan, modules: Problem) -> None:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimiser.step()
             optimiser.zero_grad()
+
+
+@torch.no_grad()
+def keep_state(modules: Problem, batch: Batch, out: Output, at: Progress) -> None:
+    """Objectives that learn from what they have seen are a part of the method."""
+    for objective in modules.objectives.values():
+        if after_batch := getattr(objective, "after_batch", None):
+            after_batch(modules.model, batch, out, at)
 
 
 def cpu_seconds(run: Callable[[Plan, Problem], None], plan: Plan, modules: Problem) -> float:

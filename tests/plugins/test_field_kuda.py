@@ -7,9 +7,15 @@ import torch
 from torch.nn.functional import layer_norm, normalize
 
 from merbench.api import Batch, Fused, Output, Progress, RequestError, Steps
+from merbench.engine.build import build
+from merbench.engine.plan.plan import Request
+from merbench.engine.resolve import resolve
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.train import fit
 from merbench.testing import tiny
 from merbench_baselines.align import resample
 from merbench_baselines.experts.kuda import Correlation, KuDA, sentiment_ratios
+from merbench_baselines.fusions.mult import positions
 from merbench_baselines.unimodal_scores import UnimodalScores
 from tests.plugins.field import WIDTHS, close, make, real, sequences
 from tests.plugins.test_field_almt import attend
@@ -40,8 +46,6 @@ def encoder(layer, x_LD, heads):
 
 def read(fusion, m, x_LD):
     """States and knowledge [L, 2 width] of a row's real steps."""
-    from merbench_baselines.fusions.mult import positions
-
     reader, adapters = fusion.read[m], fusion.adapt[m]
     x_LD = reader.project(x_LD)
     x_LD = x_LD + positions(len(x_LD), x_LD.shape[1], x_LD.device)
@@ -155,13 +159,30 @@ def test_unimodal_scores_count_what_there_is():
 
 
 def test_knowledge_is_fixed_while_the_task_is_learned(catalog):
-    knowledge, main = catalog.recipe("kuda").stages
-    assert knowledge.objectives == ("unimodal-scores",) and not knowledge.selects
-    fusion = make(KuDA, **SMALL)
-    prefixes = [p.removeprefix("fusion.") for p in main.trains if p.startswith("fusion.")]
-    names = {name.partition(".")[0] for name, _ in fusion.named_parameters()}
-    fixed = {n for n in names if not any(f"{n}.".startswith(p) for p in prefixes)}
-    assert fixed == {"adapt", "score"}
+    small = {f"fusion.{name}": value for name, value in SMALL.items()}
+    settings = {**small, "train.epochs": 1, "stage.knowledge.epochs": 1}
+    plan = resolve(Request("kuda", settings=settings), catalog, tiny.corpus(), None)
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    problem = build(plan, fold, 0, torch.device("cpu"))
+
+    def moved(stage):
+        """The parts of the fusion whose weights a stage changes."""
+        before = {n: p.clone() for n, p in problem.model.fusion.named_parameters()}
+        fit(
+            problem.model,
+            problem.objectives,
+            problem.train,
+            problem.valid,
+            space=fold.space,
+            config=plan.train,
+            stages=[stage],
+        )
+        after = problem.model.fusion.named_parameters()
+        return {n.partition(".")[0] for n, p in after if not torch.equal(p, before[n])}
+
+    knowledge, main = plan.stages
+    assert moved(knowledge) == {"read", "adapt", "score"}
+    assert moved(main) == {"read", "narrow", "blocks"}
 
 
 def test_a_width_that_heads_cannot_share_is_refused():
