@@ -182,6 +182,7 @@ def _kuda() -> Recipe:
     knowledge = Stage(
         name="knowledge",
         epochs=10,
+        trains=("encoders.", "fusion.read.", "fusion.adapt.", "fusion.score."),
         objectives=("unimodal-scores",),
         selects=False,
         settings={"lr": 1e-4, "weight_decay": 1e-3},
