@@ -12,7 +12,7 @@ import numpy as np
 from merbench.analyses.trained import Readings, trained
 from merbench.api import Corpus, Lexicon, Modality, RequestError, Stream
 from merbench.data.join import joined
-from merbench.data.overlap import LEAST_WORDS, shared, without
+from merbench.data.overlap import LEAST_WORDS, shared_in_training, without
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
@@ -67,13 +67,10 @@ def pair(
             f"protocol {learn.spec.protocol} of {source.name} has folds, and one model is wanted; "
             "choose another --protocol"
         )
+    by_video, by_text = shared_in_training(source, learn.spec.protocol, target, use.spec.protocol)
     mine = np.unique(
         np.concatenate([rows for s in learn.protocol.splits for rows in (s.train, s.valid)])
     )
-    theirs = np.unique(
-        np.concatenate([rows for s in use.protocol.splits for rows in (s.valid, s.test)])
-    )
-    by_video, by_text = shared(source, mine, target, theirs)
     counts = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
     if len(by_video) + len(by_text):
         notes.append(
@@ -85,7 +82,8 @@ def pair(
         source = without(source, learn.spec.protocol, np.concatenate((by_video, by_text)))
         learn = resolve(request, catalog, source, lexicon)
         # Its records say so: their content hash is not that of the whole data set.
-        learn = replace(learn, notes=(*learn.notes, notes[-1]))
+        track = learn.track.model_copy(update={"without": f"{target.name} {use.spec.protocol}"})
+        learn = replace(learn, track=track, notes=(*learn.notes, notes[-1]))
     else:
         notes.append(
             f"{source.name} and {target.name} share no utterance that would leak ({counts})"

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from merbench.api.errors import DataError
 from merbench.bench.recipes import closed_forms, floors, origins
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from merbench.api.material.corpus import Corpus
     from merbench.host.catalog import Catalog
     from merbench.report.verify.truth import Truth
     from merbench.results.record import Track
+
+
+def corpus_of(load: Callable[[str], Corpus], track: Track) -> Corpus:
+    """The track's data set, without the rows that its runs left out. ``load``: the data set of a
+    name.
+    """
+    from merbench.data.overlap import shared_in_training, without
+
+    corpus = load(track.dataset)
+    if not track.without:
+        return corpus
+    name, _, protocol = track.without.partition(" ")
+    rows = shared_in_training(corpus, track.protocol, load(name), protocol)
+    return without(corpus, track.protocol, np.concatenate(rows))
 
 
 def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool = True) -> Truth:

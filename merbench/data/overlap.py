@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from merbench.api.errors import DataError
 from merbench.api.material.corpus import Corpus, Protocol, Split
 from merbench.api.material.lexicon import words_of
 
@@ -25,6 +26,20 @@ def shared(
     texts = set(_keys(other, other_rows)) - {""}
     by_text = np.array([key in texts for key in _keys(corpus, rows)], dtype=bool) & ~by_video
     return rows[by_video], rows[by_text]
+
+
+def shared_in_training(
+    corpus: Corpus, protocol: str, other: Corpus, other_protocol: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """``shared`` of the train and validation rows of one protocol and the validation and test rows
+    of the other's. DataError for a protocol that a data set does not have.
+    """
+    for one, name in ((corpus, protocol), (other, other_protocol)):
+        if name not in one.protocols:
+            raise DataError(f"your {one.name} has no protocol {name}")
+    mine = [rows for s in corpus.protocols[protocol].splits for rows in (s.train, s.valid)]
+    theirs = [rows for s in other.protocols[other_protocol].splits for rows in (s.valid, s.test)]
+    return shared(corpus, np.unique(np.concatenate(mine)), other, np.unique(np.concatenate(theirs)))
 
 
 def _keys(corpus: Corpus, rows: np.ndarray) -> Sequence[str]:

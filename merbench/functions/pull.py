@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.errors import MerbenchError
 from merbench.bench.from_python import catalog, homes
-from merbench.bench.truth import truth_of
+from merbench.bench.truth import corpus_of, truth_of
 from merbench.functions.pull_source import opened_source
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def pulled(
         board_folder = read(path, with_scores=False)
         track = board_folder.board.track
         try:
-            truth = truth_of(catalog, load(track.dataset), track, with_optimum=False)
+            truth = truth_of(catalog, corpus_of(load, track), track, with_optimum=False)
         except MerbenchError as error:
             for record in board_folder.records:
                 yield Merged(record.run_id, "refused", str(error))

@@ -40,6 +40,10 @@ class Track(Config):
     """How train labels are hidden (``--labels``); left out where they are not."""
     missing: str = Field(default="", exclude_if=operator.not_)
     """What train rows lack (``--missing``); left out where nothing is taken away."""
+    without: str = Field(default="", exclude_if=operator.not_)
+    """``DATASET PROTOCOL`` whose validation and test utterances are in no train or validation row
+    of this track (``merbench transfer``); left out where all rows are used.
+    """
 
     @property
     def title(self) -> str:
@@ -49,6 +53,8 @@ class Track(Config):
             parts.append(f"train labels {self.labels}")
         if self.missing:
             parts.append(f"train missing {self.missing}")
+        if self.without:
+            parts.append(f"without rows shared with {self.without}")
         if self.leaks:
             parts.append(f"LEAKS: {', '.join(self.leaks)}")
         return " · ".join(parts)

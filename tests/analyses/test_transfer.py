@@ -17,14 +17,17 @@ from sklearn.metrics import mean_absolute_error
 from merbench.analyses.transfer import as_it_is, finetuned, lines, pair, together
 from merbench.api import RequestError, words_of
 from merbench.api.events import WeightsLoaded
+from merbench.bench.truth import corpus_of
 from merbench.data.join import joined
 from merbench.data.overlap import shared, without
+from merbench.data.revision import revision
 from merbench.engine.build import start_of
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of, restore
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict
+from merbench.report.folder.names import folder_names
 from merbench.results.spec import RunSpec, canonical, run_id
 from merbench.runs.init_from import start_from
 from merbench.runs.run import run
@@ -427,6 +430,11 @@ def test_what_both_share_is_kept_out_of_training_and_told(catalog):
     assert one.learn.contents["data"] != whole.contents["data"], "another run id"
     assert one.learn.track.revision != whole.track.revision, "another track"
     assert any("3 by video" in note for note in one.learn.notes), "its records say what is left out"
+    track = one.learn.track
+    assert track.title.endswith(f"without rows shared with {target.name} standard")
+    reduced = corpus_of({c.name: c for c in (source, target)}.__getitem__, track)
+    assert revision(reduced, track.task, "standard", []) == track.revision, "anybody can make it"
+    assert "-without-" in folder_names([track])[0]
 
 
 def test_shared_is_what_brute_force_finds():

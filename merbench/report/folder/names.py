@@ -43,7 +43,8 @@ def folder_names(
 
 def _possible_names(track: Track) -> list[str]:
     """From the shortest to one that no other track has."""
-    short = f"{track.dataset}-{track.task}-{track.protocol}"
+    rows = f"-without-{track.without}" if track.without else ""
+    short = f"{track.dataset}-{track.task}-{track.protocol}{rows}"
     long = f"{short}-{'-'.join(s.partition('.')[2] or s for s in track.streams) or UNKNOWN}"
     return list(dict.fromkeys(map(slug, (short, long, f"{long}-{fingerprint(track)}"))))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from merbench.report.pictures import plots
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.tables.sheet import parameters, training_seconds
 
+T = TypeVar("T")
 PANELS = 12
 """More models than this are too many panels for one picture of learning curves."""
 
@@ -29,6 +30,7 @@ def pictures(
         n: line.mean for n, e in entries.items() if e.floor and (line := _line(scores, n, scale))
     }
     drawn_pictures: dict[str, tuple[bytes, str]] = {}
+    titles = board.short_titles
     if lines:
         best = {given: scale * s[metric] for given, s in scores.optimum.items() if metric in s}
         words = (
@@ -36,7 +38,10 @@ def pictures(
             "floors as dashed lines"
         )
         words += ", best possible scores as dotted ones" if best else ""
-        drawn_pictures["scores.svg"] = plots.scores(title, axis, lines, floors, best), words
+        drawn_pictures["scores.svg"] = (
+            plots.scores(title, axis, _titled(lines, titles), floors, best),
+            words,
+        )
         for file, across, cost in (
             ("parameters.svg", "parameters", parameters),
             ("cost.svg", "training of a seed in seconds", training_seconds),
@@ -48,7 +53,7 @@ def pictures(
             }
             if drawn:
                 drawn_pictures[file] = (
-                    plots.against(title, across, axis, drawn),
+                    plots.against(title, across, axis, _titled(drawn, titles)),
                     f"{name} against {across}",
                 )
     if scores.ablations:
@@ -68,7 +73,7 @@ def pictures(
                 plots.forest(
                     title,
                     f"test {name}, ablation minus full model ({side} of 0: the ablation is better)",
-                    rows,
+                    _titled(rows, titles),
                 ),
                 words,
             )
@@ -83,10 +88,14 @@ def pictures(
             else ""
         )
         drawn_pictures["learning.svg"] = (
-            plots.learning(title, f"{name} on validation rows ({better})", curves),
+            plots.learning(title, f"{name} on validation rows ({better})", _titled(curves, titles)),
             words,
         )
     return drawn_pictures | _extra(title, axis, metric, scale, extras)
+
+
+def _titled(by_name: Mapping[str, T], titles: Mapping[str, str]) -> dict[str, T]:
+    return {titles.get(name, name): value for name, value in by_name.items()}
 
 
 def _line(scores: BoardScores, name: str, scale: float) -> plots.Line | None:

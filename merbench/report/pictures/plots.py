@@ -31,6 +31,8 @@ STYLE: Any = {
 }
 CREATOR = DRAWN_BY + matplotlib.__version__
 FAINT = "0.55"
+LONG = 28
+"""Characters of a name that stand on one line."""
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Signs that no XML file may hold, however they are written."""
 
@@ -214,7 +216,7 @@ def learning(title: str, axis: str, models: Mapping[str, Sequence[Sequence[float
                 axes.plot(
                     range(1, len(values) + 1), values, color="tab:blue", alpha=0.45, linewidth=0.9
                 )
-            axes.set_title(name, fontsize=8, loc="left")
+            axes.set_title(folded(name), fontsize=8, loc="left")
             axes.grid(alpha=0.25)
         for axes in list(grid.flat)[len(models) :]:
             axes.set_axis_off()
@@ -257,8 +259,14 @@ def legend(axes: Axes, lines: Sequence[Line2D]) -> None:
     axes.legend(lines, names, fontsize=8, frameon=False)
 
 
+def folded(name: str) -> str:
+    """A long name with what stands in parentheses on a line of its own."""
+    return name.replace(" (", "\n(", 1) if len(name) > LONG else name
+
+
 def _names(axes: Axes, names: Sequence[str]) -> None:
     """One horizontal line a name, the first on top."""
-    axes.set_yticks(range(len(names)), names)
+    lines = [folded(name) for name in names]
+    axes.set_yticks(range(len(names)), lines, fontsize=8 if lines != list(names) else None)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.25)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from merbench.api.material.types import SpaceKind
+from merbench.report.scores.shown_settings import Unnamed, search_words, shown_settings
 from merbench.report.scores.summary import fold_count, group
 from merbench.results.corrections import Correction, by_old_run
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
@@ -26,13 +27,15 @@ class Entry:
     seed and fold.
 
     ``settings``: what distinguishes it from other rows of its model and ablation; empty where there
-    is no other. ``correction``: of a superseded row.
+    is no other. ``shown_settings``: what tables say of them (``shown_settings.py``).
+    ``correction``: of a superseded row.
     """
 
     records: tuple[Record, ...]
     settings: str = ""
     floor: bool = False
     correction: Correction | None = None
+    shown_settings: str = ""
 
     @property
     def label(self) -> str:
@@ -43,6 +46,11 @@ class Entry:
     def name(self) -> str:
         """Unique on its board."""
         return f"{self.label} {self.settings}".strip()
+
+    @property
+    def title(self) -> str:
+        """For readers: ``text-only (text tower frozen)``."""
+        return f"{self.label} ({self.shown_settings})" if self.shown_settings else self.label
 
     @property
     def first(self) -> Record:
@@ -87,6 +95,20 @@ class Board:
     @property
     def kind(self) -> SpaceKind:
         return self.metrics.space.kind
+
+    @cached_property
+    def short_titles(self) -> dict[str, str]:
+        """Name -> the label where no other row has it, else the title; all different."""
+        labels = Counter(entry.label for entry in self.all_entries)
+        titles = Counter(entry.title for entry in self.all_entries)
+        return {
+            entry.name: entry.label
+            if labels[entry.label] == 1
+            else entry.title
+            if titles[entry.title] == 1
+            else entry.name
+            for entry in self.all_entries
+        }
 
     @cached_property
     def folds(self) -> int:
@@ -140,9 +162,13 @@ def _board(
     if not live:  # corrections in a circle
         superseded, live = {}, list(records)
     groups = _rows(live)
-    entries = [
-        Entry(tuple(rows), settings, rows[0].spec.model in floors)
+    unnamed = [
+        Unnamed(rows[0], settings, rows[0].spec.model in floors)
         for settings, rows in zip(differing_settings(groups), groups, strict=True)
+    ]
+    entries = [
+        Entry(tuple(rows), row.settings, row.fixed, shown_settings=shown)
+        for rows, row, shown in zip(groups, unnamed, shown_settings(unnamed), strict=True)
     ]
     earlier = _superseded_rows([r for r in records if r.run_id in superseded], superseded)
     # A data set may rank by another metric than when its first runs were made.
@@ -172,7 +198,8 @@ def _superseded_rows(
             counts[name] += 1
             if counts[name] > 1:
                 settings = f"(superseded {correction.date}, {counts[name]})"
-            yield Entry(tuple(rows), settings, correction=correction)
+            shown = settings.strip("()")
+            yield Entry(tuple(rows), settings, correction=correction, shown_settings=shown)
 
 
 def on_each_track(records: Iterable[Record]) -> Iterator[Record]:
@@ -216,8 +243,9 @@ def _plain(name: str) -> str:
 
 
 def _spellings(entry: Entry) -> tuple[str, ...]:
-    unmarked = (entry.name.replace(MARK, ""),) if entry.first.outside else ()
-    return tuple(_plain(name) for name in (entry.name, *unmarked))
+    names = [entry.name, f"{entry.label} {entry.shown_settings}"]
+    unmarked = [name.replace(MARK, "") for name in names] if entry.first.outside else []
+    return tuple(_plain(name.strip()) for name in (*names, *unmarked))
 
 
 def _search_word(record: Record) -> str:
@@ -244,10 +272,7 @@ def _tuned(records: Sequence[Record]) -> list[str]:
     """
     trials = [r.tuned_by.get("trials", 0) if r.tuned_by else None for r in records]
     most = max((t for t in trials if t is not None), default=None)
-    words = [
-        "untuned" if t is None else "tuned" if t == most else f"tuned (after {t} trials)"
-        for t in trials
-    ]
+    words = [search_words(count, most) for count in trials]
     return words if len(set(words)) > 1 else [""] * len(records)
 
 

@@ -5,7 +5,7 @@ to contribute.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from merbench.api.errors import DataError
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
 from merbench.report.site.facts import Made, finding, made
+from merbench.report.site.strip import Mark, strip
 from merbench.report.site.template import render
 from merbench.report.site.titles import readable, short
 from merbench.report.tables.table import number
@@ -50,6 +51,7 @@ class Place:
     metric: str
     direction: str
     made: Made
+    strip: Sequence[Mark]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def index_page(
     places = [_place(folder, board, scores) for folder, board, scores in boards]
     best = [_best_of_models(board, scores) for _, board, scores in boards]
     every = {model for of_board in best for model in of_board}
-    models = sorted(every, key=lambda model: (-sum(model in b for b in best), model))
+    models = sorted(every, key=lambda model: _by_presence(model, best))
     records = [r for _, board, _ in boards for e in board.entries for r in e.records]
     return render(
         "index.html",
@@ -111,6 +113,7 @@ def _place(folder: str, board: Board, scores: BoardScores) -> Place:
         scores.ranks_by.title,
         "↑" if scores.ranks_by.higher_is_better else "↓",
         made([r for e in board.entries for r in e.records]),
+        strip(board, scores),
     )
 
 
@@ -133,6 +136,12 @@ def _best_of_models(board: Board, scores: BoardScores) -> dict[str, Best]:
             standing.rank == 1,
         )
     return found
+
+
+def _by_presence(model: str, best: Sequence[Mapping[str, Best]]) -> tuple[int, float, str]:
+    """Models of most tracks first; of those the ones whose scores are better placed."""
+    places = [list(of_board).index(model) / len(of_board) for of_board in best if model in of_board]
+    return -len(places), sum(places) / len(places), model
 
 
 def _bibtex(about: About, of_runs: Made) -> str:

@@ -37,6 +37,8 @@ def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
     return render(
         "predictions.html",
         title=f"Predictions · {readable(board.title)}",
+        board=readable(board.title),
+        titles={name: entries[name].title for name in models},
         live="",
         models=list(models),
         left_out=sum(not e.ablation for e in board.entries) - len(models),

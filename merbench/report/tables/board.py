@@ -5,7 +5,7 @@ from each.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from merbench.api.declarations.metrics import MetricFacts
@@ -93,15 +93,22 @@ def distances(
         if metric in scores
     ]
     title = metrics[metric].title
-    lines = [f"{title}: {'; '.join(against)}"] if against else []
+    lines = [f"{title} {_and(against)}"] if against else []
     if optimum and metric in optimum.scored[optimum.best]:
-        ways = "; ".join(_ways(optimum, metric, value, sign))
-        lines.append(f"{title}: {ways}" if ways else "")
-    return [line for line in lines if line]
+        lines += [f"{title} {way}" for way in _ways(optimum, metric, value, sign)]
+    return lines
+
+
+def _and(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    *before, last = parts
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def _apart(gap: float, name: str) -> str:
-    return f"{'better' if gap > 0 else 'worse'} than {name} by {abs(gap):.3f}"
+    if not gap:
+        return f"equal to that of {name}"
+    return f"{abs(gap):.3f} {'better' if gap > 0 else 'worse'} than {name}"
 
 
 def _ways(optimum: Optimum, metric: str, value: float, sign: int) -> list[str]:
@@ -118,6 +125,8 @@ def _ways(optimum: Optimum, metric: str, value: float, sign: int) -> list[str]:
         if gained < 0:
             ways.append(_apart(gained, f"the best possible given {start}"))
         else:
-            share = f"{100 * gained / span:.0f} % of what {optimum.best} can gain"
-            ways.append(f"{share} over the best possible given {start}")
+            ways.append(
+                f"{100 * gained / span:.0f} % of the way from the best possible given {start} "
+                f"to the best possible given {optimum.best}"
+            )
     return ways

@@ -106,9 +106,9 @@ def _against_rerun(by: str, claim: Claim, board: Board, scores: BoardScores) -> 
     low, high = (number(end, metric) for end in rerun.intervals[scores.metric])
     includes = "excludes" if tier(claim, board, scores) == "contradicted" else "includes"
     return (
-        f"{by} claims {metric.title} {number(claimed, metric)} for {claim.name}; {claim.model} has "
-        f"{number(mean, metric)} here on the same inputs, and its 95 % interval [{low}, {high}] "
-        f"{includes} the claim"
+        f"{by} reports {metric.title} {number(claimed, metric)} for {claim.name}; re-run here on "
+        f"the same inputs, {claim.model} reaches {number(mean, metric)} [{low}, {high}], "
+        f"an interval that {includes} the reported value"
     )
 
 
@@ -172,7 +172,7 @@ def as_json(board: Board, scores: BoardScores, page: Sheet) -> dict[str, Any]:
             standing = scores.standings.get(row.name)
             entry_json |= {
                 "model": entry.label,
-                "settings": entry.settings,
+                "settings": entry.shown_settings,
                 "summary": summaries_as_json(row_scores.summary),
                 "intervals": row_scores.intervals,
                 "seeds": row_scores.seeds,
@@ -215,7 +215,7 @@ def _cells(entry: Entry, scores: BoardScores, intervals: bool) -> dict[str, Cell
         cells["interval"] = f"[{', '.join(texts)}]"
     standing = scores.standings.get(entry.name)
     return cells | {
-        "settings": entry.settings.strip("()"),
+        "settings": entry.shown_settings,
         "rank": _rank(standing),
         "seeds": str(len(row.seeds)),
         "parameters": "" if entry.first.outside else count(parameters(entry)),

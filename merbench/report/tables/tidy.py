@@ -57,7 +57,7 @@ def _of_entry(entry: Entry, scores: BoardScores) -> dict[str, Any]:
     standing = scores.standings.get(entry.name)
     search = entry.first.tuned_by or {}
     values: dict[str, Any] = {
-        "settings": entry.settings.strip("()"),
+        "settings": entry.shown_settings,
         "rank": standing.rank if standing else None,
         "tied_with_best": standing.with_the_best if standing else None,
         "seeds": len(row.seeds),

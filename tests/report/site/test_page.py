@@ -95,9 +95,9 @@ def test_the_page_tells_a_stranger_what_it_shows(root):
         assert words in text, words
     assert "best possible predictor" not in text and "tuned, untuned" not in text
     assert re.search(
-        r"MAE is 0\.\d{3} above that of merclip, with a 95 % interval of the difference from "
-        r"\+0\.\d{3} to \+0\.\d{3}; sign-flip p = 0\.0312 over seeds, "
-        r"corrected p = 0\.0312: significantly worse",
+        r"MAE is (0\.\d{3}) worse than that of merclip: paired difference \+\1, 95 % interval "
+        r"\[\+0\.\d{3}, \+0\.\d{3}\], sign-flip p = 0\.0312 over seeds, "
+        r"corrected p = 0\.0312. Significantly worse\.",
         text,
     )
     assert "2 folds, whose 60 test rows of 12 videos are scored as one set" in board_page(
@@ -106,8 +106,9 @@ def test_the_page_tells_a_stranger_what_it_shows(root):
 
 
 def test_every_pair_stands_in_the_matrix_with_both_signs(root):
-    scores = board_at(root).scores
-    (first, (_, worse)), (second, (better, _)) = pair_matrix(scores)
+    folder = board_at(root)
+    board, scores = folder.board, folder.scores
+    (first, (_, worse)), (second, (better, _)) = pair_matrix(scores, board)
     difference = scores.pairs["mult"]["merclip"].difference[0]
     assert (first, second) == ("merclip", "mult")
     assert better.text == f"{difference:+.3f}" and worse.text == f"{-difference:+.3f}"
@@ -122,12 +123,12 @@ def test_a_row_names_the_paper_of_its_model_alone(root):
     scores = with_origins(folder.scores, folder.board, origins)
     assert scores.papers == {"merclip": papers["merclip"]} and scores.licences == {"merclip": "MIT"}
     entries = {e.name: e for e in folder.board.entries}
-    assert detail(entries["merclip no-x"], scores)["about"] == {
+    assert detail(entries["merclip no-x"], folder.board, scores)["about"] == {
         "paper": papers["merclip"],
         "code": address,
         "licence of the code": "MIT",
     }
-    assert detail(entries["mult"], scores)["about"] == {}
+    assert detail(entries["mult"], folder.board, scores)["about"] == {}
 
 
 def test_nothing_of_a_run_can_end_the_script_or_the_markup(root):
@@ -340,7 +341,7 @@ CONTRASTS = """() => {
     return [255, 255, 255];
   };
   const low = [];
-  for (const element of document.querySelectorAll("main *")) {
+  for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
     if (!own || !element.checkVisibility()) continue;
     const style = getComputedStyle(element), svg = element.closest("svg");
@@ -353,8 +354,8 @@ CONTRASTS = """() => {
 OUTSIDE = """() => {
   const wide = document.documentElement.clientWidth, cut = [];
   if (document.documentElement.scrollWidth > wide) cut.push("the page scrolls sideways");
-  for (const element of document.querySelectorAll("main *")) {
-    if (element.closest(".scroll, .runs, .chart, .picture, svg, pre") || !element.checkVisibility()) continue;
+  for (const element of document.querySelectorAll("body *")) {
+    if (element.closest(".skip, .scroll, .runs, .chart, .picture, svg, pre") || !element.checkVisibility()) continue;
     const box = element.getBoundingClientRect();
     if (box.width && (box.left < 0 || box.right > wide + 0.5)) cut.push(`${element.tagName} ${element.textContent.trim().slice(0, 30)}`);
     if (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "hidden") cut.push(`cut: ${element.textContent}`);
@@ -369,19 +370,41 @@ RATIOS = """async () => {
 }"""
 
 
-def test_text_has_contrast_and_place_at_three_widths_in_both_themes(page, root):
-    places = [root / "index.html", *root.glob("*standard/*.html")]
-    for place in places:
+SHIFTS = """() => new Promise((done) => {
+  let total = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) total += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => done(total)));
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_text_has_contrast_and_place_in_both_themes(page, root, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    for place in [root / "index.html", *root.glob("*standard/*.html")]:
         page.goto("about:blank")
         page.goto(f"{place.as_uri()}#row=mult&unfold=merclip")
         for stated, real in page.evaluate(RATIOS):
             assert stated == pytest.approx(real, rel=0.01), "their place is kept before they load"
-        for width in (390, 768, 1280):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate(OUTSIDE) == [], (place, width)
+        assert page.evaluate(SHIFTS) == 0, (place, "what is on the screen moves while it loads")
+        assert page.evaluate(OUTSIDE) == [], place
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
             assert page.evaluate(CONTRASTS) == [], (place, theme)
+
+
+def test_what_the_layout_is_checked_with_finds_what_is_wrong(page):
+    assert page.evaluate(OUTSIDE) == page.evaluate(CONTRASTS) == []
+    page.evaluate("""() => document.querySelector("main").insertAdjacentHTML("beforeend",
+      '<p style="width: 3000px">wide</p><p style="width: 9px; overflow: hidden; white-space: nowrap">cut text</p><p style="color: #999">pale</p>')""")
+    assert [words.split()[0] for words in page.evaluate(OUTSIDE)] == ["the", "P", "cut:"]
+    assert [words.split()[1] for words in page.evaluate(CONTRASTS)] == ["pale:"]
+    page.evaluate("""() => new Promise((done) => {
+      document.querySelector("main").insertAdjacentHTML("afterbegin", '<div style="height: 300px"></div>');
+      requestAnimationFrame(() => requestAnimationFrame(done));
+    })""")
+    assert page.evaluate(SHIFTS) > 0
 
 
 def test_predictions_show_targets_only_from_the_readers_own_file(page, root, tmp_path):

@@ -239,6 +239,6 @@ def test_a_claim_has_a_tier_by_what_was_run_on_its_own_inputs(tmp_path, miss, st
     rows = {row["name"]: row for row in as_json(board, scores, page)["rows"]}
     assert rows["TFN (unaligned)"]["tier"] == expected
     assert rows["TFN"]["tier"] == rows["LMF (unaligned)"]["tier"] == "claimed"
-    notes = [note for note in page.notes if "MMSA claims MAE 0.947 for TFN (unaligned)" in note]
+    notes = [note for note in page.notes if "MMSA reports MAE 0.947 for TFN (unaligned)" in note]
     assert len(notes) == (expected != "claimed")
     assert expected == "claimed" or ("excludes" in notes[0]) == (expected == "contradicted")

@@ -64,14 +64,14 @@ def refuse_unexplained(place: Path, board: Board) -> None:
 def _failures(session: Session, source: Source, place: Path, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
-    from merbench.bench.truth import truth_of
+    from merbench.bench.truth import corpus_of, truth_of
     from merbench.report.folder.write import unwritten
     from merbench.report.verify.board import check_rows
     from merbench.report.verify.run import check_runs
 
     folder = unwritten(place, board, source)
     try:
-        corpus = session.dataset(board.track.dataset, None)
+        corpus = corpus_of(lambda name: session.dataset(name, None), board.track)
         truth = truth_of(session.catalog, corpus, board.track, with_optimum=False)
     except MerbenchError as error:
         say(f"{board.title}: checked without its data ({error})")

@@ -48,7 +48,7 @@ def render(root: Path) -> None:
 
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
-    from merbench.bench.truth import truth_of
+    from merbench.bench.truth import corpus_of, truth_of
     from merbench.report.folder.read import read, tracks
     from merbench.report.folder.write import write_scores
     from merbench.report.verify.scores import rescored
@@ -56,9 +56,5 @@ def _rescore(session: Session, root: Path, data: Path | None) -> None:
     for path in tracks(root):
         folder = read(path, with_scores=False)
         track = folder.board.track
-        write_scores(
-            path,
-            rescored(
-                folder, truth_of(session.catalog, session.dataset(track.dataset, data), track)
-            ),
-        )
+        corpus = corpus_of(lambda name: session.dataset(name, data), track)
+        write_scores(path, rescored(folder, truth_of(session.catalog, corpus, track)))

@@ -31,7 +31,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
              merbench leaderboard verify contribution --data ../data
     """
     from merbench.api.errors import DataError, MerbenchError
-    from merbench.bench.truth import truth_of
+    from merbench.bench.truth import corpus_of, truth_of
     from merbench.cli.look.leaderboard.studies import left_out
     from merbench.report.folder.read import read, titled, tracks
     from merbench.report.verify.board import verify
@@ -62,7 +62,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     for board_folder in whole:
         path, board = board_folder.path, board_folder.board
         try:
-            corpus = session.dataset(board.track.dataset, data)
+            corpus = corpus_of(lambda name: session.dataset(name, data), board.track)
         except MerbenchError as error:
             say(f"{path}: not checked: {error}")
             unchecked += 1

@@ -4,11 +4,12 @@ behind its rank, spec and provenance.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.board_scores import BoardScores, Standing
-from merbench.report.scores.entries import Entry
+from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.pairs import Comparison
 from merbench.report.site.board_page.reproduce import command
 from merbench.report.tables.table import number
@@ -17,8 +18,9 @@ from merbench.results.record import Record
 RUN_FIELDS = ("seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error", "curve")
 
 
-def detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
+def detail(entry: Entry, board: Board, scores: BoardScores) -> dict[str, Any]:
     """For the page's script. Numbers are rounded as one reads them; runs are columns of values."""
+    titles = {e.name: e.title for e in board.entries}
     first = entry.first
     runs = [_run(record, scores) for record in entry.records]
     standing = scores.standings.get(entry.name) or scores.ablations.get(entry.name)
@@ -39,7 +41,7 @@ def detail(entry: Entry, scores: BoardScores) -> dict[str, Any]:
         "caveat": first.caveat,
         "about": _about(first, scores),
         "tuned": first.tuned_by,
-        "test": compared(standing, scores.ranks_by) if standing else None,
+        "test": compared(standing, scores.ranks_by, titles) if standing else None,
     }
 
 
@@ -77,21 +79,25 @@ def _run(record: Record, scores: BoardScores) -> dict[str, Any]:
     return run
 
 
-def compared(test: Comparison, metric: MetricFacts) -> str:
-    """The test behind a rank or an ablation as a sentence."""
+def compared(test: Comparison, metric: MetricFacts, titles: Mapping[str, str]) -> str:
+    """The test behind a rank or an ablation in sentences. ``titles``: name of a row -> title."""
     rank = f"Rank {test.rank}. " if isinstance(test, Standing) else ""
+    other = titles.get(test.against, test.against)
     if test.difference is None or test.p is None or test.p_adjusted is None:
-        return rank + (f"Not tested against {test.against}." if test.against else "The best row.")
+        return rank + (f"Not tested against {other}." if other else "The best mean of the board.")
     mean, low, high = (metric.scale * value for value in test.difference)
     low, high = sorted((low, high))
-    worse = (mean < 0) == metric.higher_is_better
-    verdict = f"significantly {'worse' if worse else 'better'}" if test.significant else "a tie"
+    direction = "worse" if (mean < 0) == metric.higher_is_better else "better"
     digits = metric.digits
+    if test.significant:
+        verdict = f"Significantly {direction}."
+    else:
+        verdict = "Not significant, which does not show that the two are equal."
     return (
-        f"{rank}{metric.title} is {abs(mean):.{digits}f} {'above' if mean > 0 else 'below'} that "
-        f"of {test.against}, with a 95 % interval of the difference from {low:+.{digits}f} to "
-        f"{high:+.{digits}f}; sign-flip p = {test.p:.3g} over seeds, "
-        f"corrected p = {test.p_adjusted:.3g}: {verdict}."
+        f"{rank}{metric.title} is {abs(mean):.{digits}f} {direction} than that of {other}: "
+        f"paired difference {mean:+.{digits}f}, 95 % interval [{low:+.{digits}f}, "
+        f"{high:+.{digits}f}], sign-flip p = {test.p:.3g} over seeds, "
+        f"corrected p = {test.p_adjusted:.3g}. {verdict}"
     )
 
 

@@ -28,6 +28,14 @@ GROUPS = {
         "generated"
     ),
 }
+SETTINGS = {
+    "fine-tuned": "the pretrained encoder (tower) was trained along with the rest of the model",
+    "frozen": "the pretrained encoder kept its weights; only what follows it was trained",
+    "with LoRA": "the pretrained encoder kept its weights; low-rank updates to them were trained",
+    "searched": "settings found by a search on validation rows, with so many trials",
+    "not searched": "settings given beforehand: those of the recipe, or of the study's file",
+}
+"""Words of ``Entry.shown_settings`` -> meaning."""
 COLUMNS = {
     "rank": (
         "by {metric}: 1 + the number of rows that are significantly better; = marks those not "
@@ -52,8 +60,8 @@ def glossary(
     board: Board, scores: BoardScores, groups: Sequence[str], columns: Sequence[TableColumn]
 ) -> dict[str, str]:
     meanings = {group: GROUPS[group] for group in groups if group in GROUPS}
-    if len({e.first.tuned_by is None for e in board.entries if not e.floor}) == 2:
-        meanings["tuned, untuned"] = "settings that a search found, and default settings"
+    shown = " ".join(e.shown_settings for e in board.entries)
+    meanings |= {words: text for words, text in SETTINGS.items() if words in shown}
     for column in columns:
         if metric := scores.metrics.get(column.key):
             unit = "in %, " if metric.scale == 100 else ""

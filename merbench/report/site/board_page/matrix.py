@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from merbench.report.scores.board_scores import BoardScores
+from merbench.report.scores.entries import Board
 from merbench.report.scores.pairs import Comparison
 from merbench.report.tables.table import MISSING
 
@@ -23,8 +24,8 @@ class PairCell:
     words: str = ""
 
 
-def pair_matrix(scores: BoardScores) -> list[tuple[str, list[PairCell]]]:
-    """Name -> a cell for each of the names, in the order of the ranking; empty where no pairs were
+def pair_matrix(scores: BoardScores, board: Board) -> list[tuple[str, list[PairCell]]]:
+    """Short title -> a cell for each row of the ranking, in its order; empty where no pairs were
     kept.
     """
     names = [
@@ -32,7 +33,9 @@ def pair_matrix(scores: BoardScores) -> list[tuple[str, list[PairCell]]]:
         for name in scores.standings
         if name in scores.pairs or any(name in bases for bases in scores.pairs.values())
     ]
-    return [(row, [_cell(row, column, scores) for column in names]) for row in names]
+    return [
+        (board.short_titles[row], [_cell(row, column, scores) for column in names]) for row in names
+    ]
 
 
 def _cell(row: str, column: str, scores: BoardScores) -> PairCell:

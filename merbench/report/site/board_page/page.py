@@ -18,6 +18,7 @@ from merbench.report.site.facts import finding, made, split
 from merbench.report.site.template import interned, render, script_data
 from merbench.report.site.titles import readable
 from merbench.report.tables.sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
+from merbench.results.titles import SEPARATOR
 
 FOLDED = (ABLATIONS, SUPERSEDED, CLAIMS)
 """Groups of rows that the page shows when asked, or under their model."""
@@ -49,13 +50,16 @@ def board_page(
     columns = table_columns(scores)
     rows = table_rows(board, scores, full, columns)
     groups = list(dict.fromkeys(row.group for row in rows))
-    entries = {e.name: e for e in board.entries}
     opened = {e.name: e for e in board.all_entries}
-    details = {n: detail(opened[n], scores) for n in scores.all_rows if n in opened}
-    marks = points(rows, scores, entries)
+    details = {n: detail(opened[n], board, scores) for n in scores.all_rows if n in opened}
+    marks = points(rows, scores, board)
+    title = readable(board.title)
+    first, _, further = title.partition(SEPARATOR)
     return render(
         "board.html",
-        title=readable(board.title),
+        title=title,
+        first=first,
+        further=further,
         track=board.track,
         home=home,
         live=live,
@@ -69,7 +73,7 @@ def board_page(
         methods=methods(board, scores),
         corrections=[correction_of(e, board, scores) for e in board.superseded],
         metric=scores.ranks_by,
-        pairs=pair_matrix(scores),
+        pairs=pair_matrix(scores, board),
         notes=full.notes,
         images={name: image for name, image in images.items() if name not in IN_SCRIPT},
         without_script={name: images[name] for name in IN_SCRIPT if name in images},

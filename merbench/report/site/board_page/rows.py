@@ -45,11 +45,14 @@ class TableCell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """``under``: the row that it is an ablation of; ``ablations``: how many rows are folded under
-    it; ``opens``: True if it has runs to show.
+    """``name`` is unique; readers see ``label`` and ``settings``. ``under``: the row that it is an
+    ablation of; ``ablations``: how many rows are folded under it; ``opens``: True if it has runs to
+    show.
     """
 
     name: str
+    label: str
+    settings: str
     group: str
     cells: tuple[TableCell, ...]
     opens: bool
@@ -90,6 +93,8 @@ def table_rows(
         rows.append(
             TableRow(
                 row.name,
+                row.shown_name,
+                entries[row.name].shown_settings if row.name in entries else "",
                 row.group or MODELS,
                 cells,
                 row.name in entries,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Entry
+from merbench.report.scores.entries import Board
 from merbench.report.site.board_page.rows import TableRow
 from merbench.report.tables.sheet import parameters, training_seconds
 
 
 def points(
-    rows: Sequence[TableRow], scores: BoardScores, entries: Mapping[str, Entry]
+    rows: Sequence[TableRow], scores: BoardScores, board: Board
 ) -> list[list[str | float | None]]:
-    """``[name, group, score, low, high, parameters, seconds]`` of each row with a score and a cost;
-    scores as they are shown.
+    """``[name, group, score, low, high, parameters, seconds, short title, title]`` of each row with
+    a score and a cost; scores as they are shown.
     """
+    entries = {e.name: e for e in board.entries}
     found: list[list[str | float | None]] = []
     for row in rows:
         entry, scored = entries.get(row.name), scores.rows.get(row.name)
@@ -26,5 +27,7 @@ def points(
         low, high = (None if end is None else round(scale * end, 6) for end in ends)
         mean = round(scale * scored.summary[scores.metric].mean, 6)
         seconds = round(training_seconds(entry), 3)
-        found.append([row.name, row.group, mean, low, high, parameters(entry), seconds])
+        cost = [parameters(entry), seconds]
+        titles = [board.short_titles[row.name], entry.title]
+        found.append([row.name, row.group, mean, low, high, *cost, *titles])
     return found

@@ -2,6 +2,8 @@
 const table = document.getElementById("board"), body = table.tBodies[0];
 const rows = [...body.rows];
 const rowOf = new Map(rows.map((row) => [row.dataset.name, row]));
+// What the filter looks at: the name, and the settings as they are shown.
+const texts = new Map(rows.map((row) => [row, `${row.dataset.name} ${row.cells[0].textContent}`.toLowerCase()]));
 const boxes = [...document.querySelectorAll("input[name=group]")];
 const search = document.getElementById("filter");
 
@@ -18,7 +20,7 @@ function filter() {
   const unfolded = new Set(address.read().getAll("unfold"));
   let shown = 0;
   for (const row of rows) {
-    const name = row.dataset.name.toLowerCase(), { under, group } = row.dataset;
+    const name = texts.get(row), { under, group } = row.dataset;
     const unfolds = under !== undefined && (unfolded.has(under) || words.length > 0);
     row.hidden = !(groups.has(group) || unfolds) || !words.every((word) => name.includes(word));
     const detail = detailOf(row), fold = row.querySelector("button.fold");

@@ -20,6 +20,65 @@ function short(value, across) {
   return String(+value.toPrecision(3));
 }
 
+// Round values between the ends: four to eight of them.
+function roundTicks(low, high) {
+  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((times) => times * power).find((each) => each >= rough);
+  const found = [];
+  for (let count = Math.ceil(low / step); count * step <= high; count++) found.push(count * step);
+  return { found, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+}
+
+// A name beside each mark that has room for it: to its right, its left, above or below.
+function placeNames(named, marks, within) {
+  const taken = marks.map(({ x, y }) => ({ left: x - 12, right: x + 12, top: y - 12, bottom: y + 12 }));
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const placed = [];
+  for (const { text, x, y } of named) {
+    const wide = 9.6 * text.length;
+    for (const [left, base] of [[x + 18, y + 6], [x - 18 - wide, y + 6], [x - wide / 2, y - 20], [x - wide / 2, y + 32]]) {
+      const box = { left, right: left + wide, top: base - 15, bottom: base + 4 };
+      if (box.left < within.left || box.right > within.right || taken.some((other) => meet(box, other))) continue;
+      taken.push(box);
+      placed.push({ text, x: left, y: base });
+      break;
+    }
+  }
+  return placed;
+}
+
+// One listener for all marks: there may be hundreds.
+function listen(svg, marks, said) {
+  let active = null;
+  const point_at = (event) => {
+    const mark = event.target.closest("g[role=button]");
+    if (!mark || mark === active) return;
+    if (active) active.classList.remove("active");
+    active = mark;
+    active.classList.add("active");
+    said.textContent = active.getAttribute("aria-label");
+  };
+  svg.addEventListener("pointerover", point_at);
+  svg.addEventListener("focusin", point_at);
+  svg.addEventListener("click", (event) => {
+    const mark = event.target.closest("g[role=button]");
+    if (mark) show(mark.dataset.row);
+  });
+  svg.addEventListener("keydown", (event) => {
+    const mark = event.target.closest("g[role=button]"), at = marks.indexOf(mark);
+    if (!mark) return;
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step) {
+      const next = marks[(at + step + marks.length) % marks.length];
+      mark.setAttribute("tabindex", "-1");
+      next.setAttribute("tabindex", "0");
+      next.focus();
+    } else if (event.key === "Enter" || event.key === " ") show(mark.dataset.row);
+    else return;
+    event.preventDefault();
+  });
+}
+
 function scatter(across) {
   const cost = across === "seconds" ? 6 : 5, digits = Number(chart.dataset.digits);
   const points = everyPoint.filter((point) => point[cost] > 0 && !rowOf.get(point[0]).hidden).sort((a, b) => a[cost] - b[cost]);
@@ -42,41 +101,31 @@ function scatter(across) {
     svg.append(draw("line", { class: "grid", x1: x(tick), x2: x(tick), y1: top, y2: bottom }));
     svg.append(draw("text", text({ x: x(tick), y: bottom + 26, "text-anchor": "middle" }), short(tick, across)));
   }
-  for (let step = 0; step <= 4; step++) {
-    const value = floor + (span * step) / 4;
+  const upwards = roundTicks(floor, floor + span);
+  for (const value of upwards.found) {
     svg.append(draw("line", { class: "grid", x1: left, x2: right, y1: y(value), y2: y(value) }));
-    svg.append(draw("text", text({ x: left - 8, y: y(value) + 7, "text-anchor": "end" }), value.toFixed(Math.min(digits, 2))));
+    svg.append(draw("text", text({ x: left - 8, y: y(value) + 7, "text-anchor": "end" }), value.toFixed(upwards.digits)));
   }
   const better = chart.dataset.higher === "1" ? "higher is better" : "lower is better";
   svg.append(draw("text", text({ x: (left + right) / 2, y: 706, "text-anchor": "middle" }), `${across === "seconds" ? "training of a seed" : "parameters"}; up: ${chart.dataset.metric} (${better})`));
   const said = make("output", "", { "aria-live": "polite" });
   const marks = points.map((point, at) => {
     const [name, group, mean, from, to] = point;
-    const words = `${name}: ${chart.dataset.metric} ${mean.toFixed(digits)}${from === null ? "" : ` [${from.toFixed(digits)}, ${to.toFixed(digits)}]`}, ${short(point[cost], across)}${group === "models" ? "" : `, ${group}`}`;
+    const words = `${point[8]}: ${chart.dataset.metric} ${mean.toFixed(digits)}${from === null ? "" : ` [${from.toFixed(digits)}, ${to.toFixed(digits)}]`}, ${short(point[cost], across)}${group === "models" ? "" : `, ${group}`}`;
     const mark = draw("g", { class: group, tabindex: at ? "-1" : "0", role: "button", "aria-label": words });
     if (from !== null) mark.append(draw("line", { class: "whisker", x1: x(point[cost]), x2: x(point[cost]), y1: y(from), y2: y(to) }));
     mark.append(draw("circle", { class: "mark", cx: x(point[cost]), cy: y(mean), r: 10 }));
-    const point_at = () => {
-      for (const other of marks) other.classList.toggle("active", other === mark);
-      said.textContent = words;
-    };
-    mark.addEventListener("pointerenter", point_at);
-    mark.addEventListener("focus", point_at);
-    mark.addEventListener("click", () => show(name));
-    mark.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (step) {
-        const next = marks[(at + step + marks.length) % marks.length];
-        mark.setAttribute("tabindex", "-1");
-        next.setAttribute("tabindex", "0");
-        next.focus();
-      } else if (event.key === "Enter" || event.key === " ") show(name);
-      else return;
-      event.preventDefault();
-    });
+    mark.dataset.row = name;
     return mark;
   });
   svg.append(...marks);
+  listen(svg, marks, said);
+  const best = [...points].filter((point) => point[1] !== "ablations").sort((a, b) => (a[2] - b[2]) * (chart.dataset.higher === "1" ? -1 : 1));
+  const named = best.map((point) => ({ text: point[7], x: x(point[cost]), y: y(point[2]) }));
+  const centres = points.map((point) => ({ x: x(point[cost]), y: y(point[2]) }));
+  for (const { text: words, ...at } of placeNames(named, centres, { left, right })) {
+    svg.append(draw("text", { ...text(at, 17), class: "named", "aria-hidden": "true" }, words));
+  }
   chart.append(svg, said);
 }
 
