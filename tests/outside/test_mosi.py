@@ -99,8 +99,6 @@ def test_ridge_on_minilm_stands_on_the_board_with_scikit_learns_numbers(merbench
 
     env = {"MERBENCH_DATA": str(tmp_path / "data")}
     merbench("leaderboard", "build", "--store", "s", "--out", "b", env=env, check=True)
-    verified = merbench("leaderboard", "verify", "b", "--data", "data")
-    assert verified.returncode == 0, verified.stdout
     (file,) = (tmp_path / "b").glob("*/predictions/*")
     ((run, prediction),) = load_file(file).items()
     prediction[7] += 1e-6

@@ -22,6 +22,8 @@ from merbench.report.tables.table import (
     shown,
 )
 
+FOLDED = 24
+"""Signs on a line of a column of words, where there is no room for its whole cells."""
 LEAST = 2
 """So many columns stay however narrow the terminal is; then names are folded."""
 
@@ -111,7 +113,12 @@ def _drawn(
     drawn.add_column(Text(name), no_wrap=True, overflow="fold")
     for column in columns:
         text = _in_two_lines(heading(column)) if folds_headings else heading(column)
-        drawn.add_column(Text(text), justify="left" if column.text else "right", overflow="fold")
+        drawn.add_column(
+            Text(text),
+            justify="left" if column.text else "right",
+            overflow="fold",
+            max_width=FOLDED if column.text and folds_headings else None,
+        )
     bold = best(columns, rows)
     for group, members in sections(rows):
         if group:

@@ -93,7 +93,7 @@ def test_the_page_tells_a_stranger_what_it_shows(root):
         "the only other row is significantly worse. The strongest floor, ridge, has 1.",
     ):  # fmt: skip
         assert words in text, words
-    assert "best possible predictor" not in text and "tuned, untuned" not in text
+    assert "best possible predictor" not in text and "<dt>searched</dt>" not in text
     assert re.search(
         r"MAE is (0\.\d{3}) worse than that of merclip: paired difference \+\1, 95 % interval "
         r"\[\+0\.\d{3}, \+0\.\d{3}\], sign-flip p = 0\.0312 over seeds, "
