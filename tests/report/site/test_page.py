@@ -397,8 +397,8 @@ def test_text_has_contrast_and_place_in_both_themes(page, root, width):
 def test_what_the_layout_is_checked_with_finds_what_is_wrong(page):
     assert page.evaluate(OUTSIDE) == page.evaluate(CONTRASTS) == []
     page.evaluate("""() => document.querySelector("main").insertAdjacentHTML("beforeend",
-      '<p style="width: 3000px">wide</p><p style="width: 9px; overflow: hidden; white-space: nowrap">cut text</p><p style="color: #999">pale</p>')""")
-    assert [words.split()[0] for words in page.evaluate(OUTSIDE)] == ["the", "P", "cut:"]
+      '<div style="width: 3000px">wide</div><p style="width: 9px; overflow: hidden; white-space: nowrap">cut text</p><p style="color: #999">pale</p>')""")
+    assert [words.split()[0] for words in page.evaluate(OUTSIDE)] == ["the", "DIV", "cut:"]
     assert [words.split()[1] for words in page.evaluate(CONTRASTS)] == ["pale:"]
     page.evaluate("""() => new Promise((done) => {
       document.querySelector("main").insertAdjacentHTML("afterbegin", '<div style="height: 300px"></div>');
