@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +53,9 @@ def truth_of(catalog: Catalog, corpus: Corpus, track: Track, with_optimum: bool 
                 "bring the data set that these runs were made on"
             )
 
+    @cache
     def content(streams: tuple[str, ...]) -> str:
+        """Hundreds of runs read the same streams, and these are read through once."""
         return revision(corpus, track.task, track.protocol, streams)
 
     best = optimum(corpus, track.task, track.protocol, track.streams) if with_optimum else {}

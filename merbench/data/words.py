@@ -11,6 +11,8 @@ from merbench.api.errors import RequestError
 from merbench.api.material.corpus import Stream
 from merbench.api.material.lexicon import words_of
 
+_KEPT = "_as_words"
+
 
 def as_words(stream: Stream) -> Stream:
     """A ``strings`` stream cut into words (``words_of``); ``vocab`` sorted, ids int32. A ``words``
@@ -23,6 +25,14 @@ def as_words(stream: Stream) -> Stream:
             f"stream {stream.name!r} of kind {stream.kind!r} holds no words; "
             "offer a stream of kind 'words' or 'strings'"
         )
+    # In the stream itself, because every model that reads a data set asks for the same.
+    kept: Stream | None = vars(stream).get(_KEPT)
+    if kept is None:
+        kept = vars(stream)[_KEPT] = _cut(stream)
+    return kept
+
+
+def _cut(stream: Stream) -> Stream:
     rows = [
         words_of(str(text)) if present else []
         for text, present in zip(stream.values, stream.length, strict=True)

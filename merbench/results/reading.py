@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from merbench.api.errors import RequestError
 from merbench.results.record import SCHEMA, Record
 
-_MAYBE_NOT_FINITE = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}")
-"""In the bytes of nearly no record, so that nearly none is parsed twice."""
+_MAYBE_NOT_FINITE = re.compile(rb"NaN|Infinity|[\s:,\[-]\d[\d.]*[eE]\+?\d{3}")
+"""In the bytes of nearly no record, so that nearly none is parsed twice: digits of a hash follow a
+quotation mark or a letter."""
 
 
 class UnreadableError(RequestError):

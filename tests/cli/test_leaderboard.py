@@ -186,6 +186,16 @@ def test_a_track_that_names_what_the_data_lack_is_told(named, what):
         truth_of(Session().catalog, corpus(), track)
 
 
+def test_streams_are_hashed_once_for_all_runs_that_read_them(monkeypatch):
+    hashed = []
+    monkeypatch.setattr("merbench.data.revision.revision", lambda *what: hashed.append(what))
+    track = record(0, 0.5, spec())[0].track
+    content = truth_of(Session().catalog, corpus(), track, with_optimum=False).content
+    for streams in ((), ("audio.x",), (), ("audio.x",)):
+        content(streams)
+    assert [streams for *_, streams in hashed] == [(), ("audio.x",)]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

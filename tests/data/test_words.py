@@ -23,5 +23,6 @@ def test_as_words():
     ]
     assert cut == [words_of(t) for t in texts.tolist()] and words.length[1] == 0
     assert as_words(words) is words
+    assert as_words(stream) is words, "a stream is cut once, whoever asks"
     with pytest.raises(RequestError, match="holds no words"):
         as_words(Stream.of_rows("audio.x", "audio", "features", np.zeros((2, 3))))

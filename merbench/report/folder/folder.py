@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ class Labelled:
     folder: Folder
     target: Mapping[str, Any]
     video: Mapping[str, str]
+    _rows: dict[str, tuple[list[str], list[str], np.ndarray]] = field(default_factory=dict)
+    """Ids, videos and targets by fold: hundreds of runs have the same."""
+
+    @cached_property
+    def _folds(self) -> dict[str, str]:
+        """Of each run."""
+        return {record.run_id: fold_name(record) for record in self.folder.records}
 
     def records(self) -> list[Record]:
         return list(self.folder.records)
@@ -77,14 +85,12 @@ class Labelled:
 
     def predictions(self, run_id: str) -> Predictions:
         """KeyError for a run without predictions, or a row id that the data do not have."""
-        record = next(r for r in self.folder.records if r.run_id == run_id)
-        ids = list(self.folder.ids[fold_name(record)])
-        return Predictions(
-            ids,
-            [self.video[i] for i in ids],
-            np.array([self.target[i] for i in ids]),
-            self.folder.predicted[run_id],
-        )
+        fold = self._folds[run_id]
+        if fold not in self._rows:
+            ids = list(self.folder.ids[fold])
+            target = np.array([self.target[i] for i in ids])
+            self._rows[fold] = ids, [self.video[i] for i in ids], target
+        return Predictions(*self._rows[fold], self.folder.predicted[run_id])
 
     def content(self, run_id: str) -> str:
         return run_id

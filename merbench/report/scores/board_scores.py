@@ -148,10 +148,13 @@ def score(
     optimum: Mapping[str, Mapping[str, float]] | None = None,
 ) -> BoardScores:
     """Every row's scores and the ranks of the models, without entries that lack one whole seed."""
-    modules = sorted({definition.module for definition in board.metrics.values()})
-    formulas = version(modules, cache.folder and cache.folder / "code.json")
-    row_keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
     optimum = {k: dict(v) for k, v in (optimum or {}).items()}
+    if cache.folder is None:
+        rows = {e.name: _row(e, source, board) for e in board.all_entries if e.done}
+        return _ranked(board, source, _with_a_seed(rows), optimum)
+    modules = sorted({definition.module for definition in board.metrics.values()})
+    formulas = version(modules, cache.folder / "code.json")
+    row_keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
     floors, superseded = (
         sorted(e.name for e in entries)
         for entries in ([e for e in board.entries if e.floor], board.superseded)
@@ -171,9 +174,13 @@ def score(
         for e in board.all_entries
         if e.name in row_keys
     }
-    scores = _ranked(board, source, {n: row for n, row in rows.items() if row.seeds}, optimum)
+    scores = _ranked(board, source, _with_a_seed(rows), optimum)
     cache.write(name, KeptScores(key=key, row_keys=row_keys, scores=scores))
     return scores
+
+
+def _with_a_seed(rows: Mapping[str, RowScores]) -> dict[str, RowScores]:
+    return {name: row for name, row in rows.items() if row.seeds}
 
 
 def _ranked(

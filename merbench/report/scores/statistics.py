@@ -83,7 +83,8 @@ class Resampler:
             [np.ones((1, self.videos), dtype=int), _draws(self._draw, resamples, self.videos)]
         )
         self._float_weights_RV = self._weights_RV.astype(float)
-        self._seed_weights: dict[tuple[int, ...], np.ndarray] = {}
+        self._seed_weights: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
+        """By shape, [R, S] and their sums [R]."""
         self._by_video = np.argsort(self.video_N, kind="stable")
         self._starts = np.searchsorted(self.video_N[self._by_video], np.arange(self.videos))
 
@@ -121,7 +122,8 @@ class Resampler:
             return Interval(mean, math.nan, math.nan)
         # Weibull's positions, at which a quantile of few resamples is not drawn inwards (Hyndman
         # and Fan 1996).
-        ends = np.nanquantile(mean_R, [(1 - level) / 2, (1 + level) / 2], method="weibull")
+        quantile = np.nanquantile if np.isnan(mean_R).any() else np.quantile  # which is faster
+        ends = quantile(mean_R, [(1 - level) / 2, (1 + level) / 2], method="weibull")
         stretch = stdtrit(df, (1 + level) / 2) / ndtri((1 + level) / 2)
         low, high = mean + (ends - mean) * stretch
         return Interval(mean, float(low), float(high))
@@ -169,9 +171,13 @@ class Resampler:
         value_RS = value_RS[1:]
         size = value_RS.shape
         if size not in self._seed_weights:
-            self._seed_weights[size] = _draws(deepcopy(self._draw), *size)
-        weights_RS = self._seed_weights[size]
-        return _weighted_mean(value_RS, weights_RS), _weighted_mean(value_RS, np.ones(size, int))
+            drawn_RS = _draws(deepcopy(self._draw), *size).astype(float)
+            self._seed_weights[size] = drawn_RS, drawn_RS.sum(axis=1)
+        weights_RS, total_R = self._seed_weights[size]
+        if np.isnan(value_RS).any():
+            return _weighted_mean(value_RS, weights_RS), _weighted_mean(value_RS, np.ones(size))
+        value_RS = np.ascontiguousarray(value_RS)  # so that sums are added in one order
+        return (value_RS * weights_RS).sum(axis=1) / total_R, value_RS.mean(axis=1)
 
 
 @lru_cache(4)
@@ -245,11 +251,11 @@ def _draws(draw: np.random.Generator, resamples: int, n: int) -> np.ndarray:
 def _weighted_mean(value_RS: np.ndarray, weights_RS: np.ndarray) -> np.ndarray:
     """[R] over what is defined; nan where nothing is."""
     known_RS = ~np.isnan(value_RS)
-    if not known_RS.all():
-        value_RS = np.where(known_RS, value_RS, 0.0)
-        weights_RS = np.where(known_RS, weights_RS, 0)
+    weights_RS = np.where(known_RS, weights_RS, 0)
     with np.errstate(invalid="ignore"):
-        mean_R: np.ndarray = (value_RS * weights_RS).sum(axis=1) / weights_RS.sum(axis=1)
+        mean_R: np.ndarray = (np.where(known_RS, value_RS, 0.0) * weights_RS).sum(
+            axis=1
+        ) / weights_RS.sum(axis=1)
     return mean_R
 
 
