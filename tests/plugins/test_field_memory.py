@@ -5,6 +5,8 @@ import itertools
 import pytest
 import torch
 
+from merbench.engine.plan.plan import Request
+from merbench.engine.resolve import resolve
 from merbench.testing import tiny
 from merbench_baselines.align import aligned
 from merbench_baselines.heads import MLP
@@ -193,6 +195,13 @@ def test_parameters_are_those_that_mmsa_logged():
     unseen = sum(count(net) for name, net in graph.graph.networks.items() if name != "output")
     layer = 100 * 64 + 64 + 64 * 19 - 100 * 19
     assert count(graph) + count(mlp) - unseen + layer == 934_960
+
+
+def test_graph_mfn_has_no_weight_decay_on_word_vectors(catalog):
+    assert resolve(Request("graph-mfn"), catalog, tiny.corpus(), None).train.weight_decay == 0
+    states = {"text": "text.transcript"}
+    other = resolve(Request("graph-mfn", streams=states), catalog, tiny.corpus(), tiny.lexicon())
+    assert other.train.weight_decay == 5e-3
 
 
 def count(module):

@@ -137,7 +137,8 @@ def _glomo() -> Recipe:
         objective=("task", "expert-balance"),
         min_modalities=2,
         settings={
-            "train.batch_size": 240,
+            "train.batch_size": 60,
+            "train.accumulate": 4,
             "train.lr": 1e-3,
             "train.weight_decay": 1e-4,
             "train.schedule": "constant",
@@ -148,7 +149,12 @@ def _glomo() -> Recipe:
         cases=(
             Case(
                 datasets=("mosei",),
-                settings={"fusion.width": 192, "fusion.layers": 3, "train.batch_size": 64},
+                settings={
+                    "fusion.width": 192,
+                    "fusion.layers": 3,
+                    "train.batch_size": 64,
+                    "train.accumulate": 1,
+                },
             ),
             with_tower(),
         ),
