@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -23,15 +24,22 @@ from merbench.runs.run import Machine
 Case = tuple[Damage, ...]
 """Damages that are done together."""
 CLEAN = "as it is"
+MOST_CASES = 1000
+"""Of one --corrupt."""
 
 
 def parse(text: str) -> list[Case]:
     """``audio=drop``, ``text=mask:0.3``, ``video=noise:0:2:5`` (a curve: five strengths from 0 to
     2), or several joined by commas.
     """
-    return [
-        case for case in product(*(_parse(part.strip(), text) for part in text.split(","))) if case
-    ]
+    damages = [_parse(part.strip(), text) for part in text.split(",")]
+    count = prod(len(strengths) for strengths in damages)
+    if count > MOST_CASES:
+        raise RequestError(
+            f"--corrupt {text[:80]}: these are {count} cases, each of which is scored, and at most "
+            f"{MOST_CASES} are; give fewer points"
+        )
+    return [case for case in product(*damages) if case]
 
 
 def _parse(part: str, text: str) -> list[Damage]:

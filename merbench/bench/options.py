@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 from merbench.api.errors import RequestError
 from merbench.api.events import Watch
 from merbench.api.material.types import MODALITIES, Modality
-from merbench.results.seeds import FIRST_TUNING_SEED
+from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 if TYPE_CHECKING:
     from merbench.engine.plan.plan import Request
     from merbench.runs.machine import Determinism
 
 PARTS = ("fusion", "head", "label_encoder", "objective")
+MOST_THREADS = MOST_JOBS = 4096
+"""More than any machine has: a slip, which would start as many."""
 
 
 class RunKeywords(TypedDict, total=False):
@@ -169,7 +171,7 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
     from merbench.host.catalog import unknown
 
     seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
-    count = Annotated[int, Field(ge=1, le=FIRST_TUNING_SEED, strict=True)]
+    count = Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True)]
     at_least_one = Annotated[int, Field(ge=1, strict=True)]
     by_modality = dict[Modality, str]
     fields: dict[str, Any] = {
@@ -194,8 +196,8 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
         "force": bool,
         "weights": bool,
         "device": Literal["auto", "cpu", "cuda"],
-        "threads": at_least_one | None,
-        "jobs": at_least_one,
+        "threads": Annotated[int, Field(ge=1, le=MOST_THREADS, strict=True)] | None,
+        "jobs": Annotated[int, Field(ge=1, le=MOST_JOBS, strict=True)],
         "determinism": Literal["prefer", "strict", "off"],
         "data": str | Path | None,
         "vectors": list[str],

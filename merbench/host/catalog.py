@@ -11,6 +11,7 @@ from merbench.api.declarations.component import Command, Component, ComponentKin
 from merbench.api.declarations.metrics import MetricDef
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
+from merbench.host.imports import off_stdout
 from merbench.host.manager import Declaration, Plugin
 from merbench.results.metrics import BUILT_IN, Registry
 
@@ -82,8 +83,11 @@ class Catalog:
         """
         module, _, attribute = component.target.partition(":")
         try:
-            return getattr(import_module(module), attribute)
-        except Exception as error:
+            with off_stdout():
+                return getattr(import_module(module), attribute)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             plugin = self.providers(component.kind, component.name)[0]
             first_line = (str(error).strip().splitlines() or [""])[0]
             raise RequestError(

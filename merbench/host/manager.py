@@ -31,7 +31,7 @@ from merbench.api.declarations.hookspecs import PROJECT, Hooks
 from merbench.api.declarations.metrics import MetricDef
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.material.types import SpaceKind
-from merbench.host.imports import import_plugin
+from merbench.host.imports import guarded, import_plugin
 from merbench.results.metrics import BUILT_IN
 
 Declaration = Component | Recipe | MetricDef
@@ -58,7 +58,7 @@ class Plugin:
     declarations: tuple[Declaration, ...] = ()
     commands: tuple[Command, ...] = ()
     output: str = ""
-    """What its import printed."""
+    """What its import and its hooks printed."""
     error: str | None = None
 
 
@@ -103,7 +103,9 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
     module = None
     try:
         module, output = import_plugin(entry)
-        declarations, commands = _declared(manager, module, registered)
+        (declarations, commands), more = guarded(
+            lambda: _declared(manager, module, registered), "its hooks were"
+        )
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -116,7 +118,8 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
                 f"{_sentence(error, module)}"
             ) from error
         return Plugin(entry.name, distribution, version, error=_sentence(error, module))
-    return Plugin(entry.name, distribution, version, declarations, commands, output)
+    printed = "\n".join(text for text in (output, more) if text)
+    return Plugin(entry.name, distribution, version, declarations, commands, printed)
 
 
 def _declared(

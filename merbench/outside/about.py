@@ -12,14 +12,17 @@ from pydantic import ValidationError
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
 from merbench.results.outside import MARK, About
+from merbench.results.sealed import DamagedError, require_file
 
 
 def read_about(path: Path) -> About:
     """DataError, in one sentence with the file's name, for what is no such file."""
     try:
+        require_file(path)
         stated = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise DataError(f"--about {path} cannot be read ({error.strerror})") from None
+    except (OSError, DamagedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"--about {path} cannot be read ({reason})") from None
     except (ValueError, RecursionError) as error:  # of tomllib, or UnicodeDecodeError
         raise DataError(f"{path} is no TOML ({str(error).splitlines()[0]})") from None
     return about_of(stated, str(path))

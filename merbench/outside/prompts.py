@@ -10,7 +10,8 @@ import numpy as np
 from merbench.api.errors import DataError, RequestError
 from merbench.api.material.corpus import Corpus
 from merbench.api.material.types import LabelSpace
-from merbench.results.files import write_atomic
+from merbench.results.files import write_output
+from merbench.results.sealed import DamagedError, require_file
 
 TEMPLATES = {
     "score": """How does the speaker of this utterance feel? Utterance: "{text}"
@@ -25,9 +26,11 @@ Choose all that apply of these labels: {labels}. Answer with the labels, comma b
 def read_template(path: Path) -> str:
     """DataError where it cannot be read or lacks the place of the transcript."""
     try:
+        require_file(path)
         template = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8"
+    except (OSError, UnicodeDecodeError, DamagedError) as error:
+        not_utf8 = isinstance(error, UnicodeDecodeError)
+        why = "it is not UTF-8" if not_utf8 else getattr(error, "strerror", None) or error
         raise DataError(f"--template {path} cannot be read ({why})") from None
     if "{text}" not in template:
         raise DataError(
@@ -62,7 +65,7 @@ def write_prompts(
         for row in rows
     ]
     text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
-    write_atomic(out, text.encode())
+    write_output(out, text.encode())
     return len(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from merbench.api.errors import DataError
 from merbench.data.folder.label_table import read_table
 
 FORMS = (".csv", ".jsonl", ".npz", ".parquet")
+LARGEST = 2 * 10**9
+"""Bytes of all arrays of a file."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ def _jsonl(path: Path) -> Table:
 
 def _npz(path: Path) -> Table:
     try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise ValueError(f"it unpacks to over {LARGEST // 10**9} GB")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # a damaged file can fail in any layer: zip, zlib, the array header

@@ -141,7 +141,7 @@ def _listed(cell: Any, several: bool) -> list[str]:
     if cell is None:
         return []
     if isinstance(cell, list):
-        words = [str(word) for word in cell]
+        words = [word if isinstance(word, str) else f"a {type(word).__name__}" for word in cell]
     elif several:
         words = str(cell).replace("|", ",").replace(";", ",").split(",")
     else:
@@ -164,6 +164,8 @@ def _number(table: Table, row: int, column: str) -> float:
         except OverflowError:
             value = math.nan
     if not math.isfinite(value):
-        shown = "empty" if cell is None or cell == "" else repr(cell)[:40]
+        plain = isinstance(cell, str | int | float)
+        shown = repr(cell)[:40] if plain else f"a {type(cell).__name__}"
+        shown = "empty" if cell is None or cell == "" else shown
         raise table.error(row, f"{column} is {shown}; every row needs a finite number there")
     return value

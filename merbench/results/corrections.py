@@ -19,14 +19,16 @@ from merbench.results.record import Record
 from merbench.results.spec import canonical
 
 REPLACED = "~"
+RunName = Annotated[str, Field(pattern=r"^[0-9A-Za-z_~-]+$")]
+"""A file name, so that it leads to no other folder."""
 
 
 class Correction(Config):
     """``old`` and ``new``: name of a run -> ``digest`` of its record."""
 
     schema_number: Literal[1] = 1
-    old: Annotated[dict[str, str], Field(min_length=1)]
-    new: Annotated[dict[str, str], Field(min_length=1)]
+    old: Annotated[dict[RunName, str], Field(min_length=1)]
+    new: Annotated[dict[RunName, str], Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     date: datetime.date
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from merbench.api.errors import RequestError
 from merbench.results.corrections import REPLACED, Correction, digest
 from merbench.results.files import write_atomic
 from merbench.results.record import Record
+from merbench.results.sealed import require_file
 from merbench.results.store import Store
 
 FOLDER = "corrections"
@@ -23,6 +25,7 @@ def read_corrections(
     readable = []
     for path in sorted((root / FOLDER).glob("*.json")):
         try:
+            require_file(path)
             correction = Correction.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
@@ -58,6 +61,9 @@ def as_file(correction: Correction) -> bytes:
 
 def replaced_runs(store: Store, run_id: str) -> list[Record]:
     """The finished runs that were made again under this id, from the oldest on."""
-    names = [path.stem for path in (store.root / "replaced").glob(f"{run_id}{REPLACED}*.json")]
+    names = [
+        path.stem
+        for path in (store.root / "replaced").glob(f"{glob.escape(run_id)}{REPLACED}*.json")
+    ]
     records = [store.get(name) for name in sorted(names)]
     return sorted((record for record in records if record), key=lambda r: (r.started, r.run_id))

@@ -114,7 +114,7 @@ class Claims:
         last: dict[str, int] = {}
         for path in self.root.glob("*.*"):
             run_id, _, number = path.name.rpartition(".")
-            if number.isdigit() and run_id:
+            if number.isdecimal() and run_id:
                 last[run_id] = max(int(number), last.get(run_id, 0))
         holders = {}
         for run_id, highest in sorted(last.items()):
@@ -140,7 +140,7 @@ class Claims:
         return {
             int(p.suffix[1:]): _read(p)
             for p in self.root.glob(f"{glob.escape(run_id)}.*")
-            if p.suffix[1:].isdigit()
+            if p.suffix[1:].isdecimal()
         }
 
     def _alive(self, path: Path, holder: Holder | None) -> bool:

@@ -46,6 +46,12 @@ def require_file(path: Path) -> None:
         raise FileNotFoundError(2, "No such file", str(path))
 
 
+def read_file(path: Path) -> bytes:
+    """As ``require_file``."""
+    require_file(path)
+    return path.read_bytes()
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """Of a safetensors file: tensors by name, with ``shape``, and ``__metadata__``. DamagedError
     for one that was cut off; one of the errors of reading JSON for what is none.

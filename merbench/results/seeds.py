@@ -6,6 +6,8 @@ from hashlib import sha256
 
 FIRST_TUNING_SEED = 10**9
 """Tuning seeds count from here: none of them is a seed of a final run."""
+MOST_SEEDS = 10_000
+"""So many at most are asked for by their number; a list names any."""
 
 
 def derive(seed: int, *names: object) -> int:

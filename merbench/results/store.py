@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from merbench.api.errors import RequestError
 from merbench.results.corrections import REPLACED, replaced_name
-from merbench.results.files import missing_folders, remove_empty, sweep, write_atomic
+from merbench.results.files import inside, missing_folders, remove_empty, sweep, write_atomic
 from merbench.results.predictions import (
     Predictions,
     check_predictions,
@@ -36,7 +36,10 @@ from merbench.results.reading import UnreadableError, read_record
 from merbench.results.record import Record, Track
 from merbench.results.sealed import check
 
-DAMAGE = (ValueError, LookupError, TypeError, AttributeError, SafetensorError, FileNotFoundError)
+DAMAGE = (
+    ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
+    FileNotFoundError,
+)  # fmt: skip
 """What reading a damaged run raises (ValidationError is a ValueError). No other OSError: a folder
 without permission, or a disk that is away, says nothing about the file.
 """
@@ -229,7 +232,7 @@ class Store:
     def file(self, run_id: str, suffix: str) -> Path:
         """``.json``: its record, ``.safetensors``: its predictions."""
         folder = self.root / "replaced" if REPLACED in run_id else self.runs
-        return folder / f"{run_id}{suffix}"
+        return inside(folder, f"{run_id}{suffix}")
 
     def _unwritten(self, record: Record, error: OSError) -> RequestError:
         return RequestError(

@@ -49,7 +49,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationError
 from merbench.api import MODALITIES, Config, DataError, Modality
 from merbench.api.did_you_mean import did_you_mean
 from merbench.data.folder.toml_section import read_toml
-from merbench.results.seeds import FIRST_TUNING_SEED
+from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 
 def _ablations(value: Any) -> Any:
@@ -95,7 +95,6 @@ def _seeds(value: Any) -> Any:
 
 Ablations = Annotated[list[str], BeforeValidator(_ablations)]
 Settings = Annotated[dict[str, JsonValue], BeforeValidator(_flat)]
-MOST_SEEDS = 10_000
 Seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
 
 
@@ -129,7 +128,7 @@ class Tuning(Config):
     budget_seconds: Annotated[float, Field(gt=0)] | None = None
     sampler: Literal["tpe", "random", "gp", "cmaes"] = "tpe"
     pruner: Literal["median", "hyperband", "none"] = "median"
-    seeds_per_trial: Annotated[int, Field(ge=1)] = 1
+    seeds_per_trial: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     storage: str | None = None
     defaults: bool = False
 

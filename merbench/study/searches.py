@@ -13,7 +13,8 @@ from merbench.runs.machine import Machine
 from merbench.runs.workspace import Workspace
 from merbench.study.file import Tuning
 from merbench.tuning.search import tune
-from merbench.tuning.shared_search import SearchConfig, SearchResult, join
+from merbench.tuning.shared_search import SearchConfig, SearchResult, is_begun, join
+from merbench.tuning.space import fixed_by, space_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class SearchStatus:
 
 
 def status_of(request: Request, plan: Plan, tuning: Tuning, store: Store) -> SearchStatus:
-    """Without doing any of the work."""
+    """Without doing any of the work, or leaving a file."""
+    if not is_begun(request, plan, store, config_of(tuning)):
+        wanted = int(min(tuning.trials, space_of(plan, fixed_by(plan, request)).size))
+        return SearchStatus(0, wanted, 0.0)
     search = join(request, plan, store, config_of(tuning))
     ledger = search.ledger()
     numbers = len(ledger.finished), search.wanted, ledger.seconds

@@ -19,7 +19,7 @@ from merbench.results.spec import canonical
 from merbench.results.store import Store
 from merbench.tuning.retries import END, PLANNED, Ledger
 from merbench.tuning.space import Space, fixed_by, space_of
-from merbench.tuning.storage import open_storage
+from merbench.tuning.storage import journal_of, open_storage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,6 +170,14 @@ def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> Sh
     )
     wanted = int(min(config.trials, space.size))
     return SharedSearch(study, storage, space, config, wanted, metric, 1 if higher else -1)
+
+
+def is_begun(request: Request, plan: Plan, store: Store, config: SearchConfig) -> bool:
+    """False where nobody has begun the search; a database is not asked, and may hold it."""
+    if config.storage is not None and "://" in config.storage:
+        return True
+    name = search_name(plan, space_of(plan, fixed_by(plan, request)), config)
+    return journal_of(config.storage, store.root, name).exists()
 
 
 def search_name(plan: Plan, space: Space, config: SearchConfig) -> str:

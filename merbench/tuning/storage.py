@@ -22,12 +22,16 @@ EXTRAS = {"postgresql": "postgres", "grpc": "grpc"}
 """Scheme of a URL -> the extra of merbench that brings its driver."""
 
 
+def journal_of(where: str | None, store: Path, search: str) -> Path:
+    return store / "tuning" / f"{search}.journal" if where is None else Path(where)
+
+
 def open_storage(where: str | None, store: Path, search: str) -> BaseStorage:
     """``where``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or
     ``grpc://host:port``. RequestError out of reach.
     """
     if where is None or "://" not in where:
-        path = store / "tuning" / f"{search}.journal" if where is None else Path(where)
+        path = journal_of(where, store, search)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFile(path))

@@ -29,7 +29,8 @@ def test_what_is_asked_for_is_read(text, cases):
     assert parse(text) == cases
 
 
-WRONG = ["audio", "smell=drop", "audio=shout", "text=mask", "text=mask:2", "audio=drop,", *(
+WRONG = [
+    ",".join(f"{m}=noise:0:1:100" for m in ("text", "audio", "video")), "audio", "smell=drop", "audio=shout", "text=mask", "text=mask:2", "audio=drop,", *(
     f"video=noise:{strength}" for strength in ("-1", "x", "nan", "inf", "0:1", "0:1:1", "0:1:2.5", "0:1:1000")
 )]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ HOSTILE = (
     "a.b=[", "*", "x" * 3000, "\udc80", "javascript:x", "0x10", "💥", "--", "train.lr=nan", "train.epochs=-5",
     ".", "folder", "no/such/file.csv", "file.txt", "file.txt/x", "mosi ", "MOSI", "merclipp", "1,2", "0.5.1", "ten", "½",
     "e\u0301", "a\nb", "\u202eabc", "~", "$HOME", "text=", "=text", "text=text=text", "[]", "{}", "none", "True",
+    "pipe", "pipe/x", "loop", "odd.toml", "²", "1979-05-27", "audio=nan", "text=mask:nan", "any=0.9:0.1",
+    "keep:1e-400", "shots:x=²", "tensorboard=file.txt/x", "tensorboard=new\nline", "train.seed=[[[]]]",
+    "audio=noise:0:1:100,video=noise:0:1:100,text=noise:0:1:100", "new folder/with\nall", "a..b", "fixed:²",
 )  # fmt: skip
 COMMANDS = (
     ("run",), ("tune",), ("ablate",), ("predict",), ("ensemble",), ("robust",), ("transfer",), ("generalise",),
@@ -23,6 +27,7 @@ COMMANDS = (
     ("leaderboard", "verify"), ("leaderboard", "submit"), ("data", "show"), ("data", "audit"), ("data", "list"),
     ("data", "add"), ("data", "cache"), ("show",), ("list",), ("store", "merge"), ("score",), ("ask",), ("encode",),
     ("study", "run"), ("leaderboard", "export"), ("leaderboard", "pull"),
+    ("leaderboard", "supersede"), ("study", "status"),
 )  # fmt: skip
 """Those that go to the network, serve, or work for long whatever they are given are left out."""
 TRAINS = {
@@ -37,13 +42,16 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
     inner = work / "a/b/c"  # so that ../../x is ours too
     (inner / "folder").mkdir(parents=True)
     (inner / "file.txt").write_text("no table")
+    (inner / "odd.toml").write_text("set = { train.lr = 1979-05-27 }\nseeds = [[1]]\n")
+    (inner / "loop").symlink_to("loop")
+    os.mkfifo(inner / "pipe")
     with at_home(work, inner):
         for _ in range(tries):
             words = _line(draw, cli, context)
             before = _files(work)
             called = call(words)
             fault, new = called.fault, _files(work) - before
-            if not fault and called.code == 2 and new and "--save-config" not in words:
+            if not fault and called.code == 2 and new:
                 fault = f"refused, and it wrote {sorted(new)[0]}"
             yield f"{' '.join(map(repr, words))[:300]}: {fault}" if fault else ""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -36,12 +38,17 @@ class Called(NamedTuple):
     stderr: str
 
 
-def call(words: Sequence[str]) -> Called:
+def call(words: Sequence[str], seconds: float = 60.0) -> Called:
+    """``seconds``: after which it counts as hanging, and is interrupted."""
     from merbench.cli.main import main
 
     out, err, argv = io.StringIO(), io.StringIO(), sys.argv
     sys.argv = ["merbench", *words]
     fault, code = "it did not end with an exit code", -1
+    main_thread = threading.main_thread().ident
+    assert main_thread
+    hang = threading.Timer(seconds, signal.pthread_kill, (main_thread, signal.SIGINT))
+    hang.start()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             main()
@@ -56,5 +63,6 @@ def call(words: Sequence[str]) -> Called:
     except BaseException as error:
         fault = f"{type(error).__name__}: {str(error)[:100]}"
     finally:
+        hang.cancel()
         sys.argv = argv
     return Called(fault, code, out.getvalue(), err.getvalue())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from merbench.results.store import Store
 from tests.report.made import put, spec
 
@@ -9,6 +13,38 @@ from tests.report.made import put, spec
 def test_more_threads_than_any_machine_has_are_refused(merbench):
     done = merbench("run", "--model", "majority", "--threads", "1000000000000")
     assert done.returncode == 2 and "--threads" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--seeds", "1000000000"),
+        ("run", "--jobs", "100000"),
+        ("study", "run", "x.toml", "--jobs", "100000"),
+        ("tune", "--final-seeds", "100000000"),
+        ("tune", "--seeds-per-trial", "100000000"),
+        ("tune", "--budget-seconds", "nan"),
+        ("tune", "--budget-seconds", "inf"),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_would_fill_memory_or_mean_nothing_is_refused(merbench, words):
+    done = merbench(*words)
+    assert done.returncode == 2 and words[-2] in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(merbench, home, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "p.csv").write_text("id,score\n")
+    tiny = ("--dataset", "tiny", "--data", "data")
+    for words in (
+        ("score", "p.csv", *tiny, "--name", "x", "--about", "pipe"),
+        ("score", "pipe.csv", *tiny, "--name", "x"),
+        ("ask", *tiny, "--out", "out.jsonl", "--template", "pipe"),
+        ("run", "--config", "pipe"),
+    ):
+        done = merbench(*words)
+        assert done.returncode == 2 and "pipe" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_comparison_of_floors_alone_says_that_there_is_nothing_to_compare(merbench, tmp_path):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import sys
+import time
+
 import pytest
 
+from merbench.cli.measure.tune import _end_with_parent
 from tests.conftest import loads
 
 QUICK = (
@@ -92,3 +98,22 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, senten
         and "Traceback" not in done.stderr
         and not done.stdout
     )
+
+
+def test_a_worker_ends_with_the_process_that_started_it():
+    """Of ``--jobs``: its stdin closes when that process ends, also by a kill."""
+    reading, writing = os.pipe()
+
+    def work():
+        os.close(writing)
+        sys.stdin = os.fdopen(reading, encoding="utf-8")
+        _end_with_parent()
+        time.sleep(60)
+
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    os.close(reading)
+    assert child.is_alive()
+    os.close(writing)
+    child.join(10)
+    assert child.exitcode == 1

@@ -9,11 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from merbench.api import Component, MerbenchError, MetricDef, Recipe, RequestError
+from merbench.host import imports
 from merbench.host.catalog import Catalog
 from merbench.host.manager import DeclarationError, Plugin, checked, discover
 from tests.conftest import FIXTURES, loads
@@ -245,6 +247,55 @@ def test_what_cannot_be_imported_names_its_distribution():
         match=r"dist 1 cannot be loaded from 'nowhere.at.all:Thing' .*No module named 'nowhere'$",
     ):
         catalog.load(catalog.component("fusion", "tensor"))
+
+
+@pytest.mark.parametrize("ending", ["raise SystemExit(3)", "raise GeneratorExit", "1 / 0"])
+def test_an_implementation_that_ends_the_program_is_one_sentence(monkeypatch, tmp_path, ending):
+    (tmp_path / "odd_parts.py").write_text(f"print('hello')\n{ending}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    odd = Component(kind="fusion", name="odd", target="odd_parts:Thing", summary="")
+    catalog = Catalog([Plugin("p", "dist", "1", (odd,))])
+    with pytest.raises(RequestError, match="dist 1 cannot be loaded from 'odd_parts:Thing'"):
+        catalog.load(odd)
+
+
+def test_what_an_implementation_prints_when_it_is_imported_goes_to_stderr(
+    monkeypatch, tmp_path, capsys
+):
+    (tmp_path / "loud_parts.py").write_text("print('hello')\nThing = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    loud = Component(kind="fusion", name="loud", target="loud_parts:Thing", summary="")
+    assert Catalog([Plugin("p", "dist", "1", (loud,))]).load(loud) == 1
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def _exits():
+    raise SystemExit(0)
+
+
+def _hangs():
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("declare", "sentence"),
+    [(_exits, "SystemExit"), (_hangs, r"its hooks were not over after 0\.2 s")],
+)
+def test_hooks_that_exit_or_hang_break_their_plugin_alone(monkeypatch, declare, sentence):
+    import merbench.host.manager as manager
+
+    monkeypatch.setattr(manager, "guarded", partial(imports.guarded, seconds=0.2))
+    install_here(monkeypatch, declare)
+    (plugin,) = discover()
+    assert re.search(sentence, plugin.error or "") and not plugin.declarations
+
+
+def test_what_hooks_print_is_kept_from_stdout(monkeypatch, capsys):
+    install_here(monkeypatch, lambda: print("hello") or [])
+    (plugin,) = discover()
+    assert plugin.output == "hello" and not plugin.error
+    assert capsys.readouterr() == ("", "")
 
 
 def install_here(monkeypatch, declare):

@@ -33,6 +33,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read(tmp_path / "x.csv")
 
 
+def test_a_file_that_unpacks_without_end_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr("merbench.outside.table.LARGEST", 10**6)
+    np.savez_compressed(tmp_path / "a.npz", id=np.zeros(10**6))
+    with pytest.raises(DataError, match="it unpacks to over"):
+        read(tmp_path / "a.npz")
+
+
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [

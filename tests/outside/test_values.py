@@ -41,6 +41,11 @@ def test_two_tasks_at_once_have_a_score_and_labels():
     assert read(space, score=[1.5], labels=["sad"]) == [[1.5, 0, 1, 0]]
 
 
+NESTED: list = []
+for _ in range(5000):
+    NESTED = [NESTED]
+
+
 @pytest.mark.parametrize(
     ("space", "columns", "sentence"),
     [
@@ -54,7 +59,9 @@ def test_two_tasks_at_once_have_a_score_and_labels():
         (LABELS, {"labels": ["sad,glad"]}, "'glad' is no label"),
         (LABELS, {"happy": [0.5], "sad": ["x"], "anger": [0.2]}, "sad is 'x'; every row needs a finite number"),
         (LABELS, {"happy": [0.5], "sad": [None], "anger": [0.2]}, "sad is empty"),
-        (SENTIMENT, {"score": [[1]]}, r"score is \[1\]; every row needs"),
+        (SENTIMENT, {"score": [[1]]}, "score is a list; every row needs"),
+        (SENTIMENT, {"score": [NESTED]}, "score is a list; every row needs"),
+        (LABELS, {"labels": [[NESTED]]}, "'a list' is no label"),
         (SENTIMENT, {"score": [10**400]}, "every row needs a finite number"),
     ],
 )  # fmt: skip

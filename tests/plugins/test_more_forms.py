@@ -160,6 +160,26 @@ def test_a_feature_file_that_cannot_be_read_is_one_sentence(put, tmp_path, array
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("train", "sentence"),
+    [
+        ({"../../x": {"emo": 0, "val": 1}}, "a name is none of an utterance"),
+        ({("a", "b"): {"emo": 0, "val": 1}}, "uses a tuple as the key"),
+        ({"a": {"emo": 10**400, "val": 1}}, "an emo is a int"),
+        ({"a": {"emo": 0, "val": 10**400}}, "the val of a int is no number"),
+        ({"a": {"emo": 0, "val": ((), 1)}}, "the val of a tuple is no number"),
+        ({"a": {"emo": 0, "val": "x"}}, "the val 'x' is no number"),
+        ({"a": 3}, "no mapping of names"),
+    ],
+)
+def test_labels_that_mertools_never_wrote_are_one_sentence(put, tmp_path, train, sentence):
+    folder = mertools(tmp_path / "odd", test=given("c", 6))
+    corpora = {"train_corpus": train, "test_corpus": given("c", 6)}
+    np.savez_compressed(folder / "label.npz", **corpora)
+    done = put(folder, check=False)
+    assert done.returncode == 2 and sentence in done.stderr
+
+
 def test_two_files_of_labels_are_asked_about_and_one_may_be_given(put, tmp_path):
     folder = mertools(
         tmp_path / "iemocap", train=given("a", 9), val=given("b", 3), test=given("c", 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 
 import numpy as np
@@ -224,3 +225,27 @@ def test_a_correction_that_cannot_be_read_is_reported_and_changes_nothing(tmp_pa
     assert len(source.corrections()) == 1 and "0.json cannot be read" in source.warnings[0]
     (board,) = collect(source.records(), (), corrections=source.corrections())
     assert len(board.entries) == 1 and not board.superseded
+
+
+def test_a_correction_cannot_name_a_file_outside_its_store(tmp_path):
+    """What looks like a damaged record there would be set aside."""
+    store, mine = Store(tmp_path / "store"), tmp_path / "mine.json"
+    put(store, 0.5, spec("tfn"), [0])
+    mine.write_text("{}")
+    names = {"../../mine": "x"}
+    stated = {"schema_number": 1, "old": names, "new": names, "reason": "x", "date": "2026-01-01"}
+    (store.root / "corrections").mkdir()
+    (store.root / "corrections/0.json").write_text(json.dumps(stated))
+    warnings: list[str] = []
+    assert not read_corrections(store.root, warnings.append) and "0.json" in warnings[0]
+    list(merge(store.root, Store(tmp_path / "into")))
+    with pytest.raises(RequestError, match="leaves the folder"):
+        store.get("../../mine")
+    assert mine.read_text() == "{}"
+
+
+def test_a_pipe_in_the_place_of_a_correction_keeps_nobody_waiting(tmp_path):
+    (tmp_path / "corrections").mkdir()
+    os.mkfifo(tmp_path / "corrections/0.json")
+    warnings: list[str] = []
+    assert not read_corrections(tmp_path, warnings.append) and "no file" in warnings[0]

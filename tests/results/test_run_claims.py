@@ -71,6 +71,44 @@ def test_a_claim_of_another_machine_holds_until_it_gives_no_sign_of_life(tmp_pat
     assert not claims.held() and takes(claims, "a")
 
 
+def test_a_claim_from_the_future_is_no_sign_of_life(tmp_path):
+    claims = Claims(tmp_path)
+    claim = claims.take("a")
+    claim.path.write_text(claim.holder.model_copy(update={"host": "other"}).model_dump_json())
+    ahead = time.time() + 86_400
+    os.utime(claim.path, (ahead, ahead))
+    assert not claims.held() and takes(claims, "a")
+
+
+def test_waiting_for_a_claim_is_announced_once_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "TELL", 0.0)
+    claims, sentences = Claims(tmp_path), []
+    claim = claims.take("a")
+    other = claim.holder.model_copy(update={"host": "other", "pid": 7})
+    claim.path.write_text(other.model_dump_json())
+
+    def give_up(sentence):
+        sentences.append(sentence)
+        claim.path.unlink()
+
+    with claims.hold("a", give_up):
+        pass
+    (sentence,) = sentences
+    assert "process 7 on other" in sentence and f"deleting {claims.root}/a.*" in sentence
+
+
+def test_what_dead_processes_left_of_a_claim_is_dropped_and_no_other(tmp_path):
+    claims = Claims(tmp_path)
+    for run_id, pid in (("dead", 2**22 + 1), ("alive", os.getppid())):
+        claim = claims.take(run_id)
+        started = module._started(pid) or ""
+        holder = claim.holder.model_copy(update={"pid": pid, "started": started})
+        claim.path.write_text(holder.model_dump_json())
+        claims.drop_dead(run_id)
+    assert list(claims.held()) == ["alive"]
+    assert [path.name for path in claims.root.iterdir()] == ["alive.0"]
+
+
 def test_a_living_holder_renews_its_claim_and_tells_how_far_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BEAT", 0.01)
     claims = Claims(tmp_path)
@@ -89,6 +127,8 @@ def test_a_file_that_is_no_claim_is_outlived(tmp_path):
     claims = Claims(tmp_path)
     claims.root.mkdir()
     (claims.root / "a.0").write_text("{")
+    (claims.root / "a.²").touch()
+    assert not claims.held()
     assert not takes(claims, "a")
     os.utime(claims.root / "a.0", (0, 0))
     assert takes(claims, "a")

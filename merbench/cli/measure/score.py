@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.cli.shared.completion import complete_dataset
-from merbench.cli.shared.output import room, say, show, show_json
+from merbench.cli.shared.output import room, say_next, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def command(session: Session, /, as_json: bool, **given: Any) -> None:
         _show_json(result)
         return
     _show(session, result)
-    say(f"records in {given['store']}; next: merbench leaderboard --store {given['store']}")
+    say_next(given["store"], "leaderboard")
 
 
 def _show(session: Session, result: ScoreResult) -> None:

@@ -18,10 +18,11 @@ import click
 from merbench.api.errors import RequestError, RunError
 from merbench.bench.bench import label
 from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
-from merbench.cli.shared.options import request_options
+from merbench.cli.shared.options import FiniteRange, request_options
 from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
+from merbench.results.seeds import MOST_SEEDS
 
 if TYPE_CHECKING:
     from merbench.bench.bench import Bench
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--budget-seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="No trial begins when so much was spent on training.",
 )
 @click.option(
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seeds-per-trial",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_SEEDS),
     default=1,
     show_default=True,
     help="A trial's value is the mean over these.",
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--final-seeds",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_SEEDS),
     help="Then run the winner and the default settings on seeds 0 to N-1.",
 )
 @click.option(

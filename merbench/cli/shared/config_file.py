@@ -96,17 +96,26 @@ def _options(ctx: click.Context) -> dict[str, click.Option]:
 def _value(path: Path, key: str, option: click.Option, value: Any) -> Any:
     if option.multiple:
         if isinstance(value, Mapping):
-            value = [f"{name}={_text(setting)}" for name, setting in _flat(value).items()]
+            value = [f"{name}={_setting(path, key, v)}" for name, v in _flat(value).items()]
         elif isinstance(value, str):
             value = [value]
         if not isinstance(value, list):
             raise DataError(f"{path}: {key} takes a list, as --{key} may be repeated")
-        return [str(item) for item in value] if option.type is click.STRING else value
+        return [_typed(path, key, item) for item in value]
     if isinstance(value, list | Mapping):
         raise DataError(f"{path}: {key} takes one value, as --{key} is given once")
-    if option.is_flag and not isinstance(value, bool):
+    if not option.is_flag:
+        return _typed(path, key, value)
+    if not isinstance(value, bool):
         raise DataError(f"{path}: {key} is true or false")
     return value
+
+
+def _typed(path: Path, key: str, value: Any) -> str:
+    """As it would be typed, so that the option checks it."""
+    if not isinstance(value, str | int | float):
+        raise DataError(f"{path}: {key} takes texts and numbers, and no {type(value).__name__}")
+    return _text(value)
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -118,6 +127,15 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{name}"] = value
     return flat
+
+
+def _setting(path: Path, key: str, value: Any) -> str:
+    try:
+        return _text(value)
+    except TypeError:
+        raise DataError(
+            f"{path}: {key} holds a {type(value).__name__}; write texts, numbers, true and false"
+        ) from None
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ import click
 
 from merbench.api.declarations.component import Command, CommandGroup
 from merbench.api.errors import RequestError
+from merbench.host.imports import off_stdout
 
 if TYPE_CHECKING:
     from merbench.cli.shared.session import Session
@@ -129,8 +130,11 @@ def _load(command: Command, distribution: str) -> click.Command:
     """RequestError, naming the distribution, where it cannot be imported."""
     module, _, attribute = command.target.partition(":")
     try:
-        loaded = getattr(import_module(module), attribute)
-    except Exception as error:
+        with off_stdout():
+            loaded = getattr(import_module(module), attribute)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if distribution == "merbench":
             raise
         raise RequestError(

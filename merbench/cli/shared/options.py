@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from merbench.bench.options import MOST_JOBS, MOST_THREADS
 from merbench.cli.shared.completion import complete_dataset, complete_model
-from merbench.results.seeds import FIRST_TUNING_SEED
+from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 PARTS = ("fusion", "head", "label-encoder", "objective")
+
+
+class FiniteRange(click.FloatRange):
+    """Without inf, and without nan, which lies in every range that click compares it with."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 REQUEST_OPTIONS = (
     click.option(
@@ -84,13 +99,13 @@ REQUEST_OPTIONS = (
     ),
     click.option(
         "--threads",
-        type=click.IntRange(1, 4096),
+        type=click.IntRange(1, MOST_THREADS),
         envvar="MERBENCH_THREADS",
         help="CPU threads of torch.  [default: at most 4]",
     ),
     click.option(
         "--jobs",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MOST_JOBS),
         default=1,
         show_default=True,
         help="So many runs side by side, sharing the data.",
@@ -161,7 +176,7 @@ REQUEST_OPTIONS = (
 RUN_OPTIONS = (
     click.option(
         "--seeds",
-        type=click.IntRange(1, FIRST_TUNING_SEED),
+        type=click.IntRange(1, MOST_SEEDS),
         help="Seeds 0 to N-1.  [default: 3]",
     ),
     click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,7 +70,7 @@ def show_text(sentence: str) -> None:
 
 def say_next(store: object, command: str) -> None:
     """How a command that made or read runs ends: where they are, and what to do with them."""
-    say(f"records in {store}; next: merbench {command} --store {store}")
+    say(f"records in {store}; next: merbench {command} --store {shlex.quote(str(store))}")
 
 
 def show_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from merbench.results.files import inside, is_inside
 from merbench.results.sealed import DamagedError, require_file
 
 _REQUIRED: Any = object()
+MOST_LEVELS = 50
 
 
 def read_toml(
@@ -24,12 +25,29 @@ def read_toml(
     """Raises DataError for a file that is missing (``fix`` says what to do) or not TOML."""
     try:
         require_file(path)
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        _check_depth(table)
+        return table
     except (OSError, DamagedError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} cannot be read ({reason}); {fix}") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
         raise DataError(f"{path} is not TOML ({error}); fix it there") from None
+
+
+def _check_depth(table: dict[str, Any]) -> None:
+    """ValueError for tables in tables without end, which whoever walks them would not survive."""
+    level: list[Any] = [table]
+    for _ in range(MOST_LEVELS):
+        values = [value for inner in level for value in _values(inner)]
+        level = [value for value in values if isinstance(value, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"its tables are nested deeper than {MOST_LEVELS} levels")
+
+
+def _values(inner: Any) -> Iterable[Any]:
+    return inner.values() if isinstance(inner, dict) else inner
 
 
 class Section:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,7 +155,7 @@ def _add(
             }
         sink = Bundle(name, work, before, origin, watch, choice)
         try:
-            form.convert(source, sink)
+            _convert(form, origin.form, source, sink)
             sink.chosen.check()
         except Taken as error:
             same = [
@@ -176,6 +177,21 @@ def _add(
     shown = read_manifest(target)
     assert shown is not None
     return shown.sources[-1]
+
+
+def _convert(form: Form, name: str, source: Source, sink: Bundle) -> None:
+    """DataError for whatever a form raises that it did not foresee, without what the file holds."""
+    try:
+        form.convert(source, sink)
+    except (MerbenchError, Taken, OSError, MemoryError):
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        raise DataError(
+            f"{source.path} cannot be read as {name}: it is not built as this form expects "
+            f"({where}); copy it again, or report it to the makers of the form"
+        ) from error
 
 
 def _complete(target: Path, work: Path, source: Source, sink: Bundle, before: Manifest) -> None:

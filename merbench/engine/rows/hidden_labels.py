@@ -121,7 +121,7 @@ def _shots(argument: str, policy: str, task: Task) -> dict[int, int]:
         word, _, count = part.partition("=")
         if word not in task.space.words:
             raise RequestError(unknown("label", word, list(task.space.words), f"--labels {policy}"))
-        if not count.isdigit():
+        if not count.isdecimal() or len(count) > 9:
             raise RequestError(f"--labels {policy!r}: {part!r} is not of the form WORD=N")
         shots[task.space.words.index(word)] = int(count)
     return shots

@@ -14,7 +14,9 @@ from merbench.report.folder.packed import unpack
 from merbench.report.scores.entries import Entry
 from merbench.results.outside import UNKNOWN
 from merbench.results.record import Record, Track
+from merbench.results.sealed import read_file
 from merbench.results.spec import series
+from merbench.results.store import DAMAGE
 from merbench.results.titles import fingerprint
 
 
@@ -53,10 +55,9 @@ def existing_tracks(root: Path) -> dict[str, Track]:
     """Folder -> its track, of those under ``root`` whose records can be read."""
     track_of_folder = {}
     for path in sorted(root.glob("*/records")):
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
-            track_of_folder[path.parent.name] = unpack(next(path.glob("*.json")).read_bytes())[
-                0
-            ].track
+        with suppress(*DAMAGE, OSError, StopIteration):
+            records = unpack(read_file(next(path.glob("*.json"))))
+            track_of_folder[path.parent.name] = records[0].track
     return track_of_folder
 
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from merbench.api.errors import DataError
@@ -22,6 +21,8 @@ from merbench.results.history import FOLDER as CORRECTIONS
 from merbench.results.metrics import BUILT_IN
 from merbench.results.reading import check_record
 from merbench.results.record import Record
+from merbench.results.sealed import read_file
+from merbench.results.store import DAMAGE
 from merbench.results.titles import titles
 
 T = TypeVar("T")
@@ -50,8 +51,8 @@ def read(path: Path, with_scores: bool = True) -> Folder:
 
 def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:
     try:
-        return parse(path.read_bytes())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        return parse(read_file(path))
+    except (*DAMAGE, OSError) as error:
         raise DataError(f"{path} cannot be read: {_reason(error)}") from error
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from merbench.api.errors import RequestError
 from merbench.report.pictures.themes import DRAWN_BY
 from merbench.results.files import inside, is_inside, sweep, under_a_file, write_together
+from merbench.results.sealed import read_file
 
 FILE = "written.json"
 PAGE_MARK = b'<meta name="generator" content="merbench">'
@@ -35,7 +36,7 @@ def written(folder: Path) -> frozenset[str]:
     """
     path = folder / FILE
     try:
-        names = json.loads(path.read_bytes())["files"]
+        names = json.loads(read_file(path))["files"]
         if not all(isinstance(name, str) and is_inside(name) for name in names):
             raise ValueError("a name in it leaves the folder")
     except FileNotFoundError:

@@ -34,9 +34,11 @@ class LiveServer(ThreadingHTTPServer):
         self.pages = pages
         try:
             super().__init__((host, port), _Handler)
-        except OSError as error:
+        # UnicodeError, ValueError: of a name that is none.
+        except (OSError, ValueError, TypeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no name of a machine"
             raise RequestError(
-                f"nothing can be served at {host}:{port} ({error.strerror}); "
+                f"nothing can be served at {host}:{port} ({reason}); "
                 "choose another --port, or 0 for any that is free"
             ) from error
         self.names = {name.lower() for name in (*LOOPBACK, host, *hosts)}

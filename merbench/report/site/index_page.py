@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from merbench.api.declarations.config import Config
 from merbench.api.errors import DataError
 from merbench.report.scores.board_scores import BoardScores
@@ -75,7 +73,7 @@ def read_about(root: Path) -> About:
         if about.repository and not about.repository.startswith(("https://", "http://")):
             raise ValueError("repository is no address; give https://...")
         return about
-    except (OSError, ValueError, TypeError, ValidationError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         fields = ", ".join(About.model_fields)
         raise DataError(f"{file} cannot be read ({reason}); it may hold {fields}") from error

@@ -143,27 +143,37 @@ def _labels(value: Any, where: str) -> Labels:
     if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
         raise DataError(f"{where} is no mapping of names to emo and val; fix the source")
     return {
-        str(name): (_emotion(label.get("emo", ""), where), _number(label.get("val", ""), where))
+        _name(name, where): (
+            _emotion(label.get("emo", ""), where),
+            _number(label.get("val", ""), where),
+        )
         for name, label in value.items()
     }
 
 
-def _emotion(value: Any, name: str) -> str:
+def _name(value: Any, where: str) -> str:
+    """Of an utterance and of its files of features: it leads to no other folder."""
+    name = value if isinstance(value, str) else ""
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise DataError(f"{where}: a name is none of an utterance and its files; fix the source")
+    return name
+
+
+def _emotion(value: Any, where: str) -> str:
     try:
         return (as_text(value) if not isinstance(value, int | float) else f"{value:g}").lower()
-    except TypeError:
-        raise DataError(f"{name}: an emo is a {type(value).__name__}; fix the source") from None
+    except (TypeError, OverflowError):
+        raise DataError(f"{where}: an emo is a {type(value).__name__}; fix the source") from None
 
 
-def _number(value: Any, name: str) -> float:
+def _number(value: Any, where: str) -> float:
     if isinstance(value, str) and not value.strip():
         return float("nan")
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"{name}: the val {str(value)[:40]!r} is no number; fix the source"
-        ) from None
+    except (TypeError, ValueError, OverflowError):
+        shown = repr(value[:40]) if isinstance(value, str) else f"of a {type(value).__name__}"
+        raise DataError(f"{where}: the val {shown} is no number; fix the source") from None
     return float("nan") if number == _UNKNOWN else number
 
 

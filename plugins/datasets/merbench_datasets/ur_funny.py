@@ -90,7 +90,7 @@ def _modes(folds: Mapping[Any, Any], path: Path) -> dict[Any, str]:
     for name, ids in folds.items():
         values = ids.read().tolist() if isinstance(ids, Array) else ids
         if name not in MODES or not isinstance(values, list | tuple):
-            raise DataError(f"{path}: {str(name)[:40]!r} is no list of ids of train, dev or test")
+            raise DataError(f"{path} holds more than lists of ids of train, dev and test")
         for key in values:
             if modes.setdefault(key, MODES[name]) != MODES[name]:
                 raise DataError(f"{path}: {key!r} stands in {modes[key]} and in {MODES[name]}")
@@ -120,7 +120,7 @@ def _context(row: Mapping[str, Any]) -> str:
 def _humor(labels: Mapping[Any, Any], key: Any, path: Path) -> str:
     value = labels.get(key)
     if value not in (0, 1):
-        raise DataError(f"{path}: the label of {key!r} is {str(value)[:40]!r}, and not 0 or 1")
+        raise DataError(f"{path}: the label of {key!r} is not 0 or 1")
     return "humorous" if value else "serious"
 
 

@@ -43,6 +43,11 @@ class MLflow:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._new_client = MlflowClient
         self._folder = None if "://" in where else folder_to_be(where)
+        if self._folder and {"?", "#", "%"} & {*str(self._folder)}:
+            raise RequestError(
+                f"{self._folder} has a sign that an address gives another meaning (?, #, %); "
+                "name another folder for logs"
+            )
         # An address that cannot be used is reported before training.
         self._opened: Any = MlflowClient(where) if self._folder is None else None
         self._started: dict[str, RunStarted] = {}

@@ -77,6 +77,7 @@ BAD_TOML = {
     "mark": ("values = [1, 2]", "values = [1, 7]", ["no entry of 'mark' is 7"]),
     "not TOML": ('name = "tiny"', "name = tiny", ["not TOML"]),
     "nested without end": ('name = "tiny"', "name = " + "[" * 20_000, ["not TOML"]),
+    "tables without end": ('name = "tiny"', f"name{'.a' * 3000} = 1", ["deeper than 50 levels"]),
     "task is no table": ("task.emotions = {", 'task.x = "no"\ntask.emotions = {', ["task"]),
     "wrong rank": ('array = "one"', 'array = "mark"', ["'mark'", "dimension"]),
     "text for numbers": ('array = "one"', 'array = "id"', ["'id' holds", "not numbers"]),
@@ -87,6 +88,11 @@ BAD_TOML = {
 def test_bad_settings(folder, old, new, says):
     folder.edit(old, new)
     one_sentence(folder, *says)
+
+
+def test_settings_that_are_not_utf_8(folder):
+    (folder.path / "dataset.toml").write_bytes(b'name = "caf\xe9"')
+    one_sentence(folder, "dataset.toml is not TOML", "utf-8")
 
 
 BAD_LINE = {

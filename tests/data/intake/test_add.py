@@ -463,6 +463,16 @@ def test_what_cannot_be_read_names_the_source(tmp_path, source, monkeypatch):
         put(tmp_path, source, Form())
 
 
+def test_a_form_that_did_not_foresee_a_file_is_one_sentence_without_its_content(tmp_path, source):
+    class Surprised(Form):
+        def convert(self, source, sink):
+            {}["what the file holds"]
+
+    with pytest.raises(DataError, match=r"as made: .*\(KeyError in test_add\.py, line") as refused:
+        put(tmp_path, source, Surprised())
+    assert "what the file holds" not in str(refused.value)
+
+
 def test_no_form_fits_is_one_sentence_that_tells_what_was_looked_for(tmp_path):
     with pytest.raises(
         RequestError, match="looked for made: rows made up \\(its suffix is another\\)"

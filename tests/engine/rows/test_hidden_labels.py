@@ -63,6 +63,8 @@ def test_so_many_rows_are_known_to_have_a_label(task, has):
         ("some", LABELS, "is none of: keep:SHARE, single-positive"),
         ("single-positive", CLASSES, "for a multilabel task.*this is a class task"),
         ("shots:feer=3", LABELS, "unknown label 'feer'; did you mean 'fear'"),
+        ("shots:fear=²", LABELS, "'fear=²' is not of the form WORD=N"),
+        ("shots:fear=" + "9" * 5000, LABELS, "is not of the form WORD=N"),
         ("shots:fear=x", LABELS, "'fear=x' is not of the form WORD=N"),
         ("shots:fear=3", Task(tiny.SPACES["score"], np.zeros(3)), "this is a score task"),
     ],

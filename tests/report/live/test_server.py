@@ -8,6 +8,7 @@ from threading import Thread
 
 import pytest
 
+from merbench.api.errors import RequestError
 from merbench.bench.from_python import catalog
 from merbench.functions.serve import opened
 from merbench.results.run_claims import Claims
@@ -77,6 +78,12 @@ def test_who_is_answered(server, path, host, method, expected):
     host = host and host.format(port=server.server_port)
     status, text, _ = ask(server, path, host, method)
     assert status == expected and (method != "HEAD" or text == "")
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 300, "\0", "no.such.host.invalid", "\udc80"])
+def test_a_host_that_is_none_is_one_sentence(root, host):
+    with pytest.raises(RequestError, match=r"nothing can be served at .*choose another --port"):
+        opened(catalog(), root, host, 0)
 
 
 def test_a_store_without_finished_runs_says_so(tmp_path):

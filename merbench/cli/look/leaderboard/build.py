@@ -118,13 +118,14 @@ def _extra(path: Path) -> tuple[str, dict[str, Any]]:
     import json
 
     from merbench.api.errors import RequestError
+    from merbench.results.sealed import read_file
 
     try:
-        result = json.loads(path.read_bytes())
+        result = json.loads(read_file(path))
         kind = "generalise" if "labels" in result else "robust"
         for key in ("track", *(("test",) if kind == "generalise" else ("lines", "curves"))):
             result[key]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RequestError(
             f"--extra {path} is no output of merbench generalise --json or merbench robust --json"
         ) from error

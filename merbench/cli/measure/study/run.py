@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from merbench.bench.options import MOST_JOBS, MOST_THREADS
 from merbench.cli.measure.study.opened import OpenedStudy, open_study, study_options
 from merbench.cli.measure.study.report import report, report_dry_run
-from merbench.cli.shared.output import say
+from merbench.cli.shared.output import say, say_next
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -28,14 +29,18 @@ SEARCH_ROUNDS = 2
 @click.command("run")
 @study_options
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs made at once."
+    "--jobs",
+    type=click.IntRange(1, MOST_JOBS),
+    default=1,
+    show_default=True,
+    help="Runs made at once.",
 )
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
 @click.option(
     "--threads",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_THREADS),
     envvar="MERBENCH_THREADS",
     help="CPU threads of one run.  [default: cores / jobs]",
 )
@@ -113,7 +118,7 @@ def _say_what_next(store: Path, n_elsewhere: int) -> None:
             f"{n_elsewhere} runs went into another store: bring it here, then "
             f"merbench store merge DIR --into {store}"
         )
-    say(f"records in {store}; next: merbench leaderboard --store {store}")
+    say_next(store, "leaderboard")
 
 
 def _tune(
