@@ -76,3 +76,25 @@ def test_options_of_a_run_that_fails_are_saved(merbench, home, tmp_path):
     words = ("--set", "train.lr=1e30", "--set", "train.clip_norm=0", "--set", "train.batch_size=4")
     done = merbench("run", "--model", "late-fusion-dnn", *TINY, *words, "--save-config", "run.toml")
     assert done.returncode == 1 and (tmp_path / "run.toml").exists()
+
+
+SEARCHED = """
+models = ["late-fusion-dnn", { name = "mult", modalities = %s }]
+seeds = 1
+floors = false
+tune.trials = 2
+[[tracks]]
+dataset = "tiny"
+"""
+
+
+def test_whoever_asks_how_far_a_study_is_begins_no_search(merbench, home, tmp_path):
+    (tmp_path / "study.toml").write_text(SEARCHED % '["audio", "video"]')
+    (tmp_path / "wrong.toml").write_text(SEARCHED % '["audio"]')
+    before = content(tmp_path)
+    done = merbench("study", "status", "study.toml", "--data", "data", check=True)
+    assert "2 waiting" in done.stderr + done.stdout
+    merbench("study", "run", "study.toml", "--data", "data", "--dry-run", check=True)
+    done = merbench("study", "run", "wrong.toml", "--data", "data")
+    assert done.returncode == 2 and "mult needs at least 2 modalities" in done.stderr
+    assert content(tmp_path) == before

@@ -36,7 +36,8 @@ class LivePages:
         if path == "/status.json":
             return json.dumps(progress(self.store)).encode(), JSON
         page = self._current().get("/index.html" if path == "/" else path)
-        return None if page is None else (page.encode(), HTML)
+        # The name of a store may hold bytes that are no text.
+        return None if page is None else (page.encode(errors="replace"), HTML)
 
     def _current(self) -> dict[str, str]:
         with self._lock:
