@@ -7,7 +7,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -99,9 +99,9 @@ class JournalFile(JournalFileBackend):
     """
 
     def __init__(self, path: Path) -> None:
-        self._journal_lock: Any = JournalLock(path)  # with the two methods of Optuna's base class
-        self._journal = path
-        super().__init__(str(path), lock_obj=self._journal_lock)
+        self._journal_lock, self._journal = JournalLock(path), path
+        # Any: it has the two methods of Optuna's base class, which is not public.
+        super().__init__(str(path), lock_obj=cast(Any, self._journal_lock))
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)

@@ -29,18 +29,17 @@ def tiny_fusions(
     what it reads where it is there.
     """
     factory, config = default_factory(catalog, component)
-    fusions = []
+    fusions: list[tuple[Any, dict[Modality, Steps], Queries | None]] = []
     required_first = sorted(MODALITIES, key=lambda m: m not in component.required_modalities)
     few = required_first[: max(component.min_modalities, len(component.required_modalities))]
-    languages = [None, *([TinyLanguage()] if LANGUAGE_MODEL in component.reads else [])]
+    languages: list[TinyLanguage | None] = [None, *([TinyLanguage()] if LANGUAGE_MODEL in component.reads else [])]
     if LANGUAGE_MODEL in component.needs:
         languages = [TinyLanguage()]
-    labels = [] if "queries" in component.needs else [None]
+    labels: list[Queries | None] = [] if "queries" in component.needs else [None]
     labels += [tiny_queries()]
     labels += [tiny_queries(own_audio=True)] if BY_MODALITY in component.reads else []
-    for modalities, queries, language in product(
-        ({"text", "audio", "video"}, set(few)), labels, languages
-    ):
+    all_or_few: tuple[set[Modality], set[Modality]] = (set(MODALITIES), set(few))
+    for modalities, queries, language in product(all_or_few, labels, languages):
         parts = {m: s for m, s in tiny.parts().items() if m in modalities}
         context = dataclasses.replace(
             tiny.context(modalities=tuple(parts)),

@@ -20,7 +20,8 @@ class TinyLanguage:
     row. Its pieces are letters; 0 is the mask.
     """
 
-    depth, places, mask = 2, 64, 0
+    depth, places = 2, 64
+    mask: int | None = 0
 
     def __init__(self, width: int = 6) -> None:
         self.width = width
