@@ -32,9 +32,9 @@ def tiny_fusions(
     fusions: list[tuple[Any, dict[Modality, Steps], Queries | None]] = []
     required_first = sorted(MODALITIES, key=lambda m: m not in component.required_modalities)
     few = required_first[: max(component.min_modalities, len(component.required_modalities))]
-    languages: list[TinyLanguage | None] = [None, *([TinyLanguage()] if LANGUAGE_MODEL in component.reads else [])]
-    if LANGUAGE_MODEL in component.needs:
-        languages = [TinyLanguage()]
+    languages: list[TinyLanguage | None] = [] if LANGUAGE_MODEL in component.needs else [None]
+    if LANGUAGE_MODEL in {*component.needs, *component.reads}:
+        languages += [TinyLanguage()]
     labels: list[Queries | None] = [] if "queries" in component.needs else [None]
     labels += [tiny_queries()]
     labels += [tiny_queries(own_audio=True)] if BY_MODALITY in component.reads else []
