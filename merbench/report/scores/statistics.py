@@ -122,7 +122,9 @@ class Resampler:
             return Interval(mean, math.nan, math.nan)
         # Weibull's positions, at which a quantile of few resamples is not drawn inwards (Hyndman
         # and Fan 1996).
-        quantile = np.nanquantile if np.isnan(mean_R).any() else np.quantile  # which is faster
+        quantile: Callable[..., np.ndarray] = np.quantile  # faster than the one that looks for nan
+        if np.isnan(mean_R).any():
+            quantile = np.nanquantile
         ends = quantile(mean_R, [(1 - level) / 2, (1 + level) / 2], method="weibull")
         stretch = stdtrit(df, (1 + level) / 2) / ndtri((1 + level) / 2)
         low, high = mean + (ends - mean) * stretch
