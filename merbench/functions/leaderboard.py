@@ -101,7 +101,7 @@ def compare(
     ``a`` and ``b``: rows as ``leaderboard`` names them, or run ids with commas between.
     RequestError where a row is missing, or several tracks are left.
     """
-    from merbench.report.scores.compare import side, together
+    from merbench.report.scores.compare import nothing_in_common, side, together
     from merbench.report.scores.paired import correct, differences
 
     source, boards = _open(store, dataset, track)
@@ -119,7 +119,7 @@ def compare(
     board, first_side, second_side = both[0]
     mine, theirs = together(first_side, second_side)
     if not mine:
-        raise RequestError(f"{a} and {b} have no seed in common; run them on the same seeds")
+        raise RequestError(nothing_in_common({a: first_side, b: second_side}, board.folds))
     tests = correct({a: differences(theirs, mine, board.metrics.headline)})
     return Compared(board.title, a, b, dict(tests[a]))
 

@@ -82,7 +82,8 @@ def _task_line(name: str, task: dict[str, Any]) -> str:
     facts = [task["kind"]]
     if labels["low"] is not None:
         facts.append(f"{labels['low']:g} to {labels['high']:g}, mean {labels['mean']:.3f}")
-    facts.append(", ".join(f"{word} {count:,}" for word, count in labels["counts"].items()))
+    counts = ", ".join(f"{word} {count:,}" for word, count in labels["counts"].items())
+    facts.append(counts if labels["low"] is None else f"rows nearest to {counts}")
     if labels["unknown"]:
         facts.append(f"{labels['unknown']:,} rows without it")
     if task["streams"]:

@@ -65,7 +65,7 @@ def joined_rows(
             refuse(row_id, "its id stands in the source already")
         elif row_id not in known:
             why = apart.get(cells["video_id"][row])
-            refuse(row_id, f"{table.path.name} has no such row" + (f" ({why})" if why else ""))
+            refuse(row_id, f"{table.path.name} has no such row" + (f": {why}" if why else ""))
         else:
             place[row_id] = row
     if cells["video_id"] and not place:
@@ -102,7 +102,7 @@ def joined_rows(
                 )
         elif differ := sum(not same(mine[row], theirs[row]) for row in filled):
             note(
-                f"{differ} cells of column {name} differ from those that are there, which are kept"
+                f"{differ:,} cells of column {name} differ from those that are there, which are kept"
             )
         empty = [row for row in theirs if not mine[row].strip() and theirs[row].strip()]
         for row in empty:

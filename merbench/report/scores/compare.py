@@ -71,6 +71,21 @@ def together(a: Side, b: Side) -> tuple[dict[int, Scored], dict[int, Scored]]:
     return {s: ours[s] for s in seeds}, {s: theirs[s] for s in seeds}
 
 
+def nothing_in_common(sides: Mapping[str, Side], folds: int) -> str:
+    """Why two models have no seed to be compared on, and what brings one. ``folds``: how many runs
+    make a seed whole.
+    """
+    unfinished = [name for name, side in sides.items() if not side.seeds]
+    if not unfinished:
+        return f"{' and '.join(sides)} have no seed in common; run both on the same seeds"
+    verb = "has" if len(unfinished) == 1 else "have"
+    whole = f"finished in all {folds} folds" if folds > 1 else "that is finished"
+    return (
+        f"{' and '.join(unfinished)} {verb} no seed {whole}; "
+        "the same merbench run command makes what is missing"
+    )
+
+
 def _spread(one: Side, over: Side) -> Seeds:
     return (
         dict.fromkeys(over.seeds, *one.seeds.values())

@@ -112,7 +112,8 @@ class Csd:
                     f"{source.path} has no file of labels, whose intervals are the utterances; "
                     "put CMU_MOSI_Opinion_Labels.csd or "
                     "CMU_MOSEI_Labels.csd beside it, or join the rows of a data set that is there "
-                    "with --form csd --set segments=FILE"
+                    "with --form csd --set segments=FILE (a .npz with id, video, start and end, "
+                    "or a table with start and end)"
                 )
             if not rows.interval:
                 raise DataError(

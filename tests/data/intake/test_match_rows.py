@@ -114,7 +114,7 @@ def test_data_add_joins_by_order_and_says_so(tmp_path, merbench):
     report = loads(merbench(*add, str(folder(tmp_path / "timed", there)), check=True).stdout)
     assert (report["rows"], report["taken"]) == (23, 22)
     assert report["refused"] == {
-        "v1_1_5": "label.csv has no such row (its video has 1 rows, and 2 here)"
+        "v1_1_5": "label.csv has no such row: its video has 1 rows, and 2 here"
     }
     notes = " ".join(report["notes"])
     assert "22 rows of 11 videos have other ids than here and are joined" in notes

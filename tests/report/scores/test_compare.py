@@ -9,9 +9,11 @@ import pytest
 
 from merbench.api import MetricDef, RequestError
 from merbench.report.scores.compare import (
+    Side,
     calibration,
     disagreements,
     matrix,
+    nothing_in_common,
     side,
     together,
 )
@@ -35,6 +37,18 @@ def sides(tmp_path):
     source = StoreSource(store)
     (board,) = collect(source.records(), {"ridge"})
     return board, source
+
+
+def test_why_there_is_nothing_to_compare():
+    whole, stopped = Side({0: None}), Side({})
+    assert nothing_in_common({"a": whole, "b": Side({1: None})}, 5) == (
+        "a and b have no seed in common; run both on the same seeds"
+    )
+    of_folds = nothing_in_common({"tfn": stopped, "ridge": whole}, 5)
+    assert of_folds.startswith("tfn has no seed finished in all 5 folds; the same merbench run")
+    assert nothing_in_common({"a": stopped, "b": stopped}, 1).startswith(
+        "a and b have no seed that is finished;"
+    )
 
 
 def test_sides_are_rows_or_runs_of_one_spec(sides):

@@ -49,16 +49,19 @@ def two_models(
 ) -> None:
     """Print the comparison; ``plot``: draw the calibration of both there."""
     from merbench.api.errors import RequestError
-    from merbench.report.scores.compare import calibration, disagreements, together
+    from merbench.report.scores.compare import (
+        calibration,
+        disagreements,
+        nothing_in_common,
+        together,
+    )
     from merbench.report.scores.paired import differences
 
     board, a, b = _sides(boards, source, names)
     ranking = chosen_metric(metric, board)
     ours, theirs = together(a, b)
     if not ours:
-        raise RequestError(
-            f"{names[0]} and {names[1]} have no seed in common; run both on the same seeds"
-        )
+        raise RequestError(nothing_in_common(dict(zip(names, (a, b), strict=True)), board.folds))
     compared = Comparison(
         board,
         names,
