@@ -102,7 +102,8 @@ def joined_rows(
                 )
         elif differ := sum(not same(mine[row], theirs[row]) for row in filled):
             note(
-                f"{differ:,} cells of column {name} differ from those that are there, which are kept"
+                f"{differ:,} cells of column {name} differ from those that are there, "
+                "which are kept"
             )
         empty = [row for row in theirs if not mine[row].strip() and theirs[row].strip()]
         for row in empty:

@@ -89,17 +89,20 @@ def _sides(
     """The one track that has both."""
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import no_row
-    from merbench.report.scores.compare import side
+    from merbench.report.scores.compare import nothing_in_common, side
 
-    on_both = []
+    on_both, unfinished = [], []
     for board in boards:
         a, b = (side(board, source, name) for name in names)
-        if a and b and a.seeds and b.seeds:
-            on_both.append((board, a, b))
+        if a and b:
+            (on_both if a.seeds and b.seeds else unfinished).append((board, a, b))
     if not on_both:
         for name in names:
             if not any(side(board, source, name) for board in boards):
                 raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
+        for board, a, b in unfinished:
+            sides = dict(zip(names, (a, b), strict=True))
+            raise RequestError(nothing_in_common(sides, board.folds))
         raise RequestError(
             f"{names[0]} and {names[1]} are on no common track, "
             "so nothing between them can be compared"
