@@ -59,7 +59,11 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
 def _files(work: Path) -> set[str]:
     """What is there but for caches, whose folders are hidden or called so."""
     names = (path.relative_to(work) for path in work.rglob("*"))
-    return {str(name) for name in names if not {".cache", ".config", "merbench"} & {*name.parts}}
+    return {
+        str(name)
+        for name in names
+        if not {".cache", ".config", "merbench", "matplotlib"} & {*name.parts}
+    }
 
 
 def _line(draw: random.Random, cli: Any, context: click.Context) -> list[str]:
