@@ -210,8 +210,7 @@ def _kuda() -> Recipe:
         settings={
             "head.hidden": 64,
             "head.dropout": 0.0,
-            "train.batch_size": 16,
-            "train.accumulate": 2,
+            "train.batch_size": 32,
             "train.lr": 3e-5,
             "train.weight_decay": 1e-5,
             "train.schedule": "cosine",
