@@ -162,7 +162,7 @@ def _confede() -> Recipe:
             "head.hidden": 256,
             "head.dropout": 0.0,
             "objective.unimodal-scores.weight": 0.01,
-            "train.batch_size": 32,
+            "train.batch_size": 16,
             "train.lr": 1e-4,
             "train.weight_decay": 1e-3,
             "train.schedule": "cosine",
