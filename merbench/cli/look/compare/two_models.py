@@ -91,7 +91,8 @@ def _sides(
     from merbench.cli.look.leaderboard.boards import no_row
     from merbench.report.scores.compare import nothing_in_common, side
 
-    on_both, unfinished = [], []
+    on_both: list[tuple[Board, Side, Side]] = []
+    unfinished: list[tuple[Board, Side, Side]] = []
     for board in boards:
         a, b = (side(board, source, name) for name in names)
         if a and b:
@@ -100,8 +101,9 @@ def _sides(
         for name in names:
             if not any(side(board, source, name) for board in boards):
                 raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
-        for board, a, b in unfinished:
-            sides = dict(zip(names, (a, b), strict=True))
+        if unfinished:
+            board, *both = unfinished[0]
+            sides = dict(zip(names, both, strict=True))
             raise RequestError(nothing_in_common(sides, board.folds))
         raise RequestError(
             f"{names[0]} and {names[1]} are on no common track, "
