@@ -38,12 +38,11 @@ def seal(save: Callable[[dict[str, str]], bytes], metadata: Mapping[str, str]) -
 
 def require_file(path: Path) -> None:
     """DamagedError for a pipe, which would keep its reader waiting, a folder, or a link in a
-    circle. FileNotFoundError where there is nothing.
+    circle. FileNotFoundError where there is nothing, NotADirectoryError below a file.
     """
     if not path.is_file():
-        if path.exists() or path.is_symlink():
-            raise DamagedError("it is no file")
-        raise FileNotFoundError(2, "No such file", str(path))
+        path.lstat()
+        raise DamagedError("it is no file")
 
 
 def read_file(path: Path) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -62,6 +63,11 @@ class Machine:
         )
         machine.prepare()
         return machine
+
+    @property
+    def parsed_code(self) -> Path | None:
+        """Where ``code_digest`` finds what another process parsed."""
+        return self.cache.root / "code.json" if self.cache else None
 
     def prepare(self) -> None:
         """Set this process up as the machine says."""

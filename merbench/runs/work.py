@@ -55,8 +55,7 @@ class Work:
     @cached_property
     def digest(self) -> str:
         """Of the source of the components used."""
-        cache = self.machine.cache
-        return code_digest(self.plan.modules, cache.root / "code.json" if cache else None)
+        return code_digest(self.plan.modules, self.machine.parsed_code)
 
     def run_id(self, seed: int, split: Split) -> str:
         return run_id(self.plan.spec, self.plan.contents, seed, split.fold)

@@ -100,7 +100,7 @@ class _Searcher:
         patience: Mapping[str, float],
     ) -> None:
         self.search, self.study, self.storage = search, search.study, search.storage
-        self.plan, self.watch = plan, watch
+        self.plan, self.machine, self.watch = plan, machine, watch
         self.worker = Worker(self.storage, **patience)
         self.measurer = Measurer(search, plan, machine, self.worker, watch)
         self.sampler = Numbered(
@@ -129,7 +129,7 @@ class _Searcher:
                 time.sleep(0.5)  # the others are at the last ones, and may die
 
     def _compare_source(self) -> None:
-        digest = code_digest(self.plan.modules)
+        digest = code_digest(self.plan.modules, self.machine.parsed_code)
         before = self.study.user_attrs.get("source")
         if before is None:
             self.study.set_user_attr("source", digest)

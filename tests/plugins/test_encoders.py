@@ -350,6 +350,7 @@ def test_only_towers_import_open_clip_and_transformers():
         "clip",
         "clip_image",
         "clip_text",
+        "hf_inside",
         "clip_weights",
         "hf",
         "hf_audio",

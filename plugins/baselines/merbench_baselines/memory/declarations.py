@@ -109,7 +109,7 @@ def recipes() -> Iterator[Recipe]:
             "train.optimiser": "adam",
             "train.schedule": "constant",
         },
-        search={"head.dropout": Tune(0.0, 0.7)},
+        search={**NO_DECAY, "head.dropout": Tune(0.0, 0.7)},
         cases=(
             Case(
                 datasets=("mosei",),
