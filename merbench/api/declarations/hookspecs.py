@@ -34,11 +34,18 @@ class Hooks:
 
             @hookimpl
             def merbench_components():
-                yield Component(kind="fusion", name="mean", target="myfusion.mean:Mean",
-                summary="mean over all modalities") yield Recipe(
-                    name="mean", summary="mean over all modalities, linear head", fusion="mean",
-                    head="linear", encoders={"words": "word-vectors", "features":
-                    "feature-transformer"},
+                yield Component(
+                    kind="fusion",
+                    name="mean",
+                    target="myfusion.mean:Mean",
+                    summary="mean over all modalities",
+                )
+                yield Recipe(
+                    name="mean",
+                    summary="mean over all modalities, linear head",
+                    fusion="mean",
+                    head="linear",
+                    encoders={"words": "word-vectors", "features": "feature-transformer"},
                 )
 
             # myfusion/mean.py
@@ -52,8 +59,9 @@ class Hooks:
                 def __init__(self, config, context, widths, query_width):
                     super().__init__()
                     self.width = config.width
-                    self.project = torch.nn.ModuleDict({m: torch.nn.Linear(w, config.width) for m, w
-                    in widths.items()})
+                    self.project = torch.nn.ModuleDict(
+                        {m: torch.nn.Linear(w, config.width) for m, w in widths.items()}
+                    )
 
                 def forward(self, parts, queries=None):
                     pooled = [self.project[m](masked_mean(*steps)) for m, steps in parts.items()]
