@@ -9,7 +9,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from merbench.api import MODALITIES, Modality, Steps, by_length, compact, last_step, masked_mean
+from merbench.api import (
+    MODALITIES,
+    Modality,
+    RequestError,
+    Steps,
+    by_length,
+    compact,
+    last_step,
+    masked_mean,
+)
 
 
 def complete(
@@ -27,6 +36,20 @@ def complete(
         for m in MODALITIES
         if m in widths
     }
+
+
+def present_modalities(steps: Mapping[Modality, Steps]) -> Tensor:
+    """[B, M]: which of them a row has."""
+    return torch.stack([mask_BL.any(1) for _, mask_BL in steps.values()], 1)
+
+
+def require_heads(method: str, width: int, heads: int, name: str = "width") -> None:
+    """RequestError where ``heads`` cannot share the width ``fusion.NAME`` of a method."""
+    if width % heads:
+        raise RequestError(
+            f"{method}: fusion.{name} {width} cannot be shared by {heads} heads; "
+            "make it a multiple of fusion.heads"
+        )
 
 
 def hidden_layer(width: int, hidden: int, width_out: int, dropout: float = 0.0) -> nn.Sequential:

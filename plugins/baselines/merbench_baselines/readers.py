@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import Modality, Steps, by_length, compact, last_step, masked_mean
-from merbench_baselines.layers import LastState, complete
+from merbench_baselines.layers import LastState, complete, present_modalities
 
 TextReading = Literal["lstm", "mean", "first"]
 """``lstm`` for word vectors; ``mean`` or ``first`` (the first piece, BERT's [CLS]) for the states
@@ -117,7 +117,7 @@ class Readers(nn.ModuleDict):
     def forward(self, parts: Mapping[Modality, Steps]) -> tuple[dict[Modality, Tensor], Tensor]:
         """A vector [B, D_m] a modality, and which are there [B, M]."""
         steps = complete(parts, self.inputs)
-        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        present_BM = present_modalities(steps)
         vectors = {
             m: torch.where(present_B[:, None], self[m](s), 0.0)
             for (m, s), present_B in zip(steps.items(), present_BM.unbind(1), strict=True)

@@ -15,7 +15,6 @@ from merbench.api import (
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
     Tune,
     by_length,
@@ -24,7 +23,7 @@ from merbench.api import (
 )
 from merbench_baselines.disentangled.dlf import Residual
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, present_modalities, require_heads
 from merbench_baselines.transformer import Transformer, last_or_zeros
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
@@ -104,11 +103,7 @@ class DMD(nn.Module):
     ) -> None:
         super().__init__()
         d, count = config.width, len(widths)
-        if d % config.heads:
-            raise RequestError(
-                f"dmd: fusion.width {d} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("dmd", d, config.heads)
         self.inputs = widths
         self.text_dropout = nn.Dropout(config.text_dropout)
         attn = {m: getattr(config, f"attn_dropout_{m}") for m in widths}
@@ -197,5 +192,5 @@ class DMD(nn.Module):
         aux = dict(zip(("reconstruction", "specific", "orthogonality"), kinds, strict=True))
         aux["aligned"] = aligned_BC.unflatten(1, (count, -1))
         aux["branches"] = branches_BC
-        aux["present"] = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        aux["present"] = present_modalities(steps)
         return Fused(z_BC[:, None], aux)

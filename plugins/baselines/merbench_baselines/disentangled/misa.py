@@ -22,12 +22,12 @@ from merbench.api import (
     Output,
     Progress,
     Queries,
-    RequestError,
     Steps,
     Tune,
 )
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.fields import Dropout
+from merbench_baselines.layers import require_heads
 from merbench_baselines.readers import Readers, StackedBiLSTM, StateReader, TextReading
 
 
@@ -75,11 +75,7 @@ class MISA(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        if config.width % config.heads:
-            raise RequestError(
-                f"misa: fusion.width {config.width} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("misa", config.width, config.heads)
 
         def reader(m: Modality, w: int) -> nn.Module:
             if m == "text" and config.text != "lstm":

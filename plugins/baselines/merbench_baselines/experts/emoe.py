@@ -16,7 +16,6 @@ from merbench.api import (
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
     Tune,
     by_length,
@@ -25,7 +24,7 @@ from merbench.api import (
 )
 from merbench_baselines.disentangled.dlf import Residual
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, present_modalities, require_heads
 from merbench_baselines.transformer import Transformer, last_or_zeros
 
 KERNELS = (1, 3, 5)
@@ -89,11 +88,7 @@ class EMOE(nn.Module):
     ) -> None:
         super().__init__()
         d, count = config.width, len(widths)
-        if d % config.heads:
-            raise RequestError(
-                f"emoe: fusion.width {d} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("emoe", d, config.heads)
         self.inputs, self.width = widths, d
         self.text_dropout = nn.Dropout(config.text_dropout)
 
@@ -137,7 +132,7 @@ class EMOE(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
-        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        present_BM = present_modalities(steps)
         h_BMD = by_length(self.read, steps).unflatten(1, (len(steps), -1))
         route_BM = self.routes(steps, present_BM)
         z_BD = self.last((route_BM[..., None] * h_BMD).sum(1))

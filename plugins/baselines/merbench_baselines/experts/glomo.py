@@ -26,7 +26,7 @@ from merbench.api import (
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.experts.mixture import Mixture
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, present_modalities, require_heads
 from merbench_baselines.transformer import Transformer
 
 
@@ -105,11 +105,7 @@ class GLoMo(nn.Module):
     ) -> None:
         super().__init__()
         d, count = config.width, len(widths)
-        if d % config.heads:
-            raise RequestError(
-                f"glomo: fusion.width {d} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("glomo", d, config.heads)
         if config.chosen > config.experts:
             raise RequestError(
                 f"glomo: fusion.chosen {config.chosen} is more than fusion.experts "
@@ -144,7 +140,7 @@ class GLoMo(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = complete(parts, self.inputs)
-        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        present_BM = present_modalities(steps)
         vectors, gates, loads = [], [], []
         for m, s in steps.items():
             global_BD, window_BC = self.read(m, s)

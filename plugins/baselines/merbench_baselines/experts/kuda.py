@@ -22,7 +22,6 @@ from merbench.api import (
     Output,
     Progress,
     Queries,
-    RequestError,
     Steps,
     Tune,
     by_length,
@@ -33,7 +32,7 @@ from merbench_baselines.attention import Attention, EncoderLayer
 from merbench_baselines.fields import Dropout
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.information.mmim import contrast
-from merbench_baselines.layers import complete, hidden_layer
+from merbench_baselines.layers import complete, hidden_layer, present_modalities, require_heads
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 
@@ -200,11 +199,7 @@ class KuDA(nn.Module):
     ) -> None:
         super().__init__()
         for name in ("width", "reading"):
-            if getattr(config, name) % config.heads:
-                raise RequestError(
-                    f"kuda: fusion.{name} {getattr(config, name)} cannot be shared by "
-                    f"{config.heads} heads; make it a multiple of fusion.heads"
-                )
+            require_heads("kuda", getattr(config, name), config.heads, name)
         self.config, self.inputs, self.width = config, widths, config.width
         modalities, double = list(widths), 2 * config.reading
         self.read = nn.ModuleDict({m: Encoder(w, config) for m, w in widths.items()})
@@ -232,7 +227,7 @@ class KuDA(nn.Module):
         score_BM = torch.cat(scores, 1)
         narrow = {m: Steps(self.narrow[m](x_BLD), mask) for m, (x_BLD, mask) in read.items()}
         sources: dict[Modality, Steps] = aligned(narrow)  # type: ignore[arg-type]
-        present_BM = torch.stack([steps.mask_BL.any(1) for steps in narrow.values()], 1)
+        present_BM = present_modalities(narrow)
         clock_BT = next(iter(sources.values())).mask_BL
         sources = {
             m: Steps(steps.x_BLD, clock_BT & present_B[:, None])
@@ -253,7 +248,7 @@ class KuDA(nn.Module):
         steps = complete(parts, self.inputs)
         count = len(steps)
         columns = by_length(self.run, steps).split((count, count * self.width, self.width), 1)
-        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        present_BM = present_modalities(steps)
         aux = {
             "scores": columns[0],
             "means": columns[1].unflatten(1, (count, self.width)),

@@ -16,7 +16,6 @@ from merbench.api import (
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
     Tune,
     by_length,
@@ -25,7 +24,7 @@ from merbench.api import (
 from merbench_baselines.attention import PreNormLayer
 from merbench_baselines.fields import Dropout
 from merbench_baselines.fusions.mult import positions
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, require_heads
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 
@@ -144,11 +143,7 @@ class ALMT(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        if config.width % config.heads:
-            raise RequestError(
-                f"almt: fusion.width {config.width} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("almt", config.width, config.heads)
         self.inputs, self.guide, self.summary = widths, config.guide, config.summary
         self.read = nn.ModuleDict({m: Tokens(w, config) for m, w in widths.items()})
         self.hyper_KD = nn.Parameter(torch.ones(config.tokens, config.width))

@@ -25,7 +25,7 @@ from merbench.api import (
 )
 from merbench_baselines.attention import Attention
 from merbench_baselines.fields import Dropout
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, require_heads
 
 Layers = Annotated[int, Field(ge=0), Tune(1, 6)]
 KERNELS = (1, 3, 5)
@@ -119,11 +119,7 @@ class MulT(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        if config.width % config.heads:
-            raise RequestError(
-                f"mult: fusion.width {config.width} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("mult", config.width, config.heads)
         used = [m for m in MODALITIES if m in widths]
         self.targets = [m for m in used if not config.targets or m in config.targets]
         if not self.targets:

@@ -26,7 +26,7 @@ from merbench_baselines.attention import Attention
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, require_heads
 from merbench_baselines.readers import TextReading
 
 
@@ -113,11 +113,7 @@ class EMT(nn.Module):
         query_width: int | None,
     ) -> None:
         super().__init__()
-        if config.width % config.heads:
-            raise RequestError(
-                f"emt: fusion.width {config.width} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("emt", config.width, config.heads)
         if config.text == "mean":
             raise RequestError("emt: fusion.text is lstm or first; choose one of them")
         self.inputs = widths

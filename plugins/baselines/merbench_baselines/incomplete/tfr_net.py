@@ -17,14 +17,13 @@ from merbench.api import (
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
     Tune,
     masked_max,
 )
 from merbench_baselines.fields import Dropout, Width
 from merbench_baselines.fusions.mult import Block, MulT, positions
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, require_heads
 from merbench_baselines.readers import BiGRU
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 5)]
@@ -115,11 +114,7 @@ class TFRNet(nn.Module):
     ) -> None:
         super().__init__()
         d = config.width
-        if d % config.heads:
-            raise RequestError(
-                f"tfr-net: fusion.width {d} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("tfr-net", d, config.heads)
         self.inputs = widths
         self.text_dropout = nn.Dropout(config.text_dropout)
         self.embed_dropout = nn.Dropout(config.embed_dropout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from merbench.api import LanguageModel, RequestError
+from merbench_baselines.layers import require_heads
 
 
 class Place(Protocol):
@@ -20,11 +21,8 @@ def check_inside(name: str, config: Place, language: LanguageModel | None) -> No
     """RequestError where the settings of fusion ``name`` do not fit each other, or its language
     model.
     """
-    if language is None and config.width % config.heads:
-        raise RequestError(
-            f"{name}: fusion.width {config.width} cannot be shared by {config.heads} heads; "
-            "make it a multiple of fusion.heads"
-        )
+    if language is None:
+        require_heads(name, config.width, config.heads)
     depth = config.layers if language is None else language.depth
     if config.after > depth:
         layers = f"fusion.layers {depth}" if language is None else f"the model's {depth} layers"

@@ -27,7 +27,7 @@ from merbench.api import (
 )
 from merbench_baselines.align import aligned
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import LastState, complete, hidden_layer
+from merbench_baselines.layers import LastState, complete, hidden_layer, present_modalities
 from merbench_baselines.memory.memory import AudioWidth, VideoWidth
 from merbench_baselines.memory.mfn import MFN
 
@@ -146,7 +146,7 @@ class MFM(nn.Module):
         steps = complete(parts, self.inputs)
         made_BC = by_length(self.generate, aligned(steps))
         factor_BF, errors_BM, latents_BZ = made_BC.split(self.columns, 1)
-        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        present_BM = present_modalities(steps)
         aux = {"errors": errors_BM, "latents": latents_BZ, "present": present_BM}
         return Fused(factor_BF[:, None], aux)
 

@@ -17,7 +17,6 @@ from merbench.api import (
     Fused,
     Modality,
     Queries,
-    RequestError,
     Steps,
     Tune,
     by_length,
@@ -25,7 +24,7 @@ from merbench.api import (
     masked_max,
 )
 from merbench_baselines.fields import Dropout, Width
-from merbench_baselines.layers import complete
+from merbench_baselines.layers import complete, present_modalities, require_heads
 from merbench_baselines.transformer import Transformer, last_or_zeros
 
 Kernel = Tune(choices=(1, 3, 5))
@@ -75,11 +74,7 @@ class TETFN(nn.Module):
     ) -> None:
         super().__init__()
         d = config.width
-        if d % config.heads:
-            raise RequestError(
-                f"tetfn: fusion.width {d} cannot be shared by {config.heads} heads; "
-                "make it a multiple of fusion.heads"
-            )
+        require_heads("tetfn", d, config.heads)
         self.inputs, self.enhance_others = widths, config.enhanced
         lstms = {m: getattr(config, f"lstm_{m}") for m in widths if m != "text"}
         self.lstm = nn.ModuleDict(
@@ -145,6 +140,6 @@ class TETFN(nn.Module):
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = {m: compact(s) for m, s in complete(parts, self.inputs).items()}
         utterances_BC, last_BC = by_length(self.read, steps).split(self.columns, 1)
-        present_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        present_BM = present_modalities(steps)
         aux = {"utterances": utterances_BC, "present": present_BM}
         return Fused(self.fuse(last_BC)[:, None], aux)

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Generator
 
 from merbench.api import Config, Context, Modality, Steps, Tune
+from merbench_baselines.layers import present_modalities
 
 
 class DropModality:
@@ -22,7 +23,7 @@ class DropModality:
         self.rate = config.rate
 
     def __call__(self, steps: Mapping[Modality, Steps], draw: Generator) -> dict[Modality, Steps]:
-        has_BM = torch.stack([s.mask_BL.any(1) for s in steps.values()], 1)
+        has_BM = present_modalities(steps)
         luck_BM = torch.rand(has_BM.shape, generator=draw, device=has_BM.device)
         luckiest_B1 = luck_BM.masked_fill(~has_BM, -1.0).amax(1, keepdim=True)
         stays_BM = (luck_BM >= self.rate) | (luck_BM == luckiest_B1)
