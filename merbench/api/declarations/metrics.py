@@ -19,13 +19,30 @@ class SumMetric:
     Rows may be weighted (an integer weight repeats a row), so that a bootstrap over videos is a
     matrix product. A formula that is no function of sums, such as one of a ranking, is a plain
     function; its bootstrap takes fewer resamples, because each is computed anew.
+
+    ``row_wise``: what ``rows`` gives of a row depends on that row alone, and on no mean over all of
+    them, so that the rows of many runs are one call.
     """
 
     rows: Callable[[np.ndarray, np.ndarray], np.ndarray]
     value: Callable[[np.ndarray], np.ndarray]
+    row_wise: bool = False
 
     def __call__(self, y: np.ndarray, p: np.ndarray) -> float:
         return float(self.value(self.rows(y, p).sum(axis=0)))
+
+    def rows_of_runs(self, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """[R, N, ...]: ``rows`` of each of R runs on the same rows, whose predictions are ``p``
+        [R, N] or [R, N, C].
+        """
+        if not self.row_wise:
+            return np.stack([self.rows(y, of_run) for of_run in p])
+        every_row = self.rows(np.concatenate([y] * len(p)), p.reshape(-1, *p.shape[2:]))
+        return every_row.reshape(len(p), len(y), *every_row.shape[1:])
+
+    def of_runs(self, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """[R]: the value of each run, as ``rows_of_runs`` takes them."""
+        return self.value(self.rows_of_runs(y, p).sum(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,7 @@ class Resampler:
         self._weights_RV = np.vstack(
             [np.ones((1, self.videos), dtype=int), _draws(self._draw, resamples, self.videos)]
         )
-        self._float_weights_RV = self._weights_RV.astype(float)
+        self._float_weights_VR = np.ascontiguousarray(self._weights_RV.T, dtype=float)
         self._seed_weights: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
         """By shape, [R, S] and their sums [R]."""
         self._by_video = np.argsort(self.video_N, kind="stable")
@@ -103,11 +103,25 @@ class Resampler:
             weights_RN = self._weights_RV[: 1 + LOOPED_RESAMPLES, self.video_N]
             rows = [np.repeat(np.arange(len(y)), weights_N) for weights_N in weights_RN]
             return np.array([[metric(y[r], p_N[r]) for p_N in p] for r in rows])
-        # [V, S, K...]: sums over the rows of each video
-        rows_of = (metric.rows(y, p_N)[self._by_video] for p_N in p)
-        sums = np.stack([np.add.reduceat(x, self._starts) for x in rows_of], axis=1)
-        drawn = self._float_weights_RV @ sums.reshape(len(sums), -1)
-        return metric.value(drawn.reshape(len(drawn), *sums.shape[1:]))
+        rows = metric.rows_of_runs(y, p)
+        shape = rows.shape[2:]
+        rows_SNK = rows.reshape(*rows.shape[:2], -1)[:, self._by_video]
+        sums_SVK = np.add.reduceat(rows_SNK, self._starts, axis=1)
+        drawn_KSR = self._drawn(np.ascontiguousarray(np.moveaxis(sums_SVK, 2, 0)))
+        drawn = np.moveaxis(drawn_KSR, 0, 2).reshape(*drawn_KSR.shape[1:], *shape)
+        return metric.value(drawn).T
+
+    def _drawn(self, sums_KSV: np.ndarray) -> np.ndarray:
+        """[K, S, 1 + R]: each sum over videos, as often as these were drawn. What is the same for
+        every seed, as sums of targets and of weights are, is multiplied once.
+        """
+        varies_K = (sums_KSV != sums_KSV[:, :1]).any(axis=(1, 2))
+        drawn_KSR = np.empty((*sums_KSV.shape[:2], len(self._weights_RV)))
+        for of_K, seeds in ((varies_K, slice(None)), (~varies_K, slice(1))):
+            chosen = sums_KSV[of_K, seeds]
+            product = chosen.reshape(-1, self.videos) @ self._float_weights_VR
+            drawn_KSR[of_K] = product.reshape(*chosen.shape[:2], len(self._weights_RV))
+        return drawn_KSR
 
     def interval(self, value_RS: np.ndarray, level: float = 0.95) -> Interval:
         """A percentile interval, its ends stretched from the normal to the t distribution with

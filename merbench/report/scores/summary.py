@@ -83,11 +83,18 @@ def by_seed(
     """Seed -> its score, from predictions, as ``whole_seeds`` has them. ``metrics``: those of the
     records' task; None = merbench's own. ``names``: only these are computed.
     """
-    scored = {}
-    for seed, runs in whole_seeds(records, folds).items():
-        task = metrics or BUILT_IN.of(runs[0].space.label_space())
-        scored[seed] = _scored(runs, [store.predictions(r.run_id) for r in runs], task, names)
-    return scored
+    pooled = {
+        seed: _pooled(runs, [store.predictions(r.run_id) for r in runs])
+        for seed, runs in whole_seeds(records, folds).items()
+    }
+    if not pooled:
+        return {}
+    task = metrics or BUILT_IN.of(records[0].space.label_space())
+    values = _evaluated(list(pooled.values()), task, names)
+    return {
+        seed: Scored(rows, of_seed, task, cuts)
+        for (seed, (rows, cuts)), of_seed in zip(pooled.items(), values, strict=True)
+    }
 
 
 def whole_seeds(records: Sequence[Record], folds: int = 0) -> dict[int, list[Record]]:
@@ -111,13 +118,12 @@ def fold_count(records: Iterable[Record]) -> int:
     return max((max(r.folds, (r.fold or 0) + 1) for r in records), default=0)
 
 
-def _scored(
-    runs: Sequence[Record],
-    predictions: Sequence[Predictions],
-    task: TaskMetrics,
-    names: Sequence[str] | None,
-) -> Scored:
-    """A seed's folds, pooled."""
+_Pooled = tuple[Predictions, np.ndarray | None]
+"""A seed's rows, and the thresholds of labels on each of them."""
+
+
+def _pooled(runs: Sequence[Record], predictions: Sequence[Predictions]) -> _Pooled:
+    """A seed's folds, as one."""
     rows = predictions[0]
     if len(predictions) > 1:
         rows = Predictions(
@@ -133,9 +139,25 @@ def _scored(
             for r, p in zip(runs, predictions, strict=True)
         ]
         cuts = np.concatenate(of_fold)
-    known = ~np.isnan(rows.target) if rows.target.ndim > 1 else None
-    values = task.evaluate(rows.target, rows.prediction, cuts, known, names)
-    return Scored(rows, values, task, cuts)
+    return rows, cuts
+
+
+def _evaluated(
+    seeds: Sequence[_Pooled], task: TaskMetrics, names: Sequence[str] | None
+) -> list[dict[str, float | None]]:
+    """The metrics of each seed: computed at once where all have the same targets."""
+    first = seeds[0][0]
+    target, shape = first.target, first.prediction.shape
+    if any(
+        rows.prediction.shape != shape
+        or rows.target.dtype != target.dtype
+        or not np.array_equal(rows.target, target, equal_nan=True)
+        for rows, _ in seeds
+    ):
+        return [value for seed in seeds for value in _evaluated([seed], task, names)]
+    known = ~np.isnan(target) if target.ndim > 1 else None
+    predictions = np.stack([rows.prediction for rows, _ in seeds])
+    return task.evaluate_runs(target, predictions, [cuts for _, cuts in seeds], known, names)
 
 
 def summary(scored: Mapping[int, Scored]) -> dict[str, Summary]:

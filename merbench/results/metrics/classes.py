@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from merbench.api.declarations.metrics import MetricDef, SumMetric
+from merbench.api.declarations.metrics import MetricDef
 from merbench.results.metrics.sums import (
     counts,
     decision_rows,
@@ -18,6 +18,7 @@ from merbench.results.metrics.sums import (
     mean_rows,
     ratio,
     recall_C,
+    row_wise,
 )
 
 _define = partial(
@@ -41,24 +42,24 @@ def _weighted_f1(sums: np.ndarray) -> np.ndarray:
 
 CLASS_METRICS = (
     _define(
-        name="accuracy", title="Accuracy", value=SumMetric(_right, mean), summary="share of rows"
+        name="accuracy", title="Accuracy", value=row_wise(_right, mean), summary="share of rows"
     ),
     _define(
         name="uar",
         title="UAR",
-        value=SumMetric(_one_against_rest, partial(macro, recall_C)),
+        value=row_wise(_one_against_rest, partial(macro, recall_C)),
         summary="unweighted mean of the recall of the classes that occur",
     ),
     _define(
         name="weighted_f1",
         title="weighted F1",
-        value=SumMetric(_one_against_rest, _weighted_f1),
+        value=row_wise(_one_against_rest, _weighted_f1),
         summary="F1 of the classes, weighted by how often each occurs",
     ),
     _define(
         name="macro_f1",
         title="macro-F1",
-        value=SumMetric(_one_against_rest, partial(macro, f1_C)),
+        value=row_wise(_one_against_rest, partial(macro, f1_C)),
         summary="mean of the F1 of the classes that occur",
     ),
 )

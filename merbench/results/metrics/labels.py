@@ -25,6 +25,7 @@ from merbench.results.metrics.sums import (
     micro,
     precision_C,
     recall_C,
+    row_wise,
     two_class_f1,
     weighted_accuracy,
 )
@@ -63,11 +64,11 @@ def _all_right(_tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, _tn: np.ndarray)
 
 
 def _of_rows(of_row: Callable[..., np.ndarray]) -> SumMetric:
-    return SumMetric(partial(_row_shares, of_row=of_row), mean)
+    return row_wise(partial(_row_shares, of_row=of_row), mean)
 
 
 def _of_labels(value: Callable[[np.ndarray], np.ndarray]) -> SumMetric:
-    return SumMetric(label_rows, value)
+    return row_wise(label_rows, value)
 
 
 # --- rankings

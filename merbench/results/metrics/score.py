@@ -14,6 +14,7 @@ from merbench.results.metrics.sums import (
     mean,
     mean_rows,
     ratio,
+    row_wise,
     two_class_f1,
 )
 
@@ -95,7 +96,7 @@ def _step_accuracy(name: str, words: str, end: int, headline: bool) -> MetricDef
     return percent(
         name=name,
         title=f"Acc-{2 * end + 1}",
-        value=SumMetric(partial(_steps, end=end), accuracy),
+        value=row_wise(partial(_steps, end=end), accuracy),
         summary=f"{words} classes: clipped to ±{end} and rounded half to even",
         spans=(-3.0, 3.0),
         headline=headline,
@@ -106,7 +107,7 @@ ERRORS = (
     define(
         name="mae",
         title="MAE",
-        value=SumMetric(_absolute_error, mean),
+        value=row_wise(_absolute_error, mean),
         summary="mean absolute error",
         higher_is_better=False,
         headline=True,
@@ -124,7 +125,7 @@ CLASSES = (
     percent(
         name="acc2_has0",
         title="Acc-2 has0",
-        value=SumMetric(_has_zero, accuracy),
+        value=row_wise(_has_zero, accuracy),
         summary="two classes, y >= 0 against p >= 0, all rows; none where y has one class",
         headline=True,
         pair="acc2_non0",
@@ -132,14 +133,14 @@ CLASSES = (
     percent(
         name="acc2_non0",
         title="Acc-2 non0",
-        value=SumMetric(_non_zero, accuracy),
+        value=row_wise(_non_zero, accuracy),
         summary="two classes, y > 0 against p > 0, without the rows whose y is 0",
         headline=True,
     ),
     percent(
         name="f1_has0",
         title="F1 has0",
-        value=SumMetric(_has_zero_decisions, f1),
+        value=row_wise(_has_zero_decisions, f1),
         summary="weighted F1 of the two classes of acc2_has0",
         headline=True,
         pair="f1_non0",
@@ -147,7 +148,7 @@ CLASSES = (
     percent(
         name="f1_non0",
         title="F1 non0",
-        value=SumMetric(_non_zero_decisions, f1),
+        value=row_wise(_non_zero_decisions, f1),
         summary="weighted F1 of the two classes of acc2_non0",
         headline=True,
     ),

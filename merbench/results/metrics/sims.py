@@ -13,7 +13,7 @@ import numpy as np
 
 from merbench.api.declarations.metrics import SumMetric
 from merbench.results.metrics.score import accuracy, class_rows, define, f1, percent
-from merbench.results.metrics.sums import CONSTANT, decision_rows, ratio
+from merbench.results.metrics.sums import CONSTANT, decision_rows, ratio, row_wise
 
 SPAN = (-1.0, 1.0)
 WEAK = np.float32(0.4)
@@ -52,7 +52,7 @@ SIMS = (
     percent(
         name="acc2_sims",
         title="Acc-2 SIMS",
-        value=SumMetric(partial(_between, edges=(0.0,)), accuracy),
+        value=row_wise(partial(_between, edges=(0.0,)), accuracy),
         summary="two classes, y <= 0 and y > 0, all rows",
         spans=SPAN,
         headline=True,
@@ -60,7 +60,7 @@ SIMS = (
     percent(
         name="f1_sims",
         title="F1 SIMS",
-        value=SumMetric(_decisions, f1),
+        value=row_wise(_decisions, f1),
         summary="weighted F1 of the two classes of acc2_sims",
         spans=SPAN,
         headline=True,
@@ -68,7 +68,7 @@ SIMS = (
     percent(
         name="acc3_sims",
         title="Acc-3 SIMS",
-        value=SumMetric(partial(_between, edges=(-0.1, 0.1)), accuracy),
+        value=row_wise(partial(_between, edges=(-0.1, 0.1)), accuracy),
         summary="three classes, cut at -.1 and .1",
         spans=SPAN,
         headline=True,
@@ -76,7 +76,7 @@ SIMS = (
     percent(
         name="acc5_sims",
         title="Acc-5 SIMS",
-        value=SumMetric(partial(_between, edges=(-0.7, -0.1, 0.1, 0.7)), accuracy),
+        value=row_wise(partial(_between, edges=(-0.7, -0.1, 0.1, 0.7)), accuracy),
         summary="five classes, cut at -.7, -.1, .1 and .7",
         spans=SPAN,
         headline=True,
@@ -84,7 +84,7 @@ SIMS = (
     percent(
         name="acc2_weak",
         title="Acc-2 weak",
-        value=SumMetric(_weak, accuracy),
+        value=row_wise(_weak, accuracy),
         summary="acc2_sims of the rows with |y| <= .4",
         spans=SPAN,
     ),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from merbench.api.declarations.metrics import SumMetric
+
+row_wise = partial(SumMetric, row_wise=True)
 CONSTANT = 1e-6
 """Scores whose standard deviation is below this (float32 rounding at 3) are constant: they have no
 correlation.

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from merbench.api.declarations.metrics import MetricDef
+from merbench.api.declarations.metrics import MetricDef, SumMetric
 from merbench.api.errors import RequestError
 from merbench.api.material.types import LabelSpace
 from merbench.results.metrics import checks
 
 Values = dict[str, float | None]
+Thresholds = Sequence[float] | np.ndarray | None
 
 
 class TaskMetrics(Mapping[str, MetricDef]):
@@ -73,7 +74,7 @@ class TaskMetrics(Mapping[str, MetricDef]):
         self,
         y: np.ndarray,
         p: np.ndarray,
-        thresholds: Sequence[float] | np.ndarray | None = None,
+        thresholds: Thresholds = None,
         known: np.ndarray | None = None,
         names: Iterable[str] | None = None,
     ) -> Values:
@@ -84,13 +85,30 @@ class TaskMetrics(Mapping[str, MetricDef]):
         joint task, rows [N] of another. ValueError with one sentence where they do not fit;
         RequestError where a plugin's metric raises.
         """
+        (values,) = self.evaluate_runs(y, np.asarray(p)[None], [thresholds], known, names)
+        return values
+
+    def evaluate_runs(
+        self,
+        y: np.ndarray,
+        p: np.ndarray,
+        thresholds: Sequence[Thresholds],
+        known: np.ndarray | None = None,
+        names: Iterable[str] | None = None,
+    ) -> list[Values]:
+        """``evaluate`` of several runs on the same rows at once: predictions ``p`` [R, ...], and
+        the ``thresholds`` of each.
+        """
         chosen = [self[name] for name in (self if names is None else names)]
-        values: Values = {}
+        values: list[Values] = [{} for _ in p]
         for part, part_y, part_p, part_known in self._parts(y, p, known):
             mine = [metric for metric in chosen if part.kind in metric.kinds]
-            values |= _of_part(
+            of_part = _of_part(
                 part, mine, part_y, part_p, part_known, thresholds, by_label=names is None
             )
+            for name, of_runs in of_part.items():
+                for of_run, value in zip(values, of_runs, strict=True):
+                    of_run[name] = value
         return values
 
     def definable(self, name: str, y: np.ndarray, known: np.ndarray | None = None) -> bool:
@@ -113,13 +131,16 @@ class TaskMetrics(Mapping[str, MetricDef]):
         self, y: np.ndarray, p: np.ndarray, known: np.ndarray | None
     ) -> Iterator[tuple[LabelSpace, np.ndarray, np.ndarray, np.ndarray | None]]:
         if self.space.parts:
-            for x in (y, p, y if known is None else known):
+            for x in (y, p[0], y if known is None else known):
                 checks.require(
                     np.ndim(x) == 2,
                     "two tasks at once have a column for the score and one for each label, and "
                     f"here are {np.shape(x)}",
                 )
-        return zip(self.space.tasks, *map(self.space.split_targets, (y, p, known)), strict=True)
+        # The axis of runs stands last while the columns are divided.
+        of_runs = (np.moveaxis(x, -1, 0) for x in self.space.split_targets(np.moveaxis(p, 0, -1)))
+        targets, masks = map(self.space.split_targets, (y, known))
+        return zip(self.space.tasks, targets, of_runs, masks, strict=True)
 
 
 def _of_part(
@@ -128,28 +149,28 @@ def _of_part(
     y: np.ndarray,
     p: np.ndarray,
     known: np.ndarray | None,
-    thresholds: Sequence[float] | np.ndarray | None,
+    thresholds: Sequence[Thresholds],
     by_label: bool,
-) -> Values:
-    """Of one part, or of a task without parts."""
+) -> dict[str, list[float | None]]:
+    """Metric -> its value for each run, of one part or of a task without parts."""
     if space.kind == "multilabel":
         y, p, decided = _labels(space, y, p, known, thresholds)
     else:
-        y, p = checks.known_rows(y, p, known)
         check = checks.scores if space.kind == "score" else _checked_classes(len(space.words))
-        y, p = check(y, p)
+        checked = [check(*checks.known_rows(y, of_run, known)) for of_run in p]
+        y, p = checked[0][0], np.stack([of_run for _, of_run in checked])
         decided = p
-    values: Values = {}
+    values: dict[str, list[float | None]] = {}
     for metric in metrics:
         read = p if metric.reads == "probabilities" else decided
         base, _, word = metric.name.partition(".")
         if word:
             column = [space.words.index(word)]
-            values[metric.name] = _value(metric, y[:, column], read[:, column])
+            values[metric.name] = _values(metric, y[:, column], read[:, :, column])
             continue
-        values[metric.name] = _value(metric, y, read)
+        values[metric.name] = _values(metric, y, read)
         for c, label in enumerate(space.words if metric.per_label and by_label else ()):
-            values[f"{base}.{label}"] = _value(metric, y[:, [c]], read[:, [c]])
+            values[f"{base}.{label}"] = _values(metric, y[:, [c]], read[:, :, [c]])
     return values
 
 
@@ -158,13 +179,17 @@ def _labels(
     y: np.ndarray,
     p: np.ndarray,
     known: np.ndarray | None,
-    thresholds: Sequence[float] | np.ndarray | None,
+    thresholds: Sequence[Thresholds],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Targets (nan where not known), probabilities and decisions."""
-    y = checks.with_unknown(y, p, known)
+    """Targets (nan where not known), and of each run probabilities and decisions."""
+    (y, *_) = [checks.with_unknown(y, of_run, known) for of_run in p]
     p = np.asarray(p, dtype=float)
-    cut = np.full(len(space.words), 0.5) if thresholds is None else np.asarray(thresholds, float)
-    return y, p, checks.decisions(p, cut, len(space.words))
+    usual = np.full(len(space.words), 0.5)
+    cuts = [usual if cut is None else np.asarray(cut, float) for cut in thresholds]
+    decided = [
+        checks.decisions(of_run, cut, len(space.words)) for of_run, cut in zip(p, cuts, strict=True)
+    ]
+    return y, p, np.stack(decided)
 
 
 def _checked_classes(
@@ -173,12 +198,16 @@ def _checked_classes(
     return lambda y, p: checks.classes(y, p, count)
 
 
-def _value(metric: MetricDef, y: np.ndarray, p: np.ndarray) -> float | None:
+def _values(metric: MetricDef, y: np.ndarray, p: np.ndarray) -> list[float | None]:
+    """Of each run."""
     try:
-        value = float(metric.value(y, p))
+        if isinstance(metric.value, SumMetric):
+            values = metric.value.of_runs(y, p).tolist()
+        else:
+            values = [float(metric.value(y, of_run)) for of_run in p]
     except Exception as error:
         raise RequestError(
             f"metric {metric.name} ({metric.module}) ended with {type(error).__name__}: {error}; "
             "fix it, or leave its plugin out with --no-plugin"
         ) from error
-    return value if math.isfinite(value) else None
+    return [value if math.isfinite(value) else None for value in values]

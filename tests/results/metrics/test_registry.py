@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from merbench.api import MetricDef, RequestError
+from merbench.api import MetricDef, RequestError, SumMetric
 from merbench.results.metrics import BUILT_IN, choose_thresholds, thresholds_of
 from merbench.testing.tiny import EMOTIONS, SPACES
 from tests.results.metrics.cases import evaluate
@@ -33,8 +33,8 @@ def test_whether_a_metric_can_be_had_depends_on_the_targets_alone():
     assert definable(emotions, "jaccard", y) and not definable(emotions, "micro_f1", y)
 
 
-def _case(kind, n=20):
-    draw = np.random.default_rng(0)
+def _case(kind, n=20, seed=0):
+    draw = np.random.default_rng(seed)
     if kind == "score":
         return draw.normal(size=n), draw.normal(size=n)
     if kind == "class":
@@ -42,7 +42,7 @@ def _case(kind, n=20):
     if kind == "joint":
         return tuple(
             np.column_stack(parts)
-            for parts in zip(_case("score", n), _case("multilabel", n), strict=True)
+            for parts in zip(_case("score", n, seed), _case("multilabel", n, seed), strict=True)
         )
     return (draw.random((n, 6)) < 0.3).astype(float), draw.random((n, 6))
 
@@ -57,6 +57,29 @@ def test_evaluate_gives_every_metric_of_its_kind_and_json(kind):
     assert set(metrics.headline) <= set(found)
     assert metrics.ranking in metrics.headline
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.parametrize("kind", SPACES)
+def test_runs_that_are_evaluated_at_once_have_the_values_of_each_alone(kind):
+    metrics, (y, _) = BUILT_IN.of(SPACES[kind]), _case(kind)
+    p = np.stack([_case(kind, seed=seed)[1] for seed in range(4)])
+    labels = kind in ("multilabel", "joint")
+    known = np.random.default_rng(1).random(y.shape) < 0.8 if labels else None
+    cuts = list(np.random.default_rng(2).random((4, 6))) if labels else [None] * 4
+    alone = [metrics.evaluate(y, *of_run, known) for of_run in zip(p, cuts, strict=True)]
+    assert metrics.evaluate_runs(y, p, cuts, known) == alone
+    assert len({json.dumps(values) for values in alone}) == 4
+
+
+@pytest.mark.parametrize("metric", BUILT_IN.metrics, ids=lambda m: f"{m.kinds[0]}-{m.name}")
+def test_row_wise_formulas_give_each_row_what_it_has_alone(metric):
+    y, p = _case(metric.kinds[0])
+    p = p >= 0.5 if metric.kinds == ("multilabel",) else p
+    if not isinstance(metric.value, SumMetric) or not metric.value.row_wise:
+        assert metric.name in ("corr", "r2", "map", "micro_ap")
+        return
+    alone = [metric.value.rows(y[[i]], p[[i]]) for i in range(len(y))]
+    assert np.array_equal(metric.value.rows(y, p), np.concatenate(alone))
 
 
 def test_evaluate_says_none_for_what_is_undefined_and_takes_thresholds():
