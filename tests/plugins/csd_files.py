@@ -5,7 +5,7 @@ import numpy as np
 
 from merbench.api import Source
 from merbench.data.intake.add import add
-from merbench_datasets.csd import Csd
+from merbench_datasets.csd.form import Csd
 
 VIDEOS = ("a_x", "b", "c", "d")
 

@@ -10,7 +10,8 @@ import pytest
 
 from merbench.api import DataError
 from merbench.data.folder.read import read_folder
-from merbench_datasets.csd import _means, stream_name
+from merbench_datasets.csd.names import stream_name
+from merbench_datasets.csd.steps import means_of_words
 from tests.conftest import loads
 from tests.plugins.csd_files import VIDEOS, Sdk, put, rows_of
 
@@ -100,7 +101,7 @@ def test_the_form_is_recognised_and_the_data_set_runs(sdk, tmp_path, merbench):
 
 def test_a_step_that_shares_less_than_a_millisecond_with_a_word_is_not_of_it():
     values, intervals = np.array([[1.0], [5.0]]), np.array([[0.0, 1.0004], [1.0, 2.0]])
-    means = _means(values, intervals, np.array([[1.0, 2.0], [0.0, 1.0], [0.9, 1.1], [3.0, 4.0]]))
+    means = means_of_words(values, intervals, np.array([[1.0, 2.0], [0.0, 1.0], [0.9, 1.1], [3.0, 4.0]]))
     np.testing.assert_array_equal(means, [[5.0], [1.0], [3.0], [np.nan]])
 
 
@@ -260,10 +261,10 @@ def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
 
 def test_names_of_the_published_files():
     from merbench.cli.data.fetch import FILES
-    from merbench_datasets.csd import _modality
+    from merbench_datasets.csd.names import modality_of
 
     names = [Path(p) for p in FILES["mosi"] if "Label" not in p]
-    assert [stream_name(p, _modality(p), "Words.csd" in p.name) for p in names] == [
+    assert [stream_name(p, modality_of(p), "Words.csd" in p.name) for p in names] == [
         "text.words", "text.timestampedwordvectors", "video.facet-42", "video.openface-2", "audio.covarep",
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from merbench.api import DataError, RequestError
 from merbench.data.folder.read import read_folder
-from merbench_datasets.csd import Csd
+from merbench_datasets.csd.form import Csd
 from tests.plugins.csd_files import FOLDS, VIDEOS, Sdk, put, write
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from merbench.api import DataError
 from merbench.data.folder.read import read_folder
-from merbench_datasets.csd_rows import Splits
+from merbench_datasets.csd.splits import Splits
 from tests.plugins.csd_files import FOLDS, VIDEOS, Sdk, put, rows_of
 
 

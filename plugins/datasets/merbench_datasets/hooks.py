@@ -50,7 +50,7 @@ def merbench_components():
         ("misa-pickle", "misa:MisaPickle", "pickles of MISA, one file or a folder of three"),
         (
             "csd",
-            "csd:Csd",
+            "csd.form:Csd",
             "the CMU-SDK's computational sequences (.csd) with its file of folds or a label.csv",
         ),
         ("table", "table:Table", "a csv or parquet of ids, texts and labels; MELD's csv files"),

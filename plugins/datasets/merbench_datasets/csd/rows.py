@@ -1,22 +1,17 @@
-"""The utterances that computational sequences are cut into: their intervals and labels, and who
-trains and who tests.
-"""
+"""The utterances that computational sequences are cut into: their intervals and labels."""
 
 from __future__ import annotations
 
-import ast
-import csv
-import io
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from merbench.api import DataError
-from merbench_datasets.csd_file import Sequence, segment_of
+from merbench_datasets.csd.sequence import CsdSequence, segment_of
+from merbench_datasets.csd.splits import Splits, read_table, read_text
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 ORDER = ("sentiment", *EMOTIONS)
@@ -24,7 +19,6 @@ ORDER = ("sentiment", *EMOTIONS)
 """
 ROUNDED = 0.02
 """Seconds by which times of one interval may differ: they are printed with two digits and more."""
-_MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 
 
 @dataclass
@@ -53,10 +47,10 @@ class Rows:
                 self.columns.setdefault(name, []).append(cell)
 
 
-class Beside:
+class JoinedLabels:
     """A second file of labels, such as MOSEI's emotions: found by video and interval."""
 
-    def __init__(self, labels: Sequence) -> None:
+    def __init__(self, labels: CsdSequence) -> None:
         self.path = labels.path
         self.names = _names_of(labels)
         self._rows: dict[str, list[tuple[float, float, np.ndarray]]] = {}
@@ -73,7 +67,7 @@ class Beside:
         return dict.fromkeys(self.names, "")
 
 
-def _names_of(labels: Sequence) -> list[str]:
+def _names_of(labels: CsdSequence) -> list[str]:
     """What its columns are: its metadata says so, or it has the SDK's one or seven."""
     names = labels.metadata("dimension names")
     if isinstance(names, list) and len(names) == labels.width:
@@ -86,33 +80,31 @@ def _names_of(labels: Sequence) -> list[str]:
     )
 
 
-def main_first(files: list[Sequence]) -> tuple[Sequence, list[Beside]]:
+def main_first(files: list[CsdSequence]) -> tuple[CsdSequence, list[JoinedLabels]]:
     """The file of sentiment, and those beside it. DataError where not just one has sentiment, or
     two have a label of one name.
     """
-    named = {file.path: _names_of(file) for file in files}
-    main = [file for file in files if "sentiment" in named[file.path]]
+    names_of_file = {file.path: _names_of(file) for file in files}
+    main = [file for file in files if "sentiment" in names_of_file[file.path]]
     if len(main) != 1:
-        which = " and ".join(file.path.name for file in (main or files))
+        file_names = " and ".join(file.path.name for file in (main or files))
         raise DataError(
-            f"{len(main)} files of labels have sentiment ({which}), and one should; "
+            f"{len(main)} files of labels have sentiment ({file_names}), and one should; "
             "leave the one there that the rows are to be made from"
         )
     file_of_name: dict[str, str] = {}
-    for path, names in named.items():
+    for path, names in names_of_file.items():
         for name in names:
             if name in file_of_name:
                 raise DataError(
                     f"{path} and {file_of_name[name]} both have labels of {name}; leave one"
                 )
             file_of_name[name] = path.name
-    return main[0], [Beside(file) for file in files if file is not main[0]]
+    return main[0], [JoinedLabels(file) for file in files if file is not main[0]]
 
 
-def labelled(
-    labels: Sequence, splits: Splits, first: int, beside: list[Beside] | None = None
-) -> Rows:
-    """One row an interval of the labels, with those of the same interval in ``beside``.
+def labelled(labels: CsdSequence, splits: Splits, first: int, joined: list[JoinedLabels]) -> Rows:
+    """One row an interval of the labels, with those of the same interval in ``joined``.
 
     The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip
     ``first`` + k (an entry ``VIDEO[k]`` names its k), as MMSA and the raw clips number them; where
@@ -133,17 +125,17 @@ def labelled(
                 (f"{video} from {start:g} s", f"no clip of {splits.path.name} begins then")
             )
             continue
-        mode, why = splits.mode(video, clip)
-        if why or abs(value_D[0]) > 3.001:
-            rows.refused.append(
-                (f"{video}_{clip}", why or f"its sentiment is {value_D[0]:g}, outside -3 to 3")
-            )
+        mode, reason = splits.mode(video, clip)
+        if not reason and abs(value_D[0]) > 3.001:
+            reason = f"its sentiment is {value_D[0]:g}, outside -3 to 3"
+        if reason:
+            rows.refused.append((f"{video}_{clip}", reason))
             continue
         cells = {
             "label" if n == "sentiment" else n: _cell(v)
             for n, v in zip(names, value_D, strict=True)
         }
-        for other in beside or ():
+        for other in joined:
             cells |= other.cells(video, start, end)
         rows.number.setdefault(f"{video}_{clip}", number)
         times = {"start": f"{start:.6g}", "end": f"{end:.6g}"}
@@ -152,7 +144,7 @@ def labelled(
 
 
 def _labels(
-    labels: Sequence, rows: Rows
+    labels: CsdSequence, rows: Rows
 ) -> Iterator[tuple[str, int, np.ndarray, tuple[float, float]]]:
     """``(video, number of the segment, label [D], (start, end))`` of each label.
 
@@ -171,116 +163,19 @@ def _labels(
         if not len(values):
             rows.refused.append((entry, "it has no label"))
             continue
-        long = intervals[:, 1] - intervals[:, 0]
-        own = np.flatnonzero(long == np.nanmax(long)) if np.isfinite(long).any() else [0]
-        if any(not np.array_equal(values[own[0]], values[k], equal_nan=True) for k in own[1:]):
+        durations = intervals[:, 1] - intervals[:, 0]
+        has_length = np.isfinite(durations).any()
+        longest = np.flatnonzero(durations == np.nanmax(durations)) if has_length else [0]
+        first = longest[0]
+        if any(not np.array_equal(values[first], values[k], equal_nan=True) for k in longest[1:]):
             rows.refused.append((entry, "it has two labels of equal length that differ"))
             continue
-        yield video, number, values[own[0]], tuple(intervals[own[0]].tolist())
+        yield video, number, values[first], tuple(intervals[first].tolist())
 
 
 def _cell(value: float) -> str:
     """Empty where it is not known."""
     return f"{value:.7g}" if math.isfinite(value) else ""
-
-
-class Splits:
-    """Which videos, or which single clips, train and which test. ``first``: the number of a video's
-    first clip, None = unknown.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.first: int | None = None
-        self._of: dict[str, str] = {}
-        self._starts: dict[str, list[tuple[float, str]]] = {}
-        if path.suffix == ".py":
-            self._from_folds(_text(path))
-        else:
-            self._from_table(_text(path))
-
-    def mode(self, video: str, clip: str) -> tuple[str, str]:
-        """``(train, valid or test, "")``, or ``("", why not)``."""
-        split = self._of.get(video) or self._of.get(f"{video}_{clip}")
-        return (
-            (split, "")
-            if split
-            else ("", f"{self.path.name} does not say whether it trains or tests")
-        )
-
-    def clip_at(self, video: str, start: float, untimed: str) -> str:
-        """The clip that begins within .02 s of ``start`` (times are printed with two digits and
-        more), empty where none does.
-
-        ``untimed``: the clip where the table has no times of this video.
-        """
-        if video not in self._starts:
-            return untimed
-        near = min(self._starts[video], key=lambda begin: abs(begin[0] - start))
-        return near[1] if abs(near[0] - start) <= 0.02 else ""
-
-    def _from_folds(self, text: str) -> None:
-        """Assignments of lists of video ids, as in the SDK's cmu_mosi_std_folds.py. Read as
-        literals, never run.
-        """
-        try:
-            body = ast.parse(text).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise DataError(
-                f"{self.path} is no Python file ({type(error).__name__}); "
-                "give the SDK's file of folds, or a label.csv"
-            ) from None
-        for node in body:
-            targets = (
-                node.targets
-                if isinstance(node, ast.Assign)
-                else [node.target]
-                if isinstance(node, ast.AnnAssign)
-                else []
-            )
-            names = [t.id.lower() for t in targets if isinstance(t, ast.Name)]
-            modes = [mode for name in names for word, mode in _MODES.items() if word in name]
-            if not modes:
-                continue
-            try:
-                videos = ast.literal_eval(node.value)
-            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-                videos = None
-            if not isinstance(videos, list | tuple | set) or not all(
-                isinstance(v, str) for v in videos
-            ):
-                raise DataError(
-                    f"{self.path}, line {node.lineno}: {names[0]} is no plain list of video ids; "
-                    "write it out as one"
-                )
-            for video in videos:
-                if self._of.setdefault(video, modes[0]) != modes[0]:
-                    raise DataError(
-                        f"{self.path}: the video {video!r} stands in {self._of[video]} and in "
-                        f"{modes[0]}; take it out of one"
-                    )
-        if lacks := {"train", "valid", "test"} - set(self._of.values()):
-            raise DataError(
-                f"{self.path} has no list of {min(lacks)} videos; "
-                "give the SDK's file of folds, or a label.csv"
-            )
-
-    def _from_table(self, text: str) -> None:
-        table = _table(self.path, text, ("video_id", "clip_id", "mode"))
-        for line, (video, clip, mode) in enumerate(
-            zip(*(table[k] for k in ("video_id", "clip_id", "mode")), strict=True), start=2
-        ):
-            if mode not in _MODES:
-                raise DataError(
-                    f"{self.path}, row {line}: mode is {mode[:40]!r}; put train, valid or test"
-                )
-            self._of[f"{video}_{clip}"] = _MODES[mode]
-        self.first = 0 if "0" in table["clip_id"] else 1
-        for video, clip, start in zip(
-            table["video_id"], table["clip_id"], table.get("start", ()), strict=False
-        ):
-            with suppress(ValueError):  # an empty cell: the row has no time
-                self._starts.setdefault(video, []).append((float(start), clip))
 
 
 def segments(path: Path) -> Rows:
@@ -305,7 +200,7 @@ def segments(path: Path) -> Rows:
         for row_id, video, (start, end) in clips:
             rows.add(video, row_id.removeprefix(f"{video}_"), start, end, {})
         return rows
-    table = _table(path, _text(path), ("video_id", "clip_id", "start", "end"))
+    table = read_table(path, read_text(path), ("video_id", "clip_id", "start", "end"))
     for video, clip, *ends in zip(
         *(table[k] for k in ("video_id", "clip_id", "start", "end")), strict=True
     ):
@@ -315,27 +210,3 @@ def segments(path: Path) -> Rows:
             start = end = math.nan
         rows.add(video, clip, start, end, {})
     return rows
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); "
-            "give a UTF-8 file"
-        ) from None
-
-
-def _table(path: Path, text: str, columns: tuple[str, ...]) -> dict[str, list[str]]:
-    try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise DataError(f"{path} is not CSV ({error}); give a label.csv") from None
-    if not rows:
-        raise DataError(f"{path} has no rows; give a label.csv with one line an utterance")
-    if lacks := [name for name in columns if name not in rows[0]]:
-        raise DataError(f"{path} has no column {lacks[0]!r}; it needs {', '.join(columns)}")
-    return {
-        name: [(row[name] or "").strip() for row in rows] for name in rows[0] if name is not None
-    }

@@ -30,7 +30,7 @@ def segment_of(entry: str) -> tuple[str, int | None]:
     return (parts[1], int(parts[2])) if parts else (entry, None)
 
 
-class Sequence:
+class CsdSequence:
     """``steps``: entry (a video, or ``VIDEO[k]``) -> number of its steps. ``segments``: video -> k
     -> entry, of those that are cut. ``refused``: entry -> why it is not read. ``width``: None where
     the features are words.

@@ -1,0 +1,1 @@
+"""The form ``csd``: computational sequences of the CMU-MultimodalSDK."""

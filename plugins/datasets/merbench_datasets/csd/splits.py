@@ -1,0 +1,141 @@
+"""Which videos, or which single clips, train and which test: a file of folds or a label.csv."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+from contextlib import suppress
+from pathlib import Path
+
+from merbench.api import DataError
+
+_SPLIT_OF_WORD = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
+
+
+class Splits:
+    """Which videos, or which single clips, train and which test. ``first``: the number of a video's
+    first clip, None = unknown.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.first: int | None = None
+        self._split_of: dict[str, str] = {}
+        self._starts: dict[str, list[tuple[float, str]]] = {}
+        if path.suffix == ".py":
+            self._from_folds(read_text(path))
+        else:
+            self._from_table(read_text(path))
+
+    def mode(self, video: str, clip: str) -> tuple[str, str]:
+        """``(train, valid or test, "")``, or ``("", why not)``."""
+        split = self._split_of.get(video) or self._split_of.get(f"{video}_{clip}")
+        return (
+            (split, "")
+            if split
+            else ("", f"{self.path.name} does not say whether it trains or tests")
+        )
+
+    def clip_at(self, video: str, start: float, untimed: str) -> str:
+        """The clip that begins within .02 s of ``start`` (times are printed with two digits and
+        more), empty where none does.
+
+        ``untimed``: the clip where the table has no times of this video.
+        """
+        if video not in self._starts:
+            return untimed
+        near = min(self._starts[video], key=lambda begin: abs(begin[0] - start))
+        return near[1] if abs(near[0] - start) <= 0.02 else ""
+
+    def _from_folds(self, text: str) -> None:
+        """Assignments of lists of video ids, as in the SDK's cmu_mosi_std_folds.py. Read as
+        literals, never run.
+        """
+        try:
+            body = ast.parse(text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise DataError(
+                f"{self.path} is no Python file ({type(error).__name__}); "
+                "give the SDK's file of folds, or a label.csv"
+            ) from None
+        for node in body:
+            names = _assigned_names(node)
+            modes = [
+                mode for name in names for word, mode in _SPLIT_OF_WORD.items() if word in name
+            ]
+            if not modes:
+                continue
+            try:
+                videos = ast.literal_eval(node.value)
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                videos = None
+            if not isinstance(videos, list | tuple | set) or not all(
+                isinstance(v, str) for v in videos
+            ):
+                raise DataError(
+                    f"{self.path}, line {node.lineno}: {names[0]} is no plain list of video ids; "
+                    "write it out as one"
+                )
+            for video in videos:
+                if self._split_of.setdefault(video, modes[0]) != modes[0]:
+                    raise DataError(
+                        f"{self.path}: the video {video!r} stands in {self._split_of[video]} "
+                        f"and in {modes[0]}; take it out of one"
+                    )
+        if lacks := {"train", "valid", "test"} - set(self._split_of.values()):
+            raise DataError(
+                f"{self.path} has no list of {min(lacks)} videos; "
+                "give the SDK's file of folds, or a label.csv"
+            )
+
+    def _from_table(self, text: str) -> None:
+        table = read_table(self.path, text, ("video_id", "clip_id", "mode"))
+        for line, (video, clip, mode) in enumerate(
+            zip(*(table[k] for k in ("video_id", "clip_id", "mode")), strict=True), start=2
+        ):
+            if mode not in _SPLIT_OF_WORD:
+                raise DataError(
+                    f"{self.path}, row {line}: mode is {mode[:40]!r}; put train, valid or test"
+                )
+            self._split_of[f"{video}_{clip}"] = _SPLIT_OF_WORD[mode]
+        self.first = 0 if "0" in table["clip_id"] else 1
+        for video, clip, start in zip(
+            table["video_id"], table["clip_id"], table.get("start", ()), strict=False
+        ):
+            with suppress(ValueError):  # an empty cell: the row has no time
+                self._starts.setdefault(video, []).append((float(start), clip))
+
+
+def _assigned_names(node: ast.stmt) -> list[str]:
+    """``a = b = [...]`` -> ``["a", "b"]``, in lower case; no name for other statements."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    return [target.id.lower() for target in targets if isinstance(target, ast.Name)]
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); "
+            "give a UTF-8 file"
+        ) from None
+
+
+def read_table(path: Path, text: str, columns: tuple[str, ...]) -> dict[str, list[str]]:
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise DataError(f"{path} is not CSV ({error}); give a label.csv") from None
+    if not rows:
+        raise DataError(f"{path} has no rows; give a label.csv with one line an utterance")
+    if lacks := [name for name in columns if name not in rows[0]]:
+        raise DataError(f"{path} has no column {lacks[0]!r}; it needs {', '.join(columns)}")
+    return {
+        name: [(row[name] or "").strip() for row in rows] for name in rows[0] if name is not None
+    }
