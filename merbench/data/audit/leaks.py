@@ -25,6 +25,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream, Task
 from merbench.data.audit.bimodality import Null, humps, one_hump
+from merbench.data.audit.probe import WIDEST, centred, correlation, narrowed, probe, voices
 from merbench.data.words import as_words
 
 ALPHA = 0.001
@@ -42,68 +43,10 @@ ROWS, VIDEOS = 6, 20
 with fewer such videos there is no telling.
 """
 SHUFFLES = 100
-FOLDS, PROBES = 10, 4
-"""Folds of whole videos; divisions into folds whose predictions are averaged."""
-MOST, WIDEST = 6000, 500
-"""Rows and dimensions that the probe sees at most."""
-_PENALTIES = 10.0 ** np.arange(-1.0, 7.0)
-
-
-def probe(x_ND: np.ndarray, t_NT: np.ndarray, video_N: np.ndarray, seed: int = 0) -> np.ndarray:
-    """[N, T]: ridge predictions of each row from the other folds; no video is in two folds. GCV
-    chooses the penalty (Golub et al. 1979).
-    """
-    x_ND = x_ND.astype(np.float64)
-    videos = int(video_N.max()) + 1
-    fold_N = (np.random.default_rng(seed).permutation(videos) % FOLDS)[video_N]
-    p_NT = np.zeros(t_NT.shape)
-    for k in range(FOLDS):
-        test = fold_N == k
-        if not test.any() or test.all():
-            continue
-        x, t = x_ND[~test], t_NT[~test]
-        mean_D, mean_T = x.mean(axis=0), t.mean(axis=0)
-        x, t = x - mean_D, t - mean_T
-        value_D, vector_DD = np.linalg.eigh(x.T @ x)
-        value_D = np.maximum(value_D, 0.0)
-        b_DT = vector_DD.T @ (x.T @ t)
-        shrunk_AD = 1 / (value_D + _PENALTIES[:, None])
-        error_AT = (t**2).sum(axis=0) + np.einsum(
-            "ad,dt->at", value_D * shrunk_AD**2 - 2 * shrunk_AD, b_DT**2
-        )
-        free_A = 1 - (1 + (value_D * shrunk_AD).sum(axis=1)) / len(x)
-        score_AT = np.where(
-            free_A[:, None] > 0, error_AT / np.maximum(free_A, 1e-9)[:, None] ** 2, np.inf
-        )
-        weight_DT = vector_DD @ (shrunk_AD[score_AT.argmin(axis=0)].T * b_DT)
-        p_NT[test] = (x_ND[test] - mean_D) @ weight_DT + mean_T
-    return p_NT
-
-
-def voices(p_N: np.ndarray, t_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
-    """[3, V]: how well the probe reads each video; how well and how loudly, each standardised over
-    the videos, and added; and the same with the loudness of the video as a whole.
-
-    The first two, which decide, are centred within each video: a probe that knows nothing predicts
-    the mean of its other folds, and would agree with whole videos by what their own mean label is.
-    All three may name the videos: the one that separates them best does.
-    """
-    p, t = centred(p_N, video_N), centred(t_N, video_N)
-    pp, pt, tt = (np.bincount(video_N, product) for product in (p * p, p * t, t * t))
-    tiny = 1e-9 * (pp.mean() + 1e-300)
-    well = np.arctanh(0.999 * pt / np.sqrt((pp + tiny) * (tt + 1e-9 * tt.mean())))
-    loud = 0.5 * np.log((pp + tiny) / np.bincount(video_N))
-    spread = np.bincount(video_N, (p_N - p_N.mean()) ** 2) / np.bincount(video_N)
-    overall = 0.5 * np.log(spread + 1e-9 * (spread.mean() + 1e-300))
-    well, loud, overall = ((z - z.mean()) / (z.std() + 1e-12) for z in (well, loud, overall))
-    return np.stack([well, well + loud, well + overall])
-
-
-def centred(x_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
-    """Less the mean of each row's video."""
-    mean_V = np.bincount(video_N, x_N) / np.maximum(np.bincount(video_N), 1)
-    less: np.ndarray = x_N - mean_V[video_N]
-    return less
+PROBES = 4
+"""Divisions into folds whose predictions are averaged."""
+MOST = 6000
+"""Rows that the probe sees at most."""
 
 
 @dataclass(frozen=True)
@@ -190,31 +133,13 @@ def bag(stream: Stream) -> np.ndarray:
     step = np.arange(len(row)) - np.repeat(np.cumsum(words.length) - words.length, words.length)
     word = words.values[np.repeat(words.start, words.length) + step]
     count_V = np.bincount(word, minlength=len(words.vocab))
-    often = np.argsort(-count_V, kind="stable")[:WIDEST]
+    frequent = np.argsort(-count_V, kind="stable")[:WIDEST]
     column_V = np.full(len(words.vocab), -1)
-    column_V[often] = np.arange(len(often))
-    counts_NW = np.zeros((len(words.length), len(often)), dtype=np.float32)
-    is_often = column_V[word] >= 0
-    counts_NW[row[is_often], column_V[word[is_often]]] = 1
+    column_V[frequent] = np.arange(len(frequent))
+    counts_NW = np.zeros((len(words.length), len(frequent)), dtype=np.float32)
+    is_frequent = column_V[word] >= 0
+    counts_NW[row[is_frequent], column_V[word[is_frequent]]] = 1
     return counts_NW
-
-
-def _narrow(x_ND: np.ndarray) -> np.ndarray:
-    """[N, at most WIDEST] float64, standardised and held to five deviations; a wider stream by a
-    random projection, which keeps distances (Johnson and Lindenstrauss 1984)."""
-    if x_ND.shape[1] > WIDEST:
-        project = np.random.default_rng(0).normal(size=(x_ND.shape[1], WIDEST)) / np.sqrt(WIDEST)
-        scale_D = x_ND.std(axis=0)
-        x_ND = (
-            (x_ND - x_ND.mean(axis=0))
-            / np.where(scale_D > 0, scale_D, 1)
-            @ project.astype(np.float32)
-        )
-    scale_D = x_ND.std(axis=0, dtype=np.float64)
-    narrow: np.ndarray = np.clip(
-        (x_ND - x_ND.mean(axis=0, dtype=np.float64)) / np.where(scale_D > 0, scale_D, 1), -5, 5
-    )
-    return narrow
 
 
 class _Judge:
@@ -253,7 +178,7 @@ class _Judge:
         videos, video_N = np.unique(self.videos_N[rows], return_inverse=True)
         t_NT = np.stack(list(goals.values()), axis=1)
         t_NT = (t_NT - t_NT.mean(axis=0)) / t_NT.std(axis=0)
-        x_ND = _narrow(x_ND)
+        x_ND = narrowed(x_ND)
         p_NT = np.mean([probe(x_ND, t_NT, video_N, seed) for seed in range(PROBES)], axis=0)
         return [
             self._verdict(stream, name, p_NT[:, c], t_NT[:, c], video_N, videos)
@@ -269,7 +194,7 @@ class _Judge:
         video_N: np.ndarray,
         videos: np.ndarray,
     ) -> Probed:
-        corr, enough = _corr(p_N, t_N), _telling(t_N, video_N)
+        corr, enough = correlation(p_N, t_N), _telling(t_N, video_N)
         size = int(enough.sum())
         if size < VIDEOS:
             return Probed(stream, target, corr, None)
@@ -288,9 +213,11 @@ class _Judge:
             return Probed(stream, target, corr, p)
         seen_V = np.zeros(len(videos), dtype=bool)
         seen_V[enough] = mixture.high_BV[naming]
-        of_seen, of_rest = seen_V[video_N], (enough & ~seen_V)[video_N]
+        in_seen_N, in_others_N = seen_V[video_N], (enough & ~seen_V)[video_N]
         p_N, t_N = centred(p_N, video_N), centred(t_N, video_N)
-        corr_seen, corr_rest = (_corr(p_N[of], t_N[of]) for of in (of_seen, of_rest))
+        corr_seen, corr_rest = (
+            correlation(p_N[rows], t_N[rows]) for rows in (in_seen_N, in_others_N)
+        )
         gap = np.arctanh(0.999 * corr_seen) - np.arctanh(0.999 * corr_rest)
         if corr_seen <= 0 or gap <= LARGE:
             return Probed(stream, target, corr, p)
@@ -327,8 +254,3 @@ def _varies(goal: np.ndarray) -> bool:
     """
     values, count = np.unique(goal, return_counts=True)
     return len(values) > 2 or (len(values) == 2 and bool(count.min() >= 0.1 * count.sum()))
-
-
-def _corr(p: np.ndarray, t: np.ndarray) -> float:
-    p, t = p - p.mean(), t - t.mean()
-    return float(p @ t / max(np.sqrt((p @ p) * (t @ t)), 1e-12))

@@ -13,7 +13,8 @@ from sklearn.mixture import GaussianMixture
 from merbench.data.audit import leaks as audit_leaks
 from merbench.data.audit.audit import audit
 from merbench.data.audit.bimodality import _mixture, humps, one_hump
-from merbench.data.audit.leaks import FOLDS, probe, probe_streams
+from merbench.data.audit.leaks import probe_streams
+from merbench.data.audit.probe import FOLDS, probe
 from merbench.data.folder.read import read_folder
 from tests.data.made_streams import Law, corpus_of, honest, leaked
 
