@@ -8,20 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from merbench.api.declarations.component import API as API
-    from merbench.api.declarations.component import Ablation as Ablation
-    from merbench.api.declarations.component import Case as Case
-    from merbench.api.declarations.component import Command as Command
+    from merbench.api.declarations.command import Command as Command
     from merbench.api.declarations.component import Component as Component
-    from merbench.api.declarations.component import Recipe as Recipe
-    from merbench.api.declarations.component import Stage as Stage
-    from merbench.api.declarations.component import View as View
     from merbench.api.declarations.config import LATER as LATER
     from merbench.api.declarations.config import Config as Config
     from merbench.api.declarations.config import TrainConfig as TrainConfig
+    from merbench.api.declarations.declaration import API as API
     from merbench.api.declarations.hookspecs import hookimpl as hookimpl
     from merbench.api.declarations.metrics import MetricDef as MetricDef
     from merbench.api.declarations.metrics import SumMetric as SumMetric
+    from merbench.api.declarations.recipe import Ablation as Ablation
+    from merbench.api.declarations.recipe import Case as Case
+    from merbench.api.declarations.recipe import Recipe as Recipe
+    from merbench.api.declarations.recipe import Stage as Stage
+    from merbench.api.declarations.recipe import View as View
     from merbench.api.declarations.tune import Tune as Tune
     from merbench.api.errors import DataError as DataError
     from merbench.api.errors import MerbenchError as MerbenchError

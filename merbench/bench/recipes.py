@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from merbench.api.declarations.component import Recipe
+    from merbench.api.declarations.recipe import Recipe
     from merbench.host.catalog import Catalog
     from merbench.report.scores.board_scores import Origin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.api import Command, hookimpl
-from merbench.api.declarations.component import CommandGroup
+from merbench.api.declarations.command import CommandGroup
 
 SUMMARIES: dict[CommandGroup, dict[str, str]] = {
     "measure": {

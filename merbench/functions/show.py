@@ -12,7 +12,7 @@ from merbench.bench.from_python import catalog, homes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from merbench.api.declarations.component import Recipe
+    from merbench.api.declarations.recipe import Recipe
     from merbench.engine.plan.plan import Plan
     from merbench.host.catalog import Catalog
 

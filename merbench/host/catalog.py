@@ -7,8 +7,10 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-from merbench.api.declarations.component import Command, Component, ComponentKind, Recipe
+from merbench.api.declarations.command import Command
+from merbench.api.declarations.component import Component, ComponentKind
 from merbench.api.declarations.metrics import MetricDef
+from merbench.api.declarations.recipe import Recipe
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
 from merbench.host.imports import off_stdout

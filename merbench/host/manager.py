@@ -17,18 +17,12 @@ from typing import Any, get_args
 import pluggy
 
 import merbench
-from merbench.api.declarations.component import (
-    ACCEPTS,
-    API,
-    COMPONENT_KINDS,
-    Command,
-    CommandGroup,
-    Component,
-    FusedForm,
-    Recipe,
-)
+from merbench.api.declarations.command import Command, CommandGroup
+from merbench.api.declarations.component import ACCEPTS, COMPONENT_KINDS, Component, FusedForm
+from merbench.api.declarations.declaration import API
 from merbench.api.declarations.hookspecs import PROJECT, Hooks
 from merbench.api.declarations.metrics import MetricDef
+from merbench.api.declarations.recipe import Recipe
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.material.types import SpaceKind
 from merbench.host.imports import guarded, import_plugin

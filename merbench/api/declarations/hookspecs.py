@@ -8,8 +8,10 @@ from collections.abc import Iterable
 
 import pluggy
 
-from merbench.api.declarations.component import Command, Component, Recipe
+from merbench.api.declarations.command import Command
+from merbench.api.declarations.component import Component
 from merbench.api.declarations.metrics import MetricDef
+from merbench.api.declarations.recipe import Recipe
 
 PROJECT = "merbench"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from merbench.api.declarations.component import API
+from merbench.api.declarations.declaration import API
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from merbench.api.declarations.component import Command, CommandGroup
+from merbench.api.declarations.command import Command, CommandGroup
 from merbench.api.errors import RequestError
 from merbench.host.imports import off_stdout
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.mixture import GaussianMixture
 
 from merbench.data.audit import leaks as audit_leaks
+from merbench.data.audit import probe as audit_probe
 from merbench.data.audit.audit import audit
 from merbench.data.audit.bimodality import _mixture, humps, one_hump
 from merbench.data.audit.leaks import probe_streams
@@ -144,7 +145,7 @@ def test_a_stream_made_of_the_labels_is_too_good_and_too_few_videos_are_not_judg
 
 def test_a_wide_stream_is_narrowed_and_many_rows_are_thinned(monkeypatch):
     monkeypatch.setattr(audit_leaks, "MOST", 1000)
-    monkeypatch.setattr(audit_leaks, "WIDEST", 60)
+    monkeypatch.setattr(audit_probe, "WIDEST", 60)
     rows = []
     monkeypatch.setattr(
         audit_leaks,
