@@ -25,7 +25,7 @@ from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.intake.choice import Choice
 from merbench.data.intake.contents import contents
-from merbench.data.intake.sink import LABELS, Bundle, Taken, Watch
+from merbench.data.intake.sink import LABELS, Bundle, StreamExistsError, Watch
 from merbench.data.intake.source_rows import Described
 from merbench.results.files import inside, missing_folders, remove_empty, write_atomic
 
@@ -157,7 +157,7 @@ def _add(
         try:
             _convert(form, origin.form, source, sink)
             sink.chosen.check()
-        except Taken as error:
+        except StreamExistsError as error:
             same = [
                 o
                 for o in (old.sources if old else ())
@@ -183,7 +183,7 @@ def _convert(form: Form, name: str, source: Source, sink: Bundle) -> None:
     """DataError for whatever a form raises that it did not foresee, without what the file holds."""
     try:
         form.convert(source, sink)
-    except (MerbenchError, Taken, OSError, MemoryError):
+    except (MerbenchError, StreamExistsError, OSError, MemoryError):
         raise
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -196,25 +196,25 @@ def _convert(form: Form, name: str, source: Source, sink: Bundle) -> None:
 
 def _complete(target: Path, work: Path, source: Source, sink: Bundle, before: Manifest) -> None:
     """Description, manifest and statistics; what results is read as a run would read it."""
-    write_atomic(sink.made / FILE, sink.description().encode())
+    write_atomic(sink.bundle / FILE, sink.description().encode())
     new_manifest = sink.manifest(before)
     trial = work / "trial"
     shutil.rmtree(trial, ignore_errors=True)
-    _overlay(trial, [folder for folder in (target, sink.made) if folder.exists()])
+    _overlay(trial, [folder for folder in (target, sink.bundle) if folder.exists()])
     (trial / manifest.FILE).unlink(missing_ok=True)
     new_manifest.write(trial)
     sink.watch("checking what was made", 0, 1)
     try:
-        remembered.write_statistics(sink.made, read_folder(trial))
+        remembered.write_statistics(sink.bundle, read_folder(trial))
     except DataError as error:
         raise DataError(
             f"{source.path} makes a data set that cannot be read: "
             f"{str(error).replace(f'{trial}/', '')}"
         ) from None
     shutil.rmtree(trial)
-    if (sink.made / remembered.FILE).exists():
-        new_manifest.files[remembered.FILE] = manifest.facts_of(sink.made / remembered.FILE)
-    new_manifest.write(sink.made)
+    if (sink.bundle / remembered.FILE).exists():
+        new_manifest.files[remembered.FILE] = manifest.facts_of(sink.bundle / remembered.FILE)
+    new_manifest.write(sink.bundle)
 
 
 def _overlay(folder: Path, parts: Sequence[Path]) -> None:

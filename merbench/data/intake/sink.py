@@ -10,14 +10,10 @@ killed or not.
 
 from __future__ import annotations
 
-import filecmp
-import hashlib
-import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +31,9 @@ from merbench.data.folder.manifest import (
 )
 from merbench.data.folder.stream_file import SUFFIX
 from merbench.data.intake.choice import Choice, ChosenNames
+from merbench.data.intake.copied_files import CopiedFiles
 from merbench.data.intake.feature_writer import ValuesFile
+from merbench.data.intake.finished_parts import FinishedParts
 from merbench.data.intake.from_folder import take_folder
 from merbench.data.intake.join_rows import as_csv
 from merbench.data.intake.source_rows import Described, SourceRows
@@ -47,15 +45,12 @@ Watch = Callable[[str, int, int], None]
 """Called with what is being done, how far it is, and of how much."""
 
 
-_Facts = TypeVar("_Facts", FileFacts, StreamFacts)
-
-
-class Taken(Exception):
+class StreamExistsError(Exception):
     """A stream of this name is there already."""
 
 
 class Bundle:
-    """A ``merbench.api.Sink``. ``work``: the hidden folder; ``before``: the data set where it is
+    """A ``merbench.api.Sink``. ``work``: the hidden folder; ``existing``: the data set where it is
     there already; ``origin`` is filled; ``choice``: of the streams.
     """
 
@@ -63,25 +58,26 @@ class Bundle:
         self,
         name: str,
         work: Path,
-        before: Described | None,
+        existing: Described | None,
         origin: Origin,
         watch: Watch,
         choice: Choice,
     ) -> None:
-        self.name, self.work, self.before, self.watch = name, work, before, watch
+        self.name, self.work, self.existing, self.watch = name, work, existing, watch
         self.origin, self.chosen = origin, ChosenNames(choice)
-        self.made, self.parts = work / "bundle", work / "parts"
-        self._have: dict[str, Any] = before.toml if before else {}
-        self._labels: str = self._have.get("labels", LABELS)
-        self._rows = SourceRows(before, origin)
+        self.bundle = work / "bundle"
+        self.bundle.mkdir(parents=True, exist_ok=True)
+        self._finished = FinishedParts(work / "parts")
+        self._files = CopiedFiles(self.bundle, existing.folder if existing else None)
+        self._existing_toml: dict[str, Any] = existing.toml if existing else {}
+        self._labels: str = self._existing_toml.get("labels", LABELS)
+        self._rows = SourceRows(existing, origin)
         self.streams: dict[str, StreamFacts] = {}
         self.sections: dict[str, dict[str, dict[str, Any]]] = {
             "task": {},
             "streams": {},
             "protocols": {},
         }
-        for folder in (self.made, self.parts):
-            folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -89,7 +85,7 @@ class Bundle:
 
     def source(self, path: Path) -> str:
         size, key = path.stat().st_size, f"source-{len(self.origin.files)}.json"
-        facts = self._finished(key, FileFacts)
+        facts = self._finished.facts(key, FileFacts)
         if facts is None:
             done = 0
 
@@ -99,7 +95,7 @@ class Bundle:
                 self.watch(f"checking {path.name}", done, size)
 
             facts = FileFacts(bytes=size, sha256=sha256_of(path, watch))
-            self._finish(key, facts)
+            self._finished.finish(key, facts)
         self.origin.files[path.name if path.name not in self.origin.files else str(path)] = facts
         return facts.sha256
 
@@ -117,8 +113,8 @@ class Bundle:
 
     def table(self, columns: Mapping[str, Sequence[str]]) -> None:
         cells = self._rows.join(columns)
-        if self.before is None or cells != self.before.table.cells:
-            write_atomic(inside(self.made, self._labels), as_csv(cells))
+        if self.existing is None or cells != self.existing.table.cells:
+            write_atomic(inside(self.bundle, self._labels), as_csv(cells))
 
     def task(self, name: str, **spec: Any) -> None:
         self.sections["task"][name] = spec
@@ -141,7 +137,7 @@ class Bundle:
         if self._rows.ids_here and "pattern" in spec:
             pattern = spec["pattern"].replace("{clip_id}", f"{{{self._rows.clip_column}}}")
             spec = spec | {"pattern": pattern}
-        if self._have.get("streams", {}).get(name) == spec:
+        if self._existing_toml.get("streams", {}).get(name) == spec:
             return
         self._new(name)
         self.sections["streams"][name] = spec
@@ -161,9 +157,9 @@ class Bundle:
         if not name:
             return
         place_of, key = self._places(name, ids), f"{name}.json"
-        facts = self._finished(key, StreamFacts)
+        facts = self._finished.facts(key, StreamFacts)
         if facts is None:
-            values = ValuesFile(self._part(name), width)
+            values = ValuesFile(self._finished.values_file(name), width)
             resumed = f", going on at row {values.rows + 1:,}" if values.rows else ""
             for row in range(values.rows, len(self.ids)):
                 self.watch(f"{name}{resumed}", row, len(self.ids))
@@ -178,7 +174,7 @@ class Bundle:
                 steps=steps,
                 not_finite=not_finite,
             )
-            self._finish(key, facts)
+            self._finished.finish(key, facts)
         self._add(
             name,
             facts,
@@ -201,21 +197,23 @@ class Bundle:
         if not name:
             return
         place_of, key = self._places(name, ids), f"{name}.json"
-        facts = self._finished(key, StreamFacts)
+        facts = self._finished.facts(key, StreamFacts)
         if facts is None:
             words = WordsFile()
             for row, row_id in enumerate(self.ids):
                 self.watch(name, row, len(self.ids))
                 spoken = read(place_of[row_id]) if row_id in place_of else None
                 words.append(*(spoken or ((), np.zeros((0, 2)))))
-            missing, steps = words.complete(self.ids, self._part(name), self._file(name))
+            missing, steps = words.complete(
+                self.ids, self._finished.values_file(name), self._file(name)
+            )
             facts = StreamFacts(
                 file=f"streams/{name}{SUFFIX}",
                 rows=len(self.ids),
                 missing=missing,
                 steps=steps,
             )
-            self._finish(key, facts)
+            self._finished.finish(key, facts)
         self._add(name, facts, modality="text", kind="words", note=note)
 
     def folder(self, path: Path) -> None:
@@ -229,22 +227,11 @@ class Bundle:
             )
 
     def file(self, path: Path, name: str) -> str:
-        if self._is_another(name, lambda path_here: filecmp.cmp(path, path_here, shallow=False)):
-            name = _marked(name, sha256_of(path))
-        target = self._inside(name)
-        copied = target.with_name(f".{target.name}.part")
-        if not target.exists():
-            self.watch(f"copying {name}", 0, 1)
-            shutil.copyfile(path, copied)
-            copied.replace(target)
-        return name
+        self.watch(f"copying {name}", 0, 1)
+        return self._files.copy(path, name)
 
     def link(self, path: Path, name: str) -> str:
-        if self._is_another(name, path.samefile):
-            name = _marked(name, hashlib.sha256(os.fsencode(path.resolve())).hexdigest())
-        target = self._inside(name)
-        target.unlink(missing_ok=True)
-        target.symlink_to(path.resolve())
+        name = self._files.link(path, name)
         self.origin.links[name] = str(path.resolve())
         return name
 
@@ -256,19 +243,20 @@ class Bundle:
 
     def description(self) -> str:
         """``dataset.toml``: a new one, or the one that is there with what it lacks at its end."""
-        if self.before is None:
+        if self.existing is None:
             return toml.dumps({"name": self.name, "labels": LABELS}, self.sections)
         lacks = {
-            kind: {n: s for n, s in named.items() if n not in self._have.get(kind, {})}
+            kind: {n: s for n, s in named.items() if n not in self._existing_toml.get(kind, {})}
             for kind, named in self.sections.items()
         }
-        text = self.before.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
+        text = self.existing.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
         try:
             toml.loads(text)
         except ValueError:  # tables that were written as one value take no more behind them
-            top = {key: value for key, value in self._have.items() if key not in lacks}
+            top = {key: value for key, value in self._existing_toml.items() if key not in lacks}
             return toml.dumps(
-                top, {kind: self._have.get(kind, {}) | named for kind, named in lacks.items()}
+                top,
+                {kind: self._existing_toml.get(kind, {}) | named for kind, named in lacks.items()},
             )
         return text
 
@@ -281,18 +269,20 @@ class Bundle:
         manifest.sources.append(self.origin)
         # The user may edit the first two, which are read in full each time.
         texts = {
-            inside(self.made, name) for name in ("dataset.toml", self._labels, "manifest.json")
+            inside(self.bundle, name) for name in ("dataset.toml", self._labels, "manifest.json")
         }
         for path in sorted(
-            p for p in self.made.rglob("*") if p.is_file() and not p.is_symlink() and p not in texts
+            p
+            for p in self.bundle.rglob("*")
+            if p.is_file() and not p.is_symlink() and p not in texts
         ):
             self.watch(f"checking {path.name}", 0, 1)
-            manifest.files[path.relative_to(self.made).as_posix()] = facts_of(path)
+            manifest.files[path.relative_to(self.bundle).as_posix()] = facts_of(path)
         return manifest
 
     def _new(self, stream: str) -> None:
-        if stream in self._have.get("streams", {}):
-            raise Taken(f"a stream {stream!r}")
+        if stream in self._existing_toml.get("streams", {}):
+            raise StreamExistsError(f"a stream {stream!r}")
 
     def _places(self, name: str, ids: Sequence[str]) -> dict[str, int]:
         """Where the form has each row."""
@@ -310,34 +300,5 @@ class Bundle:
         self._stream(name, {"file": facts.file, **stated})
 
     def _file(self, name: str) -> Path:
-        (self.made / "streams").mkdir(exist_ok=True)
-        return inside(self.made / "streams", f"{name}{SUFFIX}")
-
-    def _part(self, name: str) -> Path:
-        """Where the values of a stream are written until all of them are there."""
-        return inside(self.parts, f"{name}.values")
-
-    def _is_another(self, name: str, same: Callable[[Path], bool]) -> bool:
-        """Whether the data set has something else of this name. A link that leads nowhere is
-        nothing.
-        """
-        folders = (self.made, self.before.folder) if self.before else (self.made,)
-        paths = [inside(folder, name) for folder in folders]
-        return any(path.exists() and not same(path) for path in paths)
-
-    def _inside(self, name: str) -> Path:
-        target = inside(self.made, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
-
-    def _finished(self, key: str, kind: type[_Facts]) -> _Facts | None:
-        path = inside(self.parts, key)
-        return kind.model_validate_json(path.read_bytes()) if path.is_file() else None
-
-    def _finish(self, key: str, facts: FileFacts | StreamFacts) -> None:
-        write_atomic(inside(self.parts, key), json.dumps(facts.model_dump(mode="json")).encode())
-
-
-def _marked(name: str, digest: str) -> str:
-    path = Path(name)
-    return path.with_name(f"{path.stem}-{digest[:8]}{path.suffix}").as_posix()
+        (self.bundle / "streams").mkdir(exist_ok=True)
+        return inside(self.bundle / "streams", f"{name}{SUFFIX}")
