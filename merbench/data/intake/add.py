@@ -4,14 +4,10 @@ all.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import os
 import shutil
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from merbench.data.folder.read import FILE, read_folder
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.intake.choice import Choice
 from merbench.data.intake.contents import contents
+from merbench.data.intake.job import alone, job_of, start_job
 from merbench.data.intake.sink import LABELS, Bundle, StreamExistsError, Watch
 from merbench.data.intake.source_rows import Described
 from merbench.results.files import inside, missing_folders, remove_empty, write_atomic
@@ -100,7 +97,7 @@ def add(
     missing = missing_folders(work.parent)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        with _alone(work, name):
+        with alone(work, name):
             chosen = choice or Choice()
             origin = Origin(form=form_name, options=options | chosen.options())
             try:
@@ -130,53 +127,46 @@ def _add(
     watch: Watch,
     choice: Choice,
 ) -> Origin:
-    before, ready = _described(target), work / "ready"
-    named = [
-        Path(value).expanduser() for value in origin.options.values() if isinstance(value, str)
-    ]
-    job = {
-        "form": origin.form,
-        "options": origin.options,
-        "source": [
-            _fingerprint(path)
-            for path in (source.path, *(path for path in named if path.is_file()))
-        ],
-        "rows": hashlib.sha256("\0".join(before.table.ids).encode()).hexdigest() if before else "",
-    }
-    _start(work, job)
+    existing, ready = _described(target), work / "ready"
+    start_job(work, job_of(source, origin, existing))
     if not ready.exists():
-        if old := read_manifest(target):
-            unchanged = old.holding(
-                target, old.files
-            )  # of what was changed since, the new manifest must not speak
-            old.files = {name: facts for name, facts in old.files.items() if name in unchanged}
-            old.streams = {
-                name: facts for name, facts in old.streams.items() if facts.file in unchanged
-            }
-        sink = Bundle(name, work, before, origin, watch, choice)
+        manifest_before = _still_valid_manifest(target)
+        sink = Bundle(name, work, existing, origin, watch, choice)
         try:
             _convert(form, origin.form, source, sink)
             sink.chosen.check()
         except StreamExistsError as error:
-            same = [
-                o
-                for o in (old.sources if old else ())
-                if (o.form, o.options, o.files) == (origin.form, origin.options, origin.files)
-            ]
             shutil.rmtree(work)
-            if same:
-                return same[-1]
+            for added_before in reversed(manifest_before.sources if manifest_before else ()):
+                if _is_same_source(added_before, origin):
+                    return added_before
             raise DataError(
                 f"{target} has {error} already, from another source; give it another name "
                 "(--rename OLD=NEW), leave it out (--without NAME), or add the source under "
                 "another --name"
             ) from None
-        _complete(target, work, source, sink, old or Manifest(name=name))
+        _complete(target, work, source, sink, manifest_before or Manifest(name=name))
         ready.touch()
     _show(target, work)
     shown = read_manifest(target)
     assert shown is not None
     return shown.sources[-1]
+
+
+def _still_valid_manifest(target: Path) -> Manifest | None:
+    """The manifest that is there, without the files that were changed since it was written."""
+    manifest_before = read_manifest(target)
+    if manifest_before is None:
+        return None
+    files, streams = manifest_before.files, manifest_before.streams
+    unchanged = manifest_before.holding(target, files)
+    manifest_before.files = {name: files[name] for name in files if name in unchanged}
+    manifest_before.streams = {n: facts for n, facts in streams.items() if facts.file in unchanged}
+    return manifest_before
+
+
+def _is_same_source(a: Origin, b: Origin) -> bool:
+    return (a.form, a.options, a.files) == (b.form, b.options, b.files)
 
 
 def _convert(form: Form, name: str, source: Source, sink: Bundle) -> None:
@@ -261,40 +251,3 @@ def _described(folder: Path) -> Described | None:
     text = (folder / FILE).read_text(encoding="utf-8-sig")
     table = read_table(Section(folder / FILE, "", values).file("labels", LABELS))
     return Described(folder, text, values, table)
-
-
-def _start(work: Path, job: dict[str, Any]) -> None:
-    """Go on with what is in ``work`` if it is this job, else begin anew."""
-    path, text = work / "job.json", json.dumps(job, indent=1, sort_keys=True, default=str)
-    if path.exists() and path.read_text() == text:
-        return
-    for old in work.iterdir():
-        if old.is_dir():
-            shutil.rmtree(old)
-        elif old.name != "lock":
-            old.unlink()
-    write_atomic(path, text.encode())
-
-
-def _fingerprint(path: Path) -> str:
-    """Tells whether a source is as it was: name, size and time of each of its files."""
-    path = path.resolve()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    digest = hashlib.sha256()
-    for file in files:
-        status = file.stat()
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="replace"))
-    return digest.hexdigest()
-
-
-@contextmanager
-def _alone(work: Path, name: str) -> Iterator[None]:
-    """RequestError where another process is adding to the same data set."""
-    with (work / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RequestError(
-                f"another merbench data add is writing {name}; wait for it to end"
-            ) from None
-        yield

@@ -1,0 +1,68 @@
+"""One call of data add: a lock, and whether what an interrupted call left is of the same job."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from merbench.api.errors import RequestError
+from merbench.api.forms import Source
+from merbench.data.folder.manifest import Origin
+from merbench.data.intake.source_rows import Described
+from merbench.results.files import write_atomic
+
+
+def job_of(source: Source, origin: Origin, existing: Described | None) -> dict[str, Any]:
+    """What is being added, and to what."""
+    option_paths = [Path(v).expanduser() for v in origin.options.values() if isinstance(v, str)]
+    files = [source.path, *(path for path in option_paths if path.is_file())]
+    ids = "\0".join(existing.table.ids) if existing else ""
+    return {
+        "form": origin.form,
+        "options": origin.options,
+        "source": [_fingerprint(path) for path in files],
+        "rows": hashlib.sha256(ids.encode()).hexdigest() if existing else "",
+    }
+
+
+def start_job(work: Path, job: dict[str, Any]) -> None:
+    """Go on with what is in ``work`` if it is this job, else begin anew."""
+    path, text = work / "job.json", json.dumps(job, indent=1, sort_keys=True, default=str)
+    if path.exists() and path.read_text() == text:
+        return
+    for old in work.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+        elif old.name != "lock":
+            old.unlink()
+    write_atomic(path, text.encode())
+
+
+def _fingerprint(path: Path) -> str:
+    """Tells whether a source is as it was: name, size and time of each of its files."""
+    path = path.resolve()
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode(errors="replace"))
+    return digest.hexdigest()
+
+
+@contextmanager
+def alone(work: Path, name: str) -> Iterator[None]:
+    """RequestError where another process is adding to the same data set."""
+    with (work / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RequestError(
+                f"another merbench data add is writing {name}; wait for it to end"
+            ) from None
+        yield
