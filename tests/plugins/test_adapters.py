@@ -8,10 +8,10 @@ from torch import nn
 from merbench.api import RequestError, StreamSpec
 from merbench.testing import tiny
 from merbench_encoders.adapters import add_adapters, drop_idle_adapters
-from merbench_encoders.clip_image import ClipImage
-from merbench_encoders.hf_audio import HfAudio
-from merbench_encoders.hf_text import HfText
-from merbench_encoders.waves import Waves
+from merbench_encoders.clip.image import ClipImage
+from merbench_encoders.hf.audio import HfAudio
+from merbench_encoders.hf.text import HfText
+from merbench_encoders.sound.waves import Waves
 from tests.towers import CLIP, tiny_clip, tiny_speech, tiny_text
 
 CONTEXT = tiny.context()

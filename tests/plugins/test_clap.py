@@ -8,9 +8,9 @@ from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
 
 from merbench.api import StreamSpec
 from merbench.testing import tiny
-from merbench_encoders.clap import Clap
+from merbench_encoders.hf.clap import Clap
 from merbench_encoders.sequence import sinusoids
-from merbench_encoders.waves import Waves
+from merbench_encoders.sound.waves import Waves
 from tests.towers import tiny_clap
 
 AUDIO = StreamSpec("audio.clip", "audio", "clip")

@@ -21,10 +21,11 @@ from PIL import Image
 
 from merbench.api import RequestError, StreamSpec
 from merbench.testing import tiny
-from merbench_encoders import clip_weights
-from merbench_encoders.clip_image import ClipImage
-from merbench_encoders.clip_text import ClipText
-from merbench_encoders.clip_weights import ClipConfig, checkpoint
+from merbench_encoders.clip import weights as clip_weights
+from merbench_encoders.clip.config import ClipConfig
+from merbench_encoders.clip.image import ClipImage
+from merbench_encoders.clip.text import ClipText
+from merbench_encoders.clip.weights import checkpoint
 from tests.towers import CLIP, tiny_clip
 
 TEXT = StreamSpec("text.transcript", "text", "strings")

@@ -15,8 +15,8 @@ from skimage import data
 
 from merbench.api import RequestError, StreamSpec, TextRows, read_frames
 from merbench.testing import tiny
-from merbench_encoders.clip_image import ClipImage
-from merbench_encoders.faces import Box, Faces, _detector, cut_out, nearest, square
+from merbench_encoders.clip.faces import Box, Faces, _detector, cut_out, nearest, square
+from merbench_encoders.clip.image import ClipImage
 from tests.clips import write_clip
 from tests.towers import tiny_clip
 

@@ -17,7 +17,9 @@ from huggingface_hub import close_session, constants
 
 from merbench.cli.measure import run  # noqa: F401  what it imports is not what is timed
 from merbench.engine import resolve  # noqa: F401
-from merbench_encoders import clip_text, hf_text, hub  # noqa: F401
+from merbench_encoders import hub
+from merbench_encoders.clip import text as clip_text  # noqa: F401
+from merbench_encoders.hf import text as hf_text  # noqa: F401
 from tests.towers import tiny_text
 
 SECONDS = 10

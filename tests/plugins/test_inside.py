@@ -30,7 +30,7 @@ from merbench.testing.parts.language_model import TinyLanguage, is_sound
 from merbench_baselines.language_model.cenet import CENET
 from merbench_baselines.language_model.mag import MAG
 from merbench_datasets.sample import Sample
-from merbench_encoders.hf_inside import HfInside
+from merbench_encoders.hf.inside import HfInside
 from tests.towers import SIZES, tiny_text
 
 STREAM = StreamSpec("text.tiny", "text", "strings")

@@ -8,8 +8,8 @@ from transformers.audio_utils import mel_filter_bank, spectrogram, window_functi
 
 from merbench.api import StreamSpec
 from merbench.testing import tiny
-from merbench_encoders.log_mel import HOP, RATE, WINDOW, LogMel
-from merbench_encoders.waves import Waves
+from merbench_encoders.sound.log_mel import HOP, RATE, WINDOW, LogMel
+from merbench_encoders.sound.waves import Waves
 
 
 def make(**settings):

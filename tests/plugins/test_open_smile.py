@@ -13,7 +13,7 @@ import torch
 
 from merbench.api import RequestError, StreamSpec, TextRows
 from merbench.testing import tiny
-from merbench_encoders.open_smile import LOUDEST, OpenSmile, described
+from merbench_encoders.sound.open_smile import LOUDEST, OpenSmile, described
 from tests.clips import write_clip
 from tests.conftest import loads
 from tests.speech import RATE, say

@@ -21,7 +21,7 @@ from transformers import (
 from merbench.api import Batch, Lexicon, RequestError, Steps, StreamSpec, TextRows, Vectors
 from merbench.testing import tiny
 from merbench.testing.parts.language_model import is_sound
-from merbench_encoders.hf_masked import HfMasked
+from merbench_encoders.hf.masked import HfMasked
 from merbench_related.memobert.language import VectorLanguage
 from merbench_related.memobert.model import MEmoBERT
 

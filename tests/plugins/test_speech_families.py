@@ -20,8 +20,8 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
 from merbench.api import RequestError, StreamSpec
 from merbench.testing import tiny
-from merbench_encoders.hf_audio import MASKING, HfAudio
-from merbench_encoders.waves import Waves
+from merbench_encoders.hf.audio import MASKING, HfAudio
+from merbench_encoders.sound.waves import Waves
 from tests.towers import WAVES, tiny_speech
 
 CONTEXT = tiny.context()

@@ -18,9 +18,9 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertTokenizerFast
 from merbench.api import LabelSpace, RequestError, StreamSpec, TextRows
 from merbench.testing import tiny
 from merbench_encoders import hub, packages
-from merbench_encoders.hf_audio import HfAudio
-from merbench_encoders.hf_text import HfText
-from merbench_encoders.label_hf import LabelHf
+from merbench_encoders.hf.audio import HfAudio
+from merbench_encoders.hf.text import HfText
+from merbench_encoders.labels.hf import LabelHf
 from tests.towers import PIECES, SIZES, tiny_speech, tiny_text
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

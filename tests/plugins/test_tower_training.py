@@ -9,13 +9,13 @@ import torch
 
 from merbench.api import RequestError, StreamSpec
 from merbench.testing import tiny
-from merbench_encoders.clap import Clap
-from merbench_encoders.clip_image import ClipImage, Frames
-from merbench_encoders.clip_text import ClipText
-from merbench_encoders.hf_audio import HfAudio
-from merbench_encoders.hf_text import HfText
-from merbench_encoders.label_clip import LabelClip
-from merbench_encoders.waves import Waves
+from merbench_encoders.clip.image import ClipImage, Frames
+from merbench_encoders.clip.text import ClipText
+from merbench_encoders.hf.audio import HfAudio
+from merbench_encoders.hf.clap import Clap
+from merbench_encoders.hf.text import HfText
+from merbench_encoders.labels.clip import LabelClip
+from merbench_encoders.sound.waves import Waves
 from tests.towers import tiny_clap, tiny_clip, tiny_speech, tiny_text
 
 CONTEXT = tiny.context()

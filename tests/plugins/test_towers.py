@@ -16,10 +16,10 @@ from PIL import Image
 
 from merbench.api import LabelSpace, RequestError, StreamSpec, read_frames
 from merbench_encoders import hub
-from merbench_encoders.clip_image import ClipImage, Frames
-from merbench_encoders.clip_text import ClipText
-from merbench_encoders.hf_text import HfText
-from merbench_encoders.label_clip import LabelClip
+from merbench_encoders.clip.image import ClipImage, Frames
+from merbench_encoders.clip.text import ClipText
+from merbench_encoders.hf.text import HfText
+from merbench_encoders.labels.clip import LabelClip
 from merbench_encoders.sequence import sinusoids
 from tests.clips import frame, write_clip
 from tests.plugins.tower_checks import (

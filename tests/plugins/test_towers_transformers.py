@@ -12,9 +12,9 @@ from transformers import AutoModel, BertConfig, BertModel, Wav2Vec2FeatureExtrac
 
 from merbench.api import RequestError, StreamSpec
 from merbench_encoders import hub
-from merbench_encoders.hf_audio import HfAudio
-from merbench_encoders.hf_text import HfText
-from merbench_encoders.waves import Waves
+from merbench_encoders.hf.audio import HfAudio
+from merbench_encoders.hf.text import HfText
+from merbench_encoders.sound.waves import Waves
 from tests.clips import tone, write_clip
 from tests.plugins.tower_checks import (
     CONTEXT,

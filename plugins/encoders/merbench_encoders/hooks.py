@@ -3,6 +3,7 @@
 from merbench.api import Component, hookimpl
 
 WORDS = ("words", "strings")
+VECTORS, WEIGHTS, INSIDE = ("vectors",), ("weights",), ("language_model",)
 
 
 def _encoder(name, target, accepts, summary, pretrained=(), **more):
@@ -21,7 +22,7 @@ def _tower(name, target, accepts, summary, version=1):
     """A pretrained network. Raise its version when the same weights and settings would give other
     outputs: the cache holds the old ones.
     """
-    return _encoder(name, target, accepts, summary, ("weights",), version=version)
+    return _encoder(name, target, accepts, summary, WEIGHTS, version=version)
 
 
 def _labels(name, target, summary, pretrained=(), **more):
@@ -37,115 +38,139 @@ def _labels(name, target, summary, pretrained=(), **more):
 
 @hookimpl
 def merbench_components():
-    vectors, weights, inside = ("vectors",), ("weights",), ("language_model",)
+    yield from _words()
+    yield from _features()
+    yield from _towers()
+    yield from _sound()
+    yield from _label_encoders()
+
+
+def _words():
     yield _encoder(
-        "word-ids", "word_ids:WordIds", WORDS, "words as numbers, for methods that count them"
+        "word-ids", "words.ids:WordIds", WORDS, "words as numbers, for methods that count them"
     )
     yield _encoder(
         "word-vectors",
-        "word_vectors:WordVectors",
+        "words.vectors:WordVectors",
         WORDS,
         "each word's vector, all files of the run side by side",
-        vectors,
+        VECTORS,
     )
     yield _encoder(
         "word-bilstm",
-        "word_bilstm:WordBiLSTM",
+        "words.bilstm:WordBiLSTM",
         WORDS,
         "word vectors, then a trained BiLSTM",
-        vectors,
+        VECTORS,
     )
     yield _encoder(
         "word-transformer",
-        "word_transformer:WordTransformer",
+        "words.transformer:WordTransformer",
         WORDS,
         "word vectors, then a small trained transformer",
-        vectors,
+        VECTORS,
     )
-    yield _encoder("features", "features:Features", ("features",), "a feature stream as it is")
+
+
+def _features():
+    yield _encoder(
+        "features", "features.features:Features", ("features",), "a feature stream as it is"
+    )
     yield _encoder(
         "feature-bilstm",
-        "feature_bilstm:FeatureBiLSTM",
+        "features.bilstm:FeatureBiLSTM",
         ("features",),
         "a trained BiLSTM over features",
     )
     yield _encoder(
         "feature-transformer",
-        "feature_transformer:FeatureTransformer",
+        "features.transformer:FeatureTransformer",
         ("features",),
         "a small transformer over features",
     )
+
+
+def _towers():
     yield _tower(
         "clip-text",
-        "clip_text:ClipText",
+        "clip.text:ClipText",
         ("strings",),
         "CLIP's text tower on the transcript, token states as steps",
         version=2,
     )
     yield _tower(
         "clip-image",
-        "clip_image:ClipImage",
+        "clip.image:ClipImage",
         ("clip",),
         "CLIP's image tower on frames of a clip",
         version=3,
     )
     yield _tower(
-        "clap", "clap:Clap", ("clip",), "CLAP's audio tower on windows of a clip's sound", version=2
+        "clap",
+        "hf.clap:Clap",
+        ("clip",),
+        "CLAP's audio tower on windows of a clip's sound",
+        version=2,
     )
     yield _tower(
         "hf-text",
-        "hf_text:HfText",
+        "hf.text:HfText",
         ("strings",),
         "a transformers text encoder (BERT, RoBERTa, MiniLM, ...)",
         version=2,
     )
     yield _encoder(
         "hf-inside",
-        "hf_inside:HfInside",
+        "hf.inside:HfInside",
         ("strings",),
         "a transformers text encoder for methods that work inside it",
-        weights,
-        provides=inside,
+        WEIGHTS,
+        provides=INSIDE,
     )
     yield _encoder(
         "hf-masked",
-        "hf_masked:HfMasked",
+        "hf.masked:HfMasked",
         ("strings",),
         "a masked language model for methods that work inside it and predict words",
-        weights,
-        provides=inside,
+        WEIGHTS,
+        provides=INSIDE,
     )
     yield _tower(
         "hf-audio",
-        "hf_audio:HfAudio",
+        "hf.audio:HfAudio",
         ("clip",),
         "wav2vec 2.0, HuBERT or WavLM frames of a clip's sound",
         version=2,
     )
+
+
+def _sound():
     yield _encoder(
         "log-mel",
-        "log_mel:LogMel",
+        "sound.log_mel:LogMel",
         ("clip",),
         "log-mel spectrum or MFCC of a clip's sound; no weights",
         version=1,
     )
     yield _encoder(
         "opensmile",
-        "open_smile:OpenSmile",
+        "sound.open_smile:OpenSmile",
         ("clip",),
         "openSMILE's eGeMAPS or ComParE features of a clip's sound; no weights",
         version=1,
     )
 
+
+def _label_encoders():
     yield _labels(
-        "label-vectors", "label_vectors:LabelVectors", "word vectors of the label texts", vectors
+        "label-vectors", "labels.vectors:LabelVectors", "word vectors of the label texts", VECTORS
     )
     yield _labels(
-        "label-random", "label_vectors:LabelRandom", "control: a random unit vector a label"
+        "label-random", "labels.vectors:LabelRandom", "control: a random unit vector a label"
     )
     yield _labels(
         "label-table",
-        "label_table:LabelTable",
+        "labels.table:LabelTable",
         "a learned vector a label",
         known_failures={
             "another label space": "its vectors are learned for the run's own labels "
@@ -153,15 +178,15 @@ def merbench_components():
         },
     )
     yield _labels(
-        "label-clip", "label_clip:LabelClip", "CLIP's text tower on the label texts", weights
+        "label-clip", "labels.clip:LabelClip", "CLIP's text tower on the label texts", WEIGHTS
     )
     yield _labels(
-        "label-hf", "label_hf:LabelHf", "a transformers text encoder on the label texts", weights
+        "label-hf", "labels.hf:LabelHf", "a transformers text encoder on the label texts", WEIGHTS
     )
     yield _labels(
         "label-towers",
-        "label_towers:LabelTowers",
+        "labels.towers:LabelTowers",
         "another label encoder for each modality",
-        (*vectors, *weights),
+        (*VECTORS, *WEIGHTS),
         provides=("by_modality",),
     )

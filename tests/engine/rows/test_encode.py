@@ -32,9 +32,9 @@ from merbench.engine.rows.splits import Fold
 from merbench.results.store import Store
 from merbench.runs.run import Machine, run
 from merbench.testing import tiny
-from merbench_encoders.clip_image import ClipImage
-from merbench_encoders.clip_text import ClipText
-from merbench_encoders.faces import Box, Faces
+from merbench_encoders.clip.faces import Box, Faces
+from merbench_encoders.clip.image import ClipImage
+from merbench_encoders.clip.text import ClipText
 from tests.clips import frame, number, tone, write_clip
 from tests.towers import tiny_clap, tiny_clip
 

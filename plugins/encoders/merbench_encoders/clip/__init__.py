@@ -1,0 +1,1 @@
+"""CLIP towers of open_clip: images and texts."""

@@ -1,0 +1,1 @@
+"""Pretrained towers of transformers: texts and sound."""

@@ -1,0 +1,1 @@
+"""Label encoders: label words as queries."""

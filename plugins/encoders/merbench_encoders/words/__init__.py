@@ -1,0 +1,1 @@
+"""Encoders of words: numbers, vectors and small trained networks."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import ClipRows, Context, Steps, StreamSpec, TextRows, Tune
-from merbench_encoders.waves import LongestConfig, Waves, normalised, read_waves, step_means
+from merbench_encoders.sound.waves import LongestConfig, Waves, normalised, read_waves, step_means
 
 RATE, WINDOW, HOP, BINS = 16_000, 400, 160, 512
 """Hz; samples of a frame (25 ms), from one to the next (10 ms), and of its Fourier transform."""

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Context, LabelSpace, RequestError, check_label_vectors, label_texts
-from merbench_encoders.label_base import LabelTextConfig, LabelTexts
+from merbench_encoders.labels.base import LabelTextConfig, LabelTexts
 
 
 class PhraseConfig(LabelTextConfig):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from merbench.api import Context, Steps, StreamSpec
-from merbench_encoders.features import Features
+from merbench_encoders.features.features import Features
 from merbench_encoders.sequence import BiLSTM
 
 

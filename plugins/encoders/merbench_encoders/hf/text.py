@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 
 from merbench.api import Context, Steps, StreamSpec, TextRows, Tokens, masked_mean
-from merbench_encoders.hf import (
+from merbench_encoders.hf.models import (
     LayerConfig,
     ModelName,
     hf_digest,

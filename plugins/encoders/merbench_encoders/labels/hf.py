@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from merbench.api import Context, RequestError, masked_mean
-from merbench_encoders.hf import (
+from merbench_encoders.hf.models import (
     LayerConfig,
     ModelName,
     hf_digest,
@@ -16,7 +16,7 @@ from merbench_encoders.hf import (
     hidden_state,
     load_hf,
 )
-from merbench_encoders.label_tower import LabelTower, LabelTowerConfig
+from merbench_encoders.labels.tower import LabelTower, LabelTowerConfig
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.pieces import PieceTokenizer
 from merbench_encoders.tower import autocast

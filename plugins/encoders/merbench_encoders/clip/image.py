@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from merbench.api import ClipRows, Context, Decoded, Steps, StreamSpec, TextRows, Tune, read_frames
-from merbench_encoders.clip import joint_width, load_clip
-from merbench_encoders.clip_weights import ClipConfig, clip_digest, clip_source
-from merbench_encoders.faces import Faces, face_weights
+from merbench_encoders.clip.config import ClipConfig
+from merbench_encoders.clip.faces import Faces, face_weights
+from merbench_encoders.clip.towers import joint_width, load_clip
+from merbench_encoders.clip.weights import clip_digest, clip_source
 from merbench_encoders.sequence import sinusoids, thin
 from merbench_encoders.tower import Tower
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from merbench.api import RequestError
-from merbench_encoders.hf_inside import INSTEAD, HfInside
+from merbench_encoders.hf.inside import INSTEAD, HfInside
 
 
 class HfMasked(HfInside):

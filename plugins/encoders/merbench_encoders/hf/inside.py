@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, TextRows, Tokens
 from merbench_encoders.adapters import drop_idle_adapters
-from merbench_encoders.hf import HfConfig, ModelName, hf_digest, hf_source, load_net
+from merbench_encoders.hf.models import HfConfig, ModelName, hf_digest, hf_source, load_net
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.pieces import PieceRows, PieceTokenizer
 from merbench_encoders.tower import Tower

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from merbench.api import Context, LabelSpace, check_label_vectors
 from merbench_encoders.adapters import drop_idle_adapters
-from merbench_encoders.label_base import LabelTextConfig, LabelTexts
+from merbench_encoders.labels.base import LabelTextConfig, LabelTexts
 from merbench_encoders.tower import keep_trained, prepare_training
 
 

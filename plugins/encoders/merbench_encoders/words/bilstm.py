@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from merbench.api import Context, Steps, StreamSpec
 from merbench_encoders.sequence import BiLSTM
-from merbench_encoders.word_vectors import WordVectors
+from merbench_encoders.words.vectors import WordVectors
 
 
 class WordBiLSTM(WordVectors):

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from merbench.api import Context, Steps, StreamSpec, Tune
-from merbench_encoders.hf import (
+from merbench_encoders.hf.models import (
     HfConfig,
     ModelName,
     hf_digest,
@@ -23,7 +23,7 @@ from merbench_encoders.hf import (
     load_net,
 )
 from merbench_encoders.sequence import sinusoids
-from merbench_encoders.waves import Waves, WaveTower
+from merbench_encoders.sound.waves import Waves, WaveTower
 
 _INSTEAD = (
     "use a stream of audio features (--stream audio=NAME) or another encoder (--encoder "

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, Tune, WordRows
-from merbench_encoders.word_ids import WordIds, _runs
+from merbench_encoders.words.ids import WordIds, _runs
 
 LEAST_KNOWN = 0.05
 """Share of a stream's words that vectors must know: in texts of another language they know its

@@ -24,7 +24,7 @@ from merbench.api import (
     Tune,
     read_wave,
 )
-from merbench_encoders.waves import LongestConfig, normalised, step_means
+from merbench_encoders.sound.waves import LongestConfig, normalised, step_means
 
 RATE = 16_000
 """Hz."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from merbench.api import Context, Steps, StreamSpec, TextRows, Tokens
-from merbench_encoders.clip import joint_width, load_text
-from merbench_encoders.clip_weights import ClipTextConfig, clip_digest, clip_source
+from merbench_encoders.clip.config import ClipTextConfig
+from merbench_encoders.clip.towers import joint_width, load_text
+from merbench_encoders.clip.weights import clip_digest, clip_source
 from merbench_encoders.pieces import PieceRows
 from merbench_encoders.tower import Tower
 

@@ -1,22 +1,24 @@
-"""``word-transformer``: word vectors, then a small trained transformer."""
+"""``feature-transformer``: a small trained transformer over a feature stream."""
 
 from __future__ import annotations
 
 from merbench.api import Context, Steps, StreamSpec
+from merbench_encoders.features.features import Features
 from merbench_encoders.sequence import Transformer
-from merbench_encoders.word_vectors import WordVectors
 
 
-class WordTransformer(WordVectors):
-    """Words -> Steps [B, min(L, longest), config.width]."""
+class FeatureTransformer(Features):
+    """Feature rows -> Steps [B, min(L, longest), config.width]."""
 
-    class Config(WordVectors.Config, Transformer.Config):
+    class Config(Transformer.Config):
         pass
+
+    frozen = False
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         super().__init__(config, context, stream)
         self.sequence = Transformer(config, self.width)
-        self.width, self.frozen = config.width, False
+        self.width = config.width
 
     def forward(self, inputs: Steps) -> Steps:
-        return self.sequence(super().forward(inputs))
+        return self.sequence(inputs)

@@ -10,13 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from merbench.api import RequestError
-from merbench_encoders.clip_weights import (
-    ClipConfig,
-    ClipTextConfig,
-    architecture,
-    checkpoint,
-    is_place,
-)
+from merbench_encoders.clip.config import ClipConfig, ClipTextConfig, is_place
+from merbench_encoders.clip.weights import architecture, checkpoint
 from merbench_encoders.letter_case import LetterCase, lowered
 from merbench_encoders.pieces import PieceRows
 
@@ -35,7 +30,7 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     """
     weights = checkpoint(config, instead)
     architecture(config, instead)
-    import open_clip  # see clip_weights.lists
+    import open_clip  # see clip.weights.lists
 
     before = logging.root.manager.disable
     try:
@@ -106,7 +101,7 @@ class Tokenizer:
     """
 
     def __init__(self, model: str, lower: LetterCase = "no") -> None:
-        import open_clip  # see clip_weights.lists
+        import open_clip  # see clip.weights.lists
 
         self.bpe: Any = open_clip.get_tokenizer(model)
         self.length: int = self.bpe.context_length

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, masked_mean
-from merbench_encoders.hf import (
+from merbench_encoders.hf.models import (
     LayerConfig,
     ModelName,
     hf_digest,
@@ -20,7 +20,7 @@ from merbench_encoders.hf import (
     input_settings,
     load_hf,
 )
-from merbench_encoders.waves import LongestConfig, Waves, WaveTower
+from merbench_encoders.sound.waves import LongestConfig, Waves, WaveTower
 
 _INSTEAD = (
     "use a stream of audio features (--stream audio=NAME) or another model "

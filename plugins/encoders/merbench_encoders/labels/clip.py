@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from merbench.api import Context, RequestError
-from merbench_encoders.clip import joint_width, load_text
-from merbench_encoders.clip_weights import ClipTextConfig, clip_digest, clip_source
-from merbench_encoders.label_tower import LabelTower, LabelTowerConfig
+from merbench_encoders.clip.config import ClipTextConfig
+from merbench_encoders.clip.towers import joint_width, load_text
+from merbench_encoders.clip.weights import clip_digest, clip_source
+from merbench_encoders.labels.tower import LabelTower, LabelTowerConfig
 from merbench_encoders.tower import autocast
 
 _INSTEAD = (

@@ -1,0 +1,1 @@
+"""Sound as features, without weights; and waveforms for towers."""
