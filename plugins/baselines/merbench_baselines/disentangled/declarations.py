@@ -88,7 +88,11 @@ def recipes() -> Iterator[Recipe]:
     yield _confede()
     yield _dlf()
     yield _dmd()
-    yield Recipe(
+    yield _misa()
+
+
+def _misa() -> Recipe:
+    return Recipe(
         name="misa",
         paper="Hazarika et al. 2020, ACM MM, arXiv 2005.03545",
         summary="modality-invariant and -specific representations (Hazarika et al. 2020)",

@@ -67,7 +67,11 @@ def components() -> Iterator[Component]:
 def recipes() -> Iterator[Recipe]:
     yield _glomo()
     yield _kuda()
-    yield Recipe(
+    yield _emoe()
+
+
+def _emoe() -> Recipe:
+    return Recipe(
         name="emoe",
         paper="Fang et al. 2025, CVPR",
         summary="modality-specific enhanced dynamic emotion experts (Fang et al. 2025)",

@@ -1,8 +1,9 @@
-"""The floors: what every model is seen against."""
+"""The floors: what every model is compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from merbench.api import Ablation, Case, Component, Recipe
 from merbench_baselines.declare import PAIRS, SINGLES, VECTORS, part
@@ -43,7 +44,15 @@ def components() -> Iterator[Component]:
 
 
 def recipes() -> Iterator[Recipe]:
-    yield Recipe(
+    yield _majority()
+    yield _on_pooled_inputs("ridge", "ridge")
+    yield _on_pooled_inputs("svr", "support vector regression", runs_along=False)
+    yield _tfidf_ridge()
+    yield _zero_shot()
+
+
+def _majority() -> Recipe:
+    return Recipe(
         name="majority",
         summary="the same answer for every row",
         model="majority",
@@ -53,10 +62,13 @@ def recipes() -> Iterator[Recipe]:
         closed_form=True,
         floor=True,
     )
-    yield Recipe(
-        name="ridge",
-        summary="ridge on mean, max and min pooled inputs",
-        model="ridge",
+
+
+def _on_pooled_inputs(name: str, summary: str, **differs: Any) -> Recipe:
+    return Recipe(
+        name=name,
+        summary=f"{summary} on mean, max and min pooled inputs",
+        model=name,
         encoders=VECTORS,
         objective=(),
         closed_form=True,
@@ -64,21 +76,12 @@ def recipes() -> Iterator[Recipe]:
         search=STEADY,
         cases=SENTENCE,
         ablations=(*SINGLES, *PAIRS),
+        **differs,
     )
-    yield Recipe(
-        name="svr",
-        summary="support vector regression on mean, max and min pooled inputs",
-        model="svr",
-        encoders=VECTORS,
-        objective=(),
-        closed_form=True,
-        floor=True,
-        runs_along=False,
-        search=STEADY,
-        cases=SENTENCE,
-        ablations=(*SINGLES, *PAIRS),
-    )
-    yield Recipe(
+
+
+def _tfidf_ridge() -> Recipe:
+    return Recipe(
         name="tfidf-ridge",
         summary="ridge on tf-idf of the transcript's words and word pairs",
         model="tfidf-ridge",
@@ -96,7 +99,10 @@ def recipes() -> Iterator[Recipe]:
             ),
         ),
     )
-    yield Recipe(
+
+
+def _zero_shot() -> Recipe:
+    return Recipe(
         name="zero-shot",
         summary="cosine of the transcript to the label words",
         model="zero-shot",

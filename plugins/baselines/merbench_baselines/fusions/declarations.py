@@ -43,7 +43,16 @@ def components() -> Iterator[Component]:
 
 
 def recipes() -> Iterator[Recipe]:
-    yield Recipe(
+    yield _text_only()
+    yield _early_fusion_lstm()
+    yield _late_fusion_dnn()
+    yield from _products()
+    yield _mult()
+    yield _almt()
+
+
+def _text_only() -> Recipe:
+    return Recipe(
         name="text-only",
         summary="the text alone: the control of every fusion model",
         encoders={"words": "word-bilstm", "strings": "word-bilstm", "features": "feature-bilstm"},
@@ -54,7 +63,10 @@ def recipes() -> Iterator[Recipe]:
         # A BiLSTM's states are pooled by their maximum; those of a frozen tower mean little there.
         cases=(Case(offers=("text.tower",), settings={"fusion.pooling": "attention"}),),
     )
-    yield Recipe(
+
+
+def _early_fusion_lstm() -> Recipe:
+    return Recipe(
         name="early-fusion-lstm",
         summary="EF-LSTM: all modalities side by side into one LSTM",
         encoders=VECTORS,
@@ -68,7 +80,10 @@ def recipes() -> Iterator[Recipe]:
         },
         ablations=(*SINGLES, *PAIRS),
     )
-    yield Recipe(
+
+
+def _late_fusion_dnn() -> Recipe:
+    return Recipe(
         name="late-fusion-dnn",
         summary="LF-DNN: a network a modality, concatenated",
         encoders=VECTORS,
@@ -82,8 +97,10 @@ def recipes() -> Iterator[Recipe]:
         },
         ablations=(*SINGLES, *PAIRS),
     )
-    yield from _products()
-    yield Recipe(
+
+
+def _mult() -> Recipe:
+    return Recipe(
         name="mult",
         paper="Tsai et al. 2019, arXiv 1906.00295",
         code="https://github.com/yaohungt/Multimodal-Transformer",
@@ -108,7 +125,6 @@ def recipes() -> Iterator[Recipe]:
             *PAIRS,
         ),
     )
-    yield _almt()
 
 
 def _products() -> Iterator[Recipe]:

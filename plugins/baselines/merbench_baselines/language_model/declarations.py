@@ -31,7 +31,12 @@ def components() -> Iterator[Component]:
 
 
 def recipes() -> Iterator[Recipe]:
-    yield Recipe(
+    yield _cenet()
+    yield _mag()
+
+
+def _cenet() -> Recipe:
+    return Recipe(
         name="cenet",
         paper="Wang et al. 2022, IEEE Transactions on Multimedia, doi 10.1109/TMM.2022.3183830",
         summary="cross-modal enhancement network (Wang et al. 2022)",
@@ -61,7 +66,10 @@ def recipes() -> Iterator[Recipe]:
             *PAIRS[:2],
         ),
     )
-    yield Recipe(
+
+
+def _mag() -> Recipe:
+    return Recipe(
         name="mag",
         paper="Rahman et al. 2020, ACL, arXiv 1908.05787",
         code="https://github.com/WasifurRahman/BERT_multimodal_transformer",

@@ -32,7 +32,12 @@ def components() -> Iterator[Component]:
 
 def recipes() -> Iterator[Recipe]:
     yield _mfm()
-    yield Recipe(
+    yield _mfn()
+    yield _graph_mfn()
+
+
+def _mfn() -> Recipe:
+    return Recipe(
         name="mfn",
         paper="Zadeh et al. 2018, AAAI, arXiv 1802.00927",
         summary="Memory Fusion Network (Zadeh et al. 2018)",
@@ -93,7 +98,10 @@ def recipes() -> Iterator[Recipe]:
             *PAIRS,
         ),
     )
-    yield Recipe(
+
+
+def _graph_mfn() -> Recipe:
+    return Recipe(
         name="graph-mfn",
         paper="Zadeh et al. 2018, ACL, P18-1208",
         summary="MFN with a dynamic fusion graph (Zadeh et al. 2018)",

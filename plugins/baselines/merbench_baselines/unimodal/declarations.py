@@ -39,7 +39,11 @@ def components() -> Iterator[Component]:
 
 def recipes() -> Iterator[Recipe]:
     yield _tetfn()
-    yield Recipe(
+    yield _self_mm()
+
+
+def _self_mm() -> Recipe:
+    return Recipe(
         name="self-mm",
         paper="Yu et al. 2021, AAAI, arXiv 2102.04830",
         code="https://github.com/thuiar/Self-MM",
