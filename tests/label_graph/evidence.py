@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score
 from merbench.api import MODALITIES, Split, Task
 from merbench.data.labels.counts import label_counts
 from merbench.engine.rows.hidden_labels import hide
-from merbench_datasets.sample import Sample
-from merbench_datasets.sample_emotions import LABELS, SETS_KC
+from merbench_datasets.sample.data_set import Sample
+from merbench_datasets.sample.emotions import LABELS, SETS_KC
 from merbench_related.kggr.graphs import conditional
 from merbench_related.label_words import derangement
 from merbench_related.scpnet import prior

@@ -101,7 +101,9 @@ def test_the_form_is_recognised_and_the_data_set_runs(sdk, tmp_path, merbench):
 
 def test_a_step_that_shares_less_than_a_millisecond_with_a_word_is_not_of_it():
     values, intervals = np.array([[1.0], [5.0]]), np.array([[0.0, 1.0004], [1.0, 2.0]])
-    means = means_of_words(values, intervals, np.array([[1.0, 2.0], [0.0, 1.0], [0.9, 1.1], [3.0, 4.0]]))
+    means = means_of_words(
+        values, intervals, np.array([[1.0, 2.0], [0.0, 1.0], [0.9, 1.1], [3.0, 4.0]])
+    )
     np.testing.assert_array_equal(means, [[5.0], [1.0], [3.0], [np.nan]])
 
 

@@ -29,7 +29,7 @@ from merbench.testing import tiny
 from merbench.testing.parts.language_model import TinyLanguage, is_sound
 from merbench_baselines.language_model.cenet import CENET
 from merbench_baselines.language_model.mag import MAG
-from merbench_datasets.sample import Sample
+from merbench_datasets.sample.data_set import Sample
 from merbench_encoders.hf.inside import HfInside
 from tests.towers import SIZES, tiny_text
 

@@ -11,9 +11,9 @@ from scipy.special import logit
 
 from merbench.api import check_label_vectors, label_texts
 from merbench.data.labels.best_possible import best_scores, subsets
-from merbench_datasets import sample_emotions
-from merbench_datasets.sample import Sample
-from merbench_datasets.sample_emotions import DIRECT, LABELS, PAIR, PLACES, SETS_KC, WORD, WORDS
+from merbench_datasets.sample import emotions as sample_emotions
+from merbench_datasets.sample.data_set import Sample
+from merbench_datasets.sample.emotions import DIRECT, LABELS, PAIR, PLACES, SETS_KC, WORD, WORDS
 from tests.label_graph import evidence as readers
 
 ALL = ("text", "audio", "video")

@@ -8,9 +8,9 @@ from scipy import stats
 
 from merbench.api import check_label_vectors, label_texts
 from merbench.data.labels.best_possible import best_scores, subsets
-from merbench_datasets.sample import Sample
-from merbench_datasets.sample_emotions import LABELS, SETS_KC, WORDS, set_law
-from merbench_datasets.sample_mentions import AFFIRMED, DENIED, VALUE
+from merbench_datasets.sample.data_set import Sample
+from merbench_datasets.sample.emotions import LABELS, SETS_KC, WORDS, set_law
+from merbench_datasets.sample.mentions import AFFIRMED, DENIED, VALUE
 
 ALL = ("text", "audio", "video")
 

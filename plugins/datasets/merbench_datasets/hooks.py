@@ -31,7 +31,7 @@ def merbench_components():
     yield Component(
         kind="dataset",
         name="sample",
-        target="merbench_datasets.sample:Sample",
+        target="merbench_datasets.sample.data_set:Sample",
         summary=(
             "generated control set in MOSI's form, "
             "2,199 utterances whose best possible scores are known"

@@ -9,7 +9,7 @@ import pytest
 
 from merbench.api import SENTIMENT, Corpus, LabelSpace, Law, RequestError, Task
 from merbench.data.labels.best_possible import best_predictions, best_scores, subsets
-from merbench_datasets.sample import Sample
+from merbench_datasets.sample.data_set import Sample
 from tests.results.metrics.cases import score_metrics
 
 LEVELS = np.arange(-3.0, 4.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,14 @@ def first_steps(length_N: np.ndarray) -> np.ndarray:
     """[N]: where each row starts when rows lie one after the other."""
     starts: np.ndarray = np.cumsum(length_N) - length_N
     return starts
+
+
+def missing_modalities(rng: np.random.Generator, n: int, config: Any) -> np.ndarray:
+    """[n, text audio video] bool, each at its own rate (``missing_text``, ...), never all three."""
+    rates = (config.missing_text, config.missing_audio, config.missing_video)
+    missing_NM: np.ndarray = rng.random((n, 3)) < rates
+    missing_NM[missing_NM.all(axis=1)] = False
+    return missing_NM
 
 
 def words_stream(

@@ -41,13 +41,14 @@ from merbench.api import (
     Vectors,
     words_of,
 )
-from merbench_datasets.sample_emotions import make_emotions
-from merbench_datasets.sample_mentions import make_mentions
-from merbench_datasets.sample_streams import (
+from merbench_datasets.sample.emotions import make_emotions
+from merbench_datasets.sample.mentions import make_mentions
+from merbench_datasets.sample.streams import (
     FILLERS,
     SHORTEST,
     UNKNOWN,
     features_stream,
+    missing_modalities,
     sum_of_steps,
     transcript_stream,
     words_stream,
@@ -63,6 +64,10 @@ BIT = {
     "audio": np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0]),
     "video": np.array([1.0, -1.0, 1.0, -1.0]),
 }
+NOTE = (
+    "generated from a known law, not recorded from people: "
+    "a control for models, not a benchmark of emotion"
+)
 A_VIDEO = 24
 """Utterances of a video, on average."""
 
@@ -82,7 +87,7 @@ STRONGER, WEAKER = "strongly very", "slightly little rather somewhat"
 class Sample:
     """The data set ``sample``: task ``sentiment`` (score) of the streams ``text.words``,
     ``text.transcript``, ``audio.sample`` and ``video.sample``, and tasks ``emotions`` and
-    ``mentions`` (six labels) of streams of their own (``sample_emotions``, ``sample_mentions``).
+    ``mentions`` (six labels) of streams of their own (files ``emotions`` and ``mentions``).
 
     It has word vectors (``lexicon``, 16 wide, all of SENTIMENT's words in it), and the exact law of
     each task.
@@ -114,60 +119,58 @@ class Sample:
         sizes = np.array([c.train, c.valid, c.test])
         n = int(sizes.sum())
         train, valid, test = np.split(np.arange(n), np.cumsum(sizes)[:2])
-
-        videos_in = np.maximum(1, sizes // A_VIDEO)
-        first = np.cumsum(videos_in) - videos_in
-        video_N = np.sort(np.repeat(first, sizes) + rng.integers(np.repeat(videos_in, sizes)))
+        video_N = _videos(rng, sizes)
         clip_N = np.arange(n) - np.searchsorted(video_N, video_N) + 1
+        videos = np.array([f"sample{v:03d}" for v in video_N])
 
-        level_N = rng.choice(np.arange(-3, 4), size=n, p=LEVELS)
-        flip_N = rng.random(n) < c.flip
-        a_N = rng.random(n) < 0.5
-        missing_NM = rng.random((n, 3)) < (c.missing_text, c.missing_audio, c.missing_video)
-        missing_NM[missing_NM.all(axis=1)] = False
-        longest = (c.longest_text, c.longest_audio, c.longest_video)
-        length_NM = np.where(
-            missing_NM, 0, rng.integers(SHORTEST, longest, size=(n, 3), endpoint=True)
-        )
-
-        words = _words(rng, np.where(flip_N, -level_N, level_N), length_NM[:, 0])
-        audio = _features(rng, "audio", a_N, video_N, length_NM[:, 1])
-        video = _features(rng, "video", a_N ^ flip_N, video_N, length_NM[:, 2])
-        transcript = transcript_stream("text.transcript", words)
+        sentiment, streams = self._sentiment(rng, video_N)
         emotions, emotion_streams = make_emotions(c, video_N)
         mentions, mention_streams = make_mentions(c, video_N)
-        videos = np.array([f"sample{v:03d}" for v in video_N])
+        words, transcript, audio, video = streams
         return Corpus(
             name="sample",
             ids=np.array([f"{v}_{clip}" for v, clip in zip(videos, clip_N, strict=True)]),
             videos=videos,
             texts=transcript.values,
-            tasks={
-                "sentiment": Task(
-                    SENTIMENT,
-                    level_N.astype(np.float64),
-                    law=Law(np.arange(-3.0, 4.0), _posterior(c.flip, words, audio, video)),
-                ),
-                "emotions": emotions,
-                "mentions": mentions,
-            },
-            streams={
-                s.name: s
-                for s in (words, transcript, audio, video, *emotion_streams, *mention_streams)
-            },
+            tasks={"sentiment": sentiment, "emotions": emotions, "mentions": mentions},
+            streams={s.name: s for s in (*streams, *emotion_streams, *mention_streams)},
             protocols={
                 "standard": Protocol(
                     (Split(train, valid, test),), (words.name, audio.name, video.name)
                 )
             },
             lexicon=Lexicon((_vectors(),)),
-            notes=(
-                (
-                    "generated from a known law, not recorded from people: "
-                    "a control for models, not a benchmark of emotion"
-                ),
-            ),
+            notes=(NOTE,),
         )
+
+    def _sentiment(
+        self, rng: np.random.Generator, video_N: np.ndarray
+    ) -> tuple[Task, tuple[Stream, Stream, Stream, Stream]]:
+        """The task, and the streams of words, transcripts, audio and video."""
+        c, n = self.config, len(video_N)
+        level_N = rng.choice(np.arange(-3, 4), size=n, p=LEVELS)
+        flip_N = rng.random(n) < c.flip
+        a_N = rng.random(n) < 0.5
+        missing_NM = missing_modalities(rng, n, c)
+        longest = (c.longest_text, c.longest_audio, c.longest_video)
+        length_NM = np.where(
+            missing_NM, 0, rng.integers(SHORTEST, longest, size=(n, 3), endpoint=True)
+        )
+        words = _words(rng, np.where(flip_N, -level_N, level_N), length_NM[:, 0])
+        audio = _features(rng, "audio", a_N, video_N, length_NM[:, 1])
+        video = _features(rng, "video", a_N ^ flip_N, video_N, length_NM[:, 2])
+        law = Law(np.arange(-3.0, 4.0), _posterior(c.flip, words, audio, video))
+        task = Task(SENTIMENT, level_N.astype(np.float64), law=law)
+        return task, (words, transcript_stream("text.transcript", words), audio, video)
+
+
+def _videos(rng: np.random.Generator, sizes: np.ndarray) -> np.ndarray:
+    """[N]: the number of each utterance's video, sorted; no video is in two of the splits of these
+    ``sizes``.
+    """
+    videos_in = np.maximum(1, sizes // A_VIDEO)
+    first = np.cumsum(videos_in) - videos_in
+    return np.sort(np.repeat(first, sizes) + rng.integers(np.repeat(videos_in, sizes)))
 
 
 _AFFECT = {word: level for level, line in AFFECT.items() for word in line.split()}

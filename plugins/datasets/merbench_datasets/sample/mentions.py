@@ -36,7 +36,7 @@ from merbench.api import (
     Vectors,
     words_of,
 )
-from merbench_datasets.sample_emotions import (
+from merbench_datasets.sample.emotions import (
     LABELS,
     SETS_KC,
     WORDS,
@@ -44,10 +44,11 @@ from merbench_datasets.sample_emotions import (
     law_of_ratios,
     set_law,
 )
-from merbench_datasets.sample_streams import (
+from merbench_datasets.sample.streams import (
     FILLERS,
     SHORTEST,
     first_steps,
+    missing_modalities,
     sum_of_steps,
     transcript_stream,
     words_stream,
@@ -98,12 +99,7 @@ def make_mentions(config: Any, video_N: np.ndarray) -> tuple[Task, tuple[Stream,
     n = len(video_N)
     rng = np.random.default_rng([config.seed, 2])
     present_NC = SETS_KC[rng.choice(len(SETS_KC), size=n, p=set_law())]
-    missing_NM = rng.random((n, 3)) < (
-        config.missing_text,
-        config.missing_audio,
-        config.missing_video,
-    )
-    missing_NM[missing_NM.all(axis=1)] = False
+    missing_NM = missing_modalities(rng, n, config)
     words = _words(rng, present_NC, missing_NM[:, 0])
     audio = _steps(rng, "audio", present_NC, missing_NM[:, 1])
     video = _steps(rng, "video", present_NC, missing_NM[:, 2])

@@ -42,11 +42,12 @@ from merbench.api import (
     Vectors,
     words_of,
 )
-from merbench_datasets.sample_streams import (
+from merbench_datasets.sample.streams import (
     FILLERS,
     SHORTEST,
     UNKNOWN,
     features_stream,
+    missing_modalities,
     sum_of_steps,
     transcript_stream,
     words_stream,
@@ -122,12 +123,7 @@ def make_emotions(config: Any, video_N: np.ndarray) -> tuple[Task, tuple[Stream,
     n = len(video_N)
     rng = np.random.default_rng([config.seed, 1])
     present_NC = SETS_KC[rng.choice(len(SETS_KC), size=n, p=set_law())]
-    missing_NM = rng.random((n, 3)) < (
-        config.missing_text,
-        config.missing_audio,
-        config.missing_video,
-    )
-    missing_NM[missing_NM.all(axis=1)] = False
+    missing_NM = missing_modalities(rng, n, config)
 
     words = _words(rng, present_NC, missing_NM[:, 0])
     bits_NP = rng.random((n, len(PAIR))) < 0.5
