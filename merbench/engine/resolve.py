@@ -4,22 +4,23 @@ everything, before any training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from merbench.api import (
+    Ablation,
     Config,
     Corpus,
     Lexicon,
     Modality,
     Recipe,
     RequestError,
+    Stage,
     Stream,
     TrainConfig,
 )
-from merbench.data.revision import revision
 from merbench.engine import offers
 from merbench.engine.checks.data import (
     check_known,
@@ -30,17 +31,17 @@ from merbench.engine.checks.data import (
 from merbench.engine.checks.parts import check_cacheable, check_parts
 from merbench.engine.checks.stages import check_stages
 from merbench.engine.plan import text_tower
-from merbench.engine.plan.pick import pick
-from merbench.engine.plan.plan import Part, Plan, Request
+from merbench.engine.plan.goal import Goal, choose_goal
+from merbench.engine.plan.identity import contents_of, material_of, spec_of, track_of
+from merbench.engine.plan.plan import Part, Plan, Request, Setup
 from merbench.engine.plan.settings import SINGLE, Settings
-from merbench.engine.plan.stages import as_data, declared_stages, settings_of, settle
+from merbench.engine.plan.stages import declared_stages, settings_of, settle
 from merbench.engine.plan.start_weights import check_seen
 from merbench.engine.plan.tower_rates import with_tower_rates
 from merbench.engine.rows import hidden_labels, missing
 from merbench.host.catalog import Catalog
-from merbench.results.metrics import choose_thresholds
-from merbench.results.record import INITIAL, Track
-from merbench.results.spec import PartSpec, RunSpec
+from merbench.results.metrics import TaskMetrics, choose_thresholds
+from merbench.results.record import INITIAL
 
 _KINDS = {
     "fusion": "fusion",
@@ -56,119 +57,74 @@ _KINDS = {
 def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | None) -> Plan:
     """RequestError, in one sentence naming both sides, where anything does not fit."""
     recipe = catalog.recipe(request.model)
-    if recipe.closed_form and request.start and not recipe.warm_start:
-        raise RequestError(
-            f"model {recipe.name} is fitted in closed form and starts from no weights; "
-            "leave --init-from out"
-        )
-    task_name, task = pick("task", request.task, corpus.offered, "sentiment", corpus)
-    protocol_name, protocol = pick(
-        "protocol", request.protocol, corpus.protocols, "standard", corpus
-    )
-    check_space(f"model {recipe.name}", recipe.spaces, corpus, task_name)
-    check_known(corpus, task_name, task, protocol_name, protocol)
-    # Refuses an unknown policy.
-    choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))
-    hidden_labels.check(request.labels, task)
+    _check_start(request, recipe)
+    goal = choose_goal(request, corpus)
+    check_space(f"model {recipe.name}", recipe.spaces, corpus, goal.task_name)
+    _check_goal(request, corpus, goal)
     ablations = [offers.ablation(recipe, name) for name in request.ablations]
-    defaults = corpus.default_streams(task_name, protocol_name)
-    offered = offers.offered_streams(corpus, defaults, request.streams)
-    if request.text_tower:
-        offered = text_tower.with_transcripts(corpus, offered)
-    missing.check(request.missing, offered)
+    offered = _offered(request, corpus, goal)
     recipe = _for_these_data(recipe, request, catalog, corpus, offered)
     ablated = [a.modalities for a in ablations if a.modalities]
     streams = offers.streams_read(recipe, corpus, offered, request, ablated)
 
     declared = declared_stages(recipe, ablations)
-    settings = _settings(recipe, streams, [stage.name for stage in declared])
-    settings.lay(recipe.settings, f"recipe {recipe.name}", strict=False)
-    for ablation in ablations:
-        settings.lay(ablation.settings, f"ablation {ablation.name}", strict=False)
-    settings.lay(request.settings, "--set", strict=True)
-
+    settings = _settings(recipe, ablations, request, streams, [stage.name for stage in declared])
     parts = _parts(settings, catalog)
     for part in parts.values():
-        who = f"{part.component.kind} {part.component.name}"
-        check_space(who, part.component.spaces, corpus, task_name)
-    train = settings.config("train", TrainConfig, "the training loop")
-    assert isinstance(train, TrainConfig)
-    train = with_tower_rates(train, parts, settings.asked)
-    metrics = catalog.metrics.of(task.space, task.rank)
-    if task.rank:
-        metrics.selecting(task.rank, f"task {task_name} of dataset {corpus.name} has rank")
-        train = train.model_copy(update={"select": train.select or task.rank})
-    metrics.selecting(train.select)
+        name = f"{part.component.kind} {part.component.name}"
+        check_space(name, part.component.spaces, corpus, goal.task_name)
+    metrics = catalog.metrics.of(goal.task.space, goal.task.rank)
+    train = _train(settings, parts, metrics, corpus, goal)
     stages = settle(declared, settings, train, recipe.name)
-    with_settings = [(stage, settings_of(stage, train)) for stage in stages]
-    check_stages(recipe, parts, train, with_settings)
-    if not recipe.closed_form:
-        check_selecting(with_settings, task, metrics, protocol_name, protocol)
-    check_parts(recipe, parts, streams, with_settings)
+    _check_stages(recipe, parts, train, stages, metrics, streams, goal)
     streams = {m: offers.as_read(s, parts[f"encoder.{m}"].component) for m, s in streams.items()}
     check_cacheable(parts, streams)
-    leaks = leaking_streams(corpus, protocol_name, protocol, streams, request.allow_leak)
-    seen = request.start.seen if request.start else ()
-    leaked, notes = check_seen(seen, corpus, protocol_name, protocol, request.allow_leak)
-    leaks += [INITIAL] if leaked else []
-
-    lexicon = task.lexicon or corpus.lexicon or lexicon
-    vectors = {f"vectors:{f.name}": f.sha256 for f in lexicon.files} if lexicon else {}
-    weights: dict[str, str] = {}
-    for part in parts.values():
-        weights |= part.pretrained
-    tower = text_tower.tower_weights(request.text_tower, catalog) if request.text_tower else {}
-    uses_vectors = any("vectors" in part.component.pretrained for part in parts.values())
-    data = revision(corpus, task_name, protocol_name, [s.name for s in streams.values()])
-    spec = RunSpec(
-        model=recipe.name,
-        ablation="+".join(sorted(request.ablations)),
-        dataset=corpus.name,
-        task=task_name,
-        protocol=protocol_name,
-        streams={m: s.name for m, s in streams.items()},
-        parts={
-            slot: PartSpec(name=p.component.name, config=p.config.identity())
-            for slot, p in parts.items()
-        },
-        stages=[as_data(stage) for stage in stages],
-        train=train,
-        views={name: list(transforms) for name, transforms in settings.views.items()},
-        labels=request.labels,
-        missing=missing.canonical(request.missing),
-        thresholds=request.thresholds,
-        allow_leak=bool(leaks),
-        init_from=request.start.series if request.start else "",
-    )
-    initial = {INITIAL: request.start.series} if request.start else {}
-    track = Track(
-        dataset=corpus.name,
-        revision=revision(corpus, task_name, protocol_name, []),
-        task=task_name,
-        protocol=protocol_name,
-        streams=[s.name for s in offered.values()],
-        pretrained={**vectors, **tower, **weights, **initial},
-        leaks=leaks,
-        labels=request.labels,
-        missing=missing.canonical(request.missing),
-    )
+    leaks, notes = _leaks(request, corpus, goal, streams)
+    setup = Setup(recipe, parts, streams, settings.views, stages, train)
+    material = material_of(request, catalog, parts, goal.task.lexicon or corpus.lexicon or lexicon)
     return Plan(
         recipe=recipe,
-        spec=spec,
-        track=track,
-        contents={"data": data, **(vectors if uses_vectors else {}), **weights},
+        spec=spec_of(request, corpus, goal, setup, leaks),
+        track=track_of(request, corpus, goal, offered, material, leaks),
+        contents=contents_of(corpus, goal, streams, material),
         parts=parts,
         stages=stages,
         train=train,
-        task=task,
+        task=goal.task,
         metrics=metrics,
-        protocol=protocol,
+        protocol=goal.protocol,
         streams=streams,
-        lexicon=lexicon,
+        lexicon=material.lexicon,
         turns_N2=corpus.turns_N2,
         start=request.start,
         notes=tuple(notes),
     )
+
+
+def _check_start(request: Request, recipe: Recipe) -> None:
+    if recipe.closed_form and request.start and not recipe.warm_start:
+        raise RequestError(
+            f"model {recipe.name} is fitted in closed form and starts from no weights; "
+            "leave --init-from out"
+        )
+
+
+def _check_goal(request: Request, corpus: Corpus, goal: Goal) -> None:
+    """Targets, and the policies of thresholds and of hidden labels, fit the task."""
+    check_known(corpus, goal.task_name, goal.task, goal.protocol_name, goal.protocol)
+    # Refuses an unknown policy.
+    choose_thresholds(request.thresholds, np.zeros((1, 1)), np.zeros((1, 1)))
+    hidden_labels.check(request.labels, goal.task)
+
+
+def _offered(request: Request, corpus: Corpus, goal: Goal) -> dict[Modality, Stream]:
+    """The streams that models may read, of which one may use fewer."""
+    defaults = corpus.default_streams(goal.task_name, goal.protocol_name)
+    offered = offers.offered_streams(corpus, defaults, request.streams)
+    if request.text_tower:
+        offered = text_tower.with_transcripts(corpus, offered)
+    missing.check(request.missing, offered)
+    return offered
 
 
 def _for_these_data(
@@ -188,16 +144,28 @@ def _for_these_data(
     return recipe
 
 
-def _settings(recipe: Recipe, streams: Mapping[Modality, Stream], stages: list[str]) -> Settings:
+def _settings(
+    recipe: Recipe,
+    ablations: Sequence[Ablation],
+    request: Request,
+    streams: Mapping[Modality, Stream],
+    stages: Sequence[str],
+) -> Settings:
+    """The recipe's defaults, with ablations and then the user's own settings laid over them."""
     encoders: dict[str, Any] = {
         f"encoder.{m}": offers.encoder_for(recipe, s) for m, s in streams.items()
     }
-    return Settings(
+    settings = Settings(
         parts={**encoders, **{slot: getattr(recipe, slot) for slot in SINGLE}},
         objectives=recipe.objective,
         views={view.name: view.transforms for view in recipe.views},
         stages=tuple(stages),
     )
+    settings.lay(recipe.settings, f"recipe {recipe.name}", strict=False)
+    for ablation in ablations:
+        settings.lay(ablation.settings, f"ablation {ablation.name}", strict=False)
+    settings.lay(request.settings, "--set", strict=True, options=request.options)
+    return settings
 
 
 def _parts(settings: Settings, catalog: Catalog) -> dict[str, Part]:
@@ -213,3 +181,49 @@ def _parts(settings: Settings, catalog: Catalog) -> dict[str, Part]:
         [type(p.config) for slot, p in parts.items() if slot.startswith("encoder.")]
     )
     return parts
+
+
+def _train(
+    settings: Settings,
+    parts: Mapping[str, Part],
+    metrics: TaskMetrics,
+    corpus: Corpus,
+    goal: Goal,
+) -> TrainConfig:
+    """Settings of the training loop. A task that names the metric of its rank selects by it."""
+    train = settings.config("train", TrainConfig, "the training loop")
+    assert isinstance(train, TrainConfig)
+    train = with_tower_rates(train, parts, settings.asked)
+    rank = goal.task.rank
+    if rank:
+        metrics.selecting(rank, f"task {goal.task_name} of dataset {corpus.name} has rank")
+        train = train.model_copy(update={"select": train.select or rank})
+    metrics.selecting(train.select)
+    return train
+
+
+def _check_stages(
+    recipe: Recipe,
+    parts: Mapping[str, Part],
+    train: TrainConfig,
+    stages: Sequence[Stage],
+    metrics: TaskMetrics,
+    streams: Mapping[Modality, Stream],
+    goal: Goal,
+) -> None:
+    with_settings = [(stage, settings_of(stage, train)) for stage in stages]
+    check_stages(recipe, parts, train, with_settings)
+    if not recipe.closed_form:
+        check_selecting(with_settings, goal.task, metrics, goal.protocol_name, goal.protocol)
+    check_parts(recipe, parts, streams, with_settings)
+
+
+def _leaks(
+    request: Request, corpus: Corpus, goal: Goal, streams: Mapping[Modality, Stream]
+) -> tuple[list[str], list[str]]:
+    """``(what was fitted on evaluated rows, notes)``; RequestError for a leak not allowed."""
+    name, protocol = goal.protocol_name, goal.protocol
+    leaks = leaking_streams(corpus, name, protocol, streams, request.allow_leak)
+    seen_by_weights = request.start.seen if request.start else ()
+    weights_leak, notes = check_seen(seen_by_weights, corpus, name, protocol, request.allow_leak)
+    return ([*leaks, INITIAL] if weights_leak else leaks), notes

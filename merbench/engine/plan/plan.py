@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -41,7 +41,9 @@ class Request:
     """What the user asked for. ``settings`` in the grammar of ``Recipe.settings``; None = the
     default. ``text_tower``: a model that reads the transcripts (``engine/plan/text_tower.py``).
     ``labels``: how many train labels are hidden (``engine/rows/hidden_labels.py``).
-    ``missing``: what train rows lack (``engine/rows/missing.py``).
+    ``missing``: what train rows lack (``engine/rows/missing.py``). ``options``: setting -> what the
+    user wrote in place of it, such as ``--encoder audio=NAME`` for ``encoder.audio``; sentences
+    name that.
     """
 
     model: str
@@ -57,6 +59,7 @@ class Request:
     text_tower: str = ""
     labels: str = ""
     missing: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,18 @@ class Part:
         (``engine/rows/encode.py``).
         """
         return self.component.version > 0 and bool(self.factory.fixed(self.config))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A recipe with its settings: what is built of it, what it reads, how it is trained."""
+
+    recipe: Recipe
+    parts: Mapping[str, Part]
+    streams: Mapping[Modality, Stream]
+    views: Mapping[str, Sequence[str]]
+    stages: tuple[Stage, ...]
+    train: TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

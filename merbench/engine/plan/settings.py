@@ -71,17 +71,25 @@ class Settings:
     asked: set[tuple[str, str]] = field(default_factory=set)
     """(slot, field) pairs that the user named: it is an error when they fit nothing."""
 
-    def lay(self, settings: Mapping[str, Any], origin: str, strict: bool) -> None:
+    def lay(
+        self,
+        settings: Mapping[str, Any],
+        origin: str,
+        strict: bool,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         """Part replacements first: a part that is replaced loses the fields that were meant for the
-        one before.
+        one before. ``origin``: who says so, for sentences; ``options``: by setting, what the user
+        wrote in place of it.
         """
+        options = options or {}
         parts = {k: v for k, v in settings.items() if names_part(k)}
         for key, value in parts.items():
-            self._replace(key, value, origin)
+            self._replace(key, value, options.get(key, origin))
         fields = [(*key.rpartition(".")[::2], key) for key in settings if key not in parts]
         # What is said of all encoders goes before what is said of one beside it.
         for slot, name, key in sorted(fields, key=lambda field: field[0] != "encoder"):
-            self._place(slot, name, settings[key], key, origin, strict)
+            self._place(slot, name, settings[key], key, options.get(key, origin), strict)
 
     def slots(self) -> dict[str, str]:
         """Slot -> name of the part in it."""
