@@ -6,27 +6,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections import ChainMap
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from merbench.api import Context, Modality, RequestError
 from merbench.engine.checks.stages import check_prefixes
 from merbench.engine.model.compose import Composed, Declared
-from merbench.engine.model.contract import made
+from merbench.engine.model.contract import construct
+from merbench.engine.model.initial_weights import load_matching, load_start, weights_of_run
 from merbench.engine.model.views import Transform
 from merbench.engine.plan.plan import Part, Plan
-from merbench.engine.plan.start_weights import Start
 from merbench.engine.rows.missing import missing_share
 from merbench.engine.rows.splits import Fold, SplitData
-from merbench.results.sealed import DamagedError, check
 from merbench.results.seeds import derive
 
 
@@ -58,66 +53,31 @@ def build(
     ``state``: the weights of a trained model that the caller will load; otherwise a plan that
     starts from other runs loads theirs.
     """
-    adopted = (
-        state
-        if state is not None or plan.start is None
-        else start_of(plan.start, seed, fold.split.fold)
-    )
+    start = None
+    if state is None and plan.start is not None:
+        start = weights_of_run(plan.start, seed, fold.split.fold)
     torch.manual_seed(derive(seed, "init", fold.split.fold))
-    spec = plan.spec
-    taught = fold.for_training(spec.labels, seed, plan.recipe.unlabelled, spec.missing)
-    parts, context = plan.parts, taught.context
+    spec, parts = plan.spec, plan.parts
+    train_fold = fold.for_training(spec.labels, seed, plan.recipe.unlabelled, spec.missing)
+    context = train_fold.context
     encoders = {m: _encoder(parts[f"encoder.{m}"], context, m) for m in context.streams}
     # A vocabulary that comes with weights goes before the one that an encoder learns from the rows
-    # it will see, and both before the rest is made, since they decide shapes.
-    for m, encoder in encoders.items() if adopted else ():
-        adopt(
-            encoder,
-            {
-                k.removeprefix(f"encoders.{m}."): v
-                for k, v in (adopted or {}).items()
-                if k.startswith(f"encoders.{m}.")
-            },
-        )
-    train = taught.data("train", encoders, device)
-    # Kept by reference: clips are counted as they are read.
-    measured = {
-        m: ChainMap(getattr(e, "measured", {}), _not_finite(fold, m), _missing(plan, taught, m))
-        for m, e in encoders.items()
-    }
+    # it will see, and both before the rest is built, since they decide shapes.
+    if weights := state or start:
+        for m, encoder in encoders.items():
+            load_matching(encoder, _with_prefix(weights, f"encoders.{m}."))
+    train = train_fold.data("train", encoders, device)
     valid = fold.data("valid", encoders, device)
-    for name, split in (("train", train), ("valid", valid)):
-        if not len(split):
-            raise RequestError(
-                f"the {name} split of {plan.spec.dataset} has no row with a known "
-                f"{plan.spec.task}; choose another --task or --protocol"
-            )
+    _check_rows(plan, train=train, valid=valid)
 
-    # Only now: an adopted vocabulary or prepare() may have changed the text encoder.
+    # Only now: a loaded vocabulary or prepare() may have changed the text encoder.
     language_model = getattr(encoders.get("text"), "language_model", None)
     context = dataclasses.replace(context, language_model=language_model)
-    if "model" in parts:
-        model: Any = made(parts["model"], context, encoders)
-        if not hasattr(model, "widths"):
-            model.widths = {m: encoder.width for m, encoder in encoders.items()}
-    else:
-        label_encoder = made(parts["label_encoder"], context) if "label_encoder" in parts else None
-        query_width = None if label_encoder is None else label_encoder.width
-        query_widths = getattr(label_encoder, "widths", {})
-        context = dataclasses.replace(context, query_widths=query_widths)
-        fusion = made(
-            parts["fusion"], context, {m: e.width for m, e in encoders.items()}, query_width
-        )
-        head = made(parts["head"], context, fusion.width, query_width)
-        model = Composed(encoders, fusion, head, label_encoder, _declared(parts))
-    start_notes = (
-        ""
-        if state is not None or adopted is None
-        else _begun(model, adopted, adopt(model, adopted))
-    )
+    model, context = _model(parts, context, encoders)
+    start_note = load_start(model, start) if start is not None else ""
     model.to(device)
     objectives = {
-        slot.partition(".")[2]: made(part, context, model).to(device)
+        slot.partition(".")[2]: construct(part, context, model).to(device)
         for slot, part in parts.items()
         if slot.startswith("objective.")
     }
@@ -125,10 +85,34 @@ def build(
         plan.recipe.name, plan.stages, plan.train, model, objectives, tuple(plan.streams)
     )
     views = {
-        name: [made(part, context) for part in transforms]
+        name: [construct(part, context) for part in transforms]
         for name, transforms in plan.views.items()
     }
-    return Problem(model, objectives, encoders, train, valid, measured, start_notes, views)
+    measured = {m: _measured(plan, fold, train_fold, m, encoders[m]) for m in encoders}
+    return Problem(model, objectives, encoders, train, valid, measured, start_note, views)
+
+
+def _model(
+    parts: Mapping[str, Part], context: Context, encoders: Mapping[Modality, Any]
+) -> tuple[Any, Context]:
+    """The whole model, or one composed of its parts; and the context with the label encoder's
+    widths.
+    """
+    widths = {m: encoder.width for m, encoder in encoders.items()}
+    if "model" in parts:
+        model = construct(parts["model"], context, encoders)
+        if not hasattr(model, "widths"):
+            model.widths = widths
+        return model, context
+    label_encoder = None
+    if "label_encoder" in parts:
+        label_encoder = construct(parts["label_encoder"], context)
+    query_width = None if label_encoder is None else label_encoder.width
+    query_widths = getattr(label_encoder, "widths", {})
+    context = dataclasses.replace(context, query_widths=query_widths)
+    fusion = construct(parts["fusion"], context, widths, query_width)
+    head = construct(parts["head"], context, fusion.width, query_width)
+    return Composed(encoders, fusion, head, label_encoder, _declared(parts)), context
 
 
 def _declared(parts: Mapping[str, Part]) -> Declared:
@@ -143,99 +127,38 @@ def _encoder(part: Part, context: Context, modality: Modality) -> Any:
     # What is the same for every seed draws nothing that others would miss when it comes from the
     # cache.
     with torch.random.fork_rng(devices=(), enabled=part.fixed):
-        return made(part, context, context.streams[modality])
+        return construct(part, context, context.streams[modality])
 
 
-def start_of(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:
-    """The weights for one run. A start without folds serves every fold. RequestError where there
-    are none, or they cannot be read.
-    """
-    path = start.weights.get((seed, fold)) or start.weights.get((seed, None))
-    if path is None:
-        seeds = ", ".join(str(s) for s in sorted({s for s, _ in start.weights})) or "none"
-        if any(its_seed == seed for its_seed, _ in start.weights):
-            here = "this run has none" if fold is None else f"there is no fold {fold} among them"
-            raise RequestError(
-                f"the weights to start seed {seed} from are of folds, and {here}; "
-                "start from runs of the same protocol"
-            )
-        raise RequestError(
-            f"there are no weights to start seed {seed} from (seeds with weights: {seeds}); "
-            "train that run first"
-        )
-    try:
-        check(path)
-        return load_file(path)
-    except (OSError, DamagedError, SafetensorError) as error:
-        raise RequestError(
-            f"the weights {path} cannot be read ({error}); run what made them again with --force"
-        ) from error
-
-
-def adopt(module: nn.Module, state: Mapping[str, Tensor]) -> set[str]:
-    """Load what the module has by the same name and in the same shape, and say what that was; the
-    others stay as they are.
-    """
-    with suppress(RuntimeError):  # raised when all that fits is loaded
-        module.load_state_dict(state, strict=False)
-    # Only now: a vocabulary that comes with the state has decided shapes.
+def _with_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those of one module, by the names that they have in it."""
     return {
-        name
-        for name, tensor in module.state_dict().items()
-        if name in state and state[name].shape == tensor.shape
+        name.removeprefix(prefix): tensor
+        for name, tensor in state.items()
+        if name.startswith(prefix)
     }
 
 
-def _begun(model: nn.Module, state: Mapping[str, Tensor], loaded: set[str]) -> str:
-    """Which weights a model starts with that could not take over all; empty where it could.
-    RequestError where no matrix could be.
+def _check_rows(plan: Plan, **splits: SplitData) -> None:
+    for name, split in splits.items():
+        if not len(split):
+            raise RequestError(
+                f"the {name} split of {plan.spec.dataset} has no row with a known "
+                f"{plan.spec.task}; choose another --task or --protocol"
+            )
+
+
+def _measured(
+    plan: Plan, fold: Fold, train_fold: Fold, modality: Modality, encoder: Any
+) -> Mapping[str, float]:
+    """What a record says of a modality's input: what its encoder counts (by reference: clips are
+    counted as they are read), values that are not finite, and the share of train rows without it.
     """
-    # What a closed form has learned are buffers.
-    trained: dict[str, Tensor] = {
-        name: p for name, p in model.named_parameters() if p.requires_grad
-    }
-    trained = trained or dict(model.named_buffers())
-    if not any(name in loaded and p.ndim > 1 for name, p in trained.items()):
-        raise RequestError(
-            "none of the weights to start from has a place in this model, by its name and shape; "
-            "start from runs of a model that shares "
-            "parts with it, and of the same --modalities and settings"
-        )
-    fresh, left = sorted(trained.keys() - loaded), sorted(state.keys() - loaded)
-    if not fresh and not left:
-        return ""
-    said = (
-        f"{len(trained) - len(fresh)} of {len(trained)} trained tensors start from the weights "
-        "of --init-from"
-    )
-    said += f"; as without it start {', '.join(_whole(fresh, model.state_dict()))}" if fresh else ""
-    return said + (f"; no place here have its {', '.join(_whole(left, state))}" if left else "")
-
-
-def _whole(names: Collection[str], of: Iterable[str]) -> list[str]:
-    """``names``, in which a module whose tensors are all among them stands in their place."""
-    others = {
-        ".".join(parts[:k])
-        for name in of
-        if name not in names
-        for parts in [name.split(".")]
-        for k in range(1, len(parts) + 1)
-    }
-    short = (
-        next(p for p in accumulate(name.split("."), "{}.{}".format) if p not in others)
-        for name in names
-    )
-    return list(dict.fromkeys(short))
-
-
-def _missing(plan: Plan, taught: Fold, modality: Modality) -> dict[str, float]:
-    if not plan.spec.missing:
-        return {}
-    return {"missing": missing_share(taught.streams, taught.rows("train"))[modality]}
-
-
-def _not_finite(fold: Fold, modality: Modality) -> dict[str, float]:
+    shares: dict[str, float] = {}
     statistics = fold.statistics.get(modality)
-    return (
-        {"not_finite": float(statistics.not_finite)} if statistics and statistics.not_finite else {}
-    )
+    if statistics and statistics.not_finite:
+        shares["not_finite"] = float(statistics.not_finite)
+    if plan.spec.missing:
+        rows = train_fold.rows("train")
+        shares["missing"] = missing_share(train_fold.streams, rows)[modality]
+    return ChainMap(getattr(encoder, "measured", {}), shares)

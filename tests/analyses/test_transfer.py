@@ -21,7 +21,7 @@ from merbench.bench.truth import corpus_of
 from merbench.data.join import joined
 from merbench.data.overlap import shared, without
 from merbench.data.revision import revision
-from merbench.engine.build import start_of
+from merbench.engine.model.initial_weights import weights_of_run
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of, restore
@@ -203,7 +203,7 @@ def test_from_a_set_without_audio_and_video_all_that_fits_is_taken_over(catalog,
         )
         assert after.notes == [told[0].sentence]
         assert re.match(
-            r"30 of 108 trained tensors start from .*; as without it start encoders.audio, encoders.video, ",
+            r"30 of 108 trained tensors were loaded from --init-from; initialised as usual: encoders.audio, encoders.video, ",
             after.notes[0],
         )
 
@@ -226,7 +226,7 @@ def test_weights_of_another_shape_are_named_and_where_none_fits_it_is_refused(ca
     (after,) = run(make("lmf", **{"fusion.width": 32}), other(), [0], store, MACHINE)
     other_shape = "fusion.bias_D, fusion.factors, head.last.weight"
     assert (
-        f"; as without it start {other_shape}; no place here have its {other_shape}"
+        f"; initialised as usual: {other_shape}; ignored from the start weights: {other_shape}"
         in after.notes[0]
     )
     with pytest.raises(
@@ -321,9 +321,9 @@ def test_weights_of_folds_start_no_run_that_has_none(make, store):
     start = start_from(store, first, [0])
     for fold, sentence in ((None, "this run has none"), (7, "there is no fold 7 among them")):
         with pytest.raises(RequestError, match=f"start seed 0 from are of folds, and {sentence}"):
-            start_of(start, 0, fold)
+            weights_of_run(start, 0, fold)
     with pytest.raises(RequestError, match=r"seeds with weights: 0\)"):
-        start_of(start, 1, 0)
+        weights_of_run(start, 1, 0)
 
 
 @pytest.mark.parametrize("text", ["text.words", "text.transcript"])

@@ -238,7 +238,7 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
         check=True,
     )
     assert (
-        "start from the weights of --init-from; as without it start head.last.weight; no place here have its head"
+        "were loaded from --init-from; initialised as usual: head.last.weight; ignored from the start weights: head"
         in part.stderr
     )
     assert loads(part.stdout)["runs"][0]["notes"][0] in part.stderr

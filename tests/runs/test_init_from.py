@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merbench.api import RequestError
-from merbench.engine.build import start_of
+from merbench.engine.model.initial_weights import weights_of_run
 from merbench.engine.plan.plan import Request
 from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
@@ -63,7 +63,7 @@ def test_damaged_weights_are_not_started_from(go_on, store):
     with pytest.raises(RequestError, match=r"are damaged .*--force"):
         go_on(record, "standard")
     with pytest.raises(RequestError, match=r"cannot be read .*--force"):
-        start_of(Start("x", {(0, None): path}), 0, None)
+        weights_of_run(Start("x", {(0, None): path}), 0, None)
 
 
 @pytest.mark.parametrize("protocol", ["standard", "folds"])

@@ -37,18 +37,18 @@ HAS = {"encoder": ("width", "prepare"), "label-encoder": ("width",), "fusion": (
 """Attributes of modules that the harness reads."""
 
 
-def made(part: Part, *given: object) -> Any:
-    """The part's module. RequestError where it is not made as ``merbench.api.parts`` says."""
+def construct(part: Part, *arguments: object) -> Any:
+    """The part's module. RequestError where it is not built as ``merbench.api.parts`` says."""
     component = part.component
     name = f"{component.kind} {component.name} ({component.target})"
     try:
-        inspect.signature(part.factory).bind(part.config, *given)
+        inspect.signature(part.factory).bind(part.config, *arguments)
     except TypeError as error:
         raise RequestError(
             f"{name} does not take what a part of its kind is made with: {error}; "
             "see merbench.api.parts"
         ) from None
-    module = part.factory(part.config, *given)
+    module = part.factory(part.config, *arguments)
     if component.kind == "view":
         return module
     if not isinstance(module, nn.Module):
