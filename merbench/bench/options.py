@@ -1,15 +1,17 @@
-"""What a function of the Python API, or a command, is asked for: the same names and meanings."""
+"""What a function of the Python API, or a command, is asked for: the same names and meanings, one
+definition.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from merbench.api.errors import RequestError
 from merbench.api.events import Watch
-from merbench.api.material.types import MODALITIES, Modality
+from merbench.api.material.types import Modality
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 if TYPE_CHECKING:
@@ -109,60 +111,114 @@ class RunOptions:
         return tuple(name.strip() for name in self.model.split(","))
 
 
+@dataclass(frozen=True)
+class Wording:
+    """How a user writes what is asked for, for sentences about it: with ``key`` and ``value``."""
+
+    part: str
+    encoder: str
+    epochs: str
+    settings: str
+    value: Callable[[object], str]
+
+    def write(self, form: str, key: str, value: object) -> str:
+        return form.format(key=key, value=self.value(value))
+
+
+KEYWORDS = Wording(
+    part="parts={{{key!r}: {value}}}",
+    encoder="encoders={{{key!r}: {value}}}",
+    epochs="epochs={value}",
+    settings="settings",
+    value=repr,
+)
+
+
 def options_of(
     function: str, model: str, dataset: str | None, keywords: Mapping[str, Any]
 ) -> RunOptions:
     """RequestError, one sentence with the keyword's name, for what is not known or does not fit.
     ``function``: its name, for that sentence.
     """
-    from merbench.engine.plan.datasets import with_settings
-    from merbench.engine.plan.plan import Request
     from merbench.engine.rows.missing import written
 
-    given = _checked(function, {"model": model, "dataset": dataset, **keywords})
+    checked = _checked(function, {"model": model, "dataset": dataset, **keywords})
+    seeds = checked.get("seeds", 3)
+    return build_options(
+        {
+            **checked,
+            "seeds": tuple(range(seeds)) if isinstance(seeds, int) else seeds,
+            "missing": written(checked.get("missing", {})),
+        },
+        KEYWORDS,
+    )
+
+
+def build_options(keywords: Mapping[str, Any], wording: Wording) -> RunOptions:
+    """RunOptions of keywords whose types are right; ``missing`` is text here, and ``seeds`` are
+    all of them. RequestError for a part that is none.
+    """
+    from merbench.engine.plan.datasets import with_settings
+    from merbench.engine.plan.plan import Request
+
+    settings, written = _settings(keywords, wording)
+    dataset, settings = with_settings(keywords["dataset"], settings)
+    modalities = keywords.get("modalities")
+    as_they_are = ("thresholds", "allow_leak", "text_tower", "labels", "missing")
+    request = Request(
+        model=keywords["model"],
+        task=keywords.get("task"),
+        protocol=keywords.get("protocol"),
+        settings=settings,
+        streams=keywords.get("streams", {}),
+        modalities=None if modalities is None else tuple(modalities),
+        ablations=tuple(dict.fromkeys(keywords.get("ablations", ()))),
+        options=written,
+        **{name: keywords[name] for name in as_they_are if name in keywords},
+    )
+    as_they_are = (
+        "init_from", "device", "threads", "jobs", "determinism", "force", "weights", "log",
+        "as_json",
+    )  # fmt: skip
+    return RunOptions(
+        model=keywords["model"],
+        dataset=dataset,
+        request=request,
+        seeds=tuple(dict.fromkeys(keywords["seeds"])),
+        data=None if keywords.get("data") is None else Path(keywords["data"]),
+        vectors=tuple(keywords.get("vectors", ())),
+        store=Path(keywords.get("store", "runs")),
+        **{name: keywords[name] for name in as_they_are if name in keywords},
+    )
+
+
+def _settings(
+    keywords: Mapping[str, Any], wording: Wording
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Parts, encoders, settings and epochs as settings, of which later ones win; and what the user
+    wrote for each.
+    """
     settings: dict[str, Any] = {}
-    for slot, name in given.get("parts", {}).items():
+    written: dict[str, str] = {}
+    for slot, name in keywords.get("parts", {}).items():
+        written[slot] = wording.write(wording.part, slot, name)
         if slot not in PARTS:
+            form = wording.encoder.format(key="MODALITY", value="NAME")
             raise RequestError(
-                f"parts={{{slot!r}: {name!r}}}: a part is one of {', '.join(PARTS)}; encoders are "
-                "named with encoders={MODALITY: NAME}"
+                f"{written[slot]}: a part is one of {', '.join(PARTS)}; encoders are named with "
+                f"{form}"
             )
         settings[slot] = name
-    for modality, name in _by_modality(given, "encoders").items():
+    for modality, name in keywords.get("encoders", {}).items():
         settings[f"encoder.{modality}"] = name
-    settings |= given.get("settings", {})
-    if given.get("epochs"):
-        settings["train.epochs"] = given["epochs"]
-    modalities = given.get("modalities")
-    given["dataset"], settings = with_settings(given["dataset"], settings)
-    request = Request(
-        model=given["model"],
-        task=given.get("task"),
-        protocol=given.get("protocol"),
-        settings=settings,
-        streams=_by_modality(given, "streams"),
-        modalities=None if modalities is None else tuple(modalities),
-        ablations=tuple(dict.fromkeys(given.get("ablations", ()))),
-        thresholds=given.get("thresholds", "fixed:0.5"),
-        allow_leak=given.get("allow_leak", False),
-        text_tower=given.get("text_tower", ""),
-        labels=given.get("labels", ""),
-        missing=written(given.get("missing", {})),
-    )
-    seeds = given.get("seeds", 3)
-    names = ("init_from", "device", "threads", "jobs", "determinism", "force", "weights")
-    same = {name: given[name] for name in names if name in given}
-    return RunOptions(
-        model=given["model"],
-        dataset=given["dataset"],
-        request=request,
-        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds)),
-        data=None if given.get("data") is None else Path(given["data"]),
-        vectors=tuple(given.get("vectors", ())),
-        store=Path(given.get("store", "runs")),
-        log=given.get("log", {}),
-        **same,
-    )
+        written[f"encoder.{modality}"] = wording.write(wording.encoder, modality, name)
+    for key, value in keywords.get("settings", {}).items():
+        settings[key] = value
+        written[key] = wording.settings
+    if epochs := keywords.get("epochs"):
+        settings["train.epochs"] = epochs
+        written["train.epochs"] = wording.write(wording.epochs, "", epochs)
+    return settings, written
 
 
 def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -224,9 +280,3 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
         name = str(first["loc"][0])
         raise RequestError(f"{function}({name}={given[name]!r}): {first['msg']}") from None
     return given
-
-
-def _by_modality(given: Mapping[str, Any], name: str) -> dict[Modality, str]:
-    named: dict[Modality, str] = given.get(name, {})
-    assert set(named) <= set(MODALITIES)
-    return named

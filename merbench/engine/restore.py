@@ -39,6 +39,7 @@ def plan_of(spec: RunSpec, catalog: Catalog, corpus: Corpus, lexicon: Lexicon | 
         task=spec.task,
         protocol=spec.protocol,
         settings=settings,
+        options=dict.fromkeys(settings, "settings of its spec"),
         streams=unusual,  # type: ignore[arg-type]
         modalities=tuple(spec.streams),  # type: ignore[arg-type]
         ablations=tuple(name for name in spec.ablation.split("+") if name),

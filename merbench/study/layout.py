@@ -214,6 +214,7 @@ class _Layout:
             labels=track.labels,
             missing=written(track.missing),
             allow_leak=track.allow_leak,
+            options=dict.fromkeys(settings, "settings of the study"),
         )
 
 

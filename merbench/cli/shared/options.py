@@ -10,11 +10,9 @@ from typing import Any
 
 import click
 
-from merbench.bench.options import MOST_JOBS, MOST_THREADS
+from merbench.bench.options import MOST_JOBS, MOST_THREADS, PARTS
 from merbench.cli.shared.completion import complete_dataset, complete_model
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
-
-PARTS = ("fusion", "head", "label-encoder", "objective")
 
 
 class FiniteRange(click.FloatRange):
@@ -54,7 +52,7 @@ REQUEST_OPTIONS = (
         "parts",
         metavar="SLOT=NAME",
         multiple=True,
-        help=f"Another part; SLOT is {', '.join(PARTS)}. NAME none = none.",
+        help=f"Another part; SLOT is {', '.join(PARTS).replace('_', '-')}. NAME none = none.",
     ),
     click.option(
         "--set",
@@ -229,9 +227,11 @@ _OF_RUNS: dict[str, Any] = {
 
 def encode_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say what a model reads and through what, for ``gather`` as well."""
-    decorated = request_options(lambda *args, **given: function(*args, **_OF_RUNS, **given))
-    decorated.__click_params__ = [p for p in decorated.__click_params__ if p.name not in _OF_RUNS]  # type: ignore[attr-defined]
-    return functools.update_wrapper(decorated, function, updated=())
+    decorated: Any = request_options(lambda *args, **given: function(*args, **_OF_RUNS, **given))
+    options = [option for option in decorated.__click_params__ if option.name not in _OF_RUNS]
+    decorated.__click_params__ = options
+    functools.update_wrapper(decorated, function, updated=())
+    return decorated  # type: ignore[no-any-return]
 
 
 def _with(
