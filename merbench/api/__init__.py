@@ -104,12 +104,13 @@ if TYPE_CHECKING:
     from merbench.api.processes import pool as pool
 
 _HOME = {
-    "declarations.component": (
-        "API", "Ablation", "Case", "Command", "Component", "Recipe", "Stage", "View",
-    ),
+    "declarations.command": ("Command",),
+    "declarations.component": ("Component",),
     "declarations.config": ("LATER", "Config", "TrainConfig"),
+    "declarations.declaration": ("API",),
     "declarations.hookspecs": ("hookimpl",),
     "declarations.metrics": ("MetricDef", "SumMetric"),
+    "declarations.recipe": ("Ablation", "Case", "Recipe", "Stage", "View"),
     "declarations.tune": ("Tune",),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
     "forms": ("PICKLES", "Form", "Sink", "Source"),
