@@ -67,9 +67,9 @@ class FeatureFolder:
 
     def read(self, at: int) -> np.ndarray | None:
         """[L, D] of a row; None where it has no file."""
-        whole = self.path / f"{self.names[at]}{_END}"
-        if whole.is_file():
-            return _steps(whole)
+        single_file = self.path / f"{self.names[at]}{_END}"
+        if single_file.is_file():
+            return _steps(single_file)
         frames = sorted((self.path / self.names[at]).glob(f"*{_END}"))
         rows = [_steps(frame) for frame in frames]
         if len({row.shape[1] for row in rows}) > 1:

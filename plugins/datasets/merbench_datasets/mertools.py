@@ -70,7 +70,11 @@ class MerTools(Labelled):
             for name, value in unpickle_npz(path).items()
             if name.endswith(_SUFFIX)
         }
-        rows = [(part, name, *found) for part, of in corpora.items() for name, found in of.items()]
+        rows = [
+            (part, name, *labels)
+            for part, labels_of_name in corpora.items()
+            for name, labels in labels_of_name.items()
+        ]
         names = [name for _, name, *_ in rows]
         columns = _ids(names)
         columns |= _texts(path.parent, names, sink)
@@ -93,11 +97,11 @@ class MerTools(Labelled):
         for folder in features:
             folder.write(sink, ids)
         offered = ["text.transcript" if "text" in texts else "text.chinese"] if texts else []
-        read = {"text"} if texts else set[str]()
+        offered_modalities = {"text"} if texts else set[str]()
         for folder in features:
-            if folder.modality not in read:
+            if folder.modality not in offered_modalities:
                 offered.append(folder.stream)
-                read.add(folder.modality)
+                offered_modalities.add(folder.modality)
         for protocol, spec in protocols.items():
             sink.protocol(protocol, **spec, streams=offered)
 
@@ -172,8 +176,8 @@ def _number(value: Any, where: str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        shown = repr(value[:40]) if isinstance(value, str) else f"of a {type(value).__name__}"
-        raise DataError(f"{where}: the val {shown} is no number; fix the source") from None
+        value_text = repr(value[:40]) if isinstance(value, str) else f"of a {type(value).__name__}"
+        raise DataError(f"{where}: the val {value_text} is no number; fix the source") from None
     return float("nan") if number == _UNKNOWN else number
 
 
@@ -229,12 +233,12 @@ def _divided(
             "names, is validated on"
         )
     protocols = {}
-    tests = sorted({part for part, of in zip(parts, mode, strict=True) if of == "test"})
+    tests = sorted({part for part, row_mode in zip(parts, mode, strict=True) if row_mode == "test"})
     for test in tests:
         column = "mode" if test == tests[0] else f"mode_{test}"
         columns[column] = [
-            of if of != "test" or part == test else "unused"
-            for part, of in zip(parts, mode, strict=True)
+            row_mode if row_mode != "test" or part == test else "unused"
+            for part, row_mode in zip(parts, mode, strict=True)
         ]
         protocols["standard" if test == tests[0] else test] = {"column": column}
     return protocols

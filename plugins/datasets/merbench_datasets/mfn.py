@@ -47,11 +47,11 @@ class MfnH5(Labelled):
     def recognise(self, source: Source) -> str:
         if not (source.path / "y_train.h5").is_file():
             return "it has no y_train.h5"
-        whole = (source.path / "X_train.h5").is_file()
+        has_train_file = (source.path / "X_train.h5").is_file()
         apart = any((source.path / name.format("train")).is_file() for name in _APART.values())
         return (
             ""
-            if whole or apart
+            if has_train_file or apart
             else "it has no X_train.h5, text_train_emb.h5, audio_train.h5 or video_train.h5"
         )
 
@@ -152,13 +152,13 @@ class _File:
             ) from None
         try:
             self._file = h5py.File(path, "r")
-            own = [
+            arrays = [
                 name
                 for name in self._file
                 if isinstance(self._file.get(name, getlink=True), h5py.HardLink)
                 and isinstance(self._file.get(name), h5py.Dataset)
             ]
-            self.array = self._file[own[0]] if len(own) == 1 else None
+            self.array = self._file[arrays[0]] if len(arrays) == 1 else None
         except Exception as error:  # a damaged file can fail in any layer of the library
             line = f"{error}".splitlines()[0][:100] if str(error) else type(error).__name__
             raise DataError(f"{path} cannot be read ({line}); copy it again") from None
@@ -193,10 +193,10 @@ def _reader(
             name: np.asarray(files[at].array[row])[:, columns]
             for name, (files, columns) in parts.items()
         }
-        mine = together[modality]
-        if not last_step(mine):
+        steps_LD = together[modality]
+        if not last_step(steps_LD):
             return None
-        others = [steps for steps in together.values() if len(steps) == len(mine)]
-        return mine[min(map(first_step, others)) : max(map(last_step, others))]
+        same_length = [steps for steps in together.values() if len(steps) == len(steps_LD)]
+        return steps_LD[min(map(first_step, same_length)) : max(map(last_step, same_length))]
 
     return read

@@ -70,17 +70,17 @@ class MisaPickle(Numbered):
             if not isinstance(split, list):
                 raise DataError(f"{source.path}: split {mode} is no list of rows; fix the source")
             for at, row in enumerate(split):
-                where = f"{source.path}, split {mode}, row {at}"
+                place = f"{source.path}, split {mode}, row {at}"
                 if not _is_row(row):
                     raise DataError(
-                        f"{where} is not ((words, visual, acoustic, ...), label, segment); "
+                        f"{place} is not ((words, visual, acoustic, ...), label, segment); "
                         "fix the source"
                     )
                 try:
                     names.append(as_text(row[2]))
                 except (TypeError, ValueError):
-                    raise DataError(f"{where}: its segment is no text; fix the source") from None
-                labels.append(row_of_numbers(row[1], f"{where}: label"))
+                    raise DataError(f"{place}: its segment is no text; fix the source") from None
+                labels.append(row_of_numbers(row[1], f"{place}: label"))
                 rows.append(row[0])
                 modes.append(mode)
         if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):
@@ -88,14 +88,14 @@ class MisaPickle(Numbered):
                 f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), "
                 "the same in all rows"
             )
-        spoken = [_words(row) for row in rows]
-        for sentence in _unread(rows, spoken):
+        words_of_row = [_words(row) for row in rows]
+        for sentence in _unread(rows, words_of_row):
             sink.note(sentence)
         table, parts = np.stack(labels), [split_id(name, self.config.first) for name in names]
         columns = {
             "video_id": [v for v, _ in parts],
             "clip_id": [c for _, c in parts],
-            "text": [" ".join(words) for words in spoken],
+            "text": [" ".join(words) for words in words_of_row],
             "mode": modes,
         }
         task = label_task(sink, table[:, 0], self.config)
@@ -127,8 +127,8 @@ class MisaPickle(Numbered):
                 note="MISA's pickle, normalised within each segment",
             )
             offered.append(stream)
-        if any(spoken):
-            sink.words("text.words", ids, lambda i: (spoken[i], None), note="MISA's pickle")
+        if any(words_of_row):
+            sink.words("text.words", ids, lambda i: (words_of_row[i], None), note="MISA's pickle")
             offered.insert(0, "text.words")
         sink.protocol("standard", column="mode", streams=offered)
 
@@ -187,7 +187,7 @@ def _unread(rows: list[Any], spoken: list[list[str]]) -> list[str]:
 
 def _reader(rows: list[Any], at: int) -> Callable[[int], np.ndarray | None]:
     def read(row: int) -> np.ndarray | None:
-        found: np.ndarray = rows[row][at].read()
-        return found if found.ndim == 2 and len(found) else None
+        values_LD: np.ndarray = rows[row][at].read()
+        return values_LD if values_LD.ndim == 2 and len(values_LD) else None
 
     return read

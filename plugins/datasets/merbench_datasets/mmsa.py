@@ -117,9 +117,9 @@ class MmsaPickle(Labelled):
                     f"{source.path}: {field} is of several widths "
                     f"({', '.join(map(str, sorted(widths)))}); fix the source"
                 )
-            what = f"MMSA's {kind} pickle, {field}"
-            read = partial(_read, rows, field)
-            streams[f"{FIELDS[field]}.{kind}"] = (FIELDS[field], widths.pop(), read, what)
+            description = f"MMSA's {kind} pickle, {field}"
+            read_row = partial(_read, rows, field)
+            streams[f"{FIELDS[field]}.{kind}"] = (FIELDS[field], widths.pop(), read_row, description)
         offered = write_streams(sink, ids, streams, transcripts=any(columns["text"]))
         if MIXED in semi:
             sink.protocol("semi", column="mode_semi", streams=offered)

@@ -85,8 +85,8 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return {}
-    whole = isinstance(content, dict) and all(isinstance(row, dict) for row in content.values())
-    return content if whole else {}
+    is_table = isinstance(content, dict) and all(isinstance(row, dict) for row in content.values())
+    return content if is_table else {}
 
 
 def _check(row: Mapping[str, Any], name: str) -> None:

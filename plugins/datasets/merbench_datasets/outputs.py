@@ -47,8 +47,8 @@ def write_streams(
     """
     if transcripts:
         sink.stream("text.transcript", modality="text", kind="strings", column="text")
-    for name, (modality, width, read, note) in streams.items():
-        sink.features(name, modality, width, ids, read, note=note)
+    for name, (modality, width, read_row, note) in streams.items():
+        sink.features(name, modality, width, ids, read_row, note=note)
     offered = ({"text": "text.transcript"} if transcripts else {}) | {
         modality: name for name, (modality, *_) in streams.items()
     }

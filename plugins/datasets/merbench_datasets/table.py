@@ -123,10 +123,12 @@ class Table(Labelled):
         return columns
 
     def _labels(self, columns: Columns, path: Path) -> list[str]:
-        wanted = [name.strip().lower() for name in self.config.labels.split(",") if name.strip()]
-        if absent := [name for name in wanted if name not in columns]:
+        label_names = [
+            name.strip().lower() for name in self.config.labels.split(",") if name.strip()
+        ]
+        if absent := [name for name in label_names if name not in columns]:
             raise DataError(f"{path} has no column {absent[0]!r}; it has {', '.join(columns)}")
-        return wanted or [name for name in _LABELS if name in columns]
+        return label_names or [name for name in _LABELS if name in columns]
 
     def _task(
         self, sink: Sink, name: str, cells: Sequence[str], path: Path
@@ -152,10 +154,12 @@ class Table(Labelled):
 
 def _meld(table: Columns, mode: str) -> Columns:
     """MELD counts dialogues anew in each split: a video is a split's dialogue."""
-    named = dict(table)
-    named["video_id"] = [f"{mode}_dia{number}" for number in named.pop("Dialogue_ID")]
-    named["clip_id"] = [f"utt{number}" for number in named.pop("Utterance_ID")]
-    return named
+    table_by_name = dict(table)
+    table_by_name["video_id"] = [
+        f"{mode}_dia{number}" for number in table_by_name.pop("Dialogue_ID")
+    ]
+    table_by_name["clip_id"] = [f"utt{number}" for number in table_by_name.pop("Utterance_ID")]
+    return table_by_name
 
 
 def _files(path: Path) -> dict[str, Path]:

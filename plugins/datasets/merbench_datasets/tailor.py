@@ -34,8 +34,8 @@ class TailorPt(Plain):
     )
 
     def recognise(self, source: Source) -> str:
-        if why := lacks(source, "tgt"):
-            return why
+        if reason := lacks(source, "tgt"):
+            return reason
         return (
             "" if isinstance(source.pickle.get("dict"), dict) else "it has no dict of label names"
         )

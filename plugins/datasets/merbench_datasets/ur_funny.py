@@ -42,11 +42,11 @@ class UrFunny(Plain):
         )
         mode = _modes(folds, folder / _FOLDS)
         keys = sorted(mode, key=str)
-        said = {key: _sentence(language, key, folder / _LANGUAGE) for key in keys}
+        sentences = {key: _sentence(language, key, folder / _LANGUAGE) for key in keys}
         columns = {
             "video_id": [str(key) for key in keys],
             "clip_id": ["0"] * len(keys),
-            "text": [" ".join(said[key]) for key in keys],
+            "text": [" ".join(sentences[key]) for key in keys],
             "context": [_context(language[key]) for key in keys],
             "mode": [mode[key] for key in keys],
             "humor": [_humor(labels, key, folder / _LABELS) for key in keys],
@@ -58,20 +58,22 @@ class UrFunny(Plain):
         if any(columns["context"]):
             sink.stream("text.context", modality="text", kind="strings", column="context")
         ids = [f"{key}_0" for key in keys]
-        sink.words("text.words", ids, lambda i: (said[keys[i]], _times(language, keys[i], said)))
+        sink.words(
+            "text.words", ids, lambda i: (sentences[keys[i]], _times(language, keys[i], sentences))
+        )
         offered = ["text.words"]
         for name, (stream, modality) in _FEATURES.items():
             if not (folder / name).is_file():
                 sink.note(f"{name} is not there, and {stream} is left out")
                 continue
             values = _mapping(folder / name, sink)
-            read = _reader(values, keys, folder / name)
+            read_row = _reader(values, keys, folder / name)
             width = next(
-                (row.shape[1] for i in range(len(keys)) if (row := read(i)) is not None), 0
+                (row.shape[1] for i in range(len(keys)) if (row := read_row(i)) is not None), 0
             )
             if not width:
                 raise DataError(f"{folder / name} has no {_VALUES} of its rows; leave it out")
-            sink.features(stream, modality, width, ids, read, note=f"UR-FUNNY, {name}")
+            sink.features(stream, modality, width, ids, read_row, note=f"UR-FUNNY, {name}")
             offered.append(stream)
         sink.protocol("standard", column="mode", streams=offered)
 
@@ -139,11 +141,11 @@ def _reader(
     values: Mapping[Any, Any], keys: Sequence[Any], path: Path
 ) -> Callable[[int], np.ndarray | None]:
     def read(row: int) -> np.ndarray | None:
-        found = values.get(keys[row])
-        if not isinstance(found, dict) or _VALUES not in found:
+        entry = values.get(keys[row])
+        if not isinstance(entry, dict) or _VALUES not in entry:
             return None
         try:
-            steps = np.array(_plain(found[_VALUES]), dtype=np.float32)
+            steps = np.array(_plain(entry[_VALUES]), dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"{path}: {_VALUES} of {keys[row]!r} are no numbers ({error})"

@@ -37,8 +37,8 @@ SECONDS = 4.0
 
 
 def _cached(repo: str, name: str) -> Path | None:
-    found = try_to_load_from_cache(repo, name)
-    return Path(found) if isinstance(found, str) else None
+    cached = try_to_load_from_cache(repo, name)
+    return Path(cached) if isinstance(cached, str) else None
 
 
 def origin(path: Path) -> str:

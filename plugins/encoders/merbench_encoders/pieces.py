@@ -63,18 +63,18 @@ class PieceTokenizer:
         return upper == lower and self.tokenizer.unk_token_id not in upper
 
     def __call__(self, texts: Sequence[str | None]) -> PieceRows:
-        read, measured = lowered(texts, self.lower)
-        present = [i for i, text in enumerate(read) if text is not None]
+        texts_read, measured = lowered(texts, self.lower)
+        present = [i for i, text in enumerate(texts_read) if text is not None]
         encodings: Sequence[Any] = []
         if present:
             encodings = self.tokenizer(
-                [read[i] for i in present], truncation=True, max_length=self.longest
+                [texts_read[i] for i in present], truncation=True, max_length=self.longest
             ).encodings
         ids = [piece for encoding in encodings for piece in encoding.ids]
         words = [
             word
             for row, encoding in zip(present, encodings, strict=True)
-            for word in _word_of_each_piece(str(read[row]), encoding)
+            for word in _word_of_each_piece(str(texts_read[row]), encoding)
         ]
         length_N = torch.zeros(len(texts), dtype=torch.long)
         length_N[present] = torch.tensor([len(e.ids) for e in encodings], dtype=torch.long)

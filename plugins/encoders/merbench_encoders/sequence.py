@@ -5,6 +5,7 @@ result depends on its batch.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -15,14 +16,14 @@ from torch import Tensor, nn
 from merbench.api import Config, RequestError, Steps, Tune, by_length, compact
 
 
-def _front(mask_BL: Tensor) -> Tensor:
+def left_aligned_order(mask_BL: Tensor) -> Tensor:
     """[B, L]: places of the real steps, in order, then of the others."""
     return (~mask_BL).byte().argsort(dim=1, stable=True)
 
 
-def _take(x_BL: Tensor, where_BK: Tensor) -> Tensor:
-    """``x[b, where[b, k]]``, whatever comes after the first two dimensions."""
-    return x_BL[torch.arange(len(x_BL), device=x_BL.device)[:, None], where_BK]
+def gather_steps(x_BL: Tensor, index_BK: Tensor) -> Tensor:
+    """``x[b, index[b, k]]``, whatever comes after the first two dimensions."""
+    return x_BL[torch.arange(len(x_BL), device=x_BL.device)[:, None], index_BK]
 
 
 def thin(x_BL: Tensor, mask_BL: Tensor, longest: int) -> tuple[Tensor, Tensor]:
@@ -36,7 +37,7 @@ def thin(x_BL: Tensor, mask_BL: Tensor, longest: int) -> tuple[Tensor, Tensor]:
     k_K = torch.arange(longest, device=mask_BL.device)
     n_B = mask_BL.sum(1, keepdim=True)
     pick_BK = torch.where(n_B > longest, k_K * n_B // longest, k_K)
-    return _take(x_BL, _take(_front(mask_BL), pick_BK)), k_K < n_B
+    return gather_steps(x_BL, gather_steps(left_aligned_order(mask_BL), pick_BK)), k_K < n_B
 
 
 def sinusoids(length: int, width: int) -> Tensor:
@@ -70,15 +71,15 @@ class BiLSTM(nn.Module):
 
     def forward(self, steps: Steps) -> Steps:
         mask_BL = steps.mask_BL
-        y_BLD = by_length(
-            lambda parts: F.pad(
-                z := self._run(parts["x"]), (0, 0, 0, mask_BL.shape[1] - z.shape[1])
-            ),
-            {"x": compact(steps)},
-        )
-        return Steps(
-            torch.where(mask_BL[..., None], _take(y_BLD, _front(mask_BL).argsort(1)), 0.0), mask_BL
-        )
+        longest = mask_BL.shape[1]
+
+        def run_padded(parts: Mapping[str, Steps]) -> Tensor:
+            y_BLD = self._run(parts["x"])
+            return F.pad(y_BLD, (0, 0, 0, longest - y_BLD.shape[1]))
+
+        y_BLD = by_length(run_padded, {"x": compact(steps)})
+        y_BLD = gather_steps(y_BLD, left_aligned_order(mask_BL).argsort(1))
+        return Steps(torch.where(mask_BL[..., None], y_BLD, 0.0), mask_BL)
 
     def _run(self, steps: Steps) -> Tensor:
         """Rows whose real steps come first. Two plain LSTMs, one over reversed rows: torch's packed
@@ -86,13 +87,12 @@ class BiLSTM(nn.Module):
         """
         x_BLD, mask_BL = steps
         at_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
-        turned_BL = torch.where(mask_BL, mask_BL.sum(1, keepdim=True) - 1 - at_L, at_L)
-        for onward, back in zip(self.onward, self.back, strict=True):
-            x_BLD = self.dropout(
-                torch.cat(
-                    (onward(x_BLD)[0], _take(back(_take(x_BLD, turned_BL))[0], turned_BL)), -1
-                )
-            )
+        reversed_BL = torch.where(mask_BL, mask_BL.sum(1, keepdim=True) - 1 - at_L, at_L)
+        for forward_lstm, backward_lstm in zip(self.onward, self.back, strict=True):
+            forward_BLE, _ = forward_lstm(x_BLD)
+            backward_BLE, _ = backward_lstm(gather_steps(x_BLD, reversed_BL))
+            states = (forward_BLE, gather_steps(backward_BLE, reversed_BL))
+            x_BLD = self.dropout(torch.cat(states, -1))
         return x_BLD
 
 

@@ -127,8 +127,8 @@ def keep_trained(module: nn.Module) -> None:
 
 def digest(files: Iterable[Path]) -> str:
     """SHA-256 of the files' contents, one after the other."""
-    whole = hashlib.sha256()
+    combined = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()
+            combined.update(hashlib.file_digest(file, "sha256").digest())
+    return combined.hexdigest()

@@ -42,7 +42,7 @@ class Ray:
         config = self.config
         begun = not ray.is_initialized()
         if begun:
-            here = (
+            same_machine = (
                 {}
                 if config.address
                 else {
@@ -52,7 +52,9 @@ class Ray:
             )
             # Older releases hide all GPUs from a task that asks for none. Its workers inherit this.
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            ray.init(address=config.address, log_to_driver=False, configure_logging=False, **here)
+            ray.init(
+                address=config.address, log_to_driver=False, configure_logging=False, **same_machine
+            )
         try:
 
             @ray.remote(num_cpus=config.cpus, num_gpus=config.gpus, max_retries=0)

@@ -123,8 +123,8 @@ class MLflow:
 
         if run_id not in self._logged_as:
             self._logged_as[run_id] = self._create(self._started[run_id])
-        mlflow_id, now = self._logged_as[run_id], int(time.time() * 1000)
-        metrics = [Metric(name, value, now, step) for name, value in values.items()]
+        mlflow_id, now_ms = self._logged_as[run_id], int(time.time() * 1000)
+        metrics = [Metric(name, value, now_ms, step) for name, value in values.items()]
         self._client.log_batch(mlflow_id, metrics=metrics)
         return mlflow_id
 

@@ -99,9 +99,9 @@ class LabelDecoder(nn.Module):
                 "set one of them to fit the other"
             )
         if any(config.order.count(m) != 1 for m in widths):
-            given, used = ", ".join(config.order), ", ".join(widths)
+            order_text, used = ", ".join(config.order), ", ".join(widths)
             raise RequestError(
-                f"fusion.order={given} must name each modality of this run once, "
+                f"fusion.order={order_text} must name each modality of this run once, "
                 f"and these are {used}; name them all"
             )
         self.order = tuple(m for m in config.order if m in widths)
@@ -133,15 +133,15 @@ class LabelDecoder(nn.Module):
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         present = [m for m in self.order if m in parts]
-        seen = {m: self._see(m, parts[m]) for m in present}
+        encoded = {m: self._see(m, parts[m]) for m in present}
         label_CD = self.learned_CD if queries is None else self.query(queries.emb_CD)
-        vectors_BMD = torch.stack([masked_mean(*seen[m]) for m in present], 1)
-        present_BM = torch.stack([seen[m].mask_BL.any(1) for m in present], 1)
+        vectors_BMD = torch.stack([masked_mean(*encoded[m]) for m in present], 1)
+        present_BM = torch.stack([encoded[m].mask_BL.any(1) for m in present], 1)
 
         stages = (
-            {"joint": Steps(*(torch.cat(both, 1) for both in zip(*seen.values(), strict=True)))}
+            {"joint": Steps(*(torch.cat(both, 1) for both in zip(*encoded.values(), strict=True)))}
             if self.joint
-            else seen
+            else encoded
         )
         q_BCD = label_CD.expand(len(vectors_BMD), -1, -1)
         for stage, steps in stages.items():

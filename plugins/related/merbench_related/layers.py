@@ -29,14 +29,14 @@ def complete(
     """
     some = next(iter(parts.values()))
     absent_B1 = torch.zeros_like(some.mask_BL[:, :1])
-    whole: dict[Modality, Steps] = {}
+    complete_parts: dict[Modality, Steps] = {}
     for m in (m for m in MODALITIES if m in widths):
         if m in parts:
             x_BLD, mask_BL = parts[m]
-            whole[m] = Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
+            complete_parts[m] = Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
         else:
-            whole[m] = Steps(some.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
-    return whole
+            complete_parts[m] = Steps(some.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
+    return complete_parts
 
 
 def concatenate(sequences: list[Steps]) -> Steps:

@@ -41,8 +41,8 @@ class View:
     modality: float = 0.0
 
     def __call__(self, inputs: Mapping[Modality, Any]) -> dict[Modality, Any]:
-        seen = {m: self._sequence(x) if isinstance(x, Steps) else x for m, x in inputs.items()}
-        return self._without_modalities(seen) if self.modality else seen
+        viewed = {m: self._sequence(x) if isinstance(x, Steps) else x for m, x in inputs.items()}
+        return self._without_modalities(viewed) if self.modality else viewed
 
     def _sequence(self, steps: Steps) -> Steps:
         x_BLD, mask_BL = compact(steps)

@@ -169,15 +169,15 @@ class DLF(nn.Module):
 
     def read(self, parts: dict[str, Steps]) -> Tensor:
         """[B, sum of ``columns``]: everything the forward pass returns, side by side."""
-        own, common, parted = {}, [], []
+        specific, common, parted = {}, [], []
         for m, steps in parts.items():
             mask_BL = steps.mask_BL
             s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), mask_BL, self.shared)
-            own[m] = s_BLD
+            specific[m] = s_BLD
             last_BD = last_step(self.shared_memory[m](c_BLD, mask_BL), mask_BL)
             common.append(torch.where(mask_BL.any(1, keepdim=True), last_BD, 0.0))
             parted.append(errors)
-        h = dict(zip(own, self.attracted(own, parts), strict=True))
+        h = dict(zip(specific, self.attracted(specific, parts), strict=True))
         branches = {m: self.residual[m](h_BD) for m, h_BD in h.items()}
         shared_BD = torch.cat(common, 1)
         fused = [self.project[m](x_BD).sigmoid() for m, x_BD in branches.items()]

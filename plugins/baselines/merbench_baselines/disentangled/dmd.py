@@ -173,13 +173,13 @@ class DMD(nn.Module):
             own[m], pooled[m] = s_BLD, masked_mean(c_BLD, masks[m])
             common.append(last_or_zeros(self.shared_memory[m](c_BLD, masks[m]), masks[m]))
             parted.append(errors)
-        found = self.attended(own, masks)
+        attended_BD = self.attended(own, masks)
         shared_BD = torch.cat(common, 1)
         vectors = {"shared": shared_BD}
         vectors |= {f"homogeneous_{m}": x_BD for m, x_BD in pooled.items()}
-        vectors |= {f"heterogeneous_{m}": x_BD for m, x_BD in found.items()}
+        vectors |= {f"heterogeneous_{m}": x_BD for m, x_BD in attended_BD.items()}
         branches = [self.residual[name](x_BD) for name, x_BD in vectors.items()]
-        fused = [self.project[m](x_BD).sigmoid() for m, x_BD in found.items()]
+        fused = [self.project[m](x_BD).sigmoid() for m, x_BD in attended_BD.items()]
         z_BD = self.last(torch.cat((*fused, self.project["shared"](shared_BD).sigmoid()), 1))
         by_kind = [x for kind in zip(*parted, strict=True) for x in kind]
         return torch.cat((*by_kind, *branches, z_BD), 1)

@@ -159,9 +159,9 @@ class GLoMo(nn.Module):
         if not self.config.guided:
             weight_BM = present_BM / present_BM.sum(1, keepdim=True).clamp(min=1)
         pairs_BMC = torch.cat((global_BMD, local_BMD), 2)
-        own = [
+        by_modality = [
             self.of_modality[m](x_BC) for m, x_BC in zip(steps, pairs_BMC.unbind(1), strict=True)
         ]
-        guided_BD = (weight_BM[..., None] * torch.stack(own, 1)).sum(1)
+        guided_BD = (weight_BM[..., None] * torch.stack(by_modality, 1)).sum(1)
         aux = {"gates": torch.cat(gates, 1), "load": torch.cat(loads, 1)}
         return Fused(torch.cat((fused_BD, guided_BD), 1)[:, None], aux)

@@ -84,14 +84,14 @@ class DualLevelRestoration(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
-        seen = model.decode(batch.views[VIEW])  # type: ignore[attr-defined]
-        terms = {"view": of_task(seen, batch, self.context)}
+        view_out = model.decode(batch.views[VIEW])  # type: ignore[attr-defined]
+        terms = {"view": of_task(view_out, batch, self.context)}
         if self.attract:
             weight = self.config.attraction
             terms["complete"] = weight * of_task(out, batch, self.context)
-            terms["attraction"] = weight * self._attraction(out, seen)
+            terms["attraction"] = weight * self._attraction(out, view_out)
         if self.restored.weights:
-            terms["reconstruction"] = self.restored(out.steps, seen)
+            terms["reconstruction"] = self.restored(out.steps, view_out)
         return terms
 
     def _attraction(self, out: Output, seen: Output) -> Tensor:

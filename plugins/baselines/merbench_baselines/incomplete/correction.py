@@ -78,16 +78,16 @@ class Correction(nn.Module):
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
         view, config = batch.views[VIEW], self.config
-        seen = model.decode(view)  # type: ignore[attr-defined]
-        terms = {"view": torch.stack(list(self.task(model, batch, seen, at).values())).sum()}
+        view_out = model.decode(view)  # type: ignore[attr-defined]
+        terms = {"view": torch.stack(list(self.task(model, batch, view_out, at).values())).sum()}
         if config.completeness:
             visible_B = view["text"].mask_BL.sum(1) / out.steps["text"].mask_BL.sum(1).clamp(min=1)
-            error_B = (seen.aux["completeness"][:, 0] - visible_B).square()
+            error_B = (view_out.aux["completeness"][:, 0] - visible_B).square()
             terms["completeness"] = config.completeness * error_B.mean()
         if config.adversarial:
-            terms["adversarial"] = config.adversarial * self._adversarial(out, seen)
+            terms["adversarial"] = config.adversarial * self._adversarial(out, view_out)
         if config.reconstruction:
-            terms["reconstruction"] = config.reconstruction * self._reconstruction(out, seen)
+            terms["reconstruction"] = config.reconstruction * self._reconstruction(out, view_out)
         return terms
 
     def _adversarial(self, out: Output, seen: Output) -> Tensor:

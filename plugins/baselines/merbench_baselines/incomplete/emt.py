@@ -140,8 +140,8 @@ class EMT(nn.Module):
         def pooling() -> nn.Sequential:
             return nn.Sequential(nn.Linear(wide, wide), nn.Tanh(), nn.Linear(wide, 1))
 
-        one = pooling() if config.shared else None
-        self.pools = nn.ModuleList(one or pooling() for _ in range(config.layers))
+        shared_pooling = pooling() if config.shared else None
+        self.pools = nn.ModuleList(shared_pooling or pooling() for _ in range(config.layers))
         self.dropout = nn.Dropout(config.out_dropout)
         self.width = sum(vectors.values()) + wide
         parts = {**vectors, "context": wide}

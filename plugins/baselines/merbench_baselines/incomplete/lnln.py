@@ -77,9 +77,9 @@ class LNLN(ALMT):
             nn.LeakyReLU(0.1),
             nn.Linear(config.judge_hidden, 1),
         )
-        others = len(widths) - 1
+        n_others = len(widths) - 1
         layers = config.stack(config.correct_layers)
-        self.propose = TokenTransformer(layers, d, others * count, count)
+        self.propose = TokenTransformer(layers, d, n_others * count, count)
 
     def corrected(
         self, tokens: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]

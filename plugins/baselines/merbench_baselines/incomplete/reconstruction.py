@@ -92,8 +92,8 @@ class Reconstruction(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
-        seen = model.decode(batch.views[VIEW])  # type: ignore[attr-defined]
-        terms = {"view": of_task(seen, batch, self.context)}
+        view_out = model.decode(batch.views[VIEW])  # type: ignore[attr-defined]
+        terms = {"view": of_task(view_out, batch, self.context)}
         if at.epoch > 0 and self.restored.weights:
-            terms["reconstruction"] = self.restored(out.steps, seen)
+            terms["reconstruction"] = self.restored(out.steps, view_out)
         return terms

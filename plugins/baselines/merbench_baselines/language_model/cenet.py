@@ -65,8 +65,8 @@ class Enhancement(nn.Module):
         self.out = nn.Linear(len(others) * width, width)
 
     def forward(self, text_BTD: Tensor, others: Mapping[str, Steps]) -> Tensor:
-        found = [self.find[m](text_BTD, steps) for m, steps in others.items()]
-        return text_BTD + self.out(torch.cat(found, 2))
+        attended = [self.find[m](text_BTD, steps) for m, steps in others.items()]
+        return text_BTD + self.out(torch.cat(attended, 2))
 
 
 class CENET(nn.Module):
@@ -98,13 +98,15 @@ class CENET(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs, self.config, self.language = widths, config, context.language_model
-        own = self.language is None
+        has_own_transformer = self.language is None
         check_inside("cenet", config, self.language)
-        self.width = d = config.width if own else self.language.width
-        self.project = nn.Linear(widths["text"], d) if own else nn.Identity()
+        self.width = d = config.width if has_own_transformer else self.language.width
+        self.project = nn.Linear(widths["text"], d) if has_own_transformer else nn.Identity()
         others = {m: w for m, w in widths.items() if m != "text"}
         self.enhance = Enhancement(d, others, config.sharpness)
-        self.layers = EncoderLayers(config.layers if own else 0, d, config.heads, config.dropout)
+        self.layers = EncoderLayers(
+            config.layers if has_own_transformer else 0, d, config.heads, config.dropout
+        )
         self.out = nn.Linear(d, d)
         self.dropout = nn.Dropout(config.dropout)
 

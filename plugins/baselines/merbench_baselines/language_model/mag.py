@@ -87,13 +87,13 @@ class MAG(nn.Module):
     ) -> None:
         super().__init__()
         self.inputs, self.config, self.language = widths, config, context.language_model
-        own = self.language is None
+        has_own_transformer = self.language is None
         check_inside("mag", config, self.language)
-        self.width = width = config.width if own else self.language.width
-        self.project = nn.Linear(widths["text"], width) if own else nn.Identity()
+        self.width = width = config.width if has_own_transformer else self.language.width
+        self.project = nn.Linear(widths["text"], width) if has_own_transformer else nn.Identity()
         others = {m: w for m, w in widths.items() if m != "text"}
         self.gate = AdaptationGate(width, others, config.beta, config.dropout)
-        depth, dropout = config.layers if own else 0, config.attention_dropout
+        depth, dropout = config.layers if has_own_transformer else 0, config.attention_dropout
         self.layers = EncoderLayers(depth, width, config.heads, dropout)
 
     def pooled(self, parts: dict[str, Steps]) -> Tensor:

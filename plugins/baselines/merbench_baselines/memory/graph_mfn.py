@@ -130,8 +130,8 @@ class GraphMFN(nn.Module):
     def last_states(self, parts: Mapping[str, Steps]) -> Tensor:
         """[B, width] of aligned streams."""
         runs = self.lstms({m: steps.x_BLD for m, steps in parts.items()})
-        read = {m: h if self.reads_states else c for m, (h, c) in runs.items()}
-        singles = {m: self.single[m](with_previous(x_BTH)) for m, x_BTH in read.items()}
+        inputs = {m: h if self.reads_states else c for m, (h, c) in runs.items()}
+        singles = {m: self.single[m](with_previous(x_BTH)) for m, x_BTH in inputs.items()}
         u_BTM = self.memory(self.graph(singles))  # type: ignore[arg-type]
         x_BTD = torch.cat([*(h for h, _ in runs.values()), u_BTM], 2)
         return last_step(x_BTD, next(iter(parts.values())).mask_BL)

@@ -50,14 +50,15 @@ class Decoder(nn.LSTMCell):
     def forward(self, factors_BF: Tensor, length: int) -> Tensor:  # type: ignore[override]
         """[B, length, width_out]."""
         bias = self.bias_ih + self.bias_hh
-        again = self.weight_ih + self.weight_hh  # input and state are the same from step 2 on
+        # Input and state are the same from step 2 on.
+        repeated_weight = self.weight_ih + self.weight_hh
         gates_BG = F.linear(factors_BF, self.weight_ih, bias)
         c_BF, states = torch.zeros_like(factors_BF), []
         for _ in range(length):
             i_BF, f_BF, g_BF, o_BF = gates_BG.chunk(4, 1)
             c_BF = f_BF.sigmoid() * c_BF + i_BF.sigmoid() * g_BF.tanh()
             states.append(o_BF.sigmoid() * c_BF.tanh())
-            gates_BG = F.linear(states[-1], again, bias)
+            gates_BG = F.linear(states[-1], repeated_weight, bias)
         return self.out(torch.stack(states, 1))
 
 
@@ -107,10 +108,10 @@ class MFM(nn.Module):
         self.mfn = MFN(config, context, widths, query_width)
         self.latent = nn.Linear(self.mfn.width, config.latent)
         self.factor = factor(config.latent, config.factor, config.factor_dropout)
-        own: list[Modality] = list(widths) if config.private else []
-        latent: dict[str, int] = {m: getattr(config, f"latent_{m}") for m in own}
-        narrow: dict[str, int] = {m: getattr(config, f"factor_{m}") for m in own}
-        self.read = nn.ModuleDict({m: LastState(widths[m], latent[m]) for m in own})
+        with_private_factor: list[Modality] = list(widths) if config.private else []
+        latent: dict[str, int] = {m: getattr(config, f"latent_{m}") for m in with_private_factor}
+        narrow: dict[str, int] = {m: getattr(config, f"factor_{m}") for m in with_private_factor}
+        self.read = nn.ModuleDict({m: LastState(widths[m], latent[m]) for m in with_private_factor})
         self.latents = nn.ModuleDict({m: nn.Linear(w, w) for m, w in latent.items()})
         self.factors = nn.ModuleDict(
             {

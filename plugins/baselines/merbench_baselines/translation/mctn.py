@@ -35,8 +35,8 @@ class Encoder(nn.Module):
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         states_BTE, _ = self.lstm(Steps(x_BTD, mask_BT))
-        onward, backward = states_BTE.chunk(2, 2)
-        return torch.where(mask_BT[..., None], onward + backward, 0.0)
+        forward_BTH, backward_BTH = states_BTE.chunk(2, 2)
+        return torch.where(mask_BT[..., None], forward_BTH + backward_BTH, 0.0)
 
 
 class MCTN(nn.Module):

@@ -64,15 +64,17 @@ class CsdSequence:
         except Exception as error:  # a damaged file can fail in any layer of the library
             raise self._damaged(error) from None
         if not kinds:
-            why = next((f"; {video}: {why}" for video, why in self.refused.items()), "")
+            reason = next((f"; {video}: {reason}" for video, reason in self.refused.items()), "")
             raise DataError(
-                f"{path} has no video that can be read{why}; copy it again, or leave it out"
+                f"{path} has no video that can be read{reason}; copy it again, or leave it out"
             )
         self.width = Counter(kinds.values()).most_common(1)[0][0] or None
         for video, kind in kinds.items():
             if (kind or None) != self.width:
-                of, of_most = (f"{k} wide" if k else "words" for k in (kind, self.width))
-                self.refused[video] = f"its features are {of}, and those of most videos {of_most}"
+                width_text, usual_text = (f"{k} wide" if k else "words" for k in (kind, self.width))
+                self.refused[video] = (
+                    f"its features are {width_text}, and those of most videos {usual_text}"
+                )
                 del self.steps[video]
         self.segments: dict[str, dict[int, str]] = {}
         for entry in self.steps:
@@ -178,9 +180,9 @@ class CsdSequence:
     def _kind(self, video: str) -> int | None:
         """The width of its features, 0 = words; None where it is refused."""
         data = self._root["data"]
-        why = self._wrong(data, video)
-        if why:
-            self.refused[video] = why
+        reason = self._wrong(data, video)
+        if reason:
+            self.refused[video] = reason
             return None
         features = data[video]["features"]
         self.steps[video] = features.shape[0]

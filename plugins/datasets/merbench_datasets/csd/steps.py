@@ -92,8 +92,8 @@ def sentences_on_left_out_steps(sequence: CsdSequence, rows: Rows) -> list[str]:
         within = [(middle >= start) & (middle < end) for start, end in utterances]
         inside += int(np.logical_or.reduce(within).sum())
     sentences = []
-    if left := steps - inside - sum(broken.values()):
-        sentences.append(f"{left:,} of {steps:,} steps lie in no utterance")
+    if outside := steps - inside - sum(broken.values()):
+        sentences.append(f"{outside:,} of {steps:,} steps lie in no utterance")
     if broken:
         sentences.append(
             f"{sum(broken.values()):,} steps have an interval that is none and are left out (of "

@@ -45,12 +45,12 @@ class Faces(threading.local):
         """The box of the largest face of an RGB uint8 frame [H, W, 3]."""
         height, width = frame_HWC.shape[:2]
         scale = LINES / min(height, width)
-        seen = Image.fromarray(frame_HWC).resize(
+        resized = Image.fromarray(frame_HWC).resize(
             (round(width * scale), round(height * scale)), Image.Resampling.BILINEAR
         )
         boxes = [
-            Box(*(one / scale for one in (f.left(), f.top(), f.width(), f.height())))
-            for f in self.detect(np.asarray(seen), 0)
+            Box(*(edge / scale for edge in (f.left(), f.top(), f.width(), f.height())))
+            for f in self.detect(np.asarray(resized), 0)
         ]
         return max(boxes, key=lambda box: box.width * box.height, default=None)
 
@@ -60,8 +60,8 @@ class Faces(threading.local):
         Such a frame is cut where the frame nearest in time has its face; where none of them has
         one, all stay whole.
         """
-        found = [self.largest(frame) for frame in frames]
-        boxes, lost = nearest(found), found.count(None)
+        largest_faces = [self.largest(frame) for frame in frames]
+        boxes, lost = nearest(largest_faces), largest_faces.count(None)
         return [
             frame if box is None else cut_out(frame, box, margin)
             for frame, box in zip(frames, boxes, strict=True)

@@ -112,14 +112,14 @@ class ClipImage(Tower):
 
     def read(self, path: str) -> Decoded:
         """A clip's frames, uint8 [T, 3, H, W] at the tower's image size."""
-        found = read_frames(path, self.frames)
-        if not (frames := found.values):
-            return found
+        clip_frames = read_frames(path, self.frames)
+        if not (frames := clip_frames.values):
+            return clip_frames
         shares = {}
         if self.faces:
             frames, lost = self.faces.cut(frames, self.margin)
             shares["faceless_rate"] = (lost, len(frames))
-        return Decoded(torch.stack([self._shrunk(frame) for frame in frames]), found.note, shares)
+        return Decoded(torch.stack([self._shrunk(frame) for frame in frames]), clip_frames.note, shares)
 
     def _shrunk(self, frame_HWC: np.ndarray) -> Tensor:
         image = Image.fromarray(frame_HWC)
@@ -142,13 +142,13 @@ class ClipImage(Tower):
 
 
 def _together(clips: Sequence[Tensor | None]) -> Frames:
-    found = [clip for clip in clips if clip is not None]
-    if not found:
+    decoded_clips = [clip for clip in clips if clip is not None]
+    if not decoded_clips:
         return Frames(
             torch.zeros(len(clips), 1, 3, 1, 1, dtype=torch.uint8),
             torch.zeros(len(clips), 1, dtype=torch.bool),
         )
-    none = found[0][:0]
+    none = decoded_clips[0][:0]
     x_BTCHW = pad_sequence([none if clip is None else clip for clip in clips], batch_first=True)
     length_B = torch.tensor([0 if clip is None else len(clip) for clip in clips])
     return Frames(x_BTCHW, torch.arange(x_BTCHW.shape[1]) < length_B[:, None])

@@ -110,15 +110,15 @@ class Tokenizer:
             self.lower = "no"  # it ignores case, so there is nothing to report
 
     def __call__(self, texts: Sequence[str | None]) -> PieceRows:
-        read, measured = lowered(texts, self.lower)
-        coded = [None if text is None else self.bpe.encode(text) for text in read]
-        kept = [[] if ids is None else self._framed(ids) for ids in coded]
+        texts_read, measured = lowered(texts, self.lower)
+        coded = [None if text is None else self.bpe.encode(text) for text in texts_read]
+        piece_ids = [[] if ids is None else self._framed(ids) for ids in coded]
         present = [ids for ids in coded if ids is not None]
         n_cut = sum(len(ids) > self.length - 2 for ids in present)
         measured = {"truncated_rate": n_cut / max(1, len(present)), **measured}
-        flat_T = torch.tensor([i for ids in kept for i in ids] or [0])
+        flat_T = torch.tensor([i for ids in piece_ids for i in ids] or [0])
         piece_T2 = torch.stack((flat_T, torch.full_like(flat_T, -1)), 1)
-        return PieceRows(piece_T2, torch.tensor([len(ids) for ids in kept]), 0, measured)
+        return PieceRows(piece_T2, torch.tensor([len(ids) for ids in piece_ids]), 0, measured)
 
     def _framed(self, ids: list[int]) -> list[int]:
         return [self.bpe.sot_token_id, *ids[: self.length - 2], self.bpe.eot_token_id]
@@ -135,5 +135,5 @@ def load_text(config: ClipTextConfig, instead: str) -> tuple[TextNet, Tokenizer]
             f"{config.model} has no causal CLIP text tower; "
             "choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"
         )
-    named = checkpoint(config, instead).architecture
-    return TextNet(load_clip(config, instead)), Tokenizer(named, config.lower)
+    architecture_name = checkpoint(config, instead).architecture
+    return TextNet(load_clip(config, instead)), Tokenizer(architecture_name, config.lower)

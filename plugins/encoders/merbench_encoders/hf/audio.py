@@ -71,15 +71,15 @@ class HfAudio(WaveTower):
         """RequestError unless half a second gives the frames that the convolutions make of it."""
         samples = self.sampling_rate // 2
         n_frames = int(self.frames(torch.tensor(samples))) if self.convolutions else 0
-        made = self._try(torch.zeros(1, samples))
-        if made is None or not n_frames or getattr(self.net.config, "add_adapter", False):
+        output = self._try(torch.zeros(1, samples))
+        if output is None or not n_frames or getattr(self.net.config, "add_adapter", False):
             raise RequestError(
                 f"{config.model} is no model of the wav2vec 2.0 family; "
                 f"choose one that is, or {_INSTEAD}"
             )
-        if made.shape[1] != n_frames:  # as of SEW, which squeezes time between its ends
+        if output.shape[1] != n_frames:  # as of SEW, which squeezes time between its ends
             raise RequestError(
-                f"layer={config.layer} of {config.model} has {made.shape[1]} frames where its "
+                f"layer={config.layer} of {config.model} has {output.shape[1]} frames where its "
                 f"output has {n_frames}; leave layer=-1, or {_INSTEAD}"
             )
 

@@ -96,8 +96,10 @@ class Clap(WaveTower):
         """Windows [N, S] -> [N, 1, frames, mels] in dB, each window repeated to the tower's length;
         equal to ClapFeatureExtractor's.
         """
-        whole = self.samples // window_NS.shape[1]
-        wave_NS = F.pad(window_NS.repeat(1, whole), (0, self.samples - whole * window_NS.shape[1]))
+        n_repeats = self.samples // window_NS.shape[1]
+        wave_NS = F.pad(
+            window_NS.repeat(1, n_repeats), (0, self.samples - n_repeats * window_NS.shape[1])
+        )
         size = len(self.hann_N)
         power_NFT = (
             torch.stft(

@@ -98,19 +98,21 @@ def load_net(
     folder = find(config, instead)
     import transformers  # takes longer than a hub needs to say that a model is out of reach
 
-    made = getattr(transformers, kind)
+    model_class = getattr(transformers, kind)
     missing: Sequence[str] = ()
     try:
         with _quiet(transformers.utils.logging):
-            settings = getattr(made, "config_class", transformers.AutoConfig).from_pretrained(
-                folder, local_files_only=True
-            )
+            settings = getattr(
+                model_class, "config_class", transformers.AutoConfig
+            ).from_pretrained(folder, local_files_only=True)
             settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
             if config.pretrained == "random":
-                untrained = made.from_config if kind == "AutoModel" else made._from_config
+                untrained = (
+                    model_class.from_config if kind == "AutoModel" else model_class._from_config
+                )
                 # Not in its configuration's precision, in which nothing can be learned.
                 return untrained(settings, dtype=torch.float32), folder
-            net, info = made.from_pretrained(
+            net, info = model_class.from_pretrained(
                 folder,
                 config=settings,
                 local_files_only=True,
@@ -168,11 +170,11 @@ def input_settings(folder: Path) -> dict[str, Any]:
     """How waves are made ready for a model, as its own files say: ``preprocessor_config.json``, or
     the part of ``processor_config.json`` where a processor was saved as a whole.
     """
-    file, whole = folder / "preprocessor_config.json", folder / "processor_config.json"
+    file, processor_file = folder / "preprocessor_config.json", folder / "processor_config.json"
     if file.exists():
         return dict(json.loads(file.read_text()))
-    if whole.exists():
-        return dict(json.loads(whole.read_text()).get("feature_extractor", {}))
+    if processor_file.exists():
+        return dict(json.loads(processor_file.read_text()).get("feature_extractor", {}))
     return {}
 
 

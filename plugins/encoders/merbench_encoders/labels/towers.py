@@ -36,9 +36,10 @@ class Reader(Config):
             self.config()
         except ValidationError as error:
             first = error.errors()[0]
-            where, known = ".".join(map(str, first["loc"])), _factory(self).Config.model_fields
+            field = ".".join(map(str, first["loc"]))
+            known_fields = _factory(self).Config.model_fields
             raise ValueError(
-                f"{self.name}: {where}: {first['msg']}; its settings are {', '.join(known)}"
+                f"{self.name}: {field}: {first['msg']}; its settings are {', '.join(known_fields)}"
             ) from None
         return self
 

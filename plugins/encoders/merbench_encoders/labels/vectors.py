@@ -53,10 +53,10 @@ class Phrases(LabelTexts):
         emb_CD = self.base_CD
         if space != self.space:
             emb_CD = self.look_up(space).to(emb_CD)
-            own = {text: i for i, text in enumerate(self.texts(self.space))}
+            row_of_text = {text: i for i, text in enumerate(self.texts(self.space))}
             for c, text in enumerate(self.texts(space)):
-                if text in own:
-                    emb_CD[c] = self.base_CD[own[text]]
+                if text in row_of_text:
+                    emb_CD[c] = self.base_CD[row_of_text[text]]
         if self.context_ND is not None:
             emb_CD = (emb_CD + self.context_ND.sum(0)) / (1 + len(self.context_ND))
         return emb_CD

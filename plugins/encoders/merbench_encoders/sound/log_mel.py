@@ -55,8 +55,8 @@ class LogMel(nn.Module):
         )
         self.register_buffer("filters_FM", torch.from_numpy(filters).float(), persistent=False)
         self.register_buffer("hann_N", torch.hann_window(WINDOW), persistent=False)
-        kept = min(config.coefficients, config.bands) if config.kind == "mfcc" else None
-        self.register_buffer("dct_MK", _dct(config.bands, kept), persistent=False)
+        n_coefficients = min(config.coefficients, config.bands) if config.kind == "mfcc" else None
+        self.register_buffer("dct_MK", _dct(config.bands, n_coefficients), persistent=False)
         self.width = self.dct_MK.shape[1]
 
     @staticmethod

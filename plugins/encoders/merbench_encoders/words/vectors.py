@@ -89,11 +89,11 @@ class WordVectors(WordIds):
     def _refuse(self, rows: WordRows, known: int, count: int) -> None:
         files = ", ".join(file.name for file in self.lexicon.files)
         unknown = rows.values[~self.known_V[rows.values]].tolist()
-        shown = ", ".join(repr(self.vocab[i]) for i in list(dict.fromkeys(unknown))[:3])
+        examples = ", ".join(repr(self.vocab[i]) for i in list(dict.fromkeys(unknown))[:3])
         raise RequestError(
             f"{known:,} of the {count:,} words of stream {rows.spec.name} are in the word vectors "
-            f"{files} (unknown: {shown}, ...), so little can be learned from it; give vectors of "
-            "its language (--vectors FILE), another stream (--stream text=NAME) or another encoder "
+            f"{files} (unknown: {examples}, ...), so little can be learned from it; give vectors "
+            "of its language (--vectors FILE), another stream (--stream text=NAME) or another encoder "
             "(--encoder text=NAME)"
         )
 

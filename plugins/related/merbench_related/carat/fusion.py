@@ -85,10 +85,14 @@ class Carat(nn.Module):
         latents = self.encode(attended)
         rebuilt = self.decode(latents)
         substitute = self.substitute(latents, present_BM)
-        given = torch.where(
+        shared_if_present = torch.where(
             present_BM[..., None, None], rebuilt if self.config.levels else attended, substitute
         )
-        first = self.rebuild_from_others(given, substitute) if self.config.levels else given
+        first = (
+            self.rebuild_from_others(shared_if_present, substitute)
+            if self.config.levels
+            else shared_if_present
+        )
         second = self.rebuild_from_all(first) if self.config.levels == 2 else first
         aux = {
             "attended": attended,

@@ -192,8 +192,8 @@ class Comprehension(nn.Module):
         self.entities = Mutan(width, config.rank, norm) if config.entities else None
         self.relations = Relations(width, config.gate, norm) if config.relations else None
         self.segments = Segments(width, config.segments) if config.segments else None
-        kept = 2 + (self.relations is not None) + (self.segments is not None)
-        self.out = nn.Linear(kept * width + 2, width)
+        n_features = 2 + (self.relations is not None) + (self.segments is not None)
+        self.out = nn.Linear(n_features * width + 2, width)
 
     def forward(self, stream: Steps, words: Steps, type_BTK: Tensor) -> Steps:
         place_BL2 = places(stream.mask_BL)

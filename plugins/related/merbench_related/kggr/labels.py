@@ -72,9 +72,9 @@ class LabelGraph(nn.Module):
         if space is None or space == self.context.space:
             return Queries(self.emb_CD, self.graph_CC)
         if self.config.vectors == "learned":
-            own = ", ".join(self.context.space.words)
+            learned_labels = ", ".join(self.context.space.words)
             raise RequestError(
-                f"label-graph learned vectors for {own} and cannot read other labels; "
+                f"label-graph learned vectors for {learned_labels} and cannot read other labels; "
                 "set label_encoder.vectors=words"
             )
         kind = self._kind(space, "semantic" if space.kind != "score" else "ordinal")

@@ -48,10 +48,10 @@ def grid_of(parts: Mapping[Modality, Steps], longest: int) -> Grid:
         if x_BLD.shape[1] > longest:
             # A row that is short enough keeps its own steps.
             n_B = mask_BL.sum(1)
-            whole = resample(Steps(x_BLD, mask_BL), longest)
+            resampled = resample(Steps(x_BLD, mask_BL), longest)
             short_B1 = (n_B <= longest)[:, None]
-            x_BLD = torch.where(short_B1[..., None], x_BLD[:, :longest], whole.x_BLD)
-            mask_BL = torch.where(short_B1, mask_BL[:, :longest], whole.mask_BL)
+            x_BLD = torch.where(short_B1[..., None], x_BLD[:, :longest], resampled.x_BLD)
+            mask_BL = torch.where(short_B1, mask_BL[:, :longest], resampled.mask_BL)
         place_L = torch.arange(x_BLD.shape[1], device=x_BLD.device)
         time_BL = (place_L + 0.5) / mask_BL.sum(1, keepdim=True).clamp(min=1)
         for column, value in zip(

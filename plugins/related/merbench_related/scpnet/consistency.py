@@ -110,13 +110,13 @@ class PriorSSL(nn.Module):
         p_BC = weak.sigmoid() if self.several else weak.softmax(-1)
         theta_C = thresholds(self.selected_NC, self.top, self.config.cutoff)
         terms = self._labels if self.several else self._classes
-        found, confident_BC = terms(p_BC, strong_BC, batch, theta_C, p_BC @ calibration_CC.T)
+        losses, confident_BC = terms(p_BC, strong_BC, batch, theta_C, p_BC @ calibration_CC.T)
         self._last = (batch.ids_B, confident_BC)
         weights = {
             "consistency": self.config.consistency,
             "distillation": self.config.distillation,
         }
-        return {name: weight * found[name] for name, weight in weights.items() if weight}
+        return {name: weight * losses[name] for name, weight in weights.items() if weight}
 
     def after_batch(self, model: Model, batch: Batch, out: Output, at: Progress) -> None:
         """Remember which labels were predicted beyond the cutoff."""
@@ -139,11 +139,13 @@ class PriorSSL(nn.Module):
             counted_BC = torch.ones_like(counted_BC)
         row_B = confident_BC.any(1)
         everything_BC = torch.ones_like(counted_BC)
-        found = {
+        losses_by_name = {
             "consistency": soft_bce(strong_BC, positive_BC.to(p_BC.dtype), counted_BC),
             "distillation": soft_bce(strong_BC, q_BC, everything_BC),
         }
-        means = {name: torch.where(row_B, loss_B, 0.0).mean() for name, loss_B in found.items()}
+        means = {
+            name: torch.where(row_B, loss_B, 0.0).mean() for name, loss_B in losses_by_name.items()
+        }
         return means, top_BC & (p_BC >= self.config.cutoff)
 
     def _classes(
@@ -156,11 +158,13 @@ class PriorSSL(nn.Module):
         target_BC = torch.where(known_B[:, None], truth(batch.target, self.space), pseudo_BC)
         q_BC = q_BC / q_BC.sum(1, keepdim=True)
         log_s_BC = strong_BC.log_softmax(-1)
-        found = {
+        losses_by_name = {
             "consistency": -(target_BC * log_s_BC).sum(1),
             "distillation": (torch.xlogy(q_BC, q_BC) - q_BC * log_s_BC).sum(1),
         }
-        means = {name: torch.where(row_B, loss_B, 0.0).mean() for name, loss_B in found.items()}
+        means = {
+            name: torch.where(row_B, loss_B, 0.0).mean() for name, loss_B in losses_by_name.items()
+        }
         return means, pseudo_BC.bool() & (p_BC >= self.config.cutoff)
 
 

@@ -46,5 +46,5 @@ class CosineLabel(nn.Module):
         z_BCD = self.project(fused.z_BCD)
         near_BC = F.cosine_similarity(z_BCD, queries.emb_CD, dim=-1)
         logits_BC = self.log_scale.exp() * near_BC
-        own = self.bias_C is not None and logits_BC.shape[1] == len(self.words)
-        return logits_BC + self.bias_C if own else logits_BC
+        is_own_space = self.bias_C is not None and logits_BC.shape[1] == len(self.words)
+        return logits_BC + self.bias_C if is_own_space else logits_BC
