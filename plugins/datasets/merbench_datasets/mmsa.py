@@ -119,7 +119,12 @@ class MmsaPickle(Labelled):
                 )
             description = f"MMSA's {kind} pickle, {field}"
             read_row = partial(_read, rows, field)
-            streams[f"{FIELDS[field]}.{kind}"] = (FIELDS[field], widths.pop(), read_row, description)
+            streams[f"{FIELDS[field]}.{kind}"] = (
+                FIELDS[field],
+                widths.pop(),
+                read_row,
+                description,
+            )
         offered = write_streams(sink, ids, streams, transcripts=any(columns["text"]))
         if MIXED in semi:
             sink.protocol("semi", column="mode_semi", streams=offered)

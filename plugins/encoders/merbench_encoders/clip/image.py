@@ -119,7 +119,9 @@ class ClipImage(Tower):
         if self.faces:
             frames, lost = self.faces.cut(frames, self.margin)
             shares["faceless_rate"] = (lost, len(frames))
-        return Decoded(torch.stack([self._shrunk(frame) for frame in frames]), clip_frames.note, shares)
+        return Decoded(
+            torch.stack([self._shrunk(frame) for frame in frames]), clip_frames.note, shares
+        )
 
     def _shrunk(self, frame_HWC: np.ndarray) -> Tensor:
         image = Image.fromarray(frame_HWC)
