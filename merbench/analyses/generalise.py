@@ -84,9 +84,11 @@ def generalise(
     """
     if reason := why_not(plan):
         return Generalised([Line(name, reason=reason)], [], None)
-    own = LabelSet(OWN, plan.task.space)
+    own_labels = LabelSet(OWN, plan.task.space)
     readings = {
-        (s.name, part): Readings(plan.metrics) for s in (own, *sets) for part in ("test", "valid")
+        (s.name, part): Readings(plan.metrics)
+        for s in (own_labels, *sets)
+        for part in ("test", "valid")
     }
     reasons: dict[str, str] = {}
     drift = 0.0
@@ -95,7 +97,7 @@ def generalise(
         for part in ("test", "valid"):
             rows = run.fold.rows(part)
             data = run.fold.data(part, run.problem.encoders, machine.device)
-            for labels in (own, *sets):
+            for labels in (own_labels, *sets):
                 model = InSpace(run.problem.model, labels.space)
                 try:
                     prediction = labels.own(predict(model, data, labels.space))
@@ -113,10 +115,10 @@ def generalise(
         title = f"{name} {labels.name}"
         if labels.name in reasons:
             return Line(title, reason=reasons[labels.name])
-        against = f"{name} {OWN}" if labels is not own and part == "test" else ""
+        against = f"{name} {OWN}" if labels is not own_labels and part == "test" else ""
         return Line(title, readings[labels.name, part].scored(), against)
 
-    every = (own, *sets)
+    every = (own_labels, *sets)
     return Generalised(
         [line(s, "test") for s in every],
         [line(s, "valid") for s in every if s.name not in reasons],

@@ -47,8 +47,8 @@ def _parse(part: str, text: str) -> list[Damage]:
         "MODALITY=drop, MODALITY=mask:SHARE, MODALITY=noise:STRENGTH or, for a curve, "
         "MODALITY=KIND:FROM:TO:POINTS"
     )
-    modality, sign, rest = part.partition("=")
-    kind, *numbers = rest.split(":")
+    modality, sign, kind_and_rates = part.partition("=")
+    kind, *numbers = kind_and_rates.split(":")
     if not sign or modality not in MODALITIES or kind not in KINDS:
         raise RequestError(
             f"--corrupt {text}: {part!r} is not of the form {form}, "

@@ -68,14 +68,14 @@ def pair(
             "choose another --protocol"
         )
     by_video, by_text = shared_in_training(source, learn.spec.protocol, target, use.spec.protocol)
-    mine = np.unique(
+    train_videos = np.unique(
         np.concatenate([rows for s in learn.protocol.splits for rows in (s.train, s.valid)])
     )
     counts = f"{len(by_video)} by video, {len(by_text)} by a text of {LEAST_WORDS} words or more"
     if len(by_video) + len(by_text):
         notes.append(
             f"{source.name} and {target.name} share utterances: {counts}; "
-            f"these {len(by_video) + len(by_text)} of the {len(mine)} train and "
+            f"these {len(by_video) + len(by_text)} of the {len(train_videos)} train and "
             f"valid rows of {source.name} stand among the valid and test rows of {target.name} and "
             "are left out"
         )
@@ -114,9 +114,9 @@ def _common(
         ]
         notes.append(f"{m} is left out: {', '.join(offers)}")
     if not common and (theirs or mine):
-        why = "; ".join(notes)
+        reason = "; ".join(notes)
         raise RequestError(
-            f"nothing can be carried over from {source.name} to {target.name}: {why}; "
+            f"nothing can be carried over from {source.name} to {target.name}: {reason}; "
             "choose other streams with --stream"
         )
     return tuple(common)
@@ -179,10 +179,10 @@ def finetuned(
     """Runs on the target that start from the weights of the runs ``before``, each seed from its
     own. ``request``: what is asked of them.
     """
-    done = [r for r in before if r.status == "done"]
-    if not done:
+    finished = [r for r in before if r.status == "done"]
+    if not finished:
         return []
-    start = start_from(store, done[0], [r.seed for r in done])
+    start = start_from(store, finished[0], [r.seed for r in finished])
     return run(
         plan(replace(request, modalities=tuple(corpora.use.streams), start=start)), corpora.target
     )

@@ -62,10 +62,10 @@ def pool(
                 # The process has the only other one, so that its end is seen here.
                 child_end.close()
                 running[parent_end] = process, task
-            heard = wait(list(running), timeout=0.5)
-            if not heard:
+            ready = wait(list(running), timeout=0.5)
+            if not ready:
                 yield None
-            for pipe in heard:
+            for pipe in ready:
                 assert isinstance(pipe, Connection)
                 process, task = running[pipe]
                 try:

@@ -49,17 +49,17 @@ def open_bench(
 
     options = options_of(function, model, dataset, keywords)
     watch: Watch = keywords.get("watch") or ignore
-    shown: bool = keywords.get("progress", True)
+    shows_progress: bool = keywords.get("progress", True)
 
     def watch_notes(event: Event) -> None:
-        if shown or (isinstance(event, Note) and event.warning):
+        if shows_progress or (isinstance(event, Note) and event.warning):
             say_note(event)
         watch(event)
 
     def progress(n_runs: int, label: str) -> AbstractContextManager[Watch]:
         from merbench.terminal.progress import RunProgress
 
-        return RunProgress(n_runs, label, silent=not shown, also=watch)
+        return RunProgress(n_runs, label, silent=not shows_progress, also=watch)
 
     bench = Bench(catalog(), homes(options.data), options, watch_notes, progress)
     return bench, bench.options

@@ -29,7 +29,7 @@ def optimum(
         "nothing": (),
         **({"text": ("text",)} if "text" in offered else {}),
     }
-    best = {name: best_scores(corpus, task, rows, given) for name, given in cases.items()}
+    best = {name: best_scores(corpus, task, rows, modalities) for name, modalities in cases.items()}
     if corpus.offered[task].space.kind == "multilabel":
         best[f"{everything}, label by label"] = best_scores(
             corpus, task, rows, offered, co_occurrence=False

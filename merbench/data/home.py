@@ -21,12 +21,12 @@ def data_homes(data: Path | None, environ: Mapping[str, str]) -> list[Path]:
         if share and Path(share).is_absolute()
         else Path(environ.get("HOME") or Path.home()) / ".local/share"
     )
-    named = [
+    candidates = [
         data,
         Path(environ["MERBENCH_DATA"]) if environ.get("MERBENCH_DATA") else None,
         user / "merbench",
     ]
-    return list(dict.fromkeys(home.expanduser() for home in named if home is not None))
+    return list(dict.fromkeys(home.expanduser() for home in candidates if home is not None))
 
 
 def find_folder(name: str, homes: Sequence[Path]) -> Path | None:
@@ -64,21 +64,21 @@ def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -
                 f"{home / name} has no {FILE}, which makes a folder a data set; "
                 "write one, or bring it in with merbench data add"
             )
-    looked = ", ".join(
+    places = ", ".join(
         str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes
     )
     known = sorted({*declared, *(folder.name for folder in folders(homes))})
     return (
-        f"unknown dataset {name!r}; {did_you_mean(name, known)} (looked in {looked}; "
+        f"unknown dataset {name!r}; {did_you_mean(name, known)} (looked in {places}; "
         "merbench data list shows them all)"
     )
 
 
 def missing_message(name: str, homes: Sequence[Path], obtain: str) -> str:
     """What was looked for and where, how to get it, and how to go on without."""
-    looked = ", ".join(str(home / name / FILE) for home in homes)
+    places = ", ".join(str(home / name / FILE) for home in homes)
     sentences = (
-        f"data set {name!r} is not on this machine (looked for {looked}).",
+        f"data set {name!r} is not on this machine (looked for {places}).",
         obtain.strip(),
         "To try merbench without it: --dataset sample.",
     )

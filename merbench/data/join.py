@@ -29,15 +29,15 @@ def joined(
     It offers the one ``task`` and ``protocol``, and ``streams`` of the target, each with the stream
     of ``added`` that has its form. The label spaces must be equal. Features are copied.
     """
-    n, mine, theirs = len(target), target.offered[task], source.offered[task]
+    n, target_task, source_task = len(target), target.offered[task], source.offered[task]
     known = None
-    if mine.known is not None or theirs.known is not None:
+    if target_task.known is not None or source_task.known is not None:
         parts = (
             np.ones(t.target.shape, dtype=bool) if t.known is None else t.known
-            for t in (mine, theirs)
+            for t in (target_task, source_task)
         )
-        ours, others = parts
-        known = np.concatenate((ours, others[rows]))
+        target_part, source_parts = parts
+        known = np.concatenate((target_part, source_parts[rows]))
     train = np.arange(n, n + len(rows))
     splits = tuple(
         replace(s, train=np.concatenate((s.train, train)))
@@ -60,8 +60,10 @@ def joined(
         ),
         tasks={
             task: Task(
-                mine.space,
-                np.concatenate((mine.target, theirs.target[rows].astype(mine.target.dtype))),
+                target_task.space,
+                np.concatenate(
+                    (target_task.target, source_task.target[rows].astype(target_task.target.dtype))
+                ),
                 known,
             )
         },

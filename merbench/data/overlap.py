@@ -34,12 +34,19 @@ def shared_in_training(
     """``shared`` of the train and validation rows of one protocol and the validation and test rows
     of the other's. DataError for a protocol that a data set does not have.
     """
-    for one, name in ((corpus, protocol), (other, other_protocol)):
-        if name not in one.protocols:
-            raise DataError(f"your {one.name} has no protocol {name}")
-    mine = [rows for s in corpus.protocols[protocol].splits for rows in (s.train, s.valid)]
-    theirs = [rows for s in other.protocols[other_protocol].splits for rows in (s.valid, s.test)]
-    return shared(corpus, np.unique(np.concatenate(mine)), other, np.unique(np.concatenate(theirs)))
+    for data_set, name in ((corpus, protocol), (other, other_protocol)):
+        if name not in data_set.protocols:
+            raise DataError(f"your {data_set.name} has no protocol {name}")
+    train_rows = [rows for s in corpus.protocols[protocol].splits for rows in (s.train, s.valid)]
+    evaluated_rows = [
+        rows for s in other.protocols[other_protocol].splits for rows in (s.valid, s.test)
+    ]
+    return shared(
+        corpus,
+        np.unique(np.concatenate(train_rows)),
+        other,
+        np.unique(np.concatenate(evaluated_rows)),
+    )
 
 
 def _keys(corpus: Corpus, rows: np.ndarray) -> Sequence[str]:

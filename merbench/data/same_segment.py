@@ -28,11 +28,13 @@ def same_segments(videos: Sequence[str] | np.ndarray, times_N2: np.ndarray) -> n
     order = known[np.lexsort((times_N2[known, 0], video_N[known]))]
     pairs = []
     for distance in range(1, len(order)):
-        left, right = order[:-distance], order[distance:]
-        overlaps = (video_N[left] == video_N[right]) & (times_N2[left, 1] > times_N2[right, 0])
+        earlier, later = order[:-distance], order[distance:]
+        overlaps = (video_N[earlier] == video_N[later]) & (
+            times_N2[earlier, 1] > times_N2[later, 0]
+        )
         if not overlaps.any():
             break
-        first, second = left[overlaps], right[overlaps]
+        first, second = earlier[overlaps], later[overlaps]
         start, end = times_N2[:, 0], times_N2[:, 1]
         both = np.minimum(end[first], end[second]) - start[second]
         either = np.maximum(end[first], end[second]) - start[first]

@@ -26,10 +26,10 @@ def as_words(stream: Stream) -> Stream:
             "offer a stream of kind 'words' or 'strings'"
         )
     # In the stream itself, because every model that reads a data set asks for the same.
-    kept: Stream | None = vars(stream).get(_KEPT)
-    if kept is None:
-        kept = vars(stream)[_KEPT] = _cut(stream)
-    return kept
+    cut: Stream | None = vars(stream).get(_KEPT)
+    if cut is None:
+        cut = vars(stream)[_KEPT] = _cut(stream)
+    return cut
 
 
 def _cut(stream: Stream) -> Stream:

@@ -24,8 +24,8 @@ from merbench.host.catalog import unknown
 def ablation(recipe: Recipe, name: str) -> Ablation:
     declared = {a.name: a for a in recipe.ablations}
     if name not in declared:
-        where = f"declared by model {recipe.name}"
-        raise RequestError(unknown("ablation", name, list(declared), where))
+        place = f"declared by model {recipe.name}"
+        raise RequestError(unknown("ablation", name, list(declared), place))
     return declared[name]
 
 
@@ -36,8 +36,8 @@ def offered_streams(
     offered = {corpus.streams[name].modality: corpus.streams[name] for name in defaults}
     for modality, name in overrides.items():
         if name not in corpus.streams:
-            where = f"--stream of dataset {corpus.name}"
-            raise RequestError(unknown("stream", name, list(corpus.streams), where))
+            place = f"--stream of dataset {corpus.name}"
+            raise RequestError(unknown("stream", name, list(corpus.streams), place))
         stream = corpus.streams[name]
         if stream.modality != modality:
             raise RequestError(
@@ -107,7 +107,7 @@ def _wanted(
     ablated: Sequence[tuple[Modality, ...]],
 ) -> list[Modality]:
     """The modalities that ablations, the user and the recipe leave over."""
-    wanted = list(offered)
+    chosen = list(offered)
     for modalities in (*ablated, *([request.modalities] if request.modalities else [])):
         for modality in modalities:
             if modality not in offered:
@@ -115,8 +115,8 @@ def _wanted(
                     f"modality {modality!r} is not offered: dataset {corpus.name} offers "
                     f"{', '.join(offered)} here; choose among those"
                 )
-        wanted = [m for m in wanted if m in modalities]
-    return [m for m in wanted if not recipe.modalities or m in recipe.modalities]
+        chosen = [m for m in chosen if m in modalities]
+    return [m for m in chosen if not recipe.modalities or m in recipe.modalities]
 
 
 def as_read(stream: Stream, encoder: Component) -> Stream:

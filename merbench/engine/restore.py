@@ -88,10 +88,12 @@ def _settings_of(spec: RunSpec) -> dict[str, Any]:
     train = spec.train.model_dump(mode="json")
     settings |= {f"train.{field}": value for field, value in train.items()}
     for stage in spec.stages:
-        own = dict(stage["settings"])
+        stage_settings = dict(stage["settings"])
         if stage["epochs"] is not None and not stage.get("within"):
-            own["epochs"] = stage["epochs"]
-        settings |= {f"stage.{stage['name']}.{field}": value for field, value in own.items()}
+            stage_settings["epochs"] = stage["epochs"]
+        settings |= {
+            f"stage.{stage['name']}.{field}": value for field, value in stage_settings.items()
+        }
     return settings
 
 
@@ -104,12 +106,12 @@ def save(plan: Plan, problem: Problem, digest: str) -> bytes:
     known = _known_by_hash(plan, problem)
     state = problem.model.state_dict()
     # Copies, because tensors that share memory cannot be written.
-    kept = {
+    tensors = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in state.items()
         if name not in known
     }
-    return seal(lambda metadata: safetensors.torch.save(kept, metadata), {"sha256": digest})
+    return seal(lambda metadata: safetensors.torch.save(tensors, metadata), {"sha256": digest})
 
 
 def restore(plan: Plan, fold: Fold, seed: int, weights: Path, device: torch.device) -> Problem:
@@ -173,10 +175,10 @@ def _starts_from_files(plan: Plan, slot: str) -> bool:
 def _frozen(part: nn.Module) -> set[str]:
     names = set()
     for prefix, module in part.named_modules():
-        own = dict(module.named_parameters(recurse=False))
-        if own and not any(p.requires_grad for p in own.values()):
+        own_parameters = dict(module.named_parameters(recurse=False))
+        if own_parameters and not any(p.requires_grad for p in own_parameters.values()):
             names |= {
                 f"{prefix}.{name}".lstrip(".")
-                for name in (*own, *dict(module.named_buffers(recurse=False)))
+                for name in (*own_parameters, *dict(module.named_buffers(recurse=False)))
             }
     return names

@@ -117,10 +117,10 @@ def compare(
             "choose with dataset= and track=, or run what is missing"
         )
     board, first_side, second_side = both[0]
-    mine, theirs = together(first_side, second_side)
-    if not mine:
+    first_rows, second_rows = together(first_side, second_side)
+    if not first_rows:
         raise RequestError(nothing_in_common({a: first_side, b: second_side}, board.folds))
-    tests = correct({a: differences(theirs, mine, board.metrics.headline)})
+    tests = correct({a: differences(second_rows, first_rows, board.metrics.headline)})
     return Compared(board.title, a, b, dict(tests[a]))
 
 

@@ -34,10 +34,10 @@ def pull(
     def load(name: str) -> Corpus:
         return open_dataset(catalog(), name, homes(data))
 
-    into = Store(Path(store))
-    into.require_writable()
+    target = Store(Path(store))
+    target.require_writable()
     with opened_source(str(source)) as folder:
-        return list(pulled(folder, into, catalog(), load))
+        return list(pulled(folder, target, catalog(), load))
 
 
 def pulled(

@@ -37,8 +37,8 @@ class RunResult:
         return pd.DataFrame([_row(record) for record in self.records])
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name} {s.mean:.3f}" for name, s in list(self.summary.items())[:4])
-        return f"<{self.model} on {self.track.title}: {len(self.records)} runs; {shown}>"
+        values = ", ".join(f"{name} {s.mean:.3f}" for name, s in list(self.summary.items())[:4])
+        return f"<{self.model} on {self.track.title}: {len(self.records)} runs; {values}>"
 
 
 def run(

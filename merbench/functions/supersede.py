@@ -76,17 +76,17 @@ def superseded(
             f"no finished run of that kind in the store {root}; merbench run makes some"
         )
     board = _board_with([name for name in (old, new) if name], boards)
-    later = _row(new or old, board)
+    newer_row = _row(new or old, board)
     if new is None:
-        earlier, current = _replaced(later, store, source.corrections())
+        earlier, current = _replaced(newer_row, store, source.corrections())
     else:
         before = _row(old, board)
-        if before.name == later.name:
+        if before.name == newer_row.name:
             raise RequestError(f"{old} and {new} are one row; name the row that takes its place")
-        earlier, current = before.records, later.records
+        earlier, current = before.records, newer_row.records
     correction = _correction(earlier, current, reason)
     write_correction(root, correction)
-    return Superseded(board.title, old if new else later.name, later.name, correction)
+    return Superseded(board.title, old if new else newer_row.name, newer_row.name, correction)
 
 
 def _board_with(names: Sequence[str], boards: Sequence[Board]) -> Board:
@@ -131,10 +131,10 @@ def _replaced(
     """The oldest result of each run that no correction names yet, and the runs of now."""
     from merbench.results.history import replaced_runs
 
-    named = {name for correction in corrections for name in correction.old}
+    old_runs = {name for correction in corrections for name in correction.old}
     earlier, current = [], []
     for record in row.records:
-        before = [r for r in replaced_runs(store, record.run_id) if r.run_id not in named]
+        before = [r for r in replaced_runs(store, record.run_id) if r.run_id not in old_runs]
         if before:
             earlier.append(before[0])
             current.append(record)

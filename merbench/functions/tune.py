@@ -58,18 +58,22 @@ def tune(
     from merbench.tuning.shared_search import SearchConfig
     from merbench.tuning.trial import check_buildable
 
-    given: dict[str, Any] = dict(keywords)
-    own = {name: given.pop(name) for name in list(given) if name in _Search.__annotations__}
+    run_keywords: dict[str, Any] = dict(keywords)
+    search_keywords = {
+        name: run_keywords.pop(name)
+        for name in list(run_keywords)
+        if name in _Search.__annotations__
+    }
     try:
-        Tuning(**own)
+        Tuning(**search_keywords)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise RequestError(f"tune({name}={own[name]!r}): {first['msg']}") from None
-    config = SearchConfig(**own)
-    bench, options = open_bench("tune", model, dataset, given)
+        raise RequestError(f"tune({name}={search_keywords[name]!r}): {first['msg']}") from None
+    config = SearchConfig(**search_keywords)
+    bench, options = open_bench("tune", model, dataset, run_keywords)
     plan = bench.plan(options.request)
     check_buildable(plan, bench.machine)
-    silent = not given.get("progress", True)
-    with TuneProgress(config.trials, model, silent, also=given.get("watch")) as watch:
+    silent = not run_keywords.get("progress", True)
+    with TuneProgress(config.trials, model, silent, also=run_keywords.get("watch")) as watch:
         return search(options.request, plan, bench.store, bench.machine, config, watch)

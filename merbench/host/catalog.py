@@ -105,11 +105,11 @@ class Catalog:
             return offers[0][1]
         word = "model" if kind == "recipe" else kind
         if offers:
-            who = " and ".join(
+            providers_text = " and ".join(
                 f"{p.distribution} {p.version} (plugin {p.name!r})" for p, _ in offers
             )
             raise RequestError(
-                f"{word} {name!r} is offered by {who}; "
+                f"{word} {name!r} is offered by {providers_text}; "
                 "uninstall one, or leave it out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
             )
         message = unknown(word, name, self.names(kind), f"merbench list {word}s shows them all")

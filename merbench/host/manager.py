@@ -122,10 +122,10 @@ def _declared(
     """What one plugin yields, hook by hook."""
     manager.register(module, registered)
     manager.check_pending()
-    others = [p for p in manager.get_plugins() if p is not module]
+    other_plugins = [p for p in manager.get_plugins() if p is not module]
 
     def ask(hook: str) -> list[Any]:
-        answers = manager.subset_hook_caller(hook, remove_plugins=others)()
+        answers = manager.subset_hook_caller(hook, remove_plugins=other_plugins)()
         return [declaration for answer in answers for declaration in answer]
 
     declarations = tuple(checked(d) for d in ask("merbench_components"))
@@ -178,7 +178,7 @@ def _check_metric(metric: MetricDef) -> None:
         raise DeclarationError(
             f"metric {metric.name!r} has value={metric.value!r}; give a function of (y, p)"
         )
-    if any(metric.name == own.name for own in BUILT_IN.metrics):
+    if any(metric.name == built_in.name for built_in in BUILT_IN.metrics):
         raise DeclarationError(
             f"metric {metric.name!r} has the name of one of merbench's own; give it another"
         )
@@ -230,12 +230,12 @@ def _check_name(declaration: Declaration | Command) -> None:
 
 def _sentence(error: BaseException, module: ModuleType | None) -> str:
     path = getattr(module, "__file__", None)
-    where = f" ({Path(path).name})" if path else ""
+    file_text = f" ({Path(path).name})" if path else ""
     lines = str(error).strip().splitlines() or ["no message"]
     if isinstance(error, pluggy.PluginValidationError):
         return f"{lines[-1]}; the hooks are {' and '.join(HOOKS)}, without arguments"
     if isinstance(error, DeclarationError):
-        return f"{lines[0]}{where}"
+        return f"{lines[0]}{file_text}"
     return f"{type(error).__name__}: {lines[0]}{_place(error)}"
 
 

@@ -38,8 +38,8 @@ def as_wrong_as_can_be(target: np.ndarray, space: LabelSpace, common: np.ndarray
         return np.array([high if target - low < high - target else low])
     if space.kind == "multilabel":
         return np.where(np.nan_to_num(target) > 0, 0.0, 1.0)
-    others = np.where(np.arange(len(space.words)) == target, -1, common)
-    wrong_C: np.ndarray = np.eye(len(space.words))[others.argmax()]
+    other_words = np.where(np.arange(len(space.words)) == target, -1, common)
+    wrong_C: np.ndarray = np.eye(len(space.words))[other_words.argmax()]
     return wrong_C
 
 

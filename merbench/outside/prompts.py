@@ -30,8 +30,8 @@ def read_template(path: Path) -> str:
         template = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError, DamagedError) as error:
         not_utf8 = isinstance(error, UnicodeDecodeError)
-        why = "it is not UTF-8" if not_utf8 else getattr(error, "strerror", None) or error
-        raise DataError(f"--template {path} cannot be read ({why})") from None
+        reason = "it is not UTF-8" if not_utf8 else getattr(error, "strerror", None) or error
+        raise DataError(f"--template {path} cannot be read ({reason})") from None
     if "{text}" not in template:
         raise DataError(
             f"--template {path} has no {{text}}, where the transcript goes; {{labels}} are the "

@@ -16,15 +16,15 @@ ID_COLUMNS = ("id", "ids", "utterance_id", "custom_id")
 
 def ids_of(table: Table) -> list[str]:
     """[N] the ids. DataError where there is no such column, or an id stands twice."""
-    named = [name for name in ID_COLUMNS if name in table.columns]
-    if not named:
+    id_columns = [name for name in ID_COLUMNS if name in table.columns]
+    if not id_columns:
         raise DataError(
             f"{table.path} has no column 'id', but {', '.join(table.columns)}; "
             "add the id of the utterance to each row"
         )
     ids: list[str] = []
     row_of: dict[str, int] = {}
-    for row, cell in enumerate(table.columns[named[0]]):
+    for row, cell in enumerate(table.columns[id_columns[0]]):
         text = "" if cell is None else str(cell).strip()
         if not text:
             raise table.error(row, "it has no id; write that of its utterance")

@@ -87,9 +87,9 @@ def _npz(path: Path) -> Table:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # a damaged file can fail in any layer: zip, zlib, the array header
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
-            f"{path} cannot be read as .npz ({why[:120]}); "
+            f"{path} cannot be read as .npz ({reason[:120]}); "
             "write it with numpy.savez, from arrays of numbers and strings"
         ) from None
     lengths = {name: len(array) if array.ndim == 1 else -1 for name, array in arrays.items()}
@@ -114,6 +114,8 @@ def _parquet(path: Path) -> Table:
         table = parquet.read_table(path)
         columns = table.to_pydict()
     except Exception as error:  # a damaged file can fail in any layer
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read as .parquet ({why[:120]}); write it anew") from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"{path} cannot be read as .parquet ({reason[:120]}); write it anew"
+        ) from None
     return Table(path, columns, [f"row {row + 1}" for row in range(table.num_rows)])

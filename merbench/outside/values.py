@@ -165,7 +165,7 @@ def _number(table: Table, row: int, column: str) -> float:
             value = math.nan
     if not math.isfinite(value):
         plain = isinstance(cell, str | int | float)
-        shown = repr(cell)[:40] if plain else f"a {type(cell).__name__}"
-        shown = "empty" if cell is None or cell == "" else shown
-        raise table.error(row, f"{column} is {shown}; every row needs a finite number there")
+        cell_text = repr(cell)[:40] if plain else f"a {type(cell).__name__}"
+        cell_text = "empty" if cell is None or cell == "" else cell_text
+        raise table.error(row, f"{column} is {cell_text}; every row needs a finite number there")
     return value

@@ -90,15 +90,15 @@ class _Parsed:
 @cache
 def _file(module: str) -> Path | None:
     """The source of a module; None where the name is none, such as a class's."""
-    package, _, rest = module.partition(".")
+    package, _, inner = module.partition(".")
     spec = _spec(package)
     if spec is None or not spec.submodule_search_locations:
-        alone = spec and not rest and spec.origin and spec.origin.endswith(".py")
+        alone = spec and not inner and spec.origin and spec.origin.endswith(".py")
         return Path(spec.origin) if alone and spec and spec.origin else None
     for folder in spec.submodule_search_locations:
-        path = Path(folder, *rest.split(".")) if rest else Path(folder)
+        path = Path(folder, *inner.split(".")) if inner else Path(folder)
         for file in (path / "__init__.py", path.parent / f"{path.name}.py"):
-            if file.is_file() and (rest or file.name == "__init__.py"):
+            if file.is_file() and (inner or file.name == "__init__.py"):
                 return file
     return None
 

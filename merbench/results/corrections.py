@@ -83,8 +83,8 @@ def faults(
     """
     corrections = list(corrections)
     for correction in corrections:
-        for word, named in (("superseded", correction.old), ("superseding", correction.new)):
-            for name, stated in named.items():
+        for word, runs in (("superseded", correction.old), ("superseding", correction.new)):
+            for name, stated in runs.items():
                 if name not in digests:
                     yield correction, f"its {word} run {name} is gone; bring its record back"
                 elif digests[name] != stated:

@@ -150,17 +150,17 @@ def sweep(*folders: Path) -> None:
     """Remove what killed writers left in these folders: temporary files of a process of this
     machine that is gone, or of any machine that nobody has touched for a day.
     """
-    now = time.time()
+    now_seconds = time.time()
     for folder in folders:
         for path in folder.glob(".*.tmp"):
             match = _TEMPORARY.fullmatch(path.name)
             with suppress(OSError):
-                age = now - path.lstat().st_mtime
+                age = now_seconds - path.lstat().st_mtime
                 if match is None:
                     continue
-                ours = match["host"] == _host()
-                gone = ours and not psutil.pid_exists(int(match["pid"]))
-                if age > _DAY or (gone and age > _MINUTE):
+                is_this_host = match["host"] == _host()
+                is_abandoned = is_this_host and not psutil.pid_exists(int(match["pid"]))
+                if age > _DAY or (is_abandoned and age > _MINUTE):
                     path.unlink()
 
 

@@ -49,9 +49,9 @@ def write_correction(root: Path, correction: Correction) -> None:
 def carry_over(corrections: Iterable[Correction], into: Store) -> None:
     """Write those whose runs are all in ``into``, as they were when the correction was made."""
     for correction in corrections:
-        named = {**correction.old, **correction.new}
-        records = {name: into.get(name) for name in named}
-        if all(r is not None and digest(r) == named[name] for name, r in records.items()):
+        renamed = {**correction.old, **correction.new}
+        records = {name: into.get(name) for name in renamed}
+        if all(r is not None and digest(r) == renamed[name] for name, r in records.items()):
             write_correction(into.root, correction)
 
 

@@ -53,37 +53,42 @@ def merge(source: Path, into: Store) -> Iterator[Merged]:
         )
     if source.resolve() == into.root.resolve():
         raise RequestError(f"{source} is the store it is to be merged into; name another")
-    theirs = Store(source)
+    source_store = Store(source)
     corrections = read_corrections(source)
     known = [*corrections, *read_corrections(into.root)]
     replaced = {name for c in corrections for name in (*c.old, *c.new) if REPLACED in name}
-    for name in [*sorted(path.stem for path in theirs.runs.glob("*.json")), *sorted(replaced)]:
+    for name in [
+        *sorted(path.stem for path in source_store.runs.glob("*.json")),
+        *sorted(replaced),
+    ]:
         try:
-            record = _checked(theirs, name)
+            record = _checked(source_store, name)
         except (*DAMAGE, OSError, UnreadableError) as error:
             yield Merged(name, "refused", f"{type(error).__name__}: {str(error).splitlines()[0]}")
             continue
         try:
-            ours = into.get(name)
+            record_here = into.get(name)
         except UnreadableError as error:
             yield Merged(name, "refused", str(error))
             continue
-        if ours is None or (ours.status == "failed" and record.status == "done"):
-            _copy(theirs, into, record)
+        if record_here is None or (record_here.status == "failed" and record.status == "done"):
+            _copy(source_store, into, record)
             yield Merged(name, "copied")
-        elif "failed" in (ours.status, record.status) or not (
-            why := difference(theirs.predictions(name), into.predictions(name), record, ours)
+        elif "failed" in (record_here.status, record.status) or not (
+            reason := difference(
+                source_store.predictions(name), into.predictions(name), record, record_here
+            )
         ):
             for track in (record.track, *record.also_on):
-                ours = into.update(ours, None, track)
+                record_here = into.update(record_here, None, track)
             yield Merged(name, "there")
-        elif superseded_by(ours, corrections):
-            into.put(record, theirs.predictions(name))
-            yield Merged(name, "copied", f"supersedes the one here: {why}")
+        elif superseded_by(record_here, corrections):
+            into.put(record, source_store.predictions(name))
+            yield Merged(name, "copied", f"supersedes the one here: {reason}")
         elif superseded_by(record, known):
             yield Merged(name, "there", "the one here supersedes it")
         else:
-            yield Merged(name, "conflict", why)
+            yield Merged(name, "conflict", reason)
     carry_over(corrections, into)
 
 
@@ -116,12 +121,12 @@ def _checked(store: Store, name: str) -> Record:
 def _copy(theirs: Store, into: Store, record: Record) -> None:
     """In the order in which a run is put: the record is the last."""
     name = record.run_id
-    done = [
+    copied = [
         (_weights(theirs, name), _weights(into, name)),
         (theirs.file(name, ".safetensors"), into.file(name, ".safetensors")),
     ]
     files = [
-        *(done if record.status == "done" else ()),
+        *(copied if record.status == "done" else ()),
         (theirs.file(name, ".json"), into.file(name, ".json")),
     ]
     for source, target in files:

@@ -62,8 +62,8 @@ class Track(Config):
     @property
     def towers(self) -> list[str]:
         """Names of the pretrained networks among ``pretrained``."""
-        named = [name.partition(":") for name in sorted(self.pretrained)]
-        return [name for kind, _, name in named if kind in ("transformers", "clip")]
+        kind_and_name = [name.partition(":") for name in sorted(self.pretrained)]
+        return [name for kind, _, name in kind_and_name if kind in ("transformers", "clip")]
 
     @property
     def stated(self) -> list[str]:

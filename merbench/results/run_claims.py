@@ -77,9 +77,9 @@ class Claims:
         path = self._path(run_id, number)
         if not _create(path, me):
             return None
-        now = self._files(run_id)
-        now.pop(number, None)
-        if now != before:
+        files = self._files(run_id)
+        files.pop(number, None)
+        if files != before:
             # Somebody took it, made the run and gave it back since we looked: what we took was not
             # free.
             path.unlink(missing_ok=True)
@@ -127,9 +127,9 @@ class Claims:
     def _whose(self, run_id: str) -> str:
         holders = self._files(run_id)
         holder = holders[max(holders)] if holders else None
-        who = f"process {holder.pid} on {holder.host}" if holder else "another process"
+        owner = f"process {holder.pid} on {holder.host}" if holder else "another process"
         return (
-            f"run {run_id} is being made by {who}; waiting for it (if that process is gone, the "
+            f"run {run_id} is being made by {owner}; waiting for it (if that process is gone, the "
             f"wait ends within {2 * STALE:.0f} s; deleting {self.root}/{run_id}.* ends it now)"
         )
 
@@ -183,8 +183,8 @@ class Claim:
     ) -> None:
         self._stop.set()
         # The highest number goes last: while it is there, the claim is held.
-        mine = int(self.path.suffix[1:])
-        for number in range(mine + 1):
+        own_number = int(self.path.suffix[1:])
+        for number in range(own_number + 1):
             self.path.with_suffix(f".{number}").unlink(missing_ok=True)
 
     def _beat(self) -> None:

@@ -39,8 +39,8 @@ class Draft:
         clips or hold towers are loaded only then.
         """
         provenance = {**self.provenance, "packages": packages()}
-        read = (*dict.fromkeys(reads), "trained")
-        return replace(self, reads=read, notes=tuple(notes), provenance=provenance)
+        streams_read = (*dict.fromkeys(reads), "trained")
+        return replace(self, reads=streams_read, notes=tuple(notes), provenance=provenance)
 
     def failed(self, error: str) -> Record:
         return Record(status="failed", error=error, **self._fields())

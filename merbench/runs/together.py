@@ -122,10 +122,10 @@ def _stacked_seeds(work: Work, seeds: Sequence[int], checkpoint: Checkpoint) -> 
         saved_seeds: list[int] = list(saved["seeds"])
     if set(seeds) <= set(saved_seeds):
         return saved_seeds
-    others = ", ".join(map(str, saved_seeds))
+    seed_names = ", ".join(map(str, saved_seeds))
     work.store.reject(
         checkpoint.path,
-        f"the stack starts anew, because the checkpoint {checkpoint.path} is of seeds {others}",
+        f"the stack starts anew, because the checkpoint {checkpoint.path} is of seeds {seed_names}",
     )
     checkpoint.spent = 0.0
     return list(seeds)

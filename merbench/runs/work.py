@@ -84,7 +84,7 @@ class Work:
 
     def draft(self, seed: int, split: Split) -> Draft:
         plan, machine, fold = self.plan, self.machine, self.fold(split)
-        where = describe(str(machine.device), machine.threads, machine.determinism)
+        description = describe(str(machine.device), machine.threads, machine.determinism)
         return Draft(
             run_id=self.run_id(seed, split),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,13 +99,13 @@ class Work:
             source_digest=self.digest,
             caveat=plan.recipe.caveat,
             tuned_by=None if self.tuned_by is None else dict(self.tuned_by),
-            provenance={**where, "weights": self._sources},
+            provenance={**description, "weights": self._sources},
         )
 
     def checkpoint(self, draft: Draft, watch: Watch) -> Checkpoint:
         """``watch`` is called when a run continues from it."""
-        where = {key: draft.provenance[key] for key in ("device", "threads", "determinism")}
-        identity = {"source": self.digest, "torch": torch.__version__, **where}
+        conditions = {key: draft.provenance[key] for key in ("device", "threads", "determinism")}
+        identity = {"source": self.digest, "torch": torch.__version__, **conditions}
 
         def resumed(state: Mapping[str, Any]) -> None:
             watch(run_resumed(self.plan, draft.run_id, draft.seed, draft.fold, state))

@@ -132,8 +132,10 @@ class _Layout:
         if not cells:  # the track itself is wrong, or of no use
             raise RequestError(self.refusals[self.study.models[0].name][-1])
         if self.study.floors:
-            named = {m.name for m in self.study.models}
-            floors = [self._floor(track, name) for name in self._floors() if name not in named]
+            model_names = {m.name for m in self.study.models}
+            floors = [
+                self._floor(track, name) for name in self._floors() if name not in model_names
+            ]
             cells += [cell for cell in floors if cell]
         return cells
 

@@ -102,11 +102,11 @@ def make(
     claims = Claims(store.root)
     progress = _Progress(store, {run.run_id: _stamp(store, run) for run in runs})
     tries = Counter[str]()
-    left = list(runs)
-    while left:
-        ended, free, busy = progress.sort(left, claims.held())
+    remaining = list(runs)
+    while remaining:
+        ended, free, busy = progress.sort(remaining, claims.held())
         yield from ended
-        left = busy
+        remaining = busy
         if busy and not free:
             yield None
             time.sleep(0.5)
@@ -126,7 +126,7 @@ def make(
             if end:
                 yield end
             else:
-                left.append(run)
+                remaining.append(run)
 
 
 class _Progress:

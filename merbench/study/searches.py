@@ -40,8 +40,8 @@ class SearchStatus:
 def status_of(request: Request, plan: Plan, tuning: Tuning, store: Store) -> SearchStatus:
     """Without doing any of the work, or leaving a file."""
     if not is_begun(request, plan, store, config_of(tuning)):
-        wanted = int(min(tuning.trials, space_of(plan, fixed_by(plan, request)).size))
-        return SearchStatus(0, wanted, 0.0)
+        planned = int(min(tuning.trials, space_of(plan, fixed_by(plan, request)).size))
+        return SearchStatus(0, planned, 0.0)
     search = join(request, plan, store, config_of(tuning))
     ledger = search.ledger()
     numbers = len(ledger.finished), search.wanted, ledger.seconds
@@ -69,7 +69,9 @@ def fitting(settings: dict[str, Any], full: Plan, ablated: Plan) -> dict[str, An
     and that it does not set itself.
     """
     names = ablated.spec.ablation.split("+")
-    own = {key for a in ablated.recipe.ablations if a.name in names for key in a.settings}
+    ablated_settings = {
+        key for a in ablated.recipe.ablations if a.name in names for key in a.settings
+    }
 
     def has_same_part(slot: str) -> bool:
         parts = full.spec.parts, ablated.spec.parts
@@ -80,7 +82,7 @@ def fitting(settings: dict[str, Any], full: Plan, ablated: Plan) -> dict[str, An
     return {
         key: value
         for key, value in settings.items()
-        if key not in own and has_same_part(key.rpartition(".")[0])
+        if key not in ablated_settings and has_same_part(key.rpartition(".")[0])
     }
 
 

@@ -94,8 +94,10 @@ def _loads(plugin: Plugin) -> None:
 
 def _no_torch(module: str) -> None:
     code = f"import {module}, sys; sys.exit('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (
+    completed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, (
         f"importing {module} imports torch; import it in the files that hold the methods"
     )
 

@@ -75,14 +75,14 @@ class JournalLock:
     def _cut_partial_line(self) -> None:
         with self._journal.open("r+b") as file:
             end = file.seek(0, os.SEEK_END)
-            whole = end
-            while whole:
-                file.seek(whole - 1)
+            end_of_lines = end
+            while end_of_lines:
+                file.seek(end_of_lines - 1)
                 if file.read(1) == b"\n":
                     break
-                whole -= 1
-            if whole < end:
-                file.truncate(whole)
+                end_of_lines -= 1
+            if end_of_lines < end:
+                file.truncate(end_of_lines)
 
 
 _STATE = 6

@@ -143,20 +143,20 @@ class _Searcher:
         space, n_trials = self.search.space, self.search.wanted
         trials = self.study.get_trials(deepcopy=False)
         planned = {t.user_attrs.get(PLANNED) for t in trials}
-        drawn = [t.params for t in trials if PLANNED not in t.user_attrs]
+        drawn_params = [t.params for t in trials if PLANNED not in t.user_attrs]
         small = space.size <= max(n_trials, SMALL)
         combinations = space.all()[:n_trials] if small else [dict(space.defaults)]
         for number, settings in enumerate(combinations):
-            if number not in planned and settings not in drawn:
+            if number not in planned and settings not in drawn_params:
                 self.study.enqueue_trial(settings, user_attrs={PLANNED: number})
 
     def _requeue_lost(self, ledger: Ledger) -> Ledger:
         """Fail what workers that are gone were at, and enqueue it again."""
         running = [t for t in ledger.trials.values() if t.state == TrialState.RUNNING]
-        gone = [t for t in running if self.worker.is_gone(t)]
-        for trial in gone:
+        lost = [t for t in running if self.worker.is_gone(t)]
+        for trial in lost:
             fail(self.storage, trial._trial_id, LOST if ledger.counts(trial.number) else SURPLUS)
-        ledger = self.search.ledger() if gone else ledger
+        ledger = self.search.ledger() if lost else ledger
         for trial in ledger.to_requeue:
             enqueue_retry(self.study, trial)
         return self.search.ledger() if ledger.to_requeue else ledger

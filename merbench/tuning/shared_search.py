@@ -123,9 +123,10 @@ class SharedSearch:
         best, finished = self.best(ledger), ledger.finished
         failed = [t for t in finished if t.state == TrialState.FAIL]
         if best is None or best.value is None:
-            why = f"; the first: {failed[0].user_attrs[END]}" if failed else ""
+            reason = f"; the first: {failed[0].user_attrs[END]}" if failed else ""
             raise RunError(
-                f"none of {len(finished)} trials of search {self.name} was trained to its end{why}"
+                f"none of {len(finished)} trials of search {self.name} was trained to its "
+                f"end{reason}"
             )
         return SearchResult(
             settings=dict(best.params),
@@ -168,8 +169,8 @@ def join(request: Request, plan: Plan, store: Store, config: SearchConfig) -> Sh
     study = optuna.create_study(
         study_name=name, storage=storage, load_if_exists=True, direction=direction
     )
-    wanted = int(min(config.trials, space.size))
-    return SharedSearch(study, storage, space, config, wanted, metric, 1 if higher else -1)
+    planned = int(min(config.trials, space.size))
+    return SharedSearch(study, storage, space, config, planned, metric, 1 if higher else -1)
 
 
 def is_begun(request: Request, plan: Plan, store: Store, config: SearchConfig) -> bool:
@@ -190,8 +191,8 @@ def search_name(plan: Plan, space: Space, config: SearchConfig) -> str:
         owner = spec["train"] if slot == "train" else spec["parts"][slot]["config"]
         owner.pop(name, None)  # a field that came later is left out at its default
     ranges = {name: distribution_to_json(r) for name, r in space.ranges.items()}
-    how = {"sampler": config.sampler, "pruner": config.pruner, "seeds": config.seeds_per_trial}
-    content = {"spec": spec, "contents": dict(plan.contents), "ranges": ranges, **how}
+    method = {"sampler": config.sampler, "pruner": config.pruner, "seeds": config.seeds_per_trial}
+    content = {"spec": spec, "contents": dict(plan.contents), "ranges": ranges, **method}
     digest = sha256(canonical(content).encode()).hexdigest()[:10]
     spec_words = (getattr(plan.spec, k) for k in ("model", "ablation", "dataset", "task"))
     words = (*spec_words, plan.spec.protocol, digest)

@@ -46,9 +46,9 @@ class Space:
         """
         combinations = product(*(_values(r) for r in self.ranges.values()))
         every = [dict(zip(self.ranges, values, strict=True)) for values in combinations]
-        others = [settings for settings in every if settings != self.defaults]
-        Random(0).shuffle(others)
-        return [dict(self.defaults), *others]
+        other_settings = [settings for settings in every if settings != self.defaults]
+        Random(0).shuffle(other_settings)
+        return [dict(self.defaults), *other_settings]
 
 
 def fixed_by(plan: Plan, request: Request) -> set[str]:
@@ -107,7 +107,7 @@ def settle(plan: Plan, settings: Mapping[str, Any]) -> Plan:
             train = _with(train, values, slot)
         else:
             parts[slot] = replace(parts[slot], config=_with(parts[slot].config, values, slot))
-    named = {
+    value_of_setting = {
         slot: PartSpec(name=p.component.name, config=p.config.model_dump(mode="json"))
         for slot, p in parts.items()
     }
@@ -115,7 +115,7 @@ def settle(plan: Plan, settings: Mapping[str, Any]) -> Plan:
         plan,
         parts=parts,
         train=train,
-        spec=plan.spec.model_copy(update={"parts": named, "train": train}),
+        spec=plan.spec.model_copy(update={"parts": value_of_setting, "train": train}),
     )
 
 
@@ -123,8 +123,10 @@ def _with(config: C, values: Mapping[str, Any], slot: str) -> C:
     try:
         return type(config)(**{**config.model_dump(), **values})
     except ValidationError as error:
-        given = ", ".join(f"{slot}.{name}={value!r}" for name, value in values.items())
-        raise RequestError(f"{given} do not fit one another: {error.errors()[0]['msg']}") from error
+        values_text = ", ".join(f"{slot}.{name}={value!r}" for name, value in values.items())
+        raise RequestError(
+            f"{values_text} do not fit one another: {error.errors()[0]['msg']}"
+        ) from error
 
 
 def _distribution(tune: Tune, whole: bool, default: Any) -> BaseDistribution:

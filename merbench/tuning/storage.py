@@ -43,7 +43,7 @@ def open_storage(where: str | None, store: Path, search: str) -> BaseStorage:
                 f"--storage {path} cannot be used ({reason}); name another file or database"
             ) from error
     url = urlsplit(where)
-    shown = where.replace(url.netloc, url.netloc.rpartition("@")[2])
+    shown_url = where.replace(url.netloc, url.netloc.rpartition("@")[2])
     scheme = url.scheme.partition("+")[0]
     try:
         with warnings.catch_warnings():
@@ -55,11 +55,11 @@ def open_storage(where: str | None, store: Path, search: str) -> BaseStorage:
         if extra:
             fix = f"pip install 'merbench[{extra}]'"
         raise RequestError(
-            f"--storage {shown} needs a driver that is not installed; {fix}"
+            f"--storage {shown_url} needs a driver that is not installed; {fix}"
         ) from error
     except (SQLAlchemyError, ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise RequestError(f"--storage {shown} is out of reach: {reason}") from error
+        raise RequestError(f"--storage {shown_url} is out of reach: {reason}") from error
 
 
 def _database(url: str, scheme: str, tries: int = 5) -> BaseStorage:

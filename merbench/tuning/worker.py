@@ -52,9 +52,9 @@ class Worker:
 
         def keep_marking() -> None:
             while not self._stop.wait(self.beat):
-                now = datetime.now(UTC).isoformat(timespec="seconds")
+                time_text = datetime.now(UTC).isoformat(timespec="seconds")
                 try:
-                    self.storage.set_trial_user_attr(trial_id, BEAT, now)
+                    self.storage.set_trial_user_attr(trial_id, BEAT, time_text)
                 except UpdateFinishedTrialError:
                     self.lost_trial = True
                     return
@@ -75,11 +75,11 @@ class Worker:
         worker = trial.user_attrs.get(WORKER)
         if worker and worker["host"] == self.name["host"]:
             return not _is_alive(worker["pid"], worker["started"])
-        mark, now = (worker, trial.user_attrs.get(BEAT)), time.monotonic()
-        known_mark, since = self._marks.get(trial.number, (None, now))
+        mark, seconds = (worker, trial.user_attrs.get(BEAT)), time.monotonic()
+        known_mark, since = self._marks.get(trial.number, (None, seconds))
         if known_mark != mark:
-            self._marks[trial.number], since = (mark, now), now
-        return now - since > (self.grace if worker else self.unclaimed)
+            self._marks[trial.number], since = (mark, seconds), seconds
+        return seconds - since > (self.grace if worker else self.unclaimed)
 
 
 def _host() -> str:

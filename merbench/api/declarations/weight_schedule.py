@@ -33,8 +33,8 @@ def parse(schedule: str) -> tuple[str, float, float]:
         shares = [float(number) for number in numbers]
     except ValueError:
         shares = [-1.0]
-    wanted = {"constant": 0, "warm-up": 1, "ramp": 2, "decay": 2}.get(kind)
+    n_numbers = {"constant": 0, "warm-up": 1, "ramp": 2, "decay": 2}.get(kind)
     rising = all(a < b for a, b in pairwise(shares))
-    if wanted != len(shares) or not rising or not all(0 <= share <= 1 for share in shares):
+    if n_numbers != len(shares) or not rising or not all(0 <= share <= 1 for share in shares):
         raise RequestError(f"the schedule {schedule!r} of an objective is none of: {FORMS}")
     return kind, shares[0] if shares else 0.0, shares[-1] if shares else 0.0

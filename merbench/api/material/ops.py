@@ -159,10 +159,10 @@ def task_loss(
 def _check_columns(logits_BC: Tensor, space: LabelSpace) -> None:
     fit = {space.logit_count, len(space.words)}
     if logits_BC.shape[1] not in fit:
-        wanted = " or ".join(str(n) for n in sorted(fit))
+        fitting = " or ".join(str(n) for n in sorted(fit))
         raise RunError(
             f"the logits have {logits_BC.shape[1]} columns, "
-            f"and a {space.kind} with these labels takes {wanted}; see LabelSpace.logit_count"
+            f"and a {space.kind} with these labels takes {fitting}; see LabelSpace.logit_count"
         )
 
 

@@ -51,14 +51,14 @@ class Blob:
         """All of them, decoded piece by piece where they were written as text."""
         if self.how == "raw":
             return self.part(0, self.size)
-        content, left = bytearray(), b""
+        content, incomplete = bytearray(), b""
         for start in range(0, self.size, _CHUNK):
-            piece = left + self.part(start, min(_CHUNK, self.size - start))
+            piece = incomplete + self.part(start, min(_CHUNK, self.size - start))
             # A letter of latin1 takes two bytes at most: one may be cut in two at the end.
             cut = len(piece) - (piece[-1] >= 0xC0)
-            left = piece[cut:]
+            incomplete = piece[cut:]
             content += piece[:cut].decode().encode("latin1")
-        if left:
+        if incomplete:
             raise NotWhole("a text of it is no UTF-8")
         return bytes(content)
 

@@ -61,8 +61,8 @@ def _value(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> A
 def _holds_objects(file: BinaryIO) -> bool:
     """Reads the header; ``file`` then stands behind it."""
     version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else _read_header
-    _, _, dtype = read(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else _read_header
+    _, _, dtype = read_header(file)
     return bool(dtype.hasobject)
 
 

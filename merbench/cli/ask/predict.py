@@ -77,8 +77,10 @@ def command(
     from merbench.data.folder.inputs import read_inputs
     from merbench.results.store import Store
 
-    written = typed(click.get_current_context())
-    if run and (fixed := [option for name, option in written.items() if name not in OF_A_RUN]):
+    typed_options = typed(click.get_current_context())
+    if run and (
+        fixed := [option for name, option in typed_options.items() if name not in OF_A_RUN]
+    ):
         raise RequestError(
             f"{fixed[0]} has no effect on --run {run}, "
             "which has its settings and is not trained again; leave it out"
@@ -175,21 +177,21 @@ def table(inputs: Inputs, predicted: Predicted) -> Table:
 
     mean, words = predicted.prediction.mean(0), predicted.space.words
     score = mean.ndim == 1
-    drawn = Table(box=None, padding=(0, 2, 0, 0))
-    drawn.add_column("id")
-    drawn.add_column("text", max_width=48, overflow="ellipsis", no_wrap=True)
-    drawn.add_column("score" if score else "label", justify="right" if score else "left")
+    sheet = Table(box=None, padding=(0, 2, 0, 0))
+    sheet.add_column("id")
+    sheet.add_column("text", max_width=48, overflow="ellipsis", no_wrap=True)
+    sheet.add_column("score" if score else "label", justify="right" if score else "left")
     if not score:
-        drawn.add_column("probability", justify="right")
-    drawn.add_column("sd over seeds", justify="right")
+        sheet.add_column("probability", justify="right")
+    sheet.add_column("sd over seeds", justify="right")
     if score and predicted.shares is not None:
-        drawn.add_column("nearest label")
-        drawn.add_column("share", justify="right")
+        sheet.add_column("nearest label")
+        sheet.add_column("share", justify="right")
     for m in predicted.contribution:
-        drawn.add_column(f"{m} adds", justify="right")
+        sheet.add_column(f"{m} adds", justify="right")
     some_unseen = any(predicted.not_seen)
     if some_unseen:
-        drawn.add_column("not seen")
+        sheet.add_column("not seen")
     several = len(predicted.prediction) > 1
     for i, name in enumerate(inputs.ids):
         best = 0 if score else int(mean[i].argmax())
@@ -203,8 +205,8 @@ def table(inputs: Inputs, predicted: Predicted) -> Table:
         cells += [f"{c[at].mean():+.2f}" for c in predicted.contribution.values()]
         if some_unseen:
             cells.append(", ".join(predicted.not_seen[i]) or "–")
-        drawn.add_row(Text(name), Text(inputs.texts[i]), *cells)
-    return drawn
+        sheet.add_row(Text(name), Text(inputs.texts[i]), *cells)
+    return sheet
 
 
 def unseen_sentences(inputs: Inputs, predicted: Predicted) -> list[str]:

@@ -117,26 +117,30 @@ def _damages(
         )
     first = next(iter(plans.values()))
     metrics = first.metrics
-    lines, drawn = [], {}
+    lines, curves_by_metric = [], {}
     for name, plan in plans.items():
         records = bench.run(plan, options.seeds)
         of_model = robust(plan, bench.corpus, records, bench.store, bench.machine, cases, name)
         lines += of_model
-        drawn[name] = curves(cases, of_model, metrics.ranking)
+        curves_by_metric[name] = curves(cases, of_model, metrics.ranking)
     if not any(line.against for line in lines):
         raise RequestError(next(line.reason for line in lines if line.reason))
     by_name = compare(lines, metrics)
     if plot:
-        kinds = sorted({damage for by_kind in drawn.values() for damage in by_kind})
+        kinds = sorted({damage for by_kind in curves_by_metric.values() for damage in by_kind})
         panels = {
-            damage: {name: by_kind[damage] for name, by_kind in drawn.items() if damage in by_kind}
+            damage: {
+                name: by_kind[damage]
+                for name, by_kind in curves_by_metric.items()
+                if damage in by_kind
+            }
             for damage in kinds
         }
         _draw(plot, first, panels)
     if options.as_json:
         points = {
             name: {damage: [p._asdict() for p in ps] for damage, ps in by_kind.items()}
-            for name, by_kind in drawn.items()
+            for name, by_kind in curves_by_metric.items()
         }
         show_json(
             {
@@ -171,14 +175,14 @@ def _rates(
             f"none of {', '.join(plans)} reads a stream of which test rows could lack "
             f"{'steps' if kind == 'mask' else 'anything'}; name another --model"
         )
-    drawn = panels(curves, first.metrics.ranking, kind)
+    figure = panels(curves, first.metrics.ranking, kind)
     if plot:
-        _draw(plot, first, drawn)
+        _draw(plot, first, figure)
     if options.as_json:
         points = {
             name: {
                 label: [p._asdict() for p in by_model[name]]
-                for label, by_model in drawn.items()
+                for label, by_model in figure.items()
                 if name in by_model
             }
             for name in plans
@@ -210,13 +214,13 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
 
     from merbench.api.material.types import MODALITIES
 
-    drawn = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    sheet = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for heading in ("metric", "missing", "model"):
-        drawn.add_column(heading, overflow="fold")
+        sheet.add_column(heading, overflow="fold")
     for point in curves[0].points:
-        drawn.add_column(f"{point.strength:g}", justify="right", no_wrap=True)
+        sheet.add_column(f"{point.strength:g}", justify="right", no_wrap=True)
     for heading in ("area", "spread"):
-        drawn.add_column(heading, justify="right", no_wrap=True)
+        sheet.add_column(heading, justify="right", no_wrap=True)
     metric_order, missing_order = list(metrics.headline), [*MODALITIES, "any"]
 
     def place(curve: RateCurve) -> tuple[int, int]:
@@ -228,8 +232,8 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
         numbers = [
             "" if value is None else f"{metric.scale * value:.{metric.digits}f}" for value in values
         ]
-        drawn.add_row(metric.title, curve.missing, curve.model, *numbers)
-    show(drawn)
+        sheet.add_row(metric.title, curve.missing, curve.model, *numbers)
+    show(sheet)
     click.echo(
         "columns: the rate at which test rows lack it; any: all modalities, each independently at "
         "this rate; area: under the curve, divided by the range of rates; spread: between the "

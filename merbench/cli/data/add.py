@@ -186,10 +186,8 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
         f"{len(origin.refused):,} refused"
     )
     if origin.refused:
-        say(
-            f"refused: {first_few([f'{row} ({why})' for row, why in origin.refused.items()])}; "
-            "manifest.json names them all"
-        )
+        refusals = first_few([f"{row} ({reason})" for row, reason in origin.refused.items()])
+        say(f"refused: {refusals}; manifest.json names them all")
     for note in origin.notes:
         say(f"note: {note}")
     manifest = read_manifest(folder)

@@ -63,7 +63,7 @@ def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
     scored = by_seed(records, bench.store, plan.metrics)
     if not scored and not bench.options.as_json:
         return
-    mine = summary(scored)
+    model_summary = summary(scored)
     floors = {
         name: summary(by_seed(floor_records, bench.store, plan.metrics))
         for name, floor_records in (bench.floors(plan) if scored else {}).items()
@@ -74,17 +74,17 @@ def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
             {
                 "track": plan.track.model_dump(mode="json"),
                 "runs": [r.model_dump(mode="json") for r in records],
-                "summary": summaries_as_json(mine),
+                "summary": summaries_as_json(model_summary),
                 "floors": {name: summaries_as_json(scores) for name, scores in floors.items()},
                 "best_possible": optimum.scored if optimum else {},
             }
         )
         return
     ranks_by = plan.metrics[plan.metrics.ranking]
-    rows = board.rows({label(plan): mine}, floors, ranks_by, optimum)
+    rows = board.rows({label(plan): model_summary}, floors, ranks_by, optimum)
     lines = [
-        *board.notes(plan.task.space.kind, mine, row_counts(scored)),
-        *board.distances(plan.metrics, mine, floors, optimum),
+        *board.notes(plan.task.space.kind, model_summary, row_counts(scored)),
+        *board.distances(plan.metrics, model_summary, floors, optimum),
     ]
     if plan.recipe.caveat:
         lines.append(f"{plan.recipe.name}: {plan.recipe.caveat}")

@@ -240,15 +240,17 @@ def _report(
         show_json({"track": plan.track.model_dump(mode="json"), **asdict(tuned), "final": runs})
         return
     show(_settings(plan, tuned))
-    whole = tuned.trials - tuned.pruned - tuned.failed
+    complete = tuned.trials - tuned.pruned - tuned.failed
     say(
-        f"search {tuned.search}: {tuned.trials} trials ({whole} whole, {tuned.pruned} pruned, "
+        f"search {tuned.search}: {tuned.trials} trials ({complete} whole, {tuned.pruned} pruned, "
         f"{tuned.failed} failed) "
         f"in {tuned.seconds:.0f} s of training, {tuned.seconds / tuned.trials:.1f} s each"
     )
     if final:
-        called = {"tuned": "tuned", "default": "untuned"}  # as on the boards
-        rows = [board.model_row(f"{label(plan)} {called[name]}", s) for name, s in scores.items()]
+        name_of_cell = {"tuned": "tuned", "default": "untuned"}  # as on the boards
+        rows = [
+            board.model_row(f"{label(plan)} {name_of_cell[name]}", s) for name, s in scores.items()
+        ]
         notes = []
         if scored["tuned"]:
             counts = row_counts(scored["tuned"])
@@ -267,16 +269,16 @@ def _settings(plan: Plan, tuned: SearchResult) -> Any:
     """Setting by setting, default against tuned; the scores on the validation rows below."""
     from rich.table import Table
 
-    drawn = Table(box=None, padding=(0, 2, 0, 0))
-    drawn.add_column(f"{label(plan)}: setting", no_wrap=True)
-    drawn.add_column("default", justify="right")
-    drawn.add_column(f"tuned (trial {tuned.best})", justify="right")
+    sheet = Table(box=None, padding=(0, 2, 0, 0))
+    sheet.add_column(f"{label(plan)}: setting", no_wrap=True)
+    sheet.add_column("default", justify="right")
+    sheet.add_column(f"tuned (trial {tuned.best})", justify="right")
     for name, value in tuned.settings.items():
         default = tuned.default_settings[name]
-        drawn.add_row(name, _shown(default), _shown(value), style="" if value != default else "dim")
-    drawn.add_section()
-    drawn.add_row(f"valid {tuned.metric}", _shown(tuned.default), _shown(tuned.value), style="bold")
-    return drawn
+        sheet.add_row(name, _shown(default), _shown(value), style="" if value != default else "dim")
+    sheet.add_section()
+    sheet.add_row(f"valid {tuned.metric}", _shown(tuned.default), _shown(tuned.value), style="bold")
+    return sheet
 
 
 def _shown(value: Any) -> str:

@@ -81,9 +81,10 @@ class Program(click.Group):
             return _load(self.builtin[name], "merbench")
         offers = session_of(ctx).catalog.commands().get(name, [])
         if len(offers) > 1:
-            who = " and ".join(plugin.distribution for plugin, _ in offers)
+            distributions = " and ".join(plugin.distribution for plugin, _ in offers)
             raise RequestError(
-                f"command {name!r} is brought by {who}; leave one out with --no-plugin NAME"
+                f"command {name!r} is brought by {distributions}; "
+                "leave one out with --no-plugin NAME"
             )
         return _load(offers[0][1], offers[0][0].distribution) if offers else None
 

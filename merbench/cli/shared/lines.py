@@ -49,13 +49,13 @@ def show_lines(
     # What all are compared with stands in the title, where it takes no room.
     bases = {line.against for line, _ in having}
     base = f" from {bases.pop()}" if len(bases) == 1 else ""
-    drawn = Table(
+    sheet = Table(
         title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0)
     )
     for heading in (name,) if base else (name, "minus that of"):
-        drawn.add_column(heading, overflow="fold")
+        sheet.add_column(heading, overflow="fold")
     for heading in ("difference", "95 % interval", "p (seeds)", "p (corrected)"):
-        drawn.add_column(heading, justify="right", no_wrap=True)
+        sheet.add_column(heading, justify="right", no_wrap=True)
     for line, d in having:
         names = (line.name,) if base else (line.name, line.against)
         numbers = (
@@ -64,9 +64,9 @@ def show_lines(
             f"{d.p:.3f}",
             f"{d.p_adjusted:.3f}",
         )
-        drawn.add_row(*names, *numbers, style="bold" if d.significant else "")
+        sheet.add_row(*names, *numbers, style="bold" if d.significant else "")
     if having:
-        show(drawn)
+        show(sheet)
         click.echo(
             "interval: bootstrap over seeds and videos; p (seeds): exact paired sign-flip; "
             "p (corrected): the larger of it and of "

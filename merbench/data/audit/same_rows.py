@@ -30,11 +30,12 @@ def ids_alike(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
                 for protocol, parts in groups.items()
                 if parts.group_N[other] != parts.group_N[row]
             ]
-            where = f", in different splits of {', '.join(split)}" if split else ""
+            splits_text = f", in different splits of {', '.join(split)}" if split else ""
             yield Finding(
                 "warning",
                 "ids",
-                f"'{corpus.ids[other]}' and '{name}' look like one row{where}; keep one of them",
+                f"'{corpus.ids[other]}' and '{name}' look like one row{splits_text}; "
+                "keep one of them",
             )
 
 
@@ -56,13 +57,13 @@ def rows_labelled_twice(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[F
         for name, task in corpus.tasks.items()
         if (count := _differing(task, pairs))
     ]
-    shown = first_few([f"{corpus.ids[a]} = {corpus.ids[b]}" for a, b in pairs])
+    examples = first_few([f"{corpus.ids[a]} = {corpus.ids[b]}" for a, b in pairs])
     yield Finding(
         "warning",
         "ids",
         ", ".join(
             [
-                f"{count_of(len(pairs), 'segment')} {are(len(pairs))} labelled twice ({shown})",
+                f"{count_of(len(pairs), 'segment')} {are(len(pairs))} labelled twice ({examples})",
                 *differ,
                 *apart,
             ]
@@ -89,16 +90,16 @@ def texts_alike(corpus: Corpus, groups: dict[str, Groups], alike: Twins) -> Iter
         for same, kind in ((True, "the same text as"), (False, "nearly the same text as")):
             rows = [(r, twin, like) for r, twin, like in across if (like == 1.0) == same]
             if rows:
-                shown = first_few(
+                examples = first_few(
                     [
                         f"{corpus.ids[r]} ~ {corpus.ids[twin]}" + ("" if same else f" ({like:.2f})")
                         for r, twin, like in rows
                     ]
                 )
-                where = "valid or test " if parts.names == MODES else ""
+                split_names = "valid or test " if parts.names == MODES else ""
                 yield Finding(
                     "warning",
                     protocol,
-                    f"{count_of(len(rows), f'{where}row')} of protocol {protocol} "
-                    f"{have(len(rows))} {kind} a row of another split: {shown}",
+                    f"{count_of(len(rows), f'{split_names}row')} of protocol {protocol} "
+                    f"{have(len(rows))} {kind} a row of another split: {examples}",
                 )

@@ -139,14 +139,14 @@ def leak_findings(corpus: Corpus, stream: Stream, probe: Probed | None) -> Itera
             f"{name} ({count_of(rows, 'evaluated row')})" for name, rows in leaking.items() if rows
         ]
         videos = len(np.unique(corpus.videos[stream.fitted_on]))
-        where = (
+        videos_text = (
             f"runs on {', '.join(touched)} are refused with it"
             if touched
             else "no protocol evaluates these rows"
         )
         sentence = (
             f"declared: fitted on the labels of {int(stream.fitted_on.sum()):,} rows of "
-            f"{count_of(videos, 'video')}; {where}"
+            f"{count_of(videos, 'video')}; {videos_text}"
         )
         if probe is not None and probe.suspected:
             sentence += f"; a probe sees it (p = {_p(probe)})"

@@ -97,10 +97,10 @@ def _repeats(mean_ND: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
     """
     if mean_ND.shape[1] < 3 or not len(rows):
         return rows[:0], rows[:0]
-    whole = np.ascontiguousarray(mean_ND[rows]).view(
+    row_bytes = np.ascontiguousarray(mean_ND[rows]).view(
         np.dtype((np.void, mean_ND.itemsize * mean_ND.shape[1]))
     )[:, 0]
-    _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(row_bytes, return_index=True, return_inverse=True)
     earlier = rows[first[inverse]]
-    again = earlier != rows
-    return rows[again], earlier[again]
+    is_repeat = earlier != rows
+    return rows[is_repeat], earlier[is_repeat]

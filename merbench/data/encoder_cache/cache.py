@@ -21,8 +21,8 @@ from merbench.data.encoder_cache.filling import Filling
 
 def cache_home(environ: Mapping[str, str]) -> Path:
     """``MERBENCH_CACHE``, else ``merbench`` in the user's cache folder (XDG_CACHE_HOME)."""
-    if named := environ.get("MERBENCH_CACHE"):
-        return Path(named).expanduser()
+    if from_environment := environ.get("MERBENCH_CACHE"):
+        return Path(from_environment).expanduser()
     xdg = environ.get("XDG_CACHE_HOME", "")
     # The XDG base directory specification: a relative path is invalid and is ignored.
     home = (
@@ -54,9 +54,9 @@ class Cache:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, ValidationError) as error:
-            why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             self.warnings.append(
-                f"the cached output in {folder} is damaged ({why}); it is made again"
+                f"the cached output in {folder} is damaged ({reason}); it is made again"
             )
             (folder / ENTRY).unlink(missing_ok=True)
             return None

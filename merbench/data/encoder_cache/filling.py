@@ -29,18 +29,18 @@ class Filling:
 
     def __init__(self, root: Path, folder: Path, shards: Path) -> None:
         self.root, self.folder, self.shards = root, folder, shards
-        for left in folder.rglob(".*.tmp"):  # of writers that were killed
-            left.unlink()
+        for abandoned in folder.rglob(".*.tmp"):  # of writers that were killed
+            abandoned.unlink()
 
     def done(self) -> set[int]:
         """Shards that are there and whole; a damaged one is thrown away."""
-        whole = set()
+        complete = set()
         for path in self.shards.glob("*.safetensors"):
             if _shard(path) is None:
                 path.unlink()
             else:
-                whole.add(int(path.stem))
-        return whole
+                complete.add(int(path.stem))
+        return complete
 
     def put(
         self,

@@ -71,13 +71,13 @@ class Arrays:
                 value = self._file[name]
             except Exception as error:
                 pickled = "Object arrays" in str(error)
-                why = (
+                problem = (
                     "holds pickled objects, which are never loaded"
                     if pickled
                     else f"cannot be read ({_line(error)})"
                 )
                 fix = "save it as plain numbers or strings" if pickled else "copy the file again"
-                raise DataError(f"{self.path}: array {name!r} {why}; {fix}") from None
+                raise DataError(f"{self.path}: array {name!r} {problem}; {fix}") from None
             if not isinstance(value, np.ndarray):
                 raise DataError(
                     f"{self.path}: {name!r} is no array; write the file with numpy.savez"
@@ -122,10 +122,10 @@ class Arrays:
         """Ragged bounds [len(ids) + 1] into array ``of``, which has ``total`` entries."""
         offset = self.array(name, "iu", (1,), len(self.ids) + 1).astype(np.int64)
         if offset[0] != 0 or offset[-1] != total or (np.diff(offset) < 0).any():
-            back = ", with steps back" if (np.diff(offset) < 0).any() else ""
+            decreasing = ", with steps back" if (np.diff(offset) < 0).any() else ""
             raise DataError(
                 f"{self.path}: array {name!r} must ascend from 0 to {total}, the length of {of!r}, "
-                f"and goes from {offset[0]} to {offset[-1]}{back}; "
+                f"and goes from {offset[0]} to {offset[-1]}{decreasing}; "
                 "write the running sum of the row lengths, from 0"
             )
         return offset

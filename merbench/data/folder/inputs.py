@@ -107,12 +107,14 @@ def matching(
     """
     matched: dict[Modality, Stream] = {}
     for m, stream in wanted.items():
-        mine = sorted(
+        candidates = sorted(
             (s for s in inputs.streams.values() if s.modality == m),
             key=lambda s: s.name != stream.name,
         )
-        read = [as_words(s) if stream.kind == "words" and s.kind == "strings" else s for s in mine]
-        fits = [s for s in read if (s.kind, s.spec.width) == (stream.kind, stream.spec.width)]
+        as_read = [
+            as_words(s) if stream.kind == "words" and s.kind == "strings" else s for s in candidates
+        ]
+        fits = [s for s in as_read if (s.kind, s.spec.width) == (stream.kind, stream.spec.width)]
         if fits:
             matched[m] = fits[0]
     if not matched:

@@ -90,12 +90,12 @@ class Manifest(BaseModel):
                     came[name] = max(
                         status.st_mtime_ns, status.st_ctime_ns
                     )  # an older file may be moved there
-        written = (folder / FILE).stat().st_mtime_ns if came else 0
-        newer = {name for name, when in came.items() if when > written}
+        written_ns = (folder / FILE).stat().st_mtime_ns if came else 0
+        newer = {name for name, when in came.items() if when > written_ns}
         changed = {name for name in newer if sha256_of(folder / name) != known[name].sha256}
         if newer and not changed and came.keys() == known.keys():
             with suppress(OSError):
-                os.utime(folder / FILE, ns=(written, max(came.values())))
+                os.utime(folder / FILE, ns=(written_ns, max(came.values())))
         return came.keys() - changed
 
 
@@ -107,9 +107,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        why = getattr(error, "strerror", None) or "not as merbench writes it"
+        reason = getattr(error, "strerror", None) or "not as merbench writes it"
         raise DataError(
-            f"{path} cannot be read ({why}); add the data set again, or take the file out"
+            f"{path} cannot be read ({reason}); add the data set again, or take the file out"
         ) from None
     if manifest.number != 1:
         raise DataError(

@@ -176,8 +176,8 @@ def _shared(protocol: str, unit: str, units: list[str], part_N: np.ndarray) -> l
         return []
     rows = int((shared[unit_N] & used).sum())
     unit_name = f"group(s) of {unit}" if unit else "video(s)"
-    where = (
+    place = (
         f"protocol {protocol}: {rows} rows belong to {int(shared.sum())} {unit_name} that stand in "
         "more than one split"
     )
-    return [f"{where}, so its test rows are not independent of its train rows"]
+    return [f"{place}, so its test rows are not independent of its train rows"]

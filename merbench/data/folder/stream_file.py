@@ -91,8 +91,8 @@ def map_tensors(path: Path) -> dict[str, np.ndarray]:
     if not isinstance(table, dict):
         raise ValueError("its header is damaged")
     table.pop("__metadata__", None)
-    whole = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
-    return {name: _tensor(whole[8 + length :], name, entry) for name, entry in table.items()}
+    file_bytes = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+    return {name: _tensor(file_bytes[8 + length :], name, entry) for name, entry in table.items()}
 
 
 def _tensor(body: np.ndarray, name: str, entry: Any) -> np.ndarray:

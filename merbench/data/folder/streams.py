@@ -135,9 +135,9 @@ class Beside:
         # Path.is_file raises where a name is too long.
         existing = [path if os.path.isfile(path) else "" for path in paths]  # noqa: PTH113
         if not any(existing):
-            looked = f"looked for {paths[0]}, ..."
+            place = f"looked for {paths[0]}, ..."
             raise section.error(
-                f"none of the {len(paths)} clips is there ({looked}); "
+                f"none of the {len(paths)} clips is there ({place}); "
                 "put them there, or take the stream out"
             )
         return _one_each(existing)

@@ -79,10 +79,10 @@ class Section:
         value = self._table[key]
         if not fits(value):
             try:
-                shown = str(value)[:40]
+                value_text = str(value)[:40]
             except ValueError:  # a hexadecimal number of thousands of digits
-                shown = "..."
-            raise self.error(f"{key} = {shown!r} does not fit; write {key} = {kind}")
+                value_text = "..."
+            raise self.error(f"{key} = {value_text!r} does not fit; write {key} = {kind}")
         return value
 
     def text(self, key: str, default: Any = _REQUIRED) -> str:

@@ -15,8 +15,8 @@ def dumps(top: Mapping[str, Any], tables: Mapping[str, Mapping[str, Mapping[str,
     blocks = (
         ["\n".join(f"{_key(key)} = {_value(value)}" for key, value in top.items())] if top else []
     )
-    for kind, named in tables.items():
-        for name, spec in named.items():
+    for kind, tables_by_name in tables.items():
+        for name, spec in tables_by_name.items():
             lines = [f"{_key(key)} = {_value(value)}" for key, value in spec.items()]
             blocks.append("\n".join([f"[{kind}.{_key(name)}]", *lines]))
     return "\n\n".join(blocks) + "\n"

@@ -36,25 +36,25 @@ def recognise(source: Source, forms: Mapping[str, Form]) -> str:
             raise RequestError(
                 f"{source.path} does not exist; give the file or folder that holds the data"
             )
-        why = {name: _not_of(form, source) for name, form in forms.items()}
+        reason_by_form = {name: _not_of(form, source) for name, form in forms.items()}
     except OSError as error:
         raise RequestError(
             f"{error.filename or source.path} cannot be read ({error.strerror or error}); "
             "fix that, or copy it"
         ) from error
-    fits = [name for name, reason in why.items() if not reason]
+    fits = [name for name, reason in reason_by_form.items() if not reason]
     if len(fits) == 1:
         return fits[0]
     if fits:
         raise RequestError(
             f"{source.path} could be read as {' or '.join(fits)}; choose with --form"
         )
-    looked = "; ".join(
-        f"{name}: {forms[name].looks_for} ({reason})" for name, reason in why.items()
+    reasons = "; ".join(
+        f"{name}: {forms[name].looks_for} ({reason})" for name, reason in reason_by_form.items()
     )
     inside = contents(source)
     holds = f"it holds {inside}; " if inside else ""
-    raise RequestError(f"{source.path} has no form that is known here; {holds}looked for {looked}")
+    raise RequestError(f"{source.path} has no form that is known here; {holds}looked for {reasons}")
 
 
 def _not_of(form: Form, source: Source) -> str:
@@ -109,9 +109,9 @@ def add(
                 remove_empty(*missing)
                 raise
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
+        place = f" ({error.filename})" if error.filename else ""
         raise DataError(
-            f"{name} could not be added to {home}: {error.strerror or error}{where}; "
+            f"{name} could not be added to {home}: {error.strerror or error}{place}; "
             "fix that and give the same command again, "
             "which resumes where it was"
         ) from error
@@ -148,9 +148,9 @@ def _add(
         _complete(target, work, source, sink, manifest_before or Manifest(name=name))
         ready.touch()
     _show(target, work)
-    shown = read_manifest(target)
-    assert shown is not None
-    return shown.sources[-1]
+    new_manifest = read_manifest(target)
+    assert new_manifest is not None
+    return new_manifest.sources[-1]
 
 
 def _still_valid_manifest(target: Path) -> Manifest | None:
@@ -177,10 +177,10 @@ def _convert(form: Form, name: str, source: Source, sink: Bundle) -> None:
         raise
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
         raise DataError(
             f"{source.path} cannot be read as {name}: it is not built as this form expects "
-            f"({where}); copy it again, or report it to the makers of the form"
+            f"({place}); copy it again, or report it to the makers of the form"
         ) from error
 
 

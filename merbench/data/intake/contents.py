@@ -61,10 +61,10 @@ def _hdf5(path: Path) -> str:
     with h5py.File(path, "r") as file:
         parts = []
         for name in sorted(file):
-            own = isinstance(file.get(name, getlink=True), h5py.HardLink)
-            item = file[name] if own else None
+            is_own = isinstance(file.get(name, getlink=True), h5py.HardLink)
+            item = file[name] if is_own else None
             shape = f" {item.dtype} {list(item.shape)}" if isinstance(item, h5py.Dataset) else ""
-            parts.append(f"{name[:40]}{shape}" if own else f"{name[:40]} (a link)")
+            parts.append(f"{name[:40]}{shape}" if is_own else f"{name[:40]} (a link)")
         return f"HDF5 with {_names(parts)}"
 
 
@@ -75,9 +75,11 @@ def _value(value: object, deep: int = 1) -> str:
     if isinstance(value, Mapping):
         if deep > _DEEP:
             return f"a dict of {len(value)}"
-        shown = [f"{str(key)[:40]}: {_value(value[key], deep + 1)}" for key in list(value)[:_MANY]]
+        examples = [
+            f"{str(key)[:40]}: {_value(value[key], deep + 1)}" for key in list(value)[:_MANY]
+        ]
         more = f", ... ({len(value)} keys)" if len(value) > _MANY else ""
-        return f"a dict of {', '.join(shown)}{more}"
+        return f"a dict of {', '.join(examples)}{more}"
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
         if not value:

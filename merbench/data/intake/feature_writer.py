@@ -29,12 +29,12 @@ class ValuesFile:
             else np.zeros(0, "<i8")
         )
         self._log = log[: len(log) // 2 * 2].reshape(-1, 2).tolist()
-        whole = HEADER + 4 * width * sum(n for n, _ in self._log)
-        if path.exists() and path.stat().st_size < whole:
-            self._log, whole = [], HEADER
+        complete_bytes = HEADER + 4 * width * sum(n for n, _ in self._log)
+        if path.exists() and path.stat().st_size < complete_bytes:
+            self._log, complete_bytes = [], HEADER
         self._values = path.open("r+b" if path.exists() else "w+b")
         # The log is written after the values it speaks of, so the values it knows are whole.
-        self._values.truncate(whole)
+        self._values.truncate(complete_bytes)
         self._values.seek(0, os.SEEK_END)
         self._logged, self._since = len(self._log), 0
         with self._log_path.open("ab") as file:

@@ -43,18 +43,18 @@ def _linked(folder: Path, pattern: str, sink: Sink) -> str:
     """The pattern as it reads in the data set, which links to its first folder, or to ``folder``
     where that differs from row to row.
     """
-    root, *rest = Path(pattern).parts
-    if not rest or "{" in root:
-        return "/".join((sink.link(folder, "clips"), root, *rest))
-    return "/".join((sink.link(folder / root, root), *rest))
+    root, *inner = Path(pattern).parts
+    if not inner or "{" in root:
+        return "/".join((sink.link(folder, "clips"), root, *inner))
+    return "/".join((sink.link(folder / root, root), *inner))
 
 
 def _files(section: Any) -> list[str]:
     """Every ``file`` that is named anywhere."""
     if not isinstance(section, dict):
         return []
-    here = [section["file"]] if isinstance(section.get("file"), str) else []
-    return here + [name for value in section.values() for name in _files(value)]
+    files = [section["file"]] if isinstance(section.get("file"), str) else []
+    return files + [name for value in section.values() for name in _files(value)]
 
 
 def _renamed(spec: Any, names: Mapping[str, str]) -> Any:

@@ -64,26 +64,28 @@ def joined_rows(
         if row_id in place:
             refuse(row_id, "its id stands in the source already")
         elif row_id not in known:
-            why = apart.get(cells["video_id"][row])
-            refuse(row_id, f"{table.path.name} has no such row" + (f": {why}" if why else ""))
+            reason = apart.get(cells["video_id"][row])
+            refuse(row_id, f"{table.path.name} has no such row" + (f": {reason}" if reason else ""))
         else:
             place[row_id] = row
     if cells["video_id"] and not place:
-        named = f"{ids_of(cells)[0]}; here they are called like {table.ids[0]}"
+        example_ids = f"{ids_of(cells)[0]}; here they are called like {table.ids[0]}"
         raise DataError(
-            f"no row of the source is in {table.path}: its ids are like {named}. "
+            f"no row of the source is in {table.path}: its ids are like {example_ids}. "
             "Rows of one video are also joined by order in time, where counts and labels agree; "
             "add the source under another --name"
         )
     cells_here = {name: list(column) for name, column in table.cells.items()}
     for name, column in cells.items():
-        mine = cells_here.setdefault(name, [""] * len(table))
-        theirs = {
+        cells_before = cells_here.setdefault(name, [""] * len(table))
+        new_cells = {
             row: column[place[row_id]] for row, row_id in enumerate(table.ids) if row_id in place
         }
-        filled = [row for row in theirs if mine[row].strip()]
+        filled = [row for row in new_cells if cells_before[row].strip()]
         if name in scores:
-            labels = [(mine[row], theirs[row]) for row in filled if theirs[row].strip()]
+            labels = [
+                (cells_before[row], new_cells[row]) for row in filled if new_cells[row].strip()
+            ]
             far = sum(not same(*pair, scores[name]) for pair in labels)
             if 10 * far > len(labels):
                 raise DataError(
@@ -93,21 +95,23 @@ def joined_rows(
                     "else add the source under another --name"
                 )
         if name in TIMES:
-            seconds = _apart(mine, theirs, filled)
+            seconds = _apart(cells_before, new_cells, filled)
             if seconds:
                 note(
                     f"{len(seconds)} of {len(filled)} rows {name} at another time than here, by "
                     f"up to {max(seconds):.3g} s; the times here are kept, and what this source "
                     "brings is cut by its own"
                 )
-        elif differ := sum(not same(mine[row], theirs[row]) for row in filled):
+        elif differ := sum(not same(cells_before[row], new_cells[row]) for row in filled):
             note(
                 f"{differ:,} cells of column {name} differ from those that are there, "
                 "which are kept"
             )
-        empty = [row for row in theirs if not mine[row].strip() and theirs[row].strip()]
+        empty = [
+            row for row in new_cells if not cells_before[row].strip() and new_cells[row].strip()
+        ]
         for row in empty:
-            mine[row] = theirs[row]
+            cells_before[row] = new_cells[row]
         if empty and name in table.cells:
             note(f"{len(empty)} empty cells of column {name} are filled")
     return cells_here, len(place)

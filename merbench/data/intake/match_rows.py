@@ -34,8 +34,8 @@ class Match:
         )
         sentences = [sentence]
         if self.apart:
-            why = first_few([f"{video}: {reason}" for video, reason in self.apart.items()])
-            sentences.append(f"{len(self.apart):,} videos are not joined so ({why})")
+            examples = first_few([f"{video}: {reason}" for video, reason in self.apart.items()])
+            sentences.append(f"{len(self.apart):,} videos are not joined so ({examples})")
         return sentences
 
 
@@ -57,19 +57,22 @@ def match_rows(table: Cells, source: Cells, labels: Mapping[str, float]) -> Matc
         if video not in rows_here:
             match.apart[video] = "its video is not here"
             continue
-        mine, theirs = _in_time(table, rows_here[video]), _in_time(source, rows_there[video])
+        our_rows, their_rows = (
+            _in_time(table, rows_here[video]),
+            _in_time(source, rows_there[video]),
+        )
         if len(rows_here[video]) != len(rows_there[video]):
             counts = (
                 f"its video has {len(rows_there[video])} rows, and {len(rows_here[video])} here"
             )
             match.apart[video] = counts
-        elif not mine or not theirs:
+        elif not our_rows or not their_rows:
             match.apart[video] = "its clips are not named by number or time"
-        elif why := _labels_differ(table, mine, source, theirs, labels):
-            match.apart[video] = why
+        elif reason := _labels_differ(table, our_rows, source, their_rows, labels):
+            match.apart[video] = reason
             differ += 1
         else:
-            match.rows.update(zip(theirs, mine, strict=True))
+            match.rows.update(zip(their_rows, our_rows, strict=True))
     videos = len({source["video_id"][row] for row in match.rows})
     if 10 * differ > videos + differ:
         return Match(apart=match.apart)
@@ -95,10 +98,10 @@ def _in_time(cells: Cells, rows: Sequence[int]) -> list[int]:
 
 def _time(cell: str) -> float:
     """``6_368``, ``6.368`` and ``6`` as numbers; NaN for anything else."""
-    whole, _, part = cell.strip().replace(".", "_").partition("_")
-    if not whole.isdecimal() or not (part.isdecimal() or not part):
+    seconds_text, _, part = cell.strip().replace(".", "_").partition("_")
+    if not seconds_text.isdecimal() or not (part.isdecimal() or not part):
         return math.nan
-    return float(f"{whole}.{part or 0}")
+    return float(f"{seconds_text}.{part or 0}")
 
 
 def _labels_differ(

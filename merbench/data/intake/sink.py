@@ -129,9 +129,9 @@ class Bundle:
         self.sections["protocols"][name] = spec
 
     def stream(self, name: str, **spec: Any) -> None:
-        here = self.chosen.name_here(name)
-        if here:
-            self._stream(here, spec)
+        own_name = self.chosen.name_here(name)
+        if own_name:
+            self._stream(own_name, spec)
 
     def _stream(self, name: str, spec: dict[str, Any]) -> None:
         if self._rows.ids_here and "pattern" in spec:
@@ -202,8 +202,8 @@ class Bundle:
             words = WordsFile()
             for row, row_id in enumerate(self.ids):
                 self.watch(name, row, len(self.ids))
-                spoken = read(place_of[row_id]) if row_id in place_of else None
-                words.append(*(spoken or ((), np.zeros((0, 2)))))
+                timed_words = read(place_of[row_id]) if row_id in place_of else None
+                words.append(*(timed_words or ((), np.zeros((0, 2)))))
             missing, steps = words.complete(
                 self.ids, self._finished.values_file(name), self._file(name)
             )
@@ -246,8 +246,8 @@ class Bundle:
         if self.existing is None:
             return toml.dumps({"name": self.name, "labels": LABELS}, self.sections)
         lacks = {
-            kind: {n: s for n, s in named.items() if n not in self._existing_toml.get(kind, {})}
-            for kind, named in self.sections.items()
+            kind: {n: s for n, s in specs.items() if n not in self._existing_toml.get(kind, {})}
+            for kind, specs in self.sections.items()
         }
         text = self.existing.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
         try:
@@ -256,7 +256,7 @@ class Bundle:
             top = {key: value for key, value in self._existing_toml.items() if key not in lacks}
             return toml.dumps(
                 top,
-                {kind: self._existing_toml.get(kind, {}) | named for kind, named in lacks.items()},
+                {kind: self._existing_toml.get(kind, {}) | specs for kind, specs in lacks.items()},
             )
         return text
 

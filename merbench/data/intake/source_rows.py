@@ -110,9 +110,9 @@ class SourceRows:
         pairs = labelled_twice(columns["video_id"], times_N2)
         if len(pairs):
             ids = ids_of(columns)
-            shown = first_few([f"{ids[a]} = {ids[b]}" for a, b in pairs])
+            examples = first_few([f"{ids[a]} = {ids[b]}" for a, b in pairs])
             self.origin.notes.append(
-                f"{len(pairs):,} segment(s) have two rows, under two ids ({shown}); both rows "
+                f"{len(pairs):,} segment(s) have two rows, under two ids ({examples}); both rows "
                 "are kept"
             )
 

@@ -55,14 +55,14 @@ def best_scores(
             "and so no best possible score; "
             "take a task of a generated set"
         )
-    given = frozenset(modalities)
+    observed = frozenset(modalities)
     target = task.target[rows]
     if task.space.kind == "score":
-        return _best_of_score(task.law.outcomes, task.law.posterior(given)[rows], target)
-    truth_NK = _told(task.law.posterior(given)[rows], task.law.outcomes, target, shown)
+        return _best_of_score(task.law.outcomes, task.law.posterior(observed)[rows], target)
+    truth_NK = _told(task.law.posterior(observed)[rows], task.law.outcomes, target, shown)
     belief_NK = truth_NK
     if not co_occurrence:
-        belief_NK = _told(_independent(task.law, given)[rows], task.law.outcomes, target, shown)
+        belief_NK = _told(_independent(task.law, observed)[rows], task.law.outcomes, target, shown)
     return _best_of_labels(task.space, task.law.outcomes, truth_NK, belief_NK, target, shown)
 
 

@@ -39,5 +39,5 @@ def histogram(task: Task, rows: np.ndarray) -> Histogram:
             low, high, mean = (round(float(v), 4) for v in (y.min(), y.max(), y.mean()))
         nearest = np.abs(y[:, None] - anchors_C).argmin(axis=1)
         counts = {f"{a:.3g}": int((nearest == c).sum()) for c, a in enumerate(anchors_C)}
-    whole = known.all(axis=1) if known.ndim == 2 else known
-    return Histogram(len(rows), int(len(rows) - whole.sum()), low, high, mean, counts)
+    complete = known.all(axis=1) if known.ndim == 2 else known
+    return Histogram(len(rows), int(len(rows) - complete.sum()), low, high, mean, counts)

@@ -77,15 +77,15 @@ def _check_language_model(parts: Mapping[str, Part]) -> None:
 
 def _check_form(recipe: Recipe, parts: Mapping[str, Part]) -> None:
     """Either a fusion and a head, or a whole model; with something to learn by."""
-    whole = parts.get("model")
-    if whole is None and not ("fusion" in parts and "head" in parts):
+    model = parts.get("model")
+    if model is None and not ("fusion" in parts and "head" in parts):
         raise RequestError(f"model {recipe.name} is composed, so it needs a fusion and a head")
-    if whole and (idle := [slot for slot in ("fusion", "head", "label_encoder") if slot in parts]):
+    if model and (idle := [slot for slot in ("fusion", "head", "label_encoder") if slot in parts]):
         raise RequestError(
             f"model {recipe.name} is a whole model, which takes no {' and no '.join(idle)}; "
             "leave it out"
         )
-    if recipe.closed_form and not (whole and hasattr(whole.factory, "fit")):
+    if recipe.closed_form and not (model and hasattr(model.factory, "fit")):
         raise RequestError(
             f"model {recipe.name} is fitted in closed form, "
             "so it needs a whole model with a method fit(train, valid)"
@@ -111,8 +111,8 @@ def _provided(recipe: Recipe, parts: Mapping[str, Part]) -> dict[str, str]:
                 f"model {model.name} does not provide its steps; "
                 "compose it, or have it provide them"
             )
-        own = dict.fromkeys(("logits", *model.provides), f"model {model.name}")
-        return {**own, **views, **teacher}
+        providers = dict.fromkeys(("logits", *model.provides), f"model {model.name}")
+        return {**providers, **views, **teacher}
     provided: dict[str, str] = {}
     if "label_encoder" in parts:
         label_encoder = parts["label_encoder"].component
@@ -146,13 +146,15 @@ def _require_needs(component: Component, provided: Mapping[str, str]) -> None:
     lacking = sorted(set(component.needs) - set(provided) - {LANGUAGE_MODEL})
     if not lacking:
         return
-    who = f"{component.kind} {component.name} needs"
+    part_needs = f"{component.kind} {component.name} needs"
     if lacking == ["queries"]:
-        raise RequestError(f"{who} label queries, and this run has no label encoder; give one")
+        raise RequestError(
+            f"{part_needs} label queries, and this run has no label encoder; give one"
+        )
     if lacking[0].startswith("view."):
-        raise RequestError(f"{who} {', '.join(lacking)}, and the recipe has no such view")
+        raise RequestError(f"{part_needs} {', '.join(lacking)}, and the recipe has no such view")
     raise RequestError(
-        f"{who} {', '.join(lacking)}, and the parts before it provide "
+        f"{part_needs} {', '.join(lacking)}, and the parts before it provide "
         f"{', '.join(sorted(provided)) or 'nothing'}; choose others with --part"
     )
 

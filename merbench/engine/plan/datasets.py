@@ -29,18 +29,22 @@ def with_settings(
     A data set with settings is another data set, so it is known by a name that has them: in specs,
     tracks and boards, and wherever a data set may be named.
     """
-    own = {key: value for key, value in settings.items() if key.startswith(SETTING)}
-    if not own:
+    own_settings = {key: value for key, value in settings.items() if key.startswith(SETTING)}
+    if not own_settings:
         return name, dict(settings)
     if name is None:
-        raise RequestError(f"{min(own)} is a setting of a data set; name it with --dataset")
-    pairs = [f"{key.removeprefix(SETTING)}={_text(own[key])}" for key in sorted(own)]
+        raise RequestError(
+            f"{min(own_settings)} is a setting of a data set; name it with --dataset"
+        )
+    pairs = [
+        f"{key.removeprefix(SETTING)}={_text(own_settings[key])}" for key in sorted(own_settings)
+    ]
     if wrong := [pair for pair in pairs if "," in pair or ":" in pair]:
         raise RequestError(
             f"{SETTING}{wrong[0]}: a setting of a data set holds no comma and no colon"
         )
-    rest = {key: value for key, value in settings.items() if key not in own}
-    return ",".join([f"{name}:{pairs[0]}", *pairs[1:]]), rest
+    run_settings = {key: value for key, value in settings.items() if key not in own_settings}
+    return ",".join([f"{name}:{pairs[0]}", *pairs[1:]]), run_settings
 
 
 def _text(value: Any) -> str:
@@ -56,8 +60,8 @@ def open_or_default(
     if name is None:
         folder = find_folder("mosi", list(homes))
         name = "mosi" if folder else "sample"
-        where = "no MOSI here (merbench data show mosi says where it was looked for)"
-        watch(Note(sentence=f"dataset {name}: {f'found in {folder}' if folder else where}"))
+        reason = "no MOSI here (merbench data show mosi says where it was looked for)"
+        watch(Note(sentence=f"dataset {name}: {f'found in {folder}' if folder else reason}"))
     corpus = open_dataset(catalog, name, homes)
     for note in corpus.notes:
         watch(Note(sentence=f"note: {note}"))
@@ -72,8 +76,8 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
     whose ``load`` has a parameter wraps others: it is given a function that opens one by name.
     """
     name, _, listed = name.partition(":")
-    given = parse_settings(tuple(listed.split(",")), f"--dataset {name}:") if listed else {}
-    if given and (
+    set_by_user = parse_settings(tuple(listed.split(",")), f"--dataset {name}:") if listed else {}
+    if set_by_user and (
         name not in catalog.names("dataset") or catalog.component("dataset", name).folder
     ):
         raise RequestError(
@@ -91,7 +95,7 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
         return read_folder(folder)
     factory = catalog.load(component)
     kind = getattr(factory, "Config", Config)
-    config = configured(kind, given, SETTING.rstrip("."), f"dataset {name}")
+    config = configured(kind, set_by_user, SETTING.rstrip("."), f"dataset {name}")
     try:
         dataset = factory(config)
         wraps = bool(inspect.signature(dataset.load).parameters)

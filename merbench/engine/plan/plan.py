@@ -82,8 +82,8 @@ class Part:
     def sources(self) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where they have one."""
         tell = getattr(self.factory, "sources", None)
-        named: dict[str, str] = tell(self.config) if self.pretrained and tell else {}
-        return named
+        source_by_name: dict[str, str] = tell(self.config) if self.pretrained and tell else {}
+        return source_by_name
 
     @property
     def fixed(self) -> bool:

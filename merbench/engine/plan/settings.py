@@ -93,9 +93,9 @@ class Settings:
 
     def slots(self) -> dict[str, str]:
         """Slot -> name of the part in it."""
-        named = {slot: name for slot, name in self.parts.items() if name}
-        named |= {f"objective.{name}": name for name in self.objectives}
-        return named | {slot: slot.rpartition(".")[2] for slot in self._view_slots()}
+        part_of_slot = {slot: name for slot, name in self.parts.items() if name}
+        part_of_slot |= {f"objective.{name}": name for name in self.objectives}
+        return part_of_slot | {slot: slot.rpartition(".")[2] for slot in self._view_slots()}
 
     def _view_slots(self) -> list[str]:
         return [f"view.{view}.{name}" for view, names in self.views.items() for name in names]
@@ -150,10 +150,10 @@ class Settings:
             raise RequestError(self._unknown_setting(slot, name, key, origin, sorted(slots)))
         of_one_part = slot in SINGLE or slot.startswith("encoder.")
         if strict and of_one_part and self.parts.get(slot) is None:
-            here = ", ".join(sorted(s for s, p in self.parts.items() if p))
+            own_parts = ", ".join(sorted(s for s, p in self.parts.items() if p))
             raise RequestError(
                 f"{origin}: {key} does not fit, because this run has no {slot}; "
-                f"its parts are {here}"
+                f"its parts are {own_parts}"
             )
         if strict:
             self.asked.add((slot, name))
@@ -169,9 +169,9 @@ class Settings:
     ) -> str:
         near = nearest(slot, slots, most=3)
         near = near or (["train"] if name in TrainConfig.model_fields else [])
-        meant = " or ".join(repr(f"{s}.{name}") for s in near)
-        here = ", ".join([*self.slots(), *(f"stage.{s}" for s in self.stages), "train"])
-        advice = f"did you mean {meant}?" if near else f"the parts here are {here}"
+        suggestions = " or ".join(repr(f"{s}.{name}") for s in near)
+        own_slots = ", ".join([*self.slots(), *(f"stage.{s}" for s in self.stages), "train"])
+        advice = f"did you mean {suggestions}?" if near else f"the parts here are {own_slots}"
         return (
             f"unknown setting {key!r}; {advice} "
             f"({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)"
@@ -224,9 +224,9 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
         config = kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = prefix + ".".join(str(p) for p in first["loc"])
+        field_name = prefix + ".".join(str(p) for p in first["loc"])
         raise RequestError(
-            f"{where}={first['input']!r} does not fit {part}: {first['msg']}"
+            f"{field_name}={first['input']!r} does not fit {part}: {first['msg']}"
         ) from error
     for name, value in config.model_dump(mode="json").items():
         try:

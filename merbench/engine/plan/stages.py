@@ -32,7 +32,7 @@ def settle(
 
 
 def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -> Stage:
-    slot, where = f"stage.{stage.name}", f"stage {stage.name} of model {model}"
+    slot, place = f"stage.{stage.name}", f"stage {stage.name} of model {model}"
     fields = dict(settings.fields.get(slot, {}))
     if "epochs" in fields:
         if stage.within:
@@ -42,7 +42,7 @@ def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -
             )
         # Validated as train.epochs is.
         epochs: int | None = configured(
-            TrainConfig, {"epochs": fields.pop("epochs")}, slot, where
+            TrainConfig, {"epochs": fields.pop("epochs")}, slot, place
         ).epochs  # type: ignore[attr-defined]
     else:
         epochs = stage.epochs
@@ -50,9 +50,9 @@ def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -
             epochs = min(epochs, train.epochs)
     usual = train.model_dump()
     declared = {name: laid_over(usual.get(name), v) for name, v in stage.settings.items()}
-    own = {**declared, **fields}
-    configured(TrainConfig, {**usual, **own}, "train" if not fields else slot, where)
-    return dataclasses.replace(stage, epochs=epochs, settings=own)
+    all_fields = {**declared, **fields}
+    configured(TrainConfig, {**usual, **all_fields}, "train" if not fields else slot, place)
+    return dataclasses.replace(stage, epochs=epochs, settings=all_fields)
 
 
 def settings_of(stage: Stage, train: TrainConfig) -> TrainConfig:
@@ -64,8 +64,8 @@ def _check_within(stages: Sequence[Stage], model: str) -> None:
     outer = [stage.name for stage in stages if not stage.within]
     for stage in stages:
         if stage.within and stage.within not in outer:
-            where = f"stage {stage.name} of model {model} runs within it"
-            raise RequestError(unknown("stage", stage.within, outer, where))
+            place = f"stage {stage.name} of model {model} runs within it"
+            raise RequestError(unknown("stage", stage.within, outer, place))
     if stages and not outer:
         raise RequestError(f"model {model} has no stage that does not run within another")
 

@@ -59,22 +59,24 @@ def check_seen(
     notes: list[str] = []
     leaks: list[str] = []
     for training in seen:
-        whole = training.dataset
+        trained_on = training.dataset
         if training.protocol:
-            whole = f"protocol {training.protocol} of {training.dataset}"
+            trained_on = f"protocol {training.protocol} of {training.dataset}"
         if training.of(corpus) and (training.leaks or training.corpus is None):
             leaks.append(
-                f"were trained on {whole}, "
+                f"were trained on {trained_on}, "
                 + ("with a leak" if training.leaks else "whose rows were others than they are here")
             )
         elif training.corpus is None:
             notes.append(
-                f"the initial weights were trained on {whole}, which is not here as it was: "
+                f"the initial weights were trained on {trained_on}, which is not here as it was: "
                 "shared utterances were not checked"
             )
         elif rows := _evaluated(training, training.corpus, corpus, name, protocol):
             rows_evaluated = f"the valid and test rows of protocol {name} of {corpus.name}"
-            leaks.append(f"were trained or chosen on {rows} of {rows_evaluated} (through {whole})")
+            leaks.append(
+                f"were trained or chosen on {rows} of {rows_evaluated} (through {trained_on})"
+            )
     if leaks and not allowed:
         raise RequestError(
             f"the weights of --init-from {leaks[0]}; "
@@ -95,12 +97,14 @@ def _evaluated(
     rows: set[int] = set()
     for split in protocol.splits:
         if start := split_of_fold.get(split.fold) or split_of_fold.get(None):
-            mine, theirs = (
+            trained_rows, evaluated_rows = (
                 np.concatenate((start.train, start.valid)),
                 np.concatenate((split.valid, split.test)),
             )
             if same:
-                rows.update(np.intersect1d(mine, theirs).tolist())
+                rows.update(np.intersect1d(trained_rows, evaluated_rows).tolist())
             else:
-                rows.update(*(ids.tolist() for ids in shared(corpus, theirs, before, mine)))
+                rows.update(
+                    *(ids.tolist() for ids in shared(corpus, evaluated_rows, before, trained_rows))
+                )
     return len(rows)

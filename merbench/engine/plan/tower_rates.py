@@ -24,12 +24,14 @@ def with_tower_rates(
     """
     rates = dict(train.lr_factors)
     for slot, part in parts.items():
-        wanted = set_by_user & {(slot, "tuned"), (slot.partition(".")[0], "tuned")}
+        trained_by_user = set_by_user & {(slot, "tuned"), (slot.partition(".")[0], "tuned")}
         weights = getattr(part.factory, "weights_prefix", "")
-        if not (wanted and weights and getattr(part.config, "tuned", False) and part.pretrained):
+        if not (
+            trained_by_user and weights and getattr(part.config, "tuned", False) and part.pretrained
+        ):
             continue
         owner = slot.replace("encoder.", "encoders.") if slot.startswith("encoder.") else slot
         prefix = f"{owner}.{weights}"
-        if not any(prefix.startswith(named) for named in rates):
+        if not any(prefix.startswith(known_prefix) for known_prefix in rates):
             rates[prefix] = FACTOR
     return train.model_copy(update={"lr_factors": rates})

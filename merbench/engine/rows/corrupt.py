@@ -32,10 +32,10 @@ class Damage:
     strength: float = 1.0
 
     def __str__(self) -> str:
-        whole = self.kind == "drop" and self.strength == 1
+        drops_all = self.kind == "drop" and self.strength == 1
         return (
             f"{self.modality}={self.kind}"
-            if whole
+            if drops_all
             else f"{self.modality}={self.kind}:{self.strength:g}"
         )
 

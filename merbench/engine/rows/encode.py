@@ -127,12 +127,12 @@ def encoded(
     assert cached is not None, f"{about.key} is not what was just written"
     entry, values, length = cached
     if entry.notes:
-        named = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
-        notes = dict(sorted(named.items()))
+        note_by_path = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
+        notes = dict(sorted(note_by_path.items()))
         watch(EncodingNotes(label=label, rows=entry.rows, notes=notes))
-    start, back = np.cumsum(length) - length, np.argsort(order)
+    start, place_of_row = np.cumsum(length) - length, np.argsort(order)
     return entry, dataclasses.replace(
-        stream, kind="steps", values=values, start=start[back], length=length[back]
+        stream, kind="steps", values=values, start=start[place_of_row], length=length[place_of_row]
     )
 
 
@@ -144,10 +144,10 @@ def _fill(
     label: str,
     watch: Watch,
 ) -> None:
-    done, shards = filling.done(), like_lengths.shards(prepared)
-    todo = [n for n in range(len(shards)) if n not in done]
-    left = sum(len(shards[n]) for n in todo)
-    rows_done = len(prepared) - left
+    finished, shards = filling.done(), like_lengths.shards(prepared)
+    todo = [n for n in range(len(shards)) if n not in finished]
+    rows_left = sum(len(shards[n]) for n in todo)
+    rows_done = len(prepared) - rows_left
     watch(EncodingStarted(label=label, rows=len(prepared), done=rows_done))
     try:
         for number, values, length in like_lengths.encode(encoder, prepared, todo, device):

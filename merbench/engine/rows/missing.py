@@ -126,9 +126,9 @@ def _incomplete(
 
 
 def _rate(name: str, text: str, part: str) -> Rate:
-    kind, colon, rest = text.partition(":")
+    kind, colon, rates_text = text.partition(":")
     mask = kind == "mask"
-    numbers = (rest if mask and colon else text).split(":")
+    numbers = (rates_text if mask and colon else text).split(":")
     try:
         values = [float(number) for number in numbers]
     except ValueError:

@@ -31,8 +31,8 @@ def tidy(pages: Iterable[tuple[Board, BoardScores, Sheet]]) -> list[dict[str, An
             entry = entries.get(row.name) if row.label else None
             values = {"track": board.title, "model": row.shown_name, "group": row.group}
             rows.append(values | (_of_entry(entry, scores) if entry else _of_cells(row)))
-    between = dict.fromkeys(key for row in rows for key in row if key not in (*FIRST, *LAST))
-    return [{key: row.get(key) for key in (*FIRST, *between, *LAST)} for row in rows]
+    middle = dict.fromkeys(key for row in rows for key in row if key not in (*FIRST, *LAST))
+    return [{key: row.get(key) for key in (*FIRST, *middle, *LAST)} for row in rows]
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:

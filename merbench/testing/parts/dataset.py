@@ -40,7 +40,7 @@ def loads_a_sound_corpus(catalog: Catalog, component: Component) -> None:
             assert min(len(split.train), len(split.valid), len(split.test)) > 0, (
                 f"protocol {name}: an empty split"
             )
-    again: Corpus = factory(config).load()
+    second: Corpus = factory(config).load()
     assert all(
-        np.array_equal(again.streams[n].values, s.values) for n, s in corpus.streams.items()
+        np.array_equal(second.streams[n].values, s.values) for n, s in corpus.streams.items()
     ), "loading twice gives other values"

@@ -97,13 +97,13 @@ def is_rowwise(check: str, catalog: Catalog, component: Component) -> None:
 
 def _readable_parts(fused: Fused) -> list[Tensor]:
     """What a head may read of it; a sequence summed over its real steps."""
-    read = [fused.z_BCD]
+    readable = [fused.z_BCD]
     if fused.steps is not None:
         x_BLD, mask_BL = fused.steps
-        read.append(torch.where(mask_BL[..., None], x_BLD, 0.0).sum(1))
+        readable.append(torch.where(mask_BL[..., None], x_BLD, 0.0).sum(1))
     if fused.slots_BMCD is not None:
-        read.append(fused.slots_BMCD)
-    return read
+        readable.append(fused.slots_BMCD)
+    return readable
 
 
 def gradient_reaches_all(catalog: Catalog, component: Component) -> None:

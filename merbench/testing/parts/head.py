@@ -22,8 +22,10 @@ from merbench.testing.verdict import Skip
 
 
 def tiny_heads(catalog: Catalog, component: Component) -> list[tuple[Any, Fused, Queries | None]]:
-    if named := sorted(set(component.needs) - {"queries", LANGUAGE_MODEL}):
-        raise Skip(f"needs {' and '.join(named)}: checked in the recipes that have it")
+    if provided_by_fusions := sorted(set(component.needs) - {"queries", LANGUAGE_MODEL}):
+        raise Skip(
+            f"needs {' and '.join(provided_by_fusions)}: checked in the recipes that have it"
+        )
     factory, config = default_factory(catalog, component)
     heads = []
     for form in component.accepts:

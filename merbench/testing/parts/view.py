@@ -19,8 +19,8 @@ def is_seeded(factory: Any, config: Config) -> None:
     """Equal generators give equal views, and only they decide."""
     first, other = _view(factory, config, tiny.parts()), _view(factory, config, tiny.parts(), 1)
     torch.manual_seed(1)
-    again = _view(factory, config, tiny.parts())
-    assert torch.equal(_real(first), _real(again)), (
+    second = _view(factory, config, tiny.parts())
+    assert torch.equal(_real(first), _real(second)), (
         "two equal generators gave two views: draw from the generator alone"
     )
     same = all(torch.equal(first[m].mask_BL, other[m].mask_BL) for m in first)

@@ -61,17 +61,17 @@ def fits_together(catalog: Catalog, recipe: Recipe) -> None:
 
 def rows_alone(catalog: Catalog, recipe: Recipe, check: str) -> None:
     problem, _ = trained(resolved(catalog, recipe))
-    whole = problem.train.batch(torch.arange(5))
-    if not all(isinstance(steps, Steps) for steps in whole.inputs.values()):
+    batch_of_five = problem.train.batch(torch.arange(5))
+    if not all(isinstance(steps, Steps) for steps in batch_of_five.inputs.values()):
         raise Skip("its encoders take raw inputs")
     problem.model.eval()
-    if check == "alone" and not whole.inputs:
+    if check == "alone" and not batch_of_five.inputs:
         raise Skip("it reads no modality")
 
     def logits(inputs: dict) -> torch.Tensor:  # type: ignore[type-arg]
-        rows = len(next(iter(inputs.values())).mask_BL) if inputs else len(whole)
-        batch = Batch(whole.ids_B[:rows], inputs, whole.target[:rows])
+        rows = len(next(iter(inputs.values())).mask_BL) if inputs else len(batch_of_five)
+        batch = Batch(batch_of_five.ids_B[:rows], inputs, batch_of_five.target[:rows])
         out: torch.Tensor = problem.model(batch).logits_BC
         return out
 
-    rowwise(logits, dict(whole.inputs), check)
+    rowwise(logits, dict(batch_of_five.inputs), check)

@@ -25,7 +25,7 @@ LIVELY = 3e-3
 
 def spaces_of(catalog: Catalog, recipe: Recipe) -> list[SpaceKind]:
     """The kinds of task that a method and all its parts are for."""
-    named: list[tuple[ComponentKind, str | None]] = [
+    components: list[tuple[ComponentKind, str | None]] = [
         ("fusion", recipe.fusion),
         ("head", recipe.head),
         ("label-encoder", recipe.label_encoder),
@@ -33,7 +33,7 @@ def spaces_of(catalog: Catalog, recipe: Recipe) -> list[SpaceKind]:
         *(("objective", name) for name in recipe.objective),
     ]
     declared = [recipe.spaces]
-    declared += [catalog.component(kind, name).spaces for kind, name in named if name]
+    declared += [catalog.component(kind, name).spaces for kind, name in components if name]
     return [
         kind for kind in tiny.SPACES if all(not spaces or kind in spaces for spaces in declared)
     ]

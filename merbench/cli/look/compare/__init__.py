@@ -91,8 +91,10 @@ def command(
 
     if every == bool(a) or bool(a) != bool(b):
         raise RequestError("give two models, such as merbench compare merclip mult, or --all alone")
-    given = typed(click.get_current_context())
-    if every and (unused := [given[k] for k in ("rows", "plot", "data") if k in given]):
+    typed_options = typed(click.get_current_context())
+    if every and (
+        unused := [typed_options[k] for k in ("rows", "plot", "data") if k in typed_options]
+    ):
         raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
     source = StoreSource(Store(store))
     catalog = session.catalog

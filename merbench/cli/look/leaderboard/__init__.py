@@ -79,16 +79,18 @@ def command(
              merbench leaderboard --format latex --intervals > board.tex
              merbench leaderboard build --store runs --out boards
     """
-    given = typed(ctx)
+    typed_options = typed(ctx)
     if name := ctx.invoked_subcommand:
-        for option in given.values():
+        for option in typed_options.values():
             raise RequestError(
                 f"{option} before {name} has no effect; give the options of {name} after its name"
             )
         return
     for option in ALWAYS_IN.get(form, ()):
-        if option in given:
-            raise RequestError(f"--format {form} always has these; leave {given[option]} out")
+        if option in typed_options:
+            raise RequestError(
+                f"--format {form} always has these; leave {typed_options[option]} out"
+            )
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
     from merbench.report.site.board_page.page import board_page
     from merbench.report.tables.latex import to_latex

@@ -68,9 +68,9 @@ def from_store(
                 )
     scored_boards = [(board, scores) for board, scores in scored_boards if scores.rows]
     if not scored_boards:
-        where = "".join(f" of {given_name}" for given_name in (dataset, track) if given_name)
+        filters = "".join(f" of {given_name}" for given_name in (dataset, track) if given_name)
         raise RequestError(
-            f"no finished run{where} in the store {store}; "
+            f"no finished run{filters} in the store {store}; "
             f"merbench run --model merclip{f' --dataset {dataset}' if dataset else ''} makes some"
         )
     return source, scored_boards

@@ -71,7 +71,7 @@ def command(
 
     source, scored_boards = from_store(session, store, dataset, track)
     every, existing = tracks_of(source), existing_tracks(out)
-    named = list(zip(folder_names(every, existing), every, strict=True))
+    named_boards = list(zip(folder_names(every, existing), every, strict=True))
     placed = []
     for board, scores in scored_boards:
         if JOIN in board.track.dataset:
@@ -80,7 +80,7 @@ def command(
                 "its data set was joined for these runs alone, so that nobody could verify them"
             )
             continue
-        place = out / next(name for name, candidate in named if candidate == board.track)
+        place = out / next(name for name, candidate in named_boards if candidate == board.track)
         if place.exists() and existing.get(place.name) != board.track:
             raise RequestError(
                 f"{place} holds no runs of the track {board.title}; "
@@ -98,13 +98,13 @@ def command(
             )
     if not unchecked:
         refuse_rejected(session, source, [(place, board) for place, board, _ in placed])
-    for (place, board, scores), mine in zip(placed, tracks, strict=True):
+    for (place, board, scores), board_tracks in zip(placed, tracks, strict=True):
         write(
             place,
             board,
             scores,
             source,
-            {kind: value for kind, value in extra_results if value["track"] == mine},
+            {kind: value for kind, value in extra_results if value["track"] == board_tracks},
         )
         say(
             f"{place}: {sum(len(e.records) for e in board.entries)} runs in "

@@ -53,13 +53,13 @@ def command(session: Session, source: str, store: Path, data: Path | None, as_js
     from merbench.functions.pull_source import opened_source
     from merbench.results.store import Store
 
-    into = Store(store)
-    into.require_writable()
+    target = Store(store)
+    target.require_writable()
     with opened_source(source) as folder:
         load = lambda name: session.dataset(name, data)  # noqa: E731
-        runs = list(pulled(folder, into, session.catalog, load))
-        studies = _studies(folder, source, into)
-    missing = _missing(session, studies, data, into)
+        runs = list(pulled(folder, target, session.catalog, load))
+        studies = _studies(folder, source, target)
+    missing = _missing(session, studies, data, target)
     _show(runs, missing, store, as_json)
     raise SystemExit(1 if any(run.how in ("conflict", "refused") for run in runs) else 0)
 
@@ -113,8 +113,8 @@ def _show(
     runs: Sequence[Merged], missing: dict[Path, list[str]], store: Path, as_json: bool
 ) -> None:
     counts = {
-        how: sum(run.how == how for run in runs)
-        for how in ("copied", "there", "conflict", "refused")
+        outcome: sum(run.how == outcome for run in runs)
+        for outcome in ("copied", "there", "conflict", "refused")
     }
     if as_json:
         rows = [{"run_id": run.run_id, "how": run.how, "why": run.why} for run in runs]
@@ -122,7 +122,7 @@ def _show(
         show_json({**counts, "runs": rows, "missing": lacking})
         return
     _tell([f"{run.how}: {run.run_id}: {run.why}" for run in runs if run.why])
-    click.echo(", ".join(f"{n} {how}" for how, n in counts.items()))
+    click.echo(", ".join(f"{n} {outcome}" for outcome, n in counts.items()))
     for file, sentences in missing.items():
         _tell([f"missing: {sentence}" for sentence in sentences])
         words = ["merbench", "study", "run", str(file), "--store", str(store)]

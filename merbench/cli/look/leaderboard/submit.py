@@ -75,11 +75,11 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     name_of_run = {r.run_id: e.name for e in entries for r in e.records}
     chosen = set[str]()
     for run in runs:
-        called = {name_of_run[run]} if run in name_of_run else set[str]()
-        called |= {e.name for e in rows_named(run, entries)}
-        if len(called) != 1:
+        row_names = {name_of_run[run]} if run in name_of_run else set[str]()
+        row_names |= {e.name for e in rows_named(run, entries)}
+        if len(row_names) != 1:
             raise RequestError(no_row(run, entries))
-        chosen |= called
+        chosen |= row_names
     if joined := next(
         (
             e.name
@@ -94,14 +94,14 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
             "leave it out"
         )
     every, existing = tracks_of(source), existing_tracks(boards)
-    named = list(zip(folder_names(every, existing), every, strict=True))
+    named_boards = list(zip(folder_names(every, existing), every, strict=True))
     folders = []
     for board, scores in scored_boards:
         packed = tuple(e for e in board.entries if e.name in chosen)
         if not packed:
             continue
         earlier = _superseded(packed, board.superseded)
-        name = next(name for name, track in named if track == board.track)
+        name = next(name for name, track in named_boards if track == board.track)
         # Alone, rows may have other names than beside the rest; the scores are of the names under
         # which they are read here.
         (part,) = collect(
@@ -110,8 +110,8 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
             registry=session.catalog.metrics,
             corrections=source.corrections(),
         )
-        where = "there already" if name in existing else "new"
-        folders.append(f"- `{name}` ({where}): {board.title}")
+        state = "there already" if name in existing else "new"
+        folders.append(f"- `{name}` ({state}): {board.title}")
         alone = score(part, source, Cache(None), scores.optimum)
         packed_board = replace(board, entries=packed, superseded=earlier)
         write(out / name, packed_board, alone, source, {}, alone=True)

@@ -38,7 +38,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     from merbench.report.verify.drawn import verify_index
     from merbench.report.verify.failure import Failure
 
-    failed, unchecked, whole = 0, 0, []
+    failed, unchecked, complete = 0, 0, []
 
     def tell(failures: list[Failure]) -> None:
         nonlocal failed
@@ -54,12 +54,12 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
         except DataError as error:
             tell([Failure(path, str(error))])
             continue
-        whole.append(board_folder)
+        complete.append(board_folder)
     try:
-        whole = titled(whole)
+        complete = titled(complete)
     except DataError as error:
         tell([Failure(folder, str(error))])
-    for board_folder in whole:
+    for board_folder in complete:
         path, board = board_folder.path, board_folder.board
         try:
             corpus = corpus_of(lambda name: session.dataset(name, data), board.track)
@@ -76,8 +76,8 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
             f"{path}: {len(board_folder.records)} runs in {len(board.entries)} rows, "
             f"{'nothing wrong' if not faults else f'{len(faults)} failures'}"
         )
-    if len(whole) == len(paths):
-        tell(verify_index(folder, whole))
-    named_boards = [(of_track.path.name, of_track.board) for of_track in whole]
+    if len(complete) == len(paths):
+        tell(verify_index(folder, complete))
+    named_boards = [(of_track.path.name, of_track.board) for of_track in complete]
     tell(list(left_out(session, sorted(folder.glob("studies/*.toml")), data, named_boards)))
     raise SystemExit(1 if failed else 2 if unchecked else 0)

@@ -99,16 +99,16 @@ class StudyProgress(_Bar):
         """`` · about 12 min left``."""
         from merbench.study.time_left import seconds_by_progress, share_left
 
-        left: dict[str, float] = {}
+        seconds_by_cell: dict[str, float] = {}
         for run_id in self.left:
             share = share_left(running[run_id].about) if run_id in running else 1.0
             cell = self.cell_of[run_id]
-            left[cell] = left.get(cell, 0.0) + share
+            seconds_by_cell[cell] = seconds_by_cell.get(cell, 0.0) + share
         time_left = self.time_left
         if not time_left.seconds_a_run:
             abouts = [(self.cell_of[name], holder.about) for name, holder in running.items()]
             time_left = seconds_by_progress(abouts)
-        seconds = time_left.estimate(left, max(self.jobs, len(running)))
+        seconds = time_left.estimate(seconds_by_cell, max(self.jobs, len(running)))
         return f" · about {duration(seconds)} left" if seconds else ""
 
     def _ended(self, ended: Ended) -> None:
@@ -133,14 +133,14 @@ class TrialProgress(_Bar):
         self.n_finished: int | None = None
 
     def __call__(self, searches: Sequence[SearchStatus]) -> None:
-        finished, wanted = sum(s.finished for s in searches), sum(s.wanted for s in searches)
+        finished, planned = sum(s.finished for s in searches), sum(s.wanted for s in searches)
         seconds = sum(s.seconds_left for s in searches) / self.jobs
-        left = f" · about {duration(seconds)} left" if seconds else ""
-        description = f"{self.label}{left}"
-        self.bar.update(self.task, description=description, completed=finished, total=wanted)
+        time_left = f" · about {duration(seconds)} left" if seconds else ""
+        description = f"{self.label}{time_left}"
+        self.bar.update(self.task, description=description, completed=finished, total=planned)
         self.bar.refresh()
         if self.n_finished is None and finished:
-            say(f"{self.label}: {going_on_at_trial(finished, wanted)}")
-        elif self.quiet and wanted and finished != self.n_finished:
-            say(f"{self.label} · {finished} of {wanted} trials{left}")
+            say(f"{self.label}: {going_on_at_trial(finished, planned)}")
+        elif self.quiet and planned and finished != self.n_finished:
+            say(f"{self.label} · {finished} of {planned} trials{time_left}")
         self.n_finished = finished

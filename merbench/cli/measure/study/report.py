@@ -23,16 +23,16 @@ def report(opened: OpenedStudy, store: Store, at_once: int, as_json: bool) -> li
     cells = status_of_cells(opened.cells, store)
     for warning in store.warnings:
         say(f"warning: {warning}")
-    left = seconds_left(cells, at_once)
+    seconds = seconds_left(cells, at_once)
     totals = {count: sum(getattr(cell, count) for cell in cells) for count in COUNTS}
     if as_json:
-        show_json({**totals, "seconds_left": left, "cells": [_as_dict(cell) for cell in cells]})
+        show_json({**totals, "seconds_left": seconds, "cells": [_as_dict(cell) for cell in cells]})
         return cells
     _show_cells(cells, tuned=opened.study.tune is not None)
     for status in cells:
         for error in status.errors:
             say(f"failed: {status.cell.label} ({status.cell.track}): {error}")
-    time_left = f"; about {duration(left)} left, {max(1, at_once)} at a time" if left else ""
+    time_left = f"; about {duration(seconds)} left, {max(1, at_once)} at a time" if seconds else ""
     say(", ".join(f"{number} {count}" for count, number in totals.items()) + time_left)
     return cells
 

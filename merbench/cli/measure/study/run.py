@@ -161,7 +161,7 @@ def _work_on(
     """``sentences``: what was said already."""
     # Whoever has nothing left to begin joins a search that is not over.
     tasks = [(cell.dataset, cell.request) for _ in range(jobs) for cell in cells]
-    drawn = 0.0
+    last_draw = 0.0
     for ended in executor(tuner, tasks) if tasks else ():
         if ended and ended[1]:
             (dataset, request), error = ended
@@ -170,9 +170,9 @@ def _work_on(
             if sentence not in sentences:
                 say(sentence)
             sentences.add(sentence)
-        if time.monotonic() - drawn > 2:
+        if time.monotonic() - last_draw > 2:
             draw()
-            drawn = time.monotonic()
+            last_draw = time.monotonic()
 
 
 def _make(opened: OpenedStudy, store: Store, executor: Executor, worker: Worker, jobs: int) -> int:
