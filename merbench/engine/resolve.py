@@ -30,9 +30,9 @@ from merbench.engine.checks.data import (
 )
 from merbench.engine.checks.parts import check_cacheable, check_parts
 from merbench.engine.checks.stages import check_stages
+from merbench.engine.identity import contents_of, material_of, spec_of, track_of
 from merbench.engine.plan import text_tower
 from merbench.engine.plan.goal import Goal, choose_goal
-from merbench.engine.plan.identity import contents_of, material_of, spec_of, track_of
 from merbench.engine.plan.plan import Part, Plan, Request, Setup
 from merbench.engine.plan.settings import SINGLE, Settings
 from merbench.engine.plan.stages import declared_stages, settings_of, settle
