@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,13 @@ import torch
 from torch.nn.functional import normalize
 
 from merbench.api import MODALITIES, Progress, Steps, masked_mean
+from merbench.engine.build import build
+from merbench.engine.learn import learn
+from merbench.engine.plan.plan import Request
+from merbench.engine.plan.stages import settings_of
+from merbench.engine.resolve import resolve
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.optimise import make_optimiser, make_schedule
 from merbench.testing import tiny
 from merbench_related.mpuc.fusion import SideBySide
 from merbench_related.mpuc.objective import ModalityContrast, pair_loss
@@ -149,3 +157,50 @@ def test_views_never_lose_a_row_nor_read_padding():
     )
     seen = view({"audio": nan})["audio"]
     assert torch.isfinite(seen.x_BLD[seen.mask_BL]).all()
+
+
+def error_of_a_linear_layer(x_ND, y_N, settings):
+    """Mean absolute error after as many epochs as the board gives the probe."""
+    torch.manual_seed(0)
+    head, steps = torch.nn.Linear(x_ND.shape[1], 1), 7 * len(x_ND) // settings.batch_size
+    optimiser = make_optimiser(torch.nn.ModuleDict({"head": head}), {}, settings, ())
+    schedule = make_schedule(optimiser, settings, steps)
+    batches = list(torch.arange(len(x_ND)).split(settings.batch_size)) * 7
+    for rows in batches:
+        optimiser.zero_grad()
+        (head(x_ND[rows])[:, 0] - y_N[rows]).abs().mean().backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        return float((head(x_ND)[:, 0] - y_N).abs().mean())
+
+
+def test_the_probe_is_fitted_in_a_few_epochs(catalog):
+    """On columns as many and as wide as the means of a sentence encoder are, .2 in deviation."""
+    plan = resolve(Request("mpuc"), catalog, tiny.corpus(), None)
+    settings = settings_of(plan.stages[-1], plan.train)
+    torch.manual_seed(0)
+    x_ND = 0.2 * torch.randn(1280, 384)
+    y_N = 5 * x_ND @ torch.randn(384) / 384**0.5 + 0.5 * torch.randn(1280)
+    constant = float((y_N - y_N.median()).abs().mean())
+    solution_D1 = torch.linalg.lstsq(x_ND, y_N[:, None]).solution
+    least = float((x_ND @ solution_D1 - y_N[:, None]).abs().mean())
+    fitted = error_of_a_linear_layer(x_ND, y_N, settings)
+    at_the_encoders_rate = settings.model_copy(update={"lr_factors": {}})
+    unfitted = error_of_a_linear_layer(x_ND, y_N, at_the_encoders_rate)
+    assert fitted < least + 0.25 * (constant - least)
+    assert unfitted > least + 0.5 * (constant - least)
+
+
+@pytest.mark.parametrize("model", ["mpuc", "mpuc-tuned", "mpuc-aside", "scpnet"])
+def test_rows_without_a_label_are_learned_from(catalog, model):
+    """Also where a whole batch has none."""
+    corpus = tiny.corpus("score", size=48)
+    settings = {"train.epochs": 1, "train.batch_size": 4}
+    request = Request(model, settings=settings, labels="keep:0.25")
+    plan = resolve(request, catalog, corpus, tiny.lexicon())
+    fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+    problem = build(plan, fold, 0, torch.device("cpu"))
+    assert len(problem.train) == 24 and 0 < int(problem.train.known.sum()) < 12
+    fitted = learn(plan, problem, fold, 0)
+    assert all(isfinite(value) for entry in fitted.history for value in entry["loss"].values())

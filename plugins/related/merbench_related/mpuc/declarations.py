@@ -13,6 +13,10 @@ PRETRAIN = Stage(
 )
 PROBE = Stage(name="probe", trains=("head.",), objectives=("task",))
 TUNE = Stage(name="tune", objectives=("task",), settings={"lr": 3e-4})
+HEAD_RATE = 10.0
+"""One linear layer reads the encoders' means as they are: at their rate it is far from fitted when
+its epochs are over (docs/methods/mpuc.md).
+"""
 NO_PRETRAINING = Ablation(
     name="no-pretraining",
     summary="without the label-free stage: what it adds",
@@ -60,7 +64,13 @@ def declarations() -> Iterator[Component | Recipe]:
         "fusion": "side-by-side",
         "head": "linear",
         "objective": ("task", "modality-contrast"),
-        "settings": {"train.lr": 1e-3, "train.batch_size": 32, "train.weight_decay": 1e-3},
+        "settings": {
+            "train.lr": 1e-3,
+            "train.lr_factors": {"head.": HEAD_RATE},
+            "train.batch_size": 32,
+            "train.weight_decay": 1e-3,
+        },
+        "unlabelled": True,
         "caveat": "from clips of faces and voices; its encoders are ours, and no test row is seen",
     }
     yield Recipe(

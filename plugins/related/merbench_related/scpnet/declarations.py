@@ -87,6 +87,7 @@ def declarations() -> Iterator[Component | Recipe]:
         head="cosine-label",
         objective=("splc", "prior-ssl"),
         settings={"train.lr": 1e-3, "train.batch_size": 32, "train.weight_decay": 1e-4},
+        unlabelled=True,
         ablations=ABLATIONS,
         caveat=(
             "from image recognition: word vectors in place of CLIP, "
