@@ -90,7 +90,9 @@ def write(
         files[f"{CORRECTIONS}/{correction.id}.json"] = as_file(correction)
     files["scores.json"] = _scores_file(scores)
     for name, value in extras.items():
-        files[f"{name}.json"] = json.dumps(value, indent=1, ensure_ascii=False).encode()
+        files[f"{name}.json"] = json.dumps(
+            value, separators=(",", ":"), ensure_ascii=False
+        ).encode()
     folders = ("records/*", "predictions/*", f"{CORRECTIONS}/*")
     refuse_others(path, (*folders, *(f"{name}.json" for name in EXTRAS)))
     replace_written(path, files, keeps=lambda name: not name.endswith((".json", ".safetensors")))
@@ -111,4 +113,4 @@ def write_drawn(root: Path, drawn: Mapping[str, bytes]) -> None:
 
 
 def _scores_file(scores: BoardScores) -> bytes:
-    return scores.model_dump_json(indent=1).encode()
+    return scores.model_dump_json().encode()

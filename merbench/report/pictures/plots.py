@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
+from merbench.report.pictures.compact import compact
 from merbench.report.pictures.themes import DRAWN_BY, themed
 from merbench.report.tables.sheet import count
 
@@ -53,8 +54,8 @@ def svg(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         # Of glyphs that the reader's program has and this one lacks, and of long names.
         warnings.simplefilter("ignore", UserWarning)
-        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": CREATOR})
-    return themed(_NOT_XML.sub("\ufffd", out.getvalue().decode())).encode()
+        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None})
+    return themed(compact(_NOT_XML.sub("\ufffd", out.getvalue().decode()), CREATOR)).encode()
 
 
 def scores(

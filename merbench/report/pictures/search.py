@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,9 @@ from math import comb
 from typing import Any, Literal
 
 import matplotlib
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from merbench.report.pictures.plots import STYLE
+from merbench.report.pictures.plots import STYLE, svg
 
 
 @dataclass(frozen=True)
@@ -148,6 +146,4 @@ def _picture(draw: Callable[[Any], None], height: float = 4.0) -> bytes:
         axes = figure.subplots()
         draw(axes)
         axes.grid(alpha=0.25)
-        out = io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": "merbench"})
-    return out.getvalue()
+        return svg(figure)

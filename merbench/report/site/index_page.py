@@ -80,9 +80,14 @@ def read_about(root: Path) -> About:
 
 
 def index_page(
-    boards: Sequence[tuple[str, Board, BoardScores]], about: About, live: str = ""
+    boards: Sequence[tuple[str, Board, BoardScores]],
+    about: About,
+    live: str = "",
+    shared: str | None = None,
 ) -> str:
-    """``boards``: folder, board, scores. ``live``: the stamp of the served store."""
+    """``boards``: folder, board, scores. ``live``: the stamp of the served store; ``shared`` as in
+    ``render``.
+    """
     places = [_place(folder, board, scores) for folder, board, scores in boards]
     best = [_best_of_models(board, scores) for _, board, scores in boards]
     every = {model for of_board in best for model in of_board}
@@ -90,6 +95,7 @@ def index_page(
     records = [r for _, board, _ in boards for e in board.entries for r in e.records]
     return render(
         "index.html",
+        shared,
         title=about.title,
         about=about,
         live=live,

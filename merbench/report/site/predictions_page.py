@@ -12,11 +12,14 @@ import numpy as np
 from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, Entry
+from merbench.report.site.numbers import packed
 from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import readable
 
 SHOWN = 30
 """Of a board with more models and floors, the best ones alone."""
+STEP = 0.01
+"""To which predictions are rounded."""
 
 
 def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
@@ -36,6 +39,7 @@ def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
     }
     return render(
         "predictions.html",
+        "../",
         title=f"Predictions · {readable(board.title)}",
         board=readable(board.title),
         titles={name: entries[name].title for name in models},
@@ -47,8 +51,8 @@ def predictions_page(folder: Folder, board: Board, scores: BoardScores) -> str:
 
 
 def _values(entry: Entry, folder: Folder, folds: Sequence[str]) -> dict[str, Any] | None:
-    """``{"mean": [N][C], "sd": [N][C]}`` over seeds, every fold after another; ``sd`` is left out
-    of a single seed. None where a fold has no whole predictions.
+    """Mean and sd over seeds, every fold after another, column by column; ``sd`` is left out of a
+    single seed. None where a fold has no whole predictions.
     """
     means, spreads, seeds = [], [], 0
     for fold in folds:
@@ -58,22 +62,23 @@ def _values(entry: Entry, folder: Folder, folds: Sequence[str]) -> dict[str, Any
             return None
         p_SNC = np.stack([p.reshape(len(p), -1) for p in predicted])
         means.append(p_SNC.mean(axis=0))
-        spreads.append(p_SNC.std(axis=0, ddof=1) if len(p_SNC) > 1 else None)
+        single = np.full(p_SNC.shape[1:], np.nan)
+        spreads.append(p_SNC.std(axis=0, ddof=1) if len(p_SNC) > 1 else single)
         seeds = len(p_SNC)
-    values: dict[str, Any] = {"seeds": seeds, "mean": _rounded(np.concatenate(means))}
-    if known := [spread for spread in spreads if spread is not None]:
-        values["sd"] = _rounded(np.concatenate(known))
+    values: dict[str, Any] = {"seeds": seeds, "mean": _packed(np.concatenate(means))}
+    spread_NC = np.concatenate(spreads)
+    if not np.isnan(spread_NC).all():
+        values["sd"] = _packed(spread_NC)
     return values
 
 
-def _rounded(x_NC: np.ndarray) -> list[list[float]]:
-    rounded: list[list[float]] = np.round(x_NC, 2).tolist()
-    return rounded
+def _packed(x_NC: np.ndarray) -> list[dict[str, Any]]:
+    return [packed(x_N.tolist(), STEP) for x_N in x_NC.T]
 
 
 def _columns(board: Board, models: dict[str, Any]) -> list[str]:
     """A title for each column of a prediction."""
-    width = max((len(m["mean"][0]) for m in models.values() if m["mean"]), default=1)
+    width = max((len(m["mean"]) for m in models.values()), default=1)
     space = board.metrics.space
     if board.kind == "score":
         return ["prediction"]

@@ -14,6 +14,7 @@ from merbench.report.pictures.board import pictures
 from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.index_page import About, index_page, read_about
 from merbench.report.site.predictions_page import predictions_page
+from merbench.report.site.template import shared_files
 from merbench.report.tables.latex import to_latex
 from merbench.report.tables.sheet import sheet
 from merbench.report.tables.table import to_markdown
@@ -29,14 +30,18 @@ FILES = {
 
 
 def site(folders: Sequence[Folder]) -> dict[str, bytes]:
-    """Path below the common root -> content: ``index.html``, and each track's tables, pictures and
+    """Path below the common root -> content: ``common``, and each track's tables, pictures and
     page.
     """
     content: dict[str, bytes] = {}
     for folder in folders:
         content |= {f"{folder.path.name}/{n}": data for n, data in _of_track(folder).items()}
-    content["index.html"] = index(folders)
-    return content
+    return content | common(folders)
+
+
+def common(folders: Sequence[Folder]) -> dict[str, bytes]:
+    """What lies beside the folders: the list of boards, and the files that all pages share."""
+    return {"index.html": index(folders), **shared_files()}
 
 
 def _of_track(folder: Folder) -> dict[str, bytes]:
@@ -54,11 +59,12 @@ def _of_track(folder: Folder) -> dict[str, bytes]:
     short = sheet(board, scores, ablations=True)
     full = sheet(board, scores, ablations=True, claims=True, superseded=True)
     drawn = pictures(board, scores, folder.extras)
+    page = board_page(board, scores, images(drawn), FILES, home="../index.html", shared="../")
     texts = {
         "table.md": to_markdown(short.title, short.columns, short.rows, notes=short.notes),
         "table.csv": to_csv(tidy([(board, scores, full)])),
         "table.tex": to_latex(short.title, short.columns, short.rows, notes=short.notes),
-        "index.html": board_page(board, scores, images(drawn), FILES, "../index.html"),
+        "index.html": page,
         "predictions.html": predictions_page(folder, board, scores),
     }
     return {name: text.encode() for name, text in texts.items()} | {
@@ -83,4 +89,4 @@ def index(folders: Sequence[Folder]) -> bytes:
     """``index.html`` of folders with scores."""
     root = folders[0].path.parent if folders else Path()
     boards = [(f.path.name, f.board, f.scores) for f in folders if f.scores]
-    return index_page(boards, read_about(root) if folders else About()).encode()
+    return index_page(boards, read_about(root) if folders else About(), shared="").encode()

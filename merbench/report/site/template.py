@@ -1,5 +1,5 @@
-"""Pages from templates. Each page stands alone: styles and scripts are set into it, from the one
-place where all pages share them.
+"""Pages from templates. Styles and scripts of a folder of boards lie in files beside its index,
+which all its pages share; a page that is sent alone has them inside.
 """
 
 from __future__ import annotations
@@ -10,64 +10,58 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+SHARED = {
+    "style.css": ("style.css",),
+    "board.js": ("page.js", "numbers.js", "scatter.js", "detail.js", "board.js"),
+    "predictions.js": ("page.js", "numbers.js", "labels.js", "predictions.js"),
+    "page.js": ("page.js",),
+    "live.js": ("live.js",),
+}
+"""File that pages ask for -> the templates that it is made of."""
+BESIDE_PAGES = ("style.css", "board.js", "predictions.js")
+"""What ``shared_files`` has; the others are for pages that are served."""
+_TEMPLATES = PackageLoader("merbench.report.site")
 
-def render(template: str, **values: Any) -> str:
-    loader = PackageLoader("merbench.report.site")
+
+def render(template: str, shared: str | None = None, **values: Any) -> str:
+    """``shared``: address of the folder of ``shared_files``, as ``../``; None sets styles and
+    scripts into the page.
+    """
     env = Environment(
-        loader=loader,
+        loader=_TEMPLATES,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
 
-    def source(file: str) -> Markup:
-        return Markup(loader.get_source(env, file)[0])
+    def style() -> Markup:
+        if shared is None:
+            return Markup(f"<style>\n{_source('style.css')}\n</style>")
+        return Markup('<link rel="stylesheet" href="{}style.css">').format(shared)
 
-    return env.get_template(template).render(source=source, **values)
+    def script(name: str) -> Markup:
+        if shared is None:
+            return Markup(f"<script>\n{_source(name)}\n</script>")
+        # Where the file is not there, the page is what readers without scripts see.
+        missing = "document.documentElement.className = ''"
+        tag = Markup('<script src="{}{}" onerror="{}"></script>')
+        return tag.format(shared, name, missing)
+
+    return env.get_template(template).render(style=style, script=script, **values)
+
+
+def shared_files() -> dict[str, bytes]:
+    """Name -> content of the files that pages of a folder of boards share."""
+    return {name: _source(name).encode() for name in BESIDE_PAGES}
+
+
+def _source(name: str) -> str:
+    env = Environment(loader=_TEMPLATES)
+    return "\n".join(_TEMPLATES.get_source(env, part)[0] for part in SHARED[name])
 
 
 def script_data(value: Any) -> Markup:
     """JSON that no browser can take for the end of its script element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
-
-
-def interned(value: Any) -> dict[str, Any]:
-    """``{"shared": [...], "value": ...}``: objects that stand in ``value`` more than once are moved
-    to ``shared``, and ``{"$": n}`` stands for the n-th. ``expand`` of ``page.js`` undoes it.
-    """
-    counts: dict[str, int] = {}
-
-    def count(node: Any) -> None:
-        if isinstance(node, dict):
-            key = json.dumps(node)
-            counts[key] = counts.get(key, 0) + 1
-            if counts[key] > 1:
-                return
-            for child in node.values():
-                count(child)
-        elif isinstance(node, list):
-            for child in node:
-                count(child)
-
-    numbers: dict[str, int] = {}
-    shared: list[Any] = []
-
-    def replace(node: Any) -> Any:
-        if isinstance(node, list):
-            return [replace(child) for child in node]
-        if not isinstance(node, dict):
-            return node
-        key = json.dumps(node)
-        if counts[key] < 2 or len(key) < 40:
-            return {name: replace(child) for name, child in node.items()}
-        if key not in numbers:
-            content = {name: replace(child) for name, child in node.items()}
-            numbers[key] = len(shared)
-            shared.append(content)
-        return {"$": numbers[key]}
-
-    count(value)
-    replaced = replace(value)
-    return {"shared": shared, "value": replaced}

@@ -8,15 +8,18 @@ from pathlib import Path
 from merbench.report.folder.folder import Folder
 from merbench.report.pictures.plots import CREATOR
 from merbench.report.pictures.themes import DRAWN_BY
-from merbench.report.site.site import index
+from merbench.report.site.site import common
 from merbench.report.verify.failure import Failure
 
 
 def verify_index(root: Path, folders: Sequence[Folder]) -> list[Failure]:
-    """The list of all boards; nothing where a board has no scores, which ``verify`` reports."""
+    """The list of all boards, and what their pages share; nothing where a board has no scores,
+    which ``verify`` reports.
+    """
     if any(folder.scores is None for folder in folders):
         return []
-    return list(outdated(root / "index.html", index(folders)))
+    files = common(folders)
+    return [f for name, content in files.items() for f in outdated(root / name, content)]
 
 
 def outdated(path: Path, content: bytes) -> Iterator[Failure]:

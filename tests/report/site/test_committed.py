@@ -13,6 +13,7 @@ import pytest
 
 from merbench.report.folder.written import FILE as WRITTEN
 from merbench.report.folder.written import written
+from merbench.report.site.template import shared_files
 
 ROOT = Path(__file__).parents[3] / "leaderboards"
 BUILT = sorted(p.parent for p in ROOT.glob("*/rows.json"))
@@ -45,7 +46,7 @@ def test_the_list_of_what_merbench_wrote_names_every_file_of_a_board():
     for folder in BUILT:
         files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
         assert written(folder) == files - {WRITTEN}
-    assert written(ROOT) == {"index.html"}
+    assert written(ROOT) == {"index.html", *shared_files()}
 
 
 @verified

@@ -25,8 +25,8 @@ from merbench.report.scores.entries import Board, Entry
 from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.page import Image, board_page
+from merbench.report.site.interned import interned
 from merbench.report.site.site import index
-from merbench.report.site.template import interned
 from merbench.report.site.titles import readable
 from merbench.results.metrics import BUILT_IN
 from merbench.results.record import Track
@@ -255,6 +255,7 @@ def page(browser, root):
     )
     opened.goto((root / "index.html").as_uri())
     opened.click("text=generated control set · sentiment · standard split")
+    opened.wait_for_load_state()
     yield opened
     context.close()
     assert not wrong

@@ -449,7 +449,8 @@ def test_pictures_and_the_list_of_boards(path):
     folders = [read(p) for p in tracks(path.parent)]
     assert not verify_index(path.parent, folders)
     (path.parent / "index.html").write_text("mine wins")
-    assert [f.file.name for f in verify_index(path.parent, folders)] == ["index.html"]
+    (path.parent / "board.js").write_text("document.body.textContent = 'mine wins'")
+    assert [f.file.name for f in verify_index(path.parent, folders)] == ["index.html", "board.js"]
 
 
 def test_scores_come_out_the_same(path):

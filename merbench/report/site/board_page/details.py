@@ -4,18 +4,23 @@ behind its rank, spec and provenance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.board_scores import BoardScores, Standing
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.pairs import Comparison
-from merbench.report.site.board_page.reproduce import command
+from merbench.report.site.board_page.reproduce import phrases
+from merbench.report.site.interned import interned
+from merbench.report.site.numbers import packed
 from merbench.report.tables.table import number
 from merbench.results.record import Record
 
-RUN_FIELDS = ("seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error", "curve")
+RUN_FIELDS = ("seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error")
+LEVELS = 4000
+"""A curve is drawn 115 pixels high."""
 
 
 def detail(entry: Entry, board: Board, scores: BoardScores) -> dict[str, Any]:
@@ -26,12 +31,13 @@ def detail(entry: Entry, board: Board, scores: BoardScores) -> dict[str, Any]:
     standing = scores.standings.get(entry.name) or scores.ablations.get(entry.name)
     return {
         "metric": scores.ranks_by.title,
-        "command": command(first.spec, sorted({r.seed for r in entry.records})),
+        "command": phrases(first.spec, sorted({r.seed for r in entry.records})),
         "runs": {
             field: [run.get(field) for run in runs]
             for field in RUN_FIELDS
             if any(run.get(field) is not None for run in runs)
         },
+        "curves": _curves(entry.records, scores),
         "spec": first.spec.model_dump(mode="json"),
         "provenance": {
             "source": first.source_digest,
@@ -72,8 +78,6 @@ def _run(record: Record, scores: BoardScores) -> dict[str, Any]:
         for part, values in (("valid", record.metrics.valid), ("test", record.metrics.test)):
             value = values.get(metric)
             run[part] = None if value is None else number(value, facts)
-    if record.best_epoch is not None:
-        run["curve"] = [_short(epoch.get(metric), facts.scale) for epoch in record.history]
     if record.cost:
         run["seconds"] = round(record.cost.seconds, 1)
     return run
@@ -101,5 +105,27 @@ def compared(test: Comparison, metric: MetricFacts, titles: Mapping[str, str]) -
     )
 
 
-def _short(value: float | None, scale: float) -> float | None:
-    return None if value is None else float(f"{scale * value:.4g}")
+def _curves(records: Sequence[Record], scores: BoardScores) -> dict[str, Any]:
+    """Validation scores by epoch: ``epochs`` of each run, and the scores of all, packed."""
+    curves = [
+        [epoch.get(scores.metric) for epoch in record.history]
+        for record in records
+        if record.best_epoch is not None
+    ]
+    scale = scores.ranks_by.scale
+    values = [None if v is None else scale * v for curve in curves for v in curve]
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    span = max(finite, default=0.0) - min(finite, default=0.0)
+    step = 10.0 ** math.ceil(math.log10(span / LEVELS)) if span else 1e-4
+    return {"epochs": [len(curve) for curve in curves], **packed(values, step)}
+
+
+def compact(details: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Of ``detail`` of each row, what they share once: objects, and phrases of their commands."""
+    every = dict.fromkeys(phrase for row in details.values() for phrase in row["command"])
+    numbers = {phrase: number for number, phrase in enumerate(every)}
+    numbered = {
+        name: row | {"command": [numbers[phrase] for phrase in row["command"]]}
+        for name, row in details.items()
+    }
+    return {"phrases": list(every), **interned(numbered)}

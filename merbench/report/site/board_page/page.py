@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
 from merbench.report.site.board_page.corrections import correction_of
-from merbench.report.site.board_page.details import detail
+from merbench.report.site.board_page.details import compact, detail
 from merbench.report.site.board_page.glossary import glossary
 from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.methods import methods
 from merbench.report.site.board_page.rows import table_columns, table_rows
 from merbench.report.site.board_page.scatter import points
 from merbench.report.site.facts import finding, made, split
-from merbench.report.site.template import interned, render, script_data
+from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import readable
 from merbench.report.tables.sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
 from merbench.results.titles import SEPARATOR
@@ -42,9 +42,11 @@ def board_page(
     files: Mapping[str, str] | None = None,
     home: str = "",
     live: str = "",
+    shared: str | None = None,
 ) -> str:
     """``images``: file name -> picture; ``files``: title -> further file beside the page;
-    ``home``: address of the list of boards; ``live``: the stamp of the served store.
+    ``home``: address of the list of boards; ``live``: the stamp of the served store;
+    ``shared`` as in ``render``.
     """
     full = sheet(board, scores, every_metric=True, ablations=True, claims=True, superseded=True)
     columns = table_columns(scores)
@@ -57,6 +59,7 @@ def board_page(
     first, _, further = title.partition(SEPARATOR)
     return render(
         "board.html",
+        shared,
         title=title,
         first=first,
         further=further,
@@ -80,5 +83,5 @@ def board_page(
         files=files or {},
         has_costs=bool(marks),
         points=script_data(marks),
-        details=script_data(interned(details)),
+        details=script_data(compact(details)),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from merbench.results.spec import RunSpec
@@ -15,9 +16,21 @@ _PARTS = ("fusion", "head", "label_encoder")
 
 
 def command(spec: RunSpec, seeds: Sequence[int]) -> str:
-    """One line for a shell. Outside predictions are not made again, but scored again."""
-    if "predictions" in spec.parts:
-        return _score(spec, seeds)
+    """One line for a shell."""
+    return " ".join(phrases(spec, seeds))
+
+
+def phrases(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
+    """The command, then each option with its value, as a shell reads them. Outside predictions are
+    not made again, but scored again.
+    """
+    words = _score(spec, seeds) if "predictions" in spec.parts else _run(spec, seeds)
+    starts = [at for at, word in enumerate(words) if word.startswith("--")]
+    ends = [*starts, len(words)]
+    return [shlex.join(words[start:end]) for start, end in pairwise([0, *ends])]
+
+
+def _run(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
     words = [
         "merbench",
         "run",
@@ -66,17 +79,17 @@ def command(spec: RunSpec, seeds: Sequence[int]) -> str:
         words += ["--seeds", str(len(seeds))]
     else:
         words += [w for seed in seeds for w in ("--seed", str(seed))]
-    return shlex.join(words)
+    return words
 
 
-def _score(spec: RunSpec, seeds: Sequence[int]) -> str:
+def _score(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
     words = ["merbench", "score", *(f"seed{seed}.csv" for seed in seeds)]
     words += ["--dataset", spec.dataset, "--task", spec.task, "--protocol", spec.protocol]
     words += [word for seed in seeds for word in ("--seed", str(seed))]
     words += ["--name", spec.model, "--about", "about.toml"]
     if spec.thresholds != "fixed:0.5":
         words += ["--thresholds", spec.thresholds]
-    return shlex.join(words)
+    return words
 
 
 def _said(value: Any) -> str:

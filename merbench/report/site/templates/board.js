@@ -152,3 +152,5 @@ for (const box of boxes) {
   });
 }
 addEventListener("hashchange", restore);
+restore();
+document.documentElement.classList.remove("restoring");

@@ -3,11 +3,14 @@ let details = null;
 
 function detailsOf(name) {
   details ??= embedded("details");
-  return expand(details.value[name], details.shared);
+  const row = expand(details.value[name], details.shared);
+  return { ...row, command: row.command.map((at) => details.phrases[at]).join(" ") };
 }
 
-function curves(runs, metric) {
-  const drawn = (runs.curve ?? []).filter((curve) => curve && curve.length > 1);
+function curves({ epochs, ...scores }, metric) {
+  const scoreOfEpoch = unpack(scores);
+  let read = 0;
+  const drawn = epochs.map((count) => scoreOfEpoch.slice(read, (read += count))).filter((curve) => curve.length > 1);
   const values = drawn.flat().filter((v) => v !== null);
   if (!values.length) return null;
   const low = Math.min(...values), high = Math.max(...values), longest = Math.max(...drawn.map((curve) => curve.length));
@@ -25,7 +28,7 @@ function curves(runs, metric) {
 }
 
 function runsTable(runs, metric) {
-  const keys = Object.keys(runs).filter((key) => key !== "curve");
+  const keys = Object.keys(runs);
   const titles = { id: "run", valid: `valid ${metric}`, test: `test ${metric}`, best: "best epoch" };
   const runsOf = make("table"), head = make("tr");
   for (const key of keys) head.append(make("th", titles[key] || key, { scope: "col" }));
@@ -75,7 +78,7 @@ function panel(name) {
   const command = make("pre", row.command, { tabindex: "0" });
   add("Make these runs again", command, ...copyButton(row.command, command));
   add(`Runs (${row.runs.id.length})`, runsTable(row.runs, row.metric));
-  const drawn = curves(row.runs, row.metric);
+  const drawn = curves(row.curves, row.metric);
   if (drawn) add(`Validation ${row.metric} by epoch`, drawn);
   if (row.test) add("Paired test", make("p", row.test));
   if (row.tuned) add("Tuning", json(row.tuned));

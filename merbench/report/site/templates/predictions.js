@@ -5,6 +5,16 @@ const byId = (id) => document.getElementById(id);
 const [model, order, find, file, column, status] = ["model", "order", "find", "labels", "column", "status"].map(byId);
 let labels = null, shown = STEP;
 
+// Column by column on the page, row by row from here on.
+function byRow(columns) {
+  const unpacked = columns.map(unpack);
+  return data.ids.map((_, row) => unpacked.map((values) => values[row]));
+}
+for (const values of Object.values(data.models)) {
+  values.mean = byRow(values.mean);
+  if (values.sd) values.sd = byRow(values.sd);
+}
+
 const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 // Mean over columns of how far the models' predictions of a row lie apart.
@@ -57,7 +67,7 @@ function update() {
     if (labels) line.append(make("td", row.error === null ? "–" : row.error.toFixed(2)), make("td", targetText(row.y)));
     row.p.forEach((p, c) => {
       const cell = make("td", p.toFixed(2));
-      if (row.sd) cell.append(make("i", ` ± ${row.sd[c].toFixed(2)}`));
+      if (row.sd && row.sd[c] !== null) cell.append(make("i", ` ± ${row.sd[c].toFixed(2)}`));
       line.append(cell);
     });
     line.append(make("td", row.apart.toFixed(2)));
@@ -108,3 +118,4 @@ byId("more").addEventListener("click", () => {
   update();
 });
 update();
+document.documentElement.classList.remove("restoring");
