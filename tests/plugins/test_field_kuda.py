@@ -48,7 +48,7 @@ def read(fusion, m, x_LD):
     """States and knowledge [L, 2 width] of a row's real steps."""
     reader, adapters = fusion.read[m], fusion.adapt[m]
     x_LD = reader.project(x_LD)
-    x_LD = x_LD + positions(len(x_LD), x_LD.shape[1], x_LD.device)
+    x_LD = x_LD + reader.position_D * positions(len(x_LD), x_LD.shape[1], x_LD.device)
     states = [x_LD]
     for layer in reader.layers:
         states.append(encoder(layer, states[-1], 2))
@@ -82,6 +82,8 @@ def block_by_hand(block, s_TD, sources, ratio, inside):
 @pytest.mark.parametrize(("weighing", "adapters"), [("outside", 2), ("inside", 0)])
 def test_kuda_is_its_equations_on_each_row_alone(weighing, adapters):
     fusion = make(KuDA, **{**SMALL, "adapters": adapters}, weighing=weighing, sharpness=2.0)
+    for reader in fusion.read.values():
+        reader.position_D.normal_()
     parts = sequences(missing=[("audio", 2), ("text", 3)])
     out = fusion(parts)
     for row in range(5):
@@ -104,6 +106,19 @@ def test_kuda_is_its_equations_on_each_row_alone(weighing, adapters):
             if m in h:
                 assert float(out.aux["scores"][row, index]) == pytest.approx(scores[m], abs=1e-5)
                 close(out.aux["means"][row, index], sources[m].mean(0))
+
+
+def test_rows_begin_as_different_as_what_they_say():
+    """Positions start from nothing: steps in another order are the same to begin with."""
+    fusion = make(KuDA, **SMALL)
+    x_BLD = torch.randn(2, 4, WIDTHS["audio"])
+    mask_BL = torch.ones(2, 4, dtype=torch.bool)
+    order_L = torch.tensor([2, 0, 3, 1])
+    states, turned = (
+        fusion.read["audio"](Steps(x, mask_BL), fusion.adapt["audio"])
+        for x in (x_BLD, x_BLD[:, order_L])
+    )
+    close(states[:, order_L], turned)
 
 
 def test_ratios_inside_the_norm_have_no_effect():

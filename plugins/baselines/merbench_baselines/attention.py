@@ -49,11 +49,18 @@ class EncoderLayer(nn.Module):
     section 3.1). Masked steps are not attended to; what comes out for them is arbitrary.
     """
 
-    def __init__(self, width: int, heads: int, ffn: int, dropout: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        ffn: int,
+        dropout: float,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
         super().__init__()
         self.attend = Attention(width, heads, dropout)
         self.feed_forward = nn.Sequential(
-            nn.Linear(width, ffn), nn.ReLU(), nn.Dropout(dropout), nn.Linear(ffn, width)
+            nn.Linear(width, ffn), activation(), nn.Dropout(dropout), nn.Linear(ffn, width)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.dropout = nn.Dropout(dropout)

@@ -218,6 +218,7 @@ def _kuda() -> Recipe:
             "train.lr": 3e-5,
             "train.weight_decay": 1e-5,
             "train.schedule": "cosine",
+            "train.warmup": 0.1,
             "train.clip_norm": 0.0,
         },
         cases=(Case(offers=("text.tower",), settings={"encoder.text.tuned": True}),),

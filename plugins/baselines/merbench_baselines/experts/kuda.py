@@ -45,7 +45,7 @@ class Adapter(nn.Module):
         narrow = width // 2
         self.down, self.up = nn.Linear(width, narrow), nn.Linear(narrow, width)
         self.layers = nn.ModuleList(
-            EncoderLayer(narrow, 4, narrow // 2, 0.1) for _ in range(layers)
+            EncoderLayer(narrow, 4, narrow // 2, 0.1, nn.GELU) for _ in range(layers)
         )
 
     def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
@@ -65,14 +65,17 @@ class Encoder(nn.Module):
         width, heads = config.reading, config.heads
         self.project = nn.Linear(width_in, width)
         self.layers = nn.ModuleList(
-            EncoderLayer(width, heads, width // 2, config.reading_dropout)
+            EncoderLayer(width, heads, width // 2, config.reading_dropout, nn.GELU)
             for _ in range(config.reading_layers)
         )
         self.norm = nn.LayerNorm(width)
+        # From 0, as learned positions are in the authors' code: at full size they outweigh what is
+        # read, all rows begin alike, and at a high rate stay so.
+        self.position_D = nn.Parameter(torch.zeros(width))
 
     def forward(self, steps: Steps, adapters: nn.ModuleList | None) -> Tensor:
         x_BLD, mask_BL = self.project(steps.x_BLD), steps.mask_BL
-        x_BLD = x_BLD + positions(x_BLD.shape[1], x_BLD.shape[2], x_BLD.device)
+        x_BLD = x_BLD + self.position_D * positions(*x_BLD.shape[1:], x_BLD.device)
         knowledge_BLD = x_BLD
         for number, layer in enumerate(self.layers):
             x_BLD = layer(x_BLD, mask_BL)
@@ -84,18 +87,24 @@ class Encoder(nn.Module):
 
 
 class CrossLayer(nn.Module):
-    """x = LN(s + Attention(s, source)); LN(x + f(LN(x))), f two layers with GELU."""
+    """x = LN(s + Attention(s, source)); LN(x + f(LN(x))), f two layers with GELU. Dropout after the
+    attention and after both layers.
+    """
 
     def __init__(self, width: int, heads: int, ffn: int, dropout: float) -> None:
         super().__init__()
-        self.attend = Attention(width, heads, dropout)
+        self.attend, self.dropout = Attention(width, heads, 0.0), nn.Dropout(dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.f = nn.Sequential(
-            nn.Linear(width, ffn), nn.GELU(), nn.Dropout(dropout), nn.Linear(ffn, width)
+            nn.Linear(width, ffn),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(ffn, width),
+            nn.Dropout(dropout),
         )
 
     def forward(self, s_BTD: Tensor, source: Steps) -> Tensor:
-        x_BTD = self.norms[0](s_BTD + self.attend(s_BTD, *source))
+        x_BTD = self.norms[0](s_BTD + self.dropout(self.attend(s_BTD, *source)))
         return self.norms[1](x_BTD + self.f(self.norms[2](x_BTD)))
 
 
