@@ -23,6 +23,12 @@ from merbench.api.errors import MerbenchError
 T = TypeVar("T")
 
 
+def cores() -> int:
+    """How many this process may compute on."""
+    allowed = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def pool(
     work: Callable[..., object],
     tasks: Sequence[T],

@@ -22,7 +22,19 @@ def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -
 
     Rows are hashed in the order of their ids, so the order of a file does not matter; nor does the
     numbering of a vocabulary. A clip counts by the size of its file, not by its bytes.
+
+    A data set in memory is hashed once, however many requests ask; not so where it has clips, which
+    may change on disk.
     """
+    if any(corpus.streams[name].kind == "clip" for name in streams):
+        return _computed(corpus, task, protocol, streams)
+    key = (task, protocol, *sorted(streams))
+    if key not in corpus.known_revisions:
+        corpus.known_revisions[key] = _computed(corpus, task, protocol, streams)
+    return corpus.known_revisions[key]
+
+
+def _computed(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -> str:
     order = np.argsort(corpus.ids)
     digest = hashlib.sha256()
 

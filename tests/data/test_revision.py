@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,13 @@ def test_revision_sees_only_what_is_used(folder):
         )
         == 4
     )
+
+
+def test_a_data_set_in_memory_is_hashed_once_and_its_clips_each_time(folder, monkeypatch):
+    corpus, computed = read_folder(folder.path), []
+    monkeypatch.setattr("merbench.data.revision._computed", lambda *what: computed.append(what[3]))
+    for streams in (["text.words"], ["text.words"], ["video.clip"], ["video.clip"], []):
+        revision(corpus, "sentiment", "standard", streams)
+    assert computed == [["text.words"], ["video.clip"], ["video.clip"], []]
+    revision(replace(corpus, texts=corpus.texts), "sentiment", "standard", [])
+    assert len(computed) == 5

@@ -210,6 +210,11 @@ class Corpus:
         return self.groups.get(group, self.videos)
 
     @cached_property
+    def known_revisions(self) -> dict[tuple[str, ...], str]:
+        """Content hashes that ``merbench.data.revision`` has computed, by what they are of."""
+        return {}
+
+    @cached_property
     def turns_N2(self) -> np.ndarray:
         """[N, 2] int: the number of each row's video (a dialogue, in MELD), and its place among the
         video's rows, from 0, in the order of what the clips are called (2 before 10).

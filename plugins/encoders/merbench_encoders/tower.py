@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -126,9 +127,18 @@ def keep_trained(module: nn.Module) -> None:
 
 
 def digest(files: Iterable[Path]) -> str:
-    """SHA-256 of the files' contents, one after the other."""
+    """SHA-256 of the files' contents, one after the other. A file is read again only when its size,
+    time of change or place on the disk is another, as in git's index: every plan of a study asks.
+    """
     combined = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
-            combined.update(hashlib.file_digest(file, "sha256").digest())
+        about = path.stat()
+        state = about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
+        combined.update(_content(path.absolute(), state))
     return combined.hexdigest()
+
+
+@lru_cache(256)
+def _content(path: Path, state: tuple[int, ...]) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -12,6 +12,7 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
+    from merbench.api.material.corpus import Corpus
     from merbench.report.scores.entries import Board
     from merbench.report.verify.failure import Failure
 
@@ -21,9 +22,10 @@ def left_out(
     files: Sequence[Path],
     data: Path | None,
     named_boards: Sequence[tuple[str, Board]],
+    corpora: Sequence[Corpus] = (),
 ) -> Iterator[Failure]:
     """``files``: of studies. What names other data than the boards', or data that are not here, is
-    not checked, and reported.
+    not checked, and reported. ``corpora``: data sets that are open already.
     """
     from merbench.api.errors import MerbenchError
     from merbench.report.verify.failure import Failure
@@ -38,6 +40,7 @@ def left_out(
             workspace = Workspace(
                 Sources(session.disabled, tuple(session.homes(data)), tuple(study.vectors)),
                 session.catalog,
+                corpora,
             )
             # Laid out without its search, for which a store would be needed: what is tuned has
             # other settings and the same name.

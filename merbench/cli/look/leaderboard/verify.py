@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.api.material.corpus import Corpus
+    from merbench.report.folder.folder import Folder
+    from merbench.report.verify.boards import Check
+    from merbench.report.verify.failure import Failure
 
 
 @click.command("verify")
@@ -30,54 +40,104 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     Example: merbench leaderboard verify leaderboards
              merbench leaderboard verify contribution --data ../data
     """
-    from merbench.api.errors import DataError, MerbenchError
-    from merbench.bench.truth import corpus_of, truth_of
     from merbench.cli.look.leaderboard.studies import left_out
-    from merbench.report.folder.read import read, titled, tracks
-    from merbench.report.verify.board import verify
+    from merbench.report.folder.read import tracks
+    from merbench.report.verify.boards import side_by_side
     from merbench.report.verify.drawn import verify_index
-    from merbench.report.verify.failure import Failure
 
-    failed, unchecked, complete = 0, 0, []
+    outcome = _Outcome()
+    paths = tracks(folder)
+    boards = _readable(folder, paths, outcome)
+    corpora: dict[str, Corpus] = {}
+    checks: dict[Path, Check] = {}
+    studies = folder / "studies"
+    if files := sorted(studies.glob("*.toml")):
+        named_boards = [(board.path.name, board.board) for board in boards]
+        checks[studies] = lambda: list(
+            left_out(session, files, data, named_boards, list(corpora.values()))
+        )
+    checks |= _checks_of_boards(session, data, boards, corpora, outcome)
+    failures_of = side_by_side(checks)
+    for board in boards:
+        if board.path in failures_of:
+            failures = failures_of[board.path]
+            outcome.report(failures)
+            say(
+                f"{board.path}: {len(board.records)} runs in {len(board.board.entries)} rows, "
+                f"{'nothing wrong' if not failures else f'{len(failures)} failures'}"
+            )
+    if len(boards) == len(paths):
+        outcome.report(verify_index(folder, boards))
+    outcome.report(failures_of.get(studies, []))
+    raise SystemExit(1 if outcome.failed else 2 if outcome.unchecked else 0)
 
-    def tell(failures: list[Failure]) -> None:
-        nonlocal failed
-        failed += len(failures)
+
+@dataclass
+class _Outcome:
+    """How many failures were reported, and how many boards could not be checked."""
+
+    failed: int = 0
+    unchecked: int = 0
+
+    def report(self, failures: Sequence[Failure]) -> None:
+        self.failed += len(failures)
         for failure in failures:
             click.echo(f"{failure.file}: {failure.sentence}")
 
-    paths = tracks(folder)
+
+def _readable(root: Path, paths: Sequence[Path], outcome: _Outcome) -> list[Folder]:
+    """The boards that can be read; the others are failures."""
+    from merbench.api.errors import DataError
+    from merbench.report.folder.read import read, titled
+    from merbench.report.verify.failure import Failure
+
+    boards = []
     for path in paths:
         try:
-            board_folder = read(path)
-            board_folder.board  # noqa: B018 - that there is one
+            board = read(path)
+            board.board  # noqa: B018 - that there is one
         except DataError as error:
-            tell([Failure(path, str(error))])
+            outcome.report([Failure(path, str(error))])
             continue
-        complete.append(board_folder)
+        boards.append(board)
     try:
-        complete = titled(complete)
+        return titled(boards)
     except DataError as error:
-        tell([Failure(folder, str(error))])
-    for board_folder in complete:
-        path, board = board_folder.path, board_folder.board
+        outcome.report([Failure(root, str(error))])
+        return boards
+
+
+def _checks_of_boards(
+    session: Session,
+    data: Path | None,
+    boards: Sequence[Folder],
+    corpora: dict[str, Corpus],
+    outcome: _Outcome,
+) -> dict[Path, Check]:
+    """The longest first. ``corpora``: the data sets that are open, each once for all boards."""
+    from merbench.api.errors import DataError, MerbenchError
+    from merbench.bench.truth import corpus_of, truth_of
+    from merbench.report.verify.board import verify
+    from merbench.report.verify.failure import Failure
+
+    def opened(name: str) -> Corpus:
+        if name not in corpora:
+            corpora[name] = session.dataset(name, data)
+        return corpora[name]
+
+    def check(board: Folder, corpus: Corpus) -> list[Failure]:
         try:
-            corpus = corpus_of(lambda name: session.dataset(name, data), board.track)
-        except MerbenchError as error:
-            say(f"{path}: not checked: {error}")
-            unchecked += 1
-            continue
-        try:
-            faults = verify(board_folder, truth_of(session.catalog, corpus, board.track))
+            return verify(board, truth_of(session.catalog, corpus, board.board.track))
         except DataError as error:
-            faults = [Failure(path, str(error))]
-        tell(faults)
-        say(
-            f"{path}: {len(board_folder.records)} runs in {len(board.entries)} rows, "
-            f"{'nothing wrong' if not faults else f'{len(faults)} failures'}"
-        )
-    if len(complete) == len(paths):
-        tell(verify_index(folder, complete))
-    named_boards = [(of_track.path.name, of_track.board) for of_track in complete]
-    tell(list(left_out(session, sorted(folder.glob("studies/*.toml")), data, named_boards)))
-    raise SystemExit(1 if failed else 2 if unchecked else 0)
+            return [Failure(board.path, str(error))]
+
+    checks: dict[Path, Check] = {}
+    for board in sorted(boards, key=lambda board: -len(board.records)):
+        try:
+            corpus = corpus_of(opened, board.board.track)
+        except MerbenchError as error:
+            say(f"{board.path}: not checked: {error}")
+            outcome.unchecked += 1
+            continue
+        checks[board.path] = partial(check, board, corpus)
+    return checks
