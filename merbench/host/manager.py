@@ -8,7 +8,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -152,15 +152,25 @@ def checked(declaration: object) -> Declaration:
         _check_metric(declaration)
     else:
         _check_values(declaration, "spaces", get_args(SpaceKind))
-    for field in fields(declaration):
-        # Read letter by letter, a string would pass for a tuple.
-        if isinstance(value := getattr(declaration, field.name), str) and str(
-            field.type
-        ).startswith("tuple"):
-            raise DeclarationError(
-                f"{declaration.name!r} has {field.name}={value!r}; write a tuple, ({value!r},)"
-            )
+    _check_tuples(declaration, repr(declaration.name))
     return declaration
+
+
+def _check_tuples(declaration: Any, who: str) -> None:
+    """A tuple stands where one is meant, in a declaration and those within it. A string would pass
+    for one, read letter by letter, and a comma is soon forgotten.
+    """
+    for field in fields(declaration):
+        if not str(field.type).startswith("tuple"):
+            continue
+        value = getattr(declaration, field.name)
+        if value is not None and not isinstance(value, tuple | list):
+            shown = repr(value) if isinstance(value, str) else f"{type(value).__name__}(...)"
+            raise DeclarationError(f"{who} has {field.name}={shown}; write a tuple, ({shown},)")
+        for within in value or ():
+            if is_dataclass(within):
+                name = getattr(within, "name", "")
+                _check_tuples(within, f"{type(within).__name__} {name!r} of {who}")
 
 
 def _check_metric(metric: MetricDef) -> None:

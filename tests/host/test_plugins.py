@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from merbench.api import Component, MerbenchError, MetricDef, Recipe, RequestError
+from merbench.api import Component, MerbenchError, MetricDef, Recipe, RequestError, Stage, View
 from merbench.host import imports
 from merbench.host.catalog import Catalog
 from merbench.host.manager import DeclarationError, Plugin, checked, discover
@@ -344,6 +344,22 @@ def test_a_declaration_that_would_be_misread_breaks_its_plugin_alone(
     (plugin,) = discover()
     assert re.search(sentence, plugin.error or "") and not plugin.declarations
     assert Catalog([plugin]).names("encoder") == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ({"objective": "task"}, r"'it' has objective='task'; write a tuple, \('task',\)"),
+        ({"stages": (Stage(name="a", trains="head."),)}, "Stage 'a' of 'it' has trains='head.'"),
+        ({"views": (View("weak", "noise"),)}, "View 'weak' of 'it' has transforms='noise'"),
+        ({"stages": Stage(name="a")}, r"stages=Stage\(...\); write a tuple, \(Stage\(...\),\)"),
+    ],
+)
+def test_a_tuple_that_is_none_breaks_its_plugin_alone(monkeypatch, declared, sentence):
+    recipe = Recipe(name="it", summary="", encoders={}, **declared)
+    install_here(monkeypatch, lambda: [recipe])
+    (plugin,) = discover()
+    assert re.search(sentence, plugin.error or "") and not plugin.declarations
 
 
 def test_a_hook_that_asks_for_arguments_is_told_what_is_wrong_with_it(monkeypatch):

@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import mse_loss
 
 import merbench.api
-from merbench.api import RequestError, read_out
+from merbench.api import RequestError, Stage, read_out
 from merbench.api.declarations.hookspecs import Hooks
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
@@ -69,6 +69,13 @@ def code_of(text: str) -> list[str]:
 def test_the_hooks_docstring_shows_the_same_plugin():
     page = "\n".join(blocks("your-method.md")[:2])
     assert code_of(getdoc(Hooks.merbench_components)) == code_of(page)
+
+
+def test_the_stages_of_the_page_are_stages():
+    text = " ".join((DOCS / "more-than-parts.md").read_text().split())
+    (shown,) = re.findall(r"`stages=(\(Stage\(.*?\)\))`", text)
+    pretrain, probe = eval(shown, {"Stage": Stage})
+    assert (pretrain.name, pretrain.selects, probe.trains) == ("pretrain", False, ("head.",))
 
 
 @pytest.fixture(scope="module")

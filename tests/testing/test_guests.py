@@ -17,6 +17,7 @@ from merbench.api import (
     Fused,
     Recipe,
     RequestError,
+    RunError,
     Steps,
     View,
     masked_mean,
@@ -134,6 +135,13 @@ class Gaussian(nn.Module):
         return {"nll": nll}
 
 
+class NoTerms(Gaussian):
+    """Its loss is no mapping."""
+
+    def loss(self, out, batch):
+        return out.logits_BC.square().mean()
+
+
 class Prompted(nn.Module):
     """A fusion inside the text encoder's language model: the text, a prompt with a mask, and the
     mean of what is heard as one step more; the state at the mask.
@@ -205,6 +213,7 @@ def guest(catalog, **recipe):
     parts = [
         Component(kind="fusion", name="it-mean", summary="", target=f"{here}Mean"),
         Component(kind="head", name="it-gaussian", summary="", target=f"{here}Gaussian", spaces=("score",), **both),
+        Component(kind="head", name="it-no-terms", summary="", target=f"{here}NoTerms", spaces=("score",), **both),
         Component(kind="fusion", name="it-prompted", summary="", target=f"{here}Prompted", needs=("language_model",), required_modalities=("text", "audio"), min_modalities=2),
         Component(kind="head", name="it-words", summary="", target=f"{here}LabelWords", accepts=("pooled",), needs=("language_model",)),
         Component(kind="encoder", name="it-letters", summary="", target=f"{here}Letters", accepts=("words",), provides=("language_model",)),
@@ -292,6 +301,11 @@ def test_a_head_with_two_columns_its_own_loss_and_read_out(catalog):
     problem, fitted, fold = trained(catalog, {"head": "it-gaussian"})
     assert set(fitted.history[0]["loss"]) == {"task.nll"}
     assert predict(problem.model, problem.valid, fold.space).shape == (6,)
+
+
+def test_a_loss_that_is_no_mapping_is_one_sentence(catalog):
+    with pytest.raises(RunError, match=r"NoTerms.loss\(\) returned a Tensor; .* terms by name"):
+        trained(catalog, {"head": "it-no-terms"})
 
 
 INSIDE = {

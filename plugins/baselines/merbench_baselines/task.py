@@ -18,6 +18,7 @@ from merbench.api import (
     Output,
     Progress,
     RequestError,
+    RunError,
     own_method,
     task_loss,
 )
@@ -60,11 +61,9 @@ class Task(nn.Module):
     def forward(
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
-        own_loss = own_method(model, "loss")
-        terms = (
-            own_loss(out, batch)
-            if own_loss
-            else task_loss(
+        terms = self._own_terms(model, batch, out)
+        if terms is None:
+            terms = task_loss(
                 out.logits_BC,
                 batch.target,
                 batch.known,
@@ -72,5 +71,17 @@ class Task(nn.Module):
                 self.config.soft_weight,
                 self.pos_weight_C,
             )
-        )
         return {name: self.config.weight * term for name, term in terms.items()}
+
+    def _own_terms(self, model: Model, batch: Batch, out: Output) -> Mapping[str, Tensor] | None:
+        """Those of the head or whole model that brings a loss; None where neither does."""
+        own_loss = own_method(model, "loss")
+        if own_loss is None:
+            return None
+        terms = own_loss(out, batch)
+        if not isinstance(terms, Mapping):
+            raise RunError(
+                f"{own_loss.__qualname__}() returned a {type(terms).__name__}; "
+                'it is to return terms by name, such as {"nll": tensor of one number}'
+            )
+        return terms
