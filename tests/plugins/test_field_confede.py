@@ -19,6 +19,8 @@ NOW = Progress(0, 1, 0, 1, "main")
 
 def test_confede_is_its_equations_on_each_row_alone():
     fusion = make(ConFEDE, text="mean", width=8)
+    for m in ("audio", "video"):
+        torch.nn.init.normal_(fusion.read[m].place.scale_D)
     parts = sequences(missing=[("audio", 2)])
     out = fusion(parts)
     for row in range(5):
@@ -27,7 +29,7 @@ def test_confede_is_its_equations_on_each_row_alone():
             reader, x_LD = fusion.read[m], real(parts[m], row)
             if len(x_LD):
                 x_LD = torch.cat((reader.first_D[None], reader.project(x_LD)))
-                x_LD = x_LD + positions(*x_LD.shape, x_LD.device)
+                x_LD = x_LD + reader.place.scale_D * positions(*x_LD.shape, x_LD.device)
                 for layer in reader.layers:
                     x_LD = encoder(layer, x_LD, 8)
                 h[m] = reader.norm(x_LD).mean(0)

@@ -48,7 +48,7 @@ def read(fusion, m, x_LD):
     """States and knowledge [L, 2 width] of a row's real steps."""
     reader, adapters = fusion.read[m], fusion.adapt[m]
     x_LD = reader.project(x_LD)
-    x_LD = x_LD + reader.position_D * positions(len(x_LD), x_LD.shape[1], x_LD.device)
+    x_LD = x_LD + reader.place.scale_D * positions(len(x_LD), x_LD.shape[1], x_LD.device)
     states = [x_LD]
     for layer in reader.layers:
         states.append(encoder(layer, states[-1], 2))
@@ -83,7 +83,7 @@ def block_by_hand(block, s_TD, sources, ratio, inside):
 def test_kuda_is_its_equations_on_each_row_alone(weighing, adapters):
     fusion = make(KuDA, **{**SMALL, "adapters": adapters}, weighing=weighing, sharpness=2.0)
     for reader in fusion.read.values():
-        reader.position_D.normal_()
+        reader.place.scale_D.normal_()
     parts = sequences(missing=[("audio", 2), ("text", 3)])
     out = fusion(parts)
     for row in range(5):

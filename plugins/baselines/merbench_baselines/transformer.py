@@ -49,6 +49,23 @@ class Transformer(nn.Module):
         return self.norm(z_BTD)
 
 
+class PositionsFromZero(nn.Module):
+    """x [B, L, D] + a * positions, a [D] learned from 0: of any length what positions learned from
+    0 are of a fixed one.
+
+    At full size from the start they outweigh the projection of an input: rows begin alike, and at a
+    high rate stay so.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale_D = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x_BLD: Tensor) -> Tensor:
+        _, length, width = x_BLD.shape
+        return x_BLD + self.scale_D * positions(length, width, x_BLD.device)
+
+
 def last_or_zeros(z_BTD: Tensor, mask_BT: Tensor) -> Tensor:
     """[B, D]: the last real step; zeros where there is none."""
     return torch.where(mask_BT.any(1, keepdim=True), last_step(z_BTD, mask_BT), 0.0)

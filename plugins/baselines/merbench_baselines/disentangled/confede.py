@@ -23,21 +23,23 @@ from merbench.api import (
 )
 from merbench_baselines.attention import EncoderLayer
 from merbench_baselines.fields import Dropout
-from merbench_baselines.fusions.mult import positions
 from merbench_baselines.layers import hidden_layer
 from merbench_baselines.readers import LSTMReader, Readers, StateReader, TextReading
+from merbench_baselines.transformer import PositionsFromZero
 
 HEADS = 8
 
 
 class TransformerReader(nn.Module):
-    """Steps -> [B, width]: the mean of LN(transformer([learned step; W x] + positions))."""
+    """Steps -> [B, width]: the mean of LN(transformer([learned step; W x] + a * positions)), a
+    learned from 0.
+    """
 
     def __init__(self, width_in: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.width = width
         self.project = nn.Linear(width_in, width)
-        self.first_D = nn.Parameter(torch.ones(width))
+        self.first_D, self.place = nn.Parameter(torch.ones(width)), PositionsFromZero(width)
         self.dropout, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
         self.layers = nn.ModuleList(
             EncoderLayer(width, HEADS, width, dropout) for _ in range(layers)
@@ -47,7 +49,7 @@ class TransformerReader(nn.Module):
         x_BLD, mask_BL = self.project(parts["x"].x_BLD), parts["x"].mask_BL
         x_BLD = torch.cat((self.first_D.expand(len(x_BLD), 1, -1), x_BLD), 1)
         mask_BL = torch.cat((torch.ones_like(mask_BL[:, :1]), mask_BL), 1)
-        x_BLD = self.dropout(x_BLD + positions(x_BLD.shape[1], x_BLD.shape[2], x_BLD.device))
+        x_BLD = self.dropout(self.place(x_BLD))
         for layer in self.layers:
             x_BLD = layer(x_BLD, mask_BL)
         return masked_mean(self.norm(x_BLD), mask_BL)

@@ -30,9 +30,9 @@ from merbench.api import (
 from merbench_baselines.align import aligned
 from merbench_baselines.attention import Attention, EncoderLayer
 from merbench_baselines.fields import Dropout
-from merbench_baselines.fusions.mult import positions
 from merbench_baselines.information.mmim import contrast
 from merbench_baselines.layers import complete, hidden_layer, present_modalities, require_heads
+from merbench_baselines.transformer import PositionsFromZero
 
 Layers = Annotated[int, Field(ge=1), Tune(1, 4)]
 
@@ -69,13 +69,10 @@ class Encoder(nn.Module):
             for _ in range(config.reading_layers)
         )
         self.norm = nn.LayerNorm(width)
-        # From 0, as learned positions are in the authors' code: at full size they outweigh what is
-        # read, all rows begin alike, and at a high rate stay so.
-        self.position_D = nn.Parameter(torch.zeros(width))
+        self.place = PositionsFromZero(width)
 
     def forward(self, steps: Steps, adapters: nn.ModuleList | None) -> Tensor:
-        x_BLD, mask_BL = self.project(steps.x_BLD), steps.mask_BL
-        x_BLD = x_BLD + self.position_D * positions(*x_BLD.shape[1:], x_BLD.device)
+        x_BLD, mask_BL = self.place(self.project(steps.x_BLD)), steps.mask_BL
         knowledge_BLD = x_BLD
         for number, layer in enumerate(self.layers):
             x_BLD = layer(x_BLD, mask_BL)
