@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from merbench.cli.ask.robust import rates_shown
 from tests.conftest import loads
 
 QUICK = ("--dataset", "sample", "--epochs", "1")
@@ -137,6 +138,14 @@ def test_robust_shows_every_metric_over_missing_rates(merbench, tmp_path):
     assert found["curves"]["tfidf-ridge"]["text=drop"] == rates["mae", "text"]["points"]
     done = merbench(*words, "--rates", "drop", "--corrupt", "audio=drop")
     assert done.returncode == 2 and "ask one of them" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [(None, range(10)), (84, range(10)), (83, [0, 3, 6, 9]), (42, [0, 3, 6, 9]), (41, [0, 9])],
+)
+def test_a_narrow_terminal_shows_fewer_rates_and_no_cut_numbers(columns, shown):
+    assert rates_shown(10, columns) == list(shown)
 
 
 def test_predict_on_sentences_and_by_run(merbench):

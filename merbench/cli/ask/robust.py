@@ -10,7 +10,7 @@ import click
 
 from merbench.cli.shared.config_file import ConfigCommand
 from merbench.cli.shared.options import run_options
-from merbench.cli.shared.output import say, say_next, show, show_json
+from merbench.cli.shared.output import room, say, say_next, show, show_json
 from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from merbench.bench.options import RunOptions
     from merbench.engine.plan.plan import Plan
     from merbench.results.metrics import TaskMetrics
+
+
+NUMBER_WIDTH = 7
+"""Columns of a number of the table of rates, with the space before the next."""
 
 
 @click.command("robust", cls=ConfigCommand)
@@ -214,13 +218,17 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
 
     from merbench.api.material.types import MODALITIES
 
-    sheet = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    labels = [(metrics[c.metric].title, c.missing, c.model) for c in curves]
+    width = room()
+    used = sum(1 + max(map(len, column)) for column in zip(*labels, strict=True))
+    shown = rates_shown(len(curves[0].points), None if width is None else width - used)
+    drawn = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for heading in ("metric", "missing", "model"):
-        sheet.add_column(heading, overflow="fold")
-    for point in curves[0].points:
-        sheet.add_column(f"{point.strength:g}", justify="right", no_wrap=True)
+        drawn.add_column(heading, overflow="fold")
+    for at in shown:
+        drawn.add_column(f"{curves[0].points[at].strength:g}", justify="right", no_wrap=True)
     for heading in ("area", "spread"):
-        sheet.add_column(heading, justify="right", no_wrap=True)
+        drawn.add_column(heading, justify="right", no_wrap=True)
     metric_order, missing_order = list(metrics.headline), [*MODALITIES, "any"]
 
     def place(curve: RateCurve) -> tuple[int, int]:
@@ -228,14 +236,26 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
 
     for curve in sorted(curves, key=place):  # models stand beside each other
         metric = metrics[curve.metric]
-        values = [p.mean for p in curve.points] + [curve.area, curve.spread]
+        values = [*(curve.points[at].mean for at in shown), curve.area, curve.spread]
         numbers = [
             "" if value is None else f"{metric.scale * value:.{metric.digits}f}" for value in values
         ]
-        sheet.add_row(metric.title, curve.missing, curve.model, *numbers)
-    show(sheet)
+        drawn.add_row(metric.title, curve.missing, curve.model, *numbers)
+    show(drawn)
+    if len(shown) < len(curves[0].points):
+        click.echo("a wider terminal, a file, or --json shows the rates between too")
     click.echo(
         "columns: the rate at which test rows lack it; any: all modalities, each independently at "
         "this rate; area: under the curve, divided by the range of rates; spread: between the "
         "areas of single modalities"
     )
+
+
+def rates_shown(count: int, columns: int | None) -> list[int]:
+    """Which of ``count`` rates a table has room for in so many ``columns`` beside their area and
+    spread: all, every third, or the first and the last. None: all.
+    """
+    everything = list(range(count))
+    choices = [everything, everything[::3], everything[:: max(1, count - 1)]]
+    fitting = [c for c in choices if columns is None or NUMBER_WIDTH * (len(c) + 2) <= columns]
+    return fitting[0] if fitting else choices[-1]
