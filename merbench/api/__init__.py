@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from merbench.api.material.corpus import Split as Split
     from merbench.api.material.corpus import Stream as Stream
     from merbench.api.material.corpus import Task as Task
+    from merbench.api.material.delimited import header_of as header_of
     from merbench.api.material.labels import GLOSSES as GLOSSES
     from merbench.api.material.labels import SENTIMENT as SENTIMENT
     from merbench.api.material.labels import TextForm as TextForm
@@ -118,6 +119,7 @@ _HOME = {
     "material.alignment": ("at_pieces", "resample"),
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
+    "material.delimited": ("header_of",),
     "material.labels": ("GLOSSES", "SENTIMENT", "TextForm", "check_label_vectors", "label_texts"),
     "material.lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "material.ops": (

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from merbench.api.material.corpus import Corpus, Protocol, Stream, Task
+from merbench.api.material.corpus import Corpus, Stream, Task
 from merbench.api.material.types import Modality
 
 JOIN = "+"
@@ -46,15 +46,8 @@ def joined(
     streams_joined = {stream.name: _joined(stream, added[m], rows) for m, stream in streams.items()}
     return Corpus(
         name=f"{target.name}{JOIN}{source.name}",
-        ids=np.array(
-            [*target.ids.tolist(), *(f"{source.name}:{name}" for name in source.ids[rows].tolist())]
-        ),
-        videos=np.array(
-            [
-                *target.videos.tolist(),
-                *(f"{source.name}:{name}" for name in source.videos[rows].tolist()),
-            ]
-        ),
+        ids=_with_others(target.ids, source, source.ids[rows]),
+        videos=_with_others(target.videos, source, source.videos[rows]),
         texts=np.array(
             [*map(str, target.texts), *map(str, source.texts[rows])], dtype=np.dtypes.StringDType()
         ),
@@ -68,9 +61,22 @@ def joined(
             )
         },
         streams=streams_joined,
-        protocols={protocol: Protocol(splits, tuple(streams_joined))},
+        protocols={
+            protocol: replace(
+                target.protocols[protocol], splits=splits, streams=tuple(streams_joined)
+            )
+        },
         lexicon=target.lexicon,
+        groups={
+            name: _with_others(cells, source, source.groups.get(name, source.videos)[rows])
+            for name, cells in target.groups.items()
+        },
     )
+
+
+def _with_others(mine: np.ndarray, source: Corpus, theirs: np.ndarray) -> np.ndarray:
+    """Groups of both: those of ``source`` are others, whatever they are called."""
+    return np.array([*mine.tolist(), *(f"{source.name}:{name}" for name in theirs.tolist())])
 
 
 def _joined(stream: Stream, added: Stream, rows: np.ndarray) -> Stream:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from merbench.api.errors import DataError
-from merbench.api.material.corpus import Corpus, Protocol, Split
+from merbench.api.material.corpus import Corpus, Split
 from merbench.api.material.lexicon import words_of
 
 LEAST_WORDS = 5
@@ -67,6 +67,6 @@ def without(corpus: Corpus, protocol: str, rows: np.ndarray) -> Corpus:
         corpus,
         protocols={
             **corpus.protocols,
-            protocol: Protocol(tuple(split(s) for s in old.splits), old.streams),
+            protocol: replace(old, splits=tuple(split(s) for s in old.splits)),
         },
     )

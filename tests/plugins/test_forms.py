@@ -206,7 +206,7 @@ def sims(path, labels=None):
 def test_sims_is_a_score_of_its_own_range_with_unimodal_tasks(put, tmp_path):
     truth = sims(tmp_path / "x.pkl")
     report = put("--name", "sims", tmp_path / "x.pkl")
-    assert any("[-1, 1] by steps of .2" in note for note in report["notes"])
+    assert any("lie in [-1, 1]: a score in that" in note for note in report["notes"])
     corpus = home(tmp_path, "sims")
     tasks = ("sentiment", "sentiment_text", "sentiment_audio", "sentiment_video")
     assert tuple(corpus.tasks) == tasks
@@ -244,18 +244,39 @@ def test_two_labels_are_two_classes(put, tmp_path, pair, form):
     assert task.target[: N["test"]].tolist() == [0, 1, 0]
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.integers(-5, 5), min_size=2, max_size=30), st.sampled_from([0.2, 0.6, 1 / 3]))
-def test_the_range_comes_from_the_labels(numbers, step):
-    labels = np.float32(step) * np.array([*numbers, np.nan], np.float32)
-    values = {round(float(x), 3) for x in labels[:-1]}
+SCALES = {
+    "MOSI, by .2": ([-3, 3], 0.2),
+    "CH-SIMS": ([-1, 1], 0.2),
+    "valence": ([-1, 1], 0.0137),
+    "shares": ([0, 1], 0.01),
+    "quarters": ([0, 1], 0.25),
+    "ratings": ([1, 5], 1),
+    "intensities": ([0, 3], 1),
+    "percent": ([0, 100], 0.5),
+    "from -5 to 5": ([-5, 5], 0.5),
+    "all of MOSEI": ([-3, 3], 1 / 3),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_the_range_comes_from_the_labels(name):
+    (low, high), step = SCALES[name]
+    labels = np.append(np.arange(low, high + 1e-6, step), [low, high, np.nan]).astype(np.float32)
+    assert scale(labels, Labelled.Config()) == (low, high)
+
+
+def test_small_labels_by_thirds_are_some_of_moseis():
+    labels = np.array([-1, -2 / 3, 1 / 3, 1], np.float32)
+    assert scale(labels, Labelled.Config()) == (-3, 3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30))
+def test_a_range_holds_its_labels_or_is_that_of_mosi(numbers):
+    labels = np.array([*numbers, np.nan], np.float32)
     span = scale(labels, Labelled.Config())
-    if values in ({0, 1}, {-1, 1}):
-        assert span is None
-    elif len(values) > 1 and all(abs(x) <= 1 and round(5 * x, 2) % 1 == 0 for x in values):
-        assert span == (-1, 1)
-    else:
-        assert span == (-3, 3)
+    if span not in (None, (-3, 3)):
+        assert span[0] - 1e-4 <= min(numbers) and max(numbers) <= span[1] + 1e-4
 
 
 def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherwise(put, tmp_path):

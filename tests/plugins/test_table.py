@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
 import pytest
 
+from merbench.api import DataError
 from merbench.data.folder.read import read_folder
+from merbench_datasets.label_values import numbers_in
 from tests.conftest import loads
 
 MODES = ("train", "valid", "test")
@@ -161,3 +164,86 @@ def test_a_segment_with_two_rows_is_reported(put, tmp_path):
     assert [n for n in report["notes"] if "two rows" in n] == [
         "1 segment(s) have two rows, under two ids (v0_0 = v0_12); both rows are kept"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter", "encoding"),
+    [("a.csv", ";", "utf-8-sig"), ("a.CSV", "\t", "utf-16"), ("a.csv", "|", "utf-8")],
+)
+def test_a_table_as_spreadsheets_write_it(put, tmp_path, name, delimiter, encoding):
+    """With decimal commas, as where a semicolon parts the columns."""
+    mine = [row | {"label": row["label"].replace(".", ",")} for row in rows()]
+    path = write(tmp_path / name, [{f" {k.title()}": v for k, v in row.items()} for row in mine])
+    text = path.read_text()
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(csv.reader(text.splitlines()))
+    assert put("--name", "a", path)["taken"] == 12
+    corpus = read_folder(tmp_path / "home/a")
+    row = corpus.ids.tolist().index("v4_0")
+    assert corpus.texts[row] == "text, 4" and corpus.tasks["sentiment"].target[row] == 1.5
+
+
+def test_numbers_are_read_as_people_write_them():
+    cells = ["1.5", " -2 ", "−0,5", "+1", "", "N/A", "50%", "1e-1"]
+    expected = [1.5, -2, -0.5, 1, np.nan, np.nan, 50, 0.1]
+    np.testing.assert_array_equal(numbers_in(cells, "x"), expected)
+    assert numbers_in(["joy", "none", "", "joy"], "x") is None
+    assert np.isnan(numbers_in(["", "nan"], "x")).all()
+    with pytest.raises(DataError, match="x holds 'two' among numbers"):
+        numbers_in(["1", "two", "3"], "x")
+
+
+def test_whole_numbers_of_emotions_are_classes(put, tmp_path):
+    coded = [
+        {k: v for k, v in row.items() if k != "label"} | {"emotion": str(at % 3 + 1)}
+        for at, row in enumerate(rows())
+    ]
+    path = write(tmp_path / "x.csv", coded)
+    report = put("--name", "a", path)
+    assert any("3 classes (1 = 1, 2 = 2, 3 = 3)" in note for note in report["notes"])
+    named = ("--form", "table", "--set", "words=joy, anger, neutral")
+    put("--name", "b", path, *named)
+    task = read_folder(tmp_path / "home/b").tasks["emotion"]
+    assert task.space.words == ("joy", "anger", "neutral") and task.target[:3].tolist() == [0, 1, 1]
+    wrong = put("--name", "c", path, *named[:3], "words=joy,anger", check=False)
+    assert wrong.returncode == 2 and "has the 3 classes 1, 2, 3, and --set words=" in wrong.stderr
+
+
+def test_splits_are_known_by_their_usual_names(put, tmp_path):
+    names = {"train": "Training", "valid": " val", "test": "test"}
+    put(
+        "--name", "a", write(tmp_path / "x.csv", [r | {"split": names[r["split"]]} for r in rows()])
+    )
+    (split,) = read_folder(tmp_path / "home/a").protocols["standard"].splits
+    assert (len(split.train), len(split.valid), len(split.test)) == (4, 4, 4)
+    (tmp_path / "hub").mkdir()
+    for part in ("train", "validation", "test"):
+        mine = [r | {"id": f"{part}{k}"} for k, r in enumerate(rows())]
+        write(tmp_path / f"hub/{part}-00000-of-00001.csv", mine)
+    assert put("--name", "b", tmp_path / "hub")["taken"] == 36
+
+
+def test_ids_of_videos_and_clips_join_rows_that_are_there(put, tmp_path):
+    apart = [
+        {"video_id": f"v{k // 2}", "clip_id": str(k % 2), "text": "x", "label": "1.5", "mode": mode}
+        for k, mode in enumerate(MODES * 4)
+    ]
+    put("--name", "a", write(tmp_path / "apart.csv", apart))
+    whole = [
+        {"id": f"{r['video_id']}$_${r['clip_id']}", "text": "x", "label": "1.5", "mode": r["mode"],
+         "more": str(k)} for k, r in enumerate(apart)
+    ]  # fmt: skip
+    assert put("--name", "a", write(tmp_path / "whole.csv", whole))["taken"] == 12
+    assert len(set(read_folder(tmp_path / "home/a").videos)) == 6
+
+
+def test_columns_of_a_parquet_that_hold_no_text_or_number_are_told(put, tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    mine = [r | {"label": None if k == 3 else k % 5 - 2, "picture": b"x", "tags": ["a"]}
+            for k, r in enumerate(rows())]  # fmt: skip
+    parquet.write_table(arrow.Table.from_pylist(mine), tmp_path / "x.parquet")
+    notes = put("--name", "a", tmp_path / "x.parquet")["notes"]
+    assert any("not taken over of x.parquet: picture, tags" in note for note in notes)
+    assert read_folder(tmp_path / "home/a").tasks["sentiment"].known.sum() == 11

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -14,7 +15,6 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 )
 _LETTER = rf"[^\W_{_UNSPACED}]"
-_PIECES = re.compile(rf"(?!_)(?=\w)[{_UNSPACED}]|{_LETTER}+(?:['’]{_LETTER}+)*|['’]?{_LETTER}+")
 # How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when
 # the apostrophe was lost.
 _NOT = re.compile(
@@ -46,9 +46,27 @@ _LOST = {
 
 def words_of(text: str) -> list[str]:
     """Lower-case words of a transcript or label text, apostrophes kept inside a word; of a script
-    without spaces each character by itself.
+    without spaces each character by itself. Marks (vowel signs of Hindi, Arabic and Thai, accents
+    written apart) belong to their letter.
     """
-    return _PIECES.findall(text.lower().replace("’", "'"))
+    composed = unicodedata.normalize("NFC", text).lower().replace("’", "'")
+    return _pieces(not composed.isascii()).findall(composed)
+
+
+@cache
+def _pieces(marked: bool) -> re.Pattern[str]:
+    """``marked``: letters may have marks, which are many and slow to look for."""
+    marks = _marks() if marked else "\u0300"
+    letters = rf"{_LETTER}(?:{_LETTER}|[{marks}])*"
+    return re.compile(
+        rf"(?!_)(?=\w)[{_UNSPACED}][{marks}]*|{letters}(?:['’]{letters})*|['’]?{letters}"
+    )
+
+
+def _marks() -> str:
+    """All marks that are set beside, above or below a letter, and what joins letters unseen."""
+    plane = map(chr, range(0x300, 0x10000))
+    return "\u200c\u200d" + "".join(c for c in plane if unicodedata.category(c) in ("Mn", "Mc"))
 
 
 def pieces_of(word: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
+from merbench.api.material.delimited import delimiter_of, text_of
 from merbench.results.sealed import require_file
 
 
@@ -93,7 +94,7 @@ class Table:
 
 def read_table(path: Path) -> Table:
     """Raises DataError for a file that is missing, empty, not UTF-8 (a byte-order mark is allowed)
-    or not CSV with a header.
+    or not CSV with a header. Its columns may also be parted by tabs, semicolons or bars.
     """
     try:
         require_file(path)
@@ -104,7 +105,7 @@ def read_table(path: Path) -> Table:
             "a feature folder needs its label file, in MMSA's label.csv form"
         ) from None
     try:
-        text = data.decode("utf-8-sig")
+        text = text_of(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
@@ -117,9 +118,12 @@ def read_table(path: Path) -> Table:
         )
 
     # Strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows, lines = [], []
+    reader = csv.reader([])
     try:
+        reader = csv.reader(
+            io.StringIO(text, newline=""), strict=True, delimiter=delimiter_of(text)
+        )
         header = [name.strip() for name in next(reader, [])]
         for row in reader:
             if not row:

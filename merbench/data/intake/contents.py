@@ -4,22 +4,25 @@ it.
 
 from __future__ import annotations
 
-import csv
 import json
+import tarfile
+import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from safetensors import safe_open
 
 from merbench.api.forms import PICKLES, Source
+from merbench.api.material.delimited import header_of
 from merbench.api.pickles import Array, unpickle_npz
 from merbench.data.first_few import first_few
 
 _DEEP = 3
 _MANY = 6
 _LARGEST_JSON = 2**27
-_HDF5 = (".h5", ".hdf5", ".csd")
 
 
 def contents(source: Source) -> str:
@@ -29,15 +32,7 @@ def contents(source: Source) -> str:
         if path.is_dir():
             return _folder(path)
         suffix = path.suffix.lower()
-        if suffix in PICKLES:
-            return _value(source.pickle)
-        if suffix == ".npz":
-            return _value(unpickle_npz(path))
-        if suffix in (".csv", ".tsv"):
-            return _table(path)
-        if suffix == ".json" and path.stat().st_size <= _LARGEST_JSON:
-            return _value(json.loads(path.read_text(encoding="utf-8-sig")))
-        return _hdf5(path) if suffix in _HDF5 else ""
+        return _value(source.pickle) if suffix in PICKLES else _READERS.get(suffix, _none)(path)
     except Exception:  # a damaged file can fail in any layer, and this is said beside an error
         return ""
 
@@ -49,10 +44,51 @@ def _folder(path: Path) -> str:
     return f"{len(files)} files and folders ({counts}): {_names(sorted(f.name for f in files))}"
 
 
+def _none(path: Path) -> str:
+    return ""
+
+
 def _table(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        columns = next(csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","), [])
-    return f"a table with the columns {', '.join(columns)[:300]}"
+    return f"a table with the columns {', '.join(header_of(path))[:300]}"
+
+
+def _parquet(path: Path) -> str:
+    from pyarrow import parquet
+
+    return f"a table with the columns {', '.join(parquet.read_schema(path).names)[:300]}"
+
+
+def _json(path: Path) -> str:
+    if path.stat().st_size > _LARGEST_JSON:
+        return ""
+    return _value(json.loads(path.read_text(encoding="utf-8-sig")))
+
+
+def _json_lines(path: Path) -> str:
+    with path.open(encoding="utf-8-sig") as file:
+        return f"lines of JSON, the first {_value(json.loads(file.readline(_LARGEST_JSON)))}"
+
+
+def _npy(path: Path) -> str:
+    return f"one array {_value(np.load(path, mmap_mode='r', allow_pickle=False))}"
+
+
+def _safetensors(path: Path) -> str:
+    with safe_open(path, "np") as file:
+        names = file.keys()
+        shapes = [f"{name[:40]} {file.get_slice(name).get_shape()}" for name in names]
+    return f"tensors {_names(shapes)}"
+
+
+def _zip(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        return f"an archive of {_names(archive.namelist())}, which is to be unpacked first"
+
+
+def _tar(path: Path) -> str:
+    with tarfile.open(path) as archive:
+        some = [member.name for member in islice(archive, _MANY)]
+    return f"an archive of {_names(some)} and perhaps more, which is to be unpacked first"
 
 
 def _hdf5(path: Path) -> str:
@@ -93,3 +129,19 @@ def _value(value: object, deep: int = 1) -> str:
 
 def _names(names: Iterable[str]) -> str:
     return first_few(list(names), _MANY)
+
+
+_READERS: dict[str, Callable[[Path], str]] = {
+    ".npz": lambda path: _value(unpickle_npz(path)),
+    ".npy": _npy,
+    ".csv": _table,
+    ".tsv": _table,
+    ".parquet": _parquet,
+    ".json": _json,
+    ".jsonl": _json_lines,
+    ".safetensors": _safetensors,
+    ".zip": _zip,
+    **dict.fromkeys((".tar", ".tgz", ".gz"), _tar),
+    **dict.fromkeys((".h5", ".hdf5", ".csd"), _hdf5),
+}
+"""Suffix -> what says in a line what such a file holds."""

@@ -13,7 +13,7 @@ from merbench_datasets.form_settings import Labelled
 TWO_CLASSES = ("no", "yes")
 """Words of the lower and the higher of two labels."""
 _WHOLE = (-3.0, 3.0)
-_STEPS = (-1.0, 1.0)
+_UNIT = (-1.0, 1.0)
 MOST_OUTSIDE = 0.02
 """Share of the labels that may lie outside of [-3, 3] by mistake; more of them are of another
 scale.
@@ -29,15 +29,24 @@ def scale(labels: np.ndarray, config: Labelled.Config) -> tuple[float, float] | 
     values = np.unique(np.round(labels[np.isfinite(labels)], 4))
     if values.tolist() in ([0, 1], [-1, 1]):
         return None
-    in_steps = np.abs(5 * values - np.round(5 * values)).max(initial=0) < 0.01
-    if len(values) > 1 and np.abs(values).max() <= 1 and in_steps:
-        return _STEPS
+    if len(values) > 1 and values[0] >= 0:
+        return float(np.floor(values[0])), float(np.ceil(values[-1]))
+    if len(values) > 1 and np.abs(values).max() <= 1 and not _are_thirds(values):
+        return _UNIT
     beyond = np.abs(labels[np.isfinite(labels)]) > _WHOLE[1] + 0.01
     if len(beyond) and beyond.mean() > MOST_OUTSIDE:
-        low, high = float(np.floor(values[0])), float(np.ceil(values[-1]))
-        far = max(-low, high)
-        return (low, high) if low >= 0 else (-far, far)
+        far = float(np.ceil(np.abs(values).max()))
+        return -far, far
     return _WHOLE
+
+
+def _are_thirds(values: np.ndarray) -> bool:
+    """Means of three people who gave whole numbers, as MOSEI's labels are: its small ones are no
+    scale of their own. -1, 0 and 1 alone are none.
+    """
+    thirds = np.abs(3 * values - np.round(3 * values)).max() < 0.01
+    whole = np.abs(values - np.round(values)).max() < 0.01
+    return bool(thirds and not whole)
 
 
 def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[str, Any]:
@@ -51,12 +60,10 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
         words = " and ".join(TWO_CLASSES)
         sink.note(f"its labels are {pair} alone: two classes, {words}{otherwise}")
         return {"kind": "class", "words": list(TWO_CLASSES)}
-    if config.low is None and span not in (_STEPS, _WHOLE):
+    if config.low is None and span != _WHOLE:
         sink.note(f"its labels lie in [{span[0]:g}, {span[1]:g}]: a score in that{otherwise}")
     if span == _WHOLE and config.low is None and np.nanmax(np.abs(labels), initial=0) <= 1:
-        sink.note(f"its labels lie in [-1, 1], not by steps of .2: a score in [-3, 3]{otherwise}")
-    if span == _STEPS and config.low is None:
-        sink.note(f"its labels lie in [-1, 1] by steps of .2: a score in [-1, 1]{otherwise}")
+        sink.note(f"its labels lie in [-1, 1] by thirds: a score in [-3, 3]{otherwise}")
     return {"kind": "score", "low": span[0], "high": span[1]}
 
 

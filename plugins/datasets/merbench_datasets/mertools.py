@@ -12,7 +12,7 @@ from merbench.api import DataError, Sink, Source, as_text, unpickle_npz
 from merbench_datasets.feature_files import FEATURES, feature_folders
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
-from merbench_datasets.splits import split_id
+from merbench_datasets.splits import named_rows
 
 _SUFFIX = "_corpus"
 _WHOLE = "whole"
@@ -76,7 +76,7 @@ class MerTools(Labelled):
             for name, labels in labels_of_name.items()
         ]
         names = [name for _, name, *_ in rows]
-        columns = _ids(names)
+        columns = named_rows(names)
         columns |= _texts(path.parent, names, sink)
         features = feature_folders(path.parent / FEATURES, names, self.config, sink)
         protocols = _divided(rows, columns, sink)
@@ -179,17 +179,6 @@ def _number(value: Any, where: str) -> float:
         value_text = repr(value[:40]) if isinstance(value, str) else f"of a {type(value).__name__}"
         raise DataError(f"{where}: the val {value_text} is no number; fix the source") from None
     return float("nan") if number == _UNKNOWN else number
-
-
-def _ids(names: Sequence[str]) -> dict[str, list[str]]:
-    """``video_clip``; where that would make one video of most rows (sample_00000001), each name is
-    a video of its own.
-    """
-    pairs = [split_id(name) for name in names]
-    videos = {video for video, _ in pairs}
-    if len(videos) < len(names) / 100 or len(videos) < 3:
-        pairs = [(name, "0") for name in names]
-    return {"video_id": [video for video, _ in pairs], "clip_id": [clip for _, clip in pairs]}
 
 
 def _texts(folder: Path, names: Sequence[str], sink: Sink) -> dict[str, list[str]]:

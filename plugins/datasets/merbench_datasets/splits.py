@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any
 
 from merbench.api import DataError, Sink, Source
 
-MODES = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
+MODES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "validation", "dev", "devel", "development"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What splits are called elsewhere -> here."""
+
+
+def mode_of(cell: str) -> str:
+    """train, valid or test; empty where it names none."""
+    return MODES.get(cell.strip().lower(), "")
 
 
 def splits_of(content: Any, inner: type) -> dict[str, Any]:
@@ -75,3 +85,14 @@ def split_id(name: str, first: int = 0) -> tuple[str, str]:
     else:
         video, _, clip = name.rpartition("_")
     return (video, clip) if video and clip else (name, "0")
+
+
+def named_rows(names: Sequence[str]) -> dict[str, list[str]]:
+    """The columns video_id and clip_id of names that are to be parted as ``split_id`` does; where
+    that would make one video of most rows (sample_00000001), each name is a video of its own.
+    """
+    pairs = [split_id(name) for name in names]
+    videos = {video for video, _ in pairs}
+    if len(videos) < len(names) / 100 or len(videos) < 3:
+        pairs = [(name, "0") for name in names]
+    return {"video_id": [video for video, _ in pairs], "clip_id": [clip for _, clip in pairs]}

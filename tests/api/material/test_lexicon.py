@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import unicodedata
 
 import numpy as np
 import pytest
@@ -87,3 +88,23 @@ def test_scripts_without_spaces_are_cut_into_characters():
     assert words_of("我不想嫁给你") == list("我不想嫁给你")
     assert words_of("我 love 你, OK?") == ["我", "love", "你", "ok"]
     assert words_of("it's 3 o'clock_now, don't") == ["it's", "3", "o'clock", "now", "don't"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),
+        ("مَرْحَبًا بالعالم", ["مَرْحَبًا", "بالعالم"]),
+        ("שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
+        ("วันดี", ["วั", "น", "ดี"]),
+        ("안녕 세계", ["안녕", "세계"]),
+        ("İstanbul’da", ["i̇stanbul'da"]),
+    ],
+)
+def test_marks_belong_to_their_letters(text, words):
+    assert words_of(text) == [unicodedata.normalize("NFC", word) for word in words]
+
+
+@given(st.text())
+def test_accents_written_apart_give_the_same_words(text):
+    assert words_of(unicodedata.normalize("NFD", text)) == words_of(text)

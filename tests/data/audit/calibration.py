@@ -19,6 +19,7 @@ import numpy as np
 
 from merbench.api import Corpus, Stream
 from merbench.data.audit.leaks import probe_streams, targets
+from merbench.data.audit.values import scan
 from merbench.data.folder.read import read_folder
 
 NAMES = ("mosi", "mosei", "meld", "sims", "simsv2")
@@ -71,6 +72,13 @@ def alarms(corpus: Corpus, law: Law, draws: Sequence[int]) -> int:
     return suspected
 
 
+def suspected(corpus: Corpus) -> list[str]:
+    """The streams that the data set itself has and that look fitted, whatever it declares of them."""
+    streams = {name: replace(stream, fitted_on=None) for name, stream in corpus.streams.items()}
+    means = {name: scan(s).mean_ND for name, s in streams.items() if s.kind == "features"}
+    return [p.stream for p in probe_streams(replace(corpus, streams=streams), means) if p.suspected]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--draws", type=int, default=200)
@@ -78,6 +86,8 @@ def main() -> None:
     options = parser.parse_args()
     home = Path(os.environ["MERBENCH_DATA"])
     corpora = {name: read_folder(home / name) for name in options.names}
+    for name, corpus in corpora.items():
+        print(f"{name}: its own streams: {', '.join(suspected(corpus)) or 'none'} suspected")
     for title, law in LAWS.items():
         for name, corpus in corpora.items():
             start = time.process_time()

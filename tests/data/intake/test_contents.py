@@ -2,9 +2,12 @@
 
 import json
 import pickle
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from merbench.api import RequestError
 from merbench.api.forms import Source
@@ -47,6 +50,26 @@ def test_other_files_and_folders(tmp_path):
     (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 no")
     assert contents(Source(tmp_path / "torn.npz")) == ""
     assert "here; looked for" in told(tmp_path / "torn.npz")
+
+
+def test_files_that_no_form_reads_are_told_too(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((5, 3), "f4"))
+    save_file({"x": np.zeros((4, 2), "f4")}, tmp_path / "a.safetensors")
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "text": "so"}\n{"id": 2}\n')
+    (tmp_path / "semicolons.csv").write_text("name;score\na;1\n")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("Raw/1.mp4", "")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a.npy", "a.npy")
+    sentences = {
+        "a.npy": "one array f4 [5, 3]",
+        "a.safetensors": "tensors x [4, 2]",
+        "a.jsonl": "lines of JSON, the first a dict of id: a int, text: a str",
+        "semicolons.csv": "a table with the columns name, score",
+        "a.zip": "an archive of Raw/1.mp4, which is to be unpacked first",
+        "a.tar.gz": "an archive of a.npy and perhaps more, which is to be unpacked first",
+    }
+    assert {name: contents(Source(tmp_path / name)) for name in sentences} == sentences
 
 
 def test_hdf5(tmp_path):

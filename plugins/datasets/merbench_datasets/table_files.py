@@ -1,0 +1,100 @@
+"""The files of a table: csv, tsv or parquet, one of all rows or one a split."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from merbench.api import DataError, Sink, header_of
+from merbench_datasets.splits import mode_of
+
+_PARQUET = ".parquet"
+_SUFFIXES = (".csv", ".tsv", _PARQUET)
+Columns = dict[str, list[str]]
+
+
+def files_of(path: Path) -> dict[str, Path]:
+    """``mode -> file``; ``""`` where one file has all splits, or its name does not tell one."""
+    if path.is_file():
+        of_one_split = path.stem.endswith("_sent_emo")
+        return {_mode(path) if of_one_split else "": path} if _is_table(path) else {}
+    if not path.is_dir():
+        return {}
+    tables = [file for file in sorted(path.iterdir()) if _is_table(file) and _mode(file)]
+    files = {_mode(file): file for file in tables}
+    complete = files.keys() == {"train", "valid", "test"} and len(files) == len(tables)
+    return files if complete else {}
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+
+
+def _mode(path: Path) -> str:
+    """Of ``train.csv``, ``mine_dev.csv``, ``validation-00000-of-00001.parquet``: the one word of
+    the name that is a split.
+    """
+    modes = {mode_of(word) for word in re.split(r"[^a-z]+", path.stem.lower())} - {""}
+    return modes.pop() if len(modes) == 1 else ""
+
+
+def columns_named(path: Path) -> list[str]:
+    """What the columns are called; nothing where the file cannot be read."""
+    if path.suffix.lower() != _PARQUET:
+        return header_of(path)
+    return _readable(_opened(path))[0]
+
+
+def read_columns(path: Path, sink: Sink) -> Columns:
+    """All its cells as text, empty where there is none. DataError where it cannot be read."""
+    if path.suffix.lower() != _PARQUET:
+        return {name: list(cells) for name, cells in sink.columns(path).items()}
+    file = _opened(path)
+    names, others = _readable(file)
+    if others:
+        sink.note(
+            f"not taken over of {path.name}: {', '.join(others)}, which hold no text or number"
+        )
+    try:
+        table = file.read(columns=names)
+    except Exception as error:  # a damaged file can fail in any layer of the library
+        raise _damaged(path, error) from None
+    return {
+        name: ["" if cell is None else str(cell) for cell in column.to_pylist()]
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+
+
+def _opened(path: Path) -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise DataError(
+            f"{path.name} is a parquet file, and pyarrow is not installed; "
+            "pip install 'merbench-datasets[parquet]', or give a csv"
+        ) from None
+    try:
+        return parquet.ParquetFile(path)
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def _readable(file: Any) -> tuple[list[str], list[str]]:
+    """Names of the columns of texts, numbers, dates and truth values, and of the others (lists,
+    pictures), which can be large and are never read.
+    """
+    from pyarrow import types
+
+    names, others = [], []
+    for field in file.schema_arrow:
+        kind = field.type.value_type if types.is_dictionary(field.type) else field.type
+        of_bytes = types.is_binary(kind) or types.is_large_binary(kind)
+        single = not types.is_nested(kind) and not of_bytes and not types.is_fixed_size_binary(kind)
+        (names if single else others).append(field.name)
+    return names, others
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    line = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+    return DataError(f"{path} cannot be read ({line}); copy it again")
