@@ -63,7 +63,7 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
     if config.low is None and span != _WHOLE:
         sink.note(f"its labels lie in [{span[0]:g}, {span[1]:g}]: a score in that{otherwise}")
     if span == _WHOLE and config.low is None and np.nanmax(np.abs(labels), initial=0) <= 1:
-        sink.note(f"its labels lie in [-1, 1] by thirds: a score in [-3, 3]{otherwise}")
+        sink.note(f"its labels lie within [-1, 1]: a score in [-3, 3]{otherwise}")
     return {"kind": "score", "low": span[0], "high": span[1]}
 
 
