@@ -18,15 +18,43 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Any, TypeVar
 
-from merbench.api.errors import MerbenchError
+from merbench.api.errors import MerbenchError, RunError
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
 def cores() -> int:
-    """How many this process may compute on."""
+    """How many this process may compute on; one where it is itself one of several."""
+    if multiprocessing.parent_process():
+        return 1
     allowed = getattr(os, "sched_getaffinity", None)  # Linux alone has it
     return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def each_apart(work: Callable[[T], R], tasks: Sequence[T], jobs: int) -> dict[T, R]:
+    """Task -> what ``work`` returns, in processes as those of ``pool``; what it raises there is
+    raised here. A single job, or task, is done in this process. RunError where a process dies.
+    """
+    if min(jobs, len(tasks)) < 2:
+        return {task: work(task) for task in tasks}
+    results: dict[T, R] = {}
+
+    def in_child(task: T, send: Callable[[R | Exception], None]) -> None:
+        try:
+            send(work(task))
+        except Exception as error:
+            send(error)
+
+    def in_parent(task: T, result: R | Exception) -> None:
+        if isinstance(result, Exception):
+            raise result
+        results[task] = result
+
+    for ended in pool(in_child, tasks, jobs, in_parent):
+        if ended and ended[1]:
+            raise RunError(f"{ended[0]} broke off, because {ended[1]}; try again")
+    return results
 
 
 def pool(

@@ -11,7 +11,7 @@ from merbench.bench.options import RunKeywords
 if TYPE_CHECKING:
     import pandas as pd
 
-    from merbench.report.scores.statistics import Summary
+    from merbench.report.scores.means import Summary
     from merbench.results.record import Record, Track
 
 

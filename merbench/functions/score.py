@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.host.catalog import Catalog
-    from merbench.report.scores.statistics import Summary
+    from merbench.report.scores.means import Summary
     from merbench.report.scores.summary import RowCounts
     from merbench.results.outside import About
     from merbench.results.record import Record, Track

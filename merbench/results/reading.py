@@ -13,9 +13,8 @@ from pydantic import ValidationError
 from merbench.api.errors import RequestError
 from merbench.results.record import SCHEMA, Record
 
-_MAYBE_NOT_FINITE = re.compile(rb"NaN|Infinity|[\s:,\[-]\d[\d.]*[eE]\+?\d{3}")
-"""In the bytes of nearly no record, so that nearly none is parsed twice: digits of a hash follow a
-quotation mark or a letter."""
+_EXPONENT = re.compile(rb"\d[eE]\+?\d{3}")
+_BEGINS_A_NUMBER = re.compile(rb"(?:[\s:,\[-]\d|\A)[\d.]*\Z")
 
 
 class UnreadableError(RequestError):
@@ -39,7 +38,7 @@ def read_record(path: Path) -> Record:
         raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
     if record.run_id != path.stem:
         raise ValueError(f"it calls itself {record.run_id}")
-    if _MAYBE_NOT_FINITE.search(data):
+    if _may_hold_infinity(data):
         json.loads(data, parse_constant=_finite, parse_float=_finite)
     check_record(record)
     return record
@@ -74,6 +73,20 @@ def _check_results(record: Record) -> None:
         raise ValueError("its thresholds are not finite")
     if record.cost and not math.isfinite(record.cost.seconds):
         raise ValueError(f"it took {record.cost.seconds} seconds")
+
+
+def _may_hold_infinity(data: bytes) -> bool:
+    """False for nearly every record, so that nearly none is parsed twice: the digits of a hash,
+    which may look like an exponent, follow a letter or a quotation mark.
+    """
+    return (
+        b"NaN" in data
+        or b"Infinity" in data
+        or any(
+            _BEGINS_A_NUMBER.search(data[max(0, exponent.start() - 40) : exponent.start() + 1])
+            for exponent in _EXPONENT.finditer(data)
+        )
+    )
 
 
 def _finite(number: str) -> float:

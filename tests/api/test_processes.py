@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from merbench.api import pool
+from merbench.api import RunError, pool
+from merbench.api.processes import cores, each_apart
 
 
 def ended(work, tasks, jobs):
@@ -78,7 +79,8 @@ def test_a_caller_that_stops_leaves_no_process_behind(tmp_path: Path):
 def test_a_caller_that_is_killed_leaves_no_process_behind(tmp_path: Path):
     program = f"""if True:
         import os, pathlib, time
-        from merbench.api import pool
+        from merbench.api import RunError, pool
+from merbench.api.processes import cores, each_apart
         def work(task):
             pathlib.Path({str(tmp_path)!r}, str(task)).write_text(str(os.getpid()))
             time.sleep(60)
@@ -174,3 +176,25 @@ def test_a_call_computes_with_threads_though_this_process_did():
         )
     finally:
         torch.set_num_threads(before)
+
+
+def test_results_come_back_from_processes_of_their_own():
+    numbers = each_apart(lambda name: (name * 2, os.getpid(), cores()), ["a", "b", "c"], 2)
+    assert {name: text for name, (text, _, _) in numbers.items()} == {
+        "a": "aa",
+        "b": "bb",
+        "c": "cc",
+    }
+    processes = {process for _, process, _ in numbers.values()}
+    assert len(processes) == 3 and os.getpid() not in processes
+    assert {cores for *_, cores in numbers.values()} == {1}, "nothing is divided twice"
+    for tasks, jobs in ((["a"], 2), (["a", "b"], 1)):
+        alone = each_apart(lambda name: os.getpid(), tasks, jobs)
+        assert set(alone.values()) == {os.getpid()}
+
+
+def test_what_fails_in_a_process_fails_here():
+    with pytest.raises(KeyError, match="b"):
+        each_apart(lambda name: {"a": 1}[name], ["a", "b"], 2)
+    with pytest.raises(RunError, match="b broke off, because its process ended with exit code 3"):
+        each_apart(lambda name: os._exit(3) if name == "b" else name, ["a", "b"], 2)

@@ -48,6 +48,13 @@ def test_importing_the_api_imports_neither_torch_nor_pydantic():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_every_run_is_printed_with_needs_no_scipy():
+    names = ("scores.summary", "tables.board", "tables.terminal")
+    modules = ", ".join(f"merbench.report.{name}" for name in names)
+    code = f"import sys, {modules}; assert 'scipy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_name_of_the_api_is_there_and_a_wrong_one_is_told():
     import merbench.api as api
 

@@ -185,7 +185,7 @@ def test_an_odd_record_is_left_out_by_name_and_the_rest_goes_on(tmp_path, odd):
     assert [r.run_id for r in store.records()] == ["f" * 16]
 
 
-@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 50 + ".5e999"])
 def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(tmp_path, number):
     path = tmp_path / f"{record().run_id}.json"
     sound = record().model_dump_json()

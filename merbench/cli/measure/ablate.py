@@ -111,8 +111,8 @@ def _report(
 ) -> None:
     from merbench.analyses.ablate import FULL, lines
     from merbench.cli.shared.lines import show_lines
+    from merbench.report.scores.means import summaries_as_json
     from merbench.report.scores.paired import compare, lines_as_json
-    from merbench.report.scores.statistics import summaries_as_json
     from merbench.report.scores.summary import summary
 
     compared = lines(scored, reasons)

@@ -55,7 +55,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
 
 def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
     """stdout: the table, or one JSON object and nothing else."""
-    from merbench.report.scores.statistics import summaries_as_json
+    from merbench.report.scores.means import summaries_as_json
     from merbench.report.scores.summary import by_seed, row_counts, summary
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from merbench.report.folder.names import file_names
-from merbench.report.scores.board_scores import BoardScores, RowScores
+from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.rows import RowScores
 
 
 @dataclass(frozen=True)

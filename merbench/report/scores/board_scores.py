@@ -9,7 +9,6 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -19,11 +18,12 @@ from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, flatten
 from merbench.report.scores.every_pair import EveryPair
+from merbench.report.scores.means import Summary
 from merbench.report.scores.p_values import ALPHA, adjusted
 from merbench.report.scores.pairs import Comparison, RowValues
+from merbench.report.scores.rows import NO_SEED, RowScores, rows_of
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics import Summary, interval, summarise
-from merbench.report.scores.summary import RowCounts, by_seed, row_counts
+from merbench.report.scores.summary import RowCounts
 from merbench.results.metrics import TaskMetrics
 from merbench.results.spec import canonical
 from merbench.results.titles import fingerprint
@@ -49,31 +49,6 @@ class Standing(Comparison):
     def with_the_best(self) -> bool:
         """Not separated from the best row."""
         return not self.significant
-
-
-class RowScores(Config):
-    """``seeds``: seed -> metric -> score on its pooled test rows. ``intervals``: metric -> 95 %
-    interval of its mean.
-    """
-
-    seeds: dict[int, dict[str, float | None]]
-    intervals: dict[str, tuple[float, float]] = {}
-    rows: int = 0
-    videos: int = 0
-    nonzero: Annotated[int, Field(exclude_if=operator.not_)] = 0
-    """Rows whose score is not 0, where the task is one score."""
-
-    @property
-    def summary(self) -> dict[str, Summary]:
-        found = {
-            m: summarise([s.get(m) for s in self.seeds.values()])
-            for m in dict.fromkeys(m for s in self.seeds.values() for m in s)
-        }
-        return {m: s for m, s in found.items() if s.n}
-
-
-NO_SEED = RowScores(seeds={})
-"""Of a row that lacks a whole seed."""
 
 
 class Origin(Config):
@@ -150,7 +125,7 @@ def score(
     """Every row's scores and the ranks of the models, without entries that lack one whole seed."""
     optimum = {k: dict(v) for k, v in (optimum or {}).items()}
     if cache.folder is None:
-        rows = {e.name: _row(e, source, board) for e in board.all_entries if e.done}
+        rows = rows_of([e for e in board.all_entries if e.done], source, board)
         return _ranked(board, source, _with_a_seed(rows), optimum)
     modules = sorted({definition.module for definition in board.metrics.values()})
     formulas = version(modules, cache.folder / "code.json")
@@ -169,11 +144,9 @@ def score(
     if kept:
         before = kept.scores.all_rows
         known = {row_key: before.get(row, NO_SEED) for row, row_key in kept.row_keys.items()}
-    rows = {
-        e.name: known.get(row_keys[e.name]) or _row(e, source, board)
-        for e in board.all_entries
-        if e.name in row_keys
-    }
+    finished = [e for e in board.all_entries if e.name in row_keys]
+    new = rows_of([e for e in finished if row_keys[e.name] not in known], source, board)
+    rows = {e.name: new.get(e.name) or known[row_keys[e.name]] for e in finished}
     scores = _ranked(board, source, _with_a_seed(rows), optimum)
     cache.write(name, KeptScores(key=key, row_keys=row_keys, scores=scores))
     return scores
@@ -302,25 +275,3 @@ def _key(entry: Entry, source: Source, formulas: str, folds: int) -> str:
         *(f"{r.model_dump_json()}{source.content(r.run_id)}" for r in entry.done),
     ]
     return sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _row(entry: Entry, source: Source, board: Board) -> RowScores:
-    metrics = board.metrics
-    scored = by_seed(entry.records, source, metrics, board.folds)
-    if not scored:
-        return NO_SEED
-    first = next(iter(scored.values())).rows
-    intervals = {}
-    for metric in metrics.headline:
-        seen = next(iter(scored.values())).seen(metric)
-        predictions = np.stack([s.read_by(metric) for s in scored.values()])
-        ends = interval(metrics[metric].value, seen.target, predictions, seen.videos)
-        if not math.isnan(ends.low):
-            intervals[metric] = (ends.low, ends.high)
-    return RowScores(
-        seeds={seed: dict(sorted(s.metrics.items())) for seed, s in scored.items()},
-        intervals=intervals,
-        rows=len(first.ids),
-        videos=len(set(first.videos)),
-        nonzero=row_counts(scored).nonzero if board.kind == "score" else 0,
-    )

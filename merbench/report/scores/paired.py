@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from merbench.report.scores.means import summaries_as_json
 from merbench.report.scores.p_values import ALPHA, adjusted, sign_flip
-from merbench.report.scores.statistics import paired_interval, summaries_as_json
+from merbench.report.scores.statistics import paired_interval
 from merbench.report.scores.summary import Scored, summary
 from merbench.results.metrics import TaskMetrics
 

@@ -83,7 +83,7 @@ class StoreSource:
             return f"{path} holds no predictions"
         if len(lengths) != 1 or record.counts.get("test", min(lengths)) not in lengths:
             return f"{path} holds other numbers of rows than its record"
-        if about.get("record", record_key(record)) != record_key(record):
+        if "record" in about and about["record"] != record_key(record):
             return f"the predictions {path} are of another training"
         self._digests[record.run_id] = about.get(KEY, "")
         return ""

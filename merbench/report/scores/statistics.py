@@ -1,4 +1,4 @@
-"""Means over seeds, intervals, p-values. An interval resamples seeds and VIDEOS: the segments of
+"""Intervals and p-values. An interval resamples seeds and VIDEOS: the segments of
 one video are not independent.
 
 The bootstrap of a metric that is a function of sums over rows (all but ``map`` and ``micro_ap``) is
@@ -8,7 +8,7 @@ a matrix product: per-video sums times how often each video was drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,16 +25,6 @@ LOOPED_RESAMPLES = 300
 """At most so many for a metric that is no function of sums, because each is computed anew."""
 
 
-class Summary(NamedTuple):
-    """Mean and standard deviation (ddof = 1; nan for one value) of the ``n`` values that are
-    defined.
-    """
-
-    mean: float
-    sd: float
-    n: int
-
-
 class Interval(NamedTuple):
     """The mean over seeds on the rows as they are, and the ends of the interval (nan where there is
     a single video).
@@ -43,16 +33,6 @@ class Interval(NamedTuple):
     mean: float
     low: float
     high: float
-
-
-def summarise(values: Sequence[float | None]) -> Summary:
-    """None and nan are left out; ``n`` says how many were not."""
-    x = np.array([v for v in values if v is not None and not math.isnan(v)])
-    return Summary(
-        float(x.mean()) if len(x) else math.nan,
-        float(x.std(ddof=1)) if len(x) > 1 else math.nan,
-        len(x),
-    )
 
 
 class Paired(NamedTuple):
@@ -239,21 +219,6 @@ def paired_interval(
     )
 
 
-FEW = 5
-"""Rows of either kind under which the normal interval of a proportion is too narrow."""
-
-
-def half_width(share: float, n: int, level: float = 0.95) -> float:
-    """Half the width of the normal interval of a proportion over n rows: .026 for an accuracy of
-    .86 on 686. Of Wilson's (1927, JASA 22) where fewer than five rows are right or wrong: a perfect
-    score on 30 rows is not known to ± 0.
-    """
-    z = float(ndtri((1 + level) / 2))
-    if min(share, 1 - share) * n >= FEW:
-        return z * math.sqrt(share * (1 - share) / n)
-    return z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2) / (1 + z**2 / n)
-
-
 # --- the bootstrap
 
 
@@ -283,12 +248,3 @@ def degrees_of_freedom(*parts: tuple[float | np.ndarray, int]) -> np.ndarray:
     spread = np.asarray(sum(variance * variance / n for variance, n in parts if n))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spread > 0, total * total / spread, 1e9)
-
-
-def summaries_as_json(scores: Mapping[str, Summary]) -> dict[str, dict[str, float | int | None]]:
-    """``{metric: {"mean":, "sd":, "n":}}``; what is undefined is null."""
-    return {m: {"mean": _null(s.mean), "sd": _null(s.sd), "n": s.n} for m, s in scores.items()}
-
-
-def _null(value: float) -> float | None:
-    return None if math.isnan(value) else value

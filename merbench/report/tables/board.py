@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.api.material.types import SpaceKind
-from merbench.report.scores.statistics import Summary, half_width
+from merbench.report.scores.means import Summary, half_width
 from merbench.report.scores.summary import RowCounts
 from merbench.report.tables.table import (
     FLOORS,

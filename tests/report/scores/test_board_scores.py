@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from merbench.report.scores import rows
 from merbench.report.scores.board_scores import score, standings
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
@@ -92,12 +93,10 @@ def test_where_higher_is_better_the_direction_turns():
 
 
 def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path, monkeypatch):
-    import merbench.report.scores.board_scores as module
-
     cache = Cache(tmp_path / "cache")
     first = score(board(source), source, cache)
     calls = []
-    monkeypatch.setattr(module, "interval", lambda *words: calls.append(words) or interval(*words))
+    monkeypatch.setattr(rows, "interval", lambda *words: calls.append(words) or interval(*words))
     assert score(board(source), source, cache) == first and not calls
     run = board(source).entries[0].records[0]
     kept = source.predictions(run.run_id)
@@ -106,6 +105,18 @@ def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path,
     source.store.put(run, type(kept)(kept.ids, kept.videos, kept.target, changed))
     score(board(source), source, cache)
     assert len(calls) == 8, "one row, every headline metric"
+
+
+def test_rows_are_the_same_from_several_processes(source, monkeypatch):
+    alone = score(board(source), source, Cache(None))
+    processes = []
+    monkeypatch.setattr(rows, "SHARE", 1)
+    monkeypatch.setattr(rows, "cores", lambda: 2)
+    divided = rows.each_apart
+    monkeypatch.setattr(
+        rows, "each_apart", lambda *given: processes.append(given[2]) or divided(*given)
+    )
+    assert score(board(source), source, Cache(None)) == alone and processes == [2]
 
 
 def test_a_broken_cache_costs_time_only(source, tmp_path):

@@ -13,15 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, permutation_test, t
 
+from merbench.report.scores.means import half_width, summarise
 from merbench.report.scores.p_values import adjusted, holm, sign_flip
-from merbench.report.scores.statistics import (
-    Interval,
-    Paired,
-    half_width,
-    interval,
-    paired_interval,
-    summarise,
-)
+from merbench.report.scores.statistics import Interval, Paired, interval, paired_interval
 from merbench.results.metrics import BUILT_IN
 from merbench.testing.tiny import SPACES
 from tests.report.scores.calibration import (

@@ -16,12 +16,12 @@ from merbench.report.folder.read import read, tracks
 from merbench.report.scores.board_scores import (
     BoardScores,
     Origin,
-    RowScores,
     Standing,
     facts,
     with_origins,
 )
 from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.rows import RowScores
 from merbench.report.site.board_page.details import detail
 from merbench.report.site.board_page.matrix import pair_matrix
 from merbench.report.site.board_page.page import Image, board_page

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from merbench.api import SENTIMENT
-from merbench.report.scores.statistics import half_width, summarise
+from merbench.report.scores.means import half_width, summarise
 from merbench.report.scores.summary import RowCounts, Scored, row_counts
 from merbench.report.tables.board import notes
 from merbench.results.metrics import BUILT_IN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ from merbench.cli.shared.session import Session
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
     from merbench.report.folder.folder import Folder
-    from merbench.report.verify.boards import Check
     from merbench.report.verify.failure import Failure
+
+    Check = Callable[[], list[Failure]]
 
 
 @click.command("verify")
@@ -40,9 +41,9 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
     Example: merbench leaderboard verify leaderboards
              merbench leaderboard verify contribution --data ../data
     """
+    from merbench.api.processes import cores, each_apart
     from merbench.cli.look.leaderboard.studies import left_out
     from merbench.report.folder.read import tracks
-    from merbench.report.verify.boards import side_by_side
     from merbench.report.verify.drawn import verify_index
 
     outcome = _Outcome()
@@ -57,7 +58,7 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
             left_out(session, files, data, named_boards, list(corpora.values()))
         )
     checks |= _checks_of_boards(session, data, boards, corpora, outcome)
-    failures_of = side_by_side(checks)
+    failures_of = each_apart(lambda path: checks[path](), list(checks), cores())
     for board in boards:
         if board.path in failures_of:
             failures = failures_of[board.path]
