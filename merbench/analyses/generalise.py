@@ -92,7 +92,7 @@ def generalise(
     }
     reasons: dict[str, str] = {}
     drift = 0.0
-    for run in trained(plan, corpus, records, store, machine):
+    for run in trained(plan, corpus, records, store, machine, encoded=True):
         assert isinstance(run.problem.model, Composed)
         for part in ("test", "valid"):
             rows = run.fold.rows(part)

@@ -30,11 +30,21 @@ class Trained:
 
 
 def trained(
-    plan: Plan, corpus: Corpus, records: Sequence[Record], store: Store, machine: Machine
+    plan: Plan,
+    corpus: Corpus,
+    records: Sequence[Record],
+    store: Store,
+    machine: Machine,
+    *,
+    encoded: bool = False,
 ) -> Iterator[Trained]:
     """The finished ones of the plan's runs, one after the other. A run whose weights the store
     lacks is trained again.
+
+    ``encoded``: what frozen encoders make of the rows comes from the machine's cache, for callers
+    that leave the streams as they are.
     """
+    read = machine.encoded(plan) if encoded else plan
     folds: dict[int | None, Fold] = {}
     for stored in records:
         if stored.status != "done":
@@ -48,12 +58,12 @@ def trained(
                 continue
         if record.fold not in folds:
             split = next(s for s in plan.protocol.splits if s.fold == record.fold)
-            folds[record.fold] = Fold(plan.streams, plan.task, split, plan.lexicon, plan.turns_N2)
+            folds[record.fold] = Fold(read.streams, read.task, split, read.lexicon, read.turns_N2)
         fold = folds[record.fold]
         yield Trained(
             record,
             fold,
-            restore(plan, fold, record.seed, store.weights(record.run_id), machine.device),
+            restore(read, fold, record.seed, store.weights(record.run_id), machine.device),
         )
 
 

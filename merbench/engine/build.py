@@ -67,6 +67,8 @@ def build(
         for m, encoder in encoders.items():
             load_matching(encoder, _with_prefix(weights, f"encoders.{m}."))
     train = train_fold.data("train", encoders, device)
+    # Before an encoder counts in the valid rows.
+    measured = {m: _measured(plan, fold, train_fold, m, encoders[m]) for m in encoders}
     valid = fold.data("valid", encoders, device)
     _check_rows(plan, train=train, valid=valid)
 
@@ -88,7 +90,6 @@ def build(
         name: [construct(part, context) for part in transforms]
         for name, transforms in plan.views.items()
     }
-    measured = {m: _measured(plan, fold, train_fold, m, encoders[m]) for m in encoders}
     return Problem(model, objectives, encoders, train, valid, measured, start_note, views)
 
 

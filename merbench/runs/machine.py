@@ -10,7 +10,11 @@ from typing import Literal
 import torch
 
 from merbench.api import RequestError
+from merbench.api.events import Watch, ignore
 from merbench.data.encoder_cache.cache import Cache, cache_home
+from merbench.engine.plan.plan import Plan
+from merbench.engine.rows.encode import with_cached
+from merbench.engine.rows.missing import takes_steps
 
 Determinism = Literal["prefer", "strict", "off"]
 """``prefer``: deterministic kernels where torch has them. ``strict``: an operation that has none
@@ -68,6 +72,13 @@ class Machine:
     def parsed_code(self) -> Path | None:
         """Where ``code_digest`` finds what another process parsed."""
         return self.cache.root / "code.json" if self.cache else None
+
+    def encoded(self, plan: Plan, watch: Watch = ignore) -> Plan:
+        """The plan with the cache, where there is one, in the place of its frozen encoders."""
+        # Of a transcript with words taken out, an encoder makes something else of the others too.
+        if self.cache is None or takes_steps(plan.spec.missing):
+            return plan
+        return with_cached(plan, self.cache, self.device, watch)
 
     def prepare(self) -> None:
         """Set this process up as the machine says."""

@@ -13,8 +13,6 @@ import torch
 from merbench.api import Corpus, Split
 from merbench.api.events import Watch
 from merbench.engine.plan.plan import Plan
-from merbench.engine.rows.encode import with_cached
-from merbench.engine.rows.missing import takes_steps
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.results.code_digest import code_digest
@@ -76,9 +74,8 @@ class Work:
 
     def encode(self, watch: Watch) -> None:
         """Let the cache, where the machine has one, take the place of frozen encoders."""
-        # Of a transcript with words taken out, an encoder makes something else of the others too.
-        if self.machine.cache and not takes_steps(self.plan.spec.missing):
-            self.plan = with_cached(self.plan, self.machine.cache, self.machine.device, watch)
+        self.plan = self.machine.encoded(self.plan, watch)
+        if self.machine.cache:
             self.store.warnings += self.machine.cache.warnings
             self.machine.cache.warnings.clear()
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from merbench.analyses.generalise import generalise
 from merbench.analyses.predict import apply
 from merbench.analyses.robust import robust
 from merbench.analyses.trained import trained
@@ -171,6 +172,15 @@ def test_a_filled_cache_needs_no_tower(texts, tmp_path, monkeypatch):
         steps.x_BLD[1][steps.mask_BL[1]], stream.values[stream.start[row] :][: stream.length[row]]
     )
     assert problem.measured["text"] == {"truncated_rate": 0.0}
+
+
+def test_other_label_words_need_no_tower_either(texts, tmp_path, monkeypatch):
+    store, machine = Store(tmp_path / "store"), Machine(CPU, 1, cache=Cache(tmp_path / "cache"))
+    corpus = tiny.corpus(size=200)
+    records = run(texts, corpus, [0], store, machine)
+    monkeypatch.setattr(ClipText, "__init__", lambda *_: pytest.fail("the tower was built"))
+    result = generalise(texts, corpus, records, store, machine, [], "merclip")
+    assert result.drift == 0 and result.test[0].scored[0].metrics["mae"] > 0
 
 
 def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, monkeypatch):
