@@ -87,6 +87,12 @@ def test_a_stages_settings_and_views_are_of_the_run_and_its_identity(catalog, co
     assert plan_of(plan.spec, with_staged(catalog), corpus, None).spec == plan.spec
 
 
+@pytest.mark.parametrize("none", [None, "", ()])
+def test_a_view_may_lose_its_transforms(catalog, corpus, none):
+    plan = staged(catalog, corpus, settings={"view.weak": none})
+    assert plan.views["weak"] == [] and plan.spec.views["weak"] == []
+
+
 def test_ablations_change_stages(catalog, corpus):
     assert staged(catalog, corpus, ablations=("no-pretrain",)).stages[0].epochs == 0
     assert [s.name for s in staged(catalog, corpus, ablations=("one-stage",)).stages] == ["only"]

@@ -19,7 +19,8 @@ class View(Declaration):
 
     ``transforms``: components of kind ``view``, applied one after another to the encoded
     modalities. With none the view is the encoded batch itself (of which another pass draws other
-    dropout). ``--part view.NAME=A,B`` replaces them; ``view.NAME.A.FIELD`` is a setting.
+    dropout). ``--part view.NAME=A,B`` replaces them, ``=none`` takes them away;
+    ``view.NAME.A.FIELD`` is a setting.
     """
 
     name: str

@@ -204,7 +204,7 @@ def _names(value: Any, option: str, example: str) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else [] if value is None else value
     if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
         raise RequestError(f"{option} names one or more, such as {example}; it was given {value!r}")
-    return tuple(name.strip() for name in names)
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: str) -> Config:
