@@ -74,25 +74,67 @@ def parsed_code(catalog, tmp_path_factory):
     return kept
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """Of a user whose home and working folder is ``folder``."""
+    return {
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder / "share"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "MERBENCH_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def in_this_process(folder: Path, words, env):
+    """The program in this process, which has torch already."""
+    from merbench.cli.main import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        for name in [n for n in os.environ if n.startswith("MERBENCH_")]:
+            patch.delenv(name)
+        for name, value in {**environment(folder), **env}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["merbench", *words])
+        patch.chdir(folder)
+        with pytest.raises(SystemExit) as stop:
+            main()
+    return SimpleNamespace(
+        returncode=stop.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue()
+    )
+
+
+@pytest.fixture(scope="session")
+def program():
+    """``program(folder)("run", ...)``: as ``merbench`` in that folder, for what tests share."""
+
+    def of_folder(folder: Path):
+        def call(*words: str, env: dict[str, str] | None = None, check: bool = False):
+            completed = in_this_process(folder, words, env or {})
+            assert not check or completed.returncode == 0, completed.stderr
+            return completed
+
+        return call
+
+    return of_folder
+
+
 @pytest.fixture
-def merbench(tmp_path, monkeypatch, forking, request):
+def merbench(tmp_path, program, forking, request):
     """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode,
     stdout, stderr, in an empty home and folder.
 
     In this process, which has torch already; with ``path`` (of packages installed for the test) in
     a new one. ``merbench.begin`` starts one and does not wait for it.
     """
-    environ = {
-        "HOME": str(tmp_path),
-        "XDG_DATA_HOME": str(tmp_path / "share"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "MERBENCH_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
 
     def complete(env, path):
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
-        return {**inherited, **environ, **env, "PYTHONPATH": path}
+        return {**inherited, **environment(tmp_path), **env, "PYTHONPATH": path}
 
     def new_process(words, env, path):
         full = complete(env, path)
@@ -107,34 +149,14 @@ def merbench(tmp_path, monkeypatch, forking, request):
         command = [sys.executable, "-m", "merbench", *words]
         return subprocess.Popen(command, text=True, env=complete({}, ""), cwd=tmp_path, **how)
 
-    def this_process(words, env):
-        from merbench.cli.main import main
-
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            monkeypatch.context() as patch,
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            for name in [n for n in os.environ if n.startswith("MERBENCH_")]:
-                patch.delenv(name)
-            for name, value in {**environ, **env}.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["merbench", *words])
-            patch.chdir(tmp_path)
-            with pytest.raises(SystemExit) as stop:
-                main()
-        return SimpleNamespace(
-            returncode=stop.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue()
-        )
-
     def call(
         *words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False
     ):
-        done = new_process(words, env or {}, path) if path else this_process(words, env or {})
-        if check:
-            assert done.returncode == 0, done.stderr
-        return done
+        if not path:
+            return program(tmp_path)(*words, env=env, check=check)
+        completed = new_process(words, env or {}, path)
+        assert not check or completed.returncode == 0, completed.stderr
+        return completed
 
     call.begin = begin
     return call

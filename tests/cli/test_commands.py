@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,22 @@ import pytest
 
 from tests.conftest import loads
 
-QUICK = ("--dataset", "sample", "--epochs", "1")
+SMALL = "sample:test=90,train=200,valid=60"
+QUICK = ("--dataset", SMALL, "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def two_seeds(program, tmp_path_factory):
+    """A store with two seeds of late-fusion-dnn and the floors."""
+    folder = tmp_path_factory.mktemp("two-seeds")
+    program(folder)("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
+    return folder / "runs"
+
+
+@pytest.fixture
+def with_two_seeds(two_seeds, tmp_path):
+    """The same in the folder where ``merbench`` is called."""
+    shutil.copytree(two_seeds, tmp_path / "runs")
 
 
 def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbench):
@@ -77,6 +93,14 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         (("run", "--set", "nonsense", *QUICK), "KEY=VALUE"),
         (("run", "--part", "encoder=x", *QUICK), "--encoder"),
         (("run", "--encoder", "smell=x", *QUICK), "MODALITY=NAME"),
+        (
+            ("run", "--model", "text-only", "--encoder", "audio=log-mel", *QUICK),
+            "error: --encoder audio=log-mel: encoder.audio does not fit",
+        ),
+        (
+            ("run", "--model", "ridge", "--part", "head=linear", *QUICK),
+            "error: --part head=linear: head",
+        ),
         (("run", "--modalities", "text,smell", *QUICK), "unknown modality 'smell'"),
         (("run", "--no-lable-encoder", *QUICK), "did you mean '--no-label-encoder'"),
         (("run", "--seeds", "2", "--seed", "1", *QUICK), "exclude each other"),
@@ -190,15 +214,14 @@ def test_ablate_compares_in_pairs(merbench):
         assert not d["significant"], "two seeds cannot be significant"
 
 
-def test_leaderboard_in_three_forms(merbench):
-    merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
+def test_leaderboard_in_three_forms(merbench, with_two_seeds):
     text = merbench("leaderboard", check=True).stdout
     assert "late-fusion-dnn" in text and "ridge (floor)" in text and "±" in text
     assert (
         "| late-fusion-dnn | 1 | 2 |"
         in merbench("leaderboard", "--format", "md", check=True).stdout
     )
-    done = merbench("leaderboard", "--format", "csv", "--dataset", "sample", check=True)
+    done = merbench("leaderboard", "--format", "csv", "--dataset", SMALL, check=True)
     frame = pd.read_csv(io.StringIO(done.stdout)).set_index("model")
     assert frame["mae_sd"]["late-fusion-dnn"] > 0 and frame["group"]["ridge"] == "floors"
     assert frame["track"].nunique() == 1
@@ -207,8 +230,7 @@ def test_leaderboard_in_three_forms(merbench):
     assert done.returncode == 2 and "leave --intervals out" in done.stderr
 
 
-def test_a_board_is_built_verified_and_contributed(merbench, tmp_path):
-    merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
+def test_a_board_is_built_verified_and_contributed(merbench, with_two_seeds, tmp_path):
     assert "1 boards" in merbench("leaderboard", "build", "--out", "boards", check=True).stderr
     before = {p: p.read_bytes() for p in (tmp_path / "boards").rglob("*") if p.is_file()}
     merbench("leaderboard", "build", "--out", "boards", check=True)
@@ -217,7 +239,9 @@ def test_a_board_is_built_verified_and_contributed(merbench, tmp_path):
     assert "nothing wrong" in merbench("leaderboard", "verify", "boards", check=True).stderr
     assert "late-fusion-dnn" in merbench("leaderboard", "--boards", "boards", check=True).stdout
     assert "<table" in merbench("leaderboard", "--format", "html", check=True).stdout
-    record = tmp_path / "boards" / "sample-sentiment-standard" / "records" / "late-fusion-dnn.json"
+    (record,) = (tmp_path / "boards").glob("*/records/late-fusion-dnn.json")
+    scores = loads((record.parents[1] / "scores.json").read_text())
+    assert "text + audio + video" in scores["optimum"], "also of a data set with settings"
     record.write_text(record.read_text().replace('"seed":1', '"seed":5'))
     wrong = merbench("leaderboard", "verify", "boards")
     assert (
@@ -264,8 +288,7 @@ def test_list_names_every_kind(merbench):
     assert all(rows for rows in found.values())
 
 
-def test_two_models_are_compared_row_by_row(merbench):
-    merbench("run", "--model", "late-fusion-dnn", *QUICK, "--seeds", "2", check=True)
+def test_two_models_are_compared_row_by_row(merbench, with_two_seeds):
     told = loads(
         merbench(
             "compare", "late-fusion-dnn", "ridge", "--json", "--plot", "fit.svg", check=True

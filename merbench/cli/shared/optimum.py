@@ -12,14 +12,12 @@ if TYPE_CHECKING:
 
 
 def of_track(session: Session, track: Track) -> dict[str, dict[str, float]]:
-    """The same for a track: only generated data sets have a law, and only the very data that the
-    track names counts.
+    """By modalities and metric. Only generated data sets have a law (``sample``, and
+    ``sample:seed=1``, which is another), and only the very data that the track names counts.
     """
     catalog = session.catalog
-    if (
-        track.dataset not in catalog.names("dataset")
-        or catalog.component("dataset", track.dataset).folder
-    ):
+    name = track.dataset.partition(":")[0]
+    if name not in catalog.names("dataset") or catalog.component("dataset", name).folder:
         return {}
     from merbench.data.revision import revision
 
