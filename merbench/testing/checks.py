@@ -18,6 +18,7 @@ from merbench.host.manager import Plugin
 from merbench.testing.parts.checks import checks as part_checks
 from merbench.testing.parts.metric import makes_a_number
 from merbench.testing.recipes.checks import checks as recipe_checks
+from merbench.testing.recipes.trained import LastTrained
 from merbench.testing.verdict import Check, Verdict
 
 
@@ -39,6 +40,7 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
         raise RequestError(
             unknown("plugin", name, sorted(names), "merbench plugins list shows them all")
         )
+    last = LastTrained(catalog)
     for declaration in declared:
         if isinstance(declaration, MetricDef):
             check = "makes a number"
@@ -47,7 +49,7 @@ def checks_of(catalog: Catalog, name: str) -> Iterator[Check]:
         if isinstance(declaration, Recipe):
             subject, bodies = (
                 f"model {declaration.name}",
-                recipe_checks(catalog, declaration),
+                recipe_checks(catalog, declaration, last),
             )
         else:
             subject, bodies = (

@@ -11,24 +11,27 @@ from merbench.api import Recipe
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.testing.recipes import state, structure, training
-from merbench.testing.recipes.trained import lively, spaces_of, trained
+from merbench.testing.recipes.trained import LastTrained, lively, spaces_of, trained
 from merbench.testing.verdict import Bodies
 
 
-def checks(catalog: Catalog, recipe: Recipe) -> Bodies:
-    """The checks that apply to a method."""
+def checks(catalog: Catalog, recipe: Recipe, last: LastTrained) -> Bodies:
+    """The checks that apply to a method. ``last``: what those that only read it share."""
     bodies: dict[str, Callable[[], None]] = {
-        f"builds for a {kind}": partial(structure.builds, catalog, recipe, kind)
+        f"builds for a {kind}": partial(structure.builds, catalog, recipe, kind, last)
         for kind in ("score", "class", "multilabel", "joint")
         if kind in spaces_of(catalog, recipe)
     }
     bodies["needs within provides"] = partial(structure.fits_together, catalog, recipe)
-    bodies["padding invariance"] = partial(structure.rows_alone, catalog, recipe, "padding")
-    bodies["batch permutation"] = partial(structure.rows_alone, catalog, recipe, "permutation")
-    bodies["a row alone"] = partial(structure.rows_alone, catalog, recipe, "alone")
-    bodies["missing modality is finite"] = partial(structure.rows_alone, catalog, recipe, "missing")
-    bodies["same seed, same result"] = partial(training.same_seed, catalog, recipe)
-    bodies["state round-trips"] = partial(state.state_round_trips, catalog, recipe)
+    for check, change in (
+        ("padding invariance", "padding"),
+        ("batch permutation", "permutation"),
+        ("a row alone", "alone"),
+        ("missing modality is finite", "missing"),
+    ):
+        bodies[check] = partial(structure.rows_alone, recipe, change, last)
+    bodies["same seed, same result"] = partial(training.same_seed, recipe, last)
+    bodies["state round-trips"] = partial(state.state_round_trips, recipe, last)
     if not recipe.closed_form:
         bodies["gradient reaches every parameter"] = partial(training.gradient, catalog, recipe)
         bodies["a killed run resumes to the same bits"] = partial(state.resumes, catalog, recipe)

@@ -14,14 +14,13 @@ from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.host.catalog import Catalog
 from merbench.results.store import Store
-from merbench.testing.recipes.trained import built, resolved, trained
+from merbench.testing.recipes.trained import LastTrained, built, resolved, trained
 
 
-def state_round_trips(catalog: Catalog, recipe: Recipe) -> None:
-    plan = resolved(catalog, recipe)
-    first, fold = trained(plan)
+def state_round_trips(recipe: Recipe, last: LastTrained) -> None:
+    first, fold = last.of(recipe).problem, last.of(recipe).fold
     # Untrained, because what a closed form learns is the same for every seed.
-    other, _ = built(plan, seed=1)
+    other, _ = built(last.of(recipe).plan, seed=1)
     other.model.load_state_dict(first.model.state_dict())
     a, b = (predict(p.model, p.valid, fold.space) for p in (first, other))
     assert np.allclose(a, b, atol=1e-6), (
@@ -48,7 +47,7 @@ class _Killed(BaseException):
 def resumes(catalog: Catalog, recipe: Recipe) -> None:
     """State that a model or an objective keeps outside of parameters and buffers is lost here."""
     plan = resolved(catalog, recipe, train__patience=2)
-    whole, _ = trained(plan)
+    uninterrupted, _ = trained(plan)
     with TemporaryDirectory() as folder:
         store = Store(Path(folder))
 
@@ -61,21 +60,21 @@ def resumes(catalog: Catalog, recipe: Recipe) -> None:
             raise _Killed
 
         first, fold = built(plan)
-        resumed: list[object] = []
+        entries: list[object] = []
         with suppress(_Killed):
             learn(
                 plan,
                 first,
                 fold,
                 0,
-                lambda e: kill(e) if resumed else resumed.append(e),
+                lambda e: kill(e) if entries else entries.append(e),
                 checkpoint(),
             )
-        again, fold = built(plan)
-        learn(plan, again, fold, 0, checkpoint=checkpoint())
+        resumed, fold = built(plan)
+        learn(plan, resumed, fold, 0, checkpoint=checkpoint())
     for name, (a, b) in {
-        "model": (whole.model, again.model),
-        **{o: (whole.objectives[o], again.objectives[o]) for o in whole.objectives},
+        "model": (uninterrupted.model, resumed.model),
+        **{o: (uninterrupted.objectives[o], resumed.objectives[o]) for o in resumed.objectives},
     }.items():
         assert weights_digest(a) == weights_digest(b), (
             f"a run that was killed after an epoch resumes to other weights of {name}: "

@@ -7,23 +7,32 @@ import torch
 
 from merbench.api import Batch, Recipe, RequestError, Steps
 from merbench.api.material.types import SpaceKind
+from merbench.engine.build import Problem
+from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.testing.parts.rowwise import rowwise
-from merbench.testing.recipes.trained import CPU, resolved, trained
+from merbench.testing.recipes.trained import CPU, LastTrained, resolved, spaces_of, trained
 from merbench.testing.verdict import Skip
 
 
-def builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> None:
+def builds(catalog: Catalog, recipe: Recipe, kind: SpaceKind, last: LastTrained) -> None:
+    if kind == spaces_of(catalog, recipe)[0]:
+        problem, fold = last.of(recipe).problem, last.of(recipe).fold
+    else:
+        problem, fold = _trained_for(catalog, recipe, kind)
+    predictions = predict(problem.model, fold.data("test", problem.encoders, CPU), fold.space)
+    assert np.isfinite(predictions).all(), "predictions are not finite"
+
+
+def _trained_for(catalog: Catalog, recipe: Recipe, kind: SpaceKind) -> tuple[Problem, Fold]:
     plan = resolved(catalog, recipe, kind)
     try:
-        problem, fold = trained(plan)
+        return trained(plan)
     except RequestError as error:
         if kind == "joint":
             raise Skip(f"is for one task at a time: {error}") from error
         raise
-    predictions = predict(problem.model, fold.data("test", problem.encoders, CPU), fold.space)
-    assert np.isfinite(predictions).all(), "predictions are not finite"
 
 
 def fits_together(catalog: Catalog, recipe: Recipe) -> None:
@@ -59,8 +68,8 @@ def fits_together(catalog: Catalog, recipe: Recipe) -> None:
             )
 
 
-def rows_alone(catalog: Catalog, recipe: Recipe, check: str) -> None:
-    problem, _ = trained(resolved(catalog, recipe))
+def rows_alone(recipe: Recipe, check: str, last: LastTrained) -> None:
+    problem = last.of(recipe).problem
     batch_of_five = problem.train.batch(torch.arange(5))
     if not all(isinstance(steps, Steps) for steps in batch_of_five.inputs.values()):
         raise Skip("its encoders take raw inputs")

@@ -15,6 +15,7 @@ from merbench.engine.learn import learn
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import weights_digest
 from merbench.host.catalog import Catalog
 from merbench.testing import tiny
 
@@ -71,6 +72,33 @@ def lively(catalog: Catalog, recipe: Recipe, ablations: Sequence[str] = ()) -> P
 def built(plan: Plan, seed: int = 0, split: Split | None = None) -> tuple[Problem, Fold]:
     fold = Fold(plan.streams, plan.task, split or plan.protocol.splits[0], plan.lexicon)
     return build(plan, fold, seed, CPU), fold
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A method after training on its first kind of task. ``digest``: of its weights then."""
+
+    plan: Plan
+    problem: Problem
+    fold: Fold
+    digest: str
+
+
+class LastTrained:
+    """The method that was trained last, for checks that only read it: those of one method, which
+    come one after another, train it once.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._last: tuple[Recipe, Trained] | None = None
+
+    def of(self, recipe: Recipe) -> Trained:
+        if self._last is None or self._last[0] is not recipe:
+            plan = resolved(self._catalog, recipe)
+            problem, fold = trained(plan)
+            self._last = recipe, Trained(plan, problem, fold, weights_digest(problem.model))
+        return self._last[1]
 
 
 def trained(plan: Plan, seed: int = 0) -> tuple[Problem, Fold]:

@@ -18,13 +18,15 @@ from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.engine.training.passes import Learning, Passes
 from merbench.engine.training.train import fit
 from merbench.host.catalog import Catalog
-from merbench.testing.recipes.trained import LIVELY, built, lively, resolved, trained
+from merbench.testing.recipes.trained import LIVELY, LastTrained, built, lively, resolved, trained
 
 
-def same_seed(catalog: Catalog, recipe: Recipe) -> None:
-    plan = resolved(catalog, recipe)
-    first, second = (weights_digest(trained(plan)[0].model) for _ in range(2))
-    assert first == second, "two trainings with the same seed gave different weights"
+def same_seed(recipe: Recipe, last: LastTrained) -> None:
+    first = last.of(recipe)
+    again, _ = trained(first.plan)
+    assert first.digest == weights_digest(again.model), (
+        "two trainings with the same seed gave different weights"
+    )
 
 
 def gradient(catalog: Catalog, recipe: Recipe) -> None:
