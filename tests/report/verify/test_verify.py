@@ -132,7 +132,7 @@ def test_a_metric_of_a_plugin_that_is_not_here_is_no_failure(path):
     assert not {sentence for file, sentence in failures(path)}
 
 
-def test_one_prediction(path):
+def test_one_prediction(path, undrawn):
     file = path / "predictions" / "mult.safetensors"
     tensors = load(file.read_bytes())
     first = sorted(tensors)[0]
@@ -158,7 +158,7 @@ def test_the_last_bit_of_one_prediction(path, undrawn):
     assert where == "predictions/mult.safetensors" and "predictions give" in sentence
 
 
-def test_one_label(path):
+def test_one_label(path, undrawn):
     task = corpus().tasks["sentiment"]
     target = task.target.copy()
     target[-1] += 0.2
@@ -179,14 +179,14 @@ def test_one_label(path):
     )
 
 
-def test_one_field_of_a_spec(path):
+def test_one_field_of_a_spec(path, undrawn):
     alter(path, lambda r: {"spec": r.spec.model_copy(update={"thresholds": "fixed:0.4"})})
     assert ("records/mult.json", "its id is not that of its spec") in {
         (w, s.split(": ", 1)[-1].split(",")[0]) for w, s in failures(path)
     }
 
 
-def test_one_seed(path):
+def test_one_seed(path, undrawn):
     alter(path, lambda r: {"seed": 77})
     found = failures(path)
     assert any("its id is not" in s for _, s in found)
@@ -324,7 +324,7 @@ def test_one_number_of_a_table_of_the_scores_or_of_a_page(path):
     assert any("rows.mult.intervals.mae[0] is" in s for _, s in failures(path))
 
 
-def test_a_run_or_its_predictions_that_are_gone(path):
+def test_a_run_or_its_predictions_that_are_gone(path, undrawn):
     file = path / "records" / "mult.json"
     file.write_bytes(pack(unpack(file.read_bytes())[:-1]))
     found = failures(path)
@@ -333,7 +333,7 @@ def test_a_run_or_its_predictions_that_are_gone(path):
     )
 
 
-def test_a_track_that_names_other_streams(path):
+def test_a_track_that_names_other_streams(path, undrawn):
     for file in (path / "records").glob("*.json"):
         records = [
             r.model_copy(
@@ -389,7 +389,7 @@ def test_records_of_two_tracks_are_told_in_one_sentence(path):
         rescored(read(path), known())
 
 
-def test_a_model_that_is_called_a_floor(path):
+def test_a_model_that_is_called_a_floor(path, undrawn):
     folder = read(path)
     write_scores(path, rescored(folder, dataclasses.replace(known(), floors={"ridge", "mult"})))
     assert any(
@@ -398,7 +398,7 @@ def test_a_model_that_is_called_a_floor(path):
     )
 
 
-def test_one_seed_that_stands_for_all(path):
+def test_one_seed_that_stands_for_all(path, undrawn):
     file, kept = path / "records" / "mult.json", path / "predictions" / "mult.safetensors"
     records, made = unpack(file.read_bytes()), load(kept.read_bytes())
     best = records[0]
@@ -409,7 +409,7 @@ def test_one_seed_that_stands_for_all(path):
     )
 
 
-def test_seeds_that_were_picked(path):
+def test_seeds_that_were_picked(path, undrawn):
     for file in (path / "records").glob("m*.json"):
         file.write_bytes(pack([r for r in unpack(file.read_bytes()) if r.seed not in (0, 3)]))
         kept = path / "predictions" / file.with_suffix(".safetensors").name
