@@ -221,7 +221,7 @@ def _settings(
     return settings, written
 
 
-def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
+def _checked(function: str, keywords: dict[str, Any]) -> dict[str, Any]:
     from pydantic import ConfigDict, Field, ValidationError, create_model
 
     from merbench.host.catalog import unknown
@@ -262,21 +262,21 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
         "progress": bool,
         "watch": Any,
     }
-    if wrong := [name for name in given if name not in fields]:
+    if wrong := [name for name in keywords if name not in fields]:
         raise RequestError(unknown("keyword", wrong[0], list(fields), f"keywords of {function}()"))
     for name in ("modalities", "ablations", "vectors", "seeds"):
-        if isinstance(given.get(name), str):
+        if isinstance(keywords.get(name), str):
             raise RequestError(
-                f"{function}({name}={given[name]!r}): give a list, [{given[name]!r}]"
+                f"{function}({name}={keywords[name]!r}): give a list, [{keywords[name]!r}]"
             )
-        if isinstance(given.get(name), tuple | range):
-            given = {**given, name: list(given[name])}
-    field_types = {name: (fields[name], ...) for name in given}
+        if isinstance(keywords.get(name), tuple | range):
+            keywords = {**keywords, name: list(keywords[name])}
+    field_types = {name: (fields[name], ...) for name in keywords}
     model = create_model("Keywords", __config__=ConfigDict(extra="forbid"), **field_types)  # type: ignore[call-overload]
     try:
-        model(**given)
+        model(**keywords)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise RequestError(f"{function}({name}={given[name]!r}): {first['msg']}") from None
-    return given
+        raise RequestError(f"{function}({name}={keywords[name]!r}): {first['msg']}") from None
+    return keywords

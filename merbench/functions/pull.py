@@ -41,7 +41,7 @@ def pull(
 
 
 def pulled(
-    folder: Path, into: Store, catalog: Catalog, load: Callable[[str], Corpus]
+    folder: Path, target: Store, catalog: Catalog, load: Callable[[str], Corpus]
 ) -> Iterator[Merged]:
     """``folder``: as ``opened_source`` gives it. ``load``: the data set of a name. Of a track
     whose data set is not here, every run is refused.
@@ -51,7 +51,7 @@ def pulled(
     from merbench.results.merge import Merged, merge
 
     if (folder / "runs").is_dir():
-        yield from merge(folder, into)
+        yield from merge(folder, target)
         return
     for path in tracks(folder):
         board_folder = read(path, with_scores=False)
@@ -62,4 +62,4 @@ def pulled(
             for record in board_folder.records:
                 yield Merged(record.run_id, "refused", str(error))
             continue
-        yield from merge_board(board_folder, truth, into)
+        yield from merge_board(board_folder, truth, target)

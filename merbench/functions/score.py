@@ -205,6 +205,6 @@ def _notes(track: Track, records: Sequence[Record]) -> list[str]:
     return [sentence]
 
 
-def _paths(given: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
-    several = [given] if isinstance(given, str | Path) else given
+def _paths(paths: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
+    several = [paths] if isinstance(paths, str | Path) else paths
     return tuple(Path(path) for path in several)

@@ -253,7 +253,7 @@ def _without_duplicates(cells: Sequence[Cell]) -> list[Cell]:
     return list(first.values())
 
 
-def _check_names(names: Sequence[str], declared: Sequence[str], where: str) -> None:
+def _check_names(names: Sequence[str], declared: Sequence[str], place: str) -> None:
     for name in names:
         if name not in (*declared, "all", SUBSETS):
-            raise RequestError(unknown("ablation", name, declared, where))
+            raise RequestError(unknown("ablation", name, declared, place))

@@ -22,16 +22,16 @@ EXTRAS = {"postgresql": "postgres", "grpc": "grpc"}
 """Scheme of a URL -> the extra of merbench that brings its driver."""
 
 
-def journal_of(where: str | None, store: Path, search: str) -> Path:
-    return store / "tuning" / f"{search}.journal" if where is None else Path(where)
+def journal_of(place: str | None, store: Path, search: str) -> Path:
+    return store / "tuning" / f"{search}.journal" if place is None else Path(place)
 
 
-def open_storage(where: str | None, store: Path, search: str) -> BaseStorage:
+def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
     """``where``: None (a journal in the store), a file, a URL that SQLAlchemy knows, or
     ``grpc://host:port``. RequestError out of reach.
     """
-    if where is None or "://" not in where:
-        path = journal_of(where, store, search)
+    if place is None or "://" not in place:
+        path = journal_of(place, store, search)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFile(path))
@@ -42,13 +42,13 @@ def open_storage(where: str | None, store: Path, search: str) -> BaseStorage:
             raise RequestError(
                 f"--storage {path} cannot be used ({reason}); name another file or database"
             ) from error
-    url = urlsplit(where)
-    shown_url = where.replace(url.netloc, url.netloc.rpartition("@")[2])
+    url = urlsplit(place)
+    shown_url = place.replace(url.netloc, url.netloc.rpartition("@")[2])
     scheme = url.scheme.partition("+")[0]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return _proxy(url.hostname, url.port) if scheme == "grpc" else _database(where, scheme)
+            return _proxy(url.hostname, url.port) if scheme == "grpc" else _database(place, scheme)
     except ImportError as error:
         extra = EXTRAS.get(scheme)
         fix = "install the driver that SQLAlchemy names for it"

@@ -34,7 +34,7 @@ from merbench.cli.shared.session import Session
     help="A declared ablation beside the full model (repeatable), or all.",
 )
 @click.pass_obj
-def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **given: Any) -> None:
+def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **parsed: Any) -> None:
     """Read a trained model out with other label words (two, five, synonyms, another language's),
     without further training.
 
@@ -60,7 +60,7 @@ def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **giv
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
 
-    options = gather((), **given)
+    options = gather((), **parsed)
     bench = session.bench(options)
     plans = bench.contenders(named)
     first = next(iter(plans.values()))

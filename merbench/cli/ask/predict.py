@@ -60,7 +60,7 @@ def command(
     paths: tuple[Path, ...],
     sentences: tuple[str, ...],
     run: str | None,
-    **given: Any,
+    **parsed: Any,
 ) -> None:
     """Apply finished runs to new utterances: a feature folder (labels are not needed), a .csv with
     a column text, clips, or sentences.
@@ -86,7 +86,7 @@ def command(
             "which has its settings and is not trained again; leave it out"
         )
     inputs = read_inputs(paths, sentences)
-    options = gather((), **given)
+    options = gather((), **parsed)
     record = None
     if run:
         record = Store(options.store).find(run)

@@ -61,7 +61,7 @@ def command(
     kind: str | None,
     named: tuple[str, ...],
     plot: Path | None,
-    **given: Any,
+    **parsed: Any,
 ) -> None:
     """Score trained models on damaged test rows; validation stays as it is, and so does training
     without --missing.
@@ -90,7 +90,7 @@ def command(
         raise RequestError("--corrupt and --rates are two questions; ask one of them")
     if plot:
         require_output(plot)
-    options = gather((), **given)
+    options = gather((), **parsed)
     bench = session.bench(options)
     plans = bench.contenders(named)
     if asked:

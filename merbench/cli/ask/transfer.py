@@ -64,7 +64,7 @@ def command(
     finetune: bool,
     both: bool,
     tuning: tuple[str, ...],
-    **given: Any,
+    **parsed: Any,
 ) -> None:
     """Train on one data set and score on another's test rows: as it is, and after more training
     there. Every pair of --from and --to.
@@ -81,9 +81,9 @@ def command(
     from merbench.analyses.transfer import lines, pair
     from merbench.engine.plan.settings import parse_settings
 
-    transfers = _transfers(sources, targets, given["dataset"])
+    transfers = _transfers(sources, targets, parsed["dataset"])
     settings = parse_settings(tuning, "--finetune-set")
-    options = gather((), **given)
+    options = gather((), **parsed)
     bench = session.bench(replace(options, dataset=transfers[0][1]))
     corpora = {bench.corpus.name: bench.corpus}
     for name in dict.fromkeys(name for names in transfers for name in names):
@@ -134,8 +134,8 @@ class _Runs:
         self.bench, self.lexicon, self.settings = bench, lexicon, settings
         self.failed = False
 
-    def run(self, plan: Plan, corpus: Corpus, *way: str) -> list[Record]:
-        name = " · ".join((label(plan), plan.spec.dataset, *way))
+    def run(self, plan: Plan, corpus: Corpus, *variant: str) -> list[Record]:
+        name = " · ".join((label(plan), plan.spec.dataset, *variant))
         records = self.bench.run(plan, self.bench.options.seeds, corpus=corpus, name=name)
         self.failed |= any(record.status == "failed" for record in records)
         return records
@@ -151,7 +151,7 @@ class _Runs:
     def together_then_target(self, pair: Pair) -> list[Record]:
         return self._finetuned(pair, self.together(pair), "together, finetuned")
 
-    def _finetuned(self, pair: Pair, before: list[Record], way: str) -> list[Record]:
+    def _finetuned(self, pair: Pair, before: list[Record], variant: str) -> list[Record]:
         from merbench.analyses.transfer import finetuned
 
         request = self.bench.options.request
@@ -160,7 +160,7 @@ class _Runs:
             before,
             replace(request, settings={**request.settings, **self.settings}),
             lambda changed: self._plan(changed, pair.target),
-            lambda plan, corpus: self.run(plan, corpus, way),
+            lambda plan, corpus: self.run(plan, corpus, variant),
             self.bench.store,
         )
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="A declared ablation (repeatable), or all; --no-X is short for --ablation no-X.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
+def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> None:
     """Train the full model and each ablation on the same seeds, and compare them in pairs.
 
     Without --ablation, every ablation that the model declares and the data allow. --modalities
@@ -46,8 +46,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
     from merbench.report.scores.summary import by_seed
 
     session: Session = ctx.obj
-    all_subsets = given["modalities"] == "all-subsets"
-    options = gather((), **{**given, "modalities": None if all_subsets else given["modalities"]})
+    all_subsets = parsed["modalities"] == "all-subsets"
+    options = gather((), **{**parsed, "modalities": None if all_subsets else parsed["modalities"]})
     recipe = session.catalog.recipe(options.model)
     flags = declared_ablations(session, options.model, ctx.meta["ablations"])
     named = _named(recipe, (*named, *flags))
@@ -88,7 +88,7 @@ def _named(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _names(recipe: Recipe, named: Sequence[str], all_subsets: bool) -> Sequence[str]:
+def _names(recipe: Recipe, asked_names: Sequence[str], all_subsets: bool) -> Sequence[str]:
     """The ablations to run: those named, by default all that the model declares."""
     from merbench.api.errors import RequestError
 
@@ -97,9 +97,9 @@ def _names(recipe: Recipe, named: Sequence[str], all_subsets: bool) -> Sequence[
             f"model {recipe.name} declares no ablations; "
             "give --modalities all-subsets, or another model (merbench list models)"
         )
-    if "all" in named or not (named or all_subsets):
+    if "all" in asked_names or not (asked_names or all_subsets):
         return [ablation.name for ablation in recipe.ablations]
-    return named
+    return asked_names
 
 
 def _report(

@@ -39,7 +39,7 @@ from merbench.cli.shared.session import Session
     "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
 )
 @click.pass_obj
-def command(session: Session, /, data: Path | None, **given: Any) -> None:
+def command(session: Session, /, data: Path | None, **parsed: Any) -> None:
     """Write one prompt a row, with its id, as JSON lines; targets are not in them.
 
     Give each prompt to a language model, add its text as "answer" to the line, and score the file.
@@ -51,5 +51,5 @@ def command(session: Session, /, data: Path | None, **given: Any) -> None:
     """
     from merbench.functions.ask import asked
 
-    rows = asked(session.catalog, session.homes(data), **given)
-    say(f'{given["out"]}: {rows} prompts; add an "answer" to each line, then merbench score')
+    rows = asked(session.catalog, session.homes(data), **parsed)
+    say(f'{parsed["out"]}: {rows} prompts; add an "answer" to each line, then merbench score')

@@ -18,7 +18,7 @@ from merbench.cli.shared.session import Session
 @click.command("encode")
 @encode_options
 @click.pass_obj
-def command(session: Session, /, **given: Any) -> None:
+def command(session: Session, /, **parsed: Any) -> None:
     """Run a model's frozen encoders over all rows, once, into the cache. Runs do so by themselves
     where the cache lacks it.
 
@@ -38,7 +38,7 @@ def command(session: Session, /, **given: Any) -> None:
     from merbench.runs.run import Machine
     from merbench.terminal.progress import encode_progress
 
-    options = gather((), **given)
+    options = gather((), **parsed)
     corpus = session.dataset(options.dataset, options.data)
     lexicon = None if corpus.lexicon else session.lexicon(options.vectors, options.data)
     machine = Machine.choose(options.device, options.threads)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     help="A declared ablation (repeatable); --no-X: --ablation no-X.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None:
+def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> None:
     """Train and score a model; what the store holds already is not run again.
 
     --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate
@@ -42,8 +42,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **given: Any) -> None
              merbench run --model merclip --no-label-encoder --json
     """
     session: Session = ctx.obj
-    flags = declared_ablations(session, given["model"], ctx.meta["ablations"])
-    options = gather((*flags, *named), **given)
+    flags = declared_ablations(session, parsed["model"], ctx.meta["ablations"])
+    options = gather((*flags, *named), **parsed)
     bench = session.bench(options)
     plan = bench.plan(bench.options.request)
     records = bench.run(plan, options.seeds)

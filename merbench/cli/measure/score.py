@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."
 )
 @click.pass_obj
-def command(session: Session, /, as_json: bool, **given: Any) -> None:
+def command(session: Session, /, as_json: bool, **parsed: Any) -> None:
     """Score predictions that were made elsewhere, each FILE one seed, and keep them as runs.
 
     A FILE (.csv, .jsonl, .npz or .parquet) has a column id and a column score, a column label with
@@ -90,12 +90,12 @@ def command(session: Session, /, as_json: bool, **given: Any) -> None:
     """
     from merbench.functions.score import ScoreOptions, scored
 
-    result = scored(ScoreOptions(**given), session.catalog, session.homes(given["data"]))
+    result = scored(ScoreOptions(**parsed), session.catalog, session.homes(parsed["data"]))
     if as_json:
         _show_json(result)
         return
     _show(session, result)
-    say_next(given["store"], "leaderboard")
+    say_next(parsed["store"], "leaderboard")
 
 
 def _show(session: Session, result: ScoreResult) -> None:

@@ -88,7 +88,7 @@ if TYPE_CHECKING:
 )
 @click.pass_context
 def command(
-    ctx: click.Context, /, final_seeds: int | None, plots: Path | None, worker: bool, **given: Any
+    ctx: click.Context, /, final_seeds: int | None, plots: Path | None, worker: bool, **parsed: Any
 ) -> None:
     """Search a model's settings: by the validation rows, within the ranges that its parts declare.
 
@@ -110,14 +110,14 @@ def command(
     session: Session = ctx.obj
     names = ("trials", "sampler", "pruner", "seeds_per_trial", "storage")
     search = SearchConfig(
-        budget_seconds=given.pop("budget_seconds"), **{name: given.pop(name) for name in names}
+        budget_seconds=parsed.pop("budget_seconds"), **{name: parsed.pop(name) for name in names}
     )
     options = gather(
-        declared_ablations(session, given["model"], ctx.meta["ablations"]),
+        declared_ablations(session, parsed["model"], ctx.meta["ablations"]),
         seeds=None,
         seed_list=(),
         force=False,
-        **given,
+        **parsed,
     )
     bench = session.bench(options)
     plan = bench.plan(options.request)

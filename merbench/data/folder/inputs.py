@@ -98,7 +98,7 @@ def _folder(path: Path) -> Inputs:
 
 
 def matching(
-    inputs: Inputs, wanted: Mapping[Modality, Stream]
+    inputs: Inputs, to_read: Mapping[Modality, Stream]
 ) -> tuple[dict[Modality, Stream], list[Modality]]:
     """``(streams, missing)``: for each modality that a run reads, the stream of that name or else
     one of its kind and width.
@@ -106,7 +106,7 @@ def matching(
     A modality that the inputs lack is missing in every row. RequestError where all are.
     """
     matched: dict[Modality, Stream] = {}
-    for m, stream in wanted.items():
+    for m, stream in to_read.items():
         candidates = sorted(
             (s for s in inputs.streams.values() if s.modality == m),
             key=lambda s: s.name != stream.name,
@@ -118,16 +118,16 @@ def matching(
         if fits:
             matched[m] = fits[0]
     if not matched:
-        reads = ", ".join(_say(s) for s in wanted.values()) or "nothing"
+        reads = ", ".join(_say(s) for s in to_read.values()) or "nothing"
         available = ", ".join(_say(s) for s in inputs.streams.values())
         raise RequestError(
             f"the run reads {reads}, and the inputs hold {available}; "
             "give inputs that have one of these"
         )
-    missing = [m for m in wanted if m not in matched]
+    missing = [m for m in to_read if m not in matched]
     return {
         m: matched[m] if m in matched else absent(stream, len(inputs))
-        for m, stream in wanted.items()
+        for m, stream in to_read.items()
     }, missing
 
 

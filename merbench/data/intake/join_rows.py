@@ -117,12 +117,14 @@ def joined_rows(
     return cells_here, len(place)
 
 
-def _apart(mine: Sequence[str], theirs: Mapping[int, str], rows: Sequence[int]) -> list[float]:
+def _apart(
+    cells_here: Sequence[str], cells_there: Mapping[int, str], rows: Sequence[int]
+) -> list[float]:
     """By how many seconds the times of these rows differ, where that is more than rounding."""
     apart = []
     for row in rows:
         try:
-            apart.append(abs(float(mine[row]) - float(theirs[row])))
+            apart.append(abs(float(cells_here[row]) - float(cells_there[row])))
         except ValueError:
             continue
     return [seconds for seconds in apart if seconds > ROUNDED]

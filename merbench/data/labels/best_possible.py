@@ -124,10 +124,10 @@ def _best_of_score(levels_K: np.ndarray, p_NK: np.ndarray, y_N: np.ndarray) -> d
 # --- labels
 
 
-def _independent(law: Law, given: frozenset[Modality]) -> np.ndarray:
+def _independent(law: Law, modalities: frozenset[Modality]) -> np.ndarray:
     """[N, K]: probability of each set of labels for one who takes labels to be independent."""
     assert law.label_by_label is not None
-    p_NC = law.label_by_label(given)
+    p_NC = law.label_by_label(modalities)
     p_NK: np.ndarray = np.where(law.outcomes, p_NC[:, None], 1 - p_NC[:, None]).prod(axis=2)
     return p_NK
 

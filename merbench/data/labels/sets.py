@@ -72,7 +72,7 @@ def read_label_sets(path: Path, own: LabelSpace) -> list[LabelSet]:
     return [_label_set(path, name, table, own) for name, table in tables.items()]
 
 
-def _label_set(path: Path, name: str, table: Any, own: LabelSpace) -> LabelSet:
+def _label_set(path: Path, name: str, table: Any, run_space: LabelSpace) -> LabelSet:
     def error(sentence: str) -> DataError:
         return DataError(f"{path}, [{name}]: {sentence}")
 
@@ -80,11 +80,13 @@ def _label_set(path: Path, name: str, table: Any, own: LabelSpace) -> LabelSet:
         raise DataError(
             f"{path}: {name!r} stands outside a set; write it under a heading such as [two]"
         )
-    low, high = (own.anchors[0], own.anchors[-1]) if own.anchors else (math.nan, math.nan)
+    low, high = (
+        (run_space.anchors[0], run_space.anchors[-1]) if run_space.anchors else (math.nan, math.nan)
+    )
     want = (
         f"the value it stands for, between {low:g} and {high:g}"
-        if own.anchors
-        else f"one of {', '.join(own.words)}"
+        if run_space.anchors
+        else f"one of {', '.join(run_space.words)}"
     )
     values: list[Any] = []
     words, glosses = list[str](), list[str]()
@@ -94,14 +96,14 @@ def _label_set(path: Path, name: str, table: Any, own: LabelSpace) -> LabelSet:
             advice = did_you_mean(unknown[0], ("value", "gloss"))
             raise error(f"unknown key {unknown[0]!r} of {word!r}; {advice}")
         value, gloss = more.get("value"), more.get("gloss", word)
-        if own.anchors:
+        if run_space.anchors:
             fits = (
                 isinstance(value, int | float)
                 and not isinstance(value, bool)
                 and low <= value <= high
             )
         else:
-            fits = value in own.words
+            fits = value in run_space.words
         if not fits or not isinstance(gloss, str) or not gloss.strip() or not word.strip():
             raise error(
                 f"{word!r} = {str(entry)[:40]} does not fit; "
@@ -112,21 +114,24 @@ def _label_set(path: Path, name: str, table: Any, own: LabelSpace) -> LabelSet:
         glosses.append(gloss)
     if len(words) < 2:
         raise error("a label set needs two words or more")
-    if own.anchors:
+    if run_space.anchors:
         order = sorted(range(len(words)), key=lambda i: float(values[i]))
         anchors = tuple(float(values[i]) for i in order)
         if len(set(anchors)) < len(anchors):
             raise error("two words stand for one value; give each word a value of its own")
         space = LabelSpace(
-            own.kind, tuple(words[i] for i in order), tuple(glosses[i] for i in order), anchors
+            run_space.kind,
+            tuple(words[i] for i in order),
+            tuple(glosses[i] for i in order),
+            anchors,
         )
         return LabelSet(name, space)
-    if lacking := [word for word in own.words if word not in values]:
+    if lacking := [word for word in run_space.words if word not in values]:
         raise error(
             f"no word stands for {', '.join(lacking)}; give each of the run's labels a word"
         )
     return LabelSet(
         name,
-        LabelSpace(own.kind, tuple(words), tuple(glosses)),
-        tuple(own.words.index(value) for value in values),
+        LabelSpace(run_space.kind, tuple(words), tuple(glosses)),
+        tuple(run_space.words.index(value) for value in values),
     )

@@ -21,7 +21,7 @@ from merbench.data.leaking_streams import leak_sentence, leaking_rows
 from merbench.results.metrics import TaskMetrics
 
 
-def check_space(who: str, spaces: Sequence[SpaceKind], corpus: Corpus, task: str) -> None:
+def check_space(asker: str, spaces: Sequence[SpaceKind], corpus: Corpus, task: str) -> None:
     """``who`` is for the task's kind."""
     kind = corpus.offered[task].space.kind
     if not spaces or kind in spaces:
@@ -29,7 +29,7 @@ def check_space(who: str, spaces: Sequence[SpaceKind], corpus: Corpus, task: str
     fitting = [name for name, other in corpus.offered.items() if other.space.kind in spaces]
     advice = f"choose --task {' or '.join(fitting)}" if fitting else "choose another model"
     raise RequestError(
-        f"{who} is for a {' or '.join(spaces)} task, "
+        f"{asker} is for a {' or '.join(spaces)} task, "
         f"and {task} of {corpus.name} is a {kind} task; {advice}"
     )
 

@@ -248,12 +248,12 @@ def _require(sound: bool, who: str, value: object, wanted: str) -> None:
 
 
 def _require_provided(
-    who: str, provides: Collection[str], returned: Collection[str], place: str
+    part_name: str, provides: Collection[str], returned: Collection[str], place: str
 ) -> None:
     if lacking := sorted(set(provides) - set(returned)):
         given = ", ".join(sorted(returned)) or "nothing"
         raise RunError(
-            f"{who} is declared to provide {', '.join(lacking)}, and its {place} hold {given}"
+            f"{part_name} is declared to provide {', '.join(lacking)}, and its {place} hold {given}"
         )
 
 

@@ -206,11 +206,11 @@ class Passes:
         self._call("after_step", at)
 
     @torch.no_grad()
-    def _call(self, hook: str, *given: object) -> None:
+    def _call(self, hook: str, *arguments: object) -> None:
         """``after_batch`` or ``after_step`` of the objectives that have it."""
         for objective in self.objectives.values():
             if method := getattr(objective, hook, None):
-                method(self.model, *given)
+                method(self.model, *arguments)
 
 
 def _evaluate_untrained(module: nn.Module, trained: set[int]) -> None:

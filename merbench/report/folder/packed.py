@@ -86,10 +86,10 @@ def _split(plain: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dic
     return shared, own
 
 
-def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(shared: Mapping[str, Any], own_values: Mapping[str, Any]) -> dict[str, Any]:
     both = {
         k: _merged(shared[k], v) if isinstance(v, dict) and isinstance(shared.get(k), dict) else v
-        for k, v in own.items()
+        for k, v in own_values.items()
     }
     return {**shared, **both}
 

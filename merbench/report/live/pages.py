@@ -47,7 +47,7 @@ class LivePages:
                 self._stamp = now
             return self._pages
 
-    def _drawn(self, now: str) -> dict[str, str]:
+    def _drawn(self, stamp_now: str) -> dict[str, str]:
         about = About(
             title=f"Runs in {self.store.root.name}",
             purpose="Boards of a store that may still grow; this page refreshes itself.",
@@ -56,11 +56,13 @@ class LivePages:
             boards = self._scored()
         except MerbenchError as error:
             empty = about.model_copy(update={"purpose": str(error)})
-            return {"/index.html": index_page([], empty, now)}
+            return {"/index.html": index_page([], empty, stamp_now)}
         names = folder_names([board.track for board, _ in boards])
         named = [(name, *pair) for name, pair in zip(names, boards, strict=True)]
         pages = {
-            f"/{name}/index.html": board_page(board, scores, {}, home="../index.html", live=now)
+            f"/{name}/index.html": board_page(
+                board, scores, {}, home="../index.html", live=stamp_now
+            )
             for name, board, scores in named
         }
-        return pages | {"/index.html": index_page(named, about, now)}
+        return pages | {"/index.html": index_page(named, about, stamp_now)}

@@ -80,13 +80,13 @@ def notes(kind: SpaceKind, scores: Scores, counts: RowCounts) -> list[str]:
 
 
 def distances(
-    metrics: TaskMetrics, mine: Scores, floors: Mapping[str, Scores], optimum: Optimum | None
+    metrics: TaskMetrics, summary: Scores, floors: Mapping[str, Scores], optimum: Optimum | None
 ) -> list[str]:
     """Sentences: the ranking metric against each floor, and the share of the way to the optimum."""
     metric = metrics.ranking
-    if metric not in mine:
+    if metric not in summary:
         return []
-    value, sign = mine[metric].mean, 1 if metrics[metric].higher_is_better else -1
+    value, sign = summary[metric].mean, 1 if metrics[metric].higher_is_better else -1
     against = [
         _apart(sign * (value - scores[metric].mean), name)
         for name, scores in floors.items()

@@ -142,42 +142,42 @@ def _label_files(path: Path) -> list[Path]:
     return sorted(path.glob("label*.npz")) if path.is_dir() else []
 
 
-def _labels(value: Any, where: str) -> Labels:
+def _labels(value: Any, place: str) -> Labels:
     """Name -> (emotion in lower case, value or NaN)."""
     if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
-        raise DataError(f"{where} is no mapping of names to emo and val; fix the source")
+        raise DataError(f"{place} is no mapping of names to emo and val; fix the source")
     return {
-        _name(name, where): (
-            _emotion(label.get("emo", ""), where),
-            _number(label.get("val", ""), where),
+        _name(name, place): (
+            _emotion(label.get("emo", ""), place),
+            _number(label.get("val", ""), place),
         )
         for name, label in value.items()
     }
 
 
-def _name(value: Any, where: str) -> str:
+def _name(value: Any, place: str) -> str:
     """Of an utterance and of its files of features: it leads to no other folder."""
     name = value if isinstance(value, str) else ""
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise DataError(f"{where}: a name is none of an utterance and its files; fix the source")
+        raise DataError(f"{place}: a name is none of an utterance and its files; fix the source")
     return name
 
 
-def _emotion(value: Any, where: str) -> str:
+def _emotion(value: Any, place: str) -> str:
     try:
         return (as_text(value) if not isinstance(value, int | float) else f"{value:g}").lower()
     except (TypeError, OverflowError):
-        raise DataError(f"{where}: an emo is a {type(value).__name__}; fix the source") from None
+        raise DataError(f"{place}: an emo is a {type(value).__name__}; fix the source") from None
 
 
-def _number(value: Any, where: str) -> float:
+def _number(value: Any, place: str) -> float:
     if isinstance(value, str) and not value.strip():
         return float("nan")
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         value_text = repr(value[:40]) if isinstance(value, str) else f"of a {type(value).__name__}"
-        raise DataError(f"{where}: the val {value_text} is no number; fix the source") from None
+        raise DataError(f"{place}: the val {value_text} is no number; fix the source") from None
     return float("nan") if number == _UNKNOWN else number
 
 

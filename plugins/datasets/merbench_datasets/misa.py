@@ -169,10 +169,10 @@ def _strings(value: Any) -> list[str]:
     return [as_text(item) for item in items]
 
 
-def _unread(rows: list[Any], spoken: list[list[str]]) -> list[str]:
+def _unread(rows: list[Any], words_of_row: list[list[str]]) -> list[str]:
     """A sentence for each part of the rows that is not taken over."""
     sentences = []
-    if wordless := sum(not words for words in spoken):
+    if wordless := sum(not words for words in words_of_row):
         sentences.append(f"{wordless} of {len(rows)} rows have no words as strings")
     if numbered := sum(not _strings(row[0]) for row in rows):
         sentences.append(

@@ -107,7 +107,7 @@ def _reader(
     return read
 
 
-def _ids(value: Any, where: str, first: int) -> list[tuple[str, str]]:
+def _ids(value: Any, place: str, first: int) -> list[tuple[str, str]]:
     """One name a row, or MulT's three: video, start and end of the segment, whose clip is then
     called by its start.
     """
@@ -120,10 +120,10 @@ def _ids(value: Any, where: str, first: int) -> list[tuple[str, str]]:
         return [(_text(video), _text(start)) for video, start, _ in value.read().tolist()]
     if isinstance(value, Array) and value.dtype.kind in "fiu":
         raise DataError(
-            f"{where} holds numbers and no names, so nothing can be joined to it; "
+            f"{place} holds numbers and no names, so nothing can be joined to it; "
             "give a file with names"
         )
-    return [split_id(name, first) for name in texts(value, where)]
+    return [split_id(name, first) for name in texts(value, place)]
 
 
 def _text(value: Any) -> str:

@@ -127,14 +127,14 @@ def _humor(labels: Mapping[Any, Any], key: Any, path: Path) -> str:
 
 
 def _times(
-    language: Mapping[Any, Any], key: Any, said: Mapping[Any, Sequence[str]]
+    language: Mapping[Any, Any], key: Any, sentences: Mapping[Any, Sequence[str]]
 ) -> np.ndarray | None:
     """[words, 2], where there is an interval for each word."""
     try:
         times = np.array(_plain(language[key][_TIMES]), dtype=np.float64).reshape(-1, 2)
     except (KeyError, TypeError, ValueError):
         return None
-    return times if len(times) == len(said[key]) else None
+    return times if len(times) == len(sentences[key]) else None
 
 
 def _reader(

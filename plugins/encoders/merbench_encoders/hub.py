@@ -78,10 +78,10 @@ def _ask(repo: str, name: str) -> None:
     _soon(lambda: get_hf_file_metadata(hf_hub_url(repo, name), timeout=SECONDS))
 
 
-def _absent(wanted: str, repo: str, reason: object, instead: str) -> RequestError:
+def _absent(sought: str, repo: str, reason: object, instead: str) -> RequestError:
     first = str(reason).strip().split("\n")[0]
     return RequestError(
-        f"{wanted} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from "
+        f"{sought} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from "
         f"{constants.ENDPOINT} "
         f"({type(reason).__name__}: {first}); "
         f"{how_to_install(repo)}"
@@ -98,7 +98,7 @@ def _no_name(repo: str, reason: Exception, instead: str) -> RequestError:
     )
 
 
-def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path:
+def hub_file(repo: str, names: Sequence[str], sought: str, instead: str) -> Path:
     """The first of ``names`` that ``repo`` has.
 
     Raises RequestError within seconds; ``wanted`` (what was asked for) and ``instead`` (how to do
@@ -120,10 +120,10 @@ def hub_file(repo: str, names: Sequence[str], wanted: str, instead: str) -> Path
         raise _no_name(repo, error, instead) from None
     except Exception as error:  # whatever the network does, the user gets the same sentence
         reason = error
-    raise _absent(wanted, repo, reason, instead) from None
+    raise _absent(sought, repo, reason, instead) from None
 
 
-def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
+def hub_folder(model: str, weights: bool, sought: str, instead: str) -> Path:
     """The folder of a transformers model: ``model`` itself where it is a local directory, else the
     hub's cached snapshot, else an installed package's, else the hub's downloaded one.
 
@@ -166,4 +166,4 @@ def hub_folder(model: str, weights: bool, wanted: str, instead: str) -> Path:
     except HFValidationError as error:
         raise _no_name(model, error, instead) from None
     except Exception as error:  # whatever the network does, the user gets the same sentence
-        raise _absent(wanted, model, error, instead) from None
+        raise _absent(sought, model, error, instead) from None

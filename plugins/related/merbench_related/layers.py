@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from merbench.api import MODALITIES, Modality, RequestError, Steps
 
 
-def require_heads(where: str, width: int, heads: int) -> None:
+def require_heads(place: str, width: int, heads: int) -> None:
     """RequestError where ``width`` cannot be shared by ``heads``."""
     if width % heads:
         raise RequestError(
-            f"{where}.width={width} is no multiple of {where}.heads={heads}; "
+            f"{place}.width={width} is no multiple of {place}.heads={heads}; "
             "set one of them to fit the other"
         )
 

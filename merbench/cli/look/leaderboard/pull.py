@@ -84,7 +84,7 @@ def _studies(folder: Path, source: str, into: Store) -> list[Path]:
 
 
 def _missing(
-    session: Session, studies: Sequence[Path], data: Path | None, into: Store
+    session: Session, studies: Sequence[Path], data: Path | None, target: Store
 ) -> dict[Path, list[str]]:
     """Study -> what it names and the store lacks."""
     from merbench.bench.recipes import floors
@@ -95,7 +95,7 @@ def _missing(
     if not studies:
         return {}
     catalog = session.catalog
-    source = StoreSource(into)
+    source = StoreSource(target)
     boards = collect(
         source.records(),
         floors(catalog),

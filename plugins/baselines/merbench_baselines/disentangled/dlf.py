@@ -154,15 +154,15 @@ class DLF(nn.Module):
         return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
 
     def attracted(
-        self, own: Mapping[Modality, Tensor], parts: Mapping[Modality, Steps]
+        self, specific: Mapping[Modality, Tensor], parts: Mapping[Modality, Steps]
     ) -> list[Tensor]:
         """h_m [B, D] of every modality: the text's last step after it attended to m."""
         last = []
         text_BT = parts["text"].mask_BL
-        for m, s_BLD in own.items():
+        for m, s_BLD in specific.items():
             z_BTD, mask_BT = s_BLD, parts[m].mask_BL
             if m in self.attract:
-                z_BTD, mask_BT = self.attract[m](own["text"], mask_BT, s_BLD), text_BT
+                z_BTD, mask_BT = self.attract[m](specific["text"], mask_BT, s_BLD), text_BT
             z_BTD = self.memory[m](z_BTD, mask_BT)
             last.append(torch.where(mask_BT.any(1, keepdim=True), last_step(z_BTD, mask_BT), 0.0))
         return last

@@ -151,13 +151,15 @@ class DMD(nn.Module):
         return self.convolve[m](x_BLD.transpose(1, 2)).transpose(1, 2)
 
     def attended(
-        self, own: Mapping[Modality, Tensor], masks: Mapping[Modality, Tensor]
+        self, specific: Mapping[Modality, Tensor], masks: Mapping[Modality, Tensor]
     ) -> dict[Modality, Tensor]:
         """Modality -> [B, D'], the last step of what its private steps find."""
         last: dict[Modality, Tensor] = {}
         for target, sources in self.sources.items():
             towards = [
-                self.cross[f"{source}_to_{target}"](own[target], masks[source], own[source])
+                self.cross[f"{source}_to_{target}"](
+                    specific[target], masks[source], specific[source]
+                )
                 for source in sources
             ]
             h_BTD = self.memory[target](torch.cat(towards, 2), masks[target])

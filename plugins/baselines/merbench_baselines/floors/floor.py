@@ -113,8 +113,8 @@ def choose(p_ANC: Tensor, rows: Batch, space: LabelSpace) -> Choice:
     scales = [1.0] if space.kind == "score" else SCALES.tolist()
     target = rows.target if space.kind == "class" else rows.target.double()
 
-    def loss(which: int, scale: float) -> float:
-        terms = task_loss(logits_of(p_ANC[which], scale, space), target, rows.known, space)
+    def loss(column: int, scale: float) -> float:
+        terms = task_loss(logits_of(p_ANC[column], scale, space), target, rows.known, space)
         return float(sum(terms.values()))
 
     choices = (Choice(a, s, loss(a, s)) for a in range(len(p_ANC)) for s in scales)

@@ -94,14 +94,14 @@ class DualLevelRestoration(nn.Module):
             terms["reconstruction"] = self.restored(out.steps, view_out)
         return terms
 
-    def _attraction(self, out: Output, seen: Output) -> Tensor:
+    def _attraction(self, out: Output, view_out: Output) -> Tensor:
         both = zip(
             self.names,
             out.aux["attracted"].split(self.sizes, 1),
-            seen.aux["attracted"].split(self.sizes, 1),
+            view_out.aux["attracted"].split(self.sizes, 1),
             strict=True,
         )
-        present_BM = seen.aux["present"]
+        present_BM = view_out.aux["present"]
         rows = dict(zip(self.names, present_BM.unbind(1), strict=False))
         rows["context"] = present_BM.any(1)
         return torch.stack([self.attract[name](x, y, rows[name]) for name, x, y in both]).sum()

@@ -90,21 +90,21 @@ class Correction(nn.Module):
             terms["reconstruction"] = config.reconstruction * self._reconstruction(out, view_out)
         return terms
 
-    def _adversarial(self, out: Output, seen: Output) -> Tensor:
-        share_B11 = seen.aux["completeness"][..., None]
-        proposed_BKD = Reversed.apply(seen.aux["proxy"])
-        stands_BKD = share_B11 * seen.aux["tokens"][:, 0] + (1 - share_B11) * proposed_BKD
+    def _adversarial(self, out: Output, view_out: Output) -> Tensor:
+        share_B11 = view_out.aux["completeness"][..., None]
+        proposed_BKD = Reversed.apply(view_out.aux["proxy"])
+        stands_BKD = share_B11 * view_out.aux["tokens"][:, 0] + (1 - share_B11) * proposed_BKD
         logits = self.distinguish(torch.cat((stands_BKD, out.aux["tokens"][:, 0])).flatten(0, 1))
         half = len(logits) // 2
         stands_N = (torch.arange(len(logits), device=logits.device) < half).long()
         return F.cross_entropy(logits, stands_N)
 
-    def _reconstruction(self, out: Output, seen: Output) -> Tensor:
+    def _reconstruction(self, out: Output, view_out: Output) -> Tensor:
         present_BM = out.aux["present"]
         errors = []
-        every_BK = torch.ones_like(seen.aux["tokens"][:, 0, :, 0], dtype=torch.bool)
+        every_BK = torch.ones_like(view_out.aux["tokens"][:, 0, :, 0], dtype=torch.bool)
         for at, restore in enumerate(self.restore):
-            restored_BKD = restore(seen.aux["tokens"][:, at], every_BK)
+            restored_BKD = restore(view_out.aux["tokens"][:, at], every_BK)
             errors.append((restored_BKD - out.aux["tokens"][:, at]).square().mean((1, 2)))
         total = torch.where(present_BM, torch.stack(errors, 1), 0.0).sum()
         return total / present_BM.sum().clamp(min=1)

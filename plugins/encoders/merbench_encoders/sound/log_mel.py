@@ -92,13 +92,13 @@ class LogMel(nn.Module):
         return normalised(step_means(x_TD, self.config.frames))
 
 
-def _dct(bands: int, kept: int | None) -> Tensor:
+def _dct(bands: int, n_coefficients: int | None) -> Tensor:
     """[bands, kept] of the orthonormal DCT-II; the identity where ``kept`` is None."""
-    if kept is None:
+    if n_coefficients is None:
         return torch.eye(bands)
     place_M = torch.arange(bands) + 0.5
-    basis_MK = torch.cos(math.pi / bands * place_M[:, None] * torch.arange(kept)) * math.sqrt(
-        2 / bands
-    )
+    basis_MK = torch.cos(
+        math.pi / bands * place_M[:, None] * torch.arange(n_coefficients)
+    ) * math.sqrt(2 / bands)
     basis_MK[:, 0] /= math.sqrt(2)
     return basis_MK

@@ -130,16 +130,16 @@ class Carat(nn.Module):
             share_BMC2 = nearer_BMC2
         return self.decode(self.prototypes.mix(share_BMC2))
 
-    def rebuild_from_others(self, given: Tensor, substitute: Tensor) -> Tensor:
+    def rebuild_from_others(self, present: Tensor, substitute: Tensor) -> Tensor:
         """m' of each modality: itself from its substitute, the others as given."""
         rebuilt = []
         for place, m in enumerate(self.names):
-            inputs = list(given.unbind(1))
+            inputs = list(present.unbind(1))
             inputs[place] = substitute[:, place]
             rebuilt.append(self.rebuild[m](torch.cat(inputs, -1)))
         return torch.stack(rebuilt, 1)
 
-    def rebuild_from_all(self, given: Tensor) -> Tensor:
+    def rebuild_from_all(self, present: Tensor) -> Tensor:
         """m'' of each modality, by the same maps."""
-        side_by_side = given.transpose(1, 2).flatten(2)
+        side_by_side = present.transpose(1, 2).flatten(2)
         return torch.stack([self.rebuild[m](side_by_side) for m in self.names], 1)

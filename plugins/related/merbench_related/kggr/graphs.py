@@ -46,11 +46,11 @@ def semantic(vectors_CD: np.ndarray) -> np.ndarray:
     return cosine_CC
 
 
-def normalised(graph_CC: np.ndarray, how: Normalisation) -> np.ndarray:
+def normalised(graph_CC: np.ndarray, rule: Normalisation) -> np.ndarray:
     """``row``: rows sum to 1. ``sym``: D^(-1/2) G D^(-1/2), D the row sums of |G|."""
-    if how == "none":
+    if rule == "none":
         return graph_CC
     degree_C = np.maximum(np.abs(graph_CC).sum(1), 1e-12)
-    if how == "row":
+    if rule == "row":
         return graph_CC / degree_C[:, None]
     return graph_CC / np.sqrt(degree_C[:, None] * degree_C[None])

@@ -75,5 +75,5 @@ class LabelQueryDecoder(nn.Module):
         return (self.logit_dropout(q_BCD) * self.weight_CD).sum(-1) + self.bias_C
 
 
-def _into(width: int, given: int) -> nn.Module:
-    return nn.Identity() if given == width else nn.Linear(given, width)
+def _into(width: int, inputs: int) -> nn.Module:
+    return nn.Identity() if inputs == width else nn.Linear(inputs, width)
