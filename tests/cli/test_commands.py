@@ -97,10 +97,6 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
             ("run", "--model", "text-only", "--encoder", "audio=log-mel", *QUICK),
             "error: --encoder audio=log-mel: encoder.audio does not fit",
         ),
-        (
-            ("run", "--model", "ridge", "--part", "head=linear", *QUICK),
-            "error: --part head=linear: head",
-        ),
         (("run", "--modalities", "text,smell", *QUICK), "unknown modality 'smell'"),
         (("run", "--no-lable-encoder", *QUICK), "did you mean '--no-label-encoder'"),
         (("run", "--seeds", "2", "--seed", "1", *QUICK), "exclude each other"),
