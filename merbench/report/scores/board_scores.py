@@ -15,11 +15,12 @@ from pydantic import Field
 
 from merbench.api.declarations.config import Config
 from merbench.api.declarations.metrics import MetricFacts
+from merbench.report.scores.ablations import ablations
 from merbench.report.scores.cache import Cache, version
-from merbench.report.scores.entries import Board, Entry, flatten
+from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.every_pair import EveryPair
 from merbench.report.scores.means import Summary
-from merbench.report.scores.p_values import ALPHA, adjusted
+from merbench.report.scores.p_values import ALPHA
 from merbench.report.scores.pairs import Comparison, RowValues
 from merbench.report.scores.rows import NO_SEED, RowScores, rows_of
 from merbench.report.scores.source import Source
@@ -233,38 +234,6 @@ def standings(tests: EveryPair, higher_is_better: bool) -> dict[str, Standing]:
         test = Comparison.of(tests.of(names[0], name), names[0]) if place else Comparison()
         found[name] = Standing(**test.model_dump(), rank=1 + int(better[place]))
     return found
-
-
-def ablations(entries: Sequence[Entry], values: RowValues) -> dict[str, Comparison]:
-    """Each ablation against the full model whose settings differ least from its own,
-    corrected over a model's ablations.
-    """
-    found: dict[str, Comparison] = {}
-    for model in sorted({e.first.spec.model for e in entries if e.ablation}):
-        full = [e for e in entries if e.first.spec.model == model and not e.ablation]
-        ablated = [e for e in entries if e.first.spec.model == model and e.ablation]
-        if not full:
-            continue
-        bases = [_nearest(full, ablation).name for ablation in ablated]
-        tests = [
-            values.tests([base, v.name]).of(base, v.name)
-            for base, v in zip(bases, ablated, strict=True)
-        ]
-        together = adjusted([(t.p, t.p_interval) if t else (math.nan, math.nan) for t in tests])
-        for v, base, test, p in zip(ablated, bases, tests, together, strict=True):
-            corrected = test and test._replace(p_adjusted=float(p))
-            found[v.name] = Comparison.of(corrected, base)
-    return found
-
-
-def _nearest(full: Sequence[Entry], ablation: Entry) -> Entry:
-    return min(full, key=lambda entry: (_apart(entry, ablation), entry.name))
-
-
-def _apart(a: Entry, b: Entry) -> int:
-    """In how many settings two specs differ."""
-    one, other = (flatten(e.first.spec.model_dump(mode="json")) for e in (a, b))
-    return sum(one.get(key) != other.get(key) for key in one.keys() | other.keys())
 
 
 def _key(entry: Entry, source: Source, formulas: str, folds: int) -> str:
