@@ -164,7 +164,7 @@ def build_options(keywords: Mapping[str, Any], wording: Wording) -> RunOptions:
     settings, written = _settings(keywords, wording)
     dataset, settings = with_settings(keywords["dataset"], settings)
     modalities = keywords.get("modalities")
-    as_they_are = ("thresholds", "allow_leak", "text_tower", "labels", "missing")
+    of_request = ("thresholds", "allow_leak", "text_tower", "labels", "missing")
     request = Request(
         model=keywords["model"],
         task=keywords.get("task"),
@@ -174,9 +174,9 @@ def build_options(keywords: Mapping[str, Any], wording: Wording) -> RunOptions:
         modalities=None if modalities is None else tuple(modalities),
         ablations=tuple(dict.fromkeys(keywords.get("ablations", ()))),
         options=written,
-        **{name: keywords[name] for name in as_they_are if name in keywords},
+        **{name: keywords[name] for name in of_request if name in keywords},
     )
-    as_they_are = (
+    of_run = (
         "init_from", "device", "threads", "jobs", "determinism", "force", "weights", "log",
         "as_json",
     )  # fmt: skip
@@ -188,7 +188,7 @@ def build_options(keywords: Mapping[str, Any], wording: Wording) -> RunOptions:
         data=None if keywords.get("data") is None else Path(keywords["data"]),
         vectors=tuple(keywords.get("vectors", ())),
         store=Path(keywords.get("store", "runs")),
-        **{name: keywords[name] for name in as_they_are if name in keywords},
+        **{name: keywords[name] for name in of_run if name in keywords},
     )
 
 

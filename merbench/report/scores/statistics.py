@@ -83,9 +83,9 @@ class Resampler:
             weights_RN = self._weights_RV[: 1 + LOOPED_RESAMPLES, self.video_N]
             rows = [np.repeat(np.arange(len(y)), weights_N) for weights_N in weights_RN]
             return np.array([[metric(y[r], p_N[r]) for p_N in p] for r in rows])
-        rows = metric.rows_of_runs(y, p)
-        shape = rows.shape[2:]
-        rows_SNK = rows.reshape(*rows.shape[:2], -1)[:, self._by_video]
+        terms = metric.rows_of_runs(y, p)
+        shape = terms.shape[2:]
+        rows_SNK = terms.reshape(*terms.shape[:2], -1)[:, self._by_video]
         sums_SVK = np.add.reduceat(rows_SNK, self._starts, axis=1)
         drawn_KSR = self._drawn(np.ascontiguousarray(np.moveaxis(sums_SVK, 2, 0)))
         drawn = np.moveaxis(drawn_KSR, 0, 2).reshape(*drawn_KSR.shape[1:], *shape)
