@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import numpy as np
 
 from merbench.api.material.types import LabelSpace
 
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+_NUMBER = re.compile(
+    r"(?<![\w.+-])(?<!\d[/:,])"  # not the rest of a word, range, fraction or other number
+    r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)"
+    r"(?!\w|[-/:,.]\d|\s*%)"  # nor the beginning of one
+)
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
+_SIGN_OR_BULLET = re.compile(r"(?<!\S)[-+]\s+\.?\d")
 _NONE = re.compile(r"\b(none|no labels?|nothing|neither)\b|^\s*\[\s*\]\s*$", re.IGNORECASE)
 
 
@@ -16,9 +23,11 @@ def parse(answer: object, space: LabelSpace) -> np.ndarray | None:
     """[1] of a score, else [C] with 1 for each label; None where the answer is no answer.
 
     A score is the only number in the text, or the only anchor word; a class the only label word;
-    labels are all label words, or ``none``. Words count in any letter case and as whole words.
+    labels are all label words, or ``none``. Words count in any letter case and as whole words. A
+    number beside a word of the other half of the scale, as ``negative 2``, is no answer.
     """
     text = answer if isinstance(answer, str) else "" if answer is None else str(answer)
+    text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
     if space.kind == "score":
         return _score(text, space)
     labels = _labels(text, space)
@@ -45,23 +54,28 @@ def as_wrong_as_can_be(target: np.ndarray, space: LabelSpace, common: np.ndarray
 
 def _score(text: str, space: LabelSpace) -> np.ndarray | None:
     assert space.anchors is not None
-    numbers = {float(number) for number in _NUMBER.findall(text.replace("−", "-"))}
-    if not numbers:
-        labels = _labels(text, space)
-        numbers = {
-            anchor for anchor, is_named in zip(space.anchors, labels, strict=True) if is_named
-        }
-    if len(numbers) != 1:
+    if _SIGN_OR_BULLET.search(text):
         return None
-    (score,) = numbers
-    return np.array([score]) if space.anchors[0] <= score <= space.anchors[-1] else None
+    labels = _labels(text, space)
+    words = {anchor for anchor, named in zip(space.anchors, labels, strict=True) if named}
+    text = re.sub(r"\bminus\s+(?=[\d.])", "-", text, flags=re.IGNORECASE)
+    numbers = {float(number) for number in _NUMBER.findall(text)}
+    low, high = space.anchors[0], space.anchors[-1]
+    if len(numbers or words) != 1:
+        return None
+    (score,) = numbers or words
+    middle = (low + high) / 2
+    contradicted = any((score - middle) * (word - middle) < 0 for word in words)
+    return np.array([score]) if low <= score <= high and not contradicted else None
 
 
 def _labels(text: str, space: LabelSpace) -> np.ndarray:
     """[C] 1 for each label word in the text; in "strongly negative" there is no "negative"."""
     named_C = np.zeros(len(space.words))
     for c in sorted(range(len(space.words)), key=lambda c: -len(space.words[c])):
-        pattern = re.compile(rf"(?<!\w){re.escape(space.words[c])}(?!\w)", re.IGNORECASE)
+        parts = map(re.escape, re.split(r"[\s_-]+", space.words[c]))
+        word = r"[\s_-]+".join(parts)
+        pattern = re.compile(rf"(?<!\w){word}(?!\w)", re.IGNORECASE)
         text, count = pattern.subn(" ", text)
         named_C[c] = count > 0
     return named_C
