@@ -197,8 +197,11 @@ function scatter(across) {
   chart.append(svg, said);
 }
 
+// Drawn when a reader comes near, and again when other rows are shown.
+let chartIsNear = false;
+
 function scatterAgain() {
-  if (chart) scatter(document.querySelector("input[name=across]:checked").value);
+  if (chart && chartIsNear) scatter(document.querySelector("input[name=across]:checked").value);
 }
 
 if (chart) {
@@ -210,6 +213,13 @@ if (chart) {
   }
   const across = address.read().get("across") === "parameters" ? "parameters" : "seconds";
   document.querySelector(`input[name=across][value=${across}]`).checked = true;
+  const coming = new IntersectionObserver((seen) => {
+    if (!seen[0].isIntersecting) return;
+    coming.disconnect();
+    chartIsNear = true;
+    scatterAgain();
+  }, { rootMargin: "25%" });
+  coming.observe(chart);
 }
 
 // What a row opens. The data are read when the first row is opened.
@@ -309,6 +319,10 @@ const rowOf = new Map(rows.map((row) => [row.dataset.name, row]));
 const texts = new Map(rows.map((row) => [row, `${row.dataset.name} ${row.cells[0].textContent}`.toLowerCase()]));
 const boxes = [...document.querySelectorAll("input[name=group]")];
 const search = document.getElementById("filter");
+const further = document.getElementById("further");
+// Of a long board so many rows are laid out; further ones when the reader comes to the last of them.
+const STEP = 100;
+let laidOut = STEP;
 
 function detailOf(row) {
   const next = row.nextElementSibling;
@@ -332,7 +346,23 @@ function filter() {
     shown += !row.hidden;
   }
   document.getElementById("count").textContent = `${shown} of ${rows.length} rows`;
+  layOut();
   scatterAgain();
+}
+
+function layOut() {
+  let count = 0;
+  for (const line of body.rows) {
+    if (line.dataset.name !== undefined) count += !line.hidden;
+    line.classList.toggle("later", count > laidOut);
+  }
+  further.parentElement.hidden = count <= laidOut;
+  further.textContent = `Show ${Math.min(STEP, count - laidOut)} more rows`;
+}
+
+function layOutMore() {
+  laidOut += STEP;
+  layOut();
 }
 
 function foldUnder(button) {
@@ -365,7 +395,8 @@ function sort(button, down) {
   const folded = new Map();
   for (const [, row] of keyed) {
     const base = row.dataset.under ?? "";
-    folded.set(base, [...(folded.get(base) ?? []), row]);
+    if (!folded.has(base)) folded.set(base, []);
+    folded.get(base).push(row);
   }
   const whole = (row) => [row, detailOf(row)].filter(Boolean);
   body.append(...(folded.get("") ?? []).flatMap((row) => [row, ...(folded.get(row.dataset.name) ?? [])]).flatMap(whole));
@@ -375,6 +406,7 @@ function sortAgain(button) {
   const now = button.closest("th").getAttribute("aria-sort");
   const down = now === "none" ? button.dataset.first === "descending" : now === "ascending";
   sort(button, down);
+  layOut();
   address.set("sort", `${down ? "-" : ""}${button.dataset.sort}`);
 }
 
@@ -412,8 +444,15 @@ function show(name) {
     restoreBoxes();
     filter();
   }
+  reach(row);
   row.scrollIntoView({ block: "center" });
   row.querySelector("button.open").focus();
+}
+
+// Every row up to this one is laid out.
+function reach(row) {
+  laidOut = Math.max(laidOut, [...body.rows].indexOf(row) + 1);
+  layOut();
 }
 
 // --- what the address says
@@ -434,7 +473,10 @@ function restore() {
   for (const row of rows) setOpen(row, open.has(row.dataset.name));
   filter();
   const first = rowOf.get(chosen.get("row"));
-  if (first && !first.hidden) first.scrollIntoView({ block: "start" });
+  if (first && !first.hidden) {
+    reach(first);
+    first.scrollIntoView({ block: "start" });
+  }
 }
 
 table.addEventListener("click", (event) => {
@@ -454,6 +496,12 @@ for (const box of boxes) {
     filter();
   });
 }
+further.addEventListener("click", layOutMore);
+new IntersectionObserver((seen) => seen[0].isIntersecting && layOutMore(), { root: table.parentElement, rootMargin: "600px" }).observe(further);
+addEventListener("beforeprint", () => {
+  laidOut = rows.length;
+  layOut();
+});
 addEventListener("hashchange", restore);
 restore();
 document.documentElement.classList.remove("restoring");

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     methods,
     mmsa,
     mosei_size,
+    page,
     stack,
     startup,
     text_tower,
@@ -40,6 +41,7 @@ MODULES = {
     "audit": audit,
     "encode": encode,
     "board": board,
+    "page": page,
     "tuning": tuning,
 }
 QUIET = 0.3

@@ -6,6 +6,10 @@ const rowOf = new Map(rows.map((row) => [row.dataset.name, row]));
 const texts = new Map(rows.map((row) => [row, `${row.dataset.name} ${row.cells[0].textContent}`.toLowerCase()]));
 const boxes = [...document.querySelectorAll("input[name=group]")];
 const search = document.getElementById("filter");
+const further = document.getElementById("further");
+// Of a long board so many rows are laid out; further ones when the reader comes to the last of them.
+const STEP = 100;
+let laidOut = STEP;
 
 function detailOf(row) {
   const next = row.nextElementSibling;
@@ -29,7 +33,23 @@ function filter() {
     shown += !row.hidden;
   }
   document.getElementById("count").textContent = `${shown} of ${rows.length} rows`;
+  layOut();
   scatterAgain();
+}
+
+function layOut() {
+  let count = 0;
+  for (const line of body.rows) {
+    if (line.dataset.name !== undefined) count += !line.hidden;
+    line.classList.toggle("later", count > laidOut);
+  }
+  further.parentElement.hidden = count <= laidOut;
+  further.textContent = `Show ${Math.min(STEP, count - laidOut)} more rows`;
+}
+
+function layOutMore() {
+  laidOut += STEP;
+  layOut();
 }
 
 function foldUnder(button) {
@@ -62,7 +82,8 @@ function sort(button, down) {
   const folded = new Map();
   for (const [, row] of keyed) {
     const base = row.dataset.under ?? "";
-    folded.set(base, [...(folded.get(base) ?? []), row]);
+    if (!folded.has(base)) folded.set(base, []);
+    folded.get(base).push(row);
   }
   const whole = (row) => [row, detailOf(row)].filter(Boolean);
   body.append(...(folded.get("") ?? []).flatMap((row) => [row, ...(folded.get(row.dataset.name) ?? [])]).flatMap(whole));
@@ -72,6 +93,7 @@ function sortAgain(button) {
   const now = button.closest("th").getAttribute("aria-sort");
   const down = now === "none" ? button.dataset.first === "descending" : now === "ascending";
   sort(button, down);
+  layOut();
   address.set("sort", `${down ? "-" : ""}${button.dataset.sort}`);
 }
 
@@ -109,8 +131,15 @@ function show(name) {
     restoreBoxes();
     filter();
   }
+  reach(row);
   row.scrollIntoView({ block: "center" });
   row.querySelector("button.open").focus();
+}
+
+// Every row up to this one is laid out.
+function reach(row) {
+  laidOut = Math.max(laidOut, [...body.rows].indexOf(row) + 1);
+  layOut();
 }
 
 // --- what the address says
@@ -131,7 +160,10 @@ function restore() {
   for (const row of rows) setOpen(row, open.has(row.dataset.name));
   filter();
   const first = rowOf.get(chosen.get("row"));
-  if (first && !first.hidden) first.scrollIntoView({ block: "start" });
+  if (first && !first.hidden) {
+    reach(first);
+    first.scrollIntoView({ block: "start" });
+  }
 }
 
 table.addEventListener("click", (event) => {
@@ -151,6 +183,12 @@ for (const box of boxes) {
     filter();
   });
 }
+further.addEventListener("click", layOutMore);
+new IntersectionObserver((seen) => seen[0].isIntersecting && layOutMore(), { root: table.parentElement, rootMargin: "600px" }).observe(further);
+addEventListener("beforeprint", () => {
+  laidOut = rows.length;
+  layOut();
+});
 addEventListener("hashchange", restore);
 restore();
 document.documentElement.classList.remove("restoring");

@@ -129,8 +129,11 @@ function scatter(across) {
   chart.append(svg, said);
 }
 
+// Drawn when a reader comes near, and again when other rows are shown.
+let chartIsNear = false;
+
 function scatterAgain() {
-  if (chart) scatter(document.querySelector("input[name=across]:checked").value);
+  if (chart && chartIsNear) scatter(document.querySelector("input[name=across]:checked").value);
 }
 
 if (chart) {
@@ -142,4 +145,11 @@ if (chart) {
   }
   const across = address.read().get("across") === "parameters" ? "parameters" : "seconds";
   document.querySelector(`input[name=across][value=${across}]`).checked = true;
+  const coming = new IntersectionObserver((seen) => {
+    if (!seen[0].isIntersecting) return;
+    coming.disconnect();
+    chartIsNear = true;
+    scatterAgain();
+  }, { rootMargin: "25%" });
+  coming.observe(chart);
 }
