@@ -128,6 +128,7 @@ def _open(
     store: str | Path, dataset: str | None, track: str | None
 ) -> tuple[StoreSource, list[Board]]:
     from merbench.report.scores.entries import collect
+    from merbench.report.scores.no_run import no_run
     from merbench.report.scores.source import StoreSource
     from merbench.results.store import Store
 
@@ -141,7 +142,5 @@ def _open(
         source.corrections(),
     )
     if not boards:
-        raise RequestError(
-            f"no finished run of that kind in the store {store}; merbench.run() makes some"
-        )
+        raise RequestError(no_run(source.records(), store, dataset, track))
     return source, boards

@@ -61,6 +61,7 @@ def superseded(
 ) -> Superseded:
     """What the function and the command share."""
     from merbench.report.scores.entries import collect
+    from merbench.report.scores.no_run import no_run
     from merbench.report.scores.source import StoreSource
     from merbench.results.history import write_correction
     from merbench.results.store import Store
@@ -72,9 +73,7 @@ def superseded(
         source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
     )
     if not boards:
-        raise RequestError(
-            f"no finished run of that kind in the store {root}; merbench run makes some"
-        )
+        raise RequestError(no_run(source.records(), root, dataset, track))
     board = _board_with([name for name in (old, new) if name], boards)
     newer_row = _row(new or old, board)
     if new is None:

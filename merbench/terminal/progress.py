@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from merbench.api.events import (
     EncodingNotes,
@@ -37,6 +38,9 @@ from merbench.api.events import (
 )
 from merbench.terminal.console import console
 from merbench.terminal.messages import say
+
+BESIDE = 32
+"""Columns that the counts, the times and a short bar take."""
 
 
 class EncodeProgress:
@@ -246,8 +250,12 @@ def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, 
     """A bar on stderr, and whether it is not shown."""
     progress_console = console(stderr=True)
     quiet = silent or not progress_console.is_terminal
+    # The counts and the times keep their room: a long description is cut.
+    description = Column(
+        no_wrap=True, overflow="ellipsis", max_width=max(10, progress_console.width - BESIDE)
+    )
     columns = (
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=description),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

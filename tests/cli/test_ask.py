@@ -48,7 +48,7 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
     for wrong, sentence in (
         ((named[2],), "nothing to average"),
         ((one[0]["run_id"], one[1]["run_id"]), "runs of one spec"),
-        ((named[0], "--track", "folds"), "no finished run of that kind in the store runs"),
+        ((named[0], "--track", "folds"), "no finished run of folds in the store runs"),
         ((named[0], "beef"), "there is no such run"),
         (("rigde", "text-only"), "did you mean 'ridge'"),
     ):

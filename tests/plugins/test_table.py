@@ -107,7 +107,7 @@ def test_columns_may_be_named(put, tmp_path):
     )
     given = ("text=Said", "labels=Mood", "video=Film", "clip=Clip")
     sets = [word for setting in given for word in ("--set", setting)]
-    put("--name", "a", path, "--form", "table", *sets)
+    put("--name", "a", path, *sets)
     corpus = read_folder(tmp_path / "home/a")
     assert corpus.tasks["mood"].space.words == ("glad", "sad")
     assert corpus.videos[corpus.ids.tolist().index("f1_v5")] == "f1"
@@ -247,3 +247,9 @@ def test_columns_of_a_parquet_that_hold_no_text_or_number_are_told(put, tmp_path
     notes = put("--name", "a", tmp_path / "x.parquet")["notes"]
     assert any("not taken over of x.parquet: picture, tags" in note for note in notes)
     assert read_folder(tmp_path / "home/a").tasks["sentiment"].known.sum() == 11
+
+
+def test_a_setting_is_one_of_the_form_that_is_recognised(put, tmp_path):
+    path = write(tmp_path / "x.csv", rows())
+    done = put("--name", "a", path, "--set", "layer=1", check=False)
+    assert done.returncode == 2 and "settings of form table" in done.stderr

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from merbench.api.events import RunDone, RunResumed, RunStarted, SearchProgress
-from merbench.terminal.progress import RunProgress, TuneProgress
+from merbench.terminal.progress import RunProgress, TuneProgress, new_bar
 
 
 def searched(finished, best=None):
@@ -63,3 +66,13 @@ def test_runs_that_were_all_there_go_on_nowhere(capsys):
     assert capsys.readouterr().err == (
         "tfn mosi: 1 run taken from the store (--force runs again)\n"
     )
+
+
+def test_a_long_description_leaves_the_counts_and_times_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    bar, _ = new_bar()
+    name = "kggr row-normalised-graph · seed 1 · epoch 1/1 · valid micro_f1 0.376"
+    bar.add_task(name, total=40, completed=10)
+    drawn = io.StringIO()
+    Console(width=80, file=drawn).print(bar.get_renderable())
+    assert drawn.getvalue().startswith(name[:40]) and "10/40 0:00:00 -:--:--" in drawn.getvalue()

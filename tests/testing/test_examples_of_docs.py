@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import tomllib
 from inspect import getdoc
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,9 @@ def test_the_plugin_of_your_method_runs(catalog, tmp_path, monkeypatch):
     package = tmp_path / "myfusion"
     package.mkdir()
     (package / "__init__.py").touch()
+    # pip installs nothing that has no name and version.
+    project = tomllib.loads(blocks("your-method.md")[0])["project"]
+    assert project["name"] == "myfusion" and project["version"]
     for block in blocks("your-method.md"):
         if name := re.match(r"# myfusion/(\w+\.py)\n", block):
             (package / name[1]).write_text(block)

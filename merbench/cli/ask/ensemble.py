@@ -58,6 +58,7 @@ def command(
     from merbench.cli.shared.lines import show_lines
     from merbench.report.scores.compare import Side, together
     from merbench.report.scores.entries import collect
+    from merbench.report.scores.no_run import no_run
     from merbench.report.scores.paired import Line, correct, differences, lines_as_json
     from merbench.report.scores.source import StoreSource
     from merbench.report.scores.summary import by_seed
@@ -68,9 +69,7 @@ def command(
     boards = collect(every, closed, dataset, track, corrections=source.corrections())
     entries = [e for board in boards for e in board.entries]
     if not entries:
-        raise RequestError(
-            f"no finished run of that kind in the store {store}; merbench run makes some"
-        )
+        raise RequestError(no_run(every, store, dataset, track))
     runs_of = members([_named(run, boards, source.store) for run in runs], every)
     for warning in source.warnings:
         say(f"warning: {warning}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -68,11 +69,14 @@ def command(
     from merbench.api.forms import Source
     from merbench.cli.data.progress import Steps
     from merbench.data.intake.add import add, recognise
+    from merbench.engine.plan.settings import parse_settings
 
     name, path = _what(session, words, name)
-    forms, configs = _forms(session, form_name, settings)
+    values = parse_settings(settings, "--set")
+    forms, configs = _forms(session, form_name, values)
     source = Source(path.expanduser())
     chosen = recognise(source, forms)
+    _configured(chosen, type(configs[chosen]), values)
     home = session.homes(data)[0]
     with Steps(f"adding {name}") as steps:
         options = configs[chosen].identity()
@@ -130,21 +134,14 @@ def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[s
 
 
 def _forms(
-    session: Session, name_wanted: str | None, settings: tuple[str, ...]
+    session: Session, name_wanted: str | None, values: Mapping[str, Any]
 ) -> tuple[dict[str, Form], dict[str, Config]]:
-    """Every form, or the one that is asked for, and the settings of each."""
-    from pydantic import ValidationError
-
+    """Every form, or the one that is asked for, and the settings of each. Of all forms, those that
+    ``values`` do not fit have their defaults: which form the source has is not known yet.
+    """
     from merbench.api import Config
     from merbench.api.errors import RequestError
-    from merbench.engine.plan.settings import parse_settings
-    from merbench.host.catalog import unknown
 
-    values = parse_settings(settings, "--set")
-    if values and not name_wanted:
-        raise RequestError(
-            "--set sets a field of a form; name the form with --form (merbench list forms)"
-        )
     forms, configs = {}, {}
     for name in [name_wanted] if name_wanted else session.catalog.names("form"):
         try:
@@ -155,21 +152,34 @@ def _forms(
             say(f"warning: {error}")
             continue
         kind = getattr(factory, "Config", Config)
-        if wrong := [key for key in values if key not in kind.model_fields]:
-            raise RequestError(
-                unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}")
-            )
         try:
-            configs[name] = kind(**values)
-            forms[name] = factory(configs[name])
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = first["loc"]
-            setting = f"{field[0]}={first['input']!r}" if field else " ".join(settings)
-            raise RequestError(
-                f"--set {setting} does not fit form {name}: {first['msg']}"
-            ) from None
+            configs[name] = _configured(name, kind, values)
+        except RequestError:
+            if name_wanted:
+                raise
+            configs[name] = kind()
+        forms[name] = factory(configs[name])
     return forms, configs
+
+
+def _configured(name: str, kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """RequestError for a setting that form ``name`` does not have, or a value that does not fit."""
+    from pydantic import ValidationError
+
+    from merbench.api.errors import RequestError
+    from merbench.host.catalog import unknown
+
+    if wrong := [key for key in values if key not in kind.model_fields]:
+        raise RequestError(
+            unknown("setting", wrong[0], list(kind.model_fields), f"settings of form {name}")
+        )
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        pairs = [f"{key}={value}" for key, value in values.items()]
+        setting = f"{first['loc'][0]}={first['input']!r}" if first["loc"] else " ".join(pairs)
+        raise RequestError(f"--set {setting} does not fit form {name}: {first['msg']}") from None
 
 
 def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:

@@ -34,8 +34,11 @@ def command(session: Session, kind: str | None, as_json: bool) -> None:
     width = room()
     for name, entries in rows.items():
         show(_table(name, entries, width))
-    if width and width < PLUGINS:
-        say(f"left out in {width} columns: the plugin of each; --json has it")
+    if width and width < PAPERS:
+        papers = any("paper" in entry for entries in rows.values() for entry in entries)
+        left_out = ["the papers"] * papers + ["the plugin of each"] * (width < PLUGINS)
+        if left_out:
+            say(f"left out in {width} columns: {' and '.join(left_out)}; --json has them")
 
 
 def _table(title: str, entries: list[dict[str, Any]], width: int | None) -> Table:

@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from merbench.cli.shared.output import show
+from merbench.cli.shared.output import show, show_text
 
 if TYPE_CHECKING:
     from merbench.report.scores.paired import Difference, Line
@@ -67,13 +65,13 @@ def show_lines(
         sheet.add_row(*names, *numbers, style="bold" if d.significant else "")
     if having:
         show(sheet)
-        click.echo(
+        show_text(
             "interval: bootstrap over seeds and videos; p (seeds): exact paired sign-flip; "
             "p (corrected): the larger of it and of "
             "the interval's p, Holm-corrected over the lines; * significant: it is under .05"
         )
     for line in lines:
         if line.reason:
-            click.echo(f"{line.name}: {line.reason}")
+            show_text(f"{line.name}: {line.reason}")
     for note in notes:
-        click.echo(note)
+        show_text(note)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
 from merbench.api.material.corpus import Stream
 from merbench.api.material.types import Modality
-from merbench.data.folder.label_table import read_table
+from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.read import FILE
 from merbench.data.folder.streams import Beside, strings
 from merbench.data.folder.toml_section import Section, read_toml
@@ -80,12 +81,22 @@ def _texts(ids: list[str], texts: Sequence[str]) -> Inputs:
 
 def _csv(path: Path) -> Inputs:
     table = read_table(path)
-    ids = (
-        table.ids
-        if {"video_id", "clip_id"} <= table.cells.keys()
-        else [f"line {line}" for line in table.lines]
-    )
-    return _texts(ids, table.column("text"))
+    if "text" not in table.cells:
+        advice = did_you_mean("text", table.cells)
+        raise DataError(
+            f"{path} has no column 'text'; {advice} Name the column of the texts 'text'"
+        )
+    return _texts(_ids(table), table.column("text"))
+
+
+def _ids(table: Table) -> list[str]:
+    """Those of the file, where each row has one of its own; else its lines."""
+    if {"video_id", "clip_id"} <= table.cells.keys():
+        return table.ids
+    ids = table.cells.get("id", [])
+    if ids and all(ids) and len(set(ids)) == len(ids):
+        return ids
+    return [f"line {line}" for line in table.lines]
 
 
 def _folder(path: Path) -> Inputs:

@@ -15,6 +15,7 @@ from merbench.data.folder.read import read_folder
 from merbench.data.home import find_folder, missing_message, unknown_message
 from merbench.engine.plan.settings import configured, parse_settings
 from merbench.host.catalog import Catalog
+from merbench.results.dataset_name import ordered
 from merbench.results.spec import canonical
 
 SETTING = "dataset."
@@ -44,7 +45,7 @@ def with_settings(
             f"{SETTING}{wrong[0]}: a setting of a data set holds no comma and no colon"
         )
     run_settings = {key: value for key, value in settings.items() if key not in own_settings}
-    return ",".join([f"{name}:{pairs[0]}", *pairs[1:]]), run_settings
+    return ordered(f"{name}{',' if ':' in name else ':'}{','.join(pairs)}"), run_settings
 
 
 def _text(value: Any) -> str:
@@ -111,4 +112,4 @@ def open_dataset(catalog: Catalog, name: str, homes: Sequence[Path]) -> Corpus:
             f"load() of dataset {name} ({component.target}) returned a {type(corpus).__name__}; "
             "it is to return a Corpus"
         )
-    return replace(corpus, name=f"{name}:{listed}") if listed else corpus
+    return replace(corpus, name=ordered(f"{name}:{listed}")) if listed else corpus

@@ -14,6 +14,7 @@ from merbench.report.scores.differing_settings import differing_settings, label
 from merbench.report.scores.shown_settings import Unnamed, shown_settings
 from merbench.report.scores.summary import fold_count, group
 from merbench.results.corrections import Correction, by_old_run
+from merbench.results.dataset_name import ordered
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.outside import MARK
 from merbench.results.record import Record, Track
@@ -139,7 +140,7 @@ def collect(
     corrections = list(corrections)
     boards = []
     for title, of_track in zip(names_of_tracks, by_track.values(), strict=True):
-        if dataset and of_track[0].track.dataset != dataset:
+        if dataset and of_track[0].track.dataset not in (dataset, ordered(dataset)):
             continue
         if track and not is_meant(title, track, names_of_tracks):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from merbench.api import MODALITIES, RequestError
+from merbench.api import MODALITIES, DataError, RequestError
 from merbench.data.folder.inputs import absent, matching, read_inputs
 from merbench.testing import tiny
 
@@ -87,3 +87,13 @@ def test_inputs_that_the_run_cannot_read_are_refused_and_name_both_sides():
 def test_an_absent_stream_has_nothing_in_any_row(name):
     made = absent(CORPUS.streams[name], 5)
     assert made.length.tolist() == [0] * 5 and made.spec == CORPUS.streams[name].spec
+
+
+def test_a_csv_may_have_ids_and_must_have_texts(tmp_path):
+    (tmp_path / "new.csv").write_text("id,text\na,good\nb,bad\n")
+    assert read_inputs([tmp_path / "new.csv"], []).ids == ["a", "b"]
+    (tmp_path / "new.csv").write_text("id,text\na,good\na,bad\n")
+    assert read_inputs([tmp_path / "new.csv"], []).ids == ["line 2", "line 3"]
+    (tmp_path / "new.csv").write_text("id,txt\na,good\n")
+    with pytest.raises(DataError, match="no column 'text'; did you mean 'txt'"):
+        read_inputs([tmp_path / "new.csv"], [])

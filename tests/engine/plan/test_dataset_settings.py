@@ -20,6 +20,8 @@ def test_settings_are_part_of_the_name(catalog):
     split = corpus.protocols["standard"].splits[0]
     assert (len(split.train), len(split.valid), len(split.test)) == (9, 4, 5)
     assert corpus.name == SMALL
+    assert open_dataset(catalog, "sample:valid=4,train=9,test=5", []).name == SMALL
+    assert with_settings("sample:train=9,valid=4", {"dataset.test": 5})[0] == SMALL
 
 
 @pytest.mark.parametrize(

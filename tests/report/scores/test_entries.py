@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from merbench.report.scores.differing_settings import differing_settings
 from merbench.report.scores.entries import Entry, collect, rows_named
+from merbench.report.scores.no_run import no_run
 from tests.report.made import record, spec
 
 TUNED = {"study": "s", "trials": 30, "seconds": 60.0}
@@ -94,3 +95,16 @@ def test_a_row_is_found_by_what_any_table_shows_of_it():
     assert len(found("merclip")) == 3 and len(found("merclip untuned")) == 2
     assert found("mult (floor)") == ["mult"]  # as a floor stands at a terminal
     assert found("tfn") == []
+
+
+def test_a_store_without_the_runs_asked_for_says_what_it_has():
+    assert "merbench run --model merclip makes some" in no_run([], "runs", "mosi")
+    assert "it has runs of sample:seed=1" in no_run([one(dataset="sample:seed=1")], "runs", "mosi")
+    assert "did you mean 'mosei'" in no_run([one(dataset="mosei")], "runs", "mosi")
+    assert "shows the tracks" in no_run([one(dataset="mosi")], "runs", "mosi", "folds")
+
+
+def test_a_data_set_is_found_in_whatever_order_its_settings_are_given():
+    records = [one(dataset="sample:seed=1,train=9")]
+    assert len(collect(records, (), "sample:train=9,seed=1")) == 1
+    assert not collect(records, (), "sample:seed=1")

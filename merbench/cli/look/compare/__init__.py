@@ -86,6 +86,7 @@ def command(
     from merbench.cli.look.compare.every_pair import every_pair
     from merbench.cli.look.compare.two_models import two_models
     from merbench.report.scores.entries import collect
+    from merbench.report.scores.no_run import no_run
     from merbench.report.scores.source import StoreSource
     from merbench.results.store import Store
 
@@ -102,9 +103,7 @@ def command(
         source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
     )
     if not boards:
-        raise RequestError(
-            f"no finished run of that kind in the store {store}; merbench run makes some"
-        )
+        raise RequestError(no_run(source.records(), store, dataset, track))
     if every:
         every_pair(boards, source, metric, as_json)
     else:

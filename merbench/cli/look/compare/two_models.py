@@ -105,9 +105,10 @@ def _sides(
             board, *both = unfinished[0]
             sides = dict(zip(names, both, strict=True))
             raise RequestError(nothing_in_common(sides, board.folds))
+        where = [_tracks_with(name, boards, source) for name in names]
         raise RequestError(
-            f"{names[0]} and {names[1]} are on no common track, "
-            "so nothing between them can be compared"
+            f"{names[0]} and {names[1]} are on no common track, so nothing between them can be "
+            f"compared: {names[0]} is on {where[0]}, {names[1]} on {where[1]}"
         )
     if len(on_both) > 1:
         titles = "; ".join(board.title for board, _, _ in on_both)
@@ -115,6 +116,12 @@ def _sides(
             f"both are on {len(on_both)} tracks ({titles}); choose one with --dataset and --track"
         )
     return on_both[0]
+
+
+def _tracks_with(name: str, boards: list[Board], source: StoreSource) -> str:
+    from merbench.report.scores.compare import side
+
+    return " and ".join(board.title for board in boards if side(board, source, name))
 
 
 def _texts(session: Session, board: Board, data: Path | None) -> dict[str, str]:

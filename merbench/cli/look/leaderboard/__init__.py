@@ -138,6 +138,8 @@ def command(
         click.echo(to_csv(tidy(pages)), nl=False)
         return
     for page in sheets:
+        if form not in ("md", "latex") and page is not sheets[0]:
+            click.echo()
         if form == "md":
             click.echo(to_markdown(page.title, page.columns, page.rows, notes=page.notes))
         elif form == "latex":

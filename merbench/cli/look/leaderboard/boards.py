@@ -19,7 +19,9 @@ from merbench.report.folder.read import read_all
 from merbench.report.scores.board_scores import BoardScores, score, with_origins
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.entries import Board, Entry, collect
+from merbench.report.scores.no_run import no_run
 from merbench.report.scores.source import StoreSource
+from merbench.results.dataset_name import ordered
 from merbench.results.record import Track
 from merbench.results.store import Store
 from merbench.results.titles import is_meant
@@ -68,11 +70,7 @@ def from_store(
                 )
     scored_boards = [(board, scores) for board, scores in scored_boards if scores.rows]
     if not scored_boards:
-        filters = "".join(f" of {given_name}" for given_name in (dataset, track) if given_name)
-        raise RequestError(
-            f"no finished run{filters} in the store {store}; "
-            f"merbench run --model merclip{f' --dataset {dataset}' if dataset else ''} makes some"
-        )
+        raise RequestError(no_run(source.records(), store, dataset, track))
     return source, scored_boards
 
 
@@ -90,7 +88,7 @@ def from_folder(root: Path, dataset: str | None = None, track: str | None = None
         board = folder.board
         if (
             folder.scores
-            and (not dataset or board.track.dataset == dataset)
+            and (not dataset or board.track.dataset in (dataset, ordered(dataset)))
             and (not track or is_meant(board.title, track, names))
         ):
             scored_boards.append((board, folder.scores))

@@ -1,0 +1,25 @@
+"""What is said where a store has no run of what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from merbench.api.did_you_mean import did_you_mean
+from merbench.results.record import Record
+
+
+def no_run(
+    records: Iterable[Record], store: object, dataset: str | None = None, track: str | None = None
+) -> str:
+    """One sentence: what was asked for, what there is, and how to get more."""
+    known = sorted({r.track.dataset for r in records if r.status == "done"})
+    where = "".join(f" of {name}" for name in (dataset, track) if name)
+    sentence = f"no finished run{where} in the store {store}"
+    if not known:
+        return f"{sentence}; merbench run --model merclip makes some"
+    if dataset and dataset not in known:
+        near = did_you_mean(dataset, known, otherwise=f"it has runs of {', '.join(known)}", most=3)
+        return f"{sentence}; {near}"
+    if track:
+        return f"{sentence}; merbench leaderboard shows the tracks there are"
+    return f"{sentence}; the same run command continues what is unfinished"
