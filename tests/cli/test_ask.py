@@ -119,7 +119,7 @@ def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
         f"late-fusion-dnn {d}" for d in ("audio=drop", "video=noise:0", "video=noise:1")
     ]
     assert [p["strength"] for p in found["curves"]["late-fusion-dnn"]["video=noise"]] == [0, 1]
-    assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
+    assert b"<svg" in (tmp_path / "c.svg").read_bytes()[:200]
     assert "video=noise" in built_with(merbench, tmp_path, printed, "robust")
     assert (
         merbench("robust", "--model", "majority", *QUICK[:2], "--corrupt", "audio=drop").returncode
