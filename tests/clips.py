@@ -7,6 +7,7 @@ gives other bytes from write to write, enough to misread a frame's number.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -40,10 +41,10 @@ def numbers_in(path: Path) -> list[int]:
 def write_clip(
     path: Path, frames: Sequence[np.ndarray] | None = None, wave: np.ndarray | None = None, *, rate: int = 16_000,
     times: Sequence[int] | None = None, rotation: int = 0, codec: str = "libx264", sound: str = "aac", layout: str = "mono",
-    movflags: str = "", gop: int = 12, crf: int = 0, matrix: Sequence[int] = (),
+    movflags: str = "", gop: int = 12, crf: int = 0, matrix: Sequence[int] = (), pixel: Fraction | None = None,
 ) -> Path:  # fmt: skip
     """``frames`` at 25 a second, or at ``times`` (25ths of a second); ``matrix``: how they are
-    displayed. ``wave`` [channels, S] at ``rate``. Either may be left out.
+    displayed; ``pixel``: its shape. ``wave`` [channels, S] at ``rate``. Either may be left out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as file:
@@ -56,6 +57,8 @@ def write_clip(
                 options={"g": str(gop), "crf": str(crf), **({"bf": "0"} if times else {})},
             )
             video.height, video.width, video.pix_fmt = *frames[0].shape[:2], PIXELS[crf == 0]
+            if pixel:
+                video.codec_context.sample_aspect_ratio = pixel
             if rotation:
                 video.set_display_rotation(rotation)
             if matrix:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import signal
 import sys
 from types import SimpleNamespace
@@ -203,6 +204,24 @@ def test_ray_hides_no_gpu_from_runs_that_reserve_none(executor, monkeypatch, set
     assert len(list(executor("ray", 2, **settings)(print, [1, 2, 3]))) == 3
     assert began[0]["hides"] == "0" and began[0]["num_cpus"] == 2
     assert remotes == [{"num_cpus": 1.0, "num_gpus": share, "max_retries": 0}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "Ray cannot be started on this machine (Exception: The current node timed out.)"),
+        ({"address": "auto"}, "no Ray cluster at auto can be reached (Exception: "),
+    ],
+)
+def test_ray_that_does_not_start_is_one_sentence(executor, monkeypatch, settings, sentence):
+    def init(**how):
+        raise Exception("The current node timed out.")
+
+    fake = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    with pytest.raises(RequestError, match=re.escape(sentence)):
+        list(executor("ray", 1, **settings)(print, [1]))
 
 
 def test_a_library_that_is_not_there_is_reported_with_the_fix(executor, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from merbench.api.media.track import Track
 HD = 576
 """Lines above which untagged video is read as BT.709, as players do; at most so many: BT.601."""
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+_MOST_STRETCHED = 4
+"""Shape of a pixel, or one over it, from which the file is not believed."""
 
 
 def read_frames(path: str, count: int) -> Decoded:
-    """``count`` frames, uniformly spaced in time: a list of RGB uint8 [H, W, 3], turned and
-    mirrored as the file says.
+    """``count`` frames, uniformly spaced in time: a list of RGB uint8 [H, W, 3], stretched to
+    square pixels, turned and mirrored as the file says.
 
     Frame k is the one on screen at (k + .5) / count of the track's length, so a variable frame rate
     changes nothing. Where the track breaks off, the frames before are returned. Video that does not
@@ -24,16 +27,27 @@ def read_frames(path: str, count: int) -> Decoded:
     """
     frames: list[np.ndarray] = []
     with Track(path, "video") as track:
-        frames = [_as_shown(frame) for frame in track.shown(count)]
+        frames = [_as_shown(frame, track.pixel_shape) for frame in track.shown(count)]
     return Decoded(frames, track.note(bool(frames)))
 
 
-def _as_shown(frame: Any) -> np.ndarray:
-    image_HWC = frame.to_ndarray(format="rgb24", src_colorspace=_colours(frame), threads=1)
+def _as_shown(frame: Any, pixel_shape: Fraction) -> np.ndarray:
+    image_HWC = frame.to_ndarray(
+        format="rgb24", src_colorspace=_colours(frame), threads=1, **_square(frame, pixel_shape)
+    )
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return image_HWC  # type: ignore[no-any-return]
     return upright(image_HWC, np.frombuffer(bytes(matrix), np.int32).reshape(3, 3))
+
+
+def _square(frame: Any, pixel_shape: Fraction) -> dict[str, int]:
+    """The size at which pixels are square (a DVD's are not); nothing where they are."""
+    if pixel_shape == 1 or not 1 <= max(pixel_shape, 1 / pixel_shape) <= _MOST_STRETCHED:
+        return {}
+    if pixel_shape > 1:
+        return {"width": round(frame.width * pixel_shape), "height": frame.height}
+    return {"width": frame.width, "height": round(frame.height / pixel_shape)}
 
 
 def _colours(frame: Any) -> str | None:

@@ -155,6 +155,11 @@ class Track:
         return picked
 
     @property
+    def pixel_shape(self) -> Fraction:
+        """Width over height of a pixel of a video track; 1 where the file says nothing."""
+        return (self.track and self.track.sample_aspect_ratio) or Fraction(1)
+
+    @property
     def _short(self) -> bool:
         return self.end - self.start < SHORT * self.length
 

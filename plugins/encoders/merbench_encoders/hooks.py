@@ -103,7 +103,7 @@ def _towers():
         "clip.image:ClipImage",
         ("clip",),
         "CLIP's image tower on frames of a clip",
-        version=3,
+        version=4,
     )
     yield _tower(
         "clap",
@@ -117,7 +117,7 @@ def _towers():
         "hf.text:HfText",
         ("strings",),
         "a transformers text encoder (BERT, RoBERTa, MiniLM, ...)",
-        version=2,
+        version=3,
     )
     yield _encoder(
         "hf-inside",

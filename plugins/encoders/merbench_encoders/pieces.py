@@ -62,6 +62,12 @@ class PieceTokenizer:
         upper, lower = self.tokenizer(["GOOD", "good"], add_special_tokens=False)["input_ids"]
         return upper == lower and self.tokenizer.unk_token_id not in upper
 
+    def example(self) -> tuple[Tensor, Tensor]:
+        """A text in pieces [L], half as long as a text may be at most, and the padding piece []."""
+        tokens = self(["one text, by which a model is tried out"])[torch.tensor([0])]
+        half = max(1, self.longest // 2)
+        return tokens.ids_BL[0, :half], torch.tensor(self.tokenizer.pad_token_id)
+
     def __call__(self, texts: Sequence[str | None]) -> PieceRows:
         texts_read, measured = lowered(texts, self.lower)
         present = [i for i, text in enumerate(texts_read) if text is not None]
@@ -112,7 +118,10 @@ def longest_input(folder: Path, net: nn.Module, tokenizer: Any) -> int:
 
 def _places(net: nn.Module) -> int | None:
     """Places that a text may fill; None where a model numbers places without a limit."""
-    size: int | None = getattr(net.config, "max_position_embeddings", None)
+    try:
+        size: int | None = getattr(net.config, "max_position_embeddings", None)
+    except NotImplementedError:  # how XLNet says that it has no limit
+        size = None
     for name, module in net.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             # RoBERTa's family numbers places from behind its padding's.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from merbench.api import Config
+from merbench.api import Config, RequestError
 from merbench_executors.extra import extra, one_line
 
 
@@ -42,19 +42,7 @@ class Ray:
         config = self.config
         begun = not ray.is_initialized()
         if begun:
-            same_machine = (
-                {}
-                if config.address
-                else {
-                    "num_cpus": max(1, round(self.jobs * config.cpus)),
-                    "include_dashboard": False,
-                }
-            )
-            # Older releases hide all GPUs from a task that asks for none. Its workers inherit this.
-            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-            ray.init(
-                address=config.address, log_to_driver=False, configure_logging=False, **same_machine
-            )
+            self._begin(ray)
         try:
 
             @ray.remote(num_cpus=config.cpus, num_gpus=config.gpus, max_retries=0)
@@ -80,3 +68,25 @@ class Ray:
         finally:
             if begun:
                 ray.shutdown()
+
+    def _begin(self, ray: Any) -> None:
+        """Starts or reaches a cluster. RequestError where that fails."""
+        address = self.config.address
+        same_machine: dict[str, Any] = {}
+        if not address:
+            cpus = max(1, round(self.jobs * self.config.cpus))
+            same_machine = {"num_cpus": cpus, "include_dashboard": False}
+        # Older releases hide all GPUs from a task that asks for none. Its workers inherit this.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            ray.init(address=address, log_to_driver=False, configure_logging=False, **same_machine)
+        except Exception as error:  # of many kinds, a plain Exception among them
+            failed = (
+                f"no Ray cluster at {address} can be reached"
+                if address
+                else ("Ray cannot be started on this machine")
+            )
+            raise RequestError(
+                f"executor ray: {failed} ({one_line(error)}); see its logs in /tmp/ray, try again "
+                "when the machine is less busy, or take --executor local"
+            ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -263,6 +264,27 @@ def test_every_display_matrix_is_applied(tmp_path, name, container):
     path = write_clip(tmp_path / f"a.{container}", [image] * 3, matrix=matrix)
     (shown,) = read_frames(str(path), 1).values
     np.testing.assert_array_equal(shown, shown_by_hand(plain.values[0], MATRICES[name]))
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize(
+    ("pixel", "shape"),
+    [(Fraction(2), (48, 128)), (Fraction(1, 2), (96, 64)), (Fraction(16, 15), (48, 68))],
+)
+def test_pixels_are_made_square(tmp_path, container, pixel, shape):
+    """A DVD's are not; a face would be too narrow or too wide. Half of the picture stays half."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:, 32:] = 240
+    path = write_clip(tmp_path / f"a.{container}", [image] * 3, pixel=pixel)
+    (shown,) = read_frames(str(path), 1).values
+    assert shown.shape[:2] == shape
+    middle = shape[1] // 2
+    assert shown[:, : middle - 4].max() < 20 and shown[:, middle + 4 :].min() > 220
+
+
+def test_a_pixel_that_no_camera_has_is_not_believed(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", [frame(1)] * 3, pixel=Fraction(99))
+    assert read_frames(str(path), 1).values[0].shape == (48, 64, 3)
 
 
 def yuv(colour, kr, kb):

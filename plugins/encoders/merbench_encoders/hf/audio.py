@@ -20,6 +20,7 @@ from merbench_encoders.hf.models import (
     input_settings,
     load_hf,
 )
+from merbench_encoders.padding import rows_together
 from merbench_encoders.sound.waves import LongestConfig, Waves, WaveTower
 
 _INSTEAD = (
@@ -122,7 +123,7 @@ class HfAudio(WaveTower):
         frames_B = self.frames(length_B)
         longest = max(1, int(frames_B.max()))
         x_BLD = wave_BS.new_zeros(len(wave_BS), longest, self.width)
-        for row_N in self._groups(length_B, frames_B > 0):
+        for row_N in rows_together(length_B * (frames_B > 0), self.masks_padding):
             end = int(length_B[row_N].max())
             padded = bool((length_B[row_N] < end).any())
             mask_NS = real_BS[row_N, :end].long() if padded else None
@@ -130,15 +131,6 @@ class HfAudio(WaveTower):
             state_NLD = F.pad(state_NLD, (0, 0, 0, longest - state_NLD.shape[1]))
             x_BLD = x_BLD.index_put((row_N,), state_NLD)
         return Steps(x_BLD, torch.arange(longest, device=wave_BS.device) < frames_B[:, None])
-
-    def _groups(self, length_B: Tensor, present_B: Tensor) -> list[Tensor]:
-        """Rows that may go through together: all, or those of equal length."""
-        if not present_B.any():
-            return []
-        if self.masks_padding:
-            return [present_B.nonzero()[:, 0]]
-        lengths = length_B[present_B].unique()
-        return [(present_B & (length_B == length)).nonzero()[:, 0] for length in lengths]
 
     def _states(self, wave_BS: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         with self.cast(wave_BS.device):

@@ -14,6 +14,7 @@ from merbench.api import Context, RequestError, Steps, StreamSpec, TextRows, Tok
 from merbench_encoders.adapters import drop_idle_adapters
 from merbench_encoders.hf.models import HfConfig, ModelName, hf_digest, hf_source, load_net
 from merbench_encoders.letter_case import LetterCase
+from merbench_encoders.padding import masks_padding
 from merbench_encoders.pieces import PieceRows, PieceTokenizer
 from merbench_encoders.tower import Tower
 
@@ -49,10 +50,28 @@ class HfInside(Tower):
         self.width = int(net.get_input_embeddings().embedding_dim)
         _layers(self)
         self._check_head()
+        self._check_padding(config)
         drop_idle_adapters(net, self._example)
 
     def _check_head(self) -> None:
         """RequestError where what reads the last states is not there."""
+
+    def _check_padding(self, config: Config) -> None:
+        """RequestError where padding reaches real steps: parts put streams behind a text."""
+        embed, (ids_L, pad) = self.net.get_input_embeddings(), self.pieces.example()
+
+        def states(x_BLD: Tensor, mask_BL: Tensor | None) -> Tensor:
+            real_BL = x_BLD.new_ones(x_BLD.shape[:2], dtype=torch.bool)
+            return self.language_model.run(x_BLD, real_BL if mask_BL is None else mask_BL)
+
+        precision, self.precision = self.precision, "fp32"  # its noise is not taken for padding
+        masked = masks_padding(self.net, states, embed(ids_L), embed(pad))
+        self.precision = precision
+        if not masked:
+            raise RequestError(
+                f"in {config.model} padding changes the states of a text, whatever its attention "
+                f"mask says, so that a row would depend on its batch; {INSTEAD}"
+            )
 
     def _example(self) -> Tensor:
         """What comes of one text, through all that can have an adapter."""

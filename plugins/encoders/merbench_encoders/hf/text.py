@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from torch import Tensor
 
 from merbench.api import Context, Steps, StreamSpec, TextRows, Tokens, masked_mean
 from merbench_encoders.hf.models import (
@@ -18,6 +19,7 @@ from merbench_encoders.hf.models import (
     load_hf,
 )
 from merbench_encoders.letter_case import LetterCase
+from merbench_encoders.padding import masks_padding, rows_together
 from merbench_encoders.pieces import PieceRows, PieceTokenizer
 from merbench_encoders.tower import Tower
 
@@ -29,7 +31,8 @@ _INSTEAD = (
 
 class HfText(Tower):
     """Strings -> Steps [B, L, D], D = the model's width: one hidden state of every piece, the
-    model's own start and end included. ``pooled``: Steps [B, 1, D], the sentence embedding.
+    model's own start and end included. ``pooled``: Steps [B, 1, D], the sentence embedding. No
+    text's states depend on who shares its batch.
 
     ``measured``: ``truncated_rate``, the share of the split's texts that were cut, and
     ``lowered_rate``, the share that was read in lower case.
@@ -56,6 +59,11 @@ class HfText(Tower):
             config.pooled,
         )
         self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
+        self.masks_padding = self._masks_padding()
+
+    def _masks_padding(self) -> bool:
+        ids_L, pad = self.tokenizer.example()
+        return masks_padding(self.net, self._exact_states, ids_L, pad)
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:
@@ -75,16 +83,36 @@ class HfText(Tower):
 
     def forward(self, inputs: Tokens) -> Steps:
         ids_BL, mask_BL = inputs.ids_BL, inputs.mask_BL
-        # A text that is not there attends to one padding piece: some attention kernels make NaN of
-        # nothing.
-        first_L = torch.arange(mask_BL.shape[1], device=mask_BL.device) == 0
-        attended_BL = mask_BL | (~mask_BL.any(1, keepdim=True) & first_L)
-        with self.cast(ids_BL.device):
-            x_BLD = hidden_state(
-                self.net, self.layer, input_ids=ids_BL, attention_mask=attended_BL.long()
-            )
-        x_BLD = x_BLD.float()
+        x_BLD = (
+            self._padded(ids_BL, mask_BL) if self.masks_padding else self._apart(ids_BL, mask_BL)
+        )
         if not self.pooled:
             return Steps(x_BLD, mask_BL)
         sentence_BD = F.normalize(masked_mean(x_BLD, mask_BL), dim=-1)
         return Steps(sentence_BD[:, None], mask_BL.any(1, keepdim=True))
+
+    def _padded(self, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+        # A text that is not there attends to one padding piece: some attention kernels make NaN of
+        # nothing.
+        first_L = torch.arange(mask_BL.shape[1], device=mask_BL.device) == 0
+        return self._states(ids_BL, mask_BL | (~mask_BL.any(1, keepdim=True) & first_L))
+
+    def _apart(self, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+        """Texts of equal length together, without padding."""
+        length_B = mask_BL.sum(1)
+        x_BLD = torch.zeros(*mask_BL.shape, self.width, device=ids_BL.device)
+        for row_N in rows_together(length_B, masks_padding=False):
+            end = int(length_B[row_N[0]])
+            state_NLD = self._states(ids_BL[row_N, :end])
+            state_NLD = F.pad(state_NLD, (0, 0, 0, mask_BL.shape[1] - end))
+            x_BLD = x_BLD.index_put((row_N,), state_NLD)
+        return x_BLD
+
+    def _states(self, ids_BL: Tensor, attended_BL: Tensor | None = None) -> Tensor:
+        with self.cast(ids_BL.device):
+            return self._exact_states(ids_BL, attended_BL).float()
+
+    def _exact_states(self, ids_BL: Tensor, attended_BL: Tensor | None) -> Tensor:
+        # A network that mixes without attention (FNet) takes no mask.
+        masks = {} if attended_BL is None else {"attention_mask": attended_BL.long()}
+        return hidden_state(self.net, self.layer, input_ids=ids_BL, **masks)

@@ -4,8 +4,10 @@ the space of one tower.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from merbench.api import Context, RequestError, masked_mean
 from merbench_encoders.hf.models import (
@@ -18,6 +20,7 @@ from merbench_encoders.hf.models import (
 )
 from merbench_encoders.labels.tower import LabelTower, LabelTowerConfig
 from merbench_encoders.letter_case import LetterCase
+from merbench_encoders.padding import masks_padding, rows_together
 from merbench_encoders.pieces import PieceTokenizer
 from merbench_encoders.tower import autocast
 
@@ -43,6 +46,11 @@ class LabelHf(LabelTower):
         net, folder = load_hf(config, _INSTEAD)
         self._tokenizer = PieceTokenizer(folder, net, None, config.lower, _INSTEAD)
         self._layer = config.layer
+        ids_L, pad = self._tokenizer.example()
+        embed = net.get_input_embeddings()
+        self._masks_padding = masks_padding(
+            net, partial(self._states, net), embed(ids_L), embed(pad)
+        )
         token_width = net.get_input_embeddings().embedding_dim
         super().__init__(net, config, context, int(net.config.hidden_size), token_width)
 
@@ -66,11 +74,19 @@ class LabelHf(LabelTower):
             at = int((tokens.word_BL[:, 0] < 0).all())
             x_CLW = self._inserted(x_CLW, context_NW.expand(len(x_CLW), -1, -1), at)
             mask_CL = torch.cat((mask_CL.new_ones(len(mask_CL), len(context_NW)), mask_CL), 1)
-        with autocast(x_CLW.device, self.precision):
-            state_CLD = hidden_state(
-                self.net, self._layer, inputs_embeds=x_CLW, attention_mask=mask_CL.long()
-            )
-        return masked_mean(state_CLD.float(), mask_CL)
+        length_C = mask_CL.sum(1)
+        vector_CD = x_CLW.new_zeros(len(texts), int(self.net.config.hidden_size))
+        for row_N in rows_together(length_C, self._masks_padding):
+            end = int(length_C[row_N].max())
+            attended_NL = mask_CL[row_N, :end] if self._masks_padding else None
+            with autocast(x_CLW.device, self.precision):
+                state_NLD = self._states(self.net, x_CLW[row_N, :end], attended_NL).float()
+            vector_CD = vector_CD.index_put((row_N,), masked_mean(state_NLD, mask_CL[row_N, :end]))
+        return vector_CD
+
+    def _states(self, net: nn.Module, x_CLW: Tensor, mask_CL: Tensor | None) -> Tensor:
+        masks = {} if mask_CL is None else {"attention_mask": mask_CL.long()}
+        return hidden_state(net, self._layer, inputs_embeds=x_CLW, **masks)
 
     def _inserted(self, x_CLW: Tensor, added_CNW: Tensor, at: int) -> Tensor:
         if x_CLW.shape[1] + added_CNW.shape[1] > self._tokenizer.longest:
