@@ -79,8 +79,7 @@ def test_a_caller_that_stops_leaves_no_process_behind(tmp_path: Path):
 def test_a_caller_that_is_killed_leaves_no_process_behind(tmp_path: Path):
     program = f"""if True:
         import os, pathlib, time
-        from merbench.api import RunError, pool
-from merbench.api.processes import cores, each_apart
+        from merbench.api import pool
         def work(task):
             pathlib.Path({str(tmp_path)!r}, str(task)).write_text(str(os.getpid()))
             time.sleep(60)

@@ -13,6 +13,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.testing import tiny
+from merbench_encoders.labels.towers import _READERS, Reader, _factory
 from merbench_related.lgca.fusion import LabelAttentive
 
 
@@ -124,3 +125,8 @@ def test_what_reads_one_label_encoder_is_refused_several(catalog, settings, sent
     settings = {"label_encoder": "label-towers", "head": "mlp", **settings}
     with pytest.raises(RequestError, match=sentence):
         resolve(Request("lgca", settings=settings), catalog, tiny.corpus("class"), None)
+
+
+@pytest.mark.parametrize("name", _READERS)
+def test_every_reader_is_the_factory_of_its_name(catalog, name):
+    assert _factory(Reader(name=name)) is catalog.load(catalog.component("label-encoder", name))

@@ -30,8 +30,8 @@ from merbench.testing.recipes.trained import trained
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def blocks(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+def blocks(page: str, language: str = "python") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
 
 
 def with_plugin(catalog, declarations):
@@ -49,7 +49,7 @@ def test_the_plugin_of_your_method_runs(catalog, tmp_path, monkeypatch):
     package.mkdir()
     (package / "__init__.py").touch()
     # pip installs nothing that has no name and version.
-    project = tomllib.loads(blocks("your-method.md")[0])["project"]
+    project = tomllib.loads(blocks("your-method.md", "toml")[0])["project"]
     assert project["name"] == "myfusion" and project["version"]
     for block in blocks("your-method.md"):
         if name := re.match(r"# myfusion/(\w+\.py)\n", block):

@@ -253,7 +253,7 @@ def test_the_command_spells_every_setting_out():
         ),
         ("rows.json", '"": [', '"": [7, ', "Input should be a valid string"),
         ("rows.json", '"": [', '"": [], "": [', "the key '' stands twice"),
-        ("scores.json", '"metric": "mae"', '"metric": 1', "metric: Input should be a valid string"),
+        ("scores.json", '"metric":"mae"', '"metric":1', "metric: Input should be a valid string"),
     ],
 )
 def test_what_readers_would_take_for_different_things_is_not_read(tmp_path, name, old, new, reason):

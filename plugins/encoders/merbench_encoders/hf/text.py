@@ -58,8 +58,8 @@ class HfText(Tower):
             int(net.config.hidden_size),
             config.pooled,
         )
-        self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
         self.masks_padding = self._masks_padding()
+        self.settle_adapters(self.tokenizer(["a text"])[torch.tensor([0])])
 
     def _masks_padding(self) -> bool:
         ids_L, pad = self.tokenizer.example()

@@ -12,10 +12,10 @@ from torch import nn
 from merbench.api import MODALITIES, Config, Context, LabelSpace, Modality, Queries
 
 _READERS = {
-    "label-vectors": "label_vectors:LabelVectors",
-    "label-random": "label_vectors:LabelRandom",
-    "label-hf": "label_hf:LabelHf",
-    "label-clip": "label_clip:LabelClip",
+    "label-vectors": "labels.vectors:LabelVectors",
+    "label-random": "labels.vectors:LabelRandom",
+    "label-hf": "labels.hf:LabelHf",
+    "label-clip": "labels.clip:LabelClip",
 }
 
 
