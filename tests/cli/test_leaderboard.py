@@ -110,6 +110,15 @@ def test_what_verify_rejects_is_not_built(merbench, tmp_path):
     assert (tmp_path / "boards" / "index.html").is_file()
 
 
+def test_rows_of_unequal_seeds_are_not_built_without_the_data_either(merbench, tmp_path):
+    store = Store(tmp_path / "runs")
+    for model, count in (("x", 3), ("y", 3), ("z", 2)):
+        put(store, 0.5, spec(model, dataset="there"), range(count))
+    done = merbench("leaderboard", "build", "--out", "boards")
+    assert done.returncode == 2 and not (tmp_path / "boards").exists()
+    assert "z: its seeds are 0, 1, and those of the other rows 0, 1, 2" in done.stderr
+
+
 def test_a_contribution_goes_into_built_boards_as_its_readme_says(merbench, tmp_path, home):
     test = load_dataset("tiny", home).protocols["standard"].splits[0].test
     ids = load_dataset("tiny", home).ids[test].tolist()

@@ -91,7 +91,7 @@ def joined_rows(
                 raise DataError(
                     f"{far} of {len(labels)} cells of column {name} are others than in "
                     f"{table.path}, so equal ids do not mean equal rows; "
-                    "where clips are counted from another number, give --form FORM --set first=N, "
+                    "where clips are counted from another number, give --set first=N, "
                     "else add the source under another --name"
                 )
         if name in TIMES:

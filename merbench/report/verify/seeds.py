@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from merbench.report.folder.folder import Folder
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.verify.failure import Failure
-from merbench.report.verify.truth import Truth
 
 
-def check_seeds(folder: Folder, board: Board, truth: Truth) -> Iterator[Failure]:
+def check_seeds(
+    folder: Folder, board: Board, closed_forms: Collection[str], folds: set[int | None]
+) -> Iterator[Failure]:
     """Every fold of each seed; 0 to N-1 and the same for all that was trained, 0 alone for what is
     the same for every seed. Outside predictions have the seeds that their makers have.
     """
     seeds_by_row: dict[str, list[int]] = {}
     for entry in board.entries:
         file = folder.files[entry.first.run_id]
-        deterministic = entry.floor or entry.first.spec.model in truth.closed
-        sentences = [*_one_row(entry, set(truth.splits), deterministic)]
+        deterministic = entry.floor or entry.first.spec.model in closed_forms
+        sentences = [*_one_row(entry, folds, deterministic)]
         if entry.first.outside:
             sentences += _trained(entry, folder)
         elif not deterministic:

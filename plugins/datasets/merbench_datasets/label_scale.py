@@ -54,7 +54,7 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
     Labels given to one modality alone are of the same scale, and belong to ``labels`` too.
     """
     span = scale(labels, config)
-    otherwise = "; another range is given with --form FORM --set low=-3 --set high=3"
+    otherwise = "; another range is given with --set low=-3 --set high=3"
     if span is None:
         pair = f"{np.nanmin(labels):g} and {np.nanmax(labels):g}"
         words = " and ".join(TWO_CLASSES)

@@ -64,10 +64,12 @@ def refuse_unexplained(place: Path, board: Board) -> None:
 def _failures(session: Session, source: Source, place: Path, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
+    from merbench.bench.recipes import closed_forms
     from merbench.bench.truth import corpus_of, truth_of
     from merbench.report.folder.write import unwritten
     from merbench.report.verify.board import check_rows
     from merbench.report.verify.run import check_runs
+    from merbench.report.verify.seeds import check_seeds
 
     folder = unwritten(place, board, source)
     try:
@@ -75,5 +77,7 @@ def _failures(session: Session, source: Source, place: Path, board: Board) -> li
         truth = truth_of(session.catalog, corpus, board.track, with_optimum=False)
     except MerbenchError as error:
         say(f"{board.title}: checked without its data ({error})")
-        return list(check_runs(folder, None))
+        folds = set(range(board.folds)) if board.folds > 1 else {None}
+        seeds = check_seeds(folder, board, closed_forms(session.catalog), folds)
+        return [*check_runs(folder, None), *seeds]
     return check_rows(folder, board, truth)[0]
