@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from merbench.terminal.printable import json_printable
+
 SHARED = {
     "style.css": ("style.css",),
     "board.js": ("page.js", "numbers.js", "scatter.js", "detail.js", "board.js"),
@@ -62,6 +64,6 @@ def _source(name: str) -> str:
 
 
 def script_data(value: Any) -> Markup:
-    """JSON that no browser can take for the end of its script element."""
+    """JSON that no browser can take for the end of its script element, and no terminal obeys."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))
+    return Markup(json_printable(text.replace("<", "\\u003c")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merbench.report.site.numbers import DIGITS, packed
+from merbench.report.site.template import script_data
 
 
 def unpacked(data):
@@ -40,3 +42,10 @@ def test_each_number_is_the_nearest_multiple(numbers, step):
 @pytest.mark.parametrize(("count", "digits"), [(62, 1), (63, 1), (64, 2), (4095, 2), (4096, 3)])
 def test_they_have_as_few_digits_as_hold_them_all(count, digits):
     assert packed(range(count), 1.0)["digits"] == digits
+
+
+def test_data_of_a_page_end_no_script_and_move_no_cursor():
+    value = {"</script>\x9b2J": "\x1b]8;;x \u202e é"}
+    text = str(script_data(value))
+    assert json.loads(text) == value and "é" in text
+    assert not {"<", "\x1b", "\x9b", "\u202e"} & set(text)
