@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from merbench.terminal.printable import printable
+from merbench.api.printable import printable
 
 
 class PrintableConsole(Console):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.api.printable import json_printable
 from merbench.terminal.messages import say as say
-from merbench.terminal.printable import json_printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,0 +1,20 @@
+"""Text of others as characters that a terminal shows and does not obey."""
+
+from __future__ import annotations
+
+import re
+
+# C0 but tab and newline, DEL, C1, and the marks that turn the direction of writing.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]"
+)
+
+
+def printable(text: str) -> str:
+    """``"\\x1b[2J"`` as the characters that spell it."""
+    return _UNPRINTABLE.sub(lambda sign: f"\\x{ord(sign[0]):02x}", text)
+
+
+def json_printable(text: str) -> str:
+    """JSON of the same value: where a terminal might obey a character, JSON's escape stands."""
+    return _UNPRINTABLE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
