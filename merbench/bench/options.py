@@ -272,7 +272,11 @@ def _checked(function: str, keywords: dict[str, Any]) -> dict[str, Any]:
         if isinstance(keywords.get(name), tuple | range):
             keywords = {**keywords, name: list(keywords[name])}
     field_types = {name: (fields[name], ...) for name in keywords}
-    model = create_model("Keywords", __config__=ConfigDict(extra="forbid"), **field_types)  # type: ignore[call-overload]
+    model = create_model(
+        "Keywords",
+        __config__=ConfigDict(extra="forbid"),
+        **field_types,  # type: ignore[call-overload]
+    )
     try:
         model(**keywords)
     except ValidationError as error:

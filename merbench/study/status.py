@@ -74,11 +74,11 @@ def _status(cell: Cell, store: Store, holders: Mapping[str, Holder]) -> CellStat
 def seconds_left(cells: Sequence[CellStatus], at_once: int) -> float | None:
     """An estimate, ``at_once`` runs at a time; None where nothing is known."""
     time_left = TimeLeft()
-    seconds_by_cell = dict[str, float]()
+    runs_by_cell = dict[str, float]()
     search_seconds = 0.0
     for number, status in enumerate(cells):
         cell, name = status.cell, str(number)
-        seconds_by_cell[name] = status.waiting + status.running_left
+        runs_by_cell[name] = status.waiting + status.running_left
         if status.seconds is not None:
             time_left.add(name, status.seconds)
         if cell.search and cell.search.finished:
@@ -88,5 +88,5 @@ def seconds_left(cells: Sequence[CellStatus], at_once: int) -> float | None:
         time_left = seconds_by_progress(
             (str(number), about) for number, s in enumerate(cells) for about in s.running_about
         )
-    runs = time_left.estimate(seconds_by_cell, at_once)
+    runs = time_left.estimate(runs_by_cell, at_once)
     return None if runs is None else runs + search_seconds / max(1, at_once)

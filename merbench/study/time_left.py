@@ -19,17 +19,17 @@ class TimeLeft:
     def add(self, cell: str, seconds: float) -> None:
         self.seconds_a_run.setdefault(cell, []).append(seconds)
 
-    def estimate(self, seconds_by_cell: Mapping[str, float], at_once: int) -> float | None:
-        """Seconds, ``at_once`` runs at a time. ``left``: cell -> its runs that are left, a running
-        one as the share that is left of it. None where nothing is known.
+    def estimate(self, runs_by_cell: Mapping[str, float], at_once: int) -> float | None:
+        """Seconds, ``at_once`` runs at a time. ``runs_by_cell``: cell -> its runs that are left, a
+        running one as the share that is left of it. None where nothing is known.
         """
         known = {cell: fmean(seconds) for cell, seconds in self.seconds_a_run.items() if seconds}
-        if not any(seconds_by_cell.values()):
+        if not any(runs_by_cell.values()):
             return 0.0
         if not known:
             return None
         average = fmean(known.values())
-        work = sum(runs * known.get(cell, average) for cell, runs in seconds_by_cell.items())
+        work = sum(runs * known.get(cell, average) for cell, runs in runs_by_cell.items())
         return work / max(1, at_once)
 
 

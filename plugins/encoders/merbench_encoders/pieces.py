@@ -120,8 +120,8 @@ def _places(net: nn.Module) -> int | None:
     """Places that a text may fill; None where a model numbers places without a limit."""
     try:
         size: int | None = getattr(net.config, "max_position_embeddings", None)
-    except NotImplementedError:  # how XLNet says that it has no limit
-        size = None
+    except NotImplementedError:  # XLNet's configuration raises it where others have a number
+        size = None  # its positions are relative, so that any length can be read
     for name, module in net.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             # RoBERTa's family numbers places from behind its padding's.

@@ -99,16 +99,16 @@ class StudyProgress(_Bar):
         """`` · about 12 min left``."""
         from merbench.study.time_left import seconds_by_progress, share_left
 
-        seconds_by_cell: dict[str, float] = {}
+        runs_by_cell: dict[str, float] = {}
         for run_id in self.left:
             share = share_left(running[run_id].about) if run_id in running else 1.0
             cell = self.cell_of[run_id]
-            seconds_by_cell[cell] = seconds_by_cell.get(cell, 0.0) + share
+            runs_by_cell[cell] = runs_by_cell.get(cell, 0.0) + share
         time_left = self.time_left
         if not time_left.seconds_a_run:
             abouts = [(self.cell_of[name], holder.about) for name, holder in running.items()]
             time_left = seconds_by_progress(abouts)
-        seconds = time_left.estimate(seconds_by_cell, max(self.jobs, len(running)))
+        seconds = time_left.estimate(runs_by_cell, max(self.jobs, len(running)))
         return f" · about {duration(seconds)} left" if seconds else ""
 
     def _ended(self, ended: Ended) -> None:
