@@ -253,3 +253,11 @@ def test_a_setting_is_one_of_the_form_that_is_recognised(put, tmp_path):
     path = write(tmp_path / "x.csv", rows())
     done = put("--name", "a", path, "--set", "layer=1", check=False)
     assert done.returncode == 2 and "settings of form table" in done.stderr
+
+
+@pytest.mark.parametrize("field", ["text", "video", "clip", "labels"])
+def test_a_column_that_is_named_and_not_there_is_an_error(put, tmp_path, field):
+    path = write(tmp_path / "x.csv", rows())
+    done = put("--name", "a", path, "--set", f"{field}=nothere", check=False)
+    assert done.returncode == 2 and "nothere" in done.stderr and "it has" in done.stderr
+    assert not (tmp_path / "home/a").exists()

@@ -100,6 +100,7 @@ class Table(Labelled):
         if set(_MELD) <= table.keys():
             table = _meld(table, mode or "meld")
         columns = {name.strip().lower(): cells for name, cells in table.items()}
+        self._check_named(columns, path)
         video, clip = self.config.video.lower(), self.config.clip.lower()
         video, clip = video or "video_id", clip or "clip_id"
         if video in columns:
@@ -126,6 +127,15 @@ class Table(Labelled):
                     "from a column mode or a file each"
                 )
         return columns
+
+    def _check_named(self, columns: Columns, path: Path) -> None:
+        """A column that the user named is there: another would be read in its place, unsaid."""
+        for field in ("text", "video", "clip"):
+            name = getattr(self.config, field)
+            if name and name.lower() not in columns:
+                raise DataError(
+                    f"--set {field}={name}: {path} has no such column; it has {', '.join(columns)}"
+                )
 
     def _labels(self, columns: Columns, path: Path) -> list[str]:
         label_names = _names(self.config.labels)
