@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from merbench.api.material.labels import TextForm as TextForm
     from merbench.api.material.labels import check_label_vectors as check_label_vectors
     from merbench.api.material.labels import label_texts as label_texts
+    from merbench.api.material.labels import label_word_vectors as label_word_vectors
     from merbench.api.material.lexicon import Lexicon as Lexicon
     from merbench.api.material.lexicon import Vectors as Vectors
     from merbench.api.material.lexicon import pieces_of as pieces_of
@@ -120,7 +121,14 @@ _HOME = {
     "material.clips": ("ClipRows",),
     "material.corpus": ("Corpus", "Law", "Protocol", "Split", "Stream", "Task"),
     "material.delimited": ("header_of",),
-    "material.labels": ("GLOSSES", "SENTIMENT", "TextForm", "check_label_vectors", "label_texts"),
+    "material.labels": (
+        "GLOSSES",
+        "SENTIMENT",
+        "TextForm",
+        "check_label_vectors",
+        "label_texts",
+        "label_word_vectors",
+    ),
     "material.lexicon": ("Lexicon", "Vectors", "pieces_of", "words_of"),
     "material.ops": (
         "by_length", "compact", "last_step", "masked_max", "masked_mean", "read_out",

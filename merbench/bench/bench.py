@@ -189,12 +189,14 @@ class Bench:
                 missing=own_request.missing,
                 text_tower=own_request.text_tower,
             )
-            with suppress(RequestError):
+            try:
                 floor = self.plan(request)
-                try:
-                    records[name] = self.run(floor, (0,), force=False)
-                except RequestError as error:  # such as label words that the word vectors lack
-                    self.say(f"floor {name} is left out: {error}")
+            except RequestError:  # it cannot read these data
+                continue
+            try:
+                records[name] = self.run(floor, (0,), force=False)
+            except RequestError as error:
+                self.say(f"floor {name} is left out: {error}")
         return records
 
     def optimum(self, plan: Plan) -> Optimum | None:

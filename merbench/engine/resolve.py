@@ -82,6 +82,8 @@ def resolve(request: Request, catalog: Catalog, corpus: Corpus, lexicon: Lexicon
     leaks, notes = _leaks(request, corpus, goal, streams)
     setup = Setup(recipe, parts, streams, settings.views, stages, train)
     material = material_of(request, catalog, parts, goal.task.lexicon or corpus.lexicon or lexicon)
+    for part in parts.values():
+        part.check(goal.task.space, material.lexicon)
     return Plan(
         recipe=recipe,
         spec=spec_of(request, corpus, goal, setup, leaks),

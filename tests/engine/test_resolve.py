@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from merbench.api import Ablation, Case, RequestError, Stage, Stream
+from merbench.api import Ablation, Case, Lexicon, RequestError, Stage, Stream
 from merbench.engine.plan.plan import Request
 from merbench.engine.plan.stages import settings_of
 from merbench.engine.resolve import resolve
@@ -34,6 +34,18 @@ def test_every_default_is_filled_in(plan):
     assert spec.parts["fusion"].name == "tfn" and spec.parts["fusion"].config
     assert spec.streams == {"text": "text.words", "audio": "audio.tiny", "video": "video.tiny"}
     assert spec.train.lr > 0
+
+
+def test_a_label_without_a_word_vector_is_refused_when_a_run_is_planned(catalog, corpus):
+    (file,) = corpus.lexicon.files
+    words = tuple(word for word in file.words if word != "neutral")
+    ignorant = Lexicon((dataclasses.replace(file, words=words, matrix=file.matrix[: len(words)]),))
+    on = dataclasses.replace(corpus, lexicon=ignorant)
+    with pytest.raises(RequestError, match="no word of the label text of 'neutral' has a vector"):
+        resolve(Request("merclip"), catalog, on, None)
+    on = dataclasses.replace(corpus, lexicon=None)
+    with pytest.raises(RequestError, match="label-vectors reads word vectors and this run has no"):
+        resolve(Request("merclip", modalities=("audio", "video")), catalog, on, None)
 
 
 def test_the_users_settings_win_over_the_recipe_and_ablations(plan):

@@ -222,7 +222,7 @@ def test_word_dropout_takes_whole_words_in_training_only():
 def test_without_vectors_the_error_says_where_to_put_them(kind):
     with pytest.raises(
         RequestError,
-        match=r"text\.tiny reads word vectors .* MERBENCH_DATA/vectors .*--vectors FILE",
+        match=r"the encoder reads word vectors .* MERBENCH_DATA/vectors.*--vectors FILE",
     ):
         make(kind, replace(CONTEXT, lexicon=None))
 

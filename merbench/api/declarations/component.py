@@ -79,6 +79,10 @@ class Component(Declaration):
                           {name: sha256}``, and may have ``sources(config) -> {name: where from}``
                           for the record's provenance). Its content hash becomes part of the run's
                           identity and of its track.
+    check                 not declared: where the factory has a static method ``check(config, space,
+                          lexicon)``, it is called when a run is planned, with the run's
+                          ``LabelSpace`` and word vectors (or None), and raises RequestError where
+                          the part could not be built for them.
     version               encoder: a number, from 1, of what it computes. Its factory then has a
                           static method ``fixed(config) -> bool``: whether the output for a row
                           depends on that row, the config and the pretrained files alone. Such

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from merbench.api.errors import RequestError
+from merbench.api.material.lexicon import Lexicon
 from merbench.api.material.types import LabelSpace
 
 TextForm = Literal["word", "template", "gloss", "word+gloss"]
@@ -31,6 +32,29 @@ def label_texts(
     if form == "gloss":
         return space.glosses
     return tuple(f"{word}: {gloss}" for word, gloss in zip(space.words, space.glosses, strict=True))
+
+
+def label_word_vectors(
+    part: str,
+    space: LabelSpace,
+    lexicon: Lexicon | None,
+    texts: Sequence[str],
+    otherwise: str = "",
+) -> np.ndarray:
+    """[C, D] float32: of each of ``texts``, one a label, the mean vector of its known words.
+
+    Raises RequestError, naming ``part``, where the run has no vectors (``otherwise``: what a user
+    can do then but give some), knows no word of a label, or cannot tell two labels apart.
+    """
+    if lexicon is None:
+        ways = ["put files under MERBENCH_DATA/vectors", "name one with --vectors FILE"]
+        ways += [otherwise] if otherwise else []
+        raise RequestError(
+            f"{part} reads word vectors and this run has none; {', '.join(ways[:-1])} or {ways[-1]}"
+        )
+    emb_CD, known_C = lexicon.phrases(texts)
+    check_label_vectors(space, emb_CD, known_C, texts)
+    return emb_CD
 
 
 def check_label_vectors(

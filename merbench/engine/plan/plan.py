@@ -12,6 +12,7 @@ import numpy as np
 from merbench.api import (
     Component,
     Config,
+    LabelSpace,
     Lexicon,
     Modality,
     Protocol,
@@ -77,6 +78,11 @@ class Part:
             self.factory.pretrained(self.config) if "weights" in self.component.pretrained else {}
         )
         return hashes
+
+    def check(self, space: LabelSpace, lexicon: Lexicon | None) -> None:
+        """RequestError where it could not be built for these labels and word vectors."""
+        if check := getattr(self.factory, "check", None):
+            check(self.config, space, lexicon)
 
     @property
     def sources(self) -> dict[str, str]:

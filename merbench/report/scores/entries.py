@@ -161,7 +161,7 @@ def _board(
     live = [r for r in records if r.run_id not in superseded]
     if not live:  # corrections in a circle
         superseded, live = {}, list(records)
-    groups = [rows for rows in _rows(live) if not _unable(rows, floors)] or _rows(live)
+    groups = _rows(live)
     unnamed = [
         Unnamed(rows[0], settings, rows[0].spec.model in floors)
         for settings, rows in zip(differing_settings(groups), groups, strict=True)
@@ -180,11 +180,6 @@ def _board(
 
 def _rows(records: Iterable[Record]) -> list[list[Record]]:
     return [sorted(rows, key=_order) for rows in group(records).values()]
-
-
-def _unable(rows: Sequence[Record], floors: Collection[str]) -> bool:
-    """A floor that failed, as one does that cannot read a data set's label words: no row."""
-    return rows[0].spec.model in floors and all(r.status != "done" for r in rows)
 
 
 def _superseded_rows(

@@ -9,35 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from merbench.api import (
-    Context,
-    LabelSpace,
-    RequestError,
-    TextForm,
-    check_label_vectors,
-    label_texts,
-)
+from merbench.api import LabelSpace, Lexicon, TextForm, label_texts, label_word_vectors
 
 
 def word_vectors(
-    space: LabelSpace,
-    context: Context,
     part: str,
+    space: LabelSpace,
+    lexicon: Lexicon | None,
     text: TextForm = "word",
     template: str = "a person who feels {}",
+    otherwise: str = "",
 ) -> Tensor:
     """[C, D]: unit vectors, the mean of the known words of each label text. RequestError, naming
-    ``part``, where the run has no vectors, knows no word of a label or cannot tell two apart.
+    ``part``, where the run has no vectors (``otherwise``: what helps then but giving some), knows
+    no word of a label or cannot tell two apart.
     """
-    if context.lexicon is None:
-        raise RequestError(
-            f"{part} reads word vectors and this run has none; "
-            "put files under MERBENCH_DATA/vectors, "
-            "name one with --vectors FILE, or set label_encoder.vectors=learned"
-        )
     texts = label_texts(space, text, template)
-    vectors_CD, known_C = context.lexicon.phrases(texts)
-    check_label_vectors(space, vectors_CD, known_C, texts)
+    vectors_CD = label_word_vectors(part, space, lexicon, texts, otherwise)
     return F.normalize(torch.from_numpy(vectors_CD), dim=1)
 
 

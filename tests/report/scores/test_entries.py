@@ -108,12 +108,3 @@ def test_a_data_set_is_found_in_whatever_order_its_settings_are_given():
     records = [one(dataset="sample:seed=1,train=9")]
     assert len(collect(records, (), "sample:train=9,seed=1")) == 1
     assert not collect(records, (), "sample:seed=1")
-
-
-def test_a_floor_that_failed_is_no_row_and_a_model_that_failed_is_one():
-    failed = {"status": "failed", "error": "no word of the label text has a vector"}
-    floor, model = (one(model=name).model_copy(update=failed) for name in ("zero-shot", "mult"))
-    (board,) = collect([one(), floor, model], ["zero-shot"])
-    assert [e.first.spec.model for e in board.entries] == ["merclip", "mult"]
-    (board,) = collect([floor], ["zero-shot"])
-    assert [e.first.spec.model for e in board.entries] == ["zero-shot"]

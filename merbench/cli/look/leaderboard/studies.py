@@ -73,9 +73,6 @@ def left_out(
             finished_seeds = {
                 r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)
             }
-            named = any(model.name == recipe.name for model in study.models)
-            if recipe.floor and not named and not rows:
-                continue  # a floor runs along where it can read the track
             if lacking := [seed for seed in cell.seeds if seed not in finished_seeds]:
                 missing = (
                     f"{cell.label}{' tuned' if tuned else ''}, seeds {', '.join(map(str, lacking))}"

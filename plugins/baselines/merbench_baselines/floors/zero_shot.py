@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,14 +15,16 @@ from merbench.api import (
     Config,
     Context,
     Encoder,
+    LabelSpace,
+    Lexicon,
     Modality,
     Output,
     RequestError,
     SplitView,
     TextForm,
     Tune,
-    check_label_vectors,
     label_texts,
+    label_word_vectors,
     masked_mean,
     task_loss,
 )
@@ -49,14 +52,7 @@ class ZeroShot(Floor):
         self, config: Config, context: Context, encoders: Mapping[Modality, Encoder]
     ) -> None:
         super().__init__(config, context, encoders)
-        if context.lexicon is None:
-            raise RequestError(
-                "zero-shot reads word vectors and this run has none; "
-                "put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
-            )
-        texts = label_texts(context.space, config.text)
-        emb_CD, known_C = context.lexicon.phrases(texts)
-        check_label_vectors(context.space, emb_CD, known_C, texts)
+        emb_CD = _label_vectors(config, context.space, context.lexicon)
         if (width := encoders["text"].width) != emb_CD.shape[1]:
             raise RequestError(
                 f"zero-shot compares word vectors of width {emb_CD.shape[1]} with a text encoder's "
@@ -65,6 +61,10 @@ class ZeroShot(Floor):
         self.register_buffer(
             "label_CD", F.normalize(torch.from_numpy(emb_CD), dim=1), persistent=False
         )
+
+    @staticmethod
+    def check(config: Config, space: LabelSpace, lexicon: Lexicon | None) -> None:
+        _label_vectors(config, space, lexicon)
 
     def cosine(self, batch: Batch) -> Tensor:
         """[B, C]."""
@@ -101,3 +101,10 @@ class ZeroShot(Floor):
 
     def forward(self, batch: Batch) -> Output:
         return Output(self.logits(self.cosine(batch), self.temperature))
+
+
+def _label_vectors(
+    config: ZeroShot.Config, space: LabelSpace, lexicon: Lexicon | None
+) -> np.ndarray:
+    """[C, D]"""
+    return label_word_vectors("zero-shot", space, lexicon, label_texts(space, config.text))

@@ -8,12 +8,20 @@ import hashlib
 from collections.abc import Callable
 from typing import Annotated
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Context, LabelSpace, RequestError, check_label_vectors, label_texts
+from merbench.api import (
+    Context,
+    LabelSpace,
+    Lexicon,
+    check_label_vectors,
+    label_texts,
+    label_word_vectors,
+)
 from merbench_encoders.labels.base import LabelTextConfig, LabelTexts
 
 
@@ -74,20 +82,22 @@ class LabelVectors(Phrases):
         pass
 
     def __init__(self, config: Config, context: Context) -> None:
-        lexicon = context.lexicon
-        if lexicon is None:
-            raise RequestError(
-                "label-vectors reads word vectors and this run has none; "
-                "put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
-            )
-
         def look_up(space: LabelSpace) -> Tensor:
-            texts = label_texts(space, config.text, config.template)
-            vectors, known = lexicon.phrases(texts)
-            check_label_vectors(space, vectors, known, texts)
-            return torch.from_numpy(vectors)
+            return torch.from_numpy(_word_vectors(config, space, context.lexicon))
 
         super().__init__(config, context, look_up)
+
+    @staticmethod
+    def check(config: Config, space: LabelSpace, lexicon: Lexicon | None) -> None:
+        _word_vectors(config, space, lexicon)
+
+
+def _word_vectors(
+    config: LabelVectors.Config, space: LabelSpace, lexicon: Lexicon | None
+) -> np.ndarray:
+    """[C, base]"""
+    texts = label_texts(space, config.text, config.template)
+    return label_word_vectors("label-vectors", space, lexicon, texts)
 
 
 class LabelRandom(Phrases):

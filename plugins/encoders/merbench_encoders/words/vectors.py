@@ -9,7 +9,16 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Context, RequestError, Steps, StreamSpec, Tune, WordRows
+from merbench.api import (
+    Context,
+    LabelSpace,
+    Lexicon,
+    RequestError,
+    Steps,
+    StreamSpec,
+    Tune,
+    WordRows,
+)
 from merbench_encoders.words.ids import WordIds, _runs
 
 LEAST_KNOWN = 0.05
@@ -38,17 +47,9 @@ class WordVectors(WordIds):
 
     def __init__(self, config: Config, context: Context, stream: StreamSpec) -> None:
         super().__init__(config, context, stream)
-        if context.lexicon is None:
-            raise RequestError(
-                f"the encoder of {stream.name} reads word vectors and this run has none; "
-                "put files under MERBENCH_DATA/vectors or name one with --vectors FILE"
-            )
-        self.lexicon, self.tuned, self.word_dropout = (
-            context.lexicon,
-            config.tuned,
-            config.word_dropout,
-        )
-        self.width = context.lexicon.width
+        self.lexicon = _required(context.lexicon)
+        self.tuned, self.word_dropout = config.tuned, config.word_dropout
+        self.width = self.lexicon.width
         self.frozen = not config.tuned and not config.word_dropout
         self.known_V = torch.zeros(0, dtype=torch.bool)
         empty_VD = torch.zeros(0, self.width)
@@ -59,6 +60,10 @@ class WordVectors(WordIds):
         self.register_buffer(
             "more_VD", empty_VD, persistent=False
         )  # words that came after the table was made
+
+    @staticmethod
+    def check(config: Config, space: LabelSpace, lexicon: Lexicon | None) -> None:
+        _required(lexicon)
 
     def _look_up(self, words: tuple[str, ...]) -> Tensor:
         table, known = self.lexicon.table(words)
@@ -105,3 +110,13 @@ class WordVectors(WordIds):
         if self.training and self.word_dropout:
             x_BLD = x_BLD * F.dropout(torch.ones_like(x_BLD[..., :1]), self.word_dropout)
         return Steps(x_BLD, mask_BL)
+
+
+def _required(lexicon: Lexicon | None) -> Lexicon:
+    if lexicon is None:
+        raise RequestError(
+            "the encoder reads word vectors and this run has none; put files under "
+            "MERBENCH_DATA/vectors, name one with --vectors FILE or choose another encoder "
+            "(--encoder text=NAME)"
+        )
+    return lexicon

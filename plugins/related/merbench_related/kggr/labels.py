@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Queries, RequestError, TextForm, Tune
+from merbench.api import Config, Context, LabelSpace, Lexicon, Queries, RequestError, TextForm, Tune
 from merbench_related.kggr import graphs
 from merbench_related.kggr.graphs import Normalisation
 from merbench_related.label_words import derangement, word_vectors
@@ -61,11 +61,17 @@ class LabelGraph(nn.Module):
         else:
             self.register_buffer("emb_CD", self._shuffled(self._read(space)))
         self.width = self.emb_CD.shape[1]
-        graph_CC = self._graph(space, self._kind(space, config.graph))
+        graph_CC = self._graph(space, _graph_kind(config, space, config.graph))
         if config.shuffle:
             order = derangement(len(graph_CC))
             graph_CC = graph_CC[order][:, order]
         self.register_buffer("graph_CC", torch.tensor(graph_CC, dtype=torch.float32))
+
+    @staticmethod
+    def check(config: Config, space: LabelSpace, lexicon: Lexicon | None) -> None:
+        kind = _graph_kind(config, space, config.graph)
+        if config.vectors == "words" or kind == "semantic":
+            _word_vectors(config, space, lexicon)
 
     def forward(self, space: LabelSpace | None = None) -> Queries:
         """RequestError for another space where the vectors are learned."""
@@ -77,29 +83,15 @@ class LabelGraph(nn.Module):
                 f"label-graph learned vectors for {learned_labels} and cannot read other labels; "
                 "set label_encoder.vectors=words"
             )
-        kind = self._kind(space, "semantic" if space.kind != "score" else "ordinal")
+        kind: GraphKind = "semantic" if space.kind != "score" else "ordinal"
         graph_CC = torch.tensor(self._graph(space, kind)).to(self.graph_CC)
         return Queries(self._read(space).to(self.emb_CD), graph_CC)
 
     def _read(self, space: LabelSpace) -> Tensor:
-        config = self.config
-        return word_vectors(space, self.context, "label-graph", config.text, config.template)
+        return _word_vectors(self.config, space, self.context.lexicon)
 
     def _shuffled(self, emb_CD: Tensor) -> Tensor:
         return emb_CD[derangement(len(emb_CD))] if self.config.shuffle else emb_CD
-
-    def _kind(self, space: LabelSpace, kind: GraphKind) -> GraphKind:
-        if kind == "auto":
-            of_class: GraphKind = "semantic" if self.config.vectors == "words" else "uniform"
-            by_space: dict[str, GraphKind] = {"score": "ordinal", "class": of_class}
-            return by_space.get(space.kind, "cooccurrence")
-        if kind == "ordinal" and space.kind != "score":
-            raise RequestError(
-                "label_encoder.graph=ordinal is a graph of a score's anchors, "
-                f"and this is a {space.kind}; "
-                "choose cooccurrence or semantic"
-            )
-        return kind
 
     def _graph(self, space: LabelSpace, kind: GraphKind) -> np.ndarray:
         config, size = self.config, len(space.words)
@@ -115,3 +107,24 @@ class LabelGraph(nn.Module):
             graph_CC = np.eye(size)
         graph_CC = np.where(graph_CC >= config.threshold, graph_CC, 0.0)
         return graphs.normalised(graph_CC, config.normalise)
+
+
+def _word_vectors(config: LabelGraph.Config, space: LabelSpace, lexicon: Lexicon | None) -> Tensor:
+    """[C, D]"""
+    way_out = "set label_encoder.vectors=learned"
+    return word_vectors("label-graph", space, lexicon, config.text, config.template, way_out)
+
+
+def _graph_kind(config: LabelGraph.Config, space: LabelSpace, kind: GraphKind) -> GraphKind:
+    """``auto`` resolved. RequestError where the space has no such graph."""
+    if kind == "auto":
+        of_class: GraphKind = "semantic" if config.vectors == "words" else "uniform"
+        by_space: dict[str, GraphKind] = {"score": "ordinal", "class": of_class}
+        return by_space.get(space.kind, "cooccurrence")
+    if kind == "ordinal" and space.kind != "score":
+        raise RequestError(
+            "label_encoder.graph=ordinal is a graph of a score's anchors, "
+            f"and this is a {space.kind}; "
+            "choose cooccurrence or semantic"
+        )
+    return kind

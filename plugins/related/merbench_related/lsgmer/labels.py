@@ -13,13 +13,13 @@ from merbench.api import (
     Config,
     Context,
     LabelSpace,
+    Lexicon,
     Queries,
     RequestError,
     TextForm,
     Tune,
-    check_label_vectors,
-    label_texts,
 )
+from merbench_related.label_words import word_vectors
 
 
 class LabelMoving(nn.Module):
@@ -52,21 +52,17 @@ class LabelMoving(nn.Module):
         self.trained_CD = nn.Parameter(start_CD)
         self.register_buffer("last_CD", start_CD.clone())
 
+    @staticmethod
+    def check(config: Config, space: LabelSpace, lexicon: Lexicon | None) -> None:
+        if config.start == "words":
+            _word_vectors(space, lexicon, config.text)
+
     def start_of(self, space: LabelSpace) -> Tensor:
         """[C, D]: unit vectors that training starts from."""
         if self.start == "random":
             width = 64 if self.lexicon is None else self.lexicon.width
             return F.normalize(torch.randn(len(space.words), width), dim=1)
-        if self.lexicon is None:
-            raise RequestError(
-                "label-moving starts from word vectors and this run has none; "
-                "put files under MERBENCH_DATA/vectors, "
-                "name one with --vectors FILE, or set label_encoder.start=random"
-            )
-        texts = label_texts(space, self.text)
-        vectors_CD, known_C = self.lexicon.phrases(texts)
-        check_label_vectors(space, vectors_CD, known_C, texts)
-        return F.normalize(torch.from_numpy(vectors_CD), dim=1)
+        return _word_vectors(space, self.lexicon, self.text)
 
     def move(self) -> None:
         """L_(t-1) := L_t."""
@@ -93,3 +89,9 @@ class LabelMoving(nn.Module):
             for c, word in enumerate(space.words)
         ]
         return Queries(torch.stack(rows))
+
+
+def _word_vectors(space: LabelSpace, lexicon: Lexicon | None, text: TextForm) -> Tensor:
+    """[C, D]"""
+    way_out = "set label_encoder.start=random"
+    return word_vectors("label-moving", space, lexicon, text, otherwise=way_out)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from merbench.api import Config, Context, LabelSpace, Queries, RequestError, TextForm, Tune
+from merbench.api import Config, Context, LabelSpace, Lexicon, Queries, RequestError, TextForm, Tune
 from merbench_related.fields import Width
 from merbench_related.kggr.graphs import conditional, ordinal
 from merbench_related.label_words import derangement, word_vectors
@@ -77,6 +77,10 @@ class StructuredPrior(nn.Module):
             nn.Linear(i, o, bias=False) for i, o in pairwise(widths) if config.propagate
         )
 
+    @staticmethod
+    def check(config: Config, space: LabelSpace, lexicon: Lexicon | None) -> None:
+        _word_vectors(config, space, lexicon)
+
     def forward(self, space: LabelSpace | None = None) -> Queries:
         if space is None or space == self.context.space:
             base_CD, graph_CC, calibration_CC = self.base_CD, self.graph_CC, self.calibration_CC
@@ -95,8 +99,7 @@ class StructuredPrior(nn.Module):
         return Queries(emb_CD, graph_CC, {"calibration": calibration_CC})
 
     def _read(self, space: LabelSpace) -> Tensor:
-        config = self.config
-        return word_vectors(space, self.context, "structured-prior", config.text, config.template)
+        return _word_vectors(self.config, space, self.context.lexicon)
 
     def _adjacency(self, space: LabelSpace) -> np.ndarray:
         config = self.config
@@ -122,3 +125,10 @@ class StructuredPrior(nn.Module):
 
 def _float(x_CC: np.ndarray) -> Tensor:
     return torch.tensor(x_CC, dtype=torch.float32)
+
+
+def _word_vectors(
+    config: StructuredPrior.Config, space: LabelSpace, lexicon: Lexicon | None
+) -> Tensor:
+    """[C, D]"""
+    return word_vectors("structured-prior", space, lexicon, config.text, config.template)
