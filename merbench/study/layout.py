@@ -122,13 +122,10 @@ class _Layout:
     def _of_track(self, track: Track) -> list[Cell]:
         cells: list[Cell] = []
         for model in self.study.models:
-            bare = Model(name=model.name, modalities=model.modalities)
-            try:
-                self.workspace.plan(track.dataset, self._request(track, bare, {}))
-            except RequestError as error:
-                self.refusals.setdefault(model.name, []).append(str(error))
-                continue
-            cells += self._of_model(track, model)
+            if refusal := self._refusal(track, model):
+                self.refusals.setdefault(model.name, []).append(str(refusal))
+            else:
+                cells += self._of_model(track, model)
         if not cells:  # the track itself is wrong, or of no use
             raise RequestError(self.refusals[self.study.models[0].name][-1])
         if self.study.floors:
@@ -138,6 +135,18 @@ class _Layout:
             ]
             cells += [cell for cell in floors if cell]
         return cells
+
+    def _refusal(self, track: Track, model: Model) -> RequestError | None:
+        """Why the track cannot feed this model, neither with its own settings nor without."""
+        refusal = None
+        for settings in (model.settings, {}):
+            try:
+                self.workspace.plan(track.dataset, self._request(track, model, settings))
+            except RequestError as error:
+                refusal = error
+            else:
+                return None
+        return refusal
 
     def _of_model(self, track: Track, model: Model) -> Iterator[Cell]:
         recipe = self.workspace.catalog.recipe(model.name)

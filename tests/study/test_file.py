@@ -123,6 +123,17 @@ def test_every_model_variant_and_track_has_its_runs_once(cells):
     ] * 2
 
 
+def test_a_model_that_reads_a_track_by_its_own_settings_alone_is_laid_out(cells):
+    """There are no word vectors, so KGGR's label graph has to learn its own."""
+    both = (
+        '"late-fusion-dnn", { name = "kggr", settings = { "label_encoder.vectors" = "learned" } }'
+    )
+    labels = [c.label for c in cells(STUDY.replace('"lmf", "tfn"', both))]
+    assert labels.count("kggr") == 2
+    with pytest.raises(RequestError, match="label-graph reads word vectors and this run has none"):
+        cells(STUDY.replace('"tfn"', '"kggr"'))
+
+
 def test_floors_come_along_with_one_seed(cells):
     found = {c.label: c for c in cells(STUDY.replace("floors = false", ""))}
     assert found["majority"].seeds == (0,) and found["ridge"].seeds == (0,)
