@@ -1,0 +1,162 @@
+"""Pickles of MMSA, from a made-up source through `merbench data add` to the rows a run reads."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+
+import numpy as np
+import pytest
+
+from merbench.data.folder.manifest import read_manifest
+from tests.conftest import loads
+from tests.plugins.datasets.form_files import LENGTHS, N, home, mmsa, rows_of
+
+
+@pytest.fixture
+def put(merbench, tmp_path):
+    def call(*words, check=True):
+        done = merbench(
+            "data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check
+        )
+        return loads(done.stdout) if check else done
+
+    return call
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_mmsa_pickles(put, tmp_path, aligned, protocol):
+    truth = mmsa(tmp_path / "x.pkl", aligned, protocol=protocol)
+    told = put("mosi", tmp_path / "x.pkl")
+    kind = "aligned" if aligned else "unaligned"
+    assert (told["form"], told["rows"], told["taken"], told["refused"]) == (
+        "mmsa-pickle",
+        10,
+        10,
+        {},
+    )
+    assert any("none of the four that MMSA publishes" in note for note in told["notes"])
+    corpus = home(tmp_path)
+    (split,) = corpus.protocols["standard"].splits
+    assert {m: sorted(corpus.ids[getattr(split, m)]) for m in N} == {
+        m: [f"{m}vid_{r + 1}" for r in range(n)] for m, n in N.items()
+    }
+    assert corpus.texts[corpus.ids.tolist().index("testvid_2")] == "text test 1"
+    assert corpus.tasks["sentiment"].target[corpus.ids.tolist().index("trainvid_5")] == 3
+    for field, modality in (("text", "text"), ("audio", "audio"), ("vision", "video")):
+        rows = rows_of(corpus, f"{modality}.{kind}")
+        assert corpus.streams[f"{modality}.{kind}"].values.dtype == np.float32
+        for mode, lengths in LENGTHS.items():
+            for row, length in enumerate(lengths):
+                np.testing.assert_array_equal(
+                    rows[f"{mode}vid_{row + 1}"],
+                    truth[mode, field][row, :length].astype(np.float32),
+                )
+    assert read_manifest(tmp_path / "home/mosi").streams[f"audio.{kind}"].not_finite == 1
+
+
+def test_steps_stay_aligned_where_one_modality_is_zero(put, tmp_path):
+    def change(found):
+        found["train"]["vision"][2, 3:] = 0
+        found["train"]["audio"][3] = 0
+        return found
+
+    mmsa(tmp_path / "x.pkl", change=change)
+    put("mosi", tmp_path / "x.pkl")
+    corpus = home(tmp_path)
+    assert [
+        len(rows_of(corpus, f"{m}.aligned")["trainvid_3"]) for m in ("text", "audio", "video")
+    ] == [4, 4, 4]
+    assert [
+        len(rows_of(corpus, f"{m}.aligned")["trainvid_4"]) for m in ("text", "audio", "video")
+    ] == [2, 0, 2]
+
+
+def test_the_tokens_of_text_alone_are_no_stream(put, tmp_path):
+    mmsa(
+        tmp_path / "x.pkl",
+        change=lambda found: {
+            m: {k: v for k, v in s.items() if k != "text"} for m, s in found.items()
+        },
+    )
+    assert put("mosi", tmp_path / "x.pkl")["streams"] == [
+        "text.transcript",
+        "audio.aligned",
+        "video.aligned",
+    ]
+
+
+def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
+    mmsa(tmp_path / "a.pkl")
+    mmsa(tmp_path / "u.pkl", aligned=False)
+    put("mosi", tmp_path / "a.pkl")
+    told = put("mosi", tmp_path / "u.pkl")
+    assert (
+        told["streams"] == ["text.unaligned", "audio.unaligned", "video.unaligned"]
+        and told["taken"] == 10
+    )
+    assert len(home(tmp_path).streams) == 7
+
+
+def test_data_show_tells_where_streams_came_from(put, tmp_path, merbench):
+    mmsa(tmp_path / "x.pkl")
+    put("mosi", tmp_path / "x.pkl")
+    done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), "--json", check=True)
+    (origin,) = loads(done.stdout)["sources"]
+    assert (
+        origin["files"]["x.pkl"]["sha256"]
+        == hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
+    )
+    done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), check=True)
+    assert "from mmsa-pickle: x.pkl" in done.stdout and "10 of 10 rows, 0 refused" in done.stdout
+
+
+def test_a_published_file_is_told(put, tmp_path, monkeypatch):
+    mmsa(tmp_path / "x.pkl")
+    found = hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
+    monkeypatch.setattr("merbench_datasets.mmsa.PUBLISHED", {found: "MOSI, aligned"})
+    assert (
+        "this is the file that MMSA publishes (MOSI, aligned)"
+        in put("mosi", tmp_path / "x.pkl")["notes"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda f: {k: v for k, v in f.items() if k != "test"}, "no split 'test'"),
+        (lambda f: f["train"].update(audio=f["train"]["audio"][:4]) or f, "train: audio"),
+        (lambda f: f["train"].update(audio=np.zeros((5, 6, 9), np.float32)) or f, "several widths"),
+        (lambda f: f["valid"].update(regression_labels=np.zeros(3)) or f, "regression_labels"),
+        (lambda f: f["valid"].update(regression_labels=[]) or f, "regression_labels"),
+        (lambda f: f["valid"].update(audio_lengths=[]) or f, "audio_lengths"),
+        (lambda f: f["valid"].update(raw_text=["x"]) or f, "raw_text"),
+        (lambda f: f["valid"].update(id=[1, 2]) or f, "id"),
+        (lambda f: f["valid"].update(audio=[[1]]) or f, "valid: audio"),
+        (
+            lambda f: f["valid"].update(extra=argparse.ArgumentParser) or f,
+            "argparse.ArgumentParser",
+        ),
+    ],
+)
+def test_what_is_wrong_in_an_mmsa_pickle_is_one_sentence(put, tmp_path, change, sentence):
+    mmsa(tmp_path / "x.pkl", change=change)
+    done = put("mosi", tmp_path / "x.pkl", check=False)
+    assert done.returncode == 2 and not done.stdout
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and sentence in last and "x.pkl" in last
+    assert not (tmp_path / "home/mosi").exists()
+
+
+def test_rows_that_cannot_be_taken_are_refused_by_name(put, tmp_path):
+    def change(found):
+        found["train"]["id"][1] = found["train"]["id"][0]
+        found["train"]["regression_labels"] = found["train"]["regression_labels"].copy()
+        found["train"]["regression_labels"][2] = np.nan
+        return found
+
+    mmsa(tmp_path / "x.pkl", change=change)
+    told = put("mosi", tmp_path / "x.pkl")
+    assert (told["rows"], told["taken"], list(told["refused"])) == (10, 9, ["trainvid_1"])
+    assert "1 rows have no finite label; their cells are left empty" in told["notes"]
