@@ -12,7 +12,7 @@ import torch
 from merbench.api import Split
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import Machine
 from merbench.testing import tiny
 

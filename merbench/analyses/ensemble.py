@@ -8,8 +8,8 @@ import numpy as np
 
 from merbench.api.errors import RequestError
 from merbench.report.scores.summary import Scored
-from merbench.results.predictions import Predictions
-from merbench.results.record import Record
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.record import Record
 from merbench.results.spec import series
 
 Seeds = Mapping[int, Scored]

@@ -17,8 +17,8 @@ from merbench.engine.model.compose import Composed
 from merbench.engine.plan.plan import Plan
 from merbench.engine.training.evaluate import predict
 from merbench.report.scores.paired import Line
-from merbench.results.record import Record
-from merbench.results.store import Store
+from merbench.results.records.record import Record
+from merbench.results.store.store import Store
 from merbench.runs.run import Machine
 
 OWN = "own labels"

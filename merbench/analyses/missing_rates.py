@@ -17,8 +17,8 @@ from merbench.engine.rows.corrupt import Damage
 from merbench.engine.rows.missing import ANY
 from merbench.report.scores.paired import Line
 from merbench.report.scores.summary import summary
-from merbench.results.record import Record
-from merbench.results.store import Store
+from merbench.results.records.record import Record
+from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
 
 RATES = tuple(round(0.1 * step, 1) for step in range(10))

@@ -14,9 +14,9 @@ from merbench.engine.restore import restore
 from merbench.engine.rows.splits import Fold
 from merbench.report.scores.summary import Scored, by_seed
 from merbench.results.metrics import TaskMetrics
-from merbench.results.predictions import Predictions
-from merbench.results.record import Record
-from merbench.results.store import Store
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.record import Record
+from merbench.results.store.store import Store
 from merbench.runs.run import Machine, run
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from merbench.engine.plan.start_weights import Start
     from merbench.host.catalog import Catalog
     from merbench.report.tables.board import Optimum
-    from merbench.results.record import Record
+    from merbench.results.records.record import Record
 
 ProgressOf = Callable[[int, str], AbstractContextManager[Watch]]
 """``(number of runs, label)`` -> what watches them."""
@@ -40,7 +40,7 @@ class Bench:
         disabled: tuple[str, ...] = (),
     ) -> None:
         from merbench.engine.plan.datasets import open_or_default
-        from merbench.results.store import Store
+        from merbench.results.store.store import Store
 
         self.catalog, self.homes = catalog, homes
         self._watch, self._progress = watch, progress

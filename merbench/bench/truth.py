@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
     from merbench.host.catalog import Catalog
     from merbench.report.verify.truth import Truth
-    from merbench.results.record import Track
+    from merbench.results.records.record import Track
 
 
 def corpus_of(load: Callable[[str], Corpus], track: Track) -> Corpus:

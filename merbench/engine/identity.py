@@ -13,7 +13,7 @@ from merbench.engine.plan.plan import Part, Request, Setup
 from merbench.engine.plan.stages import as_data
 from merbench.engine.rows import missing
 from merbench.host.catalog import Catalog
-from merbench.results.record import INITIAL, Track
+from merbench.results.records.record import INITIAL, Track
 from merbench.results.spec import PartSpec, RunSpec
 
 

@@ -41,7 +41,7 @@ from merbench.engine.plan.tower_rates import with_tower_rates
 from merbench.engine.rows import hidden_labels, missing
 from merbench.host.catalog import Catalog
 from merbench.results.metrics import TaskMetrics, choose_thresholds
-from merbench.results.record import INITIAL
+from merbench.results.records.record import INITIAL
 
 _KINDS = {
     "fusion": "fusion",

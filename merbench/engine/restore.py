@@ -20,7 +20,7 @@ from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import weights_digest
 from merbench.host.catalog import Catalog
-from merbench.results.sealed import DamagedError, check, seal
+from merbench.results.records.sealed import DamagedError, check, seal
 from merbench.results.spec import RunSpec
 
 

@@ -35,7 +35,7 @@ def export(
     """
     from merbench.functions.leaderboard import leaderboard
     from merbench.report.scores.source import StoreSource
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     boards = leaderboard(store, dataset=dataset, track=track).boards
     source = StoreSource(Store(Path(store))) if rows else None

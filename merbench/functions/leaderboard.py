@@ -130,7 +130,7 @@ def _open(
     from merbench.report.scores.entries import collect
     from merbench.report.scores.no_run import no_run
     from merbench.report.scores.source import StoreSource
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     source = StoreSource(Store(Path(store)))
     boards = collect(

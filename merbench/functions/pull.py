@@ -14,8 +14,8 @@ from merbench.functions.pull_source import opened_source
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
     from merbench.host.catalog import Catalog
-    from merbench.results.merge import Merged
-    from merbench.results.store import Store
+    from merbench.results.store.merge import Merged
+    from merbench.results.store.store import Store
 
 
 def pull(
@@ -29,7 +29,7 @@ def pull(
     set is not here.
     """
     from merbench.engine.plan.datasets import open_dataset
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     def load(name: str) -> Corpus:
         return open_dataset(catalog(), name, homes(data))
@@ -48,7 +48,7 @@ def pulled(
     """
     from merbench.report.folder.read import read, tracks
     from merbench.report.verify.merge_board import merge_board
-    from merbench.results.merge import Merged, merge
+    from merbench.results.store.merge import Merged, merge
 
     if (folder / "runs").is_dir():
         yield from merge(folder, target)

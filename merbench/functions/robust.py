@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from merbench.analyses.missing_rates import RateCurve
     from merbench.report.scores.paired import Difference, Line
-    from merbench.results.record import Track
+    from merbench.results.records.record import Track
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.report.scores.means import Summary
-    from merbench.results.record import Record, Track
+    from merbench.results.records.record import Record, Track
 
 
 @dataclass(frozen=True)

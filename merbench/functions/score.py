@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
     from merbench.report.scores.means import Summary
     from merbench.report.scores.summary import RowCounts
-    from merbench.results.outside import About
-    from merbench.results.record import Record, Track
+    from merbench.results.records.outside import About
+    from merbench.results.records.record import Record, Track
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def scored(options: ScoreOptions, catalog: Catalog, homes: Sequence[Path]) -> Sc
     from merbench.outside.track import track_of
     from merbench.report.scores.source import StoreSource
     from merbench.report.scores.summary import by_seed, row_counts, summary
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     check_name(options.name, catalog.names("recipe"))
     files = _by_seed(options)
@@ -165,7 +165,7 @@ def _by_seed(options: ScoreOptions) -> list[Any]:
 
 def _about(options: ScoreOptions) -> About:
     from merbench.outside.about import about_of, read_about
-    from merbench.results.outside import About
+    from merbench.results.records.outside import About
 
     if options.about is None:
         return About()

@@ -76,7 +76,7 @@ def boards_of(
     from merbench.report.scores.cache import Cache
     from merbench.report.scores.entries import collect
     from merbench.report.scores.source import StoreSource
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     folder = TemporaryDirectory(prefix="merbench-serve-")
 

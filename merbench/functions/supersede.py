@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from merbench.host.catalog import Catalog
     from merbench.report.scores.entries import Board, Entry
-    from merbench.results.corrections import Correction
-    from merbench.results.record import Record
-    from merbench.results.store import Store
+    from merbench.results.records.record import Record
+    from merbench.results.store.corrections import Correction
+    from merbench.results.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def superseded(
     from merbench.report.scores.entries import collect
     from merbench.report.scores.no_run import no_run
     from merbench.report.scores.source import StoreSource
-    from merbench.results.history import write_correction
-    from merbench.results.store import Store
+    from merbench.results.store.history import write_correction
+    from merbench.results.store.store import Store
 
     store = Store(root)
     store.require_writable()
@@ -128,7 +128,7 @@ def _replaced(
     row: Entry, store: Store, corrections: Sequence[Correction]
 ) -> tuple[Sequence[Record], Sequence[Record]]:
     """The oldest result of each run that no correction names yet, and the runs of now."""
-    from merbench.results.history import replaced_runs
+    from merbench.results.store.history import replaced_runs
 
     old_runs = {name for correction in corrections for name in correction.old}
     earlier, current = [], []
@@ -148,7 +148,7 @@ def _replaced(
 def _correction(old: Sequence[Record], new: Sequence[Record], reason: str) -> Correction:
     from pydantic import ValidationError
 
-    from merbench.results.corrections import Correction, digest
+    from merbench.results.store.corrections import Correction, digest
 
     try:
         return Correction(

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError, RequestError
-from merbench.results.outside import MARK, About
-from merbench.results.sealed import DamagedError, require_file
+from merbench.results.records.outside import MARK, About
+from merbench.results.records.sealed import DamagedError, require_file
 
 
 def read_about(path: Path) -> About:

@@ -11,7 +11,7 @@ from merbench.api.errors import DataError, RequestError
 from merbench.api.material.corpus import Corpus
 from merbench.api.material.types import LabelSpace
 from merbench.results.files import write_output
-from merbench.results.sealed import DamagedError, require_file
+from merbench.results.records.sealed import DamagedError, require_file
 
 TEMPLATES = {
     "score": """How does the speaker of this utterance feel? Utterance: "{text}"

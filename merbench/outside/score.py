@@ -22,11 +22,11 @@ from merbench.outside.rows import order_of
 from merbench.outside.table import read
 from merbench.outside.values import predictions
 from merbench.results.metrics import TaskMetrics, choose_thresholds, thresholds_of
-from merbench.results.outside import About, Outside, digest
-from merbench.results.predictions import Predictions
-from merbench.results.record import Metrics, Record, RecordedSpace, Track
+from merbench.results.records.outside import About, Outside, digest
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.record import Metrics, Record, RecordedSpace, Track
 from merbench.results.spec import PartSpec, RunSpec, run_id
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 
 Scored = list[tuple[Record, Predictions]]
 PARTS = {"train": "training", "valid": "validation", "test": "test"}

@@ -12,8 +12,8 @@ from merbench.data.leaking_streams import leaking_rows
 from merbench.data.revision import revision
 from merbench.engine.plan.text_tower import tower_weights
 from merbench.host.catalog import Catalog, unknown
-from merbench.results.outside import UNKNOWN, About
-from merbench.results.record import Track
+from merbench.results.records.outside import UNKNOWN, About
+from merbench.results.records.record import Track
 
 
 def track_of(

@@ -8,7 +8,7 @@ import sys
 import torch
 
 from merbench.engine.build import Problem
-from merbench.results.record import Cost
+from merbench.results.records.record import Cost
 
 
 def cost_of(problem: Problem, device: torch.device, seconds: float) -> Cost:

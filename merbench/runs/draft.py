@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from merbench.results.provenance import packages
-from merbench.results.record import Cost, Metrics, Record, RecordedSpace, Track
+from merbench.results.records.provenance import packages
+from merbench.results.records.record import Cost, Metrics, Record, RecordedSpace, Track
 from merbench.results.spec import RunSpec
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from merbench.api.events import EpochDone, RunDone, RunResumed, RunStarted
 from merbench.engine.plan.plan import Plan
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 
 def epochs_of(plan: Plan) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 from merbench.api import Corpus, RequestError
 from merbench.data.revision import revision
 from merbench.engine.plan.start_weights import Seen, Start
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 from merbench.results.spec import run_id, series
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 
 
 def of_series(store: Store, name: str) -> Record | None:

@@ -9,9 +9,9 @@ from typing import TypeVar
 from merbench.api import RunError, Split, pool
 from merbench.api.events import Event, Watch, ignore
 from merbench.engine.rows.encode import fixed
-from merbench.results.provenance import describe
-from merbench.results.record import Record
-from merbench.results.run_claims import Claims
+from merbench.results.records.provenance import describe
+from merbench.results.records.record import Record
+from merbench.results.store.claims import Claims
 from merbench.runs.one import run_one
 from merbench.runs.work import Work
 

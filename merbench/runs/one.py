@@ -15,9 +15,9 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import StartAnewError
 from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.train import Fitted
-from merbench.results.predictions import Predictions
-from merbench.results.record import Metrics, Record
-from merbench.results.run_claims import Claim, Claims
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.record import Metrics, Record
+from merbench.results.store.claims import Claim, Claims
 from merbench.runs.cost import cost_of
 from merbench.runs.draft import Draft
 from merbench.runs.events import epoch_done, epochs_of, run_started

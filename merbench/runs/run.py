@@ -10,8 +10,8 @@ import torch
 from merbench.api import Corpus, RequestError, Split
 from merbench.api.events import Watch, ignore
 from merbench.engine.plan.plan import Plan
-from merbench.results.record import Record
-from merbench.results.store import Store
+from merbench.results.records.record import Record
+from merbench.results.store.store import Store
 from merbench.runs.events import run_done
 from merbench.runs.jobs import side_by_side
 from merbench.runs.machine import Machine as Machine

@@ -16,8 +16,8 @@ from merbench.engine.learn import learn_together
 from merbench.engine.training.checkpoint import Checkpoint, StartAnewError
 from merbench.engine.training.stacked.modules import CannotStackError
 from merbench.engine.training.train import Fitted
-from merbench.results.record import Record
-from merbench.results.run_claims import Claims
+from merbench.results.records.record import Record
+from merbench.results.store.claims import Claims
 from merbench.runs.events import epoch_done, run_started
 from merbench.runs.failures import FAILURES, is_recorded
 from merbench.runs.one import build_problem, notes_of, run_one, score_and_store

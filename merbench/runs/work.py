@@ -16,10 +16,10 @@ from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.results.code_digest import code_digest
-from merbench.results.provenance import describe
-from merbench.results.record import Record, RecordedSpace
+from merbench.results.records.provenance import describe
+from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.spec import run_id
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.draft import Draft
 from merbench.runs.events import run_resumed
 from merbench.runs.failures import message

@@ -12,7 +12,7 @@ from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.rows.missing import written
 from merbench.host.catalog import unknown
 from merbench.results.spec import run_id
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.workspace import Workspace
 from merbench.study.file import Model, StudyFile, Track
 

@@ -14,9 +14,9 @@ from typing import Literal
 from merbench.api import RequestError, Split
 from merbench.api.events import ignore
 from merbench.api.parts import Executor
-from merbench.results.record import Record
-from merbench.results.run_claims import Claims
-from merbench.results.store import Store
+from merbench.results.records.record import Record
+from merbench.results.store.claims import Claims
+from merbench.results.store.store import Store
 from merbench.runs.jobs import warm
 from merbench.runs.machine import Machine
 from merbench.runs.one import run_one

@@ -8,7 +8,7 @@ from typing import Any
 
 from merbench.api import RunError
 from merbench.engine.plan.plan import Plan, Request
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
 from merbench.runs.workspace import Workspace
 from merbench.study.file import Tuning

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from merbench.results.run_claims import Claims, Holder
-from merbench.results.store import Store
+from merbench.results.store.claims import Claims, Holder
+from merbench.results.store.store import Store
 from merbench.study.layout import Cell
 from merbench.study.time_left import TimeLeft, seconds_by_progress, share_left
 

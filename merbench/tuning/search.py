@@ -17,7 +17,7 @@ from merbench.api import RequestError, RunError
 from merbench.api.events import Note, SearchProgress, Watch, ignore
 from merbench.engine.plan.plan import Plan, Request
 from merbench.results.code_digest import code_digest
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
 from merbench.tuning.retries import (
     LOST,

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from merbench.api import RunError
 from merbench.engine.plan.plan import Plan, Request
 from merbench.results.spec import canonical
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.tuning.retries import END, PLANNED, Ledger
 from merbench.tuning.space import Space, fixed_by, space_of
 from merbench.tuning.storage import journal_of, open_storage

@@ -13,7 +13,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.report.scores.summary import Scored
 from merbench.results.metrics import BUILT_IN
-from merbench.results.predictions import Predictions
+from merbench.results.records.predictions import Predictions
 from merbench.testing import tiny
 
 ALL = ("text", "audio", "video")

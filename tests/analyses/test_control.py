@@ -12,7 +12,7 @@ import pytest
 from merbench.data.labels.best_possible import best_scores
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE
 

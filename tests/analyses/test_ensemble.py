@@ -12,7 +12,7 @@ from merbench.analyses.ensemble import mean, seed_by_seed
 from merbench.api import LabelSpace, RequestError
 from merbench.report.scores.summary import Scored
 from merbench.results.metrics import BUILT_IN
-from merbench.results.predictions import Predictions
+from merbench.results.records.predictions import Predictions
 
 SCORE = LabelSpace("score", ("low", "high"), ("low", "high"), (-3.0, 3.0))
 TARGET = np.linspace(-3, 3, 8)

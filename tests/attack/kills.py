@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from merbench.report.folder.written import FILE, replace_written, written
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.attack.attack import Attack, Tries
 from tests.report.made import record, spec
 

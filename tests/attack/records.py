@@ -13,7 +13,7 @@ from merbench.api.errors import MerbenchError
 from merbench.report.folder.packed import pack, unpack
 from merbench.report.scores.entries import collect
 from merbench.report.scores.source import StoreSource
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.attack.attack import Attack, Tries
 from tests.report.made import record, spec
 

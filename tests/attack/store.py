@@ -15,9 +15,9 @@ from safetensors.numpy import save
 
 from merbench.api.errors import MerbenchError
 from merbench.report.scores.source import StoreSource
-from merbench.results.merge import merge
-from merbench.results.sealed import seal
-from merbench.results.store import DAMAGE, Store
+from merbench.results.records.sealed import seal
+from merbench.results.store.merge import merge
+from merbench.results.store.store import DAMAGE, Store
 from tests.attack.attack import Attack, Tries
 from tests.report.made import record, spec
 
@@ -79,7 +79,7 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
         file = seal(lambda metadata, w=weights: save(w, metadata=metadata), {"sha256": "x"})
         whole.put(run, rows, file)
     truth = {r.run_id: whole.predictions(r.run_id).prediction for r in whole.records()}
-    with mock.patch("merbench.results.store.time.sleep"):
+    with mock.patch("merbench.results.store.store.time.sleep"):
         yield from _harm_each(draw, tries, work, whole, truth)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from safetensors.numpy import save
 
 from merbench.results.metrics import BUILT_IN
-from merbench.results.predictions import Predictions, record_key
-from merbench.results.record import Metrics, Record
-from merbench.results.sealed import seal
+from merbench.results.records.predictions import Predictions, record_key
+from merbench.results.records.record import Metrics, Record
+from merbench.results.records.sealed import seal
 from merbench.results.spec import run_id
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.report.made import SPACE, record, spec
 
 ROWS, VIDEOS = 686, 93

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.benchmarks.big_store import SEEDS, fill
 from tests.benchmarks.process import spent
 

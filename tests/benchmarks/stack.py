@@ -21,7 +21,7 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training.stacked.modules import CannotStackError
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import Machine, run
 from merbench.testing import tiny
 

@@ -15,7 +15,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.host.catalog import Catalog
 from merbench.host.manager import discover
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.machine import Machine
 from merbench.testing import tiny
 from merbench.tuning import trial

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.report.made import put, spec
 
 

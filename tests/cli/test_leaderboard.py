@@ -17,7 +17,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.functions.catalogue import load_dataset
 from merbench.report.folder.folder import Folder
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.report.made import corpus, put, record, spec
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from merbench.cli.main import main
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.report.made import put, spec
 
 RUN = ("--dataset", "tiny", "--data", "data", "--epochs", "1", "--set", "train.batch_size=4")

@@ -18,7 +18,7 @@ from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
 from merbench.report.site.board_page.reproduce import command
 from merbench.results.spec import run_id, series
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.init_from import of_series, start_from
 from merbench.runs.run import run
 from merbench.testing import tiny

@@ -17,9 +17,9 @@ from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of, restore, save
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict, weights_digest
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 from merbench.results.spec import run_id
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.tiny_runs import MACHINE

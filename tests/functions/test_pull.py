@@ -22,7 +22,7 @@ from merbench.report.scores.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.entries import collect
 from merbench.report.scores.source import StoreSource
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.report.made import corpus, put, record, spec
 
 

@@ -14,9 +14,9 @@ from merbench.api import RequestError
 from merbench.functions.catalogue import load_dataset
 from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import check_runs
-from merbench.results.merge import merge
-from merbench.results.outside import digest
-from merbench.results.store import Store
+from merbench.results.records.outside import digest
+from merbench.results.store.merge import merge
+from merbench.results.store.store import Store
 
 OFFERED = {"streams": ["audio.x", "video.x"], "pretrained": []}
 

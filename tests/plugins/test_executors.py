@@ -17,7 +17,7 @@ import pytest
 
 from merbench.api import RequestError
 from merbench.engine.plan.settings import configured
-from merbench.results.run_claims import Claims
+from merbench.results.store.claims import Claims
 from merbench.runs.workspace import Sources, Workspace
 from merbench.study.file import read_study
 from merbench.study.layout import lay_out

@@ -12,11 +12,11 @@ import numpy as np
 from merbench.api import Corpus, LabelSpace, Protocol, Split, Stream, Task, TrainConfig
 from merbench.data.revision import revision
 from merbench.results.metrics import BUILT_IN
-from merbench.results.predictions import Predictions
-from merbench.results.record import Cost, Metrics, Record, RecordedSpace, Track
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.record import Cost, Metrics, Record, RecordedSpace, Track
 from merbench.results.seeds import derive
 from merbench.results.spec import PartSpec, RunSpec, run_id
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 
 VIDEOS, ROWS = 12, 60
 SPACE = RecordedSpace(kind="score", words=[str(i) for i in range(-3, 4)])

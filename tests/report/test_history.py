@@ -26,10 +26,10 @@ from merbench.report.site.board_page.page import board_page
 from merbench.report.tables.sheet import as_json, sheet
 from merbench.report.tables.tidy import tidy
 from merbench.report.verify.board import check_rows
-from merbench.results.corrections import Correction, by_old_run, digest, faults, original
-from merbench.results.history import read_corrections, replaced_runs, write_correction
-from merbench.results.merge import merge
-from merbench.results.store import Store
+from merbench.results.store.corrections import Correction, by_old_run, digest, faults, original
+from merbench.results.store.history import read_corrections, replaced_runs, write_correction
+from merbench.results.store.merge import merge
+from merbench.results.store.store import Store
 from tests.report.made import corpus, put, record, spec
 from tests.report.verify.test_verify import known
 

@@ -13,7 +13,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.plan.start_weights import Start
 from merbench.engine.resolve import resolve
 from merbench.engine.restore import plan_of
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 from merbench.runs.init_from import seen_by, start_from
 from merbench.runs.run import run
 from merbench.testing import tiny

@@ -11,7 +11,7 @@ import pytest
 
 from merbench.api import RequestError
 from merbench.api.events import EpochDone, RunDone
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE
 

@@ -12,7 +12,7 @@ import time
 
 from merbench.api.events import EpochDone
 from merbench.engine.training import checkpoint
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE
 

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, mean_absolute_error
 
 from merbench.api.events import EpochDone, Event, RunDone, RunStarted
 from merbench.report.scores.summary import by_seed, group, summary
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE
 
@@ -132,7 +132,7 @@ def test_a_run_that_is_forced_and_fails_is_told_and_leaves_the_finished_one(
 
 def test_training_and_its_validation_scores_do_not_depend_on_test_rows(make, store, tmp_path):
     """The test rows' content is replaced by nonsense: the weights stay the same to the last bit."""
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     plan, corpus = make()
     (before,) = run(plan, corpus, [0], store, MACHINE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import merbench as api
-from merbench.results.merge import merge
-from merbench.results.store import Store
+from merbench.results.store.merge import merge
+from merbench.results.store.store import Store
 
 
 def test_a_run_that_reads_nothing_of_what_differs_stands_on_every_track(home, tmp_path):

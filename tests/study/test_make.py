@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from merbench.api import pool
-from merbench.results.run_claims import Claims
-from merbench.results.store import Store
+from merbench.results.store.claims import Claims
+from merbench.results.store.store import Store
 from merbench.runs import one
 from merbench.runs.run import run
 from merbench.runs.workspace import Sources, Workspace

@@ -31,7 +31,7 @@ from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.host.catalog import Catalog
 from merbench.host.manager import Plugin
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.testing import tiny
 from merbench.testing.checks import checks_of
 from merbench.testing.parts.language_model import TinyLanguage

@@ -204,7 +204,7 @@ def test_a_search_goes_on_where_it_ended_and_does_nothing_twice(ask, search, sto
 
 
 def test_stopped_and_started_it_draws_what_it_draws_at_once(ask, store, tmp_path):
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     asked, how = ask(), {"sampler": "tpe", "pruner": "none"}
     whole, other = Store(tmp_path / "whole"), Store(tmp_path / "parts")
@@ -249,7 +249,7 @@ def test_the_test_rows_are_never_read(ask, store, tmp_path, protocol):
     """With rows that raise when touched, and nonsense where they point to, everything comes out the
     same.
     """
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     request, plan = ask(protocol=protocol)
     test = np.unique(np.concatenate([s.test for s in plan.protocol.splits]))

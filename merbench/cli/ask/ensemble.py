@@ -14,8 +14,8 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.report.scores.entries import Board
-    from merbench.results.record import Record
-    from merbench.results.store import Store
+    from merbench.results.records.record import Record
+    from merbench.results.store.store import Store
 
 
 @click.command("ensemble")
@@ -62,7 +62,7 @@ def command(
     from merbench.report.scores.paired import Line, correct, differences, lines_as_json
     from merbench.report.scores.source import StoreSource
     from merbench.report.scores.summary import by_seed
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     source = StoreSource(Store(store))
     every, closed = source.records(), floors(session.catalog)

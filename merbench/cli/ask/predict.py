@@ -75,7 +75,7 @@ def command(
              merbench predict new.csv --run 0123456789abcdef --json
     """
     from merbench.data.folder.inputs import read_inputs
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     typed_options = typed(click.get_current_context())
     if run and (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from merbench.bench.options import RunOptions
     from merbench.engine.plan.plan import Plan, Request
     from merbench.report.scores.paired import Line
-    from merbench.results.record import Record
+    from merbench.results.records.record import Record
 
 
 @click.command("transfer", cls=ConfigCommand)

@@ -141,7 +141,7 @@ def _weights() -> Iterator[tuple[str, bool, str, str]]:
 
 def _store(store: Path) -> tuple[str, bool, str, str]:
     from merbench.api.errors import RequestError
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     try:
         Store(store).require_writable()

@@ -46,9 +46,9 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
     from rich.markup import escape
     from rich.progress import track
 
-    from merbench.results.merge import Merged
-    from merbench.results.merge import merge as merged
-    from merbench.results.store import Store
+    from merbench.results.store.merge import Merged
+    from merbench.results.store.merge import merge as merged
+    from merbench.results.store.store import Store
     from merbench.terminal.console import console
 
     target = Store(into)

@@ -17,7 +17,7 @@ from merbench.cli.shared.session import Session
 if TYPE_CHECKING:
     from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan
-    from merbench.results.record import Record
+    from merbench.results.records.record import Record
 
 
 @click.command("run", cls=AblationCommand)

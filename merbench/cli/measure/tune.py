@@ -27,7 +27,7 @@ from merbench.results.seeds import MOST_SEEDS
 if TYPE_CHECKING:
     from merbench.bench.bench import Bench
     from merbench.engine.plan.plan import Plan
-    from merbench.results.record import Record
+    from merbench.results.records.record import Record
     from merbench.terminal.progress import TuneProgress
     from merbench.tuning.shared_search import SearchResult, SharedSearch
 

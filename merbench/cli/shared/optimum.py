@@ -8,7 +8,7 @@ from merbench.bench.optimum import optimum
 
 if TYPE_CHECKING:
     from merbench.cli.shared.session import Session
-    from merbench.results.record import Track
+    from merbench.results.records.record import Track
 
 
 def of_track(session: Session, track: Track) -> dict[str, dict[str, float]]:

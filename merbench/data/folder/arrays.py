@@ -15,7 +15,7 @@ from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
 from merbench.data.first_few import first_few
 from merbench.data.folder.stream_file import is_safetensors, map_tensors, texts_of
-from merbench.results.sealed import require_file
+from merbench.results.records.sealed import require_file
 
 _WHAT = {"U": "text", "iu": "whole numbers", "biuU": "whole numbers or text", "fiu": "numbers"}
 

@@ -14,7 +14,7 @@ import numpy as np
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import DataError
 from merbench.api.material.delimited import delimiter_of, text_of
-from merbench.results.sealed import require_file
+from merbench.results.records.sealed import require_file
 
 
 @dataclass(frozen=True)

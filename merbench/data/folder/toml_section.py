@@ -13,7 +13,7 @@ from typing import Any
 from merbench.api.did_you_mean import did_you_mean, nearest
 from merbench.api.errors import DataError
 from merbench.results.files import inside, is_inside
-from merbench.results.sealed import DamagedError, require_file
+from merbench.results.records.sealed import DamagedError, require_file
 
 _REQUIRED: Any = object()
 MOST_LEVELS = 50

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from merbench.api import RequestError
 from merbench.engine.plan.start_weights import Start
-from merbench.results.sealed import DamagedError, check
+from merbench.results.records.sealed import DamagedError, check
 
 
 def weights_of_run(start: Start, seed: int, fold: int | None) -> dict[str, Tensor]:

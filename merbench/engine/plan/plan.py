@@ -24,7 +24,7 @@ from merbench.api import (
 )
 from merbench.engine.plan.start_weights import Start
 from merbench.results.metrics import TaskMetrics
-from merbench.results.record import Track
+from merbench.results.records.record import Track
 from merbench.results.spec import RunSpec
 
 HARNESS = (

@@ -18,9 +18,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from merbench.results.files import write_atomic
-from merbench.results.sealed import check, seal
+from merbench.results.records.sealed import check, seal
 from merbench.results.spec import canonical
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 
 EVERY = 5.0
 """Seconds of training between two writings, at least."""

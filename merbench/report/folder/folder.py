@@ -18,10 +18,10 @@ import numpy as np
 from merbench.api.errors import DataError
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, collect
-from merbench.results.corrections import Correction
 from merbench.results.metrics import BUILT_IN, Registry
-from merbench.results.predictions import Predictions
-from merbench.results.record import Record
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.record import Record
+from merbench.results.store.corrections import Correction
 
 EXTRAS = ("generalise", "robust")
 """What ``merbench generalise --json`` and ``merbench robust --json`` print may lie beside the

@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 from merbench.report.folder.packed import unpack
 from merbench.report.scores.entries import Entry
-from merbench.results.outside import UNKNOWN
-from merbench.results.record import Record, Track
-from merbench.results.sealed import read_file
+from merbench.results.records.outside import UNKNOWN
+from merbench.results.records.record import Record, Track
+from merbench.results.records.sealed import read_file
+from merbench.results.records.titles import fingerprint
 from merbench.results.spec import series
-from merbench.results.store import DAMAGE
-from merbench.results.titles import fingerprint
+from merbench.results.store.store import DAMAGE
 
 
 def slug(text: str) -> str:

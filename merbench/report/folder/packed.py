@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 
 def pack(records: Sequence[Record]) -> bytes:

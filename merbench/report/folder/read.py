@@ -16,14 +16,14 @@ from merbench.api.errors import DataError
 from merbench.report.folder.folder import EXTRAS, Folder
 from merbench.report.folder.packed import strict, unpack
 from merbench.report.scores.board_scores import BoardScores, facts
-from merbench.results.corrections import Correction
-from merbench.results.history import FOLDER as CORRECTIONS
 from merbench.results.metrics import BUILT_IN
-from merbench.results.reading import check_record
-from merbench.results.record import Record
-from merbench.results.sealed import read_file
-from merbench.results.store import DAMAGE
-from merbench.results.titles import titles
+from merbench.results.records.reading import check_record
+from merbench.results.records.record import Record
+from merbench.results.records.sealed import read_file
+from merbench.results.records.titles import titles
+from merbench.results.store.corrections import Correction
+from merbench.results.store.history import FOLDER as CORRECTIONS
+from merbench.results.store.store import DAMAGE
 
 T = TypeVar("T")
 

@@ -18,9 +18,9 @@ from merbench.report.folder.written import refuse_others, replace_written
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board, Entry
 from merbench.report.scores.source import Source
-from merbench.results.corrections import Correction
-from merbench.results.history import FOLDER as CORRECTIONS
-from merbench.results.history import as_file
+from merbench.results.store.corrections import Correction
+from merbench.results.store.history import FOLDER as CORRECTIONS
+from merbench.results.store.history import as_file
 
 
 def _runs(entries: Sequence[Entry], source: Source, alone: bool = False) -> dict[str, bytes]:

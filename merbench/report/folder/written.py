@@ -13,7 +13,7 @@ from typing import Any
 from merbench.api.errors import RequestError
 from merbench.report.pictures.themes import DRAWN_BY
 from merbench.results.files import inside, is_inside, sweep, under_a_file, write_together
-from merbench.results.sealed import read_file
+from merbench.results.records.sealed import read_file
 
 FILE = "written.json"
 PAGE_MARK = b'<meta name="generator" content="merbench">'

@@ -14,7 +14,7 @@ from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
 from merbench.report.site.board_page.page import board_page
 from merbench.report.site.index_page import About, index_page
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 Scored = Sequence[tuple[Board, BoardScores]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from merbench.results.run_claims import Claims, Holder
-from merbench.results.store import Store
+from merbench.results.store.claims import Claims, Holder
+from merbench.results.store.store import Store
 
 
 def stamp(store: Store) -> str:

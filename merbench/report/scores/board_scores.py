@@ -26,8 +26,8 @@ from merbench.report.scores.rows import NO_SEED, RowScores, rows_of
 from merbench.report.scores.source import Source
 from merbench.report.scores.summary import RowCounts
 from merbench.results.metrics import TaskMetrics
+from merbench.results.records.titles import fingerprint
 from merbench.results.spec import canonical
-from merbench.results.titles import fingerprint
 
 PAIRED = 40
 """Of a board with more models, the tests of the best ones alone are kept pair by pair."""

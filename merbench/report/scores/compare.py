@@ -17,7 +17,7 @@ from merbench.report.scores.paired import Difference
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics import Resampler
 from merbench.report.scores.summary import Scored, by_seed
-from merbench.results.predictions import Predictions
+from merbench.results.records.predictions import Predictions
 
 Seeds = Mapping[int, Scored]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from merbench.report.scores.shown_settings import search_words
-from merbench.results.outside import MARK
-from merbench.results.record import Record
+from merbench.results.records.outside import MARK
+from merbench.results.records.record import Record
 
 
 def differing_settings(groups: Sequence[Sequence[Record]]) -> list[str]:

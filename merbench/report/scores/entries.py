@@ -13,12 +13,12 @@ from merbench.api.material.types import SpaceKind
 from merbench.report.scores.differing_settings import differing_settings, label
 from merbench.report.scores.shown_settings import Unnamed, shown_settings
 from merbench.report.scores.summary import fold_count, group
-from merbench.results.corrections import Correction, by_old_run
 from merbench.results.dataset_name import ordered
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
-from merbench.results.outside import MARK
-from merbench.results.record import Record, Track
-from merbench.results.titles import is_meant, titles
+from merbench.results.records.outside import MARK
+from merbench.results.records.record import Record, Track
+from merbench.results.records.titles import is_meant, titles
+from merbench.results.store.corrections import Correction, by_old_run
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from merbench.api.did_you_mean import did_you_mean
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 
 def no_run(

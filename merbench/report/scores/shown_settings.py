@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 from merbench.results.spec import PartSpec
 
 TOWER_FIELD = "lora_rank"

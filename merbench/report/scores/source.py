@@ -6,13 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from merbench.results.corrections import REPLACED, Correction
-from merbench.results.history import read_corrections
-from merbench.results.predictions import Predictions, record_key
-from merbench.results.reading import UnreadableError, read_record
-from merbench.results.record import Record
-from merbench.results.sealed import KEY, METADATA, read_header
-from merbench.results.store import DAMAGE, Store
+from merbench.results.records.predictions import Predictions, record_key
+from merbench.results.records.reading import UnreadableError, read_record
+from merbench.results.records.record import Record
+from merbench.results.records.sealed import KEY, METADATA, read_header
+from merbench.results.store.corrections import REPLACED, Correction
+from merbench.results.store.history import read_corrections
+from merbench.results.store.store import DAMAGE, Store
 
 
 class Source(Protocol):

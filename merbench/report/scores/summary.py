@@ -13,8 +13,8 @@ import numpy as np
 
 from merbench.report.scores.means import Summary, summarise
 from merbench.results.metrics import BUILT_IN, TaskMetrics
-from merbench.results.predictions import Predictions
-from merbench.results.record import Record
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.record import Record
 
 
 @dataclass(frozen=True)

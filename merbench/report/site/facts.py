@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
 from merbench.report.tables.table import number
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from merbench.results.titles import SEPARATOR
+from merbench.results.records.titles import SEPARATOR
 
 BETWEEN_STREAMS = " + "
 

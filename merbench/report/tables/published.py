@@ -13,7 +13,7 @@ from typing import Any, Literal
 from merbench.report.scores.board_scores import BoardScores
 from merbench.report.scores.entries import Board
 from merbench.report.scores.rows import RowScores
-from merbench.results.record import Track
+from merbench.results.records.record import Track
 
 Tier = Literal["claimed", "re-run", "contradicted"]
 TIERS: Mapping[Tier, str] = {

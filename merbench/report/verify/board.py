@@ -19,8 +19,8 @@ from merbench.report.verify.run import check_runs, predictions_file
 from merbench.report.verify.scores import verify_scores
 from merbench.report.verify.seeds import check_seeds
 from merbench.report.verify.truth import Truth
-from merbench.results.history import FOLDER as CORRECTIONS
-from merbench.results.record import RecordedSpace
+from merbench.results.records.record import RecordedSpace
+from merbench.results.store.history import FOLDER as CORRECTIONS
 
 
 def verify(folder: Folder, truth: Truth) -> list[Failure]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from merbench.report.folder.folder import Folder
 from merbench.report.verify.failure import Failure
-from merbench.results.corrections import REPLACED, digest, faults, replaced_name
-from merbench.results.history import FOLDER
+from merbench.results.store.corrections import REPLACED, digest, faults, replaced_name
+from merbench.results.store.history import FOLDER
 
 
 def corrections_hold(folder: Folder) -> Iterator[Failure]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from merbench.report.verify.thresholds import wrong_thresholds
 from merbench.report.verify.truth import Truth
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 
 def against_data(record: Record, truth: Truth) -> Iterator[str]:

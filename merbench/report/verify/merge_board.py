@@ -10,12 +10,12 @@ import numpy as np
 from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import run_failures
 from merbench.report.verify.truth import Truth
-from merbench.results.history import carry_over, read_corrections
-from merbench.results.merge import Merged, difference, superseded_by
-from merbench.results.predictions import Predictions
-from merbench.results.reading import UnreadableError
-from merbench.results.record import RecordedSpace
-from merbench.results.store import Store
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.reading import UnreadableError
+from merbench.results.records.record import RecordedSpace
+from merbench.results.store.history import carry_over, read_corrections
+from merbench.results.store.merge import Merged, difference, superseded_by
+from merbench.results.store.store import Store
 
 
 def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from merbench.report.folder.folder import Folder, fold_name
-from merbench.results.outside import UNKNOWN, Outside, digest
-from merbench.results.record import Record
+from merbench.results.records.outside import UNKNOWN, Outside, digest
+from merbench.results.records.record import Record
 from merbench.results.seeds import FIRST_TUNING_SEED
 
 

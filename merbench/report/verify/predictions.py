@@ -11,7 +11,7 @@ from merbench.api.errors import RequestError
 from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.verify.numbers import SCORED, close
 from merbench.report.verify.truth import Truth
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 
 def against_predictions(record: Record, folder: Folder, truth: Truth) -> Iterator[str]:

@@ -13,11 +13,11 @@ from merbench.report.verify.outside import altered, outside_rules
 from merbench.report.verify.predictions import against_predictions
 from merbench.report.verify.selection import selection
 from merbench.report.verify.truth import Truth
-from merbench.results.corrections import original
 from merbench.results.metrics import BUILT_IN, Registry
-from merbench.results.record import SCHEMA, Record
+from merbench.results.records.record import SCHEMA, Record
 from merbench.results.seeds import FIRST_TUNING_SEED
 from merbench.results.spec import run_id
+from merbench.results.store.corrections import original
 
 READS = ["train", "valid", "trained", "test"]
 """The order of events that ``Record.reads`` must show: the test rows are read once, after training

@@ -11,7 +11,7 @@ from typing import Any
 from merbench.api.declarations.config import TrainConfig
 from merbench.report.verify.numbers import SELECTED, close
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 Epoch = Mapping[str, Any]
 """An entry of ``Record.history``."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from merbench.api.errors import RequestError
 from merbench.results.metrics import GRID, choose_thresholds
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 
 def wrong_thresholds(record: Record) -> str:

@@ -13,7 +13,7 @@ from merbench.engine.learn import learn
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.host.catalog import Catalog
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.testing.recipes.trained import LastTrained, built, resolved, trained
 
 

@@ -17,7 +17,7 @@ from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.optimise import make_optimiser, make_schedule
 from merbench.engine.training.train import fit
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.engine.training.test_train import L1, SPACE, Linear, model, split
 
 

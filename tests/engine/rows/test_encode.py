@@ -30,7 +30,7 @@ from merbench.engine.rows import encode, like_lengths
 from merbench.engine.rows.corrupt import Damage
 from merbench.engine.rows.encode import encoded, fixed, with_cached
 from merbench.engine.rows.splits import Fold
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import Machine, run
 from merbench.testing import tiny
 from merbench_encoders.clip.faces import Box, Faces

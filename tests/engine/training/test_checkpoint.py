@@ -11,7 +11,7 @@ from merbench.engine.training import checkpoint as module
 from merbench.engine.training.checkpoint import Checkpoint, StartAnewError
 from merbench.engine.training.evaluate import weights_digest
 from merbench.engine.training.train import fit
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.engine.training.test_train import L1, SPACE, model, split
 
 CONFIGS = {

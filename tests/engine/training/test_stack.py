@@ -21,7 +21,7 @@ from merbench.engine.training.stacked.dropout import own_draws
 from merbench.engine.training.stacked.loop import fit_stacked
 from merbench.engine.training.stacked.modules import CannotStackError, Together
 from merbench.engine.training.train import Fitted, fit
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.engine.training.test_memory import Loss

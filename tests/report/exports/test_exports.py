@@ -12,7 +12,7 @@ import merbench as api
 from merbench.api import RequestError
 from merbench.report.exports.bibtex import _escaped
 from merbench.report.exports.hub import to_yaml
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.conftest import FIXTURES
 from tests.report.made import put, record, spec
 

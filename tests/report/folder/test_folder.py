@@ -22,8 +22,8 @@ from merbench.report.scores.entries import collect
 from merbench.report.scores.source import StoreSource
 from merbench.report.site.board_page.reproduce import command
 from merbench.report.site.site import site
-from merbench.results.record import Track
-from merbench.results.store import Store
+from merbench.results.records.record import Track
+from merbench.results.store.store import Store
 from tests.report.made import put, record, spec, truth
 
 

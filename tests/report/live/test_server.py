@@ -11,8 +11,8 @@ import pytest
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import catalog
 from merbench.functions.serve import opened
-from merbench.results.run_claims import Claims
-from merbench.results.store import Store
+from merbench.results.store.claims import Claims
+from merbench.results.store.store import Store
 from tests.report.made import put, spec
 
 

@@ -16,7 +16,7 @@ from merbench.report.scores.entries import collect
 from merbench.report.scores.every_pair import EveryPair
 from merbench.report.scores.source import StoreSource
 from merbench.report.scores.statistics import interval
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from tests.report.made import put, spec, truth
 
 

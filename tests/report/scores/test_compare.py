@@ -23,8 +23,8 @@ from merbench.report.scores.paired import Difference, differences
 from merbench.report.scores.source import StoreSource
 from merbench.report.scores.summary import Scored
 from merbench.results.metrics import BUILT_IN
-from merbench.results.predictions import Predictions
-from merbench.results.store import Store
+from merbench.results.records.predictions import Predictions
+from merbench.results.store.store import Store
 from tests.report.made import SPACE, put, spec
 
 

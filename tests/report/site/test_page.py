@@ -23,7 +23,7 @@ from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.interned import interned
 from merbench.report.site.site import index
 from merbench.report.site.titles import readable
-from merbench.results.record import Track
+from merbench.results.records.record import Track
 from tests.report.folder.test_folder import boards
 from tests.report.made import truth
 from tests.report.site.many_rows import SEEDS, many_rows

@@ -10,7 +10,7 @@ from merbench.report.scores.means import half_width, summarise
 from merbench.report.scores.summary import RowCounts, Scored, row_counts
 from merbench.report.tables.board import notes
 from merbench.results.metrics import BUILT_IN
-from merbench.results.predictions import Predictions
+from merbench.results.records.predictions import Predictions
 
 
 def test_rows_of_score_0_are_counted_and_have_no_part_in_the_width():

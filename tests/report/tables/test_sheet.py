@@ -20,8 +20,8 @@ from merbench.report.tables.published import published
 from merbench.report.tables.sheet import as_json, count, sheet, span
 from merbench.report.tables.table import Cell, Column, Row
 from merbench.report.tables.tidy import tidy, to_csv
-from merbench.results.record import Track
-from merbench.results.store import Store
+from merbench.results.records.record import Track
+from merbench.results.store.store import Store
 from tests.report.made import put, record, spec
 
 

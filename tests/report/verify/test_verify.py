@@ -23,7 +23,7 @@ from merbench.report.verify.selection import selection
 from merbench.report.verify.thresholds import wrong_thresholds
 from merbench.report.verify.truth import Truth
 from merbench.results.metrics import BUILT_IN
-from merbench.results.record import Metrics
+from merbench.results.records.record import Metrics
 from tests.report.folder.test_folder import boards
 from tests.report.made import content, corpus, record, spec
 

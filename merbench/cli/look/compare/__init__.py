@@ -88,7 +88,7 @@ def command(
     from merbench.report.scores.entries import collect
     from merbench.report.scores.no_run import no_run
     from merbench.report.scores.source import StoreSource
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     if every == bool(a) or bool(a) != bool(b):
         raise RequestError("give two models, such as merbench compare merclip mult, or --all alone")

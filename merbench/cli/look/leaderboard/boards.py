@@ -22,9 +22,9 @@ from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.no_run import no_run
 from merbench.report.scores.source import StoreSource
 from merbench.results.dataset_name import ordered
-from merbench.results.record import Track
-from merbench.results.store import Store
-from merbench.results.titles import is_meant
+from merbench.results.records.record import Track
+from merbench.results.records.titles import is_meant
+from merbench.results.store.store import Store
 
 Scored = list[tuple[Board, BoardScores]]
 

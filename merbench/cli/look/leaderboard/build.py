@@ -118,7 +118,7 @@ def _extra(path: Path) -> tuple[str, dict[str, Any]]:
     import json
 
     from merbench.api.errors import RequestError
-    from merbench.results.sealed import read_file
+    from merbench.results.records.sealed import read_file
 
     try:
         result = json.loads(read_file(path))

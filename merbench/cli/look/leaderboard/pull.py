@@ -13,8 +13,8 @@ from merbench.cli.shared.output import say, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.results.merge import Merged
-    from merbench.results.store import Store
+    from merbench.results.store.merge import Merged
+    from merbench.results.store.store import Store
 
 SHOWN = 5
 """So many sentences of what was refused or is missing are printed; --json has them all."""
@@ -51,7 +51,7 @@ def command(session: Session, source: str, store: Path, data: Path | None, as_js
     """
     from merbench.functions.pull import pulled
     from merbench.functions.pull_source import opened_source
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
 
     target = Store(store)
     target.require_writable()

@@ -40,7 +40,7 @@ def refuse_unexplained(place: Path, board: Board) -> None:
     """
     from merbench.api.errors import DataError, RequestError
     from merbench.report.folder.read import read
-    from merbench.results.corrections import digest, original
+    from merbench.results.store.corrections import digest, original
 
     if not (place / "rows.json").is_file():
         return

@@ -29,7 +29,7 @@ def left_out(
     """
     from merbench.api.errors import MerbenchError
     from merbench.report.verify.failure import Failure
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
     from merbench.runs.workspace import Sources, Workspace
     from merbench.study.file import read_study
     from merbench.study.layout import lay_out

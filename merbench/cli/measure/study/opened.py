@@ -13,8 +13,8 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.results.record import Record
-    from merbench.results.store import Store
+    from merbench.results.records.record import Record
+    from merbench.results.store.store import Store
     from merbench.runs.workspace import Workspace
     from merbench.study.file import StudyFile
     from merbench.study.layout import Cell, PlannedRun

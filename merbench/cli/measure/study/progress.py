@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from merbench.cli.measure.study.report import duration
 from merbench.cli.shared.output import say
-from merbench.results.run_claims import Claims
+from merbench.results.store.claims import Claims
 from merbench.terminal.progress import going_on_at_trial, new_bar, which
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from merbench.cli.measure.study.opened import OpenedStudy
-    from merbench.results.run_claims import Holder
-    from merbench.results.store import Store
+    from merbench.results.store.claims import Holder
+    from merbench.results.store.store import Store
     from merbench.study.layout import PlannedRun
     from merbench.study.make import Ended
     from merbench.study.searches import SearchStatus

@@ -9,7 +9,7 @@ from merbench.cli.measure.study.opened import OpenedStudy
 from merbench.cli.shared.output import say, show, show_json
 
 if TYPE_CHECKING:
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
     from merbench.study.layout import Cell
     from merbench.study.status import CellStatus
 

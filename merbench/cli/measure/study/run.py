@@ -17,7 +17,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.api.parts import Executor
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
     from merbench.study.layout import Cell
     from merbench.study.make import Worker
     from merbench.study.searches import Tuner
@@ -85,7 +85,7 @@ def command(
              merbench study run STUDY.toml --dry-run
     """
     from merbench.engine.plan.settings import parse_settings
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
     from merbench.runs.machine import Machine
     from merbench.study.executor import executor_of
     from merbench.study.make import Worker

@@ -21,8 +21,8 @@ def command(session: Session, file: Path, data: Path | None, store: Path, as_jso
     \b
     Example: merbench study status STUDY.toml
     """
-    from merbench.results.run_claims import Claims
-    from merbench.results.store import Store
+    from merbench.results.store.claims import Claims
+    from merbench.results.store.store import Store
 
     run_store = Store(store)
     opened = open_study(session, file, data, run_store)

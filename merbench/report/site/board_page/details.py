@@ -16,7 +16,7 @@ from merbench.report.site.board_page.reproduce import phrases
 from merbench.report.site.interned import interned
 from merbench.report.site.numbers import packed
 from merbench.report.tables.table import number
-from merbench.results.record import Record
+from merbench.results.records.record import Record
 
 RUN_FIELDS = ("seed", "fold", "id", "valid", "test", "best", "seconds", "started", "error")
 LEVELS = 4000

@@ -18,7 +18,7 @@ from merbench.report.site.facts import finding, made, split
 from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import readable
 from merbench.report.tables.sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
-from merbench.results.titles import SEPARATOR
+from merbench.results.records.titles import SEPARATOR
 
 FOLDED = (ABLATIONS, SUPERSEDED, CLAIMS)
 """Groups of rows that the page shows when asked, or under their model."""

@@ -15,7 +15,7 @@ from merbench.engine.rows.splits import Fold
 from merbench.engine.training import checkpoint as checkpoints
 from merbench.engine.training.checkpoint import Checkpoint
 from merbench.engine.training.train import fit
-from merbench.results.store import Store
+from merbench.results.store.store import Store
 from merbench.testing import tiny
 from merbench_baselines.heads import MLP
 from merbench_baselines.unimodal.labels import UnimodalLabels, UnimodalTask, generated_label

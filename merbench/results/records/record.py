@@ -12,7 +12,7 @@ from pydantic import Field
 from merbench.api.declarations.config import Config
 from merbench.api.material.corpus import Task
 from merbench.api.material.types import LabelSpace, SpaceKind
-from merbench.results.outside import UNKNOWN, Outside
+from merbench.results.records.outside import UNKNOWN, Outside
 from merbench.results.spec import RunSpec
 
 SCHEMA = 1

@@ -6,8 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from merbench.results.record import INITIAL, Track
-from merbench.results.titles import is_meant, titles
+from merbench.results.records.record import INITIAL, Track
+from merbench.results.records.titles import is_meant, titles
 
 ONE = Track(
     dataset="mosi", revision="r" * 64, task="sentiment", protocol="standard", streams=["a.b"]

@@ -13,8 +13,15 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from merbench.api.material.corpus import Corpus, Task
-from merbench.results.record import Record
-from merbench.results.sealed import KEY, METADATA, DamagedError, check_content, require_file, seal
+from merbench.results.records.record import Record
+from merbench.results.records.sealed import (
+    KEY,
+    METADATA,
+    DamagedError,
+    check_content,
+    require_file,
+    seal,
+)
 from merbench.results.spec import canonical
 
 

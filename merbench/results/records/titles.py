@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 
-from merbench.results.record import INITIAL, Track
+from merbench.results.records.record import INITIAL, Track
 
 SEPARATOR = " · "
 

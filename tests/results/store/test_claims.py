@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from merbench.results import run_claims as module
-from merbench.results.run_claims import Claims
+from merbench.results.store import claims as module
+from merbench.results.store.claims import Claims
 
 FORK = multiprocessing.get_context("fork")
 

@@ -13,8 +13,8 @@ import pytest
 from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.results.merge import merge
-from merbench.results.store import Store
+from merbench.results.store.merge import merge
+from merbench.results.store.store import Store
 from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.conftest import loads

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from merbench.results.sealed import (
+from merbench.results.records.sealed import (
     METADATA,
     DamagedError,
     check,

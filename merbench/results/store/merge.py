@@ -11,22 +11,22 @@ import numpy as np
 from safetensors import safe_open
 
 from merbench.api.errors import RequestError
-from merbench.results.corrections import (
+from merbench.results.files import write_atomic
+from merbench.results.records.outside import digest as digest_of_predictions
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.reading import UnreadableError
+from merbench.results.records.record import Record
+from merbench.results.records.sealed import check
+from merbench.results.spec import run_id
+from merbench.results.store.corrections import (
     REPLACED,
     Correction,
     digest,
     original,
     replaced_name,
 )
-from merbench.results.files import write_atomic
-from merbench.results.history import carry_over, read_corrections
-from merbench.results.outside import digest as digest_of_predictions
-from merbench.results.predictions import Predictions
-from merbench.results.reading import UnreadableError
-from merbench.results.record import Record
-from merbench.results.sealed import check
-from merbench.results.spec import run_id
-from merbench.results.store import DAMAGE, Store
+from merbench.results.store.history import carry_over, read_corrections
+from merbench.results.store.store import DAMAGE, Store
 
 
 @dataclass(frozen=True)

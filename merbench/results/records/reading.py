@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from merbench.api.errors import RequestError
-from merbench.results.record import SCHEMA, Record
+from merbench.results.records.record import SCHEMA, Record
 
 _EXPONENT = re.compile(rb"\d[eE]\+?\d{3}")
 _BEGINS_A_NUMBER = re.compile(rb"(?:[\s:,\[-]\d|\A)[\d.]*\Z")

@@ -3,7 +3,7 @@
 import sys
 from types import ModuleType
 
-from merbench.results import provenance
+from merbench.results.records import provenance
 
 
 def test_packages_are_named_where_they_were_loaded(monkeypatch):

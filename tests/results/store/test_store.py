@@ -17,11 +17,11 @@ from safetensors.numpy import save
 from merbench.api import RequestError, TrainConfig
 from merbench.report.scores.source import StoreSource
 from merbench.results.files import write_atomic
-from merbench.results.predictions import Predictions
-from merbench.results.reading import UnreadableError, read_record
-from merbench.results.record import Cost, Metrics, Record, Track
+from merbench.results.records.predictions import Predictions
+from merbench.results.records.reading import UnreadableError, read_record
+from merbench.results.records.record import Cost, Metrics, Record, Track
 from merbench.results.spec import RunSpec, canonical, run_id
-from merbench.results.store import DAMAGE, Store
+from merbench.results.store.store import DAMAGE, Store
 
 
 def spec(**changed) -> RunSpec:
@@ -204,7 +204,7 @@ def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(tmp_path, num
 def test_digits_of_a_hash_are_no_reason_to_parse_a_record_twice(tmp_path, monkeypatch):
     path = tmp_path / f"{record().run_id}.json"
     path.write_text(record(weights_sha256="4e123" * 12).model_dump_json(indent=1))
-    monkeypatch.setattr("merbench.results.reading.json.loads", None)
+    monkeypatch.setattr("merbench.results.records.reading.json.loads", None)
     assert read_record(path).weights_sha256 == "4e123" * 12
 
 
@@ -365,7 +365,7 @@ def test_a_record_is_plain_json(tmp_path):
 
 
 def test_a_record_with_the_name_of_a_pattern_takes_no_other_with_it(make, tmp_path):
-    from merbench.results.store import Store
+    from merbench.results.store.store import Store
     from merbench.runs.run import run
     from tests.tiny_runs import MACHINE
 

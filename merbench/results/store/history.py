@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from merbench.api.errors import RequestError
-from merbench.results.corrections import REPLACED, Correction, digest
 from merbench.results.files import write_atomic
-from merbench.results.record import Record
-from merbench.results.sealed import require_file
-from merbench.results.store import Store
+from merbench.results.records.record import Record
+from merbench.results.records.sealed import require_file
+from merbench.results.store.corrections import REPLACED, Correction, digest
+from merbench.results.store.store import Store
 
 FOLDER = "corrections"
 

@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from merbench.api.declarations.config import Config
-from merbench.results.outside import one_line
-from merbench.results.record import Record
+from merbench.results.records.outside import one_line
+from merbench.results.records.record import Record
 from merbench.results.spec import canonical
 
 REPLACED = "~"

@@ -22,9 +22,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from merbench.api.errors import RequestError
-from merbench.results.corrections import REPLACED, replaced_name
 from merbench.results.files import inside, missing_folders, remove_empty, sweep, write_atomic
-from merbench.results.predictions import (
+from merbench.results.records.predictions import (
     Predictions,
     check_predictions,
     predictions_file,
@@ -32,9 +31,10 @@ from merbench.results.predictions import (
     record_key,
     same_predictions,
 )
-from merbench.results.reading import UnreadableError, read_record
-from merbench.results.record import Record, Track
-from merbench.results.sealed import check
+from merbench.results.records.reading import UnreadableError, read_record
+from merbench.results.records.record import Record, Track
+from merbench.results.records.sealed import check
+from merbench.results.store.corrections import REPLACED, replaced_name
 
 DAMAGE = (
     ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
