@@ -9,7 +9,7 @@ from itertools import combinations
 from merbench.api import Modality, Recipe, RequestError
 from merbench.engine.plan.plan import Plan, Request
 from merbench.report.scores.paired import Line, same
-from merbench.report.scores.summary import Scored
+from merbench.report.scores.rows.pooled_seeds import Scored
 
 FULL = "full"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.report.scores.summary import Scored
+from merbench.report.scores.rows.pooled_seeds import Scored
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record
 from merbench.results.spec import series

@@ -16,7 +16,7 @@ from merbench.engine.plan.plan import Plan
 from merbench.engine.rows.corrupt import Damage
 from merbench.engine.rows.missing import ANY
 from merbench.report.scores.paired import Line
-from merbench.report.scores.summary import summary
+from merbench.report.scores.rows.pooled_seeds import summary
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
 from merbench.runs.machine import Machine

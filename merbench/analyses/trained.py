@@ -12,7 +12,7 @@ from merbench.engine.build import Problem
 from merbench.engine.plan.plan import Plan
 from merbench.engine.restore import restore
 from merbench.engine.rows.splits import Fold
-from merbench.report.scores.summary import Scored, by_seed
+from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record

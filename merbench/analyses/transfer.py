@@ -18,7 +18,7 @@ from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
 from merbench.report.scores.paired import Line
-from merbench.report.scores.summary import Scored, by_seed
+from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.results.records.record import Record
 from merbench.results.store.store import Store
 from merbench.runs.init_from import start_from

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from merbench.api.declarations.recipe import Recipe
     from merbench.host.catalog import Catalog
-    from merbench.report.scores.board_scores import Origin
+    from merbench.report.scores.board.board_scores import Origin
 
 
 def floors(catalog: Catalog) -> set[str]:
@@ -27,7 +27,7 @@ def closed_forms(catalog: Catalog) -> set[str]:
 
 def origins(catalog: Catalog) -> dict[str, Origin]:
     """Model -> where it comes from: of those whose recipe says it."""
-    from merbench.report.scores.board_scores import Origin
+    from merbench.report.scores.board.board_scores import Origin
 
     origin_by_model = {
         r.name: Origin(paper=r.paper, code=r.code, licence=r.licence) for r in _recipes(catalog)

@@ -33,7 +33,7 @@ class Ablated:
         """
         import pandas as pd
 
-        from merbench.report.scores.summary import summary
+        from merbench.report.scores.rows.pooled_seeds import summary
 
         rows = []
         for line in self.lines:
@@ -66,7 +66,7 @@ def ablate(
     from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of
     from merbench.host.catalog import unknown
     from merbench.report.scores.paired import compare
-    from merbench.report.scores.summary import by_seed
+    from merbench.report.scores.rows.pooled_seeds import by_seed
 
     bench, options = open_bench("ablate", model, dataset, dict(keywords))
     recipe = bench.catalog.recipe(model)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 from merbench.api.errors import RequestError
 
 if TYPE_CHECKING:
-    from merbench.report.scores.board_scores import BoardScores
-    from merbench.report.scores.entries import Board
+    from merbench.report.scores.board.board_scores import BoardScores
+    from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.source import Source
 
 Form = Literal["hf", "every-eval-ever", "bibtex"]

@@ -13,9 +13,9 @@ from merbench.bench.recipes import floors
 if TYPE_CHECKING:
     import pandas as pd
 
-    from merbench.report.scores.board_scores import BoardScores
-    from merbench.report.scores.entries import Board
+    from merbench.report.scores.board.board_scores import BoardScores
     from merbench.report.scores.paired import Difference
+    from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.source import StoreSource
 
 
@@ -50,7 +50,7 @@ def leaderboard(
     ``dataset`` and ``track``: only these; ``track`` is part of a title. RequestError where there is
     no finished run of that kind.
     """
-    from merbench.report.scores.board_scores import score
+    from merbench.report.scores.board.board_scores import score
     from merbench.report.scores.cache import Cache
 
     source, boards = _open(store, dataset, track)
@@ -127,8 +127,8 @@ def compare(
 def _open(
     store: str | Path, dataset: str | None, track: str | None
 ) -> tuple[StoreSource, list[Board]]:
-    from merbench.report.scores.entries import collect
     from merbench.report.scores.no_run import no_run
+    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.store import Store
 

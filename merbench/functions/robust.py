@@ -34,7 +34,7 @@ class Robust:
         """
         import pandas as pd
 
-        from merbench.report.scores.summary import summary
+        from merbench.report.scores.rows.pooled_seeds import summary
 
         if self.curves:
             return pd.DataFrame([_row(curve) for curve in self.curves])

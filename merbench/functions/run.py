@@ -11,7 +11,7 @@ from merbench.bench.options import RunKeywords
 if TYPE_CHECKING:
     import pandas as pd
 
-    from merbench.report.scores.means import Summary
+    from merbench.report.scores.statistics.means import Summary
     from merbench.results.records.record import Record, Track
 
 
@@ -53,7 +53,7 @@ def run(
         merbench.run("tfn", "mosi", seeds=10, settings={"train.lr": 5e-4}).to_pandas()
     """
     from merbench.bench.bench import label
-    from merbench.report.scores.summary import by_seed, summary
+    from merbench.report.scores.rows.pooled_seeds import by_seed, summary
 
     bench, options = open_bench("run", model, dataset, dict(keywords))
     plan = bench.plan(options.request)

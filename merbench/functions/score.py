@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from merbench.host.catalog import Catalog
-    from merbench.report.scores.means import Summary
-    from merbench.report.scores.summary import RowCounts
+    from merbench.report.scores.rows.pooled_seeds import RowCounts
+    from merbench.report.scores.statistics.means import Summary
     from merbench.results.records.outside import About
     from merbench.results.records.record import Record, Track
 
@@ -115,8 +115,8 @@ def scored(options: ScoreOptions, catalog: Catalog, homes: Sequence[Path]) -> Sc
     from merbench.outside.about import check_name
     from merbench.outside.score import Goal, keep, score
     from merbench.outside.track import track_of
+    from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts, summary
     from merbench.report.scores.source import StoreSource
-    from merbench.report.scores.summary import by_seed, row_counts, summary
     from merbench.results.store.store import Store
 
     check_name(options.name, catalog.names("recipe"))

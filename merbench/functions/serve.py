@@ -15,8 +15,8 @@ from merbench.terminal.messages import say
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
     from merbench.report.live.server import LiveServer
-    from merbench.report.scores.board_scores import BoardScores
-    from merbench.report.scores.entries import Board
+    from merbench.report.scores.board.board_scores import BoardScores
+    from merbench.report.scores.rows.entries import Board
 
 PORT = 8321
 
@@ -72,9 +72,9 @@ def boards_of(
     """A function that gives the scored boards of the store as it is when it is called. What was
     scored once is kept beside, not in the store.
     """
-    from merbench.report.scores.board_scores import score
+    from merbench.report.scores.board.board_scores import score
     from merbench.report.scores.cache import Cache
-    from merbench.report.scores.entries import collect
+    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.store import Store
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from merbench.host.catalog import Catalog
-    from merbench.report.scores.entries import Board, Entry
+    from merbench.report.scores.rows.entries import Board, Entry
     from merbench.results.records.record import Record
     from merbench.results.store.corrections import Correction
     from merbench.results.store.store import Store
@@ -60,8 +60,8 @@ def superseded(
     track: str | None = None,
 ) -> Superseded:
     """What the function and the command share."""
-    from merbench.report.scores.entries import collect
     from merbench.report.scores.no_run import no_run
+    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.history import write_correction
     from merbench.results.store.store import Store
@@ -110,7 +110,7 @@ def _board_with(names: Sequence[str], boards: Sequence[Board]) -> Board:
 
 
 def _rows(name: str, board: Board) -> list[Entry]:
-    from merbench.report.scores.entries import rows_named
+    from merbench.report.scores.rows.entries import rows_named
 
     of_run = [e for e in board.entries if any(r.run_id == name for r in e.records)]
     return of_run or rows_named(name, board.entries)

@@ -11,7 +11,7 @@ from merbench.analyses.ablate import FULL, ablated_requests, lines, plans_of, su
 from merbench.api import LabelSpace
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.report.scores.summary import Scored
+from merbench.report.scores.rows.pooled_seeds import Scored
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.predictions import Predictions
 from merbench.testing import tiny

@@ -10,7 +10,7 @@ from sklearn.metrics import f1_score, mean_absolute_error
 
 from merbench.analyses.ensemble import mean, seed_by_seed
 from merbench.api import LabelSpace, RequestError
-from merbench.report.scores.summary import Scored
+from merbench.report.scores.rows.pooled_seeds import Scored
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.predictions import Predictions
 

@@ -18,9 +18,9 @@ from merbench.functions.pull import pulled
 from merbench.functions.pull_source import opened_source
 from merbench.report.folder.read import tracks
 from merbench.report.folder.write import write
-from merbench.report.scores.board_scores import score
+from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
-from merbench.report.scores.entries import collect
+from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
 from merbench.results.store.store import Store
 from tests.report.made import corpus, put, record, spec

@@ -17,10 +17,10 @@ from merbench.cli.look.leaderboard.rejected import refuse_unexplained
 from merbench.functions.pull import pulled
 from merbench.report.folder.read import read, titled
 from merbench.report.folder.write import write
-from merbench.report.scores.board_scores import score
+from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.compare import side
-from merbench.report.scores.entries import collect
+from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
 from merbench.report.site.board_page.page import board_page
 from merbench.report.tables.sheet import as_json, sheet

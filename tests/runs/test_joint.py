@@ -25,8 +25,8 @@ from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.evaluate import predict
 from merbench.report.scores.paired import Line, differences
-from merbench.report.scores.statistics import paired_interval
-from merbench.report.scores.summary import by_seed
+from merbench.report.scores.rows.pooled_seeds import by_seed
+from merbench.report.scores.statistics.intervals import paired_interval
 from merbench.results.metrics import BUILT_IN
 from merbench.runs.run import run
 from merbench.testing import tiny

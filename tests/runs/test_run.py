@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import f1_score, mean_absolute_error
 
 from merbench.api.events import EpochDone, Event, RunDone, RunStarted
-from merbench.report.scores.summary import by_seed, group, summary
+from merbench.report.scores.rows.pooled_seeds import by_seed, group, summary
 from merbench.results.records.record import Record
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE

@@ -13,7 +13,7 @@ from merbench.cli.shared.output import say, say_next, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.report.scores.entries import Board
+    from merbench.report.scores.rows.entries import Board
     from merbench.results.records.record import Record
     from merbench.results.store.store import Store
 
@@ -57,11 +57,11 @@ def command(
     from merbench.bench.recipes import floors
     from merbench.cli.shared.lines import show_lines
     from merbench.report.scores.compare import Side, together
-    from merbench.report.scores.entries import collect
     from merbench.report.scores.no_run import no_run
     from merbench.report.scores.paired import Line, correct, differences, lines_as_json
+    from merbench.report.scores.rows.entries import collect
+    from merbench.report.scores.rows.pooled_seeds import by_seed
     from merbench.report.scores.source import StoreSource
-    from merbench.report.scores.summary import by_seed
     from merbench.results.store.store import Store
 
     source = StoreSource(Store(store))
@@ -119,7 +119,7 @@ def _named(run: str, boards: Sequence[Board], store: Store) -> Record:
     """A run of the row of that name, or the run of that id."""
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import no_row
-    from merbench.report.scores.entries import rows_named
+    from merbench.report.scores.rows.entries import rows_named
 
     entries = [e for board in boards for e in board.entries]
     rows = [e for e in rows_named(run, entries) if e.done]

@@ -56,7 +56,7 @@ def command(session: Session, /, label_sets: Path, named: tuple[str, ...], **par
     from merbench.cli.shared.lines import show_lines
     from merbench.data.labels.sets import read_label_sets
     from merbench.report.scores.paired import compare, lines_as_json
-    from merbench.report.scores.summary import summary
+    from merbench.report.scores.rows.pooled_seeds import summary
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
 

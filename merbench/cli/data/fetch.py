@@ -76,7 +76,7 @@ def command(
              merbench data fetch mosei --only Labels --only TimestampedWords.csd
     """
     from merbench.cli.data.progress import Steps
-    from merbench.data.intake.fetch import fetch
+    from merbench.data.intake.fetch.fetch import fetch
 
     if not _is_address(mirror):
         raise RequestError(f"--mirror {mirror!r} is no address; give http://... or https://...")

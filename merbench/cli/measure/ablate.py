@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from merbench.api import Recipe
     from merbench.bench.options import RunOptions
     from merbench.engine.plan.plan import Plan
-    from merbench.report.scores.summary import Scored
+    from merbench.report.scores.rows.pooled_seeds import Scored
 
 
 @click.command("ablate", cls=AblationCommand)
@@ -43,7 +43,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> Non
     """
     from merbench.analyses.ablate import FULL, ablated_requests, plans_of
     from merbench.api.errors import RequestError
-    from merbench.report.scores.summary import by_seed
+    from merbench.report.scores.rows.pooled_seeds import by_seed
 
     session: Session = ctx.obj
     all_subsets = parsed["modalities"] == "all-subsets"
@@ -111,9 +111,9 @@ def _report(
 ) -> None:
     from merbench.analyses.ablate import FULL, lines
     from merbench.cli.shared.lines import show_lines
-    from merbench.report.scores.means import summaries_as_json
     from merbench.report.scores.paired import compare, lines_as_json
-    from merbench.report.scores.summary import summary
+    from merbench.report.scores.rows.pooled_seeds import summary
+    from merbench.report.scores.statistics.means import summaries_as_json
 
     compared = lines(scored, reasons)
     by_name = compare(compared, full.metrics)

@@ -55,8 +55,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> Non
 
 def report(bench: Bench, plan: Plan, records: Sequence[Record]) -> None:
     """stdout: the table, or one JSON object and nothing else."""
-    from merbench.report.scores.means import summaries_as_json
-    from merbench.report.scores.summary import by_seed, row_counts, summary
+    from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts, summary
+    from merbench.report.scores.statistics.means import summaries_as_json
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
 

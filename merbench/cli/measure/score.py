@@ -112,7 +112,7 @@ def _show(session: Session, result: ScoreResult) -> None:
 
 
 def _show_json(result: ScoreResult) -> None:
-    from merbench.report.scores.means import summaries_as_json
+    from merbench.report.scores.statistics.means import summaries_as_json
 
     show_json(
         {

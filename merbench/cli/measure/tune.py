@@ -225,8 +225,8 @@ def _report(
     bench: Bench, plan: Plan, tuned: SearchResult, final: dict[str, Sequence[Record]]
 ) -> None:
     """stdout: what was found and, where there are final runs, the scores; or one JSON object."""
-    from merbench.report.scores.means import summaries_as_json
-    from merbench.report.scores.summary import by_seed, row_counts, summary
+    from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts, summary
+    from merbench.report.scores.statistics.means import summaries_as_json
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
 

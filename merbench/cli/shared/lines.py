@@ -28,7 +28,7 @@ def show_lines(
     from rich.table import Table
 
     from merbench.cli.shared.output import room
-    from merbench.report.scores.summary import summary
+    from merbench.report.scores.rows.pooled_seeds import summary
     from merbench.report.tables import board
     from merbench.report.tables.terminal import table
 

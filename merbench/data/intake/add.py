@@ -22,8 +22,8 @@ from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.intake.choice import Choice
 from merbench.data.intake.contents import contents
 from merbench.data.intake.job import alone, job_of, start_job
+from merbench.data.intake.rows.source import Described
 from merbench.data.intake.sink import LABELS, Bundle, StreamExistsError, Watch
-from merbench.data.intake.source_rows import Described
 from merbench.results.files import inside, missing_folders, remove_empty, write_atomic
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from merbench.api.errors import RequestError
 from merbench.api.forms import Source
 from merbench.data.folder.manifest import Origin
-from merbench.data.intake.source_rows import Described
+from merbench.data.intake.rows.source import Described
 from merbench.results.files import write_atomic
 
 

@@ -31,13 +31,13 @@ from merbench.data.folder.manifest import (
 )
 from merbench.data.folder.stream_file import SUFFIX
 from merbench.data.intake.choice import Choice, ChosenNames
-from merbench.data.intake.copied_files import CopiedFiles
-from merbench.data.intake.feature_writer import ValuesFile
-from merbench.data.intake.finished_parts import FinishedParts
 from merbench.data.intake.from_folder import take_folder
-from merbench.data.intake.join_rows import as_csv
-from merbench.data.intake.source_rows import Described, SourceRows
-from merbench.data.intake.word_writer import WordsFile
+from merbench.data.intake.rows.join import as_csv
+from merbench.data.intake.rows.source import Described, SourceRows
+from merbench.data.intake.writers.copies import CopiedFiles
+from merbench.data.intake.writers.features import ValuesFile
+from merbench.data.intake.writers.finished import FinishedParts
+from merbench.data.intake.writers.words import WordsFile
 from merbench.results.files import inside, write_atomic
 
 LABELS = "label.csv"

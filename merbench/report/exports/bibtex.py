@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from merbench.report.exports.rows import exported_rows
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

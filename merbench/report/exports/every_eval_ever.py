@@ -14,8 +14,8 @@ from uuid import UUID
 from merbench.report.exports.every_eval_ever_rows import samples
 from merbench.report.exports.rows import ExportedRow, exported_rows
 from merbench.report.folder.names import slug
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 from merbench.report.scores.source import Source
 
 SCHEMA_VERSION = "0.3.0"

@@ -10,9 +10,9 @@ import numpy as np
 
 from merbench.api.errors import RequestError
 from merbench.report.exports.rows import ExportedRow
-from merbench.report.scores.entries import Board
+from merbench.report.scores.rows.entries import Board
+from merbench.report.scores.rows.pooled_seeds import by_seed
 from merbench.report.scores.source import Source
-from merbench.report.scores.summary import by_seed
 
 VERSION = "instance_level_eval_0.2.2"
 METRICS = {"score": "mae", "class": "accuracy"}

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from merbench.report.exports.rows import ExportedRow, exported_rows
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 
 
 def hub(

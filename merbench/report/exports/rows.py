@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from merbench.report.folder.names import file_names
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.rows import RowScores
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.board.row_scores import RowScores
+from merbench.report.scores.rows.entries import Board, Entry
 
 
 @dataclass(frozen=True)

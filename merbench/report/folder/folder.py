@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from merbench.api.errors import DataError
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, collect
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board, collect
 from merbench.results.metrics import BUILT_IN, Registry
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from merbench.report.folder.packed import unpack
-from merbench.report.scores.entries import Entry
+from merbench.report.scores.rows.entries import Entry
 from merbench.results.records.outside import UNKNOWN
 from merbench.results.records.record import Record, Track
 from merbench.results.records.sealed import read_file

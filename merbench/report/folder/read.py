@@ -15,7 +15,7 @@ from safetensors.numpy import load
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import EXTRAS, Folder
 from merbench.report.folder.packed import strict, unpack
-from merbench.report.scores.board_scores import BoardScores, facts
+from merbench.report.scores.board.board_scores import BoardScores, facts
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.reading import check_record
 from merbench.results.records.record import Record

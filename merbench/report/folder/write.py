@@ -15,8 +15,8 @@ from merbench.report.folder.folder import EXTRAS, Folder, fold_name
 from merbench.report.folder.names import file_names
 from merbench.report.folder.packed import pack
 from merbench.report.folder.written import refuse_others, replace_written
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.source import Source
 from merbench.results.store.corrections import Correction
 from merbench.results.store.history import FOLDER as CORRECTIONS

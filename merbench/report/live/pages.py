@@ -10,8 +10,8 @@ from threading import Lock
 from merbench.api.errors import MerbenchError
 from merbench.report.folder.names import folder_names
 from merbench.report.live.progress import progress, stamp
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 from merbench.report.site.board_page.page import board_page
 from merbench.report.site.index_page import About, index_page
 from merbench.results.store.store import Store

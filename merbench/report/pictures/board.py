@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from merbench.report.pictures import plots
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.tables.sheet import parameters, training_seconds
 
 T = TypeVar("T")

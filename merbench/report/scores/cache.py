@@ -29,7 +29,7 @@ def version(formulas: Sequence[str] = (), kept: Path | None = None) -> str:
 
 @cache
 def _version(formulas: tuple[str, ...], kept: Path | None) -> str:
-    return code_digest(["merbench.report.scores.board_scores", *formulas], kept)
+    return code_digest(["merbench.report.scores.board.board_scores", *formulas], kept)
 
 
 class Cache:

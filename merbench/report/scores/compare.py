@@ -11,12 +11,12 @@ from itertools import combinations
 import numpy as np
 
 from merbench.api.errors import RequestError
-from merbench.report.scores.entries import Board, rows_named
-from merbench.report.scores.every_pair import every_pair
 from merbench.report.scores.paired import Difference
+from merbench.report.scores.rows.entries import Board, rows_named
+from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics import Resampler
-from merbench.report.scores.summary import Scored, by_seed
+from merbench.report.scores.statistics.every_pair import every_pair
+from merbench.report.scores.statistics.intervals import Resampler
 from merbench.results.records.predictions import Predictions
 
 Seeds = Mapping[int, Scored]

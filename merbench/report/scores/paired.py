@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from merbench.report.scores.means import summaries_as_json
-from merbench.report.scores.p_values import ALPHA, adjusted, sign_flip
-from merbench.report.scores.statistics import paired_interval
-from merbench.report.scores.summary import Scored, summary
+from merbench.report.scores.rows.pooled_seeds import Scored, summary
+from merbench.report.scores.statistics.intervals import paired_interval
+from merbench.report.scores.statistics.means import summaries_as_json
+from merbench.report.scores.statistics.p_values import ALPHA, adjusted, sign_flip
 from merbench.results.metrics import TaskMetrics
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from merbench.api.declarations.config import Config
 from merbench.api.errors import DataError
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 from merbench.report.site.facts import Made, finding, made
 from merbench.report.site.strip import Mark, strip
 from merbench.report.site.template import render

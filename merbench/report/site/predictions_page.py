@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from merbench.report.folder.folder import Folder, fold_name
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.site.numbers import packed
 from merbench.report.site.template import render, script_data
 from merbench.report.site.titles import readable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 from merbench.report.tables.table import number
 
 MODELS = 5

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.api.material.types import SpaceKind
-from merbench.report.scores.means import Summary, half_width
-from merbench.report.scores.summary import RowCounts
+from merbench.report.scores.rows.pooled_seeds import RowCounts
+from merbench.report.scores.statistics.means import Summary, half_width
 from merbench.report.tables.table import (
     FLOORS,
     LEAVES_METRIC,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Literal
 
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
-from merbench.report.scores.rows import RowScores
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.board.row_scores import RowScores
+from merbench.report.scores.rows.entries import Board
 from merbench.results.records.record import Track
 
 Tier = Literal["claimed", "re-run", "contradicted"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from merbench.report.scores.board_scores import RULE, BoardScores, Standing
-from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.means import summaries_as_json
-from merbench.report.scores.p_values import ALPHA
+from merbench.report.scores.board.board_scores import RULE, BoardScores, Standing
+from merbench.report.scores.rows.entries import Board, Entry
+from merbench.report.scores.statistics.means import summaries_as_json
+from merbench.report.scores.statistics.p_values import ALPHA
 from merbench.report.tables import board as words
 from merbench.report.tables.published import TIERS, Claim, published, re_run, tier
 from merbench.report.tables.table import (

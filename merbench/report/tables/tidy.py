@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.tables.sheet import Sheet, parameters, training_seconds
 from merbench.report.tables.table import Cell, Row
 

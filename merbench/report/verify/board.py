@@ -10,7 +10,7 @@ from pathlib import Path
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.folder.written import FILE as WRITTEN
-from merbench.report.scores.entries import Board
+from merbench.report.scores.rows.entries import Board
 from merbench.report.site.site import site
 from merbench.report.verify.corrections import corrections_hold
 from merbench.report.verify.drawn import outdated

@@ -8,9 +8,9 @@ from typing import Any
 
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder
-from merbench.report.scores.board_scores import BoardScores, score, with_origins
+from merbench.report.scores.board.board_scores import BoardScores, score, with_origins
+from merbench.report.scores.board.row_scores import RowScores
 from merbench.report.scores.cache import Cache
-from merbench.report.scores.rows import RowScores
 from merbench.report.verify.failure import Failure
 from merbench.report.verify.numbers import differences
 from merbench.report.verify.truth import Truth

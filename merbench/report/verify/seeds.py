@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from merbench.report.folder.folder import Folder
-from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.verify.failure import Failure
 
 

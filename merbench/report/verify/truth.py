@@ -9,7 +9,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Split
 from merbench.report.folder.folder import Folder, Labelled
-from merbench.report.scores.board_scores import Origin
+from merbench.report.scores.board.board_scores import Origin
 from merbench.results.metrics import BUILT_IN, Registry
 
 

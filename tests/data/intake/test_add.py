@@ -125,7 +125,7 @@ def test_a_stream_file_is_plain_safetensors(tmp_path, source):
 def test_an_interrupted_call_goes_on_and_ends_with_the_same_bytes(
     tmp_path, source, stop, monkeypatch
 ):
-    monkeypatch.setattr("merbench.data.intake.feature_writer._CHECKPOINT", 0)
+    monkeypatch.setattr("merbench.data.intake.writers.features._CHECKPOINT", 0)
     put(tmp_path / "whole", source, Form())
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path / "home", source, Form(stop=stop))
@@ -138,7 +138,7 @@ def test_an_interrupted_call_goes_on_and_ends_with_the_same_bytes(
 
 
 def test_another_source_begins_anew(tmp_path, source, monkeypatch):
-    monkeypatch.setattr("merbench.data.intake.feature_writer._CHECKPOINT", 0)
+    monkeypatch.setattr("merbench.data.intake.writers.features._CHECKPOINT", 0)
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path / "home", source, Form(stop=4))
     source.path.write_bytes(b"others")
@@ -151,7 +151,7 @@ def test_another_source_begins_anew(tmp_path, source, monkeypatch):
 def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_changed(
     tmp_path, source, monkeypatch, changed
 ):
-    monkeypatch.setattr("merbench.data.intake.feature_writer._CHECKPOINT", 0)
+    monkeypatch.setattr("merbench.data.intake.writers.features._CHECKPOINT", 0)
     put(tmp_path, source, Form())
     named = tmp_path / "segments.csv"
     named.write_text("one")

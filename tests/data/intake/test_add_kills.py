@@ -81,7 +81,7 @@ def call(home, source, name):
 
 @pytest.mark.parametrize("second", [False, True])
 def test_data_add_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, monkeypatch, second):
-    monkeypatch.setattr("merbench.data.intake.feature_writer._CHECKPOINT", 500)
+    monkeypatch.setattr("merbench.data.intake.writers.features._CHECKPOINT", 500)
     monkeypatch.setattr(
         "os.fsync", lambda handle: None
     )  # a killed process leaves the cache of the system as it is

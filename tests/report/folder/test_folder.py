@@ -16,9 +16,9 @@ from merbench.report.folder.names import folder_names, slug
 from merbench.report.folder.packed import pack, unpack
 from merbench.report.folder.read import read, tracks
 from merbench.report.folder.write import write
-from merbench.report.scores.board_scores import score
+from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
-from merbench.report.scores.entries import collect
+from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
 from merbench.report.site.board_page.reproduce import command
 from merbench.report.site.site import site

@@ -16,10 +16,10 @@ from merbench.api import TrainConfig
 from merbench.report.pictures import plots
 from merbench.report.pictures.board import pictures
 from merbench.report.pictures.curves import curves
-from merbench.report.scores.board_scores import BoardScores, Standing, facts
-from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.pairs import Comparison
-from merbench.report.scores.rows import RowScores
+from merbench.report.scores.board.board_scores import BoardScores, Standing, facts
+from merbench.report.scores.board.row_pairs import Comparison
+from merbench.report.scores.board.row_scores import RowScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.results.metrics import BUILT_IN
 from merbench.testing.tiny import CLASSES
 from tests.report.made import SPACE, record, spec

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from merbench.report.scores.board_scores import BoardScores, Standing, facts
-from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.rows import RowScores
+from merbench.report.scores.board.board_scores import BoardScores, Standing, facts
+from merbench.report.scores.board.row_scores import RowScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.results.metrics import BUILT_IN
 from tests.report.made import record, spec
 

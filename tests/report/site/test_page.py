@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from merbench.api import DataError
 from merbench.report.folder.read import read, tracks
-from merbench.report.scores.board_scores import (
+from merbench.report.scores.board.board_scores import (
     Origin,
     with_origins,
 )

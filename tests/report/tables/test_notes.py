@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from merbench.api import SENTIMENT
-from merbench.report.scores.means import half_width, summarise
-from merbench.report.scores.summary import RowCounts, Scored, row_counts
+from merbench.report.scores.rows.pooled_seeds import RowCounts, Scored, row_counts
+from merbench.report.scores.statistics.means import half_width, summarise
 from merbench.report.tables.board import notes
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.predictions import Predictions

@@ -11,9 +11,9 @@ from shutil import which
 import pandas as pd
 import pytest
 
-from merbench.report.scores.board_scores import score
+from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
-from merbench.report.scores.entries import collect
+from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
 from merbench.report.tables.latex import escape, to_latex
 from merbench.report.tables.published import published

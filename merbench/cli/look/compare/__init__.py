@@ -85,8 +85,8 @@ def command(
     from merbench.bench.recipes import floors
     from merbench.cli.look.compare.every_pair import every_pair
     from merbench.cli.look.compare.two_models import two_models
-    from merbench.report.scores.entries import collect
     from merbench.report.scores.no_run import no_run
+    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.store import Store
 

@@ -9,10 +9,10 @@ from merbench.cli.look.compare.metric import chosen_metric
 from merbench.cli.shared.output import say, show, show_json
 
 if TYPE_CHECKING:
-    from merbench.report.scores.entries import Board
     from merbench.report.scores.paired import Difference
+    from merbench.report.scores.rows.entries import Board
+    from merbench.report.scores.rows.pooled_seeds import Scored
     from merbench.report.scores.source import StoreSource
-    from merbench.report.scores.summary import Scored
 
 Differences = Mapping[tuple[str, str], "Difference"]
 
@@ -50,7 +50,7 @@ def every_pair(
 
 def _scored(board: Board, source: StoreSource) -> dict[str, Mapping[int, Scored]]:
     """Model -> seed -> its score, without floors and ablations."""
-    from merbench.report.scores.summary import by_seed
+    from merbench.report.scores.rows.pooled_seeds import by_seed
 
     scored: dict[str, Mapping[int, Scored]] = {}
     for entry in board.entries:
@@ -61,8 +61,8 @@ def _scored(board: Board, source: StoreSource) -> dict[str, Mapping[int, Scored]
 
 def _order(board: Board, scored: Mapping[str, Mapping[int, Scored]], metric: str) -> list[str]:
     """The models, the best first."""
-    from merbench.report.scores.board_scores import ranked
-    from merbench.report.scores.summary import summary
+    from merbench.report.scores.board.board_scores import ranked
+    from merbench.report.scores.rows.pooled_seeds import summary
 
     summaries = {name: summary(seeds) for name, seeds in scored.items()}
     return ranked(summaries, board.metrics[metric])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from merbench.report.scores.entries import Board
+    from merbench.report.scores.rows.entries import Board
 
 
 def chosen_metric(metric: str | None, board: Board) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from merbench.report.scores.compare import Disagreement, Side
-    from merbench.report.scores.entries import Board
     from merbench.report.scores.paired import Difference
+    from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.source import StoreSource
 
 

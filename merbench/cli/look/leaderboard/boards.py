@@ -16,10 +16,10 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 from merbench.host.catalog import unknown
 from merbench.report.folder.read import read_all
-from merbench.report.scores.board_scores import BoardScores, score, with_origins
+from merbench.report.scores.board.board_scores import BoardScores, score, with_origins
 from merbench.report.scores.cache import Cache, version
-from merbench.report.scores.entries import Board, Entry, collect
 from merbench.report.scores.no_run import no_run
+from merbench.report.scores.rows.entries import Board, Entry, collect
 from merbench.report.scores.source import StoreSource
 from merbench.results.dataset_name import ordered
 from merbench.results.records.record import Track

@@ -89,7 +89,7 @@ def _missing(
     """Study -> what it names and the store lacks."""
     from merbench.bench.recipes import floors
     from merbench.cli.look.leaderboard.studies import left_out
-    from merbench.report.scores.entries import collect
+    from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.source import StoreSource
 
     if not studies:

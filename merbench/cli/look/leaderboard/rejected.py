@@ -10,7 +10,7 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.report.scores.entries import Board
+    from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.source import Source
     from merbench.report.verify.failure import Failure
 

@@ -13,7 +13,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
-    from merbench.report.scores.entries import Board
+    from merbench.report.scores.rows.entries import Board
     from merbench.report.verify.failure import Failure
 
 

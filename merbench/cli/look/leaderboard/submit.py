@@ -13,7 +13,7 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.report.scores.entries import Entry
+    from merbench.report.scores.rows.entries import Entry
 
 README = """# Runs for the merbench leaderboards
 
@@ -64,9 +64,9 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     from merbench.report.folder.names import existing_tracks, folder_names
     from merbench.report.folder.write import write
     from merbench.report.folder.written import replace_written
-    from merbench.report.scores.board_scores import score
+    from merbench.report.scores.board.board_scores import score
     from merbench.report.scores.cache import Cache
-    from merbench.report.scores.entries import collect, rows_named
+    from merbench.report.scores.rows.entries import collect, rows_named
 
     if out.exists():
         raise RequestError(f"--out {out} is there already; choose a new folder")

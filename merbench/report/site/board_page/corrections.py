@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.site.facts import score_of
 
 

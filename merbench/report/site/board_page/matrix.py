@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
-from merbench.report.scores.pairs import Comparison
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.board.row_pairs import Comparison
+from merbench.report.scores.rows.entries import Board
 from merbench.report.tables.table import MISSING
 
 

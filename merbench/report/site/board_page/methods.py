@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 
 
 @dataclass(frozen=True)

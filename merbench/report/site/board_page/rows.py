@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from merbench.api.declarations.metrics import MetricFacts
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board, Entry
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.tables.sheet import (
     ABLATIONS,
     OPTIMUM,

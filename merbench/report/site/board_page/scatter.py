@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from merbench.report.scores.board_scores import BoardScores
-from merbench.report.scores.entries import Board
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.rows.entries import Board
 from merbench.report.site.board_page.rows import TableRow
 from merbench.report.tables.sheet import parameters, training_seconds
 

@@ -1,5 +1,5 @@
 """How often intervals cover and tests err, by simulation with seed, video and row effects: ``python
--m tests.report.scores.calibration``.
+-m tests.report.scores.statistics.calibration``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from merbench.report.scores.p_values import ALPHA, adjusted, sign_flip
-from merbench.report.scores.statistics import Resampler, interval
+from merbench.report.scores.statistics.intervals import Resampler, interval
+from merbench.report.scores.statistics.p_values import ALPHA, adjusted, sign_flip
 from merbench.results.metrics.score import ERRORS
 
 MAE = ERRORS[0].value

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from merbench.report.scores.differing_settings import differing_settings
-from merbench.report.scores.entries import Entry, collect, rows_named
 from merbench.report.scores.no_run import no_run
+from merbench.report.scores.rows.differing_settings import differing_settings
+from merbench.report.scores.rows.entries import Entry, collect, rows_named
 from tests.report.made import record, spec
 
 TUNED = {"study": "s", "trials": 30, "seconds": 60.0}

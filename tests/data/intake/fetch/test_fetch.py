@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from merbench.api import DataError, RunError
-from merbench.data.intake.download import Patience
-from merbench.data.intake.fetch import fetch
-from merbench.data.intake.hdf5 import is_hdf5, promised_size
+from merbench.data.intake.fetch.download import Patience
+from merbench.data.intake.fetch.fetch import fetch
+from merbench.data.intake.fetch.hdf5 import is_hdf5, promised_size
 
 QUICK = Patience(timeout=0.3, tries=3, pause=0.001)
 

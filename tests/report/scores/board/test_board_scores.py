@@ -9,13 +9,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from merbench.report.scores import rows
-from merbench.report.scores.board_scores import score, standings
+from merbench.report.scores.board import row_scores as rows
+from merbench.report.scores.board.board_scores import score, standings
 from merbench.report.scores.cache import Cache
-from merbench.report.scores.entries import collect
-from merbench.report.scores.every_pair import EveryPair
+from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
-from merbench.report.scores.statistics import interval
+from merbench.report.scores.statistics.every_pair import EveryPair
+from merbench.report.scores.statistics.intervals import interval
 from merbench.results.store.store import Store
 from tests.report.made import put, spec, truth
 

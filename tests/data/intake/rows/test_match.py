@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merbench.data.folder.read import read_folder
-from merbench.data.intake.match_rows import match_rows
+from merbench.data.intake.rows.match import match_rows
 from tests.conftest import loads
 
 LABELS = {"label": 0.06}

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from merbench.api.errors import DataError, RunError
-from merbench.data.intake.download import PartialFile, Patience, Watch, download
-from merbench.data.intake.hdf5 import promised_size
+from merbench.data.intake.fetch.download import PartialFile, Patience, Watch, download
+from merbench.data.intake.fetch.hdf5 import promised_size
 from merbench.results.files import write_atomic
 
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, permutation_test, t
 
-from merbench.report.scores.means import half_width, summarise
-from merbench.report.scores.p_values import adjusted, holm, sign_flip
-from merbench.report.scores.statistics import Interval, Paired, interval, paired_interval
+from merbench.report.scores.statistics.intervals import Interval, Paired, interval, paired_interval
+from merbench.report.scores.statistics.means import half_width, summarise
+from merbench.report.scores.statistics.p_values import adjusted, holm, sign_flip
 from merbench.results.metrics import BUILT_IN
 from merbench.testing.tiny import SPACES
-from tests.report.scores.calibration import (
+from tests.report.scores.statistics.calibration import (
     BOARD,
     CASES,
     NULL,
@@ -220,7 +220,7 @@ def test_what_does_not_fit_is_refused():
 
 
 # The tolerance is three Monte Carlo errors; the crossed bootstrap counts the effect of a seed on a
-# video three times, so its coverage may lie above. ``python -m tests.report.scores.calibration`` has the
+# video three times, so its coverage may lie above. ``python -m tests.report.scores.statistics.calibration`` has the
 # full figures.
 @pytest.mark.parametrize(
     ("effects", "at_most"), [(e, 1.0 if not e.of_video and e.of_both else 0.98) for e in CASES]

@@ -6,7 +6,7 @@ import pytest
 
 from merbench.api import DataError
 from merbench.data.folder.label_table import read_table
-from merbench.data.intake.join_rows import as_csv, joined_rows, new_rows
+from merbench.data.intake.rows.join import as_csv, joined_rows, new_rows
 
 
 @pytest.fixture

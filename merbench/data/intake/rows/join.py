@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from merbench.api.errors import DataError
 from merbench.data.folder.label_table import Table
-from merbench.data.intake.match_rows import same
+from merbench.data.intake.rows.match import same
 
 _UNFIT = re.compile(r"\0|\r(?!\n)")
 TIMES = ("start", "end")

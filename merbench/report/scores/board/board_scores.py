@@ -15,16 +15,16 @@ from pydantic import Field
 
 from merbench.api.declarations.config import Config
 from merbench.api.declarations.metrics import MetricFacts
-from merbench.report.scores.ablations import ablations
+from merbench.report.scores.board.ablations import ablations
+from merbench.report.scores.board.row_pairs import Comparison, RowValues
+from merbench.report.scores.board.row_scores import NO_SEED, RowScores, rows_of
 from merbench.report.scores.cache import Cache, version
-from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.every_pair import EveryPair
-from merbench.report.scores.means import Summary
-from merbench.report.scores.p_values import ALPHA
-from merbench.report.scores.pairs import Comparison, RowValues
-from merbench.report.scores.rows import NO_SEED, RowScores, rows_of
+from merbench.report.scores.rows.entries import Board, Entry
+from merbench.report.scores.rows.pooled_seeds import RowCounts
 from merbench.report.scores.source import Source
-from merbench.report.scores.summary import RowCounts
+from merbench.report.scores.statistics.every_pair import EveryPair
+from merbench.report.scores.statistics.means import Summary
+from merbench.report.scores.statistics.p_values import ALPHA
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.titles import fingerprint
 from merbench.results.spec import canonical

@@ -12,11 +12,11 @@ from pydantic import Field
 
 from merbench.api.declarations.config import Config
 from merbench.api.processes import cores, each_apart
-from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.means import Summary, summarise
+from merbench.report.scores.rows.entries import Board, Entry
+from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics import interval
-from merbench.report.scores.summary import by_seed, row_counts
+from merbench.report.scores.statistics.intervals import interval
+from merbench.report.scores.statistics.means import Summary, summarise
 
 SHARE = 50
 """Fewer rows than this take less time than a process of their own."""

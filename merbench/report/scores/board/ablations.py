@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from merbench.report.scores.differing_settings import flatten
-from merbench.report.scores.entries import Entry
-from merbench.report.scores.p_values import adjusted
-from merbench.report.scores.pairs import Comparison, RowValues
+from merbench.report.scores.board.row_pairs import Comparison, RowValues
+from merbench.report.scores.rows.differing_settings import flatten
+from merbench.report.scores.rows.entries import Entry
+from merbench.report.scores.statistics.p_values import adjusted
 
 
 def ablations(entries: Sequence[Entry], values: RowValues) -> dict[str, Comparison]:

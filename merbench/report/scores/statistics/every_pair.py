@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from merbench.report.scores.p_values import adjusted, sign_flips
-from merbench.report.scores.statistics import Resampler, degrees_of_freedom
+from merbench.report.scores.statistics.intervals import Resampler, degrees_of_freedom
+from merbench.report.scores.statistics.p_values import adjusted, sign_flips
 
 Seeds = frozenset[int]
 Values = Callable[[str], np.ndarray]

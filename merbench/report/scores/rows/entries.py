@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from merbench.api.material.types import SpaceKind
-from merbench.report.scores.differing_settings import differing_settings, label
-from merbench.report.scores.shown_settings import Unnamed, shown_settings
-from merbench.report.scores.summary import fold_count, group
+from merbench.report.scores.rows.differing_settings import differing_settings, label
+from merbench.report.scores.rows.pooled_seeds import fold_count, group
+from merbench.report.scores.rows.shown_settings import Unnamed, shown_settings
 from merbench.results.dataset_name import ordered
 from merbench.results.metrics import BUILT_IN, Registry, TaskMetrics
 from merbench.results.records.outside import MARK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merbench.report.scores.entries import collect, rows_named
+from merbench.report.scores.rows.entries import collect, rows_named
 from merbench.results.spec import PartSpec
 from tests.report.made import record, spec
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from merbench.report.scores.shown_settings import search_words
+from merbench.report.scores.rows.shown_settings import search_words
 from merbench.results.records.outside import MARK
 from merbench.results.records.record import Record
 

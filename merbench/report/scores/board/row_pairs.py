@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from merbench.api.declarations.config import Config
-from merbench.report.scores.entries import Board, Entry
-from merbench.report.scores.every_pair import EveryPair, PairTest, every_pair
-from merbench.report.scores.p_values import ALPHA
+from merbench.report.scores.rows.entries import Board, Entry
+from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics import Resampler
-from merbench.report.scores.summary import Scored, by_seed, whole_seeds
+from merbench.report.scores.statistics.every_pair import EveryPair, PairTest, every_pair
+from merbench.report.scores.statistics.intervals import Resampler
+from merbench.report.scores.statistics.p_values import ALPHA
 
 
 class Comparison(Config):

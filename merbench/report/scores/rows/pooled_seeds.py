@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from merbench.report.scores.means import Summary, summarise
+from merbench.report.scores.statistics.means import Summary, summarise
 from merbench.results.metrics import BUILT_IN, TaskMetrics
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record

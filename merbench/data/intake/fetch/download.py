@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api.errors import DataError, RunError
-from merbench.data.intake.hdf5 import SIGNATURE
+from merbench.data.intake.fetch.hdf5 import SIGNATURE
 from merbench.results.files import write_atomic
 
 Watch = Callable[[str, int, int], None]
