@@ -19,7 +19,6 @@ import numpy as np
 
 from merbench.api.errors import DataError
 from merbench.api.material.types import Modality
-from merbench.data.folder import toml_text as toml
 from merbench.data.folder.label_table import read_table
 from merbench.data.folder.manifest import (
     FileFacts,
@@ -31,6 +30,7 @@ from merbench.data.folder.manifest import (
 )
 from merbench.data.folder.stream_file import SUFFIX
 from merbench.data.intake.choice import Choice, ChosenNames
+from merbench.data.intake.description import extended_description, new_description
 from merbench.data.intake.from_folder import take_folder
 from merbench.data.intake.rows.join import as_csv
 from merbench.data.intake.rows.source import Described, SourceRows
@@ -242,23 +242,10 @@ class Bundle:
         self.origin.notes.append(sentence)
 
     def description(self) -> str:
-        """``dataset.toml``: a new one, or the one that is there with what it lacks at its end."""
+        """The text of ``dataset.toml``."""
         if self.existing is None:
-            return toml.dumps({"name": self.name, "labels": LABELS}, self.sections)
-        lacks = {
-            kind: {n: s for n, s in specs.items() if n not in self._existing_toml.get(kind, {})}
-            for kind, specs in self.sections.items()
-        }
-        text = self.existing.text.rstrip("\n") + "\n\n" + toml.dumps({}, lacks)
-        try:
-            toml.loads(text)
-        except ValueError:  # tables that were written as one value take no more behind them
-            top = {key: value for key, value in self._existing_toml.items() if key not in lacks}
-            return toml.dumps(
-                top,
-                {kind: self._existing_toml.get(kind, {}) | specs for kind, specs in lacks.items()},
-            )
-        return text
+            return new_description(self.name, LABELS, self.sections)
+        return extended_description(self.existing, self.sections)
 
     def manifest(self, before: Manifest) -> Manifest:
         """``before`` and everything in the folder, which is hashed here: call it when all of it is

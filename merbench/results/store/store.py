@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import glob
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from merbench.api.errors import RequestError
-from merbench.results.files import inside, missing_folders, remove_empty, sweep, write_atomic
+from merbench.results.files import inside, write_atomic
 from merbench.results.records.predictions import (
     Predictions,
     check_predictions,
@@ -35,6 +34,8 @@ from merbench.results.records.reading import UnreadableError, read_record
 from merbench.results.records.record import Record, Track
 from merbench.results.records.sealed import check
 from merbench.results.store.corrections import REPLACED, replaced_name
+from merbench.results.store.root_folder import RootFolder
+from merbench.results.store.set_aside import set_aside
 
 DAMAGE = (
     ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
@@ -48,15 +49,6 @@ _REREAD = 5
 process may be between writing the two."""
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Which folder a path leads to; None where it leads to none."""
-    try:
-        about = folder.stat()
-    except FileNotFoundError:
-        return None
-    return about.st_dev, about.st_ino
-
-
 class Store:
     """``warnings`` collects one sentence for each record that was set aside."""
 
@@ -64,33 +56,19 @@ class Store:
         self.root = root
         self.runs = root / "runs"
         self.warnings: list[str] = []
-        self._missing: list[Path] = []
-        """Folders that were not there at the first use, the deepest first."""
-        self._seen: tuple[Path, tuple[int, int] | None] | None = None
-        """The folder that the store is or will be in, and which one it was at the first use."""
+        self._folder = RootFolder(root)
 
     def require_writable(self) -> None:
-        """RequestError when nothing can be written here: reported before training, not after. The
-        store itself is made when the first file is written.
-        """
-        try:
-            folder = next(
-                path for path in (self.root, *self.root.absolute().parents) if path.exists()
-            )
-            with TemporaryFile(dir=folder):
-                pass
-            self._seen = folder, _identity(folder)
-            self._missing = missing_folders(self.root)
-            sweep(*(self.root / name for name in ("runs", "weights", "checkpoints", "claims")))
-        except OSError as error:
-            raise RequestError(
-                f"the store {self.root} cannot be written ({error.strerror}); "
-                "choose another with --store DIR or MERBENCH_STORE"
-            ) from error
+        """RequestError when nothing can be written here: reported before training, not after."""
+        self._folder.require_writable()
+
+    def require_same_folder(self) -> None:
+        """RequestError where another folder is now where the store was."""
+        self._folder.require_same()
 
     def remove_if_empty(self) -> None:
         """Remove the folders that a refused request has made and left empty."""
-        remove_empty(self.root / "claims", *self._missing)
+        self._folder.remove_if_empty()
 
     def get(self, run_id: str) -> Record | None:
         """The record; None where there is none, or a damaged one (then it is set aside).
@@ -212,19 +190,6 @@ class Store:
             raise self._unwritten(record, error) from error
         return record
 
-    def require_same_folder(self) -> None:
-        """RequestError where the path has come to lead elsewhere since the first use, as it does
-        when a disk is unmounted in mid-run: what is written now would lie beneath it, unnoticed.
-        """
-        if self._seen and self._seen != (self._seen[0], _identity(self._seen[0])):
-            raise RequestError(
-                f"the store {self.root} is no longer the folder it was when the run started "
-                "(was a disk unmounted?); bring it back and give the same command again"
-            )
-        if not self._seen or self._seen[0] != self.root:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self._seen = self.root, _identity(self.root)
-
     def _write(self, record: Record) -> None:
         content = record.model_dump_json(indent=1).encode()
         write_atomic(self.file(record.run_id, ".json"), content)
@@ -290,25 +255,13 @@ class Store:
         return self.root / "checkpoints" / f"{run_id}.checkpoint"
 
     def reject(self, path: Path, sentence: str) -> None:
-        """Move a file that cannot be used to ``set-aside/``, and tell."""
-        self._move([path], sentence)
+        """Move a file that cannot be used to ``set-aside/``, and warn."""
+        self.warnings.append(f"{sentence}; {set_aside(self.root, [path])}")
 
     def _set_aside(self, run_id: str, error: Exception) -> None:
         reason = str(error).splitlines()[0]
         record = self.file(run_id, ".json")
-        self._move(
-            record.parent.glob(f"{glob.escape(run_id)}.*"),
-            f"the record {record} cannot be used ({type(error).__name__}: {reason})",
+        place = set_aside(self.root, record.parent.glob(f"{glob.escape(run_id)}.*"))
+        self.warnings.append(
+            f"the record {record} cannot be used ({type(error).__name__}: {reason}); {place}"
         )
-
-    def _move(self, paths: Iterable[Path], sentence: str) -> None:
-        aside = self.root / "set-aside"
-        try:
-            aside.mkdir(parents=True, exist_ok=True)
-            for path in paths:
-                number = sum(1 for _ in aside.glob(f"{path.name}*"))
-                path.rename(aside / (path.name if not number else f"{path.name}.{number}"))
-            where = f"it was moved to {aside}"
-        except OSError:
-            where = "it was left where it is, because the store is read-only"
-        self.warnings.append(f"{sentence}; {where}")

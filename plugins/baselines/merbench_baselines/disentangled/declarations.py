@@ -7,6 +7,18 @@ from collections.abc import Iterator
 from merbench.api import Ablation, Case, Component, Recipe, Tune
 from merbench_baselines.declare import NO_DECAY, PAIRS, VECTORS, part, with_tower
 
+STEP_SPACES = {
+    "train.batch_size": 16,
+    "train.accumulate": 10,
+    "train.lr": 1e-4,
+    "train.weight_decay": 0.0,
+    "train.optimiser": "adam",
+    "train.schedule": "plateau",
+    "train.clip_norm": 0.0,
+    "train.clip_value": 0.6,
+}
+"""How DLF and DMD are trained, whose spaces hold steps and not one vector a row."""
+
 
 def components() -> Iterator[Component]:
     yield part(
@@ -24,14 +36,7 @@ def components() -> Iterator[Component]:
         "similarity, difference and reconstruction of shared and private vectors",
         needs=("shared", "private", "utterances", "reconstructed", "present"),
     )
-    provided = (
-        "reconstruction",
-        "specific",
-        "orthogonality",
-        "aligned",
-        "branches",
-        "present",
-    )
+    provided = ("reconstruction", "specific", "orthogonality", "aligned", "branches", "present")
     yield part(
         "fusion",
         "dlf",
@@ -127,9 +132,7 @@ def _misa() -> Recipe:
         ),
         search={**NO_DECAY, "head.hidden": Tune(64, 512, log=True)},
         ablations=(
-            _without("misa", "similarity"),
-            _without("misa", "difference"),
-            _without("misa", "reconstruction"),
+            *_without("misa", "similarity", "difference", "reconstruction"),
             Ablation(
                 name="shared-only",
                 summary="only the shared vectors are fused",
@@ -210,16 +213,7 @@ def _dlf() -> Recipe:
         head="linear",
         objective=("task", "dlf"),
         min_modalities=2,
-        settings={
-            "train.batch_size": 16,
-            "train.accumulate": 10,
-            "train.lr": 1e-4,
-            "train.weight_decay": 0.0,
-            "train.optimiser": "adam",
-            "train.schedule": "plateau",
-            "train.clip_norm": 0.0,
-            "train.clip_value": 0.6,
-        },
+        settings=STEP_SPACES,
         cases=(
             Case(
                 datasets=("mosei",),
@@ -235,10 +229,7 @@ def _dlf() -> Recipe:
         ),
         search=NO_DECAY,
         ablations=(
-            _without("dlf", "reconstruction"),
-            _without("dlf", "specific"),
-            _without("dlf", "orthogonality"),
-            _without("dlf", "triplet"),
+            *_without("dlf", "reconstruction", "specific", "orthogonality", "triplet"),
             Ablation(
                 name="no-branch-tasks",
                 summary="the fused task alone",
@@ -266,16 +257,7 @@ def _dmd() -> Recipe:
         head="linear",
         objective=("task", "dmd"),
         min_modalities=2,
-        settings={
-            "train.batch_size": 16,
-            "train.accumulate": 10,
-            "train.lr": 1e-4,
-            "train.weight_decay": 0.0,
-            "train.optimiser": "adam",
-            "train.schedule": "plateau",
-            "train.clip_norm": 0.0,
-            "train.clip_value": 0.6,
-        },
+        settings=STEP_SPACES,
         cases=(
             Case(
                 datasets=("mosei",),
@@ -294,11 +276,9 @@ def _dmd() -> Recipe:
         ),
         search=NO_DECAY,
         ablations=(
-            _without("dmd", "reconstruction"),
-            _without("dmd", "triplet"),
-            _without("dmd", "orthogonality"),
-            _without("dmd", "homogeneous"),
-            _without("dmd", "heterogeneous"),
+            *_without(
+                "dmd", "reconstruction", "triplet", "orthogonality", "homogeneous", "heterogeneous"
+            ),
             Ablation(
                 name="no-crossmodal-attention",
                 summary="private steps attend to their own modality",
@@ -309,9 +289,10 @@ def _dmd() -> Recipe:
     )
 
 
-def _without(objective: str, term: str) -> Ablation:
-    return Ablation(
-        name=f"no-{term}",
-        summary=f"without the {term} loss",
-        settings={f"objective.{objective}.{term}": 0.0},
-    )
+def _without(objective: str, *terms: str) -> Iterator[Ablation]:
+    for term in terms:
+        yield Ablation(
+            name=f"no-{term}",
+            summary=f"without the {term} loss",
+            settings={f"objective.{objective}.{term}": 0.0},
+        )
