@@ -50,11 +50,11 @@ def leaderboard(
     ``dataset`` and ``track``: only these; ``track`` is part of a title. RequestError where there is
     no finished run of that kind.
     """
+    from merbench.bench.score_cache import score_cache
     from merbench.report.scores.board.board_scores import score
-    from merbench.report.scores.cache import Cache
 
     source, boards = _open(store, dataset, track)
-    cache = Cache(Path(store) / "cache" / "scores")
+    cache = score_cache(Path(store))
     scored = [(board, score(board, source, cache)) for board in boards]
     return Leaderboard([(board, scores) for board, scores in scored if scores.rows])
 

@@ -72,8 +72,8 @@ def boards_of(
     """A function that gives the scored boards of the store as it is when it is called. What was
     scored once is kept beside, not in the store.
     """
+    from merbench.bench.score_cache import cache_in
     from merbench.report.scores.board.board_scores import score
-    from merbench.report.scores.cache import Cache
     from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.store import Store
@@ -81,7 +81,7 @@ def boards_of(
     folder = TemporaryDirectory(prefix="merbench-serve-")
 
     def scored() -> Sequence[tuple[Board, BoardScores]]:
-        cache = Cache(Path(folder.name))
+        cache = cache_in(Path(folder.name))
         source = StoreSource(Store(store))
         boards = collect(
             source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()

@@ -17,6 +17,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.functions.catalogue import load_dataset
 from merbench.report.folder.folder import Folder
+from merbench.report.scores.source import StoreSource
 from merbench.results.store.store import Store
 from tests.report.made import corpus, put, record, spec
 
@@ -35,6 +36,26 @@ def store(tmp_path):
     put(store, 0.6, spec("two", dataset="there", lr=0.1), range(2))
     put(store, 0.5, spec("three", dataset="there+other"), range(2))
     return store
+
+
+def test_what_was_printed_is_printed_again_until_a_file_of_the_store_changes(
+    merbench, store, monkeypatch
+):
+    words = ("leaderboard", "--store", str(store.root))
+    (store.runs / "cut.json").write_text("{")
+    first = merbench(*words)
+    with monkeypatch.context() as unread:
+        unread.setattr(StoreSource, "records", lambda self: pytest.fail("the records were read"))
+        again = merbench(*words)
+    assert again.stdout == first.stdout and "three" in first.stdout
+    assert again.stderr == first.stderr and "cut.json cannot be read" in first.stderr
+    assert merbench(*words, "--intervals").stdout != first.stdout
+    assert merbench(*words, "--format", "md").stdout.startswith("### there")
+    put(store, 0.5, spec("four", dataset="there"), range(2))
+    assert "four" in merbench(*words).stdout
+    for path in store.runs.glob("*"):
+        path.unlink()
+    assert "no finished run" in merbench(*words, check=False).stderr
 
 
 def content(folder):

@@ -27,20 +27,27 @@ def out() -> Console:
     return results
 
 
+def write(text: str) -> None:
+    """What a console of results drew."""
+    file = out().file
+    file.write(text)
+    file.flush()
+
+
 def room() -> int | None:
     """The width of the terminal; None where results go elsewhere."""
     console = out()
     return console.width if console.is_terminal else None
 
 
-def show(table: Table, most: int | None = None) -> None:
+def show(table: Table, most: int | None = None, console: Console | None = None) -> None:
     """The title and the notes stand by themselves, so that a narrow table does not fold them; in a
-    pipe a table is as wide as it needs, or ``most`` columns.
+    pipe a table is as wide as it needs, or ``most`` columns. ``console``: another than ``out()``.
     """
     from rich.measure import Measurement
     from rich.text import Text
 
-    console = out()
+    console = console or out()
     if not console.is_terminal and most:
         console.width = most
     elif not console.is_terminal:

@@ -2,127 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from typing import Any, TypeVar
 
+from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.pictures import plots
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.tables.sheet import parameters, training_seconds
 
 T = TypeVar("T")
+Pictures = dict[str, tuple[bytes, str]]
+"""File name -> SVG and what it shows in words."""
 PANELS = 12
 """More models than this are too many panels for one picture of learning curves."""
+NAMED = 60
+"""More names than this are too many for one picture."""
 
 
-def pictures(
-    board: Board, scores: BoardScores, extras: Mapping[str, Any]
-) -> dict[str, tuple[bytes, str]]:
-    """File name -> SVG and what it shows in words."""
-    metric, title = scores.metric, board.title
-    facts = scores.ranks_by
-    name, scale = facts.title, facts.scale
-    better = "higher is better" if facts.higher_is_better else "lower is better"
-    axis = f"test {name} ({'%, ' if scale == 100 else ''}{better})"
-    entries = {e.name: e for e in board.entries}
-    lines = {n: line for n in scores.standings if (line := _line(scores, n, scale))}
-    floors = {
-        n: line.mean for n, e in entries.items() if e.floor and (line := _line(scores, n, scale))
+@dataclass(frozen=True)
+class _Drawn:
+    """A board as pictures need it; ``lines`` from best to worst."""
+
+    board: Board
+    scores: BoardScores
+
+    @property
+    def facts(self) -> MetricFacts:
+        return self.scores.ranks_by
+
+    @property
+    def better(self) -> str:
+        return "higher is better" if self.facts.higher_is_better else "lower is better"
+
+    @property
+    def axis(self) -> str:
+        percent = "%, " if self.facts.scale == 100 else ""
+        return f"test {self.facts.title} ({percent}{self.better})"
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        return {entry.name: entry for entry in self.board.entries}
+
+    @cached_property
+    def lines(self) -> dict[str, plots.Line]:
+        return self._lines(self.scores.standings)
+
+    @cached_property
+    def floors(self) -> dict[str, float]:
+        floors = self._lines(name for name, entry in self.entries.items() if entry.floor)
+        return {name: line.mean for name, line in floors.items()}
+
+    def _lines(self, names: Iterable[str]) -> dict[str, plots.Line]:
+        lines = ((name, _line(self.scores, name, self.facts.scale)) for name in names)
+        return {name: line for name, line in lines if line}
+
+    def titled(self, by_name: Mapping[str, T]) -> dict[str, T]:
+        titles = self.board.short_titles
+        return {titles.get(name, name): value for name, value in by_name.items()}
+
+    def first(self, most: int, count: int) -> str:
+        """What a picture says that shows ``most`` of ``count`` models at most."""
+        return f"; the first {most} of {count} models" if count > most else ""
+
+
+def pictures(board: Board, scores: BoardScores, extras: Mapping[str, Any]) -> Pictures:
+    drawn, facts = _Drawn(board, scores), scores.ranks_by
+    return {
+        **_scores(drawn),
+        **_against_costs(drawn),
+        **_ablations(drawn),
+        **_learning(drawn),
+        **_extra(board.title, drawn.axis, facts.name, facts.scale, extras),
     }
-    drawn_pictures: dict[str, tuple[bytes, str]] = {}
-    titles = board.short_titles
-    if lines:
-        best = {given: scale * s[metric] for given, s in scores.optimum.items() if metric in s}
-        words = (
-            f"{name} of each model: every seed, the mean and its 95 % interval; "
-            "floors as dashed lines"
-        )
-        words += ", best possible scores as dotted ones" if best else ""
-        drawn_pictures["scores.svg"] = (
-            plots.scores(title, axis, _titled(lines, titles), floors, best),
-            words,
-        )
-        for file, across, cost in (
-            ("parameters.svg", "parameters", parameters),
-            ("cost.svg", "training of a seed in seconds", training_seconds),
-        ):
-            drawn = {
-                n: (float(cost(entries[n])), line)
-                for n, line in lines.items()
-                if cost(entries[n]) > 0
-            }
-            if drawn:
-                drawn_pictures[file] = (
-                    plots.against(title, across, axis, _titled(drawn, titles)),
-                    f"{name} against {across}",
-                )
-    if scores.ablations:
-        rows = {
-            n: (scale * mean, scale * low, scale * high, s.significant)
-            for n, s in sorted(scores.ablations.items())
-            if s.difference
-            for mean, low, high in [s.difference]
-        }
-        if rows:
-            words = (
-                f"{name} of each ablation minus that of its full model, with 95 % intervals; "
-                "filled dots are significant"
-            )
-            side = "right" if facts.higher_is_better else "left"
-            drawn_pictures["ablations.svg"] = (
-                plots.forest(
-                    title,
-                    f"test {name}, ablation minus full model ({side} of 0: the ablation is better)",
-                    _titled(rows, titles),
-                ),
-                words,
-            )
-    curves = {
-        n: c for n in list(scores.standings)[:PANELS] if (c := _curves(entries[n], metric, scale))
+
+
+def _scores(drawn: _Drawn) -> Pictures:
+    if not drawn.lines:
+        return {}
+    facts, optimum = drawn.facts, drawn.scores.optimum
+    best = {given: facts.scale * s[facts.name] for given, s in optimum.items() if facts.name in s}
+    words = (
+        f"{facts.title} of each model: every seed, the mean and its 95 % interval; "
+        "floors as dashed lines"
+    )
+    words += ", best possible scores as dotted ones" if best else ""
+    words += drawn.first(NAMED, len(drawn.lines))
+    lines = drawn.titled(dict(islice(drawn.lines.items(), NAMED)))
+    picture = plots.scores(drawn.board.title, drawn.axis, lines, drawn.floors, best)
+    return {"scores.svg": (picture, words)}
+
+
+def _against_costs(drawn: _Drawn) -> Pictures:
+    """All models as dots, the best of them with their names."""
+    of_file = {
+        "parameters.svg": ("parameters", parameters),
+        "cost.svg": ("training of a seed in seconds", training_seconds),
     }
-    if curves:
-        words = f"{name} on validation rows by epoch, a line a run"
-        words += (
-            f"; the first {PANELS} of {len(scores.standings)} models"
-            if len(scores.standings) > PANELS
-            else ""
-        )
-        drawn_pictures["learning.svg"] = (
-            plots.learning(title, f"{name} on validation rows ({better})", _titled(curves, titles)),
-            words,
-        )
-    return drawn_pictures | _extra(title, axis, metric, scale, extras)
+    pictures: Pictures = {}
+    for file, (across, cost_of) in of_file.items():
+        costs = {name: float(cost_of(drawn.entries[name])) for name in drawn.lines}
+        points = {name: (cost, drawn.lines[name]) for name, cost in costs.items() if cost > 0}
+        if points:
+            titled = drawn.titled(points)
+            named = list(titled)[:NAMED]
+            picture = plots.against(drawn.board.title, across, drawn.axis, titled, named)
+            words = f"{drawn.facts.title} against {across}"
+            if len(named) < len(titled):
+                words += f"; the first {NAMED} of {len(titled)} models are named"
+            pictures[file] = picture, words
+    return pictures
 
 
-def _titled(by_name: Mapping[str, T], titles: Mapping[str, str]) -> dict[str, T]:
-    return {titles.get(name, name): value for name, value in by_name.items()}
+def _ablations(drawn: _Drawn) -> Pictures:
+    facts = drawn.facts
+    rows = {}
+    for name, comparison in sorted(drawn.scores.ablations.items()):
+        if comparison.difference:
+            ends = (facts.scale * value for value in comparison.difference)
+            rows[name] = (*ends, comparison.significant)
+    if not rows:
+        return {}
+    words = (
+        f"{facts.title} of each ablation minus that of its full model, with 95 % intervals; "
+        "filled dots are significant"
+    )
+    side = "right" if facts.higher_is_better else "left"
+    axis = f"test {facts.title}, ablation minus full model ({side} of 0: the ablation is better)"
+    picture = plots.forest(drawn.board.title, axis, drawn.titled(rows))
+    return {"ablations.svg": (picture, words)}
+
+
+def _learning(drawn: _Drawn) -> Pictures:
+    facts, names = drawn.facts, list(drawn.scores.standings)
+    curves = {}
+    for name in names[:PANELS]:
+        if of_model := _curves(drawn.entries[name], facts.name, facts.scale):
+            curves[name] = of_model
+    if not curves:
+        return {}
+    words = f"{facts.title} on validation rows by epoch, a line a run"
+    words += drawn.first(PANELS, len(names))
+    axis = f"{facts.title} on validation rows ({drawn.better})"
+    picture = plots.learning(drawn.board.title, axis, drawn.titled(curves))
+    return {"learning.svg": (picture, words)}
 
 
 def _line(scores: BoardScores, name: str, scale: float) -> plots.Line | None:
     row = scores.rows.get(name)
-    values = (
-        [scale * v for s in row.seeds.values() if (v := s.get(scores.metric)) is not None]
-        if row
-        else []
-    )
-    ends = row.intervals.get(scores.metric) if row else None
-    return (
-        plots.Line(values, (scale * ends[0], scale * ends[1]) if ends else None) if values else None
-    )
+    if row is None:
+        return None
+    of_seeds = [seed.get(scores.metric) for seed in row.seeds.values()]
+    values = [scale * value for value in of_seeds if value is not None]
+    ends = row.intervals.get(scores.metric)
+    scaled = (scale * ends[0], scale * ends[1]) if ends else None
+    return plots.Line(values, scaled) if values else None
 
 
 def _curves(entry: Entry, metric: str, scale: float) -> list[list[float]]:
-    return [
-        c
-        for r in entry.done
-        if (c := [scale * e[metric] for e in r.history if e.get(metric) is not None])
-    ]
+    """The validation score by epoch of each run that has one."""
+    curves = []
+    for record in entry.done:
+        values = [epoch[metric] for epoch in record.history if epoch.get(metric) is not None]
+        if values:
+            curves.append([scale * value for value in values])
+    return curves
 
 
-def _extra(
-    title: str, axis: str, metric: str, scale: float, extras: Mapping[str, Any]
-) -> dict[str, tuple[bytes, str]]:
-    drawn_pictures: dict[str, tuple[bytes, str]] = {}
+def _extra(title: str, axis: str, metric: str, scale: float, extras: Mapping[str, Any]) -> Pictures:
+    drawn_pictures: Pictures = {}
     if report := extras.get("generalise"):
         lines = {
             model["name"]: s

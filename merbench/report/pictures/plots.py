@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -32,6 +32,8 @@ STYLE: Any = {
 }
 CREATOR = DRAWN_BY + matplotlib.__version__
 FAINT = "0.55"
+BESIDE = 1.04
+"""Where names stand, in widths of the axes."""
 LONG = 28
 """Characters of a name that stand on one line."""
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -107,18 +109,25 @@ def scores(
         return svg(figure)
 
 
-def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float, Line]]) -> bytes:
+def against(
+    title: str,
+    across: str,
+    axis: str,
+    models: Mapping[str, tuple[float, Line]],
+    named: Collection[str],
+) -> bytes:
     """Score against what a model costs (``models``: name -> cost, score), on a logarithmic scale;
-    names in a column of their own.
+    the names of those that are ``named`` in a column of their own.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(models))), layout="constrained")
+        figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(named))), layout="constrained")
         axes = figure.subplots()
-        for cost, line in models.values():
-            if line.ends:
-                axes.plot([cost, cost], line.ends, color=FAINT, linewidth=1, zorder=2)
-            axes.scatter([cost], [line.mean], s=28, color="tab:blue", zorder=4)
         axes.set_xscale("log")
+        ends = [(cost, *line.ends) for cost, line in models.values() if line.ends]
+        if ends:
+            axes.vlines(*zip(*ends, strict=True), color=FAINT, linewidth=1, zorder=2)
+        means = [line.mean for _, line in models.values()]
+        axes.scatter([cost for cost, _ in models.values()], means, s=28, color="tab:blue", zorder=4)
         costs = [cost for cost, _ in models.values()]
         subs = (
             (1, 1.5, 2, 3, 5, 7)
@@ -130,34 +139,33 @@ def against(title: str, across: str, axis: str, models: Mapping[str, tuple[float
         axes.xaxis.set_major_locator(LogLocator(subs=subs))
         axes.xaxis.set_major_formatter(lambda value, _: count(value))
         axes.xaxis.set_minor_locator(NullLocator())
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high)
-        order = sorted(models, key=lambda name: models[name][1].mean)
-        heights = apart(
-            [(models[name][1].mean - low) / (high - low) for name in order],
-            1 / max(len(models), 22),
-        )
-        for name, height in zip(order, heights, strict=True):
-            cost, line = models[name]
-            leads: Any = {
-                "arrowstyle": "-",
-                "color": "tab:blue",
-                "linewidth": 0.6,
-                "alpha": 0.6,
-                "relpos": (0, 0.5),
-            }
-            place: Any = {
-                "xytext": (1.04, height),
-                "textcoords": "axes fraction",
-                "va": "center",
-                "arrowprops": leads,
-            }
-            axes.annotate(name, (cost, line.mean), **place, fontsize=8)
+        _name(axes, {name: (models[name][0], models[name][1].mean) for name in named})
         axes.set_xlabel(f"{across}\ndot: mean over seeds; line: its 95 % interval")
         axes.set_ylabel(axis)
         axes.set_title(title, fontsize=10, loc="left")
         axes.grid(alpha=0.25)
         return svg(figure)
+
+
+def _name(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """The names of points beside the axes, of which the horizontal one is logarithmic, and a line
+    from each to its own.
+
+    A line of two ends costs a hundredth of what one of matplotlib's arrows does.
+    """
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    axes.set_xlim(left, right)
+    axes.set_ylim(low, high)
+    beside = left * (right / left) ** BESIDE
+    order = sorted(points, key=lambda name: points[name][1])
+    places = [(points[name][1] - low) / (high - low) for name in order]
+    for name, place in zip(order, apart(places, 1 / max(len(points), 22)), strict=True):
+        cost, mean = points[name]
+        height = low + place * (high - low)
+        ends = [cost, beside], [mean, height]
+        axes.plot(*ends, color="tab:blue", linewidth=0.6, alpha=0.6, clip_on=False)
+        offset: Any = {"xytext": (2, 0), "textcoords": "offset points", "annotation_clip": False}
+        axes.annotate(name, (beside, height), **offset, va="center", fontsize=8)
 
 
 def apart(places: Sequence[float], step: float) -> list[float]:

@@ -34,11 +34,12 @@ def _version(formulas: tuple[str, ...], kept: Path | None) -> str:
 
 class Cache:
     """``folder`` None keeps nothing. A folder that cannot be written, or a file that cannot be
-    read, costs time and nothing else.
+    read, costs time and nothing else. ``parsed_code``: where ``code_digest`` finds what another
+    process parsed.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None, parsed_code: Path | None = None) -> None:
+        self.folder, self.parsed_code = folder, parsed_code
 
     def get(self, key: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
         """The result under ``key``, a hash of all that decides it; made where it is not there."""

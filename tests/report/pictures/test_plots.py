@@ -5,6 +5,7 @@ of matplotlib stands in each.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -41,12 +42,21 @@ def test_names_stand_apart_inside_the_picture(places):
 
 def test_names_of_models_in_one_place_can_be_read_and_so_can_the_axis():
     names, line = ("one", "two", "three"), plots.Line([1.0, 1.2], (0.9, 1.3))
-    text = plots.against("t", "parameters", "MAE", dict.fromkeys(names, (230e3, line))).decode()
+    points = dict.fromkeys(names, (230e3, line))
+    text = plots.against("t", "parameters", "MAE", points, names).decode()
     heights = [
         float(y) for name in names for y in re.findall(rf'y="(-?[\d.]+)"[^>]*>{name}<', text)
     ]
     assert len(heights) == 3 and min(abs(a - b) for a in heights for b in heights if a != b) >= 8
     assert ">200k<" in text and ">300k<" in text
+
+
+def test_only_those_that_are_named_have_names_and_all_have_dots():
+    points = {f"m{i}": (1e3 * (i + 1), plots.Line([1.0 + i])) for i in range(23)}
+    text = plots.against("t", "parameters", "MAE", points, ["m0", "m3"]).decode()
+    assert set(re.findall(r">(m\d+)<", text)) == {"m0", "m3"}
+    drawn = Counter(re.findall(r'<use xlink:href="(#\w+)"', text))
+    assert 23 in drawn.values()
 
 
 def test_shares_are_drawn_in_percent_as_in_the_table():
@@ -128,9 +138,7 @@ def test_names_that_mean_something_to_svg_or_to_matplotlib_are_shown_as_they_are
     lines = {name: plots.Line([1.0, 2.0]) for name in HOSTILE}
     drawn = (
         plots.scores(HOSTILE[0], "MAE", lines, {HOSTILE[2]: 1.0}),
-        plots.against(
-            "t", "parameters", "MAE", {name: (1.0, line) for name, line in lines.items()}
-        ),
+        plots.against("t", "parameters", "MAE", {n: (1.0, lines[n]) for n in lines}, HOSTILE),
         plots.calibration("t", {name: [(0.0, 1.0)] for name in HOSTILE}),
         curves("t", "MAE", {"text=mask": {name: [(0.0, 1.0, None, 1)] for name in HOSTILE}}),
     )

@@ -4,7 +4,9 @@ and extend a folder of boards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +14,13 @@ from merbench.api.errors import RequestError
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.groups import LazyGroup
 from merbench.cli.shared.options import typed
-from merbench.cli.shared.output import room, show, show_json
+from merbench.cli.shared.output import say, show_json, write
 from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.cli.look.leaderboard.boards import Scored
+    from merbench.cli.look.leaderboard.kept import Tell
+    from merbench.report.tables.sheet import Sheet
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
 SUBCOMMANDS = (
@@ -91,32 +98,56 @@ def command(
             raise RequestError(
                 f"--format {form} always has these; leave {typed_options[option]} out"
             )
-    from merbench.cli.look.leaderboard.boards import from_folder, from_store
+    session: Session = ctx.obj
+    shown = {
+        "every_metric": all_metrics,
+        "ablations": ablations,
+        "intervals": intervals,
+        "claims": claims,
+        "superseded": form in ("json", "csv"),
+    }
+
+    def scored(tell: Tell = say) -> Scored:
+        from merbench.cli.look.leaderboard.boards import from_folder, from_store
+
+        if boards:
+            return from_folder(boards, dataset, track)
+        return from_store(session, store, dataset, track, tell)[1]
+
+    def sheets(scored_boards: Scored) -> list[Sheet]:
+        from merbench.report.tables.sheet import sheet
+
+        return [sheet(board, scores, **shown) for board, scores in scored_boards]
+
+    def text(tell: Tell = say) -> str:
+        from merbench.cli.look.leaderboard.tables import text_of
+
+        return text_of(form, sheets(scored(tell)))
+
+    if form not in ("text", "md", "latex"):
+        scored_boards = scored()
+        _print_boards(form, scored_boards, sheets(scored_boards))
+        return
+    if boards or claims:
+        printed = text()
+    else:
+        from merbench.cli.look.leaderboard.kept import kept_text
+
+        choice = {"form": form, "dataset": dataset, "track": track, **shown}
+        printed = kept_text(session, store, choice, text)
+    if form == "text":
+        write(printed)
+    else:
+        click.echo(printed, nl=False)
+
+
+def _print_boards(form: str, scored_boards: Scored, pages: Sequence[Sheet]) -> None:
+    """As a page, JSON or one tidy table."""
     from merbench.report.site.board_page.page import board_page
-    from merbench.report.tables.latex import to_latex
-    from merbench.report.tables.sheet import as_json, sheet
-    from merbench.report.tables.table import to_markdown
-    from merbench.report.tables.terminal import table
+    from merbench.report.tables.sheet import as_json
     from merbench.report.tables.tidy import tidy, to_csv
 
-    session: Session = ctx.obj
-    scored_boards = (
-        from_folder(boards, dataset, track)
-        if boards
-        else from_store(session, store, dataset, track)[1]
-    )
-    sheets = [
-        sheet(
-            board,
-            scores,
-            every_metric=all_metrics,
-            ablations=ablations,
-            intervals=intervals,
-            claims=claims,
-            superseded=form in ("json", "csv"),
-        )
-        for board, scores in scored_boards
-    ]
+    with_pages = [(*scored, page) for scored, page in zip(scored_boards, pages, strict=True)]
     if form == "html":
         if len(scored_boards) > 1:
             raise RequestError(
@@ -124,25 +155,7 @@ def command(
                 "choose with --dataset and --track, or build"
             )
         click.echo(board_page(*scored_boards[0], {}))
-        return
-    if form == "json":
-        show_json(
-            [
-                as_json(board, scores, page)
-                for (board, scores), page in zip(scored_boards, sheets, strict=True)
-            ]
-        )
-        return
-    if form == "csv":
-        pages = [(*scored, page) for scored, page in zip(scored_boards, sheets, strict=True)]
-        click.echo(to_csv(tidy(pages)), nl=False)
-        return
-    for page in sheets:
-        if form not in ("md", "latex") and page is not sheets[0]:
-            click.echo()
-        if form == "md":
-            click.echo(to_markdown(page.title, page.columns, page.rows, notes=page.notes))
-        elif form == "latex":
-            click.echo(to_latex(page.title, page.columns, page.rows, notes=page.notes))
-        else:
-            show(table(page.title, page.columns, page.rows, notes=page.notes, width=room()))
+    elif form == "json":
+        show_json([as_json(board, scores, page) for board, scores, page in with_pages])
+    else:
+        click.echo(to_csv(tidy(with_pages)), nl=False)

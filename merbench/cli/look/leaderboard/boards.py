@@ -4,13 +4,14 @@ folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
 from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
 from merbench.bench.recipes import floors, origins
+from merbench.bench.score_cache import score_cache
 from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
@@ -38,10 +39,14 @@ def no_row(name: str, entries: Iterable[Entry]) -> str:
 
 
 def from_store(
-    session: Session, store: Path, dataset: str | None = None, track: str | None = None
+    session: Session,
+    store: Path,
+    dataset: str | None = None,
+    track: str | None = None,
+    tell: Callable[[str], object] = say,
 ) -> tuple[StoreSource, Scored]:
     """RequestError where the store has no finished run of that kind. Scores are kept in
-    ``<store>/cache/scores``.
+    ``<store>/cache/scores``. ``tell``: of what is left out.
     """
     source = StoreSource(Store(store))
     boards = collect(
@@ -53,8 +58,8 @@ def from_store(
         source.corrections(),
     )
     for warning in source.warnings:
-        say(f"warning: {warning}")
-    cache = Cache(store / "cache" / "scores")
+        tell(f"warning: {warning}")
+    cache = score_cache(store)
     origins_by_model = origins(session.catalog)
     scored_boards = []
     for board in boards:
@@ -63,7 +68,7 @@ def from_store(
     for board, scores in scored_boards:
         for entry in board.entries:
             if entry.done and entry.name not in scores.rows:
-                say(
+                tell(
                     f"{board.title}: {entry.name} is left out: "
                     "no seed of it has finished all "
                     f"{board.folds} folds; the same run command continues with the rest"
@@ -102,6 +107,6 @@ class Best(Config):
 
 
 def best_possible(session: Session, board: Board, cache: Cache) -> dict[str, dict[str, float]]:
-    code = version(kept=cache.folder and cache.folder / "code.json")
+    code = version(kept=cache.parsed_code)
     key = sha256(f"optimum {code} {board.track.model_dump_json()}".encode()).hexdigest()
     return cache.get(key, Best, lambda: Best(scored=of_track(session, board.track))).scored

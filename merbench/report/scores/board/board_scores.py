@@ -129,7 +129,7 @@ def score(
         rows = rows_of([e for e in board.all_entries if e.done], source, board)
         return _ranked(board, source, _with_a_seed(rows), optimum)
     modules = sorted({definition.module for definition in board.metrics.values()})
-    formulas = version(modules, cache.folder / "code.json")
+    formulas = version(modules, cache.parsed_code)
     row_keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
     floors, superseded = (
         sorted(e.name for e in entries)
