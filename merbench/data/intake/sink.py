@@ -268,6 +268,11 @@ class Bundle:
         return manifest
 
     def _new(self, stream: str) -> None:
+        if stream in self.sections["streams"]:
+            raise DataError(
+                f"two streams of the source are called {stream!r} here; give one another name "
+                "(--rename OLD=NEW), leave one out (--without NAME), or take its file away"
+            )
         if stream in self._existing_toml.get("streams", {}):
             raise StreamExistsError(f"a stream {stream!r}")
 

@@ -43,6 +43,10 @@ from merbench.engine.rows.missing import incomplete
 
 USUAL_STEPS = 8
 """Of a row, in batches by length."""
+CLIPS_AT_ONCE = 16
+"""Rows of a batch that is not trained on, where clips are decoded for it: their pictures and waves
+take megabytes each.
+"""
 
 
 def _tensor(array: np.ndarray) -> Tensor:
@@ -119,8 +123,11 @@ class SplitData:
 
     def batches(self, size: int = 256, by_length: bool = False) -> Iterator[Batch]:
         """All rows in their order, ``size`` at a time; or the longest first, as many at a time as
-        make ``size`` rows of ``USUAL_STEPS`` with what is padded.
+        make ``size`` rows of ``USUAL_STEPS`` with what is padded. ``CLIPS_AT_ONCE`` is the most of
+        clips.
         """
+        if any(hasattr(prepared, "decode") for prepared in self.inputs.values()):
+            size = min(size, CLIPS_AT_ONCE)
         if by_length and self.length_N is not None:
             for places in within_budget(self.length_N.numpy(), size * USUAL_STEPS):
                 yield self.batch(torch.from_numpy(places))

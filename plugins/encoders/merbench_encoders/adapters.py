@@ -28,9 +28,14 @@ def add_adapters(net: nn.Module, rank: int) -> None:
     layers = [name for name, module in net.named_modules() if type(module) is nn.Linear]
     if not layers:
         raise _nowhere_to_learn()
-    inject_adapter_in_model(
-        LoraConfig(r=rank, lora_alpha=rank, target_modules=layers, lora_dropout=0.0), net
-    )
+    settings = LoraConfig(r=rank, lora_alpha=rank, target_modules=layers, lora_dropout=0.0)
+    try:
+        inject_adapter_in_model(settings, net)
+    except ValueError as error:  # as of Mamba, whose kernels read the weights of their layers
+        raise RequestError(
+            f"peft puts no adapters into {type(net).__name__} ({str(error).splitlines()[0]}); "
+            "set tuned=true to train all of it, or lora_rank=0"
+        ) from error
 
 
 def drop_idle_adapters(net: nn.Module, output: Callable[[], Tensor]) -> None:

@@ -15,14 +15,37 @@ TOLERANCE = 1e-3
 """Difference that is float noise, as a share of the largest value."""
 
 
-def rows_together(length_B: Tensor, masks_padding: bool) -> list[Tensor]:
-    """The numbers of the rows of each batch; rows of length 0 are in none."""
+def rows_together(
+    length_B: Tensor, masks_padding: bool, steps_at_once: int | None = None
+) -> list[Tensor]:
+    """The numbers of the rows of each batch; rows of length 0 are in none.
+
+    ``steps_at_once``: a batch of more steps, padding included, is cut into several, the longest
+    rows first; each has one row at least.
+    """
     present_B = length_B > 0
     if not present_B.any():
         return []
     if masks_padding:
-        return [present_B.nonzero()[:, 0]]
-    return [(length_B == length).nonzero()[:, 0] for length in length_B[present_B].unique()]
+        batches = [present_B.nonzero()[:, 0]]
+    else:
+        lengths = length_B[present_B].unique()
+        batches = [(length_B == length).nonzero()[:, 0] for length in lengths]
+    if steps_at_once is None:
+        return batches
+    return [part for row_N in batches for part in _cut(length_B, row_N, steps_at_once)]
+
+
+def _cut(length_B: Tensor, row_N: Tensor, steps_at_once: int) -> list[Tensor]:
+    if len(row_N) * int(length_B[row_N].max()) <= steps_at_once:
+        return [row_N]
+    left_N = row_N[length_B[row_N].argsort(descending=True, stable=True)]
+    parts = []
+    while len(left_N):
+        count = max(1, steps_at_once // int(length_B[left_N[0]]))
+        parts.append(left_N[:count])
+        left_N = left_N[count:]
+    return parts
 
 
 @torch.no_grad()

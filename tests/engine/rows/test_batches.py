@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from torch import nn
 
 from merbench.api import Output, TrainConfig
 from merbench.engine.rows.batches import POOL, lengths, of_like_length, within_budget
-from merbench.engine.rows.splits import USUAL_STEPS, SplitData
+from merbench.engine.rows.splits import CLIPS_AT_ONCE, USUAL_STEPS, SplitData
 from merbench.engine.training.evaluate import predict, weights_digest
 from merbench.engine.training.train import fit
 from merbench.testing import tiny
@@ -139,3 +140,26 @@ def test_batches_within_a_budget_hold_every_row_once(steps, budget):
 
 def test_an_example_within_a_budget():
     assert [places.tolist() for places in within_budget(np.array([3, 9, 2]), 6)] == [[1], [0, 2]]
+
+
+class Clips:
+    """Rows whose clips are decoded for a batch."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def decode(self, row):
+        return row
+
+    def __getitem__(self, rows_B):
+        return rows_B
+
+
+@pytest.mark.parametrize("by_length", [False, True])
+def test_few_clips_are_in_memory_at_once(by_length):
+    split = SplitData({"audio": Clips(40)}, torch.zeros(40), None, torch.device("cpu"))
+    sizes = [len(batch.ids_B) for batch in split.batches(256, by_length)]
+    assert sizes == [CLIPS_AT_ONCE, CLIPS_AT_ONCE, 40 - 2 * CLIPS_AT_ONCE]

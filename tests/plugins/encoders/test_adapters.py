@@ -4,6 +4,7 @@ import pytest
 import torch
 from timm.models.eva import Eva
 from torch import nn
+from transformers import MambaConfig, MambaModel
 
 from merbench.api import RequestError, StreamSpec
 from merbench.testing import tiny
@@ -65,6 +66,12 @@ def test_a_resnet_whose_linear_layers_are_never_called_is_refused(tmp_path):
     config = ClipImage.Config(model="tiny-resnet", pretrained=weights, lora_rank=2)
     with pytest.raises(RequestError, match=r"lora_rank finds no linear layer.*tuned=true"):
         ClipImage(config, CONTEXT, StreamSpec("video.x", "video", "clip"))
+
+
+def test_a_network_that_peft_refuses_is_one_sentence():
+    net = MambaModel(MambaConfig(hidden_size=8, num_hidden_layers=1, vocab_size=4, state_size=4))
+    with pytest.raises(RequestError, match=r"no adapters into MambaModel.*tuned=true"):
+        add_adapters(net, 2)
 
 
 def test_layers_above_the_hidden_state_that_is_read_have_no_adapters(tmp_path):

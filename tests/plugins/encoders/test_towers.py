@@ -15,6 +15,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from merbench.api import LabelSpace, RequestError, StreamSpec, read_frames
+from merbench.testing import tiny
 from merbench_encoders import hub
 from merbench_encoders.clip.image import ClipImage, Frames
 from merbench_encoders.clip.text import ClipText
@@ -34,7 +35,7 @@ from tests.plugins.encoders.tower_checks import (
     make,
     text_rows,
 )
-from tests.towers import tiny_clip
+from tests.towers import CLIP, tiny_clip
 
 VIDEO = StreamSpec("video.clip", "video", "clip")
 
@@ -105,6 +106,59 @@ def test_clip_image_is_clips_own_embedding_in_its_place(clip, clip_file):
     holes = encoder(Frames(x[:1, [2, 0, 1]], torch.tensor([[False, True, True]])))
     close(holes.x_BLD[0, 1:], steps.x_BLD[0, :2])
     assert torch.isfinite(encoder(Frames(x, mask & False)).x_BLD).all()
+
+
+COCA = {
+    "embed_dim": 16,
+    "vision_cfg": {
+        **CLIP["vision_cfg"],
+        "attentional_pool": True,
+        "attn_pooler_heads": 2,
+        "output_tokens": True,
+    },
+    "text_cfg": {**CLIP["text_cfg"], "embed_cls": True, "output_tokens": True},
+    "multimodal_cfg": {**CLIP["text_cfg"], "attn_pooler_heads": 2},
+    "custom_text": True,
+}
+
+
+def test_cocas_image_tower_gives_its_pooled_embedding(tmp_path):
+    weights = str(tiny_clip(tmp_path, COCA, "tiny-coca"))
+    settings = {"model": "tiny-coca", "pretrained": weights, "frames": 1}
+    encoder = ClipImage(ClipImage.Config(**settings), tiny.context(), VIDEO).eval()
+    x_BTCHW = torch.rand(3, 1, 3, 32, 32)
+    pixels = (x_BTCHW[:, 0] - encoder.mean_C11) / encoder.scale_C11
+    own = open_clip.create_model("tiny-coca").eval()
+    open_clip.load_checkpoint(own, weights)
+    with torch.no_grad():
+        steps = encoder(Frames(x_BTCHW, torch.ones(3, 1, dtype=torch.bool)))
+        want = own.encode_image(pixels, normalize=True) * 16**0.5
+    torch.testing.assert_close(steps.x_BLD[:, 0] - encoder.place_TD[0], want)
+
+
+TEXT_TOWERS = {"none": {"proj_type": "none"}, "bias": {"proj_bias": True}, "eos": {"pool_type": "eos", "eos_id": 49407}}  # fmt: skip
+
+
+@pytest.mark.parametrize("tower", TEXT_TOWERS)
+def test_text_towers_of_other_makes_end_in_their_own_embedding(tower, tmp_path):
+    settings = {**CLIP, "custom_text": True, "text_cfg": {**CLIP["text_cfg"], **TEXT_TOWERS[tower]}}
+    weights = str(tiny_clip(tmp_path, settings, f"tiny-{tower}"))
+    config = ClipText.Config(model=f"tiny-{tower}", pretrained=weights)
+    encoder = ClipText(config, tiny.context(), StreamSpec("text.x", "text", "strings")).eval()
+    own = open_clip.create_model(f"tiny-{tower}").eval()
+    open_clip.load_checkpoint(own, weights)
+    with torch.no_grad():
+        steps = encoder(encoder.tokenizer(["a good film"])[torch.tensor([0])])
+        ids = open_clip.get_tokenizer(f"tiny-{tower}")(["a good film"])
+        torch.testing.assert_close(steps.x_BLD[0, -1], own.encode_text(ids)[0])
+
+
+def test_a_text_tower_whose_embedding_is_at_no_end_of_text_is_refused(tmp_path):
+    settings = {**CLIP, "custom_text": True, "text_cfg": {**CLIP["text_cfg"], "pool_type": "first"}}
+    weights = str(tiny_clip(tmp_path, settings, "tiny-first"))
+    config = ClipText.Config(model="tiny-first", pretrained=weights)
+    with pytest.raises(RequestError, match="tiny-first has no causal CLIP text tower"):
+        ClipText(config, tiny.context(), StreamSpec("text.x", "text", "strings"))
 
 
 def test_clip_image_tunes_or_not():

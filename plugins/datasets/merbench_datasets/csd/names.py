@@ -7,6 +7,7 @@ from pathlib import Path
 
 from merbench.api import DataError, Modality
 
+_END = ".csd"
 _MODALITY: dict[Modality, str] = {
     "video": r"visual|facet|openface|video|face",
     "audio": r"acoustic|audio|covarep|opensmile|wav",
@@ -40,6 +41,6 @@ def modality_of(path: Path) -> Modality:
 def csd_files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(
-            p for p in path.iterdir() if p.suffix == ".csd" and not p.name.startswith(".")
+            p for p in path.iterdir() if p.suffix.lower() == _END and not p.name.startswith(".")
         )
-    return [path] if path.suffix == ".csd" else []
+    return [path] if path.suffix.lower() == _END else []

@@ -11,12 +11,14 @@ import numpy as np
 
 from merbench.api import DataError
 from merbench_datasets.csd.sequence import CsdSequence, segment_of
-from merbench_datasets.csd.splits import Splits, read_table, read_text
+from merbench_datasets.csd.splits import Splits, read_table
 
 EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
 ORDER = ("sentiment", *EMOTIONS)
 """Of CMU_MOSEI_Labels where its metadata does not say; CMU_MOSI_Opinion_Labels has the first alone.
 """
+_COLUMNS = {"video_id", "clip_id", "text", "label", "start", "end", "mode"}
+"""What the table of the rows has beside the labels."""
 ROUNDED = 0.02
 """Seconds by which times of one interval may differ: they are printed with two digits and more."""
 
@@ -69,9 +71,15 @@ class JoinedLabels:
 
 def _names_of(labels: CsdSequence) -> list[str]:
     """What its columns are: its metadata says so, or it has the SDK's one or seven."""
-    names = labels.metadata("dimension names")
-    if isinstance(names, list) and len(names) == labels.width:
-        return [str(name).strip().lower() for name in names]
+    stated = labels.metadata("dimension names")
+    if isinstance(stated, list) and len(stated) == labels.width:
+        names = [str(name).strip().lower() for name in stated]
+        if of_a_table := [name for name in names if name in _COLUMNS]:
+            raise DataError(
+                f"{labels.path} has labels of {of_a_table[0]!r}, which a table has a column of its "
+                "own for; call them otherwise in its metadata (dimension names)"
+            )
+        return names
     if labels.width in (1, len(ORDER)):
         return list(ORDER[: labels.width])
     raise DataError(
@@ -111,12 +119,7 @@ def labelled(labels: CsdSequence, splits: Splits, first: int, joined: list[Joine
     the table of splits has times of the video, it is the clip that begins then.
     """
     names = _names_of(labels)
-    if names[0] != "sentiment":
-        raise DataError(
-            f"{labels.path} has labels {labels.width} wide named {', '.join(names)}, "
-            "and sentiment should come first; give "
-            "CMU_MOSI_Opinion_Labels or CMU_MOSEI_Labels"
-        )
+    sentiment = names.index("sentiment")
     rows = Rows()
     for video, number, value_D, (start, end) in _labels(labels, rows):
         clip = splits.clip_at(video, start, str(first + number))
@@ -126,8 +129,8 @@ def labelled(labels: CsdSequence, splits: Splits, first: int, joined: list[Joine
             )
             continue
         mode, reason = splits.mode(video, clip)
-        if not reason and abs(value_D[0]) > 3.001:
-            reason = f"its sentiment is {value_D[0]:g}, outside -3 to 3"
+        if not reason and abs(value_D[sentiment]) > 3.001:
+            reason = f"its sentiment is {value_D[sentiment]:g}, outside -3 to 3"
         if reason:
             rows.refused.append((f"{video}_{clip}", reason))
             continue
@@ -200,7 +203,7 @@ def segments(path: Path) -> Rows:
         for row_id, video, (start, end) in clips:
             rows.add(video, row_id.removeprefix(f"{video}_"), start, end, {})
         return rows
-    table = read_table(path, read_text(path), ("video_id", "clip_id", "start", "end"))
+    table = read_table(path, ("video_id", "clip_id", "start", "end"))
     for video, clip, *ends in zip(
         *(table[k] for k in ("video_id", "clip_id", "start", "end")), strict=True
     ):

@@ -9,8 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from merbench.api import DataError
+from merbench.api.material.delimited import delimiter_of, text_of
+from merbench_datasets.splits import mode_of
 
 _SPLIT_OF_WORD = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
+"""What the names of the SDK's lists hold."""
 
 
 class Splits:
@@ -24,9 +27,9 @@ class Splits:
         self._split_of: dict[str, str] = {}
         self._starts: dict[str, list[tuple[float, str]]] = {}
         if path.suffix == ".py":
-            self._from_folds(read_text(path))
+            self._from_folds(_read(path))
         else:
-            self._from_table(read_text(path))
+            self._from_table()
 
     def mode(self, video: str, clip: str) -> tuple[str, str]:
         """``(train, valid or test, "")``, or ``("", why not)``."""
@@ -89,16 +92,17 @@ class Splits:
                 "give the SDK's file of folds, or a label.csv"
             )
 
-    def _from_table(self, text: str) -> None:
-        table = read_table(self.path, text, ("video_id", "clip_id", "mode"))
-        for line, (video, clip, mode) in enumerate(
+    def _from_table(self) -> None:
+        table = read_table(self.path, ("video_id", "clip_id", "mode"))
+        for line, (video, clip, cell) in enumerate(
             zip(*(table[k] for k in ("video_id", "clip_id", "mode")), strict=True), start=2
         ):
-            if mode not in _SPLIT_OF_WORD:
+            mode = mode_of(cell)
+            if not mode:
                 raise DataError(
-                    f"{self.path}, row {line}: mode is {mode[:40]!r}; put train, valid or test"
+                    f"{self.path}, row {line}: mode is {cell[:40]!r}; put train, valid or test"
                 )
-            self._split_of[f"{video}_{clip}"] = _SPLIT_OF_WORD[mode]
+            self._split_of[f"{video}_{clip}"] = mode
         self.first = 0 if "0" in table["clip_id"] else 1
         for video, clip, start in zip(
             table["video_id"], table["clip_id"], table.get("start", ()), strict=False
@@ -117,9 +121,9 @@ def _assigned_names(node: ast.stmt) -> list[str]:
     return [target.id.lower() for target in targets if isinstance(target, ast.Name)]
 
 
-def read_text(path: Path) -> str:
+def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return text_of(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); "
@@ -127,9 +131,14 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def read_table(path: Path, text: str, columns: tuple[str, ...]) -> dict[str, list[str]]:
+def read_table(path: Path, columns: tuple[str, ...]) -> dict[str, list[str]]:
+    """All columns of a table, as spreadsheets write it too. DataError where it lacks one of
+    ``columns``.
+    """
+    text = _read(path)
+    file = io.StringIO(text, newline="")
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        rows = list(csv.DictReader(file, strict=True, delimiter=delimiter_of(text)))
     except csv.Error as error:
         raise DataError(f"{path} is not CSV ({error}); give a label.csv") from None
     if not rows:

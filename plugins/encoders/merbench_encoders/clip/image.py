@@ -136,11 +136,16 @@ class ClipImage(Tower):
             x_NCHW = x_BTCHW[mask_BT]
             x_NCHW = x_NCHW if x_NCHW.is_floating_point() else x_NCHW / 255
             with self.cast(x_NCHW.device):
-                z_ND = self.net((x_NCHW - self.mean_C11) / self.scale_C11)
+                z_ND = _pooled(self.net((x_NCHW - self.mean_C11) / self.scale_C11))
             z_BTD = z_BTD.index_put(
                 (mask_BT,), F.normalize(z_ND.float(), dim=-1) * math.sqrt(self.width)
             )
         return Steps(z_BTD + self.place_TD[(mask_BT.cumsum(1) - 1).clamp(min=0)], mask_BT)
+
+
+def _pooled(output: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """[N, D]: CoCa's tower (Yu et al. 2022, 2205.01917) returns its tokens beside it."""
+    return output if isinstance(output, Tensor) else output[0]
 
 
 def _together(clips: Sequence[Tensor | None]) -> Frames:

@@ -88,11 +88,11 @@ class TextNet(nn.Module):
             x_BLW + self.positional_embedding[:length], attn_mask=self.attn_mask[:length, :length]
         )
         x_BLW = self.ln_final(x_BLW)
-        return (
-            self.text_projection(x_BLW)
-            if isinstance(self.text_projection, nn.Linear)
-            else x_BLW @ self.text_projection
-        )
+        if self.text_projection is None:  # the width of the tower is that of the joint space
+            return x_BLW
+        if isinstance(self.text_projection, nn.Linear):
+            return self.text_projection(x_BLW)
+        return x_BLW @ self.text_projection
 
 
 class Tokenizer:
@@ -130,7 +130,8 @@ def load_text(config: ClipTextConfig, instead: str) -> tuple[TextNet, Tokenizer]
     """
     text = architecture(config, instead)["text_cfg"]
     siglip = not is_place(config.model) and "siglip" in config.model.lower()
-    if siglip or any(text.get(key) for key in _OTHER_TOWERS):
+    at_end = text.get("pool_type", "argmax") in ("argmax", "eos")
+    if siglip or not at_end or any(text.get(key) for key in _OTHER_TOWERS):
         raise RequestError(
             f"{config.model} has no causal CLIP text tower; "
             "choose a model that has, such as ViT-B-32, ViT-B-16 or ViT-L-14"

@@ -123,7 +123,8 @@ class HfAudio(WaveTower):
         frames_B = self.frames(length_B)
         longest = max(1, int(frames_B.max()))
         x_BLD = wave_BS.new_zeros(len(wave_BS), longest, self.width)
-        for row_N in rows_together(length_B * (frames_B > 0), self.masks_padding):
+        heard_B = length_B * (frames_B > 0)
+        for row_N in rows_together(heard_B, self.masks_padding, self.steps_at_once):
             end = int(length_B[row_N].max())
             padded = bool((length_B[row_N] < end).any())
             mask_NS = real_BS[row_N, :end].long() if padded else None

@@ -125,17 +125,15 @@ class Clap(WaveTower):
         z_BLD = torch.zeros(*mask_BL.shape, self.width, device=wave_BS.device)
         # Windows of one length go through together; only a row shorter than a window has another.
         for size in length_B[length_B > 0].clamp(max=self.window).unique().tolist():
-            row_N, step_N = (mask_BL & (length_B.clamp(max=self.window) == size)[:, None]).nonzero(
-                as_tuple=True
-            )
-            start_N = torch.minimum(step_N * self.hop, length_B[row_N] - size)
-            window_NS = wave_BS[
-                row_N[:, None], start_N[:, None] + torch.arange(size, device=wave_BS.device)
-            ]
-            z_BLD = z_BLD.index_put(
-                (row_N, step_N),
-                F.normalize(self._embedded(window_NS), dim=-1) * math.sqrt(self.width),
-            )
+            of_size_B = length_B.clamp(max=self.window) == size
+            for row_step_N2 in (mask_BL & of_size_B[:, None]).nonzero().split(_WINDOWS_AT_ONCE):
+                row_N, step_N = row_step_N2.T
+                start_N = torch.minimum(step_N * self.hop, length_B[row_N] - size)
+                window_NS = wave_BS[
+                    row_N[:, None], start_N[:, None] + torch.arange(size, device=wave_BS.device)
+                ]
+                z_ND = F.normalize(self._embedded(window_NS), dim=-1) * math.sqrt(self.width)
+                z_BLD = z_BLD.index_put((row_N, step_N), z_ND)
         return Steps(z_BLD + self.place_LD[: mask_BL.shape[1]], mask_BL)
 
     def _embedded(self, window_NS: Tensor) -> Tensor:

@@ -238,6 +238,17 @@ def test_an_aligned_sequence_joins_segments_by_their_time(sdk, tmp_path):
             np.testing.assert_array_equal(rows[f"{v}_{k + 1}"][0], expected)
 
 
+def test_two_sequences_of_one_name_are_refused_and_any_case_of_the_suffix_is_read(sdk, tmp_path):
+    sdk.write("CMU_MOSEI_Acoustic_COVAREP", sdk.sound)
+    with pytest.raises(DataError, match=r"two streams of the source are called 'audio\.covarep'"):
+        put(tmp_path, sdk.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["sdk"]
+    (sdk.path / "CMU_MOSEI_COVAREP.csd").unlink()
+    (sdk.path / "CMU_MOSEI_Acoustic_COVAREP.csd").rename(sdk.path / "CMU_MOSEI_COVAREP.CSD")
+    put(tmp_path, sdk.path)
+    assert "audio.covarep" in read_folder(tmp_path / "mine").streams
+
+
 def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
     put(tmp_path, sdk.path)
     extra = sdk.write("more_opensmile", sdk.sound)

@@ -72,6 +72,36 @@ def test_emotions_in_the_order_that_the_metadata_says(sdk, tmp_path):
     assert (task.target[:, 0] == np.concatenate([sdk.labels[v][:, 1] > 0 for v in VIDEOS])).all()
 
 
+def test_sentiment_may_stand_anywhere(sdk, tmp_path):
+    put(tmp_path, sdk.path, "first")
+    names = '["Happy", "Sad", "Anger", "Surprise", "Disgust", "Fear", "Sentiment"]'
+    labels = {v: (np.roll(sdk.labels[v], -1, axis=1), sdk.segments[v]) for v in VIDEOS}
+    sdk.write("CMU_MOSEI_Labels", labels, metadata={"dimension names": names})
+    put(tmp_path, sdk.path, "last")
+    first, last = (read_folder(tmp_path / name).tasks for name in ("first", "last"))
+    np.testing.assert_array_equal(first["sentiment"].target, last["sentiment"].target)
+    np.testing.assert_array_equal(first["emotions"].target, last["emotions"].target)
+
+
+@pytest.mark.parametrize("name", ["mode", "text", "start"])
+def test_labels_in_the_place_of_another_column_are_refused(name, sdk, tmp_path):
+    labels = {v: (sdk.labels[v][:, :2], sdk.segments[v]) for v in VIDEOS}
+    names = f'["sentiment", "{name}"]'
+    sdk.write("CMU_MOSEI_Labels", labels, metadata={"dimension names": names})
+    with pytest.raises(DataError, match=f"labels of '{name}', which a table has a column"):
+        put(tmp_path, sdk.path)
+
+
+def test_a_label_csv_may_be_as_spreadsheets_write_it(sdk, tmp_path):
+    (sdk.path / "cmu_mosei_std_folds.py").unlink()
+    modes = dict(zip(VIDEOS, ("Train", "val", "TEST", "dev"), strict=True))
+    lines = ["video_id;clip_id;mode", *(f"{v};{k};{modes[v]}" for v in VIDEOS for k in range(3))]
+    (sdk.path / "label.csv").write_text("\n".join(lines), encoding="utf-16")
+    assert put(tmp_path, sdk.path).taken == 12
+    (split,) = read_folder(tmp_path / "mine").protocols["standard"].splits
+    assert [len(split.train), len(split.valid), len(split.test)] == [3, 6, 3]
+
+
 def test_a_label_csv_splits_and_numbers_the_clips(sdk, tmp_path):
     (sdk.path / "cmu_mosei_std_folds.py").unlink()
     modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))

@@ -8,6 +8,7 @@ from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
 
 from merbench.api import StreamSpec
 from merbench.testing import tiny
+from merbench_encoders.hf import clap
 from merbench_encoders.hf.clap import Clap
 from merbench_encoders.sequence import sinusoids
 from merbench_encoders.sound.waves import Waves
@@ -56,6 +57,17 @@ def test_a_step_is_claps_embedding_of_its_window(tmp_path, fused):
     alone = encoder(Waves(wave[2:3, :2500], length[2:3]))
     np.testing.assert_allclose(alone.x_BLD[0], steps.x_BLD[2, :1], atol=1e-5)
     assert not encoder(Waves(wave[:, :0], length * 0)).mask_BL.any()
+
+
+def test_windows_go_through_the_tower_a_few_at_a_time(tmp_path, monkeypatch):
+    encoder = make(tiny_clap(tmp_path))
+    waves = Waves(torch.randn(2, 12_000) / 4, torch.tensor([12_000, 8000]))
+    sizes = []
+    encoder.net.register_forward_hook(lambda net, args, out: sizes.append(len(out.audio_embeds)))
+    want = encoder(waves).x_BLD
+    monkeypatch.setattr(clap, "_WINDOWS_AT_ONCE", 3)
+    torch.testing.assert_close(encoder(waves).x_BLD, want)
+    assert sizes == [8, 3, 3, 2]
 
 
 def test_clap_tunes_or_not(tmp_path):

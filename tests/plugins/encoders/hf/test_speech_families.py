@@ -98,6 +98,27 @@ def test_a_row_alone_equals_a_row_in_a_batch(name, norm, layer, tmp_path):
             torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["wav2vec2", "data2vec-audio"])
+def test_one_long_wave_among_short_ones_makes_no_batch_of_its_length(name, tmp_path):
+    encoder = encoder_of(tmp_path, name, "layer")
+    encoder.steps_at_once = 500
+    length_B = torch.tensor([150, 900, 200, 0, 150, 200, 200])
+    wave_BS = torch.randn(7, 900)
+    waves = Waves(torch.where(torch.arange(900) < length_B[:, None], wave_BS, 0.0), length_B)
+    sizes = []
+    encoder.net.register_forward_hook(
+        lambda net, args, kwargs, out: sizes.append(kwargs["input_values"].shape), with_kwargs=True
+    )
+    with torch.no_grad():
+        steps = encoder(waves)
+        assert all(rows * samples <= 500 or rows == 1 for rows, samples in sizes)
+        assert sum(rows for rows, _ in sizes) == 6
+        encoder.steps_at_once = 10**6
+        together = encoder(waves)
+    got, want = (made.x_BLD[steps.mask_BL] for made in (steps, together))
+    torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize(("name", "norm"), [f for f in FAMILIES if f[0] in OTHERS])
 def test_a_model_with_another_form_of_input_is_refused(name, norm, tmp_path):
     with pytest.raises(RequestError, match=r"no model of the wav2vec 2\.0 family|not one plain"):
