@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from merbench.report.scores.rows.pooled_seeds import Scored
     from merbench.report.scores.source import StoreSource
 
+SHOWN = 40
+"""So many models stand in a matrix at most: nobody reads a larger one."""
 Differences = Mapping[tuple[str, str], "Difference"]
 
 
@@ -24,38 +26,47 @@ def every_pair(
     from merbench.report.scores.compare import matrix
 
     tracks: list[dict[str, Any]] = []
+    any_pair = False
     too_few_seeds = []
     for board in boards:
         chosen = chosen_metric(metric, board)
-        scored = _scored(board, source)
+        scored = _scored(board, source, chosen)
         order = _order(board, scored, chosen)
         differences = matrix({name: scored[name] for name in order}, chosen)
         if differences and _smallest_p(scored) >= 0.05:
             too_few_seeds.append(board.title)
-        tracks.append(
-            {
-                "track": board.track.model_dump(mode="json"),
-                "metric": chosen,
-                "models": order,
-                "pairs": [{"a": a, "b": b, **d.as_json()} for (a, b), d in differences.items()],
-            }
-        )
-        if not as_json:
+        any_pair = any_pair or bool(differences)
+        if as_json:
+            tracks.append(_as_json(board, chosen, order, differences))
+        else:
             _print(board.title, chosen, order, differences)
     if as_json:
         show_json(tracks)
-    elif any(track["pairs"] for track in tracks):
+    elif any_pair:
         _print_notes(too_few_seeds)
 
 
-def _scored(board: Board, source: StoreSource) -> dict[str, Mapping[int, Scored]]:
-    """Model -> seed -> its score, without floors and ablations."""
+def _as_json(
+    board: Board, metric: str, order: Sequence[str], differences: Differences
+) -> dict[str, Any]:
+    return {
+        "track": board.track.model_dump(mode="json"),
+        "metric": metric,
+        "models": list(order),
+        "pairs": [{"a": a, "b": b, **d.as_json()} for (a, b), d in differences.items()],
+    }
+
+
+def _scored(board: Board, source: StoreSource, metric: str) -> dict[str, Mapping[int, Scored]]:
+    """Model -> seed -> its score by ``metric``, without floors and ablations."""
     from merbench.report.scores.rows.pooled_seeds import by_seed
 
     scored: dict[str, Mapping[int, Scored]] = {}
     for entry in board.entries:
         if not entry.floor and not entry.ablation:
-            scored[entry.name] = by_seed(entry.records, source, board.metrics, board.folds)
+            scored[entry.name] = by_seed(
+                entry.records, source, board.metrics, board.folds, [metric]
+            )
     return {name: seeds for name, seeds in scored.items() if seeds}
 
 
@@ -80,6 +91,9 @@ def _print(title: str, metric: str, order: Sequence[str], differences: Differenc
         say(f"{title}: nothing to compare ({len(order) or 'no'} model beside its floors)")
         return
     heading = f"{title}\n{metric}: row minus column"
+    if len(order) > SHOWN:
+        heading += f"; the best {SHOWN} of {len(order)} models, --json has all"
+        order = order[:SHOWN]
     for columns in _blocks(order):
         table = Table(title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0))
         table.add_column("model", no_wrap=True)

@@ -30,10 +30,12 @@ def sign_flips(difference_PS: np.ndarray, draws: int = 2**16) -> np.ndarray:
     signs = _signs(difference_PS.shape[1], draws)
     least_P = np.abs(difference_PS.sum(axis=1)) - 1e-12 * np.abs(difference_PS).sum(axis=1)
     reached_P = np.empty(len(difference_PS))
-    step = max(1, 2**20 // len(signs))
+    # Blocks that stay in a core's cache: a third of the time of large ones.
+    step = max(1, 2**16 // len(signs))
     for at in range(0, len(difference_PS), step):
         part = slice(at, at + step)
-        flipped = np.abs(difference_PS[part] @ signs.T)
+        flipped = difference_PS[part] @ signs.T
+        np.abs(flipped, out=flipped)
         reached_P[part] = np.count_nonzero(flipped >= least_P[part, None], axis=1)
     return reached_P / len(signs)
 
