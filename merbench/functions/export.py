@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -60,8 +61,8 @@ def exported(
 
     if form not in FORMS:
         raise RequestError(f"there is no export {form!r}; there are {', '.join(FORMS)}")
-    if hub_dataset and form != "hf":
-        raise RequestError(f"a hub data set has no effect on the export {form}; leave it out")
+    if hub_dataset:
+        _check_hub_dataset(hub_dataset, form, sorted({board.track.dataset for board, _ in boards}))
     if source and form != "every-eval-ever":
         raise RequestError(f"single rows are no part of the export {form}; leave them out")
     folders = folder_names([board.track for board, _ in boards])
@@ -81,3 +82,16 @@ def exported(
     except (NotADirectoryError, FileExistsError):
         raise RequestError(under_a_file(out)) from None
     return [out / name for name in contents]
+
+
+def _check_hub_dataset(hub_dataset: str, form: Form, datasets: Sequence[str]) -> None:
+    """``datasets``: of the boards, whose scores go to the one data set on the hub."""
+    if form != "hf":
+        raise RequestError(f"a hub data set has no effect on the export {form}; leave it out")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_dataset, re.ASCII):
+        raise RequestError(f"{hub_dataset!r} is no data set of the hub; name it OWNER/NAME")
+    if len(datasets) > 1:
+        raise RequestError(
+            f"{hub_dataset} is one data set, and these boards are of {', '.join(datasets)}; "
+            "choose the one that it is with --dataset"
+        )

@@ -87,8 +87,10 @@ def _unpack(path: Path, folder: Path, source: str) -> None:
 
 
 def _root(folder: Path, source: str) -> Path:
-    """``folder``, or the one inside it that holds boards or a store, as zips have it."""
-    inside = sorted(p for p in folder.glob("*") if p.is_dir())
+    """``folder``, or the one inside it that holds boards or a store: zips have it, and the archive
+    of a whole repository has it one level deeper.
+    """
+    inside = [p for depth in ("*", "*/*") for p in sorted(folder.glob(depth)) if p.is_dir()]
     for candidate in (folder, *inside):
         if (candidate / "runs").is_dir() or any(candidate.glob("*/rows.json")):
             return candidate

@@ -16,6 +16,14 @@ _NUMBER = re.compile(
 )
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 _SIGN_OR_BULLET = re.compile(r"(?<!\S)[-+]\s+\.?\d")
+_NOT = r"(?:\b(?:not|no|nor|neither|never|without)|n['\u2019]t)\s+(?:(?:an?|any|really|very)\s+)?"
+"""Before a label."""
+_NOT_ONE = (
+    r"""["'*]*\s*[-:=(]\s*["'*]*"""
+    r"(?:(?:no|false|null|absent)\b"
+    r"|(?!1(?:\.0+)?\b(?!\.\d))\.?\d)"  # any number but 1
+)
+"""After a label: ``: no``, ``= 0.2``, ``(30 %)``."""
 _NONE = re.compile(r"\b(none|no labels?|nothing|neither)\b|^\s*\[\s*\]\s*$", re.IGNORECASE)
 
 
@@ -24,13 +32,16 @@ def parse(answer: object, space: LabelSpace) -> np.ndarray | None:
 
     A score is the only number in the text, or the only anchor word; a class the only label word;
     labels are all label words, or ``none``. Words count in any letter case and as whole words. A
-    number beside a word of the other half of the scale, as ``negative 2``, is no answer.
+    number beside a word of the other half of the scale, as ``negative 2``, is no answer; nor are
+    labels that are denied (``not sad``) or have values other than 1 and yes (``sad: 0, joy: 1``).
     """
     text = answer if isinstance(answer, str) else "" if answer is None else str(answer)
     text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
     if space.kind == "score":
         return _score(text, space)
     labels = _labels(text, space)
+    if labels is None:
+        return None
     if space.kind == "class":
         return labels if labels.sum() == 1 else None
     return labels if labels.any() or _NONE.search(text) else None
@@ -54,9 +65,9 @@ def as_wrong_as_can_be(target: np.ndarray, space: LabelSpace, common: np.ndarray
 
 def _score(text: str, space: LabelSpace) -> np.ndarray | None:
     assert space.anchors is not None
-    if _SIGN_OR_BULLET.search(text):
-        return None
     labels = _labels(text, space)
+    if labels is None or _SIGN_OR_BULLET.search(text):
+        return None
     words = {anchor for anchor, named in zip(space.anchors, labels, strict=True) if named}
     text = re.sub(r"\bminus\s+(?=[\d.])", "-", text, flags=re.IGNORECASE)
     numbers = {float(number) for number in _NUMBER.findall(text)}
@@ -69,13 +80,18 @@ def _score(text: str, space: LabelSpace) -> np.ndarray | None:
     return np.array([score]) if low <= score <= high and not contradicted else None
 
 
-def _labels(text: str, space: LabelSpace) -> np.ndarray:
-    """[C] 1 for each label word in the text; in "strongly negative" there is no "negative"."""
+def _labels(text: str, space: LabelSpace) -> np.ndarray | None:
+    """[C] 1 for each label word in the text; in "strongly negative" there is no "negative". None
+    where a label is denied, or has another value than 1, which an anchor word of a score may have.
+    """
     named_C = np.zeros(len(space.words))
     for c in sorted(range(len(space.words)), key=lambda c: -len(space.words[c])):
         parts = map(re.escape, re.split(r"[\s_-]+", space.words[c]))
         word = r"[\s_-]+".join(parts)
-        pattern = re.compile(rf"(?<!\w){word}(?!\w)", re.IGNORECASE)
-        text, count = pattern.subn(" ", text)
+        word = rf"(?<!\w){word}(?!\w)"
+        denied = rf"{_NOT}{word}" + ("" if space.kind == "score" else rf"|{word}{_NOT_ONE}")
+        if re.search(denied, text, re.IGNORECASE):
+            return None
+        text, count = re.subn(word, " ", text, flags=re.IGNORECASE)
         named_C[c] = count > 0
     return named_C

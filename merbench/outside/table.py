@@ -64,7 +64,9 @@ def _jsonl(path: Path) -> Table:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_object)
+        except _RepeatedName as error:
+            raise DataError(f"{path}, line {number}: it has {error} twice; keep one") from None
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
@@ -76,6 +78,19 @@ def _jsonl(path: Path) -> Table:
         places.append(f"line {number}")
     names = dict.fromkeys(name for row in rows for name in row)
     return Table(path, {name: [row.get(name) for row in rows] for name in names}, places)
+
+
+class _RepeatedName(ValueError):
+    """Of two values under one name, Python's reader keeps the last."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in row:
+            raise _RepeatedName(repr(name))
+        row[name] = value
+    return row
 
 
 def _npz(path: Path) -> Table:

@@ -45,7 +45,7 @@ def take(source, into):
     return sorted(run.how for run in runs), {run.why for run in runs} - {""}
 
 
-def zipped(folder, target, prefix="repository-main/"):
+def zipped(folder, target, prefix="repository-main/leaderboards/"):
     with zipfile.ZipFile(target, "w") as archive:
         for path in sorted(folder.rglob("*")):
             archive.write(path, prefix + path.relative_to(folder).as_posix())

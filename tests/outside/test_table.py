@@ -15,6 +15,7 @@ from merbench.outside.table import read
         ("a.txt", b"id,score", "predictions are read from .csv, .jsonl, .npz, .parquet"),
         ("a.jsonl", b'{"id": "a"}\n[1]', "line 2: not a JSON object"),
         ("a.jsonl", b"\n\n", "has no rows"),
+        ("a.jsonl", b'{"id": "a", "score": 1, "score": 2}', "line 1: it has 'score' twice"),
         ("a.jsonl", b"[" * 100_000, "line 1: not a JSON object"),
         ("a.jsonl", b"\xff", "is not UTF-8"),
         ("a.npz", b"PK", "cannot be read as .npz"),

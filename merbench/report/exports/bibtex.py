@@ -42,7 +42,7 @@ def bibtex(board: Board, scores: BoardScores, folder: str) -> Iterator[str]:
                 "title": f"{row.entry.first.spec.model}: predictions of {board.title}",
                 "year": made_on[:4],
                 "howpublished": about.source,
-                "note": "; ".join(filter(None, (about.description, about.licence))),
+                "note": "; ".join(filter(None, (about.description.rstrip("."), about.licence))),
             },
         )
 

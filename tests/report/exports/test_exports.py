@@ -151,6 +151,17 @@ def test_the_command_exports_what_is_asked_for(merbench, store, tmp_path):
         api.export("csv", tmp_path, store)
 
 
+def test_a_hub_data_set_takes_scores_of_one_data_set_alone(store, tmp_path):
+    two = Store(tmp_path / "two")
+    put(two, 0.5, spec(dataset="there"), range(1))
+    put(two, 0.5, spec(dataset="here"), range(1))
+    with pytest.raises(RequestError, match=r"these boards are of here, there; choose .* --dataset"):
+        api.export("hf", tmp_path / "o", two.root, hub_dataset="me/there")
+    with pytest.raises(RequestError, match="'there' is no data set of the hub; name it OWNER/NAME"):
+        api.export("hf", tmp_path / "o", store, hub_dataset="there")
+    assert not (tmp_path / "o").exists()
+
+
 def test_yaml_and_bibtex_keep_any_text():
     yaml = pytest.importorskip("yaml")
     value = {"a": [{"b": 'x: "y" # z\n', "c": None}, {"d": [1, 2.5, True]}], "e": "– ü"}
