@@ -36,7 +36,7 @@ def made(records: Sequence[Record]) -> Made:
     commits = {str((r.provenance.get("git") or {}).get("commit", ""))[:7] for r in records} - {""}
     machines = Counter(_hardware(r) for r in records)
     common = sorted(machines.items(), key=lambda item: (-item[1], item[0]))
-    hardware = tuple(f"{name} ({count} runs)" for name, count in common)
+    hardware = tuple(f"{name} ({count:,} runs)" for name, count in common)
     return Made(
         len(records),
         days[0] if days else "",
@@ -49,12 +49,12 @@ def made(records: Sequence[Record]) -> Made:
 
 def _hardware(record: Record) -> str:
     """``CPU, x86_64, 1 thread``."""
-    told = record.provenance
-    device = str(told.get("device", "unknown device"))
+    provenance = record.provenance
+    device = str(provenance.get("device", "unknown device"))
     parts = [device.upper() if device == "cpu" else device]
-    if machine := told.get("machine"):
+    if machine := provenance.get("machine"):
         parts.append(str(machine))
-    if (threads := told.get("threads")) and device == "cpu":
+    if (threads := provenance.get("threads")) and device == "cpu":
         parts.append(f"{threads} thread{'s' if threads != 1 else ''}")
     return ", ".join(parts)
 
@@ -65,11 +65,11 @@ def split(board: Board, scores: BoardScores) -> str:
     if largest is None:
         test = "no scored rows"
     else:
-        test = f"{largest.rows} test rows of {largest.videos} videos"
+        test = f"{largest.rows:,} test rows of {largest.videos:,} videos"
     if folds := len({r.fold for e in board.entries for r in e.records} - {None}):
         return f"{folds} folds, whose {test} are scored as one set"
     counts = board.entries[0].first.counts
-    return f"{counts['train']} train and {counts['valid']} validation rows, {test}"
+    return f"{counts['train']:,} train and {counts['valid']:,} validation rows, {test}"
 
 
 def finding(board: Board, scores: BoardScores) -> str:

@@ -14,9 +14,9 @@ from merbench.api.errors import DataError
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.facts import Made, finding, made
-from merbench.report.site.strip import Mark, strip
+from merbench.report.site.strip import Strip, strip
 from merbench.report.site.template import render
-from merbench.report.site.titles import readable, short
+from merbench.report.site.titles import headline
 from merbench.report.tables.table import number
 
 ABOUT = "about.toml"
@@ -38,18 +38,18 @@ class About(Config):
 
 @dataclass(frozen=True)
 class Place:
-    """One board in the list."""
+    """One board in the list. ``dataset``, ``further``: its title in two lines."""
 
     folder: str
-    title: str
-    short: str
+    dataset: str
+    further: str
     finding: str
     models: int
     rows: int
     metric: str
     direction: str
     made: Made
-    strip: Sequence[Mark]
+    strip: Strip
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,7 @@ def index_page(
 def _place(folder: str, board: Board, scores: BoardScores) -> Place:
     return Place(
         folder,
-        readable(board.title),
-        short(board.title),
+        *headline(board.title),
         finding(board, scores),
         len(scores.standings),
         scores.test_rows,
@@ -124,22 +123,22 @@ def _place(folder: str, board: Board, scores: BoardScores) -> Place:
 def _best_of_models(board: Board, scores: BoardScores) -> dict[str, Best]:
     """Model -> the best of its ranked rows."""
     entries = {e.name: e for e in board.entries}
-    found: dict[str, Best] = {}
+    best: dict[str, Best] = {}
     for name, standing in scores.standings.items():
         row, metric = scores.rows[name], scores.ranks_by
         model = entries[name].first.spec.model
-        if model in found or scores.metric not in row.summary:
+        if model in best or scores.metric not in row.summary:
             continue
         ends = row.intervals.get(scores.metric)
         tied = standing.against and standing.with_the_best
-        found[model] = Best(
+        best[model] = Best(
             name,
             f"{standing.rank}, tied" if tied else str(standing.rank),
             number(row.summary[scores.metric].mean, metric),
             f"[{number(ends[0], metric)}, {number(ends[1], metric)}]" if ends else "",
             standing.rank == 1,
         )
-    return found
+    return best
 
 
 def _by_presence(model: str, best: Sequence[Mapping[str, Best]]) -> tuple[int, float, str]:

@@ -34,6 +34,9 @@ def readable(title: str) -> str:
     return SEPARATOR.join([*parts, *rest])
 
 
-def short(title: str) -> str:
-    """For the heading of a column."""
-    return SEPARATOR.join(readable(title).split(SEPARATOR)[i] for i in (0, 2, 3))
+def headline(title: str) -> tuple[str, str]:
+    """A readable title as a heading and what stands smaller below it: ``CMU-MOSI``, and ``sentiment
+    · standard split · words + COVAREP``. No line begins with a dot.
+    """
+    dataset, _, further = readable(title).partition(SEPARATOR)
+    return dataset, further.replace(SEPARATOR, f"\N{NO-BREAK SPACE}{SEPARATOR.lstrip()}")

@@ -11,7 +11,7 @@ from tests.report.made import record, spec
 SEEDS, EPOCHS = 10, 20
 
 
-def many_rows(rows: int) -> tuple[Board, BoardScores]:
+def many_rows(rows: int, seeds: int = SEEDS) -> tuple[Board, BoardScores]:
     one = record(0, 0.5, spec())[0]
     history = [{"stage": "main", "epoch": e, "loss": {}, "mae": 1 + e / 97} for e in range(EPOCHS)]
     entries, scores, standings = [], {}, {}
@@ -20,12 +20,12 @@ def many_rows(rows: int) -> tuple[Board, BoardScores]:
         changed = one.spec.model_copy(update={"model": name})
         runs = [
             {"spec": changed, "seed": s, "run_id": f"{row:08x}{s:08x}", "history": history}
-            for s in range(SEEDS)
+            for s in range(seeds)
         ]
         entries.append(Entry(tuple(one.model_copy(update=run) for run in runs)))
         test = {metric: value + row / 1000 for metric, value in one.metrics.test.items()}
         scores[name] = RowScores(
-            seeds={s: {m: v + s / 1e4 for m, v in test.items()} for s in range(SEEDS)},
+            seeds={s: {m: v + s / 1e4 for m, v in test.items()} for s in range(seeds)},
             intervals={"mae": (0.9, 1.1)},
             rows=686,
         )

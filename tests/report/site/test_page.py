@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+import tomllib
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ from tests.report.made import truth
 from tests.report.site.many_rows import SEEDS, many_rows
 from tests.report.site.test_committed import ROOT
 
+SITE = files("merbench.report.site")
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
@@ -193,11 +196,38 @@ def test_titles_are_those_that_readers_know(title, expected):
     assert readable(Track(**(plain | title)).title) == expected
 
 
+def test_streams_that_a_track_can_tell_apart_have_different_names():
+    """Those of one task; a stream of another task may have the same name."""
+    names = tomllib.loads((SITE / "names.toml").read_text())["streams"]
+    for task in ("emotions", "mentions"):
+        of_task = [name for stream, name in names.items() if task in stream]
+        others = [
+            name for stream, name in names.items() if not re.search("emotions|mentions", stream)
+        ]
+        assert len(set(of_task)) == len(of_task) and len(set(others)) == len(others)
+
+
+def test_the_bar_of_an_interval_lies_on_the_axis_of_the_ranked_rows(root):
+    folder = board_at(root)
+    text = board_page(folder.board, folder.scores, {})
+    bars = {
+        name: [float(end) for end in re.findall(r"--\w:([\d.]+)%", row)]
+        for name, row in re.findall(r'<tr data-name="([^"]+)"(.*?)</tr>', text, re.DOTALL)
+    }
+    intervals = {name: row.intervals["mae"] for name, row in folder.scores.rows.items()}
+    low, high = intervals["merclip"][0], intervals["mult"][1]
+    assert bars["merclip"][0] == 0 and bars["mult"][2] == 100, "the best and the worst"
+    place = 100 * (intervals["mult"][0] - low) / (high - low)
+    assert bars["mult"][0] == pytest.approx(place, abs=0.06)
+    assert bars["ridge"] == [100, 100, 100], "a floor beyond the axis is set at its end"
+
+
 def test_an_index_says_whose_boards_these_are(root, tmp_path):
     folders = [read(p) for p in tracks(root)]
     plain = index(folders).decode()
     assert "merclip has the lowest MAE" in plain and "2026-11-20 to 2026-11-25" in plain
-    assert 'rank 1 <span class="nowrap">[0.' in plain and "#row=merclip" in plain
+    assert re.search(r"</a><i> \[0\.\d+, 0\.\d+\]</i><small>rank 1</small>", plain)
+    assert "#row=merclip" in plain
     (root / "about.toml").write_text('title = "Ours"\nrepository = "https://example.org/x"\n')
     text = index(folders).decode()
     assert "<h1>Ours</h1>" in text and "url = {https://example.org/x}" in text
@@ -218,12 +248,12 @@ def browser(tmp_path_factory):
         started.close()
 
 
-@pytest.fixture
-def page(browser, root):
-    """The standard track's page; errors on the console and requests to anything but files fail the
-    test.
+@pytest.fixture(scope="module")
+def tab(browser):
+    """A page of the browser, and what went wrong on it: errors on the console, and requests to
+    anything but files.
     """
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context()
     context.set_default_timeout(300_000)  # a busy machine is slow, not wrong
     opened, wrong = context.new_page(), []
     opened.on(
@@ -236,11 +266,20 @@ def page(browser, root):
             wrong.append(request.url) if not request.url.startswith(("file:", "data:")) else None
         ),
     )
-    opened.goto((root / "index.html").as_uri())
-    opened.click("text=generated control set · sentiment · standard split")
-    opened.wait_for_load_state()
-    yield opened
+    yield opened, wrong
     context.close()
+
+
+@pytest.fixture
+def page(tab, root):
+    """The standard track's page, as a reader of 1280 pixels first sees it."""
+    opened, wrong = tab
+    wrong.clear()
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    opened.emulate_media(media="screen", color_scheme="light")
+    opened.goto("about:blank")
+    opened.goto((root / "sample-sentiment-standard/index.html").as_uri())
+    yield opened
     assert not wrong
 
 
@@ -248,6 +287,14 @@ def names(page):
     return page.eval_on_selector_all(
         "#board tbody > tr[data-name]:not([hidden])", "rows => rows.map(r => r.dataset.name)"
     )
+
+
+def test_the_list_leads_to_each_board_and_back(page, root):
+    page.goto((root / "index.html").as_uri())
+    page.click("h3 a:has-text('standard split')")
+    assert page.url == (root / "sample-sentiment-standard/index.html").as_uri()
+    page.click("text=All boards")
+    assert page.url == (root / "index.html").as_uri()
 
 
 def test_sort_filter_and_fold_stand_in_the_address(page):
@@ -273,7 +320,7 @@ def test_sort_filter_and_fold_stand_in_the_address(page):
 
 
 def test_a_long_board_lays_out_what_the_reader_comes_to(page, tmp_path):
-    (tmp_path / "index.html").write_text(board_page(*many_rows(102), {}), encoding="utf-8")
+    (tmp_path / "index.html").write_text(board_page(*many_rows(102, seeds=1), {}), encoding="utf-8")
     laid_out = (
         "[...document.querySelectorAll('#board tbody tr')].filter((r) => r.checkVisibility())"
     )
@@ -308,6 +355,8 @@ def test_open_a_row_by_keyboard(page):
     assert "train.lr=0.001" in text and '"width": 64' in text and "abcdef012345" in text
     detail.locator("button.copy").click()
     page.wait_for_function("document.querySelector('tr.detail [role=status]').textContent")
+    heights = page.eval_on_selector_all(".phrase", "spans => spans.map(s => s.offsetHeight)")
+    assert len(set(heights)) == 1, "no option of the command is broken between two lines"
     page.click("thead >> text=MAE ↓")
     assert page.eval_on_selector("tr.detail", "d => d.previousElementSibling.dataset.name") == (
         "merclip"

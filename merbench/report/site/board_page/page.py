@@ -16,9 +16,8 @@ from merbench.report.site.board_page.rows import table_columns, table_rows
 from merbench.report.site.board_page.scatter import points
 from merbench.report.site.facts import finding, made, split
 from merbench.report.site.template import render, script_data
-from merbench.report.site.titles import readable
+from merbench.report.site.titles import headline, readable
 from merbench.report.tables.sheet import ABLATIONS, CLAIMS, SUPERSEDED, sheet
-from merbench.results.records.titles import SEPARATOR
 
 FOLDED = (ABLATIONS, SUPERSEDED, CLAIMS)
 """Groups of rows that the page shows when asked, or under their model."""
@@ -55,13 +54,12 @@ def board_page(
     opened = {e.name: e for e in board.all_entries}
     details = {n: detail(opened[n], board, scores) for n in scores.all_rows if n in opened}
     marks = points(rows, scores, board)
-    title = readable(board.title)
-    first, _, further = title.partition(SEPARATOR)
+    dataset, further = headline(board.title)
     return render(
         "board.html",
         shared,
-        title=title,
-        first=first,
+        title=readable(board.title),
+        dataset=dataset,
         further=further,
         track=board.track,
         home=home,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
+from merbench.report.site.axis import Axis
 from merbench.report.tables.sheet import (
     ABLATIONS,
     OPTIMUM,
@@ -35,12 +36,15 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class TableCell:
-    """``sort``: what it sorts by (None comes last); ``best``: of its column."""
+    """``sort``: what it sorts by (None comes last); ``best``: of its column; ``bar``: where an
+    interval begins, has its mean and ends, in percent of the cell's width.
+    """
 
     text: str
     spread: str = ""
     sort: float | None = None
     best: bool = False
+    bar: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,11 @@ def table_rows(
     entries = {e.name: e for e in board.all_entries}
     best = {name: _best(sheet, metric) for name, metric in scores.metrics.items()}
     bases = {name: test.against for name, test in scores.ablations.items()}
+    bars = _bars(scores)
     rows = []
     for row in sheet.rows:
         base = bases.get(row.name, "") if row.group == ABLATIONS else ""
-        cells = tuple(_cell(row, column.key, scores, best, entries) for column in columns)
+        cells = tuple(_cell(row, column.key, scores, best, entries, bars) for column in columns)
         rows.append(
             TableRow(
                 row.name,
@@ -140,16 +145,31 @@ def _cell(
     scores: BoardScores,
     best: Mapping[str, str],
     entries: Mapping[str, Entry],
+    bars: Mapping[str, tuple[float, float, float]],
 ) -> TableCell:
     cell, metric = row.cells.get(key, ""), scores.metrics.get(key)
     if isinstance(cell, str):
-        return TableCell(cell or MISSING, sort=_exact(row, key, scores, entries))
+        bar = bars.get(row.name) if key == "interval" else None
+        return TableCell(cell or MISSING, sort=_exact(row, key, scores, entries), bar=bar)
     if cell.mean is None or math.isnan(cell.mean) or metric is None:
         return TableCell(MISSING)
     text = number(cell.mean, metric)
     spread = "" if cell.sd is None or math.isnan(cell.sd) else number(cell.sd, metric)
     is_best = not row.group and text == best.get(key)
     return TableCell(text, spread, round(cell.mean, 6), is_best)
+
+
+def _bars(scores: BoardScores) -> dict[str, tuple[float, float, float]]:
+    """Name -> its interval on an axis that holds those of the ranked rows."""
+    metric = scores.metric
+    ranked = [scores.rows[name] for name in scores.standings]
+    axis = Axis.over(row.intervals[metric] for row in ranked if metric in row.intervals)
+    bars = {}
+    for name, row in scores.rows.items():
+        if metric in row.intervals and metric in row.summary:
+            low, high = row.intervals[metric]
+            bars[name] = (axis.place(low), axis.place(row.summary[metric].mean), axis.place(high))
+    return bars
 
 
 def _exact(row: Row, key: str, scores: BoardScores, entries: Mapping[str, Entry]) -> float | None:
