@@ -228,7 +228,7 @@ let details = null;
 function detailsOf(name) {
   details ??= embedded("details");
   const row = expand(details.value[name], details.shared);
-  return { ...row, command: row.command.map((at) => details.phrases[at]).join(" ") };
+  return { ...row, command: row.command.map((at) => details.phrases[at]) };
 }
 
 function curves({ epochs, ...scores }, metric) {
@@ -299,8 +299,9 @@ function panel(name) {
   const json = (value) => make("pre", JSON.stringify(value, null, 1), { tabindex: "0" });
   if (Object.keys(row.about).length) inner.append(about(row.about));
   if (row.caveat) inner.append(make("p", row.caveat));
-  const command = make("pre", row.command, { tabindex: "0" });
-  add("Make these runs again", command, ...copyButton(row.command, command));
+  const command = make("pre", null, { tabindex: "0" });
+  command.append(...row.command.flatMap((phrase) => [make("span", phrase, { class: "phrase" }), " "]));
+  add("Make these runs again", command, ...copyButton(row.command.join(" "), command));
   add(`Runs (${row.runs.id.length})`, runsTable(row.runs, row.metric));
   const drawn = curves(row.curves, row.metric);
   if (drawn) add(`Validation ${row.metric} by epoch`, drawn);
