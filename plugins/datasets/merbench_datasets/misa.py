@@ -5,7 +5,8 @@ and test.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 
 from merbench.api import PICKLES, Array, DataError, Modality, Sink, Source, as_text, unpickle
 from merbench_datasets.form_settings import Numbered
-from merbench_datasets.label_scale import cells, label_cells, label_task
-from merbench_datasets.outputs import EMOTIONS, write_tasks
+from merbench_datasets.label_rows import read_label_rows
+from merbench_datasets.outputs import write_tasks
 from merbench_datasets.splits import MODES, split_id, splits_of
 from merbench_datasets.values import row_of_numbers
 
@@ -22,6 +23,7 @@ _FEATURES: dict[int, tuple[str, Modality]] = {
     1: ("video.misa", "video"),
     2: ("audio.misa", "audio"),
 }
+"""Place among a row's parts -> stream."""
 
 
 class MisaPickle(Numbered):
@@ -58,79 +60,93 @@ class MisaPickle(Numbered):
         files = _files(source.path) if source.path.is_dir() else {}
         for path in files.values() or [source.path]:
             sink.source(path)
-        splits = (
-            {mode: unpickle(path) for mode, path in files.items()}
-            if files
-            else splits_of(source.pickle, list)
-        )
-        if lacks := {"train", "valid", "test"} - splits.keys():
-            raise DataError(f"{source.path} has no split {min(lacks)!r}; give all three")
-        rows, modes, names, labels = list[Any](), list[str](), list[str](), list[np.ndarray]()
-        for mode, split in splits.items():
-            if not isinstance(split, list):
-                raise DataError(f"{source.path}: split {mode} is no list of rows; fix the source")
-            for at, row in enumerate(split):
-                place = f"{source.path}, split {mode}, row {at}"
-                if not _is_row(row):
-                    raise DataError(
-                        f"{place} is not ((words, visual, acoustic, ...), label, segment); "
-                        "fix the source"
-                    )
-                try:
-                    names.append(as_text(row[2]))
-                except (TypeError, ValueError):
-                    raise DataError(f"{place}: its segment is no text; fix the source") from None
-                labels.append(row_of_numbers(row[1], f"{place}: label"))
-                rows.append(row[0])
-                modes.append(mode)
-        if len({len(label) for label in labels}) != 1 or len(labels[0]) not in (1, 7):
-            raise DataError(
-                f"{source.path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), "
-                "the same in all rows"
-            )
-        words_of_row = [_words(row) for row in rows]
+        rows = _rows(source.path, _splits(source, files))
+        words_of_row = [_words(row.parts) for row in rows]
         for sentence in _unread(rows, words_of_row):
             sink.note(sentence)
-        table, parts = np.stack(labels), [split_id(name, self.config.first) for name in names]
+        names = [split_id(row.segment, self.config.first) for row in rows]
+        labels = read_label_rows(sink, np.stack([row.label_C for row in rows]), self.config)
         columns = {
-            "video_id": [v for v, _ in parts],
-            "clip_id": [c for _, c in parts],
+            "video_id": [video for video, _ in names],
+            "clip_id": [clip for _, clip in names],
             "text": [" ".join(words) for words in words_of_row],
-            "mode": modes,
+            "mode": [row.mode for row in rows],
         }
-        task = label_task(sink, table[:, 0], self.config)
-        columns["label"] = label_cells(sink, table[:, 0], task)
-        emotions = EMOTIONS if table.shape[1] == 7 else ()
-        for k, emotion in enumerate(emotions):
-            columns[emotion] = cells(table[:, 1 + k])[0]
-        if emotions:
-            sink.note(
-                f"its seven labels are read in the SDK's order: sentiment, {', '.join(emotions)}"
-            )
-        sink.table(columns)
-        write_tasks(sink, task, emotions)
-        ids = ["_".join(part) for part in parts]
-        offered = []
-        for at, (stream, modality) in _FEATURES.items():
-            widths = {row[at].shape[1] for row in rows if row[at].ndim == 2}
-            if len(widths) != 1:
-                raise DataError(
-                    f"{source.path}: its {stream.partition('.')[0]} rows are not all [steps, "
-                    "width] of one width"
-                )
-            sink.features(
-                stream,
-                modality,
-                widths.pop(),
-                ids,
-                _reader(rows, at),
-                note="MISA's pickle, normalised within each segment",
-            )
-            offered.append(stream)
+        sink.table(columns | labels.columns)
+        write_tasks(sink, labels.task, labels.emotions)
+        ids = ["_".join(name) for name in names]
+        for place, (stream, modality) in _FEATURES.items():
+            width = _width(source.path, rows, place)
+            read = _reader(rows, place)
+            note = "MISA's pickle, normalised within each segment"
+            sink.features(stream, modality, width, ids, read, note=note)
+        offered = [stream for stream, _ in _FEATURES.values()]
         if any(words_of_row):
             sink.words("text.words", ids, lambda i: (words_of_row[i], None), note="MISA's pickle")
             offered.insert(0, "text.words")
         sink.protocol("standard", column="mode", streams=offered)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """``parts``: words, visual, acoustic and, in MISA's own pickles, the words as strings.
+    ``label_C``: the sentiment, or it and six emotions.
+    """
+
+    mode: str
+    segment: str
+    label_C: np.ndarray
+    parts: Sequence[Any]
+
+
+def _splits(source: Source, files: Mapping[str, Path]) -> dict[str, Any]:
+    """All three, by mode. DataError where one is not there."""
+    if files:
+        splits = {mode: unpickle(path) for mode, path in files.items()}
+    else:
+        splits = splits_of(source.pickle, list)
+    if lacks := {"train", "valid", "test"} - splits.keys():
+        raise DataError(f"{source.path} has no split {min(lacks)!r}; give all three")
+    return splits
+
+
+def _rows(path: Path, splits: Mapping[str, Any]) -> list[_Row]:
+    """DataError, naming the row, for what is none, and for labels of several lengths."""
+    rows = []
+    for mode, split in splits.items():
+        if not isinstance(split, list):
+            raise DataError(f"{path}: split {mode} is no list of rows; fix the source")
+        for number, row in enumerate(split):
+            rows.append(_row(row, mode, f"{path}, split {mode}, row {number}"))
+    lengths = {len(row.label_C) for row in rows}
+    if lengths not in ({1}, {7}):
+        raise DataError(
+            f"{path}: a label is [1, 1] (sentiment) or [1, 7] (and six emotions), "
+            "the same in all rows"
+        )
+    return rows
+
+
+def _row(row: Any, mode: str, place: str) -> _Row:
+    if not _is_row(row):
+        raise DataError(
+            f"{place} is not ((words, visual, acoustic, ...), label, segment); fix the source"
+        )
+    parts, label, segment = row[:3]
+    try:
+        name = as_text(segment)
+    except (TypeError, ValueError):
+        raise DataError(f"{place}: its segment is no text; fix the source") from None
+    return _Row(mode, name, row_of_numbers(label, f"{place}: label"), parts)
+
+
+def _width(path: Path, rows: Sequence[_Row], place: int) -> int:
+    """Of the features at ``place`` of each row's parts. DataError where it is not one."""
+    widths = {row.parts[place].shape[1] for row in rows if row.parts[place].ndim == 2}
+    if len(widths) != 1:
+        modality = _FEATURES[place][0].partition(".")[0]
+        raise DataError(f"{path}: its {modality} rows are not all [steps, width] of one width")
+    return int(widths.pop())
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -148,15 +164,15 @@ def _is_row(row: Any) -> bool:
         and len(row) >= 3
         and isinstance(row[0], tuple | list)
         and len(row[0]) >= 3
-        and all(isinstance(row[0][at], Array) for at in _FEATURES)
+        and all(isinstance(row[0][place], Array) for place in _FEATURES)
     )
 
 
-def _words(row: Any) -> list[str]:
+def _words(parts: Sequence[Any]) -> list[str]:
     """The words of a row as strings: MAG-BERT's come first, MISA's fourth; empty where it has
     none.
     """
-    return _strings(row[0]) or (_strings(row[3]) if len(row) > 3 else [])
+    return _strings(parts[0]) or (_strings(parts[3]) if len(parts) > 3 else [])
 
 
 def _strings(value: Any) -> list[str]:
@@ -169,25 +185,25 @@ def _strings(value: Any) -> list[str]:
     return [as_text(item) for item in items]
 
 
-def _unread(rows: list[Any], words_of_row: list[list[str]]) -> list[str]:
+def _unread(rows: list[_Row], words_of_row: list[list[str]]) -> list[str]:
     """A sentence for each part of the rows that is not taken over."""
     sentences = []
     if wordless := sum(not words for words in words_of_row):
         sentences.append(f"{wordless} of {len(rows)} rows have no words as strings")
-    if numbered := sum(not _strings(row[0]) for row in rows):
+    if numbered := sum(not _strings(row.parts[0]) for row in rows):
         sentences.append(
             f"the first part of {numbered} rows is no list of strings (numbers of words, or "
             "vectors) and is not taken over"
         )
-    longest = max(len(row) for row in rows)
+    longest = max(len(row.parts) for row in rows)
     if longest > 4:
         sentences.append(f"parts 5 to {longest} of a row are not taken over")
     return sentences
 
 
-def _reader(rows: list[Any], at: int) -> Callable[[int], np.ndarray | None]:
+def _reader(rows: list[_Row], place: int) -> Callable[[int], np.ndarray | None]:
     def read(row: int) -> np.ndarray | None:
-        values_LD: np.ndarray = rows[row][at].read()
+        values_LD: np.ndarray = rows[row].parts[place].read()
         return values_LD if values_LD.ndim == 2 and len(values_LD) else None
 
     return read

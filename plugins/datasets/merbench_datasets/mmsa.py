@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,13 +65,7 @@ class MmsaPickle(Labelled):
             if known
             else "its SHA-256 is none of the four that MMSA publishes"
         )
-        parts = [
-            _Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()
-        ]
-        mixed = source.pickle.get(MIXED)
-        if isinstance(mixed, dict):
-            labelled = {name for part in parts for name in part.ids}
-            parts.append(_unlabelled(f"{source.path}, split {MIXED}", mixed, labelled))
+        parts = _parts(source, splits)
         note_unread(sink, source, (*READ, "mask"), (MIXED,))
         fields = [name for name in FIELDS if all(name in part.blocks for part in parts)]
         if not fields:
@@ -78,60 +74,90 @@ class MmsaPickle(Labelled):
                 "give MMSA's file of features"
             )
         sink.expect(sum(4 * int(np.prod(part.blocks[f].shape)) for part in parts for f in fields))
-        cells = [part.columns() for part in parts]
-        names = dict.fromkeys(name for of_part in cells for name in of_part)
-        columns = {
-            name: [
-                cell
-                for part, of_part in zip(parts, cells, strict=True)
-                for cell in of_part.get(name, [""] * len(part.rows))
-            ]
-            for name in names
-        }
+        columns = _columns(parts)
+        task = self._add_labels(sink, parts, columns)
+        semi_supervised = _part_semi_supervised(columns)
+        if semi_supervised:
+            n_mixed = columns["mode"].count("unused")
+            sink.note(f"{n_mixed:,} rows without a label are trained on in protocol semi")
+        sink.table(columns)
+        write_tasks(sink, task)
+        write_unimodal(sink, columns, task)
+        ids = ["_".join(split_id(name)) for part in parts for name in part.ids]
+        streams = _streams(source.path, parts, fields)
+        offered = write_streams(sink, ids, streams, transcripts=any(columns["text"]))
+        if semi_supervised:
+            sink.protocol("semi", column="mode_semi", streams=offered)
+
+    def _add_labels(
+        self, sink: Sink, parts: Sequence[_Split], columns: dict[str, list[str]]
+    ) -> dict[str, Any]:
+        """Columns of labels, those given to one modality alone too, on one scale; returns the task
+        of them.
+        """
         labels = {
             column: np.concatenate([part.labels_of(column) for part in parts])
             for column in ("label", *UNIMODAL)
         }
         task = label_task(sink, np.concatenate(list(labels.values())), self.config)
-        columns["label"] = label_cells(sink, labels.pop("label"), task)
         for column, values in labels.items():
-            if np.isfinite(values).any():
+            if column == "label" or np.isfinite(values).any():
                 columns[column] = label_cells(sink, values, task)
-        semi = columns["mode"]
-        columns["mode"] = ["unused" if mode == MIXED else mode for mode in semi]
-        if MIXED in semi:
-            columns["mode_semi"] = ["train" if mode == MIXED else mode for mode in semi]
-            sink.note(f"{semi.count(MIXED):,} rows without a label are trained on in protocol semi")
-        sink.table(columns)
-        write_tasks(sink, task)
-        write_unimodal(sink, columns, task)
-        aligned = all(part.aligned for part in parts)
-        kind = "aligned" if aligned else "unaligned"
-        rows = [(part, row) for part in parts for row in part.rows]
-        ids = ["_".join(split_id(part.names[row])) for part, row in rows]
-        streams = {}
-        for field in fields:
-            widths = {part.blocks[field].shape[2] for part in parts}
-            if len(widths) != 1:
-                raise DataError(
-                    f"{source.path}: {field} is of several widths "
-                    f"({', '.join(map(str, sorted(widths)))}); fix the source"
-                )
-            description = f"MMSA's {kind} pickle, {field}"
-            read_row = partial(_read, rows, field)
-            streams[f"{FIELDS[field]}.{kind}"] = (
-                FIELDS[field],
-                widths.pop(),
-                read_row,
-                description,
-            )
-        offered = write_streams(sink, ids, streams, transcripts=any(columns["text"]))
-        if MIXED in semi:
-            sink.protocol("semi", column="mode_semi", streams=offered)
+        return task
 
 
-def _read(rows: list[tuple[_Split, int]], field: str, at: int) -> np.ndarray | None:
-    part, row = rows[at]
+def _parts(source: Source, splits: Mapping[str, dict[str, Any]]) -> list[_Split]:
+    """The three splits and, where there is one, what of ``train_mix`` is in none of them."""
+    parts = [_Split(f"{source.path}, split {mode}", mode, split) for mode, split in splits.items()]
+    mixed = source.pickle.get(MIXED)
+    if isinstance(mixed, dict):
+        labelled = {name for part in parts for name in part.ids}
+        parts.append(_unlabelled(f"{source.path}, split {MIXED}", mixed, labelled))
+    return parts
+
+
+def _columns(parts: Sequence[_Split]) -> dict[str, list[str]]:
+    """Of all splits; a cell is empty where a split lacks the column."""
+    columns_of_parts = [part.columns() for part in parts]
+    names = dict.fromkeys(name for columns in columns_of_parts for name in columns)
+    return {
+        name: [
+            cell
+            for part, columns in zip(parts, columns_of_parts, strict=True)
+            for cell in columns.get(name, [""] * len(part.rows))
+        ]
+        for name in names
+    }
+
+
+def _part_semi_supervised(columns: dict[str, list[str]]) -> bool:
+    """Unlabelled rows are used in a column of splits of their own; True where there are any."""
+    modes = columns["mode"]
+    if MIXED not in modes:
+        return False
+    columns["mode"] = ["unused" if mode == MIXED else mode for mode in modes]
+    columns["mode_semi"] = ["train" if mode == MIXED else mode for mode in modes]
+    return True
+
+
+def _streams(path: Path, parts: Sequence[_Split], fields: Sequence[str]) -> dict[str, Any]:
+    """As ``write_streams`` takes them. DataError where splits differ in width."""
+    kind = "aligned" if all(part.aligned for part in parts) else "unaligned"
+    rows = [(part, row) for part in parts for row in part.rows]
+    streams = {}
+    for field in fields:
+        widths = {part.blocks[field].shape[2] for part in parts}
+        if len(widths) != 1:
+            listed = ", ".join(map(str, sorted(widths)))
+            raise DataError(f"{path}: {field} is of several widths ({listed}); fix the source")
+        note = f"MMSA's {kind} pickle, {field}"
+        read = partial(_read, rows, field)
+        streams[f"{FIELDS[field]}.{kind}"] = FIELDS[field], widths.pop(), read, note
+    return streams
+
+
+def _read(rows: list[tuple[_Split, int]], field: str, row_of_table: int) -> np.ndarray | None:
+    part, row = rows[row_of_table]
     return part.row(field, row)
 
 
@@ -149,22 +175,22 @@ def _unlabelled(name: str, fields: dict[str, Any], labelled: set[str]) -> _Split
 
 
 class _Split:
-    """One split; ``what`` names it in errors. ``rows``: which of its rows are taken over."""
+    """One split; ``place`` names it in errors. ``rows``: which of its rows are taken over."""
 
-    def __init__(self, what: str, mode: str, held: dict[str, Any]) -> None:
-        self.what, self.mode, self.held = what, mode, held
-        self.names = texts(held["id"], f"{what}: id")
+    def __init__(self, place: str, mode: str, fields: dict[str, Any]) -> None:
+        self.place, self.mode, self.fields = place, mode, fields
+        self.names = texts(fields["id"], f"{place}: id")
         n = len(self.names)
         self.rows = list(range(n))
         self.blocks: dict[str, Array] = {
-            f: block(held[f], n, f"{what}: {f}") for f in FIELDS if f in held
+            f: block(fields[f], n, f"{place}: {f}") for f in FIELDS if f in fields
         }
         self.given = {
-            f: numbers(held[f"{f}_lengths"], n, f"{what}: {f}_lengths")[:, 0].astype(np.int64)
+            f: numbers(fields[f"{f}_lengths"], n, f"{place}: {f}_lengths")[:, 0].astype(np.int64)
             for f in FIELDS
-            if f"{f}_lengths" in held
+            if f"{f}_lengths" in fields
         }
-        bert = held.get("text_bert")
+        bert = fields.get("text_bert")
         if (
             "text" in self.blocks
             and isinstance(bert, Array)
@@ -184,28 +210,28 @@ class _Split:
         """[rows] of ``label``, or of one modality alone; NaN where the split has none."""
         field = column.replace("label", "regression_labels")
         n = len(self.names)
-        if field not in self.held or self.mode == MIXED:
+        if field not in self.fields or self.mode == MIXED:
             return np.full(len(self.rows), np.nan)
-        return numbers(self.held[field], n, f"{self.what}: {field}")[:, 0]
+        return numbers(self.fields[field], n, f"{self.place}: {field}")[:, 0]
 
     def columns(self) -> dict[str, list[str]]:
-        n, fields = len(self.names), self.held
+        n, fields = len(self.names), self.fields
         video, clip = zip(*map(split_id, self.names), strict=True) if n else ((), ())
         raw_texts = (
-            texts(fields["raw_text"], f"{self.what}: raw_text")
+            texts(fields["raw_text"], f"{self.place}: raw_text")
             if "raw_text" in fields
             else [""] * n
         )
         columns = {"video_id": [*video], "clip_id": [*clip], "text": raw_texts}
         if "annotations" in fields:
-            columns["annotation"] = texts(fields["annotations"], f"{self.what}: annotations")
+            columns["annotation"] = texts(fields["annotations"], f"{self.place}: annotations")
         if wrong := [
             {"text": "raw_text", "annotation": "annotations"}[k]
             for k, column in columns.items()
             if len(column) != n
         ]:
             raise DataError(
-                f"{self.what}: {wrong[0]} has another number of rows than id; fix the source"
+                f"{self.place}: {wrong[0]} has another number of rows than id; fix the source"
             )
         columns["mode"] = [self.mode] * n
         return {name: [cells[row] for row in self.rows] for name, cells in columns.items()}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from merbench.api import Array, DataError, Sink, Source
 from merbench_datasets.form_settings import Numbered
-from merbench_datasets.label_scale import cells, label_cells, label_task
-from merbench_datasets.outputs import EMOTIONS, FIELDS, write_streams, write_tasks
+from merbench_datasets.label_rows import read_label_rows
+from merbench_datasets.outputs import FIELDS, write_streams, write_tasks
 from merbench_datasets.splits import lacks, note_unread, split_id, three_splits
 from merbench_datasets.values import block, first_step, last_step, numbers, texts
 
@@ -34,69 +35,61 @@ class MultPickle(Numbered):
         sink.source(source.path)
         note_unread(sink, source, ("id", "labels", *FIELDS))
         fields = [name for name in FIELDS if all(name in split for split in splits.values())]
-        names, labels, modes, rows = (
-            list[tuple[str, str]](),
-            list[np.ndarray](),
-            list[str](),
-            list[tuple[dict[str, Array], int]](),
-        )
-        for mode, split in splits.items():
-            name = f"{source.path}, split {mode}"
-            ids = _ids(split["id"], f"{name}: id", self.config.first)
-            blocks = {f: block(split[f], len(ids), f"{name}: {f}") for f in fields}
-            names += ids
-            labels.append(numbers(split["labels"], len(ids), f"{name}: labels"))
-            modes += [mode] * len(ids)
-            rows += [(blocks, row) for row in range(len(ids))]
-        if (
-            not fields
-            or len({part.shape[1] for part in labels}) != 1
-            or labels[0].shape[1] not in (1, 7)
-        ):
+        parts = [
+            _split(f"{source.path}, split {mode}", mode, split, fields, self.config.first)
+            for mode, split in splits.items()
+        ]
+        if not fields or {part.labels_NC.shape[1] for part in parts} not in ({1}, {7}):
             raise DataError(
                 f"{source.path}: labels are [N, 1, 1] (sentiment) or [N, 1, 7] (and six emotions), "
                 "with text, audio or vision"
             )
-        table = np.concatenate(labels)
-        sink.expect(
-            sum(
-                4 * int(np.prod(b.shape))
-                for b in {id(b): b for blocks, _ in rows for b in blocks.values()}.values()
-            )
-        )
+        sink.expect(sum(4 * int(np.prod(b.shape)) for part in parts for b in part.blocks.values()))
+        names = [name for part in parts for name in part.names]
+        labels_NC = np.concatenate([part.labels_NC for part in parts])
+        labels = read_label_rows(sink, labels_NC, self.config)
         columns = {
-            "video_id": [v for v, _ in names],
-            "clip_id": [c for _, c in names],
-            "mode": modes,
+            "video_id": [video for video, _ in names],
+            "clip_id": [clip for _, clip in names],
+            "mode": [part.mode for part in parts for _ in part.names],
         }
-        task = label_task(sink, table[:, 0], self.config)
-        columns["label"] = label_cells(sink, table[:, 0], task)
-        emotions = EMOTIONS if table.shape[1] == 7 else ()
-        for k, emotion in enumerate(emotions):
-            columns[emotion] = cells(table[:, 1 + k])[0]
-        if emotions:
-            sink.note(
-                f"its seven labels are read in the SDK's order: sentiment, {', '.join(emotions)}"
-            )
-        sink.table(columns)
-        write_tasks(sink, task, emotions)
+        sink.table(columns | labels.columns)
+        write_tasks(sink, labels.task, labels.emotions)
         streams: dict[str, Any] = {}
         for field in fields:
-            width = rows[0][0][field].shape[2]
-            streams[f"{FIELDS[field]}.mult"] = (
-                FIELDS[field],
-                width,
-                _reader(rows, field),
-                f"a pickle in MulT's form, {field}",
-            )
+            width, note = parts[0].blocks[field].shape[2], f"a pickle in MulT's form, {field}"
+            streams[f"{FIELDS[field]}.mult"] = FIELDS[field], width, _reader(parts, field), note
         write_streams(sink, ["_".join(name) for name in names], streams, transcripts=False)
 
 
-def _reader(
-    rows: list[tuple[dict[str, Array], int]], field: str
-) -> Callable[[int], np.ndarray | None]:
-    def read(at: int) -> np.ndarray | None:
-        blocks, row = rows[at]
+@dataclass(frozen=True)
+class _Split:
+    """``names``: video and clip of each row. ``labels_NC``: the sentiment, or it and six emotions.
+    ``blocks``: field -> [N, L, D].
+    """
+
+    mode: str
+    names: list[tuple[str, str]]
+    labels_NC: np.ndarray
+    blocks: dict[str, Array]
+
+
+def _split(
+    name: str, mode: str, content: Mapping[str, Any], fields: Sequence[str], first: int
+) -> _Split:
+    """``name``: for errors. ``first``: number of the clip that is called video[0]."""
+    names = _ids(content["id"], f"{name}: id", first)
+    blocks = {f: block(content[f], len(names), f"{name}: {f}") for f in fields}
+    labels_NC = numbers(content["labels"], len(names), f"{name}: labels")
+    return _Split(mode, names, labels_NC, blocks)
+
+
+def _reader(splits: Sequence[_Split], field: str) -> Callable[[int], np.ndarray | None]:
+    """Row of the table -> its real steps; None where all of it is zero."""
+    rows = [(split.blocks, row) for split in splits for row in range(len(split.names))]
+
+    def read(row_of_table: int) -> np.ndarray | None:
+        blocks, row = rows[row_of_table]
         steps = np.asarray(blocks[field][row])
         if not last_step(steps):
             return None
