@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api.material.corpus import Corpus
+from merbench.api.material.corpus import Corpus, Stream, Task
 from merbench.api.material.labels import usual_glosses
 from merbench.data.streams.valid_steps import valid_steps
 
@@ -36,66 +36,85 @@ def revision(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -
 
 def _computed(corpus: Corpus, task: str, protocol: str, streams: Sequence[str]) -> str:
     order = np.argsort(corpus.ids)
-    digest = hashlib.sha256()
+    content = _Content()
+    content.add(task)
+    _add_task(content, corpus, corpus.offered[task], order)
+    for split in corpus.protocols[protocol].splits:
+        parts = (split.train, split.valid, split.test)
+        content.add(split.fold, *(sorted(corpus.ids[rows].tolist()) for rows in parts))
+    for name in sorted(streams):
+        _add_stream(content, corpus.streams[name], order)
+    return content.hexdigest()
 
-    def add(*items: Any) -> None:
+
+class _Content:
+    """A SHA-256 over arrays and plain values, in the order in which they are added."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, *items: Any) -> None:
         for item in items:
             if isinstance(item, np.ndarray):
-                digest.update(f"{item.dtype.str}{item.shape}".encode())
-                digest.update(np.ascontiguousarray(item).data)
+                self._digest.update(f"{item.dtype.str}{item.shape}".encode())
+                self.add_values(item)
             else:
-                digest.update(json.dumps(item).encode())
+                self._digest.update(json.dumps(item).encode())
 
-    goal = corpus.offered[task]
-    add(
-        task,
-        goal.space.kind,
-        goal.space.words,
-        goal.space.anchors,
-        *([p.kind, p.words, p.anchors] for p in goal.space.parts),
-    )
-    for part in goal.space.tasks:  # only where a data set gives its own: older runs keep their ids
+    def add_values(self, values: np.ndarray) -> None:
+        """Without their type and shape."""
+        self._digest.update(np.ascontiguousarray(values).data)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _add_task(content: _Content, corpus: Corpus, task: Task, order: np.ndarray) -> None:
+    """Labels, ids and targets."""
+    space = task.space
+    content.add(space.kind, space.words, space.anchors)
+    content.add(*([part.kind, part.words, part.anchors] for part in space.parts))
+    for part in space.tasks:  # only where a data set gives its own: older runs keep their ids
         if part.glosses != usual_glosses(part.words):
-            add(part.glosses)
-    add(
-        corpus.ids[order].tolist(),
-        goal.target[order],
-        None if goal.known is None else goal.known[order],
-    )
-    for split in corpus.protocols[protocol].splits:
-        add(
-            split.fold,
-            *(sorted(corpus.ids[rows].tolist()) for rows in (split.train, split.valid, split.test)),
-        )
-    for name in sorted(streams):
-        stream = corpus.streams[name]
-        add(name, stream.modality, stream.kind, stream.length[order].astype(np.int64))
-        # A run is marked by this, so correcting it makes other runs.
-        add(None if stream.fitted_on is None else stream.fitted_on[order])
-        if stream.sha256:
-            add(stream.sha256)
-            continue
-        if stream.kind == "words":
-            used, number = np.unique(
-                np.concatenate([*valid_steps(stream, order)]), return_inverse=True
-            )
-            words, rank = np.unique(
-                np.array([stream.vocab[i] for i in used], dtype=str), return_inverse=True
-            )
-            add(words.tolist(), rank[number])
-        elif stream.kind == "strings":
-            add([str(stream.values[i]) if stream.length[i] else None for i in order])
-        elif stream.kind == "clip":
-            add(
-                [
-                    Path(str(stream.values[i])).stat().st_size if stream.length[i] else None
-                    for i in order
-                ]
-            )
-        for array in ([stream.values] if stream.kind == "features" else []) + (
-            [] if stream.times is None else [stream.times]
-        ):
-            add(array.dtype.str, array.shape[1:])
-            for block in valid_steps(replace(stream, values=array), order):
-                digest.update(np.ascontiguousarray(block).data)
-    return digest.hexdigest()
+            content.add(part.glosses)
+    content.add(corpus.ids[order].tolist(), task.target[order])
+    content.add(None if task.known is None else task.known[order])
+
+
+def _add_stream(content: _Content, stream: Stream, order: np.ndarray) -> None:
+    content.add(stream.name, stream.modality, stream.kind, stream.length[order].astype(np.int64))
+    # A run is marked by this, so correcting it makes other runs.
+    content.add(None if stream.fitted_on is None else stream.fitted_on[order])
+    if stream.sha256:
+        content.add(stream.sha256)
+        return
+    if stream.kind == "words":
+        _add_words(content, stream, order)
+    elif stream.kind == "strings":
+        content.add([str(stream.values[i]) if stream.length[i] else None for i in order])
+    elif stream.kind == "clip":
+        content.add([_size(stream, i) if stream.length[i] else None for i in order])
+    if stream.kind == "features":
+        _add_steps(content, stream, order)
+    if stream.times is not None:
+        _add_steps(content, replace(stream, values=stream.times), order)
+
+
+def _add_words(content: _Content, stream: Stream, order: np.ndarray) -> None:
+    """Whatever the vocabulary calls them, and without the words that no row uses."""
+    numbers = np.concatenate([*valid_steps(stream, order)])
+    used, place = np.unique(numbers, return_inverse=True)
+    spelled = np.array([stream.vocab[i] for i in used], dtype=str)
+    words, rank = np.unique(spelled, return_inverse=True)
+    content.add(words.tolist(), rank[place])
+
+
+def _size(stream: Stream, row: int) -> int:
+    """Bytes of a row's clip."""
+    return Path(str(stream.values[row])).stat().st_size
+
+
+def _add_steps(content: _Content, stream: Stream, order: np.ndarray) -> None:
+    content.add(stream.values.dtype.str, stream.values.shape[1:])
+    for block in valid_steps(stream, order):
+        content.add_values(block)
