@@ -221,16 +221,52 @@ def _settings(
     return settings, written
 
 
-def _checked(function: str, keywords: dict[str, Any]) -> dict[str, Any]:
-    from pydantic import ConfigDict, Field, ValidationError, create_model
+def _checked(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords, of the right types. RequestError for one that is not known or does not fit."""
+    from pydantic import ConfigDict, ValidationError, create_model
 
     from merbench.host.catalog import unknown
+
+    types = _keyword_types()
+    if wrong := [name for name in keywords if name not in types]:
+        raise RequestError(unknown("keyword", wrong[0], list(types), f"keywords of {function}()"))
+    keywords = _with_lists(function, keywords)
+    field_types = {name: (types[name], ...) for name in keywords}
+    model = create_model(
+        "Keywords",
+        __config__=ConfigDict(extra="forbid"),
+        **field_types,  # type: ignore[call-overload]
+    )
+    try:
+        model(**keywords)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise RequestError(f"{function}({name}={keywords[name]!r}): {first['msg']}") from None
+    return keywords
+
+
+def _with_lists(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Tuples and ranges as lists. RequestError for a text where a list belongs."""
+    keywords = dict(keywords)
+    for name in ("modalities", "ablations", "vectors", "seeds"):
+        value = keywords.get(name)
+        if isinstance(value, str):
+            raise RequestError(f"{function}({name}={value!r}): give a list, [{value!r}]")
+        if isinstance(value, tuple | range):
+            keywords[name] = list(value)
+    return keywords
+
+
+def _keyword_types() -> dict[str, Any]:
+    """As pydantic validates them."""
+    from pydantic import Field
 
     seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
     count = Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True)]
     at_least_one = Annotated[int, Field(ge=1, strict=True)]
     by_modality = dict[Modality, str]
-    fields: dict[str, Any] = {
+    return {
         "model": str,
         "dataset": str | None,
         "task": str | None,
@@ -262,25 +298,3 @@ def _checked(function: str, keywords: dict[str, Any]) -> dict[str, Any]:
         "progress": bool,
         "watch": Any,
     }
-    if wrong := [name for name in keywords if name not in fields]:
-        raise RequestError(unknown("keyword", wrong[0], list(fields), f"keywords of {function}()"))
-    for name in ("modalities", "ablations", "vectors", "seeds"):
-        if isinstance(keywords.get(name), str):
-            raise RequestError(
-                f"{function}({name}={keywords[name]!r}): give a list, [{keywords[name]!r}]"
-            )
-        if isinstance(keywords.get(name), tuple | range):
-            keywords = {**keywords, name: list(keywords[name])}
-    field_types = {name: (fields[name], ...) for name in keywords}
-    model = create_model(
-        "Keywords",
-        __config__=ConfigDict(extra="forbid"),
-        **field_types,  # type: ignore[call-overload]
-    )
-    try:
-        model(**keywords)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise RequestError(f"{function}({name}={keywords[name]!r}): {first['msg']}") from None
-    return keywords

@@ -20,10 +20,10 @@ labels. ::
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,66 +72,79 @@ def read_label_sets(path: Path, own: LabelSpace) -> list[LabelSet]:
     return [_label_set(path, name, table, own) for name, table in tables.items()]
 
 
-def _label_set(path: Path, name: str, table: Any, run_space: LabelSpace) -> LabelSet:
-    def error(sentence: str) -> DataError:
-        return DataError(f"{path}, [{name}]: {sentence}")
-
+def _label_set(path: Path, name: str, table: Any, own: LabelSpace) -> LabelSet:
     if not isinstance(table, dict):
         raise DataError(
             f"{path}: {name!r} stands outside a set; write it under a heading such as [two]"
         )
-    low, high = (
-        (run_space.anchors[0], run_space.anchors[-1]) if run_space.anchors else (math.nan, math.nan)
-    )
-    want = (
-        f"the value it stands for, between {low:g} and {high:g}"
-        if run_space.anchors
-        else f"one of {', '.join(run_space.words)}"
-    )
-    values: list[Any] = []
-    words, glosses = list[str](), list[str]()
-    for word, entry in table.items():
-        more = entry if isinstance(entry, dict) else {"value": entry}
-        if unknown := [key for key in more if key not in ("value", "gloss")]:
-            advice = did_you_mean(unknown[0], ("value", "gloss"))
-            raise error(f"unknown key {unknown[0]!r} of {word!r}; {advice}")
-        value, gloss = more.get("value"), more.get("gloss", word)
-        if run_space.anchors:
-            fits = (
-                isinstance(value, int | float)
-                and not isinstance(value, bool)
-                and low <= value <= high
-            )
-        else:
-            fits = value in run_space.words
-        if not fits or not isinstance(gloss, str) or not gloss.strip() or not word.strip():
-            raise error(
-                f"{word!r} = {str(entry)[:40]} does not fit; "
-                f'write {word!r} = {want}, or {{ value = ..., gloss = "..." }}'
-            )
-        values.append(value)
-        words.append(word)
-        glosses.append(gloss)
-    if len(words) < 2:
-        raise error("a label set needs two words or more")
-    if run_space.anchors:
-        order = sorted(range(len(words)), key=lambda i: float(values[i]))
-        anchors = tuple(float(values[i]) for i in order)
-        if len(set(anchors)) < len(anchors):
-            raise error("two words stand for one value; give each word a value of its own")
-        space = LabelSpace(
-            run_space.kind,
-            tuple(words[i] for i in order),
-            tuple(glosses[i] for i in order),
-            anchors,
+    heading = f"{path}, [{name}]"
+    entries = [_entry(heading, word, value, own) for word, value in table.items()]
+    if len(entries) < 2:
+        raise DataError(f"{heading}: a label set needs two words or more")
+    if own.anchors:
+        return LabelSet(name, _ordinal_space(heading, entries, own))
+    return LabelSet(name, *_named_space(heading, entries, own))
+
+
+class _Entry(NamedTuple):
+    """``value``: the anchor of a score, or the own label, that the word stands for."""
+
+    word: str
+    gloss: str
+    value: Any
+
+
+def _entry(heading: str, word: str, value: Any, own: LabelSpace) -> _Entry:
+    """``value``: as the file has it, alone or beside a gloss."""
+    fields = value if isinstance(value, dict) else {"value": value}
+    if unknown := [key for key in fields if key not in ("value", "gloss")]:
+        advice = did_you_mean(unknown[0], ("value", "gloss"))
+        raise DataError(f"{heading}: unknown key {unknown[0]!r} of {word!r}; {advice}")
+    entry = _Entry(word, fields.get("gloss", word), fields.get("value"))
+    is_text = isinstance(entry.gloss, str) and entry.gloss.strip() and word.strip()
+    if not is_text or not _stands_for(entry.value, own):
+        raise DataError(
+            f"{heading}: {word!r} = {str(value)[:40]} does not fit; "
+            f'write {word!r} = {_wanted(own)}, or {{ value = ..., gloss = "..." }}'
         )
-        return LabelSet(name, space)
-    if lacking := [word for word in run_space.words if word not in values]:
-        raise error(
-            f"no word stands for {', '.join(lacking)}; give each of the run's labels a word"
+    return entry
+
+
+def _stands_for(value: Any, own: LabelSpace) -> bool:
+    """Whether a word of this value can be read out as one of the run's own labels."""
+    if not own.anchors:
+        return value in own.words
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and own.anchors[0] <= value <= own.anchors[-1]
+
+
+def _wanted(own: LabelSpace) -> str:
+    if not own.anchors:
+        return f"one of {', '.join(own.words)}"
+    return f"the value it stands for, between {own.anchors[0]:g} and {own.anchors[-1]:g}"
+
+
+def _ordinal_space(heading: str, entries: Sequence[_Entry], own: LabelSpace) -> LabelSpace:
+    """Of a score: the words in the order of their values."""
+    ordered = sorted(entries, key=lambda entry: float(entry.value))
+    anchors = tuple(float(entry.value) for entry in ordered)
+    if len(set(anchors)) < len(anchors):
+        raise DataError(
+            f"{heading}: two words stand for one value; give each word a value of its own"
         )
-    return LabelSet(
-        name,
-        LabelSpace(run_space.kind, tuple(words), tuple(glosses)),
-        tuple(run_space.words.index(value) for value in values),
-    )
+    words, glosses = (tuple(texts) for texts in zip(*(entry[:2] for entry in ordered), strict=True))
+    return LabelSpace(own.kind, words, glosses, anchors)
+
+
+def _named_space(
+    heading: str, entries: Sequence[_Entry], own: LabelSpace
+) -> tuple[LabelSpace, tuple[int, ...]]:
+    """Of classes or labels: the space, and the own label that each word stands for."""
+    values = [entry.value for entry in entries]
+    if lacking := [word for word in own.words if word not in values]:
+        raise DataError(
+            f"{heading}: no word stands for {', '.join(lacking)}; "
+            "give each of the run's labels a word"
+        )
+    words, glosses = (tuple(texts) for texts in zip(*(entry[:2] for entry in entries), strict=True))
+    return LabelSpace(own.kind, words, glosses), tuple(own.words.index(v) for v in values)

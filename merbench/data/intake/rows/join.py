@@ -77,44 +77,57 @@ def joined_rows(
         )
     cells_here = {name: list(column) for name, column in table.cells.items()}
     for name, column in cells.items():
-        cells_before = cells_here.setdefault(name, [""] * len(table))
-        new_cells = {
+        before = cells_here.setdefault(name, [""] * len(table))
+        new = {
             row: column[place[row_id]] for row, row_id in enumerate(table.ids) if row_id in place
         }
-        filled = [row for row in new_cells if cells_before[row].strip()]
+        filled = [row for row in new if before[row].strip()]
         if name in scores:
-            labels = [
-                (cells_before[row], new_cells[row]) for row in filled if new_cells[row].strip()
-            ]
-            far = sum(not same(*pair, scores[name]) for pair in labels)
-            if 10 * far > len(labels):
-                raise DataError(
-                    f"{far} of {len(labels)} cells of column {name} are others than in "
-                    f"{table.path}, so equal ids do not mean equal rows; "
-                    "where clips are counted from another number, give --set first=N, "
-                    "else add the source under another --name"
-                )
+            _require_same_labels(table, name, [(before[r], new[r]) for r in filled], scores[name])
         if name in TIMES:
-            seconds = _apart(cells_before, new_cells, filled)
-            if seconds:
-                note(
-                    f"{len(seconds)} of {len(filled)} rows {name} at another time than here, by "
-                    f"up to {max(seconds):.3g} s; the times here are kept, and what this source "
-                    "brings is cut by its own"
-                )
-        elif differ := sum(not same(cells_before[row], new_cells[row]) for row in filled):
+            _note_other_times(name, before, new, filled, note)
+        elif differ := sum(not same(before[row], new[row]) for row in filled):
             note(
                 f"{differ:,} cells of column {name} differ from those that are there, "
                 "which are kept"
             )
-        empty = [
-            row for row in new_cells if not cells_before[row].strip() and new_cells[row].strip()
-        ]
+        empty = [row for row in new if not before[row].strip() and new[row].strip()]
         for row in empty:
-            cells_before[row] = new_cells[row]
+            before[row] = new[row]
         if empty and name in table.cells:
             note(f"{len(empty)} empty cells of column {name} are filled")
     return cells_here, len(place)
+
+
+def _require_same_labels(
+    table: Table, column: str, cells: Sequence[tuple[str, str]], tolerance: float
+) -> None:
+    """``cells``: of each row here and in the source. DataError where more than a tenth differ."""
+    labels = [pair for pair in cells if pair[1].strip()]
+    differ = sum(not same(*pair, tolerance) for pair in labels)
+    if 10 * differ > len(labels):
+        raise DataError(
+            f"{differ} of {len(labels)} cells of column {column} are others than in "
+            f"{table.path}, so equal ids do not mean equal rows; "
+            "where clips are counted from another number, give --set first=N, "
+            "else add the source under another --name"
+        )
+
+
+def _note_other_times(
+    column: str,
+    before: Sequence[str],
+    new: Mapping[int, str],
+    rows: Sequence[int],
+    note: Callable[[str], None],
+) -> None:
+    seconds = _apart(before, new, rows)
+    if seconds:
+        note(
+            f"{len(seconds)} of {len(rows)} rows {column} at another time than here, by "
+            f"up to {max(seconds):.3g} s; the times here are kept, and what this source "
+            "brings is cut by its own"
+        )
 
 
 def _apart(
