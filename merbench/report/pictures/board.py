@@ -70,13 +70,14 @@ class _Drawn:
 
 
 def pictures(board: Board, scores: BoardScores, extras: Mapping[str, Any]) -> Pictures:
-    drawn, facts = _Drawn(board, scores), scores.ranks_by
+    drawn = _Drawn(board, scores)
     return {
         **_scores(drawn),
         **_against_costs(drawn),
         **_ablations(drawn),
         **_learning(drawn),
-        **_extra(board.title, drawn.axis, facts.name, facts.scale, extras),
+        **_generalise(drawn, extras.get("generalise")),
+        **_robust(drawn, extras.get("robust")),
     }
 
 
@@ -119,11 +120,11 @@ def _against_costs(drawn: _Drawn) -> Pictures:
 
 def _ablations(drawn: _Drawn) -> Pictures:
     facts = drawn.facts
-    rows = {}
+    rows = dict[str, tuple[float, float, float, bool]]()
     for name, comparison in sorted(drawn.scores.ablations.items()):
         if comparison.difference:
-            ends = (facts.scale * value for value in comparison.difference)
-            rows[name] = (*ends, comparison.significant)
+            mean, low, high = (facts.scale * value for value in comparison.difference)
+            rows[name] = mean, low, high, comparison.significant
     if not rows:
         return {}
     words = (
@@ -172,61 +173,58 @@ def _curves(entry: Entry, metric: str, scale: float) -> list[list[float]]:
     return curves
 
 
-def _extra(title: str, axis: str, metric: str, scale: float, extras: Mapping[str, Any]) -> Pictures:
-    drawn_pictures: Pictures = {}
-    if report := extras.get("generalise"):
-        lines = {
-            model["name"]: s
-            for model in report["test"]
-            if (s := model.get("summary", {}).get(metric))
-        }
-        if lines:
-            drawn = {
-                n: plots.Line([scale * s["mean"]], _spread(s, scale)) for n, s in lines.items()
-            }
-            words = (
-                "trained models read out with other label words, without further training: "
-                "mean ± sd over seeds. "
-            )
-            words += "; ".join(
-                [
-                    "own labels: those of training",
-                    *(f"{n}: {', '.join(v['words'])}" for n, v in report["labels"].items()),
-                ]
-            )
-            without = [model["name"] for model in report["test"] if "reason" in model]
-            words += (
-                f". No score (generalise.json says why): {', '.join(without)}" if without else ""
-            )
-            marks = "tick: mean over seeds; line: mean ± sd"
-            drawn_pictures["generalise.svg"] = (
-                plots.scores(f"{title} · other label words", axis, drawn, {}, legend=marks),
-                words,
-            )
-    if report := extras.get("robust"):
-        panels: dict[str, dict[str, list[tuple[float, float, float | None, int]]]] = {}
-        for model, by_kind in report["curves"].items():
-            for modality, points in by_kind.items():
-                panels.setdefault(modality, {})[model] = [
-                    (
-                        p["strength"],
-                        scale * p["mean"],
-                        None if p["sd"] is None else scale * p["sd"],
-                        p["n"],
-                    )
-                    for p in points
-                ]
-        if panels:
-            from merbench.report.pictures.curves import curves
+def _generalise(drawn: _Drawn, report: Mapping[str, Any] | None) -> Pictures:
+    """``report``: what ``merbench generalise`` found, if it was run."""
+    if not report:
+        return {}
+    facts, lines = drawn.facts, dict[str, plots.Line]()
+    for model in report["test"]:
+        if summary := model.get("summary", {}).get(facts.name):
+            mean = facts.scale * summary["mean"]
+            lines[model["name"]] = plots.Line([mean], _spread(summary, facts.scale))
+    if not lines:
+        return {}
+    spaces = [f"{name}: {', '.join(space['words'])}" for name, space in report["labels"].items()]
+    words = (
+        "trained models read out with other label words, without further training: "
+        f"mean ± sd over seeds. {'; '.join(['own labels: those of training', *spaces])}"
+    )
+    if without := [model["name"] for model in report["test"] if "reason" in model]:
+        words += f". No score (generalise.json says why): {', '.join(without)}"
+    title, marks = (
+        f"{drawn.board.title} · other label words",
+        "tick: mean over seeds; line: mean ± sd",
+    )
+    picture = plots.scores(title, drawn.axis, lines, {}, legend=marks)
+    return {"generalise.svg": (picture, words)}
 
-            drawn_pictures["robust.svg"] = (
-                curves(title, axis, panels),
+
+def _robust(drawn: _Drawn, report: Mapping[str, Any] | None) -> Pictures:
+    """``report``: what ``merbench robust`` found, if it was run."""
+    if not report:
+        return {}
+    from merbench.report.pictures.curves import curves
+
+    scale = drawn.facts.scale
+    panels: dict[str, dict[str, list[tuple[float, float, float | None, int]]]] = {}
+    for model, by_kind in report["curves"].items():
+        for modality, points in by_kind.items():
+            panels.setdefault(modality, {})[model] = [
                 (
-                    "scores on damaged test rows by strength of the damage, 0 = undamaged; bands: "
-                    "mean ± sd over seeds"
-                ),
-            )
-    return drawn_pictures
+                    point["strength"],
+                    scale * point["mean"],
+                    None if point["sd"] is None else scale * point["sd"],
+                    point["n"],
+                )
+                for point in points
+            ]
+    if not panels:
+        return {}
+    words = (
+        "scores on damaged test rows by strength of the damage, 0 = undamaged; bands: "
+        "mean ± sd over seeds"
+    )
+    return {"robust.svg": (curves(drawn.board.title, drawn.axis, panels), words)}
 
 
 def _spread(summary: Mapping[str, Any], scale: float) -> tuple[float, float] | None:
