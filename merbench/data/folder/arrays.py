@@ -110,6 +110,11 @@ class Arrays:
 
     @cached_property
     def ids(self) -> list[str]:
+        if "id" not in self:
+            raise DataError(
+                f"{self.path} has no array 'id', by which its rows are joined to the table; write "
+                f"one with video_id_clip_id of each row (it has {', '.join(self._file)})"
+            )
         ids: list[str] = self.array("id", "U", (1,)).tolist()
         if len(set(ids)) != len(ids):
             twice = Counter(ids).most_common(1)[0][0]

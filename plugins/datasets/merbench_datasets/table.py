@@ -15,7 +15,16 @@ from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
 from merbench_datasets.label_values import numbers_in
 from merbench_datasets.splits import mode_of, named_rows
-from merbench_datasets.table_files import Columns, columns_named, files_of, read_columns
+from merbench_datasets.table_clips import note_clips, write_clips
+from merbench_datasets.table_files import (
+    Columns,
+    columns_named,
+    files_of,
+    in_order,
+    lower_case_names,
+    read_columns,
+    whole_numbers,
+)
 
 _TEXTS = ("text", "utterance", "transcript", "sentence")
 _LABELS = ("label", "emotion", "sentiment")
@@ -26,16 +35,20 @@ _MOST_CLASSES = 50
 
 class Table(Labelled):
     """One row an utterance. ``video_id`` and ``clip_id``, or one column ``id`` of both
-    (``VIDEO_CLIP``, ``VIDEO$_$CLIP``, ``VIDEO[CLIP]``; or of any other names), name it; a column
+    (``VIDEO_CLIP``, ``VIDEO$_$CLIP``, ``VIDEO[CLIP]``; or of any other names), name it; without
+    ``clip_id`` the rows of a video are counted from 0 in their order. A column
     ``mode`` or ``split`` says who trains, or a folder has a file each (``train.csv``, ``dev.csv``,
     ``test.csv``, MELD's ``train_sent_emo.csv``). All other columns are kept.
+
+    A folder may also hold one table of all rows and nothing else but folders, such as of clips.
 
     A column of labels that is of numbers is a score (or two classes), but for ``emotion``, whose
     whole numbers are classes; of words, classes, in alphabetical order.
     """
 
     looks_for = (
-        "a csv or parquet with text, label, mode and ids, or a folder of train, dev and test"
+        "a csv or parquet with text, label, mode and ids, or a folder of train, dev and test, or "
+        "of one table with clips beside it"
     )
 
     class Config(Labelled.Config):
@@ -54,6 +67,10 @@ class Table(Labelled):
         """
         clip: str = ""
         """Column of the utterance in its video.  [default: clip_id]"""
+        clips: str = ""
+        """Where the clip of a row lies, beside the table: ``wav/{video_id}_{clip_id}.wav``, or with
+        names of other columns in braces. Clips stay where they are.
+        """
 
     def recognise(self, source: Source) -> str:
         if (source.path / "dataset.toml").exists() or (source.path / "Raw").exists():
@@ -79,7 +96,13 @@ class Table(Labelled):
             score = name == "label" and task["kind"] == "score" and "sentiment" not in tasks
             sink.task("sentiment" if score else name, column=name, **task)
         sink.stream("text.transcript", modality="text", kind="strings", column="text")
-        sink.protocol("standard", column="mode", streams=["text.transcript"])
+        streams = ["text.transcript"]
+        folder = source.path if source.path.is_dir() else source.path.parent
+        if self.config.clips:
+            streams += write_clips(sink, folder, self.config.clips, columns)
+        elif source.path.is_dir():
+            note_clips(sink, folder)
+        sink.protocol("standard", column="mode", streams=streams)
 
     def _read(self, path: Path, sink: Sink) -> Columns:
         """All files, one after the other, with video_id, clip_id, text and mode."""
@@ -99,7 +122,7 @@ class Table(Labelled):
         """The columns under the names that a data set has for them."""
         if set(_MELD) <= table.keys():
             table = _meld(table, mode or "meld")
-        columns = {name.strip().lower(): cells for name, cells in table.items()}
+        columns = lower_case_names(table, path)
         self._check_named(columns, path)
         video, clip = self.config.video.lower(), self.config.clip.lower()
         video, clip = video or "video_id", clip or "clip_id"
@@ -110,7 +133,9 @@ class Table(Labelled):
         if "video_id" not in columns and "id" in columns:
             columns |= named_rows(columns["id"])
         if "video_id" in columns and "clip_id" not in columns:
-            columns["clip_id"] = ["0"] * len(columns["video_id"])
+            columns["clip_id"] = in_order(columns["video_id"])
+        for name in {"video_id", "clip_id"} & columns.keys():
+            columns[name] = whole_numbers(columns[name])
         text = self.config.text.lower() or next((n for n in _TEXTS if n in columns), "text")
         split = next((name for name in _SPLITS if name in columns), "mode")
         if split in columns and not mode:

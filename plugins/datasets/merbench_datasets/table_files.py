@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from merbench.api import DataError, Sink, header_of
 from merbench_datasets.splits import mode_of
 
+_FLOAT = re.compile(r"\d+\.0")
 _PARQUET = ".parquet"
 _SUFFIXES = (".csv", ".tsv", _PARQUET)
 Columns = dict[str, list[str]]
 
 
 def files_of(path: Path) -> dict[str, Path]:
-    """``mode -> file``; ``""`` where one file has all splits, or its name does not tell one."""
+    """``mode -> file``; ``""`` where one file has all splits, or its name does not tell one. A
+    folder of one table may have folders beside it, and no other file.
+    """
     if path.is_file():
         of_one_split = path.stem.endswith("_sent_emo")
         return {_mode(path) if of_one_split else "": path} if _is_table(path) else {}
     if not path.is_dir():
         return {}
-    tables = [file for file in sorted(path.iterdir()) if _is_table(file) and _mode(file)]
+    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    whole = [entry for entry in entries if not entry.is_dir()]
+    if len(whole) == 1 and _is_table(whole[0]) and not _mode(whole[0]):
+        return {"": whole[0]}
+    tables = [file for file in entries if _is_table(file) and _mode(file)]
     files = {_mode(file): file for file in tables}
     complete = files.keys() == {"train", "valid", "test"} and len(files) == len(tables)
     return files if complete else {}
@@ -64,6 +73,41 @@ def read_columns(path: Path, sink: Sink) -> Columns:
         name: ["" if cell is None else str(cell) for cell in column.to_pylist()]
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
+
+
+def lower_case_names(table: Columns, path: Path) -> Columns:
+    """The columns under names in lower case. DataError where two would have one."""
+    columns: Columns = {}
+    for name, cells in table.items():
+        key = name.strip().lower()
+        if key in columns:
+            first = next(other for other in table if other.strip().lower() == key)
+            raise DataError(
+                f"{path} has two columns called {first!r} and {name!r}, which differ by case or "
+                "spaces alone; rename one, or leave it out"
+            )
+        columns[key] = cells
+    return columns
+
+
+def in_order(videos: Sequence[str]) -> list[str]:
+    """For each row how many rows of its video stand before it."""
+    counts: Counter[str] = Counter()
+    numbers = []
+    for video in videos:
+        numbers.append(str(counts[video]))
+        counts[video] += 1
+    return numbers
+
+
+def whole_numbers(cells: Sequence[str]) -> list[str]:
+    """A column of ids without the spaces around them, and without ``.0`` where each has it: whole
+    numbers that a program has kept as floats.
+    """
+    plain = [cell.strip() for cell in cells]
+    if all(_FLOAT.fullmatch(cell) for cell in plain):
+        return [cell.partition(".")[0] for cell in plain]
+    return plain
 
 
 def _opened(path: Path) -> Any:

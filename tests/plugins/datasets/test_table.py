@@ -113,6 +113,61 @@ def test_columns_may_be_named(put, tmp_path):
     assert corpus.videos[corpus.ids.tolist().index("f1_v5")] == "f1"
 
 
+def test_two_columns_whose_names_differ_by_case_are_refused(put, tmp_path):
+    path = write(tmp_path / "x.csv", [row | {"Label ": "0"} for row in rows()])
+    done = put("--name", "a", path, check=False)
+    assert done.returncode == 2 and "two columns called 'label' and 'Label'" in done.stderr
+
+
+def test_ids_that_a_program_kept_as_floats_or_with_spaces_are_those_of_others(put, tmp_path):
+    same = [row | {"video_id": f"v{k // 3}", "clip_id": str(k % 3)} for k, row in enumerate(rows())]
+    odd = [
+        row | {"video_id": f" {row['video_id']}", "clip_id": f"{row['clip_id']}.0"} for row in same
+    ]
+    ids = []
+    for name, table in (("same", same), ("odd", odd)):
+        put("--name", name, write(tmp_path / f"{name}.csv", table))
+        ids.append(read_folder(tmp_path / "home" / name).ids.tolist())
+    assert ids[0] == ids[1] and "v1_2" in ids[0]
+
+
+def test_rows_of_a_video_are_counted_where_no_column_does(put, tmp_path):
+    table = [{"video_id": f"v{k % 3}", **row} for k, row in enumerate(rows())]
+    for row in table:
+        del row["id"]
+    assert put("--name", "a", write(tmp_path / "x.csv", table))["taken"] == 12
+    corpus = read_folder(tmp_path / "home/a")
+    assert corpus.texts[corpus.ids.tolist().index("v1_2")] == "text, 7"
+
+
+def folder_with_clips(folder):
+    (folder / "wav").mkdir(parents=True)
+    for k in range(11):
+        (folder / f"wav/v{k}.WAV").write_bytes(b"RIFF")
+    write(folder / "labels.csv", [row | {"file": row["id"]} for row in rows()])
+    return folder
+
+
+def test_clips_lie_where_a_pattern_says(put, tmp_path):
+    source = folder_with_clips(tmp_path / "mine")
+    report = put("--name", "a", source, "--set", "clips=wav/{file}.WAV")
+    corpus = read_folder(tmp_path / "home/a")
+    assert corpus.streams["audio.clip"].length.sum() == 11 and "video.clip" not in corpus.streams
+    assert corpus.protocols["standard"].streams == ("text.transcript", "audio.clip")
+    assert "1 of 12 rows have no clip at wav/{file}.WAV" in report["notes"]
+
+
+def test_clips_that_nobody_names_are_reported(put, tmp_path):
+    source = folder_with_clips(tmp_path / "mine")
+    (note,) = put("--name", "a", source)["notes"]
+    assert note.startswith("not taken over: 11 clips (wav/v0.WAV, ...)")
+    assert "clips='wav/{video_id}_{clip_id}.WAV'" in note
+    done = put("--name", "b", source, "--set", "clips=wav/{name}.WAV", check=False)
+    assert done.returncode == 2 and "there is no column 'name'" in done.stderr
+    done = put("--name", "b", source, "--set", "clips=../{file}.WAV", check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
 def test_label_and_sentiment_are_two_tasks(put, tmp_path):
     both = [row | {"sentiment": ("bad", "good")[k % 2]} for k, row in enumerate(rows())]
     put("--name", "a", write(tmp_path / "x.csv", both))
