@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from merbench.analyses.trained import Trained
-from merbench.api import LabelSpace, Modality, Stream, Task, own_method
+from merbench.api import LabelSpace, Modality, RunError, Stream, Task, own_method
 from merbench.data.folder.inputs import Inputs, absent, matching
 from merbench.engine.model.compose import Composed
 from merbench.engine.model.contract import output
@@ -62,7 +62,9 @@ class Predicted:
 
 
 def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.device) -> Predicted:
-    """RequestError where the inputs have no stream that the runs read."""
+    """RequestError where the inputs have no stream that the runs read, RunError where there is no
+    run.
+    """
     streams, missing = matching(inputs, plan.streams)
     space, rows = plan.task.space, np.arange(len(inputs))
     shape = (
@@ -90,6 +92,11 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
                 predictions[-1]
                 - predict(model, run.fold.of(lacking, unknown, rows, encoders, device), space)
             )
+    if not predictions:
+        raise RunError(
+            f"no run of {plan.recipe.name} is finished, so nothing is predicted; "
+            "run it with settings with which it trains"
+        )
     stacked = {m: np.stack(differences) for m, differences in without.items()}
     not_seen = _not_seen(streams, missing, stacked, notes)
     shares_RNC = np.stack(shares) if shares else None

@@ -10,6 +10,7 @@ import torch
 
 from merbench.analyses.predict import apply
 from merbench.analyses.trained import trained
+from merbench.api import RunError
 from merbench.data.folder.inputs import Inputs, read_inputs
 from merbench.runs.run import run
 from tests.tiny_runs import MACHINE
@@ -52,6 +53,18 @@ def test_a_sentence_reaches_a_model_of_three_modalities_and_what_it_lacks_is_nam
     assert found.missing == ["audio", "video"] and list(found.contribution) == ["text"]
     assert found.prediction.shape == (1, 3) and np.ptp(found.prediction) > 0
     assert found.contribution["text"][0, 0] != 0
+
+
+def test_without_a_finished_run_nothing_is_predicted(make, store):
+    plan, corpus = make("text-only", settings={"train.lr": 1e30})
+    with pytest.raises(RunError, match="no run of text-only is finished"):
+        predicted(plan, corpus, store, read_inputs([], ["good"]))
+
+
+def test_words_that_are_only_counted_are_refused_by_a_fusion(make, store):
+    plan, corpus = make("text-only", settings={"encoder.text": "word-ids"})
+    (record,) = run(plan, corpus, [0], store, MACHINE)
+    assert record.status == "failed" and "WordIds gives whole numbers" in record.error
 
 
 def test_words_of_new_texts_that_training_never_saw_are_read_by_their_vectors(make, store):

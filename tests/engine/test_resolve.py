@@ -127,6 +127,10 @@ def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
             {"settings": {"train.lr_factors": {"head": math.nan}}},
             "train.lr_factors.head=nan does not fit the training loop",
         ),
+        (
+            {"settings": {"train.batch_size": 10**20}},
+            "train.batch_size=100000000000000000000 does not fit the training loop: a whole number",
+        ),
         ({"settings": {"train.lr_factors": {"head": math.inf}}}, "a number is to be finite"),
         (
             {"settings": {"train.lr_factors": {"encoder.text.": 0.1}}},

@@ -167,13 +167,17 @@ def _rates(
     from dataclasses import asdict
 
     from merbench.analyses.missing_rates import over_rates, panels
-    from merbench.api.errors import RequestError
+    from merbench.api.errors import RequestError, RunError
 
     first = next(iter(plans.values()))
     curves: list[RateCurve] = []
+    n_finished = 0
     for name, plan in plans.items():
         records = bench.run(plan, options.seeds)
+        n_finished += sum(record.status == "done" for record in records)
         curves += over_rates(plan, bench.corpus, records, bench.store, bench.machine, kind, name)
+    if not n_finished:
+        raise RunError(f"no run of {', '.join(plans)} is finished, so nothing can be compared")
     if not curves:
         raise RequestError(
             f"none of {', '.join(plans)} reads a stream of which test rows could lack "

@@ -78,6 +78,11 @@ def steps(encoder: Any, output: Any, rows: int) -> Steps:
         encoder.width,
     )
     sound = sound and output.mask_BL.shape == output.x_BLD.shape[:2]
+    if sound and not output.x_BLD.is_floating_point():
+        raise RunError(
+            f"encoder {_target(encoder)} gives whole numbers, for methods that count them, and no "
+            "fusion reads these; choose another encoder (merbench list encoders)"
+        )
     _require(
         sound,
         f"encoder {_target(encoder)}",

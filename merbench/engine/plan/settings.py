@@ -17,6 +17,8 @@ from merbench.host.catalog import unknown
 from merbench.results.spec import canonical
 
 SINGLE = ("fusion", "head", "label_encoder", "model")
+_LARGEST = 2**53
+"""Whole numbers up to it are what they are in JSON and in any library."""
 PART_KEYS = (*SINGLE, "objective", "encoder", *(f"encoder.{m}" for m in MODALITIES))
 
 
@@ -229,6 +231,11 @@ def configured(kind: type[Config], values: Mapping[str, Any], slot: str, part: s
             f"{field_name}={first['input']!r} does not fit {part}: {first['msg']}"
         ) from error
     for name, value in config.model_dump(mode="json").items():
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise RequestError(
+                f"{prefix}{name}={value} does not fit {part}: a whole number is at most "
+                f"{_LARGEST:,}"
+            )
         try:
             canonical(value)
         except ValueError:

@@ -34,6 +34,8 @@ def no_row(name: str, entries: Iterable[Entry]) -> str:
     """One sentence for what is no row's name, or is that of several rows."""
     entries = list(entries)
     if alike := sorted({e.name for e in entries if e.label == name}):
+        if len(alike) == 1:
+            return f"no run of {alike[0]} is finished; the same run command makes what is missing"
         return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"
     return unknown("row", name, [e.name for e in entries], "merbench leaderboard shows them")
 
