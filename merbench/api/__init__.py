@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from merbench.api.declarations.hookspecs import hookimpl as hookimpl
     from merbench.api.declarations.metrics import MetricDef as MetricDef
     from merbench.api.declarations.metrics import SumMetric as SumMetric
+    from merbench.api.declarations.metrics import WeightedMetric as WeightedMetric
     from merbench.api.declarations.recipe import Ablation as Ablation
     from merbench.api.declarations.recipe import Case as Case
     from merbench.api.declarations.recipe import Recipe as Recipe
@@ -111,7 +112,7 @@ _HOME = {
     "declarations.config": ("LATER", "Config", "TrainConfig"),
     "declarations.declaration": ("API",),
     "declarations.hookspecs": ("hookimpl",),
-    "declarations.metrics": ("MetricDef", "SumMetric"),
+    "declarations.metrics": ("MetricDef", "SumMetric", "WeightedMetric"),
     "declarations.recipe": ("Ablation", "Case", "Recipe", "Stage", "View"),
     "declarations.tune": ("Tune",),
     "errors": ("DataError", "MerbenchError", "RequestError", "RunError"),

@@ -17,8 +17,8 @@ class SumMetric:
     ...] -> [*batch].
 
     Rows may be weighted (an integer weight repeats a row), so that a bootstrap over videos is a
-    matrix product. A formula that is no function of sums, such as one of a ranking, is a plain
-    function; its bootstrap takes fewer resamples, because each is computed anew.
+    matrix product. A formula that is no function of sums, such as one of a ranking, is a
+    ``WeightedMetric`` or a plain function; its bootstrap takes fewer resamples.
 
     ``row_wise``: what ``rows`` gives of a row depends on that row alone, and on no mean over all of
     them, so that the rows of many runs are one call.
@@ -43,6 +43,20 @@ class SumMetric:
     def of_runs(self, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """[R]: the value of each run, as ``rows_of_runs`` takes them."""
         return self.value(self.rows_of_runs(y, p).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class WeightedMetric:
+    """A formula over rows that count more or less: ``value(y, p, weights_RN)`` -> [R], of each of R
+    ways to weight N rows what it would be of rows repeated so often (0: left out).
+
+    A bootstrap gets all its resamples by one call, where a plain function is called for each.
+    """
+
+    value: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+    def __call__(self, y: np.ndarray, p: np.ndarray) -> float:
+        return float(self.value(y, p, np.ones((1, len(y))))[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +93,7 @@ class MetricDef(MetricFacts):
     """
 
     kinds: tuple[Literal["score", "class", "multilabel"], ...]
-    value: SumMetric | Callable[[np.ndarray, np.ndarray], float]
+    value: SumMetric | WeightedMetric | Callable[[np.ndarray, np.ndarray], float]
     reads: Literal["decisions", "probabilities"] = "decisions"
     spans: tuple[float, float] | None = None
     per_label: bool = False
@@ -88,5 +102,9 @@ class MetricDef(MetricFacts):
     @property
     def module(self) -> str:
         """Where its formula stands."""
-        formula = self.value.rows if isinstance(self.value, SumMetric) else self.value
+        formula: object = self.value
+        if isinstance(formula, SumMetric):
+            formula = formula.rows
+        elif isinstance(formula, WeightedMetric):
+            formula = formula.value
         return getattr(formula, "__module__", None) or type(formula).__module__

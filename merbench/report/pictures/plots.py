@@ -218,7 +218,12 @@ def learning(title: str, axis: str, models: Mapping[str, Sequence[Sequence[float
     with matplotlib.rc_context(STYLE):
         wide = min(4, len(models))
         high = -(-len(models) // wide)
-        figure = Figure(figsize=(2.6 * wide + 0.6, 1.9 * high + 0.5), layout="constrained")
+        width, height = max(7, 2.6 * wide + 0.6), 1.9 * high + 1.2
+        figure = Figure(figsize=(width, height))
+        # In inches: many panels take matplotlib's layout engine longer than all else.
+        left, right, bottom, top = 0.5, 0.1, 0.5, 0.9
+        figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+        figure.subplots_adjust(wspace=0.12, hspace=0.45)
         grid = figure.subplots(high, wide, squeeze=False, sharey=True)
         for axes, (name, runs) in zip(grid.flat, models.items(), strict=False):
             for values in runs:
@@ -230,8 +235,7 @@ def learning(title: str, axis: str, models: Mapping[str, Sequence[Sequence[float
         for axes in list(grid.flat)[len(models) :]:
             axes.set_axis_off()
         figure.supxlabel("epoch", fontsize=9)
-        figure.supylabel(axis, fontsize=9)
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+        figure.suptitle(f"{title}\n{axis}", fontsize=10, x=0.01, y=1 - 0.08 / height, ha="left")
         return svg(figure)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from merbench.api.declarations.metrics import MetricDef, SumMetric
+from merbench.api.declarations.metrics import MetricDef, SumMetric, WeightedMetric
 from merbench.results.metrics.sums import (
     decision_rows,
     f1_C,
@@ -24,6 +24,7 @@ from merbench.results.metrics.sums import (
     mean_rows,
     micro,
     precision_C,
+    ratio,
     recall_C,
     row_wise,
     two_class_f1,
@@ -74,29 +75,37 @@ def _of_labels(value: Callable[[np.ndarray], np.ndarray]) -> SumMetric:
 # --- rankings
 
 
-def average_precision(y_N: np.ndarray, p_N: np.ndarray) -> float:
-    """Sum over distinct predictions of the gain in recall times the precision there
+def average_precision(y_N: np.ndarray, p_N: np.ndarray, weights_RN: np.ndarray) -> np.ndarray:
+    """[R]: sum over distinct predictions of the gain in recall times the precision there
     (non-interpolated; ties count as one step).
     """
-    known = ~np.isnan(y_N)
-    order = np.argsort(-p_N[known], kind="stable")
-    y, p = y_N[known][order], p_N[known][order]
+    known = np.flatnonzero(~np.isnan(y_N))
+    order = known[np.argsort(-p_N[known], kind="stable")]
+    y, p, weights_RN = y_N[order], p_N[order], weights_RN[:, order]
     if not y.any():
-        return math.nan
+        return np.full(len(weights_RN), math.nan)
     ends = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)
-    tp = np.cumsum(y)[ends]
-    return float(np.diff(tp, prepend=0) @ (tp / (ends + 1)) / tp[-1])
+    tp_RE = np.cumsum(weights_RN * y, axis=1)[:, ends]
+    # Where nothing was drawn yet nothing is gained.
+    precision_RE = ratio(tp_RE, np.cumsum(weights_RN, axis=1)[:, ends], empty=0.0)
+    gains_R = (np.diff(tp_RE, prepend=0, axis=1) * precision_RE).sum(axis=1)
+    return ratio(gains_R, tp_RE[:, -1])
 
 
-def mean_average_precision(y_NC: np.ndarray, p_NC: np.ndarray) -> float:
-    """Mean over labels; a label without positives is left out."""
-    of_labels = [average_precision(y, p) for y, p in zip(y_NC.T, p_NC.T, strict=True)]
-    return float(mean_of_defined(np.array(of_labels)))
+def mean_average_precision(
+    y_NC: np.ndarray, p_NC: np.ndarray, weights_RN: np.ndarray
+) -> np.ndarray:
+    """[R]: mean over labels; a label without positives is left out."""
+    of_labels = [average_precision(y, p, weights_RN) for y, p in zip(y_NC.T, p_NC.T, strict=True)]
+    return mean_of_defined(np.stack(of_labels, axis=-1))
 
 
-def micro_average_precision(y_NC: np.ndarray, p_NC: np.ndarray) -> float:
-    """All known cells as one ranking."""
-    return average_precision(y_NC.ravel(), p_NC.ravel())
+def micro_average_precision(
+    y_NC: np.ndarray, p_NC: np.ndarray, weights_RN: np.ndarray
+) -> np.ndarray:
+    """[R]: all known cells as one ranking."""
+    of_cells = np.repeat(weights_RN, y_NC.shape[1], axis=1)
+    return average_precision(y_NC.ravel(), p_NC.ravel(), of_cells)
 
 
 LABEL_METRICS = (
@@ -177,7 +186,7 @@ LABEL_METRICS = (
     _define(
         name="map",
         title="mAP",
-        value=mean_average_precision,
+        value=WeightedMetric(mean_average_precision),
         summary="mean over labels of the non-interpolated average precision",
         headline=True,
         reads="probabilities",
@@ -185,7 +194,7 @@ LABEL_METRICS = (
     _define(
         name="micro_ap",
         title="micro-AP",
-        value=micro_average_precision,
+        value=WeightedMetric(micro_average_precision),
         summary="average precision of all cells as one ranking",
         reads="probabilities",
     ),

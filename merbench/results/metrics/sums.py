@@ -16,10 +16,10 @@ correlation.
 """
 
 
-def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a / b, nan where b is 0."""
+def ratio(a: np.ndarray, b: np.ndarray, empty: float = np.nan) -> np.ndarray:
+    """a / b, ``empty`` where b is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(b > 0, a / b, np.nan)
+        return np.where(b > 0, a / b, empty)
 
 
 def mean_of_defined(x: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from merbench.results.metrics.labels import mean_average_precision, micro_average_precision
 from tests.results.metrics.cases import (
     cells,
     class_metrics,
@@ -130,3 +131,16 @@ def test_unknown_cells_do_not_count(rows, random):
     rows_known = known.any(axis=1)
     right = [((y[i] == (p[i] >= 0.5)) | ~known[i]).all() for i in np.flatnonzero(rows_known)]
     assert found["subset_accuracy"] == near(np.mean(right) if right else math.nan)
+
+
+@few
+@given(cells(), st.integers(0, 2**32 - 1))
+def test_a_weighted_row_of_a_ranking_counts_as_if_it_were_repeated(rows, seed):
+    y, p = rows
+    weights_RN = np.random.default_rng(seed).integers(0, 3, size=(4, len(y)))
+    for metric in (mean_average_precision, micro_average_precision):
+        repeated = []
+        for weights_N in weights_RN:
+            drawn = np.repeat(np.arange(len(y)), weights_N)
+            repeated.append(metric(y[drawn], p[drawn], np.ones((1, len(drawn))))[0])
+        assert np.allclose(metric(y, p, weights_RN), repeated, equal_nan=True, atol=1e-12)

@@ -16,13 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-from merbench.api.declarations.metrics import SumMetric
+from merbench.api.declarations.metrics import SumMetric, WeightedMetric
 
-Metric = SumMetric | Callable[[np.ndarray, np.ndarray], float]
+Metric = SumMetric | WeightedMetric | Callable[[np.ndarray, np.ndarray], float]
 """A formula, as in ``MetricDef.value``."""
 
 LOOPED_RESAMPLES = 300
-"""At most so many for a metric that is no function of sums, because each is computed anew."""
+"""At most so many for a metric that is no function of sums, because each costs as much as the
+metric itself."""
 
 
 class Interval(NamedTuple):
@@ -81,6 +82,8 @@ class Resampler:
             )
         if not isinstance(metric, SumMetric):
             weights_RN = self._weights_RV[: 1 + LOOPED_RESAMPLES, self.video_N]
+            if isinstance(metric, WeightedMetric):
+                return np.stack([metric.value(y, p_N, weights_RN) for p_N in p], axis=1)
             rows = [np.repeat(np.arange(len(y)), weights_N) for weights_N in weights_RN]
             return np.array([[metric(y[r], p_N[r]) for p_N in p] for r in rows])
         terms = metric.rows_of_runs(y, p)
