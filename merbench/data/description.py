@@ -103,6 +103,8 @@ def _best_possible(corpus: Corpus, task_name: str) -> Iterator[dict[str, Any]]:
                 yield _line(f"train labels, {SHOWN:.0%} of them shown", known, together, best)
 
 
-def _line(of: str, known: tuple[str, ...], together: bool, best: dict[str, Best]) -> dict[str, Any]:
+def _line(
+    subject: str, known: tuple[str, ...], together: bool, best: dict[str, Best]
+) -> dict[str, Any]:
     scores = {metric: asdict(value) for metric, value in best.items()}
-    return {"of": of, "modalities": list(known), "co_occurrence": together, "scores": scores}
+    return {"of": subject, "modalities": list(known), "co_occurrence": together, "scores": scores}

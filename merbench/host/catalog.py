@@ -61,7 +61,7 @@ class Catalog:
     def metrics(self) -> Registry:
         """merbench's own metrics and those of plugins, without names that two plugins offer."""
         offers = [self._offers["metric", name] for name in self.names("metric")]
-        alone = (each[0][1] for each in offers if len(each) == 1)
+        alone = (providers[0][1] for providers in offers if len(providers) == 1)
         return BUILT_IN.with_plugins(d for d in alone if isinstance(d, MetricDef))
 
     def providers(self, kind: str, name: str) -> list[Plugin]:

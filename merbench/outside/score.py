@@ -239,9 +239,9 @@ def _filled(
         train = task.target[task.known_rows(split.train)]
         is_class = task.space.kind == "class"
         common = np.bincount(train, minlength=len(task.space.words)) if is_class else train[:0]
-        for at in np.flatnonzero(unparsed):
-            wrong = as_wrong_as_can_be(task.target[rows[at]], task.space, common)
-            predicted[at] = wrong if predicted.ndim > 1 else wrong[0]
+        for place in np.flatnonzero(unparsed):
+            wrong = as_wrong_as_can_be(task.target[rows[place]], task.space, common)
+            predicted[place] = wrong if predicted.ndim > 1 else wrong[0]
     return predicted, int(unparsed.sum())
 
 

@@ -91,12 +91,12 @@ def _scores(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> n
     low, high = space.anchors[0], space.anchors[-1]
     slack = (high - low) / 2
     scores = np.empty(len(rows))
-    for at, row in enumerate(rows):
-        scores[at] = _number(table, row, column)
-        if not low - slack <= scores[at] <= high + slack:
+    for place, row in enumerate(rows):
+        scores[place] = _number(table, row, column)
+        if not low - slack <= scores[place] <= high + slack:
             raise table.error(
                 row,
-                f"{column} is {scores[at]:g}, far from the labels' scale {low:g} to {high:g}; "
+                f"{column} is {scores[place]:g}, far from the labels' scale {low:g} to {high:g}; "
                 "give predictions on that scale",
             )
     return scores
@@ -104,14 +104,14 @@ def _scores(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> n
 
 def _probabilities(table: Table, rows: np.ndarray, space: LabelSpace) -> np.ndarray:
     p_NC = np.empty((len(rows), len(space.words)))
-    for at, row in enumerate(rows):
+    for place, row in enumerate(rows):
         for c, word in enumerate(space.words):
-            p = p_NC[at, c] = _number(table, row, word)
+            p = p_NC[place, c] = _number(table, row, word)
             if not 0 <= p <= 1:
                 raise table.error(
                     row, f"{word} is {p:g}, which is no probability; give numbers from 0 to 1"
                 )
-        total = p_NC[at].sum()
+        total = p_NC[place].sum()
         if space.kind == "class" and abs(total - 1) > SUM_SLACK:
             raise table.error(
                 row,
@@ -124,7 +124,7 @@ def _words(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> np
     """1 for each label that is given, 0 for the others."""
     p_NC = np.zeros((len(rows), len(space.words)))
     place = {word.casefold(): c for c, word in enumerate(space.words)}
-    for at, row in enumerate(rows):
+    for number, row in enumerate(rows):
         given = _listed(table.columns[column][row], several=space.kind == "multilabel")
         if space.kind == "class" and len(given) != 1:
             raise table.error(row, f"it has no label; give one of {', '.join(space.words)}")
@@ -132,7 +132,7 @@ def _words(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> np
             if word.casefold() not in place:
                 meant = did_you_mean(word.casefold(), space.words)
                 raise table.error(row, f"{word[:60]!r} is no label of the task; {meant}")
-            p_NC[at, place[word.casefold()]] = 1
+            p_NC[number, place[word.casefold()]] = 1
     return p_NC
 
 

@@ -56,8 +56,8 @@ class EncodeProgress:
             case EncodingStarted(label=label, rows=rows, done=done):
                 self.tasks[label] = self.bar.add_task(label, total=rows, completed=done)
                 if done or self.quiet:
-                    at = f", going on at row {done:,}" if done else ""
-                    say(f"encoding {label}: {rows:,} rows{at}")
+                    resumed = f", going on at row {done:,}" if done else ""
+                    say(f"encoding {label}: {rows:,} rows{resumed}")
             case RowsEncoded(label=label, rows=rows):
                 self.bar.advance(self.tasks[label], rows)
             case Waiting(sentence=sentence) if sentence not in self.waited_for:

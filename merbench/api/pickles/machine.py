@@ -64,14 +64,14 @@ class Machine:
 
     def long(self, size: int, short: Callable[[bytes], Any], how: Any) -> None:
         """Push ``size`` bytes: as a value where they are few, else as where they lie."""
-        at = self.file.tell() if size > LONG else 0
-        if size > LONG and at + size > self.end:
+        start = self.file.tell() if size > LONG else 0
+        if size > LONG and start + size > self.end:
             raise NotWhole("it ends in the middle")
         if size <= LONG:
             self.budget.spend(size)
             self.stack.append(short(self.take(size)))
         else:
-            self.stack.append(Blob(self.kept, at, size, how))
+            self.stack.append(Blob(self.kept, start, size, how))
             self.file.seek(size, 1)
 
     # What they do with the stack.
@@ -85,9 +85,9 @@ class Machine:
         self.marks.append(len(self.stack))
 
     def to_mark(self) -> list[Any]:
-        at = self.marks.pop()
-        items = self.stack[at:]
-        del self.stack[at:]
+        mark = self.marks.pop()
+        items = self.stack[mark:]
+        del self.stack[mark:]
         return [plain(item) if type(item) in _PLAIN else item for item in items]
 
     def top(self, kind: type) -> Any:
@@ -160,11 +160,11 @@ class Machine:
     def refuse(self, reason: str) -> None:
         raise Refused(reason)
 
-    def memoize(self, at: int) -> None:
-        self.memo[at] = self.stack[-1]
+    def memoize(self, place: int) -> None:
+        self.memo[place] = self.stack[-1]
 
-    def recall(self, at: int) -> None:
-        self.stack.append(self.memo[at])
+    def recall(self, place: int) -> None:
+        self.stack.append(self.memo[place])
 
 
 def _copied(argument: Any, reads: bool) -> int:

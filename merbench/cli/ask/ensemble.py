@@ -77,20 +77,23 @@ def command(
     metrics = session.catalog.metrics.of(records[0].space.label_space(), records[0].space.rank)
     scored = {name: by_seed(of_one, source, metrics) for name, of_one in runs_of.items()}
     lines = [Line(name, seeds) for name, seeds in scored.items()]
-    each = seed_by_seed(scored)
-    if len(scored) == len(each) == 1:
+    averaged = seed_by_seed(scored)
+    if len(scored) == len(averaged) == 1:
         raise RequestError(
             f"there is one run of {lines[0].name}, so that there is nothing to average; "
             "name other runs too"
         )
     if len(scored) > 1:
-        lines.append(Line("mean, seed by seed", each, against=lines[0].name))
-    if len(each) > 1:
+        lines.append(Line("mean, seed by seed", averaged, against=lines[0].name))
+    if len(averaged) > 1:
         # One outcome without spread over seeds, so nothing is tested.
         lines.append(
-            Line(f"mean over {len(each)} seeds too", {min(each): mean(list(each.values()))})
+            Line(
+                f"mean over {len(averaged)} seeds too",
+                {min(averaged): mean(list(averaged.values()))},
+            )
         )
-    first, means = together(Side(lines[0].scored, records[0].spec.model in closed), Side(each))
+    first, means = together(Side(lines[0].scored, records[0].spec.model in closed), Side(averaged))
     comparisons = correct(
         {line.name: differences(first, means, metrics.headline) for line in lines if line.against}
     )

@@ -195,14 +195,14 @@ def table(inputs: Inputs, predicted: Predicted) -> Table:
     several = len(predicted.prediction) > 1
     for i, name in enumerate(inputs.ids):
         best = 0 if score else int(mean[i].argmax())
-        at = (slice(None), i) if score else (slice(None), i, best)
-        each = predicted.prediction[at]
-        cells = [f"{each.mean():+.2f}"] if score else [words[best], f"{each.mean():.2f}"]
-        cells.append(f"{each.std(ddof=1):.2f}" if several else "–")
+        output = (slice(None), i) if score else (slice(None), i, best)
+        values_S = predicted.prediction[output]
+        cells = [f"{values_S.mean():+.2f}"] if score else [words[best], f"{values_S.mean():.2f}"]
+        cells.append(f"{values_S.std(ddof=1):.2f}" if several else "–")
         if score and predicted.shares is not None:
             shares = predicted.shares[:, i].mean(0)
             cells += [words[int(shares.argmax())], f"{shares.max():.0%}"]
-        cells += [f"{c[at].mean():+.2f}" for c in predicted.contribution.values()]
+        cells += [f"{c[output].mean():+.2f}" for c in predicted.contribution.values()]
         if some_unseen:
             cells.append(", ".join(predicted.not_seen[i]) or "–")
         sheet.add_row(Text(name), Text(inputs.texts[i]), *cells)

@@ -229,8 +229,8 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
     drawn = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for heading in ("metric", "missing", "model"):
         drawn.add_column(heading, overflow="fold")
-    for at in shown:
-        drawn.add_column(f"{curves[0].points[at].strength:g}", justify="right", no_wrap=True)
+    for k in shown:
+        drawn.add_column(f"{curves[0].points[k].strength:g}", justify="right", no_wrap=True)
     for heading in ("area", "spread"):
         drawn.add_column(heading, justify="right", no_wrap=True)
     metric_order, missing_order = list(metrics.headline), [*MODALITIES, "any"]
@@ -240,7 +240,7 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
 
     for curve in sorted(curves, key=place):  # models stand beside each other
         metric = metrics[curve.metric]
-        values = [*(curve.points[at].mean for at in shown), curve.area, curve.spread]
+        values = [*(curve.points[k].mean for k in shown), curve.area, curve.spread]
         numbers = [
             "" if value is None else f"{metric.scale * value:.{metric.digits}f}" for value in values
         ]

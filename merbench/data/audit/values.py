@@ -48,11 +48,11 @@ def scan(stream: Stream) -> Scanned:
     width = stream.values.shape[1]
     low_D, high_D = np.full(width, np.inf), np.full(width, -np.inf)
     mean_ND = np.zeros((len(stream.length), width), dtype=np.float32)
-    not_finite = at = 0
+    not_finite = first = 0
     zero_R, first_R, last_R = (np.zeros(len(rows), dtype=bool) for _ in range(3))
     for block_TD in valid_steps(stream, rows):
-        n = _rows_in(stream.length[rows[at:]], len(block_TD))
-        length = stream.length[rows[at : at + n]].astype(np.int64)
+        n = _rows_in(stream.length[rows[first:]], len(block_TD))
+        length = stream.length[rows[first : first + n]].astype(np.int64)
         start = np.cumsum(length) - length
         with np.errstate(over="ignore"):
             x_TD = block_TD.astype(np.float32, copy=False)
@@ -61,13 +61,14 @@ def scan(stream: Stream) -> Scanned:
         low_D = np.minimum(low_D, np.where(finite_TD, x_TD, np.inf).min(axis=0))
         high_D = np.maximum(high_D, np.where(finite_TD, x_TD, -np.inf).max(axis=0))
         total = np.add.reduceat(np.where(finite_TD, x_TD, 0).astype(np.float64), start, axis=0)
-        mean_ND[rows[at : at + n]] = total / np.maximum(
+        mean_ND[rows[first : first + n]] = total / np.maximum(
             np.add.reduceat(finite_TD.astype(np.int64), start, axis=0), 1
         )
         zero_T = (x_TD == 0).all(axis=1)
-        zero_R[at : at + n] = np.logical_and.reduceat(zero_T, start)
-        first_R[at : at + n], last_R[at : at + n] = zero_T[start], zero_T[start + length - 1]
-        at += n
+        zero_R[first : first + n] = np.logical_and.reduceat(zero_T, start)
+        first_R[first : first + n] = zero_T[start]
+        last_R[first : first + n] = zero_T[start + length - 1]
+        first += n
     long_R = (stream.length[rows] > 1) & ~zero_R
     repeated, repeats = _repeats(mean_ND, rows[~zero_R])
     constant = np.flatnonzero(low_D >= high_D)

@@ -123,14 +123,14 @@ class Arrays:
             )
         return ids
 
-    def offset(self, name: str, total: int, of: str) -> np.ndarray:
-        """Ragged bounds [len(ids) + 1] into array ``of``, which has ``total`` entries."""
+    def offset(self, name: str, total: int, array: str) -> np.ndarray:
+        """Ragged bounds [len(ids) + 1] into ``array``, which has ``total`` entries."""
         offset = self.array(name, "iu", (1,), len(self.ids) + 1).astype(np.int64)
         if offset[0] != 0 or offset[-1] != total or (np.diff(offset) < 0).any():
             decreasing = ", with steps back" if (np.diff(offset) < 0).any() else ""
             raise DataError(
-                f"{self.path}: array {name!r} must ascend from 0 to {total}, the length of {of!r}, "
-                f"and goes from {offset[0]} to {offset[-1]}{decreasing}; "
+                f"{self.path}: array {name!r} must ascend from 0 to {total}, the length of "
+                f"{array!r}, and goes from {offset[0]} to {offset[-1]}{decreasing}; "
                 "write the running sum of the row lengths, from 0"
             )
         return offset

@@ -145,8 +145,8 @@ def _rows(
 ) -> Split:
     for mode, chosen in zip(_MODES, (train, valid, test), strict=True):
         if not chosen.any():
-            of = "" if fold is None else f" in fold {fold}"
-            raise section.error(f"no row is in {mode}{of}; every split needs at least one row")
+            of_fold = "" if fold is None else f" in fold {fold}"
+            raise section.error(f"no row is in {mode}{of_fold}; every split needs at least one row")
     return Split(by_id[train[by_id]], by_id[valid[by_id]], by_id[test[by_id]], fold)
 
 

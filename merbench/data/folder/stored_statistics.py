@@ -33,9 +33,10 @@ def write_statistics(folder: Path, corpus: Corpus) -> None:
                 key = steps_key(stream, rows)
                 if f"{key}.mean" in arrays:
                     continue
-                of = train_statistics(stream, rows)
-                arrays[f"{key}.mean"], arrays[f"{key}.scale"] = of.mean_D, of.scale_D
-                arrays[f"{key}.counts"] = np.array([of.not_finite, of.steps])
+                statistics = train_statistics(stream, rows)
+                arrays[f"{key}.mean"] = statistics.mean_D
+                arrays[f"{key}.scale"] = statistics.scale_D
+                arrays[f"{key}.counts"] = np.array([statistics.not_finite, statistics.steps])
     if arrays:
         write_atomic(folder / FILE, save(dict(sorted(arrays.items()))))
 

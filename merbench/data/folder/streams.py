@@ -147,9 +147,9 @@ class Beside:
         word, vocab = arrays.array("word", "iu", (1,)), arrays.array("vocab", "U", (1,))
         outside = (word < 0) | (word >= len(vocab))
         if outside.any():
-            at = int(outside.argmax())
+            first_outside = int(outside.argmax())
             raise section.error(
-                f"{arrays.path}: word[{at}] is {word[at]}, "
+                f"{arrays.path}: word[{first_outside}] is {word[first_outside]}, "
                 f"outside the {len(vocab)} words of `vocab`; number them from 0"
             )
         times = None

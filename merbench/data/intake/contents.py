@@ -122,8 +122,8 @@ def _value(value: object, deep: int = 1) -> str:
             return f"an empty {kind}"
         if kind == "tuple" and deep <= _DEEP:
             return f"({', '.join(_value(item, deep + 1) for item in value[:_MANY])})"
-        of = f", the first {_value(value[0], deep + 1)}" if deep <= _DEEP else ""
-        return f"a {kind} of {len(value)}{of}"
+        first_item = f", the first {_value(value[0], deep + 1)}" if deep <= _DEEP else ""
+        return f"a {kind} of {len(value)}{first_item}"
     return f"a {type(value).__name__}"
 
 

@@ -166,9 +166,11 @@ def _best_of_labels(
         return Best(np.nan if value is None else value, expected)
 
     shared_threshold = _threshold(believed_NC[scored_NC])
-    each = np.array([_threshold(p[s]) for p, s in zip(believed_NC.T, scored_NC.T, strict=True)])
+    per_label = np.array(
+        [_threshold(p[s]) for p, s in zip(believed_NC.T, scored_NC.T, strict=True)]
+    )
     scores = {}
-    for name, threshold in (("micro_f1", shared_threshold), ("macro_f1", each)):
+    for name, threshold in (("micro_f1", shared_threshold), ("macro_f1", per_label)):
         decided_NC = (believed_NC >= threshold) & scored_NC
         hits_C = 2 * (true_NC * decided_NC).sum(axis=0)
         all_C = decided_NC.sum(axis=0) + (true_NC * scored_NC).sum(axis=0)

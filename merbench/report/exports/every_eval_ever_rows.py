@@ -33,8 +33,10 @@ def samples(
     metric = METRICS[board.kind]
     for seed, scored in by_seed(row.entry.records, source, board.metrics, board.folds).items():
         rows = scored.rows
-        for at, name in enumerate(rows.ids):
-            answer, target, score, right = _judged(board, rows.prediction[at], rows.target[at])
+        for place, name in enumerate(rows.ids):
+            answer, target, score, right = _judged(
+                board, rows.prediction[place], rows.target[place]
+            )
             raw = f"row {name} of {board.track.dataset}"
             yield {
                 "schema_version": VERSION,
@@ -56,7 +58,7 @@ def samples(
                     }
                 ],
                 "evaluation": {"score": score, "is_correct": right},
-                "metadata": {"seed": str(seed), "group": rows.videos[at]},
+                "metadata": {"seed": str(seed), "group": rows.videos[place]},
             }
 
 

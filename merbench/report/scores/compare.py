@@ -86,11 +86,11 @@ def nothing_in_common(sides: Mapping[str, Side], folds: int) -> str:
     )
 
 
-def _spread(one: Side, over: Side) -> Seeds:
+def _spread(model: Side, over: Side) -> Seeds:
     return (
-        dict.fromkeys(over.seeds, *one.seeds.values())
-        if one.floor and not over.floor and len(one.seeds) == 1
-        else one.seeds
+        dict.fromkeys(over.seeds, *model.seeds.values())
+        if model.floor and not over.floor and len(model.seeds) == 1
+        else model.seeds
     )
 
 
@@ -135,9 +135,9 @@ def calibration(scored: Seeds, metric: str, groups: int = 10) -> list[tuple[floa
     Of a class or multilabel task: probabilities against how often they came true. Of two tasks at
     once: the one that ``metric`` looks at.
     """
-    seen = [s.seen(metric) for s in scored.values()]
-    p = np.concatenate([rows.prediction.ravel() for rows in seen])
-    y = np.concatenate([_outcomes(rows).ravel() for rows in seen])
+    scored_rows = [s.seen(metric) for s in scored.values()]
+    p = np.concatenate([rows.prediction.ravel() for rows in scored_rows])
+    y = np.concatenate([_outcomes(rows).ravel() for rows in scored_rows])
     known = ~np.isnan(y)
     p, y = p[known], y[known]
     order = np.argsort(p, kind="stable")

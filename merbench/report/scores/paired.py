@@ -70,30 +70,32 @@ def differences(
     seeds = sorted(base.keys() & other.keys())
     if not seeds:
         return {}
-    found = {}
+    difference_of = {}
     for metric in metrics:
         pairs = [(other[s].metrics.get(metric), base[s].metrics.get(metric)) for s in seeds]
         if any(x is None or y is None for x, y in pairs):
             continue
-        each = np.array([x - y for x, y in pairs if x is not None and y is not None])
+        gaps = np.array([x - y for x, y in pairs if x is not None and y is not None])
         a, b = (np.stack([side[s].read_by(metric) for s in seeds]) for side in (other, base))
         rows, formula = base[seeds[0]].seen(metric), base[seeds[0]].task[metric].value
         interval = paired_interval(formula, rows.target, a, b, rows.videos)
-        flipped = sign_flip(each.tolist())
-        found[metric] = Difference(
-            float(each.mean()), interval.low, interval.high, flipped, interval.p
+        flipped = sign_flip(gaps.tolist())
+        difference_of[metric] = Difference(
+            float(gaps.mean()), interval.low, interval.high, flipped, interval.p
         )
-    return found
+    return difference_of
 
 
-def correct(found: Mapping[str, Mapping[str, Difference]]) -> dict[str, dict[str, Difference]]:
+def correct(
+    raw: Mapping[str, Mapping[str, Difference]],
+) -> dict[str, dict[str, Difference]]:
     """Name -> metric -> difference, corrected over the names of each metric."""
-    corrected: dict[str, dict[str, Difference]] = {name: {} for name in found}
-    for metric in dict.fromkeys(metric for of_name in found.values() for metric in of_name):
-        having = [name for name in found if metric in found[name]]
-        p_values = adjusted([(found[n][metric].p, found[n][metric].p_interval) for n in having])
+    corrected: dict[str, dict[str, Difference]] = {name: {} for name in raw}
+    for metric in dict.fromkeys(metric for of_name in raw.values() for metric in of_name):
+        having = [name for name in raw if metric in raw[name]]
+        p_values = adjusted([(raw[n][metric].p, raw[n][metric].p_interval) for n in having])
         for name, p in zip(having, p_values, strict=True):
-            corrected[name][metric] = replace(found[name][metric], p_adjusted=float(p))
+            corrected[name][metric] = replace(raw[name][metric], p_adjusted=float(p))
     return corrected
 
 
@@ -119,22 +121,22 @@ def same(a: Mapping[int, Scored], b: Mapping[int, Scored]) -> bool:
 
 
 def lines_as_json(
-    lines: Sequence[Line], found: Mapping[str, Mapping[str, Difference]]
+    lines: Sequence[Line], compared: Mapping[str, Mapping[str, Difference]]
 ) -> list[dict[str, Any]]:
     """One object a line: its summary, its difference where it is compared, the reason where it has
     no score.
     """
-    made = []
+    entries = []
     for line in lines:
         entry: dict[str, Any] = {"name": line.name}
         if line.reason:
             entry["reason"] = line.reason
         if line.scored:
             entry["summary"] = summaries_as_json(summary(line.scored))
-        if line.name in found:
+        if line.name in compared:
             entry |= {
                 "against": line.against,
-                "difference": {m: d.as_json() for m, d in found[line.name].items()},
+                "difference": {m: d.as_json() for m, d in compared[line.name].items()},
             }
-        made.append(entry)
-    return made
+        entries.append(entry)
+    return entries

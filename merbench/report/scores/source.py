@@ -42,7 +42,7 @@ class StoreSource:
         """In the order of run ids, then the replaced runs that a correction names; what cannot be
         read is reported in ``warnings`` and left where it is.
         """
-        found = []
+        records = []
         for path in [*sorted(self.store.runs.glob("*.json")), *self._replaced()]:
             try:
                 record = read_record(path)
@@ -57,8 +57,8 @@ class StoreSource:
                     f"the run {path.stem} is left out: {reason}; run it again with --force"
                 )
             else:
-                found.append(record)
-        return found
+                records.append(record)
+        return records
 
     def _replaced(self) -> list[Path]:
         names = {name for c in self.corrections() for name in (*c.old, *c.new) if REPLACED in name}

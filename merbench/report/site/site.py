@@ -74,15 +74,15 @@ def _of_track(folder: Folder) -> dict[str, bytes]:
 
 def images(drawn: Mapping[str, tuple[bytes, str]]) -> dict[str, Image]:
     """With the sizes that the pictures themselves state."""
-    found = {}
+    images_by_file = {}
     for name, (data, words) in drawn.items():
         size = re.search(rb'<svg[^>]* width="([\d.]+)pt" height="([\d.]+)pt"', data)
         size = size or re.search(rb'<svg[^>]* height="([\d.]+)pt"[^>]* width="([\d.]+)pt"', data)
         width, height = (
             (round(float(number) * 4 / 3) for number in size.groups()) if size else (0, 0)
         )
-        found[name] = Image(words, width, height)
-    return found
+        images_by_file[name] = Image(words, width, height)
+    return images_by_file
 
 
 def index(folders: Sequence[Folder]) -> bytes:

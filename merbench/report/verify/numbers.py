@@ -25,15 +25,15 @@ def close(a: Any, b: Any, tolerance: float = CLOSE) -> bool:
     return bool(a == b)
 
 
-def differences(stated: Any, computed: Any, at: str = "") -> Iterator[str]:
-    """One sentence for each number that comes out otherwise; ``at``: where the two stand."""
+def differences(stated: Any, computed: Any, place: str = "") -> Iterator[str]:
+    """One sentence for each number that comes out otherwise; ``place``: where the two stand."""
     if isinstance(stated, dict) and isinstance(computed, dict):
         for key in dict.fromkeys((*stated, *computed)):
             yield from differences(
-                stated.get(key, NOTHING), computed.get(key, NOTHING), f"{at}.{key}".strip(".")
+                stated.get(key, NOTHING), computed.get(key, NOTHING), f"{place}.{key}".strip(".")
             )
     elif isinstance(stated, list) and isinstance(computed, list) and len(stated) == len(computed):
-        for number, (one, other) in enumerate(zip(stated, computed, strict=True)):
-            yield from differences(one, other, f"{at}[{number}]")
+        for number, (stated_item, computed_item) in enumerate(zip(stated, computed, strict=True)):
+            yield from differences(stated_item, computed_item, f"{place}[{number}]")
     elif not close(stated, computed):
-        yield f"{at} is {stated}, and comes out as {computed}"
+        yield f"{place} is {stated}, and comes out as {computed}"

@@ -16,13 +16,13 @@ def titles(tracks: Sequence[Track]) -> list[str]:
     named = [track.title for track in tracks]
     for name in (_pretrained, _initial, _revision, _fingerprint):
         of_title: dict[str, list[int]] = {}
-        for at, title in enumerate(named):
-            of_title.setdefault(title, []).append(at)
+        for place, title in enumerate(named):
+            of_title.setdefault(title, []).append(place)
         for alike in of_title.values():
-            words = name([tracks[at] for at in alike])
+            words = name([tracks[place] for place in alike])
             if len(set(words)) > 1:
-                for at, more in zip(alike, words, strict=True):
-                    named[at] += f"{SEPARATOR}{more}"
+                for place, more in zip(alike, words, strict=True):
+                    named[place] += f"{SEPARATOR}{more}"
     return named
 
 
@@ -42,14 +42,14 @@ def fingerprint(track: Track) -> str:
 def _pretrained(tracks: Sequence[Track]) -> list[str]:
     """All that each offers, with the beginning of the hash where one name has several contents."""
     offered = [{k: v for k, v in t.pretrained.items() if k != INITIAL} for t in tracks]
-    contents = Counter(name for name, _ in {item for each in offered for item in each.items()})
+    contents = Counter(name for name, _ in {item for hashes in offered for item in hashes.items()})
     return [
         " + ".join(
             f"{name.partition(':')[2] or name}{f' {sha[:7]}' if contents[name] > 1 else ''}"
-            for name, sha in sorted(each.items())
+            for name, sha in sorted(hashes.items())
         )
         or "nothing pretrained"
-        for each in offered
+        for hashes in offered
     ]
 
 

@@ -97,12 +97,12 @@ def _print(title: str, metric: str, order: Sequence[str], differences: Differenc
     for columns in _blocks(order):
         table = Table(title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0))
         table.add_column("model", no_wrap=True)
-        for at in columns:
-            table.add_column(str(at + 1), justify="right", no_wrap=True)
-        for at, name in enumerate(order):
+        for place in columns:
+            table.add_column(str(place + 1), justify="right", no_wrap=True)
+        for place, name in enumerate(order):
             cells = [_cell(differences.get((name, order[to]))) for to in columns]
-            if any(cells) or at in columns:
-                table.add_row(f"{at + 1} {name}", *cells)
+            if any(cells) or place in columns:
+                table.add_row(f"{place + 1} {name}", *cells)
         show(table)
         heading = ""
 
@@ -125,7 +125,9 @@ def _blocks(order: Sequence[str]) -> list[range]:
         if width is None
         else max(1, (width - max(map(len, order), default=0) - 5) // wide)
     )
-    return [range(at, min(at + fit, len(order))) for at in range(1, max(len(order), 2), fit)]
+    return [
+        range(first, min(first + fit, len(order))) for first in range(1, max(len(order), 2), fit)
+    ]
 
 
 def _print_notes(too_few_seeds: Sequence[str]) -> None:

@@ -39,5 +39,5 @@ def _nearest(full: Sequence[Entry], ablation: Entry) -> Entry:
 
 def _apart(a: Entry, b: Entry) -> int:
     """In how many settings two specs differ."""
-    one, other = (flatten(e.first.spec.model_dump(mode="json")) for e in (a, b))
-    return sum(one.get(key) != other.get(key) for key in one.keys() | other.keys())
+    of_a, of_b = (flatten(e.first.spec.model_dump(mode="json")) for e in (a, b))
+    return sum(of_a.get(key) != of_b.get(key) for key in of_a.keys() | of_b.keys())

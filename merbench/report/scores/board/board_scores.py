@@ -208,8 +208,9 @@ def ranked(summaries: Mapping[str, Mapping[str, Summary]], metric: MetricFacts) 
     sign = -1 if metric.higher_is_better else 1
 
     def key(name: str) -> tuple[float, str]:
-        found = summaries[name].get(metric.name)
-        return (math.inf if found is None or math.isnan(found.mean) else sign * found.mean), name
+        summary = summaries[name].get(metric.name)
+        mean = summary.mean if summary else math.nan
+        return (math.inf if math.isnan(mean) else sign * mean), name
 
     return sorted(summaries, key=key)
 
@@ -229,11 +230,11 @@ def standings(tests: EveryPair, higher_is_better: bool) -> dict[str, Standing]:
     later_is_worse_P = (tests.mean_P < 0) == higher_is_better
     worse_P = np.where(later_is_worse_P, later_P, first_P)
     better = np.bincount(worse_P[tests.p_P < ALPHA], minlength=len(names))
-    found = {}
+    standing_of = {}
     for place, name in enumerate(names):
         test = Comparison.of(tests.of(names[0], name), names[0]) if place else Comparison()
-        found[name] = Standing(**test.model_dump(), rank=1 + int(better[place]))
-    return found
+        standing_of[name] = Standing(**test.model_dump(), rank=1 + int(better[place]))
+    return standing_of
 
 
 def _key(entry: Entry, source: Source, formulas: str, folds: int) -> str:

@@ -36,11 +36,11 @@ class RowScores(Config):
 
     @property
     def summary(self) -> dict[str, Summary]:
-        found = {
+        summaries = {
             m: summarise([s.get(m) for s in self.seeds.values()])
             for m in dict.fromkeys(m for s in self.seeds.values() for m in s)
         }
-        return {m: s for m, s in found.items() if s.n}
+        return {m: s for m, s in summaries.items() if s.n}
 
 
 NO_SEED = RowScores(seeds={})
@@ -66,9 +66,9 @@ def row_of(entry: Entry, source: Source, board: Board) -> RowScores:
     first = next(iter(scored.values())).rows
     intervals = {}
     for metric in metrics.headline:
-        seen = next(iter(scored.values())).seen(metric)
+        scored_rows = next(iter(scored.values())).seen(metric)
         predictions = np.stack([s.read_by(metric) for s in scored.values()])
-        ends = interval(metrics[metric].value, seen.target, predictions, seen.videos)
+        ends = interval(metrics[metric].value, scored_rows.target, predictions, scored_rows.videos)
         if not math.isnan(ends.low):
             intervals[metric] = (ends.low, ends.high)
     return RowScores(

@@ -98,6 +98,6 @@ def _others(row: Unnamed, worded: Sequence[str]) -> list[str]:
     rest = row.settings
     for words in (search_words(row.trials, None), search_words(row.trials, row.trials)):
         rest = rest.removeprefix(words)
-    said = tuple(f"encoder.{m}.{field}=" for m in worded for field in ("tuned", TOWER_FIELD))
+    prefixes = tuple(f"encoder.{m}.{field}=" for m in worded for field in ("tuned", TOWER_FIELD))
     settings = rest.strip().strip("()").split(", ")
-    return [setting for setting in settings if setting and not setting.startswith(said)]
+    return [setting for setting in settings if setting and not setting.startswith(prefixes)]

@@ -167,12 +167,12 @@ class _Stack:
         if np.isnan(value_RS[0]).any():
             return
         means = _Means(*resampler.means(value_RS))
-        one = references.setdefault(seeds, means)
+        reference = references.setdefault(seeds, means)
         gap_R = np.isnan(value_RS[1:]).any(axis=1)
-        if all(np.array_equal(gap_R, np.isnan(x.crossed_R)) for x in (means, one)):
+        if all(np.array_equal(gap_R, np.isnan(x.crossed_R)) for x in (means, reference)):
             self.known_M[row] = np.count_nonzero(~gap_R)
-            self.crossed_MR[row] = _centred(means.crossed_R - one.crossed_R)
-            self.videos_MR[row] = _centred(means.videos_R - one.videos_R)
+            self.crossed_MR[row] = _centred(means.crossed_R - reference.crossed_R)
+            self.videos_MR[row] = _centred(means.videos_R - reference.videos_R)
 
     @property
     def defined_M(self) -> np.ndarray:

@@ -32,8 +32,8 @@ def sign_flips(difference_PS: np.ndarray, draws: int = 2**16) -> np.ndarray:
     reached_P = np.empty(len(difference_PS))
     # Blocks that stay in a core's cache: a third of the time of large ones.
     step = max(1, 2**16 // len(signs))
-    for at in range(0, len(difference_PS), step):
-        part = slice(at, at + step)
+    for start in range(0, len(difference_PS), step):
+        part = slice(start, start + step)
         flipped = difference_PS[part] @ signs.T
         np.abs(flipped, out=flipped)
         reached_P[part] = np.count_nonzero(flipped >= least_P[part, None], axis=1)

@@ -25,7 +25,7 @@ def phrases(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
     not made again, but scored again.
     """
     words = _score(spec, seeds) if "predictions" in spec.parts else _run(spec, seeds)
-    starts = [at for at, word in enumerate(words) if word.startswith("--")]
+    starts = [place for place, word in enumerate(words) if word.startswith("--")]
     ends = [*starts, len(words)]
     return [shlex.join(words[start:end]) for start, end in pairwise([0, *ends])]
 

@@ -113,11 +113,11 @@ def table_rows(
 def _ordered(
     rows: Sequence[TableRow], columns: Sequence[TableColumn], scores: BoardScores
 ) -> list[TableRow]:
-    at = [column.key for column in columns].index(scores.metric)
+    ranking_column = [column.key for column in columns].index(scores.metric)
     sign = -1 if scores.ranks_by.higher_is_better else 1
 
     def value(row: TableRow) -> float:
-        score = row.cells[at].sort
+        score = row.cells[ranking_column].sort
         return math.inf if score is None else sign * score
 
     by_score = [row for row in rows if row.group in (MODELS, FLOORS, OPTIMUM)]

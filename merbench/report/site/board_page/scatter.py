@@ -17,7 +17,7 @@ def points(
     a score and a cost; scores as they are shown.
     """
     entries = {e.name: e for e in board.entries}
-    found: list[list[str | float | None]] = []
+    rows_with_cost: list[list[str | float | None]] = []
     for row in rows:
         entry, scored = entries.get(row.name), scores.rows.get(row.name)
         if entry is None or scored is None or scores.metric not in scored.summary:
@@ -29,5 +29,5 @@ def points(
         seconds = round(training_seconds(entry), 3)
         cost = [parameters(entry), seconds]
         titles = [board.short_titles[row.name], entry.title]
-        found.append([row.name, row.group, mean, low, high, *cost, *titles])
-    return found
+        rows_with_cost.append([row.name, row.group, mean, low, high, *cost, *titles])
+    return rows_with_cost
