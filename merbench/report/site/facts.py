@@ -110,11 +110,11 @@ def _strongest_floor(board: Board, scores: BoardScores) -> str:
 
 
 def score_of(scores: BoardScores, name: str) -> str:
-    """``1.109 [1.006, 1.215]``; empty where the row has no score."""
+    """``1.109 [1.006, 1.215]``, the interval unbroken; empty where the row has no score."""
     row, metric = scores.all_rows.get(name), scores.ranks_by
     if row is None or scores.metric not in row.summary:
         return ""
     text = number(row.summary[scores.metric].mean, metric)
     if ends := row.intervals.get(scores.metric):
-        text += f" [{number(ends[0], metric)}, {number(ends[1], metric)}]"
+        text += f" [{number(ends[0], metric)},\N{NO-BREAK SPACE}{number(ends[1], metric)}]"
     return text

@@ -472,6 +472,7 @@ def test_predictions_show_targets_only_from_the_readers_own_file(page, root, tmp
     runs = [r.run_id for r in folder.records if r.spec.model == "mult"]
     mean = np.mean([folder.predicted[run] for run in runs], axis=0)
     page.click("text=predictions")
+    assert not page.is_visible("#columns"), "there is nothing to choose yet"
     page.select_option("#model", "mult")
     assert page.locator("#rows tbody tr").count() == 60 and "target" not in page.inner_text("#rows")
     lines = [

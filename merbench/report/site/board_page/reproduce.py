@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -31,66 +31,57 @@ def phrases(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
 
 
 def _run(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
-    words = [
-        "merbench",
-        "run",
-        "--model",
-        spec.model,
-        "--dataset",
-        spec.dataset,
-        "--task",
-        spec.task,
-        "--protocol",
-        spec.protocol,
-    ]
+    words = ["merbench", "run", "--model", spec.model, "--dataset", spec.dataset]
+    words += ["--task", spec.task, "--protocol", spec.protocol]
     words += ["--modalities", ",".join(spec.streams)] if spec.streams else []
-    words += [w for name in spec.ablation.split("+") if name for w in ("--ablation", name)]
-    words += [
-        w for modality, stream in spec.streams.items() for w in ("--stream", f"{modality}={stream}")
-    ]
+    for name in filter(None, spec.ablation.split("+")):
+        words += ["--ablation", name]
+    for modality, stream in spec.streams.items():
+        words += ["--stream", f"{modality}={stream}"]
+    words += _parts(spec)
+    words += _settings("train", spec.train.model_dump(mode="json"))
+    words += _thresholds(spec)
+    words += ["--allow-leak"] if spec.allow_leak else []
+    words += ["--init-from", spec.init_from] if spec.init_from else []
+    if list(seeds) == list(range(len(seeds))):
+        return [*words, "--seeds", str(len(seeds))]
+    return [*words, *_seeds(seeds)]
+
+
+def _parts(spec: RunSpec) -> list[str]:
+    words = []
     if "model" not in spec.parts:
         for slot in _PARTS:
             name = spec.parts[slot].name if slot in spec.parts else "none"
             words += ["--part", f"{slot.replace('_', '-')}={name}"]
-    if objectives := [
-        part.name for slot, part in spec.parts.items() if slot.startswith("objective.")
-    ]:
+    objectives = [part.name for slot, part in spec.parts.items() if slot.startswith("objective.")]
+    if objectives:
         words += ["--part", f"objective={','.join(objectives)}"]
     for slot, part in spec.parts.items():
         if slot.startswith("encoder."):
             words += ["--encoder", f"{slot.removeprefix('encoder.')}={part.name}"]
-        words += [
-            w
-            for key, value in part.config.items()
-            for w in ("--set", f"{slot}.{key}={_said(value)}")
-        ]
-    words += [
-        w
-        for key, value in spec.train.model_dump(mode="json").items()
-        for w in ("--set", f"train.{key}={_said(value)}")
-    ]
-    if spec.thresholds != "fixed:0.5":
-        words += ["--thresholds", spec.thresholds]
-    if spec.allow_leak:
-        words.append("--allow-leak")
-    if spec.init_from:
-        words += ["--init-from", spec.init_from]
-    if list(seeds) == list(range(len(seeds))):
-        words += ["--seeds", str(len(seeds))]
-    else:
-        words += [w for seed in seeds for w in ("--seed", str(seed))]
+        words += _settings(slot, part.config)
     return words
+
+
+def _settings(slot: str, config: Mapping[str, Any]) -> list[str]:
+    words = []
+    for key, value in config.items():
+        text = "none" if value is None else json.dumps(value, ensure_ascii=False)
+        words += ["--set", f"{slot}.{key}={text}"]
+    return words
+
+
+def _thresholds(spec: RunSpec) -> list[str]:
+    return [] if spec.thresholds == "fixed:0.5" else ["--thresholds", spec.thresholds]
+
+
+def _seeds(seeds: Sequence[int]) -> list[str]:
+    return [word for seed in seeds for word in ("--seed", str(seed))]
 
 
 def _score(spec: RunSpec, seeds: Sequence[int]) -> list[str]:
     words = ["merbench", "score", *(f"seed{seed}.csv" for seed in seeds)]
     words += ["--dataset", spec.dataset, "--task", spec.task, "--protocol", spec.protocol]
-    words += [word for seed in seeds for word in ("--seed", str(seed))]
-    words += ["--name", spec.model, "--about", "about.toml"]
-    if spec.thresholds != "fixed:0.5":
-        words += ["--thresholds", spec.thresholds]
-    return words
-
-
-def _said(value: Any) -> str:
-    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+    words += [*_seeds(seeds), "--name", spec.model, "--about", "about.toml"]
+    return words + _thresholds(spec)
