@@ -37,8 +37,8 @@ class Predicted:
     contribution: dict[Modality, np.ndarray]
     missing: list[Modality]
     not_seen: list[dict[Modality, str]]
-    """Row by row, the modalities in which nothing was read, and why: their prediction is the same
-    without them, to the last bit.
+    """Row by row, the modalities in which nothing was read, and why: no clip or text that could be
+    read, no word that is known, or a prediction that is the same without it, to the last bit.
     """
 
     @property
@@ -76,6 +76,7 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
     guided = "label_encoder" in plan.parts and "queries" in plan.parts["head"].component.needs
     predictions, shares = [], []
     notes: dict[Modality, dict[int, str]] = {m: {} for m in streams}
+    unread: dict[Modality, dict[int, str]] = {m: {} for m in streams}
     without: dict[Modality, list[np.ndarray]] = {m: [] for m in streams if m not in missing}
     for run in runs:
         model, encoders = run.problem.model, run.problem.encoders
@@ -83,6 +84,7 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
         predictions.append(predict(model, data, space))
         for m, prepared in data.inputs.items():
             notes[m] |= getattr(prepared, "notes", {})
+            unread[m] |= getattr(prepared, "unread", {})
         if guided and not own_method(model, "read_out"):
             assert isinstance(model, Composed)
             shares.append(_shares(model, data, space))
@@ -98,7 +100,7 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
             "run it with settings with which it trains"
         )
     stacked = {m: np.stack(differences) for m, differences in without.items()}
-    not_seen = _not_seen(streams, missing, stacked, notes)
+    not_seen = _not_seen(streams, missing, stacked, notes, unread)
     shares_RNC = np.stack(shares) if shares else None
     return Predicted(space, np.stack(predictions), shares_RNC, stacked, missing, not_seen)
 
@@ -108,14 +110,19 @@ def _not_seen(
     missing: Sequence[Modality],
     contribution: Mapping[Modality, np.ndarray],
     notes: Mapping[Modality, Mapping[int, str]],
+    unread: Mapping[Modality, Mapping[int, str]],
 ) -> list[dict[Modality, str]]:
-    """``notes``: modality -> row -> what was wrong with its clip."""
+    """``notes``: modality -> row -> what was wrong with its clip. ``unread``: why what is there
+    says nothing; the prediction may tell it from nothing.
+    """
     n_rows = len(next(iter(streams.values())).length)
     rows: list[dict[Modality, str]] = [{} for _ in range(n_rows)]
     for m, stream in streams.items():
         for i, row in enumerate(rows):
             if m in missing:
                 row[m] = "the inputs have no such stream"
+            elif i in unread[m]:
+                row[m] = unread[m][i]
             elif not np.any(contribution[m][:, i]):
                 empty = "there is none" if stream.length[i] == 0 else "nothing in it is known"
                 row[m] = notes[m].get(i, empty)

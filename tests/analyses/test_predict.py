@@ -55,6 +55,13 @@ def test_a_sentence_reaches_a_model_of_three_modalities_and_what_it_lacks_is_nam
     assert found.contribution["text"][0, 0] != 0
 
 
+def test_a_text_without_a_known_word_is_not_seen_whatever_its_length_adds(make, store):
+    plan, corpus = make("text-only", settings={"encoder.text": "word-bilstm"})
+    found, _ = predicted(plan, corpus, store, read_inputs([], ["good film", "qwerty zzz", "a zzz"]))
+    assert found.contribution["text"][0, 1] != 0  # zeros are not nothing to a network
+    assert [row.get("text") for row in found.not_seen][:2] == [None, "no word of it is known"]
+
+
 def test_without_a_finished_run_nothing_is_predicted(make, store):
     plan, corpus = make("text-only", settings={"train.lr": 1e30})
     with pytest.raises(RunError, match="no run of text-only is finished"):

@@ -284,6 +284,16 @@ def test_a_model_of_several_rows_is_told_with_their_names(merbench, store, words
     )
 
 
+def test_a_row_that_lacks_a_fold_is_not_submitted(merbench, store, tmp_path):
+    in_folds = spec("folded", dataset="there", protocol="folds")
+    for fold in (0, 1):
+        store.put(*record(0, 0.5, in_folds, fold))
+    store.put(*record(1, 0.5, in_folds, 0))
+    done = merbench("leaderboard", "submit", "folded", "--out", "mine")
+    assert done.returncode == 2 and not (tmp_path / "mine").exists()
+    assert "folded: seed 1 lacks 1 of 2 finished folds" in done.stderr
+
+
 def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):
     session = Session()
     (tmp_path / "studies").mkdir()

@@ -86,7 +86,9 @@ class StepRows(Rows):
 
 
 class WordRows(Rows):
-    """``words``: Steps with x long [B, L, 1], numbers into ``vocab``."""
+    """``words``: Steps with x long [B, L, 1], numbers into ``vocab``. ``unread``: row -> why its
+    words say nothing to the encoder that prepared it.
+    """
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class WordRows(Rows):
     ) -> None:
         super().__init__(spec, start_N, length_N)
         self.values, self.vocab = values, tuple(vocab)
+        self.unread: dict[int, str] = {}
 
     def __getitem__(self, rows_B: Tensor) -> Steps:
         ids_BL, mask_BL = gather(self.values, self.start_N, self.length_N, rows_B)

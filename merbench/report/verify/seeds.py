@@ -38,12 +38,17 @@ def check_seeds(
             yield Failure(folder.files[entry.first.run_id], sentence)
 
 
-def _one_row(entry: Entry, folds: set[int | None], deterministic: bool) -> Iterator[str]:
-    seeds = _seeds(entry)
-    for seed in seeds:
+def unfinished_seeds(entry: Entry, folds: set[int | None]) -> Iterator[str]:
+    """A sentence for each seed that has not finished all ``folds``."""
+    for seed in _seeds(entry):
         finished = {r.fold for r in entry.done if r.seed == seed}
         if finished != folds:
             yield f"seed {seed} lacks {len(folds - finished)} of {len(folds)} finished folds"
+
+
+def _one_row(entry: Entry, folds: set[int | None], deterministic: bool) -> Iterator[str]:
+    seeds = _seeds(entry)
+    yield from unfinished_seeds(entry, folds)
     if any(r.tuned_by != entry.first.tuned_by for r in entry.done):
         yield "its runs name more than one search for their settings"
     if entry.first.outside:

@@ -23,7 +23,8 @@ class PieceRows:
     """A split's texts in pieces. ``rows[rows_B]`` -> Tokens, no longer than the longest of them.
 
     ``length_N``: pieces of each row, 0 = no text. ``measured``: ``truncated_rate``, the share of
-    the texts that were cut, and ``lowered_rate`` (see ``letter_case``).
+    the texts that were cut, and ``lowered_rate`` (see ``letter_case``). ``unread``: row -> why its
+    pieces say nothing.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class PieceRows:
     ) -> None:
         self.piece_T2, self.length_N, self.pad, self.measured = piece_T2, length_N, pad, measured
         self.start_N = length_N.cumsum(0) - length_N
+        self.unread: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.length_N)
@@ -90,7 +92,12 @@ class PieceTokenizer:
         if not len(pieces):
             pieces = np.array([[self.tokenizer.pad_token_id, -1]])
         piece_T2 = torch.from_numpy(np.ascontiguousarray(pieces))
-        return PieceRows(piece_T2, length_N, self.tokenizer.pad_token_id, measured)
+        rows = PieceRows(piece_T2, length_N, self.tokenizer.pad_token_id, measured)
+        marks = set(self.tokenizer.all_special_ids)  # the unknown piece among them
+        for row, encoding in zip(present, encodings, strict=True):
+            if marks.issuperset(encoding.ids):
+                rows.unread[row] = "no piece of it is known"
+        return rows
 
 
 def _word_of_each_piece(text: str, encoding: Any) -> list[int]:

@@ -13,7 +13,7 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.report.scores.rows.entries import Entry
+    from merbench.report.scores.rows.entries import Board, Entry
 
 README = """# Runs for the merbench leaderboards
 
@@ -100,6 +100,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         packed = tuple(e for e in board.entries if e.name in chosen)
         if not packed:
             continue
+        _require_whole_seeds(packed, board)
         earlier = _superseded(packed, board.superseded)
         name = next(name for name, track in named_boards if track == board.track)
         # Alone, rows may have other names than beside the rest; the scores are of the names under
@@ -123,6 +124,19 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         f"{out / 'README.md'} says how to open a pull request with them; "
         f"merbench leaderboard verify {out} checks them"
     )
+
+
+def _require_whole_seeds(packed: Sequence[Entry], board: Board) -> None:
+    """RequestError for a row that merbench leaderboard verify would reject for what it lacks."""
+    from merbench.api.errors import RequestError
+    from merbench.report.verify.seeds import unfinished_seeds
+
+    folds: set[int | None] = set(range(board.folds)) if board.folds > 1 else {None}
+    for entry in packed:
+        for sentence in unfinished_seeds(entry, folds):
+            raise RequestError(
+                f"{entry.name}: {sentence}; the same merbench run command makes what is missing"
+            )
 
 
 def _superseded(packed: Sequence[Entry], superseded: Sequence[Entry]) -> tuple[Entry, ...]:

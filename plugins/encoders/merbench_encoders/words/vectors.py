@@ -85,6 +85,8 @@ class WordVectors(WordIds):
         is_first = not self.vocab
         rows = super().prepare(rows)
         _, unknown_N = _runs(~self.known_V[rows.values], rows.start_N, rows.length_N)
+        nothing_N = (unknown_N == rows.length_N) & (rows.length_N > 0)
+        rows.unread = dict.fromkeys(nothing_N.nonzero()[:, 0].tolist(), "no word of it is known")
         unknown, count = int(unknown_N.sum()), int(rows.length_N.sum())
         self.measured = {"oov_rate": unknown / max(1, count)}
         if is_first and count and count - unknown < LEAST_KNOWN * count:

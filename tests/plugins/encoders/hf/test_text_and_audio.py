@@ -10,7 +10,7 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 from transformers import AutoModel, BertConfig, BertModel, Wav2Vec2FeatureExtractor
 
-from merbench.api import RequestError, StreamSpec
+from merbench.api import RequestError, StreamSpec, TextRows
 from merbench_encoders import hub
 from merbench_encoders.hf.audio import HfAudio
 from merbench_encoders.hf.text import HfText
@@ -102,6 +102,13 @@ def test_hf_text_says_which_word_a_piece_belongs_to(text_folder):
     assert encoder.measured == {"truncated_rate": 1 / 2}
     empty = encoder.prepare(text_rows(("", "")))[torch.arange(2)]
     assert not empty.mask_BL.any() and torch.isfinite(encoder(empty).x_BLD).all()
+
+
+def test_a_text_of_unknown_pieces_is_known_to_say_nothing(text_folder):
+    encoder = HfText(HfText.Config(model=str(text_folder("bert"))), CONTEXT, TEXT)
+    texts = np.array(["good film", "привет", "", "привет film"])
+    rows = encoder.prepare(TextRows(TEXT, texts, torch.tensor([1, 1, 0, 1])))
+    assert rows.unread == {1: "no piece of it is known"}
 
 
 def test_hf_text_tunes_or_not(text_folder):
