@@ -86,7 +86,7 @@ def joined_rows(
             _require_same_labels(table, name, [(before[r], new[r]) for r in filled], scores[name])
         if name in TIMES:
             _note_other_times(name, before, new, filled, note)
-        elif differ := sum(not same(before[row], new[row]) for row in filled):
+        elif differ := sum(not same(before[r], new[r]) for r in filled if new[r].strip()):
             note(
                 f"{differ:,} cells of column {name} differ from those that are there, "
                 "which are kept"

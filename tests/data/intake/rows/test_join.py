@@ -38,7 +38,7 @@ def test_rows_whose_labels_are_others_are_refused(join):
     assert join(label=["0.05", "0", *labels[2:]])[1] == [
         "2 cells of column label differ from those that are there, which are kept"
     ]
-    assert not join(label=["", "", *labels[2:]])[1][1:]
+    assert not join(label=["", "", *labels[2:]])[1]  # an empty cell says nothing else
     with pytest.raises(
         DataError, match=r"20 of 20 cells of column label are others than in .*label\.csv"
     ):
