@@ -42,22 +42,22 @@ def test_all_subsets_of_a_model_that_needs_two_modalities_lists_the_single_ones_
         "no-products",
         *("+".join(s) for s in subsets(ALL)),
     }, "declared pairs are not run twice"
-    made, reasons = plans_of(requests, plan(Request("tfn")), plan)
+    plans, reasons = plans_of(requests, plan(Request("tfn")), plan)
     assert set(reasons) == {"text", "audio", "video"} and "at least 2 modalities" in reasons["text"]
-    assert {"no-products", "text+audio", "text+video", "audio+video"} <= set(made)
-    assert list(made["text+video"].streams) == ["text", "video"]
+    assert {"no-products", "text+audio", "text+video", "audio+video"} <= set(plans)
+    assert list(plans["text+video"].streams) == ["text", "video"]
 
 
 def test_a_variant_that_changes_nothing_is_told(catalog):
     corpus = tiny.corpus()
     request = Request("merclip", modalities=("text",))
     full = resolve(request, catalog, corpus, None)
-    made, reasons = plans_of(
+    plans, reasons = plans_of(
         {"one": dataclasses.replace(request, ablations=("modalities-text",))},
         full,
         lambda r: resolve(r, catalog, corpus, None),
     )
-    assert not made and "changes nothing" in reasons["one"]
+    assert not plans and "changes nothing" in reasons["one"]
 
 
 METRICS = BUILT_IN.of(LabelSpace("score", ("low", "high"), ("low", "high"), (-3.0, 3.0)))
@@ -73,7 +73,7 @@ def scored(*predictions):
 
 
 def test_equal_predictions_are_one_model_and_no_comparison():
-    found = lines(
+    compared = lines(
         {
             FULL: scored(0.1, 0.2),
             "twin": scored(0.1, 0.2),
@@ -82,11 +82,11 @@ def test_equal_predictions_are_one_model_and_no_comparison():
         },
         {"no": "why"},
     )
-    assert [(line.name, line.against, bool(line.scored)) for line in found] == [
+    assert [(line.name, line.against, bool(line.scored)) for line in compared] == [
         (FULL, "", True),
         ("other", FULL, True),
         ("twin", "", False),
         ("again", "", False),
         ("no", "", False),
     ]
-    assert FULL in found[2].reason and "other" in found[3].reason
+    assert FULL in compared[2].reason and "other" in compared[3].reason

@@ -36,11 +36,11 @@ def drawn(seed):
 @given(st.permutations(range(8)))
 def test_the_mean_is_of_rows_of_one_id_in_whatever_order_they_stand(order):
     a, b = drawn(0), drawn(1)
-    made = mean([scored(a), scored(b, np.array(order))])
-    assert made.rows.ids == [f"row{i}" for i in range(8)] and np.allclose(
-        made.rows.prediction, (a + b) / 2
+    averaged = mean([scored(a), scored(b, np.array(order))])
+    assert averaged.rows.ids == [f"row{i}" for i in range(8)] and np.allclose(
+        averaged.rows.prediction, (a + b) / 2
     )
-    assert made.metrics["mae"] == pytest.approx(mean_absolute_error(TARGET, (a + b) / 2))
+    assert averaged.metrics["mae"] == pytest.approx(mean_absolute_error(TARGET, (a + b) / 2))
 
 
 def test_seeds_that_all_have_are_averaged_and_one_run_stands_for_every_seed():
@@ -49,10 +49,12 @@ def test_seeds_that_all_have_are_averaged_and_one_run_stands_for_every_seed():
         "b": {1: scored(drawn(3)), 2: scored(drawn(4))},
     }
     members["closed form"] = {0: scored(drawn(5))}
-    made = seed_by_seed(members)
-    assert list(made) == [1, 2]
+    averaged = seed_by_seed(members)
+    assert list(averaged) == [1, 2]
     for seed, other in ((1, 3), (2, 4)):
-        assert np.allclose(made[seed].rows.prediction, (drawn(seed) + drawn(other) + drawn(5)) / 3)
+        assert np.allclose(
+            averaged[seed].rows.prediction, (drawn(seed) + drawn(other) + drawn(5)) / 3
+        )
 
 
 def test_labels_are_decided_by_the_mean_threshold():
@@ -60,13 +62,13 @@ def test_labels_are_decided_by_the_mean_threshold():
     draw = np.random.default_rng(0)
     target, p, q = (draw.random((8, 2)) for _ in range(3))
     target = (target > 0.5).astype(float)
-    made = mean(
+    averaged = mean(
         [
             scored(p, target=target, cuts=np.full((8, 2), 0.2), space=space),
             scored(q, target=target, cuts=np.full((8, 2), 0.6), space=space),
         ],
     )
-    assert made.metrics["micro_f1"] == pytest.approx(
+    assert averaged.metrics["micro_f1"] == pytest.approx(
         f1_score(target, (p + q) / 2 >= 0.4, average="micro")
     )
 

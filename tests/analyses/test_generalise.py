@@ -24,9 +24,9 @@ def test_the_own_labels_give_the_stored_predictions_and_others_stay_between_thei
 ):
     plan, corpus = make("merclip", protocol="folds")
     records = run(plan, corpus, [0, 1], store, MACHINE)
-    found = generalise(plan, corpus, records, store, MACHINE, [TWO, UNKNOWN], "merclip")
-    assert found.drift == 0
-    own, two, unknown = found.test
+    report = generalise(plan, corpus, records, store, MACHINE, [TWO, UNKNOWN], "merclip")
+    assert report.drift == 0
+    own, two, unknown = report.test
     assert (
         own.name == f"merclip {OWN}"
         and two.against == own.name
@@ -45,9 +45,9 @@ def test_the_own_labels_give_the_stored_predictions_and_others_stay_between_thei
         )
     for record in records:
         assert store.get(record.run_id) == record, "nothing is trained or stored"
-    assert [line.name for line in found.valid] == ["merclip " + OWN, "merclip two"]
+    assert [line.name for line in report.valid] == ["merclip " + OWN, "merclip two"]
     (mean,) = {np.mean([r.metrics.valid["mae"] for r in records if r.seed == 0])}
-    assert found.valid[0].scored[0].metrics["mae"] == pytest.approx(mean, abs=1e-6), (
+    assert report.valid[0].scored[0].metrics["mae"] == pytest.approx(mean, abs=1e-6), (
         "folds of equal size"
     )
 

@@ -15,9 +15,9 @@ def test_every_metric_has_a_curve_for_each_modality_and_for_all(make, store):
     plan, corpus = make()
     records = run(plan, corpus, [0, 1], store, MACHINE)
     rates = (0.0, 0.5, 0.9)
-    found = over_rates(plan, corpus, records, store, MACHINE, name="m", rates=rates)
-    assert {c.metric for c in found} == set(plan.metrics.headline)
-    of_mae = {c.missing: c for c in found if c.metric == "mae"}
+    curves = over_rates(plan, corpus, records, store, MACHINE, name="m", rates=rates)
+    assert {c.metric for c in curves} == set(plan.metrics.headline)
+    of_mae = {c.missing: c for c in curves if c.metric == "mae"}
     assert list(of_mae) == ["text", "audio", "video", "any"]
 
     audio = of_mae["audio"]
@@ -33,7 +33,7 @@ def test_every_metric_has_a_curve_for_each_modality_and_for_all(make, store):
     single = [of_mae[m].area for m in ("text", "audio", "video")]
     assert of_mae["any"].spread == pytest.approx(max(single) - min(single))
     assert of_mae["text"].spread is None
-    assert set(panels(found, "mae", "drop")) == {f"{m}=drop" for m in of_mae}
+    assert set(panels(curves, "mae", "drop")) == {f"{m}=drop" for m in of_mae}
 
 
 def test_a_constant_curve_has_its_value_as_area():

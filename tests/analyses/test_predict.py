@@ -33,26 +33,26 @@ def test_the_test_rows_as_new_inputs_give_the_stored_predictions(make, store, mo
         if s.kind != "strings"
     }
     inputs = Inputs(corpus.ids[rows].tolist(), [""] * len(rows), cut)
-    found, records = predicted(plan, corpus, store, inputs, (0, 1))
-    for made, record in zip(found.prediction, records, strict=True):
-        assert np.array_equal(made, store.predictions(record.run_id).prediction)
-    assert not found.missing and set(found.contribution) == set(plan.streams)
-    assert (found.shares is not None) == (model == "merclip")
-    if found.shares is not None:
-        assert found.shares.sum(-1) == pytest.approx(1)
-        assert found.shares @ np.array(found.space.anchors) == pytest.approx(
-            found.prediction, abs=1e-5
+    applied, records = predicted(plan, corpus, store, inputs, (0, 1))
+    for of_seed, record in zip(applied.prediction, records, strict=True):
+        assert np.array_equal(of_seed, store.predictions(record.run_id).prediction)
+    assert not applied.missing and set(applied.contribution) == set(plan.streams)
+    assert (applied.shares is not None) == (model == "merclip")
+    if applied.shares is not None:
+        assert applied.shares.sum(-1) == pytest.approx(1)
+        assert applied.shares @ np.array(applied.space.anchors) == pytest.approx(
+            applied.prediction, abs=1e-5
         )
 
 
 def test_a_sentence_reaches_a_model_of_three_modalities_and_what_it_lacks_is_named(make, store):
     plan, corpus = make("merclip")
-    found, _ = predicted(
+    applied, _ = predicted(
         plan, corpus, store, read_inputs([], ["good good film", "bad boring film", "qwerty"])
     )
-    assert found.missing == ["audio", "video"] and list(found.contribution) == ["text"]
-    assert found.prediction.shape == (1, 3) and np.ptp(found.prediction) > 0
-    assert found.contribution["text"][0, 0] != 0
+    assert applied.missing == ["audio", "video"] and list(applied.contribution) == ["text"]
+    assert applied.prediction.shape == (1, 3) and np.ptp(applied.prediction) > 0
+    assert applied.contribution["text"][0, 0] != 0
 
 
 def test_a_text_without_a_known_word_is_not_seen_whatever_its_length_adds(make, store):
@@ -77,14 +77,14 @@ def test_words_that_are_only_counted_are_refused_by_a_fusion(make, store):
 def test_words_of_new_texts_that_training_never_saw_are_read_by_their_vectors(make, store):
     """The corpus knows ten words; ``joy`` is in the lexicon alone."""
     plan, corpus = make("text-only")
-    found, _ = predicted(plan, corpus, store, read_inputs([], ["joy", "qwerty"]))
-    assert found.prediction[0, 0] != found.prediction[0, 1]
+    applied, _ = predicted(plan, corpus, store, read_inputs([], ["joy", "qwerty"]))
+    assert applied.prediction[0, 0] != applied.prediction[0, 1]
 
 
 @pytest.mark.parametrize("kind", ["class", "multilabel"])
 def test_labels_have_probabilities(make, store, kind):
     plan, corpus = make("merclip", kind=kind)
-    found, _ = predicted(plan, corpus, store, read_inputs([], ["good", "bad"]))
-    assert found.prediction.shape == found.shares.shape == (1, 2, 6)
-    assert np.allclose(found.prediction, found.shares)
-    assert found.contribution["text"].shape == (1, 2, 6)
+    applied, _ = predicted(plan, corpus, store, read_inputs([], ["good", "bad"]))
+    assert applied.prediction.shape == applied.shares.shape == (1, 2, 6)
+    assert np.allclose(applied.prediction, applied.shares)
+    assert applied.contribution["text"].shape == (1, 2, 6)

@@ -81,12 +81,12 @@ def test_curves_begin_with_the_rows_as_they_are(make, store):
         for case in parse(text)
     ]
     lines = robust(plan, corpus, run(plan, corpus, [0, 1], store, MACHINE), store, MACHINE, cases)
-    found = curves(cases, lines, "mae")
-    assert list(found) == ["text=mask"], "one strength, or several damages at once, are no curve"
-    assert [p.strength for p in found["text=mask"]] == [0, 0.5, 1] and all(
-        p.n == 2 for p in found["text=mask"]
+    curve_of = curves(cases, lines, "mae")
+    assert list(curve_of) == ["text=mask"], "one strength, or several damages at once, are no curve"
+    assert [p.strength for p in curve_of["text=mask"]] == [0, 0.5, 1] and all(
+        p.n == 2 for p in curve_of["text=mask"]
     )
-    assert found["text=mask"][0].mean == pytest.approx(
+    assert curve_of["text=mask"][0].mean == pytest.approx(
         np.mean([s.metrics["mae"] for s in lines[0].scored.values()])
     )
 
@@ -109,14 +109,17 @@ def test_a_model_has_one_colour_in_all_panels(monkeypatch):
 
     from merbench.report.pictures.curves import curves as draw
 
-    seen: dict[str, set[str]] = {}
+    colours_of: dict[str, set[str]] = {}
     plot = Axes.plot
 
     def spy(axes, *points, label, color, **more):
-        seen.setdefault(label, set()).add(color)
+        colours_of.setdefault(label, set()).add(color)
         return plot(axes, *points, label=label, color=color, **more)
 
     monkeypatch.setattr(Axes, "plot", spy)
     curve = [(0.0, 1.0, 0.1, 2), (0.5, 1.2, 0.1, 2)]
     draw("title", "mae", {"text=mask": {"a": curve, "b": curve}, "audio=noise": {"b": curve}})
-    assert all(len(colours) == 1 for colours in seen.values()) and seen["a"] != seen["b"]
+    assert (
+        all(len(colours) == 1 for colours in colours_of.values())
+        and colours_of["a"] != colours_of["b"]
+    )

@@ -41,17 +41,17 @@ def other(seed=5, **changes):
     """A second data set: other rows, its words numbered in another order, one of them new to the
     first.
     """
-    made = tiny.corpus(size=36, seed=seed)
-    streams = dict(made.streams)
+    corpus = tiny.corpus(size=36, seed=seed)
+    streams = dict(corpus.streams)
     words = streams["text.words"]
     vocab = (*reversed(words.vocab), "joy")
     values = (len(words.vocab) - 1 - words.values).astype(np.int32)
     values[::7] = len(vocab) - 1
     streams["text.words"] = dataclasses.replace(words, values=values, vocab=vocab)
-    videos = np.array([f"other-{v}" for v in made.videos])
-    texts = np.array([f"{text} from somewhere else row {i}" for i, text in enumerate(made.texts)])
+    videos = np.array([f"other-{v}" for v in corpus.videos])
+    texts = np.array([f"{text} from somewhere else row {i}" for i, text in enumerate(corpus.texts)])
     return dataclasses.replace(
-        made, **{"name": "other", "streams": streams, "videos": videos, "texts": texts, **changes}
+        corpus, **{"name": "other", "streams": streams, "videos": videos, "texts": texts, **changes}
     )
 
 
@@ -84,9 +84,9 @@ def test_a_target_like_the_source_gives_the_stored_predictions(catalog, store):
     run itself predicted.
     """
     twin = renamed(tiny.corpus(), "twin")
-    one, _ = setting(catalog, "merclip", twin)
-    scored = as_it_is(one, runner(store), store, MACHINE)
-    for record in run(one.learn, one.source, [0, 1], store, MACHINE):
+    setup, _ = setting(catalog, "merclip", twin)
+    scored = as_it_is(setup, runner(store), store, MACHINE)
+    for record in run(setup.learn, setup.source, [0, 1], store, MACHINE):
         assert np.array_equal(
             scored[record.seed].rows.prediction, store.predictions(record.run_id).prediction
         )
@@ -104,10 +104,10 @@ def test_words_keep_their_vectors_across_vocabularies(catalog, store, settings):
         values=np.argsort(order)[words.values].astype(np.int32),
     )
     target = renamed(source, "turned", streams={**source.streams, "text.words": again})
-    one, request = setting(catalog, "text-only", target, settings=settings)
-    for record in run(one.learn, one.source, [0], store, MACHINE):
-        made = as_it_is(one, runner(store, [0]), store, MACHINE)[0].rows.prediction
-        assert np.array_equal(made, store.predictions(record.run_id).prediction)
+    setup, request = setting(catalog, "text-only", target, settings=settings)
+    for record in run(setup.learn, setup.source, [0], store, MACHINE):
+        transferred = as_it_is(setup, runner(store, [0]), store, MACHINE)[0].rows.prediction
+        assert np.array_equal(transferred, store.predictions(record.run_id).prediction)
     still = dataclasses.replace(
         request,
         settings={
@@ -119,46 +119,48 @@ def test_words_keep_their_vectors_across_vocabularies(catalog, store, settings):
     )
     make = runner(store, [0])
     (tuned,) = finetuned(
-        one,
-        make(one.learn, one.source),
+        setup,
+        make(setup.learn, setup.source),
         still,
         lambda r: resolve(r, catalog, target, None),
         make,
         store,
     )
     again = store.predictions(tuned.run_id).prediction
-    assert np.allclose(again, made, atol=1e-5), (
+    assert np.allclose(again, transferred, atol=1e-5), (
         "training that does nothing continues from the same function"
     )
 
 
 def test_a_finetuned_run_comes_back_and_names_its_start(catalog, store):
-    one, request = setting(catalog, "text-only", settings={"encoder.text.tuned": True})
+    setup, request = setting(catalog, "text-only", settings={"encoder.text.tuned": True})
     make = runner(store)
     _, record = finetuned(
-        one,
-        make(one.learn, one.source),
+        setup,
+        make(setup.learn, setup.source),
         request,
-        lambda r: resolve(r, catalog, one.target, None),
+        lambda r: resolve(r, catalog, setup.target, None),
         make,
         store,
     )
     assert record.track.pretrained["initial weights"] == record.spec.init_from
     plan = plan_of(
-        RunSpec.model_validate_json(record.spec.model_dump_json()), catalog, one.target, None
+        RunSpec.model_validate_json(record.spec.model_dump_json()), catalog, setup.target, None
     )
     assert run_id(plan.spec, plan.contents, 1, None) == record.run_id
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     problem = restore(plan, fold, 1, store.weights(record.run_id), MACHINE.device)
     for part, stored in (("test", store.predictions(record.run_id).prediction), ("valid", None)):
-        made = predict(problem.model, fold.data(part, problem.encoders, MACHINE.device), fold.space)
+        predicted = predict(
+            problem.model, fold.data(part, problem.encoders, MACHINE.device), fold.space
+        )
         if stored is not None:
-            assert np.array_equal(made, stored)
+            assert np.array_equal(predicted, stored)
         else:
-            assert mean_absolute_error(plan.task.target[fold.rows("valid")], made) == pytest.approx(
-                record.metrics.valid["mae"]
-            )
-    assert np.array_equal(predict(problem.model, problem.valid, fold.space), made), (
+            assert mean_absolute_error(
+                plan.task.target[fold.rows("valid")], predicted
+            ) == pytest.approx(record.metrics.valid["mae"])
+    assert np.array_equal(predict(problem.model, problem.valid, fold.space), predicted), (
         "the rows that restore() prepared have the same words"
     )
 
@@ -171,7 +173,7 @@ def test_from_a_set_without_audio_and_video_all_that_fits_is_taken_over(catalog,
         Request("merclip", settings=SHORT, modalities=("text",)), catalog, tiny.corpus(), None
     )
     (before,) = run(source, tiny.corpus(), [0], store, MACHINE)
-    start, told = start_from(store, before, [0]), []
+    start, sentences = start_from(store, before, [0]), []
     target = resolve(
         Request("merclip", settings=still, modalities=modalities, start=start),
         catalog,
@@ -184,7 +186,7 @@ def test_from_a_set_without_audio_and_video_all_that_fits_is_taken_over(catalog,
         [0],
         store,
         MACHINE,
-        watch=lambda event: told.append(event) if isinstance(event, WeightsLoaded) else None,
+        watch=lambda event: sentences.append(event) if isinstance(event, WeightsLoaded) else None,
     )
     old, new = (load_file(store.weights(r.run_id)) for r in (before, after))
     alone = [name for name in new if name not in old]
@@ -194,14 +196,14 @@ def test_from_a_set_without_audio_and_video_all_that_fits_is_taken_over(catalog,
         if name in old and torch.allclose(new[name].float(), old[name].float(), atol=1e-6)
     ]
     if modalities:
-        assert len(same) == len(new) and after.notes == [] == told
+        assert len(same) == len(new) and after.notes == [] == sentences
     else:
         assert (
             len(same) + len(alone) == len(new)
             and same
             and {name.split(".")[0] for name in alone} == {"encoders", "fusion"}
         )
-        assert after.notes == [told[0].sentence]
+        assert after.notes == [sentences[0].sentence]
         assert re.match(
             r"30 of 108 trained tensors were loaded from --init-from; initialised as usual: encoders.audio, encoders.video, ",
             after.notes[0],
@@ -264,7 +266,7 @@ def test_a_spec_without_a_start_keeps_its_run_id(make):
 
 def test_every_pair_is_compared_with_the_target_alone(catalog, store):
     folded = in_folds(other())
-    one, request = setting(catalog, target=folded, protocol=None)
+    setup, request = setting(catalog, target=folded, protocol=None)
     make = runner(store)
 
     def tune(p, before):
@@ -278,25 +280,25 @@ def test_every_pair_is_compared_with_the_target_alone(catalog, store):
         "together": both,
         "both": lambda p: tune(p, both(p)),
     }
-    found = lines([one], make, store, MACHINE, further)
+    compared = lines([setup], make, store, MACHINE, further)
     ways = [
         "tiny → other",
         "tiny → other, finetuned",
         "tiny → other, together",
         "tiny → other, both",
     ]
-    assert [line.name for line in found] == ["other alone (text + audio + video)", *ways]
-    assert all(line.against == found[0].name for line in found[1:])
-    ids = [line.scored[0].rows.ids for line in found]
+    assert [line.name for line in compared] == ["other alone (text + audio + video)", *ways]
+    assert all(line.against == compared[0].name for line in compared[1:])
+    ids = [line.scored[0].rows.ids for line in compared]
     assert all(mine == ids[0] for mine in ids)
 
 
 def test_a_fold_goes_on_from_the_fold_that_did_not_see_its_test_rows(catalog, store):
     folded = in_folds(other())
     folded = dataclasses.replace(folded, protocols={"standard": folded.protocols["folds"]})
-    one, request = setting(catalog, "text-only", folded)
+    setup, request = setting(catalog, "text-only", folded)
     make = runner(store, [0])
-    before = together(one, request, lambda r, c: resolve(r, catalog, c, None), make)
+    before = together(setup, request, lambda r, c: resolve(r, catalog, c, None), make)
     still = dataclasses.replace(
         request,
         settings={
@@ -307,7 +309,7 @@ def test_a_fold_goes_on_from_the_fold_that_did_not_see_its_test_rows(catalog, st
         },
     )
     after = finetuned(
-        one, before, still, lambda r: resolve(r, catalog, one.target, None), make, store
+        setup, before, still, lambda r: resolve(r, catalog, setup.target, None), make, store
     )
     assert [r.fold for r in after] == [r.fold for r in before] == [0, 1, 2]
     for mine, start in zip(after, before, strict=True):
@@ -328,23 +330,23 @@ def test_weights_of_folds_start_no_run_that_has_none(make, store):
 
 @pytest.mark.parametrize("text", ["text.words", "text.transcript"])
 def test_together_every_row_keeps_its_content_and_only_train_rows_are_added(catalog, text):
-    one, _ = setting(catalog, streams={"text": text})
-    rows = one.learn.protocol.splits[0].train
+    setup, _ = setting(catalog, streams={"text": text})
+    rows = setup.learn.protocol.splits[0].train
     both = joined(
-        one.target, "task", "standard", one.use.streams, one.source, rows, one.learn.streams
+        setup.target, "task", "standard", setup.use.streams, setup.source, rows, setup.learn.streams
     )
-    split, own = both.protocols["standard"].splits[0], one.target.protocols["standard"].splits[0]
+    split, own = both.protocols["standard"].splits[0], setup.target.protocols["standard"].splits[0]
     assert np.array_equal(split.test, own.test) and np.array_equal(split.valid, own.valid)
     assert len(split.train) == len(own.train) + len(rows) and len(set(both.ids)) == len(both)
     assert np.array_equal(
         both.tasks["task"].target[split.train[len(own.train) :]],
-        one.source.tasks["task"].target[rows],
+        setup.source.tasks["task"].target[rows],
     )
-    for m, stream in one.use.streams.items():
+    for m, stream in setup.use.streams.items():
         made = both.streams[stream.name]
         assert content(made, 5) == content(stream, 5)
-        assert [content(made, len(one.target) + i) for i in range(len(rows))] == [
-            content(one.learn.streams[m], row) for row in rows
+        assert [content(made, len(setup.target) + i) for i in range(len(rows))] == [
+            content(setup.learn.streams[m], row) for row in rows
         ]
 
 
@@ -354,25 +356,25 @@ def content(stream, row):
 
 
 def test_a_model_in_closed_form_has_a_reason_in_place_of_finetuning(catalog, store):
-    one, request = setting(catalog, "ridge", settings={})
+    setup, request = setting(catalog, "ridge", settings={})
     with pytest.raises(RequestError, match="closed form"):
         make = runner(store, [0])
         finetuned(
-            one,
-            make(one.learn, one.source),
+            setup,
+            make(setup.learn, setup.source),
             request,
-            lambda r: resolve(r, catalog, one.target, None),
+            lambda r: resolve(r, catalog, setup.target, None),
             make,
             store,
         )
 
 
 def test_a_closed_form_that_can_goes_on_from_the_source(catalog, store):
-    one, request = setting(catalog, "tfidf-ridge", settings={})
+    setup, request = setting(catalog, "tfidf-ridge", settings={})
     make = runner(store, [0])
-    (before,) = make(one.learn, one.source)
+    (before,) = make(setup.learn, setup.source)
     (after,) = finetuned(
-        one, [before], request, lambda r: resolve(r, catalog, one.target, None), make, store
+        setup, [before], request, lambda r: resolve(r, catalog, setup.target, None), make, store
     )
     kept, begun = (load_file(store.weights(r.run_id)) for r in (after, before))
     assert after.status == "done", after.error
@@ -389,11 +391,11 @@ def test_only_streams_of_one_form_are_used_and_the_others_are_named(catalog):
             wide.streams["audio.tiny"], values=wide.streams["audio.tiny"].values[:, :4]
         ),
     }
-    one, _ = setting(catalog, target=dataclasses.replace(wide, streams=streams))
-    assert list(one.learn.streams) == list(one.use.streams) == ["text", "video"]
+    setup, _ = setting(catalog, target=dataclasses.replace(wide, streams=streams))
+    assert list(setup.learn.streams) == list(setup.use.streams) == ["text", "video"]
     assert any(
         "audio is left out" in note and "width 6" in note and "width 4" in note
-        for note in one.notes
+        for note in setup.notes
     )
 
 
@@ -420,17 +422,19 @@ def test_what_both_share_is_kept_out_of_training_and_told(catalog):
     said[5] = texts[test[2]] = "good film"  # too short to mean anything
     source = dataclasses.replace(source, texts=said.astype(str))
     target = dataclasses.replace(target, videos=videos, texts=texts.astype(str))
-    one = pair(Request("late-fusion-dnn"), source, target, catalog, None)
+    setup = pair(Request("late-fusion-dnn"), source, target, catalog, None)
     left = np.concatenate(
-        [getattr(one.learn.protocol.splits[0], part) for part in ("train", "valid")]
+        [getattr(setup.learn.protocol.splits[0], part) for part in ("train", "valid")]
     )
     assert set(range(18)) - set(left.tolist()) == {0, 1, 2, 13}
-    assert any("3 by video, 1 by a text" in note for note in one.notes)
+    assert any("3 by video, 1 by a text" in note for note in setup.notes)
     whole = resolve(Request("late-fusion-dnn"), catalog, source, None)
-    assert one.learn.contents["data"] != whole.contents["data"], "another run id"
-    assert one.learn.track.revision != whole.track.revision, "another track"
-    assert any("3 by video" in note for note in one.learn.notes), "its records say what is left out"
-    track = one.learn.track
+    assert setup.learn.contents["data"] != whole.contents["data"], "another run id"
+    assert setup.learn.track.revision != whole.track.revision, "another track"
+    assert any("3 by video" in note for note in setup.learn.notes), (
+        "its records say what is left out"
+    )
+    track = setup.learn.track
     assert track.title.endswith(f"without rows shared with {target.name} standard")
     reduced = corpus_of({c.name: c for c in (source, target)}.__getitem__, track)
     assert revision(reduced, track.task, "standard", []) == track.revision, "anybody can make it"

@@ -12,23 +12,23 @@ QUICK = ("--dataset", "sample", "--epochs", "1")
 
 def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
     words = (*QUICK[:2], "--json", "--seeds", "2")
-    one, two, floor = (
+    first, second, floor = (
         loads(merbench("run", "--model", m, *words, *more, check=True).stdout)["runs"]
         for m, more in (("late-fusion-dnn", QUICK[2:]), ("text-only", QUICK[2:]), ("ridge", ()))
     )
-    named = [runs[-1]["run_id"] for runs in (one, two, floor)]
-    found = loads(merbench("ensemble", *named, "--json", check=True).stdout)["lines"]
-    assert [line["summary"]["mae"]["n"] for line in found] == [2, 2, 1, 2, 1]
+    named = [runs[-1]["run_id"] for runs in (first, second, floor)]
+    lines = loads(merbench("ensemble", *named, "--json", check=True).stdout)["lines"]
+    assert [line["summary"]["mae"]["n"] for line in lines] == [2, 2, 1, 2, 1]
     assert (
-        found[3]["name"] == "mean, seed by seed"
-        and found[3]["against"] == found[0]["name"] == f"late-fusion-dnn ({named[0]})"
+        lines[3]["name"] == "mean, seed by seed"
+        and lines[3]["against"] == lines[0]["name"] == f"late-fusion-dnn ({named[0]})"
     )
     by_name = loads(
         merbench("ensemble", "late-fusion-dnn", "text-only", "ridge", "--json", check=True).stdout
     )["lines"]
-    assert [line["summary"] for line in by_name] == [line["summary"] for line in found]
+    assert [line["summary"] for line in by_name] == [line["summary"] for line in lines]
     alone = loads(merbench("ensemble", named[1], "--json", check=True).stdout)["lines"]
-    assert not any("difference" in line for line in (alone[1], found[4])), "one outcome"
+    assert not any("difference" in line for line in (alone[1], lines[4])), "one outcome"
     spread = loads(merbench("ensemble", named[2], named[0], "--json", check=True).stdout)["lines"]
     gained = spread[2]["summary"]["mae"]["mean"] - spread[0]["summary"]["mae"]["mean"]
     assert spread[2]["difference"]["mae"]["mean"] == pytest.approx(gained)
@@ -47,7 +47,7 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
     assert "records in runs; next: merbench leaderboard --store runs" in done.stderr
     for wrong, sentence in (
         ((named[2],), "nothing to average"),
-        ((one[0]["run_id"], one[1]["run_id"]), "runs of one spec"),
+        ((first[0]["run_id"], first[1]["run_id"]), "runs of one spec"),
         ((named[0], "--track", "folds"), "no finished run of folds in the store runs"),
         ((named[0], "beef"), "there is no such run"),
         (("rigde", "text-only"), "did you mean 'ridge'"),
@@ -82,17 +82,17 @@ def test_generalise_compares_label_sets_and_lists_who_cannot(merbench, tmp_path)
         "labels.toml",
     )
     printed = merbench(*words, "--json", check=True).stdout
-    found = loads(printed)
-    assert [line["name"] for line in found["test"]] == [
+    report = loads(printed)
+    assert [line["name"] for line in report["test"]] == [
         "merclip own labels",
         "merclip two",
         "ridge",
     ]
     assert (
-        found["test"][1]["against"] == "merclip own labels"
-        and "whole model" in found["test"][2]["reason"]
+        report["test"][1]["against"] == "merclip own labels"
+        and "whole model" in report["test"][2]["reason"]
     )
-    assert found["drift"] == 0 and found["labels"]["two"]["values"] == [-2, 2]
+    assert report["drift"] == 0 and report["labels"]["two"]["values"] == [-2, 2]
     text = merbench(*words, check=True)
     assert "the same on the valid rows" in text.stdout and "to the last bit" in text.stderr
     assert "merclip two" in built_with(merbench, tmp_path, printed, "generalise")
@@ -114,11 +114,11 @@ def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
         "video=noise:0:1:2",
     )
     printed = merbench(*words, "--plot", "c.svg", "--json", check=True).stdout
-    found = loads(printed)
-    assert [line["name"] for line in found["lines"]][1:] == [
+    report = loads(printed)
+    assert [line["name"] for line in report["lines"]][1:] == [
         f"late-fusion-dnn {d}" for d in ("audio=drop", "video=noise:0", "video=noise:1")
     ]
-    assert [p["strength"] for p in found["curves"]["late-fusion-dnn"]["video=noise"]] == [0, 1]
+    assert [p["strength"] for p in report["curves"]["late-fusion-dnn"]["video=noise"]] == [0, 1]
     assert b"<svg" in (tmp_path / "c.svg").read_bytes()[:200]
     assert "video=noise" in built_with(merbench, tmp_path, printed, "robust")
     assert (
@@ -132,10 +132,10 @@ def test_robust_shows_every_metric_over_missing_rates(merbench, tmp_path):
     shown = merbench(*words, "--plot", "c.svg", check=True).stdout
     assert "test rows lack modalities" in shown and "spread" in shown
     assert b"any=drop" in (tmp_path / "c.svg").read_bytes()
-    found = loads(merbench(*words, "--json", check=True).stdout)
-    rates = {(c["metric"], c["missing"]): c for c in found["rates"]}
+    report = loads(merbench(*words, "--json", check=True).stdout)
+    rates = {(c["metric"], c["missing"]): c for c in report["rates"]}
     assert [p["strength"] for p in rates["mae", "text"]["points"]] == [x / 10 for x in range(10)]
-    assert found["curves"]["tfidf-ridge"]["text=drop"] == rates["mae", "text"]["points"]
+    assert report["curves"]["tfidf-ridge"]["text=drop"] == rates["mae", "text"]["points"]
     done = merbench(*words, "--rates", "drop", "--corrupt", "audio=drop")
     assert done.returncode == 2 and "ask one of them" in done.stderr
 
@@ -150,11 +150,13 @@ def test_a_narrow_terminal_shows_fewer_rates_and_no_cut_numbers(columns, shown):
 
 def test_predict_on_sentences_and_by_run(merbench):
     model = ("--model", "merclip", *QUICK, "--seeds", "1", "--modalities", "text")
-    found = loads(merbench("predict", "--text", "a good film", *model, "--json", check=True).stdout)
-    (row,) = found["rows"]
+    predicted = loads(
+        merbench("predict", "--text", "a good film", *model, "--json", check=True).stdout
+    )
+    (row,) = predicted["rows"]
     assert sum(row["labels"].values()) == pytest.approx(1) and set(row["contribution"]) == {"text"}
     by_run = merbench(
-        "predict", "--text", "a good film", "--run", found["runs"][0][:8], "--json", check=True
+        "predict", "--text", "a good film", "--run", predicted["runs"][0][:8], "--json", check=True
     )
     assert loads(by_run.stdout)["rows"][0]["prediction"] == row["prediction"]
     assert "text adds" in merbench("predict", "--text", "a good film", *model, check=True).stdout
@@ -162,9 +164,9 @@ def test_predict_on_sentences_and_by_run(merbench):
 
 
 def test_transfer_between_folders_and_init_from(merbench, tmp_path):
-    said, modes = ("bad", "good"), ("train", "valid", "test")
+    words, modes = ("bad", "good"), ("train", "valid", "test")
     rows = [
-        f"v{i},{i % 3},{said[i % 2]} film number {i},{(i % 2) * 2 - 1},{modes[i % 3]}"
+        f"v{i},{i % 3},{words[i % 2]} film number {i},{(i % 2) * 2 - 1},{modes[i % 3]}"
         for i in range(30)
     ]
     toml = 'task.sentiment = { column = "label", kind = "score", low = -3, high = 3 }\n[streams."text.transcript"]\nmodality = "text"\n'
@@ -190,7 +192,7 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
         "v.txt",
         "--json",
     )
-    found = loads(
+    report = loads(
         merbench(
             "transfer",
             "--from",
@@ -203,14 +205,14 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
             check=True,
         ).stdout
     )
-    assert [line["name"] for line in found["lines"]] == [
+    assert [line["name"] for line in report["lines"]] == [
         "two alone (text)",
         "one → two",
         "one → two, finetuned",
     ]
     assert (
-        found["lines"][2]["against"] == "two alone (text)"
-        and "share no utterance" in found["notes"][0]
+        report["lines"][2]["against"] == "two alone (text)"
+        and "share no utterance" in report["notes"][0]
     )
     mixed = loads(
         merbench("transfer", "--from", "one", "--to", "sample", *common, check=True).stdout

@@ -34,18 +34,18 @@ def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbe
     first, second = merbench(*words, check=True), merbench(*words, check=True)
     assert first.stdout == second.stdout
     assert "2 runs taken from the store" in second.stderr
-    found = loads(first.stdout)
-    assert set(found) == {"track", "runs", "summary", "floors", "best_possible"}
-    assert found["floors"]["ridge"]["mae"]["n"] == 1 and "nothing" in found["best_possible"]
-    values = [r["metrics"]["test"]["mae"] for r in found["runs"]]
-    assert found["summary"]["mae"] == {
+    printed = loads(first.stdout)
+    assert set(printed) == {"track", "runs", "summary", "floors", "best_possible"}
+    assert printed["floors"]["ridge"]["mae"]["n"] == 1 and "nothing" in printed["best_possible"]
+    values = [r["metrics"]["test"]["mae"] for r in printed["runs"]]
+    assert printed["summary"]["mae"] == {
         "mean": pytest.approx(np.mean(values)),
         "sd": pytest.approx(np.std(values, ddof=1)),
         "n": 2,
     }
     assert all(
         {"run_id", "seed", "metrics"} <= set(r) and set(r["metrics"]) == {"valid", "test"}
-        for r in found["runs"]
+        for r in printed["runs"]
     )
 
 
@@ -137,7 +137,7 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, senten
 
 
 def test_progress_tells_the_subsets_of_one_model_apart(merbench):
-    told = merbench(
+    progress = merbench(
         "ablate",
         "--model",
         "ridge",
@@ -148,7 +148,7 @@ def test_progress_tells_the_subsets_of_one_model_apart(merbench):
         check=True,
     ).stderr
     for name in ("ridge", "ridge text", "ridge audio+video"):
-        assert f"{name} · seed 0 · " in told
+        assert f"{name} · seed 0 · " in progress
 
 
 def test_a_failed_run_is_exit_code_1(merbench):
@@ -176,8 +176,10 @@ def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
     merbench("run", "--model", "majority", *QUICK[:2], check=True)
     done = merbench("leaderboard", "build", "--out", "file/boards")
     assert done.returncode == 2
-    said = done.stderr.splitlines()[-1]
-    assert said.startswith("error: file is a file, so that file/boards") and "choose" in said, said
+    sentence = done.stderr.splitlines()[-1]
+    assert (
+        sentence.startswith("error: file is a file, so that file/boards") and "choose" in sentence
+    ), sentence
 
 
 def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
@@ -199,12 +201,12 @@ def test_ablate_compares_in_pairs(merbench):
         "--no-full-product",
         "--json",
     )
-    found = loads(merbench(*words, check=True).stdout)
-    assert [v["name"] for v in found["ablations"]] == ["no-products", "no-full-product"]
-    for ablation in found["ablations"]:
+    report = loads(merbench(*words, check=True).stdout)
+    assert [v["name"] for v in report["ablations"]] == ["no-products", "no-full-product"]
+    for ablation in report["ablations"]:
         d = ablation["difference"]["mae"]
         assert d["mean"] == pytest.approx(
-            ablation["summary"]["mae"]["mean"] - found["base"]["mae"]["mean"]
+            ablation["summary"]["mae"]["mean"] - report["base"]["mae"]["mean"]
         )
         assert d["low"] <= d["mean"] <= d["high"] and 0 < d["p"] <= d["p_adjusted"] <= 1
         assert not d["significant"], "two seeds cannot be significant"
@@ -258,8 +260,8 @@ def test_doctor_says_what_is_missing_and_what_to_do(merbench):
 
 
 def test_data_show_sample_prints_the_optimum_of_every_set_of_modalities(merbench):
-    found = loads(merbench("data", "show", "sample", "--json", check=True).stdout)
-    lines = found["best_possible"]["sentiment"]
+    shown = loads(merbench("data", "show", "sample", "--json", check=True).stdout)
+    lines = shown["best_possible"]["sentiment"]
     best = {" ".join(r["modalities"]): r["scores"]["mae"] for r in lines}
     assert set(best) == {
         "",
@@ -275,26 +277,26 @@ def test_data_show_sample_prints_the_optimum_of_every_set_of_modalities(merbench
 
 
 def test_list_names_every_kind(merbench):
-    found = loads(merbench("list", "--json", check=True).stdout)
-    models = {r["name"]: r["summary"] for r in found["models"]}
+    listed = loads(merbench("list", "--json", check=True).stdout)
+    models = {r["name"]: r["summary"] for r in listed["models"]}
     assert "merclip" in models and models["lmf"].startswith(
         "Low-rank Multimodal Fusion"
     )  # not that of the fusion of its name
-    assert "mae" in [r["name"] for r in found["metrics"]]
-    assert all(rows for rows in found.values())
+    assert "mae" in [r["name"] for r in listed["metrics"]]
+    assert all(rows for rows in listed.values())
 
 
 def test_two_models_are_compared_row_by_row(merbench, with_two_seeds):
-    told = loads(
+    report = loads(
         merbench(
             "compare", "late-fusion-dnn", "ridge", "--json", "--plot", "fit.svg", check=True
         ).stdout
     )
     assert (
-        told["difference"]["mae"]["low"] <= told["difference"]["mae"]["mean"]
-        and len(told["disagree"]) == 5
+        report["difference"]["mae"]["low"] <= report["difference"]["mae"]["mean"]
+        and len(report["disagree"]) == 5
     )
-    assert told["disagree"][0]["text"], "the generated set has transcripts"
+    assert report["disagree"][0]["text"], "the generated set has transcripts"
     assert (
         "disagree most"
         in merbench("compare", "late-fusion-dnn", "ridge", "--metric", "mae", check=True).stdout

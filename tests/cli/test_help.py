@@ -24,9 +24,11 @@ def leaves(command, ctx=None):
 
 
 def test_every_command_has_help_with_an_example():
-    found = dict(leaves(cli))
-    assert {words[0] for words in found} == {name for room in SUMMARIES.values() for name in room}
-    for words, command in found.items():
+    commands = dict(leaves(cli))
+    assert {words[0] for words in commands} == {
+        name for room in SUMMARIES.values() for name in room
+    }
+    for words, command in commands.items():
         text = command.get_help(click.Context(command))
         assert "Example: merbench " + " ".join(words)[: len(words[0])] in text, words
 

@@ -75,13 +75,13 @@ def test_the_same_command_goes_on_after_ctrl_c(merbench, tmp_path, words, begun)
         while not begun(store) and command.poll() is None:
             time.sleep(0.05)
         os.killpg(command.pid, signal.SIGINT)
-        said = command.communicate(timeout=300)[1]
-    assert command.returncode == 130, said
+        errors = command.communicate(timeout=300)[1]
+    assert command.returncode == 130, errors
     assert (
-        said.splitlines()[-1]
+        errors.splitlines()[-1]
         == "interrupted: what was finished is kept, and the same command continues from there"
     )
-    assert "Traceback" not in said and said.count("interrupted") == 1
+    assert "Traceback" not in errors and errors.count("interrupted") == 1
     with pytest.raises(ProcessLookupError):
         os.killpg(command.pid, 0)
     kept = {path: path.stat().st_mtime_ns for path in store.glob("runs/*.json")}

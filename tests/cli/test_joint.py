@@ -74,11 +74,11 @@ def call(merbench, home):
 
 
 def test_from_the_first_run_to_the_verified_board(call, home):
-    made = call(
+    completed = call(
         "run", *MERCLIP, "--seeds", "2", "--thresholds", "tuned_on_valid_per_label", "--json"
     )
-    found = loads(made.stdout)
-    for run in found["runs"]:
+    report = loads(completed.stdout)
+    for run in report["runs"]:
         assert {"mae", "corr", "acc2_non0", "micro_f1", "map", "weighted_f1.sad"} <= run["metrics"][
             "test"
         ].keys()
@@ -112,7 +112,7 @@ def test_from_the_first_run_to_the_verified_board(call, home):
     }
     rows = {r["name"]: r for r in board["rows"]}
     assert rows["merclip"]["summary"]["micro_f1"]["mean"] == pytest.approx(
-        found["summary"]["micro_f1"]["mean"]
+        report["summary"]["micro_f1"]["mean"]
     )
     assert {"mae", "micro_f1"} <= rows["merclip"]["intervals"].keys() and rows["late-fusion-dnn"][
         "standing"
@@ -149,13 +149,13 @@ def test_two_models_compared_and_a_finished_one_applied(call, home):
     for words in (MERCLIP, ("--model", "late-fusion-dnn", *QUICK)):
         call("run", *words, "--seeds", "2", "--json")
     pair = ("compare", "merclip", "late-fusion-dnn")
-    told = loads(call(*pair, "--json").stdout)
-    assert {"mae", "micro_f1", "jaccard"} <= told["difference"].keys()
-    assert len(told["disagree"][0]["target"]) == 4 and any(
-        None in one["target"]
-        for one in loads(call(*pair, "--rows", "9", "--json").stdout)["disagree"]
+    report = loads(call(*pair, "--json").stdout)
+    assert {"mae", "micro_f1", "jaccard"} <= report["difference"].keys()
+    assert len(report["disagree"][0]["target"]) == 4 and any(
+        None in row["target"]
+        for row in loads(call(*pair, "--rows", "9", "--json").stdout)["disagree"]
     )
-    assert max(abs(y) for _, y in told["calibration"]["merclip"]) > 1, "the score's, which ranks"
+    assert max(abs(y) for _, y in report["calibration"]["merclip"]) > 1, "the score's, which ranks"
     labels = loads(call(*pair, "--metric", "micro_f1", "--json").stdout)
     assert list(labels["difference"]) == ["micro_f1"] and all(
         0 <= v <= 1 for pair in labels["calibration"]["merclip"] for v in pair
@@ -165,12 +165,14 @@ def test_two_models_compared_and_a_finished_one_applied(call, home):
         and "micro_f1" in call("compare", "--all", "--metric", "micro_f1").stdout
     )
 
-    found = loads(call("predict", str(home / "tiny"), *MERCLIP, "--seeds", "2", "--json").stdout)
-    assert (
-        set(found["emotions"]["rows"][0]["prediction"]) == set(EMOTIONS)
-        and len(found["sentiment"]["rows"]) == 36
+    predicted = loads(
+        call("predict", str(home / "tiny"), *MERCLIP, "--seeds", "2", "--json").stdout
     )
-    assert isinstance(found["sentiment"]["rows"][0]["prediction"], float)
+    assert (
+        set(predicted["emotions"]["rows"][0]["prediction"]) == set(EMOTIONS)
+        and len(predicted["sentiment"]["rows"]) == 36
+    )
+    assert isinstance(predicted["sentiment"]["rows"][0]["prediction"], float)
     shown = call("predict", str(home / "tiny"), *MERCLIP, "--seeds", "2").stdout
     assert "nearest label" in shown and "probability" in shown
 

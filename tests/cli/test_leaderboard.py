@@ -67,8 +67,8 @@ def content(folder):
 
 
 def test_building_one_track_leaves_the_others(merbench, tmp_path, store):
-    told = merbench("leaderboard", "build", "--out", "boards", check=True).stderr
-    assert "left out: there+other" in told and "2 boards" in told
+    messages = merbench("leaderboard", "build", "--out", "boards", check=True).stderr
+    assert "left out: there+other" in messages and "2 boards" in messages
     before = content(tmp_path / "boards")
     assert {p.parts[0] for p in before} == {
         "there-sentiment-standard-words",
@@ -111,8 +111,8 @@ def test_tracks_that_differ_in_one_pretrained_file_are_two_boards(merbench, tmp_
     assert (
         done.returncode == 2 and "glove 1111111" in done.stderr and "glove 2222222" in done.stderr
     )
-    told = merbench("compare", "xa", "both", "--track", "glove 1111111", check=True).stdout
-    assert "glove 1111111" in told
+    printed = merbench("compare", "xa", "both", "--track", "glove 1111111", check=True).stdout
+    assert "glove 1111111" in printed
     shown = merbench("leaderboard", "--boards", "boards", "--track", "glove 2222222", check=True)
     assert "xb" in shown.stdout and "xa" not in shown.stdout
 
@@ -145,7 +145,7 @@ def test_a_contribution_goes_into_built_boards_as_its_readme_says(merbench, tmp_
     ids = load_dataset("tiny", home).ids[test].tolist()
 
     def score(name, store, pretrained, value):
-        lines = [f"{i},{value + at / 9}" for at, i in enumerate(ids)]
+        lines = [f"{i},{value + place / 9}" for place, i in enumerate(ids)]
         (tmp_path / f"{name}.csv").write_text("\n".join(("id,score", *lines)))
         about = {"streams": ["audio.x", "video.x"], "pretrained": pretrained}
         api.score(
@@ -301,11 +301,11 @@ def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):
         'models = ["majority", "tfn"]\nfloors = false\nseeds = 3\n[[tracks]]\ndataset = "sample"'
     )
     plan = resolve(Request("tfn"), session.catalog, session.dataset("sample", None), None)
-    held = tuple(record(seed, 0.5, spec("tfn"), track=plan.track)[0] for seed in range(2))
-    boards = [("board", Folder(tmp_path / "board", held, {}, {}, {}).board)]
+    runs = tuple(record(seed, 0.5, spec("tfn"), track=plan.track)[0] for seed in range(2))
+    boards = [("board", Folder(tmp_path / "board", runs, {}, {}, {}).board)]
     files = [tmp_path / "studies" / "s.toml"]
-    found = [(f.file.name, f.sentence) for f in left_out(session, files, None, boards)]
-    assert found == [
+    failures = [(f.file.name, f.sentence) for f in left_out(session, files, None, boards)]
+    assert failures == [
         ("s.toml", "the board board lacks majority, seeds 0, which this study names"),
         ("s.toml", "the board board lacks tfn, seeds 2, which this study names"),
     ]

@@ -89,11 +89,11 @@ def test_raw_clips_from_a_folder_to_predictions(raw, towers, merbench, tmp_path)
     assert "1 of 30 rows have no clip" in added.stderr + added.stdout
     data = ("--dataset", "rawmosi", *towers)
 
-    made = loads(merbench("encode", "--model", "merclip", *data, "--json", check=True).stdout)
-    assert [(e["stream"], e["encoder"], e["rows"], e["width"]) for e in made] == [
+    encoded = loads(merbench("encode", "--model", "merclip", *data, "--json", check=True).stdout)
+    assert [(e["stream"], e["encoder"], e["rows"], e["width"]) for e in encoded] == [
         ("text.transcript", "clip-text", 30, 16), ("audio.clip", "clap", 30, 12), ("video.clip", "clip-image", 30, 16),
     ]  # fmt: skip
-    assert [e["measured"] for e in made] == [
+    assert [e["measured"] for e in encoded] == [
         {"truncated_rate": 0.0},
         {"clips_without": 2.0},
         {"clips_without": 1.0},
@@ -149,8 +149,8 @@ def test_raw_clips_from_a_folder_to_predictions(raw, towers, merbench, tmp_path)
         for row in predicted["rows"]
     )
 
-    one = kept["entries"][0]["key"]
-    assert "MB freed" in merbench("data", "cache", "clear", one[:12], check=True).stderr
+    first_key = kept["entries"][0]["key"]
+    assert "MB freed" in merbench("data", "cache", "clear", first_key[:12], check=True).stderr
     assert (
         len(loads(merbench("data", "cache", "list", "--json", check=True).stdout)["entries"]) == 2
     )

@@ -84,16 +84,18 @@ def test_a_disk_that_fills_up_while_boards_are_written_names_the_file(
 
 def test_output_that_cannot_be_written_is_one_sentence(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["merbench", "list", "models"])
-    said = io.StringIO()
+    errors = io.StringIO()
     with (
         Path("/dev/full").open("w", encoding="utf-8") as full,
         contextlib.redirect_stdout(full),
-        contextlib.redirect_stderr(said),
+        contextlib.redirect_stderr(errors),
         pytest.raises(SystemExit) as stop,
     ):
         main()
     assert stop.value.code == 2
-    assert said.getvalue().startswith("error: ") and "No space left on device" in said.getvalue()
+    assert (
+        errors.getvalue().startswith("error: ") and "No space left on device" in errors.getvalue()
+    )
 
 
 def _refuse(*_, **__):

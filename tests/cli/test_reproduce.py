@@ -30,13 +30,13 @@ CORPORA = {kind: in_folds(tiny.corpus(kind)) for kind in ("score", "class", "mul
 @pytest.fixture
 def asked(catalog, monkeypatch):
     """A command -> the ids of the runs that it asks for, on a tiny data set; none is made."""
-    found = []
+    requests = []
 
     class Resolves:
         def __init__(self, session, options):
             start = Start(options.init_from) if options.init_from else None
             plan = resolve(dataclasses.replace(options.request, start=start), catalog, corpus, None)
-            found.extend(
+            requests.extend(
                 run_id(plan.spec, plan.contents, seed, split.fold)
                 for seed in options.seeds
                 for split in plan.protocol.splits
@@ -48,10 +48,10 @@ def asked(catalog, monkeypatch):
     def asked(line, kind="score"):
         nonlocal corpus
         corpus = CORPORA[kind]
-        found.clear()
+        requests.clear()
         with pytest.raises(SystemExit):
             cli(shlex.split(line)[1:], standalone_mode=False)
-        return list(found)
+        return list(requests)
 
     corpus = None
     return asked
@@ -67,7 +67,7 @@ def ids(plan, seeds):
 
 @pytest.mark.parametrize("kind", CORPORA)
 def test_of_every_variant_that_ablate_makes_of_every_model(kind, catalog, asked):
-    told = set()
+    commands = set()
     for model in catalog.names("recipe"):
         recipe, request = catalog.recipe(model), Request(model)
         try:
@@ -82,13 +82,13 @@ def test_of_every_variant_that_ablate_makes_of_every_model(kind, catalog, asked)
             request,
             all_subsets=kind == "score" or model == "merclip",
         )
-        made, _ = plans_of(
+        plans, _ = plans_of(
             requests, full, lambda request: resolve(request, catalog, CORPORA[kind], None)
         )
-        for name, plan in {"full": full, **made}.items():
+        for name, plan in {"full": full, **plans}.items():
             assert asked(command(plan.spec, [0, 1]), kind) == ids(plan, [0, 1]), f"{model} {name}"
-            told.add(name)
-    assert {"full", "no-label-encoder", "joint-decoder", "text", "audio+video"} <= told, (
+            commands.add(name)
+    assert {"full", "no-label-encoder", "joint-decoder", "text", "audio+video"} <= commands, (
         "all kinds of variants were seen"
     )
 

@@ -30,8 +30,8 @@ def test_dry_run_run_and_status(study, tmp_path):
     assert {p.stem for p in (tmp_path / "runs/runs").glob("*.json")} == {
         r["run_id"] for r in planned
     }
-    found = loads(study("status", "--json").stdout)
-    assert (found["done"], found["waiting"], found["seconds_left"]) == (3, 0, 0)
+    status = loads(study("status", "--json").stdout)
+    assert (status["done"], status["waiting"], status["seconds_left"]) == (3, 0, 0)
     assert loads(study("run", "--dry-run", "--json").stdout)["runs"] == []
     (tmp_path / "runs/runs" / f"{planned[1]['run_id']}.json").unlink()
     again = study("run")
@@ -51,8 +51,12 @@ def test_a_failed_run_ends_with_1_and_is_told(study, monkeypatch):
 
 def test_a_setting_that_is_not_finite_ends_with_2_in_one_sentence(study, tmp_path):
     (tmp_path / "S.toml").write_text(SMALL.replace("{ epochs = 2,", "{ epochs = 2, lr = inf,"))
-    told = study("run")
-    assert told.returncode == 2 and "train.lr=inf" in told.stderr and "Traceback" not in told.stderr
+    completed = study("run")
+    assert (
+        completed.returncode == 2
+        and "train.lr=inf" in completed.stderr
+        and "Traceback" not in completed.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,5 +69,5 @@ def test_a_setting_that_is_not_finite_ends_with_2_in_one_sentence(study, tmp_pat
     ],
 )
 def test_a_wrong_request_ends_with_2_in_one_sentence(study, words, sentence):
-    told = study(*words)
-    assert told.returncode == 2 and sentence in told.stderr and not told.stdout
+    completed = study(*words)
+    assert completed.returncode == 2 and sentence in completed.stderr and not completed.stdout

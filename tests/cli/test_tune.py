@@ -35,48 +35,48 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
         *QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True
     )
     assert "going on at trial 3 of 3" in done.stderr and "going on" not in first.stderr
-    found = loads(done.stdout)
+    report = loads(done.stdout)
     assert (
-        found["trials"] == 3
-        and found["value"] <= found["default"]
-        and found["search"] in first.stderr
+        report["trials"] == 3
+        and report["value"] <= report["default"]
+        and report["search"] in first.stderr
     )
     assert {"curves.svg", "history.svg", "best-of-n.svg"} <= {
         p.name for p in (tmp_path / "pictures").iterdir()
     }
     assert (
-        set(found["final"]) == {"default", "tuned"}
-        and found["final"]["tuned"]["summary"]["mae"]["n"] == 2
+        set(report["final"]) == {"default", "tuned"}
+        and report["final"]["tuned"]["summary"]["mae"]["n"] == 2
     )
     for name in ("default", "tuned"):
-        runs = found["final"][name]["runs"]
+        runs = report["final"][name]["runs"]
         records = [loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text()) for run in runs]
         assert [r["seed"] for r in records] == [0, 1]
         by = records[0]["tuned_by"]
-        if name == "tuned" and found["settings"] != found["default_settings"]:
+        if name == "tuned" and report["settings"] != report["default_settings"]:
             assert (by["search"], by["trials"], by["sampler"], by["value"]) == (
-                found["search"],
+                report["search"],
                 3,
                 "tpe",
-                found["value"],
+                report["value"],
             )
-            assert records[0]["spec"]["train"]["lr"] == found["settings"]["train.lr"]
-        elif name == "default" and found["settings"] != found["default_settings"]:
+            assert records[0]["spec"]["train"]["lr"] == report["settings"]["train.lr"]
+        elif name == "default" and report["settings"] != report["default_settings"]:
             assert by is None
 
 
 def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path):
-    found = loads(
+    report = loads(
         merbench(*QUICK, "--trials", "1", "--final-seeds", "1", "--json", check=True).stdout
     )
     assert (
-        found["settings"] == found["default_settings"]
-        and found["final"]["default"] == found["final"]["tuned"]
+        report["settings"] == report["default_settings"]
+        and report["final"]["default"] == report["final"]["tuned"]
     )
-    (run,) = found["final"]["tuned"]["runs"]
+    (run,) = report["final"]["tuned"]["runs"]
     assert (
         loads((tmp_path / "runs" / "runs" / f"{run}.json").read_text())["tuned_by"]["search"]
-        == found["search"]
+        == report["search"]
     )
 
 

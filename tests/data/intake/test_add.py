@@ -100,10 +100,10 @@ def test_what_is_added_is_read_again(tmp_path, source):
     corpus = read_folder(tmp_path / "mine")
     assert corpus.ids.tolist() == ["a_2", "a_10", "b_1", "b_2", "c_1"]
     audio, text = corpus.streams["audio.one"], corpus.streams["text.one"]
-    for one, row in zip(corpus.ids, rows_of(audio), strict=True):
-        np.testing.assert_array_equal(row, form.values[form.ids.index(one)].astype(np.float32))
+    for row_id, row in zip(corpus.ids, rows_of(audio), strict=True):
+        np.testing.assert_array_equal(row, form.values[form.ids.index(row_id)].astype(np.float32))
     assert [[text.vocab[w] for w in row] for row in rows_of(text)] == [
-        form.said[form.ids.index(one)] for one in corpus.ids
+        form.said[form.ids.index(row_id)] for row_id in corpus.ids
     ]
     assert corpus.tasks["sentiment"].known.tolist() == [False, True, True, True, True]
     assert next(n for n in corpus.notes if "not finite" in n).startswith(
@@ -158,7 +158,7 @@ def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_c
 
     def again(form):
         return add(
-            "mine", tmp_path, source, form, "made", {"segments": str(named)}, lambda *told: None
+            "mine", tmp_path, source, form, "made", {"segments": str(named)}, lambda *progress: None
         )
 
     with pytest.raises(KeyboardInterrupt):
@@ -173,8 +173,8 @@ def test_a_call_begins_anew_where_the_rows_or_a_file_that_an_option_names_were_c
     again(form)
     assert form.reads == 5
     corpus = read_folder(tmp_path / "mine")
-    for one, row in zip(corpus.ids, rows_of(corpus.streams["audio.two"]), strict=True):
-        np.testing.assert_array_equal(row, form.values[form.ids.index(one)].astype(np.float32))
+    for row_id, row in zip(corpus.ids, rows_of(corpus.streams["audio.two"]), strict=True):
+        np.testing.assert_array_equal(row, form.values[form.ids.index(row_id)].astype(np.float32))
 
 
 def test_a_second_source_adds_streams_by_id(tmp_path, source):
@@ -189,8 +189,8 @@ def test_a_second_source_adds_streams_by_id(tmp_path, source):
         assert after[name] == before[name]
     corpus = read_folder(tmp_path / "mine")
     assert set(corpus.streams) == {"audio.one", "text.one", "audio.two", "text.two"}
-    for one, row in zip(corpus.ids, rows_of(corpus.streams["audio.two"]), strict=True):
-        expected = form.values[ids.index(one)] if one in ids else np.zeros((0, 3))
+    for row_id, row in zip(corpus.ids, rows_of(corpus.streams["audio.two"]), strict=True):
+        expected = form.values[ids.index(row_id)] if row_id in ids else np.zeros((0, 3))
         np.testing.assert_array_equal(row, expected.astype(np.float32))
     assert corpus.protocols["standard"].streams == ("audio.one", "text.one")
     assert [o.streams for o in read_manifest(tmp_path / "mine").sources] == [
@@ -231,15 +231,15 @@ def test_the_manifest_spares_the_reading_of_values(tmp_path, source, monkeypatch
     known = train_statistics(stream, split.train[corpus.tasks["sentiment"].known[split.train]])
     assert revision(corpus, "sentiment", "standard", ["audio.one", "text.one"])
     monkeypatch.undo()
-    for rows, found in (
+    for rows, expected in (
         (split.train, kept),
         (split.train[corpus.tasks["sentiment"].known[split.train]], known),
     ):
         assert steps_key(stream, rows) in stream.statistics
         counted = train_statistics(type(stream)(**{**vars(stream), "statistics": {}}), rows)
-        np.testing.assert_array_equal(found.mean_D, counted.mean_D)
-        np.testing.assert_array_equal(found.scale_D, counted.scale_D)
-        assert (found.not_finite, found.steps) == (counted.not_finite, counted.steps)
+        np.testing.assert_array_equal(expected.mean_D, counted.mean_D)
+        np.testing.assert_array_equal(expected.scale_D, counted.scale_D)
+        assert (expected.not_finite, expected.steps) == (counted.not_finite, counted.steps)
 
 
 def test_a_file_that_was_changed_is_read_again(tmp_path, source):
@@ -377,8 +377,8 @@ def test_clips_whose_first_folder_differs_from_row_to_row_are_found(tmp_path, fo
     folder.edit('pattern = "Raw/', 'pattern = "')
     (folder.path / "Raw/b").rename(folder.path / "b")
     put(tmp_path / "home", Source(folder.path), FeatureFolder(Config()), "tiny")
-    (found,) = filter(None, read_folder(tmp_path / "home/tiny").streams["video.clip"].values)
-    assert Path(str(found)).resolve() == folder.path / "b/x_2.mp4"
+    (clip,) = filter(None, read_folder(tmp_path / "home/tiny").streams["video.clip"].values)
+    assert Path(str(clip)).resolve() == folder.path / "b/x_2.mp4"
 
 
 def test_a_data_set_that_is_a_link_is_added_to_where_it_lies(tmp_path, source, monkeypatch):
@@ -421,7 +421,7 @@ class More(Form):
 
     def convert(self, source, sink):
         sink.source(source.path)
-        videos, clips = zip(*(one.split("_", 1) for one in sink.ids), strict=True)
+        videos, clips = zip(*(row_id.split("_", 1) for row_id in sink.ids), strict=True)
         sink.table({"video_id": videos, "clip_id": clips, "calm": ["1", "0", *["2"] * 7]})
         sink.task("calmness", column="calm", kind="score", low=0.0, high=3.0)
 

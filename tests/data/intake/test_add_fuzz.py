@@ -34,7 +34,7 @@ def put(path, form, home):
     name = f"d{len(list(home.glob('d*')))}"
     if form.recognise(Source(path)):
         return None
-    origin = add(name, home, Source(path), form, "form", {}, lambda *told: None)
+    origin = add(name, home, Source(path), form, "form", {}, lambda *progress: None)
     corpus = read_folder(home / name)
     assert origin.rows == origin.taken + len(origin.refused)
     assert len(corpus) == origin.taken
@@ -56,7 +56,7 @@ values = st.one_of(st.floats(width=32), st.sampled_from([0.0, 3.0, -3.0, 4.0]))
 @st.composite
 def splits(draw):
     """MMSA's form, now and then with something amiss in it."""
-    found = {}
+    splits_by_mode = {}
     for mode in ("train", "valid", "test"):
         n = draw(st.integers(0, 4))
         rng = np.random.default_rng(draw(number))
@@ -73,7 +73,7 @@ def splits(draw):
             )
         if draw(st.booleans()):
             split["audio_lengths"] = draw(st.lists(st.integers(-2, 5), min_size=n, max_size=n))
-        found[mode] = split
+        splits_by_mode[mode] = split
     if draw(st.integers(0, 3)) == 0:
         odd = st.one_of(
             st.none(),
@@ -82,11 +82,11 @@ def splits(draw):
             st.lists(st.integers(), max_size=3),
             st.just(np.zeros((2, 2))),
         )
-        split = found[draw(st.sampled_from(["train", "valid", "test"]))]
+        split = splits_by_mode[draw(st.sampled_from(["train", "valid", "test"]))]
         split[draw(st.sampled_from([*split, "text_bert", "audio_lengths", "annotations"]))] = draw(
             odd
         )
-    return found
+    return splits_by_mode
 
 
 @fuzz
@@ -120,9 +120,9 @@ def lists(draw):
     array = st.builds(
         np.zeros, st.one_of(st.tuples(st.integers(0, 3), st.just(2)), st.tuples(st.integers(0, 2)))
     )
-    said = st.one_of(st.lists(st.text(max_size=3), max_size=3), st.none(), st.integers())
+    words = st.one_of(st.lists(st.text(max_size=3), max_size=3), st.none(), st.integers())
     row = st.tuples(
-        st.tuples(array, array, array, said),
+        st.tuples(array, array, array, words),
         st.builds(lambda n: np.zeros((1, n)), st.sampled_from([1, 1, 1, 7, 2])),
         names,
     )
@@ -151,14 +151,14 @@ def test_feature_folders(folder, tmp_path, home, data):
     )
     whole = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(whole) - 1))
+        position = data.draw(st.integers(0, len(whole) - 1))
         new = data.draw(
             st.one_of(
                 st.binary(max_size=3),
                 st.sampled_from([b'"', b"\n", b",", b"[", b"=", b"{}", b"\r"]),
             )
         )
-        whole[at : at + data.draw(st.integers(0, 2))] = new
+        whole[position : position + data.draw(st.integers(0, 2))] = new
     path.write_bytes(whole)
     try:
         put(folder.path, FeatureFolder(Config()), home)
@@ -171,16 +171,16 @@ def test_feature_folders(folder, tmp_path, home, data):
 def test_stream_files(folder, home, data):
     """A stream file with bytes of its header, its ids or its offsets changed."""
     shutil.rmtree(home / "mine", ignore_errors=True)
-    made = home / "source.made"
-    made.write_bytes(b"made")
-    add("mine", home, Source(made), Form(), "made", {}, lambda *told: None)
+    source = home / "source.made"
+    source.write_bytes(b"made")
+    add("mine", home, Source(source), Form(), "made", {}, lambda *progress: None)
     path = (
         home / f"mine/streams/{data.draw(st.sampled_from(['audio.one', 'text.one']))}.safetensors"
     )
     whole = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.one_of(st.integers(0, 500), st.integers(4096, len(whole) - 1)))
-        whole[at : at + 1] = data.draw(
+        position = data.draw(st.one_of(st.integers(0, 500), st.integers(4096, len(whole) - 1)))
+        whole[position : position + 1] = data.draw(
             st.one_of(st.binary(max_size=2), st.sampled_from([b"9", b"-", b"]", b"0"]))
         )
     path.write_bytes(

@@ -76,7 +76,7 @@ def content(folder):
 
 
 def call(home, source, name):
-    add("mine", home, source, Form(name), "made", {}, lambda *told: None)
+    add("mine", home, source, Form(name), "made", {}, lambda *progress: None)
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -106,8 +106,11 @@ def test_data_add_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, mo
         if (home / "mine").exists():
             streams = read_folder(home / "mine").streams
             assert len(streams) in ((4, 8) if second else (4,))
-            told = (home / "mine/dataset.toml").read_bytes()
-            assert told in (wanted["dataset.toml"], before["dataset.toml"] if before else b"")
+            description = (home / "mine/dataset.toml").read_bytes()
+            assert description in (
+                wanted["dataset.toml"],
+                before["dataset.toml"] if before else b"",
+            )
     call(home, source, "two" if second else "one")
     assert content(home / "mine") == wanted
     assert not list(home.glob(".*"))

@@ -69,21 +69,21 @@ def test_a_floor_is_paired_with_every_seed(sides):
 
 def test_a_model_of_one_seed_counts_as_one_seed(sides):
     board, source = sides
-    one = side(board, source, next(r.run_id for r in board.entries[1].records if r.seed == 3))
-    for pair in (together(side(*sides, "a"), one), together(one, side(*sides, "a"))):
-        assert [list(found) for found in pair] == [[3], [3]]
-    found = matrix({"a": side(*sides, "a").seeds, "b": one.seeds}, "mae")
-    assert found["a", "b"].p == 1
+    single = side(board, source, next(r.run_id for r in board.entries[1].records if r.seed == 3))
+    for pair in (together(side(*sides, "a"), single), together(single, side(*sides, "a"))):
+        assert [list(pairs) for pairs in pair] == [[3], [3]]
+    pairs = matrix({"a": side(*sides, "a").seeds, "b": single.seeds}, "mae")
+    assert pairs["a", "b"].p == 1
 
 
 def test_the_matrix_is_corrected_over_all_pairs(sides):
     scored = {name: side(*sides, name).seeds for name in "abc"}
-    found = matrix(scored, "mae")
-    raw = [(d.p, d.p_interval) for d in found.values()]
-    assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert [d.p_adjusted for d in found.values()] == pytest.approx(adjusted(raw).tolist())
-    each = [scored["a"][s].metrics["mae"] - scored["b"][s].metrics["mae"] for s in range(6)]
-    assert found["a", "b"].p == sign_flip(each) and found["a", "b"].mean < 0
+    differences_of = matrix(scored, "mae")
+    raw = [(d.p, d.p_interval) for d in differences_of.values()]
+    assert list(differences_of) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [d.p_adjusted for d in differences_of.values()] == pytest.approx(adjusted(raw).tolist())
+    gaps = [scored["a"][s].metrics["mae"] - scored["b"][s].metrics["mae"] for s in range(6)]
+    assert differences_of["a", "b"].p == sign_flip(gaps) and differences_of["a", "b"].mean < 0
 
 
 def test_rows_that_differ_most_and_calibration(sides):
@@ -122,6 +122,9 @@ def test_a_plugins_metric_is_compared_with_an_interval():
         }
 
     a, b = seeds(0.1), seeds(1.0)
-    found = differences(a, b, ["worst"])["worst"]
-    each = [np.abs(s.rows.prediction - y).max() for side in (b, a) for s in side.values()]
-    assert found.mean == pytest.approx(np.mean(each[:3]) - np.mean(each[3:])) and found.low > 0
+    difference = differences(a, b, ["worst"])["worst"]
+    worst_errors = [np.abs(s.rows.prediction - y).max() for side in (b, a) for s in side.values()]
+    assert (
+        difference.mean == pytest.approx(np.mean(worst_errors[:3]) - np.mean(worst_errors[3:]))
+        and difference.low > 0
+    )

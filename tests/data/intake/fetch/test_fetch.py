@@ -24,8 +24,8 @@ QUICK = Patience(timeout=0.3, tries=3, pause=0.001)
 
 def hdf5(seed):
     file = io.BytesIO()
-    with h5py.File(file, "w") as made:
-        made["x/data"] = np.random.default_rng(seed).normal(size=40_000)
+    with h5py.File(file, "w") as hdf5_file:
+        hdf5_file["x/data"] = np.random.default_rng(seed).normal(size=40_000)
     return file.getvalue()
 
 
@@ -97,10 +97,10 @@ class Server:
                 "Content-Range", f"bytes {shown}-{len(self.body) - 1}/{len(self.body)}"
             )
         if "silent" not in way:
-            said = {"more": len(body) + 1000, "less": len(body) // 2}
+            stated_size = {"more": len(body) + 1000, "less": len(body) // 2}
             handler.send_header(
                 "Content-Length",
-                str(next((n for word, n in said.items() if word in way), len(body))),
+                str(next((n for word, n in stated_size.items() if word in way), len(body))),
             )
         handler.end_headers()
         part = body[: len(body) // 3] if "stalls" in way or "breaks" in way else body
@@ -112,10 +112,10 @@ class Server:
 
 @pytest.fixture
 def server():
-    made = Server()
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
+    started = Server()
+    yield started
+    started.http.shutdown()
+    started.http.server_close()
 
 
 def get(server, folder, watch=lambda *_: None, patience=QUICK):
@@ -191,9 +191,9 @@ def test_what_cannot_be_mended_is_one_sentence_and_leaves_no_file(
     server, tmp_path, plan, error, sentence
 ):
     server.plan = plan
-    with pytest.raises(error, match=sentence) as told:
+    with pytest.raises(error, match=sentence) as raised:
         get(server, tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert "x.csd" not in names(tmp_path) and "x.csd.sha256" not in names(tmp_path)
 
 

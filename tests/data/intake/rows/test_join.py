@@ -21,15 +21,15 @@ def join(tmp_path):
         notes = []
         mine = {"video_id": ["a"] * 20, "clip_id": [str(k) for k in range(20)], **columns}
         return joined_rows(
-            read_table(path), {"label": 0.06}, mine, lambda *told: None, notes.append
+            read_table(path), {"label": 0.06}, mine, lambda *refused: None, notes.append
         )[0], notes
 
     return call
 
 
 def test_empty_cells_are_filled_and_counted(join):
-    found, notes = join(text=["so", "", *["good"] * 18], more=["x"] * 20)
-    assert found["text"] == ["so", "", *["good"] * 18] and found["more"] == ["x"] * 20
+    joined, notes = join(text=["so", "", *["good"] * 18], more=["x"] * 20)
+    assert joined["text"] == ["so", "", *["good"] * 18] and joined["more"] == ["x"] * 20
     assert notes == ["19 empty cells of column text are filled"]
 
 
@@ -55,10 +55,10 @@ def test_times_that_differ_by_more_than_rounding_are_reported_once(tmp_path):
     starts, ends = [str(k + 0.004) for k in range(9)], [str(k + 1) for k in range(9)]
     starts[3], notes = "3.5", []
     columns = {"video_id": ["a"] * 9, "clip_id": [*map(str, range(9))], "start": starts}
-    found, _ = joined_rows(
-        read_table(path), {}, columns | {"end": ends}, lambda *told: None, notes.append
+    joined, _ = joined_rows(
+        read_table(path), {}, columns | {"end": ends}, lambda *refused: None, notes.append
     )
-    assert found["start"][3] == "3"
+    assert joined["start"][3] == "3"
     assert notes == [
         (
             "1 of 9 rows start at another time than here, by up to 0.5 s; the times here are "
@@ -70,7 +70,7 @@ def test_times_that_differ_by_more_than_rounding_are_reported_once(tmp_path):
 def test_a_carriage_return_does_not_end_a_line(tmp_path):
     cells = new_rows(
         {"video_id": ["a", "b"], "clip_id": ["1", "1"], "text": ["so\rgood", "so\r\ngood"]},
-        lambda *told: None,
+        lambda *refused: None,
     )
     (tmp_path / "label.csv").write_bytes(as_csv(cells))
     assert read_table(tmp_path / "label.csv").cells["text"] == ["so good", "so\r\ngood"]

@@ -44,10 +44,10 @@ def two_namings(draw):
 @given(two_namings())
 def test_both_directions_match_every_row_to_its_own(case):
     truth, numbered, timed = case
-    here, there = cells(numbered), cells(timed)
+    here, source = cells(numbered), cells(timed)
     shared = {v for v, k in truth if (v, k) in {row[:2] for row in timed}}
     expected = {a: b for a, b in truth.items() if a[0] not in shared}
-    forth, back = match_rows(here, there, LABELS), match_rows(there, here, LABELS)
+    forth, back = match_rows(here, source, LABELS), match_rows(source, here, LABELS)
     assert {numbered[m][:2]: timed[s][:2] for s, m in forth.rows.items()} == expected
     assert {numbered[s][:2]: timed[m][:2] for s, m in back.rows.items()} == expected
     assert not forth.apart and not back.apart
@@ -56,33 +56,33 @@ def test_both_directions_match_every_row_to_its_own(case):
 def base():
     """Twelve videos of two clips: numbered, and named by start."""
     here = [(f"v{v}", str(k), str(k - v % 3)) for v in range(12) for k in range(2)]
-    there = [(f"v{v}", f"{k + 1}_5", str(k - v % 3)) for v in range(12) for k in range(2)]
-    return here, there
+    source = [(f"v{v}", f"{k + 1}_5", str(k - v % 3)) for v in range(12) for k in range(2)]
+    return here, source
 
 
 def test_a_video_whose_counts_or_labels_differ_is_left_apart():
-    here, there = base()
-    there[0] = ("v0", "1_5", "3")
-    there = [*there[:3], *there[4:], ("new", "1_5", "0")]
-    match = match_rows(cells(here), cells(there), LABELS)
+    here, source = base()
+    source[0] = ("v0", "1_5", "3")
+    source = [*source[:3], *source[4:], ("new", "1_5", "0")]
+    match = match_rows(cells(here), cells(source), LABELS)
     assert match.apart == {
         "v0": "column label differs",
         "v1": "its video has 1 rows, and 2 here",
         "new": "its video is not here",
     }
-    assert {there[s][0] for s in match.rows} == {f"v{v}" for v in range(2, 12)}
+    assert {source[s][0] for s in match.rows} == {f"v{v}" for v in range(2, 12)}
 
 
 @pytest.mark.parametrize("change", ["other", "empty", "nameless"])
 def test_nothing_is_matched_by_chance_or_without_labels(change):
-    here, there = base()
+    here, source = base()
     if change == "other":
-        there = [(v, c, y if int(v[1:]) % 3 else "3") for v, c, y in there]
+        source = [(v, c, y if int(v[1:]) % 3 else "3") for v, c, y in source]
     elif change == "empty":
-        there = [(v, c, "") for v, c, _ in there]
+        source = [(v, c, "") for v, c, _ in source]
     else:
-        there = [(v, f"clip{c}", y) for v, c, y in there]
-    match = match_rows(cells(here), cells(there), LABELS)
+        source = [(v, f"clip{c}", y) for v, c, y in source]
+    match = match_rows(cells(here), cells(source), LABELS)
     assert not match.rows and match.apart
 
 
@@ -107,11 +107,11 @@ def folder(path, rows):
 
 
 def test_data_add_joins_by_order_and_says_so(tmp_path, merbench):
-    here, there = base()
-    there = [*there[:3], *there[4:]]
+    here, source = base()
+    source = [*source[:3], *source[4:]]
     add = ("data", "add", "--data", str(tmp_path / "home"), "--name", "x", "--json")
     merbench(*add, str(folder(tmp_path / "numbered", here)), check=True)
-    report = loads(merbench(*add, str(folder(tmp_path / "timed", there)), check=True).stdout)
+    report = loads(merbench(*add, str(folder(tmp_path / "timed", source)), check=True).stdout)
     assert (report["rows"], report["taken"]) == (23, 22)
     assert report["refused"] == {
         "v1_1_5": "label.csv has no such row: its video has 1 rows, and 2 here"
@@ -125,10 +125,10 @@ def test_data_add_joins_by_order_and_says_so(tmp_path, merbench):
 
 
 def test_a_source_of_which_no_row_is_here_is_refused(tmp_path, merbench):
-    here, there = base()
+    here, source = base()
     add = ("data", "add", "--data", str(tmp_path / "home"), "--name", "x")
     merbench(*add, str(folder(tmp_path / "numbered", here)), check=True)
-    others = [(f"w{v[1:]}", c, y) for v, c, y in there]
+    others = [(f"w{v[1:]}", c, y) for v, c, y in source]
     done = merbench(*add, str(folder(tmp_path / "timed", others)), check=False)
     assert done.returncode == 2
     assert "no row of the source is in" in done.stderr and "w0_1_5" in done.stderr

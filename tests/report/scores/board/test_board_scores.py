@@ -32,34 +32,34 @@ def source(tmp_path):
 
 
 def board(source):
-    (found,) = collect(source.records(), {"ridge"})
-    return found
+    (board,) = collect(source.records(), {"ridge"})
+    return board
 
 
 def test_scores_and_intervals_are_those_of_the_predictions(source):
-    made = score(board(source), source, Cache(None))
-    first, *middle, bad, ridge = made.rows
+    scores = score(board(source), source, Cache(None))
+    first, *middle, bad, ridge = scores.rows
     assert (first, {*middle}, bad, ridge) == (
         "good no-x",
         {"good", "alike"},
         "bad",
         "ridge",
-    ) and made.floors == ["ridge"]
+    ) and scores.floors == ["ridge"]
     _, videos, y = truth()
     runs = next(e for e in board(source).entries if e.name == "bad").records
     p = np.stack([source.predictions(r.run_id).prediction for r in runs])
     expected = interval(board(source).metrics["mae"].value, y, p, videos)
-    assert made.rows["bad"].summary["mae"].mean == pytest.approx(np.abs(y - p).mean())
-    assert made.rows["bad"].intervals["mae"] == pytest.approx(expected[1:])
-    assert (made.rows["bad"].rows, made.rows["bad"].videos) == (60, 12)
+    assert scores.rows["bad"].summary["mae"].mean == pytest.approx(np.abs(y - p).mean())
+    assert scores.rows["bad"].intervals["mae"] == pytest.approx(expected[1:])
+    assert (scores.rows["bad"].rows, scores.rows["bad"].videos) == (60, 12)
 
 
 def test_ranks_leave_out_floors_and_variants_and_separate_what_differs(source):
-    found = score(board(source), source, Cache(None)).standings
-    assert {n: s.rank for n, s in found.items()} == {"good": 1, "alike": 1, "bad": 3}
-    assert found["bad"].against == next(iter(found)) and found["bad"].p == 2 / 1024
-    assert found["bad"].p_interval < found["bad"].p_adjusted < 0.05
-    assert [s.with_the_best for s in found.values()] == [True, True, False]
+    standings = score(board(source), source, Cache(None)).standings
+    assert {n: s.rank for n, s in standings.items()} == {"good": 1, "alike": 1, "bad": 3}
+    assert standings["bad"].against == next(iter(standings)) and standings["bad"].p == 2 / 1024
+    assert standings["bad"].p_interval < standings["bad"].p_adjusted < 0.05
+    assert [s.with_the_best for s in standings.values()] == [True, True, False]
 
 
 def pair_tests(names, p_of_distance, sign=1.0):
@@ -77,19 +77,19 @@ def test_a_rank_counts_the_rows_that_are_significantly_better():
     """Five rows, best first: each is separated from those at least two places away. p of one pair,
     .004, stays under .05 when it is multiplied by the ten pairs.
     """
-    found = standings(pair_tests("01234", lambda far: 0.004 if far >= 2 else 0.4), False)
-    assert [found[n].rank for n in "01234"] == [1, 1, 2, 3, 4]
-    assert [found[n].against for n in "01234"] == ["", "0", "0", "0", "0"]
-    assert [found[n].with_the_best for n in "01234"] == [True, True, False, False, False]
+    standing_of = standings(pair_tests("01234", lambda far: 0.004 if far >= 2 else 0.4), False)
+    assert [standing_of[n].rank for n in "01234"] == [1, 1, 2, 3, 4]
+    assert [standing_of[n].against for n in "01234"] == ["", "0", "0", "0", "0"]
+    assert [standing_of[n].with_the_best for n in "01234"] == [True, True, False, False, False]
     # Six pairs have the p .004, which Holm multiplies by ten at most.
-    assert found["4"].p_adjusted == pytest.approx(0.04)
+    assert standing_of["4"].p_adjusted == pytest.approx(0.04)
     undecided = standings(pair_tests("01", lambda far: np.nan), False)
     assert [s.rank for s in undecided.values()] == [1, 1]
 
 
 def test_where_higher_is_better_the_direction_turns():
-    found = standings(pair_tests("01", lambda far: 0.01, sign=-1), True)
-    assert [s.rank for s in found.values()] == [1, 2]
+    standing_of = standings(pair_tests("01", lambda far: 0.01, sign=-1), True)
+    assert [s.rank for s in standing_of.values()] == [1, 2]
 
 
 def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path, monkeypatch):
@@ -133,9 +133,9 @@ def test_a_row_without_a_whole_seed_is_left_out(tmp_path):
     put(store, 0.5, spec("a"), [0], (0, 1))
     put(store, 0.5, spec("b"), [0], (0,), status="failed", metrics=None, error="boom")
     source = StoreSource(store)
-    (found,) = collect(source.records(), set())
-    made = score(found, source, Cache(None))
-    assert list(made.rows) == ["a"] and made.rows["a"].rows == 60
+    (board,) = collect(source.records(), set())
+    scores = score(board, source, Cache(None))
+    assert list(scores.rows) == ["a"] and scores.rows["a"].rows == 60
 
 
 def test_predictions_that_were_cut_off_cost_that_run_alone(source):

@@ -10,9 +10,9 @@ from tests.report.made import record, spec
 TUNED = {"study": "s", "trials": 30, "seconds": 60.0}
 
 
-def one(seed=0, **of):
-    changed = {k: of.pop(k) for k in ("tuned_by", "source_digest", "track") if k in of}
-    return record(seed, 0.5, spec(**of), **changed)[0]
+def one(seed=0, **changes):
+    changed = {k: changes.pop(k) for k in ("tuned_by", "source_digest", "track") if k in changes}
+    return record(seed, 0.5, spec(**changes), **changed)[0]
 
 
 def names(groups):

@@ -19,15 +19,15 @@ def tower(**changed):
 
 
 def run(model="text-only", encoder=None, tuned_by=None, lr=1e-3, label=None):
-    of = spec(model, lr=lr)
-    parts = of.parts | ({"encoder.text": encoder} if encoder else {})
+    run_spec = spec(model, lr=lr)
+    parts = run_spec.parts | ({"encoder.text": encoder} if encoder else {})
     parts |= {"label_encoder": label} if label else {}
-    return record(0, 0.5, of.model_copy(update={"parts": parts}), tuned_by=tuned_by)[0]
+    return record(0, 0.5, run_spec.model_copy(update={"parts": parts}), tuned_by=tuned_by)[0]
 
 
 def board(*runs, floors=()):
-    (made,) = collect(runs, set(floors))
-    return made
+    (only_board,) = collect(runs, set(floors))
+    return only_board
 
 
 def shown(*runs, floors=()):
@@ -73,11 +73,11 @@ def test_other_settings_stay_as_they_are_named():
 
 
 def test_rows_are_found_by_what_is_shown():
-    made = board(run(encoder=tower()), run(encoder=tower(tuned=True), tuned_by=SEARCHED))
-    for entry in made.entries:
+    two_rows = board(run(encoder=tower()), run(encoder=tower(tuned=True), tuned_by=SEARCHED))
+    for entry in two_rows.entries:
         column = f"{entry.label} {entry.shown_settings}"
         for text in (entry.name, entry.title, column):
-            assert rows_named(text, made.entries) == [entry]
+            assert rows_named(text, two_rows.entries) == [entry]
 
 
 RUNS = st.builds(
@@ -93,5 +93,5 @@ RUNS = st.builds(
 @given(st.lists(RUNS, min_size=1, max_size=6, unique_by=lambda r: r.run_id))
 @settings(deadline=None, max_examples=40)
 def test_titles_of_rows_are_all_different(runs):
-    made = board(*runs)
-    assert len(set(made.short_titles.values())) == len(made.entries)
+    all_rows = board(*runs)
+    assert len(set(all_rows.short_titles.values())) == len(all_rows.entries)

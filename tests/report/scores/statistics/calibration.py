@@ -68,9 +68,9 @@ def board(loss: np.ndarray, video_N: np.ndarray, resamples: int) -> np.ndarray:
     value_MRS = [resampler.values(MAE, np.zeros(len(video_N)), p) for p in loss]
     pairs, tests, means = list(combinations(range(len(loss)), 2)), [], []
     for a, b in pairs:
-        found = resampler.difference(value_MRS[a], value_MRS[b])
-        tests.append((sign_flip(value_MRS[a][0] - value_MRS[b][0]), found.p))
-        means.append(found.mean)
+        difference = resampler.difference(value_MRS[a], value_MRS[b])
+        tests.append((sign_flip(value_MRS[a][0] - value_MRS[b][0]), difference.p))
+        means.append(difference.mean)
     better = np.zeros((len(loss), len(loss)), dtype=bool)
     for (a, b), mean, p in zip(pairs, means, adjusted(tests), strict=True):
         better[(a, b) if mean < 0 else (b, a)] = p < ALPHA
@@ -85,12 +85,12 @@ def false_ranks(e: Effects, trials: int, models: int = MODELS, seed: int = 0) ->
 
 def power(e: Effects, difference: float, trials: int, models: int = MODELS, seed: int = 0) -> float:
     """Share of the other models from which one model that is ``difference`` better is separated."""
-    draw, found = np.random.default_rng(seed), 0.0
+    draw, significant = np.random.default_rng(seed), 0.0
     for _ in range(trials):
         loss, video_N = losses(draw, e, models)
         loss[0] -= difference
-        found += board(loss, video_N, 300)[0].sum() / (models - 1)
-    return found / trials
+        significant += board(loss, video_N, 300)[0].sum() / (models - 1)
+    return significant / trials
 
 
 def coverage(e: Effects, trials: int, resamples: int = 300, seed: int = 1) -> float:
@@ -100,8 +100,8 @@ def coverage(e: Effects, trials: int, resamples: int = 300, seed: int = 1) -> fl
     draw, covered = np.random.default_rng(seed), 0
     for _ in range(trials):
         (loss,), video_N = losses(draw, e, 1)
-        found = interval(MAE, np.zeros(len(video_N)), loss, video_N, resamples=resamples)
-        covered += found.low <= 10 <= found.high
+        ends = interval(MAE, np.zeros(len(video_N)), loss, video_N, resamples=resamples)
+        covered += ends.low <= 10 <= ends.high
     return covered / trials
 
 
@@ -111,12 +111,12 @@ def found_significant(
     """Share of trials in which the whole test (interval and sign-flip) tells a model from one that
     is ``difference`` worse; 0 = A/A.
     """
-    draw, found = np.random.default_rng(seed), 0
+    draw, n_significant = np.random.default_rng(seed), 0
     for _ in range(trials):
         loss, video_N = losses(draw, e, 2)
         loss[1] += difference
-        found += board(loss, video_N, resamples).any()
-    return found / trials
+        n_significant += board(loss, video_N, resamples).any()
+    return n_significant / trials
 
 
 def figures(trials: int) -> Iterator[tuple[str, str, str]]:

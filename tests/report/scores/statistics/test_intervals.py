@@ -77,13 +77,13 @@ def by_hand(metric, y, models, videos, resamples, seed=0, level=0.95):
     of_video = [np.flatnonzero(np.array(videos) == name) for name in names]
 
     def mean_over_seeds(rows, times_S):
-        each = [
+        values = [
             np.subtract(*(metric(y[rows], p[s][rows]) for p in models))
             if len(models) == 2
             else metric(y[rows], models[0][s][rows])
             for s in range(SEEDS)
         ]
-        return sum(w * v for w, v in zip(times_S, each, strict=True)) / sum(times_S), each
+        return sum(w * v for w, v in zip(times_S, values, strict=True)) / sum(times_S), values
 
     videos_R = draw.multinomial(len(names) - 1, np.full(len(names), 1 / len(names)), size=resamples)
     seeds_R = draw.multinomial(SEEDS - 1, np.full(SEEDS, 1 / SEEDS), size=resamples)
@@ -91,10 +91,10 @@ def by_hand(metric, y, models, videos, resamples, seed=0, level=0.95):
         np.concatenate([np.tile(rows, k) for rows, k in zip(of_video, times, strict=True)])
         for times in videos_R
     ]
-    mean, each = mean_over_seeds(np.arange(ROWS), np.ones(SEEDS))
+    mean, values = mean_over_seeds(np.arange(ROWS), np.ones(SEEDS))
     both = [mean_over_seeds(rows, times)[0] for rows, times in zip(rows_R, seeds_R, strict=True)]
     of_seeds, of_videos = (
-        np.var(each, ddof=1) / SEEDS,
+        np.var(values, ddof=1) / SEEDS,
         np.var([mean_over_seeds(rows, np.ones(SEEDS))[0] for rows in rows_R]),
     )
     df = (of_seeds + of_videos) ** 2 / (of_seeds**2 / (SEEDS - 1) + of_videos**2 / (len(names) - 1))
@@ -119,9 +119,9 @@ def test_summary():
     assert summarise([1.0, 2.0, None, math.nan, 4.0]) == pytest.approx(
         (7 / 3, np.std([1, 2, 4], ddof=1), 3)
     )
-    one, none = summarise([0.5]), summarise([None])
-    assert (one.mean, one.n, none.n) == (0.5, 1, 0)
-    assert math.isnan(one.sd)
+    single, none = summarise([0.5]), summarise([None])
+    assert (single.mean, single.n, none.n) == (0.5, 1, 0)
+    assert math.isnan(single.sd)
     assert math.isnan(none.mean)
 
 
@@ -182,10 +182,10 @@ def test_the_p_of_an_interval_inverts_it(level):
     """At the level 1 - p one end of the interval is 0."""
     y, a, b, videos = case("score")
     p = paired_interval(MAE, y, a, b, videos).p
-    at = paired_interval(MAE, y, a, b, videos, level=1 - p)
-    assert min(abs(at.low), abs(at.high)) < 1e-9
-    found = paired_interval(MAE, y, a, b, videos, level=level)
-    assert (found.low > 0 or found.high < 0) == (p < 1 - level)
+    at_its_p = paired_interval(MAE, y, a, b, videos, level=1 - p)
+    assert min(abs(at_its_p.low), abs(at_its_p.high)) < 1e-9
+    difference = paired_interval(MAE, y, a, b, videos, level=level)
+    assert (difference.low > 0 or difference.high < 0) == (p < 1 - level)
 
 
 def test_rows_of_one_video_are_not_independent():
