@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from merbench.analyses.predict import Predicted
+    from merbench.bench.bench import Bench
+    from merbench.bench.options import RunOptions
     from merbench.data.folder.inputs import Inputs
+    from merbench.engine.plan.plan import Plan
+    from merbench.results.records.record import Record
 
 OF_A_RUN = (
     "paths",
@@ -75,54 +79,19 @@ def command(
              merbench predict new.csv --run 0123456789abcdef --json
     """
     from merbench.data.folder.inputs import read_inputs
-    from merbench.results.store.store import Store
 
-    typed_options = typed(click.get_current_context())
-    if run and (
-        fixed := [option for name, option in typed_options.items() if name not in OF_A_RUN]
-    ):
-        raise RequestError(
-            f"{fixed[0]} has no effect on --run {run}, "
-            "which has its settings and is not trained again; leave it out"
-        )
+    if run:
+        _refuse_what_a_run_has(run)
     inputs = read_inputs(paths, sentences)
     options = gather((), **parsed)
-    record = None
-    if run:
-        record = Store(options.store).find(run)
-        options = replace(options, model=record.spec.model, dataset=record.spec.dataset)
-    bench = session.bench(options)
+    bench, plan, records = (
+        _finished(session, options, run) if run else _of_model(session.bench(options))
+    )
     from merbench.analyses.predict import apply
     from merbench.analyses.trained import trained
-    from merbench.engine.restore import plan_of
 
-    if record:
-        plan = plan_of(
-            record.spec, session.catalog, bench.corpus, bench.workspace.lexicon_for(bench.corpus)
-        )
-        if changed := [
-            name for name, digest in record.contents.items() if plan.contents.get(name) != digest
-        ]:
-            raise RequestError(
-                f"run {record.run_id} was made with other {', '.join(changed)} than is here; "
-                "bring it back, or run the model anew"
-            )
-        records = [record]
-    else:
-        plan = bench.plan(bench.options.request)
-        if n_missing := bench.to_make(plan, options.seeds):
-            say(
-                f"the store {options.store} lacks {n_missing} "
-                f"{'run' if n_missing == 1 else 'runs'} of {label(plan)} on {plan.spec.dataset}, "
-                "which are trained first"
-            )
-        records = bench.run(plan, options.seeds)
-    predicted = apply(
-        plan,
-        trained(plan, bench.corpus, records, bench.store, bench.machine),
-        inputs,
-        bench.machine.device,
-    )
+    models = trained(plan, bench.corpus, records, bench.store, bench.machine)
+    predicted = apply(plan, models, inputs, bench.machine.device)
     for m in predicted.missing:
         say(
             f"{m}: the inputs have no {plan.streams[m].kind} that the run could read; "
@@ -132,18 +101,58 @@ def command(
         say(f"warning: {sentence}")
     if options.as_json:
         tasks = [as_json(inputs, single) for single in predicted.single]
-        predictions = (
-            tasks[0]
-            if len(tasks) == 1
-            else dict(zip(plan.spec.task.split("+"), tasks, strict=True))
-        )
+        predictions = tasks[0]
+        if len(tasks) > 1:
+            predictions = dict(zip(plan.spec.task.split("+"), tasks, strict=True))
         show_json({"runs": [r.run_id for r in records if r.status == "done"], **predictions})
-    else:
-        for single in predicted.single:
-            show(table(inputs, single))
-        if plan.recipe.caveat:
-            say(f"{plan.recipe.name}: {plan.recipe.caveat}")
-        say_next(options.store, f"predict INPUT --run {records[0].run_id}")
+        return
+    for single in predicted.single:
+        show(table(inputs, single))
+    if plan.recipe.caveat:
+        say(f"{plan.recipe.name}: {plan.recipe.caveat}")
+    say_next(options.store, f"predict INPUT --run {records[0].run_id}")
+
+
+def _refuse_what_a_run_has(run: str) -> None:
+    """RequestError for an option that says what the run was made with."""
+    typed_options = typed(click.get_current_context())
+    fixed = [option for name, option in typed_options.items() if name not in OF_A_RUN]
+    if fixed:
+        raise RequestError(
+            f"{fixed[0]} has no effect on --run {run}, "
+            "which has its settings and is not trained again; leave it out"
+        )
+
+
+def _finished(session: Session, options: RunOptions, run: str) -> tuple[Bench, Plan, list[Record]]:
+    """RequestError where it was made with other data or pretrained files than are here."""
+    from merbench.engine.restore import plan_of
+    from merbench.results.store.store import Store
+
+    record = Store(options.store).find(run)
+    spec = record.spec
+    bench = session.bench(replace(options, model=spec.model, dataset=spec.dataset))
+    lexicon = bench.workspace.lexicon_for(bench.corpus)
+    plan = plan_of(spec, session.catalog, bench.corpus, lexicon)
+    contents = record.contents.items()
+    if changed := [name for name, digest in contents if plan.contents.get(name) != digest]:
+        raise RequestError(
+            f"run {record.run_id} was made with other {', '.join(changed)} than is here; "
+            "bring it back, or run the model anew"
+        )
+    return bench, plan, [record]
+
+
+def _of_model(bench: Bench) -> tuple[Bench, Plan, list[Record]]:
+    """The runs of --model, of which those are trained that the store lacks."""
+    options = bench.options
+    plan = bench.plan(options.request)
+    if n_missing := bench.to_make(plan, options.seeds):
+        say(
+            f"the store {options.store} lacks {n_missing} {'run' if n_missing == 1 else 'runs'} "
+            f"of {label(plan)} on {plan.spec.dataset}, which are trained first"
+        )
+    return bench, plan, bench.run(plan, options.seeds)
 
 
 def as_json(inputs: Inputs, predicted: Predicted) -> dict[str, Any]:

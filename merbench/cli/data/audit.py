@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +13,15 @@ from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from merbench.data.audit.audit import Audit
+    from merbench.data.audit.labels import Labels
+    from merbench.data.audit.leaks import Probed
+    from merbench.data.audit.streams import Streamed
+    from merbench.data.audit.values import Values
+
+MISSING = "–"
 
 
 @click.command("audit")
@@ -45,70 +54,72 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
 
 
 def _print(report: Audit) -> None:
-    from rich.table import Table
-
     click.echo(
         f"{report.name}: {report.rows:,} rows of {report.videos:,} videos, "
         f"{report.short_texts:,} of them with a short text or none"
     )
-    labels = Table(
-        title="labels", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
-    for column in ("task", "split"):
-        labels.add_column(column)
-    for column in ("rows", "unknown", "range", "mean"):
-        labels.add_column(column, justify="right")
-    labels.add_column("rows by label")
-    for x in report.labels:
-        span = "–" if x.low is None else f"{x.low:g} to {x.high:g}"
-        mean = "–" if x.mean is None else f"{x.mean:.3f}"
-        bars = " ".join(f"{word}:{count}" for word, count in x.histogram.items())
-        labels.add_row(
-            x.task, f"{x.protocol} {x.split}", f"{x.rows:,}", f"{x.unknown:,}", span, mean, bars
-        )
-    show(labels)
-    streams = Table(
-        title="streams", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
-    streams.add_column("stream")
-    for column in (
-        "width",
-        "steps",
-        "missing",
-        "not finite",
-        "dead",
-        "constant",
-        "probe r",
-        "p of no leak",
-    ):
-        streams.add_column(column, justify="right")
-    for s in report.streams:
-        low, median, high = s.steps
-        values = (
-            ("–",) * 3
-            if s.values is None
-            else (
-                s.values.not_finite,
-                len(s.values.dead),
-                len(s.values.constant) - len(s.values.dead),
-            )
-        )
-        probe = (
-            ("–", "–")
-            if s.probe is None
-            else (f"{s.probe.corr:.3f}", "–" if s.probe.p is None else f"{s.probe.p:.2g}")
-        )
-        width = "–" if s.width is None else str(s.width)
-        streams.add_row(
-            s.stream,
-            width,
-            f"{low}/{median:.0f}/{high}",
-            f"{s.missing:,}",
-            *(str(v) for v in values),
-            *probe,
-        )
-    show(streams)
+    show(_label_table(report.labels))
+    show(_stream_table(report.streams))
     for finding in report.findings:
         click.echo(f"{finding.level}: {finding.about}: {finding.sentence}")
     if not report.findings:
         say("nothing to report")
+
+
+def _label_table(labels_of_splits: Sequence[Labels]) -> Table:
+    table = _titled("labels")
+    for column in ("task", "split"):
+        table.add_column(column)
+    for column in ("rows", "unknown", "range", "mean"):
+        table.add_column(column, justify="right")
+    table.add_column("rows by label")
+    for labels in labels_of_splits:
+        table.add_row(
+            labels.task,
+            f"{labels.protocol} {labels.split}",
+            f"{labels.rows:,}",
+            f"{labels.unknown:,}",
+            MISSING if labels.low is None else f"{labels.low:g} to {labels.high:g}",
+            MISSING if labels.mean is None else f"{labels.mean:.3f}",
+            " ".join(f"{word}:{count}" for word, count in labels.histogram.items()),
+        )
+    return table
+
+
+def _stream_table(streams: Sequence[Streamed]) -> Table:
+    table = _titled("streams")
+    table.add_column("stream")
+    of_values = ("not finite", "dead", "constant")
+    for column in ("width", "steps", "missing", *of_values, "probe r", "p of no leak"):
+        table.add_column(column, justify="right")
+    for stream in streams:
+        low, median, high = stream.steps
+        table.add_row(
+            stream.stream,
+            MISSING if stream.width is None else str(stream.width),
+            f"{low}/{median:.0f}/{high}",
+            f"{stream.missing:,}",
+            *_value_cells(stream.values),
+            *_probe_cells(stream.probe),
+        )
+    return table
+
+
+def _value_cells(values: Values | None) -> Sequence[str]:
+    if values is None:
+        return (MISSING,) * 3
+    n_dead, n_constant = len(values.dead), len(values.constant)
+    return str(values.not_finite), str(n_dead), str(n_constant - n_dead)
+
+
+def _probe_cells(probe: Probed | None) -> Sequence[str]:
+    if probe is None:
+        return MISSING, MISSING
+    return f"{probe.corr:.3f}", MISSING if probe.p is None else f"{probe.p:.2g}"
+
+
+def _titled(title: str) -> Table:
+    from rich.table import Table
+
+    style: Any = {"title_justify": "left", "title_style": "bold", "padding": (0, 2, 0, 0)}
+    return Table(title=title, box=None, **style)
