@@ -48,6 +48,13 @@ def test_a_label_without_a_word_vector_is_refused_when_a_run_is_planned(catalog,
         resolve(Request("merclip", modalities=("audio", "video")), catalog, on, None)
 
 
+def test_a_label_encoder_that_no_part_reads_is_refused(plan):
+    with pytest.raises(RequestError, match="label-table is read by no part"):
+        plan(settings={"label_encoder": "label-table"})
+    queried = plan("merclip", settings={"label_encoder": "label-table", "head": "linear"})
+    assert queried.spec.parts["label_encoder"].name == "label-table"
+
+
 def test_the_users_settings_win_over_the_recipe_and_ablations(plan):
     assert plan(settings={"train.lr": 0.5, "train.batch_size": 7}).spec.train.lr == 0.5
     ablated = plan(ablations=("no-products",)).spec

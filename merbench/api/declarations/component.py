@@ -64,8 +64,9 @@ class Component(Declaration):
                           Any part after the encoders: ``language_model``
                           (``context.language_model``).
     reads                 what it makes use of where it is there, and can do without:
-                          ``language_model``, and of a fusion ``by_modality``. A label encoder that
-                          provides ``by_modality`` is refused beside a fusion that does not.
+                          ``language_model``, ``queries``, and of a fusion ``by_modality``. A label
+                          encoder that no part needs or reads is refused, and so is one that
+                          provides ``by_modality`` beside a fusion that reads none.
     provides              fusion, head, model: the names it puts into ``aux`` (a model also
                           ``steps`` where it fills them). label encoder: the names of its
                           ``extras``, ``graph`` where it gives ``graph_CC``, ``by_modality`` where

@@ -32,6 +32,7 @@ def check_parts(
     _check_form(recipe, parts)
     _check_language_model(parts)
     provided = _provided(recipe, parts)
+    _check_label_encoder_is_read(parts)
     for slot, part in parts.items():
         component = part.component
         if slot.startswith("objective."):
@@ -94,6 +95,24 @@ def _check_form(recipe: Recipe, parts: Mapping[str, Part]) -> None:
         raise RequestError(
             f"model {recipe.name} learns by an objective, and this run has none; "
             "give one with --part objective=NAME"
+        )
+
+
+def _check_label_encoder_is_read(parts: Mapping[str, Part]) -> None:
+    """Some part declares that it needs or reads what the label encoder provides."""
+    if "label_encoder" not in parts:
+        return
+    label_encoder = parts["label_encoder"].component
+    provided = {"queries", *label_encoder.provides}
+    readers = {
+        name for part in parts.values() for name in (*part.component.needs, *part.component.reads)
+    }
+    if not provided & readers:
+        fusion, head = parts["fusion"].component, parts["head"].component
+        raise RequestError(
+            f"label encoder {label_encoder.name} is read by no part of this run: fusion "
+            f"{fusion.name} and head {head.name} take no label queries; leave it out, or choose "
+            "parts that do"
         )
 
 

@@ -123,6 +123,7 @@ def merbench_components() -> Iterator[Component | Recipe]:
         "label-decoder",
         "decoder:LabelDecoder",
         "label queries look into one modality after another",
+        reads=("queries",),
         returns="labels",
         provides=vectors,
     )
