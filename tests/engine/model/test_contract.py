@@ -205,7 +205,8 @@ def learned(catalog, factory, kind, declared=MappingProxyType({}), corpus=None, 
         places.get(kind, kind): value,
         **recipe,
     }
-    lone = Component(kind="fusion", name="lone", summary="", target=f"{__name__}:Sound")
+    target = f"{__name__}:Sound"
+    lone = Component(kind="fusion", name="lone", summary="", target=target, reads=("queries",))
     mine = Catalog(
         [
             *catalog.plugins,
