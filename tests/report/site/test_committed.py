@@ -111,6 +111,7 @@ def test_the_table_of_label_encoders_shows_what_the_boards_hold():
         ("mosi-sentiment-standard", "merclip no-label-encoder untuned"),
         ("mosi-sentiment-folds", "merclip no-label-encoder tuned"),
         ("mosi-sentiment-folds", "merclip no-label-encoder untuned"),
+        ("mosi-sentiment-folds-transcript-covarep73-c3d100", "merclip no-label-encoder"),
         ("mosei-sentiment-standard", "merclip no-label-encoder"),
         ("sample-sentiment-standard", "merclip no-label-encoder"),
     ]:
