@@ -187,6 +187,8 @@ def _convert(form: Form, name: str, source: Source, sink: Bundle) -> None:
 def _complete(target: Path, work: Path, source: Source, sink: Bundle, before: Manifest) -> None:
     """Description, manifest and statistics; what results is read as a run would read it."""
     write_atomic(sink.bundle / FILE, sink.description().encode())
+    # Of a call that was killed below: the manifest has it last.
+    (sink.bundle / remembered.FILE).unlink(missing_ok=True)
     new_manifest = sink.manifest(before)
     trial = work / "trial"
     shutil.rmtree(trial, ignore_errors=True)

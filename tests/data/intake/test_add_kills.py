@@ -16,6 +16,7 @@ import pytest
 
 from merbench.api import Config, Source
 from merbench.data.folder.read import read_folder
+from merbench.data.folder.stored_statistics import write_statistics
 from merbench.data.intake.add import add
 
 KILLS = int(os.environ.get("MERBENCH_KILLS", "5"))
@@ -114,3 +115,20 @@ def test_data_add_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, mo
     call(home, source, "two" if second else "one")
     assert content(home / "mine") == wanted
     assert not list(home.glob(".*"))
+
+
+def test_data_add_killed_after_its_statistics_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    path = tmp_path / "source"
+    path.write_bytes(b"made")
+    source, reference, home = Source(path), tmp_path / "reference", tmp_path / "home"
+    call(reference, source, "one")
+
+    def killed(folder, read):
+        write_statistics(folder, read)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once, pytest.raises(KeyboardInterrupt):
+        once.setattr("merbench.data.folder.stored_statistics.write_statistics", killed)
+        call(home, source, "one")
+    call(home, source, "one")
+    assert content(home / "mine") == content(reference / "mine")
