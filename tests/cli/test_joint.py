@@ -214,6 +214,7 @@ def test_a_floor_that_cannot_read_the_labels_is_left_out(call, home):
     refused = call("run", "--model", "zero-shot", *words, check=False)
     assert refused.returncode == 2
     assert "no word of the label text of 'happy'" in refused.stderr
+    assert "model.text=gloss" in refused.stderr and "label_encoder" not in refused.stderr
 
 
 def test_what_makes_no_sense_is_said_in_a_sentence(call, home):

@@ -40,11 +40,13 @@ def label_word_vectors(
     lexicon: Lexicon | None,
     texts: Sequence[str],
     otherwise: str = "",
+    slot: str = "label_encoder",
 ) -> np.ndarray:
     """[C, D] float32: of each of ``texts``, one a label, the mean vector of its known words.
 
     Raises RequestError, naming ``part``, where the run has no vectors (``otherwise``: what a user
     can do then but give some), knows no word of a label, or cannot tell two labels apart.
+    ``slot``: whose setting ``text`` chooses what is read of a label.
     """
     if lexicon is None:
         ways = ["put files under MERBENCH_DATA/vectors", "name one with --vectors FILE"]
@@ -53,7 +55,7 @@ def label_word_vectors(
             f"{part} reads word vectors and this run has none; {', '.join(ways[:-1])} or {ways[-1]}"
         )
     emb_CD, known_C = lexicon.phrases(texts)
-    check_label_vectors(space, emb_CD, known_C, texts)
+    check_label_vectors(space, emb_CD, known_C, texts, slot)
     return emb_CD
 
 
@@ -62,12 +64,13 @@ def check_label_vectors(
     emb_CD: np.ndarray,
     known_C: np.ndarray | None = None,
     texts: Sequence[str] = (),
+    slot: str = "label_encoder",
 ) -> None:
     """Refuse label vectors that cannot tell the labels apart: a label with no known word, or two
     labels with equal vectors.
 
-    ``texts``: what was read of each label; its word where nothing is given. Raises RequestError
-    naming the labels.
+    ``texts``: what was read of each label; its word where nothing is given. ``slot``: whose setting
+    ``text`` chooses that. Raises RequestError naming the labels.
     """
     texts = texts or space.words
     if known_C is not None and not known_C.all():
@@ -75,7 +78,7 @@ def check_label_vectors(
         words = ", ".join(repr(space.words[c]) for c in unknown)
         raise RequestError(
             f"no word of the label text of {words} has a vector; "
-            f"give vectors that know it, or {_another_text(space, texts, unknown)}"
+            f"give vectors that know it, or {_another_text(space, texts, unknown, slot)}"
         )
     unit = emb_CD / np.maximum(np.linalg.norm(emb_CD, axis=1, keepdims=True), 1e-12)
     for i in range(len(unit)):
@@ -84,19 +87,19 @@ def check_label_vectors(
                 raise RequestError(
                     f"the labels {space.words[j]!r} and {space.words[i]!r} have the same vector, "
                     "so no model can tell them apart; "
-                    f"give them different words, or {_another_text(space, texts, (i, j))}"
+                    f"give them different words, or {_another_text(space, texts, (i, j), slot)}"
                 )
 
 
-def _another_text(space: LabelSpace, texts: Sequence[str], labels: Sequence[int]) -> str:
+def _another_text(space: LabelSpace, texts: Sequence[str], labels: Sequence[int], slot: str) -> str:
     """What helps where vectors do not know the ``texts`` of these labels: their glosses where they
     are other texts, else glosses that the user writes.
     """
     if all(space.glosses[c] not in texts[c] for c in labels):
-        return "use its gloss (label_encoder.text=gloss)"
+        return f"use its gloss ({slot}.text=gloss)"
     return (
         "write glosses of words that they know into the task in dataset.toml "
-        "(glosses = [...], read with label_encoder.text=gloss)"
+        f"(glosses = [...], read with {slot}.text=gloss)"
     )
 
 

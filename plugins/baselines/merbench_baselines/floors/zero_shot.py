@@ -107,4 +107,5 @@ def _label_vectors(
     config: ZeroShot.Config, space: LabelSpace, lexicon: Lexicon | None
 ) -> np.ndarray:
     """[C, D]"""
-    return label_word_vectors("zero-shot", space, lexicon, label_texts(space, config.text))
+    texts = label_texts(space, config.text)
+    return label_word_vectors("zero-shot", space, lexicon, texts, slot="model")

@@ -21,9 +21,9 @@ from merbench.api import (
     Steps,
     TextForm,
     Tune,
-    check_label_vectors,
     compact,
     label_texts,
+    label_word_vectors,
     masked_mean,
 )
 from merbench_related.fields import Dropout, Heads, Width
@@ -106,12 +106,7 @@ class MEmoBERT(nn.Module):
         """Of each label's text. RequestError where two labels cannot be distinguished by them."""
         texts = label_texts(self.space, self.config.text)
         if isinstance(self.language, VectorLanguage):
-            vectors_CV, known_C = self.language.lexicon.phrases(texts)
-            try:
-                check_label_vectors(self.space, vectors_CV, known_C, texts)
-            except RequestError as error:  # which names the setting of label encoders
-                named = str(error).replace("label_encoder.text", "model.text")
-                raise RequestError(named) from None
+            label_word_vectors("memobert", self.space, self.language.lexicon, texts, slot="model")
         pieces = [self.language.pieces(text) for text in texts]
         for ids, text in zip(pieces, texts, strict=True):
             if not ids or pieces.count(ids) > 1:
