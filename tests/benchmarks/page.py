@@ -9,8 +9,8 @@ from pathlib import Path
 from playwright.sync_api import CDPSession, sync_playwright
 
 from merbench.report.site.board_page.page import board_page
+from tests.report.site.chromium import CHROMIUM, FLAGS
 from tests.report.site.many_rows import SEEDS, many_rows
-from tests.report.site.test_page import CHROMIUM, FLAGS
 
 RUNS = 5_000
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"

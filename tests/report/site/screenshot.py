@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.report.site.test_page import CHROMIUM, FLAGS
+from tests.report.site.chromium import CHROMIUM, FLAGS
 
 
 def main() -> None:
