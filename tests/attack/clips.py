@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,10 @@ from merbench.api.material.rows import TextRows
 from merbench.api.material.types import StreamSpec
 from merbench.api.media.pictures import read_frames
 from merbench.api.media.sound import read_wave
-from tests.attack.attack import Attack, Tries
+from tests.attack.attack import Attack, Draws, Tries
 
 
-def attack(draw: random.Random, tries: int, work: Path) -> Tries:
+def attack(draws: Draws, work: Path) -> Tries:
     from tests.clips import frame, tone, write_clip
 
     frames = [frame(number) for number in range(9)]
@@ -27,7 +26,7 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
         write_clip(work / "d.wav", wave=tone(0.3), sound="pcm_s16le"),
         write_clip(work / "e.flac", wave=tone(0.3), sound="flac"),
     ]
-    for _ in range(tries):
+    for draw in draws:
         clip = draw.choice(clips)
         content, path = bytearray(clip.read_bytes()), work / f"flipped{clip.suffix}"
         for _ in range(draw.choice((1, 1, 4, 64))):

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import multiprocessing
-import random
 import time
 from itertools import count
 from pathlib import Path
 
 from merbench.report.folder.written import FILE, replace_written, written
 from merbench.results.store.store import Store
-from tests.attack.attack import Attack, Tries
+from tests.attack.attack import Attack, Draws, Tries
 from tests.report.made import record, spec
 
 LONGEST = 0.15
 """Seconds until the kill, at most."""
 
 
-def attack(draw: random.Random, tries: int, work: Path) -> Tries:
+def attack(draws: Draws, work: Path) -> Tries:
     fork = multiprocessing.get_context("fork")
     runs = [record(seed, 0.5, spec()) for seed in range(4)]
     store, boards = Store(work / "store"), work / "boards"
     store.put(*runs[0])
     boards.mkdir()
     (boards / "mine.svg").write_bytes(b"mine")
-    for number in range(tries):
+    for number, draw in enumerate(draws):
         works = (_put, (store, runs)) if number % 2 else (_draw, (boards,))
         child = fork.Process(target=works[0], args=works[1])
         child.start()

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tests.attack.attack import Attack, Tries
+from tests.attack.attack import Attack, Draws, Tries
 from tests.attack.program import at_home, call
 
 HOSTILE = (
@@ -35,7 +35,7 @@ TRAINS = {
 }  # fmt: skip
 
 
-def attack(draw: random.Random, tries: int, work: Path) -> Tries:
+def attack(draws: Draws, work: Path) -> Tries:
     from merbench.cli.main import cli
 
     context = click.Context(cli)
@@ -46,7 +46,7 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
     (inner / "loop").symlink_to("loop")
     os.mkfifo(inner / "pipe")
     with at_home(work, inner):
-        for _ in range(tries):
+        for draw in draws:
             words = _line(draw, cli, context)
             before = _files(work)
             called = call(words)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from merbench.api import DataError, unpickle
-from tests.attack.attack import Attack, Tries
+from tests.attack.attack import Attack, Draws, Tries
 
 HONEST = [
     pickle.dumps(value, protocol)
@@ -34,10 +34,10 @@ OPCODES = [(op.code.encode("latin1"), op.arg.name if op.arg else "") for op in p
 SECONDS = 5.0
 
 
-def attack(draw: random.Random, tries: int, work: Path) -> Tries:
+def attack(draws: Draws, work: Path) -> Tries:
     path = work / "x.pkl"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    for _ in range(tries):
+    for draw in draws:
         content = _flipped(draw) if draw.random() < 0.4 else _random(draw)
         path.write_bytes(content)
         clock = time.process_time()
@@ -93,4 +93,4 @@ def _argument(draw: random.Random, kind: str) -> bytes:
     return struct.pack("<I", draw.choice((2, 2**31 - 1))) + b"ab" if kind else b""
 
 
-PICKLES = Attack("pickles", "random opcodes, and honest pickles flipped", attack, 150, 100_000)
+PICKLES = Attack("pickles", "random opcodes, and honest pickles flipped", attack, 150, 1_000_000)

@@ -38,7 +38,7 @@ class Called(NamedTuple):
     stderr: str
 
 
-def call(words: Sequence[str], seconds: float = 60.0) -> Called:
+def call(words: Sequence[str], seconds: float = 300.0) -> Called:
     """``seconds``: after which it counts as hanging, and is interrupted."""
     from merbench.cli.main import main
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from pathlib import Path
 
-from tests.attack.attack import Attack, Tries
+from tests.attack.attack import Attack, Draws, Tries
 from tests.attack.program import at_home, call
 from tests.attack.records import change
 
@@ -41,7 +40,7 @@ COMMANDS = (
 )
 
 
-def attack(draw: random.Random, tries: int, work: Path) -> Tries:
+def attack(draws: Draws, work: Path) -> Tries:
     from tests.tiny_runs import write_home
 
     write_home(work)
@@ -56,7 +55,7 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
         }
         bad = [path.name for path, model in names.items() if model == MODEL]
         good = next(path.stem for path, model in names.items() if model == OTHER)
-        for _ in range(tries):
+        for draw in draws:
             shutil.copytree(work / "whole", work / "runs")
             path = work / "runs/runs" / draw.choice(bad)
             record = json.loads(path.read_bytes())

@@ -14,7 +14,7 @@ from merbench.report.folder.packed import pack, unpack
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
 from merbench.results.store.store import Store
-from tests.attack.attack import Attack, Tries
+from tests.attack.attack import Attack, Draws, Tries
 from tests.report.made import record, spec
 
 ODD: tuple[Any, ...] = (
@@ -23,14 +23,14 @@ ODD: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def attack(draw: random.Random, tries: int, work: Path) -> Tries:
+def attack(draws: Draws, work: Path) -> Tries:
     store = Store(work / "store")
     good, bad = record(0, 0.5, spec()), record(1, 0.6, spec())
     store.put(*good)
     store.put(*bad)
     path = store.runs / f"{bad[0].run_id}.json"
     whole = json.loads(path.read_bytes())
-    for _ in range(tries):
+    for draw in draws:
         changed = json.loads(json.dumps(whole))
         what = change(draw, changed)
         path.write_text(json.dumps(changed))

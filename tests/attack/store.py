@@ -18,7 +18,7 @@ from merbench.report.scores.source import StoreSource
 from merbench.results.records.sealed import seal
 from merbench.results.store.merge import merge
 from merbench.results.store.store import DAMAGE, Store
-from tests.attack.attack import Attack, Tries
+from tests.attack.attack import Attack, Draws, Tries
 from tests.report.made import record, spec
 
 SEEDS = range(3)
@@ -71,7 +71,7 @@ HARMS: tuple[Callable[[Path, random.Random], None], ...] = (
 )  # fmt: skip
 
 
-def attack(draw: random.Random, tries: int, work: Path) -> Tries:
+def attack(draws: Draws, work: Path) -> Tries:
     whole = Store(work / "whole")
     for seed in SEEDS:
         run, rows = record(seed, 0.5, spec(), weights_sha256="x")
@@ -80,14 +80,12 @@ def attack(draw: random.Random, tries: int, work: Path) -> Tries:
         whole.put(run, rows, file)
     truth = {r.run_id: whole.predictions(r.run_id).prediction for r in whole.records()}
     with mock.patch("merbench.results.store.store.time.sleep"):
-        yield from _harm_each(draw, tries, work, whole, truth)
+        yield from _harm_each(draws, work, whole, truth)
 
 
-def _harm_each(
-    draw: random.Random, tries: int, work: Path, whole: Store, truth: dict[str, np.ndarray]
-) -> Tries:
+def _harm_each(draws: Draws, work: Path, whole: Store, truth: dict[str, np.ndarray]) -> Tries:
     """Nothing else writes here: a record and predictions that differ are not waited for."""
-    for _ in range(tries):
+    for draw in draws:
         store = Store(work / "store")
         shutil.copytree(whole.root, store.root)
         path = draw.choice(sorted(p for p in store.root.rglob("*") if p.is_file()))
