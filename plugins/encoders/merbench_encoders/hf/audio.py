@@ -15,10 +15,10 @@ from merbench_encoders.hf.models import (
     LayerConfig,
     ModelName,
     hf_digest,
-    hf_source,
     hidden_state,
     input_settings,
     load_hf,
+    wave_source,
 )
 from merbench_encoders.padding import rows_together
 from merbench_encoders.sound.waves import LongestConfig, Waves, WaveTower
@@ -105,7 +105,7 @@ class HfAudio(WaveTower):
     @staticmethod
     def sources(config: Config) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where there is one."""
-        return hf_source(config, _INSTEAD)
+        return wave_source(config, _INSTEAD, "16 kHz and normalised waves")
 
     def frames(self, samples: Tensor) -> Tensor:
         """How many frames the convolutions make of so many samples."""

@@ -13,14 +13,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from merbench.api import Context, Steps, StreamSpec, Tune
+from merbench.api import Context, RequestError, Steps, StreamSpec, Tune
 from merbench_encoders.hf.models import (
     HfConfig,
     ModelName,
     hf_digest,
-    hf_source,
     input_settings,
     load_net,
+    wave_source,
 )
 from merbench_encoders.sequence import sinusoids
 from merbench_encoders.sound.waves import Waves, WaveTower
@@ -62,6 +62,12 @@ class Clap(WaveTower):
         from transformers import ClapFeatureExtractor  # after the model, as in hf.py
 
         reader = ClapFeatureExtractor.from_dict(input_settings(folder))
+        if reader.feature_size != net.config.num_mel_bins:
+            raise RequestError(
+                f"{config.model} reads {net.config.num_mel_bins} mel bands, and its files describe "
+                f"waves as {reader.feature_size}; copy preprocessor_config.json from where the "
+                f"weights come from, or {_INSTEAD}"
+            )
         self.fused = bool(net.config.enable_fusion)
         self.sampling_rate, self.samples, self.stride = (
             reader.sampling_rate,
@@ -90,7 +96,7 @@ class Clap(WaveTower):
     @staticmethod
     def sources(config: Config) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where there is one."""
-        return hf_source(config, _INSTEAD)
+        return wave_source(config, _INSTEAD, "the settings of CLAP's first weights (48 kHz)")
 
     def mels(self, window_NS: Tensor) -> Tensor:
         """Windows [N, S] -> [N, 1, frames, mels] in dB, each window repeated to the tower's length;

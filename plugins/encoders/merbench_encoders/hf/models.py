@@ -89,6 +89,17 @@ def hf_source(config: HfConfig, instead: str) -> dict[str, str]:
     )
 
 
+def wave_source(config: HfConfig, instead: str, assumed: str) -> dict[str, str]:
+    """As ``hf_source``; with what is ``assumed`` where no file of the model says how waves are made
+    ready for it.
+    """
+    sources = hf_source(config, instead)
+    if not sources or input_settings(find(config, instead)):
+        return sources
+    unsaid = f"; no preprocessor_config.json beside it: {assumed} assumed"
+    return {name: source + unsaid for name, source in sources.items()}
+
+
 def load_net(
     config: HfConfig, instead: str, kind: str = "AutoModel", **changes: Any
 ) -> tuple[nn.Module, Path]:
@@ -102,9 +113,7 @@ def load_net(
     missing: Sequence[str] = ()
     try:
         with _quiet(transformers.utils.logging):
-            settings = getattr(
-                model_class, "config_class", transformers.AutoConfig
-            ).from_pretrained(folder, local_files_only=True)
+            settings = _configuration(model_class, folder)
             settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
             if config.pretrained == "random":
                 untrained = (
@@ -133,6 +142,22 @@ def load_net(
             f"give complete weights, or {instead}"
         )
     return net, folder
+
+
+def _configuration(model_class: Any, folder: Path) -> Any:
+    """What ``model_class`` is built from. Where it is one tower of a model that was saved whole
+    (CLAP), the whole is read first: it gives its towers settings that they may lack themselves.
+    """
+    from transformers import AutoConfig
+
+    settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+    own_class = getattr(model_class, "config_class", None)
+    if own_class is None or isinstance(settings, own_class):
+        return settings
+    tower = getattr(settings, own_class.base_config_key, None)
+    if not isinstance(tower, own_class):
+        raise ValueError(f"it is a model of type {settings.model_type}")
+    return tower
 
 
 @contextmanager

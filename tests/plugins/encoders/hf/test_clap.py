@@ -1,18 +1,25 @@
 """``clap`` against transformers' own feature extractor and model, window by window."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import ClapAudioModelWithProjection, ClapFeatureExtractor
+from transformers import (
+    ClapAudioModelWithProjection,
+    ClapConfig,
+    ClapFeatureExtractor,
+    ClapModel,
+)
 
-from merbench.api import StreamSpec
+from merbench.api import RequestError, StreamSpec
 from merbench.testing import tiny
 from merbench_encoders.hf import clap
 from merbench_encoders.hf.clap import Clap
 from merbench_encoders.sequence import sinusoids
 from merbench_encoders.sound.waves import Waves
-from tests.towers import tiny_clap
+from tests.towers import CLAP, SIZES, tiny_clap
 
 AUDIO = StreamSpec("audio.clip", "audio", "clip")
 
@@ -78,3 +85,48 @@ def test_clap_tunes_or_not(tmp_path):
     tuned = make(folder, tuned=True).train()
     (tuned(inputs).x_BLD * torch.randn(3, 2, 12)).sum().backward()
     assert not [n for n, p in tuned.named_parameters() if p.grad is None]
+
+
+WHOLE = {"projection_dim": 20, "projection_hidden_act": "gelu"}
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """A CLAP of both towers, whose configuration says once how they are projected."""
+    folder = tiny_clap(tmp_path)
+    settings = ClapConfig(text_config=SIZES, audio_config=CLAP, **WHOLE)
+    torch.manual_seed(0)
+    ClapModel(settings).half().save_pretrained(folder)
+    file = folder / "config.json"
+    described = json.loads(file.read_text())
+    for name in WHOLE:
+        del described["audio_config"][name]
+    file.write_text(json.dumps(described))
+    return folder
+
+
+def test_a_model_of_both_towers_projects_as_its_configuration_says(whole):
+    """In single precision, whatever the file's."""
+    encoder, net = make(whole), ClapModel.from_pretrained(whole, dtype=torch.float32).eval()
+    assert encoder.width == 20 and {p.dtype for p in encoder.parameters()} == {torch.float32}
+    wave_1S = torch.randn(1, 4000)
+    with torch.no_grad():
+        mels = {"input_features": encoder.mels(wave_1S), "is_longer": torch.zeros(1, 1).bool()}
+        want = net.get_audio_features(**mels).pooler_output
+        steps = encoder(Waves(wave_1S, torch.tensor([4000])))
+    got = steps.x_BLD[0] - sinusoids(1, 20)
+    torch.testing.assert_close(got, F.normalize(want, dim=-1) * 20**0.5, atol=1e-5, rtol=1e-4)
+    untrained = make(whole, pretrained="random")
+    assert untrained.width == 20 and {p.dtype for p in untrained.parameters()} == {torch.float32}
+
+
+def test_what_is_assumed_of_waves_is_said_and_refused_where_it_cannot_be(whole):
+    config = Clap.Config(model=str(whole))
+    assert list(Clap.sources(config).values()) == ["clap (local)"]
+    (whole / "preprocessor_config.json").unlink()
+    (source,) = Clap.sources(config).values()
+    assert "no preprocessor_config.json beside it: the settings of CLAP's first weights" in source
+    with pytest.raises(
+        RequestError, match="reads 16 mel bands, and its files describe waves as 64"
+    ):
+        make(whole)

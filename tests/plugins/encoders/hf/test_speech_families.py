@@ -132,8 +132,11 @@ def test_how_waves_are_made_ready_is_read_wherever_it_was_saved(tmp_path):
     settings = json.loads(one.read_text())
     digest = HfAudio.pretrained(HfAudio.Config(model=str(folder)))
     one.unlink()
+    (source,) = HfAudio.sources(HfAudio.Config(model=str(folder))).values()
+    assert source.endswith("beside it: 16 kHz and normalised waves assumed")
     (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": settings}))
     config = HfAudio.Config(model=str(folder))
+    assert list(HfAudio.sources(config).values()) == ["hubert (local)"]
     encoder = HfAudio(config, CONTEXT, AUDIO)
     assert encoder.sampling_rate == 8000 and not encoder.normalised
     assert HfAudio.pretrained(config) != digest
