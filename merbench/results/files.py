@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -24,8 +25,9 @@ _MINUTE, _DAY = 60, 86_400
 
 def under_a_file(folder: Path) -> str:
     """Why ``folder`` cannot be made: the sentence of a NotADirectoryError."""
-    file = next((above for above in (folder, *folder.parents) if above.is_file()), folder)
-    return f"{file} is a file, so that {folder} cannot be a folder; choose another place"
+    places = (folder, *folder.parents)
+    file = next((at for at in places if os.path.lexists(at) and not at.is_dir()), folder)
+    return f"{file} is no folder, so that {folder} cannot be one; choose another place"
 
 
 def is_inside(name: str) -> bool:
@@ -94,11 +96,16 @@ def errors_name(path: Path) -> Iterator[None]:
 
 def write_output(path: Path, data: bytes) -> None:
     """Write where a user asked for it. A link is followed, a device or a pipe is written to and
-    stays what it is; RequestError where that cannot be.
+    stays what it is, as is the file that standard output goes to; RequestError where that cannot
+    be.
     """
     try:
-        target = path.resolve()
-        if not target.exists() or target.is_file():
+        target, descriptor = path.resolve(), _open_descriptor(path)
+        if descriptor is not None:
+            sys.stdout.flush()
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                file.write(data)
+        elif not target.exists() or target.is_file():
             write_atomic(target, data)
         elif target.is_char_device() or target.is_fifo():
             # O_NONBLOCK: a pipe that nobody reads is an error, not a wait.
@@ -117,8 +124,10 @@ def require_output(path: Path) -> None:
     Nothing is made.
     """
     try:
-        target = path.resolve()
-        if not target.exists() or target.is_file():
+        target, descriptor = path.resolve(), _open_descriptor(path)
+        if descriptor is not None:
+            os.fstat(descriptor)
+        elif not target.exists() or target.is_file():
             folder = next(above for above in target.parents if above.exists())
             with tempfile.TemporaryFile(dir=folder):
                 pass
@@ -126,6 +135,20 @@ def require_output(path: Path) -> None:
             raise RequestError(f"{path} is no file; give the name of a file to write")
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from error
+
+
+def _open_descriptor(path: Path) -> int | None:
+    """The descriptor that ``path`` means: /dev/fd/3, a shell's ``>(...)``, or the pipe or file that
+    standard output or error goes to. Were that file replaced, what else is printed would be lost,
+    and the log that it is appended to.
+    """
+    if path.name.isdecimal() and path.parent.resolve() == Path("/dev/fd").resolve():
+        return int(path.name)
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+    return None
 
 
 def _cannot_write(path: Path, error: OSError | RuntimeError) -> RequestError:

@@ -22,8 +22,8 @@ from tests.attack.store import STORE
 
 ATTACKS = {a.name: a for a in (KILLS, STORE, RECORDS, READERS, OPTIONS, PICKLES, CLIPS)}
 WIDTHS = (8, 6, 8, 8, 6, 11, 0)
-PARTS = 20
-"""In so many parts is a large attack written to a journal."""
+PART = 30.0
+"""CPU seconds after which what was tried goes into the journal."""
 
 
 def main() -> None:
@@ -58,8 +58,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--journal",
         type=Path,
-        help="add each twentieth of the large size to this file, continue after what it holds of "
-        "the seed, and print the sum",
+        help=f"every {PART:.0f} CPU seconds add what was tried to this file; continue after what "
+        "it holds of the seed, and print the sum",
     )
     given = parser.parse_args()
     if unknown := sorted({*given.names} - {*ATTACKS}):
@@ -68,9 +68,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _in_parts(attack: Attack, seed: int, tries: int, journal: Journal) -> tuple[Tally, str]:
-    size = max(1, attack.large // PARTS)
     while (done := total(journal.parts(attack.name, seed)).tried) < tries:
-        tally = carry_out(attack, seed, min(size, tries - done), done)
+        tally = carry_out(attack, seed, tries - done, done, limit=PART)
         journal.add(attack.name, seed, done, tally)
     parts = journal.parts(attack.name, seed)
     return total(parts), " ".join(dict.fromkeys(part.commit for part in parts))

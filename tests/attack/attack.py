@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -45,18 +46,25 @@ class Tally:
     seconds: float = 0.0
 
 
-def carry_out(attack: Attack, seed: int, tries: int, start: int = 0) -> Tally:
-    """Tries ``start`` to ``start + tries`` of those that the seed draws."""
+def carry_out(
+    attack: Attack, seed: int, tries: int, start: int = 0, limit: float = math.inf
+) -> Tally:
+    """Tries ``start`` to ``start + tries`` of those that the seed draws, or fewer where they take
+    more than ``limit`` CPU seconds.
+    """
     tally, before = Tally(), _cpu_seconds()
-    numbers = range(start, start + tries)
-    draws = (random.Random(f"{seed} {attack.name} {number}") for number in numbers)
+
+    def draws() -> Draws:
+        while tally.tried < tries and not (tally.tried and _cpu_seconds() - before > limit):
+            yield random.Random(f"{seed} {attack.name} {start + tally.tried}")
+
     with tempfile.TemporaryDirectory(prefix="merbench-attack-", dir=MEMORY) as work:
         signal.setitimer(signal.ITIMER_PROF, HANG)
-        for number, sentence in zip(numbers, attack.run(draws, Path(work)), strict=True):
+        for sentence in attack.run(draws(), Path(work)):
             signal.setitimer(signal.ITIMER_PROF, HANG)
-            tally.tried += 1
             if sentence:
-                tally.fell.append(f"try {number}: {sentence}")
+                tally.fell.append(f"try {start + tally.tried}: {sentence}")
+            tally.tried += 1
         signal.setitimer(signal.ITIMER_PROF, 0)
     tally.seconds = _cpu_seconds() - before
     return tally

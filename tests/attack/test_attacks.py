@@ -34,6 +34,7 @@ def test_a_try_is_the_same_whichever_tries_come_before_it():
     whole, part = carry_out(drawn, 7, 10), carry_out(drawn, 7, 3, start=5)
     assert len(whole.fell) == 10 and part.fell == whole.fell[5:8]
     assert not set(whole.fell) & set(carry_out(drawn, 8, 10).fell)
+    assert carry_out(drawn, 7, 10, limit=-1.0).fell == whole.fell[:1], "one try at least"
 
 
 def test_parts_of_an_attack_add_up_with_those_of_the_same_seed(tmp_path):

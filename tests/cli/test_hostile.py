@@ -53,3 +53,21 @@ def test_a_comparison_of_floors_alone_says_that_there_is_nothing_to_compare(merb
     (sentence,) = done.stderr.splitlines()
     assert sentence.endswith("nothing to compare (no model beside its floors)")
     assert not done.stdout
+
+
+def test_a_link_that_leads_to_itself_is_one_sentence(merbench, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "runs/runs").mkdir(parents=True)
+    for words in (
+        ("store", "merge", "runs", "--into", "loop"),
+        ("store", "merge", "loop", "--into", "new"),
+        ("leaderboard", "pull", "runs", "--store", "loop"),
+        ("data", "add", "new", "loop", "--data", "home"),
+        ("data", "show", "tiny", "--data", "loop"),
+        ("study", "run", "loop"),
+    ):
+        done = merbench(*words)
+        last = done.stderr.strip().splitlines()[-1]
+        assert done.returncode == 2 and last.lower().startswith("error: "), (words, done.stderr)
+    done = merbench("doctor", "--store", "loop", "--data", "loop", check=True)
+    assert str(tmp_path / "loop") in done.stdout

@@ -78,6 +78,42 @@ def test_a_pipe_is_written_to_where_somebody_reads_it(tmp_path):
     assert content == [b"picture"] and (tmp_path / "pipe").is_fifo()
 
 
+@pytest.fixture
+def stdout_to():
+    """``stdout_to(file)``: standard output, the descriptor, goes there until the test is over."""
+    kept = os.dup(1)
+    yield lambda file: os.dup2(file.fileno(), 1)
+    os.dup2(kept, 1)
+    os.close(kept)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "link", "log"])
+def test_an_output_to_what_stdout_is_appended_to_keeps_what_is_there(tmp_path, stdout_to, name):
+    (tmp_path / "log").write_bytes(b"yesterday, ")
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    with (tmp_path / "log").open("ab") as log:
+        stdout_to(log)
+        os.write(1, b"before, ")
+        files.require_output(tmp_path / name)
+        write_output(tmp_path / name, b"picture, ")
+        os.write(1, b"after")
+    assert (tmp_path / "log").read_bytes() == b"yesterday, before, picture, after"
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the system has no /dev/fd")
+def test_an_output_to_the_pipe_of_a_shell_is_written_to_it():
+    reading, writing = os.pipe()
+    name = Path(f"/dev/fd/{writing}")
+    files.require_output(name)
+    write_output(name, b"picture")
+    os.close(writing)
+    assert os.read(reading, 99) == b"picture"
+    os.close(reading)
+    for call in (files.require_output, lambda path: write_output(path, b"x")):
+        with pytest.raises(RequestError, match="cannot be written"):
+            call(name)
+
+
 def test_a_folder_or_a_circle_of_links_is_one_sentence(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")

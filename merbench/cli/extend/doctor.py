@@ -150,6 +150,6 @@ def _store(store: Path) -> tuple[str, bool, str, str]:
     return (
         "store",
         True,
-        f"{store.resolve()} ({len(list((store / 'runs').glob('*.json')))} records)",
+        f"{os.path.realpath(store)} ({len(list((store / 'runs').glob('*.json')))} records)",
         "",
     )

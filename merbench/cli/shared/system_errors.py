@@ -7,7 +7,9 @@ import os
 import sys
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_THREAD = "can't start new thread"  # Python's own text: it has no error class for this
+# Python's own texts: it has no error classes for these.
+_NO_THREAD = "can't start new thread"
+_LOOP = "Symlink loop from "
 
 
 def sentence_of(error: BaseException) -> str | None:
@@ -16,6 +18,8 @@ def sentence_of(error: BaseException) -> str | None:
         return "there is not enough memory; use smaller batches or fewer --jobs"
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return f"the system refuses another thread; {_FEWER}"
+    if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):
+        return f"{str(error).removeprefix(_LOOP)} is a link that leads to itself; name another path"
     if not isinstance(error, OSError) or error.errno is None:
         return None
     if isinstance(error, BlockingIOError) and error.filename is None:

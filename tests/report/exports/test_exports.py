@@ -93,7 +93,7 @@ def test_where_files_go_is_one_sentence(merbench, store, tmp_path):
     words = ("leaderboard", "export", "--store", str(store), "--format", "bibtex")
     for more, sentence in (
         ((), "say where the files go, such as --out bibtex"),
-        (("--out", "file/x"), "file is a file, so that file/x cannot be a folder"),
+        (("--out", "file/x"), "file is no folder, so that file/x cannot be one"),
         (("--out", "o", "--rows"), "single rows are no part of the export bibtex"),
     ):
         done = merbench(*words, *more)
