@@ -18,7 +18,7 @@ def numbers_in(cells: Sequence[str], where: str) -> np.ndarray | None:
     """[N], NaN where a value is not known; None where the column is of words. DataError, naming
     the first, where a few cells are words among numbers. ``where`` names the column.
     """
-    values = [_number(cell) for cell in cells]
+    values = [number_in(cell) for cell in cells]
     filled = [row for row, cell in enumerate(cells) if cell.strip().lower() not in _UNKNOWN]
     words = [row for row in filled if values[row] is None]
     if 2 * len(words) > len(filled):
@@ -31,8 +31,8 @@ def numbers_in(cells: Sequence[str], where: str) -> np.ndarray | None:
     return np.array([np.nan if value is None else value for value in values])
 
 
-def _number(cell: str) -> float | None:
-    """As it is, with a decimal comma, with the sign of typesetting, or in percent."""
+def number_in(cell: str) -> float | None:
+    """As it is, with a decimal comma, with the sign of typesetting, or in percent; else None."""
     text = cell.strip().replace("\N{MINUS SIGN}", "-").removesuffix("%")
     if _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")

@@ -12,6 +12,7 @@ import numpy as np
 
 from merbench.api import LATER, DataError, Sink, Source
 from merbench_datasets.form_settings import Labelled
+from merbench_datasets.joined_labels import column_of, in_order, labels_in, sign_between
 from merbench_datasets.label_scale import label_cells, label_task
 from merbench_datasets.label_values import numbers_in
 from merbench_datasets.splits import mode_of, named_rows
@@ -19,8 +20,8 @@ from merbench_datasets.table_clips import note_clips, write_clips
 from merbench_datasets.table_files import (
     Columns,
     columns_named,
+    counted,
     files_of,
-    in_order,
     lower_case_names,
     read_columns,
     whole_numbers,
@@ -43,7 +44,8 @@ class Table(Labelled):
     A folder may also hold one table of all rows and nothing else but folders, such as of clips.
 
     A column of labels that is of numbers is a score (or two classes), but for ``emotion``, whose
-    whole numbers are classes; of words, classes, in alphabetical order.
+    whole numbers are classes; of words, classes, in alphabetical order. Where cells join several
+    (``joy|anger``, ``joy;anger``, ``['joy', 'anger']``), a row may have any number of them.
     """
 
     looks_for = (
@@ -90,11 +92,15 @@ class Table(Labelled):
         columns = self._read(source.path, sink)
         tasks = {}
         for name in self._labels(columns, source.path):
-            columns[name], tasks[name] = self._task(sink, name, columns[name], source.path)
+            if sign := sign_between(columns[name]):
+                tasks[name] = self._joined(sink, name, columns, sign, source.path)
+            else:
+                columns[name], task = self._task(sink, name, columns[name], source.path)
+                tasks[name] = {"column": name, **task}
         sink.table(columns)
         for name, task in tasks.items():
             score = name == "label" and task["kind"] == "score" and "sentiment" not in tasks
-            sink.task("sentiment" if score else name, column=name, **task)
+            sink.task("sentiment" if score else name, **task)
         sink.stream("text.transcript", modality="text", kind="strings", column="text")
         streams = ["text.transcript"]
         folder = source.path if source.path.is_dir() else source.path.parent
@@ -110,7 +116,8 @@ class Table(Labelled):
         rows = 0
         for mode, file in files_of(path).items():
             sink.source(file)
-            table = self._named(read_columns(file, sink), mode, file)
+            listed = _names(self.config.labels) or _LABELS
+            table = self._named(read_columns(file, sink, listed), mode, file)
             count = len(table["video_id"])
             for name in [*columns, *table]:
                 cells = columns.setdefault(name, [""] * rows)
@@ -133,7 +140,7 @@ class Table(Labelled):
         if "video_id" not in columns and "id" in columns:
             columns |= named_rows(columns["id"])
         if "video_id" in columns and "clip_id" not in columns:
-            columns["clip_id"] = in_order(columns["video_id"])
+            columns["clip_id"] = counted(columns["video_id"])
         for name in {"video_id", "clip_id"} & columns.keys():
             columns[name] = whole_numbers(columns[name])
         text = self.config.text.lower() or next((n for n in _TEXTS if n in columns), "text")
@@ -182,18 +189,49 @@ class Table(Labelled):
         task = label_task(sink, values_N, self.config)
         return label_cells(sink, values_N, task), task
 
+    def _joined(
+        self, sink: Sink, name: str, columns: Columns, sign: str, path: Path
+    ) -> dict[str, object]:
+        """A task of several labels a row; each of them gets a column."""
+        cells = columns[name]
+        labels_of_row = [labels_in(cell, sign) for cell in cells]
+        labels = in_order(set[str]().union(*labels_of_row))
+        words = self._words_for(labels, name, path)
+        if len(labels) > _MOST_CLASSES:
+            raise _too_many(path, name, len(labels))
+        several = sum(len(row) > 1 for row in labels_of_row)
+        sink.note(
+            f"{name}: {several} of {len(cells)} rows have several labels, joined by {sign!r}: any "
+            f"number of {len(words)} ({', '.join(words)}); put another sign there where they are "
+            "one label"
+        )
+        label_columns = {f"{name} {label}": column_of(label, cells, sign) for label in labels}
+        if taken := sorted(label_columns.keys() & columns.keys()):
+            raise DataError(
+                f"{path} has a column {taken[0]!r}, as the labels of {name} get here; rename it"
+            )
+        columns |= label_columns
+        return {"columns": list(label_columns), "kind": "multilabel", "words": words}
+
+    def _words_for(self, codes: Sequence[str], name: str, path: Path) -> list[str]:
+        """The user's words where the labels are numbers, else the labels themselves."""
+        words = _names(self.config.words)
+        if not words or not all(code.removeprefix("-").isdecimal() for code in codes):
+            return list(codes)
+        if len(words) != len(codes):
+            raise DataError(
+                f"{path}: column {name} has the {len(codes)} classes {', '.join(codes)}, "
+                f"and --set words= gives {len(words)} words; give one each, in this order"
+            )
+        return words
+
     def _coded(
         self, sink: Sink, name: str, values_N: np.ndarray, path: Path
     ) -> tuple[list[str], dict[str, object]]:
         """A column of numbers that stand for classes, whose words the user may give."""
         known_N = np.isfinite(values_N)
         codes = np.unique(values_N[known_N]).astype(int).tolist()
-        words = _names(self.config.words) or [str(code) for code in codes]
-        if len(words) != len(codes):
-            raise DataError(
-                f"{path}: column {name} has the {len(codes)} classes {', '.join(map(str, codes))}, "
-                f"and --set words= gives {len(words)} words; give one each, in this order"
-            )
+        words = self._words_for([str(code) for code in codes], name, path)
         called = ", ".join(f"{c} = {w}" for c, w in zip(codes, words, strict=True))
         how = "" if self.config.words else "; words for them: --form table --set words=WORD,WORD"
         sink.note(f"{name}: {len(codes)} classes ({called}){how}")
@@ -219,12 +257,16 @@ def _words(
 ) -> tuple[list[str], dict[str, object]]:
     words = sorted({cell.strip().lower() for cell in cells if cell.strip()})
     if len(words) > _MOST_CLASSES:
-        raise DataError(
-            f"{path}: column {name} has {len(words)} words, and is no "
-            "column of labels; name those with --form table --set labels=COLUMN"
-        )
+        raise _too_many(path, name, len(words))
     sink.note(f"{name}: {len(words)} classes ({', '.join(words)})")
     return [cell.strip().lower() for cell in cells], {"kind": "class", "words": words}
+
+
+def _too_many(path: Path, name: str, count: int) -> DataError:
+    return DataError(
+        f"{path}: column {name} has {count} words, and is no column of labels; name those with "
+        "--form table --set labels=COLUMN"
+    )
 
 
 def _meld(table: Columns, mode: str) -> Columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,21 @@ def columns_named(path: Path) -> list[str]:
     """What the columns are called; nothing where the file cannot be read."""
     if path.suffix.lower() != _PARQUET:
         return header_of(path)
-    return _readable(_opened(path))[0]
+    file = _opened(path)
+    names, others = _readable(file)
+    return names + [name for name in others if _of_labels(file, name)]
 
 
-def read_columns(path: Path, sink: Sink) -> Columns:
-    """All its cells as text, empty where there is none. DataError where it cannot be read."""
+def read_columns(path: Path, sink: Sink, listed: Container[str] = ()) -> Columns:
+    """All its cells as text, empty where there is none. ``listed``: columns, in lower case, that
+    may hold lists of labels. DataError where it cannot be read.
+    """
     if path.suffix.lower() != _PARQUET:
         return {name: list(cells) for name, cells in sink.columns(path).items()}
     file = _opened(path)
     names, others = _readable(file)
+    lists = [name for name in others if name.strip().lower() in listed and _of_labels(file, name)]
+    names, others = names + lists, [name for name in others if name not in lists]
     if others:
         sink.note(
             f"not taken over of {path.name}: {', '.join(others)}, which hold no text or number"
@@ -90,7 +96,7 @@ def lower_case_names(table: Columns, path: Path) -> Columns:
     return columns
 
 
-def in_order(videos: Sequence[str]) -> list[str]:
+def counted(videos: Sequence[str]) -> list[str]:
     """For each row how many rows of its video stand before it."""
     counts: Counter[str] = Counter()
     numbers = []
@@ -137,6 +143,17 @@ def _readable(file: Any) -> tuple[list[str], list[str]]:
         single = not types.is_nested(kind) and not of_bytes and not types.is_fixed_size_binary(kind)
         (names if single else others).append(field.name)
     return names, others
+
+
+def _of_labels(file: Any, name: str) -> bool:
+    """Whether the column is of lists of words or whole numbers."""
+    from pyarrow import types
+
+    kind = file.schema_arrow.field(name).type
+    if not types.is_list(kind) and not types.is_large_list(kind):
+        return False
+    item = kind.value_type
+    return types.is_string(item) or types.is_large_string(item) or types.is_integer(item)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

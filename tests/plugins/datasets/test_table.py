@@ -9,6 +9,7 @@ import pytest
 
 from merbench.api import DataError
 from merbench.data.folder.read import read_folder
+from merbench_datasets.joined_labels import in_order, sign_between
 from merbench_datasets.label_values import numbers_in
 from tests.conftest import loads
 
@@ -262,6 +263,65 @@ def test_whole_numbers_of_emotions_are_classes(put, tmp_path):
     assert task.space.words == ("joy", "anger", "neutral") and task.target[:3].tolist() == [0, 1, 1]
     wrong = put("--name", "c", path, *named[:3], "words=joy,anger", check=False)
     assert wrong.returncode == 2 and "has the 3 classes 1, 2, 3, and --set words=" in wrong.stderr
+
+
+SEVERAL = ({"joy"}, {"joy", "anger"}, {"anger", "very sad"}, set(), {"joy"}, {"very sad"})
+JOINED = {
+    "bars": [" | ".join(sorted(labels)).title() for labels in SEVERAL],
+    "semicolons": [";".join(sorted(labels)) for labels in SEVERAL],
+    "commas": [", ".join(sorted(labels)) for labels in SEVERAL],
+    "lists": [str(sorted(labels)) for labels in SEVERAL],
+    "arrow": [sorted(labels) for labels in SEVERAL],
+}
+
+
+@pytest.mark.parametrize("way", JOINED)
+def test_cells_with_several_labels_are_a_task_of_any_number_of_them(way, put, tmp_path):
+    mine = [
+        {**{k: v for k, v in row.items() if k != "label"}, "emotion": JOINED[way][at % 6]}
+        for at, row in enumerate(rows())
+    ]
+    path = tmp_path / "x.csv"
+    if way == "arrow":
+        arrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        path = tmp_path / "x.parquet"
+        parquet.write_table(arrow.Table.from_pylist(mine), path)
+    else:
+        write(path, mine)
+    (note,) = [note for note in put("--name", "a", path)["notes"] if note.startswith("emotion")]
+    assert "4 of 12 rows have several labels" in note
+    assert "any number of 3 (anger, joy, very sad)" in note
+    task = read_folder(tmp_path / "home/a").tasks["emotion"]
+    assert task.space.kind == "multilabel" and task.space.words == ("anger", "joy", "very sad")
+    ids = read_folder(tmp_path / "home/a").ids.tolist()
+    for at in range(12):
+        row, labels = ids.index(f"v{at}_0"), SEVERAL[at % 6]
+        if labels:
+            assert task.target[row].tolist() == [word in labels for word in task.space.words]
+        else:  # an empty list has none of them, an empty cell says nothing
+            assert (task.known is None) == (way in ("lists", "arrow"))
+            known = task.known is None or task.known[row].any()
+            assert not (known and task.target[row].any())
+
+
+def test_what_joins_labels():
+    signs = {
+        "|": ["1|3", "2"], ";": ["joy; anger"], ",": ["joy,anger", "joy"],
+        "": ["calm, content", "angry", "", "sad/low"],
+    }  # fmt: skip
+    assert {sign: sign_between(cells) for sign, cells in signs.items()} == {s: s for s in signs}
+    assert in_order({"10", "9"}) == ["9", "10"] and in_order({"b", "a", "2"}) == ["2", "a", "b"]
+
+
+def test_numbers_of_joined_labels_may_have_words(put, tmp_path):
+    cells = ["0|2", "1", "2", "0"]
+    mine = [{**row, "label": cells[at % 4]} for at, row in enumerate(rows())]
+    path = write(tmp_path / "x.csv", mine)
+    put("--name", "a", path, "--form", "table", "--set", "words=joy,anger,fear")
+    task = read_folder(tmp_path / "home/a").tasks["label"]
+    assert task.space.words == ("joy", "anger", "fear") and task.target[0].tolist() == [1, 0, 1]
 
 
 def test_splits_are_known_by_their_usual_names(put, tmp_path):

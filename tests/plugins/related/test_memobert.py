@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,17 @@ def encoder(folder: Path, context, **config) -> tuple[HfMasked, object]:
     stream = StreamSpec("text.tiny", "text", "strings")
     made = HfMasked(HfMasked.Config(model=str(folder), longest=12, **config), context, stream)
     return made.eval(), made.prepare(TextRows(stream, np.array(TEXTS), torch.tensor([1, 1, 1, 0])))
+
+
+def test_an_untrained_network_of_any_precision_scores_words(tmp_path):
+    language_model(tmp_path)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"dtype": "float16"}))
+    text, rows = encoder(tmp_path, tiny.context("class"), pretrained="random", tuned=True)
+    states_BLD = text(rows[torch.arange(4)]).x_BLD
+    scores_B2 = text.language_model.scores(states_BLD[:, 0], [[12], [13]])
+    assert {p.dtype for p in text.parameters()} == {torch.float32}
+    assert scores_B2.requires_grad and torch.isfinite(scores_B2).all()
 
 
 def model(folder: Path, kind="class", modalities=("text", "audio", "video"), **config):

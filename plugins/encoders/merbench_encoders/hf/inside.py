@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from merbench.api import Context, RequestError, Steps, StreamSpec, TextRows, Tokens
 from merbench_encoders.adapters import drop_idle_adapters
-from merbench_encoders.hf.models import HfConfig, ModelName, hf_digest, hf_source, load_net
+from merbench_encoders.hf.models import (
+    HfConfig,
+    ModelName,
+    hf_digest,
+    hf_source,
+    input_embeddings,
+    load_net,
+)
 from merbench_encoders.letter_case import LetterCase
 from merbench_encoders.padding import masks_padding
 from merbench_encoders.pieces import PieceRows, PieceTokenizer
@@ -47,7 +54,7 @@ class HfInside(Tower):
         super().__init__(net, config)
         self.places = PieceTokenizer(folder, net, None, config.lower, INSTEAD).longest
         self.pieces = PieceTokenizer(folder, net, config.longest, config.lower, INSTEAD)
-        self.width = int(net.get_input_embeddings().embedding_dim)
+        self.width = input_embeddings(net, INSTEAD).embedding_dim
         _layers(self)
         self._check_head()
         self._check_padding(config)

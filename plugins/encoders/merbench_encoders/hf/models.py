@@ -116,9 +116,7 @@ def load_net(
             settings = _configuration(model_class, folder)
             settings.update({k: v for k, v in changes.items() if hasattr(settings, k)})
             if config.pretrained == "random":
-                untrained = (
-                    model_class.from_config if kind == "AutoModel" else model_class._from_config
-                )
+                untrained = getattr(model_class, "from_config", None) or model_class._from_config
                 # Not in its configuration's precision, in which nothing can be learned.
                 return untrained(settings, dtype=torch.float32), folder
             net, info = model_class.from_pretrained(
@@ -189,6 +187,22 @@ def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Modul
             f"give one of {-depth - 1} to {depth}"
         )
     return net, folder
+
+
+def input_embeddings(net: Any, instead: str) -> nn.Embedding:
+    """The table of a network's word pieces. RequestError where it has none: CANINE hashes
+    characters, I-BERT's gives a scale beside the vectors.
+    """
+    try:
+        table = net.get_input_embeddings()
+    except NotImplementedError:
+        table = None
+    if not isinstance(table, nn.Embedding):
+        raise RequestError(
+            f"{type(net).__name__} has no plain table of word pieces, in whose place other vectors "
+            f"could go in; choose a model that has one, such as BERT or RoBERTa, or {instead}"
+        )
+    return table
 
 
 def input_settings(folder: Path) -> dict[str, Any]:

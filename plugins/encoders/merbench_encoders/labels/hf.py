@@ -16,6 +16,7 @@ from merbench_encoders.hf.models import (
     hf_digest,
     hf_source,
     hidden_state,
+    input_embeddings,
     load_hf,
 )
 from merbench_encoders.labels.tower import LabelTower, LabelTowerConfig
@@ -47,12 +48,11 @@ class LabelHf(LabelTower):
         self._tokenizer = PieceTokenizer(folder, net, None, config.lower, _INSTEAD)
         self._layer = config.layer
         ids_L, pad = self._tokenizer.example()
-        embed = net.get_input_embeddings()
+        embed = input_embeddings(net, _INSTEAD)
         self._masks_padding = masks_padding(
             net, partial(self._states, net), embed(ids_L), embed(pad)
         )
-        token_width = net.get_input_embeddings().embedding_dim
-        super().__init__(net, config, context, int(net.config.hidden_size), token_width)
+        super().__init__(net, config, context, int(net.config.hidden_size), embed.embedding_dim)
 
     @staticmethod
     def pretrained(config: Config) -> dict[str, str]:

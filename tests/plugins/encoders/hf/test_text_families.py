@@ -12,8 +12,9 @@ import torch
 from transformers import AutoModel, BertTokenizerFast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from merbench.api import LabelSpace, StreamSpec, TextRows
+from merbench.api import LabelSpace, RequestError, StreamSpec, TextRows
 from merbench.testing import tiny
+from merbench_encoders.hf.inside import HfInside
 from merbench_encoders.hf.text import HfText
 from merbench_encoders.labels.hf import LabelHf
 from tests.towers import PIECES, SIZES
@@ -63,3 +64,27 @@ def test_a_label_has_one_vector_whatever_the_others_are(tmp_path):
     with torch.no_grad():
         both = encoder.read(("a good film", "bad"), None)
         torch.testing.assert_close(encoder.read(("bad",), None)[0], both[1], atol=2e-5, rtol=1e-4)
+
+
+WITHOUT_PIECES = {
+    "canine": {"num_hash_buckets": 64, "num_hash_functions": 2, "local_transformer_stride": 16},
+    "ibert": {},
+}
+
+
+@pytest.mark.parametrize("family", WITHOUT_PIECES)
+def test_a_network_without_a_table_of_pieces_is_refused_in_a_sentence(
+    family, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(FAMILIES, family, (WITHOUT_PIECES[family], True))
+    model = folder_of(tmp_path, family)
+    context = replace(tiny.context("class"), space=SPACE)
+    for make in (
+        lambda: HfInside(HfInside.Config(model=model), tiny.context(), TEXT),
+        lambda: LabelHf(LabelHf.Config(model=model), context),
+    ):
+        with pytest.raises(RequestError, match="has no plain table of word pieces"):
+            make()
+    if family == "canine":
+        with pytest.raises(RequestError, match="CanineModel does not read a text in pieces"):
+            HfText(HfText.Config(model=model), tiny.context(), TEXT)
