@@ -162,9 +162,11 @@ class Bench:
                 elif "all" in ablations:
                     with suppress(RequestError):
                         plans[f"{model} {name}"] = self.plan(ablated)
-        if wrong := set(ablations) - {"all", *declared}:
+        if undeclared := set(ablations) - {"all", *declared}:
             models = ", ".join(self.options.models)
-            raise RequestError(unknown("ablation", min(wrong), declared, f"ablations of {models}"))
+            raise RequestError(
+                unknown("ablation", min(undeclared), declared, f"ablations of {models}")
+            )
         return plans
 
     def floors(self, plan: Plan) -> dict[str, list[Record]]:
@@ -216,8 +218,8 @@ class Bench:
             return None
 
         record = of_series(self.store, run) or self.store.find(run)
-        once = all(self.catalog.recipe(model).closed_form for model in options.models)
-        seeds = options.seeds[:1] if once else options.seeds
+        only_closed_form = all(self.catalog.recipe(model).closed_form for model in options.models)
+        seeds = options.seeds[:1] if only_closed_form else options.seeds
         return start_from(self.store, record, seeds, seen_by(self.store, record, find))
 
 

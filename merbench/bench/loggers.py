@@ -19,8 +19,8 @@ def open_loggers(catalog: Catalog, where_by_name: Mapping[str, str]) -> list[Gua
     library that it needs is not installed.
     """
     return [
-        GuardedLogger(name, catalog.load(catalog.component("logger", name))(place))
-        for name, place in where_by_name.items()
+        GuardedLogger(name, catalog.load(catalog.component("logger", name))(where))
+        for name, where in where_by_name.items()
     ]
 
 

@@ -161,7 +161,7 @@ def build_options(keywords: Mapping[str, Any], wording: Wording) -> RunOptions:
     from merbench.engine.plan.datasets import with_settings
     from merbench.engine.plan.plan import Request
 
-    settings, written = _settings(keywords, wording)
+    settings, typed_as = _settings(keywords, wording)
     dataset, settings = with_settings(keywords["dataset"], settings)
     modalities = keywords.get("modalities")
     of_request = ("thresholds", "allow_leak", "text_tower", "labels", "missing")
@@ -173,7 +173,7 @@ def build_options(keywords: Mapping[str, Any], wording: Wording) -> RunOptions:
         streams=keywords.get("streams", {}),
         modalities=None if modalities is None else tuple(modalities),
         ablations=tuple(dict.fromkeys(keywords.get("ablations", ()))),
-        options=written,
+        options=typed_as,
         **{name: keywords[name] for name in of_request if name in keywords},
     )
     of_run = (
@@ -199,26 +199,26 @@ def _settings(
     wrote for each.
     """
     settings: dict[str, Any] = {}
-    written: dict[str, str] = {}
+    typed_as: dict[str, str] = {}
     for slot, name in keywords.get("parts", {}).items():
-        written[slot] = wording.write(wording.part, slot, name)
+        typed_as[slot] = wording.write(wording.part, slot, name)
         if slot not in PARTS:
             form = wording.encoder.format(key="MODALITY", value="NAME")
             raise RequestError(
-                f"{written[slot]}: a part is one of {', '.join(PARTS)}; encoders are named with "
+                f"{typed_as[slot]}: a part is one of {', '.join(PARTS)}; encoders are named with "
                 f"{form}"
             )
         settings[slot] = name
     for modality, name in keywords.get("encoders", {}).items():
         settings[f"encoder.{modality}"] = name
-        written[f"encoder.{modality}"] = wording.write(wording.encoder, modality, name)
+        typed_as[f"encoder.{modality}"] = wording.write(wording.encoder, modality, name)
     for key, value in keywords.get("settings", {}).items():
         settings[key] = value
-        written[key] = wording.settings
+        typed_as[key] = wording.settings
     if epochs := keywords.get("epochs"):
         settings["train.epochs"] = epochs
-        written["train.epochs"] = wording.write(wording.epochs, "", epochs)
-    return settings, written
+        typed_as["train.epochs"] = wording.write(wording.epochs, "", epochs)
+    return settings, typed_as
 
 
 def _checked(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,8 +228,10 @@ def _checked(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     from merbench.host.catalog import unknown
 
     types = _keyword_types()
-    if wrong := [name for name in keywords if name not in types]:
-        raise RequestError(unknown("keyword", wrong[0], list(types), f"keywords of {function}()"))
+    if unexpected := [name for name in keywords if name not in types]:
+        raise RequestError(
+            unknown("keyword", unexpected[0], list(types), f"keywords of {function}()")
+        )
     keywords = _with_lists(function, keywords)
     field_types = {name: (types[name], ...) for name in keywords}
     model = create_model(
@@ -240,9 +242,9 @@ def _checked(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     try:
         model(**keywords)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise RequestError(f"{function}({name}={keywords[name]!r}): {first['msg']}") from None
+        first_error = error.errors()[0]
+        name = str(first_error["loc"][0])
+        raise RequestError(f"{function}({name}={keywords[name]!r}): {first_error['msg']}") from None
     return keywords
 
 

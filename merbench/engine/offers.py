@@ -24,8 +24,8 @@ from merbench.host.catalog import unknown
 def ablation(recipe: Recipe, name: str) -> Ablation:
     declared = {a.name: a for a in recipe.ablations}
     if name not in declared:
-        place = f"declared by model {recipe.name}"
-        raise RequestError(unknown("ablation", name, list(declared), place))
+        where_declared = f"declared by model {recipe.name}"
+        raise RequestError(unknown("ablation", name, list(declared), where_declared))
     return declared[name]
 
 
@@ -36,8 +36,8 @@ def offered_streams(
     offered = {corpus.streams[name].modality: corpus.streams[name] for name in defaults}
     for modality, name in overrides.items():
         if name not in corpus.streams:
-            place = f"--stream of dataset {corpus.name}"
-            raise RequestError(unknown("stream", name, list(corpus.streams), place))
+            option = f"--stream of dataset {corpus.name}"
+            raise RequestError(unknown("stream", name, list(corpus.streams), option))
         stream = corpus.streams[name]
         if stream.modality != modality:
             raise RequestError(
@@ -75,18 +75,20 @@ def streams_read(
     ablated: Sequence[tuple[Modality, ...]],
 ) -> dict[Modality, Stream]:
     """Those of the streams offered that this model will read."""
-    wanted = _wanted(recipe, corpus, offered, request, ablated)
+    used_modalities = _wanted(recipe, corpus, offered, request, ablated)
     with_encoder = {
-        m for m in wanted if encoder_for(recipe, offered[m]) or f"encoder.{m}" in request.settings
+        m
+        for m in used_modalities
+        if encoder_for(recipe, offered[m]) or f"encoder.{m}" in request.settings
     }
     for modality in request.streams:
-        if modality in wanted and modality not in with_encoder:
+        if modality in used_modalities and modality not in with_encoder:
             stream = offered[modality]
             raise RequestError(
                 f"model {recipe.name} has no encoder for a stream of kind {stream.kind!r} such as "
                 f"{stream.name}; name one with --encoder {modality}=NAME (merbench list encoders)"
             )
-    used = {m: offered[m] for m in wanted if m in with_encoder}
+    used = {m: offered[m] for m in used_modalities if m in with_encoder}
     if len(used) < recipe.min_modalities:
         modalities = "modality" if recipe.min_modalities == 1 else "modalities"
         of_these = f" of {', '.join(recipe.modalities)}" if recipe.modalities else ""

@@ -32,8 +32,8 @@ def ask(
 
         merbench.ask("meld", "prompts.jsonl")
     """
-    place = None if template is None else Path(template)
-    return asked(catalog(), homes(data), dataset, Path(out), task, protocol, split, place)
+    template_file = None if template is None else Path(template)
+    return asked(catalog(), homes(data), dataset, Path(out), task, protocol, split, template_file)
 
 
 def asked(

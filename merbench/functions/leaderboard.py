@@ -105,18 +105,18 @@ def compare(
     from merbench.report.scores.paired import correct, differences
 
     source, boards = _open(store, dataset, track)
-    both = [
+    both_ranked = [
         (board, first_side, second_side)
         for board in boards
         if (first_side := side(board, source, a)) and (second_side := side(board, source, b))
     ]
-    if len(both) != 1:
-        titles = "; ".join(board.title for board, _, _ in both) or "none"
+    if len(both_ranked) != 1:
+        titles = "; ".join(board.title for board, _, _ in both_ranked) or "none"
         raise RequestError(
-            f"{a} and {b} are both in {len(both)} tracks of {store} ({titles}), and one is wanted; "
-            "choose with dataset= and track=, or run what is missing"
+            f"{a} and {b} are both in {len(both_ranked)} tracks of {store} ({titles}); "
+            "choose one with dataset= and track=, or run what is missing"
         )
-    board, first_side, second_side = both[0]
+    board, first_side, second_side = both_ranked[0]
     first_rows, second_rows = together(first_side, second_side)
     if not first_rows:
         raise RequestError(nothing_in_common({a: first_side, b: second_side}, board.folds))

@@ -192,12 +192,12 @@ def _notes(track: Track, records: Sequence[Record]) -> list[str]:
     alike = [t for t in trained.values() if t.streams == track.streams]
     if not alike:
         return ["no trained model of the store was offered these streams"]
-    (lacking, more) = (
+    (lacking, unexpected) = (
         sorted(a.pretrained.keys() - b.pretrained.keys())
         for a, b in ((alike[0], track), (track, alike[0]))
     )
     sentences = [f"lack {', '.join(lacking)}"] if lacking else []
-    sentences += [f"have {', '.join(more)} besides"] if more else []
+    sentences += [f"have {', '.join(unexpected)} besides"] if unexpected else []
     sentence = (
         "the trained models of the store with these streams are on another board: beside their "
         f"pretrained material, these predictions {' and '.join(sentences or ['have other files'])}"
@@ -206,5 +206,5 @@ def _notes(track: Track, records: Sequence[Record]) -> list[str]:
 
 
 def _paths(paths: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
-    several = [paths] if isinstance(paths, str | Path) else paths
-    return tuple(Path(path) for path in several)
+    files = [paths] if isinstance(paths, str | Path) else paths
+    return tuple(Path(path) for path in files)

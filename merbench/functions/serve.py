@@ -86,8 +86,8 @@ def boards_of(
         boards = collect(
             source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()
         )
-        every = [(board, score(board, source, cache)) for board in boards]
-        scored_boards = [(board, scores) for board, scores in every if scores.rows]
+        all_scored = [(board, score(board, source, cache)) for board in boards]
+        scored_boards = [(board, scores) for board, scores in all_scored if scores.rows]
         if not scored_boards:
             raise RequestError("No run of that kind has finished yet.")
         return scored_boards

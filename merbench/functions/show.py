@@ -70,10 +70,10 @@ def show(
     from merbench.data.word_vectors import open_lexicon
     from merbench.engine.plan.datasets import open_dataset
 
-    places = homes(data)
-    require_model(catalog(), model, places)
-    corpus = open_dataset(catalog(), dataset or "sample", places)
-    lexicon = None if corpus.lexicon else open_lexicon((), places)
+    homes_searched = homes(data)
+    require_model(catalog(), model, homes_searched)
+    corpus = open_dataset(catalog(), dataset or "sample", homes_searched)
+    lexicon = None if corpus.lexicon else open_lexicon((), homes_searched)
     return shown(catalog(), model, corpus, lexicon, text_tower)
 
 

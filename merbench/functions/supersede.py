@@ -79,10 +79,10 @@ def superseded(
     if new is None:
         earlier, current = _replaced(newer_row, store, source.corrections())
     else:
-        before = _row(old, board)
-        if before.name == newer_row.name:
+        old_row = _row(old, board)
+        if old_row.name == newer_row.name:
             raise RequestError(f"{old} and {new} are one row; name the row that takes its place")
-        earlier, current = before.records, newer_row.records
+        earlier, current = old_row.records, newer_row.records
     correction = _correction(earlier, current, reason)
     write_correction(root, correction)
     return Superseded(board.title, old if new else newer_row.name, newer_row.name, correction)
@@ -100,10 +100,10 @@ def _board_with(names: Sequence[str], boards: Sequence[Board]) -> Board:
             f"{' and '.join(names)} stand on {len(fitting)} boards ({titles}); "
             "choose one with --dataset and --track"
         )
-    every = [entry.name for board in boards for entry in board.entries]
+    row_names = [entry.name for board in boards for entry in board.entries]
     for name in names:
         if not any(_rows(name, board) for board in boards):
-            raise RequestError(unknown("row", name, every, "merbench leaderboard shows them"))
+            raise RequestError(unknown("row", name, row_names, "merbench leaderboard shows them"))
     raise RequestError(
         f"{' and '.join(names)} stand on different boards; a row gives way to one of its own board"
     )
@@ -133,9 +133,9 @@ def _replaced(
     old_runs = {name for correction in corrections for name in correction.old}
     earlier, current = [], []
     for record in row.records:
-        before = [r for r in replaced_runs(store, record.run_id) if r.run_id not in old_runs]
-        if before:
-            earlier.append(before[0])
+        replaced = [r for r in replaced_runs(store, record.run_id) if r.run_id not in old_runs]
+        if replaced:
+            earlier.append(replaced[0])
             current.append(record)
     if not earlier:
         raise RequestError(
@@ -158,6 +158,6 @@ def _correction(old: Sequence[Record], new: Sequence[Record], reason: str) -> Co
             date=datetime.now(UTC).date(),
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
+        first_error = error.errors()[0]
+        message = first_error["msg"].removeprefix("Value error, ")
         raise RequestError(f"--reason: {message}") from error

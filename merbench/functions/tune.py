@@ -67,9 +67,11 @@ def tune(
     try:
         Tuning(**search_keywords)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        raise RequestError(f"tune({name}={search_keywords[name]!r}): {first['msg']}") from None
+        first_error = error.errors()[0]
+        name = str(first_error["loc"][0])
+        raise RequestError(
+            f"tune({name}={search_keywords[name]!r}): {first_error['msg']}"
+        ) from None
     config = SearchConfig(**search_keywords)
     bench, options = open_bench("tune", model, dataset, run_keywords)
     plan = bench.plan(options.request)

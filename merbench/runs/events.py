@@ -41,12 +41,12 @@ def run_resumed(
     plan: Plan, run_id: str, seed: int, fold: int | None, state: Mapping[str, Any]
 ) -> RunResumed:
     """``state``: what the checkpoint holds."""
-    before = list(_by_stage(plan).values())[: state.get("stage", 0)]
+    finished_stages = list(_by_stage(plan).values())[: state.get("stage", 0)]
     return RunResumed(
         run_id=run_id,
         seed=seed,
         fold=fold,
-        epoch=sum(before) + state["epoch"],
+        epoch=sum(finished_stages) + state["epoch"],
         epochs=epochs_of(plan),
     )
 

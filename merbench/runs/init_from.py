@@ -33,14 +33,14 @@ def start_from(
     for seed in seeds:
         folds = (None,) if record.fold is None else count()
         names = ((fold, run_id(record.spec, record.contents, seed, fold)) for fold in folds)
-        mine = {
+        own_weights = {
             (seed, fold): store.weights(name)
             for fold, name in takewhile(
                 lambda fold_and_name: store.has_weights(fold_and_name[1]), names
             )
         }
-        weights_of |= mine
-        if not mine:
+        weights_of |= own_weights
+        if not own_weights:
             lacking.append(str(seed))
     if lacking:
         model_name = f"{record.spec.model} {record.spec.ablation}".strip()
@@ -65,10 +65,10 @@ def seen_by(store: Store, record: Record, find: Callable[[str], Corpus | None]) 
         corpus = None
     seen = [Seen(spec.dataset, spec.protocol, corpus, bool(record.track.leaks))]
     if spec.init_from:
-        before = of_series(store, spec.init_from)
+        start_runs = of_series(store, spec.init_from)
         seen += (
-            seen_by(store, before, find)
-            if before
+            seen_by(store, start_runs, find)
+            if start_runs
             else [Seen(f"what the runs {spec.init_from} were, which the store lacks")]
         )
     return seen

@@ -71,13 +71,13 @@ def _make(
     work: Work, missing: Sequence[tuple[int, Split]], jobs: int, watch: Watch
 ) -> Iterable[Record]:
     stacked = work.plan.train.stack
-    several = len(missing) > 1
+    many_runs = len(missing) > 1
     # A process that has used a GPU cannot be forked.
-    if several and jobs > 1 and not stacked and not torch.cuda.is_initialized():
+    if many_runs and jobs > 1 and not stacked and not torch.cuda.is_initialized():
         return side_by_side(work, missing, jobs, watch)
     if missing:
         work.encode(watch)
-    if several and stacked:
+    if many_runs and stacked:
         return _stacks(work, missing, watch)
     return (run_one(work, seed, split, watch) for seed, split in missing)
 

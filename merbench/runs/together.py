@@ -66,8 +66,8 @@ def _train(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -> list
     """
     plan, fold, clock = work.plan, work.fold(split), time.perf_counter()
     fold.opened.clear()
-    first = work.draft(min(seeds), split)
-    checkpoint = work.checkpoint(replace(first, run_id=first.run_id + STACK), watch)
+    draft = work.draft(min(seeds), split)
+    checkpoint = work.checkpoint(replace(draft, run_id=draft.run_id + STACK), watch)
     stacked = _stacked_seeds(work, seeds, checkpoint)
     run_ids = {seed: work.run_id(seed, split) for seed in stacked}
     for seed in seeds:

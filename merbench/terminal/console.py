@@ -25,6 +25,6 @@ class PrintableConsole(Console):
                 yield Segment(printable(segment.text), segment.style)
 
 
-def console(stderr: bool = False, **how: Any) -> PrintableConsole:
+def console(stderr: bool = False, **options: Any) -> PrintableConsole:
     stream = sys.stderr if stderr else sys.stdout
-    return PrintableConsole(file=getattr(stream, "unfiltered", stream), **how)
+    return PrintableConsole(file=getattr(stream, "unfiltered", stream), **options)

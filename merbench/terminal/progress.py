@@ -64,11 +64,11 @@ class EncodeProgress:
                 self.waited_for.add(sentence)
                 say(sentence)
             case EncodingNotes(label=label, rows=rows, notes=notes):
-                first = ", ".join(f"{name}: {note}" for name, note in list(notes.items())[:3])
-                more = ", ..." if len(notes) > 3 else ""
+                notes_text = ", ".join(f"{name}: {note}" for name, note in list(notes.items())[:3])
+                ellipsis = ", ..." if len(notes) > 3 else ""
                 say(
                     f"note: {label}: {len(notes):,} of {rows:,} clips are missing or incomplete "
-                    f"({first}{more})"
+                    f"({notes_text}{ellipsis})"
                 )
 
 
@@ -239,11 +239,11 @@ class TuneProgress:
         self.n_finished = event.finished
 
 
-def going_on_at_trial(finished: int, wanted: int) -> str:
+def going_on_at_trial(finished: int, requested: int) -> str:
     """What a search that was started before says first."""
-    if finished >= wanted:
-        return f"all {wanted} trials were made before"
-    return f"going on at trial {finished + 1} of {wanted}"
+    if finished >= requested:
+        return f"all {requested} trials were made before"
+    return f"going on at trial {finished + 1} of {requested}"
 
 
 def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:

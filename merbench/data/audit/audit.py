@@ -38,24 +38,24 @@ class Audit:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        plain = asdict(self)
-        for stream in plain["streams"]:
+        fields = asdict(self)
+        for stream in fields["streams"]:
             if values := stream["values"]:
                 values |= {key: values[key].tolist() for key in ("repeated", "repeats")}
-        return plain
+        return fields
 
 
 def audit(corpus: Corpus, watch: Callable[[str], None] = lambda step: None) -> Audit:
     """Every check. ``watch`` is called with what is being checked."""
     groups = {name: groups_of(protocol, len(corpus)) for name, protocol in corpus.protocols.items()}
     watch("labels, ids and texts")
-    labels, same = tuple(labels_of_splits(corpus, groups)), twins(corpus.texts.tolist())
+    labels, twin_texts = tuple(labels_of_splits(corpus, groups)), twins(corpus.texts.tolist())
     findings = [
         *shared_videos(corpus, groups),
         *shared_groups(corpus, groups),
         *ids_alike(corpus, groups),
         *rows_labelled_twice(corpus, groups),
-        *texts_alike(corpus, groups, same),
+        *texts_alike(corpus, groups, twin_texts),
         *label_gaps(labels),
     ]
     values, means = {}, {}
@@ -78,7 +78,7 @@ def audit(corpus: Corpus, watch: Callable[[str], None] = lambda step: None) -> A
         corpus.name,
         len(corpus),
         len(np.unique(corpus.videos)),
-        int((same.text_N < 0).sum()),
+        int((twin_texts.text_N < 0).sum()),
         labels,
         streams,
         tuple(findings),

@@ -100,10 +100,16 @@ class Null:
     def p(self, ratio: float) -> float:
         """P(as large or larger): counted, and beyond the upper 20 % by the exponential tail."""
         draws = len(self.ratio_B)
-        tail = self.ratio_B[int(0.8 * draws) :]
-        if ratio <= tail[0]:
+        largest_ratios = self.ratio_B[int(0.8 * draws) :]
+        if ratio <= largest_ratios[0]:
             return float((1 + (self.ratio_B >= ratio).sum()) / (1 + draws))
-        return float(0.2 * np.exp(-(ratio - tail[0]) / max((tail - tail[0]).mean(), 1e-12)))
+        return float(
+            0.2
+            * np.exp(
+                -(ratio - largest_ratios[0])
+                / max((largest_ratios - largest_ratios[0]).mean(), 1e-12)
+            )
+        )
 
 
 def one_hump(videos: int) -> Null:

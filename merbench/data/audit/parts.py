@@ -49,14 +49,14 @@ def shared_videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
                 f"{protocol}, so a model can know the speaker; divide by video",
             )
         for split in corpus.protocols[protocol].splits:
-            both = np.intersect1d(np.union1d(split.train, split.valid), split.test)
-            if len(both):
-                rows = first_few(corpus.ids[both].tolist())
+            shared_rows = np.intersect1d(np.union1d(split.train, split.valid), split.test)
+            if len(shared_rows):
+                rows = first_few(corpus.ids[shared_rows].tolist())
                 yield Finding(
                     "warning",
                     protocol,
-                    f"{count_of(len(both), 'row')} of protocol {protocol} are trained on and "
-                    f"tested ({rows})",
+                    f"{count_of(len(shared_rows), 'row')} of protocol {protocol} are trained on "
+                    f"and tested ({rows})",
                 )
 
 
@@ -78,7 +78,7 @@ def shared_groups(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
 def _shared(unit_N: np.ndarray, parts: Groups) -> list[str]:
     """The units (videos, speakers) whose rows stand in more than one part."""
     names, number_N = np.unique(unit_N, return_inverse=True)
-    used = parts.group_N >= 0
-    pairs = np.unique(np.stack([number_N[used], parts.group_N[used]]), axis=1)
+    has_part = parts.group_N >= 0
+    pairs = np.unique(np.stack([number_N[has_part], parts.group_N[has_part]]), axis=1)
     shared = np.flatnonzero(np.bincount(pairs[0], minlength=len(names)) > 1)
     return [str(names[unit]) for unit in shared]

@@ -20,21 +20,21 @@ def ids_alike(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding]:
     """Ids that differ in case, blanks or leading zeros alone."""
     row_by_bare_id: dict[str, int] = {}
     for row, name in enumerate(corpus.ids.tolist()):
-        bare = "_".join(
+        bare_id = "_".join(
             part.lstrip("0") or "0" for part in str(name).casefold().replace(" ", "").split("_")
         )
-        other = row_by_bare_id.setdefault(bare, row)
-        if other != row:
+        earlier_row = row_by_bare_id.setdefault(bare_id, row)
+        if earlier_row != row:
             split = [
                 protocol
                 for protocol, parts in groups.items()
-                if parts.group_N[other] != parts.group_N[row]
+                if parts.group_N[earlier_row] != parts.group_N[row]
             ]
             splits_text = f", in different splits of {', '.join(split)}" if split else ""
             yield Finding(
                 "warning",
                 "ids",
-                f"'{corpus.ids[other]}' and '{name}' look like one row{splits_text}; "
+                f"'{corpus.ids[earlier_row]}' and '{name}' look like one row{splits_text}; "
                 "keep one of them",
             )
 
@@ -87,12 +87,13 @@ def texts_alike(corpus: Corpus, groups: dict[str, Groups], alike: Twins) -> Iter
             for t in alike.across(parts.group_N)
             if len(parts.names) != 3 or parts.names[parts.group_N[t[0]]] != "train"
         ]
-        for same, kind in ((True, "the same text as"), (False, "nearly the same text as")):
-            rows = [(r, twin, like) for r, twin, like in across if (like == 1.0) == same]
+        for is_same, kind in ((True, "the same text as"), (False, "nearly the same text as")):
+            rows = [(r, twin, like) for r, twin, like in across if (like == 1.0) == is_same]
             if rows:
                 examples = first_few(
                     [
-                        f"{corpus.ids[r]} ~ {corpus.ids[twin]}" + ("" if same else f" ({like:.2f})")
+                        f"{corpus.ids[r]} ~ {corpus.ids[twin]}"
+                        + ("" if is_same else f" ({like:.2f})")
                         for r, twin, like in rows
                     ]
                 )

@@ -47,11 +47,11 @@ class Twins:
         likest: dict[int, tuple[int, float]] = {}
 
         def meet(rows_a: list[int], rows_b: list[int], like: float) -> None:
-            first: dict[int, int] = {}  # a row of each group is enough
+            row_of_group: dict[int, int] = {}  # a row of each group is enough
             for row in rows_b:
-                first.setdefault(int(group_N[row]), row)
+                row_of_group.setdefault(int(group_N[row]), row)
             for row in rows_a:
-                twin = next((other for g, other in first.items() if g != group_N[row]), None)
+                twin = next((other for g, other in row_of_group.items() if g != group_N[row]), None)
                 if twin is not None and like > likest.get(row, (0, 0.0))[1]:
                     likest[row] = twin, like
 
@@ -102,10 +102,10 @@ def _near(texts: list[str]) -> list[tuple[int, int, float]]:
             sets[i] = frozenset(piece_T[start_N[i] : end_N[i]].tolist())
         return sets[i]
 
-    near = (
+    likenesses = (
         (a, b, len(pieces(a) & pieces(b)) / len(pieces(a) | pieces(b))) for a, b in sorted(pairs)
     )
-    return [(a, b, like) for a, b, like in near if like >= LIKE]
+    return [(a, b, like) for a, b, like in likenesses if like >= LIKE]
 
 
 def _pieces(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -48,11 +48,11 @@ def scan(stream: Stream) -> Scanned:
     width = stream.values.shape[1]
     low_D, high_D = np.full(width, np.inf), np.full(width, -np.inf)
     mean_ND = np.zeros((len(stream.length), width), dtype=np.float32)
-    not_finite = first = 0
+    not_finite = offset = 0
     zero_R, first_R, last_R = (np.zeros(len(rows), dtype=bool) for _ in range(3))
     for block_TD in valid_steps(stream, rows):
-        n = _rows_in(stream.length[rows[first:]], len(block_TD))
-        length = stream.length[rows[first : first + n]].astype(np.int64)
+        n = _rows_in(stream.length[rows[offset:]], len(block_TD))
+        length = stream.length[rows[offset : offset + n]].astype(np.int64)
         start = np.cumsum(length) - length
         with np.errstate(over="ignore"):
             x_TD = block_TD.astype(np.float32, copy=False)
@@ -61,14 +61,14 @@ def scan(stream: Stream) -> Scanned:
         low_D = np.minimum(low_D, np.where(finite_TD, x_TD, np.inf).min(axis=0))
         high_D = np.maximum(high_D, np.where(finite_TD, x_TD, -np.inf).max(axis=0))
         total = np.add.reduceat(np.where(finite_TD, x_TD, 0).astype(np.float64), start, axis=0)
-        mean_ND[rows[first : first + n]] = total / np.maximum(
+        mean_ND[rows[offset : offset + n]] = total / np.maximum(
             np.add.reduceat(finite_TD.astype(np.int64), start, axis=0), 1
         )
         zero_T = (x_TD == 0).all(axis=1)
-        zero_R[first : first + n] = np.logical_and.reduceat(zero_T, start)
-        first_R[first : first + n] = zero_T[start]
-        last_R[first : first + n] = zero_T[start + length - 1]
-        first += n
+        zero_R[offset : offset + n] = np.logical_and.reduceat(zero_T, start)
+        first_R[offset : offset + n] = zero_T[start]
+        last_R[offset : offset + n] = zero_T[start + length - 1]
+        offset += n
     long_R = (stream.length[rows] > 1) & ~zero_R
     repeated, repeats = _repeats(mean_ND, rows[~zero_R])
     constant = np.flatnonzero(low_D >= high_D)
@@ -101,7 +101,7 @@ def _repeats(mean_ND: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndar
     row_bytes = np.ascontiguousarray(mean_ND[rows]).view(
         np.dtype((np.void, mean_ND.itemsize * mean_ND.shape[1]))
     )[:, 0]
-    _, first, inverse = np.unique(row_bytes, return_index=True, return_inverse=True)
-    earlier = rows[first[inverse]]
+    _, first_rows, inverse = np.unique(row_bytes, return_index=True, return_inverse=True)
+    earlier = rows[first_rows[inverse]]
     is_repeat = earlier != rows
     return rows[is_repeat], earlier[is_repeat]

@@ -23,11 +23,11 @@ def check_stages(
     (``check_prefixes``).
     """
     for stage, settings in stages:
-        place = f"stage {stage.name} of model {recipe.name}"
+        origin = f"stage {stage.name} of model {recipe.name}"
         lost = [name for name in stage.objectives if f"objective.{name}" not in parts]
         if lost:
             raise RequestError(
-                f"{place} learns by objective {lost[0]}, and this run does not have it; "
+                f"{origin} learns by objective {lost[0]}, and this run does not have it; "
                 "name it too in --part objective=NAME,NAME"
             )
         for name in settings.objective_schedules:
@@ -36,10 +36,10 @@ def check_stages(
                 raise RequestError(
                     unknown("objective", name, names, "train.objective_schedules names it")
                 )
-    for prefix, place in _prefixes(recipe.name, [stage for stage, _ in stages], train):
+    for prefix, origin in _prefixes(recipe.name, [stage for stage, _ in stages], train):
         fits = any(prefix.startswith(p) or p.startswith(prefix) for p in PREFIXES)
         if "model" not in parts and not fits:
-            raise RequestError(unknown("beginning of parameter names", prefix, PREFIXES, place))
+            raise RequestError(unknown("beginning of parameter names", prefix, PREFIXES, origin))
 
 
 def _prefixes(model: str, stages: Sequence[Stage], train: TrainConfig) -> Iterator[tuple[str, str]]:
@@ -77,11 +77,11 @@ def check_prefixes(
             if parameter.requires_grad:
                 trainable.add(f"{start}{parameter_name}")
     left_out = {"text", "audio", "video"} - set(modalities)
-    for prefix, place in _prefixes(name, stages, train):
+    for prefix, origin in _prefixes(name, stages, train):
         if left_out & set(prefix.split(".")) or any(n.startswith(prefix) for n in prefixes):
             continue
         roots = sorted({n.partition(".")[0] + "." for n in prefixes if n})
-        raise RequestError(unknown("beginning of parameter names", prefix, roots, place))
+        raise RequestError(unknown("beginning of parameter names", prefix, roots, origin))
     for stage in stages:
         if stage.trains and not any(n.startswith(stage.trains) for n in trainable):
             raise RequestError(

@@ -95,15 +95,15 @@ def steps(encoder: Any, output: Any, rows: int) -> Steps:
 def queries(label_encoder: Any, returned: Any, provides: Collection[str] = ()) -> Queries:
     """What a label encoder returned."""
     sound = isinstance(returned, Queries) and returned.emb_CD.shape[1:] == (label_encoder.width,)
-    who = f"label encoder {_target(label_encoder)}"
-    _require(sound, who, returned, f"Queries of [labels, {label_encoder.width}]")
+    origin = f"label encoder {_target(label_encoder)}"
+    _require(sound, origin, returned, f"Queries of [labels, {label_encoder.width}]")
     count, widths = len(returned.emb_CD), getattr(label_encoder, "widths", {})
     for modality, emb_CD in returned.by_modality.items():
-        wanted = f"vectors of [{count}, {widths.get(modality, 'its widths')}] for {modality}"
-        _require(emb_CD.shape == (count, widths.get(modality)), who, emb_CD, wanted)
+        expected = f"vectors of [{count}, {widths.get(modality, 'its widths')}] for {modality}"
+        _require(emb_CD.shape == (count, widths.get(modality)), origin, emb_CD, expected)
     extras = {*returned.extras, *({"graph"} if returned.graph_CC is not None else ())}
     extras |= {BY_MODALITY} if returned.by_modality else set()
-    _require_provided(who, provides, extras, "extras")
+    _require_provided(origin, provides, extras, "extras")
     return returned  # type: ignore[no-any-return]
 
 
@@ -115,13 +115,13 @@ def fused(
     provides: Collection[str] = (),
 ) -> Fused:
     """What a fusion that is declared to return ``form`` returned for so many rows."""
-    who, width = f"fusion {_target(fusion)}", fusion.width
+    origin, width = f"fusion {_target(fusion)}", fusion.width
     sound = (
         isinstance(returned, Fused)
         and returned.z_BCD.ndim == 3
         and returned.z_BCD.shape[::2] == (rows, width)
     )
-    _require(sound, who, returned, f"Fused of [{rows}, 1 or labels, {width}]")
+    _require(sound, origin, returned, f"Fused of [{rows}, 1 or labels, {width}]")
     if form == "sequence":
         sequence = returned.steps
         sound = isinstance(sequence, Steps) and sequence.x_BLD.shape == (
@@ -129,7 +129,9 @@ def fused(
             *sequence.mask_BL.shape[1:2],
             width,
         )
-        _require(sound, who, sequence, f"Fused with steps of [{rows}, L, {width}] and [{rows}, L]")
+        _require(
+            sound, origin, sequence, f"Fused with steps of [{rows}, L, {width}] and [{rows}, L]"
+        )
     if form == "slots":
         slots = returned.slots_BMCD
         labels = returned.z_BCD.shape[1]
@@ -139,8 +141,8 @@ def fused(
             labels,
             width,
         )
-        _require(sound, who, slots, f"Fused with slots_BMCD of [{rows}, M, {labels}, {width}]")
-    _require_provided(who, provides, returned.aux, "aux")
+        _require(sound, origin, slots, f"Fused with slots_BMCD of [{rows}, M, {labels}, {width}]")
+    _require_provided(origin, provides, returned.aux, "aux")
     return returned  # type: ignore[no-any-return]
 
 
@@ -149,10 +151,10 @@ def logits_and_aux(
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
     """What a head returned: logits, or logits and aux."""
     logits, aux = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
-    who = f"head {_target(head)}"
+    origin = f"head {_target(head)}"
     sound = isinstance(logits, Tensor) and isinstance(aux, Mapping)
-    _require(sound, who, returned, "logits [B, C], or logits and a mapping of tensors by name")
-    _require_provided(who, provides, aux, "aux")
+    _require(sound, origin, returned, "logits [B, C], or logits and a mapping of tensors by name")
+    _require_provided(origin, provides, aux, "aux")
     return logits, aux
 
 
@@ -175,10 +177,10 @@ def output(model: nn.Module, batch: Batch) -> Output:
 
 def predictions(model: nn.Module, out: Output, space: LabelSpace) -> Tensor:
     """Read out by the head's (or whole model's) own ``read_out``, else by ``merbench.api``'s."""
-    own = own_method(model, "read_out")
-    if own is None:
+    own_read_out = own_method(model, "read_out")
+    if own_read_out is None:
         return read_out(out.logits_BC.float(), space)
-    predicted, rows = own(out), len(out.logits_BC)
+    predicted, rows = own_read_out(out), len(out.logits_BC)
     columns = {"score": (), "joint": (space.logit_count,)}.get(space.kind, (len(space.words),))
     shape = (rows, *columns)
     sound = isinstance(predicted, Tensor) and predicted.shape == shape
@@ -189,19 +191,19 @@ def predictions(model: nn.Module, out: Output, space: LabelSpace) -> Tensor:
 
 
 def view(
-    transform: Any, returned: Any, before: Mapping[Modality, Steps]
+    transform: Any, returned: Any, encoded: Mapping[Modality, Steps]
 ) -> Mapping[Modality, Steps]:
     """What a transform made of encoded modalities: the same shapes, and no step more is real."""
-    sound = isinstance(returned, Mapping) and returned.keys() == before.keys()
-    for modality, steps in before.items() if sound else ():
+    sound = isinstance(returned, Mapping) and returned.keys() == encoded.keys()
+    for modality, steps in encoded.items() if sound else ():
         changed = returned[modality]
         sound = sound and isinstance(changed, Steps)
         sound = sound and changed.x_BLD.shape == steps.x_BLD.shape
         sound = sound and not (changed.mask_BL & ~steps.mask_BL).any()
-    wanted = (
+    expected = (
         "Steps of the same modalities and shapes, in which no masked step has become a real one"
     )
-    _require(sound, f"view {_target(transform)}", returned, wanted)
+    _require(sound, f"view {_target(transform)}", returned, expected)
     return returned  # type: ignore[no-any-return]
 
 
@@ -219,10 +221,10 @@ def terms(
         sound = isinstance(returned, Mapping) and all(
             isinstance(term, Tensor) and term.numel() == 1 for term in returned.values()
         )
-        who, wanted = f"objective {name}", "terms by name, each a tensor of one number"
-        _require(sound, who, returned, wanted)
-        origin = f"{who} ({_target(objective)})"
-        _require(bool(returned), origin, returned, f"{wanted}, at least one")
+        label, expected = f"objective {name}", "terms by name, each a tensor of one number"
+        _require(sound, label, returned, expected)
+        origin = f"{label} ({_target(objective)})"
+        _require(bool(returned), origin, returned, f"{expected}, at least one")
         all_terms |= {f"{name}.{term}": value for term, value in returned.items()}
     if not all_terms:
         raise RunError(
@@ -247,18 +249,19 @@ def fault(error: BaseException, parts: Iterable[Part]) -> str:
     return ""
 
 
-def _require(sound: bool, who: str, value: object, wanted: str) -> None:
+def _require(sound: bool, origin: str, value: object, expected: str) -> None:
     if not sound:
-        raise RunError(f"{who} returned {_described(value)}; it is to return {wanted}")
+        raise RunError(f"{origin} returned {_described(value)}; it is to return {expected}")
 
 
 def _require_provided(
-    part_name: str, provides: Collection[str], returned: Collection[str], place: str
+    part_name: str, provides: Collection[str], returned: Collection[str], field_name: str
 ) -> None:
     if lacking := sorted(set(provides) - set(returned)):
-        given = ", ".join(sorted(returned)) or "nothing"
+        returned_names = ", ".join(sorted(returned)) or "nothing"
         raise RunError(
-            f"{part_name} is declared to provide {', '.join(lacking)}, and its {place} hold {given}"
+            f"{part_name} is declared to provide {', '.join(lacking)}, "
+            f"and its {field_name} hold {returned_names}"
         )
 
 

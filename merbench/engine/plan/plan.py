@@ -87,8 +87,10 @@ class Part:
     @property
     def sources(self) -> dict[str, str]:
         """Name -> where those weights come from, with the revision where they have one."""
-        tell = getattr(self.factory, "sources", None)
-        source_by_name: dict[str, str] = tell(self.config) if self.pretrained and tell else {}
+        sources_of = getattr(self.factory, "sources", None)
+        source_by_name: dict[str, str] = (
+            sources_of(self.config) if self.pretrained and sources_of else {}
+        )
         return source_by_name
 
     @property

@@ -27,13 +27,13 @@ def names_part(key: str) -> bool:
     return key in PART_KEYS or (key.startswith("view.") and key.count(".") == 1)
 
 
-def laid_over(below: Any, above: Any) -> Any:
+def laid_over(base: Any, overlay: Any) -> Any:
     """A declared value over another: of two mappings (``train.lr_factors``) the keys of both, so
     that a case for a text tower keeps the rates that the recipe has for the rest.
     """
-    if isinstance(below, Mapping) and isinstance(above, Mapping):
-        return {**below, **above}
-    return above
+    if isinstance(base, Mapping) and isinstance(overlay, Mapping):
+        return {**base, **overlay}
+    return overlay
 
 
 def parse_settings(pairs: tuple[str, ...], option: str) -> dict[str, Any]:
@@ -169,11 +169,13 @@ class Settings:
     def _unknown_setting(
         self, slot: str, name: str, key: str, origin: str, slots: Sequence[str]
     ) -> str:
-        near = nearest(slot, slots, most=3)
-        near = near or (["train"] if name in TrainConfig.model_fields else [])
-        suggestions = " or ".join(repr(f"{s}.{name}") for s in near)
+        suggested_slots = nearest(slot, slots, most=3)
+        suggested_slots = suggested_slots or (["train"] if name in TrainConfig.model_fields else [])
+        suggestions = " or ".join(repr(f"{s}.{name}") for s in suggested_slots)
         own_slots = ", ".join([*self.slots(), *(f"stage.{s}" for s in self.stages), "train"])
-        advice = f"did you mean {suggestions}?" if near else f"the parts here are {own_slots}"
+        advice = (
+            f"did you mean {suggestions}?" if suggested_slots else f"the parts here are {own_slots}"
+        )
         return (
             f"unknown setting {key!r}; {advice} "
             f"({origin} takes PART.FIELD=VALUE, such as train.lr=1e-3)"

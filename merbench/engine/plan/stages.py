@@ -32,7 +32,7 @@ def settle(
 
 
 def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -> Stage:
-    slot, place = f"stage.{stage.name}", f"stage {stage.name} of model {model}"
+    slot, origin = f"stage.{stage.name}", f"stage {stage.name} of model {model}"
     fields = dict(settings.fields.get(slot, {}))
     if "epochs" in fields:
         if stage.within:
@@ -42,7 +42,7 @@ def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -
             )
         # Validated as train.epochs is.
         epochs: int | None = configured(
-            TrainConfig, {"epochs": fields.pop("epochs")}, slot, place
+            TrainConfig, {"epochs": fields.pop("epochs")}, slot, origin
         ).epochs  # type: ignore[attr-defined]
     else:
         epochs = stage.epochs
@@ -51,7 +51,7 @@ def _settled(stage: Stage, settings: Settings, train: TrainConfig, model: str) -
     usual = train.model_dump()
     declared = {name: laid_over(usual.get(name), v) for name, v in stage.settings.items()}
     all_fields = {**declared, **fields}
-    configured(TrainConfig, {**usual, **all_fields}, "train" if not fields else slot, place)
+    configured(TrainConfig, {**usual, **all_fields}, "train" if not fields else slot, origin)
     return dataclasses.replace(stage, epochs=epochs, settings=all_fields)
 
 
@@ -64,8 +64,8 @@ def _check_within(stages: Sequence[Stage], model: str) -> None:
     outer = [stage.name for stage in stages if not stage.within]
     for stage in stages:
         if stage.within and stage.within not in outer:
-            place = f"stage {stage.name} of model {model} runs within it"
-            raise RequestError(unknown("stage", stage.within, outer, place))
+            origin = f"stage {stage.name} of model {model} runs within it"
+            raise RequestError(unknown("stage", stage.within, outer, origin))
     if stages and not outer:
         raise RequestError(f"model {model} has no stage that does not run within another")
 

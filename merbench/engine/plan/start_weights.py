@@ -87,13 +87,15 @@ def check_seen(
 
 
 def _evaluated(
-    training: Seen, before: Corpus, corpus: Corpus, name: str, protocol: Protocol
+    training: Seen, trained_corpus: Corpus, corpus: Corpus, name: str, protocol: Protocol
 ) -> int:
     """How many rows the weights have seen that are evaluated, fold by fold."""
-    same = before.name == corpus.name
-    if same and training.protocol == name:
+    same_dataset = trained_corpus.name == corpus.name
+    if same_dataset and training.protocol == name:
         return 0
-    split_of_fold = {split.fold: split for split in before.protocols[training.protocol].splits}
+    split_of_fold = {
+        split.fold: split for split in trained_corpus.protocols[training.protocol].splits
+    }
     rows: set[int] = set()
     for split in protocol.splits:
         if start := split_of_fold.get(split.fold) or split_of_fold.get(None):
@@ -101,10 +103,13 @@ def _evaluated(
                 np.concatenate((start.train, start.valid)),
                 np.concatenate((split.valid, split.test)),
             )
-            if same:
+            if same_dataset:
                 rows.update(np.intersect1d(trained_rows, evaluated_rows).tolist())
             else:
                 rows.update(
-                    *(ids.tolist() for ids in shared(corpus, evaluated_rows, before, trained_rows))
+                    *(
+                        ids.tolist()
+                        for ids in shared(corpus, evaluated_rows, trained_corpus, trained_rows)
+                    )
                 )
     return len(rows)

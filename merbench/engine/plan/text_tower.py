@@ -51,8 +51,8 @@ def with_tower(recipe: Recipe, model: str, catalog: Catalog) -> Recipe:
         settings = {"encoder.text.model": model, "train.by_length": True, **settings}
     labels = settings.get("label_encoder", recipe.label_encoder)
     # One that provides more than queries (a graph, say) has no other in its place.
-    more = labels and catalog.component("label-encoder", labels).provides
-    if labels and not more and _starts(catalog, "label-encoder", labels):
+    provides_extras = labels and catalog.component("label-encoder", labels).provides
+    if labels and not provides_extras and _starts(catalog, "label-encoder", labels):
         settings |= {"label_encoder": LABEL_ENCODER, "label_encoder.model": model}
     return dataclasses.replace(recipe, encoders=encoders, settings=settings)
 

@@ -18,8 +18,8 @@ others in each epoch.
 
 def lengths(inputs: Mapping[Modality, Prepared]) -> Tensor | None:
     """[N] steps of each row, over all modalities that know theirs; None where none does."""
-    known = [p.length_N for p in inputs.values() if hasattr(p, "length_N")]
-    return torch.stack(known).sum(0) if known else None
+    lengths_by_modality = [p.length_N for p in inputs.values() if hasattr(p, "length_N")]
+    return torch.stack(lengths_by_modality).sum(0) if lengths_by_modality else None
 
 
 def of_like_length(length_N: Tensor, size: int, draw: torch.Generator) -> list[Tensor]:
@@ -32,7 +32,7 @@ def of_like_length(length_N: Tensor, size: int, draw: torch.Generator) -> list[T
     batches: list[Tensor] = []
     for rows in order_N.split(POOL * size):
         batches += rows[length_N[rows].argsort(stable=True)].split(size)
-    return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]
+    return [batches[index] for index in torch.randperm(len(batches), generator=draw).tolist()]
 
 
 def within_budget(length_n: np.ndarray, budget: int) -> list[np.ndarray]:
@@ -41,9 +41,9 @@ def within_budget(length_n: np.ndarray, budget: int) -> list[np.ndarray]:
     """
     order = np.argsort(-length_n, kind="stable")
     batches: list[list[int]] = []
-    for place in order.tolist():
+    for row in order.tolist():
         if batches and (len(batches[-1]) + 1) * max(1, length_n[batches[-1][0]]) <= budget:
-            batches[-1].append(place)
+            batches[-1].append(row)
         else:
-            batches.append([place])
-    return [np.array(places) for places in batches]
+            batches.append([row])
+    return [np.array(rows) for rows in batches]

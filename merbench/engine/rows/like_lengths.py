@@ -50,41 +50,43 @@ def encode(
         else:
             steps_n, budget = source.steps_n, getattr(encoder, "steps_at_once", None)
         outputs: list[np.ndarray] = [np.empty(0)] * len(steps_n)
-        for places in within_budget(steps_n, budget or ROWS_AT_ONCE * int(max(1, steps_n.max()))):
-            encoded = _through(encoder, source.inputs, places, steps_n, device)
-            for place, values in zip(places.tolist(), encoded, strict=True):
-                outputs[place] = values
+        for batch_rows in within_budget(
+            steps_n, budget or ROWS_AT_ONCE * int(max(1, steps_n.max()))
+        ):
+            encoded = _through(encoder, source.inputs, batch_rows, steps_n, device)
+            for row, values in zip(batch_rows.tolist(), encoded, strict=True):
+                outputs[row] = values
         yield number, np.concatenate(outputs), np.array([len(values) for values in outputs])
 
 
 def _through(
     encoder: Any,
     inputs: Callable[[np.ndarray], Any],
-    places: np.ndarray,
+    batch_rows: np.ndarray,
     steps_n: np.ndarray,
     device: torch.device,
 ) -> list[np.ndarray]:
     """[t, D] of each row; in halves where memory does not suffice for all of them."""
     try:
         with torch.inference_mode():
-            x_BLD, mask_BL = encoder(to_device(inputs(places), device))
+            x_BLD, mask_BL = encoder(to_device(inputs(batch_rows), device))
             values = x_BLD[mask_BL].float().cpu().numpy()
             return np.split(values, mask_BL.sum(1).cumsum(0)[:-1].cpu().numpy())
     except (RuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise
-        if len(places) == 1:
+        if len(batch_rows) == 1:
             raise RunError(
-                f"a row of {int(steps_n[places[0]]):,} steps does not fit into memory; let the "
+                f"a row of {int(steps_n[batch_rows[0]]):,} steps does not fit into memory; let the "
                 "encoder keep less of a row (such as --set encoder.audio.longest=20)"
             ) from error
     # Out here, where the failed pass no longer holds its tensors.
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    half = len(places) // 2
+    half = len(batch_rows) // 2
     return [
         values
-        for part in (places[:half], places[half:])
+        for part in (batch_rows[:half], batch_rows[half:])
         for values in _through(encoder, inputs, part, steps_n, device)
     ]
 
@@ -103,8 +105,8 @@ class _Indexed:
         length_N = getattr(prepared, "length_N", None)
         self.steps_n = None if length_N is None else length_N[rows].numpy()
 
-    def inputs(self, places: np.ndarray) -> Any:
-        return self.prepared[self.rows[torch.from_numpy(places)]]
+    def inputs(self, batch_rows: np.ndarray) -> Any:
+        return self.prepared[self.rows[torch.from_numpy(batch_rows)]]
 
     @classmethod
     def read(cls, prepared: Prepared, shards: Sequence[Tensor]) -> Iterator[_Indexed]:
@@ -119,8 +121,8 @@ class _Decoded:
         self.prepared, self.decoded = prepared, values
         self.steps_n = np.array([0 if value is None else len(value) for value in values])
 
-    def inputs(self, places: np.ndarray) -> Any:
-        return self.prepared.make([self.decoded[place] for place in places.tolist()])
+    def inputs(self, batch_rows: np.ndarray) -> Any:
+        return self.prepared.make([self.decoded[row] for row in batch_rows.tolist()])
 
     @classmethod
     def read(cls, prepared: Any, shards: Sequence[Tensor]) -> Iterator[_Decoded]:

@@ -77,12 +77,12 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in names}
             identity = json.loads(header["identity"])
             if identity != self.identity:
-                other = sorted(
+                differing_fields = sorted(
                     k
                     for k in {*identity, *self.identity}
                     if identity.get(k) != self.identity.get(k)
                 )
-                raise ValueError(f"its {', '.join(other)} is another than here")
+                raise ValueError(f"its {', '.join(differing_fields)} is another than here")
             state: dict[str, Any] = _unpack(json.loads(header["state"]), tensors)
             self.spent = float(header["seconds"])
         except FileNotFoundError:

@@ -76,8 +76,8 @@ class Passes:
 
     def parts(self) -> dict[str, Any]:
         """What has a state that a checkpoint keeps, by name."""
-        named = {"optimiser": self.optimiser, "schedule": self.schedule}
-        return {name: part for name, part in named.items() if part is not None}
+        part_by_name = {"optimiser": self.optimiser, "schedule": self.schedule}
+        return {name: part for name, part in part_by_name.items() if part is not None}
 
     def run(self, epoch: int) -> dict[str, float]:
         """One pass over the train rows; the mean of each loss term."""
@@ -102,9 +102,9 @@ class Passes:
             return of_like_length(length_N, self.config.batch_size, draw)
         return list(torch.randperm(len(self.train), generator=draw).split(self.config.batch_size))
 
-    def _derive(self, purpose: str, *more: object) -> int:
+    def _derive(self, purpose: str, *numbers: object) -> int:
         learning = self.learning
-        return derive(learning.seed, purpose, learning.fold, self.stage.name, *more)
+        return derive(learning.seed, purpose, learning.fold, self.stage.name, *numbers)
 
     def _set_modes(self) -> None:
         """Training mode, but for modules that have parameters and none that this stage trains."""

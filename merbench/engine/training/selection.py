@@ -61,8 +61,8 @@ class Score:
 
 def require_finite_losses(means: Mapping[str, float], epoch: int, stage: str) -> None:
     """RunError that names a loss term which is not finite."""
-    if bad := [name for name, mean in means.items() if not math.isfinite(mean)]:
+    if not_finite := [name for name, mean in means.items() if not math.isfinite(mean)]:
         raise RunError(
-            f"the loss term {bad[0]!r} is not finite in epoch {epoch} of stage {stage!r}; "
+            f"the loss term {not_finite[0]!r} is not finite in epoch {epoch} of stage {stage!r}; "
             "lower train.lr or set train.clip_norm"
         )

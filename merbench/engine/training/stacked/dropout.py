@@ -30,13 +30,13 @@ class _Dropout(torch.autograd.Function):
         info: Any, in_dims: Any, x: Tensor, seed: Tensor, p: float, draws: Sequence[torch.Generator]
     ) -> tuple[Tensor, int]:
         x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
-        keep = [
+        masks = [
             torch.empty(x.shape[1:], dtype=x.dtype, device=x.device).bernoulli_(
                 1 - p, generator=draw
             )
             for draw in draws
         ]
-        return x * torch.stack(keep).div_(1 - p), 0
+        return x * torch.stack(masks).div_(1 - p), 0
 
 
 @contextmanager

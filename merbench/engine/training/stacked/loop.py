@@ -102,20 +102,20 @@ class _Course:
         next one.
         """
         staying = []
-        for place, i in enumerate(self.alive):
-            losses = {name: float(mean_S[place]) for name, mean_S in means.items()}
+        for position, i in enumerate(self.alive):
+            losses = {name: float(mean_S[position]) for name, mean_S in means.items()}
             try:
-                self._score_one(place, i, epoch, losses, predictions_SN[place])
+                self._score_one(position, i, epoch, losses, predictions_SN[position])
             except RunError as error:
                 self.results[i] = error
                 continue
             if self.waited[i] < self.patience:
-                staying.append(place)
+                staying.append(position)
         self.stack.keep(staying)
-        self.alive = [self.alive[place] for place in staying]
+        self.alive = [self.alive[position] for position in staying]
 
     def _score_one(
-        self, place: int, i: int, epoch: int, losses: dict[str, float], predictions_N: Tensor
+        self, position: int, i: int, epoch: int, losses: dict[str, float], predictions_N: Tensor
     ) -> None:
         predictions = predictions_N.double().numpy()
         require_finite_losses(losses, epoch, self.stage)
@@ -128,7 +128,7 @@ class _Course:
         rank = self.scoring.ranked(value)
         if fitted.best_epoch is None or rank > self.best[i]:
             self.best[i], self.waited[i], fitted.best_epoch = rank, 0, epoch
-            self.modules[i].load_state_dict(self.stack.state(place), strict=False)
+            self.modules[i].load_state_dict(self.stack.state(position), strict=False)
         else:
             self.waited[i] += 1
 

@@ -65,14 +65,16 @@ class StackedModules:
     ) -> None:
         self.module, self.config = modules[0], config
         self.draws = [torch.Generator(device) for _ in modules]
-        each = [{**dict(m.named_parameters()), **dict(m.named_buffers())} for m in modules]
+        tensors_by_seed = [
+            {**dict(m.named_parameters()), **dict(m.named_buffers())} for m in modules
+        ]
         self.tensors = {
-            name: torch.stack([tensors[name].detach() for tensors in each]).requires_grad_(
-                first.requires_grad
-            )
-            for name, first in each[0].items()
+            name: torch.stack(
+                [tensors[name].detach() for tensors in tensors_by_seed]
+            ).requires_grad_(first.requires_grad)
+            for name, first in tensors_by_seed[0].items()
             if first.requires_grad
-            or not all(torch.equal(first, tensors[name]) for tensors in each[1:])
+            or not all(torch.equal(first, tensors[name]) for tensors in tensors_by_seed[1:])
         }
         optimiser = make_optimiser(
             self.module.model, dict(self.module.objectives.items()), config, stage.trains
@@ -98,7 +100,7 @@ class StackedModules:
         """One step's gradients and one scoring, of which nothing stays. CannotStackError where that
         cannot be done for all at once.
         """
-        before = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
+        initial_tensors = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
         try:
             self.sizes = _sizes(train)
             rows_SB = torch.arange(min(4, len(train))).expand(len(self.draws), -1)
@@ -116,7 +118,7 @@ class StackedModules:
             self.optimiser.zero_grad(set_to_none=True)
             with torch.no_grad():
                 for name, tensor in self.tensors.items():
-                    tensor.copy_(before[name])
+                    tensor.copy_(initial_tensors[name])
 
     def train(self, train: SplitData, order_SN: Tensor, at: Progress) -> dict[str, Tensor]:
         """One pass over the train rows in each seed's own order; the mean of each loss term [S]."""
@@ -159,9 +161,9 @@ class StackedModules:
             )
         return torch.cat(predictions, 1)
 
-    def state(self, place: int) -> dict[str, Tensor]:
+    def state(self, position: int) -> dict[str, Tensor]:
         """One seed's part."""
-        return {name: tensor[place].detach() for name, tensor in self.tensors.items()}
+        return {name: tensor[position].detach() for name, tensor in self.tensors.items()}
 
     def state_of_all(self, modules: Sequence[Together]) -> dict[str, Any]:
         """What ``load`` reads. ``modules`` hold each seed's best weights."""
@@ -189,17 +191,17 @@ class StackedModules:
         if self.schedule:
             self.schedule.load_state_dict(saved["schedule"])
 
-    def keep(self, places: Sequence[int]) -> None:
+    def keep(self, positions: Sequence[int]) -> None:
         """Continue with these seeds alone."""
-        if len(places) == len(self.draws):
+        if len(positions) == len(self.draws):
             return
-        self.draws = [self.draws[place] for place in places]
+        self.draws = [self.draws[position] for position in positions]
         for tensor in self.tensors.values():
-            tensor.data = tensor.data[list(places)]
+            tensor.data = tensor.data[list(positions)]
         for moments in self.optimiser.state.values():
             for name, value in moments.items():
                 if isinstance(value, Tensor) and value.ndim:
-                    moments[name] = value[list(places)]
+                    moments[name] = value[list(positions)]
 
     def _terms(self, split: SplitData, rows_SB: Tensor, at: Progress) -> dict[str, Tensor]:
         batch = split.batch(rows_SB.flatten())
