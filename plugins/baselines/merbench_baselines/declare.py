@@ -40,7 +40,7 @@ SINGLES = (
 )
 
 
-def part(kind: Any, name: str, target: str, summary: str, **more: Any) -> Component:
+def part(kind: Any, name: str, target: str, summary: str, **declared: Any) -> Component:
     """A component whose ``target`` lies in this package."""
     target = f"merbench_baselines.{target}"
-    return Component(kind=kind, name=name, target=target, summary=summary, **more)
+    return Component(kind=kind, name=name, target=target, summary=summary, **declared)

@@ -18,13 +18,13 @@ def per_label(last: nn.Linear, z_BCD: Tensor, space: LabelSpace) -> Tensor:
     """[B, C]: W z + b of a pooled z, else w_c . z_c + b_c."""
     if z_BCD.shape[1] == 1:
         return last(z_BCD[:, 0])
-    each = zip(
+    by_task = zip(
         space.split_logits(z_BCD, 1),
         space.split_logits(last.weight, 0),
         space.split_logits(last.bias),
         strict=True,
     )
-    return torch.cat([(z * weight).sum(-1) + bias for z, weight, bias in each], 1)
+    return torch.cat([(z * weight).sum(-1) + bias for z, weight, bias in by_task], 1)
 
 
 class Linear(nn.Module):

@@ -35,7 +35,7 @@ FAMILIES = (
 
 def _shared() -> Iterator[Component]:
     """Parts that every family uses."""
-    both = ("pooled", "labels")
+    pooled_or_labels = ("pooled", "labels")
     yield part("objective", "task", "task:Task", "the task's own loss")
     yield part(
         "objective",
@@ -51,8 +51,10 @@ def _shared() -> Iterator[Component]:
         needs=("scores", "scored"),
         spaces=("score",),
     )
-    yield part("head", "linear", "heads:Linear", "linear logits", accepts=both)
-    yield part("head", "mlp", "heads:MLP", "one hidden layer, then logits", accepts=both)
+    yield part("head", "linear", "heads:Linear", "linear logits", accepts=pooled_or_labels)
+    yield part(
+        "head", "mlp", "heads:MLP", "one hidden layer, then logits", accepts=pooled_or_labels
+    )
 
 
 @hookimpl

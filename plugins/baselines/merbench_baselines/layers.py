@@ -27,12 +27,12 @@ def complete(
     """``parts`` in the order text, audio, video; a modality of ``widths`` that is not there becomes
     one masked step.
     """
-    some = next(iter(parts.values()))
-    absent_B1 = torch.zeros_like(some.mask_BL[:, :1])
+    given_steps = next(iter(parts.values()))
+    absent_B1 = torch.zeros_like(given_steps.mask_BL[:, :1])
     return {
         m: parts[m]
         if m in parts
-        else Steps(some.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
+        else Steps(given_steps.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
         for m in MODALITIES
         if m in widths
     }

@@ -81,12 +81,12 @@ class LSTMReader(nn.Module):
     """Steps -> [B, width]: last state of an LSTM (or of two, one a direction), dropout, Linear."""
 
     def __init__(
-        self, width_in: int, hidden: int, width: int, dropout: float, both: bool = False
+        self, width_in: int, hidden: int, width: int, dropout: float, bidirectional: bool = False
     ) -> None:
         super().__init__()
-        self.lstm = EndStates(width_in, hidden) if both else LastState(width_in, hidden)
+        self.lstm = EndStates(width_in, hidden) if bidirectional else LastState(width_in, hidden)
         self.project = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(2 * hidden if both else hidden, width)
+            nn.Dropout(dropout), nn.Linear(2 * hidden if bidirectional else hidden, width)
         )
         self.width = width
 

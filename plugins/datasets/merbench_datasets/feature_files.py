@@ -50,8 +50,8 @@ class FeatureFolder:
         """The stream. Raises DataError for a file that is no array of numbers, or of another
         width.
         """
-        first = next(row for row in map(self.read, range(len(self.names))) if row is not None)
-        width = first.shape[1]
+        first_row = next(row for row in map(self.read, range(len(self.names))) if row is not None)
+        width = first_row.shape[1]
 
         def read(at: int) -> np.ndarray | None:
             steps_LD = self.read(at)

@@ -35,8 +35,8 @@ def scale(labels: np.ndarray, config: Labelled.Config) -> tuple[float, float] | 
         return _UNIT
     beyond = np.abs(labels[np.isfinite(labels)]) > _WHOLE[1] + 0.01
     if len(beyond) and beyond.mean() > MOST_OUTSIDE:
-        far = float(np.ceil(np.abs(values).max()))
-        return -far, far
+        limit = float(np.ceil(np.abs(values).max()))
+        return -limit, limit
     return _WHOLE
 
 
@@ -44,9 +44,9 @@ def _are_thirds(values: np.ndarray) -> bool:
     """Means of three people who gave whole numbers, as MOSEI's labels are: its small ones are no
     scale of their own. -1, 0 and 1 alone are none.
     """
-    thirds = np.abs(3 * values - np.round(3 * values)).max() < 0.01
-    whole = np.abs(values - np.round(values)).max() < 0.01
-    return bool(thirds and not whole)
+    are_thirds = np.abs(3 * values - np.round(3 * values)).max() < 0.01
+    are_whole = np.abs(values - np.round(values)).max() < 0.01
+    return bool(are_thirds and not are_whole)
 
 
 def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[str, Any]:

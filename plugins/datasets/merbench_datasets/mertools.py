@@ -54,9 +54,9 @@ class MerTools(Labelled):
     def recognise(self, source: Source) -> str:
         path = _labels_file(source.path)
         if path is None:
-            several = [file.name for file in _label_files(source.path)]
-            if several:
-                return f"it has several files of labels ({', '.join(several)}); give one of them"
+            file_names = [file.name for file in _label_files(source.path)]
+            if file_names:
+                return f"it has several files of labels ({', '.join(file_names)}); give one of them"
             return "it has no label.npz"
         names = [name for name in unpickle_npz(path) if name.endswith(_SUFFIX)]
         return "" if names else f"{path.name} holds no corpus"
@@ -142,42 +142,42 @@ def _label_files(path: Path) -> list[Path]:
     return sorted(path.glob("label*.npz")) if path.is_dir() else []
 
 
-def _labels(value: Any, place: str) -> Labels:
+def _labels(value: Any, origin: str) -> Labels:
     """Name -> (emotion in lower case, value or NaN)."""
     if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
-        raise DataError(f"{place} is no mapping of names to emo and val; fix the source")
+        raise DataError(f"{origin} is no mapping of names to emo and val; fix the source")
     return {
-        _name(name, place): (
-            _emotion(label.get("emo", ""), place),
-            _number(label.get("val", ""), place),
+        _name(name, origin): (
+            _emotion(label.get("emo", ""), origin),
+            _number(label.get("val", ""), origin),
         )
         for name, label in value.items()
     }
 
 
-def _name(value: Any, place: str) -> str:
+def _name(value: Any, origin: str) -> str:
     """Of an utterance and of its files of features: it leads to no other folder."""
     name = value if isinstance(value, str) else ""
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise DataError(f"{place}: a name is none of an utterance and its files; fix the source")
+        raise DataError(f"{origin}: a name is none of an utterance and its files; fix the source")
     return name
 
 
-def _emotion(value: Any, place: str) -> str:
+def _emotion(value: Any, origin: str) -> str:
     try:
         return (as_text(value) if not isinstance(value, int | float) else f"{value:g}").lower()
     except (TypeError, OverflowError):
-        raise DataError(f"{place}: an emo is a {type(value).__name__}; fix the source") from None
+        raise DataError(f"{origin}: an emo is a {type(value).__name__}; fix the source") from None
 
 
-def _number(value: Any, place: str) -> float:
+def _number(value: Any, origin: str) -> float:
     if isinstance(value, str) and not value.strip():
         return float("nan")
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         value_text = repr(value[:40]) if isinstance(value, str) else f"of a {type(value).__name__}"
-        raise DataError(f"{place}: the val {value_text} is no number; fix the source") from None
+        raise DataError(f"{origin}: the val {value_text} is no number; fix the source") from None
     return float("nan") if number == _UNKNOWN else number
 
 

@@ -75,9 +75,9 @@ class MisaPickle(Numbered):
         sink.table(columns | labels.columns)
         write_tasks(sink, labels.task, labels.emotions)
         ids = ["_".join(name) for name in names]
-        for place, (stream, modality) in _FEATURES.items():
-            width = _width(source.path, rows, place)
-            read = _reader(rows, place)
+        for index, (stream, modality) in _FEATURES.items():
+            width = _width(source.path, rows, index)
+            read = _reader(rows, index)
             note = "MISA's pickle, normalised within each segment"
             sink.features(stream, modality, width, ids, read, note=note)
         offered = [stream for stream, _ in _FEATURES.values()]
@@ -127,24 +127,24 @@ def _rows(path: Path, splits: Mapping[str, Any]) -> list[_Row]:
     return rows
 
 
-def _row(row: Any, mode: str, place: str) -> _Row:
+def _row(row: Any, mode: str, origin: str) -> _Row:
     if not _is_row(row):
         raise DataError(
-            f"{place} is not ((words, visual, acoustic, ...), label, segment); fix the source"
+            f"{origin} is not ((words, visual, acoustic, ...), label, segment); fix the source"
         )
     parts, label, segment = row[:3]
     try:
         name = as_text(segment)
     except (TypeError, ValueError):
-        raise DataError(f"{place}: its segment is no text; fix the source") from None
-    return _Row(mode, name, row_of_numbers(label, f"{place}: label"), parts)
+        raise DataError(f"{origin}: its segment is no text; fix the source") from None
+    return _Row(mode, name, row_of_numbers(label, f"{origin}: label"), parts)
 
 
-def _width(path: Path, rows: Sequence[_Row], place: int) -> int:
-    """Of the features at ``place`` of each row's parts. DataError where it is not one."""
-    widths = {row.parts[place].shape[1] for row in rows if row.parts[place].ndim == 2}
+def _width(path: Path, rows: Sequence[_Row], index: int) -> int:
+    """Of the features at ``index`` of each row's parts. DataError where it is not one."""
+    widths = {row.parts[index].shape[1] for row in rows if row.parts[index].ndim == 2}
     if len(widths) != 1:
-        modality = _FEATURES[place][0].partition(".")[0]
+        modality = _FEATURES[index][0].partition(".")[0]
         raise DataError(f"{path}: its {modality} rows are not all [steps, width] of one width")
     return int(widths.pop())
 
@@ -164,7 +164,7 @@ def _is_row(row: Any) -> bool:
         and len(row) >= 3
         and isinstance(row[0], tuple | list)
         and len(row[0]) >= 3
-        and all(isinstance(row[0][place], Array) for place in _FEATURES)
+        and all(isinstance(row[0][index], Array) for index in _FEATURES)
     )
 
 
@@ -201,9 +201,9 @@ def _unread(rows: list[_Row], words_of_row: list[list[str]]) -> list[str]:
     return sentences
 
 
-def _reader(rows: list[_Row], place: int) -> Callable[[int], np.ndarray | None]:
+def _reader(rows: list[_Row], index: int) -> Callable[[int], np.ndarray | None]:
     def read(row: int) -> np.ndarray | None:
-        values_LD: np.ndarray = rows[row].parts[place].read()
+        values_LD: np.ndarray = rows[row].parts[index].read()
         return values_LD if values_LD.ndim == 2 and len(values_LD) else None
 
     return read

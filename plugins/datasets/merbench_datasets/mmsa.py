@@ -59,10 +59,10 @@ class MmsaPickle(Labelled):
 
     def convert(self, source: Source, sink: Sink) -> None:
         splits = three_splits(source, dict)
-        known = PUBLISHED.get(sink.source(source.path))
+        published_name = PUBLISHED.get(sink.source(source.path))
         sink.note(
-            f"this is the file that MMSA publishes ({known})"
-            if known
+            f"this is the file that MMSA publishes ({published_name})"
+            if published_name
             else "its SHA-256 is none of the four that MMSA publishes"
         )
         parts = _parts(source, splits)
@@ -175,18 +175,18 @@ def _unlabelled(name: str, fields: dict[str, Any], labelled: set[str]) -> _Split
 
 
 class _Split:
-    """One split; ``place`` names it in errors. ``rows``: which of its rows are taken over."""
+    """One split; ``origin`` names it in errors. ``rows``: which of its rows are taken over."""
 
-    def __init__(self, place: str, mode: str, fields: dict[str, Any]) -> None:
-        self.place, self.mode, self.fields = place, mode, fields
-        self.names = texts(fields["id"], f"{place}: id")
+    def __init__(self, origin: str, mode: str, fields: dict[str, Any]) -> None:
+        self.origin, self.mode, self.fields = origin, mode, fields
+        self.names = texts(fields["id"], f"{origin}: id")
         n = len(self.names)
         self.rows = list(range(n))
         self.blocks: dict[str, Array] = {
-            f: block(fields[f], n, f"{place}: {f}") for f in FIELDS if f in fields
+            f: block(fields[f], n, f"{origin}: {f}") for f in FIELDS if f in fields
         }
         self.given = {
-            f: numbers(fields[f"{f}_lengths"], n, f"{place}: {f}_lengths")[:, 0].astype(np.int64)
+            f: numbers(fields[f"{f}_lengths"], n, f"{origin}: {f}_lengths")[:, 0].astype(np.int64)
             for f in FIELDS
             if f"{f}_lengths" in fields
         }
@@ -212,26 +212,26 @@ class _Split:
         n = len(self.names)
         if field not in self.fields or self.mode == MIXED:
             return np.full(len(self.rows), np.nan)
-        return numbers(self.fields[field], n, f"{self.place}: {field}")[:, 0]
+        return numbers(self.fields[field], n, f"{self.origin}: {field}")[:, 0]
 
     def columns(self) -> dict[str, list[str]]:
         n, fields = len(self.names), self.fields
         video, clip = zip(*map(split_id, self.names), strict=True) if n else ((), ())
         raw_texts = (
-            texts(fields["raw_text"], f"{self.place}: raw_text")
+            texts(fields["raw_text"], f"{self.origin}: raw_text")
             if "raw_text" in fields
             else [""] * n
         )
         columns = {"video_id": [*video], "clip_id": [*clip], "text": raw_texts}
         if "annotations" in fields:
-            columns["annotation"] = texts(fields["annotations"], f"{self.place}: annotations")
-        if wrong := [
+            columns["annotation"] = texts(fields["annotations"], f"{self.origin}: annotations")
+        if misfits := [
             {"text": "raw_text", "annotation": "annotations"}[k]
             for k, column in columns.items()
             if len(column) != n
         ]:
             raise DataError(
-                f"{self.place}: {wrong[0]} has another number of rows than id; fix the source"
+                f"{self.origin}: {misfits[0]} has another number of rows than id; fix the source"
             )
         columns["mode"] = [self.mode] * n
         return {name: [cells[row] for row in self.rows] for name, cells in columns.items()}

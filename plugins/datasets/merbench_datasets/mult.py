@@ -75,10 +75,10 @@ class _Split:
 
 
 def _split(
-    name: str, mode: str, content: Mapping[str, Any], fields: Sequence[str], first: int
+    name: str, mode: str, content: Mapping[str, Any], fields: Sequence[str], first_clip: int
 ) -> _Split:
-    """``name``: for errors. ``first``: number of the clip that is called video[0]."""
-    names = _ids(content["id"], f"{name}: id", first)
+    """``name``: for errors. ``first_clip``: number of the clip that is called video[0]."""
+    names = _ids(content["id"], f"{name}: id", first_clip)
     blocks = {f: block(content[f], len(names), f"{name}: {f}") for f in fields}
     labels_NC = numbers(content["labels"], len(names), f"{name}: labels")
     return _Split(mode, names, labels_NC, blocks)
@@ -100,7 +100,7 @@ def _reader(splits: Sequence[_Split], field: str) -> Callable[[int], np.ndarray 
     return read
 
 
-def _ids(value: Any, place: str, first: int) -> list[tuple[str, str]]:
+def _ids(value: Any, origin: str, first_clip: int) -> list[tuple[str, str]]:
     """One name a row, or MulT's three: video, start and end of the segment, whose clip is then
     called by its start.
     """
@@ -113,10 +113,10 @@ def _ids(value: Any, place: str, first: int) -> list[tuple[str, str]]:
         return [(_text(video), _text(start)) for video, start, _ in value.read().tolist()]
     if isinstance(value, Array) and value.dtype.kind in "fiu":
         raise DataError(
-            f"{place} holds numbers and no names, so nothing can be joined to it; "
+            f"{origin} holds numbers and no names, so nothing can be joined to it; "
             "give a file with names"
         )
-    return [split_id(name, first) for name in texts(value, place)]
+    return [split_id(name, first_clip) for name in texts(value, origin)]
 
 
 def _text(value: Any) -> str:

@@ -115,8 +115,8 @@ def _scenes(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
             words = text.lower().split()
             if len(words) < _LONG:
                 continue
-            other = said_in.setdefault(f"{row.get('show', '')} {' '.join(words)}", name)
-            parent[first_of(name)] = first_of(other)
+            first_name = said_in.setdefault(f"{row.get('show', '')} {' '.join(words)}", name)
+            parent[first_of(name)] = first_of(first_name)
     return [f"scene-{first_of(name)}" for name in rows]
 
 

@@ -232,8 +232,8 @@ class Table(Labelled):
         known_N = np.isfinite(values_N)
         codes = np.unique(values_N[known_N]).astype(int).tolist()
         words = self._words_for([str(code) for code in codes], name, path)
-        called = ", ".join(f"{c} = {w}" for c, w in zip(codes, words, strict=True))
-        how = "" if self.config.words else "; words for them: --form table --set words=WORD,WORD"
+        codes_text = ", ".join(f"{c} = {w}" for c, w in zip(codes, words, strict=True))
+        advice = "" if self.config.words else "; words for them: --form table --set words=WORD,WORD"
         sink.note(f"{name}: {len(codes)} classes ({called}){how}")
         word_of = dict(zip(codes, words, strict=True))
         cells = [

@@ -22,14 +22,14 @@ def write_clips(sink: Sink, folder: Path, pattern: str, columns: Columns) -> lis
         )
     root, *inner = Path(pattern).parts
     if inner and "{" not in root:
-        here = "/".join((sink.link(folder / root, root), *inner))
+        stored_pattern = "/".join((sink.link(folder / root, root), *inner))
     else:
-        here = "/".join((sink.link(folder, "clips"), root, *inner))
+        stored_pattern = "/".join((sink.link(folder, "clips"), root, *inner))
     modalities: tuple[Modality, ...] = ("audio", "video")
     if Path(pattern).suffix.lower() in SOUND:
         modalities = ("audio",)
     for modality in modalities:
-        sink.stream(f"{modality}.clip", modality=modality, kind="clip", pattern=here)
+        sink.stream(f"{modality}.clip", modality=modality, kind="clip", pattern=stored_pattern)
     n_rows = len(columns["video_id"])
     missing = sum(not (folder / _filled(pattern, columns, row)).is_file() for row in range(n_rows))
     if 0 < missing < n_rows:

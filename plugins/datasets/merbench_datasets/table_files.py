@@ -27,9 +27,9 @@ def files_of(path: Path) -> dict[str, Path]:
     if not path.is_dir():
         return {}
     entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    whole = [entry for entry in entries if not entry.is_dir()]
-    if len(whole) == 1 and _is_table(whole[0]) and not _mode(whole[0]):
-        return {"": whole[0]}
+    files_only = [entry for entry in entries if not entry.is_dir()]
+    if len(files_only) == 1 and _is_table(files_only[0]) and not _mode(files_only[0]):
+        return {"": files_only[0]}
     tables = [file for file in entries if _is_table(file) and _mode(file)]
     files = {_mode(file): file for file in tables}
     complete = files.keys() == {"train", "valid", "test"} and len(files) == len(tables)
@@ -64,12 +64,14 @@ def read_columns(path: Path, sink: Sink, listed: Container[str] = ()) -> Columns
     if path.suffix.lower() != _PARQUET:
         return {name: list(cells) for name, cells in sink.columns(path).items()}
     file = _opened(path)
-    names, others = _readable(file)
-    lists = [name for name in others if name.strip().lower() in listed and _of_labels(file, name)]
-    names, others = names + lists, [name for name in others if name not in lists]
-    if others:
+    names, unreadable = _readable(file)
+    lists = [
+        name for name in unreadable if name.strip().lower() in listed and _of_labels(file, name)
+    ]
+    names, unreadable = names + lists, [name for name in unreadable if name not in lists]
+    if unreadable:
         sink.note(
-            f"not taken over of {path.name}: {', '.join(others)}, which hold no text or number"
+            f"not taken over of {path.name}: {', '.join(unreadable)}, which hold no text or number"
         )
     try:
         table = file.read(columns=names)
@@ -87,10 +89,10 @@ def lower_case_names(table: Columns, path: Path) -> Columns:
     for name, cells in table.items():
         key = name.strip().lower()
         if key in columns:
-            first = next(other for other in table if other.strip().lower() == key)
+            first_name = next(other for other in table if other.strip().lower() == key)
             raise DataError(
-                f"{path} has two columns called {first!r} and {name!r}, which differ by case or "
-                "spaces alone; rename one, or leave it out"
+                f"{path} has two columns called {first_name!r} and {name!r}, which differ by case "
+                "or spaces alone; rename one, or leave it out"
             )
         columns[key] = cells
     return columns
@@ -110,10 +112,10 @@ def whole_numbers(cells: Sequence[str]) -> list[str]:
     """A column of ids without the spaces around them, and without ``.0`` where each has it: whole
     numbers that a program has kept as floats.
     """
-    plain = [cell.strip() for cell in cells]
-    if all(_FLOAT.fullmatch(cell) for cell in plain):
-        return [cell.partition(".")[0] for cell in plain]
-    return plain
+    stripped = [cell.strip() for cell in cells]
+    if all(_FLOAT.fullmatch(cell) for cell in stripped):
+        return [cell.partition(".")[0] for cell in stripped]
+    return stripped
 
 
 def _opened(path: Path) -> Any:
@@ -136,13 +138,15 @@ def _readable(file: Any) -> tuple[list[str], list[str]]:
     """
     from pyarrow import types
 
-    names, others = [], []
+    names, unreadable = [], []
     for field in file.schema_arrow:
         kind = field.type.value_type if types.is_dictionary(field.type) else field.type
         of_bytes = types.is_binary(kind) or types.is_large_binary(kind)
-        single = not types.is_nested(kind) and not of_bytes and not types.is_fixed_size_binary(kind)
-        (names if single else others).append(field.name)
-    return names, others
+        is_scalar = (
+            not types.is_nested(kind) and not of_bytes and not types.is_fixed_size_binary(kind)
+        )
+        (names if is_scalar else unreadable).append(field.name)
+    return names, unreadable
 
 
 def _of_labels(file: Any, name: str) -> bool:

@@ -6,7 +6,7 @@ WORDS = ("words", "strings")
 VECTORS, WEIGHTS, INSIDE = ("vectors",), ("weights",), ("language_model",)
 
 
-def _encoder(name, target, accepts, summary, pretrained=(), **more):
+def _encoder(name, target, accepts, summary, pretrained=(), **declared):
     return Component(
         kind="encoder",
         name=name,
@@ -14,7 +14,7 @@ def _encoder(name, target, accepts, summary, pretrained=(), **more):
         accepts=accepts,
         summary=summary,
         pretrained=pretrained,
-        **more,
+        **declared,
     )
 
 
@@ -25,14 +25,14 @@ def _tower(name, target, accepts, summary, version=1):
     return _encoder(name, target, accepts, summary, WEIGHTS, version=version)
 
 
-def _labels(name, target, summary, pretrained=(), **more):
+def _labels(name, target, summary, pretrained=(), **declared):
     return Component(
         kind="label-encoder",
         name=name,
         target=f"merbench_encoders.{target}",
         summary=summary,
         pretrained=pretrained,
-        **more,
+        **declared,
     )
 
 

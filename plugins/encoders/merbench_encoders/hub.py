@@ -79,11 +79,11 @@ def _ask(repo: str, name: str) -> None:
 
 
 def _absent(sought: str, repo: str, reason: object, instead: str) -> RequestError:
-    first = str(reason).strip().split("\n")[0]
+    first_line = str(reason).strip().split("\n")[0]
     return RequestError(
         f"{sought} is neither in the cache {constants.HF_HUB_CACHE} nor to be had from "
         f"{constants.ENDPOINT} "
-        f"({type(reason).__name__}: {first}); "
+        f"({type(reason).__name__}: {first_line}); "
         f"{how_to_install(repo)}"
         f"run 'hf download {repo}' where there is a network and point HF_HUB_CACHE at that cache, "
         f"or {instead}"
@@ -91,9 +91,9 @@ def _absent(sought: str, repo: str, reason: object, instead: str) -> RequestErro
 
 
 def _no_name(repo: str, reason: Exception, instead: str) -> RequestError:
-    first = str(reason).strip().split("\n")[0].rstrip(".")
+    first_line = str(reason).strip().split("\n")[0].rstrip(".")
     return RequestError(
-        f"{repo!r} is no name of a model on the hub ({first}); "
+        f"{repo!r} is no name of a model on the hub ({first_line}); "
         f"write ORGANISATION/NAME, or {instead}"
     )
 

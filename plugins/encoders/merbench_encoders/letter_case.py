@@ -20,7 +20,9 @@ def lowered(
     texts that this changed (left out where it is none).
     """
     changed = [text.lower() if _applies(text, lower) else text for text in texts]
-    n_changed = sum(before != after for before, after in zip(texts, changed, strict=True))
+    n_changed = sum(
+        original != lowered_text for original, lowered_text in zip(texts, changed, strict=True)
+    )
     n_texts = sum(text is not None for text in texts)
     return changed, {"lowered_rate": n_changed / n_texts} if n_changed else {}
 

@@ -40,8 +40,8 @@ class Ray:
     ) -> Iterator[tuple[Any, str | None] | None]:
         ray = extra("ray", "ray")
         config = self.config
-        begun = not ray.is_initialized()
-        if begun:
+        starts_ray = not ray.is_initialized()
+        if starts_ray:
             self._begin(ray)
         try:
 
@@ -66,7 +66,7 @@ class Ray:
                     else:
                         yield task, None
         finally:
-            if begun:
+            if starts_ray:
                 ray.shutdown()
 
     def _begin(self, ray: Any) -> None:

@@ -143,8 +143,8 @@ class MLflow:
         settings = {"seed": event.seed, "fold": event.fold, **event.settings}
         params = [Param(name, str(value)[:LONGEST_VALUE]) for name, value in settings.items()]
         for first in range(0, len(params), PARAMS_AT_ONCE):
-            some = params[first : first + PARAMS_AT_ONCE]
-            self._client.log_batch(run.info.run_id, params=some)
+            chunk = params[first : first + PARAMS_AT_ONCE]
+            self._client.log_batch(run.info.run_id, params=chunk)
         return str(run.info.run_id)
 
     def _experiment(self, event: RunStarted) -> str:

@@ -99,10 +99,10 @@ class LabelDecoder(nn.Module):
                 "set one of them to fit the other"
             )
         if any(config.order.count(m) != 1 for m in widths):
-            order_text, used = ", ".join(config.order), ", ".join(widths)
+            order_text, modalities_text = ", ".join(config.order), ", ".join(widths)
             raise RequestError(
                 f"fusion.order={order_text} must name each modality of this run once, "
-                f"and these are {used}; name them all"
+                f"and these are {modalities_text}; name them all"
             )
         self.order = tuple(m for m in config.order if m in widths)
         self.joint = config.joint
@@ -138,11 +138,10 @@ class LabelDecoder(nn.Module):
         vectors_BMD = torch.stack([masked_mean(*encoded[m]) for m in present], 1)
         present_BM = torch.stack([encoded[m].mask_BL.any(1) for m in present], 1)
 
-        stages = (
-            {"joint": Steps(*(torch.cat(both, 1) for both in zip(*encoded.values(), strict=True)))}
-            if self.joint
-            else encoded
-        )
+        stages: Mapping[str, Steps] = encoded
+        if self.joint:
+            x_parts, mask_parts = zip(*encoded.values(), strict=True)
+            stages = {"joint": Steps(torch.cat(x_parts, 1), torch.cat(mask_parts, 1))}
         q_BCD = label_CD.expand(len(vectors_BMD), -1, -1)
         for stage, steps in stages.items():
             for layer in self.stages[stage]:

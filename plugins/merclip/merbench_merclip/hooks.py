@@ -109,9 +109,9 @@ ABLATIONS = (
 )
 
 
-def _part(kind: str, name: str, target: str, summary: str, **more: object) -> Component:
+def _part(kind: str, name: str, target: str, summary: str, **declared: object) -> Component:
     return Component(
-        kind=kind, name=name, target=f"merbench_merclip.{target}", summary=summary, **more
+        kind=kind, name=name, target=f"merbench_merclip.{target}", summary=summary, **declared
     )  # type: ignore[arg-type]
 
 

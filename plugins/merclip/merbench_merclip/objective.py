@@ -77,7 +77,7 @@ class LabelContrast(nn.Module):
     ) -> Mapping[str, Tensor]:
         vectors_BMD = F.normalize(out.aux["modality_vectors"], dim=-1)
         near_BMC = vectors_BMD @ F.normalize(out.aux["label_vectors"], dim=-1).T / self.temperature
-        each = zip(
+        by_task = zip(
             self.space.split_logits(near_BMC),
             *map(self.space.split_targets, (batch.target, batch.known)),
             self.space.tasks,
@@ -85,5 +85,5 @@ class LabelContrast(nn.Module):
         )
         return {
             "label_contrast": self.weight
-            * torch.stack([contrast(out.aux["modality_present"], *task) for task in each]).sum()
+            * torch.stack([contrast(out.aux["modality_present"], *task) for task in by_task]).sum()
         }

@@ -25,13 +25,13 @@ def cells(target: Tensor, known: Tensor | None, space: LabelSpace) -> Cells:
     """Of a score: its split between the two neighbouring anchors, positive at the nearest (the
     upper one of two equally near). Of a class: its one label. Of two tasks: both, side by side.
     """
-    each = [
+    cells_by_task = [
         _cells(y, k, part)
         for y, k, part in zip(
             space.split_targets(target), space.split_targets(known), space.tasks, strict=True
         )
     ]
-    return Cells(*(torch.cat(columns, 1) for columns in zip(*each, strict=True)))
+    return Cells(*(torch.cat(columns, 1) for columns in zip(*cells_by_task, strict=True)))
 
 
 def _cells(target: Tensor, known: Tensor | None, space: LabelSpace) -> Cells:

@@ -21,12 +21,12 @@ SINGLES = (
 )
 
 
-def part(kind: str, name: str, target: str, summary: str, **more: object) -> Component:
+def part(kind: str, name: str, target: str, summary: str, **declared: object) -> Component:
     """A component whose ``target`` stands in this package."""
     return Component(
         kind=kind,  # type: ignore[arg-type]
         name=name,
         target=f"merbench_related.{target}",
         summary=summary,
-        **more,  # type: ignore[arg-type]
+        **declared,  # type: ignore[arg-type]
     )

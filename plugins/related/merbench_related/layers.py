@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from merbench.api import MODALITIES, Modality, RequestError, Steps
 
 
-def require_heads(place: str, width: int, heads: int) -> None:
+def require_heads(slot: str, width: int, heads: int) -> None:
     """RequestError where ``width`` cannot be shared by ``heads``."""
     if width % heads:
         raise RequestError(
-            f"{place}.width={width} is no multiple of {place}.heads={heads}; "
+            f"{slot}.width={width} is no multiple of {slot}.heads={heads}; "
             "set one of them to fit the other"
         )
 
@@ -27,15 +27,17 @@ def complete(
     reach the others through 0 * NaN). A modality of ``widths`` that is absent becomes one masked
     step.
     """
-    some = next(iter(parts.values()))
-    absent_B1 = torch.zeros_like(some.mask_BL[:, :1])
+    given_steps = next(iter(parts.values()))
+    absent_B1 = torch.zeros_like(given_steps.mask_BL[:, :1])
     complete_parts: dict[Modality, Steps] = {}
     for m in (m for m in MODALITIES if m in widths):
         if m in parts:
             x_BLD, mask_BL = parts[m]
             complete_parts[m] = Steps(torch.where(mask_BL[..., None], x_BLD, 0.0), mask_BL)
         else:
-            complete_parts[m] = Steps(some.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1)
+            complete_parts[m] = Steps(
+                given_steps.x_BLD.new_zeros(len(absent_B1), 1, widths[m]), absent_B1
+            )
     return complete_parts
 
 

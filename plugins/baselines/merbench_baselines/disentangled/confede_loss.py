@@ -58,8 +58,8 @@ def pair_loss(positive: Tensor, negatives: Tensor) -> Tensor:
     """-log (e^p / (e^p + sum_n e^n)): ``positive`` [...], ``negatives`` [..., N], -inf where there
     is none.
     """
-    both = torch.cat((positive[..., None], negatives), -1)
-    return both.logsumexp(-1) - positive
+    all_pairs = torch.cat((positive[..., None], negatives), -1)
+    return all_pairs.logsumexp(-1) - positive
 
 
 class DecompositionContrast(nn.Module):
@@ -88,17 +88,17 @@ class DecompositionContrast(nn.Module):
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
         aux, config = out.aux, self.config
-        beside = neighbours(aux["utterances"].detach(), batch.target, config.neighbours)
+        neighbour_rows = neighbours(aux["utterances"].detach(), batch.target, config.neighbours)
         similar_BMH, dissimilar_BMH = (
             F.normalize(aux[name], dim=2) / config.temperature**0.5
             for name in ("similar", "dissimilar")
         )
-        loss_B = row_losses(similar_BMH, dissimilar_BMH, aux["present"], beside)
+        loss_B = row_losses(similar_BMH, dissimilar_BMH, aux["present"], neighbour_rows)
         return {"contrast": config.weight * loss_B.mean()}
 
 
 def row_losses(
-    similar_BMH: Tensor, dissimilar_BMH: Tensor, present_BM: Tensor, beside: Neighbours
+    similar_BMH: Tensor, dissimilar_BMH: Tensor, present_BM: Tensor, neighbour_rows: Neighbours
 ) -> Tensor:
     """[B]; 0 for a row without a pair. Features of unit length over the root of the temperature."""
     anchor_BH, there_B1 = similar_BMH[:, 0], present_BM[:, :1]
@@ -110,10 +110,10 @@ def row_losses(
     both_MBB = present_BM.T[:, :, None] & present_BM.T[:, None, :]
     across_MBB = across_MBB.masked_fill(~both_MBB, -torch.inf)
 
-    others_BK, counts_BK = beside.others()
+    others_BK, counts_BK = neighbour_rows.others()
     index_MBK = others_BK.expand(len(across_MBB), -1, -1)
     pushed_MBK = across_MBB.gather(2, index_MBK).masked_fill(~counts_BK, -torch.inf)
-    near_BK, near_counts_BK = beside.near
+    near_BK, near_counts_BK = neighbour_rows.near
     pulled_MBK = across_MBB.gather(2, near_BK.expand(len(across_MBB), -1, -1))
     pulled_there_MBK = near_counts_BK & (pulled_MBK > -torch.inf)
 
@@ -126,7 +126,7 @@ def row_losses(
         pairs.append((pair_loss(safe_BK, _for_each(negatives_BN, safe_BK)), there_BK))
     # Its neighbours, each with itself.
     itself_BM = pair_loss(own_BM, _for_each(apart_BM, own_BM))
-    rows_BK, rows_count_BK = beside.all()
+    rows_BK, rows_count_BK = neighbour_rows.all()
     pairs.append(
         (
             itself_BM[rows_BK].flatten(1),

@@ -132,9 +132,9 @@ class DLF(nn.Module):
         self.shared_memory = nn.ModuleDict(
             {m: Transformer(d, config.layers, attn[m], config) for m in widths}
         )
-        others = [m for m in widths if m != "text"] if config.attractor else []
+        non_text = [m for m in widths if m != "text"] if config.attractor else []
         self.attract = nn.ModuleDict(
-            {m: Transformer(d, config.layers, attn[m], config) for m in others}
+            {m: Transformer(d, config.layers, attn[m], config) for m in non_text}
         )
         layers = {m: config.layers if m == "text" else config.memory_layers for m in widths}
         self.memory = nn.ModuleDict({m: Transformer(d, layers[m], text, config) for m in widths})

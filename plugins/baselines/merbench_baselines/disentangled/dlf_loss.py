@@ -96,11 +96,11 @@ class DLFLoss(nn.Module):
             return (torch.where(present_BM, out.aux[name], 0.0).sum(0) / count_M).sum()
 
         kind_B = kinds_of(batch.target)
-        near = triplets(out.aux["aligned"], present_BM, kind_B, config.margin)
+        triplet = triplets(out.aux["aligned"], present_BM, kind_B, config.margin)
         return {
             "reconstruction": config.reconstruction * added("reconstruction"),
             "specific": config.specific * added("specific"),
             "orthogonality": config.orthogonality * added("orthogonality"),
-            "triplet": config.triplet * near,
+            "triplet": config.triplet * triplet,
             "branch": config.branches * self.branch_loss(batch, out.aux["branches"]),
         }

@@ -169,13 +169,13 @@ class DMD(nn.Module):
     def read(self, parts: dict[Modality, Steps]) -> Tensor:
         """[B, sum of ``columns``]: everything the forward pass returns, side by side."""
         masks = {m: steps.mask_BL for m, steps in parts.items()}
-        own, pooled, common, parted = {}, {}, [], []
+        specific, pooled, common, errors_by_modality = {}, {}, [], []
         for m, steps in parts.items():
             s_BLD, c_BLD, errors = self.part[m](self.embed(m, steps), masks[m], self.shared)
-            own[m], pooled[m] = s_BLD, masked_mean(c_BLD, masks[m])
+            specific[m], pooled[m] = s_BLD, masked_mean(c_BLD, masks[m])
             common.append(last_or_zeros(self.shared_memory[m](c_BLD, masks[m]), masks[m]))
-            parted.append(errors)
-        attended_BD = self.attended(own, masks)
+            errors_by_modality.append(errors)
+        attended_BD = self.attended(specific, masks)
         shared_BD = torch.cat(common, 1)
         vectors = {"shared": shared_BD}
         vectors |= {f"homogeneous_{m}": x_BD for m, x_BD in pooled.items()}
@@ -183,7 +183,7 @@ class DMD(nn.Module):
         branches = [self.residual[name](x_BD) for name, x_BD in vectors.items()]
         fused = [self.project[m](x_BD).sigmoid() for m, x_BD in attended_BD.items()]
         z_BD = self.last(torch.cat((*fused, self.project["shared"](shared_BD).sigmoid()), 1))
-        by_kind = [x for kind in zip(*parted, strict=True) for x in kind]
+        by_kind = [x for kind in zip(*errors_by_modality, strict=True) for x in kind]
         return torch.cat((*by_kind, *branches, z_BD), 1)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:

@@ -87,7 +87,7 @@ class DMDLoss(DLFLoss):
         super().__init__(config, context, model)
         self.names = [m for m in MODALITIES if m in context.streams]
         favoured: list[tuple[Modality, Modality]] = [("text", "video"), ("text", "audio")]
-        more = {"homogeneous": favoured, "heterogeneous": [*favoured, ("video", "audio")]}
+        edges_by_kind = {"homogeneous": favoured, "heterogeneous": [*favoured, ("video", "audio")]}
         self.graphs = nn.ModuleDict(
             {
                 kind: Distillation(
@@ -98,7 +98,7 @@ class DMDLoss(DLFLoss):
                     edges,
                     config.prior,
                 )
-                for kind, edges in more.items()
+                for kind, edges in edges_by_kind.items()
                 if getattr(config, kind)
             }
         )

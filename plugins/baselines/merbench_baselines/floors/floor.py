@@ -33,14 +33,14 @@ class Floor(nn.Module):
     def keep(self, **tensors: Tensor) -> None:
         """Store learned tensors (floats in single precision) where the buffers are."""
         for name, tensor in tensors.items():
-            single = tensor.float() if tensor.is_floating_point() else tensor
-            setattr(self, name, single.to(getattr(self, name).device))
+            value = tensor.float() if tensor.is_floating_point() else tensor
+            setattr(self, name, value.to(getattr(self, name).device))
 
-    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *arguments: Any) -> None:
         for name in self.learned:
             if (saved := state.get(prefix + name)) is not None:
                 setattr(self, name, torch.empty_like(saved, device=getattr(self, name).device))
-        super()._load_from_state_dict(state, prefix, *rest)
+        super()._load_from_state_dict(state, prefix, *arguments)
 
 
 class Strengths(Config):
@@ -78,10 +78,10 @@ def goals(rows: Batch, space: LabelSpace) -> Tensor:
     y_NC = rows.target.double().reshape(len(rows), -1)
     if rows.known is None:
         return y_NC
-    known = rows.known.reshape(y_NC.shape)
-    observed_NC = torch.where(known, y_NC, 0.0)
-    mean_C = observed_NC.sum(0) / known.sum(0).clamp(min=1)
-    return torch.where(known, observed_NC, mean_C)
+    known_NC = rows.known.reshape(y_NC.shape)
+    observed_NC = torch.where(known_NC, y_NC, 0.0)
+    mean_C = observed_NC.sum(0) / known_NC.sum(0).clamp(min=1)
+    return torch.where(known_NC, observed_NC, mean_C)
 
 
 SCALES = torch.logspace(-0.5, 2, 11, dtype=torch.float64)

@@ -32,7 +32,7 @@ class Majority(Floor):
     def fit(self, train: SplitView, valid: SplitView) -> None:
         """Validation is not used."""
         rows = whole(train)
-        each = zip(
+        targets_by_task = zip(
             self.space.tasks,
             self.space.split_targets(rows.target),
             self.space.split_targets(rows.known),
@@ -40,7 +40,10 @@ class Majority(Floor):
         )
         self.keep(
             logits_C=torch.cat(
-                [constant(Batch(rows.ids_B, {}, y, known), space) for space, y, known in each]
+                [
+                    constant(Batch(rows.ids_B, {}, y, known), space)
+                    for space, y, known in targets_by_task
+                ]
             )
         )
 

@@ -74,19 +74,19 @@ class PooledFloor(Floor):
         widths = [3 * int(encoder.width) + 1 for encoder in self.encoders.values()]
         weights = [1.0] * len(widths)
         best = fit(_columns(weights, widths, device))
-        for place in range(1, len(widths)):
-            for tried in _others(weights, place):
+        for modality_index in range(1, len(widths)):
+            for tried in _others(weights, modality_index):
                 fitted = fit(_columns(tried, widths, device))
                 if fitted.loss < best.loss:
                     best, weights = fitted, tried
         return best
 
 
-def _others(weights: Sequence[float], place: int) -> Iterator[list[float]]:
-    """The same with another weight of WEIGHTS at ``place``."""
+def _others(weights: Sequence[float], index: int) -> Iterator[list[float]]:
+    """The same with another weight of WEIGHTS at ``index``."""
     for weight in WEIGHTS:
-        if weight != weights[place]:
-            yield [*weights[:place], weight, *weights[place + 1 :]]
+        if weight != weights[index]:
+            yield [*weights[:index], weight, *weights[index + 1 :]]
 
 
 def _columns(weights: Sequence[float], widths: Sequence[int], device: torch.device) -> Tensor:

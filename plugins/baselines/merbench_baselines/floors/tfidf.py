@@ -40,8 +40,8 @@ def spell(words: Sequence[str], longest: int) -> tuple[Tensor, Tensor]:
     with the marks of its beginning and end (Bojanowski et al. 2017, 1607.04606, section 3.2). A key
     is a hash and below 0, so that it is no word's and the same on any data."""
     word, keys = [], []
-    for number, plain in enumerate(words):
-        marked = f"<{plain}>"
+    for number, text in enumerate(words):
+        marked = f"<{text}>"
         runs = [
             marked[i : i + n] for n in range(3, longest + 1) for i in range(len(marked) - n + 1)
         ]
@@ -140,9 +140,9 @@ class TfidfRidge(Floor):
         key_G, df_G = torch.unique(torch.cat(keys), return_counts=True)
         key_G, df_G = key_G[df_G >= self.config.min_df], df_G[df_G >= self.config.min_df]
         if not len(key_G):
-            least = self.config.min_df
+            min_df = self.config.min_df
             raise RequestError(
-                f"tfidf-ridge: no word stands in {least} train transcripts; lower model.min_df "
+                f"tfidf-ridge: no word stands in {min_df} train transcripts; lower model.min_df "
                 "or choose another text stream"
             )
         self.keep(key_G=key_G, idf_G=((1 + size) / (1 + df_G.double())).log() + 1)

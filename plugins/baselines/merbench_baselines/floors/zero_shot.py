@@ -74,10 +74,12 @@ class ZeroShot(Floor):
         )
 
     def logits(self, cosine_BC: Tensor, temperature: Tensor) -> Tensor:
-        each = zip(self.space.tasks, self.space.split_logits(cosine_BC / temperature), strict=True)
+        logits_by_task = zip(
+            self.space.tasks, self.space.split_logits(cosine_BC / temperature), strict=True
+        )
         logits = [
             z_NC.softmax(1).logit(eps=1e-6) if task.kind == "multilabel" else z_NC
-            for task, z_NC in each
+            for task, z_NC in logits_by_task
         ]
         return torch.cat(logits, 1)
 

@@ -196,7 +196,7 @@ class ALMT(nn.Module):
     def summarise(
         self,
         text_BKD: Tensor,
-        others: Mapping[Modality, Tensor],
+        non_text: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
     ) -> Tensor:
         """[B, width] of the tokens of each modality."""
@@ -204,5 +204,5 @@ class ALMT(nn.Module):
         hyper_BKD = self.hyper_KD.expand(len(text_BKD), -1, -1)
         for scale_BKD, layer in zip(scales, self.hyper_layers, strict=True):
             guides = {"scales": scale_BKD, "last": scales[-1], "itself": hyper_BKD}
-            hyper_BKD = layer(hyper_BKD, guides[self.guide], others, present)
+            hyper_BKD = layer(hyper_BKD, guides[self.guide], non_text, present)
         return self.fuse(hyper_BKD, scales[-1])

@@ -120,22 +120,22 @@ class MulT(nn.Module):
     ) -> None:
         super().__init__()
         require_heads("mult", config.width, config.heads)
-        used = [m for m in MODALITIES if m in widths]
-        self.targets = [m for m in used if not config.targets or m in config.targets]
+        modalities = [m for m in MODALITIES if m in widths]
+        self.targets = [m for m in modalities if not config.targets or m in config.targets]
         if not self.targets:
             raise RequestError(
                 f"mult: none of fusion.targets {', '.join(config.targets)} is here; "
-                f"choose of {', '.join(used)}"
+                f"choose of {', '.join(modalities)}"
             )
         self.widths, self.d = widths, config.width
-        self.sources = {a: [b for b in used if b != a] for a in self.targets}
-        attn = {m: getattr(config, f"attn_dropout_{m}") for m in used}
+        self.sources = {a: [b for b in modalities if b != a] for a in self.targets}
+        attn = {m: getattr(config, f"attn_dropout_{m}") for m in modalities}
         self.convolve = nn.ModuleDict(
             {
                 m: nn.Conv1d(
                     widths[m], self.d, getattr(config, f"kernel_{m}"), padding="same", bias=False
                 )
-                for m in used
+                for m in modalities
             }
         )
         self.dropout = nn.Dropout(config.embed_dropout)
@@ -150,7 +150,7 @@ class MulT(nn.Module):
                 for b in self.sources[a]
             }
         )
-        wide = self.d * (len(used) - 1)
+        wide = self.d * (len(modalities) - 1)
         self.memory = nn.ModuleDict(
             {a: stack(wide, config.memory_layers, config.attn_dropout_text) for a in self.targets}
         )

@@ -46,8 +46,10 @@ class Attraction(nn.Module):
             return complete_BD.new_zeros(())
         z, z_m = (self.projector(x_BD[rows_B]) for x_BD in (complete_BD, incomplete_BD))
         pairs = ((self.predictor(z_m), z), (self.predictor(z), z_m))
-        near = [F.cosine_similarity(p_BD, z_BD.detach(), dim=1).mean() for p_BD, z_BD in pairs]
-        return -torch.stack(near).mean()
+        similarities = [
+            F.cosine_similarity(p_BD, z_BD.detach(), dim=1).mean() for p_BD, z_BD in pairs
+        ]
+        return -torch.stack(similarities).mean()
 
 
 class DualLevelRestoration(nn.Module):
@@ -67,8 +69,8 @@ class DualLevelRestoration(nn.Module):
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()
         self.config, self.context = config, context
-        used = [m for m in MODALITIES if m in context.streams]
-        self.names = (*used, "context")
+        modalities = [m for m in MODALITIES if m in context.streams]
+        self.names = (*modalities, "context")
         self.sizes = [model.widths[f"attracted.{name}"] for name in self.names]
         hidden = [max(1, size // 2) for size in self.sizes[:-1]] + [config.hidden_context]
         self.attract = nn.ModuleDict(
@@ -78,7 +80,7 @@ class DualLevelRestoration(nn.Module):
                 if config.attraction
             }
         )
-        weights = dict.fromkeys(used, config.reconstruction) if config.reconstruction else {}
+        weights = dict.fromkeys(modalities, config.reconstruction) if config.reconstruction else {}
         self.restored = Restored(weights, model)
 
     def forward(
@@ -95,7 +97,7 @@ class DualLevelRestoration(nn.Module):
         return terms
 
     def _attraction(self, out: Output, view_out: Output) -> Tensor:
-        both = zip(
+        pairs = zip(
             self.names,
             out.aux["attracted"].split(self.sizes, 1),
             view_out.aux["attracted"].split(self.sizes, 1),
@@ -104,4 +106,4 @@ class DualLevelRestoration(nn.Module):
         present_BM = view_out.aux["present"]
         rows = dict(zip(self.names, present_BM.unbind(1), strict=False))
         rows["context"] = present_BM.any(1)
-        return torch.stack([self.attract[name](x, y, rows[name]) for name, x, y in both]).sum()
+        return torch.stack([self.attract[name](x, y, rows[name]) for name, x, y in pairs]).sum()

@@ -90,9 +90,9 @@ class LNLN(ALMT):
         if not self.correct:
             return torch.ones_like(text_BKD[:, :1, 0]), torch.zeros_like(text_BKD)
         completeness_B1 = self.score(self.judge(text_BKD, every_BK)[:, 0]).sigmoid()
-        others = [m for m in tokens if m != "text"]
-        mask_BK = torch.cat([present[m][:, None] & every_BK for m in others], 1)
-        return completeness_B1, self.propose(torch.cat([tokens[m] for m in others], 1), mask_BK)
+        non_text = [m for m in tokens if m != "text"]
+        mask_BK = torch.cat([present[m][:, None] & every_BK for m in non_text], 1)
+        return completeness_B1, self.propose(torch.cat([tokens[m] for m in non_text], 1), mask_BK)
 
     def forward(self, parts: Mapping[Modality, Steps], queries: Queries | None = None) -> Fused:
         steps = complete(parts, self.inputs)
@@ -101,11 +101,11 @@ class LNLN(ALMT):
         completeness_B1, proxy_BKD = self.corrected(tokens, present)
         share_B11 = completeness_B1[..., None]
         dominant_BKD = share_B11 * tokens["text"] + (1 - share_B11) * proxy_BKD
-        others = {m: x_BKD for m, x_BKD in tokens.items() if m != "text"}
+        non_text = {m: x_BKD for m, x_BKD in tokens.items() if m != "text"}
         aux = {
             "tokens": torch.stack(list(tokens.values()), 1),
             "proxy": proxy_BKD,
             "completeness": completeness_B1,
             "present": torch.stack(list(present.values()), 1),
         }
-        return Fused(self.summarise(dominant_BKD, others, present)[:, None], aux)
+        return Fused(self.summarise(dominant_BKD, non_text, present)[:, None], aux)

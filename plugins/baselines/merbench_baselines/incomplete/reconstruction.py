@@ -85,8 +85,8 @@ class Reconstruction(nn.Module):
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()
         self.context = context
-        used = [m for m in MODALITIES if m in context.streams]
-        weights = {m: config.weight * getattr(config, m) for m in used}
+        modalities = [m for m in MODALITIES if m in context.streams]
+        weights = {m: config.weight * getattr(config, m) for m in modalities}
         self.restored = Restored({m: w for m, w in weights.items() if w}, model)
 
     def forward(

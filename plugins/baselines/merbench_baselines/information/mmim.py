@@ -60,9 +60,9 @@ class MMIM(nn.Module):
 
         def reader(m: Modality, w: int) -> nn.Module:
             if m != "text":
-                return LSTMReader(w, config.lstm, config.reading, 0.0, both=True)
+                return LSTMReader(w, config.lstm, config.reading, 0.0, bidirectional=True)
             if config.text == "lstm":
-                return LSTMReader(w, config.lstm_text, config.width_text, 0.0, both=True)
+                return LSTMReader(w, config.lstm_text, config.width_text, 0.0, bidirectional=True)
             return StateReader(w, config.text)
 
         self.read = Readers({m: reader(m, w) for m, w in widths.items()}, widths)

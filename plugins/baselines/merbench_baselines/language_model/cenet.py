@@ -59,13 +59,13 @@ class Emotional(nn.Module):
 class Enhancement(nn.Module):
     """h + W [what the text's steps find in each other modality] + b."""
 
-    def __init__(self, width: int, others: Mapping[str, int], sharpness: float) -> None:
+    def __init__(self, width: int, non_text: Mapping[str, int], sharpness: float) -> None:
         super().__init__()
-        self.find = nn.ModuleDict({m: Emotional(width, w, sharpness) for m, w in others.items()})
-        self.out = nn.Linear(len(others) * width, width)
+        self.find = nn.ModuleDict({m: Emotional(width, w, sharpness) for m, w in non_text.items()})
+        self.out = nn.Linear(len(non_text) * width, width)
 
-    def forward(self, text_BTD: Tensor, others: Mapping[str, Steps]) -> Tensor:
-        attended = [self.find[m](text_BTD, steps) for m, steps in others.items()]
+    def forward(self, text_BTD: Tensor, non_text: Mapping[str, Steps]) -> Tensor:
+        attended = [self.find[m](text_BTD, steps) for m, steps in non_text.items()]
         return text_BTD + self.out(torch.cat(attended, 2))
 
 
@@ -102,8 +102,8 @@ class CENET(nn.Module):
         check_inside("cenet", config, self.language)
         self.width = d = config.width if has_own_transformer else self.language.width
         self.project = nn.Linear(widths["text"], d) if has_own_transformer else nn.Identity()
-        others = {m: w for m, w in widths.items() if m != "text"}
-        self.enhance = Enhancement(d, others, config.sharpness)
+        non_text = {m: w for m, w in widths.items() if m != "text"}
+        self.enhance = Enhancement(d, non_text, config.sharpness)
         self.layers = EncoderLayers(
             config.layers if has_own_transformer else 0, d, config.heads, config.dropout
         )
@@ -112,9 +112,9 @@ class CENET(nn.Module):
 
     def pooled(self, parts: dict[Modality, Steps]) -> Tensor:
         x_BLD, mask_BL = parts["text"]
-        others = {m: steps for m, steps in parts.items() if m != "text"}
+        non_text = {m: steps for m, steps in parts.items() if m != "text"}
         reader = self.layers if self.language is None else self.language
-        enter = {self.config.after: lambda h_BLD: self.enhance(h_BLD, others)}
+        enter = {self.config.after: lambda h_BLD: self.enhance(h_BLD, non_text)}
         h_BLD = reader.run(self.project(x_BLD), mask_BL, enter)
         return masked_mean(h_BLD, mask_BL) if self.config.read == "mean" else h_BLD[:, 0]
 

@@ -46,10 +46,10 @@ class AdaptationGate(nn.Module):
         self.bias_D = nn.Parameter(torch.zeros(width))
         self.norm, self.dropout = nn.LayerNorm(width), nn.Dropout(dropout)
 
-    def forward(self, z_BLD: Tensor, others: Mapping[str, Tensor]) -> Tensor:
-        """``others`` [B, L, D_m] at the steps of z."""
+    def forward(self, z_BLD: Tensor, non_text: Mapping[str, Tensor]) -> Tensor:
+        """``non_text`` [B, L, D_m] at the steps of z."""
         h_BLD = self.bias_D.expand_as(z_BLD)
-        for m, x_BLA in others.items():
+        for m, x_BLA in non_text.items():
             gate_BLD = self.gate[m](torch.cat((z_BLD, x_BLA), 2)).relu()
             h_BLD = h_BLD + gate_BLD * self.shift[m](x_BLA)
         z_norm, h_norm = (torch.linalg.vector_norm(x, dim=2, keepdim=True) for x in (z_BLD, h_BLD))
@@ -91,17 +91,17 @@ class MAG(nn.Module):
         check_inside("mag", config, self.language)
         self.width = width = config.width if has_own_transformer else self.language.width
         self.project = nn.Linear(widths["text"], width) if has_own_transformer else nn.Identity()
-        others = {m: w for m, w in widths.items() if m != "text"}
-        self.gate = AdaptationGate(width, others, config.beta, config.dropout)
+        non_text = {m: w for m, w in widths.items() if m != "text"}
+        self.gate = AdaptationGate(width, non_text, config.beta, config.dropout)
         depth, dropout = config.layers if has_own_transformer else 0, config.attention_dropout
         self.layers = EncoderLayers(depth, width, config.heads, dropout)
 
     def pooled(self, parts: dict[str, Steps]) -> Tensor:
         """[B, D], of text steps and what is heard and seen at each of them."""
         x_BLD, mask_BL = parts["text"]
-        others = {m: steps.x_BLD for m, steps in parts.items() if m != "text"}
+        non_text = {m: steps.x_BLD for m, steps in parts.items() if m != "text"}
         reader = self.layers if self.language is None else self.language
-        enter = {self.config.after: lambda z_BLD: self.gate(z_BLD, others)}
+        enter = {self.config.after: lambda z_BLD: self.gate(z_BLD, non_text)}
         z_BLD = reader.run(self.project(x_BLD), mask_BL, enter)
         return masked_mean(z_BLD, mask_BL) if self.config.read == "mean" else z_BLD[:, 0]
 

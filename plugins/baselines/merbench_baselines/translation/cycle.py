@@ -60,17 +60,17 @@ class CyclicTranslation(nn.Module):
         if not isinstance(fusion, MCTN):
             raise TypeError("objective cyclic-translation is for fusion mctn alone")
         hidden = model.widths["joint"]
-        self.source, (first, *rest) = fusion.source, fusion.targets
-        self.first: Modality = first
-        self.second: Modality | None = rest[0] if rest and config.second else None
+        self.source, (first_target, *later_targets) = fusion.source, fusion.targets
+        self.first: Modality = first_target
+        self.second: Modality | None = later_targets[0] if later_targets and config.second else None
         # One decoder translates both ways, with a last layer for each modality.
-        names = [first] if config.forward or config.back else []
+        names = [first_target] if config.forward or config.back else []
         names += [self.source] if config.back else []
         self.out = nn.ModuleDict({m: nn.Linear(hidden, model.widths[m]) for m in names})
         if names:
             self.decode = AttentionDecoder(hidden)
         if config.back:  # through the encoder that the source went through
-            self.project = nn.Linear(model.widths[first], model.widths["projected"])
+            self.project = nn.Linear(model.widths[first_target], model.widths["projected"])
         if self.second:
             self.decode_second = AttentionDecoder(hidden)
             self.out_second = nn.Linear(hidden, model.widths[self.second])
@@ -82,11 +82,11 @@ class CyclicTranslation(nn.Module):
         x, mask_BT = fusion.at_source(out.steps)
         length = mask_BT.shape[1]
         joint = {name: out.aux[name][:, :length] for name in out.aux if name.startswith("joint.")}
-        has = {m: mask_BT & out.steps[m].mask_BL.any(1, keepdim=True) for m in x}
+        real_BT = {m: mask_BT & out.steps[m].mask_BL.any(1, keepdim=True) for m in x}
         terms = {}
         if self.config.forward or self.config.back:
             translated_BTD = self.out[self.first](self.decode(joint["joint.1"], mask_BT))
-            error = squared_error(translated_BTD, x[self.first], has[self.first])
+            error = squared_error(translated_BTD, x[self.first], real_BT[self.first])
             terms["forward"] = self.config.forward * error
         if self.config.back:
             again_BTH = fusion.first(self.project(translated_BTD), mask_BT)
@@ -95,7 +95,7 @@ class CyclicTranslation(nn.Module):
             terms["back"] = self.config.back * error
         if self.second:
             third_BTD = self.out_second(self.decode_second(joint["joint.2"], mask_BT))
-            error = squared_error(third_BTD, x[self.second], has[self.second])
+            error = squared_error(third_BTD, x[self.second], real_BT[self.second])
             terms["second"] = self.config.second * error
         return terms
 

@@ -112,7 +112,7 @@ class Csd:
         """Every sequence as a stream, the words first; the first of each modality is offered."""
         offered: dict[str, str] = {}
         for sequence in sorted(sequences, key=lambda sequence: sequence is not words):
-            modality, name = self._named(sequence, alone=len(sequences) == 1)
+            modality, name = self._named(sequence, only_sequence=len(sequences) == 1)
             self._stream(name, modality, sequence, rows, words, sink)
             offered.setdefault(modality, name)
         if not self.config.segments:
@@ -138,18 +138,18 @@ class Csd:
         splits_file = self._splits(path if path.is_dir() else path.parent)
         sink.source(splits_file)
         splits = Splits(splits_file)
-        first = (
+        first_clip = (
             self.config.first
             if self.config.first is not None
             else splits.first
             if splits.first is not None
             else 1
         )
-        rows = labelled(labels, splits, first, joined)
+        rows = labelled(labels, splits, first_clip, joined)
         if not rows.interval:
             return rows
-        for other in joined:
-            _note_joined(other, rows, labels.path, sink)
+        for joined_labels in joined:
+            _note_joined(joined_labels, rows, labels.path, sink)
         is_new = not sink.ids
         if words is not None:
             rows.columns["text"] = [
@@ -185,11 +185,11 @@ class Csd:
             )
         return files[0]
 
-    def _named(self, sequence: CsdSequence, *, alone: bool) -> tuple[Modality, str]:
+    def _named(self, sequence: CsdSequence, *, only_sequence: bool) -> tuple[Modality, str]:
         """``(modality, stream name)`` of a sequence."""
         path, is_words = sequence.path, sequence.width is None
         modality: Modality = "text" if is_words else self.config.modality or modality_of(path)
-        if alone and self.config.stream:
+        if only_sequence and self.config.stream:
             return modality, self.config.stream
         return modality, stream_name(path, modality, is_words)
 
@@ -243,17 +243,17 @@ class Csd:
         return values
 
 
-def _note_joined(other: JoinedLabels, rows: Rows, path: Path, sink: Sink) -> None:
+def _note_joined(joined: JoinedLabels, rows: Rows, path: Path, sink: Sink) -> None:
     """How many rows have labels of a second file, and which of its intervals have no row."""
-    label_columns = [rows.columns[name] for name in other.names]
+    label_columns = [rows.columns[name] for name in joined.names]
     n_joined = sum(any(cells) for cells in zip(*label_columns, strict=True))
     sink.note(
-        f"{other.path.name}: labels of {n_joined:,} of {len(rows.interval):,} rows are joined by "
+        f"{joined.path.name}: labels of {n_joined:,} of {len(rows.interval):,} rows are joined by "
         "video and interval"
     )
-    for video, (start, end) in other.unused:
+    for video, (start, end) in joined.unused:
         sink.refuse(
-            f"{video} from {start:g} to {end:g} s of {other.path.name}",
+            f"{video} from {start:g} to {end:g} s of {joined.path.name}",
             f"{path.name} has no such interval",
         )
 

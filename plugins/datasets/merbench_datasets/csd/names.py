@@ -20,11 +20,11 @@ def stream_name(path: Path, modality: Modality, words: bool) -> str:
     ``text.words``.
     """
     stem = re.sub(r"^CMU_MOSE?I_|Visual_?|Acoustic_?", "", path.stem, flags=re.IGNORECASE)
-    plain = "-".join(re.findall(r"[a-z0-9]+", stem.lower()))
+    name = "-".join(re.findall(r"[a-z0-9]+", stem.lower()))
     return (
         "text.words"
-        if words and plain == "timestampedwords"
-        else f"{'text' if words else modality}.{plain or 'csd'}"
+        if words and name == "timestampedwords"
+        else f"{'text' if words else modality}.{name or 'csd'}"
     )
 
 

@@ -111,18 +111,20 @@ def main_first(files: list[CsdSequence]) -> tuple[CsdSequence, list[JoinedLabels
     return main[0], [JoinedLabels(file) for file in files if file is not main[0]]
 
 
-def labelled(labels: CsdSequence, splits: Splits, first: int, joined: list[JoinedLabels]) -> Rows:
+def labelled(
+    labels: CsdSequence, splits: Splits, first_clip: int, joined: list[JoinedLabels]
+) -> Rows:
     """One row an interval of the labels, with those of the same interval in ``joined``.
 
     The k-th of a video, from 0, as the file has them (MOSI's are not always in time) is its clip
-    ``first`` + k (an entry ``VIDEO[k]`` names its k), as MMSA and the raw clips number them; where
-    the table of splits has times of the video, it is the clip that begins then.
+    ``first_clip`` + k (an entry ``VIDEO[k]`` names its k), as MMSA and the raw clips number them;
+    where the table of splits has times of the video, it is the clip that begins then.
     """
     names = _names_of(labels)
     sentiment = names.index("sentiment")
     rows = Rows()
     for video, number, value_D, (start, end) in _labels(labels, rows):
-        clip = splits.clip_at(video, start, str(first + number))
+        clip = splits.clip_at(video, start, str(first_clip + number))
         if not clip:
             rows.refused.append(
                 (f"{video} from {start:g} s", f"no clip of {splits.path.name} begins then")
@@ -138,8 +140,8 @@ def labelled(labels: CsdSequence, splits: Splits, first: int, joined: list[Joine
             "label" if n == "sentiment" else n: _cell(v)
             for n, v in zip(names, value_D, strict=True)
         }
-        for other in joined:
-            cells |= other.cells(video, start, end)
+        for joined_labels in joined:
+            cells |= joined_labels.cells(video, start, end)
         rows.number.setdefault(f"{video}_{clip}", number)
         times = {"start": f"{start:.6g}", "end": f"{end:.6g}"}
         rows.add(video, clip, start, end, {**cells, **times, "mode": mode})
@@ -169,11 +171,13 @@ def _labels(
         durations = intervals[:, 1] - intervals[:, 0]
         has_length = np.isfinite(durations).any()
         longest = np.flatnonzero(durations == np.nanmax(durations)) if has_length else [0]
-        first = longest[0]
-        if any(not np.array_equal(values[first], values[k], equal_nan=True) for k in longest[1:]):
+        longest_row = longest[0]
+        if any(
+            not np.array_equal(values[longest_row], values[k], equal_nan=True) for k in longest[1:]
+        ):
             rows.refused.append((entry, "it has two labels of equal length that differ"))
             continue
-        yield video, number, values[first], tuple(intervals[first].tolist())
+        yield video, number, values[longest_row], tuple(intervals[longest_row].tolist())
 
 
 def _cell(value: float) -> str:

@@ -107,9 +107,9 @@ class CsdSequence:
         if not len(times):
             return 0.0
         start, end = float(times.min()), float(times.max())
-        both = min(end, interval[1]) - max(start, interval[0])
-        either = max(end, interval[1]) - min(start, interval[0])
-        return both / either if either > 0 else 0.0
+        intersection = min(end, interval[1]) - max(start, interval[0])
+        union = max(end, interval[1]) - min(start, interval[0])
+        return intersection / union if union > 0 else 0.0
 
     def close(self) -> None:
         self._file.close()

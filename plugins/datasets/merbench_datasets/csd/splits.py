@@ -48,8 +48,8 @@ class Splits:
         """
         if video not in self._starts:
             return untimed
-        near = min(self._starts[video], key=lambda begin: abs(begin[0] - start))
-        return near[1] if abs(near[0] - start) <= 0.02 else ""
+        nearest = min(self._starts[video], key=lambda begin: abs(begin[0] - start))
+        return nearest[1] if abs(nearest[0] - start) <= 0.02 else ""
 
     def _from_folds(self, text: str) -> None:
         """Assignments of lists of video ids, as in the SDK's cmu_mosi_std_folds.py. Read as

@@ -25,14 +25,14 @@ def steps_within(sequence: CsdSequence, rows: Rows, row_id: str) -> tuple[Any, n
     """``(features or words, intervals)``, in time, of the steps whose middle lies in the utterance,
     or of all in an entry of its own; broken intervals belong nowhere.
     """
-    entry, alone = entry_of(sequence, rows, row_id)
+    entry, own_entry = entry_of(sequence, rows, row_id)
     if not entry:
         return [], np.zeros((0, 2))
     values, intervals = sequence.read(entry)
     start, end = rows.interval[row_id]
     middle = intervals.mean(axis=1)
     inside = np.flatnonzero(
-        (alone | (middle >= start) & (middle < end)) & _has_valid_interval(intervals)
+        (own_entry | (middle >= start) & (middle < end)) & _has_valid_interval(intervals)
     )
     inside = inside[np.argsort(intervals[inside, 0], kind="stable")]
     return values[inside], intervals[inside]
@@ -47,13 +47,15 @@ def _has_valid_interval(intervals: np.ndarray) -> np.ndarray:
     return np.isfinite(intervals).all(axis=1) & (intervals[:, 0] <= intervals[:, 1])
 
 
-def means_of_words(values: np.ndarray, intervals: np.ndarray, when: np.ndarray) -> np.ndarray:
+def means_of_words(
+    values: np.ndarray, intervals: np.ndarray, word_intervals: np.ndarray
+) -> np.ndarray:
     """[words, width]: the mean of the steps that share ``LEAST_SHARED`` seconds with each word; NaN
     where none does.
     """
-    out = np.full((len(when), values.shape[1]), np.nan, dtype=np.float32)
+    out = np.full((len(word_intervals), values.shape[1]), np.nan, dtype=np.float32)
     sound = _has_valid_interval(intervals)
-    for w, (start, end) in enumerate(when):
+    for w, (start, end) in enumerate(word_intervals):
         shared = np.minimum(intervals[:, 1], end) - np.maximum(intervals[:, 0], start)
         touch = sound & (shared >= LEAST_SHARED)
         if touch.any():
@@ -76,9 +78,9 @@ def sentences_on_left_out_steps(sequence: CsdSequence, rows: Rows) -> list[str]:
     """
     spans: dict[str, list[tuple[float, float]]] = {}
     for row_id, interval in rows.interval.items():
-        entry, alone = entry_of(sequence, rows, row_id)
+        entry, own_entry = entry_of(sequence, rows, row_id)
         if entry:
-            spans.setdefault(entry, []).append((-np.inf, np.inf) if alone else interval)
+            spans.setdefault(entry, []).append((-np.inf, np.inf) if own_entry else interval)
     unknown = [entry for entry in sequence.steps if entry not in spans]
     broken: dict[str, int] = {}
     steps = inside = 0

@@ -215,10 +215,10 @@ def _vectors() -> Vectors:
     """16 wide, four dimensions each: valence, intensity, whether it is an affect word, nothing; and
     noise in all.
     """
-    plain = {w for text in (*SENTIMENT.words, *SENTIMENT.glosses) for w in words_of(text)} | {
-        *FILLERS.split()
-    }
-    meaning = dict.fromkeys(sorted(plain), (0.0, 0.0, 0.0, 0.0))
+    neutral_words = {
+        w for text in (*SENTIMENT.words, *SENTIMENT.glosses) for w in words_of(text)
+    } | {*FILLERS.split()}
+    meaning = dict.fromkeys(sorted(neutral_words), (0.0, 0.0, 0.0, 0.0))
     meaning |= {
         word: (0.5 * level, 0.5 * abs(level) - 0.75, 0.75, 0.0) for word, level in _AFFECT.items()
     }

@@ -141,16 +141,17 @@ def make_emotions(config: Any, video_N: np.ndarray) -> tuple[Task, tuple[Stream,
 
 
 def _words(rng: np.random.Generator, present_NC: np.ndarray, missing_N: np.ndarray) -> Stream:
-    n, each = len(present_NC), len(_words_of_label(0))
+    n, words_per_label = len(present_NC), len(_words_of_label(0))
     absent_C, present_C = np.array([WORD[label] for label in LABELS]).T
     rate_NC = np.where(present_NC == 1, present_C, absent_C)
     # [N, C, PLACES] number of the word in each place, -1 = none, and then the fillers.
     filled_NCP = rng.random((n, len(LABELS), PLACES)) < rate_NC[:, :, None]
     label_word_NCP = (
-        rng.integers(each, size=filled_NCP.shape) + each * np.arange(len(LABELS))[:, None]
+        rng.integers(words_per_label, size=filled_NCP.shape)
+        + words_per_label * np.arange(len(LABELS))[:, None]
     )
     fillers_NF = rng.choice(
-        np.arange(each * len(LABELS), len(_VOCAB)), size=(n, FILL[1]), p=_filler_law()
+        np.arange(words_per_label * len(LABELS), len(_VOCAB)), size=(n, FILL[1]), p=_filler_law()
     )
     used_NF = np.arange(FILL[1]) < rng.integers(*FILL, size=n, endpoint=True)[:, None]
     word_NW = np.hstack(
@@ -218,8 +219,8 @@ def _vectors() -> Vectors:
     together, whether it is a word of a label, nothing; and noise in all.
     """
     direction_CC = label_directions()
-    plain = sorted({w for c in LABELS for w in words_of(GLOSSES[c])} | {*FILLERS.split()})
-    meaning = {word: np.zeros(8) for word in plain}
+    neutral_words = sorted({w for c in LABELS for w in words_of(GLOSSES[c])} | {*FILLERS.split()})
+    meaning = {word: np.zeros(8) for word in neutral_words}
     for label, direction_C in enumerate(direction_CC):
         meaning |= dict.fromkeys(_words_of_label(label), np.append(direction_C, [1.0, 0.0]))
     centre_VD = np.repeat(np.stack(list(meaning.values())), 3, axis=1)
@@ -259,8 +260,8 @@ def _log_ratios(
     """
     ratio_NC = np.zeros((len(words.length), len(LABELS)))
     if "text" in modalities:
-        each = len(_words_of_label(0))
-        label_T = words.values // each
+        words_per_label = len(_words_of_label(0))
+        label_T = words.values // words_per_label
         count_NC = sum_of_steps((label_T[:, None] == np.arange(len(LABELS))).astype(float), words)
         absent_C, present_C = np.array([WORD[label] for label in LABELS]).T
         text_NC = count_NC * np.log(present_C / absent_C)

@@ -153,9 +153,9 @@ def _vectors() -> Vectors:
     """Three dimensions each: the label that a word speaks of, those that its label occurs with,
     whether it affirms (1) or denies (-1), nothing; and noise in all.
     """
-    plain = sorted({w for c in LABELS for w in words_of(GLOSSES[c])} | {*FILLERS.split()})
+    neutral_words = sorted({w for c in LABELS for w in words_of(GLOSSES[c])} | {*FILLERS.split()})
     n = len(LABELS)
-    meaning = {word: np.zeros(2 * n + 2) for word in plain}
+    meaning = {word: np.zeros(2 * n + 2) for word in neutral_words}
     about_CD = np.hstack([np.eye(n), KINSHIP * label_directions()])
     for label, about_D in enumerate(about_CD):
         meaning |= dict.fromkeys(_AFFIRMING[label], np.append(about_D, [1.0, 0.0]))

@@ -80,10 +80,10 @@ def nearest(boxes: Sequence[Box | None]) -> list[Box | None]:
     """Each missing box is that of the nearest place that has one, of two the earlier; nothing where
     there is none at all.
     """
-    known = [k for k, box in enumerate(boxes) if box is not None]
+    with_box = [k for k, box in enumerate(boxes) if box is not None]
     return (
-        [boxes[min(known, key=lambda k: abs(k - place))] for place in range(len(boxes))]
-        if known
+        [boxes[min(with_box, key=lambda k: abs(k - frame))] for frame in range(len(boxes))]
+        if with_box
         else list(boxes)
     )
 

@@ -155,7 +155,9 @@ def _together(clips: Sequence[Tensor | None]) -> Frames:
             torch.zeros(len(clips), 1, 3, 1, 1, dtype=torch.uint8),
             torch.zeros(len(clips), 1, dtype=torch.bool),
         )
-    none = decoded_clips[0][:0]
-    x_BTCHW = pad_sequence([none if clip is None else clip for clip in clips], batch_first=True)
+    no_frames = decoded_clips[0][:0]
+    x_BTCHW = pad_sequence(
+        [no_frames if clip is None else clip for clip in clips], batch_first=True
+    )
     length_B = torch.tensor([0 if clip is None else len(clip) for clip in clips])
     return Frames(x_BTCHW, torch.arange(x_BTCHW.shape[1]) < length_B[:, None])

@@ -32,7 +32,7 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
     architecture(config, instead)
     import open_clip  # see clip.weights.lists
 
-    before = logging.root.manager.disable
+    previous_level = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # open_clip warns that an untrained tower is untrained
         net = open_clip.create_model(
@@ -46,13 +46,13 @@ def load_clip(config: ClipConfig, instead: str) -> nn.Module:
             open_clip.load_checkpoint(net, str(weights.path), weights_only=True)
         return net
     except Exception as error:
-        first = str(error).strip().split("\n")[0]
+        first_line = str(error).strip().split("\n")[0]
         raise RequestError(
-            f"{weights.path or config.model} cannot be loaded as {config.model} ({first}); "
+            f"{weights.path or config.model} cannot be loaded as {config.model} ({first_line}); "
             f"give weights of this model, or {instead}"
         ) from error
     finally:
-        logging.disable(before)
+        logging.disable(previous_level)
 
 
 def joint_width(config: ClipConfig, instead: str) -> int:

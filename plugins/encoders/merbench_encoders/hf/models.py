@@ -73,8 +73,8 @@ def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
         return {}
     folder = find(config, instead)
     weights, readers = (
-        sorted({p for pattern in some for p in folder.glob(pattern) if p.is_file()})
-        for some in (WEIGHTS, _READERS)
+        sorted({p for pattern in weight_names for p in folder.glob(pattern) if p.is_file()})
+        for weight_names in (WEIGHTS, _READERS)
     )
     files = [folder / "config.json", *weights, *readers]
     return {f"transformers:{Path(config.model).name}": digest(files)}
@@ -129,9 +129,9 @@ def load_net(
             )
         missing = [name for name in info["missing_keys"] if not any(p in name for p in _LATER)]
     except Exception as error:
-        first = str(error).strip().split("\n")[0]
+        first_line = str(error).strip().split("\n")[0]
         raise RequestError(
-            f"{folder} cannot be loaded as a transformers model ({first}); "
+            f"{folder} cannot be loaded as a transformers model ({first_line}); "
             f"give a folder made by save_pretrained(), or {instead}"
         ) from error
     if missing:
@@ -161,13 +161,13 @@ def _configuration(model_class: Any, folder: Path) -> Any:
 @contextmanager
 def _quiet(logging: Any) -> Iterator[None]:
     """No progress bar and no report of tensors: those that matter are a RequestError here."""
-    before = logging.get_verbosity()
+    previous_level = logging.get_verbosity()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        logging.set_verbosity(previous_level)
 
 
 def load_hf(config: LayerConfig, instead: str, **changes: Any) -> tuple[nn.Module, Path]:

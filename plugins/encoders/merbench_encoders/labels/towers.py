@@ -35,11 +35,11 @@ class Reader(Config):
         try:
             self.config()
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            known_fields = _factory(self).Config.model_fields
+            first_error = error.errors()[0]
+            field = ".".join(map(str, first_error["loc"]))
+            field_names = ", ".join(_factory(self).Config.model_fields)
             raise ValueError(
-                f"{self.name}: {field}: {first['msg']}; its settings are {', '.join(known_fields)}"
+                f"{self.name}: {field}: {first_error['msg']}; its settings are {field_names}"
             ) from None
         return self
 

@@ -79,8 +79,8 @@ class WordIds(nn.Module):
             have = set(self.vocab)
             if new := tuple(word for word in rows.vocab if word not in have):
                 self.grow(new)
-            place = {word: i for i, word in enumerate(self.vocab)}
-            number_V = torch.tensor([place[word] for word in rows.vocab], dtype=torch.long)
+            number_of = {word: i for i, word in enumerate(self.vocab)}
+            number_V = torch.tensor([number_of[word] for word in rows.vocab], dtype=torch.long)
             values_T = number_V[values_T]
         return WordRows(rows.spec, values_T, start_N, length_N, self.vocab)
 

@@ -93,14 +93,14 @@ class WordVectors(WordIds):
             self._refuse(rows, count - unknown, count)
         return rows
 
-    def _refuse(self, rows: WordRows, known: int, count: int) -> None:
+    def _refuse(self, rows: WordRows, n_known: int, count: int) -> None:
         files = ", ".join(file.name for file in self.lexicon.files)
         unknown = rows.values[~self.known_V[rows.values]].tolist()
         examples = ", ".join(repr(self.vocab[i]) for i in list(dict.fromkeys(unknown))[:3])
         raise RequestError(
-            f"{known:,} of the {count:,} words of stream {rows.spec.name} are in the word vectors "
-            f"{files} (unknown: {examples}, ...), so little can be learned from it; give vectors "
-            "of its language (--vectors FILE), another stream (--stream text=NAME) or another "
+            f"{n_known:,} of the {count:,} words of stream {rows.spec.name} are in the word "
+            f"vectors {files} (unknown: {examples}, ...), so little can be learned from it; "
+            "give vectors of its language (--vectors FILE), another stream (--stream text=NAME) or another "
             "encoder (--encoder text=NAME)"
         )
 

@@ -88,20 +88,24 @@ class Carat(nn.Module):
         shared_if_present = torch.where(
             present_BM[..., None, None], rebuilt if self.config.levels else attended, substitute
         )
-        first = (
+        first_level = (
             self.rebuild_from_others(shared_if_present, substitute)
             if self.config.levels
             else shared_if_present
         )
-        second = self.rebuild_from_all(first) if self.config.levels == 2 else first
+        second_level = (
+            self.rebuild_from_all(first_level) if self.config.levels == 2 else first_level
+        )
         aux = {
             "attended": attended,
             "rebuilt": rebuilt,
-            "first_level": first,
-            "latents": torch.stack([latents, self.encode(first), self.encode(second)], 1),
+            "first_level": first_level,
+            "latents": torch.stack(
+                [latents, self.encode(first_level), self.encode(second_level)], 1
+            ),
             "present": present_BM,
         }
-        return Fused(second.mean(1), aux, None, second)
+        return Fused(second_level.mean(1), aux, None, second_level)
 
     def look(self, modality: Modality, steps: Steps) -> Tensor:
         """U_m [B, C, width]; zeros where the modality is missing."""
@@ -113,12 +117,12 @@ class Carat(nn.Module):
         return score_BCL.softmax(-1).masked_fill(hidden_B1L, 0.0) @ h_BLD
 
     def encode(self, x_BMCD: Tensor) -> Tensor:
-        each = zip(self.names, x_BMCD.unbind(1), strict=True)
-        return torch.stack([self.latent[m].encode(x_BCD) for m, x_BCD in each], 1)
+        by_modality = zip(self.names, x_BMCD.unbind(1), strict=True)
+        return torch.stack([self.latent[m].encode(x_BCD) for m, x_BCD in by_modality], 1)
 
     def decode(self, z_BMCD: Tensor) -> Tensor:
-        each = zip(self.names, z_BMCD.unbind(1), strict=True)
-        return torch.stack([self.latent[m].decode(z_BCD) for m, z_BCD in each], 1)
+        by_modality = zip(self.names, z_BMCD.unbind(1), strict=True)
+        return torch.stack([self.latent[m].decode(z_BCD) for m, z_BCD in by_modality], 1)
 
     def substitute(self, latents: Tensor, present_BM: Tensor) -> Tensor:
         """M [B, M, C, width]: what the prototypes say of a modality in its place."""
@@ -133,9 +137,9 @@ class Carat(nn.Module):
     def rebuild_from_others(self, present: Tensor, substitute: Tensor) -> Tensor:
         """m' of each modality: itself from its substitute, the others as given."""
         rebuilt = []
-        for place, m in enumerate(self.names):
+        for index, m in enumerate(self.names):
             inputs = list(present.unbind(1))
-            inputs[place] = substitute[:, place]
+            inputs[index] = substitute[:, index]
             rebuilt.append(self.rebuild[m](torch.cat(inputs, -1)))
         return torch.stack(rebuilt, 1)
 

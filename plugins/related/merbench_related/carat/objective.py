@@ -43,8 +43,8 @@ def shuffled(
         ]
         return x_BMC.gather(0, index[0]).gather(1, index[1])
 
-    each = (x_BC[:, None].expand(-1, slots, -1) for x_BC in (share_BC, known_BC))
-    return permute(slots_BMCD), *(permute(x_BMC) for x_BMC in each)
+    of_slots = (x_BC[:, None].expand(-1, slots, -1) for x_BC in (share_BC, known_BC))
+    return permute(slots_BMCD), *(permute(x_BMC) for x_BMC in of_slots)
 
 
 class CaratLoss(nn.Module):
@@ -149,8 +149,8 @@ class CaratLoss(nn.Module):
         c_C = torch.arange(labels, device=z_B3MCD.device)
         id_BMC = c_C + labels * (2 * m_M1 + (~truth.positive_BC[:, None]).long())
         counts_BMC = truth.known_BC[:, None] & out.aux["present"][..., None]
-        every = [x[:, None].expand(-1, levels, -1, -1) for x in (id_BMC, counts_BMC)]
-        return z_B3MCD[every[1]], every[0][every[1]]
+        id_B3MC, counts_B3MC = (x[:, None].expand(-1, levels, -1, -1) for x in (id_BMC, counts_BMC))
+        return z_B3MCD[counts_B3MC], id_B3MC[counts_B3MC]
 
     def contrast(self, out: Output, truth: Cells) -> Tensor:
         z_ND, id_N = self.latents(out, truth)

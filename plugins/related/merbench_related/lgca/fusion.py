@@ -109,8 +109,8 @@ class LabelAttentive(nn.Module):
         if self.score is None:
             score_BMC = torch.zeros_like(enhanced_BMCD[..., 0])
         else:
-            both = torch.cat([enhanced_BMCD, label_MCD.expand_as(enhanced_BMCD)], -1)
-            score_BMC = self.score(both)[..., 0]
+            with_label_BMCD = torch.cat([enhanced_BMCD, label_MCD.expand_as(enhanced_BMCD)], -1)
+            score_BMC = self.score(with_label_BMCD)[..., 0]
         absent_BM1 = ~present_BM[..., None]
         share_BMC = score_BMC.masked_fill(absent_BM1, torch.finfo(score_BMC.dtype).min).softmax(1)
         return share_BMC.masked_fill(absent_BM1, 0.0)

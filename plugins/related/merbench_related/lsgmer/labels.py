@@ -76,8 +76,8 @@ class LabelMoving(nn.Module):
         own_CD = self.mixed()
         if space is None or space == self.space:
             return Queries(own_CD)
-        place = {word: c for c, word in enumerate(self.space.words)}
-        new = [word for word in space.words if word not in place]
+        number_of = {word: c for c, word in enumerate(self.space.words)}
+        new = [word for word in space.words if word not in number_of]
         if new and self.start == "random":
             raise RequestError(
                 f"label-moving started from random vectors and knows nothing of {', '.join(new)}; "
@@ -85,7 +85,7 @@ class LabelMoving(nn.Module):
             )
         start_CD = self.start_of(space).to(own_CD) if new else own_CD
         rows = [
-            own_CD[place[word]] if word in place else start_CD[c]
+            own_CD[number_of[word]] if word in number_of else start_CD[c]
             for c, word in enumerate(space.words)
         ]
         return Queries(torch.stack(rows))

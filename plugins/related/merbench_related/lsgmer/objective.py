@@ -59,8 +59,8 @@ class Consistency(nn.Module):
             out.aux["fused_vector"][:, None], out.aux["label_vectors"], dim=-1
         )
         terms = [
-            jensen_shannon(distributions(near, space), distributions(logits, space)).mean()
-            for near, logits, space in zip(
+            jensen_shannon(distributions(similarity, space), distributions(logits, space)).mean()
+            for similarity, logits, space in zip(
                 self.space.split_logits(near_BC / self.temperature),
                 self.space.split_logits(out.logits_BC),
                 self.space.tasks,

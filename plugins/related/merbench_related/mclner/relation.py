@@ -70,13 +70,13 @@ class RelationContrast(nn.Module):
     ) -> Mapping[str, Tensor]:
         config = self.config
         cells_BNN, target_BNN = out.aux["relation_cells"], self._targets(out, at)
-        other = self._switched(model, out).aux
+        switched_aux = self._switched(model, out).aux
         own_NR = out.aux["relation_logits"][cells_BNN]
-        other_NR = other["relation_logits"][cells_BNN]
+        other_NR = switched_aux["relation_logits"][cells_BNN]
         terms = {
             "types": config.types * balanced_cross_entropy(own_NR, target_BNN[cells_BNN]),
             "agree": config.agree * agreement(own_NR, other_NR),
-            "contrast": config.contrast * self._contrast(batch, out, other, target_BNN),
+            "contrast": config.contrast * self._contrast(batch, out, switched_aux, target_BNN),
         }
         return {name: term for name, term in terms.items() if getattr(config, name)}
 
@@ -99,7 +99,7 @@ class RelationContrast(nn.Module):
         return model.decode(parts)
 
     def _contrast(
-        self, batch: Batch, out: Output, other: Mapping[str, Tensor], target_BNN: Tensor
+        self, batch: Batch, out: Output, switched_aux: Mapping[str, Tensor], target_BNN: Tensor
     ) -> Tensor:
         cells_BNN = out.aux["relation_cells"]
         of_type_BNNR = F.one_hot(target_BNN, RELATIONS) * cells_BNN[..., None]
@@ -107,7 +107,7 @@ class RelationContrast(nn.Module):
         means = [
             torch.einsum("bijr,bije->bre", of_type_BNNR.to(r_BNNE.dtype), r_BNNE)
             / count_BR.clamp(min=1)[..., None]
-            for r_BNNE in (out.aux["relation_vectors"], other["relation_vectors"])
+            for r_BNNE in (out.aux["relation_vectors"], switched_aux["relation_vectors"])
         ]
         has_N = (count_BR > 0).flatten().repeat(2)
         x_ND = F.normalize(torch.cat([mean_BRE.flatten(0, 1) for mean_BRE in means]), dim=-1)[has_N]

@@ -49,17 +49,17 @@ class ModalitySwitch(nn.Module):
     def forward(
         self, parts: Mapping[Modality, Steps]
     ) -> tuple[dict[Modality, Steps], dict[Modality, Tensor]]:
-        front = {m: compact(steps) for m, steps in parts.items()}
+        compacted = {m: compact(steps) for m, steps in parts.items()}
         switched: dict[Modality, Steps] = {}
         replaced: dict[Modality, Tensor] = {}
-        for m, (x_BLD, mask_BL) in front.items():
-            donors = [donor for donor in front if donor != m]
+        for m, (x_BLD, mask_BL) in compacted.items():
+            donors = [donor for donor in compacted if donor != m]
             if not donors:
-                switched[m], replaced[m] = front[m], torch.zeros_like(mask_BL)
+                switched[m], replaced[m] = compacted[m], torch.zeros_like(mask_BL)
                 continue
-            present_BN = torch.stack([front[donor].mask_BL.any(1) for donor in donors], 1)
+            present_BN = torch.stack([compacted[donor].mask_BL.any(1) for donor in donors], 1)
             carried_BNLD = torch.stack(
-                [self._carried(donor, m, front[donor], mask_BL) for donor in donors], 1
+                [self._carried(donor, m, compacted[donor], mask_BL) for donor in donors], 1
             )
             share_BN = present_BN / present_BN.sum(1, keepdim=True).clamp(min=1)
             incoming_BLD = torch.einsum("bn,bnld->bld", share_BN, carried_BNLD)

@@ -14,9 +14,9 @@ NONE, ALIGNED, ADJACENT, SALIENT = range(4)
 RELATIONS = 4
 
 
-def same_target(batch: Batch, space: LabelSpace, near: float = 0.5) -> Tensor:
+def same_target(batch: Batch, space: LabelSpace, tolerance: float = 0.5) -> Tensor:
     """[B, B] bool: rows whose targets are the same as far as they are known; scores that differ by
-    less than ``near`` count as the same.
+    less than ``tolerance`` count as the same.
     """
     same_BB = torch.ones(len(batch), len(batch), dtype=torch.bool, device=batch.target.device)
     columns = zip(
@@ -27,7 +27,7 @@ def same_target(batch: Batch, space: LabelSpace, near: float = 0.5) -> Tensor:
     )
     for target, known, part in columns:
         if part.kind == "score":
-            equal_BB = (target[:, None] - target[None]).abs() < near
+            equal_BB = (target[:, None] - target[None]).abs() < tolerance
         elif part.kind == "class":
             equal_BB = target[:, None] == target[None]
         else:

@@ -73,16 +73,16 @@ class MEmoBERT(nn.Module):
         self.config, self.space = config, context.space
         self.encoders = nn.ModuleDict(encoders)
         self.widths = {m: encoder.width for m, encoder in encoders.items()}
-        others = [m for m in encoders if m != "text"]
+        non_text = [m for m in encoders if m != "text"]
         # A prompt has fewer pieces than its template has characters.
-        joined = len(config.template) + 1 + len(others) * config.longest
+        joined = len(config.template) + 1 + len(non_text) * config.longest
         self.language = self._language(context, config.words + joined)
         self.labels = self._label_pieces(context)
         self.project = nn.ModuleDict(
-            {m: nn.Linear(self.widths[m], self.language.width) for m in others}
+            {m: nn.Linear(self.widths[m], self.language.width) for m in non_text}
         )
         self.modality = nn.ParameterDict(
-            {m: nn.Parameter(0.02 * torch.randn(self.language.width)) for m in others}
+            {m: nn.Parameter(0.02 * torch.randn(self.language.width)) for m in non_text}
         )
         self._build_read_out()
 
@@ -130,10 +130,14 @@ class MEmoBERT(nn.Module):
             x_BLD, mask_BL = self._side_by_side([text], steps)
             state_BD = masked_mean(self.language.run(x_BLD, mask_BL), mask_BL)
             return Output(self.linear(state_BD), steps)
-        before, after = (self.language.pieces(t) for t in self.config.template.split("{}"))
-        prompt_PD = self.language.embed(torch.tensor([*before, self.language.mask, *after]))
+        pieces_before, pieces_after = (
+            self.language.pieces(t) for t in self.config.template.split("{}")
+        )
+        prompt_PD = self.language.embed(
+            torch.tensor([*pieces_before, self.language.mask, *pieces_after])
+        )
         sequence = self._side_by_side([text, _for_each(prompt_PD, len(batch))], steps)
-        at_B = text.mask_BL.sum(1) + len(before)
+        at_B = text.mask_BL.sum(1) + len(pieces_before)
         rows_B = torch.arange(len(at_B), device=at_B.device)
         logits_BC = self.language.scores(self.language.run(*sequence)[rows_B, at_B], self.labels)
         return Output(logits_BC if self.offset_C is None else logits_BC + self.offset_C, steps)
@@ -150,14 +154,14 @@ class MEmoBERT(nn.Module):
                 Steps(self.project[m](x_BLD) + self.modality[m], mask_BL),
             ]
         x_BLD, mask_BL = compact(concatenate(sequence))
-        used = max(1, int(mask_BL.sum(1).max()))
-        if used > self.language.places:
+        n_steps = max(1, int(mask_BL.sum(1).max()))
+        if n_steps > self.language.places:
             raise RequestError(
-                f"text, prompt, audio and video make {used} steps, "
+                f"text, prompt, audio and video make {n_steps} steps, "
                 f"and the language model takes {self.language.places}; "
                 "lower model.longest or encoder.text.longest"
             )
-        return Steps(x_BLD[:, :used], mask_BL[:, :used])
+        return Steps(x_BLD[:, :n_steps], mask_BL[:, :n_steps])
 
     def _text(self, steps: Steps) -> Steps:
         x_BLD, mask_BL = compact(steps)

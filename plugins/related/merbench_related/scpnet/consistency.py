@@ -39,8 +39,8 @@ def thresholds(selected_NC: Tensor, per_row: int, cutoff: float) -> Tensor:
     predicted c beyond ``cutoff``.
     """
     n_C = selected_NC.sum(0).float()
-    unused = per_row * len(selected_NC) - n_C.sum()
-    a_C = n_C / torch.maximum(n_C.max(), unused).clamp(min=1.0)
+    not_selected = per_row * len(selected_NC) - n_C.sum()
+    a_C = n_C / torch.maximum(n_C.max(), not_selected).clamp(min=1.0)
     a_C = a_C.clamp(min=1 / len(n_C))
     return cutoff * a_C / (2 - a_C)
 

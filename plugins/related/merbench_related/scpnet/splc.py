@@ -59,13 +59,13 @@ class SPLC(nn.Module):
         self, model: Model, batch: Batch, out: Output, at: Progress
     ) -> Mapping[str, Tensor]:
         terms: dict[str, Tensor] = {}
-        each = zip(
+        by_task = zip(
             self.space.split_logits(out.logits_BC),
             *map(self.space.split_targets, (batch.target, batch.known)),
             self.space.tasks,
             strict=True,
         )
-        for logits_BC, target, known, space in each:
+        for logits_BC, target, known, space in by_task:
             terms |= self._terms(logits_BC, target, known, space, at.epoch)
         return {name: self.config.weight * term for name, term in terms.items()}
 

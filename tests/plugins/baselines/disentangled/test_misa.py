@@ -36,7 +36,7 @@ def test_bilstm_readers_are_those_of_the_row_alone():
     steps = tiny.steps(missing=[3])
     steps.mask_BL[0, 1] = False  # a hole: the LSTMs never see that step
     ends, stacked = EndStates(6, 5), StackedBiLSTM(6, 4)
-    reader = LSTMReader(6, 5, 3, 0.0, both=True)
+    reader = LSTMReader(6, 5, 3, 0.0, bidirectional=True)
     for row in range(5):
         x_LD = real(steps, row)
         if not len(x_LD):
