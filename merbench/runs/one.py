@@ -34,10 +34,10 @@ def run_one(work: Work, seed: int, split: Split, watch: Watch, notes: Sequence[s
     """
     run_id = work.run_id(seed, split)
 
-    def tell_wait(sentence: str) -> None:
+    def report_wait(sentence: str) -> None:
         watch(Waiting(sentence=sentence))
 
-    with Claims(work.store.root).hold(run_id, tell_wait) as claim:
+    with Claims(work.store.root).hold(run_id, report_wait) as claim:
         # Another process may have made it since this one looked.
         if record := work.finished(run_id):
             return record

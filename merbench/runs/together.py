@@ -29,13 +29,13 @@ def run_together(work: Work, seeds: Sequence[int], split: Split, watch: Watch) -
     equal share of the time.
     """
 
-    def tell_wait(sentence: str) -> None:
+    def report_wait(sentence: str) -> None:
         watch(Waiting(sentence=sentence))
 
     with ExitStack() as claims:
         for seed in sorted(seeds):
             run_id = work.run_id(seed, split)
-            claims.enter_context(Claims(work.store.root).hold(run_id, tell_wait))
+            claims.enter_context(Claims(work.store.root).hold(run_id, report_wait))
         finished = {seed: work.finished(work.run_id(seed, split)) for seed in seeds}
         records = {seed: record for seed, record in finished.items() if record}
         missing = [seed for seed in seeds if seed not in records]

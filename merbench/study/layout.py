@@ -82,9 +82,9 @@ class Cell:
 
 
 def lay_out(
-    study: StudyFile, workspace: Workspace, store: Store, tell: Callable[[str], object]
+    study: StudyFile, workspace: Workspace, store: Store, report: Callable[[str], object]
 ) -> list[Cell]:
-    """Every cell, track by track. RequestError for what no track allows; ``tell`` is called with
+    """Every cell, track by track. RequestError for what no track allows; ``report`` is called with
     what was left out and why.
 
     A model that some of the tracks cannot feed is left out there. Floors are run with the first
@@ -92,7 +92,7 @@ def lay_out(
     is tuned has the settings that its search has found (they lie in ``store``), and so have its
     ablations.
     """
-    return _Layout(study, workspace, store, tell).cells()
+    return _Layout(study, workspace, store, report).cells()
 
 
 class _Layout:
@@ -101,9 +101,9 @@ class _Layout:
         study: StudyFile,
         workspace: Workspace,
         store: Store,
-        tell: Callable[[str], object],
+        report: Callable[[str], object],
     ) -> None:
-        self.study, self.workspace, self.store, self.tell = study, workspace, store, tell
+        self.study, self.workspace, self.store, self.report = study, workspace, store, report
         self.refusals: dict[str, list[str]] = {}
         """Model -> one sentence for each track that cannot feed it."""
 
@@ -116,7 +116,7 @@ class _Layout:
             if len(sentences) == len(study.tracks):
                 raise RequestError(sentences[0])
             for sentence in sentences:
-                self.tell(f"left out {model}: {sentence}")
+                self.report(f"left out {model}: {sentence}")
         return _without_duplicates(cells)
 
     def _of_track(self, track: Track) -> list[Cell]:
@@ -150,12 +150,12 @@ class _Layout:
 
     def _of_model(self, track: Track, model: Model) -> Iterator[Cell]:
         recipe = self.workspace.catalog.recipe(model.name)
-        once = recipe.floor or recipe.closed_form
-        seeds = tuple(self.study.seeds[:1] if once else self.study.seeds)
+        one_seed = recipe.floor or recipe.closed_form
+        seeds = tuple(self.study.seeds[:1] if one_seed else self.study.seeds)
         shared_settings = {} if recipe.closed_form else self.study.settings
         request = self._request(track, model, {**shared_settings, **model.settings})
         full = self.workspace.plan(track.dataset, request)
-        search = None if once else self._search(request, full)
+        search = None if one_seed else self._search(request, full)
         tuned = search.result if search else None
         common = _Common(
             self.workspace,
@@ -180,22 +180,20 @@ class _Layout:
     def _ablations(
         self, model: Model, recipe: Recipe, request: Request, common: _Common
     ) -> Iterator[Cell]:
-        asked_names = self.study.ablations if model.ablations is None else model.ablations
+        requested = self.study.ablations if model.ablations is None else model.ablations
         declared = [a.name for a in recipe.ablations]
         if model.ablations is not None:
-            _check_names(asked_names, declared, f"declared by model {model.name}")
-        names = (
-            declared if "all" in asked_names else [name for name in asked_names if name in declared]
-        )
+            _check_names(requested, declared, f"declared by model {model.name}")
+        names = declared if "all" in requested else [name for name in requested if name in declared]
         used = tuple(common.full.streams)
-        requests = ablated_requests(recipe, names, used, request, SUBSETS in asked_names)
+        requests = ablated_requests(recipe, names, used, request, SUBSETS in requested)
         plan_by_name, reasons = plans_of(
             requests, common.full, lambda r: self.workspace.plan(common.dataset, r)
         )
         for name, plan in plan_by_name.items():
             yield common.cell(f"{model.name} {name}", requests[name], plan)
         for name, reason in reasons.items():
-            self.tell(f"left out {model.name} {name}: {reason}")
+            self.report(f"left out {model.name} {name}: {reason}")
 
     def _floors(self) -> list[str]:
         catalog = self.workspace.catalog

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ from merbench.cli.shared.output import say, say_next, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
+    from merbench.report.scores.paired import Line
     from merbench.report.scores.rows.entries import Board
+    from merbench.report.scores.rows.pooled_seeds import Scored
     from merbench.results.records.record import Record
     from merbench.results.store.store import Store
 
@@ -52,30 +54,49 @@ def command(
     Example: merbench ensemble merclip tfn --dataset mosi --track standard
              merbench ensemble 0123456789abcdef fedcba9876543210
     """
-    from merbench.analyses.ensemble import mean, members, seed_by_seed
+    from merbench.analyses.ensemble import members
     from merbench.api.errors import RequestError
     from merbench.bench.recipes import floors
     from merbench.cli.shared.lines import show_lines
     from merbench.report.scores.compare import Side, together
     from merbench.report.scores.no_run import no_run
-    from merbench.report.scores.paired import Line, correct, differences, lines_as_json
+    from merbench.report.scores.paired import correct, differences, lines_as_json
     from merbench.report.scores.rows.entries import collect
     from merbench.report.scores.rows.pooled_seeds import by_seed
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.store import Store
 
     source = StoreSource(Store(store))
-    every, closed = source.records(), floors(session.catalog)
-    boards = collect(every, closed, dataset, track, corrections=source.corrections())
-    entries = [e for board in boards for e in board.entries]
-    if not entries:
-        raise RequestError(no_run(every, store, dataset, track))
-    runs_of = members([_named(run, boards, source.store) for run in runs], every)
+    records, floor_names = source.records(), floors(session.catalog)
+    boards = collect(records, floor_names, dataset, track, corrections=source.corrections())
+    if not any(board.entries for board in boards):
+        raise RequestError(no_run(records, store, dataset, track))
+    runs_by_name = members([_named(run, boards, source.store) for run in runs], records)
     for warning in source.warnings:
         say(f"warning: {warning}")
-    records = [of_one[0] for of_one in runs_of.values()]
-    metrics = session.catalog.metrics.of(records[0].space.label_space(), records[0].space.rank)
-    scored = {name: by_seed(of_one, source, metrics) for name, of_one in runs_of.items()}
+    first_runs = {name: of_name[0] for name, of_name in runs_by_name.items()}
+    record = next(iter(first_runs.values()))
+    metrics = session.catalog.metrics.of(record.space.label_space(), record.space.rank)
+    scored = {name: by_seed(of_name, source, metrics) for name, of_name in runs_by_name.items()}
+    lines, averaged = _lines(scored)
+    base, means = together(Side(lines[0].scored, record.spec.model in floor_names), Side(averaged))
+    comparisons = correct(
+        {line.name: differences(base, means, metrics.headline) for line in lines if line.against}
+    )
+    if as_json:
+        show_json({"lines": lines_as_json(lines, comparisons)})
+        return
+    title = f"{record.track.dataset} · {record.track.task} · {record.track.protocol}"
+    show_lines(title, lines, comparisons, metrics, "runs", _caveats(first_runs))
+    say_next(store, "leaderboard")
+
+
+def _lines(scored: Mapping[str, Mapping[int, Scored]]) -> tuple[list[Line], dict[int, Scored]]:
+    """A line for each member and for the means; and the mean over members, seed by seed."""
+    from merbench.analyses.ensemble import mean, seed_by_seed
+    from merbench.api.errors import RequestError
+    from merbench.report.scores.paired import Line
+
     lines = [Line(name, seeds) for name, seeds in scored.items()]
     averaged = seed_by_seed(scored)
     if len(scored) == len(averaged) == 1:
@@ -87,35 +108,20 @@ def command(
         lines.append(Line("mean, seed by seed", averaged, against=lines[0].name))
     if len(averaged) > 1:
         # One outcome without spread over seeds, so nothing is tested.
-        lines.append(
-            Line(
-                f"mean over {len(averaged)} seeds too",
-                {min(averaged): mean(list(averaged.values()))},
-            )
-        )
-    first, means = together(Side(lines[0].scored, records[0].spec.model in closed), Side(averaged))
-    comparisons = correct(
-        {line.name: differences(first, means, metrics.headline) for line in lines if line.against}
-    )
-    if as_json:
-        show_json({"lines": lines_as_json(lines, comparisons)})
-        return
-    first_track = records[0].track
+        over_seeds = {min(averaged): mean(list(averaged.values()))}
+        lines.append(Line(f"mean over {len(averaged)} seeds too", over_seeds))
+    return lines, averaged
+
+
+def _caveats(first_runs: Mapping[str, Record]) -> list[str]:
+    """What a reader has to know of the members: accepted leaks, and caveats of their models."""
     leaks = [
-        f"{name}: LEAKS {', '.join(r.track.leaks)}"
-        for name, r in zip(runs_of, records, strict=True)
-        if r.track.leaks
+        f"{name}: LEAKS {', '.join(record.track.leaks)}"
+        for name, record in first_runs.items()
+        if record.track.leaks
     ]
-    caveats = list(dict.fromkeys(f"{r.spec.model}: {r.caveat}" for r in records if r.caveat))
-    show_lines(
-        f"{first_track.dataset} · {first_track.task} · {first_track.protocol}",
-        lines,
-        comparisons,
-        metrics,
-        "runs",
-        [*leaks, *caveats],
-    )
-    say_next(store, "leaderboard")
+    caveats = [f"{r.spec.model}: {r.caveat}" for r in first_runs.values() if r.caveat]
+    return [*leaks, *dict.fromkeys(caveats)]
 
 
 def _named(run: str, boards: Sequence[Board], store: Store) -> Record:

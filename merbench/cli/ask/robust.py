@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from merbench.results.metrics import TaskMetrics
 
 
+T = TypeVar("T")
 NUMBER_WIDTH = 7
 """Columns of a number of the table of rates, with the space before the next."""
 
@@ -30,7 +31,7 @@ NUMBER_WIDTH = 7
 @run_options
 @click.option(
     "--corrupt",
-    "asked",
+    "damages",
     metavar="MODALITY=KIND[:STRENGTH]",
     multiple=True,
     help="What is done to the test rows.",
@@ -43,7 +44,7 @@ NUMBER_WIDTH = 7
 )
 @click.option(
     "--ablation",
-    "named",
+    "ablations",
     metavar="NAME",
     multiple=True,
     help="A declared ablation beside the full model (repeatable), or all.",
@@ -57,9 +58,9 @@ NUMBER_WIDTH = 7
 def command(
     session: Session,
     /,
-    asked: tuple[str, ...],
+    damages: tuple[str, ...],
     kind: str | None,
-    named: tuple[str, ...],
+    ablations: tuple[str, ...],
     plot: Path | None,
     **parsed: Any,
 ) -> None:
@@ -86,15 +87,15 @@ def command(
     from merbench.api.errors import RequestError
     from merbench.results.files import require_output
 
-    if asked and kind:
+    if damages and kind:
         raise RequestError("--corrupt and --rates are two questions; ask one of them")
     if plot:
         require_output(plot)
     options = gather((), **parsed)
     bench = session.bench(options)
-    plans = bench.contenders(named)
-    if asked:
-        _damages(bench, options, plans, asked, plot)
+    plans = bench.contenders(ablations)
+    if damages:
+        _damages(bench, options, plans, damages, plot)
     else:
         _rates(bench, options, plans, kind or "drop", plot)
     if not options.as_json:
@@ -119,42 +120,30 @@ def _damages(
             "--plot draws curves, and no damage was asked for at two strengths or more; "
             "give KIND:FROM:TO:POINTS"
         )
-    first = next(iter(plans.values()))
-    metrics = first.metrics
-    lines, curves_by_metric = [], {}
+    first_plan = next(iter(plans.values()))
+    metrics = first_plan.metrics
+    lines, curves_by_model = [], {}
     for name, plan in plans.items():
         records = bench.run(plan, options.seeds)
-        of_model = robust(plan, bench.corpus, records, bench.store, bench.machine, cases, name)
-        lines += of_model
-        curves_by_metric[name] = curves(cases, of_model, metrics.ranking)
+        model_lines = robust(plan, bench.corpus, records, bench.store, bench.machine, cases, name)
+        lines += model_lines
+        curves_by_model[name] = curves(cases, model_lines, metrics.ranking)
     if not any(line.against for line in lines):
         raise RequestError(next(line.reason for line in lines if line.reason))
-    by_name = compare(lines, metrics)
+    differences = compare(lines, metrics)
     if plot:
-        kinds = sorted({damage for by_kind in curves_by_metric.values() for damage in by_kind})
-        panels = {
-            damage: {
-                name: by_kind[damage]
-                for name, by_kind in curves_by_metric.items()
-                if damage in by_kind
-            }
-            for damage in kinds
-        }
-        _draw(plot, first, panels)
+        _draw(plot, first_plan, by_inner_key(curves_by_model))
     if options.as_json:
         points = {
-            name: {damage: [p._asdict() for p in ps] for damage, ps in by_kind.items()}
-            for name, by_kind in curves_by_metric.items()
+            name: {damage: [p._asdict() for p in ps] for damage, ps in by_damage.items()}
+            for name, by_damage in curves_by_model.items()
         }
-        show_json(
-            {
-                "track": first.track.model_dump(mode="json"),
-                "lines": lines_as_json(lines, by_name),
-                "curves": points,
-            }
-        )
+        track = first_plan.track.model_dump(mode="json")
+        lines_json = lines_as_json(lines, differences)
+        show_json({"track": track, "lines": lines_json, "curves": points})
     else:
-        show_lines(f"{first.track.title} · damaged test rows", lines, by_name, metrics, "test rows")
+        title_text = f"{first_plan.track.title} · damaged test rows"
+        show_lines(title_text, lines, differences, metrics, "test rows")
 
 
 def _rates(
@@ -169,7 +158,7 @@ def _rates(
     from merbench.analyses.missing_rates import over_rates, panels
     from merbench.api.errors import RequestError, RunError
 
-    first = next(iter(plans.values()))
+    first_plan = next(iter(plans.values()))
     curves: list[RateCurve] = []
     n_finished = 0
     for name, plan in plans.items():
@@ -183,30 +172,34 @@ def _rates(
             f"none of {', '.join(plans)} reads a stream of which test rows could lack "
             f"{'steps' if kind == 'mask' else 'anything'}; name another --model"
         )
-    figure = panels(curves, first.metrics.ranking, kind)
+    figure = panels(curves, first_plan.metrics.ranking, kind)
     if plot:
-        _draw(plot, first, figure)
+        _draw(plot, first_plan, figure)
     if options.as_json:
+        points_by_model = by_inner_key(figure)
         points = {
             name: {
-                label: [p._asdict() for p in by_model[name]]
-                for label, by_model in figure.items()
-                if name in by_model
+                label: [p._asdict() for p in points]
+                for label, points in points_by_model.get(name, {}).items()
             }
             for name in plans
         }
+        track = first_plan.track.model_dump(mode="json")
         rates = [asdict(c) | {"points": [p._asdict() for p in c.points]} for c in curves]
-        show_json(
-            {
-                "track": first.track.model_dump(mode="json"),
-                "lines": [],
-                "curves": points,
-                "rates": rates,
-            }
-        )
+        show_json({"track": track, "lines": [], "curves": points, "rates": rates})
     else:
         label = "steps" if kind == "mask" else "modalities"
-        _show_rates(f"{first.track.title} · test rows lack {label}", curves, first.metrics)
+        title = f"{first_plan.track.title} · test rows lack {label}"
+        _show_rates(title, curves, first_plan.metrics)
+
+
+def by_inner_key(nested: Mapping[str, Mapping[str, T]]) -> dict[str, dict[str, T]]:
+    """``{"tfn": {"audio": x, "text": y}}`` -> ``{"audio": {"tfn": x}, "text": {"tfn": y}}``."""
+    inner_keys = sorted({key for inner in nested.values() for key in inner})
+    return {
+        key: {outer: inner[key] for outer, inner in nested.items() if key in inner}
+        for key in inner_keys
+    }
 
 
 def _draw(plot: Path, plan: Plan, panels: Mapping[str, Mapping[str, Any]]) -> None:
@@ -224,29 +217,30 @@ def _show_rates(title: str, curves: Sequence[RateCurve], metrics: TaskMetrics) -
 
     labels = [(metrics[c.metric].title, c.missing, c.model) for c in curves]
     width = room()
-    used = sum(1 + max(map(len, column)) for column in zip(*labels, strict=True))
-    shown = rates_shown(len(curves[0].points), None if width is None else width - used)
-    drawn = Table(title=title, box=None, padding=(0, 1, 0, 0))
+    label_width = sum(1 + max(map(len, column)) for column in zip(*labels, strict=True))
+    columns_left = None if width is None else width - label_width
+    rates = rates_shown(len(curves[0].points), columns_left)
+    sheet = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for heading in ("metric", "missing", "model"):
-        drawn.add_column(heading, overflow="fold")
-    for k in shown:
-        drawn.add_column(f"{curves[0].points[k].strength:g}", justify="right", no_wrap=True)
+        sheet.add_column(heading, overflow="fold")
+    for k in rates:
+        sheet.add_column(f"{curves[0].points[k].strength:g}", justify="right", no_wrap=True)
     for heading in ("area", "spread"):
-        drawn.add_column(heading, justify="right", no_wrap=True)
+        sheet.add_column(heading, justify="right", no_wrap=True)
     metric_order, missing_order = list(metrics.headline), [*MODALITIES, "any"]
 
-    def place(curve: RateCurve) -> tuple[int, int]:
+    def order(curve: RateCurve) -> tuple[int, int]:
         return metric_order.index(curve.metric), missing_order.index(curve.missing)
 
-    for curve in sorted(curves, key=place):  # models stand beside each other
+    for curve in sorted(curves, key=order):  # models in adjacent lines
         metric = metrics[curve.metric]
-        values = [*(curve.points[k].mean for k in shown), curve.area, curve.spread]
+        values = [*(curve.points[k].mean for k in rates), curve.area, curve.spread]
         numbers = [
             "" if value is None else f"{metric.scale * value:.{metric.digits}f}" for value in values
         ]
-        drawn.add_row(metric.title, curve.missing, curve.model, *numbers)
-    show(drawn)
-    if len(shown) < len(curves[0].points):
+        sheet.add_row(metric.title, curve.missing, curve.model, *numbers)
+    show(sheet)
+    if len(rates) < len(curves[0].points):
         click.echo("a wider terminal, a file, or --json shows the rates between too")
     click.echo(
         "columns: the rate at which test rows lack it; any: all modalities, each independently at "

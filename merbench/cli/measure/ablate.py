@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 @run_options
 @click.option(
     "--ablation",
-    "named",
+    "ablations",
     metavar="NAME",
     multiple=True,
     help="A declared ablation (repeatable), or all; --no-X is short for --ablation no-X.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> None:
+def command(ctx: click.Context, /, ablations: tuple[str, ...], **parsed: Any) -> None:
     """Train the full model and each ablation on the same seeds, and compare them in pairs.
 
     Without --ablation, every ablation that the model declares and the data allow. --modalities
@@ -50,8 +50,8 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> Non
     options = gather((), **{**parsed, "modalities": None if all_subsets else parsed["modalities"]})
     recipe = session.catalog.recipe(options.model)
     flags = declared_ablations(session, options.model, ctx.meta["ablations"])
-    named = _named(recipe, (*named, *flags))
-    names = _names(recipe, named, all_subsets)
+    requested = _declared(recipe, (*ablations, *flags))
+    names = _names(recipe, requested, all_subsets)
     bench = session.bench(options)
     full = bench.plan(bench.options.request)
     requests = ablated_requests(
@@ -63,7 +63,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> Non
             "which has no smaller subset; offer more streams"
         )
     plan_by_ablation, reasons = plans_of(requests, full, bench.plan)
-    if unusable := [name for name in named if name in reasons]:
+    if unusable := [name for name in requested if name in reasons]:
         raise RequestError(f"ablation {unusable[0]}: {reasons[unusable[0]]}")
     failed = False
     scored = {}
@@ -76,7 +76,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> Non
     raise SystemExit(1 if failed else 0)
 
 
-def _named(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
+def _declared(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
     """``names``, each once. RequestError for one that the model does not declare."""
     from merbench.api.errors import RequestError
     from merbench.host.catalog import unknown
@@ -88,7 +88,7 @@ def _named(recipe: Recipe, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _names(recipe: Recipe, asked_names: Sequence[str], all_subsets: bool) -> Sequence[str]:
+def _names(recipe: Recipe, requested: Sequence[str], all_subsets: bool) -> Sequence[str]:
     """The ablations to run: those named, by default all that the model declares."""
     from merbench.api.errors import RequestError
 
@@ -97,9 +97,9 @@ def _names(recipe: Recipe, asked_names: Sequence[str], all_subsets: bool) -> Seq
             f"model {recipe.name} declares no ablations; "
             "give --modalities all-subsets, or another model (merbench list models)"
         )
-    if "all" in asked_names or not (asked_names or all_subsets):
+    if "all" in requested or not (requested or all_subsets):
         return [ablation.name for ablation in recipe.ablations]
-    return asked_names
+    return requested
 
 
 def _report(

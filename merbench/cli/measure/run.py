@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 @run_options
 @click.option(
     "--ablation",
-    "named",
+    "ablations",
     metavar="NAME",
     multiple=True,
     help="A declared ablation (repeatable); --no-X: --ablation no-X.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> None:
+def command(ctx: click.Context, /, ablations: tuple[str, ...], **parsed: Any) -> None:
     """Train and score a model; what the store holds already is not run again.
 
     --no-NAME runs it without NAME, for every ablation that the model declares (merbench ablate
@@ -43,7 +43,7 @@ def command(ctx: click.Context, /, named: tuple[str, ...], **parsed: Any) -> Non
     """
     session: Session = ctx.obj
     flags = declared_ablations(session, parsed["model"], ctx.meta["ablations"])
-    options = gather((*flags, *named), **parsed)
+    options = gather((*flags, *ablations), **parsed)
     bench = session.bench(options)
     plan = bench.plan(bench.options.request)
     records = bench.run(plan, options.seeds)

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -108,17 +108,9 @@ def command(
     if worker:
         _end_with_parent()
     session: Session = ctx.obj
-    names = ("trials", "sampler", "pruner", "seeds_per_trial", "storage")
-    search = SearchConfig(
-        budget_seconds=parsed.pop("budget_seconds"), **{name: parsed.pop(name) for name in names}
-    )
-    options = gather(
-        declared_ablations(session, parsed["model"], ctx.meta["ablations"]),
-        seeds=None,
-        seed_list=(),
-        force=False,
-        **parsed,
-    )
+    search = SearchConfig(**{field.name: parsed.pop(field.name) for field in fields(SearchConfig)})
+    flags = declared_ablations(session, parsed["model"], ctx.meta["ablations"])
+    options = gather(flags, seeds=None, seed_list=(), force=False, **parsed)
     bench = session.bench(options)
     plan = bench.plan(options.request)
     if not worker:
@@ -127,32 +119,33 @@ def command(
         if options.jobs == 1:
             tuned = tune(options.request, plan, bench.store, bench.machine, search, progress)
         else:
-            tuned = _by_helpers(
-                join(options.request, plan, bench.store, search),
-                options.jobs,
-                bench.machine.threads,
-                progress,
-            )
+            joined = join(options.request, plan, bench.store, search)
+            tuned = _by_helpers(joined, options.jobs, bench.machine.threads, progress)
     if worker:
         return
     if plots:
         _draw(join(options.request, plan, bench.store, search), plots)
-    final: dict[str, Sequence[Record]] = {}
-    if final_seeds:
-        seeds = range(final_seeds)
-        tuned_plan = bench.plan(
-            replace(options.request, settings={**options.request.settings, **tuned.settings})
-        )
-        # The tuned runs first: where the default settings win, these are the same runs, and their
-        # records tell of the search.
-        final = {
-            "tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.tuned_by),
-            "default": bench.run(plan, seeds),
-        }
+    final = _final_runs(bench, plan, tuned, range(final_seeds or 0))
     _report(bench, plan, tuned, final)
     raise SystemExit(
         1 if any(r.status == "failed" for records in final.values() for r in records) else 0
     )
+
+
+def _final_runs(
+    bench: Bench, plan: Plan, tuned: SearchResult, seeds: Sequence[int]
+) -> dict[str, list[Record]]:
+    """The winner and the default settings on ``seeds``; nothing where there are none."""
+    if not seeds:
+        return {}
+    request = bench.options.request
+    tuned_plan = bench.plan(replace(request, settings={**request.settings, **tuned.settings}))
+    # The tuned runs first: where the default settings win, these are the same runs, and their
+    # records name the search.
+    return {
+        "tuned": bench.run(tuned_plan, seeds, tuned_by=tuned.tuned_by),
+        "default": bench.run(plan, seeds),
+    }
 
 
 def _end_with_parent() -> None:
@@ -222,7 +215,7 @@ def _draw(joined: SharedSearch, folder: Path) -> None:
 
 
 def _report(
-    bench: Bench, plan: Plan, tuned: SearchResult, final: dict[str, Sequence[Record]]
+    bench: Bench, plan: Plan, tuned: SearchResult, final: Mapping[str, Sequence[Record]]
 ) -> None:
     """stdout: what was found and, where there are final runs, the scores; or one JSON object."""
     from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts, summary

@@ -25,8 +25,6 @@ def show_lines(
     """``name``: the heading of the lines' names. Lines without a score stand below the others,
     their reasons under the tables.
     """
-    from rich.table import Table
-
     from merbench.cli.shared.output import room
     from merbench.report.scores.rows.pooled_seeds import summary
     from merbench.report.tables import board
@@ -41,11 +39,30 @@ def show_lines(
         for line in lines
     ]
     show(table(title, board.columns(metrics), rows, name=name, width=room()))
+    _show_differences(lines, differences, metrics, name)
+    for line in lines:
+        if line.reason:
+            show_text(f"{line.name}: {line.reason}")
+    for note in notes:
+        show_text(note)
+
+
+def _show_differences(
+    lines: Sequence[Line],
+    differences: Mapping[str, Mapping[str, Difference]],
+    metrics: TaskMetrics,
+    name: str,
+) -> None:
+    """A table of the paired differences of the ranking metric; none where no line has one."""
+    from rich.table import Table
+
     metric = metrics.ranking
     better = "higher" if metrics[metric].higher_is_better else "lower"
-    having = [(line, d) for line in lines if (d := differences.get(line.name, {}).get(metric))]
-    # What all are compared with stands in the title, where it takes no room.
-    bases = {line.against for line, _ in having}
+    compared = [(line, d) for line in lines if (d := differences.get(line.name, {}).get(metric))]
+    if not compared:
+        return
+    # One base of all is named in the title, where it takes no column.
+    bases = {line.against for line, _ in compared}
     base = f" from {bases.pop()}" if len(bases) == 1 else ""
     sheet = Table(
         title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0)
@@ -54,7 +71,7 @@ def show_lines(
         sheet.add_column(heading, overflow="fold")
     for heading in ("difference", "95 % interval", "p (seeds)", "p (corrected)"):
         sheet.add_column(heading, justify="right", no_wrap=True)
-    for line, d in having:
+    for line, d in compared:
         names = (line.name,) if base else (line.name, line.against)
         numbers = (
             f"{d.mean:+.3f}{'*' if d.significant else ' '}",
@@ -63,15 +80,9 @@ def show_lines(
             f"{d.p_adjusted:.3f}",
         )
         sheet.add_row(*names, *numbers, style="bold" if d.significant else "")
-    if having:
-        show(sheet)
-        show_text(
-            "interval: bootstrap over seeds and videos; p (seeds): exact paired sign-flip; "
-            "p (corrected): the larger of it and of "
-            "the interval's p, Holm-corrected over the lines; * significant: it is under .05"
-        )
-    for line in lines:
-        if line.reason:
-            show_text(f"{line.name}: {line.reason}")
-    for note in notes:
-        show_text(note)
+    show(sheet)
+    show_text(
+        "interval: bootstrap over seeds and videos; p (seeds): exact paired sign-flip; "
+        "p (corrected): the larger of it and of "
+        "the interval's p, Holm-corrected over the lines; * significant: it is under .05"
+    )

@@ -19,10 +19,6 @@ class Finding:
     sentence: str
 
 
-def count_of(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
 def stand(n: int) -> str:
     return "stands" if n == 1 else "stand"
 

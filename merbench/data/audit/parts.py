@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Protocol
-from merbench.data.audit.findings import Finding, count_of, stand
+from merbench.api.plural import count_of
+from merbench.data.audit.findings import Finding, stand
 from merbench.data.first_few import first_few
 
 MODES = ("train", "valid", "test")

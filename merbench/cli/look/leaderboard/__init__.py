@@ -4,7 +4,7 @@ and extend a folder of boards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.cli.look.leaderboard.boards import Scored
-    from merbench.cli.look.leaderboard.kept import Tell
+    from merbench.cli.look.leaderboard.cached_text import Report
     from merbench.report.tables.sheet import Sheet
 
 FORMATS = ("text", "md", "csv", "latex", "html", "json")
@@ -86,20 +86,11 @@ def command(
              merbench leaderboard --format latex --intervals > board.tex
              merbench leaderboard build --store runs --out boards
     """
-    typed_options = typed(ctx)
-    if name := ctx.invoked_subcommand:
-        for option in typed_options.values():
-            raise RequestError(
-                f"{option} before {name} has no effect; give the options of {name} after its name"
-            )
+    _refuse_without_effect(typed(ctx), ctx.invoked_subcommand, form)
+    if ctx.invoked_subcommand:
         return
-    for option in ALWAYS_IN.get(form, ()):
-        if option in typed_options:
-            raise RequestError(
-                f"--format {form} always has these; leave {typed_options[option]} out"
-            )
     session: Session = ctx.obj
-    shown = {
+    parts = {
         "every_metric": all_metrics,
         "ablations": ablations,
         "intervals": intervals,
@@ -107,22 +98,22 @@ def command(
         "superseded": form in ("json", "csv"),
     }
 
-    def scored(tell: Tell = say) -> Scored:
+    def scored(report: Report = say) -> Scored:
         from merbench.cli.look.leaderboard.boards import from_folder, from_store
 
         if boards:
             return from_folder(boards, dataset, track)
-        return from_store(session, store, dataset, track, tell)[1]
+        return from_store(session, store, dataset, track, report)[1]
 
     def sheets(scored_boards: Scored) -> list[Sheet]:
         from merbench.report.tables.sheet import sheet
 
-        return [sheet(board, scores, **shown) for board, scores in scored_boards]
+        return [sheet(board, scores, **parts) for board, scores in scored_boards]
 
-    def text(tell: Tell = say) -> str:
+    def text(report: Report = say) -> str:
         from merbench.cli.look.leaderboard.tables import text_of
 
-        return text_of(form, sheets(scored(tell)))
+        return text_of(form, sheets(scored(report)))
 
     if form not in ("text", "md", "latex"):
         scored_boards = scored()
@@ -131,14 +122,32 @@ def command(
     if boards or claims:
         printed = text()
     else:
-        from merbench.cli.look.leaderboard.kept import kept_text
+        from merbench.cli.look.leaderboard.cached_text import cached_text
 
-        choice = {"form": form, "dataset": dataset, "track": track, **shown}
-        printed = kept_text(session, store, choice, text)
+        options = {"form": form, "dataset": dataset, "track": track, **parts}
+        printed = cached_text(session, store, options, text)
     if form == "text":
         write(printed)
     else:
         click.echo(printed, nl=False)
+
+
+def _refuse_without_effect(
+    typed_options: Mapping[str, str], subcommand: str | None, form: str
+) -> None:
+    """RequestError for an option that changes nothing: one before a subcommand, or one whose
+    content the format always has. ``typed_options``: parameter -> option as it was typed.
+    """
+    if subcommand:
+        for option in typed_options.values():
+            raise RequestError(
+                f"{option} before {subcommand} has no effect; "
+                f"give the options of {subcommand} after its name"
+            )
+        return
+    for name in ALWAYS_IN.get(form, ()):
+        if name in typed_options:
+            raise RequestError(f"--format {form} always has these; leave {typed_options[name]} out")
 
 
 def _print_boards(form: str, scored_boards: Scored, pages: Sequence[Sheet]) -> None:

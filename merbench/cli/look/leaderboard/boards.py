@@ -45,10 +45,10 @@ def from_store(
     store: Path,
     dataset: str | None = None,
     track: str | None = None,
-    tell: Callable[[str], object] = say,
+    report: Callable[[str], object] = say,
 ) -> tuple[StoreSource, Scored]:
     """RequestError where the store has no finished run of that kind. Scores are kept in
-    ``<store>/cache/scores``. ``tell``: of what is left out.
+    ``<store>/cache/scores``. ``report``: of what is left out.
     """
     source = StoreSource(Store(store))
     boards = collect(
@@ -60,7 +60,7 @@ def from_store(
         source.corrections(),
     )
     for warning in source.warnings:
-        tell(f"warning: {warning}")
+        report(f"warning: {warning}")
     cache = score_cache(store)
     origins_by_model = origins(session.catalog)
     scored_boards = []
@@ -70,7 +70,7 @@ def from_store(
     for board, scores in scored_boards:
         for entry in board.entries:
             if entry.done and entry.name not in scores.rows:
-                tell(
+                report(
                     f"{board.title}: {entry.name} is left out: "
                     "no seed of it has finished all "
                     f"{board.folds} folds; the same run command continues with the rest"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.report.scores.rows.entries import Board
+    from merbench.results.records.record import Track
 
 
 @click.command("build")
@@ -61,18 +67,15 @@ def command(
     Example: merbench leaderboard build --store runs --out leaderboards
              merbench leaderboard build --dataset mosi --extra generalise.json
     """
-    from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import from_store, tracks_of
     from merbench.cli.look.leaderboard.rejected import refuse_rejected, refuse_unexplained
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.report.folder.names import existing_tracks, folder_names
     from merbench.report.folder.write import write
 
     source, scored_boards = from_store(session, store, dataset, track)
-    every, existing = tracks_of(source), existing_tracks(out)
-    named_boards = list(zip(folder_names(every, existing), every, strict=True))
-    placed = []
+    folder_of = _folders(out, tracks_of(source))
+    planned = []
     for board, scores in scored_boards:
         if JOIN in board.track.dataset:
             say(
@@ -80,41 +83,59 @@ def command(
                 "its data set was joined for these runs alone, so that nobody could verify them"
             )
             continue
-        place = out / next(name for name, candidate in named_boards if candidate == board.track)
-        if place.exists() and existing.get(place.name) != board.track:
+        folder = folder_of(board)
+        refuse_unexplained(folder, board)
+        planned.append((folder, board, scores))
+    extras_by_track = _extras(extras, [board.track for _, board, _ in planned])
+    if not unchecked:
+        refuse_rejected(session, source, [(folder, board) for folder, board, _ in planned])
+    for (folder, board, scores), board_extras in zip(planned, extras_by_track, strict=True):
+        write(folder, board, scores, source, board_extras)
+        runs = count_of(sum(len(e.records) for e in board.entries), "run")
+        say(f"{folder}: {runs} in {count_of(len(board.entries), 'row')}")
+    render(out)
+
+
+def _folders(out: Path, tracks: Sequence[Track]) -> Callable[[Board], Path]:
+    """The folder of a board in ``out``. RequestError where another track lies there."""
+    from merbench.api.errors import RequestError
+    from merbench.report.folder.names import existing_tracks, folder_names
+
+    existing = existing_tracks(out)
+    named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
+
+    def folder_of(board: Board) -> Path:
+        folder = out / next(name for name, track in named_tracks if track == board.track)
+        if folder.exists() and existing.get(folder.name) != board.track:
             raise RequestError(
-                f"{place} holds no runs of the track {board.title}; "
+                f"{folder} holds no runs of the track {board.title}; "
                 "choose another --out, or remove that folder"
             )
-        refuse_unexplained(place, board)
-        placed.append((place, board, scores))
-    extra_results = [_extra(path) for path in extras]
-    tracks = [board.track.model_dump(mode="json") for _, board, _ in placed]
-    for path, (_, value) in zip(extras, extra_results, strict=True):
-        if value["track"] not in tracks:
+        return folder
+
+    return folder_of
+
+
+def _extras(paths: Sequence[Path], tracks: Sequence[Track]) -> list[dict[str, Any]]:
+    """Kind -> content of the --extra files of each track."""
+    from merbench.api.errors import RequestError
+
+    results = [_extra(path) for path in paths]
+    tracks_json = [track.model_dump(mode="json") for track in tracks]
+    for path, (_, result) in zip(paths, results, strict=True):
+        if result["track"] not in tracks_json:
             raise RequestError(
                 f"--extra {path} is of no track that is built here; "
                 "run the command that printed it again on the same data"
             )
-    if not unchecked:
-        refuse_rejected(session, source, [(place, board) for place, board, _ in placed])
-    for (place, board, scores), board_tracks in zip(placed, tracks, strict=True):
-        write(
-            place,
-            board,
-            scores,
-            source,
-            {kind: value for kind, value in extra_results if value["track"] == board_tracks},
-        )
-        say(
-            f"{place}: {sum(len(e.records) for e in board.entries)} runs in "
-            f"{len(board.entries)} rows"
-        )
-    render(out)
+    return [
+        {kind: result for kind, result in results if result["track"] == track_json}
+        for track_json in tracks_json
+    ]
 
 
 def _extra(path: Path) -> tuple[str, dict[str, Any]]:
-    """``generalise`` or ``robust``, by what stands in it."""
+    """``generalise`` or ``robust``, by its keys."""
     import json
 
     from merbench.api.errors import RequestError

@@ -121,15 +121,15 @@ def _show(
         lacking = {str(file): sentences for file, sentences in missing.items()}
         show_json({**counts, "runs": rows, "missing": lacking})
         return
-    _tell([f"{run.how}: {run.run_id}: {run.why}" for run in runs if run.why])
+    _say_all([f"{run.how}: {run.run_id}: {run.why}" for run in runs if run.why])
     click.echo(", ".join(f"{n} {outcome}" for outcome, n in counts.items()))
     for file, sentences in missing.items():
-        _tell([f"missing: {sentence}" for sentence in sentences])
+        _say_all([f"missing: {sentence}" for sentence in sentences])
         words = ["merbench", "study", "run", str(file), "--store", str(store)]
         click.echo(f"{shlex.join(words)} runs only what is missing")
 
 
-def _tell(sentences: Sequence[str]) -> None:
+def _say_all(sentences: Sequence[str]) -> None:
     for sentence in sentences[:SHOWN]:
         say(sentence)
     if len(sentences) > SHOWN:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
     from merbench.report.scores.rows.entries import Board
     from merbench.report.verify.failure import Failure
+    from merbench.results.store.store import Store
+    from merbench.study.file import StudyFile
+    from merbench.study.layout import Cell
 
 
 def left_out(
@@ -30,32 +33,16 @@ def left_out(
     from merbench.api.errors import MerbenchError
     from merbench.report.verify.failure import Failure
     from merbench.results.store.store import Store
-    from merbench.runs.workspace import Sources, Workspace
     from merbench.study.file import read_study
-    from merbench.study.layout import lay_out
 
     for file in files:
         try:
             study = read_study(file)
-            workspace = Workspace(
-                Sources(session.disabled, tuple(session.homes(data)), tuple(study.vectors)),
-                session.catalog,
-                corpora,
-            )
-            # Laid out without its search, for which a store would be needed: what is tuned has
-            # other settings and the same name.
-            cells = lay_out(
-                study.model_copy(update={"tune": None}),
-                workspace,
-                Store(file.parent),
-                lambda sentence: None,
-            )
+            cells = _cells(session, study, Store(file.parent), data, corpora)
         except MerbenchError as error:
             say(f"{file}: not checked: {error}")
             continue
         for cell in cells:
-            recipe, spec = cell.plan.recipe, cell.plan.spec
-            tuned = study.tune is not None and not (recipe.floor or recipe.closed_form)
             name, board = next(
                 ((n, b) for n, b in named_boards if b.track == cell.plan.track), ("", None)
             )
@@ -65,16 +52,37 @@ def left_out(
                     f"no board is of the track {cell.track} with your data and word vectors"
                 )
                 continue
-            rows = [
-                e
-                for e in board.entries
-                if (e.first.spec.model, e.ablation) == (spec.model, spec.ablation)
-            ]
-            finished_seeds = {
-                r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)
-            }
-            if lacking := [seed for seed in cell.seeds if seed not in finished_seeds]:
-                missing = (
-                    f"{cell.label}{' tuned' if tuned else ''}, seeds {', '.join(map(str, lacking))}"
-                )
+            recipe = cell.plan.recipe
+            tuned = study.tune is not None and not (recipe.floor or recipe.closed_form)
+            finished_seeds = _finished_seeds(board, cell, tuned)
+            lacking = [str(seed) for seed in cell.seeds if seed not in finished_seeds]
+            if lacking:
+                missing = f"{cell.label}{' tuned' if tuned else ''}, seeds {', '.join(lacking)}"
                 yield Failure(file, f"the board {name} lacks {missing}, which this study names")
+
+
+def _cells(
+    session: Session,
+    study: StudyFile,
+    store: Store,
+    data: Path | None,
+    corpora: Sequence[Corpus],
+) -> list[Cell]:
+    """The study laid out without its search, for which its store would be needed: what is tuned
+    has other settings and the same name.
+    """
+    from merbench.runs.workspace import Sources, Workspace
+    from merbench.study.layout import lay_out
+
+    sources = Sources(session.disabled, tuple(session.homes(data)), tuple(study.vectors))
+    workspace = Workspace(sources, session.catalog, corpora)
+    without_search = study.model_copy(update={"tune": None})
+    return lay_out(without_search, workspace, store, lambda sentence: None)
+
+
+def _finished_seeds(board: Board, cell: Cell, tuned: bool) -> set[int]:
+    spec = cell.plan.spec
+    rows = [
+        e for e in board.entries if (e.first.spec.model, e.ablation) == (spec.model, spec.ablation)
+    ]
+    return {r.seed for e in rows for r in e.done if tuned == (r.tuned_by is not None)}

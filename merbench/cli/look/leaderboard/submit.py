@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
+    from merbench.report.scores.board.board_scores import BoardScores
     from merbench.report.scores.rows.entries import Board, Entry
+    from merbench.report.scores.source import Source
 
 README = """# Runs for the merbench leaderboards
 
@@ -58,20 +61,44 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     Example: merbench leaderboard submit merclip "merclip no-label-encoder" --out contribution
     """
     from merbench.api.errors import RequestError
-    from merbench.cli.look.leaderboard.boards import from_store, no_row, tracks_of
+    from merbench.cli.look.leaderboard.boards import from_store, tracks_of
     from merbench.cli.look.leaderboard.render import render
-    from merbench.data.join import JOIN
     from merbench.report.folder.names import existing_tracks, folder_names
-    from merbench.report.folder.write import write
     from merbench.report.folder.written import replace_written
-    from merbench.report.scores.board.board_scores import score
-    from merbench.report.scores.cache import Cache
-    from merbench.report.scores.rows.entries import collect, rows_named
 
     if out.exists():
         raise RequestError(f"--out {out} is there already; choose a new folder")
     source, scored_boards = from_store(session, store)
-    entries = [e for board, _ in scored_boards for e in board.entries]
+    chosen = _chosen_rows(runs, [board for board, _ in scored_boards])
+    tracks, existing = tracks_of(source), existing_tracks(boards)
+    named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
+    folders = []
+    for board, scores in scored_boards:
+        packed = tuple(e for e in board.entries if e.name in chosen)
+        if not packed:
+            continue
+        _require_whole_seeds(packed, board)
+        name = next(name for name, track in named_tracks if track == board.track)
+        state = "there already" if name in existing else "new"
+        folders.append(f"- `{name}` ({state}): {board.title}")
+        _pack(session, out / name, board, packed, scores, source)
+    render(out)
+    readme = README.format(boards=boards.name, folders="\n".join(folders))
+    replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
+    say(
+        f"{out / 'README.md'} says how to open a pull request with them; "
+        f"merbench leaderboard verify {out} checks them"
+    )
+
+
+def _chosen_rows(runs: Sequence[str], boards: Sequence[Board]) -> set[str]:
+    """The names of the rows that ``runs`` (run ids or rows) name."""
+    from merbench.api.errors import RequestError
+    from merbench.cli.look.leaderboard.boards import no_row
+    from merbench.data.join import JOIN
+    from merbench.report.scores.rows.entries import rows_named
+
+    entries = [e for board in boards for e in board.entries]
     name_of_run = {r.run_id: e.name for e in entries for r in e.records}
     chosen = set[str]()
     for run in runs:
@@ -80,50 +107,44 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         if len(row_names) != 1:
             raise RequestError(no_row(run, entries))
         chosen |= row_names
-    if joined := next(
-        (
-            e.name
-            for b, _ in scored_boards
-            for e in b.entries
-            if e.name in chosen and JOIN in b.track.dataset
-        ),
-        None,
-    ):
-        raise RequestError(
-            f"{joined} was trained on joined data sets, which is no track of the boards; "
-            "leave it out"
-        )
-    every, existing = tracks_of(source), existing_tracks(boards)
-    named_boards = list(zip(folder_names(every, existing), every, strict=True))
-    folders = []
-    for board, scores in scored_boards:
-        packed = tuple(e for e in board.entries if e.name in chosen)
-        if not packed:
-            continue
-        _require_whole_seeds(packed, board)
-        earlier = _superseded(packed, board.superseded)
-        name = next(name for name, track in named_boards if track == board.track)
-        # Alone, rows may have other names than beside the rest; the scores are of the names under
-        # which they are read here.
-        (part,) = collect(
-            [r for e in (*packed, *earlier) for r in e.records],
-            scores.floors,
-            registry=session.catalog.metrics,
-            corrections=source.corrections(),
-        )
-        state = "there already" if name in existing else "new"
-        folders.append(f"- `{name}` ({state}): {board.title}")
-        alone = score(part, source, Cache(None), scores.optimum)
-        packed_board = replace(board, entries=packed, superseded=earlier)
-        write(out / name, packed_board, alone, source, {}, alone=True)
-        say(f"{out / name}: {sum(len(e.records) for e in packed)} runs in {len(packed)} rows")
-    render(out)
-    readme = README.format(boards=boards.name, folders="\n".join(folders))
-    replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
-    say(
-        f"{out / 'README.md'} says how to open a pull request with them; "
-        f"merbench leaderboard verify {out} checks them"
+    on_joined_data = [e.name for b in boards if JOIN in b.track.dataset for e in b.entries]
+    for name in on_joined_data:
+        if name in chosen:
+            raise RequestError(
+                f"{name} was trained on joined data sets, which is no track of the boards; "
+                "leave it out"
+            )
+    return chosen
+
+
+def _pack(
+    session: Session,
+    folder: Path,
+    board: Board,
+    packed: tuple[Entry, ...],
+    scores: BoardScores,
+    source: Source,
+) -> None:
+    """Write the ``packed`` rows of a board, and what they supersede, into ``folder``."""
+    from merbench.report.folder.write import write
+    from merbench.report.scores.board.board_scores import score
+    from merbench.report.scores.cache import Cache
+    from merbench.report.scores.rows.entries import collect
+
+    earlier = _superseded(packed, board.superseded)
+    # Without the other rows of the board, a row may be called otherwise than beside them; the
+    # scores are of the names under which the rows are read in this folder.
+    (packed_alone,) = collect(
+        [r for e in (*packed, *earlier) for r in e.records],
+        scores.floors,
+        registry=session.catalog.metrics,
+        corrections=source.corrections(),
     )
+    scores_alone = score(packed_alone, source, Cache(None), scores.optimum)
+    packed_board = replace(board, entries=packed, superseded=earlier)
+    write(folder, packed_board, scores_alone, source, {}, alone=True)
+    runs = count_of(sum(len(e.records) for e in packed), "run")
+    say(f"{folder}: {runs} in {count_of(len(packed), 'row')}")
 
 
 def _require_whole_seeds(packed: Sequence[Entry], board: Board) -> None:

@@ -100,8 +100,8 @@ class WordVectors(WordIds):
         raise RequestError(
             f"{n_known:,} of the {count:,} words of stream {rows.spec.name} are in the word "
             f"vectors {files} (unknown: {examples}, ...), so little can be learned from it; "
-            "give vectors of its language (--vectors FILE), another stream (--stream text=NAME) or another "
-            "encoder (--encoder text=NAME)"
+            "give vectors of its language (--vectors FILE), another stream (--stream text=NAME) "
+            "or another encoder (--encoder text=NAME)"
         )
 
     def forward(self, inputs: Steps) -> Steps:

@@ -17,42 +17,43 @@ from merbench.report.scores.cache import version
 from merbench.results.spec import canonical
 from merbench.results.store.listing import listing_digest
 
-Tell = Callable[[str], object]
+Report = Callable[[str], object]
+"""Called with each sentence about the store, such as what could not be read."""
 
 
-class KeptText(Config):
-    """``key``: of all that decides the text. ``sentences``: what was said about the store."""
+class CachedText(Config):
+    """``key``: of all that decides the text. ``sentences``: what was reported of the store."""
 
     key: str
     text: str
     sentences: list[str]
 
 
-def kept_text(
+def cached_text(
     session: Session,
     store: Path,
-    choice: Mapping[str, str | bool | None],
-    make: Callable[[Tell], str],
+    options: Mapping[str, str | bool | None],
+    make: Callable[[Report], str],
 ) -> str:
-    """What ``make`` gives for this ``choice``; it is called where another choice, another terminal,
-    another state of the store or other code made what is kept.
+    """What ``make`` gives for these ``options``. It is called only where the cached text is of
+    other options, another terminal, another state of the store or other code.
     """
     cache, console = score_cache(store), out()
     modules = {definition.module for definition in session.catalog.metrics.metrics}
-    about = [
+    deciding = [
         version(sorted({"merbench.cli.look.leaderboard.tables", *modules}), cache.parsed_code),
         listing_digest(store),
         sorted(floors(session.catalog)),
-        dict(choice),
+        dict(options),
         [console.width, console.is_terminal, console.color_system, console.encoding],
     ]
-    key = sha256(canonical(about).encode()).hexdigest()
-    kept = cache.read("printed", KeptText)
-    if kept is None or kept.key != key:
+    key = sha256(canonical(deciding).encode()).hexdigest()
+    cached = cache.read("printed", CachedText)
+    if cached is None or cached.key != key:
         sentences: list[str] = []
         text = make(sentences.append)
-        kept = KeptText(key=key, text=text, sentences=sentences)
-        cache.write("printed", kept)
-    for sentence in kept.sentences:
+        cached = CachedText(key=key, text=text, sentences=sentences)
+        cache.write("printed", cached)
+    for sentence in cached.sentences:
         say(sentence)
-    return kept.text
+    return cached.text
