@@ -38,9 +38,9 @@ def _read_npz(path: Path) -> tuple[list[str], np.ndarray, str]:
     arrays = Arrays(path)
     words = arrays.array("word", "U", (1,)).tolist()
     matrix = arrays.array("vector", "fiu", (2,), len(words)).astype(np.float32)
-    keep: dict[str, int] = {}
+    row_of_word: dict[str, int] = {}
     for row, word in enumerate(words):
-        keep.setdefault(word.lower(), row)
+        row_of_word.setdefault(word.lower(), row)
     if not matrix.size:
         raise DataError(f"{path} holds no vector; give one of at least one word")
     if not (finite := np.isfinite(matrix).all(axis=1)).all():
@@ -50,67 +50,82 @@ def _read_npz(path: Path) -> tuple[list[str], np.ndarray, str]:
         )
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return list(keep), matrix if len(keep) == len(matrix) else matrix[list(keep.values())], sha256
+    rows = list(row_of_word.values())
+    return list(row_of_word), matrix if len(rows) == len(matrix) else matrix[rows], sha256
 
 
 def _read_text(path: Path) -> tuple[list[str], np.ndarray, str]:
-    digest, keep, numbers = hashlib.sha256(), dict[str, None](), array("f")
-    width = promised = read = 0
+    digest, reader = hashlib.sha256(), _TextReader(path)
     try:
         with path.open("rb") as file:
-            for line, text in enumerate(file, start=1):
-                digest.update(text)
-                text = text.removeprefix(BOM_UTF8) if line == 1 else text
-                fields = text.split(None, 2) if line == 1 else ()
-                if len(fields) == 2 and all(f.isdigit() for f in fields):
-                    promised, width = int(fields[0]), int(fields[1])
-                    continue
-                if not text.strip():
-                    continue
-                width = width or len(text.split()) - 1
-                # From the right: some files have words with blanks in them.
-                word, *rest = text.rsplit(None, width) if width else (text,)
-                if not width or len(rest) != width:
-                    raise DataError(
-                        f"{path}, line {line}: not a word and {width or 'its'} numbers; "
-                        "give GloVe's text form, or .npz"
-                    )
-                read += 1
-                try:
-                    name = word.decode().strip().lower()
-                    if name in keep:
-                        continue
-                    numbers.extend(map(float, rest))
-                except ValueError:  # of float, or UnicodeDecodeError
-                    raise DataError(
-                        f"{path}, line {line}: not UTF-8 text with numbers; "
-                        "give GloVe's text form, or .npz"
-                    ) from None
-                if not np.isfinite(sum(numbers[-width:])):
-                    raise DataError(
-                        f"{path}, line {line}: the vector of {name!r} is not finite; "
-                        "take the line out"
-                    )
-                keep[name] = None
+            for number, line in enumerate(file, start=1):
+                digest.update(line)
+                reader.add(number, line)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); "
             "give a file of word vectors"
         ) from None
-    if not keep:
-        raise DataError(
-            f"{path} holds no vector; give GloVe's text form, "
-            "or .npz with the arrays word and vector"
-        )
-    if promised and promised != read:
-        raise DataError(
-            f"{path} promises {promised} words in line 1 and holds {read}; copy the file again"
-        )
-    return (
-        list(keep),
-        np.frombuffer(numbers, dtype=np.float32).reshape(-1, width),
-        digest.hexdigest(),
-    )
+    words, matrix = reader.vectors()
+    return words, matrix, digest.hexdigest()
+
+
+class _TextReader:
+    """Line by line, the words of GloVe's or word2vec's text form, each once, and their numbers."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.words: dict[str, None] = {}
+        self.numbers = array("f")
+        self.width = self.promised = self.read = 0
+
+    def add(self, number: int, line: bytes) -> None:
+        """DataError for a line that is neither word2vec's first one, empty, nor a word's."""
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
+            fields = line.split(None, 2)
+            if len(fields) == 2 and all(f.isdigit() for f in fields):
+                self.promised, self.width = int(fields[0]), int(fields[1])
+                return
+        if not line.strip():
+            return
+        self.width = self.width or len(line.split()) - 1
+        # From the right: some files have words with blanks in them.
+        word, *values = line.rsplit(None, self.width) if self.width else (line,)
+        if not self.width or len(values) != self.width:
+            raise self._error(number, f"not a word and {self.width or 'its'} numbers")
+        self.read += 1
+        try:
+            name = word.decode().strip().lower()
+            if name in self.words:
+                return
+            self.numbers.extend(map(float, values))
+        except ValueError:  # of float, or UnicodeDecodeError
+            raise self._error(number, "not UTF-8 text with numbers") from None
+        if not np.isfinite(sum(self.numbers[-self.width :])):
+            raise DataError(
+                f"{self.path}, line {number}: the vector of {name!r} is not finite; "
+                "take the line out"
+            )
+        self.words[name] = None
+
+    def vectors(self) -> tuple[list[str], np.ndarray]:
+        """DataError where there are none, or others than the first line promises."""
+        if not self.words:
+            raise DataError(
+                f"{self.path} holds no vector; give GloVe's text form, "
+                "or .npz with the arrays word and vector"
+            )
+        if self.promised and self.promised != self.read:
+            raise DataError(
+                f"{self.path} promises {self.promised} words in line 1 and holds {self.read}; "
+                "copy the file again"
+            )
+        matrix = np.frombuffer(self.numbers, dtype=np.float32).reshape(-1, self.width)
+        return list(self.words), matrix
+
+    def _error(self, number: int, problem: str) -> DataError:
+        return DataError(f"{self.path}, line {number}: {problem}; give GloVe's text form, or .npz")
 
 
 def offered_vectors(homes: Sequence[Path]) -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream
 from merbench.api.plural import count_of
-from merbench.data.audit.findings import Finding, have
+from merbench.data.audit.findings import Finding, are, have
 from merbench.data.audit.leaks import Probed
 from merbench.data.audit.parts import Groups
 from merbench.data.audit.values import Values
@@ -67,88 +67,78 @@ def stream_facts(
 def value_findings(
     corpus: Corpus, stream: Stream, values: Values, groups: dict[str, Groups]
 ) -> Iterator[Finding]:
-    name = stream.name
+    yield from _dimension_findings(stream, values)
+    yield from _zero_findings(stream.name, values)
+    yield from _repeated_findings(corpus, stream.name, values, groups)
+
+
+def _dimension_findings(stream: Stream, values: Values) -> Iterator[Finding]:
+    """Values that are not finite, and dimensions that say nothing."""
+    name, width = stream.name, stream.values.shape[1]
     if values.not_finite:
-        yield Finding(
-            "note",
-            name,
+        sentence = (
             f"{values.not_finite:,} values are NaN or infinite; "
-            "runs put the train mean of the dimension in their place",
+            "runs put the train mean of the dimension in their place"
         )
+        yield Finding("note", name, sentence)
     if values.dead:
-        yield Finding(
-            "note",
-            name,
-            f"{count_of(len(values.dead), 'dimension')} of {stream.values.shape[1]} are dead, "
-            f"0 in every step: {_numbers(values.dead)}",
-        )
+        dimensions = count_of(len(values.dead), "dimension")
+        numbers = _numbers(values.dead)
+        sentence = f"{dimensions} of {width} {are(len(values.dead))} 0 in every step: {numbers}"
+        yield Finding("note", name, sentence)
     if frozen := [d for d in values.constant if d not in values.dead]:
-        yield Finding(
-            "note",
-            name,
-            f"{count_of(len(frozen), 'dimension')} of {stream.values.shape[1]} never change: "
-            f"{_numbers(frozen)}",
-        )
+        dimensions = count_of(len(frozen), "dimension")
+        verb = "changes" if len(frozen) == 1 else "change"
+        sentence = f"{dimensions} of {width} never {verb}: {_numbers(frozen)}"
+        yield Finding("note", name, sentence)
+
+
+def _zero_findings(name: str, values: Values) -> Iterator[Finding]:
+    """Rows of zeros alone, and rows that look padded."""
     if values.zero_rows:
-        yield Finding(
-            "warning",
-            name,
-            f"{count_of(values.zero_rows, 'row')} hold nothing but zeros and count as there; "
-            "give them length 0 if they are missing",
+        rows = count_of(values.zero_rows, "row")
+        sentence = (
+            f"{rows} of zeros alone {are(values.zero_rows)} read as present; "
+            "give length 0 where a row is missing"
         )
-    for share, end, side in (
+        yield Finding("warning", name, sentence)
+    for share, end, padding in (
         (values.zero_first, "begin", "left"),
         (values.zero_last, "end", "right"),
     ):
         if share >= _MANY:
-            yield Finding(
-                "warning",
-                name,
+            sentence = (
                 f"{share:.0%} of the rows {end} with a step of zeros that counts as real: "
-                f"it looks padded on the {side}; give the true "
-                f'lengths, and padding = "{side}"',
+                f"it looks padded on the {padding}; give the true "
+                f'lengths, and padding = "{padding}"'
             )
+            yield Finding("warning", name, sentence)
+
+
+def _repeated_findings(
+    corpus: Corpus, name: str, values: Values, groups: dict[str, Groups]
+) -> Iterator[Finding]:
+    """Rows with the values of a row of another split."""
     for protocol, parts in groups.items():
         split_B, repeated_split_B = parts.group_N[values.repeated], parts.group_N[values.repeats]
         across = np.flatnonzero(
             (split_B != repeated_split_B) & (split_B >= 0) & (repeated_split_B >= 0)
         )
-        if len(across):
-            pairs = first_few(
-                [
-                    f"{corpus.ids[values.repeated[i]]} = {corpus.ids[values.repeats[i]]}"
-                    for i in across
-                ]
-            )
-            yield Finding(
-                "warning",
-                name,
-                f"{count_of(len(across), 'row')} {have(len(across))} the very values of a row of "
-                f"another split of {protocol}: {pairs}",
-            )
+        if not len(across):
+            continue
+        pairs = [
+            f"{corpus.ids[values.repeated[i]]} = {corpus.ids[values.repeats[i]]}" for i in across
+        ]
+        sentence = (
+            f"{count_of(len(across), 'row')} {have(len(across))} the very values of a row of "
+            f"another split of {protocol}: {first_few(pairs)}"
+        )
+        yield Finding("warning", name, sentence)
 
 
 def leak_findings(corpus: Corpus, stream: Stream, probe: Probed | None) -> Iterator[Finding]:
     if stream.fitted_on is not None:
-        leaking = {
-            name: max(
-                leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits
-            )
-            for name, protocol in corpus.protocols.items()
-        }
-        touched = [
-            f"{name} ({count_of(rows, 'evaluated row')})" for name, rows in leaking.items() if rows
-        ]
-        videos = len(np.unique(corpus.videos[stream.fitted_on]))
-        videos_text = (
-            f"runs on {', '.join(touched)} are refused with it"
-            if touched
-            else "no protocol evaluates these rows"
-        )
-        sentence = (
-            f"declared: fitted on the labels of {int(stream.fitted_on.sum()):,} rows of "
-            f"{count_of(videos, 'video')}; {videos_text}"
-        )
+        sentence = _declared_leak(corpus, stream, stream.fitted_on)
         if probe is not None and probe.suspected:
             sentence += f"; a probe sees it (p = {_p(probe)})"
         yield Finding("leak", stream.name, sentence)
@@ -172,6 +162,26 @@ def leak_findings(corpus: Corpus, stream: Stream, probe: Probed | None) -> Itera
             "each other, as where the stream was made from the labels. "
             "Ask where it comes from, or leave it out",
         )
+
+
+def _declared_leak(corpus: Corpus, stream: Stream, fitted_on: np.ndarray) -> str:
+    evaluated_rows = {
+        name: max(leaking_rows(stream, np.concatenate([s.valid, s.test])) for s in protocol.splits)
+        for name, protocol in corpus.protocols.items()
+    }
+    refused = [
+        f"{name} ({count_of(rows, 'evaluated row')})"
+        for name, rows in evaluated_rows.items()
+        if rows
+    ]
+    consequence = (
+        f"runs on {', '.join(refused)} are refused with it"
+        if refused
+        else "no protocol evaluates these rows"
+    )
+    rows = count_of(int(fitted_on.sum()), "row")
+    videos = count_of(len(np.unique(corpus.videos[fitted_on])), "video")
+    return f"declared: fitted on the labels of {rows} of {videos}; {consequence}"
 
 
 def _numbers(items: list[int]) -> str:

@@ -96,6 +96,17 @@ def read_table(path: Path) -> Table:
     """Raises DataError for a file that is missing, empty, not UTF-8 (a byte-order mark is allowed)
     or not CSV with a header. Its columns may also be parted by tabs, semicolons or bars.
     """
+    header, rows, lines = _parse(path, _read_text(path))
+    if not rows:
+        raise DataError(f"{path} has no rows; it needs a header and one line an utterance")
+    if len(set(header)) != len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise DataError(f"{path}, line 1: two columns are named {twice!r}; rename one")
+    columns = zip(header, zip(*rows, strict=True), strict=True)
+    return Table(path, {name: list(cells) for name, cells in columns}, lines)
+
+
+def _read_text(path: Path) -> str:
     try:
         require_file(path)
         data = path.read_bytes()
@@ -112,18 +123,21 @@ def read_table(path: Path) -> Table:
             f"{path}, line {line}: a byte is not UTF-8; save the file with the encoding UTF-8"
         ) from None
     if "\0" in text:
-        raise DataError(
-            f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte; "
-            "save the file as plain UTF-8 text"
-        )
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{path}, line {line}: a NUL byte; save the file as plain UTF-8 text")
+    return text
 
-    # Strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
-    rows, lines = [], []
-    reader = csv.reader([])
+
+def _parse(path: Path, text: str) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header, the cells of each row, and the line of the file on which each row ends."""
+    header: list[str] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    reader = csv.reader([])  # replaced below; `delimiter_of` can fail too
     try:
-        reader = csv.reader(
-            io.StringIO(text, newline=""), strict=True, delimiter=delimiter_of(text)
-        )
+        delimiter = delimiter_of(text)
+        # Strict: an unclosed quote would otherwise swallow the rest of the file as one cell.
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
         header = [name.strip() for name in next(reader, [])]
         for row in reader:
             if not row:
@@ -140,16 +154,7 @@ def read_table(path: Path) -> Table:
             f"{path}, line {reader.line_num}: not CSV ({error}); "
             "close every quote and double a quote inside a cell"
         ) from None
-    if not rows:
-        raise DataError(f"{path} has no rows; it needs a header and one line an utterance")
-    if len(set(header)) != len(header):
-        twice = next(name for name in header if header.count(name) > 1)
-        raise DataError(f"{path}, line 1: two columns are named {twice!r}; rename one")
-    return Table(
-        path,
-        {name: list(cells) for name, cells in zip(header, zip(*rows, strict=True), strict=True)},
-        lines,
-    )
+    return header, rows, lines
 
 
 def _reason(error: Exception) -> str:

@@ -68,10 +68,8 @@ class Beside:
             "features": self._features,
             "clip": self._clip,
         }[kind](section)
-        note, fitted_on = (
-            section.text("note", ""),
-            self._fitted_on(section.table("fitted_on", None)),
-        )
+        note = section.text("note", "")
+        fitted_on = self._fitted_on(section.table("fitted_on", None))
         section.done()
         if not fields["length"].any():
             raise section.error(
@@ -84,10 +82,10 @@ class Beside:
             note=note,
             fitted_on=fitted_on,
             **fields,
-            **self._known(name, section),
+            **self._stored(name, section),
         )
 
-    def _known(self, name: str, section: Section) -> dict[str, Any]:
+    def _stored(self, name: str, section: Section) -> dict[str, Any]:
         """What the manifest says of a stream file that is still as it was written."""
         facts = self.manifest.streams.get(name)
         if (
@@ -102,9 +100,9 @@ class Beside:
     def _fitted_on(self, section: Section | None) -> np.ndarray | None:
         if section is None:
             return None
-        arrays, place = self.arrays(section)
+        arrays, rows = self.arrays(section)
         name, values = section.text("array"), section.values("values")
-        marks = arrays.per_row(name, "biuU")[place]
+        marks = arrays.per_row(name, "biuU")[rows]
         marks = marks.astype(np.int8) if marks.dtype.kind == "b" else marks
         section.done()
         # A value that is nowhere would let a leak pass in silence.
@@ -135,15 +133,14 @@ class Beside:
         # Path.is_file raises where a name is too long.
         existing = [path if os.path.isfile(path) else "" for path in paths]  # noqa: PTH113
         if not any(existing):
-            place = f"looked for {paths[0]}, ..."
             raise section.error(
-                f"none of the {len(paths)} clips is there ({place}); "
+                f"none of the {len(paths)} clips is there (looked for {paths[0]}, ...); "
                 "put them there, or take the stream out"
             )
         return _one_each(existing)
 
     def _words(self, section: Section) -> dict[str, Any]:
-        arrays, place = self.arrays(section)
+        arrays, rows = self.arrays(section)
         word, vocab = arrays.array("word", "iu", (1,)), arrays.array("vocab", "U", (1,))
         outside = (word < 0) | (word >= len(vocab))
         if outside.any():
@@ -161,7 +158,7 @@ class Beside:
                 ],
                 axis=1,
             )
-        bounds = _ragged(arrays.offset("offset", len(word), "word"), place)
+        bounds = _ragged(arrays.offset("offset", len(word), "word"), rows)
         return {
             "values": word.astype(np.int32),
             **bounds,
@@ -170,61 +167,73 @@ class Beside:
         }
 
     def _features(self, section: Section) -> dict[str, Any]:
-        arrays, place = self.arrays(section)
-        name, left = (
-            section.text("array"),
-            section.choice("padding", ("left", "right"), "right") == "left",
-        )
-        length_of, offset_of = section.text("length", "length"), section.text("offset", "")
-        values = arrays.array(name, "fiu", (2, 3))
-        # Native byte order, and a width that torch knows.
-        values = np.ascontiguousarray(
-            values,
-            dtype=f"=f{values.itemsize}"
-            if values.dtype.kind == "f" and values.itemsize <= 8
-            else "=f4",
-        )
-        n = len(arrays.ids)
+        arrays, rows = self.arrays(section)
+        name = section.text("array")
+        padded_left = section.choice("padding", ("left", "right"), "right") == "left"
+        length_name = section.text("length", "length")
+        offset_name = section.text("offset", "")
+        values = _in_native_floats(arrays.array(name, "fiu", (2, 3)))
         if not values.shape[-1]:
             raise section.error(f"{arrays.path}: array {name!r} is 0 wide; take the stream out")
-        if values.ndim == 3:  # [N, L, D]
+        if values.ndim == 3:
             arrays.per_row(name, "fiu", (3,))
-            if length_of not in arrays:
-                raise section.error(
-                    f"{arrays.path} has no array {length_of!r} that says how many of the "
-                    f"{values.shape[1]} steps of a row "
-                    f'of {name!r} are real; add it, or name it: length = "..."'
-                )
-            length, longest = arrays.per_row(length_of, "iu").astype(np.int64), values.shape[1]
-            wrong = (length < 0) | (length > longest)
-            if wrong.any():
-                bad = (
-                    f"{length_of!r} holds {length[wrong.argmax()]}, "
-                    f"and a row of {name!r} has {longest} steps"
-                )
-                raise section.error(f"{arrays.path}: array {bad}; fix the lengths")
-            start = np.arange(n) * longest + (longest - length if left else 0)
-            return {
-                "values": values.reshape(-1, values.shape[2]),
-                "start": start[place],
-                "length": length[place],
-            }
-        # [T, D] with offsets, or [N, D]: an `offset` that nobody named may belong to another array
-        # of the file.
-        if not offset_of and "offset" in arrays:
-            bounds = arrays.array("offset", "iu", (1,))
-            if len(values) != n:
-                offset_of = "offset"
-            elif len(bounds) == n + 1 and bounds[-1] == n and (np.diff(bounds) != 1).any():
-                both = f"{name!r} could be one step a row or ragged by `offset`"
-                raise section.error(
-                    f'{arrays.path}: {both}; write offset = "offset", '
-                    "or keep it in a file without one"
-                )
-        if offset_of:
-            return {"values": values, **_ragged(arrays.offset(offset_of, len(values), name), place)}
+            length = _lengths(section, arrays, name, length_name, values.shape[1])
+            longest = values.shape[1]
+            start = np.arange(len(length)) * longest + (longest - length if padded_left else 0)
+            values_TD = values.reshape(-1, values.shape[2])
+            return {"values": values_TD, "start": start[rows], "length": length[rows]}
+        offset_name = offset_name or _unnamed_offset(section, arrays, name, len(values))
+        if offset_name:
+            offset = arrays.offset(offset_name, len(values), name)
+            return {"values": values, **_ragged(offset, rows)}
         arrays.per_row(name, "fiu", (2,))
-        return {"values": values, "start": place, "length": np.ones(len(place), dtype=np.int64)}
+        return {"values": values, "start": rows, "length": np.ones(len(rows), dtype=np.int64)}
+
+
+def _in_native_floats(values: np.ndarray) -> np.ndarray:
+    """In native byte order, and of a width that torch knows."""
+    is_known = values.dtype.kind == "f" and values.itemsize <= 8
+    return np.ascontiguousarray(values, dtype=f"=f{values.itemsize}" if is_known else "=f4")
+
+
+def _lengths(
+    section: Section, arrays: Arrays, name: str, length_name: str, longest: int
+) -> np.ndarray:
+    """[N] int64: how many of the ``longest`` steps of each row of [N, L, D] are real."""
+    if length_name not in arrays:
+        raise section.error(
+            f"{arrays.path} has no array {length_name!r} that says how many of the "
+            f"{longest} steps of a row "
+            f'of {name!r} are real; add it, or name it: length = "..."'
+        )
+    length = arrays.per_row(length_name, "iu").astype(np.int64)
+    out_of_range = (length < 0) | (length > longest)
+    if out_of_range.any():
+        raise section.error(
+            f"{arrays.path}: array {length_name!r} holds {length[out_of_range.argmax()]}, "
+            f"and a row of {name!r} has {longest} steps; fix the lengths"
+        )
+    return length
+
+
+def _unnamed_offset(section: Section, arrays: Arrays, name: str, steps: int) -> str:
+    """``offset`` where a two-dimensional array must be ragged by it, else empty.
+
+    An ``offset`` that nobody named may belong to another array of the file: DataError where both
+    readings are possible.
+    """
+    n = len(arrays.ids)
+    if "offset" not in arrays:
+        return ""
+    bounds = arrays.array("offset", "iu", (1,))
+    if steps != n:
+        return "offset"
+    if len(bounds) == n + 1 and bounds[-1] == n and (np.diff(bounds) != 1).any():
+        raise section.error(
+            f"{arrays.path}: {name!r} could be one step a row or ragged by `offset`; "
+            'write offset = "offset", or keep it in a file without one'
+        )
+    return ""
 
 
 def _one_each(cells: list[str]) -> dict[str, Any]:
@@ -235,5 +244,5 @@ def _one_each(cells: list[str]) -> dict[str, Any]:
     }
 
 
-def _ragged(offset: np.ndarray, place: np.ndarray) -> dict[str, Any]:
-    return {"start": offset[:-1][place], "length": np.diff(offset)[place]}
+def _ragged(offset: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
+    return {"start": offset[:-1][rows], "length": np.diff(offset)[rows]}

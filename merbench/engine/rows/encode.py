@@ -85,9 +85,8 @@ def encoded(
     """One frozen encoder's output for all rows, as an entry of the cache and as a stream."""
     part, stream = plan.parts[f"encoder.{modality}"], plan.streams[modality]
     contents = row_contents(stream, Known(cache.root / "clips.json"))
-    order = np.argsort(
-        np.array([content or "" for content in contents]), stable=True
-    )  # so that the order of rows changes nothing
+    # Sorted, so that the order of rows changes nothing.
+    order = np.argsort(np.array([content or "" for content in contents]), stable=True)
     about = About(
         encoder=part.component.name,
         version=part.component.version,
@@ -95,45 +94,58 @@ def encoded(
         weights=part.pretrained,
         rows=[contents[row] for row in order],
     )
-    label = f"{stream.name} through {part.component.name}"
     cached = cache.find(about.key)
     if cached is None:
-        waits = f"{label}: another process is filling the cache; waiting for it"
-        # How rows are cut into shards and batches is part of what a resumed job must find again.
-        layout = f"shards-{device.type}-{like_lengths.KNOWN}-{like_lengths.DECODED}-by-length"
-        with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
-            cached = cache.find(about.key)  # another process may have made it meanwhile
-            if cached is None:
-                context = Fold(
-                    {modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon
-                ).context
-                encoder = part.factory(part.config, context, stream.spec).to(device).eval()
-                _fill(
-                    filling,
-                    encoder,
-                    encoder.prepare(rows_of(stream, order, None)),
-                    device,
-                    label,
-                    watch,
-                )
-                known = about.model_dump(exclude={"rows"})
-                made_for = {
-                    "dataset": plan.spec.dataset,
-                    "stream": stream.name,
-                    "device": _name(device),
-                }
-                filling.finish(measured=encoder.measured, **made_for, **known)
-                cached = cache.find(about.key)
+        _encode_into(cache, plan, modality, about, order, device, watch)
+        cached = cache.find(about.key)
     assert cached is not None, f"{about.key} is not what was just written"
     entry, values, length = cached
     if entry.notes:
         note_by_path = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
         notes = dict(sorted(note_by_path.items()))
-        watch(EncodingNotes(label=label, rows=entry.rows, notes=notes))
-    start, place_of_row = np.cumsum(length) - length, np.argsort(order)
+        watch(EncodingNotes(label=_label(plan, modality), rows=entry.rows, notes=notes))
+    start, rank_of_row = np.cumsum(length) - length, np.argsort(order)
     return entry, dataclasses.replace(
-        stream, kind="steps", values=values, start=start[place_of_row], length=length[place_of_row]
+        stream, kind="steps", values=values, start=start[rank_of_row], length=length[rank_of_row]
     )
+
+
+def _label(plan: Plan, modality: Modality) -> str:
+    component = plan.parts[f"encoder.{modality}"].component
+    return f"{plan.streams[modality].name} through {component.name}"
+
+
+def _encode_into(
+    cache: Cache,
+    plan: Plan,
+    modality: Modality,
+    about: About,
+    order: np.ndarray,
+    device: torch.device,
+    watch: Watch,
+) -> None:
+    """Fill the cache's entry ``about`` with the outputs of the rows in ``order``, unless another
+    process does so meanwhile.
+    """
+    part, stream = plan.parts[f"encoder.{modality}"], plan.streams[modality]
+    label = _label(plan, modality)
+    waits = f"{label}: another process is filling the cache; waiting for it"
+    # How rows are cut into shards and batches is part of what a resumed job must find again.
+    layout = f"shards-{device.type}-{like_lengths.KNOWN}-{like_lengths.DECODED}-by-length"
+    with cache.filling(about.key, layout, lambda: watch(Waiting(sentence=waits))) as filling:
+        if cache.find(about.key) is not None:
+            return
+        fold = Fold({modality: stream}, plan.task, plan.protocol.splits[0], plan.lexicon)
+        encoder = part.factory(part.config, fold.context, stream.spec).to(device).eval()
+        prepared = encoder.prepare(rows_of(stream, order, None))
+        _fill(filling, encoder, prepared, device, label, watch)
+        filling.finish(
+            measured=encoder.measured,
+            dataset=plan.spec.dataset,
+            stream=stream.name,
+            device=_name(device),
+            **about.model_dump(exclude={"rows"}),
+        )
 
 
 def _fill(
