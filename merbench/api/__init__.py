@@ -104,6 +104,9 @@ if TYPE_CHECKING:
     from merbench.api.pickles import as_text as as_text
     from merbench.api.pickles import unpickle as unpickle
     from merbench.api.pickles import unpickle_npz as unpickle_npz
+    from merbench.api.plural import are as are
+    from merbench.api.plural import count_of as count_of
+    from merbench.api.plural import have as have
     from merbench.api.processes import pool as pool
 
 _HOME = {
@@ -151,6 +154,7 @@ _HOME = {
         "LabelEncoder", "Logger", "Model", "Objective", "Prepared", "SplitView", "ViewTransform",
         "own_method",
     ),
+    "plural": ("are", "count_of", "have"),
     "pickles": ("Array", "as_text", "unpickle", "unpickle_npz"),
     "processes": ("pool",),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
+from merbench.api.plural import count_of
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
 
@@ -37,8 +38,9 @@ class RunResult:
         return pd.DataFrame([_row(record) for record in self.records])
 
     def __repr__(self) -> str:
+        runs = count_of(len(self.records), "run")
         values = ", ".join(f"{name} {s.mean:.3f}" for name, s in list(self.summary.items())[:4])
-        return f"<{self.model} on {self.track.title}: {len(self.records)} runs; {values}>"
+        return f"<{self.model} on {self.track.title}: {runs}; {values}>"
 
 
 def run(

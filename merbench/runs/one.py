@@ -8,6 +8,7 @@ from typing import Any
 
 from merbench.api import RequestError, Split
 from merbench.api.events import EpochDone, Event, Waiting, Watch, WeightsLoaded
+from merbench.api.plural import count_of
 from merbench.engine.build import Problem, build
 from merbench.engine.learn import learn
 from merbench.engine.restore import save
@@ -103,8 +104,9 @@ def notes_of(work: Work, problem: Problem, fitted: Fitted) -> list[str]:
     """What is worth knowing of a trained run."""
     notes = [*work.plan.notes, *([problem.start] if problem.start else [])]
     if fitted.rows_at_once is not None:
+        rows = count_of(fitted.rows_at_once, "row")
         notes.append(
-            f"memory did not suffice for a whole batch: {fitted.rows_at_once} rows at a time, "
+            f"memory did not suffice for a whole batch: {rows} at a time, "
             "gradients added up to the same effective batch (losses and norms that compare rows "
             "of a batch see fewer of them)"
         )

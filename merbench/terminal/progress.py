@@ -36,6 +36,7 @@ from merbench.api.events import (
     WeightsLoaded,
     ignore,
 )
+from merbench.api.plural import are, count_of
 from merbench.terminal.console import console
 from merbench.terminal.messages import say
 
@@ -56,8 +57,8 @@ class EncodeProgress:
             case EncodingStarted(label=label, rows=rows, done=done):
                 self.tasks[label] = self.bar.add_task(label, total=rows, completed=done)
                 if done or self.quiet:
-                    resumed = f", going on at row {done:,}" if done else ""
-                    say(f"encoding {label}: {rows:,} rows{resumed}")
+                    resumed = f", resuming at row {done:,}" if done else ""
+                    say(f"encoding {label}: {count_of(rows, 'row')}{resumed}")
             case RowsEncoded(label=label, rows=rows):
                 self.bar.advance(self.tasks[label], rows)
             case Waiting(sentence=sentence) if sentence not in self.waited_for:
@@ -67,7 +68,8 @@ class EncodeProgress:
                 notes_text = ", ".join(f"{name}: {note}" for name, note in list(notes.items())[:3])
                 ellipsis = ", ..." if len(notes) > 3 else ""
                 say(
-                    f"note: {label}: {len(notes):,} of {rows:,} clips are missing or incomplete "
+                    f"note: {label}: {len(notes):,} of {count_of(rows, 'clip')} "
+                    f"{are(len(notes))} missing or incomplete "
                     f"({notes_text}{ellipsis})"
                 )
 
@@ -130,7 +132,7 @@ class RunProgress:
         runs = "run" if self.n_reused == 1 else "runs"
         sentence = f"{self.label}: {self.n_reused} {runs} taken from the store (--force runs again)"
         if self.n_reused < self.n_runs:
-            sentence += f"; going on at run {self.n_reused + 1} of {self.n_runs}"
+            sentence += f"; resuming at run {self.n_reused + 1} of {self.n_runs}"
         say(sentence)
 
     def _show(self, event: Event) -> None:
@@ -243,7 +245,7 @@ def going_on_at_trial(finished: int, requested: int) -> str:
     """What a search that was started before says first."""
     if finished >= requested:
         return f"all {requested} trials were made before"
-    return f"going on at trial {finished + 1} of {requested}"
+    return f"resuming at trial {finished + 1} of {requested}"
 
 
 def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:

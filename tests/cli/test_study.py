@@ -35,7 +35,7 @@ def test_dry_run_run_and_status(study, tmp_path):
     assert loads(study("run", "--dry-run", "--json").stdout)["runs"] == []
     (tmp_path / "runs/runs" / f"{planned[1]['run_id']}.json").unlink()
     again = study("run")
-    assert "going on at run 3 of 3" in again.stderr and "going on" not in done.stderr
+    assert "resuming at run 3 of 3" in again.stderr and "resuming" not in done.stderr
 
 
 def test_a_failed_run_ends_with_1_and_is_told(study, monkeypatch):

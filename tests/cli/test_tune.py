@@ -29,12 +29,12 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
     first = merbench(*QUICK, "--trials", "2", check=True)
     for word in ("train.lr", "tuned", "valid mae"):
         assert word in first.stdout
-    for word in ("2 trials (2 whole, 0 pruned, 0 failed)", "s each", "--final-seeds 10"):
+    for word in ("2 trials (2 complete, 0 pruned, 0 failed)", "s each", "--final-seeds 10"):
         assert word in first.stderr
     done = merbench(
         *QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True
     )
-    assert "going on at trial 3 of 3" in done.stderr and "going on" not in first.stderr
+    assert "resuming at trial 3 of 3" in done.stderr and "resuming" not in first.stderr
     report = loads(done.stdout)
     assert (
         report["trials"] == 3

@@ -20,7 +20,7 @@ def searched(finished, best=None):
 @pytest.mark.parametrize(
     ("counts", "first"),
     [
-        ((12, 13), "merclip mosi: going on at trial 13 of 30 · best 0.8000 of trial 4"),
+        ((12, 13), "merclip mosi: resuming at trial 13 of 30 · best 0.8000 of trial 4"),
         ((30, 30), "merclip mosi: all 30 trials were made before · best 0.8000 of trial 4"),
         ((0, 1), "merclip mosi · 1 of 30 trials · best 0.8000 of trial 4"),
     ],
@@ -53,7 +53,7 @@ def test_runs_say_how_many_were_there_and_after_which_epoch_one_goes_on(capsys):
         progress(started(2))
         progress(done(2, reused=False))
     assert capsys.readouterr().err.splitlines() == [
-        "tfn mosi: 1 run taken from the store (--force runs again); going on at run 2 of 3",
+        "tfn mosi: 1 run taken from the store (--force runs again); resuming at run 2 of 3",
         "tfn mosi · seed 1: going on after epoch 7 of 20",
         "tfn mosi · seed 1 · 1.0 s",
         "tfn mosi · seed 2 · 1.0 s",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.data.options import DATA, JSON
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
@@ -192,7 +193,8 @@ def _report(name: str, folder: Path, origin: Origin, as_json: bool) -> None:
     from merbench.data.folder.manifest import read_manifest
 
     say(
-        f"{name}: {origin.rows:,} rows of {origin.form} = {origin.taken:,} taken over + "
+        f"{name}: {count_of(origin.rows, 'row')} of {origin.form} = "
+        f"{origin.taken:,} taken over + "
         f"{len(origin.refused):,} refused"
     )
     if origin.refused:

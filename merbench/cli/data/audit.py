@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.data.options import DATA, JSON
 from merbench.cli.shared.output import say, show, show_json
 from merbench.cli.shared.session import Session
@@ -55,7 +56,7 @@ def command(session: Session, name: str, data: Path | None, as_json: bool) -> No
 
 def _print(report: Audit) -> None:
     click.echo(
-        f"{report.name}: {report.rows:,} rows of {report.videos:,} videos, "
+        f"{report.name}: {count_of(report.rows, 'row')} of {count_of(report.videos, 'video')}, "
         f"{report.short_texts:,} of them with a short text or none"
     )
     show(_label_table(report.labels))

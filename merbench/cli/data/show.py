@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.data.options import DATA, JSON
 from merbench.cli.shared.output import show, show_json, show_text
 from merbench.cli.shared.session import Session
@@ -85,7 +86,7 @@ def _task_line(name: str, task: dict[str, Any]) -> str:
     counts = ", ".join(f"{word} {count:,}" for word, count in labels["counts"].items())
     facts.append(counts if labels["low"] is None else f"rows nearest to {counts}")
     if labels["unknown"]:
-        facts.append(f"{labels['unknown']:,} rows without it")
+        facts.append(f"{count_of(labels['unknown'], 'row')} without it")
     if task["streams"]:
         facts.append(f"offers {', '.join(task['streams'])}")
     return f"task {name}: {'; '.join(facts)}"
@@ -114,7 +115,7 @@ def _streams(streams: list[dict[str, Any]]) -> Table:
             f"{stream['steps_median']:.0f}",
             str(stream["steps_max"]),
             f"{stream['missing']:,}",
-            f"{fitted:,} rows" if fitted else "–",
+            count_of(fitted, "row") if fitted else "–",
         )
     return table
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.output import show, show_json
 from merbench.cli.shared.session import Session
 
@@ -147,9 +148,5 @@ def _store(store: Path) -> tuple[str, bool, str, str]:
         Store(store).require_writable()
     except RequestError as error:
         return "store", False, str(error), "choose another with --store DIR or MERBENCH_STORE"
-    return (
-        "store",
-        True,
-        f"{os.path.realpath(store)} ({len(list((store / 'runs').glob('*.json')))} records)",
-        "",
-    )
+    records = count_of(len(list((store / "runs").glob("*.json"))), "record")
+    return "store", True, f"{os.path.realpath(store)} ({records})", ""

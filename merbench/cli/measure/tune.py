@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from merbench.api.errors import RequestError, RunError
+from merbench.api.plural import count_of
 from merbench.bench.bench import label
 from merbench.cli.shared.ablation_flags import AblationCommand, declared_ablations
 from merbench.cli.shared.options import FiniteRange, request_options
@@ -234,8 +235,9 @@ def _report(
         return
     show(_settings(plan, tuned))
     complete = tuned.trials - tuned.pruned - tuned.failed
+    trials = count_of(tuned.trials, "trial")
     say(
-        f"search {tuned.search}: {tuned.trials} trials ({complete} whole, {tuned.pruned} pruned, "
+        f"search {tuned.search}: {trials} ({complete} complete, {tuned.pruned} pruned, "
         f"{tuned.failed} failed) "
         f"in {tuned.seconds:.0f} s of training, {tuned.seconds / tuned.trials:.1f} s each"
     )

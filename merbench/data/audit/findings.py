@@ -17,15 +17,3 @@ class Finding:
     level: Level
     about: str
     sentence: str
-
-
-def stand(n: int) -> str:
-    return "stands" if n == 1 else "stand"
-
-
-def are(n: int) -> str:
-    return "is" if n == 1 else "are"
-
-
-def have(n: int) -> str:
-    return "has" if n == 1 else "have"

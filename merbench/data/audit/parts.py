@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Protocol
-from merbench.api.plural import count_of
-from merbench.data.audit.findings import Finding, stand
+from merbench.api.plural import are, count_of
+from merbench.data.audit.findings import Finding
 from merbench.data.first_few import first_few
 
 MODES = ("train", "valid", "test")
@@ -46,7 +46,7 @@ def shared_videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
                 "warning",
                 protocol,
                 f"{len(shared):,} of {count_of(count, 'video')} ({first_few(shared)}) "
-                f"{stand(len(shared))} in more than one of {', '.join(parts.names)} of protocol "
+                f"{are(len(shared))} in more than one of {', '.join(parts.names)} of protocol "
                 f"{protocol}, so a model can know the speaker; divide by video",
             )
         for split in corpus.protocols[protocol].splits:
@@ -56,8 +56,8 @@ def shared_videos(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
                 yield Finding(
                     "warning",
                     protocol,
-                    f"{count_of(len(shared_rows), 'row')} of protocol {protocol} are trained on "
-                    f"and tested ({rows})",
+                    f"{count_of(len(shared_rows), 'row')} of protocol {protocol} "
+                    f"{are(len(shared_rows))} trained on and tested ({rows})",
                 )
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Task
-from merbench.api.plural import count_of
-from merbench.data.audit.findings import Finding, are, have
+from merbench.api.plural import are, count_of, have
+from merbench.data.audit.findings import Finding
 from merbench.data.audit.parts import MODES, Groups
 from merbench.data.audit.twins import Twins
 from merbench.data.first_few import first_few

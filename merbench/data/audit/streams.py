@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream
-from merbench.api.plural import count_of
-from merbench.data.audit.findings import Finding, are, have
+from merbench.api.plural import are, count_of, have
+from merbench.data.audit.findings import Finding
 from merbench.data.audit.leaks import Probed
 from merbench.data.audit.parts import Groups
 from merbench.data.audit.values import Values

@@ -160,7 +160,7 @@ class Bundle:
         facts = self._finished.facts(key, StreamFacts)
         if facts is None:
             values = ValuesFile(self._finished.values_file(name), width)
-            resumed = f", going on at row {values.rows + 1:,}" if values.rows else ""
+            resumed = f", resuming at row {values.rows + 1:,}" if values.rows else ""
             for row in range(values.rows, len(self.ids)):
                 self.watch(f"{name}{resumed}", row, len(self.ids))
                 place = place_of.get(self.ids[row])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Sink
+from merbench.api import Sink, are, count_of, have
 from merbench_datasets.form_settings import Labelled
 
 TWO_CLASSES = ("no", "yes")
@@ -78,9 +78,10 @@ def label_cells(sink: Sink, labels: np.ndarray, task: Mapping[str, Any]) -> list
         column, outside = cells(labels, task["low"], task["high"])
         if outside:
             span = f"[{task['low']:g}, {task['high']:g}]"
-            sink.note(f"{outside} labels lie outside of {span} and are held to it")
+            labels_outside = f"{count_of(outside, 'label')} {are(outside)} outside"
+            sink.note(f"{labels_outside} of {span}: moved to its end")
     if unknown := column.count(""):
-        sink.note(f"{unknown} rows have no finite label; their cells are left empty")
+        sink.note(f"{count_of(unknown, 'row')} {have(unknown)} no finite label: left empty")
     return column
 
 

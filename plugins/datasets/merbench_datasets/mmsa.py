@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from merbench.api import Array, DataError, Sink, Source
+from merbench.api import Array, DataError, Sink, Source, count_of
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
 from merbench_datasets.outputs import FIELDS, UNIMODAL, write_streams, write_tasks, write_unimodal
@@ -79,7 +79,7 @@ class MmsaPickle(Labelled):
         semi_supervised = _part_semi_supervised(columns)
         if semi_supervised:
             n_mixed = columns["mode"].count("unused")
-            sink.note(f"{n_mixed:,} rows without a label are trained on in protocol semi")
+            sink.note(f"{count_of(n_mixed, 'row')} without a label: for training in protocol semi")
         sink.table(columns)
         write_tasks(sink, task)
         write_unimodal(sink, columns, task)

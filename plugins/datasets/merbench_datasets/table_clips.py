@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from merbench.api import DataError, Modality, Sink
+from merbench.api import DataError, Modality, Sink, count_of
 from merbench_datasets.table_files import Columns
 
 SOUND = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"}
@@ -42,9 +42,10 @@ def note_clips(sink: Sink, folder: Path) -> None:
     clips = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUND | PICTURES)
     if clips:
         example = clips[0].relative_to(folder)
+        pattern = f"{example.parent / '{video_id}_{clip_id}'}{example.suffix}"
         sink.note(
-            f"not taken over: {len(clips):,} clips ({example}, ...); say which is a row's, such as "
-            f"--set clips='{example.parent / '{video_id}_{clip_id}'}{example.suffix}'"
+            f"not taken over: {count_of(len(clips), 'clip')} ({example}, ...); "
+            f"say which is a row's, such as --set clips='{pattern}'"
         )
 
 

@@ -133,7 +133,7 @@ def test_an_interrupted_call_goes_on_and_ends_with_the_same_bytes(
     second, steps = Form(), []
     put(tmp_path / "home", source, second, watch=lambda step, done, total: steps.append(step))
     assert second.reads == 6 - stop
-    assert (f"audio.one, going on at row {stop}" in steps) == (stop > 1)
+    assert (f"audio.one, resuming at row {stop}" in steps) == (stop > 1)
     assert content(tmp_path / "home/mine") == content(tmp_path / "whole/mine")
 
 

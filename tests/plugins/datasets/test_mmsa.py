@@ -159,4 +159,4 @@ def test_rows_that_cannot_be_taken_are_refused_by_name(put, tmp_path):
     mmsa(tmp_path / "x.pkl", change=change)
     told = put("mosi", tmp_path / "x.pkl")
     assert (told["rows"], told["taken"], list(told["refused"])) == (10, 9, ["trainvid_1"])
-    assert "1 rows have no finite label; their cells are left empty" in told["notes"]
+    assert "1 row has no finite label: left empty" in told["notes"]

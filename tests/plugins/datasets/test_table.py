@@ -218,7 +218,7 @@ def test_a_segment_with_two_rows_is_reported(put, tmp_path):
     ]
     report = put("--name", "mine", write(tmp_path / "mine.csv", rows))
     assert [n for n in report["notes"] if "two rows" in n] == [
-        "1 segment(s) have two rows, under two ids (v0_0 = v0_12); both rows are kept"
+        "1 segment has two rows, under two ids (v0_0 = v0_12); both rows are kept"
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 from merbench.functions.export import FORMS, Form
@@ -77,4 +78,4 @@ def command(
     else:
         source, scored = from_store(session, store, dataset, track)
     files = exported(scored, form, out, hub_dataset, source if rows else None)
-    say(f"{out}: {len(files)} files")
+    say(f"{out}: {count_of(len(files), 'file')}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from merbench.api.plural import are, count_of
 from merbench.cli.shared.completion import complete_dataset
 from merbench.cli.shared.output import say, say_next
 from merbench.cli.shared.session import Session
@@ -48,10 +49,11 @@ def command(
     """
     from merbench.functions.supersede import superseded
 
-    done = superseded(session.catalog, store, old, new, reason, dataset, track)
-    correction = done.correction
+    result = superseded(session.catalog, store, old, new, reason, dataset, track)
+    correction = result.correction
+    n_old = len(correction.old)
     say(
-        f"{done.track}: {len(correction.old)} runs of {done.old} are superseded by "
-        f"{len(correction.new)} of {done.new} (correction {correction.id})"
+        f"{result.track}: {count_of(n_old, 'run')} of {result.old} {are(n_old)} superseded by "
+        f"{len(correction.new)} of {result.new} (correction {correction.id})"
     )
     say_next(store, "leaderboard build")

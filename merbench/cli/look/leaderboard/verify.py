@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -63,10 +64,10 @@ def command(session: Session, folder: Path, data: Path | None) -> None:
         if board.path in failures_of:
             failures = failures_of[board.path]
             outcome.report(failures)
-            say(
-                f"{board.path}: {len(board.records)} runs in {len(board.board.entries)} rows, "
-                f"{'nothing wrong' if not failures else f'{len(failures)} failures'}"
-            )
+            runs = count_of(len(board.records), "run")
+            rows = count_of(len(board.board.entries), "row")
+            outcome_text = count_of(len(failures), "failure") if failures else "nothing wrong"
+            say(f"{board.path}: {runs} in {rows}, {outcome_text}")
     if len(boards) == len(paths):
         outcome.report(verify_index(folder, boards))
     outcome.report(failures_of.get(studies, []))

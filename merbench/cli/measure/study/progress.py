@@ -73,7 +73,7 @@ class StudyProgress(_Bar):
                 self.time_left.add(str(number), status.seconds)
         n_finished = total - len(missing)
         if n_finished and missing:
-            say(f"{self.label}: going on at run {n_finished + 1} of {total}")
+            say(f"{self.label}: resuming at run {n_finished + 1} of {total}")
 
     def __call__(self, ended: Ended | None) -> None:
         if ended is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from merbench.api.plural import count_of
 from merbench.cli.measure.study.opened import OpenedStudy
 from merbench.cli.shared.output import say, show, show_json
 
@@ -64,9 +65,9 @@ def report_dry_run(opened: OpenedStudy, store: Store, as_json: bool) -> None:
     _show_rows(("runs", "to make"), rows)
     searches = [cell.search for cell in opened.cells if cell.pending and cell.search]
     trials = sum(search.wanted - search.finished for search in searches)
-    say(
-        f"{f'{trials} trials, then ' if searches else ''}{sum(to_make.values())} runs would be made"
-    )
+    planned = [count_of(trials, "trial")] if searches else []
+    planned.append(count_of(sum(to_make.values()), "run"))
+    say(f"to make: {', then '.join(planned)}")
 
 
 def _as_dict(status: CellStatus) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.bench.options import MOST_JOBS, MOST_THREADS
 from merbench.cli.measure.study.opened import OpenedStudy, open_study, study_options
 from merbench.cli.measure.study.report import report, report_dry_run
@@ -115,7 +116,7 @@ def command(
 def _say_what_next(store: Path, n_elsewhere: int) -> None:
     if n_elsewhere:
         say(
-            f"{n_elsewhere} runs went into another store: bring it here, then "
+            f"{count_of(n_elsewhere, 'run')} went into another store: bring it here, then "
             f"merbench store merge DIR --into {store}"
         )
     say_next(store, "leaderboard")

@@ -162,7 +162,7 @@ def _receive(
     part: PartialFile, name: str, answer: http.client.HTTPResponse, size: int, watch: Watch
 ) -> None:
     n_bytes = part.size
-    resumed = f", going on at {n_bytes / 1e6:,.1f} MB" if n_bytes else ""
+    resumed = f", resuming at {n_bytes / 1e6:,.1f} MB" if n_bytes else ""
     with part.path.open("ab") as file:
         while chunk := _next_chunk(answer):
             if not file.tell():

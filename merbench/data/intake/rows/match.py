@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from merbench.api.plural import are, count_of, have
 from merbench.data.first_few import first_few
 
 Cells = Mapping[str, Sequence[str]]
@@ -29,13 +30,16 @@ class Match:
         count = len(self.rows)
         videos = len({source["video_id"][row] for row in self.rows})
         sentence = (
-            f"{count:,} rows of {videos:,} videos have other ids than here and are joined by video "
+            f"{count_of(count, 'row')} of {count_of(videos, 'video')} {have(count)} other ids than "
+            f"here and {are(count)} joined by video "
             "and order in time; their numbers of rows and all their labels agree"
         )
         sentences = [sentence]
         if self.apart:
             examples = first_few([f"{video}: {reason}" for video, reason in self.apart.items()])
-            sentences.append(f"{len(self.apart):,} videos are not joined so ({examples})")
+            sentences.append(
+                f"not joined by order: {count_of(len(self.apart), 'video')} ({examples})"
+            )
         return sentences
 
 

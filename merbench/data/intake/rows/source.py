@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from merbench.api.plural import count_of, have
 from merbench.data.first_few import first_few
 from merbench.data.folder.label_table import Table
 from merbench.data.folder.manifest import Origin
@@ -112,8 +113,8 @@ class SourceRows:
             ids = ids_of(columns)
             examples = first_few([f"{ids[a]} = {ids[b]}" for a, b in pairs])
             self.origin.notes.append(
-                f"{len(pairs):,} segment(s) have two rows, under two ids ({examples}); both rows "
-                "are kept"
+                f"{count_of(len(pairs), 'segment')} {have(len(pairs))} two rows, under two ids "
+                f"({examples}); both rows are kept"
             )
 
     def _matched(self, table: Table, columns: Columns) -> tuple[dict[str, Sequence[str]], Match]:

@@ -172,7 +172,7 @@ def test_an_interrupted_call_goes_on_in_the_next(server, tmp_path):
     server.plan, steps = ["whole"], []
     assert get(server, tmp_path, watch=lambda step, done, total: steps.append(step))
     assert server.asked[-1] == f"bytes={len(FILE) // 3}-"
-    assert f"x.csd, going on at {len(FILE) // 3 / 1e6:,.1f} MB" in steps
+    assert f"x.csd, resuming at {len(FILE) // 3 / 1e6:,.1f} MB" in steps
 
 
 @pytest.mark.parametrize(
