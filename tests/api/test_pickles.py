@@ -83,12 +83,12 @@ def test_honest_values_load(tmp_path, protocol, name):
 def test_one_row_of_an_array_is_read_alone(tmp_path, protocol):
     path, value = tmp_path / "x.pkl", HONEST["f4"]
     path.write_bytes(pickle.dumps(value, protocol))
-    found = unpickle(path)
-    assert (found.shape, found.ndim, len(found)) == ((20, 30, 10), 3, 20)
+    loaded = unpickle(path)
+    assert (loaded.shape, loaded.ndim, len(loaded)) == ((20, 30, 10), 3, 20)
     for row in (0, 7, 19):
-        np.testing.assert_array_equal(found[row], value[row])
+        np.testing.assert_array_equal(loaded[row], value[row])
     with pytest.raises(IndexError):
-        found[20]
+        loaded[20]
 
 
 def test_python_2_pickles_load_as_latin1(tmp_path):
@@ -102,9 +102,9 @@ def test_python_2_pickles_load_as_latin1(tmp_path):
     )  # fmt: skip
     path = tmp_path / "x.pkl"
     path.write_bytes(pickled.replace(b"U\x03\xe9tq", b"U\x02\xe9t"))
-    found = unpickle(path)
-    assert found["name"] == "ét"
-    np.testing.assert_array_equal(found["values"].read(), values)
+    loaded = unpickle(path)
+    assert loaded["name"] == "ét"
+    np.testing.assert_array_equal(loaded["values"].read(), values)
     np.testing.assert_array_equal(
         pickle.loads(path.read_bytes(), encoding="latin1")["values"], values
     )
@@ -129,11 +129,11 @@ def test_torch_files_load(tmp_path, as_zip):
         "settings": argparse.Namespace(max_len=60),
     }  # fmt: skip
     torch.save(held, path, _use_new_zipfile_serialization=as_zip)
-    found = unpickle(path)
-    assert found["settings"] == {"max_len": 60} and found["n"].read().tolist() == [0, 1, 2]
+    loaded = unpickle(path)
+    assert loaded["settings"] == {"max_len": 60} and loaded["n"].read().tolist() == [0, 1, 2]
     for name in ("t", "part", "h"):
-        np.testing.assert_array_equal(found[name].read(), held[name].numpy())
-    np.testing.assert_array_equal(found["part"][1], whole[2].numpy())
+        np.testing.assert_array_equal(loaded[name].read(), held[name].numpy())
+    np.testing.assert_array_equal(loaded["part"][1], whole[2].numpy())
 
 
 class Reduces:

@@ -110,16 +110,16 @@ def _runs(process: int) -> bool:
 
 
 def test_what_a_call_tells_is_heard_before_its_end_and_in_its_order():
-    said = []
+    messages = []
     for end in pool(
         lambda task, tell: [tell(f"{task}{k}" * 10**5) for k in range(3)],
         ["a", "b"],
         2,
-        lambda *message: said.append(message),
+        lambda *message: messages.append(message),
     ):
         if end:
-            said.append(end)
-    assert [text if text is None else text[:2] for task, text in said if task == "a"] == [
+            messages.append(end)
+    assert [text if text is None else text[:2] for task, text in messages if task == "a"] == [
         "a0",
         "a1",
         "a2",

@@ -29,13 +29,13 @@ def _runs() -> Iterator[tuple[str, str, str]]:
     for model in ("late-fusion-dnn", "merclip", "mult"):
         with tempfile.TemporaryDirectory() as store:
             line = f"run --model {model} --dataset sample --seeds 1 --epochs 2 --json --store"
-            done = subprocess.run(
+            result = subprocess.run(
                 [sys.executable, "-m", "merbench", *line.split(), store],
                 capture_output=True,
                 text=True,
                 check=True,
             )
-        (record,) = json.loads(done.stdout)["runs"]
+        (record,) = json.loads(result.stdout)["runs"]
         yield (
             f"peak memory of a run of MOSI's size, {model}",
             f"{record['cost']['peak_bytes'] / 2**30:.2f} GiB",

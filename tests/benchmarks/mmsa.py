@@ -183,8 +183,8 @@ def _process(words: list[str]) -> tuple[float, float, float]:
         "print(json.dumps([u.ru_utime + u.ru_stime, u.ru_maxrss]))"
     )
     start = time.perf_counter()
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", report, *words], capture_output=True, text=True, check=True
     )
-    cpu, peak = json.loads(done.stdout)
+    cpu, peak = json.loads(result.stdout)
     return time.perf_counter() - start, cpu, peak * (1 if sys.platform == "darwin" else 1024)

@@ -83,10 +83,10 @@ def measure(repeats: int) -> Iterator[tuple[str, str, str]]:
         add("big", Path(folder), Source(Path(__file__)), _Big(), "big", {}, lambda *told: None)
         found = []
         for _ in range(repeats):
-            done = subprocess.run(
+            result = subprocess.run(
                 [sys.executable, "-c", _LOAD, folder], capture_output=True, text=True, check=True
             )
-            found.append(json.loads(done.stdout))
+            found.append(json.loads(result.stdout))
         opened, ready, kept = sorted(found)[len(found) // 2]
         size = 4 * ROWS * STEPS * sum(WIDTHS.values()) / 1e9
         yield f"opening a data set of MOSEI's size, {size:.1f} GB", f"{opened:.2f} s", ""

@@ -31,9 +31,9 @@ class Spent(NamedTuple):
 def spent(*words: str) -> Spent:
     """Of ``python WORDS``. CalledProcessError where it fails."""
     start = time.perf_counter()
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", _MEASURED, *words], capture_output=True, text=True, check=True
     )
-    cpu, peak = json.loads(done.stdout)
+    cpu, peak = json.loads(result.stdout)
     unit = 1 if sys.platform == "darwin" else 1024
     return Spent(time.perf_counter() - start, cpu, peak * unit)

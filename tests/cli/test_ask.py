@@ -42,9 +42,9 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
         "one seed of a trained model is no ten"
     )
     assert [line["name"] for line in alone] == [f"text-only ({named[1]})", "mean over 2 seeds too"]
-    done = merbench("ensemble", *named, check=True)
-    assert "mean over 2 seeds too" in done.stdout
-    assert "records in runs; next: merbench leaderboard --store runs" in done.stderr
+    result = merbench("ensemble", *named, check=True)
+    assert "mean over 2 seeds too" in result.stdout
+    assert "records in runs; next: merbench leaderboard --store runs" in result.stderr
     for wrong, sentence in (
         ((named[2],), "nothing to average"),
         ((first[0]["run_id"], first[1]["run_id"]), "runs of one spec"),
@@ -52,8 +52,8 @@ def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):
         ((named[0], "beef"), "there is no such run"),
         (("rigde", "text-only"), "did you mean 'ridge'"),
     ):
-        done = merbench("ensemble", *wrong)
-        assert done.returncode == 2 and sentence in done.stderr and not done.stdout
+        result = merbench("ensemble", *wrong)
+        assert result.returncode == 2 and sentence in result.stderr and not result.stdout
 
 
 LABELS = "[two]\nnegative = -2.0\npositive = 2.0\n"
@@ -96,8 +96,8 @@ def test_generalise_compares_label_sets_and_lists_who_cannot(merbench, tmp_path)
     text = merbench(*words, check=True)
     assert "the same on the valid rows" in text.stdout and "to the last bit" in text.stderr
     assert "merclip two" in built_with(merbench, tmp_path, printed, "generalise")
-    done = merbench("generalise", "--model", "ridge", *QUICK[:2], "--labels", "labels.toml")
-    assert done.returncode == 2 and "whole model" in done.stderr
+    result = merbench("generalise", "--model", "ridge", *QUICK[:2], "--labels", "labels.toml")
+    assert result.returncode == 2 and "whole model" in result.stderr
 
 
 def test_robust_shows_damage_and_draws_curves(merbench, tmp_path):
@@ -136,8 +136,8 @@ def test_robust_shows_every_metric_over_missing_rates(merbench, tmp_path):
     rates = {(c["metric"], c["missing"]): c for c in report["rates"]}
     assert [p["strength"] for p in rates["mae", "text"]["points"]] == [x / 10 for x in range(10)]
     assert report["curves"]["tfidf-ridge"]["text=drop"] == rates["mae", "text"]["points"]
-    done = merbench(*words, "--rates", "drop", "--corrupt", "audio=drop")
-    assert done.returncode == 2 and "ask one of them" in done.stderr
+    result = merbench(*words, "--rates", "drop", "--corrupt", "audio=drop")
+    assert result.returncode == 2 and "ask one of them" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -224,10 +224,10 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
         "transfer", "--from", "one", "--to", "two", "--together", "--finetune", *common, check=True
     ).stderr
     assert "two · finetuned · seed 0" in ways and "two · together, finetuned · seed 0" in ways
-    done = merbench("leaderboard", "submit", "text-only", "--out", "mine")
+    result = merbench("leaderboard", "submit", "text-only", "--out", "mine")
     assert (
-        done.returncode == 2
-        and "joined data sets" in done.stderr
+        result.returncode == 2
+        and "joined data sets" in result.stderr
         and not (tmp_path / "mine").exists()
     )
     first = loads(merbench("run", "--dataset", "one", *common, check=True).stdout)["runs"][0]
@@ -253,8 +253,8 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
         in part.stderr
     )
     assert loads(part.stdout)["runs"][0]["notes"][0] in part.stderr
-    done = merbench(
+    result = merbench(
         "run", "--dataset", "two", "--init-from", first["run_id"], *common[:3], "2", *common[4:]
     )
-    assert done.returncode == 2 and "for seed 1" in done.stderr
+    assert result.returncode == 2 and "for seed 1" in result.stderr
     assert merbench("transfer", "--from", "one", "--to", "one", *common).returncode == 2

@@ -50,16 +50,16 @@ def test_run_prints_one_object_and_a_second_call_does_nothing_but_print_it(merbe
 
 
 def test_the_default_data_set_is_named_with_the_reason(merbench):
-    done = merbench("run", "--model", "majority", "--seeds", "1", check=True)
-    assert done.stderr.startswith("dataset sample: no MOSI here")
+    result = merbench("run", "--model", "majority", "--seeds", "1", check=True)
+    assert result.stderr.startswith("dataset sample: no MOSI here")
     for word in ("majority", "MAE", "Acc-2 has0 / non0", "best possible", "text + audio + video"):
-        assert word in done.stdout
+        assert word in result.stdout
 
 
 def test_a_closed_form_is_run_once(merbench):
-    done = merbench("run", "--model", "majority", "--seeds", "3", "--json", check=True)
-    assert "seed 0 alone is run" in done.stderr and [
-        run["seed"] for run in loads(done.stdout)["runs"]
+    result = merbench("run", "--model", "majority", "--seeds", "3", "--json", check=True)
+    assert "seed 0 alone is run" in result.stderr and [
+        run["seed"] for run in loads(result.stdout)["runs"]
     ] == [0]
 
 
@@ -71,7 +71,7 @@ def test_a_closed_form_goes_on_from_the_one_run_that_there_is(merbench):
 
 
 def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
-    done = merbench(
+    result = merbench(
         "run",
         "--model",
         "majority",
@@ -79,9 +79,9 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
         "mosi",
         env={"MERBENCH_DATA": str(tmp_path / "nowhere")},
     )
-    assert done.returncode == 2 and not done.stdout
+    assert result.returncode == 2 and not result.stdout
     for word in ("nowhere", "mosi", "--dataset sample"):
-        assert word in done.stderr
+        assert word in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_a_data_set_that_is_not_there_tells_what_to_do(merbench, tmp_path):
 )
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, sentence, tmp_path):
     (tmp_path / "file").touch()
-    done = merbench(*words)
-    assert done.returncode == 2, done.stderr
-    assert sentence in done.stderr and "Traceback" not in done.stderr
-    assert not done.stdout
+    result = merbench(*words)
+    assert result.returncode == 2, result.stderr
+    assert sentence in result.stderr and "Traceback" not in result.stderr
+    assert not result.stdout
 
 
 def test_progress_tells_the_subsets_of_one_model_apart(merbench):
@@ -152,7 +152,7 @@ def test_progress_tells_the_subsets_of_one_model_apart(merbench):
 
 
 def test_a_failed_run_is_exit_code_1(merbench):
-    done = merbench(
+    result = merbench(
         "run",
         "--model",
         "tfn",
@@ -165,18 +165,18 @@ def test_a_failed_run_is_exit_code_1(merbench):
         "train.clip_norm=0",
         "--json",
     )
-    assert done.returncode == 1, done.stderr
-    (record,) = loads(done.stdout)["runs"]
+    assert result.returncode == 1, result.stderr
+    (record,) = loads(result.stdout)["runs"]
     assert record["status"] == "failed" and "not finite" in record["error"]
-    assert f"failed: tfn · seed 0: {record['error']}" in done.stderr
+    assert f"failed: tfn · seed 0: {record['error']}" in result.stderr
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
     (tmp_path / "file").touch()
     merbench("run", "--model", "majority", *QUICK[:2], check=True)
-    done = merbench("leaderboard", "build", "--out", "file/boards")
-    assert done.returncode == 2
-    sentence = done.stderr.splitlines()[-1]
+    result = merbench("leaderboard", "build", "--out", "file/boards")
+    assert result.returncode == 2
+    sentence = result.stderr.splitlines()[-1]
     assert (
         sentence.startswith("error: file is a file, so that file/boards") and "choose" in sentence
     ), sentence
@@ -184,8 +184,8 @@ def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
 
 def test_a_read_only_store_is_told_before_training(merbench, tmp_path):
     (tmp_path / "store").write_text("a file, not a folder")
-    done = merbench("run", "--model", "majority", *QUICK[:2], "--store", str(tmp_path / "store"))
-    assert done.returncode == 2 and "--store DIR" in done.stderr
+    result = merbench("run", "--model", "majority", *QUICK[:2], "--store", str(tmp_path / "store"))
+    assert result.returncode == 2 and "--store DIR" in result.stderr
 
 
 def test_ablate_compares_in_pairs(merbench):
@@ -219,13 +219,13 @@ def test_leaderboard_in_three_forms(merbench, with_two_seeds):
         "| late-fusion-dnn | 1 | 2 |"
         in merbench("leaderboard", "--format", "md", check=True).stdout
     )
-    done = merbench("leaderboard", "--format", "csv", "--dataset", SMALL, check=True)
-    frame = pd.read_csv(io.StringIO(done.stdout)).set_index("model")
+    result = merbench("leaderboard", "--format", "csv", "--dataset", SMALL, check=True)
+    frame = pd.read_csv(io.StringIO(result.stdout)).set_index("model")
     assert frame["mae_sd"]["late-fusion-dnn"] > 0 and frame["group"]["ridge"] == "floors"
     assert frame["track"].nunique() == 1
     assert merbench("leaderboard", "--dataset", "mosi").returncode == 2
-    done = merbench("leaderboard", "--format", "csv", "--intervals")
-    assert done.returncode == 2 and "leave --intervals out" in done.stderr
+    result = merbench("leaderboard", "--format", "csv", "--intervals")
+    assert result.returncode == 2 and "leave --intervals out" in result.stderr
 
 
 def test_a_board_is_built_verified_and_contributed(merbench, with_two_seeds, tmp_path):
@@ -309,5 +309,5 @@ def test_two_models_are_compared_row_by_row(merbench, with_two_seeds):
         (("rigde", "ridge"), "'ridge'"),
         (("ridge", "majority", "--metric", "mea"), "'mae'"),
     ):
-        done = merbench("compare", *words)
-        assert done.returncode == 2 and sentence in done.stderr
+        result = merbench("compare", *words)
+        assert result.returncode == 2 and sentence in result.stderr

@@ -49,10 +49,10 @@ def test_bash_is_answered_without_torch():
         "finally: print('torch' in sys.modules, file=sys.stderr)"
     )
     words = {"COMP_WORDS": "merbench run --model merc", "COMP_CWORD": "3"}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"_MERBENCH_COMPLETE": "bash_complete", **words},
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == ["plain,merclip"] and done.stderr.strip() == "False"
+    assert result.stdout.split() == ["plain,merclip"] and result.stderr.strip() == "False"

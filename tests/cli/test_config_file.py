@@ -52,11 +52,15 @@ def test_settings_may_be_a_table(merbench, tmp_path):
 )
 def test_what_is_wrong_ends_with_2_in_one_sentence(merbench, tmp_path, text, sentence):
     (tmp_path / "a.toml").write_text(text)
-    done = merbench("run", "--config", "a.toml")
-    assert done.returncode == 2 and not done.stdout and "Traceback" not in done.stderr
-    assert sentence in done.stderr
+    result = merbench("run", "--config", "a.toml")
+    assert result.returncode == 2 and not result.stdout and "Traceback" not in result.stderr
+    assert sentence in result.stderr
 
 
 def test_a_file_that_is_not_there(merbench):
-    done = merbench("run", "--config", "nowhere.toml")
-    assert done.returncode == 2 and "nowhere.toml" in done.stderr and "Traceback" not in done.stderr
+    result = merbench("run", "--config", "nowhere.toml")
+    assert (
+        result.returncode == 2
+        and "nowhere.toml" in result.stderr
+        and "Traceback" not in result.stderr
+    )

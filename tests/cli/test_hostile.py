@@ -11,8 +11,10 @@ from tests.report.made import put, spec
 
 
 def test_more_threads_than_any_machine_has_are_refused(merbench):
-    done = merbench("run", "--model", "majority", "--threads", "1000000000000")
-    assert done.returncode == 2 and "--threads" in done.stderr and "Traceback" not in done.stderr
+    result = merbench("run", "--model", "majority", "--threads", "1000000000000")
+    assert (
+        result.returncode == 2 and "--threads" in result.stderr and "Traceback" not in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,8 +31,10 @@ def test_more_threads_than_any_machine_has_are_refused(merbench):
     ids=" ".join,
 )
 def test_a_number_that_would_fill_memory_or_mean_nothing_is_refused(merbench, words):
-    done = merbench(*words)
-    assert done.returncode == 2 and words[-2] in done.stderr and "Traceback" not in done.stderr
+    result = merbench(*words)
+    assert (
+        result.returncode == 2 and words[-2] in result.stderr and "Traceback" not in result.stderr
+    )
 
 
 def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(merbench, home, tmp_path):
@@ -43,16 +47,18 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(merbench, h
         ("ask", *tiny, "--out", "out.jsonl", "--template", "pipe"),
         ("run", "--config", "pipe"),
     ):
-        done = merbench(*words)
-        assert done.returncode == 2 and "pipe" in done.stderr and "Traceback" not in done.stderr
+        result = merbench(*words)
+        assert (
+            result.returncode == 2 and "pipe" in result.stderr and "Traceback" not in result.stderr
+        )
 
 
 def test_a_comparison_of_floors_alone_says_that_there_is_nothing_to_compare(merbench, tmp_path):
     put(Store(tmp_path / "runs"), 0.5, spec("ridge"), range(2))
-    done = merbench("compare", "--all", check=True)
-    (sentence,) = done.stderr.splitlines()
+    result = merbench("compare", "--all", check=True)
+    (sentence,) = result.stderr.splitlines()
     assert sentence.endswith("nothing to compare (no model beside its floors)")
-    assert not done.stdout
+    assert not result.stdout
 
 
 def test_a_link_that_leads_to_itself_is_one_sentence(merbench, tmp_path):
@@ -66,8 +72,8 @@ def test_a_link_that_leads_to_itself_is_one_sentence(merbench, tmp_path):
         ("data", "show", "tiny", "--data", "loop"),
         ("study", "run", "loop"),
     ):
-        done = merbench(*words)
-        last = done.stderr.strip().splitlines()[-1]
-        assert done.returncode == 2 and last.lower().startswith("error: "), (words, done.stderr)
-    done = merbench("doctor", "--store", "loop", "--data", "loop", check=True)
-    assert str(tmp_path / "loop") in done.stdout
+        result = merbench(*words)
+        last = result.stderr.strip().splitlines()[-1]
+        assert result.returncode == 2 and last.lower().startswith("error: "), (words, result.stderr)
+    result = merbench("doctor", "--store", "loop", "--data", "loop", check=True)
+    assert str(tmp_path / "loop") in result.stdout

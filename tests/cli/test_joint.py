@@ -120,8 +120,8 @@ def test_from_the_first_run_to_the_verified_board(call, home):
     assert "MAE" in call("leaderboard").stdout
 
     call("leaderboard", "build", "--out", "boards")
-    done = call("leaderboard", "verify", "boards", check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = call("leaderboard", "verify", "boards", check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     page = (home.parent / "boards/tiny-sentiment-emotions-standard/index.html").read_text()
     assert all(
         metric.title in page
@@ -209,8 +209,8 @@ def test_a_floor_that_cannot_read_the_labels_is_left_out(call, home):
     )
     for task, has_vectors in (("sentiment", True), ("sentiment+emotions", False)):
         words = ("--dataset", "tiny", "--task", task, "--seeds", "1")
-        done = call("run", "--model", "majority", *words)
-        assert ("zero-shot" in done.stdout) == has_vectors and "tfidf-ridge" in done.stdout
+        result = call("run", "--model", "majority", *words)
+        assert ("zero-shot" in result.stdout) == has_vectors and "tfidf-ridge" in result.stdout
     refused = call("run", "--model", "zero-shot", *words, check=False)
     assert refused.returncode == 2
     assert "no word of the label text of 'happy'" in refused.stderr
@@ -245,9 +245,9 @@ def test_what_makes_no_sense_is_said_in_a_sentence(call, home):
             "is no metric of a joint task",
         ),
     ):
-        done = call(*words, check=False)
-        assert done.returncode == 2 and sentence in done.stderr, done.stderr
-        assert "Traceback" not in done.stderr
+        result = call(*words, check=False)
+        assert result.returncode == 2 and sentence in result.stderr, result.stderr
+        assert "Traceback" not in result.stderr
     assert (
         json.loads(
             call("tune", "--model", "late-fusion-dnn", *QUICK, "--trials", "2", "--json").stdout

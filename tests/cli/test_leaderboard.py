@@ -107,9 +107,11 @@ def test_tracks_that_differ_in_one_pretrained_file_are_two_boards(merbench, tmp_
     pages = [(tmp_path / "boards" / name / "index.html").read_text() for name in folders]
     assert len(folders) == 2 and sum("glove 1111111" in page for page in pages) == 1
     assert "is not what its records" not in merbench("leaderboard", "verify", "boards").stdout
-    done = merbench("compare", "both", "both")
+    result = merbench("compare", "both", "both")
     assert (
-        done.returncode == 2 and "glove 1111111" in done.stderr and "glove 2222222" in done.stderr
+        result.returncode == 2
+        and "glove 1111111" in result.stderr
+        and "glove 2222222" in result.stderr
     )
     printed = merbench("compare", "xa", "both", "--track", "glove 1111111", check=True).stdout
     assert "glove 1111111" in printed
@@ -120,12 +122,12 @@ def test_tracks_that_differ_in_one_pretrained_file_are_two_boards(merbench, tmp_
 def test_what_verify_rejects_is_not_built(merbench, tmp_path):
     bad = {"reads": ["train", "valid", "test", "trained"]}
     put(Store(tmp_path / "runs"), 0.5, spec("x", dataset="there"), range(2), **bad)
-    done = merbench("leaderboard", "build", "--out", "boards")
+    result = merbench("leaderboard", "build", "--out", "boards")
     assert (
-        done.returncode == 2
-        and "verify would reject boards/there-sentiment-standard" in done.stderr
+        result.returncode == 2
+        and "verify would reject boards/there-sentiment-standard" in result.stderr
     )
-    assert "test rows may have been read before the end" in done.stderr
+    assert "test rows may have been read before the end" in result.stderr
     assert not (tmp_path / "boards").exists()
     merbench("leaderboard", "build", "--out", "boards", "--unchecked", check=True)
     assert (tmp_path / "boards" / "index.html").is_file()
@@ -135,9 +137,9 @@ def test_rows_of_unequal_seeds_are_not_built_without_the_data_either(merbench, t
     store = Store(tmp_path / "runs")
     for model, count in (("x", 3), ("y", 3), ("z", 2)):
         put(store, 0.5, spec(model, dataset="there"), range(count))
-    done = merbench("leaderboard", "build", "--out", "boards")
-    assert done.returncode == 2 and not (tmp_path / "boards").exists()
-    assert "z: its seeds are 0, 1, and those of the other rows 0, 1, 2" in done.stderr
+    result = merbench("leaderboard", "build", "--out", "boards")
+    assert result.returncode == 2 and not (tmp_path / "boards").exists()
+    assert "z: its seeds are 0, 1, and those of the other rows 0, 1, 2" in result.stderr
 
 
 def test_a_contribution_goes_into_built_boards_as_its_readme_says(merbench, tmp_path, home):
@@ -176,11 +178,11 @@ def test_a_contribution_goes_into_built_boards_as_its_readme_says(merbench, tmp_
         assert into.is_dir()
         shutil.copytree(folder / part, into, dirs_exist_ok=True)
     merbench("leaderboard", "render", "boards", "--rescore", *data, check=True)
-    done = merbench("leaderboard", "verify", "boards", *data)
-    assert done.returncode == 0, done.stdout
+    result = merbench("leaderboard", "verify", "boards", *data)
+    assert result.returncode == 0, result.stdout
     shutil.copytree(folder, tmp_path / "boards" / "another-name")
-    done = merbench("leaderboard", "render", "boards")
-    assert done.returncode == 2 and "hold the same track" in done.stderr
+    result = merbench("leaderboard", "render", "boards")
+    assert result.returncode == 2 and "hold the same track" in result.stderr
 
 
 def test_a_contribution_keeps_its_folder_and_never_covers_a_row(merbench, tmp_path, store):
@@ -192,17 +194,19 @@ def test_a_contribution_keeps_its_folder_and_never_covers_a_row(merbench, tmp_pa
         "two-train.lr-0.1-"
     )
     shutil.copytree(folder, tmp_path / "boards" / folder.name, dirs_exist_ok=True)
-    done = merbench("leaderboard", "render", "boards")
-    assert done.returncode == 2 and "keep it in one of them" in done.stderr
+    result = merbench("leaderboard", "render", "boards")
+    assert result.returncode == 2 and "keep it in one of them" in result.stderr
 
 
 def test_a_board_whose_data_are_not_here_is_not_checked_and_the_rest_is(merbench, tmp_path, store):
     merbench("leaderboard", "build", "--out", "boards", check=True)
-    done = merbench("leaderboard", "verify", "boards")
-    assert done.returncode == 2 and done.stderr.count("not checked: ") == 2 and not done.stdout
+    result = merbench("leaderboard", "verify", "boards")
+    assert (
+        result.returncode == 2 and result.stderr.count("not checked: ") == 2 and not result.stdout
+    )
     (tmp_path / "boards" / "index.html").write_text("mine wins")
-    done = merbench("leaderboard", "verify", "boards")
-    assert done.returncode == 1 and done.stdout.startswith("boards/index.html: ")
+    result = merbench("leaderboard", "verify", "boards")
+    assert result.returncode == 1 and result.stdout.startswith("boards/index.html: ")
 
 
 @pytest.mark.parametrize(
@@ -248,16 +252,16 @@ def test_streams_are_hashed_once_for_all_runs_that_read_them(monkeypatch):
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(merbench, store, words, sentence):
-    done = merbench(*words)
-    assert done.returncode == 2 and sentence in done.stderr and not done.stdout
+    result = merbench(*words)
+    assert result.returncode == 2 and sentence in result.stderr and not result.stdout
 
 
 def test_what_was_printed_for_another_track_is_refused(merbench, tmp_path, store):
     (tmp_path / "extra.json").write_text('{"labels": {}, "test": [], "track": {"dataset": "mosi"}}')
-    done = merbench("leaderboard", "build", "--out", "boards", "--extra", "extra.json")
+    result = merbench("leaderboard", "build", "--out", "boards", "--extra", "extra.json")
     assert (
-        done.returncode == 2
-        and "--extra extra.json is of no track" in done.stderr
+        result.returncode == 2
+        and "--extra extra.json is of no track" in result.stderr
         and not (tmp_path / "boards").exists()
     )
 
@@ -276,11 +280,11 @@ def test_brackets_in_names_are_shown_as_they_are(merbench, tmp_path):
     "words", [("compare", "two", "one"), ("leaderboard", "submit", "two", "--out", "mine")]
 )
 def test_a_model_of_several_rows_is_told_with_their_names(merbench, store, words):
-    done = merbench(*words)
-    assert done.returncode == 2
+    result = merbench(*words)
+    assert result.returncode == 2
     assert (
         "there are several rows of two: 'two (train.lr=0.001)', 'two (train.lr=0.1)'; name one of them"
-        in done.stderr
+        in result.stderr
     )
 
 
@@ -289,9 +293,9 @@ def test_a_row_that_lacks_a_fold_is_not_submitted(merbench, store, tmp_path):
     for fold in (0, 1):
         store.put(*record(0, 0.5, in_folds, fold))
     store.put(*record(1, 0.5, in_folds, 0))
-    done = merbench("leaderboard", "submit", "folded", "--out", "mine")
-    assert done.returncode == 2 and not (tmp_path / "mine").exists()
-    assert "folded: seed 1 lacks 1 of 2 finished folds" in done.stderr
+    result = merbench("leaderboard", "submit", "folded", "--out", "mine")
+    assert result.returncode == 2 and not (tmp_path / "mine").exists()
+    assert "folded: seed 1 lacks 1 of 2 finished folds" in result.stderr
 
 
 def test_a_row_that_a_study_names_and_its_board_lacks_is_told(tmp_path):

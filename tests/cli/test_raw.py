@@ -160,8 +160,8 @@ def test_raw_clips_from_a_folder_to_predictions(raw, towers, merbench, tmp_path)
 
 
 def test_there_may_be_nothing_to_encode(merbench):
-    done = merbench("encode", "--model", "mult", "--dataset", "sample")
-    assert done.returncode == 2 and done.stderr.strip().splitlines()[-1].startswith(
+    result = merbench("encode", "--model", "mult", "--dataset", "sample")
+    assert result.returncode == 2 and result.stderr.strip().splitlines()[-1].startswith(
         "error: nothing to encode: no encoder of mult on sample"
     )
 

@@ -50,9 +50,9 @@ def test_a_disk_without_room_is_one_sentence(writer, merbench, home, tmp_path, m
     (tmp_path / "p.csv").write_text("id,score\n" + "".join(f"v{i // 2}_{i % 2},0\n" for i in TEST))
     before = _files(tmp_path)
     with no_room(monkeypatch):
-        done = merbench(*WRITERS[writer])
-    last = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 2 and last.startswith("error: ") and "File too large" in last
+        result = merbench(*WRITERS[writer])
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == 2 and last.startswith("error: ") and "File too large" in last
     assert _files(tmp_path) == before
 
 
@@ -74,9 +74,9 @@ def test_a_disk_that_fills_up_while_boards_are_written_names_the_file(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    done = merbench("leaderboard", "submit", "tfn", "--out", "sent")
-    assert done.returncode == 2
-    assert done.stderr.endswith(
+    result = merbench("leaderboard", "submit", "tfn", "--out", "sent")
+    assert result.returncode == 2
+    assert result.stderr.endswith(
         "sent/sample-sentiment-standard/written.json: No space left on device; "
         "make room, or choose another folder\n"
     )
@@ -107,8 +107,8 @@ def test_a_refused_process_is_one_sentence(command, merbench, home, monkeypatch)
     how = ("--trials", "2") if command == "tune" else ("--seeds", "2")
     monkeypatch.setattr(os, "fork", _refuse)
     monkeypatch.setattr(subprocess, "Popen", _refuse)
-    done = merbench(command, "--model", "tfn", "--jobs", "2", *how, *RUN)
-    assert done.returncode == 2 and done.stderr.strip().endswith(
+    result = merbench(command, "--model", "tfn", "--jobs", "2", *how, *RUN)
+    assert result.returncode == 2 and result.stderr.strip().endswith(
         "the system refuses another process (Resource temporarily unavailable); "
         "use fewer --jobs or --threads, or raise the limit (ulimit -u)"
     )
@@ -119,5 +119,5 @@ def test_a_refused_thread_is_one_sentence(merbench, monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("threading.Thread.start", refuse)
-    done = merbench("run", "--model", "majority", "--dataset", "sample", "--seeds", "1")
-    assert done.returncode == 2 and "refuses another thread" in done.stderr
+    result = merbench("run", "--model", "majority", "--dataset", "sample", "--seeds", "1")
+    assert result.returncode == 2 and "refuses another thread" in result.stderr

@@ -31,8 +31,8 @@ def test_what_is_refused_when_the_model_is_built_leaves_nothing(merbench, home, 
     if "--log" in words:
         pytest.importorskip("tensorboard")
     before = content(tmp_path)
-    done = merbench(*words)
-    assert done.returncode == 2 and "make it a multiple of fusion.heads" in done.stderr
+    result = merbench(*words)
+    assert result.returncode == 2 and "make it a multiple of fusion.heads" in result.stderr
     assert content(tmp_path) == before
 
 
@@ -49,8 +49,8 @@ def test_what_is_there_stays_where_it_is(merbench, home, tmp_path):
 def test_a_source_that_is_refused_leaves_no_data_home(merbench, home, tmp_path):
     before = content(tmp_path)
     words = ("--name", "mine", "data/tiny", "--without", "nope", "--data", "new/home")
-    done = merbench("data", "add", *words)
-    assert done.returncode == 2 and "the source has no stream 'nope'" in done.stderr
+    result = merbench("data", "add", *words)
+    assert result.returncode == 2 and "the source has no stream 'nope'" in result.stderr
     assert content(tmp_path) == before
 
 
@@ -60,22 +60,24 @@ def test_a_file_that_cannot_be_written_is_reported_before_training(merbench, hom
         ("--save-config", ("run", "--model", "tfn")),
         ("--plot", ("robust", "--model", "tfn")),
     ):
-        done = merbench(*words, *TINY, option, place)
-        assert done.returncode == 2 and place in done.stderr and "tfn" not in done.stderr
+        result = merbench(*words, *TINY, option, place)
+        assert result.returncode == 2 and place in result.stderr and "tfn" not in result.stderr
 
 
 def test_curves_that_nobody_asked_for_are_refused_before_training(merbench, home, tmp_path):
     words = ("robust", "--model", "tfn", *TINY, "--corrupt", "audio=drop", "--plot", "plot.svg")
     before = content(tmp_path)
-    done = merbench(*words)
-    assert done.returncode == 2 and "two strengths or more" in done.stderr
+    result = merbench(*words)
+    assert result.returncode == 2 and "two strengths or more" in result.stderr
     assert content(tmp_path) == before
 
 
 def test_options_of_a_run_that_fails_are_saved(merbench, home, tmp_path):
     words = ("--set", "train.lr=1e30", "--set", "train.clip_norm=0", "--set", "train.batch_size=4")
-    done = merbench("run", "--model", "late-fusion-dnn", *TINY, *words, "--save-config", "run.toml")
-    assert done.returncode == 1 and (tmp_path / "run.toml").exists()
+    result = merbench(
+        "run", "--model", "late-fusion-dnn", *TINY, *words, "--save-config", "run.toml"
+    )
+    assert result.returncode == 1 and (tmp_path / "run.toml").exists()
 
 
 SEARCHED = """
@@ -92,9 +94,9 @@ def test_whoever_asks_how_far_a_study_is_begins_no_search(merbench, home, tmp_pa
     (tmp_path / "study.toml").write_text(SEARCHED % '["audio", "video"]')
     (tmp_path / "wrong.toml").write_text(SEARCHED % '["audio"]')
     before = content(tmp_path)
-    done = merbench("study", "status", "study.toml", "--data", "data", check=True)
-    assert "2 waiting" in done.stderr + done.stdout
+    result = merbench("study", "status", "study.toml", "--data", "data", check=True)
+    assert "2 waiting" in result.stderr + result.stdout
     merbench("study", "run", "study.toml", "--data", "data", "--dry-run", check=True)
-    done = merbench("study", "run", "wrong.toml", "--data", "data")
-    assert done.returncode == 2 and "mult needs at least 2 modalities" in done.stderr
+    result = merbench("study", "run", "wrong.toml", "--data", "data")
+    assert result.returncode == 2 and "mult needs at least 2 modalities" in result.stderr
     assert content(tmp_path) == before

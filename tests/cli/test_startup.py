@@ -32,15 +32,15 @@ assert not heavy, heavy
     ],
 )
 def test_answers_without_importing_torch(words, tmp_path):
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", WITHOUT.format(words=words)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
 
 
 def test_importing_the_api_imports_neither_torch_nor_pydantic():

@@ -25,8 +25,8 @@ def test_dry_run_run_and_status(study, tmp_path):
         ("tfn", seed, None) for seed in range(3)
     ]
     assert not (tmp_path / "runs").exists()
-    done = study("run", "--jobs", "2")
-    assert done.returncode == 0 and "3 done" in done.stderr and "tfn" in done.stdout
+    result = study("run", "--jobs", "2")
+    assert result.returncode == 0 and "3 done" in result.stderr and "tfn" in result.stdout
     assert {p.stem for p in (tmp_path / "runs/runs").glob("*.json")} == {
         r["run_id"] for r in planned
     }
@@ -35,7 +35,7 @@ def test_dry_run_run_and_status(study, tmp_path):
     assert loads(study("run", "--dry-run", "--json").stdout)["runs"] == []
     (tmp_path / "runs/runs" / f"{planned[1]['run_id']}.json").unlink()
     again = study("run")
-    assert "resuming at run 3 of 3" in again.stderr and "resuming" not in done.stderr
+    assert "resuming at run 3 of 3" in again.stderr and "resuming" not in result.stderr
 
 
 def test_a_failed_run_ends_with_1_and_is_told(study, monkeypatch):
@@ -43,9 +43,9 @@ def test_a_failed_run_ends_with_1_and_is_told(study, monkeypatch):
         raise ArithmeticError("the loss is not finite")
 
     monkeypatch.setattr(one, "learn", learn)
-    done = study("run", "--json")
-    assert done.returncode == 1 and loads(done.stdout)["failed"] == 3
-    assert done.stderr.count("the loss is not finite") >= 3 and "Traceback" not in done.stderr
+    result = study("run", "--json")
+    assert result.returncode == 1 and loads(result.stdout)["failed"] == 3
+    assert result.stderr.count("the loss is not finite") >= 3 and "Traceback" not in result.stderr
     assert "the loss is not finite" in study("status").stderr
 
 

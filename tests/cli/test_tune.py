@@ -31,11 +31,11 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
         assert word in first.stdout
     for word in ("2 trials (2 complete, 0 pruned, 0 failed)", "s each", "--final-seeds 10"):
         assert word in first.stderr
-    done = merbench(
+    result = merbench(
         *QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True
     )
-    assert "resuming at trial 3 of 3" in done.stderr and "resuming" not in first.stderr
-    report = loads(done.stdout)
+    assert "resuming at trial 3 of 3" in result.stderr and "resuming" not in first.stderr
+    report = loads(result.stdout)
     assert (
         report["trials"] == 3
         and report["value"] <= report["default"]
@@ -91,12 +91,12 @@ def test_where_the_defaults_win_their_runs_tell_of_the_search(merbench, tmp_path
     ],
 )
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(merbench, words, sentence):
-    done = merbench(*QUICK, *words)
+    result = merbench(*QUICK, *words)
     assert (
-        done.returncode == 2
-        and sentence in done.stderr
-        and "Traceback" not in done.stderr
-        and not done.stdout
+        result.returncode == 2
+        and sentence in result.stderr
+        and "Traceback" not in result.stderr
+        and not result.stdout
     )
 
 

@@ -21,8 +21,8 @@ def test_pairs_are_those_of_a_loop(rows):
             both, either = min(b, d) - max(a, c), max(b, d) - min(a, c)
             if a < b and c < d and videos[i] == videos[j] and both >= LEAST_OVERLAP * either:
                 wanted.add((j, i))
-    got = [tuple(pair) for pair in same_segments(videos, times_N2).tolist()]
-    assert len(got) == len(set(got)) and set(got) == wanted
+    actual = [tuple(pair) for pair in same_segments(videos, times_N2).tolist()]
+    assert len(actual) == len(set(actual)) and set(actual) == wanted
 
 
 def test_columns_of_times_are_seconds():

@@ -166,10 +166,10 @@ def test_the_users_word_on_all_encoders_wins_over_a_variants_on_one(plan):
     ],
 )
 def test_what_does_not_fit_is_refused(plan, request_, sentence):
-    with pytest.raises(RequestError) as told:
+    with pytest.raises(RequestError) as error:
         plan(**{"model": "tfn", **request_})
-    assert sentence in str(told.value)
-    assert "\n" not in str(told.value)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_what_does_not_fit_is_refused(plan, request_, sentence):
 def test_a_stage_that_would_learn_nothing_is_refused(plan, catalog, monkeypatch, stage, sentence):
     recipe = dataclasses.replace(catalog.recipe("tfn"), stages=(stage,))
     monkeypatch.setattr(catalog, "recipe", lambda name: recipe)
-    with pytest.raises(RequestError) as told:
+    with pytest.raises(RequestError) as error:
         plan()
-    assert sentence in str(told.value)
+    assert sentence in str(error.value)
 
 
 def test_a_modality_that_is_not_offered_is_refused_by_name(plan, corpus):

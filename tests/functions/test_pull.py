@@ -125,6 +125,8 @@ def test_what_is_no_source(tmp_path, content, error, sentence):
 
 def test_the_command_names_what_it_refuses_and_ends_with_1(built, tmp_path, merbench):
     """The data set of that name on this machine is another one."""
-    done = merbench("leaderboard", "pull", str(built / "boards"), "--store", str(tmp_path / "mine"))
-    assert done.returncode == 1 and "0 copied, 0 there, 0 conflict, 4 refused" in done.stdout
-    assert "your sample has" in done.stderr
+    result = merbench(
+        "leaderboard", "pull", str(built / "boards"), "--store", str(tmp_path / "mine")
+    )
+    assert result.returncode == 1 and "0 copied, 0 there, 0 conflict, 4 refused" in result.stdout
+    assert "your sample has" in result.stderr

@@ -58,7 +58,7 @@ def bad(tmp_path_factory):
 
 
 def test_guests_parts_run_through_the_program(merbench, good):
-    done = merbench(
+    result = merbench(
         "run",
         "--model",
         "guest",
@@ -72,7 +72,7 @@ def test_guests_parts_run_through_the_program(merbench, good):
         path=good,
         check=True,
     )
-    runs = loads(done.stdout)["runs"]
+    runs = loads(result.stdout)["runs"]
     assert [r["seed"] for r in runs] == [0, 1]
     assert runs[0]["spec"]["parts"]["fusion"]["name"] == "guest-mean"
 
@@ -93,7 +93,7 @@ def test_a_guests_command_is_listed_in_its_group_and_runs(merbench, good, tmp_pa
 
 
 def test_guests_whole_model_trains_with_its_own_objective(merbench, good):
-    done = merbench(
+    result = merbench(
         "run",
         "--model",
         "guest-whole",
@@ -107,7 +107,7 @@ def test_guests_whole_model_trains_with_its_own_objective(merbench, good):
         path=good,
         check=True,
     )
-    (record,) = loads(done.stdout)["runs"]
+    (record,) = loads(result.stdout)["runs"]
     assert set(record["history"][0]["loss"]) == {"task.l1", "guest-agree.agree"}
 
 
@@ -124,10 +124,10 @@ def test_guests_fusion_and_head_replace_ours(merbench, good):
         "1",
         "--json",
     ]
-    done = merbench(
+    result = merbench(
         *words, "--part", "fusion=guest-mean", "--part", "head=guest-tanh", path=good, check=True
     )
-    (record,) = loads(done.stdout)["runs"]
+    (record,) = loads(result.stdout)["runs"]
     assert record["spec"]["parts"]["head"]["name"] == "guest-tanh"
 
 
@@ -135,8 +135,8 @@ def test_guests_metric_is_shown_selects_ranks_compares_and_is_verified(merbench,
     """``guest-data`` ranks its task by ``guest-ccc``."""
     train = ("--dataset", "guest-data", "--seeds", "2", "--epochs", "2")
     for model in ("text-only", "late-fusion-dnn"):
-        done = merbench("run", "--model", model, *train, "--json", path=good, check=True)
-        for record in loads(done.stdout)["runs"]:
+        result = merbench("run", "--model", model, *train, "--json", path=good, check=True)
+        for record in loads(result.stdout)["runs"]:
             assert record["spec"]["train"]["select"] == record["space"]["rank"] == "guest-ccc"
             ccc = [epoch["guest-ccc"] for epoch in record["history"]]
             assert record["best_epoch"] == ccc.index(max(ccc))
@@ -150,47 +150,47 @@ def test_guests_metric_is_shown_selects_ranks_compares_and_is_verified(merbench,
     assert board["metric"] == "guest-ccc" and means == sorted(means, reverse=True)
 
     compare = ("compare", "text-only", "late-fusion-dnn")
-    done = merbench(*compare, "--metric", "guest-ccc", "--json", path=good, check=True)
-    ccc = loads(done.stdout)["difference"]["guest-ccc"]
+    result = merbench(*compare, "--metric", "guest-ccc", "--json", path=good, check=True)
+    ccc = loads(result.stdout)["difference"]["guest-ccc"]
     assert ccc["low"] <= ccc["mean"] <= ccc["high"]
     wrong = merbench(*compare, "--metric", "guest-cc", path=good)
     assert wrong.returncode == 2 and "'guest-cc'" in wrong.stderr
 
     boards = str(tmp_path / "boards")
     merbench("leaderboard", "build", "--out", boards, path=good, check=True)
-    done = merbench("leaderboard", "verify", boards, path=good)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = merbench("leaderboard", "verify", boards, path=good)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_guest_passes_the_conformance_checks(merbench, good):
-    done = merbench("plugins", "check", "guest", "--json", path=good)
-    verdicts = loads(done.stdout)
-    assert done.returncode == 0, [v for v in verdicts if v["status"] == "failed"]
+    result = merbench("plugins", "check", "guest", "--json", path=good)
+    verdicts = loads(result.stdout)
+    assert result.returncode == 0, [v for v in verdicts if v["status"] == "failed"]
     assert {"passed"} <= {v["status"] for v in verdicts}
 
 
 def test_broken_plugins_are_rows_and_warnings_and_no_more(merbench, bad):
-    done = merbench("plugins", "list", "--json", path=bad, check=True)
-    rows = {r["name"]: r for r in loads(done.stdout)}
+    result = merbench("plugins", "list", "--json", path=bad, check=True)
+    rows = {r["name"]: r for r in loads(result.stdout)}
     assert "broken on purpose" in rows["broken"]["error"]
     assert "API 99" in rows["future"]["error"] and "speaks 2" in rows["future"]["error"]
     assert rows["taken"]["error"] is None
-    assert sum("broken on purpose" in line for line in done.stderr.splitlines()) == 1
+    assert sum("broken on purpose" in line for line in result.stderr.splitlines()) == 1
 
 
 def test_naming_something_that_may_be_of_a_broken_plugin_says_so(merbench, bad):
-    done = merbench(
+    result = merbench(
         "run", "--model", "tfn", "--dataset", "sample", "--part", "fusion=from-the-future", path=bad
     )
-    assert done.returncode == 2
-    assert "API 99" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert result.returncode == 2
+    assert "API 99" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_taken_name_is_an_error_only_when_asked_for(merbench, bad):
-    done = merbench("run", "--model", "tfn", "--dataset", "sample", path=bad)
-    assert done.returncode == 2
-    assert "merbench-baselines" in done.stderr and "merbench-taken" in done.stderr
+    result = merbench("run", "--model", "tfn", "--dataset", "sample", path=bad)
+    assert result.returncode == 2
+    assert "merbench-baselines" in result.stderr and "merbench-taken" in result.stderr
     merbench(
         "run", "--model", "majority", "--dataset", "sample", "--seeds", "1", path=bad, check=True
     )
@@ -212,9 +212,9 @@ def test_a_taken_name_is_an_error_only_when_asked_for(merbench, bad):
 
 
 def test_strict_mode_raises(merbench, bad):
-    done = merbench("list", path=bad, env={"MERBENCH_STRICT_PLUGINS": "1"})
-    assert done.returncode == 1
-    assert "broken" in done.stderr
+    result = merbench("list", path=bad, env={"MERBENCH_STRICT_PLUGINS": "1"})
+    assert result.returncode == 1
+    assert "broken" in result.stderr
 
 
 def test_disabled_plugins_are_left_out():

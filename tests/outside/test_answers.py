@@ -114,10 +114,10 @@ def test_prompts_hold_no_target_and_their_answers_are_scored(merbench, tmp_path)
         line["answer"] = f"The score is {target:.2f}."
     lines[0]["answer"], lines[1]["answer"] = "I cannot tell.", "1 or 2"
     (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    told = merbench(
+    result = merbench(
         "score", "answers.jsonl", "--dataset", "sample", "--name", "gpt-x", "--json", check=True
     )
-    (run,) = json.loads(told.stdout)["runs"]
+    (run,) = json.loads(result.stdout)["runs"]
     assert run["outside"]["unparsed"] == 2 and "2 answers without a label" in run["caveat"]
     off = sum(3 + abs(y[row]) for row in test[:2]) / len(test)
     assert run["metrics"]["test"]["mae"] == pytest.approx(off, abs=0.005)

@@ -83,12 +83,12 @@ def test_scikit_learn_predictions_stand_on_the_board_with_its_numbers(
     assert of["acc7"] == metrics.accuracy_score(np.rint(truth), np.rint(predicted))
     assert len(board["rows"]) > 1 and row["standing"]["rank"] == 1 and row["intervals"]["mae"]
     assert any("outside merbench" in note for note in board["notes"])
-    told = merbench(
+    result = merbench(
         "compare", "sk", "ridge", "--store", "s", "--data", str(home), check=True
     ).stdout
-    assert "sk minus ridge" in told
-    told = merbench("ensemble", "sk", "ridge", "--store", "s", check=True).stdout
-    assert "mean, seed by seed" in told
+    assert "sk minus ridge" in result
+    result = merbench("ensemble", "sk", "ridge", "--store", "s", check=True).stdout
+    assert "mean, seed by seed" in result
 
 
 def test_a_board_with_outside_predictions_is_verified_and_notices_a_change(
@@ -97,11 +97,11 @@ def test_a_board_with_outside_predictions_is_verified_and_notices_a_change(
     files = [right(seed) for seed in range(3)]
     api.score(files, "tiny", "mine", data=home, store=tmp_path / "s", about=OFFERED)
     merbench("leaderboard", "build", "--store", "s", "--out", "b", check=True)
-    done = merbench("leaderboard", "verify", "b", "--data", str(home))
-    assert done.returncode == 0, done.stdout
+    result = merbench("leaderboard", "verify", "b", "--data", str(home))
+    assert result.returncode == 0, result.stdout
     merbench("leaderboard", "submit", "mine", "--store", "s", "--out", "sent", check=True)
-    done = merbench("leaderboard", "verify", "sent", "--data", str(home))
-    assert done.returncode == 0, done.stdout
+    result = merbench("leaderboard", "verify", "sent", "--data", str(home))
+    assert result.returncode == 0, result.stdout
 
     from safetensors.numpy import load_file, save_file
 
@@ -342,5 +342,5 @@ def test_an_about_file_that_cannot_be_read_is_one_sentence(merbench, home, right
     words = ("--dataset", "tiny", "--name", "x", "--data", str(home), "--about", "about.toml")
     assert "cannot be read" in merbench("score", str(right()), *words).stderr
     (tmp_path / "about.toml").write_text("source = ")
-    done = merbench("score", str(right()), *words)
-    assert done.returncode == 2 and "about.toml is no TOML" in done.stderr
+    result = merbench("score", str(right()), *words)
+    assert result.returncode == 2 and "about.toml is no TOML" in result.stderr

@@ -159,8 +159,8 @@ def test_a_logger_that_breaks_costs_one_line(capsys):
     ],
 )
 def test_wrong_use_ends_with_2_in_one_sentence(merbench, asked, sentence):
-    done = merbench("run", "--model", "tfn", "--dataset", "sample", "--log", asked)
-    assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr
+    result = merbench("run", "--model", "tfn", "--dataset", "sample", "--log", asked)
+    assert result.returncode == 2 and sentence in result.stderr and "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_wrong_use_ends_with_2_in_one_sentence(merbench, asked, sentence):
 )
 def test_a_library_that_is_not_there_is_one_sentence(merbench, monkeypatch, name, module):
     monkeypatch.setitem(sys.modules, module, None)
-    done = merbench("run", "--model", "tfn", "--dataset", "sample", "--log", f"{name}=x")
-    assert done.returncode == 2 and f"merbench[{name}]" in done.stderr
+    result = merbench("run", "--model", "tfn", "--dataset", "sample", "--log", f"{name}=x")
+    assert result.returncode == 2 and f"merbench[{name}]" in result.stderr
 
 
 def test_loggers_are_listed(merbench):

@@ -319,9 +319,9 @@ def test_contrast_is_infonce_by_hand(kind):
                     for c in counted
                 }
                 terms.append(-sum(share[c] * np.log(near[c] / sum(near.values())) for c in counted))
-    got = objective(None, batch, out, AT)
-    assert list(got) == ["label_contrast"]
-    assert got["label_contrast"].item() == pytest.approx(0.5 * np.mean(terms), rel=1e-4)
+    actual = objective(None, batch, out, AT)
+    assert list(actual) == ["label_contrast"]
+    assert actual["label_contrast"].item() == pytest.approx(0.5 * np.mean(terms), rel=1e-4)
 
 
 def test_contrast_of_two_tasks_is_the_sum_of_both_among_their_own_labels():

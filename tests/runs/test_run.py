@@ -80,16 +80,16 @@ def test_another_source_of_the_components_is_reused_and_told(make, store):
     (record,) = run(plan, corpus, [0], store, MACHINE)
     rows = store.predictions(record.run_id)
     store.put(Record(**{**record.model_dump(), "source_digest": "other"}), rows)
-    told = []
+    other_sources = []
     run(
         plan,
         corpus,
         [0],
         store,
         MACHINE,
-        watch=lambda event: told.append(event.other_source),
+        watch=lambda event: other_sources.append(event.other_source),
     )
-    assert told == [True]
+    assert other_sources == [True]
 
 
 def test_a_failed_run_is_recorded_the_rest_go_on_and_it_is_tried_again(make, store, monkeypatch):

@@ -97,10 +97,12 @@ def test_settings_may_be_written_as_tables(read, written, meant):
     ],
 )
 def test_what_is_wrong_is_told_in_one_sentence(read, text, sentence):
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as error:
         read(text)
     assert (
-        sentence in str(told.value) and "S.toml" in str(told.value) and "\n" not in str(told.value)
+        sentence in str(error.value)
+        and "S.toml" in str(error.value)
+        and "\n" not in str(error.value)
     )
 
 
@@ -144,10 +146,10 @@ def test_floors_come_along_with_one_seed(cells):
 
 
 def test_ablations_all_or_by_name(cells):
-    told = []
+    sentences = []
     found = [
         c.label
-        for c in cells(STUDY.replace("seeds = 3", 'seeds = 1\nablations = "all"'), told.append)
+        for c in cells(STUDY.replace("seeds = 3", 'seeds = 1\nablations = "all"'), sentences.append)
     ]
     assert {"tfn", "tfn no-products"} <= set(found)
     named = [
@@ -171,15 +173,15 @@ def test_ablations_all_or_by_name(cells):
 )
 def test_names_and_settings_that_do_not_fit_are_told(cells, old, new, sentence):
     assert old in STUDY
-    with pytest.raises(RequestError) as told:
+    with pytest.raises(RequestError) as error:
         cells(STUDY.replace(old, new))
-    assert sentence in str(told.value)
+    assert sentence in str(error.value)
 
 
 def test_a_model_that_one_track_cannot_feed_is_left_out_there_and_told(cells):
-    told = []
-    found = cells(STUDY.replace('streams = { video = "video.x" }', ""), told.append)
+    sentences = []
+    found = cells(STUDY.replace('streams = { video = "video.x" }', ""), sentences.append)
     assert [(c.plan.spec.protocol, c.label) for c in found if c.label == "tfn"] == [
         ("standard", "tfn")
     ]
-    assert len([t for t in told if t.startswith("left out tfn")]) == 1
+    assert len([t for t in sentences if t.startswith("left out tfn")]) == 1

@@ -185,17 +185,17 @@ def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that
     while not Claims(study.store.root).held():
         time.sleep(0.01)
     worker = Worker(study.workspace, study.store.root, "cpu", 1)
-    seen = []
+    calls = []
     for ended in make(
         study.runs, lambda work, tasks: pool(work, tasks, 2), worker, study.store, worker.failed
     ):
         if ended:
-            seen.append(ended.run.run_id)
-        if len(seen) == 8 and holder.is_alive():
-            assert unit.run_id not in seen
+            calls.append(ended.run.run_id)
+        if len(calls) == 8 and holder.is_alive():
+            assert unit.run_id not in calls
             holder.kill()
             holder.join()
-    assert seen[-1] == unit.run_id and len(seen) == 9
+    assert calls[-1] == unit.run_id and len(calls) == 9
 
 
 def test_status_counts_and_estimates(lay, store):

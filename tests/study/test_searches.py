@@ -27,9 +27,9 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
     assert [r["model"] for r in before["runs"]] == ["tfn default"] * 2
     assert [c["model"] for c in before["after_tuning"]] == ["tfn", "tfn no-products"]
     assert not (tmp_path / "runs/runs").exists()
-    done = study("run", "--jobs", "2", "--json")
-    assert done.returncode == 0, done.stderr
-    found = {c["model"]: c for c in loads(done.stdout)["cells"]}
+    result = study("run", "--jobs", "2", "--json")
+    assert result.returncode == 0, result.stderr
+    found = {c["model"]: c for c in loads(result.stdout)["cells"]}
     assert found["tfn"]["trials"] == [2, 2] and all(
         c["failed"] == c["waiting"] == 0 for c in found.values()
     )
@@ -44,7 +44,7 @@ def test_the_search_is_made_once_and_its_winner_is_run_with_its_variants(study, 
     )
     assert full == variant
     again = study("run", "--json")
-    assert again.returncode == 0 and loads(again.stdout)["cells"] == loads(done.stdout)["cells"]
+    assert again.returncode == 0 and loads(again.stdout)["cells"] == loads(result.stdout)["cells"]
     assert "trials" in study("status").stdout
 
 
@@ -61,8 +61,8 @@ def test_runs_that_were_there_tell_of_the_search_that_they_won(study, tmp_path, 
 
 
 def test_status_counts_what_waits_for_its_search(study):
-    found = loads(study("status", "--json").stdout)
-    assert found["waiting"] == 6 and found["done"] == 0 and found["seconds_left"] is None
+    report = loads(study("status", "--json").stdout)
+    assert report["waiting"] == 6 and report["done"] == 0 and report["seconds_left"] is None
 
 
 def test_a_search_that_breaks_off_is_told_once(study, monkeypatch):

@@ -41,9 +41,9 @@ def test_a_table_of_hostile_cells_has_styles_and_no_control_of_theirs():
 
 
 def test_the_program_writes_only_printable_text(merbench, tmp_path):
-    done = merbench("predict", "--text", "x", "--run", HOSTILE)
-    assert done.returncode == 2 and "\\x1b[2J" in done.stderr
-    assert not {"\x1b", "\x9b", "\x07", "\r"} & set(done.stderr + done.stdout)
+    result = merbench("predict", "--text", "x", "--run", HOSTILE)
+    assert result.returncode == 2 and "\\x1b[2J" in result.stderr
+    assert not {"\x1b", "\x9b", "\x07", "\r"} & set(result.stderr + result.stdout)
     assert not isinstance(sys.stdout, PrintableStream), "the streams are given back"
 
 

@@ -36,13 +36,14 @@ def test_frames_are_uniform_in_time_however_they_are_reached(tmp_path, name, gop
     path = write_clip(tmp_path / name, FIFTY, gop=gop)
     assert numbers_in(path) == list(range(50))
     for count in (1, 3, 8, 60):
-        found = read_frames(str(path), count)
+        loaded = read_frames(str(path), count)
         assert (
-            numbers(found) == [int((k + 0.5) / count * 50) for k in range(count)] and not found.note
+            numbers(loaded) == [int((k + 0.5) / count * 50) for k in range(count)]
+            and not loaded.note
         )
         assert all(
             image.shape == (SIZE[1], SIZE[0], 3) and image.dtype == np.uint8
-            for image in found.values
+            for image in loaded.values
         )
 
 
@@ -73,12 +74,12 @@ def test_what_can_be_decoded_of_a_broken_file_is_used_and_told(tmp_path):
     whole = write_clip(tmp_path / "a.mp4", frames, movflags="faststart").read_bytes()
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole[: int(len(whole) * 0.6)])
-    found = read_frames(str(cut), 10)
+    loaded = read_frames(str(cut), 10)
     assert (
-        2 < len(found.values) < 9
-        and numbers(found) == [2, 7, 12, 17, 22, 27, 32, 37, 42, 47][: len(found.values)]
+        2 < len(loaded.values) < 9
+        and numbers(loaded) == [2, 7, 12, 17, 22, 27, 32, 37, 42, 47][: len(loaded.values)]
     )
-    assert "damaged" in found.note
+    assert "damaged" in loaded.note
     wave = write_clip(
         tmp_path / "a.flac", None, tone(4) + noise.normal(0, 0.01, (1, 64_000)), sound="flac"
     ).read_bytes()
@@ -325,13 +326,13 @@ def test_channels_count_by_their_places(tmp_path, layout, name):
     places = [channel.name for channel in av.AudioLayout(layout).channels]
     wave = np.array([[SOUNDS[place]] * 4000 for place in places])
     path = write_clip(tmp_path / name, None, wave, rate=8000, sound="pcm_f32le", layout=layout)
-    got = read_wave(str(path), 8000).values[1000:3000]
+    actual = read_wave(str(path), 8000).values[1000:3000]
     third = 0.5**0.5
     left = {"FL": 1.0, "FC": third, "SL": third}
     right = {"FR": 1.0, "FC": third, "SR": third}
     weight = {p: (left.get(p, 0.0) + right.get(p, 0.0)) / 2 for p in places}
     want = sum(weight[p] * SOUNDS[p] for p in places) / sum(weight.values())
-    np.testing.assert_allclose(got, want, atol=1e-4)
+    np.testing.assert_allclose(actual, want, atol=1e-4)
 
 
 @pytest.mark.parametrize(("seconds", "cut"), [(1.0, False), (1.5, True), (5.0, True)])

@@ -210,18 +210,18 @@ def test_label_spaces_are_checked():
 
 def test_groups_of_like_length_are_put_back_in_order():
     steps = {"a": tiny.steps(37, 9, missing=[5]), "b": tiny.steps(37, 3, seed=1)}
-    seen = []
+    calls = []
 
     def f(parts):
-        seen.append({m: s.mask_BL for m, s in parts.items()})
+        calls.append({m: s.mask_BL for m, s in parts.items()})
         return torch.cat([masked_mean(*s) for s in parts.values()], 1)
 
     assert torch.allclose(
         by_length(f, steps), torch.cat([masked_mean(*s) for s in steps.values()], 1), atol=1e-5
     )
-    assert len(seen) > 1 and all(
+    assert len(calls) > 1 and all(
         mask_BL[:, -1].any() or mask_BL.shape[1] == 1
-        for group in seen
+        for group in calls
         for mask_BL in group.values()
     )
 

@@ -173,12 +173,12 @@ def test_labels_are_counted_by_split(folder):
 
 
 def test_the_command_reports_nothing_on_the_control_set(merbench):
-    found = loads(merbench("data", "audit", "sample", "--json", check=True).stdout)
-    assert found["findings"] == [] and {s["stream"] for s in found["streams"]} >= {
+    report = loads(merbench("data", "audit", "sample", "--json", check=True).stdout)
+    assert report["findings"] == [] and {s["stream"] for s in report["streams"]} >= {
         "text.words",
         "audio.sample",
         "video.sample",
     }
-    assert all(s["probe"]["p"] > 0.001 for s in found["streams"])
-    done = merbench("data", "audit", "sample", check=True)
-    assert "nothing to report" in done.stderr and "rows by label" in done.stdout
+    assert all(s["probe"]["p"] > 0.001 for s in report["streams"])
+    result = merbench("data", "audit", "sample", check=True)
+    assert "nothing to report" in result.stderr and "rows by label" in result.stdout

@@ -18,13 +18,13 @@ WANTED = {
 
 def test_a_csv_needs_nothing_but_its_texts(tmp_path):
     (tmp_path / "new.csv").write_text('text,rating\n"good, very good",\n,3\nbad,1\n')
-    found = read_inputs([tmp_path / "new.csv"], [])
-    assert found.texts == ["good, very good", "", "bad"] and found.ids == [
+    loaded = read_inputs([tmp_path / "new.csv"], [])
+    assert loaded.texts == ["good, very good", "", "bad"] and loaded.ids == [
         "line 2",
         "line 3",
         "line 4",
     ]
-    assert found.streams["text.transcript"].length.tolist() == [1, 0, 1]
+    assert loaded.streams["text.transcript"].length.tolist() == [1, 0, 1]
 
 
 def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
@@ -37,8 +37,8 @@ def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
     text = '[streams."text.transcript"]\nmodality = "text"\nkind = "strings"\ncolumn = "text"\n'
     audio = '[streams."audio.tiny"]\nmodality = "audio"\nkind = "features"\nfile = "a.npz"\narray = "x"\n'
     (tmp_path / "dataset.toml").write_text('name = "new"\n' + text + audio)
-    found = read_inputs([tmp_path], [])
-    streams, missing = matching(found, WANTED)
+    loaded = read_inputs([tmp_path], [])
+    streams, missing = matching(loaded, WANTED)
     assert missing == ["video"] and list(streams) == list(MODALITIES)
     assert streams["text"].kind == "words" and streams["text"].vocab == ("bad", "film", "good")
     assert streams["audio"].values[streams["audio"].start].tolist() == [
@@ -51,8 +51,10 @@ def test_a_folder_needs_no_labels_tasks_or_protocols(tmp_path):
 def test_clips_come_as_paths(tmp_path):
     for name in ("a.mp4", "b.wav"):
         (tmp_path / name).write_bytes(b"x")
-    found = read_inputs([tmp_path / "a.mp4", tmp_path / "b.wav"], [])
-    assert found.ids == ["a.mp4", "b.wav"] and {s.kind for s in found.streams.values()} == {"clip"}
+    loaded = read_inputs([tmp_path / "a.mp4", tmp_path / "b.wav"], [])
+    assert loaded.ids == ["a.mp4", "b.wav"] and {s.kind for s in loaded.streams.values()} == {
+        "clip"
+    }
 
 
 def test_clips_of_one_name_are_told_apart(tmp_path):

@@ -40,10 +40,10 @@ def source(tmp_path):
 def put(merbench, source, tmp_path):
     def call(*words, check=True):
         home = str(tmp_path / "home")
-        done = merbench(
+        result = merbench(
             "data", "add", "--name", "x", str(source), *words, "--data", home, "--json", check=check
         )
-        return loads(done.stdout) if check else done
+        return loads(result.stdout) if check else result
 
     return call
 

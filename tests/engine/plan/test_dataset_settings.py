@@ -80,7 +80,7 @@ def test_a_run_with_settings_and_its_packages(merbench, tmp_path):
     words = ("--dataset", "sample", "--model", "majority", "--seeds", "1", "--store", str(tmp_path))
     small = [w for k in ("train=9", "valid=4", "test=5") for w in ("--set", f"dataset.{k}")]
     for _ in range(2):
-        done = merbench("run", *words, *small, check=True)
-    assert "taken from the store" in done.stderr
+        result = merbench("run", *words, *small, check=True)
+    assert "taken from the store" in result.stderr
     board = merbench("leaderboard", "--store", str(tmp_path), check=True)
     assert SMALL in board.stdout

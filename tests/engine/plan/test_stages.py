@@ -241,7 +241,7 @@ def test_a_teacher_and_views_go_on_to_the_same_bits(tmp_path, monkeypatch, accum
 
 
 def test_a_view_does_not_depend_on_the_others():
-    seen = []
+    calls = []
 
     class Looks(L1):
         def __init__(self, names):
@@ -249,7 +249,7 @@ def test_a_view_does_not_depend_on_the_others():
             self.names = names
 
         def forward(self, model, batch, out, at):
-            seen.append([batch.views[name]["audio"].x_BLD for name in self.names][-1])
+            calls.append([batch.views[name]["audio"].x_BLD for name in self.names][-1])
             return super().forward(model, batch, out, at)
 
     views = {"a": [Shift(1.0)], "b": [Shift(1.0)]}
@@ -257,7 +257,7 @@ def test_a_view_does_not_depend_on_the_others():
         learn(
             WithSteps(), {"task": Looks(names)}, TrainConfig(epochs=2, batch_size=20), views=views
         )
-    assert torch.equal(seen[0], seen[2]) and not torch.equal(seen[0], seen[1])
+    assert torch.equal(calls[0], calls[2]) and not torch.equal(calls[0], calls[1])
 
 
 def test_decay_by_prefix_and_the_moments_of_adam():
@@ -277,12 +277,12 @@ def test_decay_by_prefix_and_the_moments_of_adam():
 def rates(config, updates=40):
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=config.lr)
     schedule = make_schedule(optimiser, config, updates)
-    seen = []
+    calls = []
     for _ in range(updates):
-        seen.append(optimiser.param_groups[0]["lr"])
+        calls.append(optimiser.param_groups[0]["lr"])
         optimiser.step()
         schedule.step()
-    return seen
+    return calls
 
 
 def test_one_cycle_is_torchs():

@@ -140,8 +140,8 @@ def test_without_transcripts_a_tower_is_refused(catalog, corpus, tower):
 
 def test_a_run_and_its_floors_on_a_tower(merbench, tower, tmp_path):
     options = ("--dataset", "sample", "--text-tower", tower, "--epochs", "1", "--seeds", "1")
-    done = merbench("run", "--model", "text-only", *options, check=True)
-    title, *rows = done.stdout.splitlines()
+    result = merbench("run", "--model", "text-only", *options, check=True)
+    title, *rows = result.stdout.splitlines()
     assert " · bert" in title
     for name in ("text-only", "ridge", "tfidf-ridge", "majority"):
         assert any(name in row for row in rows), name

@@ -105,7 +105,7 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
         "encoder.text": "clip-text", "encoder.audio": "clap", "encoder.video": "clip-image", "label_encoder": "label-clip",
     }  # fmt: skip
     assert fixed(plan) == ("text", "audio", "video")
-    told = []
+    events = []
     cache = Cache(tmp_path / "cache")
     plain, kept = Store(tmp_path / "plain"), Store(tmp_path / "kept")
     (want,) = run(plan, clips, [0], plain, Machine(CPU, 1))
@@ -115,7 +115,7 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
         [0],
         kept,
         Machine(CPU, 1, cache=cache),
-        watch=told.append,
+        watch=events.append,
     )
     assert (
         want.status == got.status == "done"
@@ -135,7 +135,7 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
     # missing as the data set says.
     notes = {
         e.label: {Path(name).name: note for name, note in e.notes.items()}
-        for e in told
+        for e in events
         if isinstance(e, EncodingNotes)
     }
     assert notes == {
@@ -188,7 +188,7 @@ def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, m
     monkeypatch.setattr(
         encode, "_fill", lambda *words: [seen.write_text(str(os.getpid())), fill(*words)]
     )
-    told = []
+    events = []
     machine = Machine(CPU, 1, cache=Cache(tmp_path / "cache"))
     both = run(
         texts,
@@ -197,9 +197,9 @@ def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, m
         Store(tmp_path / "both"),
         machine,
         jobs=2,
-        watch=lambda event: told.append(type(event)),
+        watch=lambda event: events.append(type(event)),
     )
-    assert [r.status for r in both] == ["done", "done"] and EncodingStarted in told
+    assert [r.status for r in both] == ["done", "done"] and EncodingStarted in events
     assert seen.read_text() != str(os.getpid()), "a process that has used a GPU cannot be forked"
     monkeypatch.setattr(encode, "_fill", lambda *words: pytest.fail("the tower ran again"))
     alone = run(texts, tiny.corpus(size=200), [0, 1], Store(tmp_path / "alone"), machine)
@@ -252,9 +252,11 @@ def test_a_failing_encoder_is_one_sentence_and_what_was_done_stays(texts, tmp_pa
         match=r"text\.transcript through clip-text broke off: CUDA out of memory; run again",
     ):
         encoded(plan, "text", Cache(tmp_path), CPU)
-    told = []
-    encoded(plan, "text", Cache(tmp_path), CPU, told.append)
-    assert told[0] == EncodingStarted(label="text.transcript through clip-text", rows=200, done=128)
+    events = []
+    encoded(plan, "text", Cache(tmp_path), CPU, events.append)
+    assert events[0] == EncodingStarted(
+        label="text.transcript through clip-text", rows=200, done=128
+    )
 
 
 def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_path, monkeypatch):

@@ -71,11 +71,11 @@ class Stops(L1):
 def train(config, stages, store=None, *, stop_epoch=None, stop_batch=10**6, identity="same"):
     net = model(dropout=0.3)
     objectives = {"task": Stops(stop_batch), "centre": Centre()}
-    seen = []
+    entries = []
 
     def watch(entry):
-        seen.append(entry)
-        if len(seen) == stop_epoch:
+        entries.append(entry)
+        if len(entries) == stop_epoch:
             raise Stopped
 
     place = Checkpoint(store, "run", {"source": identity}) if store else None
@@ -91,7 +91,7 @@ def train(config, stages, store=None, *, stop_epoch=None, stop_batch=10**6, iden
         checkpoint=place,
     )
     states = [weights_digest(m) for m in (net, objectives["centre"])]
-    return states, fitted, seen
+    return states, fitted, entries
 
 
 @pytest.fixture

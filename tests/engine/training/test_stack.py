@@ -280,17 +280,17 @@ def test_a_stack_of_other_seeds_starts_anew_and_tells(catalog, store):
 )
 def test_what_cannot_be_stacked_is_trained_alone_and_told(model, settings, why, catalog, tmp_path):
     plan = plan_of(catalog, model, **{"train.epochs": 2, **settings, "train.stack": True})
-    told = []
+    events = []
     records = run(
         plan,
         tiny.corpus(),
         [0, 1],
         Store(tmp_path),
         MACHINE,
-        watch=told.append,
+        watch=events.append,
     )
     assert [r.status for r in records] == ["done", "done"]
-    assert why in next(e.reason for e in told if isinstance(e, TrainedAlone))
+    assert why in next(e.reason for e in events if isinstance(e, TrainedAlone))
     assert all("trained alone, not stacked" in r.notes[0] for r in records)
     alone = plan_of(catalog, model, **{"train.epochs": 2, **settings})
     single = run(alone, tiny.corpus(), [0, 1], Store(tmp_path), MACHINE)

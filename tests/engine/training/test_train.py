@@ -151,7 +151,7 @@ def test_same_seed_same_weights_and_another_seed_other_weights():
 
 def test_order_does_not_depend_on_what_the_model_draws():
     """Two models with one seed see the same data order, so that they can be compared in pairs."""
-    seen = []
+    calls = []
     for dropout in (0.0, 0.9):
         rows = []
 
@@ -168,9 +168,9 @@ def test_order_does_not_depend_on_what_the_model_draws():
             space=SPACE,
             config=TrainConfig(epochs=2, batch_size=8),
         )
-        seen.append(rows)
-    assert seen[0] == seen[1]
-    assert sorted(chain.from_iterable(seen[0][:3])) == list(range(20)), (
+        calls.append(rows)
+    assert calls[0] == calls[1]
+    assert sorted(chain.from_iterable(calls[0][:3])) == list(range(20)), (
         "an epoch shows every row once, the last incomplete batch included"
     )
 

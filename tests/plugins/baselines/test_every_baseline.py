@@ -261,12 +261,12 @@ def test_task_balances_labels_by_their_train_counts():
     objective = Task(Task.Config(balance=True), replace(context, counts=counts), None)
     assert torch.allclose(objective.pos_weight_C, torch.tensor([1.0, 4.0, 20.0, 20.0, 0.05, 0.25]))
     batch, logits_BC = tiny.batch(context, {}, 5), torch.randn(5, 6)
-    got = objective(
+    actual = objective(
         None, batch, type("Out", (), {"logits_BC": logits_BC}), Progress(0, 1, 0, 1, "main")
     )["bce"]
     p_BC, y_BC = logits_BC.sigmoid(), batch.target
     assert torch.allclose(
-        got,
+        actual,
         -(objective.pos_weight_C * y_BC * p_BC.log() + (1 - y_BC) * (1 - p_BC).log()).mean(),
         atol=1e-5,
     )

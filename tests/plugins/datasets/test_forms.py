@@ -23,10 +23,10 @@ from tests.plugins.datasets.form_files import LENGTHS, N, home, mmsa, rows_of
 @pytest.fixture
 def put(merbench, tmp_path):
     def call(*words, check=True):
-        done = merbench(
+        result = merbench(
             "data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check
         )
-        return loads(done.stdout) if check else done
+        return loads(result.stdout) if check else result
 
     return call
 
@@ -98,8 +98,8 @@ def test_emotions_of_seven_labels_are_a_task_beside_sentiment(put, tmp_path, mer
         "1",
         "--json",
     )
-    done = merbench(*words, "--data", str(tmp_path / "home"), check=True)
-    assert "micro_f1" in loads(done.stdout)["summary"]
+    result = merbench(*words, "--data", str(tmp_path / "home"), check=True)
+    assert "micro_f1" in loads(result.stdout)["summary"]
 
 
 def misa(folder, one_file):

@@ -16,10 +16,10 @@ from tests.plugins.datasets.form_files import LENGTHS, N, home, mmsa, rows_of
 @pytest.fixture
 def put(merbench, tmp_path):
     def call(*words, check=True):
-        done = merbench(
+        result = merbench(
             "data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check
         )
-        return loads(done.stdout) if check else done
+        return loads(result.stdout) if check else result
 
     return call
 
@@ -102,14 +102,18 @@ def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
 def test_data_show_tells_where_streams_came_from(put, tmp_path, merbench):
     mmsa(tmp_path / "x.pkl")
     put("mosi", tmp_path / "x.pkl")
-    done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), "--json", check=True)
-    (origin,) = loads(done.stdout)["sources"]
+    result = merbench(
+        "data", "show", "mosi", "--data", str(tmp_path / "home"), "--json", check=True
+    )
+    (origin,) = loads(result.stdout)["sources"]
     assert (
         origin["files"]["x.pkl"]["sha256"]
         == hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
     )
-    done = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), check=True)
-    assert "from mmsa-pickle: x.pkl" in done.stdout and "10 of 10 rows, 0 refused" in done.stdout
+    result = merbench("data", "show", "mosi", "--data", str(tmp_path / "home"), check=True)
+    assert (
+        "from mmsa-pickle: x.pkl" in result.stdout and "10 of 10 rows, 0 refused" in result.stdout
+    )
 
 
 def test_a_published_file_is_told(put, tmp_path, monkeypatch):

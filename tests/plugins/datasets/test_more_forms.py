@@ -15,10 +15,10 @@ from tests.conftest import loads
 def put(merbench, tmp_path):
     def call(*words, check=True):
         home = str(tmp_path / "home")
-        done = merbench(
+        result = merbench(
             "data", "add", "--name", "x", *map(str, words), "--data", home, "--json", check=check
         )
-        return (loads(done.stdout), read_folder(tmp_path / "home/x")) if check else done
+        return (loads(result.stdout), read_folder(tmp_path / "home/x")) if check else result
 
     return call
 
@@ -200,9 +200,9 @@ class Evil:
 def test_objects_of_an_npz_are_read_and_foreign_ones_refused(put, tmp_path, capsys):
     path = tmp_path / "label.npz"
     np.savez(path, a=np.arange(3), b={"x": [1, "y"]}, c=np.array(["so", None], dtype=object))
-    found = unpickle_npz(path)
-    assert found["a"].tolist() == [0, 1, 2] and found["b"] == {"x": [1, "y"]}
-    assert [found["c"][0], found["c"][1]] == ["so", None]
+    loaded = unpickle_npz(path)
+    assert loaded["a"].tolist() == [0, 1, 2] and loaded["b"] == {"x": [1, "y"]}
+    assert [loaded["c"][0], loaded["c"][1]] == ["so", None]
     np.savez(path, train_corpus={"x": Evil()})
     with pytest.raises(DataError, match=r"label.npz .*builtins.print.*not loaded"):
         unpickle_npz(path)
@@ -301,8 +301,10 @@ def test_ur_funny(put, tmp_path):
         ("video.openface", "openface_features_sdk"),
     ):
         stream = corpus.streams[name]
-        got = stream.values[stream.start[row] : stream.start[row] + stream.length[row]]
-        np.testing.assert_allclose(got, np.array(parts[key][21]["punchline_features"]), rtol=1e-6)
+        actual = stream.values[stream.start[row] : stream.start[row] + stream.length[row]]
+        np.testing.assert_allclose(
+            actual, np.array(parts[key][21]["punchline_features"]), rtol=1e-6
+        )
     words = corpus.streams["text.words"]
     at = slice(words.start[row], words.start[row] + words.length[row])
     assert [words.vocab[i] for i in words.values[at]] == ["row", "21", "is", "so", "funny"]
@@ -349,8 +351,8 @@ def test_mfn_side_by_side(put, tmp_path):
         ("video.mfn", slice(305, 325)),
     ):
         stream = corpus.streams[name]
-        got = stream.values[stream.start[row] : stream.start[row] + stream.length[row]]
-        np.testing.assert_allclose(got, blocks["valid"][2, 2:, columns], rtol=1e-6)
+        actual = stream.values[stream.start[row] : stream.start[row] + stream.length[row]]
+        np.testing.assert_allclose(actual, blocks["valid"][2, 2:, columns], rtol=1e-6)
     assert corpus.tasks["sentiment"].target[row] == pytest.approx(1.0)
     assert len(corpus.protocols["standard"].splits[0].test) == 5
 

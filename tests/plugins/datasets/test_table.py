@@ -49,8 +49,8 @@ def meld(folder):
 def put(merbench, tmp_path):
     def call(*words, check=True):
         home = str(tmp_path / "home")
-        done = merbench("data", "add", *map(str, words), "--data", home, "--json", check=check)
-        return loads(done.stdout) if check else done
+        result = merbench("data", "add", *map(str, words), "--data", home, "--json", check=check)
+        return loads(result.stdout) if check else result
 
     return call
 

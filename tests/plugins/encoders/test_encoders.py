@@ -89,8 +89,8 @@ def test_dropping_equals_a_loop_over_words(drop):
     encoder = make(WordIds, drop=drop)
     ids_BL1, mask_BL = encoder(encoder.prepare(words(sentences))[torch.arange(5)])
     for i, sentence in enumerate(sentences):
-        got = [encoder.vocab[j] for j in ids_BL1[i, mask_BL[i], 0].tolist()]
-        assert got == [w for w in sentence.split() if w not in drop]
+        actual = [encoder.vocab[j] for j in ids_BL1[i, mask_BL[i], 0].tolist()]
+        assert actual == [w for w in sentence.split() if w not in drop]
 
 
 def test_transcripts_without_any_word_are_refused_when_learned_from_and_read_later():
@@ -152,8 +152,8 @@ def test_another_vocabulary_keeps_the_numbers_of_the_first():
     other = ("zzz", "terrible", "good", "sp")
     rows = words(["terrible good zzz"], other)
     first = ids.prepare(words(["good"]))[torch.tensor([0])].x_BLD[0, 0, 0]
-    got = ids.prepare(rows)[torch.tensor([0])].x_BLD[0, :, 0].tolist()
-    assert [ids.vocab[i] for i in got] == ["terrible", "good", "zzz"] and got[1] == first
+    actual = ids.prepare(rows)[torch.tensor([0])].x_BLD[0, :, 0].tolist()
+    assert [ids.vocab[i] for i in actual] == ["terrible", "good", "zzz"] and actual[1] == first
     assert ids.vocab[: len(tiny.VOCAB)] == tiny.VOCAB
 
     x_LD = encoder(encoder.prepare(rows)[torch.tensor([0])]).x_BLD[0]
@@ -316,8 +316,8 @@ def test_transformer_equals_its_formula():
     heads = [(q[:, s] @ k[:, s].T / 2).softmax(-1) @ v[:, s] for s in (slice(0, 4), slice(4, 8))]
     h = h + layer.out(torch.cat(heads, -1))
     h = h + layer.mlp(layer.norm2(h))
-    got = encoder(Steps(x, torch.ones(1, 3, dtype=torch.bool))).x_BLD[0]
-    close(got, net.norm(h))
+    actual = encoder(Steps(x, torch.ones(1, 3, dtype=torch.bool))).x_BLD[0]
+    close(actual, net.norm(h))
     assert sinusoids(4, 5).shape == (4, 5)
 
 
@@ -325,11 +325,11 @@ def test_thinning_equals_a_loop():
     for length in range(1, 12):
         mask_BL = torch.rand(6, length) < 0.7
         x_BL = torch.arange(length).expand(6, length)
-        got, mask = thin(x_BL, mask_BL, 4)
+        actual, mask = thin(x_BL, mask_BL, 4)
         for i in range(6):
             real = x_BL[i, mask_BL[i]].tolist()
             want = real if len(real) <= 4 else [real[k * len(real) // 4] for k in range(4)]
-            assert got[i, mask[i]].tolist() == want
+            assert actual[i, mask[i]].tolist() == want
 
 
 def test_widths_that_do_not_fit_are_refused():

@@ -136,7 +136,7 @@ def test_weights_out_of_reach_are_one_sentence_within_seconds(
     with served(ill, {"config.json": b"{}"}) as url:
         at(url)
         start = time.monotonic()
-        done = merbench(
+        result = merbench(
             "run",
             "--model",
             "text-only",
@@ -148,8 +148,8 @@ def test_weights_out_of_reach_are_one_sentence_within_seconds(
             f"text={encoder}",
         )
         took = time.monotonic() - start
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    (sentence,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     for part in (
         model,
         url,
@@ -193,11 +193,11 @@ def test_a_hub_is_asked_before_the_libraries_are_imported(encoder, tmp_path):
             "HF_HUB_CACHE": str(tmp_path / "hub"),
             "NO_PROXY": "127.0.0.1",
         }
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", ASK, *args], env=env, capture_output=True, text=True
         )
-    assert url in done.stderr and done.returncode == 2
-    assert done.stdout.split() == []
+    assert url in result.stderr and result.returncode == 2
+    assert result.stdout.split() == []
 
 
 def test_a_model_is_fetched_once_and_whole(at, tmp_path):

@@ -116,8 +116,8 @@ def test_a_frozen_tower_is_no_part_of_the_state(make, name):
 def test_half_precision_comes_close_and_is_returned_as_float32(make, name):
     plain, inputs = make(name)
     half, _ = make(name, precision="bf16")
-    got, want = half.eval()(inputs).x_BLD, plain.eval()(inputs).x_BLD
-    assert got.dtype == torch.float32 and 0 < (got - want).abs().max() < 0.15
+    actual, want = half.eval()(inputs).x_BLD, plain.eval()(inputs).x_BLD
+    assert actual.dtype == torch.float32 and 0 < (actual - want).abs().max() < 0.15
 
 
 def test_the_precision_of_a_label_encoder_is_that_of_its_tower(tmp_path):

@@ -129,13 +129,13 @@ def test_fusion_is_the_loop_over_unpadded_rows(modalities):
     model, parts = fusion(modalities=modalities, temperature=0.3), ragged(modalities)
     fused = model(parts)
     for row in (0, 1, 2, 4):
-        for got, expected in zip(
+        for actual, expected in zip(
             (fused.aux["attended"], fused.aux["first_level"], fused.slots_BMCD),
             one_row(model, parts, row),
             strict=True,
         ):
             expected_MCD = torch.stack([expected[m] for m in modalities])
-            torch.testing.assert_close(got[row], expected_MCD, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(actual[row], expected_MCD, atol=1e-5, rtol=1e-4)
 
 
 def test_substitutes_differ_where_they_should():
@@ -337,5 +337,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20)
 
 
 def test_a_queue_of_8192_at_batch_64_takes_less_than_1_gb():
-    done = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 1.0
+    result = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True
+    )
+    assert float(result.stdout) < 1.0

@@ -95,10 +95,10 @@ def test_scores_are_the_model_s_own_at_that_place(tmp_path):
         tokens, rows_B, at_B = rows[torch.arange(3)], torch.arange(3), torch.tensor([1, 2, 0])
         language = made.language_model
         states_BD = language.run(*made(tokens))[rows_B, at_B]
-        got = language.scores(states_BD, [[piece] for piece in range(len(PIECES))])
+        actual = language.scores(states_BD, [[piece] for piece in range(len(PIECES))])
         net = AutoModelForMaskedLM.from_pretrained(folder).eval()
         whole = net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits
-        torch.testing.assert_close(got, whole[rows_B, at_B], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(actual, whole[rows_B, at_B], atol=1e-5, rtol=1e-4)
         # The network itself is as it was.
         torch.testing.assert_close(
             made.net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits, whole
@@ -192,11 +192,11 @@ def test_over_word_vectors_a_label_of_two_words_has_their_mean_score():
     language = VectorLanguage(lexicon, 8, 1, 2, 0.0, 20).eval()
     texts = [language.pieces("slightly positive"), language.pieces("neutral")]
     state_BD = language.run(torch.randn(2, 5, 8), torch.ones(2, 5, dtype=torch.bool))[:, 3]
-    got = language.scores(state_BD, texts)
+    actual = language.scores(state_BD, texts)
     vectors = torch.from_numpy(lexicon.table(["slightly", "positive", "neutral"])[0])
     scores = language.back(state_BD) @ vectors.T * lexicon.width**-0.5
-    torch.testing.assert_close(got[:, 0], scores[:, :2].mean(1))
-    torch.testing.assert_close(got[:, 1], scores[:, 2])
+    torch.testing.assert_close(actual[:, 0], scores[:, :2].mean(1))
+    torch.testing.assert_close(actual[:, 1], scores[:, 2])
 
 
 def test_over_word_vectors_unknown_words_are_skipped_and_the_mask_is_learned():

@@ -58,13 +58,13 @@ def test_shorten_is_the_mean_of_the_steps_of_each_bin(n, longest):
     x_LD = torch.randn(n, 3)
     padded = Steps(F.pad(x_LD, (0, 0, 0, 4), value=9.0)[None], (torch.arange(n + 4) < n)[None])
     short = shorten(padded, longest)
-    got = short.x_BLD[0][short.mask_BL[0]]
+    actual = short.x_BLD[0][short.mask_BL[0]]
     if n <= longest:
         expected = x_LD
     else:
         bins = [[i for i in range(n) if i * longest // n == k] for k in range(longest)]
         expected = torch.stack([x_LD[members].mean(0) for members in bins])
-    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(actual, expected)
 
 
 @settings(max_examples=30, deadline=None)
@@ -72,13 +72,13 @@ def test_shorten_is_the_mean_of_the_steps_of_each_bin(n, longest):
 def test_stretch_is_linear_interpolation(n, points):
     x_LD = torch.randn(n, 2)
     steps = Steps(F.pad(x_LD, (0, 0, 0, 3))[None], (torch.arange(n + 3) < n)[None])
-    got = stretch(steps, torch.tensor([points]), points + 2)[0]
+    actual = stretch(steps, torch.tensor([points]), points + 2)[0]
     if points == 1:
         expected = x_LD[:1]
     else:
         expected = F.interpolate(x_LD.T[None], size=points, mode="linear", align_corners=True)[0].T
-    torch.testing.assert_close(got[:points], expected, atol=1e-5, rtol=1e-4)
-    assert not got[points:].any()
+    torch.testing.assert_close(actual[:points], expected, atol=1e-5, rtol=1e-4)
+    assert not actual[points:].any()
 
 
 # The fusion, one row at a time, without padding.
@@ -116,8 +116,8 @@ def test_fusion_is_the_loop_over_unpadded_rows():
         torch.testing.assert_close(
             fused.aux["common"][row][common_mask], common, atol=1e-5, rtol=1e-4
         )
-        got = fused.steps.x_BLD[row][fused.steps.mask_BL[row]]
-        torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-3)
+        actual = fused.steps.x_BLD[row][fused.steps.mask_BL[row]]
+        torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-3)
         torch.testing.assert_close(fused.z_BCD[row, 0], expected.mean(0), atol=1e-4, rtol=1e-3)
 
 
@@ -299,7 +299,9 @@ print(fused.steps.x_BLD.shape[1], (resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 def test_half_a_batch_with_500_steps_of_audio_and_video_takes_less_than_half_of_3_gb():
     """At the published sizes, forward and backward: 32 rows of the 64."""
-    done = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, check=True)
-    steps, gigabytes = done.stdout.split()
+    result = subprocess.run(
+        [sys.executable, "-c", LONG], capture_output=True, text=True, check=True
+    )
+    steps, gigabytes = result.stdout.split()
     assert int(steps) == 50 + 60 + 60 + 60
     assert float(gigabytes) < 1.5

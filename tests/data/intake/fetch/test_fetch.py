@@ -262,19 +262,21 @@ def test_the_command_shows_terms_and_wants_them_accepted(server, merbench, tmp_p
         "--to",
         str(tmp_path / "here"),
     )
-    done = merbench(*words)
+    result = merbench(*words)
     assert (
-        done.returncode == 2
-        and "give --yes" in done.stderr
-        and "CMU-MultimodalSDK" in done.stderr
+        result.returncode == 2
+        and "give --yes" in result.stderr
+        and "CMU-MultimodalSDK" in result.stderr
         and not server.asked
     )
-    done = merbench(*words, "--yes", check=True)
-    assert (tmp_path / "here/CMU_MOSI_Opinion_Labels.csd").read_bytes() == FILE and not done.stdout
+    result = merbench(*words, "--yes", check=True)
+    assert (
+        tmp_path / "here/CMU_MOSI_Opinion_Labels.csd"
+    ).read_bytes() == FILE and not result.stdout
     assert "there already" in merbench(*words, "--yes", check=True).stderr
     assert (
         "did you mean" in merbench("data", "fetch", "mosi", "--only", "CMU_MOSI_COVARAP.csd").stderr
     )
     for wrong in ("ftp://x.org", "http://[::1", "http://", "http://x.org:many"):
-        done = merbench("data", "fetch", "mosi", "--yes", "--mirror", wrong)
-        assert done.returncode == 2 and "is no address" in done.stderr
+        result = merbench("data", "fetch", "mosi", "--yes", "--mirror", wrong)
+        assert result.returncode == 2 and "is no address" in result.stderr

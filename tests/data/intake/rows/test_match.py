@@ -129,9 +129,9 @@ def test_a_source_of_which_no_row_is_here_is_refused(tmp_path, merbench):
     add = ("data", "add", "--data", str(tmp_path / "home"), "--name", "x")
     merbench(*add, str(folder(tmp_path / "numbered", here)), check=True)
     others = [(f"w{v[1:]}", c, y) for v, c, y in source]
-    done = merbench(*add, str(folder(tmp_path / "timed", others)), check=False)
-    assert done.returncode == 2
-    assert "no row of the source is in" in done.stderr and "w0_1_5" in done.stderr
+    result = merbench(*add, str(folder(tmp_path / "timed", others)), check=False)
+    assert result.returncode == 2
+    assert "no row of the source is in" in result.stderr and "w0_1_5" in result.stderr
 
 
 @pytest.mark.skipif(not (REAL / "mmsa_ids.csv").is_file(), reason="MOSEI is not at MERBENCH_DATA")

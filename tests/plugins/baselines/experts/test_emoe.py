@@ -51,14 +51,14 @@ def test_emoe_is_its_equations_on_each_row_alone(routed):
 def test_a_rows_loss_is_that_of_its_task():
     logits, ids = torch.randn(3, 6), torch.arange(3)
     target = torch.tensor([0, 5, 2])
-    got = row_loss(logits, Batch(ids, {}, target), tiny.SPACES["class"], True)
-    close(got, torch.stack([-logits[i].log_softmax(0)[target[i]] for i in range(3)]))
+    actual = row_loss(logits, Batch(ids, {}, target), tiny.SPACES["class"], True)
+    close(actual, torch.stack([-logits[i].log_softmax(0)[target[i]] for i in range(3)]))
     labels = (torch.rand(3, 6) < 0.5).float()
     known = torch.ones(3, 6, dtype=torch.bool)
     known[0, 1:] = False
-    got = row_loss(logits, Batch(ids, {}, labels, known), tiny.EMOTIONS, True)
+    actual = row_loss(logits, Batch(ids, {}, labels, known), tiny.EMOTIONS, True)
     cells = F.binary_cross_entropy(logits.sigmoid(), labels, reduction="none")
-    close(got, torch.stack([cells[0, 0], cells[1].mean(), cells[2].mean()]))
+    close(actual, torch.stack([cells[0, 0], cells[1].mean(), cells[2].mean()]))
 
 
 def test_the_losses_are_their_sums_over_rows_that_have_a_modality():

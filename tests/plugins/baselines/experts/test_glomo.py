@@ -20,11 +20,11 @@ def test_windows_are_those_of_adaptive_pooling_over_real_steps(count):
     torch.manual_seed(0)
     x, lengths = torch.randn(4, 9, 3), (0, 1, 4, 9)
     mask = torch.arange(9) < torch.tensor(lengths)[:, None]
-    got = windows(x, mask, count)
-    assert (got[0] == 0).all()
+    actual = windows(x, mask, count)
+    assert (actual[0] == 0).all()
     for row, length in enumerate(lengths[1:], 1):
         pooled = torch.nn.functional.adaptive_max_pool1d(x[row, :length].T, count).T
-        close(got[row], pooled)
+        close(actual[row], pooled)
 
 
 def test_a_mixture_is_the_softmax_of_its_best_experts():
@@ -47,12 +47,12 @@ def test_how_likely_an_expert_is_chosen_is_the_share_of_draws_in_which_it_is():
     mixture = Mixture(5, 4, 3, 3, 2)
     clean, deviation = torch.tensor([[0.3, -0.2, 0.1]]), torch.tensor([[0.5, 0.7, 0.4]])
     score = torch.tensor([[0.6, -0.1, 0.2]])
-    got = mixture.likelihood(clean, score, deviation)[0]
+    actual = mixture.likelihood(clean, score, deviation)[0]
     for e in range(3):
         drawn = score.repeat(20000, 1)
         drawn[:, e] = clean[0, e] + deviation[0, e] * torch.randn(20000)
         chosen = (drawn.topk(2, 1).indices == e).any(1).float().mean()
-        assert float(got[e]) == pytest.approx(float(chosen), abs=0.015)
+        assert float(actual[e]) == pytest.approx(float(chosen), abs=0.015)
 
 
 def test_glomo_is_its_equations_on_each_row_alone():

@@ -42,13 +42,13 @@ def test_zero_shot_is_softmax_of_cosines(kind, form):
             made.append(p @ np.array(space.anchors) if space.kind == "score" else p)
         return made[0] if len(made) == 1 else np.column_stack(made)
 
-    got = predict(model, valid).numpy()
-    assert np.allclose(got, predicted(float(model.temperature)), atol=1e-4)
+    actual = predict(model, valid).numpy()
+    assert np.allclose(actual, predicted(float(model.temperature)), atol=1e-4)
     if kind == "score":
         errors = [np.abs(predicted(t) - valid.target.numpy()).mean() for t in TEMPERATURES.tolist()]
-        assert np.abs(got - valid.target.numpy()).mean() == pytest.approx(min(errors), abs=1e-5)
+        assert np.abs(actual - valid.target.numpy()).mean() == pytest.approx(min(errors), abs=1e-5)
         empty = [i for i, row in enumerate(tokens(valid)) if not row]
-        assert empty and np.allclose(got[empty], 0, atol=1e-6)  # as near to every anchor
+        assert empty and np.allclose(actual[empty], 0, atol=1e-6)  # as near to every anchor
 
 
 def test_zero_shot_needs_vectors_that_know_the_labels():

@@ -103,14 +103,15 @@ def test_pool(pooling):
 def test_resample_averages_or_repeats_by_the_proportional_index(source):
     x_LD = torch.randn(source, 3, generator=torch.Generator().manual_seed(source))
     for target in (1, 2, 3, 5, 12):
-        got = resample(
+        actual = resample(
             Steps(x_LD[None], torch.ones(1, source, dtype=torch.bool)), torch.tensor([target])
         )[0]
-        assert got.shape == (target, 3)
+        assert actual.shape == (target, 3)
         for s in range(target):
             first = math.floor(s * source / target)
             close(
-                got[s], x_LD[first : max(first + 1, math.floor((s + 1) * source / target))].mean(0)
+                actual[s],
+                x_LD[first : max(first + 1, math.floor((s + 1) * source / target))].mean(0),
             )
 
 
@@ -256,11 +257,11 @@ def test_crossmodal_attention_against_a_loop_over_unpadded_rows():
     module = mult.Attention(8, 2, 0.0)
     torch.nn.init.normal_(module.into.bias)
     target, source = tiny.steps(5, 6, 8, seed=1), tiny.steps(5, 9, 8, seed=2, missing=[3])
-    got = module(target.x_BLD, source.x_BLD, source.mask_BL)
+    actual = module(target.x_BLD, source.x_BLD, source.mask_BL)
     for row in range(5):
         x_TD, s_SD = real(target, row), real(source, row)
         want = attention_by_loop(module, x_TD, s_SD) if len(s_SD) else torch.zeros_like(x_TD)
-        close(got[row][target.mask_BL[row]], want)
+        close(actual[row][target.mask_BL[row]], want)
     own = module(target.x_BLD, target.x_BLD, target.mask_BL)
     for row in range(5):
         close(

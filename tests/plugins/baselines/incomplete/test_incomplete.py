@@ -53,7 +53,7 @@ def test_features_attend_to_features_over_real_steps():
     torch.manual_seed(0)
     h = torch.randn(2, 5, 3)
     mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)
-    got = across_features(h, mask)
+    actual = across_features(h, mask)
     for row, count in ((0, 3), (1, 5)):
         x = h[row, :count]
         weight = torch.stack(
@@ -68,7 +68,7 @@ def test_features_attend_to_features_over_real_steps():
                 for v in x
             ]
         )
-        close(got[row, :count], expected)
+        close(actual[row, :count], expected)
 
 
 def test_tfr_net_is_its_equations_on_each_row_alone():
@@ -134,8 +134,8 @@ def test_the_error_is_smooth_l1_of_hidden_values():
         for d in range(2):
             gap = abs(float(restored[b, t, d] - x[b, t, d]))
             values.append(0.5 * gap**2 if gap < 1 else gap - 0.5)
-    got = hidden_error(restored, Steps(x, mask), visible)
-    assert float(got) == pytest.approx(sum(values) / 4, rel=1e-5)
+    actual = hidden_error(restored, Steps(x, mask), visible)
+    assert float(actual) == pytest.approx(sum(values) / 4, rel=1e-5)
     assert float(hidden_error(restored, Steps(x, mask), mask)) == 0
 
 
@@ -207,10 +207,10 @@ def test_context_is_pooled_over_the_modalities_that_a_row_has():
     tokens = torch.randn(2, 3, 3, 4)
     present = torch.tensor([[True, True, False], [False, False, False]])
     pool = fusion.pools[0]
-    got = fusion.pooled(pool, tokens, present)
+    actual = fusion.pooled(pool, tokens, present)
     score = torch.stack([pool(tokens[0, m].flatten()) for m in range(2)]).softmax(0)
-    close(got[0], score[0] * tokens[0, 0] + score[1] * tokens[0, 1])
-    assert torch.isfinite(got[1]).all()
+    close(actual[0], score[0] * tokens[0, 0] + score[1] * tokens[0, 1])
+    assert torch.isfinite(actual[1]).all()
 
 
 def test_emt_shares_one_unit_unless_told_otherwise():

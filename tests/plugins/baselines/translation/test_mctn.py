@@ -63,9 +63,9 @@ def test_the_decoder_attends_to_the_states_of_its_own_row():
     torch.manual_seed(0)
     decoder, joint = AttentionDecoder(4), torch.randn(2, 5, 4)
     mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=torch.bool)
-    got = decoder(joint, mask)
-    close(got[0, :3], decoded(decoder, joint[0, :3]))
-    close(got[1], decoded(decoder, joint[1]))
+    actual = decoder(joint, mask)
+    close(actual[0, :3], decoded(decoder, joint[0, :3]))
+    close(actual[1], decoded(decoder, joint[1]))
 
 
 class Model:

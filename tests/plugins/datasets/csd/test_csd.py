@@ -79,10 +79,10 @@ def test_a_folder_becomes_a_data_set_cut_by_the_labels(sdk, tmp_path):
 
 
 def test_the_form_is_recognised_and_the_data_set_runs(sdk, tmp_path, merbench):
-    done = merbench(
+    result = merbench(
         "data", "add", "--name", "mine", str(sdk.path), "--data", str(tmp_path), check=True
     )
-    assert "12 rows of csd = 12 taken over + 0 refused" in done.stderr
+    assert "12 rows of csd = 12 taken over + 0 refused" in result.stderr
     words = (
         "--dataset",
         "mine",
@@ -297,8 +297,8 @@ def test_the_real_words_of_mosi_joined_to_its_segments(merbench, tmp_path):
         "--data",
         str(tmp_path),
     )
-    done = merbench("data", "add", "mosi", str(csd), *words, check=True)
-    assert "2,199 rows of csd = 2,199 taken over + 0 refused" in done.stderr
+    result = merbench("data", "add", "mosi", str(csd), *words, check=True)
+    assert "2,199 rows of csd = 2,199 taken over + 0 refused" in result.stderr
     corpus = read_folder(tmp_path / "mosi")
     mine, theirs = (corpus.streams[name] for name in ("text.csd", "text.words"))
     same = 0

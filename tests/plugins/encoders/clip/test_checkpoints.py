@@ -79,11 +79,11 @@ def test_three_by_pixels(pair, named, tiny_tower, monkeypatch):
         described = {"preprocess_cfg": {k: v for k, v in known.items() if k in OF_IMAGES}}
         tiny_tower.with_name("open_clip_config.json").write_text(json.dumps(described))
     images = np.random.default_rng(0).integers(0, 256, (2, 40, 56, 3), dtype=np.uint8)
-    got = towers_images(ClipImage.Config(model="tiny-clip", pretrained=pretrained), images)
+    actual = towers_images(ClipImage.Config(model="tiny-clip", pretrained=pretrained), images)
     settings = merge_preprocess_dict(asdict(PreprocessCfg(size=32)), {**known, "size": 32})
     own_way = image_transform_v2(PreprocessCfg(**settings), is_train=False)
     want = np.stack([own_way(Image.fromarray(image)).numpy() for image in images])
-    np.testing.assert_allclose(got, want, atol=1e-5)
+    np.testing.assert_allclose(actual, want, atol=1e-5)
 
 
 NAMES = ("tag", "file", "cached file", "folder", "hf-hub", "local-dir", "hub's weights")
@@ -148,8 +148,8 @@ def test_pixels_and_activation_are_open_clips_own_however_it_is_named(way, named
     want = torch.stack([preprocess(Image.fromarray(image)) for image in images])
     np.testing.assert_allclose(pixels, want.numpy(), atol=1e-5)
     with torch.no_grad():
-        got, plain = encoder.net(want), own.eval().visual(want)
-    torch.testing.assert_close(got, plain)
+        actual, plain = encoder.net(want), own.eval().visual(want)
+    torch.testing.assert_close(actual, plain)
     assert any(isinstance(module, QuickGELU) for module in encoder.net.modules())
 
 

@@ -89,8 +89,8 @@ def test_a_texts_own_pieces_decide_whatever_its_batch(tmp_path):
         some = encode(encoder, TEXTS, rows)
         assert some.x_BLD.shape[1] == max(1, int(whole.mask_BL[rows].sum(1).max()))
         for i, row in enumerate(rows):
-            got, want = some.x_BLD[i][some.mask_BL[i]], whole.x_BLD[row][whole.mask_BL[row]]
-            torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
+            actual, want = some.x_BLD[i][some.mask_BL[i]], whole.x_BLD[row][whole.mask_BL[row]]
+            torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
 def cased(folder):

@@ -94,8 +94,8 @@ def test_a_row_alone_equals_a_row_in_a_batch(name, norm, layer, tmp_path):
         for row, length in enumerate(length_B.tolist()):
             alone = encoder(Waves(wave_BS[row : row + 1, :length], length_B[row : row + 1]))
             assert alone.mask_BL.sum() == whole.mask_BL[row].sum()
-            got, want = whole.x_BLD[row][whole.mask_BL[row]], alone.x_BLD[0][alone.mask_BL[0]]
-            torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
+            actual, want = whole.x_BLD[row][whole.mask_BL[row]], alone.x_BLD[0][alone.mask_BL[0]]
+            torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["wav2vec2", "data2vec-audio"])
@@ -115,8 +115,8 @@ def test_one_long_wave_among_short_ones_makes_no_batch_of_its_length(name, tmp_p
         assert sum(rows for rows, _ in sizes) == 6
         encoder.steps_at_once = 10**6
         together = encoder(waves)
-    got, want = (made.x_BLD[steps.mask_BL] for made in (steps, together))
-    torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
+    actual, want = (made.x_BLD[steps.mask_BL] for made in (steps, together))
+    torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "norm"), [f for f in FAMILIES if f[0] in OTHERS])

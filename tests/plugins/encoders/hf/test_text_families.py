@@ -54,8 +54,8 @@ def test_a_text_alone_equals_a_text_in_a_batch(family, tmp_path):
         whole = encoder(rows[torch.arange(len(TEXTS))])
         for row in present.nonzero()[:, 0].tolist():
             alone = encoder(rows[torch.tensor([row])])
-            got, want = whole.x_BLD[row][whole.mask_BL[row]], alone.x_BLD[0][alone.mask_BL[0]]
-            torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
+            actual, want = whole.x_BLD[row][whole.mask_BL[row]], alone.x_BLD[0][alone.mask_BL[0]]
+            torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
 def test_a_label_has_one_vector_whatever_the_others_are(tmp_path):

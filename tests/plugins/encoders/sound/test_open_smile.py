@@ -126,9 +126,9 @@ def test_a_folder_of_speaking_clips_from_add_to_a_run(merbench, tmp_path):
     for name in names:
         words = ("--dataset", "spoken", "--modalities", "audio", "--encoder", f"audio={name}")
         train = ("--epochs", "1", "--seeds", "1", "--json")
-        done = merbench("run", "--model", "late-fusion-dnn", *words, *train, check=True)
+        result = merbench("run", "--model", "late-fusion-dnn", *words, *train, check=True)
         record = next(
-            r for r in loads(done.stdout)["runs"] if r["spec"]["model"] == "late-fusion-dnn"
+            r for r in loads(result.stdout)["runs"] if r["spec"]["model"] == "late-fusion-dnn"
         )
         assert record["status"] == "done" and not record["measured"]
         assert record["spec"]["parts"]["encoder.audio"]["name"] == name
