@@ -240,9 +240,9 @@ def test_an_encoder_whose_output_is_kept_is_refused_a_stream_whose_rows_have_no_
 
 
 def test_transcripts_become_words_where_the_encoder_reads_words(plan):
-    made = plan("text-only", streams={"text": "text.transcript"})
-    assert made.streams["text"].kind == "words"
-    assert made.spec.streams == {"text": "text.transcript"}
+    resolved = plan("text-only", streams={"text": "text.transcript"})
+    assert resolved.streams["text"].kind == "words"
+    assert resolved.spec.streams == {"text": "text.transcript"}
 
 
 def test_the_track_holds_what_was_offered_not_what_was_used(plan):

@@ -50,8 +50,8 @@ def with_staged(catalog, **recipe):
 
 
 def staged(catalog, corpus, recipe=None, **request):
-    mine = with_staged(catalog, **(recipe or {}))
-    return resolve(Request("staged", **request), mine, corpus, None)
+    catalog_with_guest = with_staged(catalog, **(recipe or {}))
+    return resolve(Request("staged", **request), catalog_with_guest, corpus, None)
 
 
 @pytest.mark.parametrize(

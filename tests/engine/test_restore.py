@@ -149,8 +149,8 @@ def test_frozen_pretrained_weights_are_not_stored(catalog):
         plan, parts={**plan.parts, "encoder.audio": Part(component, Pretrained, Config())}
     )
     problem = build(plan, fold_of(plan), 0, CPU)
-    kept = safetensors.torch.load(save(plan, problem, weights_digest(problem.model)))
-    left = set(problem.model.state_dict()) - set(kept)
+    saved = safetensors.torch.load(save(plan, problem, weights_digest(problem.model)))
+    left = set(problem.model.state_dict()) - set(saved)
     assert left == {f"encoders.audio.net.{n}" for n in ("0.weight", "0.bias")} | {
         f"encoders.audio.net.1.{n}"
         for n in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -175,10 +175,14 @@ def test_one_fold_alone_and_who_tuned(catalog, tmp_path):
     corpus = in_folds(tiny.corpus())
     plan = resolve(Request("lmf", protocol="folds", settings=SHORT), catalog, corpus, None)
     tuned = {"study": "s", "trials": 3, "seconds": 1.5}
-    (one,) = run(plan, corpus, [0], Store(tmp_path / "one"), MACHINE, folds=[1], tuned_by=tuned)
+    (record,) = run(plan, corpus, [0], Store(tmp_path / "one"), MACHINE, folds=[1], tuned_by=tuned)
     every = run(plan, corpus, [0], Store(tmp_path / "all"), MACHINE)
-    assert one.fold == 1 and one.tuned_by == tuned and one.weights_sha256 == every[1].weights_sha256
-    assert Record.model_validate_json(one.model_dump_json()) == one
-    assert np.isfinite(one.metrics.test["mae"])
+    assert (
+        record.fold == 1
+        and record.tuned_by == tuned
+        and record.weights_sha256 == every[1].weights_sha256
+    )
+    assert Record.model_validate_json(record.model_dump_json()) == record
+    assert np.isfinite(record.metrics.test["mae"])
     with pytest.raises(RequestError, match="has no fold 7; its folds are 0, 1, 2"):
         run(plan, corpus, [0], Store(tmp_path / "one"), MACHINE, folds=[7])

@@ -125,14 +125,14 @@ class FakeSubmitit:
 @pytest.fixture
 def submitit(monkeypatch):
     """The executors that were made."""
-    made = []
+    results = []
 
     def executor(**how):
-        made.append(FakeSubmitit(**how))
-        return made[-1]
+        results.append(FakeSubmitit(**how))
+        return results[-1]
 
     monkeypatch.setitem(sys.modules, "submitit", SimpleNamespace(AutoExecutor=executor))
-    return made
+    return results
 
 
 def delays_before_the_limit():

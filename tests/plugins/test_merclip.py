@@ -47,17 +47,17 @@ def decoder(
 ) -> LabelDecoder:
     torch.manual_seed(0)
     widths = dict.fromkeys(modalities, 6)
-    made = LabelDecoder(
+    decoder = LabelDecoder(
         LabelDecoder.Config(**{"width": 16, "heads": 4, **config}),
         tiny.context(kind, modalities),
         widths,
         query_width,
     )
     for parameter in (
-        made.parameters()
+        decoder.parameters()
     ):  # norms and biases start at 1 and 0, which would hide that they are left out
         parameter.data += 0.1 * torch.randn(parameter.shape)
-    return made.eval()
+    return decoder.eval()
 
 
 def head(prediction="per-label", width: int = 16, query_width: int = 10, **config) -> LabelGuided:
@@ -92,12 +92,12 @@ def attend(mha: nn.MultiheadAttention, q_CD, x_LD):
 
 
 def one_row(model: LabelDecoder, parts, emb_CD, row: int):
-    seen = {
+    reached = {
         m: model.project[m](parts[m].x_BLD[row][parts[m].mask_BL[row]]) + model.modality[m]
         for m in model.order
     }
     q_CD = model.query(emb_CD)
-    stages = {"joint": torch.cat(list(seen.values()))} if model.joint else seen
+    stages = {"joint": torch.cat(list(reached.values()))} if model.joint else reached
     for stage, x_LD in stages.items():
         for layer in model.stages[stage]:
             n_CD = layer.norms[0](q_CD)

@@ -207,7 +207,7 @@ def learned(catalog, factory, kind, declared=MappingProxyType({}), corpus=None, 
     }
     target = f"{__name__}:Sound"
     lone = Component(kind="fusion", name="lone", summary="", target=target, reads=("queries",))
-    mine = Catalog(
+    catalog_with_guest = Catalog(
         [
             *catalog.plugins,
             Plugin(
@@ -222,10 +222,13 @@ def learned(catalog, factory, kind, declared=MappingProxyType({}), corpus=None, 
             ),
         ]
     )
-    load = mine.load
-    mine.load = lambda c: {"mine": factory, "lone": Sound}.get(c.name) or load(c)
+    load = catalog_with_guest.load
+    catalog_with_guest.load = lambda c: {"mine": factory, "lone": Sound}.get(c.name) or load(c)
     plan = resolve(
-        Request("mine", settings={"train.epochs": 1}), mine, corpus or tiny.corpus(), None
+        Request("mine", settings={"train.epochs": 1}),
+        catalog_with_guest,
+        corpus or tiny.corpus(),
+        None,
     )
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     try:
@@ -273,10 +276,10 @@ def test_what_a_part_hands_over_is_told_in_one_sentence(catalog, factory, kind, 
 )  # fmt: skip
 def test_what_a_part_is_declared_to_return_is_held_to(catalog, factory, kind, declared, sentence):
     try:
-        told = learned(catalog, factory, kind, declared)
+        message = learned(catalog, factory, kind, declared)
     except RequestError as error:
-        told = str(error)
-    assert re.search(sentence, told)
+        message = str(error)
+    assert re.search(sentence, message)
 
 
 @pytest.mark.parametrize(
@@ -303,14 +306,14 @@ def test_what_is_for_one_kind_of_task_is_refused_elsewhere(catalog, kind):
     for declaration in (declared, {}):
         recipe = {"spaces": ("multilabel",)} if not declaration else {}
         try:
-            told = learned(
+            sentence = learned(
                 catalog, Sound, "fusion", declaration, corpus=tiny.corpus(kind), **recipe
             )
         except RequestError as error:
-            told = str(error)
+            sentence = str(error)
         who = "fusion" if declaration else "model"
         wrong = f"{who} mine is for a multilabel task, and task of tiny is a {kind} task"
-        assert told.startswith("trained" if kind == "multilabel" else wrong)
+        assert sentence.startswith("trained" if kind == "multilabel" else wrong)
 
 
 class Whole(Part):
@@ -362,7 +365,7 @@ class NoLoad(NoCorpus):
     ],
 )
 def test_a_data_set_that_is_not_made_is_told(factory, sentence):
-    mine = Catalog(
+    catalog_with_guest = Catalog(
         [
             Plugin(
                 "plug",
@@ -372,9 +375,9 @@ def test_a_data_set_that_is_not_made_is_told(factory, sentence):
             )
         ]
     )
-    mine.load = lambda component: factory
+    catalog_with_guest.load = lambda component: factory
     with pytest.raises(RequestError, match=sentence):
-        open_dataset(mine, "mine", [])
+        open_dataset(catalog_with_guest, "mine", [])
 
 
 def test_a_form_that_fails_is_not_in_the_way_of_the_others(tmp_path):

@@ -13,8 +13,8 @@ SMALL = "sample:test=5,train=9,valid=4"
 
 
 def test_settings_are_part_of_the_name(catalog):
-    given = {"dataset.valid": 4, "train.lr": 0.1, "dataset.train": 9, "dataset.test": 5}
-    assert with_settings("sample", given) == (SMALL, {"train.lr": 0.1})
+    settings = {"dataset.valid": 4, "train.lr": 0.1, "dataset.train": 9, "dataset.test": 5}
+    assert with_settings("sample", settings) == (SMALL, {"train.lr": 0.1})
     assert with_settings(None, {"train.lr": 1}) == (None, {"train.lr": 1})
     corpus = open_dataset(catalog, SMALL, [])
     split = corpus.protocols["standard"].splits[0]

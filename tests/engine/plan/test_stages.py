@@ -212,7 +212,7 @@ def test_a_teacher_and_views_go_on_to_the_same_bits(tmp_path, monkeypatch, accum
         objective_schedules={"taught": "ramp:0:0.5"}, schedule="one-cycle",
     )  # fmt: skip
 
-    def run(stop=None, kept=None):
+    def run(stop=None, state=None):
         torch.manual_seed(0)
         net, seen = WithSteps(0.3), []
 
@@ -228,15 +228,15 @@ def test_a_teacher_and_views_go_on_to_the_same_bits(tmp_path, monkeypatch, accum
             stages=stages,
             views={"weak": [Shift(0.1)], "strong": [Shift(0.1), Shift(1.0)]},
             watch=watch,
-            checkpoint=Checkpoint(store, "run", {}) if kept else None,
+            checkpoint=Checkpoint(store, "run", {}) if state else None,
         )
         return weights_digest(net), fitted.history
 
-    whole = run()
+    uninterrupted = run()
     for stop in range(1, 4):
         with pytest.raises(Stopped):
             run(stop, kept=True)
-        assert run(kept=True) == whole
+        assert run(kept=True) == uninterrupted
         store.checkpoint("run").unlink()
 
 
@@ -287,7 +287,7 @@ def rates(config, updates=40):
 
 def test_one_cycle_is_torchs():
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
-    theirs = torch.optim.lr_scheduler.OneCycleLR(
+    reference = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=0.1, total_steps=40, pct_start=0.25, cycle_momentum=False
     )
     wanted = []
@@ -295,15 +295,15 @@ def test_one_cycle_is_torchs():
         wanted.append(optimiser.param_groups[0]["lr"])
         optimiser.step()
         if len(wanted) < 40:
-            theirs.step()
-    ours = rates(TrainConfig(schedule="one-cycle", warmup=0.25, lr=0.1))
-    assert ours == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+            reference.step()
+    actual = rates(TrainConfig(schedule="one-cycle", warmup=0.25, lr=0.1))
+    assert actual == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("power", [0.9, 2.0])
 def test_polynomial_decay(power):
-    ours = rates(TrainConfig(schedule="polynomial", power=power, lr=1.0))
-    assert ours == pytest.approx([(1 - k / 40) ** power for k in range(40)])
+    actual = rates(TrainConfig(schedule="polynomial", power=power, lr=1.0))
+    assert actual == pytest.approx([(1 - k / 40) ** power for k in range(40)])
 
 
 def test_values_are_clipped_before_the_norm():

@@ -19,8 +19,8 @@ STATISTICS = {
 
 
 def damage(text, rows=SPLIT.test, streams=STREAMS, seed=0):
-    modality, _, rest = text.partition("=")
-    kind, _, strength = rest.partition(":")
+    modality, _, damage = text.partition("=")
+    kind, _, strength = damage.partition(":")
     return damaged(streams, rows, STATISTICS, [Damage(modality, kind, float(strength or 1))], seed)[
         modality
     ]
@@ -35,18 +35,18 @@ def test_drop_takes_the_modality_from_every_row_or_a_share_of_them_and_from_no_o
     assert np.array_equal(
         damage("audio=drop").length[SPLIT.train], STREAMS["audio"].length[SPLIT.train]
     )
-    gone = damage("video=drop:0.3").length[SPLIT.test] == 0
-    assert 0.15 < gone.mean() < 0.45
+    dropped = damage("video=drop:0.3").length[SPLIT.test] == 0
+    assert 0.15 < dropped.mean() < 0.45
 
 
 @pytest.mark.parametrize("modality", ["text", "audio"])
 def test_mask_keeps_the_order_of_what_it_leaves_and_takes_about_the_share(modality):
-    made, whole = damage(f"{modality}=mask:0.4"), STREAMS[modality]
-    assert made.length[SPLIT.test].sum() / whole.length[SPLIT.test].sum() == pytest.approx(
+    masked, original = damage(f"{modality}=mask:0.4"), STREAMS[modality]
+    assert masked.length[SPLIT.test].sum() / original.length[SPLIT.test].sum() == pytest.approx(
         0.6, abs=0.1
     )
     for i in SPLIT.test:
-        left, all_steps = row(made, i).tolist(), iter(row(whole, i).tolist())
+        left, all_steps = row(masked, i).tolist(), iter(row(original, i).tolist())
         assert all(step in all_steps for step in left), "a subsequence of the row's own steps"
 
 
@@ -59,25 +59,25 @@ def test_a_stronger_mask_takes_away_what_a_weaker_one_does():
 
 
 def test_a_mask_of_everything_is_a_missing_modality():
-    made = damage("text=mask:1")
-    assert not made.length[SPLIT.test].any() and len(made.values), (
+    masked = damage("text=mask:1")
+    assert not masked.length[SPLIT.test].any() and len(masked.values), (
         "an empty array could not be indexed"
     )
 
 
 def test_noise_is_measured_in_the_deviation_of_the_train_rows():
-    whole = STREAMS["video"]
+    original = STREAMS["video"]
     scaled = Stream(
         **{
-            **whole.__dict__,
-            "values": whole.values * np.array([1, 10, 100, 1000, 1e4], dtype=np.float32),
+            **original.__dict__,
+            "values": original.values * np.array([1, 10, 100, 1000, 1e4], dtype=np.float32),
         }
     )
     statistics = {"video": train_statistics(scaled, SPLIT.train)}
-    made = damaged(
+    noisy = damaged(
         {"video": scaled}, SPLIT.test, statistics, [Damage("video", "noise", 2.0)], seed=1
     )["video"]
-    added = noise_of(made, scaled, statistics)
+    added = noise_of(noisy, scaled, statistics)
     assert added.std(axis=0) == pytest.approx(2.0, abs=0.4) and abs(added.mean()) < 0.3
     half = damaged(
         {"video": scaled}, SPLIT.test, statistics, [Damage("video", "noise", 1.0)], seed=1
@@ -87,9 +87,9 @@ def test_noise_is_measured_in_the_deviation_of_the_train_rows():
     )
 
 
-def noise_of(made, whole, statistics):
+def noise_of(noisy, original, statistics):
     return (
-        np.concatenate([row(made, i) - row(whole, i) for i in SPLIT.test])
+        np.concatenate([row(noisy, i) - row(original, i) for i in SPLIT.test])
         / statistics["video"].scale_D
     )
 
@@ -106,10 +106,10 @@ def test_damage_depends_on_the_seed_and_on_nothing_else(text):
 
 def test_strings_lose_words():
     texts = {"text": CORPUS.streams["text.transcript"]}
-    made = damage("text=mask:0.5", streams=texts)
+    masked = damage("text=mask:0.5", streams=texts)
     for i in SPLIT.test:
-        left, words = str(made.values[i]).split(), iter(str(texts["text"].values[i]).split())
-        assert all(word in words for word in left) and made.length[i] == bool(left)
+        left, words = str(masked.values[i]).split(), iter(str(texts["text"].values[i]).split())
+        assert all(word in words for word in left) and masked.length[i] == bool(left)
 
 
 @pytest.mark.parametrize("text", ["text=noise:1", "audio=drop"])

@@ -107,28 +107,28 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
     assert fixed(plan) == ("text", "audio", "video")
     events = []
     cache = Cache(tmp_path / "cache")
-    plain, kept = Store(tmp_path / "plain"), Store(tmp_path / "kept")
+    plain, cached = Store(tmp_path / "plain"), Store(tmp_path / "kept")
     (want,) = run(plan, clips, [0], plain, Machine(CPU, 1))
-    (got,) = run(
+    (record,) = run(
         plan,
         clips,
         [0],
-        kept,
+        cached,
         Machine(CPU, 1, cache=cache),
         watch=events.append,
     )
     assert (
-        want.status == got.status == "done"
-        and want.run_id == got.run_id
-        and want.spec == got.spec
-        and want.contents == got.contents
+        want.status == record.status == "done"
+        and want.run_id == record.run_id
+        and want.spec == record.spec
+        and want.contents == record.contents
     )
     np.testing.assert_allclose(
-        kept.predictions(got.run_id).prediction,
+        cached.predictions(record.run_id).prediction,
         plain.predictions(want.run_id).prediction,
         atol=1e-5,
     )
-    assert [e["loss"] for e in got.history] == [
+    assert [e["loss"] for e in record.history] == [
         pytest.approx(e["loss"], rel=1e-4) for e in want.history
     ]
     # No sound in row 2, nothing in row 3; both are told by name, and row 1, which has no file, is
@@ -147,7 +147,7 @@ def test_cached_and_uncached_runs_are_one_run(catalog, towers, clips, tmp_path):
             "3.mkv": "cannot be read (Invalid data found when processing input)"
         },
     }
-    assert got.measured["audio"] == {"clips_without": 2.0} and want.measured["audio"] == {
+    assert record.measured["audio"] == {"clips_without": 2.0} and want.measured["audio"] == {
         "clips_without": 2.0
     }
     ready = with_cached(plan, cache, CPU)
@@ -184,9 +184,9 @@ def test_other_label_words_need_no_tower_either(texts, tmp_path, monkeypatch):
 
 
 def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, monkeypatch):
-    fill, seen = encode._fill, tmp_path / "seen"
+    fill, log = encode._fill, tmp_path / "seen"
     monkeypatch.setattr(
-        encode, "_fill", lambda *words: [seen.write_text(str(os.getpid())), fill(*words)]
+        encode, "_fill", lambda *words: [log.write_text(str(os.getpid())), fill(*words)]
     )
     events = []
     machine = Machine(CPU, 1, cache=Cache(tmp_path / "cache"))
@@ -200,7 +200,7 @@ def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, m
         watch=lambda event: events.append(type(event)),
     )
     assert [r.status for r in both] == ["done", "done"] and EncodingStarted in events
-    assert seen.read_text() != str(os.getpid()), "a process that has used a GPU cannot be forked"
+    assert log.read_text() != str(os.getpid()), "a process that has used a GPU cannot be forked"
     monkeypatch.setattr(encode, "_fill", lambda *words: pytest.fail("the tower ran again"))
     alone = run(texts, tiny.corpus(size=200), [0, 1], Store(tmp_path / "alone"), machine)
     assert [r.weights_sha256 for r in both] == [r.weights_sha256 for r in alone]
@@ -268,11 +268,12 @@ def test_what_was_counted_in_clips_outlives_a_stop(catalog, towers, clips, tmp_p
     monkeypatch.setattr(like_lengths, "ROWS_AT_ONCE", 4)
     settings = {**towers, "encoder.video.face": "largest", "encoder.video.frames": 1}
     plan = resolve(Request("merclip", settings=settings), catalog, clips, None)
-    whole, _ = encoded(plan, "video", Cache(tmp_path / "whole"), CPU)
+    uninterrupted, _ = encoded(plan, "video", Cache(tmp_path / "whole"), CPU)
     # The frame that is shown is the third of a clip, and two of the clips are not there.
     without = [i for i in range(len(clips)) if i not in (1, 3) and (i * 7 + 2) % 50 < 19]
     assert (
-        whole.measured == {"clips_without": 1.0, "faceless_rate": len(without) / (len(clips) - 2)}
+        uninterrupted.measured
+        == {"clips_without": 1.0, "faceless_rate": len(without) / (len(clips) - 2)}
         and 2 < len(without) < 20
     )
     forward, calls = ClipImage.forward, []
@@ -349,11 +350,15 @@ def test_a_run_that_read_the_cache_is_applied_to_new_clips(catalog, towers, clip
     records = run(plan, clips, [0], store, machine)
     rows = plan.protocol.splits[0].test
     paths = [Path(str(clips.streams["video.clip"].values[row])) for row in rows]
-    made = apply(plan, trained(plan, clips, records, store, machine), read_inputs(paths, []), CPU)
+    predicted = apply(
+        plan, trained(plan, clips, records, store, machine), read_inputs(paths, []), CPU
+    )
     assert (
-        made.missing == ["text"]
-        and set(made.contribution) == {"audio", "video"}
-        and made.shares is not None
+        predicted.missing == ["text"]
+        and set(predicted.contribution) == {"audio", "video"}
+        and predicted.shares is not None
     )
     dropped = robust(plan, clips, records, store, machine, [(Damage("text", "drop"),)])[1]
-    np.testing.assert_allclose(made.prediction[0], dropped.scored[0].rows.prediction, atol=1e-5)
+    np.testing.assert_allclose(
+        predicted.prediction[0], dropped.scored[0].rows.prediction, atol=1e-5
+    )

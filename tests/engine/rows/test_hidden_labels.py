@@ -88,9 +88,9 @@ def problem(catalog, corpus, seed=0, unlabelled=False, **request):
 
 
 def test_hidden_labels_are_counted_nowhere_and_evaluation_has_all(catalog, corpus):
-    plan, fold, whole = problem(catalog, corpus)
+    plan, fold, modules = problem(catalog, corpus)
     hidden, _, few = problem(catalog, corpus, labels="keep:0.3")
-    assert whole.train.known is None and few.train.known.float().mean() == pytest.approx(
+    assert modules.train.known is None and few.train.known.float().mean() == pytest.approx(
         0.3, abs=0.05
     )
     assert few.valid.known is None and fold.data("test", few.encoders, CPU).known is None

@@ -37,9 +37,9 @@ def streams(corpus):
 
 def lacking(corpus_streams, policy, rows, seed=0):
     """Modality -> [N], whether a row lost all of it."""
-    made = incomplete(policy, corpus_streams, rows, seed, None)
+    damaged = incomplete(policy, corpus_streams, rows, seed, None)
     before = {m: s.length[rows] > 0 for m, s in corpus_streams.items()}
-    return {m: before[m] & (s.length[rows] == 0) for m, s in made.items()}
+    return {m: before[m] & (s.length[rows] == 0) for m, s in damaged.items()}
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_rates_are_those_asked_for_and_differ_by_modality(corpus, streams):
     assert not np.array_equal(lost["audio"], other["audio"])
     stronger = lacking(streams, "audio=0.9", rows)["audio"]
     assert not (lost["audio"] & ~stronger).any(), "a higher rate takes what a lower one does"
-    made = incomplete("audio=0.8", streams, rows, 0, None)
-    assert np.array_equal(made["audio"].length[500:], streams["audio"].length[500:])
-    assert made["video"] is streams["video"]
+    damaged = incomplete("audio=0.8", streams, rows, 0, None)
+    assert np.array_equal(damaged["audio"].length[500:], streams["audio"].length[500:])
+    assert damaged["video"] is streams["video"]
 
 
 def test_a_range_gives_a_row_one_rate_for_all_its_modalities(streams):
@@ -122,14 +122,14 @@ def test_a_range_gives_a_row_one_rate_for_all_its_modalities(streams):
 def test_single_steps_are_taken_out(streams):
     rows = np.arange(500)
     audio = incomplete("audio=mask:0.3", streams, rows, 0, None)["audio"]
-    kept = audio.length[rows].sum() / streams["audio"].length[rows].sum()
-    assert kept == pytest.approx(0.7, abs=0.05)
+    kept_share = audio.length[rows].sum() / streams["audio"].length[rows].sum()
+    assert kept_share == pytest.approx(0.7, abs=0.05)
     row = int(np.argmax(streams["audio"].length[rows]))
-    whole, some = (
+    complete, some = (
         {tuple(step) for step in s.values[s.start[row] : s.start[row] + s.length[row]]}
         for s in (streams["audio"], audio)
     )
-    assert some < whole
+    assert some < complete
 
 
 def problem(catalog, corpus, seed=0, model="tfn", **request):
@@ -145,15 +145,15 @@ def empty(split, modality):
 
 
 def test_train_rows_are_incomplete_and_no_others(catalog, corpus):
-    _, fold, whole = problem(catalog, corpus)
+    _, fold, modules = problem(catalog, corpus)
     other, _, some = problem(catalog, corpus, missing="audio=.5")
-    before, after = (empty(p.train, "audio") for p in (whole, some))
+    before, after = (empty(p.train, "audio") for p in (modules, some))
     share = float(after.float().mean())
     assert before.sum() < 5 and after[before].all()
-    assert share == pytest.approx(0.5, abs=0.08) and len(some.train) == len(whole.train)
+    assert share == pytest.approx(0.5, abs=0.08) and len(some.train) == len(modules.train)
     assert some.measured["audio"]["missing"] == pytest.approx(share)
-    assert torch.equal(empty(some.train, "video"), empty(whole.train, "video"))
-    assert torch.equal(empty(some.valid, "audio"), empty(whole.valid, "audio"))
+    assert torch.equal(empty(some.train, "video"), empty(modules.train, "video"))
+    assert torch.equal(empty(some.valid, "audio"), empty(modules.valid, "audio"))
     assert empty(fold.data("test", some.encoders, CPU), "audio").sum() < 5
     assert other.track.missing == "audio=0.5" and "train missing audio=0.5" in other.track.title
 

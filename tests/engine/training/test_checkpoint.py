@@ -104,15 +104,15 @@ def store(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_stopped_at_every_epoch_and_amid_each_it_goes_on_to_the_same_bits(name, store):
     config, stages = CONFIGS[name]
-    states, fitted, seen = train(config, stages)
+    states, fitted, entries = train(config, stages)
     batches = 3 if config.batch_size == 8 else 5
-    for epoch in range(len(seen)):
+    for epoch in range(len(entries)):
         for stop in ({"stop_epoch": epoch + 1}, {"stop_batch": epoch * batches + 1}):
             with pytest.raises(Stopped):
                 train(config, stages, store, **stop)
-            again, refitted, rest = train(config, stages, store)
+            again, refitted, later_entries = train(config, stages, store)
             assert (again, refitted) == (states, fitted)
-            assert rest == seen[epoch:], (
+            assert later_entries == entries[epoch:], (
                 "the epochs before the interruption were made again, or others left out"
             )
             store.checkpoint("run").unlink()
@@ -120,8 +120,8 @@ def test_stopped_at_every_epoch_and_amid_each_it_goes_on_to_the_same_bits(name, 
 
 def test_interrupted_again_and_again(store):
     config, stages = CONFIGS["stages"]
-    states, fitted, seen = train(config, stages)
-    for _ in seen[:-1]:
+    states, fitted, entries = train(config, stages)
+    for _ in entries[:-1]:
         with pytest.raises(Stopped):
             train(config, stages, store, stop_epoch=2)
     again, refitted, _ = train(config, stages, store)
@@ -146,8 +146,8 @@ def test_a_checkpoint_that_lacks_a_key_does_not_fail_twice(lacking, store, monke
 
 def without(state, key):
     """Inner values, which are unpacked one by one, stay as they are."""
-    whole = isinstance(state, dict) and "fitted" in state
-    return {k: v for k, v in state.items() if k != key} if whole else state
+    is_state_of_training = isinstance(state, dict) and "fitted" in state
+    return {k: v for k, v in state.items() if k != key} if is_state_of_training else state
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "foreign", "not ours"])
@@ -166,8 +166,8 @@ def test_a_checkpoint_of_no_use_is_set_aside_and_told(harm, store):
         path.write_bytes(path.read_bytes()[:-20])
     elif harm == "not ours":
         path.write_bytes(b"x" * 100)
-    again, refitted, rest = train(config, stages, store)
-    assert (again, refitted) == (states, fitted) and len(rest) == 4
+    again, refitted, later_entries = train(config, stages, store)
+    assert (again, refitted) == (states, fitted) and len(later_entries) == 4
     (warning,) = store.warnings
     assert (
         "the run starts anew" in warning and str(path) in warning and "it was moved to" in warning

@@ -36,7 +36,7 @@ class Loss(nn.Module):
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_pieces_of_a_batch_make_the_step_of_the_whole(accumulate):
     config = TrainConfig(epochs=2, batch_size=8, accumulate=accumulate, lr=0.05)
-    made = []
+    results = []
     for room in (100, 3):
         net = Small(model().double(), room)
         train, valid = split(20, 0), split(9, 1)
@@ -45,10 +45,10 @@ def test_pieces_of_a_batch_make_the_step_of_the_whole(accumulate):
                 rows.inputs["audio"].x_ND.double(),
                 rows.target.double(),
             )
-        made.append((net, fit(net, {"task": Loss()}, train, valid, space=SPACE, config=config)))
-    (whole, fitted), (pieces, refitted) = made
+        results.append((net, fit(net, {"task": Loss()}, train, valid, space=SPACE, config=config)))
+    (in_one_pass, fitted), (pieces, refitted) = results
     assert fitted.rows_at_once is None and refitted.rows_at_once == 2
-    for a, b in zip(whole.parameters(), pieces.parameters(), strict=True):
+    for a, b in zip(in_one_pass.parameters(), pieces.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-12)
     for a, b in zip(fitted.history, refitted.history, strict=True):
         assert a["loss"]["task.l1"] == pytest.approx(b["loss"]["task.l1"], abs=1e-6)

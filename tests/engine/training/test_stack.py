@@ -82,12 +82,12 @@ def test_losses_of_ten_steps_are_those_of_training_alone_dropout_included():
         "watch": lambda seed, entry: None,
     }
     together = fit_stacked(modules, split(20, 0), split(9, 1), **rows, **more)
-    for (net, fitted), module, mine in zip(alone, modules, together, strict=True):
-        assert mine.best_epoch == fitted.best_epoch
-        for a, b in zip(fitted.history, mine.history, strict=True):
+    for (net, fitted), module, result in zip(alone, modules, together, strict=True):
+        assert result.best_epoch == fitted.best_epoch
+        for a, b in zip(fitted.history, result.history, strict=True):
             assert a["loss"]["task.l1"] == pytest.approx(b["loss"]["task.l1"], abs=1e-5)
             assert a["mae"] == pytest.approx(b["mae"], abs=1e-5)
-        a, b = (predict(made, valid, SPACE) for made in (net, module.model))
+        a, b = (predict(trained_model, valid, SPACE) for trained_model in (net, module.model))
         assert a.tolist() == pytest.approx(b.tolist(), abs=1e-5)
 
 
@@ -115,12 +115,12 @@ def test_real_methods_learn_the_same_together_as_alone(model, catalog, monkeypat
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     problems = [build(plan, fold, seed, CPU) for seed in SEEDS]
     together = learn_together(plan, problems, fold, SEEDS, lambda seed, entry: None)
-    for seed, problem, mine in zip(SEEDS, problems, together, strict=True):
+    for seed, problem, result in zip(SEEDS, problems, together, strict=True):
         single = build(plan, fold, seed, CPU)
         fitted = learn(plan, single, fold, seed)
-        for a, b in zip(fitted.history, mine.history, strict=True):
+        for a, b in zip(fitted.history, result.history, strict=True):
             assert a["loss"] == pytest.approx(b["loss"], abs=1e-5)
-        assert mine.best_epoch == fitted.best_epoch
+        assert result.best_epoch == fitted.best_epoch
         a, b = (predict(p.model, p.valid, SPACE) for p in (single, problem))
         assert a.tolist() == pytest.approx(b.tolist(), abs=1e-4)
 
@@ -151,7 +151,7 @@ def test_each_seed_stops_by_itself_and_one_that_fails_leaves_the_others():
         modules, split(20, 0), split(9, 1), space=SPACE, config=config, **more
     )
     assert isinstance(failed, RunError) and "'task.l1' is not finite in epoch 0" in str(failed)
-    for seed, start, mine, module in (
+    for seed, start, result, module in (
         (SEEDS[0], starts[0], first, modules[0]),
         (SEEDS[2], starts[2], last, modules[2]),
     ):
@@ -159,7 +159,7 @@ def test_each_seed_stops_by_itself_and_one_that_fails_leaves_the_others():
         fitted = fit(
             net, {"task": Loss()}, split(20, 0), split(9, 1), space=SPACE, config=config, seed=seed
         )
-        assert len(mine.history) == len(fitted.history) and mine.best_epoch == fitted.best_epoch
+        assert len(result.history) == len(fitted.history) and result.best_epoch == fitted.best_epoch
         assert torch.allclose(net.weight, module.model.weight, atol=1e-5)
     assert len(first.history) != len(last.history)
 
@@ -175,10 +175,10 @@ def store(tmp_path, monkeypatch):
     return Store(tmp_path)
 
 
-def stops(after: int | None, seen: list):
-    def watch(*told):
-        seen.append(told)
-        if len(seen) == after:
+def stops(after: int | None, entries: list):
+    def watch(*message):
+        entries.append(message)
+        if len(entries) == after:
             raise Stopped
 
     return watch
@@ -188,33 +188,34 @@ def test_stopped_at_every_epoch_it_goes_on_to_the_same_bits(store):
     def train(place=None, stop=None):
         modules = [Together(attending(seed), {"task": Loss()}) for seed in SEEDS]
         torch.nn.init.constant_(modules[1].model.out.bias, float("nan"))
-        config, seen = TrainConfig(epochs=8, batch_size=10, lr=0.05, warmup=0.2, patience=1), []
+        config, entries = TrainConfig(epochs=8, batch_size=10, lr=0.05, warmup=0.2, patience=1), []
         more = {
             "stages": (Stage(),),
             "thresholds": "fixed:0.5",
             "seeds": SEEDS,
             "fold": None,
-            "watch": stops(stop, seen),
+            "watch": stops(stop, entries),
         }
-        made = fit_stacked(
+        fitted_stack = fit_stacked(
             modules, split(20, 0), split(9, 1), space=SPACE, config=config, checkpoint=place, **more
         )
         return (
             [weights_digest(m) for m in modules],
-            [f if isinstance(f, Fitted) else str(f) for f in made],
-            seen,
+            [f if isinstance(f, Fitted) else str(f) for f in fitted_stack],
+            entries,
         )
 
-    weights, fitted, seen = train()
+    weights, fitted, entries = train()
     assert isinstance(fitted[1], str) and 2 < len(fitted[0].history) != len(fitted[2].history) > 2
-    for stop in range(1, len(seen) + 1):
+    for stop in range(1, len(entries) + 1):
         with pytest.raises(Stopped):
             train(Checkpoint(store, "run", {}), stop)
-        *again, rest = train(Checkpoint(store, "run", {}))
+        *again, later_entries = train(Checkpoint(store, "run", {}))
         assert again == [weights, fitted]
-        assert rest == seen[-len(rest) :] and len(rest) <= len(seen) - stop + 2, (
-            "epochs were made again, or others left out"
-        )
+        assert (
+            later_entries == entries[-len(later_entries) :]
+            and len(later_entries) <= len(entries) - stop + 2
+        ), "epochs were made again, or others left out"
         store.checkpoint("run").unlink()
 
 
@@ -222,7 +223,7 @@ def test_stopped_at_every_epoch_it_goes_on_to_the_same_bits(store):
 def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store, monkeypatch):
     plan = plan_of(catalog, "merclip", **{"train.stack": True})
     wanted = run(plan, tiny.corpus(), SEEDS, Store(store.root / "whole"), MACHINE)
-    put, seen, calls = Store.put, [], []
+    put, run_ids, calls = Store.put, [], []
 
     def once(*words):
         calls.append(1)
@@ -232,7 +233,7 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
 
     if stop == "scoring":
         monkeypatch.setattr(Store, "put", once)
-    watch = stops(7, []) if stop == "training" else lambda *told: None
+    watch = stops(7, []) if stop == "training" else lambda *message: None
     with pytest.raises(Stopped):
         run(
             plan,
@@ -244,12 +245,12 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
         )
     assert len(list(store.records())) == (stop == "scoring")
     records = run(
-        plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event: seen.append(type(event))
+        plan, tiny.corpus(), SEEDS, store, MACHINE, watch=lambda event: run_ids.append(type(event))
     )
     assert [(r.weights_sha256, r.metrics, r.history, r.notes) for r in records] == [
         (r.weights_sha256, r.metrics, r.history, r.notes) for r in wanted
     ]
-    assert seen.count(EpochDone) == (9 if stop == "training" else 0)
+    assert run_ids.count(EpochDone) == (9 if stop == "training" else 0)
     assert not store.warnings and not list((store.root / "checkpoints").iterdir())
 
 
@@ -332,9 +333,13 @@ def test_state_by_batch_and_stages_are_for_seeds_that_train_alone():
 def test_attention_over_nothing_is_0_in_a_stack_as_alone(form):
     draw = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, 4, 5, generator=draw, requires_grad=True) for _ in range(3))
-    seen = torch.rand(2, 1, 4, 4, generator=draw) < 0.5
-    seen[0, :, 1], seen[1, :, 2] = False, True
-    mask = seen if form == "bool" else torch.zeros(seen.shape).masked_fill(~seen, -torch.inf)
+    kept_SBHL = torch.rand(2, 1, 4, 4, generator=draw) < 0.5
+    kept_SBHL[0, :, 1], kept_SBHL[1, :, 2] = False, True
+    mask = (
+        kept_SBHL
+        if form == "bool"
+        else torch.zeros(kept_SBHL.shape).masked_fill(~kept_SBHL, -torch.inf)
+    )
     alone = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     wanted = torch.autograd.grad(alone.square().sum(), (q, k, v))
 
@@ -344,7 +349,7 @@ def test_attention_over_nothing_is_0_in_a_stack_as_alone(form):
 
     stacked = torch.func.vmap(attend)(torch.arange(2), q, k, v, mask)
     assert (alone[0, :, 1] == 0).all() and torch.allclose(stacked, alone, atol=1e-6)
-    for ours, theirs in zip(
+    for of_stack, of_one in zip(
         torch.autograd.grad(stacked.square().sum(), (q, k, v)), wanted, strict=True
     ):
-        assert torch.allclose(ours, theirs, atol=1e-5)
+        assert torch.allclose(of_stack, of_one, atol=1e-5)

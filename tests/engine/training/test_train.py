@@ -338,10 +338,10 @@ def test_a_selecting_metric_of_another_kind_is_refused():
 
 def test_prediction_covers_every_row_in_order_whatever_the_batch_size():
     net, data = model().eval(), split(11, 3)
-    whole = predict(net, data, SPACE, batch_size=11)
-    assert len(whole) == 11
+    together = predict(net, data, SPACE, batch_size=11)
+    assert len(together) == 11
     assert torch.allclose(
-        torch.from_numpy(predict(net, data, SPACE, batch_size=4)), torch.from_numpy(whole)
+        torch.from_numpy(predict(net, data, SPACE, batch_size=4)), torch.from_numpy(together)
     )
 
 
@@ -362,24 +362,24 @@ def test_rates_by_prefix_and_no_decay_of_vectors():
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
 def test_an_optimiser_without_the_compiler_steps_as_torch_does(kind):
-    there, here = [model(), model()]
+    trained, reference = [model(), model()]
     options = (
         {"lr": 0.1, "weight_decay": 0.1, "momentum": 0.9}
         if kind is torch.optim.SGD
         else {"lr": 0.1, "weight_decay": 0.1}
     )
-    theirs, ours = (
-        kind(there.parameters(), **options),
-        without_compiler(kind)(here.parameters(), **options),
+    expected, actual = (
+        kind(trained.parameters(), **options),
+        without_compiler(kind)(reference.parameters(), **options),
     )
     for step in range(4):
-        for net, optimiser in ((there, theirs), (here, ours)):
+        for net, optimiser in ((trained, expected), (reference, actual)):
             net(split(6, step).batch(torch.arange(6))).logits_BC.square().mean().backward()
             optimiser.step()
             optimiser.zero_grad()
-        ours.load_state_dict(ours.state_dict())
+        actual.load_state_dict(actual.state_dict())
     assert all(
-        torch.equal(a, b) for a, b in zip(there.parameters(), here.parameters(), strict=True)
+        torch.equal(a, b) for a, b in zip(trained.parameters(), reference.parameters(), strict=True)
     )
 
 

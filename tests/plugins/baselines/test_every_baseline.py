@@ -157,10 +157,10 @@ class TestFusion:
     def test_missing_modalities_are_finite_and_leave_other_rows_alone(self, name):
         fusion, parts = build(name), tiny.parts()
         base = fusion(parts).z_BCD
-        for gone in [*([m] for m in parts), list(parts)]:
+        for missing in [*([m] for m in parts), list(parts)]:
             others_B1 = (torch.arange(5) != 2)[:, None]
             less = {
-                m: Steps(s.x_BLD, s.mask_BL & others_B1) if m in gone else s
+                m: Steps(s.x_BLD, s.mask_BL & others_B1) if m in missing else s
                 for m, s in parts.items()
             }
             z_BCD = fusion(by_part(less, garbage)).z_BCD

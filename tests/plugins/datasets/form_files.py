@@ -16,20 +16,20 @@ LENGTHS = {"train": [3, 1, 4, 2, 4], "valid": [2, 3], "test": [1, 4, 2]}
 
 def rows_of(corpus, name):
     stream = corpus.streams[name]
-    made = [
+    rows = [
         np.asarray(stream.values[s : s + n])
         for s, n in zip(stream.start, stream.length, strict=True)
     ]
-    return dict(zip(corpus.ids.tolist(), made, strict=True))
+    return dict(zip(corpus.ids.tolist(), rows, strict=True))
 
 
 def home(tmp_path, name="mosi"):
     return read_folder(tmp_path / "home" / name)
 
 
-def mmsa(path, aligned=True, change=lambda found: found, protocol=4):
+def mmsa(path, aligned=True, change=lambda content: content, protocol=4):
     """Values tell their row: train row 2 is 3.x in every modality."""
-    found, truth = {}, {}
+    content, truth = {}, {}
     for mode, n in N.items():
         steps = {"text": 6, "audio": 6 if aligned else 8, "vision": 6 if aligned else 9}
         split = {
@@ -50,7 +50,7 @@ def mmsa(path, aligned=True, change=lambda found: found, protocol=4):
         split["text"][:, 5] = 9.0  # BERT's padding is not zero
         if not aligned:
             split |= {f"{field}_lengths": list(LENGTHS[mode]) for field in ("audio", "vision")}
-        found[mode] = split
-    found["train"]["audio"][0, 0, 0] = -np.inf
-    path.write_bytes(pickle.dumps(change(found), protocol))
+        content[mode] = split
+    content["train"]["audio"][0, 0, 0] = -np.inf
+    path.write_bytes(pickle.dumps(change(content), protocol))
     return truth

@@ -21,7 +21,7 @@ from tests.plugins.datasets.form_files import LENGTHS, N, home, mmsa, rows_of
 
 
 @pytest.fixture
-def put(merbench, tmp_path):
+def add_data(merbench, tmp_path):
     def call(*words, check=True):
         result = merbench(
             "data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check
@@ -32,7 +32,7 @@ def put(merbench, tmp_path):
 
 
 def mult(path, labels=1, left=True, ids="plain"):
-    found, truth = {}, {}
+    content, truth = {}, {}
     for mode, n in N.items():
         x = {
             "text": np.zeros((n, 6, 4)),
@@ -53,8 +53,8 @@ def mult(path, labels=1, left=True, ids="plain"):
         y[:, 0, 0] = np.linspace(-3, 3, n)
         if labels == 7:
             y[:, 0, 1:] = np.eye(6)[np.arange(n) % 6] * 0.33
-        found[mode] = {**x, "labels": y, "id": name}
-    path.write_bytes(pickle.dumps(found, 2))
+        content[mode] = {**x, "labels": y, "id": name}
+    path.write_bytes(pickle.dumps(content, 2))
     return truth
 
 
@@ -62,9 +62,9 @@ def mult(path, labels=1, left=True, ids="plain"):
     ("left", "ids", "names"),
     [(True, "plain", "{}"), (False, "bytes", "{}"), (True, "three", "{}.5")],
 )
-def test_mult_pickles(put, tmp_path, left, ids, names):
+def test_mult_pickles(add_data, tmp_path, left, ids, names):
     truth = mult(tmp_path / "x.pkl", left=left, ids=ids)
-    assert put("mosi", tmp_path / "x.pkl")["form"] == "mult-pickle"
+    assert add_data("mosi", tmp_path / "x.pkl")["form"] == "mult-pickle"
     corpus = home(tmp_path)
     for field, modality in (("text", "text"), ("audio", "audio"), ("vision", "video")):
         rows = rows_of(corpus, f"{modality}.mult")
@@ -73,9 +73,9 @@ def test_mult_pickles(put, tmp_path, left, ids, names):
                 np.testing.assert_array_equal(rows[f"{mode}vid_{names.format(row)}"], expected)
 
 
-def test_emotions_of_seven_labels_are_a_task_beside_sentiment(put, tmp_path, merbench):
+def test_emotions_of_seven_labels_are_a_task_beside_sentiment(add_data, tmp_path, merbench):
     mult(tmp_path / "x.pkl", labels=7)
-    put("mosei", tmp_path / "x.pkl")
+    add_data("mosei", tmp_path / "x.pkl")
     corpus = home(tmp_path, "mosei")
     emotions = corpus.tasks["emotions"]
     assert emotions.space.words == ("happy", "sad", "anger", "surprise", "disgust", "fear")
@@ -108,15 +108,15 @@ def misa(folder, one_file):
         rows = []
         for row, length in enumerate(LENGTHS[mode]):
             visual, acoustic = (np.full((length, w), row + 1.0) for w in (47, 74))
-            said = [f"word{k}" for k in range(length)]
+            words = [f"word{k}" for k in range(length)]
             rows.append(
                 (
-                    (np.arange(length), visual, acoustic, said),
+                    (np.arange(length), visual, acoustic, words),
                     np.array([[row - 2.0]]),
                     f"{mode}vid[{row}]",
                 )
             )
-            truth[f"{mode}vid_{row}"] = (visual, acoustic, said)
+            truth[f"{mode}vid_{row}"] = (visual, acoustic, words)
         splits["dev" if mode == "valid" else mode] = rows
     if one_file:
         (folder / "x.pkl").write_bytes(pickle.dumps(splits, 2))
@@ -127,22 +127,22 @@ def misa(folder, one_file):
 
 
 @pytest.mark.parametrize("one_file", [True, False])
-def test_misa_pickles(put, tmp_path, one_file):
+def test_misa_pickles(add_data, tmp_path, one_file):
     (tmp_path / "misa").mkdir()
     path, truth = misa(tmp_path / "misa", one_file)
-    assert put("mosi", path)["form"] == "misa-pickle"
+    assert add_data("mosi", path)["form"] == "misa-pickle"
     corpus = home(tmp_path)
     video, audio, words = (
         rows_of(corpus, name) for name in ("video.misa", "audio.misa", "text.words")
     )
-    for one, (visual, acoustic, said) in truth.items():
-        np.testing.assert_array_equal(video[one], visual)
-        np.testing.assert_array_equal(audio[one], acoustic)
-        assert [corpus.streams["text.words"].vocab[w] for w in words[one]] == said
+    for row_id, (visual, acoustic, spoken) in truth.items():
+        np.testing.assert_array_equal(video[row_id], visual)
+        np.testing.assert_array_equal(audio[row_id], acoustic)
+        assert [corpus.streams["text.words"].vocab[w] for w in words[row_id]] == spoken
 
 
 @pytest.mark.parametrize("as_array", [False, True])
-def test_mag_bert_pickles_have_their_words_in_front(put, tmp_path, as_array):
+def test_mag_bert_pickles_have_their_words_in_front(add_data, tmp_path, as_array):
     texts = [["so", "good"], ["no"], ["a", "fine", "film"]]
 
     def row(mode, k):
@@ -153,28 +153,28 @@ def test_mag_bert_pickles_have_their_words_in_front(put, tmp_path, as_array):
 
     splits = {mode: [row(mode, k) for k in range(3)] for mode in ("train", "dev", "test")}
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(splits, 4))
-    report = put("mosi", tmp_path / "x.pkl")
+    report = add_data("mosi", tmp_path / "x.pkl")
     assert report["streams"] == ["video.misa", "audio.misa", "text.words"]
     assert report["notes"] == []
     corpus = home(tmp_path)
     words = rows_of(corpus, "text.words")
     for mode in ("train", "dev", "test"):
         for k, spoken in enumerate(texts):
-            one = f"{mode}vid_{k}"
-            assert [corpus.streams["text.words"].vocab[w] for w in words[one]] == spoken
-            assert corpus.texts[corpus.ids.tolist().index(one)] == " ".join(spoken)
+            row_id = f"{mode}vid_{k}"
+            assert [corpus.streams["text.words"].vocab[w] for w in words[row_id]] == spoken
+            assert corpus.texts[corpus.ids.tolist().index(row_id)] == " ".join(spoken)
 
 
-def test_no_field_of_a_pickle_is_dropped_in_silence(put, tmp_path):
+def test_no_field_of_a_pickle_is_dropped_in_silence(add_data, tmp_path):
     def with_pitch(splits):
         return {mode: split | {"pitch": np.zeros(N[mode])} for mode, split in splits.items()}
 
     mmsa(tmp_path / "mmsa.pkl", change=with_pitch)
-    assert "not taken over: pitch" in put("--name", "a", tmp_path / "mmsa.pkl")["notes"]
+    assert "not taken over: pitch" in add_data("--name", "a", tmp_path / "mmsa.pkl")["notes"]
     mult(tmp_path / "mult.pkl")
     splits = pickle.loads((tmp_path / "mult.pkl").read_bytes())
     (tmp_path / "mult.pkl").write_bytes(pickle.dumps(with_pitch(splits)))
-    assert "not taken over: pitch" in put("--name", "b", tmp_path / "mult.pkl")["notes"]
+    assert "not taken over: pitch" in add_data("--name", "b", tmp_path / "mult.pkl")["notes"]
     path, _ = misa(tmp_path, one_file=True)
     splits = pickle.loads(path.read_bytes())
     longer = {
@@ -182,7 +182,7 @@ def test_no_field_of_a_pickle_is_dropped_in_silence(put, tmp_path):
         for mode, rows in splits.items()
     }
     path.write_bytes(pickle.dumps(longer))
-    notes = put("--name", "c", path)["notes"]
+    notes = add_data("--name", "c", path)["notes"]
     assert "parts 5 to 6 of a row are not taken over" in notes
     assert any(note.startswith("the first part of 10 rows is no list of strings") for note in notes)
 
@@ -203,9 +203,9 @@ def sims(path, labels=None):
     return pickle.loads(path.read_bytes())
 
 
-def test_sims_is_a_score_of_its_own_range_with_unimodal_tasks(put, tmp_path):
+def test_sims_is_a_score_of_its_own_range_with_unimodal_tasks(add_data, tmp_path):
     truth = sims(tmp_path / "x.pkl")
-    report = put("--name", "sims", tmp_path / "x.pkl")
+    report = add_data("--name", "sims", tmp_path / "x.pkl")
     assert any("lie in [-1, 1]: a score in that" in note for note in report["notes"])
     corpus = home(tmp_path, "sims")
     tasks = ("sentiment", "sentiment_text", "sentiment_audio", "sentiment_video")
@@ -218,18 +218,18 @@ def test_sims_is_a_score_of_its_own_range_with_unimodal_tasks(put, tmp_path):
         assert corpus.tasks[task].target[row] == pytest.approx(expected)
 
 
-def test_a_range_that_is_asked_for_is_taken(put, tmp_path):
+def test_a_range_that_is_asked_for_is_taken(add_data, tmp_path):
     sims(tmp_path / "x.pkl")
     form = ("--form", "mmsa-pickle", "--set")
-    put("--name", "a", tmp_path / "x.pkl", *form, "low=-3", "--set", "high=3")
+    add_data("--name", "a", tmp_path / "x.pkl", *form, "low=-3", "--set", "high=3")
     assert max(home(tmp_path, "a").tasks["sentiment_audio"].space.anchors) == 3
-    done = put("--name", "b", tmp_path / "x.pkl", *form, "low=-3", check=False)
+    done = add_data("--name", "b", tmp_path / "x.pkl", *form, "low=-3", check=False)
     assert done.returncode == 2 and "give low and high together" in done.stderr
 
 
 @pytest.mark.parametrize("pair", [(0, 1), (-1, 1)])
 @pytest.mark.parametrize("form", [mmsa, mult])
-def test_two_labels_are_two_classes(put, tmp_path, pair, form):
+def test_two_labels_are_two_classes(add_data, tmp_path, pair, form):
     form(tmp_path / "x.pkl")
     splits = pickle.loads((tmp_path / "x.pkl").read_bytes())
     for split in splits.values():
@@ -237,7 +237,7 @@ def test_two_labels_are_two_classes(put, tmp_path, pair, form):
         y = np.resize(np.array(pair, np.float32), split[field].shape[0])
         split[field] = y.reshape(split[field].shape)
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(splits, 4))
-    report = put("--name", "humour", tmp_path / "x.pkl")
+    report = add_data("--name", "humour", tmp_path / "x.pkl")
     assert any("two classes, no and yes" in note for note in report["notes"])
     task = home(tmp_path, "humour").tasks["label"]
     assert (task.space.kind, tuple(task.space.words)) == ("class", ("no", "yes"))
@@ -279,26 +279,30 @@ def test_a_range_holds_its_labels_or_is_that_of_mosi(numbers):
         assert span[0] - 1e-4 <= min(numbers) and max(numbers) <= span[1] + 1e-4
 
 
-def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherwise(put, tmp_path):
+def test_clips_counted_from_another_number_are_refused_and_can_be_counted_otherwise(
+    add_data, tmp_path
+):
     mmsa(tmp_path / "mmsa.pkl")
     truth = mult(tmp_path / "mult.pkl")
-    put("mosi", tmp_path / "mmsa.pkl")
-    done = put("mosi", tmp_path / "mult.pkl", check=False)
+    add_data("mosi", tmp_path / "mmsa.pkl")
+    done = add_data("mosi", tmp_path / "mult.pkl", check=False)
     assert done.returncode == 2 and "--set first=N" in done.stderr
     assert (
-        put("mosi", tmp_path / "mult.pkl", "--form", "mult-pickle", "--set", "first=1")["taken"]
+        add_data("mosi", tmp_path / "mult.pkl", "--form", "mult-pickle", "--set", "first=1")[
+            "taken"
+        ]
         == 10
     )
     rows = rows_of(home(tmp_path), "audio.mult")
     for row in range(N["train"]):
         np.testing.assert_array_equal(rows[f"trainvid_{row + 1}"], truth["train", "audio", row])
     path, _ = misa(tmp_path, one_file=True)
-    put("--name", "mine", path, "--form", "misa-pickle", "--set", "first=1")
+    add_data("--name", "mine", path, "--form", "misa-pickle", "--set", "first=1")
     assert home(tmp_path, "mine").ids.tolist() == home(tmp_path).ids.tolist()
 
 
 @pytest.mark.parametrize("as_zip", [True, False])
-def test_tailor_files_name_their_labels_themselves(put, tmp_path, as_zip):
+def test_tailor_files_name_their_labels_themselves(add_data, tmp_path, as_zip):
     order = {
         "<blank>": 0,
         "<unk>": 1,
@@ -311,7 +315,10 @@ def test_tailor_files_name_their_labels_themselves(put, tmp_path, as_zip):
         "disgust": 8,
         "surprise": 9,
     }
-    found = {"dict": {"src": {}, "tgt": order}, "settings": argparse.Namespace(max_text_seq_len=60)}
+    content = {
+        "dict": {"src": {}, "tgt": order},
+        "settings": argparse.Namespace(max_text_seq_len=60),
+    }
     for mode, n in N.items():
         x = {
             key: [np.zeros((6, w)) for _ in range(n)]
@@ -320,9 +327,12 @@ def test_tailor_files_name_their_labels_themselves(put, tmp_path, as_zip):
         for key in x:
             for row, length in enumerate(LENGTHS[mode]):
                 x[key][row][6 - length :] = row + 1
-        found[mode] = {**x, "tgt": [[2, 4 + row, 9, 3] if row < 4 else [2, 3] for row in range(n)]}
-    torch.save(found, tmp_path / "x.pt", _use_new_zipfile_serialization=as_zip)
-    assert put("mosei", tmp_path / "x.pt")["form"] == "tailor-pt"
+        content[mode] = {
+            **x,
+            "tgt": [[2, 4 + row, 9, 3] if row < 4 else [2, 3] for row in range(n)],
+        }
+    torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=as_zip)
+    assert add_data("mosei", tmp_path / "x.pt")["form"] == "tailor-pt"
     corpus = home(tmp_path, "mosei")
     emotions = corpus.tasks["emotions"]
     assert emotions.space.words == ("sad", "happy", "fear", "anger", "disgust", "surprise")
@@ -332,7 +342,7 @@ def test_tailor_files_name_their_labels_themselves(put, tmp_path, as_zip):
     assert rows_of(corpus, "audio.tailor")["train00002_0"].tolist() == [[3.0, 3.0]] * 4
 
 
-def test_clips_stay_where_they_are(put, tmp_path):
+def test_clips_stay_where_they_are(add_data, tmp_path):
     source = tmp_path / "MOSI"
     lines = ["video_id,clip_id,text,label,mode"]
     for mode, n in N.items():
@@ -343,19 +353,19 @@ def test_clips_stay_where_they_are(put, tmp_path):
             clip.write_bytes(b"clip")
     (source / "Raw/trainvid/0.mp4").unlink()
     (source / "label.csv").write_text("\n".join(lines))
-    told = put("mosi", source)
-    assert told["form"] == "mmsa-clips" and "1 of 10 rows have no clip" in told["notes"][0]
+    origin = add_data("mosi", source)
+    assert origin["form"] == "mmsa-clips" and "1 of 10 rows have no clip" in origin["notes"][0]
     corpus = home(tmp_path)
     clip = corpus.streams["video.clip"]
     assert clip.length.sum() == 9
     assert Path(str(clip.values[corpus.ids.tolist().index("testvid_1")])).read_bytes() == b"clip"
     assert (tmp_path / "home/mosi/Raw").readlink() == source / "Raw"
-    assert told["links"] == {"Raw": str(source / "Raw")}
+    assert origin["links"] == {"Raw": str(source / "Raw")}
 
 
-def test_an_unknown_form_tells_what_was_looked_for(put, tmp_path):
+def test_an_unknown_form_tells_what_was_looked_for(add_data, tmp_path):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps([1, 2, 3]))
-    done = put("mosi", tmp_path / "x.pkl", check=False)
+    done = add_data("mosi", tmp_path / "x.pkl", check=False)
     assert done.returncode == 2
     for word in (
         "feature-folder",
@@ -369,7 +379,7 @@ def test_an_unknown_form_tells_what_was_looked_for(put, tmp_path):
         assert word in done.stderr
 
 
-def test_requests_that_are_wrong(put, tmp_path):
+def test_requests_that_are_wrong(add_data, tmp_path):
     mmsa(tmp_path / "x.pkl")
     for words, sentence in (
         (("mosl", tmp_path / "x.pkl"), "did you mean 'mosi'"),
@@ -380,7 +390,7 @@ def test_requests_that_are_wrong(put, tmp_path):
         (("mosi", tmp_path / "x.pkl", "--form", "mult-pickle"), "no labels"),
         (("mosi", tmp_path / "x.pkl", "--form", "mmsa-pickle", "--set", "a=1"), "unknown setting"),
     ):
-        done = put(*words, check=False)
+        done = add_data(*words, check=False)
         assert done.returncode == 2 and sentence in done.stderr, done.stderr
 
 
@@ -401,9 +411,9 @@ def with_mixed(path, **changes):
     path.write_bytes(pickle.dumps(splits, 4))
 
 
-def test_unlabelled_rows_of_train_mix_are_a_protocol_of_their_own(put, tmp_path):
+def test_unlabelled_rows_of_train_mix_are_a_protocol_of_their_own(add_data, tmp_path):
     with_mixed(tmp_path / "x.pkl")
-    report = put("--name", "simsv2", tmp_path / "x.pkl")
+    report = add_data("--name", "simsv2", tmp_path / "x.pkl")
     assert any("2 rows without a label" in note for note in report["notes"])
     assert not any("not taken over" in note for note in report["notes"])
     corpus = home(tmp_path, "simsv2")
@@ -425,7 +435,7 @@ def test_unlabelled_rows_of_train_mix_are_a_protocol_of_their_own(put, tmp_path)
         ({"mask": np.ones(3)}, "split train_mix: mask"),
     ],
 )
-def test_a_train_mix_that_cannot_be_read_is_one_sentence(put, tmp_path, changes, sentence):
+def test_a_train_mix_that_cannot_be_read_is_one_sentence(add_data, tmp_path, changes, sentence):
     with_mixed(tmp_path / "x.pkl", **changes)
-    done = put("--name", "simsv2", tmp_path / "x.pkl", check=False)
+    done = add_data("--name", "simsv2", tmp_path / "x.pkl", check=False)
     assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ from tests.plugins.datasets.form_files import LENGTHS, N, home, mmsa, rows_of
 
 
 @pytest.fixture
-def put(merbench, tmp_path):
+def add_data(merbench, tmp_path):
     def call(*words, check=True):
         result = merbench(
             "data", "add", *map(str, words), "--data", str(tmp_path / "home"), "--json", check=check
@@ -26,17 +26,17 @@ def put(merbench, tmp_path):
 
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("protocol", [2, 4])
-def test_mmsa_pickles(put, tmp_path, aligned, protocol):
+def test_mmsa_pickles(add_data, tmp_path, aligned, protocol):
     truth = mmsa(tmp_path / "x.pkl", aligned, protocol=protocol)
-    told = put("mosi", tmp_path / "x.pkl")
+    origin = add_data("mosi", tmp_path / "x.pkl")
     kind = "aligned" if aligned else "unaligned"
-    assert (told["form"], told["rows"], told["taken"], told["refused"]) == (
+    assert (origin["form"], origin["rows"], origin["taken"], origin["refused"]) == (
         "mmsa-pickle",
         10,
         10,
         {},
     )
-    assert any("none of the four that MMSA publishes" in note for note in told["notes"])
+    assert any("none of the four that MMSA publishes" in note for note in origin["notes"])
     corpus = home(tmp_path)
     (split,) = corpus.protocols["standard"].splits
     assert {m: sorted(corpus.ids[getattr(split, m)]) for m in N} == {
@@ -56,14 +56,14 @@ def test_mmsa_pickles(put, tmp_path, aligned, protocol):
     assert read_manifest(tmp_path / "home/mosi").streams[f"audio.{kind}"].not_finite == 1
 
 
-def test_steps_stay_aligned_where_one_modality_is_zero(put, tmp_path):
-    def change(found):
-        found["train"]["vision"][2, 3:] = 0
-        found["train"]["audio"][3] = 0
-        return found
+def test_steps_stay_aligned_where_one_modality_is_zero(add_data, tmp_path):
+    def change(content):
+        content["train"]["vision"][2, 3:] = 0
+        content["train"]["audio"][3] = 0
+        return content
 
     mmsa(tmp_path / "x.pkl", change=change)
-    put("mosi", tmp_path / "x.pkl")
+    add_data("mosi", tmp_path / "x.pkl")
     corpus = home(tmp_path)
     assert [
         len(rows_of(corpus, f"{m}.aligned")["trainvid_3"]) for m in ("text", "audio", "video")
@@ -73,35 +73,35 @@ def test_steps_stay_aligned_where_one_modality_is_zero(put, tmp_path):
     ] == [2, 0, 2]
 
 
-def test_the_tokens_of_text_alone_are_no_stream(put, tmp_path):
+def test_the_tokens_of_text_alone_are_no_stream(add_data, tmp_path):
     mmsa(
         tmp_path / "x.pkl",
-        change=lambda found: {
-            m: {k: v for k, v in s.items() if k != "text"} for m, s in found.items()
+        change=lambda content: {
+            m: {k: v for k, v in s.items() if k != "text"} for m, s in content.items()
         },
     )
-    assert put("mosi", tmp_path / "x.pkl")["streams"] == [
+    assert add_data("mosi", tmp_path / "x.pkl")["streams"] == [
         "text.transcript",
         "audio.aligned",
         "video.aligned",
     ]
 
 
-def test_both_mmsa_files_stand_side_by_side(put, tmp_path):
+def test_both_mmsa_files_stand_side_by_side(add_data, tmp_path):
     mmsa(tmp_path / "a.pkl")
     mmsa(tmp_path / "u.pkl", aligned=False)
-    put("mosi", tmp_path / "a.pkl")
-    told = put("mosi", tmp_path / "u.pkl")
+    add_data("mosi", tmp_path / "a.pkl")
+    origin = add_data("mosi", tmp_path / "u.pkl")
     assert (
-        told["streams"] == ["text.unaligned", "audio.unaligned", "video.unaligned"]
-        and told["taken"] == 10
+        origin["streams"] == ["text.unaligned", "audio.unaligned", "video.unaligned"]
+        and origin["taken"] == 10
     )
     assert len(home(tmp_path).streams) == 7
 
 
-def test_data_show_tells_where_streams_came_from(put, tmp_path, merbench):
+def test_data_show_tells_where_streams_came_from(add_data, tmp_path, merbench):
     mmsa(tmp_path / "x.pkl")
-    put("mosi", tmp_path / "x.pkl")
+    add_data("mosi", tmp_path / "x.pkl")
     result = merbench(
         "data", "show", "mosi", "--data", str(tmp_path / "home"), "--json", check=True
     )
@@ -116,13 +116,13 @@ def test_data_show_tells_where_streams_came_from(put, tmp_path, merbench):
     )
 
 
-def test_a_published_file_is_told(put, tmp_path, monkeypatch):
+def test_a_published_file_is_told(add_data, tmp_path, monkeypatch):
     mmsa(tmp_path / "x.pkl")
-    found = hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
-    monkeypatch.setattr("merbench_datasets.mmsa.PUBLISHED", {found: "MOSI, aligned"})
+    sha256 = hashlib.sha256((tmp_path / "x.pkl").read_bytes()).hexdigest()
+    monkeypatch.setattr("merbench_datasets.mmsa.PUBLISHED", {sha256: "MOSI, aligned"})
     assert (
         "this is the file that MMSA publishes (MOSI, aligned)"
-        in put("mosi", tmp_path / "x.pkl")["notes"]
+        in add_data("mosi", tmp_path / "x.pkl")["notes"]
     )
 
 
@@ -144,23 +144,23 @@ def test_a_published_file_is_told(put, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_what_is_wrong_in_an_mmsa_pickle_is_one_sentence(put, tmp_path, change, sentence):
+def test_what_is_wrong_in_an_mmsa_pickle_is_one_sentence(add_data, tmp_path, change, sentence):
     mmsa(tmp_path / "x.pkl", change=change)
-    done = put("mosi", tmp_path / "x.pkl", check=False)
+    done = add_data("mosi", tmp_path / "x.pkl", check=False)
     assert done.returncode == 2 and not done.stdout
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("error: ") and sentence in last and "x.pkl" in last
     assert not (tmp_path / "home/mosi").exists()
 
 
-def test_rows_that_cannot_be_taken_are_refused_by_name(put, tmp_path):
-    def change(found):
-        found["train"]["id"][1] = found["train"]["id"][0]
-        found["train"]["regression_labels"] = found["train"]["regression_labels"].copy()
-        found["train"]["regression_labels"][2] = np.nan
-        return found
+def test_rows_that_cannot_be_taken_are_refused_by_name(add_data, tmp_path):
+    def change(content):
+        content["train"]["id"][1] = content["train"]["id"][0]
+        content["train"]["regression_labels"] = content["train"]["regression_labels"].copy()
+        content["train"]["regression_labels"][2] = np.nan
+        return content
 
     mmsa(tmp_path / "x.pkl", change=change)
-    told = put("mosi", tmp_path / "x.pkl")
-    assert (told["rows"], told["taken"], list(told["refused"])) == (10, 9, ["trainvid_1"])
-    assert "1 row has no finite label: left empty" in told["notes"]
+    origin = add_data("mosi", tmp_path / "x.pkl")
+    assert (origin["rows"], origin["taken"], list(origin["refused"])) == (10, 9, ["trainvid_1"])
+    assert "1 row has no finite label: left empty" in origin["notes"]

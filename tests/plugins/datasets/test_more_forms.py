@@ -12,7 +12,7 @@ from tests.conftest import loads
 
 
 @pytest.fixture
-def put(merbench, tmp_path):
+def add_data(merbench, tmp_path):
     def call(*words, check=True):
         home = str(tmp_path / "home")
         result = merbench(
@@ -43,10 +43,10 @@ def given(prefix, count, **more):
     }
 
 
-def test_mertools_of_sims(put, tmp_path):
+def test_mertools_of_sims(add_data, tmp_path):
     corpora = {"train": given("a", 12), "val": given("b", 6), "test": given("c", 6)}
     corpora["train"]["a0000_0000"]["val"] = -10
-    report, corpus = put(mertools(tmp_path / "sims", **corpora))
+    report, corpus = add_data(mertools(tmp_path / "sims", **corpora))
     assert (report["form"], report["taken"]) == ("mertools", 24)
     task = corpus.tasks["sentiment"]
     assert set(corpus.tasks) == {"sentiment"} and task.known.sum() == 23
@@ -56,7 +56,7 @@ def test_mertools_of_sims(put, tmp_path):
     assert str(corpus.streams["text.chinese"].values[row]) == "chinese b0001_0004"
 
 
-def test_mertools_of_mer2023_has_three_tests_and_no_validation_rows(put, tmp_path):
+def test_mertools_of_mer2023_has_three_tests_and_no_validation_rows(add_data, tmp_path):
     words = ("angry", "happy", "neutral")
     corpora = {
         part: {
@@ -68,7 +68,7 @@ def test_mertools_of_mer2023_has_three_tests_and_no_validation_rows(put, tmp_pat
         }
         for part, count in (("train", 20), ("test1", 9), ("test2", 6), ("test3", 3))
     }
-    report, corpus = put(mertools(tmp_path / "mer", texts=("chinese",), **corpora))
+    report, corpus = add_data(mertools(tmp_path / "mer", texts=("chinese",), **corpora))
     assert set(corpus.protocols) == {"standard", "test2", "test3"}
     sizes = [
         [len(part) for part in (split.train, split.valid, split.test)]
@@ -81,14 +81,14 @@ def test_mertools_of_mer2023_has_three_tests_and_no_validation_rows(put, tmp_pat
     )
 
 
-def test_mertools_of_iemocap_is_divided_by_session(put, tmp_path):
-    whole = {
+def test_mertools_of_iemocap_is_divided_by_session(add_data, tmp_path):
+    by_session = {
         f"Ses0{s}F_impro0{d}_F{k:03d}": {"emo": ("ang", "sad")[k % 2], "val": -10}
         for s in (1, 2, 3)
         for d in (1, 2)
         for k in range(3)
     }
-    _, corpus = put(mertools(tmp_path / "iemocap", whole=whole))
+    _, corpus = add_data(mertools(tmp_path / "iemocap", whole=by_session))
     splits = corpus.protocols["folds"].splits
     assert [set(corpus.groups["session"][split.test]) for split in splits] == [
         {f"Ses0{s}"} for s in (1, 2, 3)
@@ -113,9 +113,9 @@ def with_features(folder, count=12):
     return folder
 
 
-def test_mertools_feature_files_are_streams(put, tmp_path):
+def test_mertools_feature_files_are_streams(add_data, tmp_path):
     folder = with_features(tmp_path / "sims")
-    report, corpus = put(folder)
+    report, corpus = add_data(folder)
     audio, video = "audio.chinese-hubert-large-utt", "video.clip-vit-large-patch14-fra"
     assert {name for name in corpus.streams if not name.startswith("text")} == {audio, video}
     (note,) = [note for note in report["notes"] if "extractor-7" in note]
@@ -131,14 +131,14 @@ def test_mertools_feature_files_are_streams(put, tmp_path):
     assert corpus.streams[audio].values.shape[1] == 4 and report["taken"] == 24
 
 
-def test_mertools_feature_files_are_of_the_modality_that_is_asked_for(put, tmp_path):
+def test_mertools_feature_files_are_of_the_modality_that_is_asked_for(add_data, tmp_path):
     folder = with_features(tmp_path / "sims")
     (folder / "transcription-engchi-polish.csv").unlink()
     form = ("--form", "mertools", "--set")
-    _, corpus = put(folder, *form, "text=extractor-7")
+    _, corpus = add_data(folder, *form, "text=extractor-7")
     assert corpus.protocols["standard"].streams[0] == "audio.chinese-hubert-large-utt"
     assert corpus.streams["text.extractor-7"].values.shape[1] == 3
-    done = put(folder, *form, "text=hubert", check=False)
+    done = add_data(folder, *form, "text=hubert", check=False)
     assert done.returncode == 2 and "has no folder 'hubert'; it has chinese" in done.stderr
 
 
@@ -151,11 +151,11 @@ def test_mertools_feature_files_are_of_the_modality_that_is_asked_for(put, tmp_p
         (np.array([{}]), "cannot be read as .npy"),
     ],
 )
-def test_a_feature_file_that_cannot_be_read_is_one_sentence(put, tmp_path, array, sentence):
+def test_a_feature_file_that_cannot_be_read_is_one_sentence(add_data, tmp_path, array, sentence):
     folder = with_features(tmp_path / "sims")
     path = folder / "features" / "chinese-hubert-large-UTT" / "b0001_0004.npy"
     np.save(path, array)
-    done = put(folder, check=False)
+    done = add_data(folder, check=False)
     assert done.returncode == 2 and sentence in done.stderr and "b0001_0004" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -172,23 +172,23 @@ def test_a_feature_file_that_cannot_be_read_is_one_sentence(put, tmp_path, array
         ({"a": 3}, "no mapping of names"),
     ],
 )
-def test_labels_that_mertools_never_wrote_are_one_sentence(put, tmp_path, train, sentence):
+def test_labels_that_mertools_never_wrote_are_one_sentence(add_data, tmp_path, train, sentence):
     folder = mertools(tmp_path / "odd", test=given("c", 6))
     corpora = {"train_corpus": train, "test_corpus": given("c", 6)}
     np.savez_compressed(folder / "label.npz", **corpora)
-    done = put(folder, check=False)
+    done = add_data(folder, check=False)
     assert done.returncode == 2 and sentence in done.stderr
 
 
-def test_two_files_of_labels_are_asked_about_and_one_may_be_given(put, tmp_path):
+def test_two_files_of_labels_are_asked_about_and_one_may_be_given(add_data, tmp_path):
     folder = mertools(
         tmp_path / "iemocap", train=given("a", 9), val=given("b", 3), test=given("c", 3)
     )
     (folder / "label_6way.npz").write_bytes((folder / "label.npz").read_bytes())
-    done = put(folder, check=False)
+    done = add_data(folder, check=False)
     assert done.returncode == 2
     assert "several files of labels (label.npz, label_6way.npz)" in done.stderr
-    report, _ = put(folder / "label_6way.npz")
+    report, _ = add_data(folder / "label_6way.npz")
     assert report["taken"] == 15
 
 
@@ -197,7 +197,7 @@ class Evil:
         return print, ("this must not run",)
 
 
-def test_objects_of_an_npz_are_read_and_foreign_ones_refused(put, tmp_path, capsys):
+def test_objects_of_an_npz_are_read_and_foreign_ones_refused(add_data, tmp_path, capsys):
     path = tmp_path / "label.npz"
     np.savez(path, a=np.arange(3), b={"x": [1, "y"]}, c=np.array(["so", None], dtype=object))
     loaded = unpickle_npz(path)
@@ -206,7 +206,7 @@ def test_objects_of_an_npz_are_read_and_foreign_ones_refused(put, tmp_path, caps
     np.savez(path, train_corpus={"x": Evil()})
     with pytest.raises(DataError, match=r"label.npz .*builtins.print.*not loaded"):
         unpickle_npz(path)
-    done = put(path, check=False)
+    done = add_data(path, check=False)
     assert done.returncode == 2 and "must not run" not in done.stdout + capsys.readouterr().out
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DataError, match="cannot be read as"):
@@ -233,8 +233,8 @@ def mustard(path, count=40):
     return path
 
 
-def test_mustard_keeps_scenes_whole(put, tmp_path):
-    _, corpus = put(mustard(tmp_path / "sarcasm_data.json"))
+def test_mustard_keeps_scenes_whole(add_data, tmp_path):
+    _, corpus = add_data(mustard(tmp_path / "sarcasm_data.json"))
     assert len(set(corpus.videos)) == 20 and set(corpus.groups) == {"speaker", "show"}
     assert len(corpus.protocols["folds"].splits) == 5
     assert not any("protocol folds" in note for note in corpus.notes)
@@ -246,17 +246,17 @@ def test_mustard_keeps_scenes_whole(put, tmp_path):
     assert corpus.tasks["sarcasm"].target[row] == 1
 
 
-def test_mustards_published_folds_are_read_and_known_to_part_scenes(put, tmp_path):
+def test_mustards_published_folds_are_read_and_known_to_part_scenes(add_data, tmp_path):
     path = mustard(tmp_path / "sarcasm_data.json")
     test_of = [np.flatnonzero(np.arange(40) % 4 == fold) for fold in range(4)]
     pairs = [(np.setdiff1d(np.arange(40), test), test) for test in test_of]
     (tmp_path / "split_indices.p").write_bytes(pickle.dumps(pairs, protocol=2))
-    report, corpus = put(path)
+    report, corpus = add_data(path)
     splits = corpus.protocols["published-folds"].splits
     assert sorted(corpus.ids[splits[1].test].tolist())[:1] == ["scene-1_0_1_1"]
     assert any("published-folds: 40 rows belong to 20 video" in note for note in corpus.notes)
     (tmp_path / "split_indices.p").write_bytes(pickle.dumps(pairs[:3], protocol=2))
-    done = put("--name", "y", path, check=False)
+    done = add_data("--name", "y", path, check=False)
     assert done.returncode == 2 and "does not test each of the 40 rows once" in done.stderr
     assert report["taken"] == 40
 
@@ -292,9 +292,9 @@ def ur_funny(folder, video=True):
     return folder, parts
 
 
-def test_ur_funny(put, tmp_path):
+def test_ur_funny(add_data, tmp_path):
     folder, parts = ur_funny(tmp_path / "sdk")
-    _, corpus = put(folder)
+    _, corpus = add_data(folder)
     row = corpus.ids.tolist().index("21_0")
     for name, key in (
         ("audio.covarep", "covarep_features_sdk"),
@@ -314,8 +314,8 @@ def test_ur_funny(put, tmp_path):
     assert len(corpus.protocols["standard"].splits[0].valid) == 5
 
 
-def test_ur_funny_without_a_file_of_features_says_so(put, tmp_path):
-    report, corpus = put(ur_funny(tmp_path / "sdk", video=False)[0])
+def test_ur_funny_without_a_file_of_features_says_so(add_data, tmp_path):
+    report, corpus = add_data(ur_funny(tmp_path / "sdk", video=False)[0])
     assert "video.openface" not in corpus.streams
     assert any("openface_features_sdk.pkl is not there" in note for note in report["notes"])
 
@@ -341,9 +341,9 @@ def mfn(folder, widths=(300, 5, 20), labels=1):
     return folder, blocks
 
 
-def test_mfn_side_by_side(put, tmp_path):
+def test_mfn_side_by_side(add_data, tmp_path):
     folder, blocks = mfn(tmp_path / "mosi")
-    _, corpus = put(folder)
+    _, corpus = add_data(folder)
     row = corpus.ids.tolist().index("valid00002_0")
     for name, columns in (
         ("text.mfn", slice(0, 300)),
@@ -357,24 +357,24 @@ def test_mfn_side_by_side(put, tmp_path):
     assert len(corpus.protocols["standard"].splits[0].test) == 5
 
 
-def test_mfn_asks_for_widths_and_for_a_label(put, tmp_path):
+def test_mfn_asks_for_widths_and_for_a_label(add_data, tmp_path):
     folder, _ = mfn(tmp_path / "other", widths=(3, 2, 1), labels=2)
-    done = put(folder, check=False)
+    done = add_data(folder, check=False)
     assert done.returncode == 2 and "2 labels a row" in done.stderr
     options = ("--form", "mfn-h5", "--set", "label=1")
-    done = put(folder, *options, check=False)
+    done = add_data(folder, *options, check=False)
     assert done.returncode == 2 and "6 wide" in done.stderr
-    _, corpus = put(folder, *options, "--set", "widths=[3,2,1]")
+    _, corpus = add_data(folder, *options, "--set", "widths=[3,2,1]")
     assert [corpus.streams[f"{m}.mfn"].spec.width for m in ("text", "audio", "video")] == [3, 2, 1]
 
 
-def test_mfn_apart(put, tmp_path):
+def test_mfn_apart(add_data, tmp_path):
     folder, _ = mfn(tmp_path / "pom")
     for split, count in (("train", 9), ("valid", 4), ("test", 5)):
         (folder / f"X_{split}.h5").unlink()
         h5(folder / f"audio_{split}.h5", np.ones((count, 3, 2)), "d1")
-    _, corpus = put(folder)
+    _, corpus = add_data(folder)
     assert set(corpus.streams) == {"audio.mfn"}
     h5(folder / "audio_test.h5", np.ones((4, 3, 2)))
-    done = put("--name", "y", folder, check=False)
+    done = add_data("--name", "y", folder, check=False)
     assert done.returncode == 2 and "has 4 rows of audio, and its labels 5" in done.stderr

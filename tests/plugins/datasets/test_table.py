@@ -46,7 +46,7 @@ def meld(folder):
 
 
 @pytest.fixture
-def put(merbench, tmp_path):
+def add_data(merbench, tmp_path):
     def call(*words, check=True):
         home = str(tmp_path / "home")
         result = merbench("data", "add", *map(str, words), "--data", home, "--json", check=check)
@@ -55,8 +55,8 @@ def put(merbench, tmp_path):
     return call
 
 
-def test_meld(put, tmp_path):
-    report = put("--name", "meld", meld(tmp_path / "MELD"))
+def test_meld(add_data, tmp_path):
+    report = add_data("--name", "meld", meld(tmp_path / "MELD"))
     assert (report["form"], report["rows"], report["taken"]) == ("table", 18, 18)
     corpus = read_folder(tmp_path / "home/meld")
     assert set(corpus.tasks) == {"emotion", "sentiment"}
@@ -77,7 +77,7 @@ def rows():
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
-def test_a_table_of_ones_own(put, tmp_path, suffix):
+def test_a_table_of_ones_own(add_data, tmp_path, suffix):
     path = tmp_path / f"mine.{suffix}"
     if suffix == "parquet":
         arrow = pytest.importorskip("pyarrow")
@@ -87,7 +87,7 @@ def test_a_table_of_ones_own(put, tmp_path, suffix):
         parquet.write_table(arrow.Table.from_pylist(table), path)
     else:
         write(path, rows(), "\t" if suffix == "tsv" else ",")
-    assert put("--name", "mine", path)["taken"] == 12
+    assert add_data("--name", "mine", path)["taken"] == 12
     corpus = read_folder(tmp_path / "home/mine")
     assert corpus.tasks["sentiment"].space.kind == "score"
     for k, row in enumerate(rows()):
@@ -96,47 +96,47 @@ def test_a_table_of_ones_own(put, tmp_path, suffix):
         assert corpus.tasks["sentiment"].target[at] == float(row["label"])
 
 
-def test_columns_may_be_named(put, tmp_path):
+def test_columns_may_be_named(add_data, tmp_path):
     names = {"id": "Clip", "text": "Said", "label": "Mood", "split": "mode"}
     renamed = [{names[key]: cell for key, cell in row.items()} for row in rows()]
     for k, row in enumerate(renamed):
         row |= {"Film": f"f{k // 4}", "Mood": ("sad", "Glad")[k % 2]}
     path = write(tmp_path / "x.csv", renamed)
-    done = put("--name", "a", path, check=False)
+    done = add_data("--name", "a", path, check=False)
     assert done.returncode == 2 and "no column of texts (Clip, Said, Mood, mode, Film)" in (
         done.stderr
     )
-    given = ("text=Said", "labels=Mood", "video=Film", "clip=Clip")
-    sets = [word for setting in given for word in ("--set", setting)]
-    put("--name", "a", path, *sets)
+    settings = ("text=Said", "labels=Mood", "video=Film", "clip=Clip")
+    sets = [word for setting in settings for word in ("--set", setting)]
+    add_data("--name", "a", path, *sets)
     corpus = read_folder(tmp_path / "home/a")
     assert corpus.tasks["mood"].space.words == ("glad", "sad")
     assert corpus.videos[corpus.ids.tolist().index("f1_v5")] == "f1"
 
 
-def test_two_columns_whose_names_differ_by_case_are_refused(put, tmp_path):
+def test_two_columns_whose_names_differ_by_case_are_refused(add_data, tmp_path):
     path = write(tmp_path / "x.csv", [row | {"Label ": "0"} for row in rows()])
-    done = put("--name", "a", path, check=False)
+    done = add_data("--name", "a", path, check=False)
     assert done.returncode == 2 and "two columns called 'label' and 'Label'" in done.stderr
 
 
-def test_ids_that_a_program_kept_as_floats_or_with_spaces_are_those_of_others(put, tmp_path):
+def test_ids_that_a_program_kept_as_floats_or_with_spaces_are_those_of_others(add_data, tmp_path):
     same = [row | {"video_id": f"v{k // 3}", "clip_id": str(k % 3)} for k, row in enumerate(rows())]
     odd = [
         row | {"video_id": f" {row['video_id']}", "clip_id": f"{row['clip_id']}.0"} for row in same
     ]
     ids = []
     for name, table in (("same", same), ("odd", odd)):
-        put("--name", name, write(tmp_path / f"{name}.csv", table))
+        add_data("--name", name, write(tmp_path / f"{name}.csv", table))
         ids.append(read_folder(tmp_path / "home" / name).ids.tolist())
     assert ids[0] == ids[1] and "v1_2" in ids[0]
 
 
-def test_rows_of_a_video_are_counted_where_no_column_does(put, tmp_path):
+def test_rows_of_a_video_are_counted_where_no_column_does(add_data, tmp_path):
     table = [{"video_id": f"v{k % 3}", **row} for k, row in enumerate(rows())]
     for row in table:
         del row["id"]
-    assert put("--name", "a", write(tmp_path / "x.csv", table))["taken"] == 12
+    assert add_data("--name", "a", write(tmp_path / "x.csv", table))["taken"] == 12
     corpus = read_folder(tmp_path / "home/a")
     assert corpus.texts[corpus.ids.tolist().index("v1_2")] == "text, 7"
 
@@ -149,29 +149,29 @@ def folder_with_clips(folder):
     return folder
 
 
-def test_clips_lie_where_a_pattern_says(put, tmp_path):
+def test_clips_lie_where_a_pattern_says(add_data, tmp_path):
     source = folder_with_clips(tmp_path / "mine")
-    report = put("--name", "a", source, "--set", "clips=wav/{file}.WAV")
+    report = add_data("--name", "a", source, "--set", "clips=wav/{file}.WAV")
     corpus = read_folder(tmp_path / "home/a")
     assert corpus.streams["audio.clip"].length.sum() == 11 and "video.clip" not in corpus.streams
     assert corpus.protocols["standard"].streams == ("text.transcript", "audio.clip")
     assert "1 of 12 rows have no clip at wav/{file}.WAV" in report["notes"]
 
 
-def test_clips_that_nobody_names_are_reported(put, tmp_path):
+def test_clips_that_nobody_names_are_reported(add_data, tmp_path):
     source = folder_with_clips(tmp_path / "mine")
-    (note,) = put("--name", "a", source)["notes"]
+    (note,) = add_data("--name", "a", source)["notes"]
     assert note.startswith("not taken over: 11 clips (wav/v0.WAV, ...)")
     assert "clips='wav/{video_id}_{clip_id}.WAV'" in note
-    done = put("--name", "b", source, "--set", "clips=wav/{name}.WAV", check=False)
+    done = add_data("--name", "b", source, "--set", "clips=wav/{name}.WAV", check=False)
     assert done.returncode == 2 and "there is no column 'name'" in done.stderr
-    done = put("--name", "b", source, "--set", "clips=../{file}.WAV", check=False)
+    done = add_data("--name", "b", source, "--set", "clips=../{file}.WAV", check=False)
     assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
-def test_label_and_sentiment_are_two_tasks(put, tmp_path):
+def test_label_and_sentiment_are_two_tasks(add_data, tmp_path):
     both = [row | {"sentiment": ("bad", "good")[k % 2]} for k, row in enumerate(rows())]
-    put("--name", "a", write(tmp_path / "x.csv", both))
+    add_data("--name", "a", write(tmp_path / "x.csv", both))
     tasks = read_folder(tmp_path / "home/a").tasks
     assert {name: task.space.kind for name, task in tasks.items()} == {
         "label": "score",
@@ -187,23 +187,23 @@ def test_label_and_sentiment_are_two_tasks(put, tmp_path):
         ("label", "no column of labels"),
     ],
 )
-def test_what_is_missing_is_one_sentence(put, tmp_path, drop, sentence):
+def test_what_is_missing_is_one_sentence(add_data, tmp_path, drop, sentence):
     path = write(
         tmp_path / "x.csv", [{k: v for k, v in row.items() if k != drop} for row in rows()]
     )
-    done = put("--name", "a", path, check=False)
+    done = add_data("--name", "a", path, check=False)
     assert done.returncode == 2 and sentence in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_column_of_many_words_is_no_column_of_labels(put, tmp_path):
+def test_a_column_of_many_words_is_no_column_of_labels(add_data, tmp_path):
     many = [
         {"id": str(k), "text": "x", "label": f"word {k}", "mode": MODES[k % 3]} for k in range(90)
     ]
-    done = put("--name", "a", write(tmp_path / "x.csv", many), check=False)
+    done = add_data("--name", "a", write(tmp_path / "x.csv", many), check=False)
     assert done.returncode == 2 and "has 90 words, and is no column of labels" in done.stderr
 
 
-def test_a_segment_with_two_rows_is_reported(put, tmp_path):
+def test_a_segment_with_two_rows_is_reported(add_data, tmp_path):
     rows = [
         {
             "video_id": f"v{k % 3}",
@@ -216,7 +216,7 @@ def test_a_segment_with_two_rows_is_reported(put, tmp_path):
         }
         for k in range(30)
     ]
-    report = put("--name", "mine", write(tmp_path / "mine.csv", rows))
+    report = add_data("--name", "mine", write(tmp_path / "mine.csv", rows))
     assert [n for n in report["notes"] if "two rows" in n] == [
         "1 segment has two rows, under two ids (v0_0 = v0_12); both rows are kept"
     ]
@@ -226,14 +226,16 @@ def test_a_segment_with_two_rows_is_reported(put, tmp_path):
     ("name", "delimiter", "encoding"),
     [("a.csv", ";", "utf-8-sig"), ("a.CSV", "\t", "utf-16"), ("a.csv", "|", "utf-8")],
 )
-def test_a_table_as_spreadsheets_write_it(put, tmp_path, name, delimiter, encoding):
+def test_a_table_as_spreadsheets_write_it(add_data, tmp_path, name, delimiter, encoding):
     """With decimal commas, as where a semicolon parts the columns."""
-    mine = [row | {"label": row["label"].replace(".", ",")} for row in rows()]
-    path = write(tmp_path / name, [{f" {k.title()}": v for k, v in row.items()} for row in mine])
+    own_rows = [row | {"label": row["label"].replace(".", ",")} for row in rows()]
+    path = write(
+        tmp_path / name, [{f" {k.title()}": v for k, v in row.items()} for row in own_rows]
+    )
     text = path.read_text()
     with path.open("w", encoding=encoding, newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows(csv.reader(text.splitlines()))
-    assert put("--name", "a", path)["taken"] == 12
+    assert add_data("--name", "a", path)["taken"] == 12
     corpus = read_folder(tmp_path / "home/a")
     row = corpus.ids.tolist().index("v4_0")
     assert corpus.texts[row] == "text, 4" and corpus.tasks["sentiment"].target[row] == 1.5
@@ -249,19 +251,19 @@ def test_numbers_are_read_as_people_write_them():
         numbers_in(["1", "two", "3"], "x")
 
 
-def test_whole_numbers_of_emotions_are_classes(put, tmp_path):
+def test_whole_numbers_of_emotions_are_classes(add_data, tmp_path):
     coded = [
         {k: v for k, v in row.items() if k != "label"} | {"emotion": str(at % 3 + 1)}
         for at, row in enumerate(rows())
     ]
     path = write(tmp_path / "x.csv", coded)
-    report = put("--name", "a", path)
+    report = add_data("--name", "a", path)
     assert any("3 classes (1 = 1, 2 = 2, 3 = 3)" in note for note in report["notes"])
     named = ("--form", "table", "--set", "words=joy, anger, neutral")
-    put("--name", "b", path, *named)
+    add_data("--name", "b", path, *named)
     task = read_folder(tmp_path / "home/b").tasks["emotion"]
     assert task.space.words == ("joy", "anger", "neutral") and task.target[:3].tolist() == [0, 1, 1]
-    wrong = put("--name", "c", path, *named[:3], "words=joy,anger", check=False)
+    wrong = add_data("--name", "c", path, *named[:3], "words=joy,anger", check=False)
     assert wrong.returncode == 2 and "has the 3 classes 1, 2, 3, and --set words=" in wrong.stderr
 
 
@@ -276,8 +278,8 @@ JOINED = {
 
 
 @pytest.mark.parametrize("way", JOINED)
-def test_cells_with_several_labels_are_a_task_of_any_number_of_them(way, put, tmp_path):
-    mine = [
+def test_cells_with_several_labels_are_a_task_of_any_number_of_them(way, add_data, tmp_path):
+    own_rows = [
         {**{k: v for k, v in row.items() if k != "label"}, "emotion": JOINED[way][at % 6]}
         for at, row in enumerate(rows())
     ]
@@ -287,10 +289,10 @@ def test_cells_with_several_labels_are_a_task_of_any_number_of_them(way, put, tm
         from pyarrow import parquet
 
         path = tmp_path / "x.parquet"
-        parquet.write_table(arrow.Table.from_pylist(mine), path)
+        parquet.write_table(arrow.Table.from_pylist(own_rows), path)
     else:
-        write(path, mine)
-    (note,) = [note for note in put("--name", "a", path)["notes"] if note.startswith("emotion")]
+        write(path, own_rows)
+    (note,) = [note for note in add_data("--name", "a", path)["notes"] if note.startswith("emotion")]
     assert "4 of 12 rows have several labels" in note
     assert "any number of 3 (anger, joy, very sad)" in note
     task = read_folder(tmp_path / "home/a").tasks["emotion"]
@@ -315,64 +317,64 @@ def test_what_joins_labels():
     assert in_order({"10", "9"}) == ["9", "10"] and in_order({"b", "a", "2"}) == ["2", "a", "b"]
 
 
-def test_numbers_of_joined_labels_may_have_words(put, tmp_path):
+def test_numbers_of_joined_labels_may_have_words(add_data, tmp_path):
     cells = ["0|2", "1", "2", "0"]
-    mine = [{**row, "label": cells[at % 4]} for at, row in enumerate(rows())]
-    path = write(tmp_path / "x.csv", mine)
-    put("--name", "a", path, "--form", "table", "--set", "words=joy,anger,fear")
+    own_rows = [{**row, "label": cells[at % 4]} for at, row in enumerate(rows())]
+    path = write(tmp_path / "x.csv", own_rows)
+    add_data("--name", "a", path, "--form", "table", "--set", "words=joy,anger,fear")
     task = read_folder(tmp_path / "home/a").tasks["label"]
     assert task.space.words == ("joy", "anger", "fear") and task.target[0].tolist() == [1, 0, 1]
 
 
-def test_splits_are_known_by_their_usual_names(put, tmp_path):
+def test_splits_are_known_by_their_usual_names(add_data, tmp_path):
     names = {"train": "Training", "valid": " val", "test": "test"}
-    put(
+    add_data(
         "--name", "a", write(tmp_path / "x.csv", [r | {"split": names[r["split"]]} for r in rows()])
     )
     (split,) = read_folder(tmp_path / "home/a").protocols["standard"].splits
     assert (len(split.train), len(split.valid), len(split.test)) == (4, 4, 4)
     (tmp_path / "hub").mkdir()
     for part in ("train", "validation", "test"):
-        mine = [r | {"id": f"{part}{k}"} for k, r in enumerate(rows())]
-        write(tmp_path / f"hub/{part}-00000-of-00001.csv", mine)
-    assert put("--name", "b", tmp_path / "hub")["taken"] == 36
+        own_rows = [r | {"id": f"{part}{k}"} for k, r in enumerate(rows())]
+        write(tmp_path / f"hub/{part}-00000-of-00001.csv", own_rows)
+    assert add_data("--name", "b", tmp_path / "hub")["taken"] == 36
 
 
-def test_ids_of_videos_and_clips_join_rows_that_are_there(put, tmp_path):
+def test_ids_of_videos_and_clips_join_rows_that_are_there(add_data, tmp_path):
     apart = [
         {"video_id": f"v{k // 2}", "clip_id": str(k % 2), "text": "x", "label": "1.5", "mode": mode}
         for k, mode in enumerate(MODES * 4)
     ]
-    put("--name", "a", write(tmp_path / "apart.csv", apart))
-    whole = [
+    add_data("--name", "a", write(tmp_path / "apart.csv", apart))
+    with_ids = [
         {"id": f"{r['video_id']}$_${r['clip_id']}", "text": "x", "label": "1.5", "mode": r["mode"],
          "more": str(k)} for k, r in enumerate(apart)
     ]  # fmt: skip
-    assert put("--name", "a", write(tmp_path / "whole.csv", whole))["taken"] == 12
+    assert add_data("--name", "a", write(tmp_path / "whole.csv", with_ids))["taken"] == 12
     assert len(set(read_folder(tmp_path / "home/a").videos)) == 6
 
 
-def test_columns_of_a_parquet_that_hold_no_text_or_number_are_told(put, tmp_path):
+def test_columns_of_a_parquet_that_hold_no_text_or_number_are_told(add_data, tmp_path):
     arrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    mine = [r | {"label": None if k == 3 else k % 5 - 2, "picture": b"x", "tags": ["a"]}
+    own_rows = [r | {"label": None if k == 3 else k % 5 - 2, "picture": b"x", "tags": ["a"]}
             for k, r in enumerate(rows())]  # fmt: skip
-    parquet.write_table(arrow.Table.from_pylist(mine), tmp_path / "x.parquet")
-    notes = put("--name", "a", tmp_path / "x.parquet")["notes"]
+    parquet.write_table(arrow.Table.from_pylist(own_rows), tmp_path / "x.parquet")
+    notes = add_data("--name", "a", tmp_path / "x.parquet")["notes"]
     assert any("not taken over of x.parquet: picture, tags" in note for note in notes)
     assert read_folder(tmp_path / "home/a").tasks["sentiment"].known.sum() == 11
 
 
-def test_a_setting_is_one_of_the_form_that_is_recognised(put, tmp_path):
+def test_a_setting_is_one_of_the_form_that_is_recognised(add_data, tmp_path):
     path = write(tmp_path / "x.csv", rows())
-    done = put("--name", "a", path, "--set", "layer=1", check=False)
+    done = add_data("--name", "a", path, "--set", "layer=1", check=False)
     assert done.returncode == 2 and "settings of form table" in done.stderr
 
 
 @pytest.mark.parametrize("field", ["text", "video", "clip", "labels"])
-def test_a_column_that_is_named_and_not_there_is_an_error(put, tmp_path, field):
+def test_a_column_that_is_named_and_not_there_is_an_error(add_data, tmp_path, field):
     path = write(tmp_path / "x.csv", rows())
-    done = put("--name", "a", path, "--set", f"{field}=nothere", check=False)
+    done = add_data("--name", "a", path, "--set", f"{field}=nothere", check=False)
     assert done.returncode == 2 and "nothere" in done.stderr and "it has" in done.stderr
     assert not (tmp_path / "home/a").exists()

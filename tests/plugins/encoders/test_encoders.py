@@ -68,8 +68,8 @@ def labels(kind, context=CONTEXT, **settings):
     return kind(kind.Config(**settings), context)
 
 
-def close(got, want):
-    np.testing.assert_allclose(got.detach().numpy(), want.detach().numpy(), atol=1e-5, rtol=1e-5)
+def close(actual, want):
+    np.testing.assert_allclose(actual.detach().numpy(), want.detach().numpy(), atol=1e-5, rtol=1e-5)
 
 
 def dead(module):
@@ -145,8 +145,8 @@ def test_a_stream_of_which_hardly_a_word_is_known_is_refused():
 
 def test_another_vocabulary_keeps_the_numbers_of_the_first():
     encoder, ids = make(WordVectors, tuned=True), make(WordIds)
-    for one in (encoder, ids):
-        one.prepare(words(["good bad film"]))
+    for module in (encoder, ids):
+        module.prepare(words(["good bad film"]))
     with torch.no_grad():
         encoder.table_VD += 1
     other = ("zzz", "terrible", "good", "sp")
@@ -176,13 +176,13 @@ def test_another_vocabulary_keeps_the_numbers_of_the_first():
 )
 def test_a_state_comes_back_before_and_after_prepare(kind, settings):
     rows = words(["the film was good", "bad"])
-    one = make(kind, **settings)
-    prepared = one.prepare(rows)
+    encoder = make(kind, **settings)
+    prepared = encoder.prepare(rows)
     with torch.no_grad():
-        for p in one.parameters():
+        for p in encoder.parameters():
             p += 0.1 * torch.randn_like(p)
-    want = one(prepared[torch.arange(2)]).x_BLD
-    state = {k: v.clone() for k, v in one.state_dict().items()}
+    want = encoder(prepared[torch.arange(2)]).x_BLD
+    state = {k: v.clone() for k, v in encoder.state_dict().items()}
     for before in (True, False):
         torch.manual_seed(1)
         twin = kind(kind.Config(**settings), CONTEXT, TEXT).eval()
@@ -190,7 +190,7 @@ def test_a_state_comes_back_before_and_after_prepare(kind, settings):
             twin.prepare(words(["sp good"], ("good", "sp")))
         twin.load_state_dict(state)
         assert torch.equal(twin(twin.prepare(rows)[torch.arange(2)]).x_BLD, want)
-    assert torch.equal(copy.deepcopy(one)(prepared[torch.arange(2)]).x_BLD, want)
+    assert torch.equal(copy.deepcopy(encoder)(prepared[torch.arange(2)]).x_BLD, want)
 
 
 def test_gradients_reach_a_tuned_table_and_no_fixed_one():
@@ -213,8 +213,11 @@ def test_word_dropout_takes_whole_words_in_training_only():
     inputs = encoder.prepare(words(["good bad film very " * 40]))[torch.tensor([0])]
     plain = encoder(inputs).x_BLD[0]
     dropped = encoder.train()(inputs).x_BLD[0]
-    gone = (dropped == 0).all(-1)
-    assert torch.equal(dropped[~gone], 2 * plain[~gone]) and 0.3 < gone.float().mean() < 0.7
+    all_zero = (dropped == 0).all(-1)
+    assert (
+        torch.equal(dropped[~all_zero], 2 * plain[~all_zero])
+        and 0.3 < all_zero.float().mean() < 0.7
+    )
     assert not encoder.frozen  # its output differs from epoch to epoch, so nobody may keep it
 
 
@@ -395,8 +398,8 @@ def test_tuned_label_vectors_move_and_go_along_to_another_space():
     assert not dead(encoder)
     with torch.no_grad():
         encoder.base_CD += torch.randn_like(encoder.base_CD)
-    own, other = encoder().emb_CD, encoder(SYNONYMS).emb_CD
-    close(other[1], own[CONTEXT.space.words.index("neutral")])
+    usual_CD, other = encoder().emb_CD, encoder(SYNONYMS).emb_CD
+    close(other[1], usual_CD[CONTEXT.space.words.index("neutral")])
     fixed = labels(LabelVectors)
     close(other[0], fixed(SYNONYMS).emb_CD[0])
     assert not fixed().emb_CD.requires_grad
@@ -470,15 +473,15 @@ def test_stream_spec_is_kept():
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_bilstm_is_torchs_own_on_each_row_alone(layers):
     torch.manual_seed(0)
-    ours = BiLSTM(BiLSTM.Config(width=6, layers=layers), 5).eval()
+    encoder = BiLSTM(BiLSTM.Config(width=6, layers=layers), 5).eval()
     plain = torch.nn.LSTM(5, 3, layers, batch_first=True, bidirectional=True)
     for k in range(layers):
-        for tail, part in (("", ours.onward[k]), ("_reverse", ours.back[k])):
+        for tail, part in (("", encoder.onward[k]), ("_reverse", encoder.back[k])):
             for name, value in part.named_parameters():
                 getattr(plain, f"{name.removesuffix('_l0')}_l{k}{tail}").data.copy_(value)
     x_BLD, mask_BL = steps = tiny.steps(37, 9, 5, missing=[4])
     mask_BL[0, 1] = False  # a hole: the LSTM never sees that step
-    y_BLD = ours(steps).x_BLD
+    y_BLD = encoder(steps).x_BLD
     for row in range(37):
         assert (y_BLD[row, ~mask_BL[row]] == 0).all()
         if mask_BL[row].any():

@@ -43,10 +43,10 @@ def make(tmp_path):
     }
 
     def make(name, **settings):
-        kind, modality, own, inputs = towers[name]
+        kind, modality, tower_settings, inputs = towers[name]
         torch.manual_seed(1)
         tower = kind(
-            kind.Config(**own, **settings),
+            kind.Config(**tower_settings, **settings),
             CONTEXT,
             StreamSpec(f"{modality}.x", modality, "strings"),
         )
@@ -123,15 +123,17 @@ def test_half_precision_comes_close_and_is_returned_as_float32(make, name):
 def test_the_precision_of_a_label_encoder_is_that_of_its_tower(tmp_path):
     clip = str(tiny_clip(tmp_path))
     for more in ({}, {"context_tokens": 1}):
-        made = []
+        outputs = []
         for precision in ("fp32", "bf16"):
             torch.manual_seed(0)
             encoder = LabelClip(
                 LabelClip.Config(model="tiny-clip", pretrained=clip, precision=precision, **more),
                 CONTEXT,
             )
-            made.append(encoder.vectors(CONTEXT.space))
-        assert made[1].dtype == torch.float32 and 0 < (made[1] - made[0]).abs().max() < 0.15
+            outputs.append(encoder.vectors(CONTEXT.space))
+        assert (
+            outputs[1].dtype == torch.float32 and 0 < (outputs[1] - outputs[0]).abs().max() < 0.15
+        )
 
 
 def test_a_label_encoder_keeps_its_tower_out_of_the_state(tmp_path):

@@ -128,11 +128,11 @@ def test_cocas_image_tower_gives_its_pooled_embedding(tmp_path):
     encoder = ClipImage(ClipImage.Config(**settings), tiny.context(), VIDEO).eval()
     x_BTCHW = torch.rand(3, 1, 3, 32, 32)
     pixels = (x_BTCHW[:, 0] - encoder.mean_C11) / encoder.scale_C11
-    own = open_clip.create_model("tiny-coca").eval()
-    open_clip.load_checkpoint(own, weights)
+    reference = open_clip.create_model("tiny-coca").eval()
+    open_clip.load_checkpoint(reference, weights)
     with torch.no_grad():
         steps = encoder(Frames(x_BTCHW, torch.ones(3, 1, dtype=torch.bool)))
-        want = own.encode_image(pixels, normalize=True) * 16**0.5
+        want = reference.encode_image(pixels, normalize=True) * 16**0.5
     torch.testing.assert_close(steps.x_BLD[:, 0] - encoder.place_TD[0], want)
 
 
@@ -145,12 +145,12 @@ def test_text_towers_of_other_makes_end_in_their_own_embedding(tower, tmp_path):
     weights = str(tiny_clip(tmp_path, settings, f"tiny-{tower}"))
     config = ClipText.Config(model=f"tiny-{tower}", pretrained=weights)
     encoder = ClipText(config, tiny.context(), StreamSpec("text.x", "text", "strings")).eval()
-    own = open_clip.create_model(f"tiny-{tower}").eval()
-    open_clip.load_checkpoint(own, weights)
+    reference = open_clip.create_model(f"tiny-{tower}").eval()
+    open_clip.load_checkpoint(reference, weights)
     with torch.no_grad():
         steps = encoder(encoder.tokenizer(["a good film"])[torch.tensor([0])])
         ids = open_clip.get_tokenizer(f"tiny-{tower}")(["a good film"])
-        torch.testing.assert_close(steps.x_BLD[0, -1], own.encode_text(ids)[0])
+        torch.testing.assert_close(steps.x_BLD[0, -1], reference.encode_text(ids)[0])
 
 
 def test_a_text_tower_whose_embedding_is_at_no_end_of_text_is_refused(tmp_path):
@@ -181,9 +181,9 @@ def test_clip_image_sees_frames_as_clips_own_preprocessing_makes_them(clip, clip
         [False] * 4,
         [False] * 4,
     ] and encoder.measured == {"clips_without": 1.0}
-    own = image_transform_v2(PreprocessCfg(**clip.visual.preprocess_cfg), is_train=False)
+    reference = image_transform_v2(PreprocessCfg(**clip.visual.preprocess_cfg), is_train=False)
     images = torch.stack(
-        [own(Image.fromarray(image)) for image in read_frames(str(path), 4).values]
+        [reference(Image.fromarray(image)) for image in read_frames(str(path), 4).values]
     )
     close(steps.x_BLD[0], clip.encode_image(images, normalize=True) * 4 + sinusoids(4, 16))
     assert not encoder(prepared[torch.tensor([1])]).mask_BL.any()

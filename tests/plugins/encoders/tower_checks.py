@@ -27,8 +27,8 @@ def text_rows(texts=TEXTS):
     return TextRows(TEXT, np.array(texts), torch.tensor([int(bool(t)) for t in texts]))
 
 
-def close(got, want):
-    np.testing.assert_allclose(got.detach().numpy(), want.detach().numpy(), atol=2e-5, rtol=1e-4)
+def close(actual, want):
+    np.testing.assert_allclose(actual.detach().numpy(), want.detach().numpy(), atol=2e-5, rtol=1e-4)
 
 
 def make(kind, stream, **settings):
@@ -41,18 +41,18 @@ def check_texts(encoder):
     and nothing is NaN.
     """
     prepared = encoder.prepare(text_rows())
-    whole = encoder(prepared[torch.arange(4)])
+    together = encoder(prepared[torch.arange(4)])
     assert (
-        torch.isfinite(whole.x_BLD).all()
-        and not whole.mask_BL[2].any()
-        and whole.x_BLD.shape[2] == encoder.width
+        torch.isfinite(together.x_BLD).all()
+        and not together.mask_BL[2].any()
+        and together.x_BLD.shape[2] == encoder.width
     )
     for rows in ([1], [2], [1, 2], [3, 0, 1]):
         some = encoder(prepared[torch.tensor(rows)])
         assert torch.isfinite(some.x_BLD).all()
         for i, row in enumerate(rows):
-            close(some.x_BLD[i][some.mask_BL[i]], whole.x_BLD[row][whole.mask_BL[row]])
-    return whole
+            close(some.x_BLD[i][some.mask_BL[i]], together.x_BLD[row][together.mask_BL[row]])
+    return together
 
 
 def check_tuning(make, inputs, loss=lambda steps: (steps.x_BLD[steps.mask_BL] ** 2).sum()):

@@ -28,13 +28,13 @@ def computed(catalog, model, kind, ablation=None):
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     problem = build(plan, fold, 0, torch.device("cpu"))
     problem.model.eval()
-    found = {name: torch.tensor(p.shape) for name, p in problem.model.named_parameters()}
+    fingerprint = {name: torch.tensor(p.shape) for name, p in problem.model.named_parameters()}
     with torch.no_grad():
         for stage in plan.stages:
             if stage.epochs != 0:
-                found |= _terms(problem, plan, stage)
-        found["logits"] = problem.model(problem.train.batch(torch.arange(6))).logits_BC
-    return found
+                fingerprint |= _terms(problem, plan, stage)
+        fingerprint["logits"] = problem.model(problem.train.batch(torch.arange(6))).logits_BC
+    return fingerprint
 
 
 def _terms(problem, plan, stage):
@@ -75,9 +75,9 @@ KIND = {"mcl-ner": "class"}
 def test_every_ablation_changes_what_is_computed(catalog, model):
     """But for those that leave a modality out, whose encoders go with it."""
     kind = KIND.get(model, "multilabel")
-    whole = computed(catalog, model, kind)
+    full = computed(catalog, model, kind)
     ablations = [a.name for a in catalog.recipe(model).ablations if a.modalities is None]
-    same = [name for name in ablations if not differ(whole, computed(catalog, model, kind, name))]
+    same = [name for name in ablations if not differ(full, computed(catalog, model, kind, name))]
     assert ablations and not same
 
 

@@ -120,8 +120,8 @@ def one_row(model: Carat, parts, row: int):
         )
         for m in model.names
     }
-    whole = torch.cat([first[m] for m in model.names], 1)
-    return attended, first, {m: model.rebuild[m](whole) for m in model.names}
+    all_modalities = torch.cat([first[m] for m in model.names], 1)
+    return attended, first, {m: model.rebuild[m](all_modalities) for m in model.names}
 
 
 @pytest.mark.parametrize("modalities", [MODALITIES, ("text", "audio")])
@@ -171,8 +171,8 @@ def test_logits_are_the_mean_probability_of_both_branches():
     logits_BC, aux = head(fused)
     slots = fused.slots_BMCD
     best = (slots * head.weight_MCD).sum(-1).amax(1).sigmoid()
-    said = torch.stack([head.agg(slots[:, [m]])[:, 0] for m in range(3)]).sigmoid().mean(0)
-    torch.testing.assert_close(logits_BC.sigmoid(), (best + said) / 2, atol=1e-5, rtol=1e-4)
+    probability = torch.stack([head.agg(slots[:, [m]])[:, 0] for m in range(3)]).sigmoid().mean(0)
+    torch.testing.assert_close(logits_BC.sigmoid(), (best + probability) / 2, atol=1e-5, rtol=1e-4)
     attended = (fused.aux["attended"] * head.weight_MCD).sum(-1)
     torch.testing.assert_close(aux["level_logits"][0, 0], attended[0].amax(0))
     torch.testing.assert_close(aux["level_logits"][2, 0], attended[2, [0, 2]].amax(0))
@@ -242,9 +242,9 @@ def test_cells_of_each_space():
     assert score.positive_BC.nonzero()[:, 1].tolist() == [0, 3, 6, 6]
     torch.testing.assert_close(score.share_BC[1, 3:5], torch.tensor([0.6, 0.4]))
     known = torch.tensor([True, False])
-    one = cells(torch.tensor([2, 0]), known, tiny.CLASSES)
-    assert one.positive_BC.nonzero().tolist() == [[0, 2], [1, 0]]
-    assert one.known_BC.all(1).tolist() == [True, False]
+    actual = cells(torch.tensor([2, 0]), known, tiny.CLASSES)
+    assert actual.positive_BC.nonzero().tolist() == [[0, 2], [1, 0]]
+    assert actual.known_BC.all(1).tolist() == [True, False]
     joint = cells(tiny.targets(tiny.JOINT, 5), torch.ones(5, 7, dtype=torch.bool), tiny.JOINT)
     assert joint.share_BC.shape == (5, 13)
 

@@ -208,13 +208,13 @@ def test_a_row_alone_gives_what_it_gives_in_a_batch(exchange):
     """The authors' code normalises over the batch and reads row 0 for all."""
     model = cmpc(exchange=exchange).eval()
     parts = tiny.parts()
-    whole = model(parts)
+    together = model(parts)
     for row in range(5):
         alone = model({m: Steps(s.x_BLD[[row]], s.mask_BL[[row]]) for m, s in parts.items()})
-        assert torch.allclose(alone.z_BCD[0], whole.z_BCD[row], atol=1e-5)
+        assert torch.allclose(alone.z_BCD[0], together.z_BCD[row], atol=1e-5)
         for name in ("stream_vectors", "stream_present"):
             assert torch.allclose(
-                alone.aux[name][0].float(), whole.aux[name][row].float(), atol=1e-5
+                alone.aux[name][0].float(), together.aux[name][row].float(), atol=1e-5
             )
 
 

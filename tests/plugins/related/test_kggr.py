@@ -84,8 +84,8 @@ def test_propagation_is_the_gated_unit_node_by_node():
         rows = []
         for c in range(3):
             towards = sum(p_CC[c, j] * want[j] for j in range(3))
-            back = sum(p_CC[j, c] * want[j] for j in range(3))
-            a = torch.cat((towards, back))
+            from_others = sum(p_CC[j, c] * want[j] for j in range(3))
+            a = torch.cat((towards, from_others))
             z = (wz @ a + bz + uz @ want[c]).sigmoid()
             r = (wr @ a + br + ur @ want[c]).sigmoid()
             new = (wn @ a + bn + u @ (r * want[c])).tanh()
@@ -240,8 +240,8 @@ def test_shuffled_labels_take_vector_and_place_of_another():
 
 
 def test_other_labels():
-    own = label_graph()
-    other = own(tiny.SPACES["score"])
+    own_graph = label_graph()
+    other = own_graph(tiny.SPACES["score"])
     assert torch.allclose(other.graph_CC[0, 1], torch.tensor(np.exp(-1.0)).float())
     with pytest.raises(RequestError, match="cannot read other labels"):
         label_graph(vectors="learned")(tiny.SPACES["score"])
@@ -261,8 +261,8 @@ def test_matched_by_words_a_label_reads_the_steps_near_its_own_vector():
     for row in (0, 1, 3):
         real = mask_BL[row].nonzero()[:, 0].tolist()
         for c in range(6):
-            own = emb_CD[c] - emb_CD.mean(0)
-            near = torch.stack([torch.cosine_similarity(x_BLD[row, i], own, 0) for i in real])
+            centred = emb_CD[c] - emb_CD.mean(0)
+            near = torch.stack([torch.cosine_similarity(x_BLD[row, i], centred, 0) for i in real])
             share = (near / 0.2).softmax(0)
             torch.testing.assert_close(fused.aux["attention"][row, c, real], share)
             f = sum(s * projected_BLD[row, i] for s, i in zip(share, real, strict=True))

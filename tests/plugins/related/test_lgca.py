@@ -86,10 +86,10 @@ def test_a_modality_s_own_label_vectors_are_read_for_it_alone():
     torch.manual_seed(0)
     widths = dict.fromkeys(MODALITIES, 6)
     model = LabelAttentive(LabelAttentive.Config(width=8), context, widths, 10).eval()
-    shared, own = Queries(torch.randn(7, 10)), torch.randn(7, 4)
+    shared, own_CD = Queries(torch.randn(7, 10)), torch.randn(7, 4)
     parts = ragged()
-    z_BCD = model(parts, shared._replace(by_modality={"audio": own})).z_BCD
-    moved_BCD = model(parts, shared._replace(by_modality={"audio": own.flip(0)})).z_BCD
+    z_BCD = model(parts, shared._replace(by_modality={"audio": own_CD})).z_BCD
+    moved_BCD = model(parts, shared._replace(by_modality={"audio": own_CD.flip(0)})).z_BCD
     changed_B = (z_BCD - moved_BCD).abs().amax((1, 2)) > 1e-5
     # Rows 2 and 3 lack audio.
     assert changed_B.tolist() == [True, True, False, False, True]

@@ -198,8 +198,8 @@ def test_switched_steps_are_the_mean_of_the_aligned_steps_of_the_others():
                     incoming.append(module.carry[f"{donor}_to_{m}"](parts[donor].x_BLD[b, k]))
             want = torch.stack(incoming).mean(0)
             assert torch.allclose(switched[m].x_BLD[b, i], want, atol=1e-5)
-        kept = parts[m].mask_BL & ~replaced[m]
-        assert torch.equal(switched[m].x_BLD[kept], parts[m].x_BLD[kept])
+        unchanged = parts[m].mask_BL & ~replaced[m]
+        assert torch.equal(switched[m].x_BLD[unchanged], parts[m].x_BLD[unchanged])
     alone, nothing = ModalitySwitch({"text": 6}, 0.4, 2)({"text": parts["text"]})
     assert not nothing["text"].any() and torch.equal(alone["text"].mask_BL, parts["text"].mask_BL)
 

@@ -56,8 +56,10 @@ TEXTS = ["the film was good", "good", "the surprise", "film film film"]
 
 def encoder(folder: Path, context, **config) -> tuple[HfMasked, object]:
     stream = StreamSpec("text.tiny", "text", "strings")
-    made = HfMasked(HfMasked.Config(model=str(folder), longest=12, **config), context, stream)
-    return made.eval(), made.prepare(TextRows(stream, np.array(TEXTS), torch.tensor([1, 1, 1, 0])))
+    encoder_in = HfMasked(HfMasked.Config(model=str(folder), longest=12, **config), context, stream)
+    return encoder_in.eval(), encoder_in.prepare(
+        TextRows(stream, np.array(TEXTS), torch.tensor([1, 1, 1, 0]))
+    )
 
 
 def test_an_untrained_network_of_any_precision_scores_words(tmp_path):
@@ -81,35 +83,36 @@ def model(folder: Path, kind="class", modalities=("text", "audio", "video"), **c
         stand_in.width = 6
         encoders[m] = stand_in
     context = dataclasses.replace(context, language_model=text.language_model)
-    made = MEmoBERT(MEmoBERT.Config(longest=6, **config), context, encoders).eval()
+    memobert = MEmoBERT(MEmoBERT.Config(longest=6, **config), context, encoders).eval()
     inputs = {"text": rows[torch.arange(4)]}
     inputs |= {m: tiny.steps(4, 5, 6, seed=2, missing=[1]) for m in modalities[1:]}
-    return made, Batch(torch.arange(4), inputs, tiny.targets(context.space, 4))
+    return memobert, Batch(torch.arange(4), inputs, tiny.targets(context.space, 4))
 
 
 def test_scores_are_the_model_s_own_at_that_place(tmp_path):
     for family in ("bert", "roberta"):
         (tmp_path / family).mkdir()
         folder = language_model(tmp_path / family, family)
-        made, rows = encoder(folder, tiny.context())
+        masked, rows = encoder(folder, tiny.context())
         tokens, rows_B, at_B = rows[torch.arange(3)], torch.arange(3), torch.tensor([1, 2, 0])
-        language = made.language_model
-        states_BD = language.run(*made(tokens))[rows_B, at_B]
+        language = masked.language_model
+        states_BD = language.run(*masked(tokens))[rows_B, at_B]
         actual = language.scores(states_BD, [[piece] for piece in range(len(PIECES))])
         net = AutoModelForMaskedLM.from_pretrained(folder).eval()
-        whole = net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits
-        torch.testing.assert_close(actual, whole[rows_B, at_B], atol=1e-5, rtol=1e-4)
+        reference = net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits
+        torch.testing.assert_close(actual, reference[rows_B, at_B], atol=1e-5, rtol=1e-4)
         # The network itself is as it was.
         torch.testing.assert_close(
-            made.net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits, whole
+            masked.net(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).logits,
+            reference,
         )
 
 
 def test_logits_are_the_masked_scores_of_the_label_words(tmp_path):
     """Row by row: [CLS] text [SEP] i am [MASK] . audio video, no padding anywhere."""
     folder = language_model(tmp_path)
-    made, batch = model(folder)
-    logits_BC = made(batch).logits_BC
+    memobert, batch = model(folder)
+    logits_BC = memobert(batch).logits_BC
     net = AutoModelForMaskedLM.from_pretrained(folder).eval()
     embed = net.get_input_embeddings()
     words = [[12], [13], [14], [15, 16], [17], [18]]
@@ -119,7 +122,7 @@ def test_logits_are_the_masked_scores_of_the_label_words(tmp_path):
         sequence = [embed(torch.tensor([*ids, 9, 10, 4, 11]))]
         for m in ("audio", "video"):
             x_LD = batch.inputs[m].x_BLD[row][batch.inputs[m].mask_BL[row]]
-            sequence.append(made.project[m](x_LD) + made.modality[m])
+            sequence.append(memobert.project[m](x_LD) + memobert.modality[m])
         scores_V = net(inputs_embeds=torch.cat(sequence)[None]).logits[0, len(ids) + 2]
         expected_C = torch.stack([scores_V[pieces].mean() for pieces in words])
         torch.testing.assert_close(logits_BC[row], expected_C, atol=1e-5, rtol=1e-4)
@@ -127,7 +130,7 @@ def test_logits_are_the_masked_scores_of_the_label_words(tmp_path):
 
 @pytest.mark.parametrize("config", [{}, {"predict": "linear"}])
 def test_padding_whatever_it_holds_changes_nothing(tmp_path, config):
-    made, batch = model(language_model(tmp_path), **config)
+    memobert, batch = model(language_model(tmp_path), **config)
     padded = dict(batch.inputs)
     for m in ("audio", "video"):
         x_BLD, mask_BL = batch.inputs[m]
@@ -136,14 +139,16 @@ def test_padding_whatever_it_holds_changes_nothing(tmp_path, config):
             torch.cat([noise, noise[:, :3]], 1), torch.cat([mask_BL, mask_BL[:, :3] & False], 1)
         )
     other = Batch(batch.ids_B, padded, batch.target)
-    torch.testing.assert_close(made(other).logits_BC, made(batch).logits_BC, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        memobert(other).logits_BC, memobert(batch).logits_BC, atol=1e-5, rtol=1e-4
+    )
 
 
 def test_audio_reaches_the_label_words(tmp_path):
-    made, batch = model(language_model(tmp_path))
+    memobert, batch = model(language_model(tmp_path))
     audio = Steps(batch.inputs["audio"].x_BLD + 5.0, batch.inputs["audio"].mask_BL)
     moved = Batch(batch.ids_B, {**batch.inputs, "audio": audio}, batch.target)
-    change_B = (made(moved).logits_BC - made(batch).logits_BC).abs().amax(1)
+    change_B = (memobert(moved).logits_BC - memobert(batch).logits_BC).abs().amax(1)
     # Row 1 lacks audio.
     assert change_B[1] == 0
     assert (change_B[[0, 2, 3]] > 1e-4).all()
@@ -159,11 +164,11 @@ def test_what_cannot_work_is_refused_in_a_sentence(tmp_path):
     folder = language_model(tmp_path)
     with pytest.raises(RequestError, match="cannot tell the label"):
         model(folder, "score")  # "strongly negative" and the others are unknown pieces
-    made, batch = model(folder)
+    memobert, batch = model(folder)
     long = Steps(torch.randn(4, 60, 6), torch.ones(4, 60, dtype=torch.bool))
-    made.config = made.config.model_copy(update={"longest": 60})
+    memobert.config = memobert.config.model_copy(update={"longest": 60})
     with pytest.raises(RequestError, match=r"takes 48; lower model\.longest"):
-        made(Batch(batch.ids_B, {**batch.inputs, "audio": long}, batch.target))
+        memobert(Batch(batch.ids_B, {**batch.inputs, "audio": long}, batch.target))
     with pytest.raises(ValueError, match="once"):
         MEmoBERT.Config(template="i am happy")
     (tmp_path / "headless").mkdir()
@@ -177,12 +182,12 @@ def test_what_cannot_work_is_refused_in_a_sentence(tmp_path):
 
 def test_a_frozen_language_model_is_not_saved_and_a_tuned_one_once(tmp_path):
     folder = language_model(tmp_path)
-    made, _ = model(folder)
-    assert not [name for name in made.state_dict() if ".net." in name]
+    memobert, _ = model(folder)
+    assert not [name for name in memobert.state_dict() if ".net." in name]
     tuned, _ = encoder(folder, tiny.context("class"), tuned=True)
     context = dataclasses.replace(tiny.context("class"), language_model=tuned.language_model)
-    whole = MEmoBERT(MEmoBERT.Config(), context, {"text": tuned})
-    prefixes = {name.split("net.")[0] for name, _ in whole.named_parameters() if "net." in name}
+    retrained = MEmoBERT(MEmoBERT.Config(), context, {"text": tuned})
+    prefixes = {name.split("net.")[0] for name, _ in retrained.named_parameters() if "net." in name}
     assert prefixes == {"encoders.text."}
 
 

@@ -109,9 +109,9 @@ def test_windows_are_runs_of_real_steps():
     torch.manual_seed(0)
     starts = set()
     for _ in range(40):
-        kept = window(mask(), 0.5)
-        assert kept.sum(1).tolist() == [6, 3, 1, 0, 4] and not (kept & ~mask()).any()
-        places = kept[0].nonzero()[:, 0]
+        visible = window(mask(), 0.5)
+        assert visible.sum(1).tolist() == [6, 3, 1, 0, 4] and not (visible & ~mask()).any()
+        places = visible[0].nonzero()[:, 0]
         assert places.tolist() == list(range(int(places[0]), int(places[0]) + 6))
         starts.add(int(places[0]))
     assert starts == set(range(7))
@@ -122,8 +122,8 @@ def test_masked_runs_have_the_share_and_a_row_keeps_a_step():
     wide = torch.ones(400, 60, dtype=torch.bool)
     covered = runs(wide, 0.3, 3)
     assert abs(float(covered[:, 2:].float().mean()) - 0.3) < 0.02
-    kept = at_least_one(torch.zeros_like(mask()), mask())
-    assert kept.sum(1).tolist() == [1, 1, 1, 0, 1] and not (kept & ~mask()).any()
+    visible = at_least_one(torch.zeros_like(mask()), mask())
+    assert visible.sum(1).tolist() == [1, 1, 1, 0, 1] and not (visible & ~mask()).any()
 
 
 def test_warped_steps_keep_their_order_and_words():
@@ -142,21 +142,21 @@ def test_views_never_lose_a_row_nor_read_padding():
     numbers = torch.randint(9, (5, 4, 1))
     parts = {**tiny.parts(), "text": Steps(numbers, tiny.steps().mask_BL), "other": "a tower's"}
     for _ in range(20):
-        seen = view(parts)
-        assert seen["other"] == "a tower's"
-        assert seen["text"].x_BLD.dtype == torch.long
+        viewed = view(parts)
+        assert viewed["other"] == "a tower's"
+        assert viewed["text"].x_BLD.dtype == torch.long
         for row in range(5):
-            words = seen["text"].x_BLD[row, seen["text"].mask_BL[row], 0].tolist()
+            words = viewed["text"].x_BLD[row, viewed["text"].mask_BL[row], 0].tolist()
             assert set(words) <= set(numbers[row, parts["text"].mask_BL[row], 0].tolist())
-        left = sum(seen[m].mask_BL.any(1).int() for m in MODALITIES)
+        left = sum(viewed[m].mask_BL.any(1).int() for m in MODALITIES)
         assert (left >= 1).all()
         for m in ("audio", "video"):
-            assert (seen[m].mask_BL.sum(1) <= parts[m].mask_BL.sum(1)).all()
+            assert (viewed[m].mask_BL.sum(1) <= parts[m].mask_BL.sum(1)).all()
     nan = Steps(
         torch.where(parts["audio"].mask_BL[..., None], 1.0, torch.nan), parts["audio"].mask_BL
     )
-    seen = view({"audio": nan})["audio"]
-    assert torch.isfinite(seen.x_BLD[seen.mask_BL]).all()
+    viewed = view({"audio": nan})["audio"]
+    assert torch.isfinite(viewed.x_BLD[viewed.mask_BL]).all()
 
 
 def error_of_a_linear_layer(x_ND, y_N, settings):

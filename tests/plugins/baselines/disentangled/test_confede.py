@@ -75,8 +75,8 @@ def by_brute_force(similar, dissimilar, present, utterances, target, count, temp
             losses.append(-math.log(e / (e + sum(map(math.exp, negatives)))))
 
         def across(m, rows, i=i):
-            there = [j for j in rows if present[i, m] and present[j, m]]
-            return [cosine(similar[i, m], similar[j, m]) for j in there]
+            with_modality = [j for j in rows if present[i, m] and present[j, m]]
+            return [cosine(similar[i, m], similar[j, m]) for j in with_modality]
 
         for j in [i, *near, *pushed]:
             apart = [cosine(similar[j, 0], dissimilar[j, m]) for m in range(3) if present[j, m]]
@@ -85,9 +85,9 @@ def by_brute_force(similar, dissimilar, present, utterances, target, count, temp
                     more = across(0, pushed) if j == i else []
                     add(cosine(similar[j, 0], similar[j, m]), apart + more)
         for m in range(modalities):
-            own = [cosine(similar[i, 0], dissimilar[i, n]) for n in range(3) if present[i, n]]
+            own_pairs = [cosine(similar[i, 0], dissimilar[i, n]) for n in range(3) if present[i, n]]
             for positive in across(m, near):
-                add(positive, across(m, pushed) + (own if m == 0 else []))
+                add(positive, across(m, pushed) + (own_pairs if m == 0 else []))
         rows.append(sum(losses) / max(1, len(losses)))
     return sum(rows) / size
 

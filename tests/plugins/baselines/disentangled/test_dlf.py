@@ -64,7 +64,7 @@ def test_dlf_is_its_equations_on_each_row_alone(attractor):
     parts = sequences(missing=[("audio", 2), ("text", 3)])
     out = fusion(parts)
     for row in range(5):
-        own, last = {}, {m: torch.zeros(4) for m in WIDTHS}
+        specific, last = {}, {m: torch.zeros(4) for m in WIDTHS}
         for i, m in enumerate(WIDTHS):
             x_LW = real(parts[m], row)
             assert bool(out.aux["present"][row, i]) == bool(len(x_LW))
@@ -81,16 +81,16 @@ def test_dlf_is_its_equations_on_each_row_alone(attractor):
             for name, value in zip(names, expected, strict=True):
                 close(out.aux[name][row, i], value)
             close(out.aux["aligned"][row, i], part.align(c.mean(0)))
-            own[m], last[m] = s, transformer(fusion.shared_memory[m], c)[-1]
+            specific[m], last[m] = s, transformer(fusion.shared_memory[m], c)[-1]
         shared = torch.cat(list(last.values()))
 
         branches = []
         for m in WIDTHS:
-            h = own.get(m)
+            h = specific.get(m)
             if attractor and m != "text":
-                h = own.get("text")
-                if h is not None and m in own:
-                    h = transformer(fusion.attract[m], h, own[m])
+                h = specific.get("text")
+                if h is not None and m in specific:
+                    h = transformer(fusion.attract[m], h, specific[m])
                 elif h is not None:  # nothing to attend to: what attention adds is zero
                     z = 2.0 * h + positions(len(h), 4, h.device)
                     for block in fusion.attract[m].blocks:

@@ -36,7 +36,7 @@ def test_dmd_is_its_equations_on_each_row_alone():
     parts = sequences()
     out = fusion(parts)
     for row in range(2):
-        own, common, pooled = {}, [], {}
+        specific, common, pooled = {}, [], {}
         for i, m in enumerate(WIDTHS):
             part = fusion.part[m]
             x = convolved(fusion.convolve[m].weight, real(parts[m], row))
@@ -49,23 +49,25 @@ def test_dmd_is_its_equations_on_each_row_alone():
             for name, value in zip(names, expected, strict=True):
                 close(out.aux[name][row, i], value)
             close(out.aux["aligned"][row, i], part.align(c.mean(0)))
-            own[m], pooled[m] = s, c.mean(0)
+            specific[m], pooled[m] = s, c.mean(0)
             common.append(transformer(fusion.shared_memory[m], c)[-1])
-        found = {}
+        attended = {}
         for target in WIDTHS:
             towards = [
-                transformer(fusion.cross[f"{source}_to_{target}"], own[target], own[source])
+                transformer(
+                    fusion.cross[f"{source}_to_{target}"], specific[target], specific[source]
+                )
                 for source in WIDTHS
                 if source != target
             ]
-            found[target] = wide(fusion.memory[target], torch.cat(towards, 1))[-1]
+            attended[target] = wide(fusion.memory[target], torch.cat(towards, 1))[-1]
         shared = torch.cat(common)
         vectors = {"shared": shared}
         vectors |= {f"homogeneous_{m}": v for m, v in pooled.items()}
-        vectors |= {f"heterogeneous_{m}": v for m, v in found.items()}
+        vectors |= {f"heterogeneous_{m}": v for m, v in attended.items()}
         branches = torch.cat([residual(fusion.residual[name], v) for name, v in vectors.items()])
         close(out.aux["branches"][row], branches)
-        fused = [fusion.project[m](found[m]).sigmoid() for m in WIDTHS]
+        fused = [fusion.project[m](attended[m]).sigmoid() for m in WIDTHS]
         fused.append(fusion.project["shared"](shared).sigmoid())
         close(out.z_BCD[row, 0], residual(fusion.last, torch.cat(fused)))
 

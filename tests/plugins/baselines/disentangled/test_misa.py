@@ -52,9 +52,9 @@ def test_bilstm_readers_are_those_of_the_row_alone():
 @pytest.mark.parametrize("reading", ["mean", "first"])
 def test_states_of_a_language_model_are_read_by_their_mean_or_their_first(reading):
     steps = tiny.steps()
-    for row, got in enumerate(StateReader(6, reading)(steps)):
+    for row, actual in enumerate(StateReader(6, reading)(steps)):
         x_LD = real(steps, row)
-        close(got, x_LD.mean(0) if reading == "mean" else x_LD[0])
+        close(actual, x_LD.mean(0) if reading == "mean" else x_LD[0])
 
 
 def attention(layer, x_HD):
@@ -85,8 +85,8 @@ def test_misa_is_its_equations_on_each_row_alone(fused):
             alone = Steps(x_LD[None], torch.ones(1, len(x_LD), dtype=torch.bool))
             u_D = projected.project(projected.reader(alone)[0])
             shared[m] = (fusion.shared[0].weight @ u_D + fusion.shared[0].bias).sigmoid()
-            own = fusion.private[m][0]
-            private[m] = (own.weight @ u_D + own.bias).sigmoid()
+            private_D = fusion.private[m][0]
+            private[m] = (private_D.weight @ u_D + private_D.bias).sigmoid()
             at = list(WIDTHS).index(m)
             close(out.aux["utterances"][row, at], u_D)
             close(out.aux["reconstructed"][row, at], fusion.decode[m](shared[m] + private[m]))
@@ -107,8 +107,8 @@ def test_cmd_is_the_distance_of_means_and_central_moments():
             centred = rows if order == 1 else rows - rows.mean(0)
             moments.append([np.mean([row[d] ** order for row in centred]) for d in range(4)])
         expected += np.sqrt(sum((a - b) ** 2 for a, b in zip(*moments, strict=True)))
-    made = central_moment_discrepancy(torch.from_numpy(x), torch.from_numpy(y), 5)
-    assert float(made) == pytest.approx(expected, abs=1e-6)
+    discrepancy = central_moment_discrepancy(torch.from_numpy(x), torch.from_numpy(y), 5)
+    assert float(discrepancy) == pytest.approx(expected, abs=1e-6)
     same = torch.rand(3, 4, requires_grad=True)
     central_moment_discrepancy(same, same.detach(), 5).backward()
     assert torch.isfinite(same.grad).all()  # a distance of 0 has no NaN gradient

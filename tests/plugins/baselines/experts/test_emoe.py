@@ -24,10 +24,10 @@ def test_emoe_is_its_equations_on_each_row_alone(routed):
     parts = sequences(missing=[("audio", 2)])
     out = fusion(parts)
     for row in range(4):
-        h, means, there = [], [], []
+        h, means, present = [], [], []
         for m, width in WIDTHS.items():
             x = real(parts[m], row)
-            there.append(bool(len(x)))
+            present.append(bool(len(x)))
             means.append(x.mean(0) if len(x) else torch.zeros(width))
             if not len(x):
                 h.append(torch.zeros(4))
@@ -37,10 +37,10 @@ def test_emoe_is_its_equations_on_each_row_alone(routed):
         if routed:
             hidden = fusion.router.into(torch.cat(means))
             score = fusion.router.out((hidden / hidden.norm()).relu()) / 0.5
-            share = score.exp() * torch.tensor(there)
+            share = score.exp() * torch.tensor(present)
             weight = share / share.sum()
         else:
-            weight = torch.tensor(there) / sum(there)
+            weight = torch.tensor(present) / sum(present)
         close(out.aux["routes"][row], weight)
         z = sum(w * x for w, x in zip(weight, h, strict=True))
         close(out.z_BCD[row, 0], residual(fusion.last, z))
@@ -73,14 +73,14 @@ def test_the_losses_are_their_sums_over_rows_that_have_a_modality():
     terms = objective(None, Batch(torch.arange(5), {}, y), out, NOW)
     branch, balance, ability, near, count = 0.0, 0.0, 0.0, 0.0, 0
     for b in range(5):
-        w, there = fused.aux["routes"][b].tolist(), fused.aux["present"][b].tolist()
+        w, present = fused.aux["routes"][b].tolist(), fused.aux["present"][b].tolist()
         errors = []
         for i, expert in enumerate(objective.experts.values()):
             errors.append(float(expert(fused.aux["branches"][b, i])[0] - y[b]))
-            branch += abs(errors[-1]) * there[i]
-        count += sum(there)
+            branch += abs(errors[-1]) * present[i]
+        count += sum(present)
         balance += 3 * sum(x * math.log(x) for x in w if x) / 5
-        inverse = [t / (e**2 + 0.1) for e, t in zip(errors, there, strict=True)]
+        inverse = [t / (e**2 + 0.1) for e, t in zip(errors, present, strict=True)]
         able = [x / sum(inverse) for x in inverse]
         ability += sum((x - a) ** 2 for x, a in zip(w, able, strict=True)) / 15
         taught = sum(x * v for x, v in zip(w, fused.aux["branches"][b], strict=True))

@@ -60,17 +60,17 @@ def test_glomo_is_its_equations_on_each_row_alone():
     parts = sequences(missing=[("audio", 2)])
     out = fusion(parts)
     for row in (0, 1, 2):
-        vectors, there = [], []
+        vectors, present = [], []
         for m in WIDTHS:
             x = real(parts[m], row)
-            there.append(bool(len(x)))
+            present.append(bool(len(x)))
             if not len(x):
                 vectors += [torch.zeros(4), torch.zeros(4)]
                 continue
             c = transformer(fusion.encode[m], convolved(fusion.convolve[m].weight, x))
             pooled = torch.nn.functional.adaptive_max_pool1d(c.T, 3).T
             vectors += [c.amax(0), fusion.mixtures[m](pooled.flatten()[None])[0][0]]
-        keep = [i for i in range(6) if there[i // 2]]
+        keep = [i for i in range(6) if present[i // 2]]
         (layer,) = fusion.attend
         every = torch.ones(1, len(keep), dtype=torch.bool)
         h = dict(
@@ -78,18 +78,18 @@ def test_glomo_is_its_equations_on_each_row_alone():
         )
         h = [h.get(i, torch.zeros(4)) for i in range(6)]
 
-        def weighed(net, x, there=there):
+        def weighed(net, x, present=present):
             score = net.out(net.hidden(torch.cat(x)).relu()) / 2
-            share = score.exp() * torch.tensor(there)
+            share = score.exp() * torch.tensor(present)
             weight = share / share.sum()
             return weight, sum(w * v for w, v in zip(weight, x, strict=True))
 
         weight, of_global = weighed(fusion.weigh_global, h[::2])
         _, of_local = weighed(fusion.weigh_local, h[1::2])
-        own = [
+        expected_own = [
             fusion.of_modality[m](torch.cat((h[2 * i], h[2 * i + 1]))) for i, m in enumerate(WIDTHS)
         ]
-        guided = sum(w * v for w, v in zip(weight, own, strict=True))
+        guided = sum(w * v for w, v in zip(weight, expected_own, strict=True))
         close(out.z_BCD[row, 0], torch.cat((fusion.both(torch.cat((of_global, of_local))), guided)))
 
 

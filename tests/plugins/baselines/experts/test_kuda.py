@@ -155,8 +155,8 @@ def test_correlation_is_the_contrast_of_each_modality_over_the_rows_that_have_it
     for index, m in enumerate(WIDTHS):
         rows, losses = [b for b in range(5) if scored_BM[b, index]], []
         for i in rows:
-            own = normalize(means_BMD[i, index], dim=0)
-            scores = [float(own @ normalize(z_BD[j], dim=0)) for j in rows]
+            direction = normalize(means_BMD[i, index], dim=0)
+            scores = [float(direction @ normalize(z_BD[j], dim=0)) for j in rows]
             losses.append(-math.log(math.exp(scores[rows.index(i)]) / sum(map(math.exp, scores))))
         expected = 0.1 * sum(losses) / max(1, len(losses))
         assert float(terms[m]) == pytest.approx(expected, abs=1e-5)

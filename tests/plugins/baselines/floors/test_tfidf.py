@@ -47,8 +47,8 @@ def test_tfidf_ridge_is_sklearns(settings):
         (model.matrix(valid) @ model.matrix(train).T).toarray(), (v @ x.T).toarray(), atol=1e-5
     )
     solvers = [SklearnRidge(alpha=a, fit_intercept=False, tol=1e-10) for a in (0.3, 3.0, 30.0)]
-    made = [solver.fit(x, y - y.mean()).predict(v) + y.mean() for solver in solvers]
-    best = min(made, key=lambda p: np.abs(p - valid.target.numpy()).mean())
+    predictions = [solver.fit(x, y - y.mean()).predict(v) + y.mean() for solver in solvers]
+    best = min(predictions, key=lambda p: np.abs(p - valid.target.numpy()).mean())
     assert np.allclose(predict(model, valid).numpy(), best, atol=1e-4)
 
 

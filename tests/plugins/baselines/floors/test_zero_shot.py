@@ -33,14 +33,14 @@ def test_zero_shot_is_softmax_of_cosines(kind, form):
     cosine = means @ label.T / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
     def predicted(temperature):
-        made = []
+        vectors = []
         for space, near in zip(
             context.space.tasks, context.space.split_logits(cosine), strict=True
         ):
             p = np.exp(near / temperature)
             p /= p.sum(1, keepdims=True)
-            made.append(p @ np.array(space.anchors) if space.kind == "score" else p)
-        return made[0] if len(made) == 1 else np.column_stack(made)
+            vectors.append(p @ np.array(space.anchors) if space.kind == "score" else p)
+        return vectors[0] if len(vectors) == 1 else np.column_stack(vectors)
 
     actual = predict(model, valid).numpy()
     assert np.allclose(actual, predicted(float(model.temperature)), atol=1e-4)

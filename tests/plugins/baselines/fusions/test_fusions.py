@@ -25,9 +25,9 @@ def make(factory, widths=WIDTHS, **settings):
 
 def sequences(missing=()):
     """Steps of different widths and lengths; ``missing``: pairs (modality, row)."""
-    gone = {m: [row for n, row in missing if n == m] for m in WIDTHS}
+    missing_rows = {m: [row for n, row in missing if n == m] for m in WIDTHS}
     return {
-        m: tiny.steps(5, 4 + 2 * i, w, seed=i, missing=gone[m])
+        m: tiny.steps(5, 4 + 2 * i, w, seed=i, missing=missing_rows[m])
         for i, (m, w) in enumerate(WIDTHS.items())
     }
 
@@ -47,9 +47,9 @@ def close(a, b):
 def test_last_state_is_that_of_an_lstm_on_the_row_alone():
     module, steps = layers.LastState(6, 7, layers=2), tiny.steps(missing=[3])
     steps.mask_BL[0, 1] = False  # a hole: the LSTM never sees that step
-    for row, got in enumerate(module(steps)):
+    for row, actual in enumerate(module(steps)):
         x_LD = real(steps, row)
-        close(got, module.lstm(x_LD[None])[0][0, -1] if len(x_LD) else torch.zeros(7))
+        close(actual, module.lstm(x_LD[None])[0][0, -1] if len(x_LD) else torch.zeros(7))
 
 
 def test_utterance_nets_are_their_equations():
@@ -132,10 +132,10 @@ def test_early_fusion_goes_by_the_text_and_without_it_by_the_longest():
     )
     z_BCD = fusion(parts).z_BCD
     for row in range(5):
-        there = {m: real(steps, row) for m, steps in parts.items()}
-        steps = len(there["text"]) or max(len(there["audio"]), len(there["video"]))
+        real_steps = {m: real(steps, row) for m, steps in parts.items()}
+        steps = len(real_steps["text"]) or max(len(real_steps["audio"]), len(real_steps["video"]))
         columns = []
-        for m, x_LD in there.items():
+        for m, x_LD in real_steps.items():
             if not len(x_LD):
                 columns.append(torch.zeros(steps, WIDTHS[m]))
                 continue
@@ -262,10 +262,10 @@ def test_crossmodal_attention_against_a_loop_over_unpadded_rows():
         x_TD, s_SD = real(target, row), real(source, row)
         want = attention_by_loop(module, x_TD, s_SD) if len(s_SD) else torch.zeros_like(x_TD)
         close(actual[row][target.mask_BL[row]], want)
-    own = module(target.x_BLD, target.x_BLD, target.mask_BL)
+    self_attended = module(target.x_BLD, target.x_BLD, target.mask_BL)
     for row in range(5):
         close(
-            own[row][target.mask_BL[row]],
+            self_attended[row][target.mask_BL[row]],
             attention_by_loop(module, real(target, row), real(target, row)),
         )
 

@@ -37,9 +37,9 @@ def test_steps_are_hidden_at_one_rate_a_row():
     assert rate["text"].min() > 0.05 and rate["text"].max() < 0.95
     assert torch.corrcoef(torch.stack(list(rate.values())))[0, 1] > 0.7, "one for all modalities"
     some = hide(long(), high=1.0, rows=0.5, together=False)
-    whole = {m: s.mask_BL.all(1) for m, s in some.items()}
-    assert whole["text"].float().mean() == pytest.approx(0.5, abs=0.1)
-    assert abs(torch.corrcoef(torch.stack([w.float() for w in whole.values()]))[0, 1]) < 0.2
+    complete_rows = {m: s.mask_BL.all(1) for m, s in some.items()}
+    assert complete_rows["text"].float().mean() == pytest.approx(0.5, abs=0.1)
+    assert abs(torch.corrcoef(torch.stack([w.float() for w in complete_rows.values()]))[0, 1]) < 0.2
     nothing = hide(long(), high=0.0)
     assert all(s.mask_BL.all() for s in nothing.values())
 
@@ -99,9 +99,9 @@ def test_tfr_net_is_its_equations_on_each_row_alone():
                 summaries.append(torch.zeros(gated.out.out_features))
                 continue
             (gru,) = gated.grus
-            onward = gru.forward_lstm(h[None])[0][0]
+            forward_states = gru.forward_lstm(h[None])[0][0]
             backward = gru.backward_lstm(h.flip(0)[None])[0][0].flip(0)
-            g = torch.cat((onward, backward), 1)
+            g = torch.cat((forward_states, backward), 1)
             padded = F.pad(g, (0, 0, 1, 1))
             kernel = gated.gate.weight[0]
             gate = torch.stack(
@@ -115,13 +115,13 @@ def test_tfr_net_is_its_equations_on_each_row_alone():
 def test_a_hidden_step_counts_for_nothing_but_its_place():
     fusion = make(TFRNet, **SMALL)
     steps = sequences()
-    seen = {m: Steps(s.x_BLD, s.mask_BL.clone()) for m, s in steps.items()}
-    seen["text"].mask_BL[0, 0] = False
-    other = {m: Steps(s.x_BLD.clone(), s.mask_BL) for m, s in seen.items()}
+    visible = {m: Steps(s.x_BLD, s.mask_BL.clone()) for m, s in steps.items()}
+    visible["text"].mask_BL[0, 0] = False
+    other = {m: Steps(s.x_BLD.clone(), s.mask_BL) for m, s in visible.items()}
     other["text"].x_BLD[0, 0] = 9.0
-    close(fusion(seen).z_BCD, fusion(other).z_BCD)
-    close(fusion(seen).aux["restored.text"], fusion(other).aux["restored.text"])
-    assert not torch.allclose(fusion(seen).z_BCD[0], fusion(steps).z_BCD[0])
+    close(fusion(visible).z_BCD, fusion(other).z_BCD)
+    close(fusion(visible).aux["restored.text"], fusion(other).aux["restored.text"])
+    assert not torch.allclose(fusion(visible).z_BCD[0], fusion(steps).z_BCD[0])
 
 
 def test_the_error_is_smooth_l1_of_hidden_values():
@@ -162,14 +162,14 @@ def setting(factory, objective, missing=(), config=None, **small):
 
 
 def test_tfr_net_learns_from_the_view_and_restores_it_from_the_second_epoch_on():
-    model, loss, batch, out, seen = setting(TFRNet, Reconstruction, **SMALL)
+    model, loss, batch, out, visible = setting(TFRNet, Reconstruction, **SMALL)
     first, later = (loss(model, batch, out, at) for at in (NOW, LATER))
-    expected = (seen.logits_BC[:, 0] - batch.target).abs().mean()
+    expected = (visible.logits_BC[:, 0] - batch.target).abs().mean()
     assert float(first["view"]) == pytest.approx(float(expected)) and set(first) == {"view"}
     total = 0.0
     for m, weight in (("text", 5), ("audio", 2), ("video", 20)):
-        restored = loss.restored.layers[m](seen.aux[f"restored.{m}"])
-        total += weight * float(hidden_error(restored, out.steps[m], seen.steps[m].mask_BL))
+        restored = loss.restored.layers[m](visible.aux[f"restored.{m}"])
+        total += weight * float(hidden_error(restored, out.steps[m], visible.steps[m].mask_BL))
     assert float(later["reconstruction"]) == pytest.approx(total, rel=1e-5)
 
 
@@ -241,19 +241,19 @@ def test_attraction_draws_each_view_to_the_other_without_moving_the_target():
 
 
 def test_emt_dlfr_has_both_views_losses():
-    model, loss, batch, out, seen = setting(
+    model, loss, batch, out, visible = setting(
         EMT, DualLevelRestoration, missing=[("audio", 2)], width=4, heads=2, layers=1
     )
     terms = loss(model, batch, out, NOW)
-    for name, view in (("view", seen), ("complete", out)):
+    for name, view in (("view", visible), ("complete", out)):
         expected = (view.logits_BC[:, 0] - batch.target).abs().mean()
         assert float(terms[name]) == pytest.approx(float(expected), rel=1e-5)
     total, at = 0.0, 0
     for name, size in zip(loss.names, loss.sizes, strict=True):
-        x, y = (o.aux["attracted"][:, at : at + size] for o in (out, seen))
-        rows = seen.aux["present"].any(1)
+        x, y = (o.aux["attracted"][:, at : at + size] for o in (out, visible))
+        rows = visible.aux["present"].any(1)
         if name != "context":
-            rows = seen.aux["present"][:, list(WIDTHS).index(name)]
+            rows = visible.aux["present"][:, list(WIDTHS).index(name)]
         total += float(loss.attract[name](x, y, rows))
         at += size
     assert float(terms["attraction"]) == pytest.approx(total, rel=1e-4)
@@ -276,22 +276,23 @@ def test_lnln_stands_proposed_tokens_in_the_texts_place():
 def test_lnln_s_losses_are_their_sums():
     small = {"width": 4, "heads": 2, "ffn": 8, "tokens": 2, "correct_layers": 1}
     config = {"heads": 2, "ffn": 8, "layers": 1, "hidden": 3}
-    model, loss, batch, out, seen = setting(
+    model, loss, batch, out, visible = setting(
         LNLN, Correction, missing=[("audio", 2), ("text", 4)], config=config, **small
     )
     terms = {name: float(term) for name, term in loss(model, batch, out, NOW).items()}
-    expected = ((seen.logits_BC[:, 0] - batch.target) ** 2).mean()
+    expected = ((visible.logits_BC[:, 0] - batch.target) ** 2).mean()
     assert terms["view"] == pytest.approx(float(expected), rel=1e-5)
     share = [
-        float(seen.steps["text"].mask_BL[b].sum()) / max(1, int(out.steps["text"].mask_BL[b].sum()))
+        float(visible.steps["text"].mask_BL[b].sum())
+        / max(1, int(out.steps["text"].mask_BL[b].sum()))
         for b in range(5)
     ]
-    w = seen.aux["completeness"][:, 0].tolist()
+    w = visible.aux["completeness"][:, 0].tolist()
     gap = sum((a - b) ** 2 for a, b in zip(w, share, strict=True)) / 5
     assert terms["completeness"] == pytest.approx(0.9 * gap, rel=1e-5) and share[4] == 0
     total = 0.0
     for b in range(5):
-        mixed = w[b] * seen.aux["tokens"][b, 0] + (1 - w[b]) * seen.aux["proxy"][b]
+        mixed = w[b] * visible.aux["tokens"][b, 0] + (1 - w[b]) * visible.aux["proxy"][b]
         for x, label in ((mixed, 1), (out.aux["tokens"][b, 0], 0)):
             total -= float(loss.distinguish(x).log_softmax(1)[:, label].sum())
     assert terms["adversarial"] == pytest.approx(0.8 * total / 20, rel=1e-4)
@@ -300,7 +301,7 @@ def test_lnln_s_losses_are_their_sums():
         for m in range(3):
             if out.aux["present"][b, m]:
                 every = torch.ones(1, 2, dtype=torch.bool)
-                restored = loss.restore[m](seen.aux["tokens"][b : b + 1, m], every)[0]
+                restored = loss.restore[m](visible.aux["tokens"][b : b + 1, m], every)[0]
                 errors.append(float(((restored - out.aux["tokens"][b, m]) ** 2).mean()))
     assert len(errors) == 13
     assert terms["reconstruction"] == pytest.approx(0.1 * sum(errors) / 13, rel=1e-4)

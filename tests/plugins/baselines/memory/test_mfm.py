@@ -123,7 +123,7 @@ def test_parameters_at_the_published_settings():
     mfn = lstms + network(attended, 32, attended) + network(attended, 64, 64)
     mfn += network(attended, 32, 64) + network(attended, 64, 64)
     decide = (288 + 64) * 80 + 80 + network(80, 64, 64)
-    own = sum(
+    own_loss = sum(
         lstm(w, latent[m]) + latent[m] ** 2 + latent[m] + network(latent[m], narrow[m], narrow[m])
         for m, w in widths.items()
     )
@@ -131,4 +131,4 @@ def test_parameters_at_the_published_settings():
         lstm(64 + narrow[m], 64 + narrow[m]) + (64 + narrow[m]) * w + w for m, w in widths.items()
     )
     count = sum(p.numel() for p in make(MFM, widths).parameters())
-    assert count == mfn + decide + own + generate == 1_396_942
+    assert count == mfn + decide + own_loss + generate == 1_396_942

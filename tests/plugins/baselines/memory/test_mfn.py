@@ -36,8 +36,8 @@ def lstm_steps(cell, x_TD):
 
 
 def memory_step(memory, a_A, u_M):
-    seen = torch.cat((a_A, u_M)) if memory.looks_back else a_A
-    retain, write = memory.retain(seen).sigmoid(), memory.write(seen).sigmoid()
+    gate_input = torch.cat((a_A, u_M)) if memory.looks_back else a_A
+    retain, write = memory.retain(gate_input).sigmoid(), memory.write(gate_input).sigmoid()
     return retain * u_M + write * memory.update(a_A).tanh()
 
 
@@ -144,14 +144,14 @@ def test_parameters_at_the_published_settings(factory, expected):
 
     if factory is MFN:
         c = 2 * 544
-        rest = two(c, 32, c) + two(c, 64, 400) + two(c, 256, 400) + two(c, 32, 400)
+        layers = two(c, 32, c) + two(c, 64, 400) + two(c, 256, 400) + two(c, 32, 400)
     else:
         singles = sum(2 * h * h + h for h in hidden.values())
         pairs = [two(a + b, 100, 64) for a, b in itertools.combinations(hidden.values(), 2)]
         all_three, output = two(544 + 3 * 64, 100, 64), two(544 + 4 * 64, 100, 64)
         graph = sum(pairs) + all_three + output + two(544, 100, 19)
-        rest = singles + graph + two(64, 32, 300) + two(64, 128, 300) + two(64, 64, 300)
-    assert count(make(factory, widths)) == lstms + rest == expected
+        layers = singles + graph + two(64, 32, 300) + two(64, 128, 300) + two(64, 64, 300)
+    assert count(make(factory, widths)) == lstms + layers == expected
 
 
 MMSA = {"text": 768, "audio": 5, "video": 20}

@@ -14,9 +14,9 @@ SMALL = {"width": 3, "hidden": 4, "read": 5}
 
 
 def encoded(encoder, x_TD):
-    onward = encoder.lstm.forward_lstm(x_TD[None])[0][0]
+    forward_states = encoder.lstm.forward_lstm(x_TD[None])[0][0]
     backward = encoder.lstm.backward_lstm(x_TD.flip(0)[None])[0][0].flip(0)
-    return onward + backward
+    return forward_states + backward
 
 
 def test_mctn_is_its_equations_on_each_row_alone():
@@ -36,11 +36,11 @@ def test_mctn_is_its_equations_on_each_row_alone():
 
 def test_only_the_source_is_needed_to_predict():
     fusion = make(MCTN, **SMALL)
-    whole, alone = (
+    together, alone = (
         sequences(),
         sequences(missing=[(m, row) for m in ("audio", "video") for row in range(5)]),
     )
-    close(fusion(whole).z_BCD, fusion(alone).z_BCD)
+    close(fusion(together).z_BCD, fusion(alone).z_BCD)
     with pytest.raises(RequestError, match=r"fusion\.source video is not here"):
         make(MCTN, {"text": 6, "audio": 5}, **SMALL, source="video")
 
@@ -83,8 +83,8 @@ def test_translations_are_squared_errors_at_the_sources_steps():
     terms = objective(Model(fusion), batch, out, NOW)
     sums, counts = dict.fromkeys(terms, 0.0), dict.fromkeys(terms, 0)
 
-    def add(name, made, target):
-        sums[name] += float(((made - target) ** 2).mean(1).sum())
+    def add(name, translated, target):
+        sums[name] += float(((translated - target) ** 2).mean(1).sum())
         counts[name] += len(target)
 
     for row in (0, 1, 2, 4):

@@ -78,20 +78,22 @@ def alpha(feature, label, rows):
 def by_brute_force(batches, target):
     """Labels [modality][row] after all batches, from the logged features alone."""
     label = {m: dict(enumerate(target)) for m in MODALITIES}
-    kept = {m: {} for m in (*MODALITIES, "fused")}  # id -> feature, of rows that have it
+    feature_by_id = {m: {} for m in (*MODALITIES, "fused")}  # id -> feature, of rows that have it
     for epoch, ids, features, fused, present in batches:
         new = {m: {} for m in MODALITIES}
         if epoch > 0:
-            fused_rows = {i: (f, target[i]) for i, f in kept["fused"].items()}
+            fused_rows = {i: (f, target[i]) for i, f in feature_by_id["fused"].items()}
             for place, i in enumerate(ids):
-                whole = alpha(fused[place], target[i], fused_rows)
+                fused_alpha = alpha(fused[place], target[i], fused_rows)
                 for m in MODALITIES:
-                    rows = {j: (f, label[m][j]) for j, f in kept[m].items()}
-                    own = alpha(features[m][place], label[m][i], rows)
-                    if whole is None or own is None or not present[m][place]:
+                    rows = {j: (f, label[m][j]) for j, f in feature_by_id[m].items()}
+                    own_alpha = alpha(features[m][place], label[m][i], rows)
+                    if fused_alpha is None or own_alpha is None or not present[m][place]:
                         continue
                     y = target[i]
-                    raw = y + (own - whole) / 2 * (y + whole) / whole  # the paper's last form
+                    raw = (
+                        y + (own_alpha - fused_alpha) / 2 * (y + fused_alpha) / fused_alpha
+                    )  # the paper's last form
                     n = epoch + 1
                     clipped = min(3.0, max(-3.0, raw))
                     new[m][i] = (n - 1) / (n + 1) * label[m][i] + 2 / (n + 1) * clipped
@@ -99,8 +101,8 @@ def by_brute_force(batches, target):
             label[m].update(new[m])
             for place, i in enumerate(ids):
                 if present[m][place]:
-                    kept[m][i] = features[m][place]
-        kept["fused"].update(zip(ids, fused, strict=True))
+                    feature_by_id[m][i] = features[m][place]
+        feature_by_id["fused"].update(zip(ids, fused, strict=True))
     return {m: np.array([label[m][i] for i in range(len(target))]) for m in MODALITIES}
 
 
@@ -119,20 +121,24 @@ def test_labels_after_three_epochs_are_those_of_brute_force(catalog, accumulate)
 def test_labels_survive_an_interruption(catalog, tmp_path, monkeypatch, stop_at):
     monkeypatch.setattr(checkpoints, "EVERY", 0)
     monkeypatch.setattr(checkpoints, "SHARE", 0)
-    whole, _, _ = train(catalog, 4)
+    uninterrupted, _, _ = train(catalog, 4)
     store = Store(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train(catalog, 4, stop_at, store)
     resumed, batches, _ = train(catalog, 4, store=store)
     assert len(batches) < 3 * EPOCHS
-    assert torch.equal(resumed.label_MN, whole.label_MN)
+    assert torch.equal(resumed.label_MN, uninterrupted.label_MN)
 
 
 def test_both_forms_of_the_generated_label_agree_and_nothing_is_divided_by_zero():
-    y, own = torch.randn(20), torch.randn(20)
-    whole = torch.randn(20)
-    close(generated_label(y, own, whole), y + (own - whole) / 2 * (y + whole) / whole, 1e-3)
-    assert torch.isfinite(generated_label(y, own, torch.zeros(20))).all()
+    y, own_alpha = torch.randn(20), torch.randn(20)
+    fused_alpha = torch.randn(20)
+    close(
+        generated_label(y, own_alpha, fused_alpha),
+        y + (own_alpha - fused_alpha) / 2 * (y + fused_alpha) / fused_alpha,
+        1e-3,
+    )
+    assert torch.isfinite(generated_label(y, own_alpha, torch.zeros(20))).all()
 
 
 @torch.no_grad()
@@ -166,8 +172,8 @@ def test_the_fusion_is_one_layer_over_the_vectors_of_the_modalities():
     text, audio, video = out.aux["utterances"].split(list(fusion.widths.values()), 1)
     assert (audio[2] == 0).all() and (audio[1] != 0).any()
     layer = fusion.fuse[1]
-    whole = torch.cat((text, audio, video), 1)
-    close(out.z_BCD[:, 0], (whole @ layer.weight.T + layer.bias).relu())
+    joint = torch.cat((text, audio, video), 1)
+    close(out.z_BCD[:, 0], (joint @ layer.weight.T + layer.bias).relu())
 
 
 def test_labels_are_generated_for_scores_alone():

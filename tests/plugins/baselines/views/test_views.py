@@ -59,7 +59,7 @@ def test_what_is_padded_changes_nothing(kind):
         m: Steps(torch.where(s.mask_BL[..., None], s.x_BLD, 1e6), s.mask_BL)
         for m, s in steps.items()
     }
-    views = [transform(given, drawn()) for given in (steps, other)]
+    views = [transform(view, drawn()) for view in (steps, other)]
     for m in steps:
         a, b = (torch.where(v[m].mask_BL[..., None], v[m].x_BLD, 0.0) for v in views)
         assert torch.allclose(a, b)
@@ -95,9 +95,11 @@ def test_a_warp_keeps_first_and_last_and_the_order():
     bent = make(TimeWarp, strength=0.9)(steps, drawn())["text"]
     for before, after, mask in zip(steps["text"].x_BLD, bent.x_BLD, bent.mask_BL, strict=True):
         if mask.any():
-            there, here = before[mask][:, 0], after[mask][:, 0]
-            assert here[0] == there[0] and here[-1] == pytest.approx(float(there[-1]), abs=1e-4)
-            assert (here.diff() >= -1e-5).all()
+            original, shuffled = before[mask][:, 0], after[mask][:, 0]
+            assert shuffled[0] == original[0] and shuffled[-1] == pytest.approx(
+                float(original[-1]), abs=1e-4
+            )
+            assert (shuffled.diff() >= -1e-5).all()
 
 
 def test_a_row_keeps_a_modality_that_it_has():

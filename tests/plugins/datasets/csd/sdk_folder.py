@@ -83,7 +83,13 @@ class Sdk:
 
 def put(home, source, name="mine", **options):
     return add(
-        name, home, Source(source), Csd(Csd.Config(**options)), "csd", options, lambda *told: None
+        name,
+        home,
+        Source(source),
+        Csd(Csd.Config(**options)),
+        "csd",
+        options,
+        lambda *message: None,
     )
 
 
@@ -91,9 +97,9 @@ def rows_of(corpus, name):
     stream = corpus.streams[name]
     parts = zip(corpus.ids.tolist(), stream.start, stream.length, strict=True)
     return {
-        one: (
+        interval: (
             np.asarray(stream.values[s : s + n]),
             None if stream.times is None else stream.times[s : s + n],
         )
-        for one, s, n in parts
+        for interval, s, n in parts
     }

@@ -55,24 +55,24 @@ def test_a_folder_becomes_a_data_set_cut_by_the_labels(sdk, tmp_path):
         corpus.tasks["emotions"].target
         == np.concatenate([sdk.labels[v][:, 1:] > 0 for v in VIDEOS])
     ).all()
-    said, facet, sound = (
+    word_sequence, facet, sound = (
         rows_of(corpus, name) for name in ("text.words", "video.facet42", "audio.covarep")
     )
     vocab = corpus.streams["text.words"].vocab
     for v in VIDEOS:
         for k in range(3):
-            one = f"{v}_{k + 1}"
+            row_id = f"{v}_{k + 1}"
             np.testing.assert_array_equal(
-                facet[one][0], sdk.facet[v][0][sdk.inside(sdk.facet, v, k)]
+                facet[row_id][0], sdk.facet[v][0][sdk.inside(sdk.facet, v, k)]
             )
             np.testing.assert_array_equal(
-                sound[one][0], sdk.sound[v][0][sdk.inside(sdk.sound, v, k)].astype(np.float32)
+                sound[row_id][0], sdk.sound[v][0][sdk.inside(sdk.sound, v, k)].astype(np.float32)
             )
             at = sdk.inside(sdk.words, v, k)
             words = [sdk.words[v][0][n, 0].decode() for n in at]
-            assert [vocab[w] for w in said[one][0]] == words
-            np.testing.assert_allclose(said[one][1], sdk.words[v][1][at], atol=1e-6)
-            assert corpus.texts[corpus.ids.tolist().index(one)] == " ".join(
+            assert [vocab[w] for w in word_sequence[row_id][0]] == words
+            np.testing.assert_allclose(word_sequence[row_id][1], sdk.words[v][1][at], atol=1e-6)
+            assert corpus.texts[corpus.ids.tolist().index(row_id)] == " ".join(
                 w for w in words if w != "sp"
             )
     assert any("steps lie in no utterance" in note for note in origin.notes)
@@ -112,7 +112,7 @@ def test_pooled_or_aligned_to_the_words(sdk, tmp_path):
     put(tmp_path, sdk.path, "aligned", align="words")
     pooled = rows_of(read_folder(tmp_path / "pooled"), "video.facet42")
     corpus = read_folder(tmp_path / "aligned")
-    aligned, said = rows_of(corpus, "video.facet42"), rows_of(corpus, "text.words")
+    aligned, word_rows = rows_of(corpus, "video.facet42"), rows_of(corpus, "text.words")
     for v in VIDEOS:
         values, intervals = sdk.facet[v]
         values = np.where(np.isfinite(values), values, np.nan)
@@ -122,9 +122,9 @@ def test_pooled_or_aligned_to_the_words(sdk, tmp_path):
                 np.nanmean(values[sdk.inside(sdk.facet, v, k)], axis=0)[None],
                 rtol=1e-5,
             )
-            found, words = aligned[f"{v}_{k + 1}"][0], sdk.inside(sdk.words, v, k)
-            assert len(found) == len(words) == len(said[f"{v}_{k + 1}"][0])
-            for w, step in zip(words, found, strict=True):
+            steps, words = aligned[f"{v}_{k + 1}"][0], sdk.inside(sdk.words, v, k)
+            assert len(steps) == len(words) == len(word_rows[f"{v}_{k + 1}"][0])
+            for w, step in zip(words, steps, strict=True):
                 start, end = sdk.words[v][1][w]
                 np.testing.assert_allclose(
                     step,
@@ -190,10 +190,10 @@ def test_sequences_that_the_sdk_has_aligned(sdk, tmp_path):
     facet, words = rows_of(corpus, "video.facet42"), rows_of(corpus, "text.words")
     for v in VIDEOS:
         for k in range(3):
-            one, entry = f"{v}_{k + 1}", f"{v}[{k}]"
-            assert sentiment[one] == pytest.approx(sdk.labels[v][k, 0])
-            np.testing.assert_array_equal(facet[one][0], cut["facet"][entry][0])
-            np.testing.assert_allclose(words[one][1], cut["words"][entry][1], rtol=1e-6)
+            row_id, entry = f"{v}_{k + 1}", f"{v}[{k}]"
+            assert sentiment[row_id] == pytest.approx(sdk.labels[v][k, 0])
+            np.testing.assert_array_equal(facet[row_id][0], cut["facet"][entry][0])
+            np.testing.assert_allclose(words[row_id][1], cut["words"][entry][1], rtol=1e-6)
 
 
 def test_entries_of_segments_keep_their_numbers(sdk, tmp_path):
@@ -203,7 +203,10 @@ def test_entries_of_segments_keep_their_numbers(sdk, tmp_path):
     sdk.write("CMU_MOSEI_VisualFacet42", cut["facet"])
     report = put(tmp_path, sdk.path)
     corpus = read_folder(tmp_path / "mine")
-    assert [one for one in corpus.ids.tolist() if one.startswith("a_x_")] == ["a_x_1", "a_x_3"]
+    assert [row_id for row_id in corpus.ids.tolist() if row_id.startswith("a_x_")] == [
+        "a_x_1",
+        "a_x_3",
+    ]
     facet = rows_of(corpus, "video.facet42")
     np.testing.assert_array_equal(facet["a_x_3"][0], cut["facet"]["a_x[2]"][0])
     assert len(facet["b_1"][0]) == 0 and len(facet["b_2"][0])
@@ -258,7 +261,7 @@ def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
     np.savez(
         segments,
         id=ids[::-1],
-        video=[one.rpartition("_")[0] for one in ids[::-1]],
+        video=[row_id.rpartition("_")[0] for row_id in ids[::-1]],
         start=start[::-1],
         end=end[::-1],
     )
@@ -266,8 +269,8 @@ def test_a_single_sequence_joins_rows_that_are_there(sdk, tmp_path):
     assert origin.rows == origin.taken == 12
     corpus = read_folder(tmp_path / "mine")
     old, new = rows_of(corpus, "audio.covarep"), rows_of(corpus, "audio.more-opensmile")
-    for one in ids:
-        np.testing.assert_array_equal(old[one][0], new[one][0])
+    for row_id in ids:
+        np.testing.assert_array_equal(old[row_id][0], new[row_id][0])
     with pytest.raises(DataError, match="add the labels first"):
         put(tmp_path, extra, "another", segments=str(segments))
 
@@ -300,13 +303,15 @@ def test_the_real_words_of_mosi_joined_to_its_segments(merbench, tmp_path):
     result = merbench("data", "add", "mosi", str(csd), *words, check=True)
     assert "2,199 rows of csd = 2,199 taken over + 0 refused" in result.stderr
     corpus = read_folder(tmp_path / "mosi")
-    mine, theirs = (corpus.streams[name] for name in ("text.csd", "text.words"))
+    from_csd, from_table = (corpus.streams[name] for name in ("text.csd", "text.words"))
     same = 0
     for row in range(len(corpus)):
-        a, b = (slice(s.start[row], s.start[row] + s.length[row]) for s in (mine, theirs))
-        if [mine.vocab[w] for w in mine.values[a]] == [theirs.vocab[w] for w in theirs.values[b]]:
+        a, b = (slice(s.start[row], s.start[row] + s.length[row]) for s in (from_csd, from_table))
+        if [from_csd.vocab[w] for w in from_csd.values[a]] == [
+            from_table.vocab[w] for w in from_table.values[b]
+        ]:
             same += 1
-            np.testing.assert_array_equal(mine.times[a], theirs.times[b])
+            np.testing.assert_array_equal(from_csd.times[a], from_table.times[b])
     assert same == 2197, (
         "two words lie across the border of two segments, and were given to the other one there"
     )

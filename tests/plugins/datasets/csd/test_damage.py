@@ -46,8 +46,8 @@ def test_what_is_wrong_in_a_file_is_refused_by_name_and_counted(sdk, tmp_path):
 def test_an_interrupted_call_goes_on_to_the_same_bytes(sdk, tmp_path, monkeypatch):
     sdk.facet["d"] = (np.zeros((30, 5)), sdk.facet["d"][1])
     sdk.save()
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    put(whole, sdk.path)
+    intact, broken = tmp_path / "whole", tmp_path / "broken"
+    put(intact, sdk.path)
     plain, calls = Csd._features, []
 
     def stops(self, *cut):
@@ -64,7 +64,7 @@ def test_an_interrupted_call_goes_on_to_the_same_bytes(sdk, tmp_path, monkeypatc
     put(broken, sdk.path)
     one, two = (
         {p.relative_to(f): p.read_bytes() for p in sorted(f.rglob("*")) if p.is_file()}
-        for f in (whole, broken)
+        for f in (intact, broken)
     )
     assert one == two and len(one) > 5
 
@@ -74,8 +74,8 @@ def test_what_is_missing_is_one_sentence(sdk, tmp_path, monkeypatch):
         patch.setitem(sys.modules, "h5py", None)
         with pytest.raises(DataError, match=r"pip install 'merbench-datasets\[csd\]'"):
             put(tmp_path, sdk.path, "one")
-    whole = (sdk.path / "CMU_MOSEI_COVAREP.csd").read_bytes()
-    (sdk.path / "CMU_MOSEI_COVAREP.csd").write_bytes(whole[: len(whole) // 2])
+    intact = (sdk.path / "CMU_MOSEI_COVAREP.csd").read_bytes()
+    (sdk.path / "CMU_MOSEI_COVAREP.csd").write_bytes(intact[: len(intact) // 2])
     with pytest.raises(DataError, match=r"COVAREP.csd cannot be read .*copy it again"):
         put(tmp_path, sdk.path, "two")
     (sdk.path / "CMU_MOSEI_COVAREP.csd").unlink()
@@ -128,7 +128,7 @@ def mischief(draw):
     ):
         n = draw(st.integers(0, 4))
         intervals = np.array(draw(st.lists(NUMBERS, min_size=2 * n, max_size=2 * n))).reshape(n, 2)
-        made = {
+        attributes = {
             "numbers": lambda n=n: np.arange(3.0 * n).reshape(n, 3),
             "words": lambda n=n: np.array([[b"w\xff"]] * n, dtype="S3").reshape(n, 1),
             "flat": lambda n=n: np.arange(float(n)),
@@ -140,7 +140,7 @@ def mischief(draw):
             "wide": lambda n=n: np.zeros((n, 0)),
         }
         kind = draw(FEATURES)
-        parts = {} if kind == "missing" else {"features": made[kind]()}
+        parts = {} if kind == "missing" else {"features": attributes[kind]()}
         shape = draw(st.sampled_from(["pairs", "pairs", "pairs", "missing", "texts", "one"]))
         if shape != "missing":
             parts["intervals"] = {
@@ -166,8 +166,8 @@ def test_mischief_is_told_in_one_sentence_or_counted(tmp_path_factory, labels, w
     write(folder / "CMU_MOSI_TimestampedWords.csd", words)
     path = write(folder / "CMU_MOSI_COVAREP.csd", sound)
     if cut is not None:
-        whole = path.read_bytes()
-        path.write_bytes(whole[: int(cut * len(whole))])
+        content = path.read_bytes()
+        path.write_bytes(content[: int(cut * len(content))])
     (folder / "folds.py").write_text(FOLDS)
     try:
         origin = put(home, folder)
@@ -175,7 +175,7 @@ def test_mischief_is_told_in_one_sentence_or_counted(tmp_path_factory, labels, w
         assert "\n" not in str(error) and len(str(error)) > 20
         return
     assert origin.rows == origin.taken + len(origin.refused)
-    told = " ".join(origin.refused)
+    refused_rows = " ".join(origin.refused)
     table = set(read_folder(home / "mine").ids.tolist())
     for video, parts in labels.items():
         n = (
@@ -183,7 +183,7 @@ def test_mischief_is_told_in_one_sentence_or_counted(tmp_path_factory, labels, w
             if "intervals" in parts and isinstance(parts.get("features"), np.ndarray)
             else 0
         )
-        whole = f"{video} of CMU_MOSI_Opinion_Labels.csd" in origin.refused
-        assert whole or all(
-            f"{video}_{k + 1}" in table or f"{video}_{k + 1}" in told for k in range(n)
+        content = f"{video} of CMU_MOSI_Opinion_Labels.csd" in origin.refused
+        assert content or all(
+            f"{video}_{k + 1}" in table or f"{video}_{k + 1}" in refused_rows for k in range(n)
         )

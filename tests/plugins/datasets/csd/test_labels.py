@@ -135,8 +135,10 @@ def test_a_label_csv_with_times_names_the_clips_by_them(sdk, tmp_path):
         for v in VIDEOS
         for (start, _), score in zip(sdk.segments[v], sdk.labels[v][:, 0], strict=True)
     }
-    found = dict(zip(corpus.ids.tolist(), corpus.tasks["sentiment"].target.tolist(), strict=True))
-    assert found == pytest.approx(wanted, abs=1e-6)
+    label_by_id = dict(
+        zip(corpus.ids.tolist(), corpus.tasks["sentiment"].target.tolist(), strict=True)
+    )
+    assert label_by_id == pytest.approx(wanted, abs=1e-6)
 
 
 def test_an_interval_at_no_time_of_the_label_csv_takes_the_id_of_no_other(sdk, tmp_path):

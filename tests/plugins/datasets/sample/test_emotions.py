@@ -34,8 +34,8 @@ def steps(stream, i):
 
 def text_likelihood(words, i, label, present):
     """Of the number of this label's words in a row, by the binomial law."""
-    own = set(WORDS[label].split())
-    count = sum(words.vocab[w] in own for w in steps(words, i))
+    label_words = set(WORDS[label].split())
+    count = sum(words.vocab[w] in label_words for w in steps(words, i))
     return stats.binom.pmf(count, PLACES, WORD[label][present])
 
 
@@ -154,13 +154,13 @@ def test_a_graph_counted_from_few_labels_makes_up_for_what_label_by_label_lacks(
     """Evidence as the law has it, 30 % of the train labels; a shuffled graph makes up for little.
     Who reads the evidence of all labels has little need of a graph.
     """
-    given = readers.with_labels(full, "keep:0.3", seed=0)
-    alone, best = readers.label_by_label(given), readers.best(full)
+    with_some = readers.with_labels(full, "keep:0.3", seed=0)
+    alone, best = readers.label_by_label(with_some), readers.best(full)
     way = best - alone
     assert way > 0.1
-    assert readers.over_graph(given, given.graph()) > alone + 0.6 * way
-    assert readers.over_graph(given, given.shuffled_graph()) < alone + 0.2 * way
-    assert readers.without_graph(given) > alone + 0.6 * way
+    assert readers.over_graph(with_some, with_some.graph()) > alone + 0.6 * way
+    assert readers.over_graph(with_some, with_some.shuffled_graph()) < alone + 0.2 * way
+    assert readers.without_graph(with_some) > alone + 0.6 * way
 
 
 def test_names_of_labels_carry_meaning_and_what_occurs_together(large):
@@ -176,11 +176,11 @@ def test_names_of_labels_carry_meaning_and_what_occurs_together(large):
 
     for c, label in enumerate(LABELS):
         others = [w for w in WORDS[label].split() if w != label]
-        own = np.mean([like(vectors[c], v) for v in task.lexicon.phrases(others)[0]])
+        likeness = np.mean([like(vectors[c], v) for v in task.lexicon.phrases(others)[0]])
         for d in range(len(LABELS)):
             if d != c:
                 foreign = task.lexicon.phrases(WORDS[LABELS[d]].split())[0]
-                assert own > np.mean([like(vectors[c], v) for v in foreign])
+                assert likeness > np.mean([like(vectors[c], v) for v in foreign])
     anger, disgust, happy = (vectors[LABELS.index(w)] for w in ("anger", "disgust", "happy"))
     assert like(anger, disgust) > like(anger, happy) + 0.3
     words = [w for line in WORDS.values() for w in line.split()]

@@ -72,8 +72,8 @@ def test_three_by_pixels(pair, named, tiny_tower, monkeypatch):
     pretrained = str(tiny_tower)
     if named == "tag":
         monkeypatch.setattr(clip_weights, "hub_file", lambda *_: tiny_tower)
-        own = {"hf_hub": "a/b/", **{k: v for k, v in known.items() if k in OF_IMAGES}}
-        monkeypatch.setattr(clip_weights.lists(), "get_pretrained_cfg", lambda *_: own)
+        saved_config = {"hf_hub": "a/b/", **{k: v for k, v in known.items() if k in OF_IMAGES}}
+        monkeypatch.setattr(clip_weights.lists(), "get_pretrained_cfg", lambda *_: saved_config)
         pretrained = "tag"
     else:
         described = {"preprocess_cfg": {k: v for k, v in known.items() if k in OF_IMAGES}}
@@ -141,26 +141,26 @@ def named(saved, monkeypatch):
 @pytest.mark.parametrize("way", NAMES)
 def test_pixels_and_activation_are_open_clips_own_however_it_is_named(way, named, saved):
     images = np.random.default_rng(0).integers(0, 256, (2, 40, 56, 3), dtype=np.uint8)
-    own, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{saved[0]}")
+    reference, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{saved[0]}")
     encoder = ClipImage(ClipImage.Config(**named(way), frames=2), tiny.context(), VIDEO)
     shrunk_THWC = np.stack([encoder._shrunk(image).numpy() for image in images])
     pixels = (shrunk_THWC / 255 - encoder.mean_C11.numpy()) / encoder.scale_C11.numpy()
     want = torch.stack([preprocess(Image.fromarray(image)) for image in images])
     np.testing.assert_allclose(pixels, want.numpy(), atol=1e-5)
     with torch.no_grad():
-        actual, plain = encoder.net(want), own.eval().visual(want)
+        actual, plain = encoder.net(want), reference.eval().visual(want)
     torch.testing.assert_close(actual, plain)
     assert any(isinstance(module, QuickGELU) for module in encoder.net.modules())
 
 
 @pytest.mark.parametrize("way", ["hf-hub", "local-dir", "hub's weights"])
 def test_texts_are_open_clips_own_however_it_is_named(way, named, saved):
-    own = open_clip.create_model(f"local-dir:{saved[0]}").eval()
+    reference = open_clip.create_model(f"local-dir:{saved[0]}").eval()
     ids = open_clip.get_tokenizer(f"local-dir:{saved[0]}")(["a good film"])
     encoder = ClipText(ClipText.Config(**named(way)), tiny.context(), TEXT)
     with torch.no_grad():
         steps = encoder(encoder.tokenizer(["a good film"])[torch.tensor([0])])
-        torch.testing.assert_close(steps.x_BLD[0, -1], own.encode_text(ids)[0])
+        torch.testing.assert_close(steps.x_BLD[0, -1], reference.encode_text(ids)[0])
 
 
 def test_weights_and_their_description_have_one_digest(named, saved):

@@ -74,11 +74,11 @@ def test_the_largest_face_is_found_at_any_size_of_the_frame():
     faces = Faces()
     for scale in (0.5, 1, 3):
         image = Image.fromarray(scene(250))
-        found = faces.largest(np.asarray(image.resize((round(480 * scale), round(240 * scale)))))
-        assert found is not None and abs(found.width / scale - WIDTH) < 15
+        box = faces.largest(np.asarray(image.resize((round(480 * scale), round(240 * scale)))))
+        assert box is not None and abs(box.width / scale - WIDTH) < 15
         assert (
-            abs((found.left + found.width / 2) / scale - 250 - CENTRE) < 8
-            and abs((found.top + found.height / 2) / scale - 30 - CENTRE) < 8
+            abs((box.left + box.width / 2) / scale - 250 - CENTRE) < 8
+            and abs((box.top + box.height / 2) / scale - 30 - CENTRE) < 8
         )
     two = scene(20)
     two[:, 260:] = np.asarray(Image.fromarray(HEAD).resize((220, 240)))

@@ -52,9 +52,11 @@ def test_a_step_is_claps_embedding_of_its_window(tmp_path, fused):
             mels, _ = reader._get_input_mel(
                 piece, reader.nb_max_samples, reader.truncation, reader.padding
             )
-            made = torch.from_numpy(np.asarray(mels)).float()[None]
+            mels_tensor = torch.from_numpy(np.asarray(mels)).float()[None]
             want = (
-                F.normalize(net(made, torch.zeros(1, 1, dtype=torch.bool)).audio_embeds[0], dim=-1)
+                F.normalize(
+                    net(mels_tensor, torch.zeros(1, 1, dtype=torch.bool)).audio_embeds[0], dim=-1
+                )
                 * 12**0.5
                 + sinusoids(4, 12)[step]
             )

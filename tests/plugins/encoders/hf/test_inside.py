@@ -66,10 +66,10 @@ def test_states_are_the_network_s_own_at_every_place(folder, family, tmp_path):
     last_BLD = language.run(*encoder(tokens), enter)
     net = AutoModel.from_pretrained(folder).eval()
     attended_BL = (real_BL | ~real_BL.any(1, keepdim=True)).long()
-    own = net(input_ids=tokens.ids_BL, attention_mask=attended_BL, output_hidden_states=True)
-    for number, expected_BLD in enumerate(own.hidden_states):
+    reference = net(input_ids=tokens.ids_BL, attention_mask=attended_BL, output_hidden_states=True)
+    for number, expected_BLD in enumerate(reference.hidden_states):
         torch.testing.assert_close(states[number][real_BL], expected_BLD[real_BL])
-    torch.testing.assert_close(last_BLD[real_BL], own.last_hidden_state[real_BL])
+    torch.testing.assert_close(last_BLD[real_BL], reference.last_hidden_state[real_BL])
 
 
 def test_layers_that_are_one_module_have_no_place_between_them(folder, tmp_path):

@@ -84,12 +84,15 @@ def test_pooled_is_the_unit_mean_over_the_pieces_of_each_text_alone(family, tmp_
 
 def test_a_texts_own_pieces_decide_whatever_its_batch(tmp_path):
     encoder = text_tower(tiny_text(tmp_path))
-    whole = encode(encoder, TEXTS)
+    together = encode(encoder, TEXTS)
     for rows in ([1], [1, 2], [3, 1]):
         some = encode(encoder, TEXTS, rows)
-        assert some.x_BLD.shape[1] == max(1, int(whole.mask_BL[rows].sum(1).max()))
+        assert some.x_BLD.shape[1] == max(1, int(together.mask_BL[rows].sum(1).max()))
         for i, row in enumerate(rows):
-            actual, want = some.x_BLD[i][some.mask_BL[i]], whole.x_BLD[row][whole.mask_BL[row]]
+            actual, want = (
+                some.x_BLD[i][some.mask_BL[i]],
+                together.x_BLD[row][together.mask_BL[row]],
+            )
             torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
@@ -185,9 +188,9 @@ def test_a_context_token_that_is_a_words_embedding_does_what_the_word_does(tmp_p
 
 def test_a_shuffled_label_has_another_labels_vector(tmp_path):
     folder = tiny_text(tmp_path)
-    own, shuffled = (label_tower(folder, shuffle=s)().emb_CD for s in (False, True))
-    assert not any(torch.allclose(a, b) for a, b in zip(own, shuffled, strict=True))
-    assert sorted(own[:, 0].tolist()) == sorted(shuffled[:, 0].tolist())
+    in_order, shuffled = (label_tower(folder, shuffle=s)().emb_CD for s in (False, True))
+    assert not any(torch.allclose(a, b) for a, b in zip(in_order, shuffled, strict=True))
+    assert sorted(in_order[:, 0].tolist()) == sorted(shuffled[:, 0].tolist())
 
 
 def test_the_precision_of_the_label_tower_is_its_own(tmp_path):

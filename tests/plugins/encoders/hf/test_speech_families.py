@@ -89,12 +89,15 @@ def test_a_row_alone_equals_a_row_in_a_batch(name, norm, layer, tmp_path):
     calls = []
     encoder.net.register_forward_hook(lambda *_: calls.append(1))
     with torch.no_grad():
-        whole = encoder(Waves(torch.where(real_BS, wave_BS, torch.nan), length_B))
+        together = encoder(Waves(torch.where(real_BS, wave_BS, torch.nan), length_B))
         assert len(calls) == (1 if encoder.masks_padding else 3)
         for row, length in enumerate(length_B.tolist()):
             alone = encoder(Waves(wave_BS[row : row + 1, :length], length_B[row : row + 1]))
-            assert alone.mask_BL.sum() == whole.mask_BL[row].sum()
-            actual, want = whole.x_BLD[row][whole.mask_BL[row]], alone.x_BLD[0][alone.mask_BL[0]]
+            assert alone.mask_BL.sum() == together.mask_BL[row].sum()
+            actual, want = (
+                together.x_BLD[row][together.mask_BL[row]],
+                alone.x_BLD[0][alone.mask_BL[0]],
+            )
             torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
@@ -115,7 +118,7 @@ def test_one_long_wave_among_short_ones_makes_no_batch_of_its_length(name, tmp_p
         assert sum(rows for rows, _ in sizes) == 6
         encoder.steps_at_once = 10**6
         together = encoder(waves)
-    actual, want = (made.x_BLD[steps.mask_BL] for made in (steps, together))
+    actual, want = (encoded.x_BLD[steps.mask_BL] for encoded in (steps, together))
     torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
@@ -128,10 +131,10 @@ def test_a_model_with_another_form_of_input_is_refused(name, norm, tmp_path):
 def test_how_waves_are_made_ready_is_read_wherever_it_was_saved(tmp_path):
     """A processor that is saved as a whole leaves only ``processor_config.json``."""
     folder = tiny_speech(tmp_path, "hubert")
-    one = folder / "preprocessor_config.json"
-    settings = json.loads(one.read_text())
+    config_file = folder / "preprocessor_config.json"
+    settings = json.loads(config_file.read_text())
     digest = HfAudio.pretrained(HfAudio.Config(model=str(folder)))
-    one.unlink()
+    config_file.unlink()
     (source,) = HfAudio.sources(HfAudio.Config(model=str(folder))).values()
     assert source.endswith("beside it: 16 kHz and normalised waves assumed")
     (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": settings}))

@@ -51,10 +51,13 @@ def test_a_text_alone_equals_a_text_in_a_batch(family, tmp_path):
     present = torch.tensor([int(bool(text)) for text in TEXTS])
     rows = encoder.prepare(TextRows(TEXT, np.array(TEXTS), present))
     with torch.no_grad():
-        whole = encoder(rows[torch.arange(len(TEXTS))])
+        together = encoder(rows[torch.arange(len(TEXTS))])
         for row in present.nonzero()[:, 0].tolist():
             alone = encoder(rows[torch.tensor([row])])
-            actual, want = whole.x_BLD[row][whole.mask_BL[row]], alone.x_BLD[0][alone.mask_BL[0]]
+            actual, want = (
+                together.x_BLD[row][together.mask_BL[row]],
+                alone.x_BLD[0][alone.mask_BL[0]],
+            )
             torch.testing.assert_close(actual, want, atol=2e-5, rtol=1e-4)
 
 
