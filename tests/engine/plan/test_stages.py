@@ -212,7 +212,7 @@ def test_a_teacher_and_views_go_on_to_the_same_bits(tmp_path, monkeypatch, accum
         objective_schedules={"taught": "ramp:0:0.5"}, schedule="one-cycle",
     )  # fmt: skip
 
-    def run(stop=None, state=None):
+    def run(stop=None, resumable=False):
         torch.manual_seed(0)
         net, seen = WithSteps(0.3), []
 
@@ -228,15 +228,15 @@ def test_a_teacher_and_views_go_on_to_the_same_bits(tmp_path, monkeypatch, accum
             stages=stages,
             views={"weak": [Shift(0.1)], "strong": [Shift(0.1), Shift(1.0)]},
             watch=watch,
-            checkpoint=Checkpoint(store, "run", {}) if state else None,
+            checkpoint=Checkpoint(store, "run", {}) if resumable else None,
         )
         return weights_digest(net), fitted.history
 
     uninterrupted = run()
     for stop in range(1, 4):
         with pytest.raises(Stopped):
-            run(stop, kept=True)
-        assert run(kept=True) == uninterrupted
+            run(stop, resumable=True)
+        assert run(resumable=True) == uninterrupted
         store.checkpoint("run").unlink()
 
 
