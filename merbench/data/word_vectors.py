@@ -167,7 +167,7 @@ def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexico
         if first.stem == second.stem:
             raise RequestError(
                 f"the word vectors {first} and {second} are both called {first.stem!r}, "
-                "and runs tell them apart by that name; rename one, "
+                "and runs distinguish them by that name; rename one, "
                 "or name one alone with --vectors FILE"
             )
     return Lexicon(tuple(map(read_vectors, chosen))) if chosen else None

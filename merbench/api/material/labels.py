@@ -86,7 +86,7 @@ def check_label_vectors(
             if np.allclose(unit[i], unit[j], atol=1e-6):
                 raise RequestError(
                     f"the labels {space.words[j]!r} and {space.words[i]!r} have the same vector, "
-                    "so no model can tell them apart; "
+                    "so no model can distinguish them; "
                     f"give them different words, or {_another_text(space, texts, (i, j), slot)}"
                 )
 

@@ -73,7 +73,7 @@ def as_text(value: Any) -> str:
         return value.decode(errors="replace")
     if isinstance(value, str):
         return value
-    raise TypeError(f"a {type(value).__name__} stands where a text belongs")
+    raise TypeError(f"a {type(value).__name__} is where a text belongs")
 
 
 def check_shape(shape: tuple[Any, ...], dtype: np.dtype) -> None:
@@ -143,14 +143,14 @@ class Array:
     def item(self) -> Any:
         """What an array without dimensions holds; TypeError of any other."""
         if self.shape:
-            raise TypeError("an array of several values stands where one value belongs")
+            raise TypeError("an array of several values is where one value belongs")
         return self._data[0] if isinstance(self._data, list) else self.read().item()
 
     def read(self) -> np.ndarray:
         """The whole array. What was written as text is decoded once."""
         data = self._data
         if isinstance(data, list):
-            raise TypeError("an array of Python objects stands where numbers belong")
+            raise TypeError("an array of Python objects is where numbers belong")
         if isinstance(data, Blob):
             encoded = data.how != "raw"
             data = data.bytes()

@@ -52,7 +52,7 @@ def command(
     the reason. What the store lacks is trained first. --model takes several, joined by commas.
 
     \b
-    A file of label sets, with the value that each word stands for:
+    A file of label sets, with the value of each word:
       [two]
       negative = -2.0
       positive = 2.0

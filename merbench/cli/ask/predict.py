@@ -238,7 +238,7 @@ def unseen_sentences(inputs: Inputs, predicted: Predicted) -> list[str]:
     if nothing:
         sentences.append(
             f"{_names(nothing)} {'was' if len(nothing) == 1 else 'were'} predicted from nothing: "
-            "what stands there is what the model says of no input"
+            "its prediction is what the model gives for an empty input"
         )
     return sentences
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     required=True,
     help="Data sets on whose test rows the models are scored.",
 )
-@click.option("--finetune", is_flag=True, help="Also go on training on the target's train rows.")
+@click.option("--finetune", is_flag=True, help="Also continue training on the target's train rows.")
 @click.option(
     "--together", "both", is_flag=True, help="Also train on the train rows of both at once."
 )

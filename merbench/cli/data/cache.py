@@ -27,7 +27,7 @@ def command() -> None:
 @command.command("list")
 @JSON
 def list_(as_json: bool) -> None:
-    """Every entry with its size, and where the cache lies (MERBENCH_CACHE).
+    """Every entry with its size, and the cache's folder (MERBENCH_CACHE).
 
     \b
     Example: merbench data cache list

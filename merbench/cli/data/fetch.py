@@ -87,7 +87,7 @@ def command(
     with Steps(f"fetching {name}") as steps:
         for path in files:
             if not fetch(f"{mirror.rstrip('/')}/{path}", folder, steps):
-                say(f"{Path(path).name} is there already, and whole")
+                say(f"{Path(path).name} is complete already")
     say(
         f"in {folder}; merbench data add {name} {folder} makes a data set of them, "
         "with a file of splits beside them"

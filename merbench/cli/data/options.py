@@ -7,6 +7,6 @@ from pathlib import Path
 import click
 
 DATA = click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")

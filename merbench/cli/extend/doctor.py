@@ -15,7 +15,7 @@ from merbench.cli.shared.session import Session
 
 @click.command("doctor")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 @click.option(
     "--store",

@@ -37,7 +37,7 @@ LONGEST_NAME, LONGEST_VALUE = 34, 22
     "--text-tower", default="", metavar="NAME", help="As in merbench run, such as minilm."
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_obj

@@ -37,7 +37,7 @@ def command() -> None:
 def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
     """Copy the runs of other stores, with predictions and weights, after checking each.
 
-    What is there already stays. A run that both have with other results is named and left as it is,
+    Existing runs stay. A run that both have with other results is reported and left as it is,
     and so is one that is not whole: then the exit code is 1.
 
     \b

@@ -36,7 +36,7 @@ from merbench.cli.shared.session import Session
     help="Another prompt, with {text} for the transcript and {labels} for the label words.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 @click.pass_obj
 def command(session: Session, /, data: Path | None, **parsed: Any) -> None:

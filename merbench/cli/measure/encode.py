@@ -22,7 +22,7 @@ def command(session: Session, /, **parsed: Any) -> None:
     """Run a model's frozen encoders over all rows, once, into the cache. Runs do so by themselves
     where the cache lacks it.
 
-    A killed call continues where it stood; several processes may call at once. The cache lies in
+    A killed call continues where it stopped; several processes may call at once. The cache is in
     MERBENCH_CACHE, or in merbench of the user's cache folder; models that share an encoder share
     its output.
 

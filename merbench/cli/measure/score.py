@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     help="Of labels: fixed:T, or with --valid tuned_on_valid, tuned_on_valid_per_label.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 @click.option(
     "--vectors",
@@ -80,7 +80,7 @@ def command(session: Session, /, as_json: bool, **parsed: Any) -> None:
 
     A FILE (.csv, .jsonl, .npz or .parquet) has a column id and a column score, a column label with
     words, or a column of probabilities for each label. Every test row must be in it, and no other.
-    The row stands on the board of what --about says that the model was offered; without that, on a
+    The row is on the board of what --about says that the model was offered; without that, on a
     board of its own.
 
     \b

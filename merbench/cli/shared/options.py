@@ -121,7 +121,7 @@ REQUEST_OPTIONS = (
     click.option(
         "--data",
         type=click.Path(path_type=Path),
-        help="Where data sets lie (also MERBENCH_DATA).",
+        help="Folder of the data sets (also MERBENCH_DATA).",
     ),
     click.option(
         "--vectors",

@@ -39,7 +39,7 @@ class Table:
             if name in line_by_id:
                 raise self.error(
                     row,
-                    f"the id {name!r} stands already on line {self.lines[line_by_id[name]]}; "
+                    f"the id {name!r} is already on line {self.lines[line_by_id[name]]}; "
                     "give each row its own clip_id",
                 )
             line_by_id[name] = row
@@ -94,7 +94,7 @@ class Table:
 
 def read_table(path: Path) -> Table:
     """Raises DataError for a file that is missing, empty, not UTF-8 (a byte-order mark is allowed)
-    or not CSV with a header. Its columns may also be parted by tabs, semicolons or bars.
+    or not CSV with a header. Its columns may also be separated by tabs, semicolons or bars.
     """
     header, rows, lines = _parse(path, _read_text(path))
     if not rows:

@@ -121,7 +121,7 @@ def _stands_for(value: Any, own: LabelSpace) -> bool:
 def _wanted(own: LabelSpace) -> str:
     if not own.anchors:
         return f"one of {', '.join(own.words)}"
-    return f"the value it stands for, between {own.anchors[0]:g} and {own.anchors[-1]:g}"
+    return f"its value, between {own.anchors[0]:g} and {own.anchors[-1]:g}"
 
 
 def _ordinal_space(heading: str, entries: Sequence[_Entry], own: LabelSpace) -> LabelSpace:
@@ -129,9 +129,7 @@ def _ordinal_space(heading: str, entries: Sequence[_Entry], own: LabelSpace) -> 
     ordered = sorted(entries, key=lambda entry: float(entry.value))
     anchors = tuple(float(entry.value) for entry in ordered)
     if len(set(anchors)) < len(anchors):
-        raise DataError(
-            f"{heading}: two words stand for one value; give each word a value of its own"
-        )
+        raise DataError(f"{heading}: two words have one value; give each word a value of its own")
     words, glosses = (tuple(texts) for texts in zip(*(entry[:2] for entry in ordered), strict=True))
     return LabelSpace(own.kind, words, glosses, anchors)
 
@@ -143,7 +141,7 @@ def _named_space(
     values = [entry.value for entry in entries]
     if lacking := [word for word in own.words if word not in values]:
         raise DataError(
-            f"{heading}: no word stands for {', '.join(lacking)}; "
+            f"{heading}: no word has the label {', '.join(lacking)}; "
             "give each of the run's labels a word"
         )
     words, glosses = (tuple(texts) for texts in zip(*(entry[:2] for entry in entries), strict=True))

@@ -105,7 +105,7 @@ def feature_folders(
     if unknown:
         sink.note(
             f"not taken over: {FEATURES}/{', '.join(unknown)}, whose modality the name does not "
-            f"tell; name it: --form mertools --set audio={unknown[0]} (text=, video=)"
+            f"say; name it: --form mertools --set audio={unknown[0]} (text=, video=)"
         )
     return usable
 

@@ -95,7 +95,7 @@ def _modes(folds: Mapping[Any, Any], path: Path) -> dict[Any, str]:
             raise DataError(f"{path} holds more than lists of ids of train, dev and test")
         for key in values:
             if modes.setdefault(key, MODES[name]) != MODES[name]:
-                raise DataError(f"{path}: {key!r} stands in {modes[key]} and in {MODES[name]}")
+                raise DataError(f"{path}: {key!r} is in {modes[key]} and in {MODES[name]}")
     if lacks := {"train", "valid", "test"} - set(modes.values()):
         raise DataError(f"{path} has no ids of {min(lacks)}; give the whole file")
     return modes

@@ -43,7 +43,7 @@ from merbench.cli.shared.session import Session
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Where data sets lie (also MERBENCH_DATA), for transcripts.",
+    help="Folder of the data sets (also MERBENCH_DATA), for transcripts.",
 )
 @click.option(
     "--store",

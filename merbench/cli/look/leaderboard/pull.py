@@ -31,7 +31,7 @@ SHOWN = 5
     help="The store that gets them.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."

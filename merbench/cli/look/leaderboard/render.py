@@ -18,7 +18,7 @@ from merbench.cli.shared.session import Session
     help="Compute scores.json anew from the predictions and your labels (after adding runs).",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 @click.pass_obj
 def command(session: Session, folder: Path, rescore: bool, data: Path | None) -> None:

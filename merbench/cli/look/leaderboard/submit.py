@@ -67,7 +67,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     from merbench.report.folder.written import replace_written
 
     if out.exists():
-        raise RequestError(f"--out {out} is there already; choose a new folder")
+        raise RequestError(f"--out {out} exists already; choose a new folder")
     source, scored_boards = from_store(session, store)
     chosen = _chosen_rows(runs, [board for board, _ in scored_boards])
     tracks, existing = tracks_of(source), existing_tracks(boards)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("folder", type=click.Path(path_type=Path), default="leaderboards")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where data sets lie (also MERBENCH_DATA)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
 )
 @click.pass_obj
 def command(session: Session, folder: Path, data: Path | None) -> None:

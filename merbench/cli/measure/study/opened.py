@@ -26,7 +26,7 @@ def study_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--data",
             type=click.Path(path_type=Path),
-            help="Where data sets lie (also MERBENCH_DATA).",
+            help="Folder of the data sets (also MERBENCH_DATA).",
         ),
         click.option(
             "--store",

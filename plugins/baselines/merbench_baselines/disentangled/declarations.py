@@ -193,7 +193,7 @@ def _confede() -> Recipe:
             ),
             Ablation(
                 name="no-unimodal-scores",
-                summary="features are not to tell the score by themselves",
+                summary="features need not predict the score by themselves",
                 settings={"objective": ("squared-error", "decomposition-contrast")},
             ),
             *PAIRS,

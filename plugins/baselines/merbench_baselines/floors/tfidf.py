@@ -142,7 +142,7 @@ class TfidfRidge(Floor):
         if not len(key_G):
             min_df = self.config.min_df
             raise RequestError(
-                f"tfidf-ridge: no word stands in {min_df} train transcripts; lower model.min_df "
+                f"tfidf-ridge: no word occurs in {min_df} train transcripts; lower model.min_df "
                 "or choose another text stream"
             )
         self.keep(key_G=key_G, idf_G=((1 + size) / (1 + df_G.double())).log() + 1)

@@ -146,7 +146,7 @@ class MutualInformation(nn.Module):
         super().__init__()
         if context.space.kind != "score":
             raise RequestError(
-                "objective mutual-information tells positive from negative scores, "
+                "objective mutual-information separates positive from negative scores, "
                 "and this task is "
                 f"a {context.space.kind}; choose a task with a score, or --part objective=task"
             )

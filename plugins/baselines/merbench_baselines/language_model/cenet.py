@@ -74,7 +74,7 @@ class CENET(nn.Module):
     text: the text encoder's language model, or a small transformer over word vectors where it has
     none. z = tanh(W x + b), x the mean of its real steps or their first.
 
-    The enhancement stands after the first layer, as published.
+    The enhancement comes after the first layer, as published.
     """
 
     class Config(Config):

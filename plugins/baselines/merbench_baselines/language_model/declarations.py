@@ -55,12 +55,12 @@ def _cenet() -> Recipe:
         ablations=(
             Ablation(
                 name="before-the-layers",
-                summary="the enhancement stands before the first layer",
+                summary="the enhancement comes before the first layer",
                 settings={"fusion.after": 0},
             ),
             Ablation(
                 name="after-the-layers",
-                summary="the enhancement stands after the last layer",
+                summary="the enhancement comes after the last layer",
                 settings={"fusion.after": 2},
             ),
             *PAIRS[:2],

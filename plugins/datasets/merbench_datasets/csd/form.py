@@ -282,7 +282,7 @@ def _check_rows(rows: Rows, path: Path, sink: Sink) -> None:
     if not rows.interval:
         problem = ": ".join(rows.refused[0]) if rows.refused else "its labels are empty"
         raise DataError(
-            f"{path}: no utterance is left ({problem}); look at its labels and its file of splits"
+            f"{path}: no utterance is left ({problem}); check its labels and its file of splits"
         )
     if not sink.ids:
         raise DataError(

@@ -33,7 +33,7 @@ def modality_of(path: Path) -> Modality:
         if re.search(pattern, path.stem, flags=re.IGNORECASE):
             return modality
     raise DataError(
-        f"{path.name} does not tell its modality; "
+        f"{path.name} does not say its modality; "
         "add it alone, with --form csd --set modality=audio (or text, video)"
     )
 

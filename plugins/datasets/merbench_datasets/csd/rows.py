@@ -42,7 +42,7 @@ class Rows:
         if not (math.isfinite(start) and math.isfinite(end) and start < end):
             self.refused.append((row_id, f"its interval from {start:g} to {end:g} s is none"))
         elif row_id in self.interval:
-            self.refused.append((row_id, "its id stands twice"))
+            self.refused.append((row_id, "its id occurs twice"))
         else:
             self.interval[row_id], self.video[row_id] = (start, end), video
             for name, cell in {"video_id": video, "clip_id": clip, **cells}.items():

@@ -195,7 +195,7 @@ class CsdSequence:
             if not self._own(data[video], name, self._h5py.Dataset):
                 return f"it has no {name}"
             if data[video][name].is_virtual or data[video][name].external:
-                return f"its {name} lie in another file"
+                return f"its {name} are in another file"
         features, intervals = data[video]["features"], data[video]["intervals"]
         if intervals.ndim != 2 or intervals.shape[1] != 2 or intervals.dtype.kind not in "fiu":
             return (

@@ -83,7 +83,7 @@ class Splits:
             for video in videos:
                 if self._split_of.setdefault(video, modes[0]) != modes[0]:
                     raise DataError(
-                        f"{self.path}: the video {video!r} stands in {self._split_of[video]} "
+                        f"{self.path}: the video {video!r} is in {self._split_of[video]} "
                         f"and in {modes[0]}; take it out of one"
                     )
         if lacks := {"train", "valid", "test"} - set(self._split_of.values()):

@@ -95,7 +95,7 @@ def sentences_on_left_out_steps(sequence: CsdSequence, rows: Rows) -> list[str]:
         inside += int(np.logical_or.reduce(within).sum())
     sentences = []
     if outside := steps - inside - sum(broken.values()):
-        sentences.append(f"{outside:,} of {steps:,} steps lie in no utterance")
+        sentences.append(f"{outside:,} of {steps:,} steps are in no utterance")
     if broken:
         sentences.append(
             f"{sum(broken.values()):,} steps have an interval that is none and are left out (of "

@@ -75,7 +75,7 @@ def test_a_folder_becomes_a_data_set_cut_by_the_labels(sdk, tmp_path):
             assert corpus.texts[corpus.ids.tolist().index(row_id)] == " ".join(
                 w for w in words if w != "sp"
             )
-    assert any("steps lie in no utterance" in note for note in origin.notes)
+    assert any("steps are in no utterance" in note for note in origin.notes)
 
 
 def test_the_form_is_recognised_and_the_data_set_runs(sdk, tmp_path, merbench):
