@@ -68,7 +68,7 @@ class RunKeywords(TypedDict, total=False):
     threads: int | None
     """CPU threads of torch; None = at most 4."""
     jobs: int
-    """So many runs side by side, sharing the data."""
+    """Number of runs side by side; they share the data."""
     determinism: Literal["prefer", "strict", "off"]
     data: str | Path | None
     """Where data sets lie; None = ``MERBENCH_DATA`` and the usual places."""

@@ -32,7 +32,7 @@ SUMMARIES: dict[CommandGroup, dict[str, str]] = {
         "ensemble": "Average what finished runs predict.",
     },
     "data": {
-        "data": "Data sets: which are here, what they hold, and how more come in.",
+        "data": "Data sets: list, show, audit, download and add them.",
     },
     "extend": {
         "plugins": "Installed plugins, broken ones with their error; conformance checks.",

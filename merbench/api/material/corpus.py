@@ -38,8 +38,8 @@ class Stream:
     right-padded and one-step arrays all take this form without a copy. ``times`` [T, 2]: start and
     end of each step in seconds, where known. ``fitted_on`` bool [N]: the rows on whose labels the
     network that made this stream was trained; None = no labels were used. ``sha256``: of the file
-    that holds values and lengths, where it is known; empty = the values decide. ``statistics``: train
-    statistics that were counted when the stream was added, by the steps they are over.
+    that holds values and lengths, where it is known; empty = the values decide. ``statistics``:
+    train statistics that were counted when the stream was added, by the steps they are over.
     """
 
     name: str

@@ -241,7 +241,7 @@ class Context:
 
 
 class Turns(NamedTuple):
-    """The position of rows in what they are part of, for methods that read the context of an utterance.
+    """The position of rows in their dialogue or video, for methods that read the context of a row.
 
     ``video_B`` long: which video (in MELD: dialogue) a row is of; ``turn_B`` long: its place among
     ALL rows of that video, from 0, so two rows with turns 3 and 4 follow each other.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command("ensemble")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path),

@@ -14,7 +14,7 @@ from merbench.cli.shared.groups import LazyGroup
     names=("list", "show", "add", "fetch", "audit", "cache"),
 )
 def command() -> None:
-    """Data sets: which are here, what they hold, and how more come in.
+    """Data sets: list, show, audit, download and add them.
 
     \b
     Example: merbench data list

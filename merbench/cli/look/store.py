@@ -29,7 +29,7 @@ def command() -> None:
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,
-    help="The store that gets them.",
+    help="The store to copy into.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object on stdout, and nothing else there."

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=30,
     show_default=True,
-    help="Finished trials of the study, whoever made them.",
+    help="Finished trials of the search, by all workers together.",
 )
 @click.option(
     "--budget-seconds",
     type=FiniteRange(0, min_open=True),
-    help="No trial begins when so much was spent on training.",
+    help="Start no trial once this much was spent on training.",
 )
 @click.option(
     "--sampler",
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write pictures of the study into this folder.",
+    help="Write pictures of the search into this folder.",
 )
 @click.option(
     "--worker",

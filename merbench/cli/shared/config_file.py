@@ -33,7 +33,7 @@ class ConfigCommand(click.Command):
                 is_eager=True,
                 expose_value=False,
                 callback=_read,
-                help="Options from this TOML file; those given here go before.",
+                help="Options from this TOML file; those of the command line override them.",
             ),
             click.Option(
                 ["--save-config"],

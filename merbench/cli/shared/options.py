@@ -82,7 +82,9 @@ REQUEST_OPTIONS = (
         help="Another stream for a modality (merbench data show D).",
     ),
     click.option("--modalities", metavar="LIST", help="Only these, such as text,audio."),
-    click.option("--epochs", type=click.IntRange(1), help="At most so many epochs (train.epochs)."),
+    click.option(
+        "--epochs", type=click.IntRange(1), help="At most this many epochs (train.epochs)."
+    ),
     click.option(
         "--thresholds",
         default="fixed:0.5",
@@ -106,7 +108,7 @@ REQUEST_OPTIONS = (
         type=click.IntRange(1, MOST_JOBS),
         default=1,
         show_default=True,
-        help="So many runs side by side, sharing the data.",
+        help="Number of runs side by side; they share the data.",
     ),
     click.option(
         "--determinism",

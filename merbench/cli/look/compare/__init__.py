@@ -26,13 +26,13 @@ from merbench.cli.shared.session import Session
     "--metric", help="One metric.  [default: the headline ones; with --all the one that ranks]"
 )
 @click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.option(
     "--rows",
     default=5,
     show_default=True,
     type=click.IntRange(0),
-    help="So many rows on which the two disagree most.",
+    help="Show this many of the rows on which the two disagree most.",
 )
 @click.option(
     "--plot",

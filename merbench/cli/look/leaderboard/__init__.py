@@ -42,7 +42,7 @@ ALWAYS_IN = {
     invoke_without_command=True,
 )
 @click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--all-metrics", is_flag=True, help="Every metric of the task, not the headline ones alone."
@@ -60,7 +60,7 @@ ALWAYS_IN = {
 @click.option(
     "--boards",
     type=click.Path(path_type=Path),
-    help="From this folder of built boards in place of a store.",
+    help="Read this folder of built boards instead of a store.",
 )
 @click.pass_context
 def command(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     help="Written anew, track by track.",
 )
 @click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.option(
     "--extra",
     "extras",

@@ -21,7 +21,7 @@ from merbench.functions.export import FORMS, Form
     help="Where the files go; always needed.",
 )
 @click.option("--dataset", help="Only this data set.")
-@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.option(
     "--hub-dataset",
     metavar="OWNER/NAME",
@@ -44,7 +44,7 @@ from merbench.functions.export import FORMS, Form
 @click.option(
     "--boards",
     type=click.Path(path_type=Path),
-    help="From this folder of built boards in place of a store.",
+    help="Read this folder of built boards instead of a store.",
 )
 @click.pass_obj
 def command(

@@ -28,7 +28,7 @@ SHOWN = 5
     envvar="MERBENCH_STORE",
     default="runs",
     show_default=True,
-    help="The store that gets them.",
+    help="The store to copy into.",
 )
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Folder of the data sets (also MERBENCH_DATA)."
@@ -41,7 +41,7 @@ def command(session: Session, source: str, store: Path, data: Path | None, as_js
     """Take the runs of boards, of a contribution or of a store, and put them into your own.
 
     Each run is verified with your own copy of the data set first. What the store has done stays: a
-    run that both have with other results is named. Then it is said what the source's studies name
+    run that both have with other results is named. Then it reports what the source's studies name
     and the store still lacks, with the command that makes only that. Exit code 1 where a run was
     refused or differs.
 

@@ -23,23 +23,23 @@ from merbench.cli.shared.session import Session
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Where to listen. Another than loopback lets other machines read.",
+    help="The address to listen on. Any but loopback lets other machines read.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8321,
     show_default=True,
-    help="0 takes any that is free.",
+    help="The port; 0: any free one.",
 )
 @click.option(
     "--allow-host",
     multiple=True,
     metavar="NAME",
-    help="A further name by which browsers may ask for the page.",
+    help="Another host name that browsers may use for the page.",
 )
 @click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.pass_obj
 def command(
     session: Session,

@@ -39,15 +39,13 @@ a pull request.
     default="runs",
     show_default=True,
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="A folder that is not there yet."
-)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option(
     "--boards",
     type=click.Path(path_type=Path),
     default="leaderboards",
     show_default=True,
-    help="The built boards that they are for, whose folders keep their names.",
+    help="The built boards that the runs are for; their folders keep their names.",
 )
 @click.pass_obj
 def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boards: Path) -> None:

@@ -17,7 +17,7 @@ from merbench.cli.shared.session import Session
 @click.argument("new", required=False)
 @click.option("--reason", required=True, help="What was wrong, in one sentence; boards show it.")
 @click.option("--dataset", shell_complete=complete_dataset, help="Only this data set.")
-@click.option("--track", help="Only tracks whose title holds this, such as folds.")
+@click.option("--track", help="Only tracks whose title contains this, such as folds.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path),
@@ -35,12 +35,11 @@ def command(
     track: str | None,
     store: Path,
 ) -> None:
-    """Let the row OLD give way to the row NEW of its board, each named as in the table or by a run
-    id.
+    """Replace the row OLD of a board by its row NEW, each named as in the table or by a run id.
 
     Nothing is deleted: OLD leaves the ranking, and pages, table.csv and --json show it as
     superseded, with the date and the reason. Without NEW, the runs of OLD were made again under
-    their own ids (--force), and their earlier results are superseded by those of now.
+    their own ids (--force), and their earlier results are superseded by the present ones.
 
     \b
     Example: merbench leaderboard supersede tfn --reason "audio was standardised by test rows"

@@ -78,7 +78,7 @@ def command(
     """Make every run of a study that the store lacks. The same command continues after a stop, and
     several may work on one store.
 
-    A run that fails is recorded with its error and the others continue; the next call tries it again.
+    A run that fails is recorded with its error and the others continue; the next call retries it.
 
     \b
     Example: merbench study run STUDY.toml --jobs 4
