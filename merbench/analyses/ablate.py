@@ -26,16 +26,16 @@ def subsets(modalities: Sequence[Modality]) -> list[tuple[Modality, ...]]:
 def ablated_requests(
     recipe: Recipe,
     names: Sequence[str],
-    used: Sequence[Modality],
+    modalities: Sequence[Modality],
     request: Request,
     all_subsets: bool,
 ) -> dict[str, Request]:
-    """Name -> request: the named ablations, and every subset of the ``used`` modalities where
-    asked.
+    """Name -> request: the named ablations, and every subset of ``modalities`` (those that are
+    read) where asked.
 
     A declared ablation that is nothing but such a subset is left to the subset.
     """
-    by_subset = {subset: "+".join(subset) for subset in subsets(used)} if all_subsets else {}
+    by_subset = {subset: "+".join(subset) for subset in subsets(modalities)} if all_subsets else {}
     declared = {a.name: a for a in recipe.ablations}
     requests = {}
     for name in names:

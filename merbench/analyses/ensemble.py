@@ -62,11 +62,11 @@ def seed_by_seed(members: Mapping[str, Seeds]) -> dict[int, Scored]:
     first = next(iter(members))
     for name, seeds in members.items():
         _check(first, next(iter(members[first].values())), name, next(iter(seeds.values())))
-    each = [
+    seeds_by_member = [
         dict.fromkeys(common, *seeds.values()) if len(seeds) == 1 else seeds
         for seeds in members.values()
     ]
-    return {s: mean([seeds[s] for seeds in each]) for s in common}
+    return {s: mean([seeds[s] for seeds in seeds_by_member]) for s in common}
 
 
 def mean(parts: Sequence[Scored]) -> Scored:
@@ -94,8 +94,8 @@ def mean(parts: Sequence[Scored]) -> Scored:
 
 
 def _order(rows: Predictions, ids: Sequence[str]) -> np.ndarray:
-    place = {name: i for i, name in enumerate(rows.ids)}
-    return np.array([place[name] for name in ids])
+    row_of_id = {name: i for i, name in enumerate(rows.ids)}
+    return np.array([row_of_id[name] for name in ids])
 
 
 def _check(first: str, a: Scored, name: str, b: Scored) -> None:

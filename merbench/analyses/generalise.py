@@ -118,9 +118,9 @@ def generalise(
         against = f"{name} {OWN}" if labels is not own_labels and part == "test" else ""
         return Line(title, readings[labels.name, part].scored(), against)
 
-    every = (own_labels, *sets)
+    all_sets = (own_labels, *sets)
     return Generalised(
-        [line(s, "test") for s in every],
-        [line(s, "valid") for s in every if s.name not in reasons],
+        [line(s, "test") for s in all_sets],
+        [line(s, "valid") for s in all_sets if s.name not in reasons],
         drift,
     )

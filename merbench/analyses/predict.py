@@ -51,14 +51,14 @@ class Predicted:
             return [outputs[:, :, 0], outputs[:, :, 1:]]
 
         contribution = [{m: columns(c)[i] for m, c in self.contribution.items()} for i in range(2)]
-        each = zip(
+        by_task = zip(
             self.space.parts,
             columns(self.prediction),
             self.space.split_logits(self.shares),
             contribution,
             strict=True,
         )
-        return [Predicted(*part, self.missing, self.not_seen) for part in each]
+        return [Predicted(*part, self.missing, self.not_seen) for part in by_task]
 
 
 def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.device) -> Predicted:
@@ -133,9 +133,9 @@ def _not_seen(
 def _shares(model: Composed, data: SplitData, space: LabelSpace) -> np.ndarray:
     model.eval()
     logits = torch.cat([output(model, batch).logits_BC.float().cpu() for batch in data.batches()])
-    each = zip(space.tasks, space.split_logits(logits), strict=True)
+    by_task = zip(space.tasks, space.split_logits(logits), strict=True)
     shares = [
         of_part.sigmoid() if part.kind == "multilabel" else of_part.softmax(-1)
-        for part, of_part in each
+        for part, of_part in by_task
     ]
     return np.asarray(torch.cat(shares, -1).double().numpy())

@@ -151,16 +151,18 @@ def curves(cases: Sequence[Case], lines: Sequence[Line], metric: str) -> dict[st
 
     ``lines``: what ``robust`` made of these ``cases``, in that order.
     """
-    base, *rest = lines
+    base, *damaged = lines
     by_damage: dict[str, dict[float, Line]] = {}
-    for case, line in zip(cases, rest, strict=True):
+    for case, line in zip(cases, damaged, strict=True):
         if len(case) == 1 and line.scored:
             by_damage.setdefault(_curve_name(case[0]), {})[case[0].strength] = line
     points = {}
     for damage, by_strength in by_damage.items():
         if len(by_strength) > 1:
-            every = sorted(({0.0: base} | by_strength).items())
-            scores = [(strength, summary(line.scored).get(metric)) for strength, line in every]
+            lines_by_strength = sorted(({0.0: base} | by_strength).items())
+            scores = [
+                (strength, summary(line.scored).get(metric)) for strength, line in lines_by_strength
+            ]
             points[damage] = [
                 Point(strength, s.mean, s.sd if s.n > 1 else None, s.n)
                 for strength, s in scores

@@ -100,20 +100,24 @@ def _common(
     notes: list[str],
 ) -> tuple[Modality, ...]:
     """Modalities whose streams, as the model reads them, are of one kind and width in both."""
-    theirs, mine = (
+    source_streams, target_streams = (
         resolve(request, catalog, corpus, lexicon).streams for corpus in (target, source)
     )
     common = []
-    for m in dict.fromkeys((*theirs, *mine)):
-        if m in theirs and m in mine and _form(theirs[m]) == _form(mine[m]):
+    for m in dict.fromkeys((*source_streams, *target_streams)):
+        if (
+            m in source_streams
+            and m in target_streams
+            and _form(source_streams[m]) == _form(target_streams[m])
+        ):
             common.append(m)
             continue
         offers = [
             f"{corpus.name} {_say(streams.get(m))}"
-            for corpus, streams in ((source, mine), (target, theirs))
+            for corpus, streams in ((source, target_streams), (target, source_streams))
         ]
         notes.append(f"{m} is left out: {', '.join(offers)}")
-    if not common and (theirs or mine):
+    if not common and (source_streams or target_streams):
         reason = "; ".join(notes)
         raise RequestError(
             f"nothing can be carried over from {source.name} to {target.name}: {reason}; "
@@ -170,7 +174,7 @@ def as_it_is(corpora: Pair, run: Run, store: Store, machine: Machine) -> dict[in
 
 def finetuned(
     corpora: Pair,
-    before: Sequence[Record],
+    start_runs: Sequence[Record],
     request: Request,
     plan: Callable[[Request], Plan],
     run: Run,
@@ -179,7 +183,7 @@ def finetuned(
     """Runs on the target that start from the weights of the runs ``before``, each seed from its
     own. ``request``: what is asked of them.
     """
-    finished = [r for r in before if r.status == "done"]
+    finished = [r for r in start_runs if r.status == "done"]
     if not finished:
         return []
     start = start_from(store, finished[0], [r.seed for r in finished])
@@ -193,7 +197,7 @@ def together(
 ) -> list[Record]:
     """Runs trained on the train rows of both; epochs are chosen on the target's validation rows."""
     rows = corpora.learn.protocol.splits[0].train
-    both = joined(
+    joined_corpus = joined(
         corpora.target,
         corpora.use.spec.task,
         corpora.use.spec.protocol,
@@ -203,7 +207,8 @@ def together(
         corpora.learn.streams,
     )
     return run(
-        plan(replace(request, streams={}, modalities=tuple(corpora.use.streams)), both), both
+        plan(replace(request, streams={}, modalities=tuple(corpora.use.streams)), joined_corpus),
+        joined_corpus,
     )
 
 

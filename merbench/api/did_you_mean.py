@@ -18,7 +18,7 @@ def did_you_mean(
     default ``there are: x, y``.
     """
     names = sorted(known)
-    near = nearest(name, names, most)
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
+    suggestions = nearest(name, names, most)
+    if suggestions:
+        return f"did you mean {' or '.join(map(repr, suggestions))}?"
     return f"there are: {', '.join(names) or 'none'}" if otherwise is None else otherwise

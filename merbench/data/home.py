@@ -64,21 +64,21 @@ def unknown_message(name: str, homes: Sequence[Path], declared: Sequence[str]) -
                 f"{home / name} has no {FILE}, which makes a folder a data set; "
                 "write one, or bring it in with merbench data add"
             )
-    places = ", ".join(
+    looked_in = ", ".join(
         str(home) + ("" if home.is_dir() else " (which is no folder)") for home in homes
     )
     known = sorted({*declared, *(folder.name for folder in folders(homes))})
     return (
-        f"unknown dataset {name!r}; {did_you_mean(name, known)} (looked in {places}; "
+        f"unknown dataset {name!r}; {did_you_mean(name, known)} (looked in {looked_in}; "
         "merbench data list shows them all)"
     )
 
 
 def missing_message(name: str, homes: Sequence[Path], obtain: str) -> str:
     """What was looked for and where, how to get it, and how to go on without."""
-    places = ", ".join(str(home / name / FILE) for home in homes)
+    looked_in = ", ".join(str(home / name / FILE) for home in homes)
     sentences = (
-        f"data set {name!r} is not on this machine (looked for {places}).",
+        f"data set {name!r} is not on this machine (looked for {looked_in}).",
         obtain.strip(),
         "To try merbench without it: --dataset sample.",
     )

@@ -74,9 +74,11 @@ def joined(
     )
 
 
-def _with_others(mine: np.ndarray, source: Corpus, theirs: np.ndarray) -> np.ndarray:
+def _with_others(target_part: np.ndarray, source: Corpus, source_rows: np.ndarray) -> np.ndarray:
     """Groups of both: those of ``source`` are others, whatever they are called."""
-    return np.array([*mine.tolist(), *(f"{source.name}:{name}" for name in theirs.tolist())])
+    return np.array(
+        [*target_part.tolist(), *(f"{source.name}:{name}" for name in source_rows.tolist())]
+    )
 
 
 def _joined(stream: Stream, added: Stream, rows: np.ndarray) -> Stream:
@@ -88,8 +90,8 @@ def _joined(stream: Stream, added: Stream, rows: np.ndarray) -> Stream:
         start = np.arange(len(values))
     elif stream.kind == "words":
         vocab = tuple(dict.fromkeys((*stream.vocab, *added.vocab)))
-        place = {word: i for i, word in enumerate(vocab)}
-        number = np.array([place[word] for word in added.vocab], dtype=stream.values.dtype)
+        index_of_word = {word: i for i, word in enumerate(vocab)}
+        number = np.array([index_of_word[word] for word in added.vocab], dtype=stream.values.dtype)
         values, start = (
             np.concatenate((stream.values, number[added.values])),
             np.concatenate((stream.start, added.start[rows] + shift)),

@@ -26,8 +26,10 @@ def leak_sentence(stream: Stream, corpus: Corpus, protocol: str, split: Split) -
         return ""
     clean = [
         name
-        for name, other in corpus.protocols.items()
-        if not any(leaking_rows(stream, rows) for s in other.splits for rows in (s.valid, s.test))
+        for name, candidate in corpus.protocols.items()
+        if not any(
+            leaking_rows(stream, rows) for s in candidate.splits for rows in (s.valid, s.test)
+        )
     ]
     honest = (
         f"use the protocol {clean[0]!r}, whose evaluated rows it has not seen, or " if clean else ""

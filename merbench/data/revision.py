@@ -103,10 +103,10 @@ def _add_stream(content: _Content, stream: Stream, order: np.ndarray) -> None:
 def _add_words(content: _Content, stream: Stream, order: np.ndarray) -> None:
     """Whatever the vocabulary calls them, and without the words that no row uses."""
     numbers = np.concatenate([*valid_steps(stream, order)])
-    used, place = np.unique(numbers, return_inverse=True)
-    spelled = np.array([stream.vocab[i] for i in used], dtype=str)
+    values, index = np.unique(numbers, return_inverse=True)
+    spelled = np.array([stream.vocab[i] for i in values], dtype=str)
     words, rank = np.unique(spelled, return_inverse=True)
-    content.add(words.tolist(), rank[place])
+    content.add(words.tolist(), rank[index])
 
 
 def _size(stream: Stream, row: int) -> int:

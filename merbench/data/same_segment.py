@@ -36,9 +36,9 @@ def same_segments(videos: Sequence[str] | np.ndarray, times_N2: np.ndarray) -> n
             break
         first, second = earlier[overlaps], later[overlaps]
         start, end = times_N2[:, 0], times_N2[:, 1]
-        both = np.minimum(end[first], end[second]) - start[second]
-        either = np.maximum(end[first], end[second]) - start[first]
-        same = both >= LEAST_OVERLAP * either
+        overlap = np.minimum(end[first], end[second]) - start[second]
+        union = np.maximum(end[first], end[second]) - start[first]
+        same = overlap >= LEAST_OVERLAP * union
         pairs.append(np.sort(np.stack([first[same], second[same]], axis=1), axis=1))
     return np.concatenate([np.zeros((0, 2), dtype=np.int64), *pairs])
 

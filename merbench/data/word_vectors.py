@@ -156,9 +156,9 @@ def open_lexicon(names_or_paths: Sequence[str], homes: Sequence[Path]) -> Lexico
     paths = []
     for name in names_or_paths:
         if name not in by_name and not Path(name).is_file():
-            places = ", ".join(str(home / "vectors") for home in homes) or "no data home"
+            looked_in = ", ".join(str(home / "vectors") for home in homes) or "no data home"
             raise RequestError(
-                f"word vectors {name!r} are neither a file nor offered in {places}; "
+                f"word vectors {name!r} are neither a file nor offered in {looked_in}; "
                 f"{did_you_mean(name, {p.stem for p in offered})}"
             )
         paths.append(by_name.get(name) or Path(name))

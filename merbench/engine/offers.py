@@ -88,17 +88,17 @@ def streams_read(
                 f"model {recipe.name} has no encoder for a stream of kind {stream.kind!r} such as "
                 f"{stream.name}; name one with --encoder {modality}=NAME (merbench list encoders)"
             )
-    used = {m: offered[m] for m in used_modalities if m in with_encoder}
-    if len(used) < recipe.min_modalities:
+    streams = {m: offered[m] for m in used_modalities if m in with_encoder}
+    if len(streams) < recipe.min_modalities:
         modalities = "modality" if recipe.min_modalities == 1 else "modalities"
         of_these = f" of {', '.join(recipe.modalities)}" if recipe.modalities else ""
         raise RequestError(
             f"model {recipe.name} needs at least {recipe.min_modalities} {modalities}{of_these}, "
-            f"and dataset {corpus.name} gives it {', '.join(used) or 'none'} here "
+            f"and dataset {corpus.name} gives it {', '.join(streams) or 'none'} here "
             f"({', '.join(s.name for s in offered.values())}); "
             "choose another model, protocol or stream"
         )
-    return used
+    return streams
 
 
 def _wanted(

@@ -156,7 +156,7 @@ def checked(declaration: object) -> Declaration:
     return declaration
 
 
-def _check_tuples(declaration: Any, who: str) -> None:
+def _check_tuples(declaration: Any, origin: str) -> None:
     """A tuple stands where one is meant, in a declaration and those within it. A string would pass
     for one, read letter by letter, and a comma is soon forgotten.
     """
@@ -166,11 +166,11 @@ def _check_tuples(declaration: Any, who: str) -> None:
         value = getattr(declaration, field.name)
         if value is not None and not isinstance(value, tuple | list):
             shown = repr(value) if isinstance(value, str) else f"{type(value).__name__}(...)"
-            raise DeclarationError(f"{who} has {field.name}={shown}; write a tuple, ({shown},)")
+            raise DeclarationError(f"{origin} has {field.name}={shown}; write a tuple, ({shown},)")
         for within in value or ():
             if is_dataclass(within):
                 name = getattr(within, "name", "")
-                _check_tuples(within, f"{type(within).__name__} {name!r} of {who}")
+                _check_tuples(within, f"{type(within).__name__} {name!r} of {origin}")
 
 
 def _check_metric(metric: MetricDef) -> None:

@@ -28,19 +28,19 @@ def read_about(path: Path) -> About:
     return about_of(stated, str(path))
 
 
-def about_of(stated: Mapping[str, Any], place: str) -> About:
+def about_of(stated: Mapping[str, Any], origin: str) -> About:
     """``where``: what the sentence of a DataError names."""
     known = list(About.model_fields)
     if strange := [key for key in stated if key not in known]:
-        raise DataError(f"{place}: unknown key {strange[0]!r}; {did_you_mean(strange[0], known)}")
+        raise DataError(f"{origin}: unknown key {strange[0]!r}; {did_you_mean(strange[0], known)}")
     try:
         return About(**stated)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
         if key in ("streams", "pretrained"):
-            raise DataError(f'{place}: {key} is a list of names, or "unknown"') from None
-        raise DataError(f"{place}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise DataError(f'{origin}: {key} is a list of names, or "unknown"') from None
+        raise DataError(f"{origin}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def check_name(name: str, models: list[str]) -> None:

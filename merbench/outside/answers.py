@@ -68,7 +68,7 @@ def _score(text: str, space: LabelSpace) -> np.ndarray | None:
     labels = _labels(text, space)
     if labels is None or _SIGN_OR_BULLET.search(text):
         return None
-    words = {anchor for anchor, named in zip(space.anchors, labels, strict=True) if named}
+    words = {anchor for anchor, is_named in zip(space.anchors, labels, strict=True) if is_named}
     text = re.sub(r"\bminus\s+(?=[\d.])", "-", text, flags=re.IGNORECASE)
     numbers = {float(number) for number in _NUMBER.findall(text)}
     low, high = space.anchors[0], space.anchors[-1]

@@ -52,8 +52,8 @@ def write_prompts(
     if goal.space.parts:
         raise RequestError(f"task {task} is two tasks at once; ask for each alone, with --task")
     splits = corpus.protocols[protocol].splits
-    every = np.unique(np.concatenate([getattr(split, part) for split in splits]))
-    rows = goal.known_rows(every)
+    all_rows = np.unique(np.concatenate([getattr(split, part) for split in splits]))
+    rows = goal.known_rows(all_rows)
     if not any(str(text).strip() for text in corpus.texts[rows]):
         raise RequestError(
             f"dataset {corpus.name} has no transcripts of its {part} rows, so that there is "

@@ -29,8 +29,10 @@ def ids_of(table: Table) -> list[str]:
         if not text:
             raise table.error(row, "it has no id; write that of its utterance")
         if text in row_of:
-            before = table.places[row_of[text]]
-            raise table.error(row, f"the id {text!r} is also on {before}; keep one of the two")
+            earlier_place = table.places[row_of[text]]
+            raise table.error(
+                row, f"the id {text!r} is also on {earlier_place}; keep one of the two"
+            )
         row_of[text] = row
         ids.append(text)
     return ids

@@ -102,8 +102,8 @@ def keep(scored: Scored, store: Store, force: bool = False) -> list[Record]:
     with other predictions and not ``force``.
     """
     for record, rows in scored:
-        before = store.get(record.run_id)
-        if before is None or force:
+        existing = store.get(record.run_id)
+        if existing is None or force:
             continue
         if not np.array_equal(store.predictions(record.run_id).prediction, rows.prediction):
             raise RequestError(
@@ -154,11 +154,13 @@ def _by_row(goal: Goal, path: Path, part: str) -> dict[int, np.ndarray]:
     an answer could not be parsed.
     """
     corpus, task, table = goal.corpus, goal.task, read(path)
-    every = np.concatenate([getattr(split, part) for split in goal.splits])
-    rows = task.known_rows(every)
-    scored, unscored = corpus.ids[rows].tolist(), set(corpus.ids[every].tolist())
-    other = {name: kind for name, kind in _split_of(goal).items() if name not in unscored}
-    order = order_of(table, scored, f"{PARTS[part]} rows", unscored, other)
+    all_rows = np.concatenate([getattr(split, part) for split in goal.splits])
+    rows = task.known_rows(all_rows)
+    scored, unscored = corpus.ids[rows].tolist(), set(corpus.ids[all_rows].tolist())
+    kind_of_other_rows = {
+        name: kind for name, kind in _split_of(goal).items() if name not in unscored
+    }
+    order = order_of(table, scored, f"{PARTS[part]} rows", unscored, kind_of_other_rows)
     values = predictions(table, order, task.space, goal.track.task)
     return dict(zip(rows.tolist(), values, strict=True))
 
@@ -239,9 +241,9 @@ def _filled(
         train = task.target[task.known_rows(split.train)]
         is_class = task.space.kind == "class"
         common = np.bincount(train, minlength=len(task.space.words)) if is_class else train[:0]
-        for place in np.flatnonzero(unparsed):
-            wrong = as_wrong_as_can_be(task.target[rows[place]], task.space, common)
-            predicted[place] = wrong if predicted.ndim > 1 else wrong[0]
+        for index in np.flatnonzero(unparsed):
+            wrong = as_wrong_as_can_be(task.target[rows[index]], task.space, common)
+            predicted[index] = wrong if predicted.ndim > 1 else wrong[0]
     return predicted, int(unparsed.sum())
 
 

@@ -32,8 +32,8 @@ def track_of(
     names = [] if isinstance(about.streams, str) else about.streams
     for name in names:
         if name not in corpus.streams:
-            place = f"streams of --about, and of dataset {corpus.name}"
-            raise RequestError(unknown("stream", name, list(corpus.streams), place))
+            origin = f"streams of --about, and of dataset {corpus.name}"
+            raise RequestError(unknown("stream", name, list(corpus.streams), origin))
     names = sorted(names, key=lambda name: MODALITIES.index(corpus.streams[name].modality))
     own_lexicon = corpus.offered[task].lexicon or corpus.lexicon
     splits = corpus.protocols[protocol].splits

@@ -91,12 +91,12 @@ def _scores(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> n
     low, high = space.anchors[0], space.anchors[-1]
     slack = (high - low) / 2
     scores = np.empty(len(rows))
-    for place, row in enumerate(rows):
-        scores[place] = _number(table, row, column)
-        if not low - slack <= scores[place] <= high + slack:
+    for index, row in enumerate(rows):
+        scores[index] = _number(table, row, column)
+        if not low - slack <= scores[index] <= high + slack:
             raise table.error(
                 row,
-                f"{column} is {scores[place]:g}, far from the labels' scale {low:g} to {high:g}; "
+                f"{column} is {scores[index]:g}, far from the labels' scale {low:g} to {high:g}; "
                 "give predictions on that scale",
             )
     return scores
@@ -104,14 +104,14 @@ def _scores(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> n
 
 def _probabilities(table: Table, rows: np.ndarray, space: LabelSpace) -> np.ndarray:
     p_NC = np.empty((len(rows), len(space.words)))
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         for c, word in enumerate(space.words):
-            p = p_NC[place, c] = _number(table, row, word)
+            p = p_NC[index, c] = _number(table, row, word)
             if not 0 <= p <= 1:
                 raise table.error(
                     row, f"{word} is {p:g}, which is no probability; give numbers from 0 to 1"
                 )
-        total = p_NC[place].sum()
+        total = p_NC[index].sum()
         if space.kind == "class" and abs(total - 1) > SUM_SLACK:
             raise table.error(
                 row,
@@ -123,16 +123,16 @@ def _probabilities(table: Table, rows: np.ndarray, space: LabelSpace) -> np.ndar
 def _words(table: Table, rows: np.ndarray, space: LabelSpace, column: str) -> np.ndarray:
     """1 for each label that is given, 0 for the others."""
     p_NC = np.zeros((len(rows), len(space.words)))
-    place = {word.casefold(): c for c, word in enumerate(space.words)}
+    index_of_word = {word.casefold(): c for c, word in enumerate(space.words)}
     for number, row in enumerate(rows):
-        given = _listed(table.columns[column][row], several=space.kind == "multilabel")
-        if space.kind == "class" and len(given) != 1:
+        listed = _listed(table.columns[column][row], several=space.kind == "multilabel")
+        if space.kind == "class" and len(listed) != 1:
             raise table.error(row, f"it has no label; give one of {', '.join(space.words)}")
-        for word in given:
-            if word.casefold() not in place:
+        for word in listed:
+            if word.casefold() not in index_of_word:
                 meant = did_you_mean(word.casefold(), space.words)
                 raise table.error(row, f"{word[:60]!r} is no label of the task; {meant}")
-            p_NC[number, place[word.casefold()]] = 1
+            p_NC[number, index_of_word[word.casefold()]] = 1
     return p_NC
 
 

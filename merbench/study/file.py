@@ -162,16 +162,16 @@ def read_study(path: Path) -> StudyFile:
         return StudyFile.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
-        place = _where(first["loc"])
+        where = _where(first["loc"])
         if first["type"] == "extra_forbidden":
             advice = did_you_mean(str(first["loc"][-1]), _fields(first["loc"]))
-            sentence = f"unknown key {place!r}; {advice}"
+            sentence = f"unknown key {where!r}; {advice}"
         elif first["type"] == "missing":
             sentence = (
-                f"the key {place!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"
+                f"the key {where!r} is missing; {_MISSING.get(str(first['loc'][-1]), 'write it')}"
             )
         else:
-            sentence = f"{place} does not fit: {first['msg']}"
+            sentence = f"{where} does not fit: {first['msg']}"
         raise DataError(f"{path}: {sentence}") from None
 
 

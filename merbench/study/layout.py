@@ -185,8 +185,8 @@ class _Layout:
         if model.ablations is not None:
             _check_names(requested, declared, f"declared by model {model.name}")
         names = declared if "all" in requested else [name for name in requested if name in declared]
-        used = tuple(common.full.streams)
-        requests = ablated_requests(recipe, names, used, request, SUBSETS in requested)
+        modalities = tuple(common.full.streams)
+        requests = ablated_requests(recipe, names, modalities, request, SUBSETS in requested)
         plan_by_name, reasons = plans_of(
             requests, common.full, lambda r: self.workspace.plan(common.dataset, r)
         )
@@ -260,7 +260,7 @@ def _without_duplicates(cells: Sequence[Cell]) -> list[Cell]:
     return list(first.values())
 
 
-def _check_names(names: Sequence[str], declared: Sequence[str], place: str) -> None:
+def _check_names(names: Sequence[str], declared: Sequence[str], origin: str) -> None:
     for name in names:
         if name not in (*declared, "all", SUBSETS):
-            raise RequestError(unknown("ablation", name, declared, place))
+            raise RequestError(unknown("ablation", name, declared, origin))

@@ -81,9 +81,9 @@ def _first_line(error: Exception) -> str:
 def summed(shares: Iterable[Shares]) -> Shares:
     """Name by name."""
     total: dict[str, tuple[int, int]] = {}
-    for name, (some, of) in (item for share in shares for item in share.items()):
-        before = total.get(name, (0, 0))
-        total[name] = before[0] + some, before[1] + of
+    for name, (count, of) in (item for share in shares for item in share.items()):
+        so_far = total.get(name, (0, 0))
+        total[name] = so_far[0] + count, so_far[1] + of
     return total
 
 

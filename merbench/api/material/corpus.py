@@ -57,7 +57,7 @@ class Stream:
 
     @classmethod
     def of_rows(
-        cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **more: Any
+        cls, name: str, modality: Modality, kind: StreamKind, values: np.ndarray, **fields: Any
     ) -> Stream:
         """One step an utterance: ``features`` [N, D], or ``strings`` / ``clip`` [N] (an empty
         string = missing).
@@ -70,7 +70,7 @@ class Stream:
             values,
             np.arange(len(values)),
             1 - missing.astype(np.int64),
-            **more,
+            **fields,
         )
 
     @property

@@ -168,7 +168,7 @@ def usual_glosses(words: Sequence[str]) -> tuple[str, ...]:
 
 def _gloss(word: str, words: Sequence[str]) -> str:
     feeling = word.lower()
-    other = _SAME_FEELING.get(feeling, feeling)
-    if other != feeling and other in words:
+    synonym = _SAME_FEELING.get(feeling, feeling)
+    if synonym != feeling and synonym in words:
         return word
-    return GLOSSES.get(other, word)
+    return GLOSSES.get(synonym, word)

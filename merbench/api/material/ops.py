@@ -56,8 +56,8 @@ def compact(steps: Steps) -> Steps:
 def _cut(steps: Steps, rows: Tensor) -> Steps:
     """Some rows, without the steps that are padding in all of them."""
     mask_BL = steps.mask_BL[rows]
-    used = mask_BL.any(0).nonzero()
-    end = int(used[-1]) + 1 if len(used) else 1
+    used_columns = mask_BL.any(0).nonzero()
+    end = int(used_columns[-1]) + 1 if len(used_columns) else 1
     return Steps(steps.x_BLD[rows, :end], mask_BL[:, :end])
 
 
@@ -130,14 +130,14 @@ def task_loss(
     mean over what is known, 0 where nothing is.
     """
     if space.parts:
-        each = zip(
+        by_task = zip(
             *map(space.split_logits, (logits_BC, pos_weight_C)),
             *map(space.split_targets, (target, known)),
             space.parts,
             strict=True,
         )
         terms: dict[str, Tensor] = {}
-        for logits, weight, y, is_known, part in each:
+        for logits, weight, y, is_known, part in by_task:
             terms |= task_loss(logits, y, is_known, part, soft_weight, weight)
         return terms
     _check_columns(logits_BC, space)

@@ -175,8 +175,8 @@ class LabelSpace:
         if x is None or not self.parts:
             return (x,) * len(self.tasks)
         axis %= x.ndim
-        before, labels = (slice(None),) * axis, x.shape[axis] - len(self.parts[1].words)
-        return x[(*before, slice(labels))], x[(*before, slice(labels, None))]
+        leading, labels = (slice(None),) * axis, x.shape[axis] - len(self.parts[1].words)
+        return x[(*leading, slice(labels))], x[(*leading, slice(labels, None))]
 
     def split_targets(self, x: Any) -> tuple[Any, ...]:
         """What each space of ``tasks`` has of targets, predictions or a mask of known cells [N,

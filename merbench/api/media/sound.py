@@ -72,9 +72,9 @@ def _places(frame: Any) -> list[str]:
     return USUAL.get(len(names), names) if "NONE" in names else names
 
 
-def mono(wave_CS: np.ndarray, places: list[str]) -> np.ndarray:
+def mono(wave_CS: np.ndarray, channels: list[str]) -> np.ndarray:
     """[S]: channels by their places; the plain mean where there are two, or a place has no name."""
-    weight_C = np.array([DOWNMIX.get(place, np.nan) for place in places], np.float32)
+    weight_C = np.array([DOWNMIX.get(channel, np.nan) for channel in channels], np.float32)
     if len(wave_CS) <= 2 or not weight_C.sum() > 0:
         return np.asarray(wave_CS.mean(0))
     return np.asarray((weight_C / weight_C.sum()) @ wave_CS)

@@ -134,9 +134,9 @@ class Track:
         last, ahead, picked = None, next(run, None), list[Any]()
         for k in range(count):
             goal = self.start + self.length * Fraction(2 * k + 1, 2 * count)
-            before = bisect_right(keys, int(goal / unit)) - 1
-            if ahead is not None and before >= 0 and keys[before] > self._time(ahead) / unit:
-                self.container.seek(keys[before] - late, stream=self.track)
+            key_index = bisect_right(keys, int(goal / unit)) - 1
+            if ahead is not None and key_index >= 0 and keys[key_index] > self._time(ahead) / unit:
+                self.container.seek(keys[key_index] - late, stream=self.track)
                 run = self.frames()
                 last, ahead = None, next(run, None)
                 if (

@@ -120,9 +120,9 @@ def _scalar(dtype: Any, data: Any = b"") -> Any:
     return np.frombuffer(value, dtype.numpy, 1)[0].item()
 
 
-def _encode(text: Any, how: Any = "latin1") -> Any:
+def _encode(text: Any, encoding: Any = "latin1") -> Any:
     """How Python 3 writes bytes below protocol 3."""
-    if how not in ("latin1", "latin-1"):
+    if encoding not in ("latin1", "latin-1"):
         raise Refused("holds bytes that are not encoded as latin1")
     if isinstance(text, Blob) and text.how == "text":
         return Blob(text.file, text.offset, text.size, "latin1")

@@ -41,10 +41,12 @@ class Blob:
         """Of the bytes as they lie there."""
         chunk = os.pread(self.file.number, size, self.offset + start)
         while len(chunk) < size:
-            more = os.pread(self.file.number, size - len(chunk), self.offset + start + len(chunk))
-            if not more:
+            next_bytes = os.pread(
+                self.file.number, size - len(chunk), self.offset + start + len(chunk)
+            )
+            if not next_bytes:
                 raise NotWhole("the file was cut off while it was read")
-            chunk += more
+            chunk += next_bytes
         return chunk
 
     def bytes(self) -> bytes:

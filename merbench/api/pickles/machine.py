@@ -160,11 +160,11 @@ class Machine:
     def refuse(self, reason: str) -> None:
         raise Refused(reason)
 
-    def memoize(self, place: int) -> None:
-        self.memo[place] = self.stack[-1]
+    def memoize(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
 
-    def recall(self, place: int) -> None:
-        self.stack.append(self.memo[place])
+    def recall(self, index: int) -> None:
+        self.stack.append(self.memo[index])
 
 
 def _copied(argument: Any, reads: bool) -> int:

@@ -104,7 +104,7 @@ def _named(*args: Any) -> Any:
     raise Refused("calls a class that is only named")
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> Array:
+def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *other_arguments: Any) -> Array:
     if not isinstance(storage, _Storage):
         raise Refused("holds a tensor without a storage of numbers")
     return _Tensor(storage, offset, shape, stride)

@@ -151,13 +151,13 @@ class _Runs:
     def together_then_target(self, pair: Pair) -> list[Record]:
         return self._finetuned(pair, self.together(pair), "together, finetuned")
 
-    def _finetuned(self, pair: Pair, before: list[Record], variant: str) -> list[Record]:
+    def _finetuned(self, pair: Pair, start_runs: list[Record], variant: str) -> list[Record]:
         from merbench.analyses.transfer import finetuned
 
         request = self.bench.options.request
         return finetuned(
             pair,
-            before,
+            start_runs,
             replace(request, settings={**request.settings, **self.settings}),
             lambda changed: self._plan(changed, pair.target),
             lambda plan, corpus: self.run(plan, corpus, variant),

@@ -100,7 +100,7 @@ def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str,
     from merbench.data.word_vectors import offered_vectors
 
     homes = session.homes(data)
-    places = "looked in " + ", ".join(str(h) for h in homes)
+    looked_in = "looked in " + ", ".join(str(h) for h in homes)
     for name in session.catalog.names("dataset"):
         component = session.catalog.component("dataset", name)
         if not component.folder:
@@ -108,7 +108,7 @@ def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str,
         elif folder := find_folder(component.folder, homes):
             yield f"data set {name}", True, str(folder), ""
         else:
-            yield f"data set {name}", False, f"not here; {places}", component.obtain
+            yield f"data set {name}", False, f"not here; {looked_in}", component.obtain
     files = offered_vectors(homes)
     if files:
         yield "word vectors", True, ", ".join(str(f) for f in files), ""
@@ -117,7 +117,7 @@ def _data(session: Session, data: Path | None) -> Iterator[tuple[str, bool, str,
             "put GloVe's text file or an .npz with arrays word and vector into DATA/vectors, "
             "or name one with --vectors FILE"
         )
-        yield "word vectors", False, f"none (sample has its own); {places}", fix
+        yield "word vectors", False, f"none (sample has its own); {looked_in}", fix
 
 
 def _weights() -> Iterator[tuple[str, bool, str, str]]:

@@ -70,8 +70,8 @@ def merge(stores: tuple[Path, ...], into: Path, as_json: bool) -> None:
             if run.why:
                 say(f"{run.how}: run {run.run_id} of {source}: {run.why}")
     counts = {
-        how: sum(run.how == how for _, run in merges)
-        for how in ("copied", "there", "conflict", "refused")
+        outcome: sum(run.how == outcome for _, run in merges)
+        for outcome in ("copied", "there", "conflict", "refused")
     }
     if as_json:
         rows = [

@@ -46,9 +46,9 @@ def _catalog() -> Catalog:
 
 def _items(incomplete: str, names: dict[str, str]) -> list[CompletionItem]:
     """``tfn,mu`` is completed in its last name."""
-    before, comma, last = incomplete.rpartition(",")
+    earlier, comma, last = incomplete.rpartition(",")
     return [
-        CompletionItem(before + comma + name, help=summary)
+        CompletionItem(earlier + comma + name, help=summary)
         for name, summary in sorted(names.items())
         if name.startswith(last)
     ]

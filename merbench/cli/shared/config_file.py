@@ -23,8 +23,8 @@ class ConfigCommand(click.Command):
     table: ``set = { "train.lr" = 1e-3 }``.
     """
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         file = click.Path(path_type=Path, dir_okay=False)
         self.params += [
             click.Option(

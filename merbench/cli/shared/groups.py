@@ -46,8 +46,8 @@ class LazyGroup(FullHelpGroup):
     is Python's, lives in ``list_``.
     """
 
-    def __init__(self, *args: Any, package: str, names: Sequence[str], **more: Any) -> None:
-        super().__init__(*args, **more)
+    def __init__(self, *args: Any, package: str, names: Sequence[str], **options: Any) -> None:
+        super().__init__(*args, **options)
         self.package, self.names = package, names
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -69,8 +69,8 @@ class Program(click.Group):
     not built in.
     """
 
-    def __init__(self, *args: Any, builtin: Sequence[Command], **more: Any) -> None:
-        super().__init__(*args, **more)
+    def __init__(self, *args: Any, builtin: Sequence[Command], **options: Any) -> None:
+        super().__init__(*args, **options)
         self.builtin = {command.name: command for command in builtin}
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -229,7 +229,9 @@ _OF_RUNS: dict[str, Any] = {
 
 def encode_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say what a model reads and through what, for ``gather`` as well."""
-    decorated: Any = request_options(lambda *args, **given: function(*args, **_OF_RUNS, **given))
+    decorated: Any = request_options(
+        lambda *args, **parameters: function(*args, **_OF_RUNS, **parameters)
+    )
     options = [option for option in decorated.__click_params__ if option.name not in _OF_RUNS]
     decorated.__click_params__ = options
     functools.update_wrapper(decorated, function, updated=())

@@ -66,12 +66,12 @@ def _modalities(names: str | None) -> tuple[Any, ...] | None:
 def _log(pairs: Sequence[str]) -> dict[str, str]:
     place_of_logger = {}
     for pair in pairs:
-        name, sign, place = pair.partition("=")
-        if not sign or not name or not place:
+        name, sign, where = pair.partition("=")
+        if not sign or not name or not where:
             raise RequestError(
                 f"--log {pair!r} is not of the form NAME=WHERE, such as tensorboard=FOLDER"
             )
-        place_of_logger[name] = place
+        place_of_logger[name] = where
     return place_of_logger
 
 

@@ -24,9 +24,9 @@ def sentence_of(error: BaseException) -> str | None:
         return None
     if isinstance(error, BlockingIOError) and error.filename is None:
         return f"the system refuses another process ({error.strerror}); {_FEWER}"
-    place = error.filename if error.filename is not None else "writing failed"
+    subject = error.filename if error.filename is not None else "writing failed"
     room = "; make room, or choose another folder" if error.errno in _NO_ROOM else ""
-    return f"{place}: {error.strerror}{room}"
+    return f"{subject}: {error.strerror}{room}"
 
 
 _FEWER = "use fewer --jobs or --threads, or raise the limit (ulimit -u)"

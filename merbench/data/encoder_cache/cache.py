@@ -112,10 +112,10 @@ class Cache:
 def _size(folder: Path) -> int:
     """Bytes on disk; what another process takes away meanwhile is passed over."""
     total = 0
-    for place, _, names in os.walk(folder):
+    for directory, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
-                total += (Path(place) / name).stat().st_size
+                total += (Path(directory) / name).stat().st_size
     return total
 
 

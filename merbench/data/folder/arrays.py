@@ -139,11 +139,11 @@ class Arrays:
         """[N]: the place in this file of each of ``ids``. Both must hold the same ids, in whatever
         order.
         """
-        place = {name: i for i, name in enumerate(self.ids)}
-        lacks = [name for name in ids if name not in place]
-        if lacks or len(ids) != len(place):
+        row_of_id = {name: i for i, name in enumerate(self.ids)}
+        lacks = [name for name in ids if name not in row_of_id]
+        if lacks or len(ids) != len(row_of_id):
             wanted_ids = set(ids)
-            extra = [name for name in place if name not in wanted_ids]
+            extra = [name for name in row_of_id if name not in wanted_ids]
             parts = []
             if lacks:
                 parts.append(
@@ -158,7 +158,7 @@ class Arrays:
                 f"{self.path}: `id` {' and '.join(parts)}; "
                 f"write it with exactly the ids video_id_clip_id of {table.name}"
             )
-        return np.fromiter((place[name] for name in ids), dtype=np.int64, count=len(ids))
+        return np.fromiter((row_of_id[name] for name in ids), dtype=np.int64, count=len(ids))
 
 
 def _line(error: Exception) -> str:

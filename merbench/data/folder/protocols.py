@@ -59,9 +59,9 @@ def _parts(section: Section, beside: Beside, unit: str) -> tuple[np.ndarray, boo
             "it does not say how rows are divided; "
             'write column = "mode", file and array of fold numbers, or folds = 5'
         )
-    arrays, place = beside.arrays(section)
+    arrays, rows = beside.arrays(section)
     name = section.text("array")
-    part_N: np.ndarray = arrays.per_row(name, "iu")[place].astype(np.int64)
+    part_N: np.ndarray = arrays.per_row(name, "iu")[rows].astype(np.int64)
     _check_folds(section, part_N, f"{arrays.path}: array {name!r}")
     return part_N, True
 
@@ -158,10 +158,10 @@ def _offered(section: Section, streams: dict[str, Stream]) -> tuple[str, ...]:
         if name not in streams:
             advice = did_you_mean(name, streams)
             raise section.error(f"streams names {name!r}, which is not described here; {advice}")
-        other = by_modality.setdefault(streams[name].modality, name)
-        if other != name:
+        first_name = by_modality.setdefault(streams[name].modality, name)
+        if first_name != name:
             raise section.error(
-                f"streams names {other!r} and {name!r}, both {streams[name].modality}; "
+                f"streams names {first_name!r} and {name!r}, both {streams[name].modality}; "
                 "offer one a modality"
             )
     return tuple(names)
@@ -169,15 +169,15 @@ def _offered(section: Section, streams: dict[str, Stream]) -> tuple[str, ...]:
 
 def _shared(protocol: str, unit: str, units: list[str], part_N: np.ndarray) -> list[str]:
     _, unit_N = np.unique(units, return_inverse=True)
-    used = part_N >= 0
-    pairs = np.unique(np.stack([unit_N[used], part_N[used]]), axis=1)
+    has_part = part_N >= 0
+    pairs = np.unique(np.stack([unit_N[has_part], part_N[has_part]]), axis=1)
     shared = np.bincount(pairs[0], minlength=unit_N.max() + 1) > 1
     if not shared.any():
         return []
-    rows = int((shared[unit_N] & used).sum())
+    rows = int((shared[unit_N] & has_part).sum())
     unit_name = f"group(s) of {unit}" if unit else "video(s)"
-    place = (
+    files = (
         f"protocol {protocol}: {rows} rows belong to {int(shared.sum())} {unit_name} that stand in "
         "more than one split"
     )
-    return [f"{place}, so its test rows are not independent of its train rows"]
+    return [f"{files}, so its test rows are not independent of its train rows"]

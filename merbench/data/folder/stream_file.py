@@ -40,7 +40,7 @@ def finish(
     file: BinaryIO,
     shape: tuple[int, int] | None,
     texts: Mapping[str, list[str]],
-    more: Mapping[str, np.ndarray],
+    other_arrays: Mapping[str, np.ndarray],
 ) -> None:
     """Complete a file whose bytes from HEADER on are the float32 array ``values`` of this shape
     (None: there is none).
@@ -64,7 +64,7 @@ def finish(
         data += b" " * (-(at + len(data)) % 8)  # so that what follows is aligned in the map
         enter(name, np.dtype("|u1"), (len(data),), len(data))
         file.write(data)
-    for name, array in more.items():
+    for name, array in other_arrays.items():
         enter(name, array.dtype, array.shape, array.nbytes)
         file.write(np.ascontiguousarray(array).tobytes())
     file.seek(0)

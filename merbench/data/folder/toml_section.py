@@ -70,11 +70,9 @@ class Section:
         if key not in self._table:
             if default is _REQUIRED:
                 # Most keys are missing because they are misspelt.
-                near = nearest(key, [k for k in self._table if k not in self._known])
-                raise self.error(
-                    f"the key {key!r} is missing{f' (there is {near[0]!r})' if near else ''}; "
-                    f"write {key} = {kind}"
-                )
+                suggestions = nearest(key, [k for k in self._table if k not in self._known])
+                hint = f" (there is {suggestions[0]!r})" if suggestions else ""
+                raise self.error(f"the key {key!r} is missing{hint}; write {key} = {kind}")
             return default
         value = self._table[key]
         if not fits(value):

@@ -109,9 +109,9 @@ def add(
                 remove_empty(*missing)
                 raise
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
+        file_name = f" ({error.filename})" if error.filename else ""
         raise DataError(
-            f"{name} could not be added to {home}: {error.strerror or error}{place}; "
+            f"{name} could not be added to {home}: {error.strerror or error}{file_name}; "
             "fix that and give the same command again, "
             "which resumes where it was"
         ) from error
@@ -177,19 +177,19 @@ def _convert(form: Form, name: str, source: Source, sink: Bundle) -> None:
         raise
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        error_origin = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
         raise DataError(
             f"{source.path} cannot be read as {name}: it is not built as this form expects "
-            f"({place}); copy it again, or report it to the makers of the form"
+            f"({error_origin}); copy it again, or report it to the makers of the form"
         ) from error
 
 
-def _complete(target: Path, work: Path, source: Source, sink: Bundle, before: Manifest) -> None:
+def _complete(target: Path, work: Path, source: Source, sink: Bundle, earlier: Manifest) -> None:
     """Description, manifest and statistics; what results is read as a run would read it."""
     write_atomic(sink.bundle / FILE, sink.description().encode())
     # Of a call that was killed below: the manifest has it last.
     (sink.bundle / remembered.FILE).unlink(missing_ok=True)
-    new_manifest = sink.manifest(before)
+    new_manifest = sink.manifest(earlier)
     trial = work / "trial"
     shutil.rmtree(trial, ignore_errors=True)
     _overlay(trial, [folder for folder in (target, sink.bundle) if folder.exists()])

@@ -87,8 +87,8 @@ def _zip(path: Path) -> str:
 
 def _tar(path: Path) -> str:
     with tarfile.open(path) as archive:
-        some = [member.name for member in islice(archive, _MANY)]
-    return f"an archive of {_names(some)} and perhaps more, which is to be unpacked first"
+        first_names = [member.name for member in islice(archive, _MANY)]
+    return f"an archive of {_names(first_names)} and perhaps more, which is to be unpacked first"
 
 
 def _hdf5(path: Path) -> str:
@@ -114,8 +114,8 @@ def _value(value: object, deep: int = 1) -> str:
         examples = [
             f"{str(key)[:40]}: {_value(value[key], deep + 1)}" for key in list(value)[:_MANY]
         ]
-        more = f", ... ({len(value)} keys)" if len(value) > _MANY else ""
-        return f"a dict of {', '.join(examples)}{more}"
+        ellipsis = f", ... ({len(value)} keys)" if len(value) > _MANY else ""
+        return f"a dict of {', '.join(examples)}{ellipsis}"
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"
         if not value:

@@ -103,11 +103,11 @@ class Bundle:
         return read_table(path).cells
 
     def expect(self, size: int) -> None:
-        written = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
-        if (free := shutil.disk_usage(self.work).free) < size - written:
+        n_bytes = sum(path.stat().st_size for path in self.work.rglob("*") if path.is_file())
+        if (free := shutil.disk_usage(self.work).free) < size - n_bytes:
             raise DataError(
                 f"{self.work.parent} has {free / 1e9:.1f} GB free, "
-                f"and {self.name} needs about {max(0, size - written) / 1e9:.1f} GB; "
+                f"and {self.name} needs about {max(0, size - n_bytes) / 1e9:.1f} GB; "
                 "make room, or choose another place with --data DIR"
             )
 
@@ -163,8 +163,8 @@ class Bundle:
             resumed = f", resuming at row {values.rows + 1:,}" if values.rows else ""
             for row in range(values.rows, len(self.ids)):
                 self.watch(f"{name}{resumed}", row, len(self.ids))
-                place = place_of.get(self.ids[row])
-                x_LD = None if place is None else read(place)
+                index = place_of.get(self.ids[row])
+                x_LD = None if index is None else read(index)
                 values.append(x_LD, f"stream {name}, row {self.ids[row]}")
             missing, steps, not_finite = values.complete({"id": list(self.ids)}, self._file(name))
             facts = StreamFacts(
@@ -247,11 +247,11 @@ class Bundle:
             return new_description(self.name, LABELS, self.sections)
         return extended_description(self.existing, self.sections)
 
-    def manifest(self, before: Manifest) -> Manifest:
-        """``before`` and everything in the folder, which is hashed here: call it when all of it is
+    def manifest(self, earlier: Manifest) -> Manifest:
+        """``earlier`` and everything in the folder, which is hashed here: call it when all of it is
         there.
         """
-        manifest = before.model_copy(deep=True)
+        manifest = earlier.model_copy(deep=True)
         manifest.streams |= self.streams
         manifest.sources.append(self.origin)
         # The user may edit the first two, which are read in full each time.

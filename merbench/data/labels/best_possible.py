@@ -203,5 +203,5 @@ def _expected_precision(p_N: np.ndarray, ranked_by_N: np.ndarray) -> float:
     times the number of positives, over the mean of that number.
     """
     p = p_N[np.argsort(-ranked_by_N, kind="stable")]
-    before = np.cumsum(p) - p
-    return float((p * (1 + before) / np.arange(1, len(p) + 1)).sum() / p.sum())
+    below = np.cumsum(p) - p
+    return float((p * (1 + below) / np.arange(1, len(p) + 1)).sum() / p.sum())

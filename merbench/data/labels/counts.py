@@ -16,7 +16,9 @@ def label_counts(task: Task, train_rows: np.ndarray) -> LabelCounts:
         zip(space.tasks, space.split_targets(target), space.split_targets(known), strict=True)
     )
     counted = [_counted(*part) for part in parts]
-    known_nC, positive_nC = (np.concatenate(both, axis=1) for both in zip(*counted, strict=True))
+    known_nC, positive_nC = (
+        np.concatenate(arrays, axis=1) for arrays in zip(*counted, strict=True)
+    )
     scores = [y[observed] for part, y, observed in parts if part.kind == "score"]
     median = float(np.median(scores[0])) if scores and len(scores[0]) else 0.0
     observed_nC = known_nC.astype(np.float64)

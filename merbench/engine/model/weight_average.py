@@ -22,18 +22,18 @@ class MovingAverage:
         self.model.eval().requires_grad_(False)
         # The copies of what is trained; what is frozen was so before, in both.
         pairs = zip(trained.parameters(), self.model.parameters(), strict=True)
-        self.followed = [(theirs, ours) for theirs, ours in pairs if theirs is not ours]
+        self.followed = [(source, averaged) for source, averaged in pairs if source is not averaged]
         self.decay, self.updates = decay, 0
 
     @torch.no_grad()
     def update(self, trained: nn.Module) -> None:
         """After an optimiser step. The first takes the weights as they are."""
-        theirs: list[Tensor] = [parameter for parameter, _ in self.followed]
-        ours: list[Tensor] = [parameter for _, parameter in self.followed]
-        if self.updates and ours:
-            torch._foreach_lerp_(ours, theirs, 1 - self.decay)
-        elif ours:
-            torch._foreach_copy_(ours, theirs)
+        sources: list[Tensor] = [parameter for parameter, _ in self.followed]
+        averages: list[Tensor] = [parameter for _, parameter in self.followed]
+        if self.updates and averages:
+            torch._foreach_lerp_(averages, sources, 1 - self.decay)
+        elif averages:
+            torch._foreach_copy_(averages, sources)
         for our_buffer, their_buffer in zip(self.model.buffers(), trained.buffers(), strict=True):
             our_buffer.copy_(their_buffer)
         self.updates += 1

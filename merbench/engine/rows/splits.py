@@ -129,8 +129,8 @@ class SplitData:
         if any(hasattr(prepared, "decode") for prepared in self.inputs.values()):
             size = min(size, CLIPS_AT_ONCE)
         if by_length and self.length_N is not None:
-            for places in within_budget(self.length_N.numpy(), size * USUAL_STEPS):
-                yield self.batch(torch.from_numpy(places))
+            for rows in within_budget(self.length_N.numpy(), size * USUAL_STEPS):
+                yield self.batch(torch.from_numpy(rows))
             return
         for rows_B in torch.arange(len(self)).split(size):
             yield self.batch(rows_B)

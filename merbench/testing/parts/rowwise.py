@@ -30,12 +30,12 @@ def assert_close(a: Tensor, b: Tensor, subject: str) -> None:
 def garbage(steps: Steps) -> Steps:
     """Other content in the padded steps."""
     mask = steps.mask_BL.reshape(*steps.mask_BL.shape, *[1] * (steps.x_BLD.ndim - 2))
-    other = (
+    other_parts = (
         torch.zeros_like(steps.x_BLD)
         if not steps.x_BLD.is_floating_point()
         else torch.full_like(steps.x_BLD, 7.0)
     )
-    return Steps(torch.where(mask, steps.x_BLD, other), steps.mask_BL)
+    return Steps(torch.where(mask, steps.x_BLD, other_parts), steps.mask_BL)
 
 
 def longer(steps: Steps, by: int = 3) -> Steps:

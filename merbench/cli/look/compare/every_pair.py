@@ -97,12 +97,12 @@ def _print(title: str, metric: str, order: Sequence[str], differences: Differenc
     for columns in _blocks(order):
         table = Table(title=heading, title_justify="left", box=None, padding=(0, 2, 0, 0))
         table.add_column("model", no_wrap=True)
-        for place in columns:
-            table.add_column(str(place + 1), justify="right", no_wrap=True)
-        for place, name in enumerate(order):
+        for index in columns:
+            table.add_column(str(index + 1), justify="right", no_wrap=True)
+        for index, name in enumerate(order):
             cells = [_cell(differences.get((name, order[to]))) for to in columns]
-            if any(cells) or place in columns:
-                table.add_row(f"{place + 1} {name}", *cells)
+            if any(cells) or index in columns:
+                table.add_row(f"{index + 1} {name}", *cells)
         show(table)
         heading = ""
 

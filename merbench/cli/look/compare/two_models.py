@@ -59,17 +59,17 @@ def two_models(
 
     board, a, b = _sides(boards, source, names)
     ranking = chosen_metric(metric, board)
-    ours, theirs = together(a, b)
-    if not ours:
+    seeds_a, seeds_b = together(a, b)
+    if not seeds_a:
         raise RequestError(nothing_in_common(dict(zip(names, (a, b), strict=True)), board.folds))
     compared = Comparison(
         board,
         names,
-        sorted(ours),
-        differences(theirs, ours, [metric] if metric else board.metrics.headline),
-        disagreements(ours, theirs, rows),
+        sorted(seeds_a),
+        differences(seeds_b, seeds_a, [metric] if metric else board.metrics.headline),
+        disagreements(seeds_a, seeds_b, rows),
         _texts(session, board, data) if rows else {},
-        {n: calibration(s, ranking) for n, s in zip(names, (ours, theirs), strict=True)},
+        {n: calibration(s, ranking) for n, s in zip(names, (seeds_a, seeds_b), strict=True)},
     )
     if plot:
         from merbench.report.pictures import plots
@@ -102,8 +102,8 @@ def _sides(
             if not any(side(board, source, name) for board in boards):
                 raise RequestError(no_row(name, [e for b in boards for e in b.entries]))
         if unfinished:
-            board, *both = unfinished[0]
-            sides = dict(zip(names, both, strict=True))
+            board, *sides_of_board = unfinished[0]
+            sides = dict(zip(names, sides_of_board, strict=True))
             raise RequestError(nothing_in_common(sides, board.folds))
         where = [_tracks_with(name, boards, source) for name in names]
         raise RequestError(

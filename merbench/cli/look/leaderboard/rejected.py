@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -23,29 +24,29 @@ def refuse_rejected(session: Session, source: Source, placed: Iterable[tuple[Pat
     """
     from merbench.api.errors import RequestError
 
-    for place, board in placed:
-        failures = _failures(session, source, place, board)
+    for folder, board in placed:
+        failures = _failures(session, source, folder, board)
         for failure in failures[:SHOWN]:
             say(f"{board.title}: {failure.sentence}")
         if failures:
             raise RequestError(
-                f"merbench leaderboard verify would reject {place} ({len(failures)} failures); "
+                f"merbench leaderboard verify would reject {folder} ({count_of(len(failures), 'failure')}); "
                 "run what is missing, build from a store without these runs, or give --unchecked"
             )
 
 
-def refuse_unexplained(place: Path, board: Board) -> None:
-    """RequestError where a run that is published in the folder ``place`` has other results now, and
+def refuse_unexplained(folder: Path, board: Board) -> None:
+    """RequestError where a run that is published in ``folder`` has other results now, and
     no correction says why.
     """
     from merbench.api.errors import DataError, RequestError
     from merbench.report.folder.read import read
     from merbench.results.store.corrections import digest, original
 
-    if not (place / "rows.json").is_file():
+    if not (folder / "rows.json").is_file():
         return
     try:
-        published = read(place, with_scores=False).records
+        published = read(folder, with_scores=False).records
     except DataError:
         return  # it is written anew
     runs = [record for entry in board.all_entries for record in entry.records]
@@ -55,13 +56,13 @@ def refuse_unexplained(place: Path, board: Board) -> None:
         run = original(record.run_id)
         if record.status == "done" and run in ids and (run, digest(record)) not in known:
             raise RequestError(
-                f"{place} publishes run {run} of {record.spec.model} with other results than this "
+                f"{folder} publishes run {run} of {record.spec.model} with other results than this "
                 "store has; say why they changed (merbench leaderboard supersede ROW --reason), "
                 "or build into another folder"
             )
 
 
-def _failures(session: Session, source: Source, place: Path, board: Board) -> list[Failure]:
+def _failures(session: Session, source: Source, path: Path, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
     from merbench.bench.recipes import closed_forms
@@ -71,7 +72,7 @@ def _failures(session: Session, source: Source, place: Path, board: Board) -> li
     from merbench.report.verify.run import check_runs
     from merbench.report.verify.seeds import check_seeds
 
-    folder = unwritten(place, board, source)
+    folder = unwritten(path, board, source)
     try:
         corpus = corpus_of(lambda name: session.dataset(name, None), board.track)
         truth = truth_of(session.catalog, corpus, board.track, with_optimum=False)

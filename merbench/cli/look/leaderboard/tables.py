@@ -15,8 +15,8 @@ def text_of(form: str, sheets: Sequence[Sheet]) -> str:
     """``form``: text (with the colours of the terminal), md or latex."""
     if form == "text":
         return _drawn(sheets)
-    written = to_markdown if form == "md" else to_latex
-    texts = [written(page.title, page.columns, page.rows, notes=page.notes) for page in sheets]
+    layout = to_markdown if form == "md" else to_latex
+    texts = [layout(page.title, page.columns, page.rows, notes=page.notes) for page in sheets]
     return "".join(f"{text}\n" for text in texts)
 
 

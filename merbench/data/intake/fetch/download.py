@@ -90,10 +90,10 @@ def download(part: PartialFile, url: str, watch: Watch, patience: Patience) -> N
         failed_in_a_row = 0 if part.size > most_bytes else failed_in_a_row + 1
         most_bytes = max(most_bytes, part.size)
         if failed_in_a_row >= patience.tries:
-            rest = f"; {part.size:,} bytes are here, and the same command continues from there"
+            advice = f"; {part.size:,} bytes are here, and the same command continues from there"
             raise RunError(
                 f"{name} could not be fetched from {url} in {patience.tries} tries ({reason})"
-                f"{rest if part.size else ''}; the server is often down: "
+                f"{advice if part.size else ''}; the server is often down: "
                 "try again later, or give --mirror URL"
             )
         watch(f"{name}: {reason}; trying again", part.size, int(part.about.get("size", 0)))

@@ -58,17 +58,17 @@ def joined_rows(
     is found.
     """
     cells = _cells(columns)
-    place: dict[str, int] = {}
+    row_of_id: dict[str, int] = {}
     known = set(table.ids)
     for row, row_id in enumerate(ids_of(cells)):
-        if row_id in place:
+        if row_id in row_of_id:
             refuse(row_id, "its id stands in the source already")
         elif row_id not in known:
             reason = apart.get(cells["video_id"][row])
             refuse(row_id, f"{table.path.name} has no such row" + (f": {reason}" if reason else ""))
         else:
-            place[row_id] = row
-    if cells["video_id"] and not place:
+            row_of_id[row_id] = row
+    if cells["video_id"] and not row_of_id:
         example_ids = f"{ids_of(cells)[0]}; here they are called like {table.ids[0]}"
         raise DataError(
             f"no row of the source is in {table.path}: its ids are like {example_ids}. "
@@ -77,26 +77,30 @@ def joined_rows(
         )
     cells_here = {name: list(column) for name, column in table.cells.items()}
     for name, column in cells.items():
-        before = cells_here.setdefault(name, [""] * len(table))
+        old_cells = cells_here.setdefault(name, [""] * len(table))
         new = {
-            row: column[place[row_id]] for row, row_id in enumerate(table.ids) if row_id in place
+            row: column[row_of_id[row_id]]
+            for row, row_id in enumerate(table.ids)
+            if row_id in row_of_id
         }
-        filled = [row for row in new if before[row].strip()]
+        filled = [row for row in new if old_cells[row].strip()]
         if name in scores:
-            _require_same_labels(table, name, [(before[r], new[r]) for r in filled], scores[name])
+            _require_same_labels(
+                table, name, [(old_cells[r], new[r]) for r in filled], scores[name]
+            )
         if name in TIMES:
-            _note_other_times(name, before, new, filled, note)
-        elif differ := sum(not same(before[r], new[r]) for r in filled if new[r].strip()):
+            _note_other_times(name, old_cells, new, filled, note)
+        elif differ := sum(not same(old_cells[r], new[r]) for r in filled if new[r].strip()):
             note(
                 f"{differ:,} cells of column {name} differ from those that are there, "
                 "which are kept"
             )
-        empty = [row for row in new if not before[row].strip() and new[row].strip()]
+        empty = [row for row in new if not old_cells[row].strip() and new[row].strip()]
         for row in empty:
-            before[row] = new[row]
+            old_cells[row] = new[row]
         if empty and name in table.cells:
             note(f"{len(empty)} empty cells of column {name} are filled")
-    return cells_here, len(place)
+    return cells_here, len(row_of_id)
 
 
 def _require_same_labels(
@@ -116,12 +120,12 @@ def _require_same_labels(
 
 def _note_other_times(
     column: str,
-    before: Sequence[str],
+    old_cells: Sequence[str],
     new: Mapping[int, str],
     rows: Sequence[int],
     note: Callable[[str], None],
 ) -> None:
-    seconds = _apart(before, new, rows)
+    seconds = _apart(old_cells, new, rows)
     if seconds:
         note(
             f"{len(seconds)} of {len(rows)} rows {column} at another time than here, by "

@@ -110,16 +110,16 @@ def _time(cell: str) -> float:
 
 def _labels_differ(
     table: Cells,
-    mine: Sequence[int],
+    our_rows: Sequence[int],
     source: Cells,
-    theirs: Sequence[int],
+    their_rows: Sequence[int],
     labels: Mapping[str, float],
 ) -> str:
     compared = 0
     for name, within in labels.items():
         if name not in table or name not in source:
             continue
-        for my_row, their_row in zip(mine, theirs, strict=True):
+        for my_row, their_row in zip(our_rows, their_rows, strict=True):
             cells = table[name][my_row].strip(), source[name][their_row].strip()
             if not all(cells):
                 continue

@@ -66,13 +66,13 @@ class SourceRows:
         only the stream has is named in a note or among those refused.
         """
         place_of: dict[str, int] = {}
-        for place, source_id in enumerate(ids):
+        for index, source_id in enumerate(ids):
             row_id = self.ids_here.get(source_id, source_id)
             if row_id in place_of:
                 self.origin.notes.append(
                     f"stream {stream} has the id {row_id!r} twice; the first is taken"
                 )
-            place_of.setdefault(row_id, place)
+            place_of.setdefault(row_id, index)
         known = set(self.ids)
         for row_id in place_of:
             if row_id in self._offered:

@@ -246,10 +246,10 @@ class StackedModules:
 
 def _sizes(split: SplitData) -> list[int]:
     """Of each tensor in the split's inputs the most that its second dimension comes to."""
-    each = [
+    by_seed = [
         [_second(leaf) for leaf in tree_leaves(dict(batch.inputs))] for batch in split.batches()
     ]
-    return [max(sizes) for sizes in zip(*each, strict=True)]
+    return [max(sizes) for sizes in zip(*by_seed, strict=True)]
 
 
 def _second(leaf: Any) -> int:
