@@ -180,8 +180,8 @@ def finetuned(
     run: Run,
     store: Store,
 ) -> list[Record]:
-    """Runs on the target that start from the weights of the runs ``before``, each seed from its
-    own. ``request``: what is asked of them.
+    """Runs on the target that start from the weights of ``start_runs``, each seed from its own.
+    ``request``: what is asked of them.
     """
     finished = [r for r in start_runs if r.status == "done"]
     if not finished:

@@ -29,8 +29,9 @@ def refuse_rejected(session: Session, source: Source, placed: Iterable[tuple[Pat
         for failure in failures[:SHOWN]:
             say(f"{board.title}: {failure.sentence}")
         if failures:
+            n_failures = count_of(len(failures), "failure")
             raise RequestError(
-                f"merbench leaderboard verify would reject {folder} ({count_of(len(failures), 'failure')}); "
+                f"merbench leaderboard verify would reject {folder} ({n_failures}); "
                 "run what is missing, build from a store without these runs, or give --unchecked"
             )
 
