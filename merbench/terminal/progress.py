@@ -146,7 +146,7 @@ class RunProgress:
                 self.epochs_by_run[event.run_id] = event.epoch
                 say(
                     f"{self.label} · {which(event.seed, event.fold)}: "
-                    f"going on after epoch {event.epoch} of {event.epochs}"
+                    f"resuming after epoch {event.epoch} of {event.epochs}"
                 )
             case EpochDone():
                 self.epochs_by_run[event.run_id] = event.epoch

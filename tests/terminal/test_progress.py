@@ -31,7 +31,7 @@ def test_a_search_says_at_which_trial_it_goes_on(capsys, counts, first):
             progress(searched(finished, 0.8 if finished else None))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == first
-    assert sum("going on" in line for line in lines) == (counts[0] == 12)
+    assert sum("resuming" in line for line in lines) == (counts[0] == 12)
 
 
 def started(seed):
@@ -54,7 +54,7 @@ def test_runs_say_how_many_were_there_and_after_which_epoch_one_goes_on(capsys):
         progress(done(2, reused=False))
     assert capsys.readouterr().err.splitlines() == [
         "tfn mosi: 1 run taken from the store (--force runs again); resuming at run 2 of 3",
-        "tfn mosi · seed 1: going on after epoch 7 of 20",
+        "tfn mosi · seed 1: resuming after epoch 7 of 20",
         "tfn mosi · seed 1 · 1.0 s",
         "tfn mosi · seed 2 · 1.0 s",
     ]
