@@ -71,13 +71,13 @@ def shared_groups(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
                     "note",
                     protocol,
                     f"{len(shared):,} of {len(np.unique(unit_N)):,} groups of {name} "
-                    f"({first_few(shared)}) stand in more than one of {', '.join(parts.names)} of "
+                    f"({first_few(shared)}) {are(len(shared))} in more than one of {', '.join(parts.names)} of "
                     f'protocol {protocol}; folds = 5 and group = "{name}" keep them apart',
                 )
 
 
 def _shared(unit_N: np.ndarray, parts: Groups) -> list[str]:
-    """The units (videos, speakers) whose rows stand in more than one part."""
+    """The units (videos, speakers) whose rows are in more than one part."""
     names, number_N = np.unique(unit_N, return_inverse=True)
     has_part = parts.group_N >= 0
     pairs = np.unique(np.stack([number_N[has_part], parts.group_N[has_part]]), axis=1)

@@ -136,7 +136,7 @@ def test_dead_and_constant_dimensions_padding_and_repeated_rows_are_told():
 def test_shared_videos_shared_rows_and_look_alike_ids_are_told(folder):
     corpus = read_folder(folder.path)
     assert (
-        "2 of 3 videos (b, c) stand in more than one of train, valid, test"
+        "2 of 3 videos (b, c) are in more than one of train, valid, test"
         in sentences(audit(corpus))["warning", "standard"]
     )
     speaker = np.where(np.arange(len(corpus)) == 0, "Ann", corpus.videos)
