@@ -67,12 +67,13 @@ def shared_groups(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Finding
         for protocol, parts in groups.items():
             shared = _shared(unit_N, parts)
             if shared:
+                several = f"more than one of {', '.join(parts.names)} of protocol {protocol}"
                 yield Finding(
                     "note",
                     protocol,
                     f"{len(shared):,} of {len(np.unique(unit_N)):,} groups of {name} "
-                    f"({first_few(shared)}) {are(len(shared))} in more than one of {', '.join(parts.names)} of "
-                    f'protocol {protocol}; folds = 5 and group = "{name}" keep them apart',
+                    f"({first_few(shared)}) {are(len(shared))} in {several}; "
+                    f'folds = 5 and group = "{name}" keep them apart',
                 )
 
 

@@ -234,7 +234,7 @@ class Table(Labelled):
         words = self._words_for([str(code) for code in codes], name, path)
         codes_text = ", ".join(f"{c} = {w}" for c, w in zip(codes, words, strict=True))
         advice = "" if self.config.words else "; words for them: --form table --set words=WORD,WORD"
-        sink.note(f"{name}: {len(codes)} classes ({called}){how}")
+        sink.note(f"{name}: {len(codes)} classes ({codes_text}){advice}")
         word_of = dict(zip(codes, words, strict=True))
         cells = [
             word_of[int(x)] if known else "" for x, known in zip(values_N, known_N, strict=True)

@@ -145,7 +145,7 @@ def test_shared_videos_shared_rows_and_look_alike_ids_are_told(folder):
         for f in audit(replace(corpus, groups={"speaker": speaker})).findings
         if "group" in f.sentence
     ]
-    assert told.level == "note" and "2 of 4 groups of speaker (b, c) stand in" in told.sentence
+    assert told.level == "note" and "2 of 4 groups of speaker (b, c) are in" in told.sentence
     split = corpus.protocols["standard"].splits[0]
     both = replace(
         corpus.protocols["standard"],

@@ -292,7 +292,9 @@ def test_cells_with_several_labels_are_a_task_of_any_number_of_them(way, add_dat
         parquet.write_table(arrow.Table.from_pylist(own_rows), path)
     else:
         write(path, own_rows)
-    (note,) = [note for note in add_data("--name", "a", path)["notes"] if note.startswith("emotion")]
+    (note,) = [
+        note for note in add_data("--name", "a", path)["notes"] if note.startswith("emotion")
+    ]
     assert "4 of 12 rows have several labels" in note
     assert "any number of 3 (anger, joy, very sad)" in note
     task = read_folder(tmp_path / "home/a").tasks["emotion"]
