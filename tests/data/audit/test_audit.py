@@ -152,7 +152,7 @@ def test_shared_videos_shared_rows_and_look_alike_ids_are_told(folder):
         splits=(Split(split.train, split.valid, np.append(split.test, split.train[0])),),
     )
     told = [f.sentence for f in audit(replace(corpus, protocols={"standard": both})).findings]
-    assert any("1 row of protocol standard are trained on and tested" in s for s in told)
+    assert any("1 row of protocol standard is trained on and tested" in s for s in told)
     ids = corpus.ids.astype("U10")
     ids[1] = "A_01"
     told = sentences(audit(replace(corpus, ids=ids)))
