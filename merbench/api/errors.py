@@ -15,6 +15,10 @@ class DataError(RequestError):
     """A file the user gave is wrong; the message names the file and the fix. CLI exit code 2."""
 
 
+class LabelsError(RequestError):
+    """The words of the labels cannot be read as asked."""
+
+
 class RunError(MerbenchError):
     """A run that was started could not be finished (a loss that is not finite, say). CLI exit code
     1.

@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda sign: f"\\x{ord(sign[0]):02x}", text)
 
 
+def one_line(sentence: str) -> str:
+    """A sentence with the name of a file, in which a newline may be."""
+    return sentence.replace("\n", "\\n")
+
+
 def json_printable(text: str) -> str:
     """JSON of the same value: where a terminal might obey a character, JSON's escape stands."""
     return _UNPRINTABLE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from merbench.api.errors import MerbenchError, RequestError
+from merbench.api.errors import LabelsError, MerbenchError, RequestError
 from merbench.api.events import Note, Watch
 from merbench.bench.loggers import all_of, open_loggers
 from merbench.bench.options import RunOptions
@@ -193,7 +193,10 @@ class Bench:
             )
             try:
                 floor = self.plan(request)
-            except RequestError:  # it cannot read these data
+            except LabelsError as error:
+                self.say(f"floor {name} is left out: {error}")
+                continue
+            except RequestError:  # it reads other streams than these
                 continue
             try:
                 records[name] = self.run(floor, (0,), force=False)

@@ -14,6 +14,7 @@ from merbench.cli import builtin
 from merbench.cli.shared.groups import Program, session_of
 from merbench.cli.shared.system_errors import abandon_output, can_flush, flush_output, sentence_of
 from merbench.host.manager import builtin as declared_builtin
+from merbench.terminal.messages import say
 from merbench.terminal.printable import PrintableStream
 
 
@@ -68,7 +69,7 @@ def _run() -> int:
         error.show()
         code = error.exit_code
     except MerbenchError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}")
         code = 2 if isinstance(error, RequestError) else 1
     except BrokenPipeError:
         # The reader (head, less) has gone.
@@ -78,7 +79,7 @@ def _run() -> int:
         sentence = sentence_of(error)
         if sentence is None:
             raise
-        click.echo(f"error: {sentence}", err=True)
+        say(f"error: {sentence}")
         if not can_flush():
             abandon_output()
         code = 2

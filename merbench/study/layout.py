@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.analyses.ablate import ablated_requests, plans_of
 from merbench.api import Recipe, RequestError
+from merbench.api.errors import LabelsError
 from merbench.engine.plan.plan import Plan, Request
 from merbench.engine.rows.missing import written
 from merbench.host.catalog import unknown
@@ -202,10 +203,13 @@ class _Layout:
         return [recipe.name for recipe in recipes if recipe.floor and recipe.runs_along]
 
     def _floor(self, track: Track, name: str) -> Cell | None:
-        """None where this floor cannot read what the track offers."""
+        """None where this floor cannot read what the track offers; told where it is the labels."""
         request = replace(self._request(track, Model(name=name), {}), modalities=None)
         try:
             plan = self.workspace.plan(track.dataset, request)
+        except LabelsError as error:
+            self.tell(f"left out floor {name}: {error}")
+            return None
         except RequestError:
             return None
         return Cell(name, track.dataset, request, plan, tuple(self.study.seeds[:1]))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from merbench.api.events import Event, Note
+from merbench.api.printable import one_line
 
 
 def say(message: str) -> None:
-    click.echo(message, err=True)
+    """One line, whatever stands in it."""
+    click.echo(one_line(message), err=True)
 
 
 def say_note(event: Event) -> None:

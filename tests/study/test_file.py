@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+import numpy as np
 import pytest
 
 from merbench.api import DataError, RequestError
@@ -12,6 +13,18 @@ from merbench.study import file as study_file
 from merbench.study.file import StudyFile, read_study
 from merbench.study.layout import lay_out
 from tests.tiny_runs import STUDY
+
+MOODS = """
+name = "moods"
+task.mood = { column = "mood", kind = "class", words = ["glad", "sad"] }
+[streams."text.transcript"]
+modality = "text"
+kind = "strings"
+column = "text"
+[protocols.standard]
+column = "mode"
+streams = ["text.transcript"]
+"""
 
 
 @pytest.fixture
@@ -143,6 +156,29 @@ def test_floors_come_along_with_one_seed(cells):
     assert "svr" not in found, "it is run by its name"
     named = STUDY.replace("floors = false", "").replace('"lmf"', '"svr"')
     assert {c.label: c.seeds for c in cells(named)}["svr"] == (0,)
+
+
+def test_a_floor_that_cannot_read_the_labels_is_left_out_with_a_sentence(
+    read, catalog, store, tmp_path
+):
+    folder = tmp_path / "moods"
+    folder.mkdir()
+    rows = [
+        f"v{k},0,a film,{('glad', 'sad')[k % 2]},{('train', 'valid', 'test')[k % 3]}"
+        for k in range(12)
+    ]
+    (folder / "label.csv").write_text("\n".join(["video_id,clip_id,text,mood,mode", *rows]))
+    (folder / "dataset.toml").write_text(MOODS)
+    np.savez(tmp_path / "few.npz", word=np.array(["film", "glad"]), vector=np.eye(2, dtype="f4"))
+    study = read("models = ['majority']\nseeds = 1\n[[tracks]]\ndataset = 'moods'")
+    sentences: list[str] = []
+    sources = Sources((), (tmp_path,), (str(tmp_path / "few.npz"),))
+    cells = lay_out(study, Workspace(sources, catalog), store, sentences.append)
+    assert [cell.label for cell in cells] == ["majority", "ridge", "tfidf-ridge"]
+    (sentence,) = sentences
+    assert sentence.startswith(
+        "left out floor zero-shot: no word of the label text of 'sad' has a vector"
+    )
 
 
 def test_ablations_all_or_by_name(cells):

@@ -10,8 +10,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from merbench.api.events import Note
 from merbench.api.printable import json_printable, printable
 from merbench.terminal.console import PrintableConsole
+from merbench.terminal.messages import say_note
 from merbench.terminal.printable import PrintableStream
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\x9b31mc\x7f\rd\u202ee"
@@ -45,6 +47,14 @@ def test_the_program_writes_only_printable_text(merbench, tmp_path):
     assert result.returncode == 2 and "\\x1b[2J" in result.stderr
     assert not {"\x1b", "\x9b", "\x07", "\r"} & set(result.stderr + result.stdout)
     assert not isinstance(sys.stdout, PrintableStream), "the streams are given back"
+
+
+def test_a_newline_in_the_name_of_a_file_breaks_no_sentence(merbench, tmp_path, capsys):
+    done = merbench("data", "add", "--name", "x", "no such\nfile", "--data", str(tmp_path))
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and "no such\\nfile does not exist" in line
+    say_note(Note(sentence="a\nb.wav was not heard", warning=True))
+    assert capsys.readouterr().err == "warning: a\\nb.wav was not heard\n"
 
 
 def test_what_a_terminal_cannot_encode_is_spelled_out(monkeypatch):

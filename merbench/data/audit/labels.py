@@ -78,6 +78,15 @@ def label_gaps(labels: tuple[Labels, ...]) -> Iterator[Finding]:
                 f"every label of {counts.protocol} {counts.split} is {counts.low:g}; "
                 "nothing can be scored there",
             )
+        n_known = counts.rows - counts.unknown
+        everywhere = [word for word, count in counts.histogram.items() if count == n_known]
+        if everywhere and counts.low is None and sum(counts.histogram.values()) == n_known:
+            yield Finding(
+                "warning",
+                counts.task,
+                f"every label of {counts.protocol} {counts.split} is {everywhere[0]}; "
+                "whatever says so scores 100 % there",
+            )
         absent = [word for word, count in counts.histogram.items() if not count]
         if absent and counts.low is None:
             yield Finding(

@@ -29,7 +29,7 @@ from merbench.results.files import inside, missing_folders, remove_empty, write_
 
 def recognise(source: Source, forms: Mapping[str, Form]) -> str:
     """The name of the form that ``source`` has. RequestError where it has none of them or several,
-    saying what was looked for.
+    saying what is in it and what the forms of such a file or folder miss.
     """
     try:
         if not source.path.exists():
@@ -49,12 +49,24 @@ def recognise(source: Source, forms: Mapping[str, Form]) -> str:
         raise RequestError(
             f"{source.path} could be read as {' or '.join(fits)}; choose with --form"
         )
-    reasons = "; ".join(
-        f"{name}: {forms[name].looks_for} ({reason})" for name, reason in reason_by_form.items()
+    sentences = [f"{source.path} has no form that is known here"]
+    if inside_source := contents(source):
+        sentences.append(f"it holds {inside_source}")
+    for name, reason in reason_by_form.items():
+        if not _is_of_another_kind(forms[name], source, reason):
+            sentences.append(f"not {name}: {reason}")
+    sentences.append("merbench list forms shows what each form looks for")
+    raise RequestError("; ".join(sentences))
+
+
+def _is_of_another_kind(form: Form, source: Source, reason: str) -> bool:
+    """Whether a form reads another kind of file, or a folder where this is a file: what it misses
+    is of no help then.
+    """
+    of_folders = form.looks_for.startswith("a folder")
+    return reason.startswith(("it is no ", "there is no ")) or (
+        of_folders and source.path.is_file()
     )
-    inside = contents(source)
-    holds = f"it holds {inside}; " if inside else ""
-    raise RequestError(f"{source.path} has no form that is known here; {holds}looked for {reasons}")
 
 
 def _not_of(form: Form, source: Source) -> str:

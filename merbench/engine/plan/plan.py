@@ -22,6 +22,7 @@ from merbench.api import (
     Task,
     TrainConfig,
 )
+from merbench.api.errors import LabelsError, RequestError
 from merbench.engine.plan.start_weights import Start
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.record import Track
@@ -80,9 +81,12 @@ class Part:
         return hashes
 
     def check(self, space: LabelSpace, lexicon: Lexicon | None) -> None:
-        """RequestError where it could not be built for these labels and word vectors."""
+        """LabelsError where it could not be built for these labels and word vectors."""
         if check := getattr(self.factory, "check", None):
-            check(self.config, space, lexicon)
+            try:
+                check(self.config, space, lexicon)
+            except RequestError as error:
+                raise LabelsError(str(error)) from error
 
     @property
     def sources(self) -> dict[str, str]:

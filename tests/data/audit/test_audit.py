@@ -172,6 +172,17 @@ def test_labels_are_counted_by_split(folder):
     assert found["emotions", "test"].histogram == {"happy": 2, "sad": 0}
 
 
+def test_a_split_of_one_class_is_told(folder):
+    corpus = read_folder(folder.path)
+    mood = corpus.tasks["mood"]
+    alone = replace(mood, target=np.zeros_like(mood.target), known=None)
+    found = audit(replace(corpus, tasks={"mood": alone}))
+    told = [f.sentence for f in found.findings if f.about == "mood"]
+    assert "every label of standard test is happy; whatever says so scores 100 % there" in told
+    own = [f.sentence for f in audit(corpus).findings if f.about == "mood"]
+    assert not any("standard train is" in sentence for sentence in own)
+
+
 def test_the_command_reports_nothing_on_the_control_set(merbench):
     report = loads(merbench("data", "audit", "sample", "--json", check=True).stdout)
     assert report["findings"] == [] and {s["stream"] for s in report["streams"]} >= {

@@ -473,11 +473,17 @@ def test_a_form_that_did_not_foresee_a_file_is_one_sentence_without_its_content(
     assert "what the file holds" not in str(refused.value)
 
 
-def test_no_form_fits_is_one_sentence_that_tells_what_was_looked_for(tmp_path):
-    with pytest.raises(
-        RequestError, match="looked for made: rows made up \\(its suffix is another\\)"
-    ):
-        recognise(Source(tmp_path), {"made": Form()})
+def test_no_form_fits_is_one_sentence_that_tells_what_is_missed(tmp_path):
+    class OfFolders(Form):
+        looks_for = "a folder of rows made up"
+
+    forms = {"made": Form(), "folders": OfFolders()}
+    with pytest.raises(RequestError, match="not made: its suffix is another; not folders: its"):
+        recognise(Source(tmp_path), forms)
+    file = tmp_path / "x.unknown"
+    file.write_bytes(b"x")
+    with pytest.raises(RequestError, match="not made: its suffix is another; merbench list forms"):
+        recognise(Source(file), forms)
     with pytest.raises(RequestError, match="does not exist"):
         recognise(Source(tmp_path / "nowhere"), {"made": Form()})
 

@@ -33,7 +33,7 @@ def told(path):
 def test_a_pickle_is_told_by_keys_and_shapes(value, sentence, tmp_path):
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps(value))
-    assert f"it holds {contents(Source(path))}; looked for" in told(path)
+    assert f"it holds {contents(Source(path))}; merbench list forms" in told(path)
     assert contents(Source(path)).endswith(sentence)
 
 
@@ -49,7 +49,7 @@ def test_other_files_and_folders(tmp_path):
     assert contents(Source(tmp_path)).startswith("3 files and folders (")
     (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 no")
     assert contents(Source(tmp_path / "torn.npz")) == ""
-    assert "here; looked for" in told(tmp_path / "torn.npz")
+    assert "here; merbench list forms" in told(tmp_path / "torn.npz")
 
 
 def test_files_that_no_form_reads_are_told_too(tmp_path):

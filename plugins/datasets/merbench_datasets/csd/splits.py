@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from merbench_datasets.splits import mode_of
 
 _SPLIT_OF_WORD = {"train": "train", "valid": "valid", "dev": "valid", "test": "test"}
 """What the names of the SDK's lists hold."""
+_CALLED_BY_START = re.compile(r"\d+[_.]\d+")
+"""``6_368``: the clip that begins at 6.368 s."""
 
 
 class Splits:
@@ -44,7 +47,8 @@ class Splits:
         """The clip that begins within .02 s of ``start`` (times are printed with two digits and
         more), empty where none does.
 
-        ``untimed``: the clip where the table has no times of this video.
+        ``untimed``: the clip where the table has no times of this video, neither in a column
+        ``start`` nor in the names of its clips.
         """
         if video not in self._starts:
             return untimed
@@ -104,11 +108,13 @@ class Splits:
                 )
             self._split_of[f"{video}_{clip}"] = mode
         self.first = 0 if "0" in table["clip_id"] else 1
-        for video, clip, start in zip(
-            table["video_id"], table["clip_id"], table.get("start", ()), strict=False
-        ):
-            with suppress(ValueError):  # an empty cell: the row has no time
-                self._starts.setdefault(video, []).append((float(start), clip))
+        columns = [table["start"]] if "start" in table else []
+        if all(_CALLED_BY_START.fullmatch(clip) for clip in table["clip_id"]):
+            columns.append([clip.replace("_", ".") for clip in table["clip_id"]])
+        for starts in columns:
+            for video, clip, start in zip(table["video_id"], table["clip_id"], starts, strict=True):
+                with suppress(ValueError):  # an empty cell: the row has no time
+                    self._starts.setdefault(video, []).append((float(start), clip))
 
 
 def _assigned_names(node: ast.stmt) -> list[str]:

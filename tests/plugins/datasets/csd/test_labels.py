@@ -141,6 +141,28 @@ def test_a_label_csv_with_times_names_the_clips_by_them(sdk, tmp_path):
     assert label_by_id == pytest.approx(wanted, abs=1e-6)
 
 
+def test_clips_that_are_called_by_their_start_are_found_by_it(sdk, tmp_path):
+    """As in MOSEI (``6_368``), where the table may have no times, or others."""
+    (sdk.path / "cmu_mosei_std_folds.py").unlink()
+    modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))
+    clips = [
+        (v, f"{start:.3f}".replace(".", "_"), modes[v])
+        for v in VIDEOS
+        for start, _ in sdk.segments[v]
+    ]
+    for name, header, more in (("none", "", ""), ("others", ",start", ",900.5")):
+        lines = [f"video_id,clip_id,mode{header}", *(",".join(clip) + more for clip in clips)]
+        (sdk.path / "label.csv").write_text("\n".join(lines))
+        assert put(tmp_path, sdk.path, name).taken == 12
+        corpus = read_folder(tmp_path / name)
+        assert corpus.ids.tolist() == [f"{v}_{clip}" for v, clip, _ in clips]
+        np.testing.assert_allclose(
+            corpus.tasks["sentiment"].target,
+            np.concatenate([sdk.labels[v][:, 0] for v in VIDEOS]),
+            atol=1e-6,
+        )
+
+
 def test_an_interval_at_no_time_of_the_label_csv_takes_the_id_of_no_other(sdk, tmp_path):
     (sdk.path / "cmu_mosei_std_folds.py").unlink()
     modes = dict(zip(VIDEOS, ("train", "valid", "test", "train"), strict=True))
