@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import gc
+import operator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 from merbench.results.records.predictions import Predictions, record_key
-from merbench.results.records.reading import UnreadableError, read_record
+from merbench.results.records.reading import RecordReader, UnreadableError
 from merbench.results.records.record import Record
-from merbench.results.records.sealed import KEY, METADATA, read_header
+from merbench.results.records.sealed import KEY, METADATA, RECORD, read_header
 from merbench.results.store.corrections import REPLACED, Correction
 from merbench.results.store.history import read_corrections
 from merbench.results.store.store import DAMAGE, Store
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """The collector of garbage goes through all objects again and again while many records are
+    made, none of which is garbage: half of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Source(Protocol):
@@ -32,8 +50,11 @@ class StoreSource:
     seconds. Changes nothing in the store.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, histories: bool = True) -> None:
+        """``histories``: False leaves those of records out, most of their size, where nothing is
+        drawn or written of them.
+        """
+        self.store, self._histories = store, histories
         self.warnings: list[str] = []
         self._digests: dict[str, str] = {}
         self._corrections = read_corrections(store.root, self.warnings.append)
@@ -42,10 +63,14 @@ class StoreSource:
         """In the order of run ids, then the replaced runs that a correction names; what cannot be
         read is reported in ``warnings`` and left where it is.
         """
-        records = []
-        for path in [*sorted(self.store.runs.glob("*.json")), *self._replaced()]:
+        with _without_collection():
+            return self._read([*self._runs(), *self._replaced()])
+
+    def _read(self, paths: Sequence[Path]) -> list[Record]:
+        reader, records = RecordReader(self._histories), []
+        for path in paths:
             try:
-                record = read_record(path)
+                record = reader.read(path)
             except (*DAMAGE, OSError, UnreadableError) as error:
                 self.warnings.append(
                     f"left out: the record {path} cannot be read: {str(error).splitlines()[0]}"
@@ -59,6 +84,9 @@ class StoreSource:
             else:
                 records.append(record)
         return records
+
+    def _runs(self) -> list[Path]:
+        return sorted(self.store.runs.glob("*.json"), key=operator.attrgetter("name"))
 
     def _replaced(self) -> list[Path]:
         names = {name for c in self.corrections() for name in (*c.old, *c.new) if REPLACED in name}
@@ -83,7 +111,7 @@ class StoreSource:
             return f"{path} holds no predictions"
         if len(lengths) != 1 or record.counts.get("test", min(lengths)) not in lengths:
             return f"{path} holds other numbers of rows than its record"
-        if "record" in about and about["record"] != record_key(record):
+        if RECORD in about and about[RECORD] != record_key(record):
             return f"the predictions {path} are of another training"
         self._digests[record.run_id] = about.get(KEY, "")
         return ""

@@ -36,16 +36,17 @@ def table(
     name: str = "model",
     notes: Sequence[str] = (),
     width: int | None = None,
+    most: int | None = None,
 ) -> Table:
     """For people. ``name`` is the heading of the rows' names; ``notes`` are the caption. ``width``:
-    of the terminal; None where nothing has to be left out.
+    of the terminal; None where nothing has to be left out. ``most``: rows of each section.
     """
-    drawn = _drawn(title, columns, rows, name, notes)
+    drawn = _drawn(title, columns, rows, name, notes, most)
     if width is None or _needs(drawn) <= width:
         return drawn
     for fewer in narrower(columns):
         left_out = _left_out(columns, fewer, width)
-        drawn = _drawn(title, fewer, rows, name, [*notes, left_out], folds_headings=True)
+        drawn = _drawn(title, fewer, rows, name, [*notes, left_out], most, folds_headings=True)
         if _needs(drawn) <= width:
             return drawn
     drawn.columns[0].no_wrap, drawn.columns[0].max_width = False, width // 3
@@ -100,6 +101,7 @@ def _drawn(
     rows: Sequence[Row],
     name: str,
     notes: Sequence[str],
+    most: int | None,
     folds_headings: bool = False,
 ) -> Table:
     drawn = Table(
@@ -124,7 +126,7 @@ def _drawn(
         if group:
             drawn.add_section()
             drawn.add_row(Text(group), style="dim italic")
-        for row in members:
+        for row in members[:most]:
             texts = [_cell(row, column, bold) for column in columns]
             drawn.add_row(Text(_row_name(row)), *texts, style="dim" if row.group else "")
     return drawn

@@ -17,8 +17,10 @@ from merbench.results.records.record import Record
 from merbench.results.records.sealed import (
     KEY,
     METADATA,
+    RECORD,
     DamagedError,
     check_content,
+    parsed_header,
     require_file,
     seal,
 )
@@ -91,7 +93,7 @@ def predictions_file(predictions: Predictions, record: Record) -> bytes:
     rows = {
         "ids": json.dumps(list(predictions.ids)),
         "videos": json.dumps(list(predictions.videos)),
-        "record": record_key(record),
+        RECORD: record_key(record),
     }
     return seal(lambda metadata: save(contiguous, metadata), rows)
 
@@ -104,14 +106,14 @@ def read_predictions(path: Path) -> Predictions:
     content = path.read_bytes()
     check_content(content)
     tensors = load(content)
-    rows = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])[METADATA]
-    if "record" in rows and KEY not in rows:
+    rows = parsed_header(content[8 : 8 + int.from_bytes(content[:8], "little")])[METADATA]
+    if RECORD in rows and KEY not in rows:
         raise DamagedError("its digest is gone")
     target, prediction = tensors["target"], tensors["prediction"]
     ids, videos = _texts(rows["ids"]), _texts(rows["videos"])
     if not len(ids) == len(videos) == len(target) == len(prediction):
         raise ValueError("its arrays have different lengths")
-    return Predictions(ids, videos, target, prediction, rows.get("record", ""))
+    return Predictions(ids, videos, target, prediction, rows.get(RECORD, ""))
 
 
 @lru_cache(64)

@@ -4,44 +4,75 @@ from __future__ import annotations
 
 import json
 import math
-import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from merbench.api.declarations.config import Config
 from merbench.api.errors import RequestError
 from merbench.results.records.record import SCHEMA, Record
 
-_EXPONENT = re.compile(rb"\d[eE]\+?\d{3}")
-_BEGINS_A_NUMBER = re.compile(rb"(?:[\s:,\[-]\d|\A)[\d.]*\Z")
+T = TypeVar("T")
 
 
 class UnreadableError(RequestError):
     """A record that is there, cannot be read here, and is not known to be damaged."""
 
 
+class RecordReader:
+    """Of many records: their parts that are equal are one object. ``histories``: whether to keep
+    those, which are most of a record's size.
+    """
+
+    def __init__(self, histories: bool = True) -> None:
+        self._histories = histories
+        self._parts: dict[str, Any] = {}
+
+    def read(self, path: Path) -> Record:
+        """As ``read_record``."""
+        if not path.is_file():
+            raise UnreadableError(f"the record {path} is no file; move it away")
+        data = path.read_bytes()
+        try:
+            record = Record.model_validate_json(data)
+        except ValidationError:
+            _refuse_newer(path, _schema_number(data))
+            raise
+        _refuse_newer(path, record.schema_number)
+        if record.schema_number != SCHEMA:
+            raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
+        if record.run_id != path.stem:
+            raise ValueError(f"it calls itself {record.run_id}")
+        _require_finite([record])
+        check_record(record)
+        return self._with_shared_parts(record)
+
+    def _with_shared_parts(self, record: Record) -> Record:
+        shared: dict[str, Any] = {
+            "spec": self._shared(record.spec.model_dump_json(), record.spec),
+            "track": self._shared(record.track.model_dump_json(), record.track),
+            "space": self._shared(record.space.model_dump_json(), record.space),
+            "provenance": self._shared(repr(record.provenance), record.provenance),
+            "contents": self._shared(repr(record.contents), record.contents),
+            "counts": self._shared(repr(record.counts), record.counts),
+        }
+        if not self._histories:
+            shared["history"] = []
+        return record.model_copy(update=shared)
+
+    def _shared(self, text: str, part: T) -> T:
+        """The first part that was written as this ``text``."""
+        first: T = self._parts.setdefault(text, part)
+        return first
+
+
 def read_record(path: Path) -> Record:
     """ValueError (of which ValidationError is one) for a damaged record, UnreadableError for one of
     a newer merbench or for what is no file, OSError where it cannot be opened.
     """
-    if not path.is_file():
-        raise UnreadableError(f"the record {path} is no file; move it away")
-    data = path.read_bytes()
-    try:
-        record = Record.model_validate_json(data)
-    except ValidationError:
-        _refuse_newer(path, _schema_number(data))
-        raise
-    _refuse_newer(path, record.schema_number)
-    if record.schema_number != SCHEMA:
-        raise ValueError(f"schema {record.schema_number}, this merbench reads {SCHEMA}")
-    if record.run_id != path.stem:
-        raise ValueError(f"it calls itself {record.run_id}")
-    if _may_hold_infinity(data):
-        json.loads(data, parse_constant=_finite, parse_float=_finite)
-    check_record(record)
-    return record
+    return RecordReader().read(path)
 
 
 def check_record(record: Record) -> None:
@@ -75,25 +106,20 @@ def _check_results(record: Record) -> None:
         raise ValueError(f"it took {record.cost.seconds} seconds")
 
 
-def _may_hold_infinity(data: bytes) -> bool:
-    """False for nearly every record, so that nearly none is parsed twice: the digits of a hash,
-    which may look like an exponent, follow a letter or a quotation mark.
-    """
-    return (
-        b"NaN" in data
-        or b"Infinity" in data
-        or any(
-            _BEGINS_A_NUMBER.search(data[max(0, exponent.start() - 40) : exponent.start() + 1])
-            for exponent in _EXPONENT.finditer(data)
-        )
-    )
-
-
-def _finite(number: str) -> float:
-    """ValueError where it is none; words that contain such letters never come here."""
-    if not math.isfinite(value := float(number)):
-        raise ValueError(f"it holds {number}, which is no finite number")
-    return value
+def _require_finite(values: Iterable[Any]) -> None:
+    """ValueError where a number that is none stands anywhere in ``values``."""
+    for value in values:
+        if isinstance(value, str | int):
+            continue
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise ValueError(f"it holds {value}, which is no finite number")
+        elif isinstance(value, dict):
+            _require_finite(value.values())
+        elif isinstance(value, list):
+            _require_finite(value)
+        elif isinstance(value, Config):
+            _require_finite(value.__dict__.values())
 
 
 def _is_number(value: Any) -> bool:

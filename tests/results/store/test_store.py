@@ -201,13 +201,6 @@ def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(tmp_path, num
     assert read_record(path).error
 
 
-def test_digits_of_a_hash_are_no_reason_to_parse_a_record_twice(tmp_path, monkeypatch):
-    path = tmp_path / f"{record().run_id}.json"
-    path.write_text(record(weights_sha256="4e123" * 12).model_dump_json(indent=1))
-    monkeypatch.setattr("merbench.results.records.reading.json.loads", None)
-    assert read_record(path).weights_sha256 == "4e123" * 12
-
-
 def test_a_file_of_old_predictions_without_digest_is_read(tmp_path):
     store = Store(tmp_path)
     store.put(record(), predictions())

@@ -97,7 +97,7 @@ def command(
         unused := [typed_options[k] for k in ("rows", "plot", "data") if k in typed_options]
     ):
         raise RequestError(f"{unused[0]} is for two models; leave it out beside --all")
-    source = StoreSource(Store(store))
+    source = StoreSource(Store(store), histories=False)
     catalog = session.catalog
     boards = collect(
         source.records(), floors(catalog), dataset, track, catalog.metrics, source.corrections()

@@ -49,6 +49,13 @@ ALWAYS_IN = {
 )
 @click.option("--intervals", is_flag=True, help="95 % intervals in every cell.")
 @click.option("--ablations", is_flag=True, help="Ablations too.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="So many of a table are printed, the best ones; the other formats have every row.",
+)
 @click.option("--claims", is_flag=True, help="What papers and other repositories claim, too.")
 @click.option(
     "--store",
@@ -71,6 +78,7 @@ def command(
     all_metrics: bool,
     intervals: bool,
     ablations: bool,
+    rows: int,
     claims: bool,
     store: Path,
     boards: Path | None,
@@ -97,13 +105,14 @@ def command(
         "claims": claims,
         "superseded": form in ("json", "csv"),
     }
+    as_text = form in ("text", "md", "latex")
 
     def scored(report: Report = say) -> Scored:
         from merbench.cli.look.leaderboard.boards import from_folder, from_store
 
         if boards:
             return from_folder(boards, dataset, track)
-        return from_store(session, store, dataset, track, report)[1]
+        return from_store(session, store, dataset, track, report, as_text and not intervals)[1]
 
     def sheets(scored_boards: Scored) -> list[Sheet]:
         from merbench.report.tables.sheet import sheet
@@ -113,9 +122,9 @@ def command(
     def text(report: Report = say) -> str:
         from merbench.cli.look.leaderboard.tables import text_of
 
-        return text_of(form, sheets(scored(report)))
+        return text_of(form, sheets(scored(report)), rows)
 
-    if form not in ("text", "md", "latex"):
+    if not as_text:
         scored_boards = scored()
         _print_boards(form, scored_boards, sheets(scored_boards))
         return
@@ -124,7 +133,7 @@ def command(
     else:
         from merbench.cli.look.leaderboard.cached_text import cached_text
 
-        options = {"form": form, "dataset": dataset, "track": track, **parts}
+        options = {"form": form, "dataset": dataset, "track": track, "rows": rows, **parts}
         printed = cached_text(session, store, options, text)
     if form == "text":
         write(printed)

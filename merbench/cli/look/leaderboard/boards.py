@@ -46,11 +46,13 @@ def from_store(
     dataset: str | None = None,
     track: str | None = None,
     report: Callable[[str], object] = say,
+    brief: bool = False,
 ) -> tuple[StoreSource, Scored]:
     """RequestError where the store has no finished run of that kind. Scores are kept in
-    ``<store>/cache/scores``. ``report``: of what is left out.
+    ``<store>/cache/scores``. ``report``: of what is left out. ``brief``: no intervals but
+    those of the ranking metrics, and records without histories, which is what a table shows.
     """
-    source = StoreSource(Store(store))
+    source = StoreSource(Store(store), histories=not brief)
     boards = collect(
         source.records(),
         floors(session.catalog),
@@ -65,7 +67,8 @@ def from_store(
     origins_by_model = origins(session.catalog)
     scored_boards = []
     for board in boards:
-        scores = score(board, source, cache, best_possible(session, board, cache))
+        optimum = best_possible(session, board, cache)
+        scores = score(board, source, cache, optimum, every_interval=not brief)
         scored_boards.append((board, with_origins(scores, board, origins_by_model)))
     for board, scores in scored_boards:
         for entry in board.entries:

@@ -32,7 +32,7 @@ class CachedText(Config):
 def cached_text(
     session: Session,
     store: Path,
-    options: Mapping[str, str | bool | None],
+    options: Mapping[str, str | int | None],
     make: Callable[[Report], str],
 ) -> str:
     """What ``make`` gives for these ``options``. It is called only where the cached text is of

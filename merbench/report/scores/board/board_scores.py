@@ -122,11 +122,16 @@ def score(
     source: Source,
     cache: Cache,
     optimum: Mapping[str, Mapping[str, float]] | None = None,
+    every_interval: bool = True,
 ) -> BoardScores:
-    """Every row's scores and the ranks of the models, without entries that lack one whole seed."""
+    """Every row's scores and the ranks of the models, without entries that lack one whole seed.
+    ``every_interval``: of all metrics of a table, and not of the ranking one alone, which takes a
+    fraction of the time.
+    """
     optimum = {k: dict(v) for k, v in (optimum or {}).items()}
+    intervals = board.metrics.headline if every_interval else (board.metrics.ranking,)
     if cache.folder is None:
-        rows = rows_of([e for e in board.all_entries if e.done], source, board)
+        rows = rows_of([e for e in board.all_entries if e.done], source, board, intervals)
         return _ranked(board, source, _with_a_seed(rows), optimum)
     modules = sorted({definition.module for definition in board.metrics.values()})
     formulas = version(modules, cache.parsed_code)
@@ -137,19 +142,23 @@ def score(
     )
     about = [board.metrics.ranking, list(board.metrics), row_keys, floors, superseded, optimum]
     key = sha256(canonical(about).encode()).hexdigest()
-    name = f"board-{fingerprint(board.track)}"
-    kept = cache.read(name, KeptScores)
-    if kept and kept.key == key:
-        return kept.scores
+    names = [f"board-{fingerprint(board.track)}"]
+    if not every_interval:
+        names.append(f"{names[0]}-ranking")
     known = {}
-    if kept:
-        before = kept.scores.all_rows
-        known = {row_key: before.get(row, NO_SEED) for row, row_key in kept.row_keys.items()}
+    for name in names:
+        kept = cache.read(name, KeptScores)
+        if kept and kept.key == key:
+            return kept.scores
+        if kept:
+            before = kept.scores.all_rows
+            known |= {row_key: before.get(row, NO_SEED) for row, row_key in kept.row_keys.items()}
     finished = [e for e in board.all_entries if e.name in row_keys]
-    new = rows_of([e for e in finished if row_keys[e.name] not in known], source, board)
+    missing = [e for e in finished if row_keys[e.name] not in known]
+    new = rows_of(missing, source, board, intervals)
     rows = {e.name: new.get(e.name) or known[row_keys[e.name]] for e in finished}
     scores = _ranked(board, source, _with_a_seed(rows), optimum)
-    cache.write(name, KeptScores(key=key, row_keys=row_keys, scores=scores))
+    cache.write(names[-1], KeptScores(key=key, row_keys=row_keys, scores=scores))
     return scores
 
 
@@ -242,6 +251,9 @@ def _key(entry: Entry, source: Source, formulas: str, folds: int) -> str:
     parts = [
         formulas,
         str(folds),
-        *(f"{r.model_dump_json()}{source.content(r.run_id)}" for r in entry.done),
+        *(
+            f"{r.model_dump_json(exclude={'history'})}{source.content(r.run_id)}"
+            for r in entry.done
+        ),
     ]
     return sha256("\0".join(parts).encode()).hexdigest()

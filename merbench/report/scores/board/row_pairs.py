@@ -9,12 +9,16 @@ from functools import cached_property
 import numpy as np
 
 from merbench.api.declarations.config import Config
+from merbench.api.processes import cores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics.every_pair import EveryPair, PairTest, every_pair
 from merbench.report.scores.statistics.intervals import Resampler
 from merbench.report.scores.statistics.p_values import ALPHA
+
+SHARE = 50
+"""Fewer models than this take less time than a process of their own."""
 
 
 class Comparison(Config):
@@ -70,7 +74,8 @@ class RowValues:
         """Of all pairs of rows that have a whole seed."""
         if len(names) < 2:
             return EveryPair(names)
-        return every_pair({name: self.seeds[name] for name in names}, self, self._resampler)
+        jobs = max(1, min(cores(), len(names) // SHARE))
+        return every_pair({name: self.seeds[name] for name in names}, self, self._resampler, jobs)
 
     @cached_property
     def _resampler(self) -> Resampler:

@@ -47,33 +47,37 @@ NO_SEED = RowScores(seeds={})
 """Of a row that lacks a whole seed."""
 
 
-def rows_of(entries: Sequence[Entry], source: Source, board: Board) -> dict[str, RowScores]:
-    """Name -> scores, of rows of ``board``."""
+def rows_of(
+    entries: Sequence[Entry], source: Source, board: Board, intervals: Sequence[str]
+) -> dict[str, RowScores]:
+    """Name -> scores, of rows of ``board``, with the ``intervals`` of these metrics."""
     jobs = max(1, min(cores(), len(entries) // SHARE))
 
     def score(first: int) -> dict[str, RowScores]:
-        return {entry.name: row_of(entry, source, board) for entry in entries[first::jobs]}
+        return {
+            entry.name: row_of(entry, source, board, intervals) for entry in entries[first::jobs]
+        }
 
     shares = each_apart(score, range(jobs), jobs)
     return {name: row for share in shares.values() for name, row in share.items()}
 
 
-def row_of(entry: Entry, source: Source, board: Board) -> RowScores:
+def row_of(entry: Entry, source: Source, board: Board, intervals: Sequence[str]) -> RowScores:
     metrics = board.metrics
     scored = by_seed(entry.records, source, metrics, board.folds)
     if not scored:
         return NO_SEED
     first = next(iter(scored.values())).rows
-    intervals = {}
-    for metric in metrics.headline:
+    ends_of = {}
+    for metric in intervals:
         scored_rows = next(iter(scored.values())).seen(metric)
         predictions = np.stack([s.read_by(metric) for s in scored.values()])
         ends = interval(metrics[metric].value, scored_rows.target, predictions, scored_rows.videos)
         if not math.isnan(ends.low):
-            intervals[metric] = (ends.low, ends.high)
+            ends_of[metric] = (ends.low, ends.high)
     return RowScores(
         seeds={seed: dict(sorted(s.metrics.items())) for seed, s in scored.items()},
-        intervals=intervals,
+        intervals=ends_of,
         rows=len(first.ids),
         videos=len(set(first.videos)),
         nonzero=row_counts(scored).nonzero if board.kind == "score" else 0,

@@ -8,14 +8,16 @@ is the sum of theirs minus twice their covariance, and all covariances are one m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from mmap import mmap
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+from merbench.api.processes import each_apart
 from merbench.report.scores.statistics.intervals import Resampler, degrees_of_freedom
 from merbench.report.scores.statistics.p_values import adjusted, sign_flips
 
@@ -53,7 +55,9 @@ class EveryPair:
         self.names = list(names)
         self._places = {name: place for place, name in enumerate(names)}
         pairs = len(names) * (len(names) - 1) // 2
-        self.mean_P, self.error_P, self.df_P, self.p_flip_P = np.full((4, pairs), np.nan)
+        filled = _shared(4, pairs)
+        filled[:] = np.nan
+        self.mean_P, self.error_P, self.df_P, self.p_flip_P = filled
         self.p_interval_P = self.p_P = np.full(pairs, np.nan)
 
     def at(self, first: int, later: int | np.ndarray) -> Any:
@@ -83,47 +87,101 @@ class EveryPair:
 
 
 def every_pair(
-    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler
+    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler, jobs: int = 1
 ) -> EveryPair:
     """``seeds`` of each model; ``values(name)``: what ``Resampler.values`` gives of them, [1 + R,
-    S].
+    S]. ``jobs``: processes that do it.
     """
-    tests, names = EveryPair(list(seeds)), list(seeds)
-    places_by_seeds: dict[Seeds, list[int]] = {}
-    for place, of_model in enumerate(seeds.values()):
-        places_by_seeds.setdefault(frozenset(of_model), []).append(place)
-
-    def chosen(value_RS: np.ndarray, name: str, common: Seeds) -> np.ndarray:
-        return value_RS[:, [seed in common for seed in seeds[name]]]
-
-    stacks: dict[tuple[Seeds, Seeds], _Stack] = {}
-    references: dict[Seeds, _Means] = {}
-    for mine, places in places_by_seeds.items():
-        shared = {mine & other for other in places_by_seeds} - {frozenset()}
-        for row, place in enumerate(places):
-            value_RS = values(names[place])
-            for common in shared:
-                part_RS = chosen(value_RS, names[place], common)
-                if not row:
-                    stacks[mine, common] = _Stack.empty(places, *part_RS.shape)
-                stacks[mine, common].put(row, part_RS, resampler, references, common)
-    again = lru_cache(64)(values)
-    for mine, common in stacks:
-        for other in places_by_seeds:
-            if mine & other == common:
-                a, b = stacks[mine, common], stacks[other, common]
-                _fill(tests, a, b, resampler.videos)
-                for first, later in sorted(_irregular(a, b)):
-                    ours, theirs = names[later], names[first]
-                    difference_RS = chosen(again(ours), ours, common)
-                    difference_RS = difference_RS - chosen(again(theirs), theirs, common)
-                    k = tests.at(first, later)
-                    errors = resampler.standard_error(difference_RS)
-                    tests.mean_P[k], tests.error_P[k], tests.df_P[k] = errors
-                    tests.p_flip_P[k] = sign_flips(difference_RS[:1])[0]
+    tests = _compared(seeds, values, resampler, jobs)
     tests.invert_intervals()
     tests.correct()
     return tests
+
+
+def _compared(
+    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler, jobs: int
+) -> EveryPair:
+    """Differences, their errors, and p-values of flips."""
+    tests = EveryPair(list(seeds))
+    stacks = _stacks(seeds, values, resampler, jobs)
+
+    def fill(share: int) -> None:
+        for a, b in stacks:
+            _fill(tests, a, b, resampler.videos, share, jobs)
+
+    each_apart(fill, range(jobs), jobs)
+    _fill_irregular(tests, seeds, stacks, values, resampler)
+    return tests
+
+
+def _stacks(
+    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler, jobs: int
+) -> list[tuple[_Stack, _Stack]]:
+    """Models with the same seeds beside those with the same or others, as far as the two have seeds
+    in common: each two once or, the other way round, twice.
+    """
+    names = list(seeds)
+    places_by_seeds: dict[Seeds, list[int]] = {}
+    for place, of_model in enumerate(seeds.values()):
+        places_by_seeds.setdefault(frozenset(of_model), []).append(place)
+    values_at_hand = lru_cache(1)(values)
+    resamples = len(values_at_hand(names[0]))
+    stacks = {
+        (mine, common): _Stack.empty(places, common, resamples)
+        for mine, places in places_by_seeds.items()
+        for common in {mine & other for other in places_by_seeds} - {frozenset()}
+    }
+    references: dict[Seeds, _Means] = {}
+
+    def put(places: Iterable[tuple[Seeds, int, int]]) -> None:
+        for mine, row, place in places:
+            value_RS = values_at_hand(names[place])
+            for (of_model, common), stack in stacks.items():
+                if of_model == mine:
+                    part_RS = _of_seeds(value_RS, seeds[names[place]], common)
+                    stack.put(row, part_RS, resampler, references)
+
+    waiting = [(s, r, p) for s, places in places_by_seeds.items() for r, p in enumerate(places)]
+    while waiting and references.keys() != {common for _, common in stacks}:
+        put([waiting.pop(0)])
+    each_apart(lambda share: put(waiting[share::jobs]), range(jobs), jobs)
+    return [
+        (stack, stacks[other, common])
+        for (mine, common), stack in stacks.items()
+        for other in places_by_seeds
+        if mine & other == common
+    ]
+
+
+def _fill_irregular(
+    tests: EveryPair,
+    seeds: Mapping[str, Sequence[int]],
+    stacks: Sequence[tuple[_Stack, _Stack]],
+    values: Values,
+    resampler: Resampler,
+) -> None:
+    """The pairs that cannot be compared by products, one by one."""
+    again = lru_cache(64)(values)
+    for a, b in stacks:
+        for first, later in sorted(_irregular(a, b)):
+            earlier_RS, later_RS = (
+                _of_seeds(again(name), seeds[name], a.seeds)
+                for name in (tests.names[first], tests.names[later])
+            )
+            difference_RS = later_RS - earlier_RS
+            k = tests.at(first, later)
+            errors = resampler.standard_error(difference_RS)
+            tests.mean_P[k], tests.error_P[k], tests.df_P[k] = errors
+            tests.p_flip_P[k] = sign_flips(difference_RS[:1])[0]
+
+
+def _of_seeds(value_RS: np.ndarray, seeds: Sequence[int], common: Seeds) -> np.ndarray:
+    return value_RS[:, [seed in common for seed in seeds]]
+
+
+def _shared(*shape: int) -> np.ndarray:
+    """Zeros into which processes write that are forked from this one."""
+    return np.ndarray(shape, buffer=mmap(-1, max(1, 8 * math.prod(shape))))
 
 
 class _Means(NamedTuple):
@@ -143,6 +201,7 @@ class _Stack:
     only some of the seeds have one: then a model is compared pair by pair.
     """
 
+    seeds: Seeds
     places: np.ndarray
     value_MS: np.ndarray
     crossed_MR: np.ndarray
@@ -150,10 +209,12 @@ class _Stack:
     known_M: np.ndarray
 
     @classmethod
-    def empty(cls, places: Sequence[int], resamples: int, seeds: int) -> _Stack:
-        shape = len(places), resamples - 1
-        value_MS, known_M = np.empty((len(places), seeds)), np.zeros(len(places), dtype=int)
-        return cls(np.array(places), value_MS, np.zeros(shape), np.zeros(shape), known_M)
+    def empty(cls, places: Sequence[int], seeds: Seeds, resamples: int) -> _Stack:
+        """``resamples``: with the rows as they are."""
+        models = len(places)
+        crossed_MR, videos_MR = _shared(2, models, resamples - 1)
+        value_MS, known_M = _shared(models, len(seeds)), _shared(models)
+        return cls(seeds, np.array(places), value_MS, crossed_MR, videos_MR, known_M)
 
     def put(
         self,
@@ -161,13 +222,12 @@ class _Stack:
         value_RS: np.ndarray,
         resampler: Resampler,
         references: dict[Seeds, _Means],
-        seeds: Seeds,
     ) -> None:
         self.value_MS[row] = value_RS[0]
         if np.isnan(value_RS[0]).any():
             return
         means = _Means(*resampler.means(value_RS))
-        reference = references.setdefault(seeds, means)
+        reference = references.setdefault(self.seeds, means)
         gap_R = np.isnan(value_RS[1:]).any(axis=1)
         if all(np.array_equal(gap_R, np.isnan(x.crossed_R)) for x in (means, reference)):
             self.known_M[row] = np.count_nonzero(~gap_R)
@@ -197,8 +257,12 @@ def _irregular(mine: _Stack, theirs: _Stack) -> set[tuple[int, int]]:
     return pairs
 
 
-def _fill(tests: EveryPair, mine: _Stack, theirs: _Stack, videos: int) -> None:
-    """The pairs of a model of ``mine`` and a later one of ``theirs``."""
+def _fill(
+    tests: EveryPair, mine: _Stack, theirs: _Stack, videos: int, share: int, shares: int
+) -> None:
+    """The pairs of a model of ``mine`` and a later one of ``theirs``: of the blocks of models those
+    of one of several equal ``shares``.
+    """
     crossed, over_videos = (
         _Products(mine.crossed_MR, theirs.crossed_MR),
         _Products(mine.videos_MR, theirs.videos_MR),
@@ -206,6 +270,8 @@ def _fill(tests: EveryPair, mine: _Stack, theirs: _Stack, videos: int) -> None:
     seeds = mine.value_MS.shape[1]
     usable = theirs.defined_M & (theirs.known_M > 0)
     for row in np.flatnonzero(mine.defined_M & (mine.known_M > 0)).tolist():
+        if row // BLOCK % shares != share:
+            continue
         first, known = mine.places[row], mine.known_M[row]
         later = np.flatnonzero(usable & (theirs.places > first))
         if not len(later):

@@ -29,9 +29,10 @@ def one_by_one(seeds, values, resampler):
     return tests
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("videos", [1, 12])
 @pytest.mark.parametrize("gaps", ["none", "of all models", "of some", "in the values themselves"])
-def test_every_pair_is_what_it_is_alone(videos, gaps):
+def test_every_pair_is_what_it_is_alone(videos, gaps, jobs):
     draw = np.random.default_rng(0)
     resampler = Resampler([f"v{row % videos}" for row in range(60)], resamples=100)
     seeds = {f"m{i}": list(range(10 if i % 3 else 6)) for i in range(9)} | {"other seeds": [20, 21]}
@@ -48,7 +49,7 @@ def test_every_pair_is_what_it_is_alone(videos, gaps):
         values["m0"][8] = values["m2"][7, 3] = values["m3"][8] = np.nan
     if gaps == "in the values themselves":
         values["m0"][0, 5] = np.nan
-    tests = every_pair(seeds, values.get, resampler)
+    tests = every_pair(seeds, values.get, resampler, jobs)
     expected = one_by_one(seeds, values, resampler)
     for (a, b), numbers in expected.items():
         test = tests.of(a, b)
