@@ -15,7 +15,7 @@ from merbench.report.scores.paired import Difference
 from merbench.report.scores.rows.entries import Board, rows_named
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics.every_pair import every_pair
+from merbench.report.scores.statistics.every_pair import Models, every_pair
 from merbench.report.scores.statistics.intervals import Resampler
 from merbench.results.records.predictions import Predictions
 
@@ -106,7 +106,9 @@ def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Dif
         predictions = np.stack([s.read_by(metric) for s in sides[name].values()])
         return resampler.values(formula, rows.target, predictions)
 
-    tests = every_pair({name: list(seeds) for name, seeds in sides.items()}, values, resampler)
+    seeds = {name: list(of_model) for name, of_model in sides.items()}
+    models = Models(seeds, resampler, resampler.resamples(formula))
+    tests = every_pair(models, list(sides), values)
     pairs = {(a, b): tests.of(a, b) for a, b in combinations(sides, 2)}
     return {
         pair: Difference(-t.mean, -t.high, -t.low, t.p, t.p_interval, t.p_adjusted)

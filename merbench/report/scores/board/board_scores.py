@@ -22,7 +22,7 @@ from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import RowCounts
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics.every_pair import EveryPair
+from merbench.report.scores.statistics.every_pair import EveryPair, Models
 from merbench.report.scores.statistics.means import Summary
 from merbench.report.scores.statistics.p_values import ALPHA
 from merbench.results.metrics import TaskMetrics
@@ -130,9 +130,11 @@ def score(
     """
     optimum = {k: dict(v) for k, v in (optimum or {}).items()}
     intervals = board.metrics.headline if every_interval else (board.metrics.ranking,)
+    values = RowValues({e.name: e for e in board.entries}, source, board, board.metrics.ranking)
+    models = values.models([e.name for e in board.entries if not e.floor and not e.ablation])
     if cache.folder is None:
-        rows = rows_of([e for e in board.all_entries if e.done], source, board, intervals)
-        return _ranked(board, source, _with_a_seed(rows), optimum)
+        rows = rows_of([e for e in board.all_entries if e.done], values, intervals, models)
+        return _ranked(values, models, _with_a_seed(rows), optimum)
     modules = sorted({definition.module for definition in board.metrics.values()})
     formulas = version(modules, cache.parsed_code)
     row_keys = {e.name: _key(e, source, formulas, board.folds) for e in board.all_entries if e.done}
@@ -155,9 +157,9 @@ def score(
             known |= {row_key: before.get(row, NO_SEED) for row, row_key in kept.row_keys.items()}
     finished = [e for e in board.all_entries if e.name in row_keys]
     missing = [e for e in finished if row_keys[e.name] not in known]
-    new = rows_of(missing, source, board, intervals)
+    new = rows_of(missing, values, intervals, models)
     rows = {e.name: new.get(e.name) or known[row_keys[e.name]] for e in finished}
-    scores = _ranked(board, source, _with_a_seed(rows), optimum)
+    scores = _ranked(values, models, _with_a_seed(rows), optimum)
     cache.write(names[-1], KeptScores(key=key, row_keys=row_keys, scores=scores))
     return scores
 
@@ -167,25 +169,24 @@ def _with_a_seed(rows: Mapping[str, RowScores]) -> dict[str, RowScores]:
 
 
 def _ranked(
-    board: Board,
-    source: Source,
+    values: RowValues,
+    models: Models | None,
     rows: Mapping[str, RowScores],
     optimum: Mapping[str, Mapping[str, float]],
 ) -> BoardScores:
-    metric = board.metrics.ranking
+    board, metric = values.board, values.metric
     facts_of = board.metrics[metric]
     entries = {e.name: e for e in board.entries if e.name in rows}
     ordered = ranked({name: rows[name].summary for name in entries}, facts_of)
-    models = [n for n in ordered if not entries[n].floor and not entries[n].ablation]
-    values = RowValues(entries, source, board, metric)
-    tests = values.tests(models)
+    compared = [name for name in ordered if models and name in models.seeds]
+    tests = values.tests(compared, models)
     return BoardScores(
         metric=metric,
         metrics=facts(board.metrics),
         rows={name: rows[name] for name in ordered},
         floors=sorted({e.first.spec.model for e in entries.values() if e.floor}),
         standings=standings(tests, facts_of.higher_is_better),
-        pairs=_best_pairs(tests, models[:PAIRED]),
+        pairs=_best_pairs(tests, compared[:PAIRED]),
         ablations=ablations(list(entries.values()), values),
         optimum=optimum,
         superseded={e.name: rows[e.name] for e in board.superseded if e.name in rows},

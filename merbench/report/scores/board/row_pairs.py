@@ -13,12 +13,12 @@ from merbench.api.processes import cores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
 from merbench.report.scores.source import Source
-from merbench.report.scores.statistics.every_pair import EveryPair, PairTest, every_pair
-from merbench.report.scores.statistics.intervals import Resampler
+from merbench.report.scores.statistics.every_pair import EveryPair, Models, PairTest, every_pair
+from merbench.report.scores.statistics.intervals import Resampler, resampler
 from merbench.report.scores.statistics.p_values import ALPHA
 
 SHARE = 50
-"""Fewer models than this take less time than a process of their own."""
+"""Fewer rows than this take less time than a process of their own."""
 
 
 class Comparison(Config):
@@ -65,23 +65,40 @@ class RowValues:
 
     def __call__(self, name: str) -> np.ndarray:
         """[1 + R, S] the metric of each seed on the rows as they are, and on each resample."""
-        scored = list(self._scored(name).values())
-        formula = self.board.metrics[self.metric].value
-        predictions = np.stack([s.read_by(self.metric) for s in scored])
-        return self._resampler.values(formula, scored[0].seen(self.metric).target, predictions)
+        return values_of(self._scored(name), self.metric, self.resampler)
 
-    def tests(self, names: Sequence[str]) -> EveryPair:
-        """Of all pairs of rows that have a whole seed."""
+    def models(self, names: Sequence[str]) -> Models | None:
+        """Those of the rows that have a whole seed; None where none has."""
+        formula = self.board.metrics[self.metric].value
+        seeds = {name: self.seeds[name] for name in names if self.seeds[name]}
+        if not seeds:
+            return None
+        return Models(seeds, self.resampler, self.resampler.resamples(formula))
+
+    def tests(self, names: Sequence[str], models: Models | None = None) -> EveryPair:
+        """Of all pairs of rows that have a whole seed; ``models``: those of the same names, as far
+        as they are there.
+        """
         if len(names) < 2:
             return EveryPair(names)
+        models = models or self.models(names)
+        assert models
         jobs = max(1, min(cores(), len(names) // SHARE))
-        return every_pair({name: self.seeds[name] for name in names}, self, self._resampler, jobs)
+        return every_pair(models, names, self, jobs)
 
     @cached_property
-    def _resampler(self) -> Resampler:
-        first = next(iter(self._scored(next(iter(self.entries))).values()))
-        return Resampler(first.seen(self.metric).videos)
+    def resampler(self) -> Resampler:
+        name = next(name for name, seeds in self.seeds.items() if seeds)
+        first = next(iter(self._scored(name).values()))
+        return resampler(tuple(first.seen(self.metric).videos))
 
     def _scored(self, name: str) -> dict[int, Scored]:
         records, board = self.entries[name].records, self.board
         return by_seed(records, self.source, board.metrics, board.folds, names=())
+
+
+def values_of(scored: Mapping[int, Scored], metric: str, on_videos: Resampler) -> np.ndarray:
+    """[1 + R, S] the ``metric`` of each seed on the rows as they are, and on each resample."""
+    first = next(iter(scored.values()))
+    predictions = np.stack([s.read_by(metric) for s in scored.values()])
+    return on_videos.values(first.task[metric].value, first.seen(metric).target, predictions)

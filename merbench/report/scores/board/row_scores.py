@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import operator
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from merbench.api.declarations.config import Config
 from merbench.api.processes import cores, each_apart
-from merbench.report.scores.rows.entries import Board, Entry
+from merbench.report.scores.board.row_pairs import SHARE, RowValues, values_of
+from merbench.report.scores.rows.entries import Entry
 from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts
-from merbench.report.scores.source import Source
-from merbench.report.scores.statistics.intervals import interval
+from merbench.report.scores.statistics.every_pair import Models
+from merbench.report.scores.statistics.intervals import resampler
 from merbench.report.scores.statistics.means import Summary, summarise
-
-SHARE = 50
-"""Fewer rows than this take less time than a process of their own."""
 
 
 class RowScores(Config):
@@ -48,37 +47,45 @@ NO_SEED = RowScores(seeds={})
 
 
 def rows_of(
-    entries: Sequence[Entry], source: Source, board: Board, intervals: Sequence[str]
+    entries: Sequence[Entry], values: RowValues, intervals: Sequence[str], models: Models | None
 ) -> dict[str, RowScores]:
-    """Name -> scores, of rows of ``board``, with the ``intervals`` of these metrics."""
-    jobs = max(1, min(cores(), len(entries) // SHARE))
+    """Name -> scores of rows, with the ``intervals`` of these metrics. ``values`` of the board's
+    rows; those of ``models`` are put there.
+    """
+    rows, waiting = {}, deque(entries)
+    while waiting and models and models.in_one_process:
+        entry = waiting.popleft()
+        rows[entry.name] = row_of(entry, values, intervals, models)
+    jobs = max(1, min(cores(), len(waiting) // SHARE))
 
     def score(first: int) -> dict[str, RowScores]:
-        return {
-            entry.name: row_of(entry, source, board, intervals) for entry in entries[first::jobs]
-        }
+        share = islice(waiting, first, None, jobs)
+        return {entry.name: row_of(entry, values, intervals, models) for entry in share}
 
-    shares = each_apart(score, range(jobs), jobs)
-    return {name: row for share in shares.values() for name, row in share.items()}
+    for share in each_apart(score, range(jobs), jobs).values():
+        rows |= share
+    return rows
 
 
-def row_of(entry: Entry, source: Source, board: Board, intervals: Sequence[str]) -> RowScores:
-    metrics = board.metrics
-    scored = by_seed(entry.records, source, metrics, board.folds)
+def row_of(entry: Entry, values: RowValues, intervals: Sequence[str], models: Models) -> RowScores:
+    board, metrics = values.board, values.board.metrics
+    scored = by_seed(entry.records, values.source, metrics, board.folds)
     if not scored:
         return NO_SEED
-    first = next(iter(scored.values())).rows
+    first = next(iter(scored.values()))
     ends_of = {}
     for metric in intervals:
-        scored_rows = next(iter(scored.values())).seen(metric)
-        predictions = np.stack([s.read_by(metric) for s in scored.values()])
-        ends = interval(metrics[metric].value, scored_rows.target, predictions, scored_rows.videos)
+        on_videos = resampler(tuple(first.seen(metric).videos))
+        value_RS = values_of(scored, metric, on_videos)
+        ends = on_videos.interval(value_RS)
         if not math.isnan(ends.low):
             ends_of[metric] = (ends.low, ends.high)
+        if models and metric == values.metric and entry.name in models.seeds:
+            models.put(entry.name, value_RS, on_videos)
     return RowScores(
         seeds={seed: dict(sorted(s.metrics.items())) for seed, s in scored.items()},
         intervals=ends_of,
-        rows=len(first.ids),
-        videos=len(set(first.videos)),
+        rows=len(first.rows.ids),
+        videos=len(set(first.rows.videos)),
         nonzero=row_counts(scored).nonzero if board.kind == "score" else 0,
     )

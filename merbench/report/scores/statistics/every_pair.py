@@ -8,8 +8,8 @@ is the sum of theirs minus twice their covariance, and all covariances are one m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from mmap import mmap
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from scipy.special import stdtr, stdtrit
 
 from merbench.api.processes import each_apart
 from merbench.report.scores.statistics.intervals import Resampler, degrees_of_freedom
-from merbench.report.scores.statistics.p_values import adjusted, sign_flips
+from merbench.report.scores.statistics.p_values import joint, sign_flips
 
 Seeds = frozenset[int]
 Values = Callable[[str], np.ndarray]
@@ -83,94 +83,111 @@ class EveryPair:
 
     def correct(self) -> None:
         """``p_P`` from the p-values of flips and of intervals."""
-        self.p_P = adjusted(np.stack([self.p_flip_P, self.p_interval_P], axis=1))
+        self.p_P = joint(self.p_flip_P, self.p_interval_P)
 
 
-def every_pair(
-    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler, jobs: int = 1
-) -> EveryPair:
-    """``seeds`` of each model; ``values(name)``: what ``Resampler.values`` gives of them, [1 + R,
-    S]. ``jobs``: processes that do it.
+class Models:
+    """What the tests of all pairs need of each model, in memory into which processes write that are
+    forked from this one. ``seeds`` of each model by name; ``resamples``: how many its values have.
     """
-    tests = _compared(seeds, values, resampler, jobs)
+
+    def __init__(
+        self, seeds: Mapping[str, Sequence[int]], resampler: Resampler, resamples: int
+    ) -> None:
+        self.seeds, self.resampler = seeds, resampler
+        names_by_seeds: dict[Seeds, list[str]] = {}
+        for name, of_model in seeds.items():
+            names_by_seeds.setdefault(frozenset(of_model), []).append(name)
+        self._stacks = {
+            (mine, common): _Stack.empty(names, common, resamples)
+            for mine, names in names_by_seeds.items()
+            for common in {mine & other for other in names_by_seeds} - {frozenset()}
+        }
+        self._rows = {n: row for names in names_by_seeds.values() for row, n in enumerate(names)}
+        self._order = {name: place for place, name in enumerate(seeds)}
+        self._there_M = _shared(len(seeds))
+        self._references: dict[Seeds, _Means] = {}
+
+    @property
+    def missing(self) -> list[str]:
+        """Those without values yet."""
+        return [name for name, place in self._order.items() if not self._there_M[place]]
+
+    @property
+    def in_one_process(self) -> bool:
+        """True until a model is there for each set of seeds: the others are seen less that one."""
+        return self._references.keys() != {common for _, common in self._stacks}
+
+    def put(self, name: str, value_RS: np.ndarray, resampler: Resampler) -> None:
+        """``value_RS``: what ``Resampler.values`` gives of it; not taken from another one's."""
+        if resampler is not self.resampler:
+            return
+        self._there_M[self._order[name]] = 1
+        for (of_model, common), stack in self._stacks.items():
+            if of_model == frozenset(self.seeds[name]):
+                part_RS = _of_seeds(value_RS, self.seeds[name], common)
+                stack.put(self._rows[name], part_RS, self.resampler, self._references)
+
+    def pairs(self, names: Sequence[str]) -> list[tuple[_Stack, _Stack]]:
+        """Models with the same seeds beside those with the same or others, as far as the two have
+        seeds in common: each two once or, the other way round, twice. ``names``: their order.
+        """
+        place_of = {name: place for place, name in enumerate(names)}
+        placed = {
+            key: replace(stack, places=np.array([place_of[name] for name in stack.names]))
+            for key, stack in self._stacks.items()
+        }
+        return [
+            (stack, placed[other, common])
+            for (mine, common), stack in placed.items()
+            for other in dict.fromkeys(of_model for of_model, _ in placed)
+            if mine & other == common
+        ]
+
+
+def every_pair(models: Models, names: Sequence[str], values: Values, jobs: int = 1) -> EveryPair:
+    """``names``: all ``models``, in the order of the pairs. ``values(name)``: what
+    ``Resampler.values`` gives of a model, [1 + R, S]. ``jobs``: processes that do it.
+    """
+    while models.missing and models.in_one_process:
+        models.put(models.missing[0], values(models.missing[0]), models.resampler)
+    missing = models.missing
+
+    def put(share: int) -> None:
+        for name in missing[share::jobs]:
+            models.put(name, values(name), models.resampler)
+
+    each_apart(put, range(jobs), jobs)
+    tests, stacks = EveryPair(names), models.pairs(names)
+
+    def fill(share: int) -> None:
+        for a, b in stacks:
+            _fill(tests, a, b, models.resampler.videos, share, jobs)
+
+    each_apart(fill, range(jobs), jobs)
+    _fill_irregular(tests, models, stacks, values)
     tests.invert_intervals()
     tests.correct()
     return tests
 
 
-def _compared(
-    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler, jobs: int
-) -> EveryPair:
-    """Differences, their errors, and p-values of flips."""
-    tests = EveryPair(list(seeds))
-    stacks = _stacks(seeds, values, resampler, jobs)
-
-    def fill(share: int) -> None:
-        for a, b in stacks:
-            _fill(tests, a, b, resampler.videos, share, jobs)
-
-    each_apart(fill, range(jobs), jobs)
-    _fill_irregular(tests, seeds, stacks, values, resampler)
-    return tests
-
-
-def _stacks(
-    seeds: Mapping[str, Sequence[int]], values: Values, resampler: Resampler, jobs: int
-) -> list[tuple[_Stack, _Stack]]:
-    """Models with the same seeds beside those with the same or others, as far as the two have seeds
-    in common: each two once or, the other way round, twice.
-    """
-    names = list(seeds)
-    places_by_seeds: dict[Seeds, list[int]] = {}
-    for place, of_model in enumerate(seeds.values()):
-        places_by_seeds.setdefault(frozenset(of_model), []).append(place)
-    values_at_hand = lru_cache(1)(values)
-    resamples = len(values_at_hand(names[0]))
-    stacks = {
-        (mine, common): _Stack.empty(places, common, resamples)
-        for mine, places in places_by_seeds.items()
-        for common in {mine & other for other in places_by_seeds} - {frozenset()}
-    }
-    references: dict[Seeds, _Means] = {}
-
-    def put(places: Iterable[tuple[Seeds, int, int]]) -> None:
-        for mine, row, place in places:
-            value_RS = values_at_hand(names[place])
-            for (of_model, common), stack in stacks.items():
-                if of_model == mine:
-                    part_RS = _of_seeds(value_RS, seeds[names[place]], common)
-                    stack.put(row, part_RS, resampler, references)
-
-    waiting = [(s, r, p) for s, places in places_by_seeds.items() for r, p in enumerate(places)]
-    while waiting and references.keys() != {common for _, common in stacks}:
-        put([waiting.pop(0)])
-    each_apart(lambda share: put(waiting[share::jobs]), range(jobs), jobs)
-    return [
-        (stack, stacks[other, common])
-        for (mine, common), stack in stacks.items()
-        for other in places_by_seeds
-        if mine & other == common
-    ]
-
-
 def _fill_irregular(
     tests: EveryPair,
-    seeds: Mapping[str, Sequence[int]],
+    models: Models,
     stacks: Sequence[tuple[_Stack, _Stack]],
     values: Values,
-    resampler: Resampler,
 ) -> None:
     """The pairs that cannot be compared by products, one by one."""
     again = lru_cache(64)(values)
     for a, b in stacks:
         for first, later in sorted(_irregular(a, b)):
             earlier_RS, later_RS = (
-                _of_seeds(again(name), seeds[name], a.seeds)
+                _of_seeds(again(name), models.seeds[name], a.seeds)
                 for name in (tests.names[first], tests.names[later])
             )
             difference_RS = later_RS - earlier_RS
             k = tests.at(first, later)
-            errors = resampler.standard_error(difference_RS)
+            errors = models.resampler.standard_error(difference_RS)
             tests.mean_P[k], tests.error_P[k], tests.df_P[k] = errors
             tests.p_flip_P[k] = sign_flips(difference_RS[:1])[0]
 
@@ -193,28 +210,28 @@ class _Means(NamedTuple):
 
 @dataclass(frozen=True)
 class _Stack:
-    """Models (``places`` among all) on the same seeds: ``value_MS`` on the rows as they are,
-    ``crossed_MR`` and ``videos_MR`` as ``Resampler.means`` gives them, less those of one model for
-    all (what models have in common has no part in a difference) and centred.
+    """Models (``names``; ``places`` among all) on the same ``seeds``: ``value_MS`` on the rows as
+    they are, ``crossed_MR`` and ``videos_MR`` as ``Resampler.means`` gives them, less those of one
+    model for all (what models have in common has no part in a difference) and centred.
 
     ``known_M``: on how many resamples there is a value; 0 where these are not that one model's, or
     only some of the seeds have one: then a model is compared pair by pair.
     """
 
+    names: Sequence[str]
     seeds: Seeds
-    places: np.ndarray
     value_MS: np.ndarray
     crossed_MR: np.ndarray
     videos_MR: np.ndarray
     known_M: np.ndarray
+    places: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
 
     @classmethod
-    def empty(cls, places: Sequence[int], seeds: Seeds, resamples: int) -> _Stack:
-        """``resamples``: with the rows as they are."""
-        models = len(places)
-        crossed_MR, videos_MR = _shared(2, models, resamples - 1)
+    def empty(cls, names: Sequence[str], seeds: Seeds, resamples: int) -> _Stack:
+        models = len(names)
+        crossed_MR, videos_MR = _shared(2, models, resamples)
         value_MS, known_M = _shared(models, len(seeds)), _shared(models)
-        return cls(seeds, np.array(places), value_MS, crossed_MR, videos_MR, known_M)
+        return cls(names, seeds, value_MS, crossed_MR, videos_MR, known_M)
 
     def put(
         self,

@@ -69,6 +69,11 @@ class Resampler:
         self._by_video = np.argsort(self.video_N, kind="stable")
         self._starts = np.searchsorted(self.video_N[self._by_video], np.arange(self.videos))
 
+    def resamples(self, metric: Metric) -> int:
+        """How many ``values`` makes: fewer of what takes long."""
+        every = len(self._weights_RV) - 1
+        return every if isinstance(metric, SumMetric) else min(every, LOOPED_RESAMPLES)
+
     def values(self, metric: Metric, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """[1 + R, S]: the metric of each of S seeds, on the rows as they are and with new videos.
 
@@ -81,7 +86,7 @@ class Resampler:
                 f"shape {p.shape}"
             )
         if not isinstance(metric, SumMetric):
-            weights_RN = self._weights_RV[: 1 + LOOPED_RESAMPLES, self.video_N]
+            weights_RN = self._weights_RV[: 1 + self.resamples(metric), self.video_N]
             if isinstance(metric, WeightedMetric):
                 return np.stack([metric.value(y, p_N, weights_RN) for p_N in p], axis=1)
             rows = [np.repeat(np.arange(len(y)), weights_N) for weights_N in weights_RN]
@@ -180,7 +185,7 @@ class Resampler:
 
 
 @lru_cache(4)
-def _resampler(videos_N: tuple[str, ...], resamples: int, seed: int) -> Resampler:
+def resampler(videos_N: tuple[str, ...], resamples: int = 2000, seed: int = 0) -> Resampler:
     """One for all metrics and models on the same rows."""
     return Resampler(videos_N, resamples, seed)
 
@@ -196,8 +201,8 @@ def interval(
     seed: int = 0,
 ) -> Interval:
     """The mean over seeds of a metric, for new seeds and new videos (``Resampler``)."""
-    resampler = _resampler(tuple(videos_N), resamples, seed)
-    return resampler.interval(resampler.values(metric, y, p), level)
+    on_videos = resampler(tuple(videos_N), resamples, seed)
+    return on_videos.interval(on_videos.values(metric, y, p), level)
 
 
 def paired_interval(
@@ -216,9 +221,9 @@ def paired_interval(
         raise ValueError(
             f"the two models have predictions of different shapes, {np.shape(a)} and {np.shape(b)}"
         )
-    resampler = _resampler(tuple(videos_N), resamples, seed)
-    return resampler.difference(
-        resampler.values(metric, y, a), resampler.values(metric, y, b), level
+    on_videos = resampler(tuple(videos_N), resamples, seed)
+    return on_videos.difference(
+        on_videos.values(metric, y, a), on_videos.values(metric, y, b), level
     )
 
 

@@ -56,21 +56,28 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Holm's (1979) adjusted p-values, in the order given. A nan stays nan and is no test."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p)[: int((~np.isnan(p)).sum())]
+    ascending = p[order]
+    ascending *= np.arange(len(order), 0, -1)
+    np.maximum.accumulate(ascending, out=ascending)
     adjusted = np.full(len(p), np.nan)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
+    adjusted[order] = np.minimum(1, ascending, out=ascending)
     return adjusted
 
 
-def adjusted(tests: Sequence[tuple[float, float]] | np.ndarray) -> np.ndarray:
-    """One p a pair, corrected over all ``tests``: (sign-flip p, p of the interval). nan where
-    either is.
+def adjusted(tests: Sequence[tuple[float, float]]) -> np.ndarray:
+    """``joint`` of pairs (sign-flip p, p of the interval)."""
+    return joint(*np.array(tests, dtype=float).reshape(-1, 2).T)
+
+
+def joint(flip_P: np.ndarray, interval_P: np.ndarray) -> np.ndarray:
+    """One p a pair of its sign-flip p and the p of its interval, corrected over all pairs. nan
+    where either is.
 
     The larger of the sign-flip p and Holm's adjusted p of the interval. The interval is valid for
     new seeds and new videos, so that its correction controls the family-wise error; the sign-flip
     is asked for besides. It is not itself corrected: ten seeds give no p below .002, which over the
     91 pairs of 14 rows could never pass.
     """
-    p = np.array(tests, dtype=float).reshape(-1, 2)
-    p[np.isnan(p).any(axis=1)] = np.nan
-    larger: np.ndarray = np.maximum(p[:, 0], holm(p[:, 1]))
+    tested_P = np.where(np.isnan(flip_P), np.nan, interval_P)
+    larger: np.ndarray = np.maximum(flip_P, holm(tested_P))
     return larger

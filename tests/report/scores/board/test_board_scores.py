@@ -96,7 +96,8 @@ def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path,
     cache = Cache(tmp_path / "cache")
     first = score(board(source), source, cache)
     calls = []
-    monkeypatch.setattr(rows, "interval", lambda *words: calls.append(words) or interval(*words))
+    values_of = rows.values_of
+    monkeypatch.setattr(rows, "values_of", lambda *words: calls.append(words) or values_of(*words))
     assert score(board(source), source, cache) == first and not calls
     run = board(source).entries[0].records[0]
     kept = source.predictions(run.run_id)

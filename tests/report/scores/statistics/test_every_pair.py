@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from merbench.report.scores.statistics.every_pair import every_pair
+from merbench.report.scores.statistics.every_pair import Models, every_pair
 from merbench.report.scores.statistics.intervals import Resampler
 from merbench.report.scores.statistics.p_values import adjusted, sign_flip
 
@@ -49,7 +49,7 @@ def test_every_pair_is_what_it_is_alone(videos, gaps, jobs):
         values["m0"][8] = values["m2"][7, 3] = values["m3"][8] = np.nan
     if gaps == "in the values themselves":
         values["m0"][0, 5] = np.nan
-    tests = every_pair(seeds, values.get, resampler, jobs)
+    tests = every_pair(Models(seeds, resampler, 100), list(seeds), values.get, jobs)
     expected = one_by_one(seeds, values, resampler)
     for (a, b), numbers in expected.items():
         test = tests.of(a, b)
