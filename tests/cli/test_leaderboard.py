@@ -58,6 +58,14 @@ def test_what_was_printed_is_printed_again_until_a_file_of_the_store_changes(
     assert "no finished run" in merbench(*words, check=False).stderr
 
 
+def test_the_best_rows_of_a_table_are_printed_and_the_others_counted(merbench, store):
+    words = ("leaderboard", "--store", str(store.root), "--dataset", "there")
+    whole, best = merbench(*words).stdout, merbench(*words, "--rows", "1").stdout
+    assert [text.count("\n two") for text in (whole, best)] == [2, 1]
+    assert "1 more rows: --rows 2 shows them, and --format csv has every row" in best
+    assert "more rows" not in whole
+
+
 def content(folder):
     return {
         p.relative_to(folder): p.read_bytes()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from merbench.api.errors import RequestError
 from merbench.report.scores.paired import Difference
@@ -94,6 +95,7 @@ def _spread(model: Side, over: Side) -> Seeds:
     )
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # as in board_scores.score
 def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:
     """(row, column) -> row minus column, for each pair once, corrected over all pairs."""
     if len(sides) < 2:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from merbench.api.processes import cores, each_apart
 from merbench.results.records.predictions import Predictions, record_key
 from merbench.results.records.reading import RecordReader, UnreadableError
 from merbench.results.records.record import Record
@@ -17,6 +20,9 @@ from merbench.results.records.sealed import KEY, METADATA, RECORD, read_header
 from merbench.results.store.corrections import REPLACED, Correction
 from merbench.results.store.history import read_corrections
 from merbench.results.store.store import DAMAGE, Store
+
+SHARE = 500
+"""Fewer records than this take less time than a process of their own."""
 
 
 @contextmanager
@@ -31,6 +37,15 @@ def _without_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@dataclass
+class _Share:
+    """What was read by one process. ``digests``: run -> that of its predictions."""
+
+    records: list[Record]
+    warnings: list[str]
+    digests: dict[str, str]
 
 
 class Source(Protocol):
@@ -63,27 +78,37 @@ class StoreSource:
         """In the order of run ids, then the replaced runs that a correction names; what cannot be
         read is reported in ``warnings`` and left where it is.
         """
+        paths = [*self._runs(), *self._replaced()]
+        jobs = max(1, min(cores(), len(paths) // SHARE))
+        size = max(1, math.ceil(len(paths) / jobs))
+        starts = range(0, len(paths), size)
         with _without_collection():
-            return self._read([*self._runs(), *self._replaced()])
+            shares = each_apart(lambda start: self._read(paths[start : start + size]), starts, jobs)
+        for start in starts:
+            self.warnings += shares[start].warnings
+            self._digests |= shares[start].digests
+        return [record for start in starts for record in shares[start].records]
 
-    def _read(self, paths: Sequence[Path]) -> list[Record]:
-        reader, records = RecordReader(self._histories), []
+    def _read(self, paths: Sequence[Path]) -> _Share:
+        reader, share = RecordReader(self._histories), _Share([], [], {})
         for path in paths:
             try:
                 record = reader.read(path)
             except (*DAMAGE, OSError, UnreadableError) as error:
-                self.warnings.append(
+                share.warnings.append(
                     f"left out: the record {path} cannot be read: {str(error).splitlines()[0]}"
                 )
                 continue
-            reason = self._unusable(record) if record.status == "done" else ""
-            if reason:
-                self.warnings.append(
-                    f"the run {path.stem} is left out: {reason}; run it again with --force"
-                )
-            else:
-                records.append(record)
-        return records
+            if record.status == "done":
+                try:
+                    share.digests[record.run_id] = self._digest(record)
+                except ValueError as error:
+                    share.warnings.append(
+                        f"the run {path.stem} is left out: {error}; run it again with --force"
+                    )
+                    continue
+            share.records.append(record)
+        return share
 
     def _runs(self) -> list[Path]:
         return sorted(self.store.runs.glob("*.json"), key=operator.attrgetter("name"))
@@ -96,9 +121,10 @@ class StoreSource:
     def corrections(self) -> list[Correction]:
         return self._corrections
 
-    def _unusable(self, record: Record) -> str:
-        """Why no predictions can be taken from a run's file, by its header, which has its length;
-        empty where they can.
+    def _digest(self, record: Record) -> str:
+        """What the file of a run's predictions states of itself, empty where it is from before
+        there were digests. ValueError, by its header, which has its length, where they cannot be
+        taken from it.
         """
         path = self.store.file(record.run_id, ".safetensors")
         try:
@@ -106,15 +132,16 @@ class StoreSource:
             about = header.get(METADATA, {})
             lengths = {header[name]["shape"][0] for name in ("target", "prediction")}
         except (*DAMAGE, OSError, RecursionError) as error:
-            return f"its predictions {path} cannot be read ({str(error).splitlines()[0]})"
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"its predictions {path} cannot be read ({reason})") from error
         if not {"ids", "videos"} <= about.keys():
-            return f"{path} holds no predictions"
+            raise ValueError(f"{path} holds no predictions")
         if len(lengths) != 1 or record.counts.get("test", min(lengths)) not in lengths:
-            return f"{path} holds other numbers of rows than its record"
+            raise ValueError(f"{path} holds other numbers of rows than its record")
         if RECORD in about and about[RECORD] != record_key(record):
-            return f"the predictions {path} are of another training"
-        self._digests[record.run_id] = about.get(KEY, "")
-        return ""
+            raise ValueError(f"the predictions {path} are of another training")
+        digest: str = about.get(KEY, "")
+        return digest
 
     def predictions(self, run_id: str) -> Predictions:
         return self.store.predictions(run_id)

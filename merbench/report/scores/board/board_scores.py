@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import numpy as np
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
 from merbench.api.declarations.config import Config
 from merbench.api.declarations.metrics import MetricFacts
@@ -117,6 +118,7 @@ class KeptScores(Config):
     scores: BoardScores
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # which wait for each other in small products
 def score(
     board: Board,
     source: Source,

@@ -9,11 +9,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from merbench.api.processes import each_apart
+from merbench.report.scores import source as reading
+from merbench.report.scores.board import row_pairs
 from merbench.report.scores.board import row_scores as rows
 from merbench.report.scores.board.board_scores import score, standings
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
+from merbench.report.scores.statistics import every_pair
 from merbench.report.scores.statistics.every_pair import EveryPair
 from merbench.report.scores.statistics.intervals import interval
 from merbench.results.store.store import Store
@@ -108,16 +112,43 @@ def test_nothing_is_computed_twice_and_a_changed_prediction_is(source, tmp_path,
     assert len(calls) == 8, "one row, every headline metric"
 
 
-def test_rows_are_the_same_from_several_processes(source, monkeypatch):
+def test_records_rows_and_pairs_are_the_same_from_several_processes(source, monkeypatch):
+    (source.store.runs / "cut.json").write_text("{")
+    records = source.records()
     alone = score(board(source), source, Cache(None))
     processes = []
-    monkeypatch.setattr(rows, "SHARE", 1)
-    monkeypatch.setattr(rows, "cores", lambda: 2)
-    divided = rows.each_apart
-    monkeypatch.setattr(
-        rows, "each_apart", lambda *given: processes.append(given[2]) or divided(*given)
-    )
-    assert score(board(source), source, Cache(None)) == alone and processes == [2]
+    for module in (rows, row_pairs, reading):
+        monkeypatch.setattr(module, "SHARE", 1)
+        monkeypatch.setattr(module, "cores", lambda: 2)
+    for module in (rows, every_pair, reading):
+        monkeypatch.setattr(
+            module, "each_apart", lambda *words: processes.append(words[2]) or each_apart(*words)
+        )
+    divided = StoreSource(source.store)
+    assert divided.records() == records and divided.warnings == source.warnings[:1] != []
+    assert score(board(divided), divided, Cache(None)) == alone
+    # Records twice, rows, missing values and differences of pairs, and these of the ablation.
+    assert processes == [2] * 7
+
+
+def test_what_a_table_shows_is_part_of_what_a_page_shows(source, tmp_path):
+    cache = Cache(tmp_path / "cache")
+    whole = score(board(source), source, Cache(None))
+    brief = score(board(source), source, cache, every_interval=False)
+    assert {name: set(row.intervals) for name, row in brief.rows.items()} == {
+        name: {"mae"} for name in whole.rows
+    }
+    without = {"rows": {"__all__": {"intervals"}}}
+    assert brief.model_dump(exclude=without) == whole.model_dump(exclude=without)
+    assert brief.rows["bad"].intervals["mae"] == whole.rows["bad"].intervals["mae"]
+    assert score(board(source), source, cache) == whole, "it is not taken from the brief one"
+
+
+def test_records_without_histories_are_the_rest_of_them(source):
+    whole, brief = source.records(), StoreSource(source.store, histories=False).records()
+    assert any(record.history for record in whole)
+    assert brief == [record.model_copy(update={"history": []}) for record in whole]
+    assert len({id(record.spec) for record in brief}) == 5, "equal parts are one object"
 
 
 def test_a_broken_cache_costs_time_only(source, tmp_path):
