@@ -62,8 +62,8 @@ def test_the_best_rows_of_a_table_are_printed_and_the_others_counted(merbench, s
     words = ("leaderboard", "--store", str(store.root), "--dataset", "there")
     whole, best = merbench(*words).stdout, merbench(*words, "--rows", "1").stdout
     assert [text.count("\n two") for text in (whole, best)] == [2, 1]
-    assert "1 more rows: --rows 2 shows them, and --format csv has every row" in best
-    assert "more rows" not in whole
+    assert "1 more row: --rows 2 or --format csv shows every row" in best
+    assert "more row" not in whole
 
 
 def content(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.output import out, room, show
 from merbench.report.tables.latex import to_latex
 from merbench.report.tables.sheet import Sheet
@@ -36,5 +37,5 @@ def _drawn(sheets: Sequence[Sheet], most: int) -> str:
 
 def _more(page: Sheet, most: int) -> list[str]:
     more = sum(max(0, len(members) - most) for _, members in sections(page.rows))
-    every = f"--rows {len(page.rows)} shows them, and --format csv has every row"
-    return [f"{more} more rows: {every}"] if more else []
+    every = f"--rows {len(page.rows)} or --format csv shows every row"
+    return [f"{count_of(more, 'more row')}: {every}"] if more else []
