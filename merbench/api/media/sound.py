@@ -16,11 +16,17 @@ DOWNMIX = {
     **dict.fromkeys(("FL", "FR", "FLC", "FRC", "DL", "DR"), 0.5),
     **dict.fromkeys(("FC", "BC"), 0.5**0.5),
     **dict.fromkeys(("SL", "SR", "BL", "BR", "WL", "WR"), _SIDE),
+    **dict.fromkeys(("TFL", "TFR", "TBL", "TBR", "TSL", "TSR", "BFL", "BFR"), _SIDE),
+    **dict.fromkeys(("TC", "TFC", "TBC", "BFC"), 0.5),
     "LFE": 0.0,
     "LFE2": 0.0,
+    "AMBI0": 1.0,
+    **dict.fromkeys((f"AMBI{k}" for k in range(1, 16)), 0.0),
 }
 """What a channel adds to one: the mean of the two of ITU-R BS.775-4, table 2 (a centre, a surround
-at -3 dB; low-frequency effects are left out). The weights of a layout are made to sum to 1.
+at -3 dB; low-frequency effects are left out), those above and below as a surround of their side (a
+pair of them for one in the middle). Of an ambisonic field the first channel is what a microphone
+without a direction hears. The weights of a layout are made to sum to 1.
 """
 USUAL = {
     6: ["FL", "FR", "FC", "LFE", "BL", "BR"],

@@ -20,6 +20,7 @@ from merbench.api import (
     read_frames,
     read_wave,
 )
+from merbench.api.media.sound import mono
 from tests.clips import SIZE, frame, number, numbers_in, tone, write_clip, write_flat
 
 FIFTY = [frame(i) for i in range(50)]
@@ -333,6 +334,52 @@ def test_channels_count_by_their_places(tmp_path, layout, name):
     weight = {p: (left.get(p, 0.0) + right.get(p, 0.0)) / 2 for p in places}
     want = sum(weight[p] * SOUNDS[p] for p in places) / sum(weight.values())
     np.testing.assert_allclose(actual, want, atol=1e-4)
+
+
+LAYOUTS = [
+    "2.1",
+    "4.0",
+    "quad",
+    "5.0",
+    "5.1",
+    "6.1",
+    "7.0",
+    "7.1",
+    "7.1(wide)",
+    "3.1.2",
+    "5.1.2",
+    "5.1.4",
+    "7.1.2",
+    "7.1.4",
+    "9.1.6",
+    "22.2",
+    "cube",
+    "hexadecagonal",
+    "octagonal",
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_channel_of_a_layout_has_a_place(layout):
+    """What is said is as loud from a left as from a right one, in no layout the bass effects are
+    heard, and left and right in front are the loudest pair.
+    """
+    try:
+        places = [channel.name for channel in av.AudioLayout(layout).channels]
+    except ValueError:
+        pytest.skip(f"this FFmpeg does not know {layout}")
+    alone = dict(zip(places, np.eye(len(places)), strict=True))
+    heard = {place: mono(one[:, None], places)[0] for place, one in alone.items()}
+    assert sum(heard.values()) == pytest.approx(1)
+    assert all((share == 0) == place.startswith("LFE") for place, share in heard.items())
+    for place in places:
+        if place.endswith("L") and place[:-1] + "R" in heard:
+            assert heard[place] == heard[place[:-1] + "R"] <= heard["FL"]
+
+
+def test_of_an_ambisonic_field_the_first_channel_is_heard():
+    wave = np.arange(8.0).reshape(4, 2)
+    np.testing.assert_array_equal(mono(wave, [f"AMBI{k}" for k in range(4)]), wave[0])
 
 
 @pytest.mark.parametrize(("seconds", "cut"), [(1.0, False), (1.5, True), (5.0, True)])
