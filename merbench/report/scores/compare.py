@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from merbench.api.errors import RequestError
 from merbench.report.scores.paired import Difference
@@ -18,6 +17,7 @@ from merbench.report.scores.rows.pooled_seeds import Scored, by_seed
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics.every_pair import Models, every_pair
 from merbench.report.scores.statistics.intervals import Resampler
+from merbench.report.scores.statistics.threads import one_thread
 from merbench.results.records.predictions import Predictions
 
 Seeds = Mapping[int, Scored]
@@ -95,7 +95,7 @@ def _spread(model: Side, over: Side) -> Seeds:
     )
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # as in board_scores.score
+@one_thread()
 def matrix(sides: Mapping[str, Seeds], metric: str) -> dict[tuple[str, str], Difference]:
     """(row, column) -> row minus column, for each pair once, corrected over all pairs."""
     if len(sides) < 2:

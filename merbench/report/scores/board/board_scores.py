@@ -12,7 +12,6 @@ from hashlib import sha256
 
 import numpy as np
 from pydantic import Field
-from threadpoolctl import threadpool_limits
 
 from merbench.api.declarations.config import Config
 from merbench.api.declarations.metrics import MetricFacts
@@ -26,6 +25,7 @@ from merbench.report.scores.source import Source
 from merbench.report.scores.statistics.every_pair import EveryPair, Models
 from merbench.report.scores.statistics.means import Summary
 from merbench.report.scores.statistics.p_values import ALPHA
+from merbench.report.scores.statistics.threads import one_thread
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.titles import fingerprint
 from merbench.results.spec import canonical
@@ -118,7 +118,7 @@ class KeptScores(Config):
     scores: BoardScores
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # which wait for each other in small products
+@one_thread()
 def score(
     board: Board,
     source: Source,
@@ -149,7 +149,7 @@ def score(
     names = [f"board-{fingerprint(board.track)}"]
     if not every_interval:
         names.append(f"{names[0]}-ranking")
-    known = {}
+    known: dict[str, RowScores] = {}
     for name in names:
         kept = cache.read(name, KeptScores)
         if kept and kept.key == key:

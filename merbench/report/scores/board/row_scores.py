@@ -67,7 +67,9 @@ def rows_of(
     return rows
 
 
-def row_of(entry: Entry, values: RowValues, intervals: Sequence[str], models: Models) -> RowScores:
+def row_of(
+    entry: Entry, values: RowValues, intervals: Sequence[str], models: Models | None
+) -> RowScores:
     board, metrics = values.board, values.board.metrics
     scored = by_seed(entry.records, values.source, metrics, board.folds)
     if not scored:
