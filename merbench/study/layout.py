@@ -208,7 +208,7 @@ class _Layout:
         try:
             plan = self.workspace.plan(track.dataset, request)
         except LabelsError as error:
-            self.tell(f"left out floor {name}: {error}")
+            self.report(f"left out floor {name}: {error}")
             return None
         except RequestError:
             return None
