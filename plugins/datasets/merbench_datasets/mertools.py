@@ -13,6 +13,7 @@ from merbench_datasets.feature_files import FEATURES, feature_folders
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
 from merbench_datasets.splits import named_rows
+from merbench_datasets.unread import note_unread_names
 
 _SUFFIX = "_corpus"
 _WHOLE = "whole"
@@ -65,11 +66,13 @@ class MerTools(Labelled):
         path = _labels_file(source.path)
         assert path is not None
         sink.source(path)
+        content = unpickle_npz(path)
         corpora = {
             name.removesuffix(_SUFFIX): _labels(value, f"{path}: {name}")
-            for name, value in unpickle_npz(path).items()
+            for name, value in content.items()
             if name.endswith(_SUFFIX)
         }
+        _note_unread(sink, path, content)
         rows = [
             (part, name, *labels)
             for part, labels_of_name in corpora.items()
@@ -90,8 +93,8 @@ class MerTools(Labelled):
             sink.stream(stream, modality="text", kind="strings", column=column)
         if not texts and not features:
             raise DataError(
-                f"{path.parent} has no transcription*.csv with a text of its rows and no folder "
-                f"{FEATURES}; put one of them there"
+                f"{path.parent} has no transcription*.csv with texts of its rows (columns "
+                f"name, and english or chinese) and no folder {FEATURES}; put one of them there"
             )
         ids = [f"{v}_{c}" for v, c in zip(columns["video_id"], columns["clip_id"], strict=True)]
         for folder in features:
@@ -129,6 +132,13 @@ class MerTools(Labelled):
         if not tasks:
             raise DataError(f"{path} has neither several emotions nor several values; fix it")
         return tasks
+
+
+def _note_unread(sink: Sink, path: Path, content: Mapping[str, Any]) -> None:
+    corpora = {name for name in content if name.endswith(_SUFFIX)}
+    note_unread_names(sink, path.name, content, corpora)
+    fields = {field for name in corpora for label in content[name].values() for field in label}
+    note_unread_names(sink, f"the labels of {path.name}", fields, {"emo", "val"})
 
 
 def _labels_file(path: Path) -> Path | None:
@@ -187,6 +197,7 @@ def _texts(folder: Path, names: Sequence[str], sink: Sink) -> dict[str, list[str
     for path in sorted(folder.glob("transcription*.csv")):
         sink.source(path)
         cells = sink.columns(path)
+        note_unread_names(sink, path.name, cells, {"name", *_TEXTS})
         for language in _TEXTS:
             for name, text in zip(cells.get("name", ()), cells.get(language, ()), strict=False):
                 if text.strip():

@@ -14,6 +14,7 @@ from merbench.api import DataError, Modality, Sink, Source
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
 from merbench_datasets.outputs import write_streams, write_tasks
+from merbench_datasets.unread import note_unread_files
 from merbench_datasets.values import first_step, last_step
 
 _SPLITS = ("train", "valid", "test")
@@ -57,13 +58,16 @@ class MfnH5(Labelled):
 
     def convert(self, source: Source, sink: Sink) -> None:
         with ExitStack() as stack:
+            read = set[str]()
 
             def opened(name: str) -> Any:
+                read.add(name)
                 sink.source(source.path / name)
                 return stack.enter_context(closing(_File(source.path / name)))
 
             labels = [self._labels(opened(f"y_{split}.h5")) for split in _SPLITS]
             parts = self._parts(source.path, opened)
+            note_unread_files(sink, source.path, read)
             rows = [(at, row) for at, split in enumerate(labels) for row in range(len(split))]
             for modality, (files, _) in parts.items():
                 for file, split in zip(files, labels, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 from merbench.api import Array, DataError, Sink, Source, unpickle
 from merbench_datasets.form_settings import Plain
+from merbench_datasets.unread import note_unread_names
 
 _KEYS = ("utterance", "speaker", "context", "sarcasm")
 _FOLDS = "split_indices.p"
@@ -47,6 +48,8 @@ class Mustard(Plain):
         rows = _read(source.path)
         for name, row in rows.items():
             _check(row, f"{source.path}: row {name!r}")
+        fields = {field for row in rows.values() for field in row}
+        note_unread_names(sink, source.path.name, fields, {*_KEYS, "show"})
         columns = {
             "video_id": _scenes(rows),
             "clip_id": list(rows),

@@ -11,6 +11,7 @@ import numpy as np
 from merbench.api import Array, DataError, Modality, Sink, Source, as_text, unpickle
 from merbench_datasets.form_settings import Plain
 from merbench_datasets.splits import MODES
+from merbench_datasets.unread import note_unread_files, note_unread_names
 
 _FOLDS, _LANGUAGE, _LABELS = "data_folds.pkl", "language_sdk.pkl", "humor_label_sdk.pkl"
 _FEATURES: dict[str, tuple[str, Modality]] = {
@@ -52,6 +53,9 @@ class UrFunny(Plain):
             "humor": [_humor(labels, key, folder / _LABELS) for key in keys],
         }
         sink.note("its files do not say of which video a row is: each row is a video of its own")
+        fields = {field for key in keys for field in language[key]}
+        note_unread_names(sink, _LANGUAGE, fields, {_SENTENCE, _CONTEXT, _TIMES})
+        note_unread_files(sink, folder, {_FOLDS, _LANGUAGE, _LABELS, *_FEATURES})
         sink.table(columns)
         sink.task("humor", column="humor", kind="class", words=["serious", "humorous"])
         sink.stream("text.transcript", modality="text", kind="strings", column="text")

@@ -56,6 +56,34 @@ def test_mertools_of_sims(add_data, tmp_path):
     assert str(corpus.streams["text.chinese"].values[row]) == "chinese b0001_0004"
 
 
+def test_what_a_source_has_beside_what_is_read_is_named(add_data, tmp_path):
+    corpora = {part: given(part, 6, arousal=1.0) for part in ("train", "val", "test")}
+    folder = mertools(tmp_path / "mer", texts=("english", "sentence"), **corpora)
+    with np.load(folder / "label.npz", allow_pickle=True) as content:
+        np.savez(folder / "label.npz", **content, speakers=np.arange(3))
+    notes = add_data(folder)[0]["notes"]
+    assert [note for note in notes if note.startswith("not taken over")] == [
+        "not taken over of label.npz: speakers",
+        "not taken over of the labels of label.npz: arousal",
+        "not taken over of transcription-engchi-polish.csv: sentence",
+    ]
+    path = mustard(tmp_path / "sarcasm_data.json")
+    rows = json.loads(path.read_text())
+    rows["1_3"]["sarcasm_type"] = "ILL"
+    path.write_text(json.dumps(rows))
+    notes = add_data("--name", "m", path)[0]["notes"]
+    named = "not taken over of sarcasm_data.json: context_speakers, sarcasm_type"
+    assert named in notes
+    folder, _ = ur_funny(tmp_path / "sdk", video=False)
+    (folder / "word_embedding_list.pkl").write_bytes(pickle.dumps([1.0]))
+    notes = add_data("--name", "u", folder)[0]["notes"]
+    assert "not taken over of sdk: word_embedding_list.pkl" in notes
+    folder, _ = mfn(tmp_path / "mfn")
+    h5(folder / "facet_train.h5", np.zeros((9, 6, 3)))
+    notes = add_data("--name", "f", folder)[0]["notes"]
+    assert "not taken over of mfn: facet_train.h5" in notes
+
+
 def test_mertools_of_mer2023_has_three_tests_and_no_validation_rows(add_data, tmp_path):
     words = ("angry", "happy", "neutral")
     corpora = {
