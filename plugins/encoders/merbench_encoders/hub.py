@@ -41,11 +41,11 @@ def _cached(repo: str, name: str) -> Path | None:
     return Path(cached) if isinstance(cached, str) else None
 
 
-def origin(path: Path) -> str:
+def origin(path: Path, model: str = "") -> str:
     """Where a file or folder comes from: ``repository@revision`` where it lies in the hub's cache,
-    the name of the package it lies in, else its name here.
+    the name of the package it lies in (``model`` may be a ``package:NAME``), else its name here.
     """
-    if package := package_origin(path):
+    if package := package_origin(path, model):
         return package
     parts = path.absolute().parts
     if "snapshots" not in parts[1:-1]:

@@ -70,11 +70,16 @@ def named_package(model: str) -> Path:
     return folder
 
 
-def package_origin(folder: Path) -> str:
-    """``inside the package NAME VERSION`` for the folder of an installed package; else empty."""
-    for packaged in PACKAGED.values():
-        if folder == _model_folder(packaged.distribution):
-            return f"inside the package {packaged.distribution} {version(packaged.distribution)}"
+def package_origin(folder: Path, model: str = "") -> str:
+    """``inside the package NAME VERSION`` for the folder of an installed package, where it is one
+    of ``PACKAGED`` or the one that ``model`` names; else empty.
+    """
+    names = [packaged.distribution for packaged in PACKAGED.values()]
+    if model.startswith(PREFIX):
+        names.append(model.removeprefix(PREFIX))
+    for name in names:
+        if folder == _model_folder(name):
+            return f"inside the package {name} {version(name)}"
     return ""
 
 

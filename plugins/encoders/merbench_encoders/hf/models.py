@@ -82,11 +82,10 @@ def hf_digest(config: HfConfig, instead: str) -> dict[str, str]:
 
 def hf_source(config: HfConfig, instead: str) -> dict[str, str]:
     """Name, as in ``hf_digest`` -> where the model comes from."""
-    return (
-        {}
-        if config.pretrained == "random"
-        else {f"transformers:{Path(config.model).name}": origin(find(config, instead))}
-    )
+    if config.pretrained == "random":
+        return {}
+    source = origin(find(config, instead), config.model)
+    return {f"transformers:{Path(config.model).name}": source}
 
 
 def wave_source(config: HfConfig, instead: str, assumed: str) -> dict[str, str]:

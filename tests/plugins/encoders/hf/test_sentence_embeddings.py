@@ -271,6 +271,17 @@ def test_any_package_that_holds_a_model_may_be_named(offline):
         HfText(HfText.Config(model="package:torch"), CONTEXT, TEXT)
 
 
+def test_a_package_that_is_named_is_where_the_model_comes_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        packages, "_model_folder", lambda name: tmp_path if name == "mine" else None
+    )
+    monkeypatch.setattr(packages, "version", lambda name: "1.2")
+    named = HfText.Config(model="package:mine")
+    assert HfText.sources(named) == {"transformers:package:mine": "inside the package mine 1.2"}
+    folder = HfText.Config(model=str(tmp_path))
+    assert list(HfText.sources(folder).values()) == [f"{tmp_path.name} (local)"]
+
+
 def test_without_its_package_the_sentence_gives_both_ways(offline, monkeypatch):
     monkeypatch.setattr(packages, "_model_folder", lambda name: None)
     with pytest.raises(RequestError) as caught:
