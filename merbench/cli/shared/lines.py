@@ -57,15 +57,19 @@ def _show_differences(
     from rich.table import Table
 
     metric = metrics.ranking
-    better = "higher" if metrics[metric].higher_is_better else "lower"
+    facts = metrics[metric]
+    better = "higher" if facts.higher_is_better else "lower"
     compared = [(line, d) for line in lines if (d := differences.get(line.name, {}).get(metric))]
     if not compared:
         return
     # One base of all is named in the title, where it takes no column.
+    unit = "%, " if facts.scale == 100 else ""
     bases = {line.against for line, _ in compared}
     base = f" from {bases.pop()}" if len(bases) == 1 else ""
     sheet = Table(
-        title=f"{metric}: difference{base} ({better} is better)", box=None, padding=(0, 2, 0, 0)
+        title=f"{metric}: difference{base} ({unit}{better} is better)",
+        box=None,
+        padding=(0, 2, 0, 0),
     )
     for heading in (name,) if base else (name, "minus that of"):
         sheet.add_column(heading, overflow="fold")
@@ -74,8 +78,8 @@ def _show_differences(
     for line, d in compared:
         names = (line.name,) if base else (line.name, line.against)
         numbers = (
-            f"{d.mean:+.3f}{'*' if d.significant else ' '}",
-            d.ends(3),
+            f"{facts.scale * d.mean:+.{facts.digits}f}{'*' if d.significant else ' '}",
+            d.ends(facts.digits, facts.scale),
             f"{d.p:.3f}",
             f"{d.p_adjusted:.3f}",
         )

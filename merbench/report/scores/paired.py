@@ -38,9 +38,12 @@ class Difference:
     def significant(self) -> bool:
         return self.p_adjusted < ALPHA
 
-    def ends(self, digits: int) -> str:
+    def ends(self, digits: int, scale: float = 1.0) -> str:
         """The interval; a dash where there is none, as with the rows of a single video."""
-        return "–" if math.isnan(self.low) else f"[{self.low:+.{digits}f}, {self.high:+.{digits}f}]"
+        if math.isnan(self.low):
+            return "–"
+        low, high = scale * self.low, scale * self.high
+        return f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
     def as_json(self) -> dict[str, float | bool | None]:
         plain = {k: None if math.isnan(v) else v for k, v in asdict(self).items()}

@@ -9,6 +9,7 @@ from merbench.cli.look.compare.metric import chosen_metric
 from merbench.cli.shared.output import say, show, show_json
 
 if TYPE_CHECKING:
+    from merbench.api.declarations.metrics import MetricFacts
     from merbench.report.scores.paired import Difference
     from merbench.report.scores.rows.entries import Board
     from merbench.report.scores.rows.pooled_seeds import Scored
@@ -39,7 +40,7 @@ def every_pair(
         if as_json:
             tracks.append(_as_json(board, chosen, order, differences))
         else:
-            _print(board.title, chosen, order, differences)
+            _print(board.title, board.metrics[chosen], order, differences)
     if as_json:
         show_json(tracks)
     elif any_pair:
@@ -84,13 +85,14 @@ def _smallest_p(scored: Mapping[str, Mapping[int, Scored]]) -> float:
     return float(2 / 2 ** max(map(len, scored.values())))
 
 
-def _print(title: str, metric: str, order: Sequence[str], differences: Differences) -> None:
+def _print(title: str, metric: MetricFacts, order: Sequence[str], differences: Differences) -> None:
     from rich.table import Table
 
     if len(order) < 2:
         say(f"{title}: nothing to compare ({len(order) or 'no'} model beside its floors)")
         return
-    heading = f"{title}\n{metric}: row minus column"
+    unit = " (%)" if metric.scale == 100 else ""
+    heading = f"{title}\n{metric.name}{unit}: row minus column"
     if len(order) > SHOWN:
         heading += f"; the best {SHOWN} of {len(order)} models, --json has all"
         order = order[:SHOWN]
@@ -100,17 +102,18 @@ def _print(title: str, metric: str, order: Sequence[str], differences: Differenc
         for index in columns:
             table.add_column(str(index + 1), justify="right", no_wrap=True)
         for index, name in enumerate(order):
-            cells = [_cell(differences.get((name, order[to]))) for to in columns]
+            cells = [_cell(differences.get((name, order[to])), metric) for to in columns]
             if any(cells) or index in columns:
                 table.add_row(f"{index + 1} {name}", *cells)
         show(table)
         heading = ""
 
 
-def _cell(difference: Difference | None) -> str:
+def _cell(difference: Difference | None, metric: MetricFacts) -> str:
     if difference is None:
         return ""
-    return f"{difference.mean:+.3f}{'*' if difference.significant else ''}"
+    mean = f"{metric.scale * difference.mean:+.{metric.digits}f}"
+    return f"{mean}{'*' if difference.significant else ''}"
 
 
 def _blocks(order: Sequence[str]) -> list[range]:

@@ -180,7 +180,11 @@ def _differences(compared: Comparison) -> Table:
     title = f"{compared.board.title}\n{a} minus {b}, {seeds} seed{'s' * (seeds > 1)}"
     table = _table(title, "metric", "difference", "95 % interval", "p (seeds)")
     for metric, d in compared.differences.items():
-        table.add_row(metric, f"{d.mean:+.4f}", d.ends(4), f"{d.p:.4f}")
+        facts = compared.board.metrics[metric]
+        name = f"{metric} (%)" if facts.scale == 100 else metric
+        digits = facts.digits + 1
+        mean = f"{facts.scale * d.mean:+.{digits}f}"
+        table.add_row(name, mean, d.ends(digits, facts.scale), f"{d.p:.4f}")
     return table
 
 

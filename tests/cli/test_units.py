@@ -1,0 +1,19 @@
+"""Differences are shown in the unit that tables have: accuracies in percent, errors as they are."""
+
+from __future__ import annotations
+
+from merbench.api.declarations.metrics import MetricFacts
+from merbench.cli.look.compare.every_pair import _cell
+from merbench.report.scores.paired import Difference
+
+ACCURACY = MetricFacts(
+    name="acc2", title="Acc-2", summary="", higher_is_better=True, digits=1, scale=100
+)
+ERROR = MetricFacts(name="mae", title="MAE", summary="", higher_is_better=False)
+DIFFERENCE = Difference(0.0123, -0.004, 0.0296, 0.02, p_adjusted=0.03)
+
+
+def test_a_difference_has_the_unit_of_the_tables():
+    assert _cell(DIFFERENCE, ACCURACY) == "+1.2*" and _cell(DIFFERENCE, ERROR) == "+0.012*"
+    assert DIFFERENCE.ends(ACCURACY.digits, ACCURACY.scale) == "[-0.4, +3.0]"
+    assert DIFFERENCE.ends(ERROR.digits, ERROR.scale) == "[-0.004, +0.030]"
