@@ -148,9 +148,7 @@ def as_it_is(corpora: Pair, run: Run, store: Store, machine: Machine) -> dict[in
     say.
     """
     rows = np.concatenate([s.test for s in corpora.use.protocol.splits])
-    known = corpora.use.task.known
-    if known is not None and known.ndim == 1:
-        rows = rows[known[rows]]
+    rows = corpora.use.task.known_rows(rows)
     reading = Readings(corpora.use.metrics)
     for trained_run in trained(
         corpora.learn, corpora.source, run(corpora.learn, corpora.source), store, machine

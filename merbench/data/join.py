@@ -32,12 +32,7 @@ def joined(
     n, target_task, source_task = len(target), target.offered[task], source.offered[task]
     known = None
     if target_task.known is not None or source_task.known is not None:
-        parts = (
-            np.ones(t.target.shape, dtype=bool) if t.known is None else t.known
-            for t in (target_task, source_task)
-        )
-        target_part, source_parts = parts
-        known = np.concatenate((target_part, source_parts[rows]))
+        known = np.concatenate((target_task.is_known(), source_task.is_known(rows)))
     train = np.arange(n, n + len(rows))
     splits = tuple(
         replace(s, train=np.concatenate((s.train, train)))

@@ -116,6 +116,18 @@ class Task:
     law: Law | None = None
     rank: str = ""
 
+    def is_known(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """bool, the shape of the target: which cells (of ``rows``) are known."""
+        target = self.target if rows is None else self.target[rows]
+        if self.known is None:
+            return np.ones(target.shape, dtype=bool)
+        return self.known if rows is None else self.known[rows]
+
+    def count_incomplete(self, rows: np.ndarray) -> int:
+        """How many of ``rows`` have a cell that is not known."""
+        known = self.is_known(rows)
+        return int((~known).reshape(len(rows), -1).any(axis=1).sum())
+
     def known_rows(self, rows: np.ndarray) -> np.ndarray:
         """Those of ``rows`` whose target is known; of a task with several labels a row, all of
         them: their unknown cells are masked.
@@ -136,12 +148,7 @@ class Task:
         """Both of the same rows at once."""
         known = None
         if score.known is not None or labels.known is not None:
-            known = np.column_stack(
-                [
-                    np.ones(t.target.shape, dtype=bool) if t.known is None else t.known
-                    for t in (score, labels)
-                ]
-            )
+            known = np.column_stack([score.is_known(), labels.is_known()])
         return cls(
             LabelSpace.joint(score.space, labels.space),
             np.column_stack([score.target, labels.target]),

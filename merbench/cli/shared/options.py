@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from merbench.bench.options import MOST_JOBS, MOST_THREADS, PARTS
+from merbench.bench.keywords import MOST_JOBS, MOST_THREADS
+from merbench.bench.options import PARTS
 from merbench.cli.shared.completion import complete_dataset, complete_model
 from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 

@@ -40,7 +40,7 @@ def labels_of_splits(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Labe
 
 def _labels_of(name: str, task: Task, protocol: str, split: str, rows: np.ndarray) -> Labels:
     target = task.target[rows]
-    known = np.ones(target.shape, dtype=bool) if task.known is None else task.known[rows]
+    known = task.is_known(rows)
     low = high = mean = None
     if task.space.kind == "multilabel":
         histogram = {
@@ -58,7 +58,7 @@ def _labels_of(name: str, task: Task, protocol: str, split: str, rows: np.ndarra
             low, high, mean = (round(float(v), 4) for v in (y.min(), y.max(), y.mean()))
         nearest = np.abs(y[:, None] - np.array(task.space.anchors)).argmin(axis=1)
         histogram = {f"{a:g}": int((nearest == c).sum()) for c, a in enumerate(task.space.anchors)}
-    unknown = len(rows) - int(known.all(axis=1).sum() if known.ndim == 2 else known.sum())
+    unknown = task.count_incomplete(rows)
     return Labels(name, protocol, split, len(rows), unknown, low, high, mean, histogram)
 
 

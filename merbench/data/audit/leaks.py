@@ -108,7 +108,7 @@ def targets(tasks: Mapping[str, Task]) -> dict[str, np.ndarray]:
     """
     targets_by_name: dict[str, np.ndarray] = {}
     for name, task in tasks.items():
-        known = np.ones(task.target.shape, dtype=bool) if task.known is None else task.known
+        known = task.is_known()
         if task.space.kind == "score":
             assert task.space.anchors is not None
             value = np.where(known, task.target, np.nan).astype(np.float64)
@@ -119,10 +119,11 @@ def targets(tasks: Mapping[str, Task]) -> dict[str, np.ndarray]:
             }
         else:
             for c, word in enumerate(task.space.words):
-                is_c = task.target == c if task.space.kind == "class" else task.target[:, c] > 0.5
-                targets_by_name[f"{name} {word}"] = np.where(
-                    known if known.ndim == 1 else known[:, c], is_c, np.nan
-                )
+                if task.space.kind == "class":
+                    is_c, c_known = task.target == c, known
+                else:
+                    is_c, c_known = task.target[:, c] > 0.5, known[:, c]
+                targets_by_name[f"{name} {word}"] = np.where(c_known, is_c, np.nan)
     return targets_by_name
 
 

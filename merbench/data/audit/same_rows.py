@@ -75,7 +75,7 @@ def rows_labelled_twice(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[F
 
 def _differing(task: Task, pairs: np.ndarray) -> int:
     """How many pairs of rows have labels that differ, both known."""
-    known = np.ones(task.target.shape, dtype=bool) if task.known is None else task.known
+    known = task.is_known()
     first_B, second_B = pairs.T
     differ = (task.target[first_B] != task.target[second_B]) & known[first_B] & known[second_B]
     return int(differ.reshape(len(pairs), -1).any(axis=1).sum())

@@ -26,10 +26,7 @@ def write_statistics(folder: Path, corpus: Corpus) -> None:
         if stream.kind != "features" or not stream.sha256:
             continue
         for split in (s for p in corpus.protocols.values() for s in p.splits):
-            known = [
-                t.known for t in corpus.tasks.values() if t.known is not None and t.known.ndim == 1
-            ]
-            for rows in (split.train, *(split.train[k[split.train]] for k in known)):
+            for rows in (split.train, *(t.known_rows(split.train) for t in corpus.tasks.values())):
                 key = steps_key(stream, rows)
                 if f"{key}.mean" in arrays:
                     continue

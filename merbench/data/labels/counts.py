@@ -11,7 +11,7 @@ from merbench.api.material.types import LabelCounts, LabelSpace
 def label_counts(task: Task, train_rows: np.ndarray) -> LabelCounts:
     """The counts of ``merbench.api.LabelCounts`` over the given (train) rows."""
     target, space = task.target[train_rows], task.space
-    known = np.ones(target.shape, dtype=bool) if task.known is None else task.known[train_rows]
+    known = task.is_known(train_rows)
     parts = list(
         zip(space.tasks, space.split_targets(target), space.split_targets(known), strict=True)
     )

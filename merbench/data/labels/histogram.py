@@ -26,7 +26,7 @@ class Histogram:
 def histogram(task: Task, rows: np.ndarray) -> Histogram:
     """Of the known labels of these rows (row numbers); not of a joint task."""
     target, words = task.target[rows], task.space.words
-    known = np.ones(target.shape, dtype=bool) if task.known is None else task.known[rows]
+    known = task.is_known(rows)
     low = high = mean = None
     if task.space.kind == "multilabel":
         positive_NC = (target > 0.5) & known
@@ -39,5 +39,4 @@ def histogram(task: Task, rows: np.ndarray) -> Histogram:
             low, high, mean = (round(float(v), 4) for v in (y.min(), y.max(), y.mean()))
         nearest = np.abs(y[:, None] - anchors_C).argmin(axis=1)
         counts = {f"{a:.3g}": int((nearest == c).sum()) for c, a in enumerate(anchors_C)}
-    complete = known.all(axis=1) if known.ndim == 2 else known
-    return Histogram(len(rows), int(len(rows) - complete.sum()), low, high, mean, counts)
+    return Histogram(len(rows), task.count_incomplete(rows), low, high, mean, counts)

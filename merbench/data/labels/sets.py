@@ -65,7 +65,8 @@ def read_label_sets(path: Path, own: LabelSpace) -> list[LabelSet]:
             "choose one of them with --task"
         )
     tables = read_toml(
-        path, "give a file with a table of words for each label set, as the README shows"
+        path,
+        "give a file with a table of words for each label set, as merbench generalise --help shows",
     )
     if not tables:
         raise DataError(f"{path} holds no label set; write one as [NAME] with WORD = VALUE lines")

@@ -35,7 +35,7 @@ def hide(policy: str, task: Task, train_rows: np.ndarray, seed: int, fold: int |
     nothing else (Cole et al. 2021, 2106.09708). ``shots:fear=5``: of the rows with this label only
     so many are known to have it; where a row does not have it stays known.
     """
-    known = np.ones(task.target.shape, dtype=bool) if task.known is None else task.known.copy()
+    known = task.is_known().copy()
     by_cell = known.reshape(len(known), -1)
     draw = np.random.default_rng(derive(seed, "labels", fold, policy))
     hiding = _hiding(policy, task, train_rows)

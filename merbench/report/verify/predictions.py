@@ -40,7 +40,7 @@ def _metrics(
     target = task.target[rows]
     if target.dtype.kind not in "iu":
         target = target.astype(np.float32)  # as the run scored them: in single precision
-    known = task.known[rows] if task.known is not None and task.known.ndim > 1 else None
+    known = task.known_cells(rows)
     recorded: Mapping[str, Any] = record.metrics.test if record.metrics else {}
     metrics = truth.registry.of(record.space.label_space(), every_span=True)
     names = [name for name in recorded if name in metrics]

@@ -38,9 +38,7 @@ class Truth:
 
     def rows(self, fold: int | None, part: str) -> np.ndarray:
         """Row numbers of a split whose target is known (multilabel and joint: all)."""
-        rows: np.ndarray = getattr(self.splits[fold], part)
-        known = self.corpus.offered[self.task].known
-        return rows if known is None or known.ndim > 1 else rows[known[rows]]
+        return self.corpus.offered[self.task].known_rows(getattr(self.splits[fold], part))
 
     def leaks(self, stream: str) -> bool:
         """Whether a stream was fitted on labels of rows that choose or score."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from merbench.api.plural import count_of
-from merbench.bench.options import MOST_JOBS, MOST_THREADS
+from merbench.bench.keywords import MOST_JOBS, MOST_THREADS
 from merbench.cli.measure.study.opened import OpenedStudy, open_study, study_options
 from merbench.cli.measure.study.report import report, report_dry_run
 from merbench.cli.shared.output import say, say_next
