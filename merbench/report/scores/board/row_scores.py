@@ -6,6 +6,7 @@ import math
 import operator
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Annotated
 
@@ -33,7 +34,7 @@ class RowScores(Config):
     nonzero: Annotated[int, Field(exclude_if=operator.not_)] = 0
     """Rows whose score is not 0, where the task is one score."""
 
-    @property
+    @cached_property
     def summary(self) -> dict[str, Summary]:
         summaries = {
             m: summarise([s.get(m) for s in self.seeds.values()])
