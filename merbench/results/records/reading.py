@@ -15,6 +15,7 @@ from merbench.api.errors import RequestError
 from merbench.results.records.record import SCHEMA, Record
 
 T = TypeVar("T")
+_FIELDS = set(Record.model_fields)
 
 
 class UnreadableError(RequestError):
@@ -60,7 +61,8 @@ class RecordReader:
         }
         if not self._histories:
             shared["history"] = []
-        return record.model_copy(update=shared)
+        # pydantic's set of the fields that were given is a fourth of a record: one serves all.
+        return Record.model_construct(_FIELDS, **{**record.__dict__, **shared})
 
     def _shared(self, text: str, part: T) -> T:
         """The first part that was written as this ``text``."""

@@ -58,7 +58,7 @@ class EveryPair:
         filled = _shared(4, pairs)
         filled[:] = np.nan
         self.mean_P, self.error_P, self.df_P, self.p_flip_P = filled
-        self.p_interval_P = self.p_P = np.full(pairs, np.nan)
+        self.p_interval_P = self.p_P = self.p_flip_P
 
     def at(self, first: int, later: int | np.ndarray) -> Any:
         """Where a pair stands, or one model's pairs with several later ones."""
@@ -76,10 +76,14 @@ class EveryPair:
 
     def invert_intervals(self) -> None:
         """``p_interval_P`` from means and errors."""
+        p_P = np.abs(self.mean_P)  # and in place all that follows, for pairs may be millions
         with np.errstate(divide="ignore", invalid="ignore"):
-            t_P = -np.abs(self.mean_P) / self.error_P
-        p_P = np.where(self.error_P > 0, 2 * stdtr(self.df_P, t_P), self.mean_P == 0)
-        self.p_interval_P = np.where(np.isnan(self.error_P), np.nan, p_P)
+            p_P /= self.error_P
+        np.negative(p_P, out=p_P)
+        stdtr(self.df_P, p_P, out=p_P)
+        p_P *= 2
+        np.copyto(p_P, self.mean_P == 0, where=self.error_P <= 0)
+        self.p_interval_P = p_P
 
     def correct(self) -> None:
         """``p_P`` from the p-values of flips and of intervals."""
