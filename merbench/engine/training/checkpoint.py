@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import safetensors.torch
@@ -33,6 +33,8 @@ UNUSABLE = (
     TypeError,
     AttributeError,
     RuntimeError,
+    ArithmeticError,
+    AssertionError,
 )
 """What reading or taking over a state raises that is not what was saved."""
 
@@ -64,6 +66,7 @@ class Checkpoint:
         )
         self.began = time.perf_counter()
         self.due, self.spent = self.began + EVERY, 0.0
+        self._unproven = False
 
     def load(self) -> dict[str, Any] | None:
         """The state that was saved last; None where there is none, or none of use: then it is set
@@ -90,6 +93,7 @@ class Checkpoint:
         except (*UNUSABLE, OSError) as error:
             self._reject(error)
             return None
+        self._unproven = True
         if self._resumed:
             self._resumed(state)
             self._resumed = None
@@ -107,6 +111,15 @@ class Checkpoint:
         except UNUSABLE as error:
             self._reject(error)
             raise StartAnewError from error
+
+    def proving(self) -> AbstractContextManager[None]:
+        """Around each epoch: what a state lacks may show only in the first one that follows it, in
+        the optimiser say.
+        """
+        if not self._unproven:
+            return nullcontext()
+        self._unproven = False
+        return self.resuming()
 
     def _reject(self, error: Exception) -> None:
         self.spent = 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,11 @@ class Fitted:
     best_epoch: int | None = None
     rows_at_once: int | None = None
 
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Fitted:
+        """What ``dataclasses.asdict`` made of one. KeyError where a field is not there."""
+        return cls(**{field.name: saved[field.name] for field in dataclasses.fields(cls)})
+
 
 def fit(
     model: nn.Module,
@@ -72,7 +78,7 @@ def fit(
     fitted, first = Fitted(), 0
     if saved and checkpoint:
         with checkpoint.resuming():
-            fitted, first = Fitted(**saved["fitted"]), int(saved["stage"])
+            fitted, first = Fitted.of(saved["fitted"]), int(saved["stage"])
     learning = Learning(model, objectives, train, seed, fold, views or {}, fitted.rows_at_once)
     for number, stage in enumerate(stages):
         if stage.within or number < first:
@@ -122,17 +128,21 @@ class _Loop:
             return
         self.learning.average = self.average
         while self.epoch < self.epochs and self.waited < self.config.patience:
-            means = self._pass()
-            require_finite_losses(means, self.epoch, self.stage.name)
-            scored = self.average.model if self.average else self.model
-            value = self.score(scored)
-            self.fitted.history.append(self.score.entry(self.stage.name, self.epoch, means, value))
-            watch(self.fitted.history[-1])
-            self._judge(self.score.ranked(value), scored)
-            self.epoch += 1
+            with checkpoint.proving() if checkpoint else nullcontext():
+                self._run_epoch(watch)
             if checkpoint:
                 checkpoint.save(self.state)
         self.model.load_state_dict(self.best_state, strict=False)
+
+    def _run_epoch(self, watch: Watch) -> None:
+        means = self._pass()
+        require_finite_losses(means, self.epoch, self.stage.name)
+        scored = self.average.model if self.average else self.model
+        value = self.score(scored)
+        self.fitted.history.append(self.score.entry(self.stage.name, self.epoch, means, value))
+        watch(self.fitted.history[-1])
+        self._judge(self.score.ranked(value), scored)
+        self.epoch += 1
 
     def _pass(self) -> dict[str, float]:
         """Those of the inner stages, each with its own optimiser, then the stage's own; the mean of
@@ -190,8 +200,10 @@ class _Loop:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Go on where ``saved`` was made."""
-        self.epoch, self.waited = saved["epoch"], saved["waited"]
-        self.best, self.best_state = saved["best"], saved["best_state"]
+        self.epoch, self.waited = int(saved["epoch"]), int(saved["waited"])
+        self.best, self.best_state = float(saved["best"]), saved["best_state"]
+        # It is needed at the end: whether it fits is asked now.
+        self.model.load_state_dict(self.best_state, strict=False)
         self.model.load_state_dict(saved["model"], strict=False)
         parts = self._parts()
         for name, state in saved["parts"].items():

@@ -128,7 +128,16 @@ def test_interrupted_again_and_again(store):
     assert (again, refitted) == (states, fitted)
 
 
-@pytest.mark.parametrize("lacking", ["fitted", "stage", "epoch", "model", "parts", "rng"])
+LACKING = (
+    ["fitted"], ["stage"], ["epoch"], ["model"], ["parts"], ["rng"], ["fitted", "history"],
+    ["parts", "optimiser", "state", 0, "exp_avg"], ["parts", "optimiser", "param_groups", 0, "lr"],
+    ["parts", "schedule", "base_lrs", 0],
+)  # fmt: skip
+"""The way to what is taken out of a state. Some of it shows when the state is taken over, some in
+the epoch after that."""
+
+
+@pytest.mark.parametrize("lacking", LACKING, ids=lambda way: ".".join(map(str, way)))
 def test_a_checkpoint_that_lacks_a_key_does_not_fail_twice(lacking, store, monkeypatch):
     config, stages = CONFIGS["average"]
     states, fitted, _ = train(config, stages)
@@ -140,14 +149,21 @@ def test_a_checkpoint_that_lacks_a_key_does_not_fail_twice(lacking, store, monke
         with pytest.raises(StartAnewError):
             train(config, stages, store)
     (warning,) = store.warnings
-    assert lacking in warning and "starts anew" in warning and "set-aside" in warning
+    assert "starts anew" in warning and "set-aside" in warning
+    assert lacking[0] in warning or len(lacking) > 1
     assert train(config, stages, store)[:2] == (states, fitted)
 
 
-def without(state, key):
+def without(state, way):
     """Inner values, which are unpacked one by one, stay as they are."""
     is_state_of_training = isinstance(state, dict) and "fitted" in state
-    return {k: v for k, v in state.items() if k != key} if is_state_of_training else state
+    if is_state_of_training:
+        *above, key = way
+        inner = state
+        for name in above:
+            inner = inner[name]
+        del inner[key]
+    return state
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "foreign", "not ours"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -65,8 +66,9 @@ def fit_stacked(
         if not course.alive:
             break
         order_SN = _orders([seeds[i] for i in course.alive], fold, stage.name, epoch, len(train))
-        means = stack.train(train, order_SN, Progress(epoch, epochs, 0, batches, stage.name))
-        course.score(epoch, means, stack.predict(valid, space))
+        with checkpoint.proving() if checkpoint else nullcontext():
+            means = stack.train(train, order_SN, Progress(epoch, epochs, 0, batches, stage.name))
+            course.score(epoch, means, stack.predict(valid, space))
         if checkpoint:
             checkpoint.save(partial(course.state, epoch + 1))
     return course.results
@@ -152,7 +154,7 @@ class _Course:
             return 0
         with checkpoint.resuming():
             self.results = [
-                RunError(fitted) if isinstance(fitted, str) else Fitted(**fitted)
+                RunError(fitted) if isinstance(fitted, str) else Fitted.of(fitted)
                 for fitted in saved["fitted"]
             ]
             self.best, self.waited, self.alive = saved["best"], saved["waited"], saved["alive"]
