@@ -25,6 +25,7 @@ from merbench.api.declarations.metrics import MetricDef
 from merbench.api.declarations.recipe import Recipe
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.material.types import SpaceKind
+from merbench.host.field_types import wrong_fields
 from merbench.host.imports import guarded, import_plugin
 from merbench.results.metrics import BUILT_IN
 
@@ -153,7 +154,13 @@ def checked(declaration: object) -> Declaration:
     else:
         _check_values(declaration, "spaces", get_args(SpaceKind))
     _check_tuples(declaration, repr(declaration.name))
+    _check_types(declaration)
     return declaration
+
+
+def _check_types(declaration: Declaration | Command) -> None:
+    for sentence in wrong_fields(declaration, repr(declaration.name)):
+        raise DeclarationError(sentence)
 
 
 def _check_tuples(declaration: Any, origin: str) -> None:
@@ -225,6 +232,7 @@ def _checked_command(command: object) -> Command:
             f"command {command.name!r} is of the unknown group {command.group!r}; "
             f"there are {', '.join(get_args(CommandGroup))}"
         )
+    _check_types(command)
     return command
 
 
@@ -234,8 +242,9 @@ def _check_name(declaration: Declaration | Command) -> None:
             f"{declaration.name!r} was made for plugin API {declaration.api} and this merbench "
             f"speaks {API}; install a version of the plugin, or of merbench, that fits"
         )
-    if not isinstance(declaration.name, str) or not declaration.name:
-        raise DeclarationError(f"a declaration is named {declaration.name!r}; a name is a string")
+    name = declaration.name
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise DeclarationError(f"a declaration is named {name!r}; a name is a string to type")
 
 
 def _sentence(error: BaseException, module: ModuleType | None) -> str:

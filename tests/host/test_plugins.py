@@ -4,6 +4,7 @@ taken name.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -14,7 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from merbench.api import Component, MerbenchError, MetricDef, Recipe, RequestError, Stage, View
+from merbench.api import (
+    Command,
+    Component,
+    MerbenchError,
+    MetricDef,
+    Recipe,
+    RequestError,
+    Stage,
+    View,
+)
 from merbench.host import imports
 from merbench.host.catalog import Catalog
 from merbench.host.manager import DeclarationError, Plugin, checked, discover
@@ -298,7 +308,7 @@ def test_what_hooks_print_is_kept_from_stdout(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def install_here(monkeypatch, declare):
+def install_here(monkeypatch, declare, commands=False):
     """A plugin whose hook is ``declare``, as if it were installed."""
     from types import ModuleType, SimpleNamespace
 
@@ -306,7 +316,8 @@ def install_here(monkeypatch, declare):
     from merbench.api import hookimpl
 
     module = ModuleType("odd")
-    module.merbench_components = hookimpl(declare)
+    hook = "merbench_commands" if commands else "merbench_components"
+    setattr(module, hook, hookimpl(declare))
     dist = SimpleNamespace(name="odd-dist", version="0")
     entry = SimpleNamespace(
         name="odd", dist=dist, load=lambda: module, module="odd", group="merbench"
@@ -326,7 +337,7 @@ def test_strict_discovery_raises_for_a_plugin_that_yields_nonsense(monkeypatch):
     ("declared", "sentence"),
     [
         ({"kind": "fussion"}, "'it' is of the unknown kind 'fussion'; there are encoder, "),
-        ({"name": 3}, "named 3; a name is a string"),
+        ({"name": 3}, "named 3; a name is a string to type"),
         ({"accepts": "features"}, r"'it' has accepts='features'; write a tuple, \('features',\)"),
         ({}, "'it' has no accepts, so that nothing fits it; name one or more of strings, words"),
         ({"accepts": ("feature",)}, "'it' has the unknown accepts 'feature'; choose of strings, "),
@@ -344,6 +355,57 @@ def test_a_declaration_that_would_be_misread_breaks_its_plugin_alone(
     (plugin,) = discover()
     assert re.search(sentence, plugin.error or "") and not plugin.declarations
     assert Catalog([plugin]).names("encoder") == []
+
+
+RIGHT = {
+    Component: {"kind": "fusion", "name": "it", "summary": "", "target": "a.b:C"},
+    Recipe: {"name": "it", "summary": "", "encoders": {"text": "bag-of-words"}},
+    MetricDef: {
+        "name": "it",
+        "kinds": ("score",),
+        "title": "",
+        "summary": "",
+        "value": max,
+        "higher_is_better": True,
+    },
+    Command: {"name": "it", "summary": "", "target": "a.b:c"},
+}
+
+
+@pytest.mark.parametrize(
+    ("declared", "field"),
+    [(kind, field.name) for kind in RIGHT for field in dataclasses.fields(kind)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_each_field_of_a_declaration_is_of_its_type_or_breaks_its_plugin_alone(
+    monkeypatch, declared, field
+):
+    """An object is of no field's type."""
+    install_here(monkeypatch, lambda: [declared(**RIGHT[declared])], commands=declared is Command)
+    (plugin,) = discover()
+    assert plugin.error is None
+    for wrong in (object(), {3: object()}):
+        values = {**RIGHT[declared], field: wrong}
+        install_here(monkeypatch, lambda v=values: [declared(**v)], commands=declared is Command)
+        (plugin,) = discover()
+        assert plugin.error and not plugin.declarations + plugin.commands
+
+
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ({"summary": 3}, "'it' has summary=3, which is not of the type str"),
+        ({"encoders": ["text"]}, r"'it' has encoders=\['text'\], which is not of the type Mapping"),
+        ({"floor": "no"}, "'it' has floor='no', which is not of the type bool"),
+        ({"min_modalities": True}, "'it' has min_modalities=True, which is not of the type int"),
+        ({"stages": (Stage(epochs="3"),)}, "Stage 'main' of 'it' has epochs='3', which is not of"),
+        ({"name": "\x1b[2J"}, r"named '\\x1b\[2J'; a name is a string to type"),
+    ],
+)
+def test_a_field_of_another_type_is_named_with_what_it_should_be(monkeypatch, declared, sentence):
+    install_here(monkeypatch, lambda: [Recipe(**{**RIGHT[Recipe], **declared})])
+    (plugin,) = discover()
+    assert re.search(sentence, plugin.error or "")
 
 
 @pytest.mark.parametrize(
