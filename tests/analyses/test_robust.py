@@ -92,7 +92,7 @@ def test_curves_begin_with_the_rows_as_they_are(make, store):
 
 
 def test_the_picture_is_the_same_each_time():
-    from merbench.report.pictures.curves import curves as draw
+    from merbench.report.pictures.damage_curves import curves as draw
 
     panels = {
         "text=mask": {
@@ -107,7 +107,7 @@ def test_the_picture_is_the_same_each_time():
 def test_a_model_has_one_colour_in_all_panels(monkeypatch):
     from matplotlib.axes import Axes
 
-    from merbench.report.pictures.curves import curves as draw
+    from merbench.report.pictures.damage_curves import curves as draw
 
     colours_of: dict[str, set[str]] = {}
     plot = Axes.plot

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from merbench.api.material.standardise import standardised
 from merbench.api.material.types import Steps, StreamSpec
 
 
@@ -68,10 +69,7 @@ class FeatureRows(Rows):
 
     def __getitem__(self, rows_B: Tensor) -> Steps:
         x_BLD, mask_BL = gather(self.values, self.start_N, self.length_N, rows_B)
-        x_BLD = (
-            x_BLD.to(torch.float32).sub_(self.mean_D).div_(self.scale_D)
-        )  # gathered, so a copy already
-        return Steps(x_BLD.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0), mask_BL)
+        return Steps(standardised(x_BLD, self.mean_D, self.scale_D), mask_BL)
 
 
 class StepRows(Rows):

@@ -203,7 +203,7 @@ def by_inner_key(nested: Mapping[str, Mapping[str, T]]) -> dict[str, dict[str, T
 
 
 def _draw(plot: Path, plan: Plan, panels: Mapping[str, Mapping[str, Any]]) -> None:
-    from merbench.report.pictures.curves import curves
+    from merbench.report.pictures.damage_curves import curves
     from merbench.results.files import write_output
 
     write_output(plot, curves(plan.track.title, plan.metrics.ranking, panels))

@@ -1,10 +1,10 @@
-"""Optimiser and schedule from the train settings."""
+"""Optimiser, schedule and clipping of gradients, from the train settings."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 import torch
@@ -137,3 +137,12 @@ def lower_rates(
         group["lr"] *= 0.1
     if schedule:  # which sets them anew at every step
         schedule.base_lrs = [0.1 * rate for rate in schedule.base_lrs]
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], config: TrainConfig) -> None:
+    """Each value to ±``clip_value``, then the norm of all to ``clip_norm``; 0 leaves them."""
+    parameters = list(parameters)
+    if config.clip_value:
+        nn.utils.clip_grad_value_(parameters, config.clip_value)
+    if config.clip_norm:
+        nn.utils.clip_grad_norm_(parameters, config.clip_norm)

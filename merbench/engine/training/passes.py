@@ -19,7 +19,7 @@ from merbench.engine.model.views import Transform, Views
 from merbench.engine.model.weight_average import MovingAverage
 from merbench.engine.rows.batches import of_like_length
 from merbench.engine.rows.splits import SplitData
-from merbench.engine.training.optimise import make_optimiser, make_schedule
+from merbench.engine.training.optimise import clip_gradients, make_optimiser, make_schedule
 from merbench.results.seeds import derive
 
 
@@ -193,10 +193,7 @@ class Passes:
 
     def _step(self, at: Progress) -> None:
         assert self.optimiser is not None
-        if self.config.clip_value:
-            nn.utils.clip_grad_value_(self.trained, self.config.clip_value)
-        if self.config.clip_norm:
-            nn.utils.clip_grad_norm_(self.trained, self.config.clip_norm)
+        clip_gradients(self.trained, self.config)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         if self.schedule:

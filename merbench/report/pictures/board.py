@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.pictures import plots
+from merbench.report.pictures.learning_curves import learning
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.tables.sheet import parameters, training_seconds
@@ -148,7 +149,7 @@ def _learning(drawn: _Drawn) -> Pictures:
     words = f"{facts.title} on validation rows by epoch, a line a run"
     words += drawn.first(PANELS, len(names))
     axis = f"{facts.title} on validation rows ({drawn.better})"
-    picture = plots.learning(drawn.board.title, axis, drawn.titled(curves))
+    picture = learning(drawn.board.title, axis, drawn.titled(curves))
     return {"learning.svg": (picture, words)}
 
 
@@ -203,7 +204,7 @@ def _robust(drawn: _Drawn, report: Mapping[str, Any] | None) -> Pictures:
     """``report``: what ``merbench robust`` found, if it was run."""
     if not report:
         return {}
-    from merbench.report.pictures.curves import curves
+    from merbench.report.pictures.damage_curves import curves
 
     scale = drawn.facts.scale
     panels: dict[str, dict[str, list[tuple[float, float, float | None, int]]]] = {}

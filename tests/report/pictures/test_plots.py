@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from merbench.api import TrainConfig
 from merbench.report.pictures import plots
 from merbench.report.pictures.board import pictures
-from merbench.report.pictures.curves import curves
+from merbench.report.pictures.damage_curves import curves
 from merbench.report.scores.board.board_scores import BoardScores, Standing, facts
 from merbench.report.scores.board.row_pairs import Comparison
 from merbench.report.scores.board.row_scores import RowScores
