@@ -17,7 +17,8 @@ def wrong_fields(declaration: Any, owner: str) -> Iterator[str]:
     """A sentence for each field of the declaration, and of those within it, whose value is not of
     the field's type. ``owner``: the declaration in words.
     """
-    for name, (hint, written) in _types(type(declaration)).items():
+    kind: type = type(declaration)
+    for name, (hint, written) in _types(kind).items():
         value = getattr(declaration, name)
         if not _fits(value, hint):
             yield f"{owner} has {name}={_short(value)}, which is not of the type {written}"
