@@ -13,6 +13,7 @@ import numpy as np
 # Letters of scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9f\U00020000-\U0003ffff"
 )
 _LETTER = rf"[^\W_{_UNSPACED}]"
 # How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when

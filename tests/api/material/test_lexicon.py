@@ -86,6 +86,9 @@ def test_a_copy_of_a_model_shares_its_vectors():
 
 def test_scripts_without_spaces_are_cut_into_characters():
     assert words_of("我不想嫁给你") == list("我不想嫁给你")
+    assert words_of("ﾊﾝｶｸ 𠮷野家") == list(
+        "ﾊﾝｶｸ𠮷野家"
+    )  # narrow kana, and Han beyond the first plane
     assert words_of("我 love 你, OK?") == ["我", "love", "你", "ok"]
     assert words_of("it's 3 o'clock_now, don't") == ["it's", "3", "o'clock", "now", "don't"]
 

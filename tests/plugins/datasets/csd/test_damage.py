@@ -108,7 +108,7 @@ def test_links_out_of_the_file_are_not_followed(sdk, tmp_path):
         )
     refused = put(tmp_path, sdk.path).refused
     assert refused["b of CMU_MOSEI_COVAREP.csd"] == "it is no group of this file"
-    assert refused["c of CMU_MOSEI_COVAREP.csd"] == "its features lie in another file"
+    assert refused["c of CMU_MOSEI_COVAREP.csd"] == "its features are in another file"
 
 
 NUMBERS = st.sampled_from([0.0, 1.0, 2.5, -1.0, 7.0, np.nan, np.inf, 1e30])

@@ -204,7 +204,7 @@ def test_clips_are_numbered_as_the_labels_stand_and_steps_put_in_time(sdk, tmp_p
     [
         ("folds.py", "import os\nos.mkdir('ran')\n" + FOLDS, ""),
         ("folds.py", FOLDS.replace('["b"]', "list('b')"), "no plain list of video ids"),
-        ("folds.py", FOLDS.replace('["b"]', '["c"]'), "stands in valid and in test"),
+        ("folds.py", FOLDS.replace('["b"]', '["c"]'), "is in valid and in test"),
         ("folds.py", FOLDS.replace("test", "rest"), "no list of test videos"),
         ("folds.py", "(" * 5000, "no Python file"),
         ("label.csv", "video_id,mode\nb,test", "no column 'clip_id'"),
