@@ -178,7 +178,8 @@ def test_a_file_that_cannot_be_written_is_one_sentence(merbench, tmp_path):
     assert result.returncode == 2
     sentence = result.stderr.splitlines()[-1]
     assert (
-        sentence.startswith("error: file is a file, so that file/boards") and "choose" in sentence
+        sentence.startswith("error: file is no folder, so that file/boards")
+        and "choose" in sentence
     ), sentence
 
 
