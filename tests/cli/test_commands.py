@@ -230,7 +230,7 @@ def test_leaderboard_in_three_forms(merbench, with_two_seeds):
 
 
 def test_a_board_is_built_verified_and_contributed(merbench, with_two_seeds, tmp_path):
-    assert "1 boards" in merbench("leaderboard", "build", "--out", "boards", check=True).stderr
+    assert "1 board" in merbench("leaderboard", "build", "--out", "boards", check=True).stderr
     before = {p: p.read_bytes() for p in (tmp_path / "boards").rglob("*") if p.is_file()}
     merbench("leaderboard", "build", "--out", "boards", check=True)
     merbench("leaderboard", "render", "boards", "--rescore", check=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from merbench.api.plural import count_of
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
@@ -41,10 +42,8 @@ def render(root: Path) -> None:
 
     content_by_file = site(read_all(root))
     write_drawn(root, content_by_file)
-    say(
-        f"{root / 'index.html'}: "
-        f"{sum(name.endswith('/index.html') for name in content_by_file)} boards"
-    )
+    n_boards = sum(name.endswith("/index.html") for name in content_by_file)
+    say(f"{root / 'index.html'}: {count_of(n_boards, 'board')}")
 
 
 def _rescore(session: Session, root: Path, data: Path | None) -> None:
