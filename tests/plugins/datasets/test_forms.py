@@ -363,20 +363,14 @@ def test_clips_stay_where_they_are(add_data, tmp_path):
     assert origin["links"] == {"Raw": str(source / "Raw")}
 
 
-def test_an_unknown_form_tells_what_was_looked_for(add_data, tmp_path):
+def test_an_unknown_pickle_is_told_what_the_forms_of_pickles_miss(add_data, tmp_path):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps([1, 2, 3]))
     done = add_data("mosi", tmp_path / "x.pkl", check=False)
-    assert done.returncode == 2
-    for word in (
-        "feature-folder",
-        "mmsa-pickle",
-        "misa-pickle",
-        "mult-pickle",
-        "tailor-pt",
-        "mmsa-clips",
-        "regression_labels",
-    ):
+    assert done.returncode == 2 and len(done.stderr) < 600
+    for word in ("mmsa-pickle", "misa-pickle", "mult-pickle", "tailor-pt", "merbench list forms"):
         assert word in done.stderr
+    for form in ("feature-folder", "mmsa-clips", "csd"):
+        assert f"not {form}" not in done.stderr
 
 
 def test_requests_that_are_wrong(add_data, tmp_path):
