@@ -1,8 +1,8 @@
 """Unimodal or bimodal: whether numbers, one a video, come from one population or from two.
 
 The likelihood ratio of one Gaussian against a mixture of two with a common variance (McLachlan
-1987), each after the exponential transform (Manly 1976) that suits it best, for a skewed hump looks
-like two (MacLean et al. 1976). Its law under one hump is simulated; small p follow its exponential
+1987), each after the exponential transform (Manly 1976) that suits it best, for a skewed mode looks
+like two (MacLean et al. 1976). Its law under one mode is simulated; small p follow its exponential
 tail (Knijnenburg et al. 2009).
 """
 
@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 SMALLEST = 0.1
-"""Share of the numbers that the smaller hump holds at least."""
+"""Share of the numbers that the smaller mode holds at least."""
 _DRAWS = 400
 _BENDS = np.linspace(-0.6, 0.6, 5)
 
 
-class Humps(NamedTuple):
-    """Of B sets of V scores: twice the log-likelihood ratio of two humps to one [B], the distance
+class Mixture(NamedTuple):
+    """Of B sets of V scores: twice the log-likelihood ratio of two modes to one [B], the distance
     of the two in deviations [B], and which videos belong to the higher one, bool [B, V]."""
 
     ratio_B: np.ndarray
@@ -28,15 +28,15 @@ class Humps(NamedTuple):
     high_BV: np.ndarray
 
 
-def humps(score_BV: np.ndarray) -> Humps:
-    """The likelihood ratio of two humps to one, each with the transform that suits it best."""
+def fit_mixture(score_BV: np.ndarray) -> Mixture:
+    """The likelihood ratio of two modes to one, each with the transform that suits it best."""
     x = score_BV - score_BV.mean(axis=1, keepdims=True)
     x = np.clip(x / (x.std(axis=1, keepdims=True) + 1e-12), -6, 6)
     n = x.shape[1]
     fits_one, fits_two, fits = [], [], []
     for bend in _BENDS:
         z = np.expm1(bend * x) / bend if bend else x
-        fits.append(_mixture(z))
+        fits.append(_fit(z))
         fits_one.append(2 * bend * x.sum(axis=1) - n * np.log(z.var(axis=1) + 1e-12))
         fits_two.append(fits_one[-1] + fits[-1].ratio_B)
     best, rows = np.argmax(fits_two, axis=0), np.arange(len(x))
@@ -44,10 +44,10 @@ def humps(score_BV: np.ndarray) -> Humps:
         np.array(part)[best, rows]
         for part in ([f.apart_B for f in fits], [f.high_BV for f in fits])
     )
-    return Humps(np.max(fits_two, axis=0) - np.max(fits_one, axis=0), apart, high)
+    return Mixture(np.max(fits_two, axis=0) - np.max(fits_one, axis=0), apart, high)
 
 
-def _mixture(score_BV: np.ndarray, iterations: int = 40) -> Humps:
+def _fit(score_BV: np.ndarray, iterations: int = 40) -> Mixture:
     """EM from three starts: the lower 25, 50 and 75 % of the scores apart from the rest."""
     b, n = score_BV.shape
     x = (score_BV - score_BV.mean(axis=1, keepdims=True)) / (
@@ -88,11 +88,11 @@ def _mixture(score_BV: np.ndarray, iterations: int = 40) -> Humps:
         apart = np.where(better, (np.abs(high_B1 - low_B1) / np.sqrt(var_B1))[:, 0], apart)
         up = (log_high > log_low) == (high_B1 > low_B1)
         high[better] = up[better]
-    return Humps(ratio, apart, high)
+    return Mixture(ratio, apart, high)
 
 
 class Null:
-    """The law of the ratio where there is one hump, from simulated ratios [B]."""
+    """The law of the ratio where there is one mode, from simulated ratios [B]."""
 
     def __init__(self, ratio_B: np.ndarray) -> None:
         self.ratio_B = np.sort(ratio_B)
@@ -112,11 +112,11 @@ class Null:
         )
 
 
-def one_hump(videos: int) -> Null:
+def one_mode(videos: int) -> Null:
     """Of Gaussian scores; beyond 200 videos the law hardly changes."""
     return _gaussian(min(videos, 200))
 
 
 @lru_cache
 def _gaussian(videos: int) -> Null:
-    return Null(humps(np.random.default_rng(0).normal(size=(_DRAWS, videos))).ratio_B)
+    return Null(fit_mixture(np.random.default_rng(0).normal(size=(_DRAWS, videos))).ratio_B)

@@ -6,14 +6,14 @@ with the label more than of a new video, and often it says it louder (its output
 linear probe is fitted with video-disjoint folds, and each video gets two scores from rows that the
 probe was not fitted on: Fisher's z of the cosine between prediction and label; and this plus the
 log of the prediction's spread, which no label enters, each in deviations. Honest streams differ
-from video to video too (speakers do), but as one hump, be it a skewed one. A leak makes two.
+from video to video too (speakers do), but as one mode, be it a skewed one. A leak makes two.
 
-A stream is suspected where p of one hump (``bimodality``), doubled for the two scores, is below
+A stream is suspected where p of one mode (``bimodality``), doubled for the two scores, is below
 ``ALPHA`` (and below ten times that over the number of tests) both for Gaussian scores and where the
-labels are shuffled within each video, the humps stand more than ``APART`` deviations apart, as two
+labels are shuffled within each video, the modes stand more than ``APART`` deviations apart, as two
 tops need (Ashman et al. 1994), the videos of the upper one are read well (r > 0), and the
 correlations in them differ by more than ``LARGE``. A stream that was fitted on every video has one
-hump again; it is known by a probe that is too good to be true.
+mode again; it is known by a probe that is too good to be true.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from merbench.api.material.corpus import Corpus, Stream, Task
-from merbench.data.audit.bimodality import Null, humps, one_hump
+from merbench.data.audit.bimodality import Null, fit_mixture, one_mode
 from merbench.data.audit.probe import WIDEST, centred, correlation, narrowed, probe, voices
 from merbench.data.words import as_words
 
@@ -53,7 +53,7 @@ MOST = 6000
 class Probed:
     """What the probe found in one stream, at the target that speaks most for a leak.
 
-    ``corr``: Pearson's r of the predictions with ``target``, over all rows. ``p``: of one hump,
+    ``corr``: Pearson's r of the predictions with ``target``, over all rows. ``p``: of one mode,
     None where there are too few videos to tell. ``seen``: the videos that stand out as known to the
     stream, ``corr_seen`` and ``corr_rest`` r on these and on the others; empty and None where
     nothing is suspected.
@@ -145,7 +145,7 @@ def bag(stream: Stream) -> np.ndarray:
 
 class _Judge:
     """Probes the rows ``used_N`` of the videos ``videos_N`` and holds what it finds against one
-    hump.
+    mode.
     """
 
     def __init__(self, used_N: np.ndarray, videos_N: np.ndarray, alpha: float) -> None:
@@ -202,9 +202,9 @@ class _Judge:
         in_enough_N = enough[video_N]
         p_n, t_n = p_N[in_enough_N], t_N[in_enough_N]
         video_n = np.unique(video_N[in_enough_N], return_inverse=True)[1]
-        mixture = humps(voices(p_n, t_n, video_n))
+        mixture = fit_mixture(voices(p_n, t_n, video_n))
         deciding, naming = mixture.ratio_B[:2], int(mixture.ratio_B.argmax())
-        p_B = np.array([one_hump(size).p(float(ratio)) for ratio in deciding])
+        p_B = np.array([one_mode(size).p(float(ratio)) for ratio in deciding])
         if (p_B < self.alpha).any():
             shuffled = _shuffled_nulls(p_n, t_n, video_n)
             p_shuffled = [n.p(float(r)) for n, r in zip(shuffled, deciding, strict=True)]
@@ -227,7 +227,7 @@ class _Judge:
 
 def _telling(t_N: np.ndarray, video_N: np.ndarray) -> np.ndarray:
     """[V] bool: enough rows, and labels that differ. Where they do not, no stream agrees with them
-    better than by chance: beside the other videos that would be a hump of its own.
+    better than by chance: beside the other videos that would be a mode of its own.
     """
     varies_V = np.bincount(video_N, centred(t_N, video_N) ** 2) > 1e-9
     several_V: np.ndarray = np.bincount(video_N) >= ROWS
@@ -246,7 +246,7 @@ def _shuffled_nulls(p_N: np.ndarray, t_N: np.ndarray, video_N: np.ndarray) -> li
         t_shuffled = np.empty_like(t_N)
         t_shuffled[by_video] = t_N[shuffled]
         scores.append(voices(p_N, t_shuffled, video_N)[:2])
-    return [Null(humps(score_BV).ratio_B) for score_BV in np.stack(scores, axis=1)]
+    return [Null(fit_mixture(score_BV).ratio_B) for score_BV in np.stack(scores, axis=1)]
 
 
 def _varies(goal: np.ndarray) -> bool:

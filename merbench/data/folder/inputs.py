@@ -16,7 +16,7 @@ from merbench.api.material.corpus import Stream
 from merbench.api.material.types import Modality
 from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.read import FILE
-from merbench.data.folder.streams import Beside, strings
+from merbench.data.folder.streams import TableFiles, strings
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.words import as_words
 
@@ -102,9 +102,9 @@ def _ids(table: Table) -> list[str]:
 def _folder(path: Path) -> Inputs:
     """Its streams; tasks and protocols are not read, and need not be there."""
     top = Section(path / FILE, "", read_toml(path / FILE))
-    beside = Beside(path, read_table(top.file("labels", "label.csv")))
-    streams = {name: beside.stream(name, section) for name, section in top.tables("streams")}
-    table = beside.table
+    files = TableFiles(path, read_table(top.file("labels", "label.csv")))
+    streams = {name: files.stream(name, section) for name, section in top.tables("streams")}
+    table = files.table
     return Inputs(table.ids, table.cells.get("text", [""] * len(table)), streams)
 
 

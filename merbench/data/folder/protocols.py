@@ -13,7 +13,7 @@ import numpy as np
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.material.corpus import Protocol, Split, Stream
 from merbench.data.folder.label_table import Table
-from merbench.data.folder.streams import Beside
+from merbench.data.folder.streams import TableFiles
 from merbench.data.folder.toml_section import Section
 
 _MODES = ("train", "valid", "test")
@@ -22,13 +22,13 @@ LEAST_FOLDS = 3
 
 
 def read_protocol(
-    name: str, section: Section, beside: Beside, streams: dict[str, Stream]
+    name: str, section: Section, files: TableFiles, streams: dict[str, Stream]
 ) -> tuple[Protocol, list[str]]:
     """The protocol and sentences about it. DataError where ``section`` is wrong."""
-    table = beside.table
+    table = files.table
     unit = section.text("group", "")
     units = group_cells(table, unit) if unit else table.column("video_id")
-    part_N, is_fold = _parts(section, beside, unit)
+    part_N, is_fold = _parts(section, files, unit)
     by_id = np.argsort(table.ids)  # so that the order of the file changes nothing
     splits = _folds(section, part_N, by_id) if is_fold else _split(section, part_N, by_id)
     protocol = Protocol(splits, _offered(section, streams), unit)
@@ -41,11 +41,11 @@ def group_cells(table: Table, column: str) -> list[str]:
     return [cell.strip() or f"{video} ({column} unknown)" for cell, video in cells]
 
 
-def _parts(section: Section, beside: Beside, unit: str) -> tuple[np.ndarray, bool]:
+def _parts(section: Section, files: TableFiles, unit: str) -> tuple[np.ndarray, bool]:
     """``(part [N], whether parts are folds)``: 0, 1, 2 = train, valid, test; or the number of a
     fold; -1 = not used.
     """
-    table = beside.table
+    table = files.table
     count = section.count("folds", 0)
     column = section.text("column", "")
     if count:
@@ -59,7 +59,7 @@ def _parts(section: Section, beside: Beside, unit: str) -> tuple[np.ndarray, boo
             "it does not say how rows are divided; "
             'write column = "mode", file and array of fold numbers, or folds = 5'
         )
-    arrays, rows = beside.arrays(section)
+    arrays, rows = files.arrays(section)
     name = section.text("array")
     part_N: np.ndarray = arrays.per_row(name, "iu")[rows].astype(np.int64)
     _check_folds(section, part_N, f"{arrays.path}: array {name!r}")

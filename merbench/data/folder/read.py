@@ -84,7 +84,7 @@ from merbench.api.material.labels import SENTIMENT, usual_glosses
 from merbench.api.material.types import LabelSpace
 from merbench.data.folder.label_table import Table, read_table
 from merbench.data.folder.protocols import group_cells, read_protocol
-from merbench.data.folder.streams import Beside, strings
+from merbench.data.folder.streams import TableFiles, strings
 from merbench.data.folder.toml_section import Section, read_toml
 from merbench.data.same_segment import times_of
 from merbench.data.streams.valid_steps import count_not_finite
@@ -100,24 +100,22 @@ def read_folder(path: Path) -> Corpus:
     """
     top = Section(path / FILE, "", read_toml(path / FILE))
     name, labels = top.text("name"), top.file("labels", "label.csv")
-    beside = Beside(path, read_table(labels))
-    table = beside.table
+    files = TableFiles(path, read_table(labels))
+    table = files.table
     tasks = {key: _task(section, table) for key, section in top.tables("task")}
-    streams = {key: beside.stream(key, section) for key, section in top.tables("streams")}
+    streams = {key: files.stream(key, section) for key, section in top.tables("streams")}
     notes = [
         f"{count} values of stream {key} are not finite; "
         "each is replaced by the train mean of its dimension"
         for key, stream in streams.items()
         if stream.kind == "features"
         and (
-            count := beside.not_finite[key]
-            if key in beside.not_finite
-            else count_not_finite(stream)
+            count := files.not_finite[key] if key in files.not_finite else count_not_finite(stream)
         )
     ]
     protocols = {}
     for key, section in top.tables("protocols"):
-        protocols[key], sentences = read_protocol(key, section, beside, streams)
+        protocols[key], sentences = read_protocol(key, section, files, streams)
         notes += sentences
     columns = top.texts("groups", [name for name in GROUPS if name in table.cells])
     columns += [p.group for p in protocols.values() if p.group and p.group not in columns]

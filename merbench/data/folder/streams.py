@@ -28,7 +28,7 @@ def strings(cells: list[str]) -> np.ndarray:
     return np.array(cells, dtype=np.dtypes.StringDType())
 
 
-class Beside:
+class TableFiles:
     """The label table and the files beside it, joined by id. A file is opened once.
 
     ``not_finite``: stream -> how many of its values are not finite, for the streams whose manifest

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from merbench.data.audit import leaks as audit_leaks
 from merbench.data.audit import probe as audit_probe
 from merbench.data.audit.audit import audit
-from merbench.data.audit.bimodality import _mixture, humps, one_hump
+from merbench.data.audit.bimodality import _fit, fit_mixture, one_mode
 from merbench.data.audit.leaks import probe_streams
 from merbench.data.audit.probe import FOLDS, probe
 from merbench.data.folder.read import read_folder
@@ -47,7 +47,7 @@ def test_the_probe_is_ridge_over_folds_of_whole_videos_with_the_penalty_of_gcv()
 def test_the_mixture_is_that_of_scikit_learn():
     rng = np.random.default_rng(1)
     scores = np.concatenate([rng.normal(-2, 0.7, 40), rng.normal(1, 0.7, 60)])
-    found = _mixture(scores[None], iterations=300)
+    found = _fit(scores[None], iterations=300)
     reference = GaussianMixture(2, covariance_type="tied", n_init=5, tol=1e-8, random_state=0).fit(
         scores[:, None]
     )
@@ -61,16 +61,16 @@ def test_the_mixture_is_that_of_scikit_learn():
     ).all()
 
 
-def test_p_is_uniform_under_one_hump_and_skewed_humps_are_one():
-    law, rng = one_hump(60), np.random.default_rng(7)
-    p = [law.p(r) for r in humps(rng.normal(5, 3, size=(400, 60))).ratio_B]
+def test_p_is_uniform_under_one_mode_and_skewed_modes_are_one():
+    law, rng = one_mode(60), np.random.default_rng(7)
+    p = [law.p(r) for r in fit_mixture(rng.normal(5, 3, size=(400, 60))).ratio_B]
     assert kstest(p, "uniform").statistic < 0.1
-    skewed = [law.p(r) for r in humps(rng.gamma(6, size=(400, 60))).ratio_B]
+    skewed = [law.p(r) for r in fit_mixture(rng.gamma(6, size=(400, 60))).ratio_B]
     assert np.mean(np.array(skewed) < 0.01) <= 0.03
     two = np.where(
         rng.random((50, 60)) < 0.4, rng.normal(-5, 1, (50, 60)), rng.normal(0, 1, (50, 60))
     )
-    assert np.mean([law.p(r) < 1e-3 for r in humps(two).ratio_B]) > 0.8
+    assert np.mean([law.p(r) < 1e-3 for r in fit_mixture(two).ratio_B]) > 0.8
 
 
 @pytest.mark.parametrize(
