@@ -110,7 +110,7 @@ def _towers():
         "hf.clap:Clap",
         ("clip",),
         "CLAP's audio tower on windows of a clip's sound",
-        version=2,
+        version=3,
     )
     yield _tower(
         "hf-text",
@@ -140,7 +140,7 @@ def _towers():
         "hf.audio:HfAudio",
         ("clip",),
         "wav2vec 2.0, HuBERT or WavLM frames of a clip's sound",
-        version=2,
+        version=3,
     )
 
 
@@ -150,14 +150,14 @@ def _sound():
         "sound.log_mel:LogMel",
         ("clip",),
         "log-mel spectrum or MFCC of a clip's sound; no weights",
-        version=1,
+        version=2,
     )
     yield _encoder(
         "opensmile",
         "sound.open_smile:OpenSmile",
         ("clip",),
         "openSMILE's eGeMAPS or ComParE features of a clip's sound; no weights",
-        version=1,
+        version=2,
     )
 
 
