@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 SECONDS = 10.0
@@ -29,16 +30,67 @@ def guarded(call: Callable[[], T], subject: str, seconds: float = SECONDS) -> tu
     """``(result, output)``: what ``call`` returns, and what it printed.
 
     Output is kept away from stdout, which holds results alone. TimeoutError, with ``subject`` in
-    its sentence, after ``seconds``; whatever else is raised is raised.
+    its sentence, after ``seconds``; SystemExit for ``os._exit``; whatever else is raised is raised.
     """
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+    with _descriptors_kept(), _streams_to(output), _exit_raises():
         try:
             with _time_limit(seconds):
                 result = call()
         except ImportTimeout:
             raise TimeoutError(f"{subject} not over after {seconds:g} s") from None
-    return result, output.getvalue().strip()
+    return result, "" if output.closed else output.getvalue().strip()
+
+
+@contextlib.contextmanager
+def _streams_to(output: io.StringIO) -> Iterator[None]:
+    """Those of the interpreter too, which a plugin could close."""
+    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    before = {name: getattr(sys, name) for name in names}
+    try:
+        for name in names:
+            setattr(sys, name, output)
+        yield
+    finally:
+        for name, stream in before.items():
+            setattr(sys, name, stream)
+
+
+@contextlib.contextmanager
+def _descriptors_kept() -> Iterator[None]:
+    """What libraries write past Python's streams goes nowhere, and a descriptor that the plugin
+    closes is open again.
+    """
+    kept: dict[int, int] = {}
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for descriptor in (1, 2):
+            with contextlib.suppress(OSError):  # it was closed before
+                kept[descriptor] = os.dup(descriptor)
+                os.dup2(nowhere, descriptor)
+        yield
+    finally:
+        for descriptor, copy in kept.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _exit_raises() -> Iterator[None]:
+    """``os._exit`` in this process raises SystemExit; a process that a plugin forks may exit."""
+    leave, process = os._exit, os.getpid()
+
+    def stop(status: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = stop
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def off_stdout() -> contextlib.AbstractContextManager[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from importlib.metadata import EntryPoint
@@ -52,3 +53,30 @@ def test_an_import_that_hangs_is_broken_off(entry, source):
 def test_the_time_limit_ends_with_the_import(entry):
     import_plugin(entry("x = 1\n"), seconds=0.2)
     time.sleep(0.4)  # an alarm that is still set would end the test here
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nos.write(1, b'NOISE')\nos.write(2, b'NOISE')\n",
+        "import os\nos.close(1)\nos.close(2)\n",
+        "import sys\nsys.__stdout__.write('NOISE')\nsys.__stdout__.close()\n",
+        "import sys\nsys.stdout = sys.stderr = sys.__stdout__ = None\n",
+        "import os\nif os.fork() == 0:\n    os._exit(0)\n",
+    ],
+    ids=["past Python", "closes descriptors", "closes a stream", "takes streams", "forks"],
+)
+def test_an_import_leaves_the_streams_as_they_were(entry, source, capfd):
+    streams = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+    import_plugin(entry(source))
+    assert (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__) == streams
+    os.write(1, b"ours")
+    print("too")
+    assert capfd.readouterr() == ("ourstoo\n", "")
+
+
+def test_an_import_that_leaves_the_process_is_an_error(entry):
+    leave = os._exit
+    with pytest.raises(SystemExit, match=r"os\._exit\(3\)"):
+        import_plugin(entry("import os\nos._exit(3)\n"))
+    assert os._exit is leave
