@@ -27,6 +27,7 @@ from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.material.types import SpaceKind
 from merbench.host.field_types import wrong_fields
 from merbench.host.imports import guarded, import_plugin
+from merbench.host.watchdog import watched
 from merbench.results.metrics import BUILT_IN
 
 Declaration = Component | Recipe | MetricDef
@@ -97,10 +98,11 @@ def _read(manager: pluggy.PluginManager, entry: EntryPoint, strict: bool) -> Plu
     registered = f"{distribution}:{entry.name}"
     module = None
     try:
-        module, output = import_plugin(entry)
-        (declarations, commands), more = guarded(
-            lambda: _declared(manager, module, registered), "its hooks were"
-        )
+        with watched(entry.name):
+            module, output = import_plugin(entry)
+            (declarations, commands), more = guarded(
+                lambda: _declared(manager, module, registered), "its hooks were"
+            )
     except KeyboardInterrupt:
         raise
     except BaseException as error:
