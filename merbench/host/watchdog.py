@@ -16,7 +16,7 @@ PATIENCE = 2 * SECONDS + 5
 @contextlib.contextmanager
 def watched(plugin: str, seconds: float = PATIENCE) -> Iterator[None]:
     """Ends this process, with a sentence that names the ``plugin``, where the block is not over
-    after ``seconds``: code that ignores alarms, or catches all that is raised, goes on for ever.
+    after ``seconds``: code that ignores alarms, or catches all that is raised, never ends.
     """
     sentence = (
         f"error: plugin {plugin!r} is not read after {seconds:g} s and cannot be interrupted; "
