@@ -41,6 +41,8 @@ def _folder(path: Path) -> str:
     files = [file for file in path.iterdir() if not file.name.startswith(".")]
     kinds = Counter(file.suffix or ("a folder" if file.is_dir() else "no suffix") for file in files)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(_MANY))
+    if not files:
+        return "nothing"
     return f"{len(files)} files and folders ({counts}): {_names(sorted(f.name for f in files))}"
 
 

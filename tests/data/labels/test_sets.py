@@ -55,7 +55,7 @@ def test_several_words_may_stand_for_one_label(tmp_path, own, first):
         ("[a]\ngood = 1\nbad = { valeu = 1 }", SENTIMENT, "'value'"),
         ("[a]\ngood = 1\nnice = 1", SENTIMENT, "one value"),
         ("[a]\njoyful = 'hapy'\nsad = 'sad'", CLASSES, "one of happy"),
-        ("[a]\njoyful = 'happy'\ncrying = 'sad'", EMOTIONS, "no word stands for anger"),
+        ("[a]\njoyful = 'happy'\ncrying = 'sad'", EMOTIONS, "no word has the label anger"),
         ("[a", SENTIMENT, "not TOML"),
     ],
 )

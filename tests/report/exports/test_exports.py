@@ -144,7 +144,7 @@ def test_bibtex_names_each_board_and_outside_sources(store, tmp_path, home):
 def test_the_command_exports_what_is_asked_for(merbench, store, tmp_path):
     words = ("leaderboard", "export", "--store", str(store), "--out", "o")
     told = merbench(*words, "--format", "hf", "--track", "· x", check=True).stderr
-    assert "o: 1 files" in told
+    assert "o: 1 file\n" in told
     done = merbench(*words, "--format", "bibtex", "--hub-dataset", "a/b")
     assert done.returncode == 2 and "has no effect on the export bibtex" in done.stderr
     with pytest.raises(RequestError, match="there is no export 'csv'"):

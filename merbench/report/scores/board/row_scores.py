@@ -83,7 +83,9 @@ def row_of(
         ends = on_videos.interval(value_RS)
         if not math.isnan(ends.low):
             ends_of[metric] = (ends.low, ends.high)
-        if models and metric == values.metric and entry.name in models.seeds:
+        # Two rows may have one name where records were changed by hand, as verify has to see.
+        is_of_model = models and models.seeds.get(entry.name) == list(scored)
+        if models and is_of_model and metric == values.metric:
             models.put(entry.name, value_RS, on_videos)
     return RowScores(
         seeds={seed: dict(sorted(s.metrics.items())) for seed, s in scored.items()},

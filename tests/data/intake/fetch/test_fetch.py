@@ -273,7 +273,7 @@ def test_the_command_shows_terms_and_wants_them_accepted(server, merbench, tmp_p
     assert (
         tmp_path / "here/CMU_MOSI_Opinion_Labels.csd"
     ).read_bytes() == FILE and not result.stdout
-    assert "there already" in merbench(*words, "--yes", check=True).stderr
+    assert "is complete already" in merbench(*words, "--yes", check=True).stderr
     assert (
         "did you mean" in merbench("data", "fetch", "mosi", "--only", "CMU_MOSI_COVARAP.csd").stderr
     )
