@@ -36,6 +36,7 @@ def watched(plugin: str, seconds: float = PATIENCE) -> Iterator[None]:
 
         timer = threading.Timer(seconds, give_up)
         timer.daemon = True
-        timer.start()
+        with contextlib.suppress(RuntimeError):  # no further thread: plugins can still be read
+            timer.start()
         at_the_end.callback(timer.cancel)
         yield
