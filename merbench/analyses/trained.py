@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from merbench.api import Corpus, Task
+from merbench.api.errors import RequestError
 from merbench.engine.build import Problem
 from merbench.engine.plan.plan import Plan
 from merbench.engine.restore import restore
@@ -57,7 +58,12 @@ def trained(
             if record.status != "done":
                 continue
         if record.fold not in folds:
-            split = next(s for s in plan.protocol.splits if s.fold == record.fold)
+            split = next((s for s in plan.protocol.splits if s.fold == record.fold), None)
+            if split is None:
+                raise RequestError(
+                    f"run {record.run_id} is of fold {record.fold}, which its protocol does not "
+                    "have; run it again with --force"
+                )
             folds[record.fold] = Fold(read.streams, read.task, split, read.lexicon, read.turns_N2)
         fold = folds[record.fold]
         yield Trained(

@@ -69,6 +69,8 @@ def split(board: Board, scores: BoardScores) -> str:
     if folds := len({r.fold for e in board.entries for r in e.records} - {None}):
         return f"{folds} folds, whose {test} are scored as one set"
     counts = board.entries[0].first.counts
+    if not {"train", "valid"} <= counts.keys():
+        return test
     return f"{counts['train']:,} train and {counts['valid']:,} validation rows, {test}"
 
 

@@ -37,7 +37,7 @@ class RecordReader:
             raise UnreadableError(f"the record {path} is no file; move it away")
         data = path.read_bytes()
         try:
-            record = Record.model_validate_json(data)
+            record = Record.model_validate_json(data, strict=True)
         except ValidationError:
             _refuse_newer(path, _schema_number(data))
             raise
@@ -82,6 +82,8 @@ def check_record(record: Record) -> None:
     each other, or hold what no run writes.
     """
     record.space.label_space()
+    if record.folds and (record.fold or 0) >= record.folds:
+        raise ValueError(f"it is of fold {record.fold} of {record.folds}")
     if record.status == "done":
         _check_results(record)
     if record.tuned_by is not None:

@@ -160,6 +160,7 @@ ODD = {
     "no metrics": {"metrics": None},
     "a score without words": {"space": {"kind": "score", "words": [], "anchors": [1.0]}},
     "a search without trials": {"tuned_by": {"seconds": 1}},
+    "a fold beyond its protocol's": {"fold": 5, "folds": 5},
     "a history without epochs": {"history": [{"epoch": "one"}]},
     "losses that are a list": {"history": [{"epoch": 1, "loss": [1]}]},
     "packages that are a list": {"provenance": {"packages": ["torch"]}},
@@ -199,6 +200,14 @@ def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(tmp_path, num
             read_record(path)
     path.write_text(record(error="NaN, Infinity, 1e999").model_dump_json())
     assert read_record(path).error
+
+
+@pytest.mark.parametrize("field", ["seed", "fold"])
+def test_a_truth_value_is_no_number(tmp_path, field):
+    path = tmp_path / f"{record().run_id}.json"
+    path.write_text(json.dumps({**json.loads(record().model_dump_json()), field: True}))
+    with pytest.raises(ValueError, match=f"(?s){field}.*valid integer"):
+        read_record(path)
 
 
 def test_a_file_of_old_predictions_without_digest_is_read(tmp_path):

@@ -98,7 +98,8 @@ def by_seed(
 
 
 def whole_seeds(records: Sequence[Record], folds: int = 0) -> dict[int, list[Record]]:
-    """Seed -> its runs, by fold. A seed that lacks a fold, or any run of which failed, is left out.
+    """Seed -> its runs, by fold. A seed that lacks a fold or has one twice, or any run of which
+    failed, is left out.
     ``folds``: how many the protocol has, where records may be too old to have it.
     """
     folds = max(folds, fold_count(records))
@@ -109,7 +110,7 @@ def whole_seeds(records: Sequence[Record], folds: int = 0) -> dict[int, list[Rec
     return {
         seed: sorted(runs, key=lambda r: -1 if r.fold is None else r.fold)
         for seed, runs in sorted(runs_by_seed.items())
-        if len({r.fold for r in runs}) == folds
+        if len(runs) == len({r.fold for r in runs}) == folds
     }
 
 

@@ -4,6 +4,7 @@ the same content.
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -179,6 +180,19 @@ def test_predictions_that_were_cut_off_cost_that_run_alone(source):
     assert (
         score(board, source, Cache(None)).rows and f"{file} cannot be read" in source.warnings[-1]
     )
+
+
+def test_a_seed_that_two_records_claim_is_left_out(tmp_path):
+    store = Store(tmp_path)
+    put(store, 0.5, spec("a"))
+    path = min(store.runs.glob("*.json"))
+    path.write_text(re.sub(r'"seed": ?\d+', '"seed": 1', path.read_text(), count=1))
+    source = StoreSource(store)
+    (board,) = collect(source.records(), set())
+    seeds = [record.seed for record in board.entries[0].records]
+    assert seeds.count(1) == 2
+    scored = score(board, source, Cache(None)).rows["a"].seeds
+    assert list(scored) == sorted(set(seeds) - {1})
 
 
 def test_records_that_cannot_be_used_are_told_and_left(source):
