@@ -64,6 +64,8 @@ def _arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if unknown := sorted({*given.names} - {*ATTACKS}):
         parser.error(f"no attack {unknown[0]!r}; there are {', '.join(ATTACKS)}")
+    if given.start < 0 or (given.tries is not None and given.tries < 1) or given.scale <= 0:
+        parser.error("--tries is at least 1, --scale above 0, and --start at least 0")
     return given
 
 

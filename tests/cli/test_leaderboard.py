@@ -247,6 +247,8 @@ def test_streams_are_hashed_once_for_all_runs_that_read_them(monkeypatch):
             ("leaderboard", "--format", "html", "--intervals", "--track", "covarep"),
             "leave --intervals out",
         ),
+        (("leaderboard", "--format", "csv", "--rows", "3"), "leave --rows out"),
+        (("leaderboard", "--format", "md", "--rows", "3"), "leave --rows out"),
         (("compare", "--all", "--plot", "x.svg"), "--plot is for two models"),
         (("compare", "--all", "--rows", "5"), "--rows is for two models"),
         (

@@ -28,10 +28,13 @@ SUBCOMMANDS = (
     *("export", "pull", "serve"),
 )
 ALWAYS_IN = {
-    "html": ("all_metrics", "intervals", "ablations", "claims"),
-    "csv": ("all_metrics", "intervals"),
+    "html": ("all_metrics", "intervals", "ablations", "claims", "rows"),
+    "csv": ("all_metrics", "intervals", "rows"),
+    "json": ("rows",),
+    "md": ("rows",),
+    "latex": ("rows",),
 }
-"""Format -> options that have no effect on it."""
+"""Format -> options that have no effect on it: all of what they would show is always there."""
 
 
 @click.group(
@@ -156,7 +159,9 @@ def _refuse_without_effect(
         return
     for name in ALWAYS_IN.get(form, ()):
         if name in typed_options:
-            raise RequestError(f"--format {form} always has these; leave {typed_options[name]} out")
+            raise RequestError(
+                f"--format {form} always has them all; leave {typed_options[name]} out"
+            )
 
 
 def _print_boards(form: str, scored_boards: Scored, pages: Sequence[Sheet]) -> None:

@@ -14,7 +14,7 @@ from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics.every_pair import EveryPair, Models, PairTest, every_pair
-from merbench.report.scores.statistics.intervals import Resampler, resampler
+from merbench.report.scores.statistics.intervals import Resampler, resampler_of
 from merbench.report.scores.statistics.p_values import ALPHA
 
 SHARE = 50
@@ -90,7 +90,7 @@ class RowValues:
     def resampler(self) -> Resampler:
         name = next(name for name, seeds in self.seeds.items() if seeds)
         first = next(iter(self._scored(name).values()))
-        return resampler(tuple(first.seen(self.metric).videos))
+        return resampler_of(tuple(first.seen(self.metric).videos))
 
     def _scored(self, name: str) -> dict[int, Scored]:
         records, board = self.entries[name].records, self.board

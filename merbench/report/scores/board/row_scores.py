@@ -6,7 +6,6 @@ import math
 import operator
 from collections import deque
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import islice
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from merbench.report.scores.board.row_pairs import SHARE, RowValues, values_of
 from merbench.report.scores.rows.entries import Entry
 from merbench.report.scores.rows.pooled_seeds import by_seed, row_counts
 from merbench.report.scores.statistics.every_pair import Models
-from merbench.report.scores.statistics.intervals import resampler
+from merbench.report.scores.statistics.intervals import resampler_of
 from merbench.report.scores.statistics.means import Summary, summarise
 
 
@@ -34,7 +33,7 @@ class RowScores(Config):
     nonzero: Annotated[int, Field(exclude_if=operator.not_)] = 0
     """Rows whose score is not 0, where the task is one score."""
 
-    @cached_property
+    @property
     def summary(self) -> dict[str, Summary]:
         summaries = {
             m: summarise([s.get(m) for s in self.seeds.values()])
@@ -78,7 +77,7 @@ def row_of(
     first = next(iter(scored.values()))
     ends_of = {}
     for metric in intervals:
-        on_videos = resampler(tuple(first.seen(metric).videos))
+        on_videos = resampler_of(tuple(first.seen(metric).videos))
         value_RS = values_of(scored, metric, on_videos)
         ends = on_videos.interval(value_RS)
         if not math.isnan(ends.low):

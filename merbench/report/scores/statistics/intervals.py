@@ -185,7 +185,7 @@ class Resampler:
 
 
 @lru_cache(4)
-def resampler(videos_N: tuple[str, ...], resamples: int = 2000, seed: int = 0) -> Resampler:
+def resampler_of(videos_N: tuple[str, ...], resamples: int = 2000, seed: int = 0) -> Resampler:
     """One for all metrics and models on the same rows."""
     return Resampler(videos_N, resamples, seed)
 
@@ -201,7 +201,7 @@ def interval(
     seed: int = 0,
 ) -> Interval:
     """The mean over seeds of a metric, for new seeds and new videos (``Resampler``)."""
-    on_videos = resampler(tuple(videos_N), resamples, seed)
+    on_videos = resampler_of(tuple(videos_N), resamples, seed)
     return on_videos.interval(on_videos.values(metric, y, p), level)
 
 
@@ -221,7 +221,7 @@ def paired_interval(
         raise ValueError(
             f"the two models have predictions of different shapes, {np.shape(a)} and {np.shape(b)}"
         )
-    on_videos = resampler(tuple(videos_N), resamples, seed)
+    on_videos = resampler_of(tuple(videos_N), resamples, seed)
     return on_videos.difference(
         on_videos.values(metric, y, a), on_videos.values(metric, y, b), level
     )

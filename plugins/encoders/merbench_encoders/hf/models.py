@@ -194,7 +194,7 @@ def input_embeddings(net: Any, instead: str) -> nn.Embedding:
     """
     try:
         table = net.get_input_embeddings()
-    except NotImplementedError:
+    except NotImplementedError:  # raised by transformers for a network without such a table
         table = None
     if not isinstance(table, nn.Embedding):
         raise RequestError(
