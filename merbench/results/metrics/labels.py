@@ -82,14 +82,17 @@ def average_precision(y_N: np.ndarray, p_N: np.ndarray, weights_RN: np.ndarray) 
     known = np.flatnonzero(~np.isnan(y_N))
     order = known[np.argsort(-p_N[known], kind="stable")]
     y, p, weights_RN = y_N[order], p_N[order], weights_RN[:, order]
-    if not y.any():
+    positive_P = np.flatnonzero(y)
+    if not len(positive_P):
         return np.full(len(weights_RN), math.nan)
     ends = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)
-    tp_RE = np.cumsum(weights_RN * y, axis=1)[:, ends]
+    # Recall grows at positives alone, each of which has the precision at the end of its tie.
+    end_P = ends[np.searchsorted(ends, positive_P)]
+    gain_RP = weights_RN[:, positive_P]
+    tp_RP = np.cumsum(gain_RP, axis=1)[:, np.searchsorted(positive_P, end_P, side="right") - 1]
     # Where nothing was drawn yet nothing is gained.
-    precision_RE = ratio(tp_RE, np.cumsum(weights_RN, axis=1)[:, ends], empty=0.0)
-    gains_R = (np.diff(tp_RE, prepend=0, axis=1) * precision_RE).sum(axis=1)
-    return ratio(gains_R, tp_RE[:, -1])
+    precision_RP = ratio(tp_RP, np.cumsum(weights_RN, axis=1)[:, end_P], empty=0.0)
+    return ratio((gain_RP * precision_RP).sum(axis=1), gain_RP.sum(axis=1))
 
 
 def mean_average_precision(

@@ -115,7 +115,7 @@ def command(
 
         if boards:
             return from_folder(boards, dataset, track)
-        return from_store(session, store, dataset, track, report, as_text and not intervals)[1]
+        return from_store(session, store, dataset, track, report, as_text and not intervals).scored
 
     def sheets(scored_boards: Scored) -> list[Sheet]:
         from merbench.report.tables.sheet import sheet

@@ -5,6 +5,7 @@ folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,11 +24,25 @@ from merbench.report.scores.no_run import no_run
 from merbench.report.scores.rows.entries import Board, Entry, collect
 from merbench.report.scores.source import StoreSource
 from merbench.results.dataset_name import ordered
-from merbench.results.records.record import Track
+from merbench.results.records.record import Record, Track
 from merbench.results.records.titles import is_meant
 from merbench.results.store.store import Store
 
 Scored = list[tuple[Board, BoardScores]]
+
+
+@dataclass(frozen=True)
+class FromStore:
+    """What a store held when it was read. ``scored``: the boards that were asked for."""
+
+    source: StoreSource
+    records: list[Record]
+    scored: Scored
+
+    @property
+    def tracks(self) -> list[Track]:
+        """Every track of the store."""
+        return [board.track for board in collect(self.records, ())]
 
 
 def no_row(name: str, entries: Iterable[Entry]) -> str:
@@ -47,14 +62,15 @@ def from_store(
     track: str | None = None,
     report: Callable[[str], object] = say,
     brief: bool = False,
-) -> tuple[StoreSource, Scored]:
+) -> FromStore:
     """RequestError where the store has no finished run of that kind. Scores are kept in
     ``<store>/cache/scores``. ``report``: of what is left out. ``brief``: no intervals but
     those of the ranking metrics, and records without histories, which is what a table shows.
     """
     source = StoreSource(Store(store), histories=not brief)
+    records = source.records()
     boards = collect(
-        source.records(),
+        records,
         floors(session.catalog),
         dataset,
         track,
@@ -80,13 +96,8 @@ def from_store(
                 )
     scored_boards = [(board, scores) for board, scores in scored_boards if scores.rows]
     if not scored_boards:
-        raise RequestError(no_run(source.records(), store, dataset, track))
-    return source, scored_boards
-
-
-def tracks_of(source: StoreSource) -> list[Track]:
-    """Every track of a store."""
-    return [board.track for board in collect(source.records(), ())]
+        raise RequestError(no_run(records, store, dataset, track))
+    return FromStore(source, records, scored_boards)
 
 
 def from_folder(root: Path, dataset: str | None = None, track: str | None = None) -> Scored:

@@ -67,16 +67,16 @@ def command(
     Example: merbench leaderboard build --store runs --out leaderboards
              merbench leaderboard build --dataset mosi --extra generalise.json
     """
-    from merbench.cli.look.leaderboard.boards import from_store, tracks_of
+    from merbench.cli.look.leaderboard.boards import from_store
     from merbench.cli.look.leaderboard.rejected import refuse_rejected, refuse_unexplained
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
     from merbench.report.folder.write import write
 
-    source, scored_boards = from_store(session, store, dataset, track)
-    folder_of = _folders(out, tracks_of(source))
+    read = from_store(session, store, dataset, track)
+    folder_of = _folders(out, read.tracks)
     planned = []
-    for board, scores in scored_boards:
+    for board, scores in read.scored:
         if JOIN in board.track.dataset:
             say(
                 f"left out: {board.title}: "
@@ -88,9 +88,9 @@ def command(
         planned.append((folder, board, scores))
     extras_by_track = _extras(extras, [board.track for _, board, _ in planned])
     if not unchecked:
-        refuse_rejected(session, source, [(folder, board) for folder, board, _ in planned])
+        refuse_rejected(session, read.source, [(folder, board) for folder, board, _ in planned])
     for (folder, board, scores), board_extras in zip(planned, extras_by_track, strict=True):
-        write(folder, board, scores, source, board_extras)
+        write(folder, board, scores, read.source, board_extras)
         runs = count_of(sum(len(e.records) for e in board.entries), "run")
         say(f"{folder}: {runs} in {count_of(len(board.entries), 'row')}")
     render(out)

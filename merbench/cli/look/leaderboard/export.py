@@ -76,6 +76,7 @@ def command(
     if boards:
         source, scored = None, from_folder(boards, dataset, track)
     else:
-        source, scored = from_store(session, store, dataset, track)
+        read = from_store(session, store, dataset, track)
+        source, scored = read.source, read.scored
     files = exported(scored, form, out, hub_dataset, source if rows else None)
     say(f"{out}: {count_of(len(files), 'file')}")

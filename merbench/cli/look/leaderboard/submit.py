@@ -59,19 +59,19 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
     Example: merbench leaderboard submit merclip "merclip no-label-encoder" --out contribution
     """
     from merbench.api.errors import RequestError
-    from merbench.cli.look.leaderboard.boards import from_store, tracks_of
+    from merbench.cli.look.leaderboard.boards import from_store
     from merbench.cli.look.leaderboard.render import render
     from merbench.report.folder.names import existing_tracks, folder_names
     from merbench.report.folder.written import replace_written
 
     if out.exists():
         raise RequestError(f"--out {out} exists already; choose a new folder")
-    source, scored_boards = from_store(session, store)
-    chosen = _chosen_rows(runs, [board for board, _ in scored_boards])
-    tracks, existing = tracks_of(source), existing_tracks(boards)
+    read = from_store(session, store)
+    chosen = _chosen_rows(runs, [board for board, _ in read.scored])
+    tracks, existing = read.tracks, existing_tracks(boards)
     named_tracks = list(zip(folder_names(tracks, existing), tracks, strict=True))
     folders = []
-    for board, scores in scored_boards:
+    for board, scores in read.scored:
         packed = tuple(e for e in board.entries if e.name in chosen)
         if not packed:
             continue
@@ -79,7 +79,7 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
         name = next(name for name, track in named_tracks if track == board.track)
         state = "there already" if name in existing else "new"
         folders.append(f"- `{name}` ({state}): {board.title}")
-        _pack(session, out / name, board, packed, scores, source)
+        _pack(session, out / name, board, packed, scores, read.source)
     render(out)
     readme = README.format(boards=boards.name, folders="\n".join(folders))
     replace_written(out, {"README.md": readme.encode()}, keeps=lambda name: True)
