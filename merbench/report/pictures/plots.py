@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -18,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from merbench.report.pictures.compact import compact
+from merbench.report.pictures.layout import headline, margins, width
 from merbench.report.pictures.themes import DRAWN_BY, themed
 from merbench.report.tables.sheet import count
 
@@ -36,6 +38,8 @@ BESIDE = 1.04
 """Where names stand, in widths of the axes."""
 LONG = 28
 """Characters of a name that stand on one line."""
+MOST_RIGHT = 2.0
+"""Inches that names of floors take from the axes at most."""
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Signs that no XML file may hold, however they are written."""
 
@@ -74,8 +78,14 @@ def scores(
     ``legend``: what the marks mean, under the axis.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.2 + 0.34 * len(models)), layout="constrained")
-        axes = figure.subplots()
+        across = [(value, name, "--", "tab:red") for name, value in floors.items()]
+        across += [
+            (value, f"best given {name}", ":", "darkgreen")
+            for name, value in (optimum or {}).items()
+        ]
+        last = [name for _, name, *_ in sorted(across)[-2:]]
+        right = 0.15 + min(width(last, 8), MOST_RIGHT)
+        figure, axes = _rows(title, models, top=0.75 if across else 0.33, right=right)
         for at, line in enumerate(models.values()):
             if line.ends:
                 axes.plot(line.ends, [at, at], color=FAINT, linewidth=1.2, zorder=3)
@@ -90,23 +100,21 @@ def scores(
                     linewidths=0,
                     zorder=5,
                 )
-        _names(axes, list(models))
-        across = [(value, name, "--", "tab:red") for name, value in floors.items()]
-        across += [
-            (value, f"best given {name}", ":", "darkgreen")
-            for name, value in (optimum or {}).items()
-        ]
-        for at, (value, name, style, colour) in enumerate(sorted(across)):
-            axes.axvline(value, color=colour, linestyle=style, linewidth=1)
-            place: Any = {
-                "xy": (value, 1),
-                "xytext": (2, 2 + 10 * (at % 3)),
-                "xycoords": ("data", "axes fraction"),
-            }
-            axes.annotate(name, **place, textcoords="offset points", fontsize=8, color=colour)
+        _verticals(axes, sorted(across))
         axes.set_xlabel(f"{axis}\n{legend}")
-        axes.set_title(title, fontsize=10, loc="left", pad=36 if across else 6)
         return svg(figure)
+
+
+def _verticals(axes: Axes, lines: Sequence[tuple[float, str, str, str]]) -> None:
+    """``lines``: value, name, style, colour, by value. Names stand above, in three heights."""
+    for at, (value, name, style, colour) in enumerate(lines):
+        axes.axvline(value, color=colour, linestyle=style, linewidth=1)
+        place: Any = {
+            "xy": (value, 1),
+            "xytext": (2, 2 + 10 * (at % 3)),
+            "xycoords": ("data", "axes fraction"),
+        }
+        axes.annotate(name, **place, textcoords="offset points", fontsize=8, color=colour)
 
 
 def against(
@@ -120,9 +128,13 @@ def against(
     the names of those that are ``named`` in a column of their own.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(named))), layout="constrained")
+        figure = Figure(figsize=(8, max(4.2, 1 + 0.17 * len(named))))
+        beside = width(named, 8) + 0.2
+        margins(figure, left=0.75, right=beside, bottom=0.65, top=0.35)
+        headline(figure, title)
         axes = figure.subplots()
         axes.set_xscale("log")
+        axes.set_xlim(_around([cost for cost, _ in models.values()]))
         ends = [(cost, *line.ends) for cost, line in models.values() if line.ends]
         if ends:
             axes.vlines(*zip(*ends, strict=True), color=FAINT, linewidth=1, zorder=2)
@@ -142,9 +154,15 @@ def against(
         _name(axes, {name: (models[name][0], models[name][1].mean) for name in named})
         axes.set_xlabel(f"{across}\ndot: mean over seeds; line: its 95 % interval")
         axes.set_ylabel(axis)
-        axes.set_title(title, fontsize=10, loc="left")
         axes.grid(alpha=0.25)
         return svg(figure)
+
+
+def _around(costs: Sequence[float]) -> tuple[float, float]:
+    """Ends of a logarithmic axis: a factor of four at least, and a twentieth more at each end."""
+    low, high = min(costs), max(costs)
+    middle, reach = math.sqrt(low * high), max(high / low, 4) ** 0.55
+    return middle / reach, middle * reach
 
 
 def _name(axes: Axes, points: Mapping[str, tuple[float, float]]) -> None:
@@ -192,8 +210,7 @@ def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, 
     significant (then filled).
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8, 1.1 + 0.34 * len(rows)), layout="constrained")
-        axes = figure.subplots()
+        figure, axes = _rows(title, rows, top=0.33, right=0.15)
         for at, (mean, low, high, significant) in enumerate(rows.values()):
             axes.plot([low, high], [at, at], color="tab:blue", linewidth=1.6)
             axes.scatter(
@@ -204,12 +221,10 @@ def forest(title: str, axis: str, rows: Mapping[str, tuple[float, float, float, 
                 color="tab:blue" if significant else "white",
                 edgecolors="tab:blue",
             )
-        _names(axes, list(rows))
         axes.axvline(0, color="black", linewidth=1)
         axes.set_xlabel(
             f"{axis}\ndot: mean difference, filled where it is significant; line: its 95 % interval"
         )
-        axes.set_title(title, fontsize=10, loc="left")
         return svg(figure)
 
 
@@ -251,9 +266,19 @@ def folded(name: str) -> str:
     return name.replace(" (", "\n(", 1) if len(name) > LONG else name
 
 
-def _names(axes: Axes, names: Sequence[str]) -> None:
-    """One horizontal line a name, the first on top."""
+def _rows(title: str, names: Iterable[str], *, top: float, right: float) -> tuple[Figure, Axes]:
+    """The axes of one horizontal line a name, the first on top; ``top`` and ``right``: margins in
+    inches.
+    """
+    names = list(names)
     lines = [folded(name) for name in names]
-    axes.set_yticks(range(len(names)), lines, fontsize=8 if lines != list(names) else None)
+    size = 8 if lines != names else 10
+    bottom = 0.65
+    figure = Figure(figsize=(8, bottom + 0.34 * len(names) + top))
+    margins(figure, left=width(lines, size) + 0.15, right=right, bottom=bottom, top=top)
+    headline(figure, title)
+    axes = figure.subplots()
+    axes.set_yticks(range(len(names)), lines, fontsize=size)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.25)
+    return figure, axes
