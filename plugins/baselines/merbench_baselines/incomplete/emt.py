@@ -10,6 +10,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from merbench.api import (
     Config,
@@ -28,6 +29,10 @@ from merbench_baselines.fusions.mult import positions
 from merbench_baselines.incomplete.tfr_net import spans
 from merbench_baselines.layers import complete, require_heads
 from merbench_baselines.readers import TextReading
+
+KEPT = 2**20
+"""Numbers of states beyond which what GEGLU makes of them, twenty times as many, is computed again
+on the way back and not kept: 3 layers and 2 views of long streams would take gigabytes."""
 
 
 class Promotion(nn.Module):
@@ -51,8 +56,13 @@ class Promotion(nn.Module):
         x_BTD = x_BTD + self.cross(self.norm(x_BTD), self.norm_source(source_BSD), mask_BS)
         n_BTD = self.norm_self(x_BTD)
         x_BTD = x_BTD + self.itself(n_BTD, n_BTD, mask_BT)
+        if torch.is_grad_enabled() and x_BTD.numel() > KEPT:
+            return x_BTD + checkpoint(self.widened, x_BTD, use_reentrant=False)
+        return x_BTD + self.widened(x_BTD)
+
+    def widened(self, x_BTD: Tensor) -> Tensor:
         h, gate = self.into(self.norm_f(x_BTD)).chunk(2, 2)
-        return x_BTD + self.dropout(self.out(h * nn.functional.gelu(gate)))
+        return self.dropout(self.out(h * nn.functional.gelu(gate)))
 
 
 class Local(nn.Module):

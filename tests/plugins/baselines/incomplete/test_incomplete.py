@@ -8,9 +8,10 @@ import torch.nn.functional as F
 
 from merbench.api import Batch, Output, Progress, Steps
 from merbench.testing import tiny
+from merbench_baselines.incomplete import emt
 from merbench_baselines.incomplete.attraction import Attraction, DualLevelRestoration
 from merbench_baselines.incomplete.correction import Correction, Reversed
-from merbench_baselines.incomplete.emt import EMT
+from merbench_baselines.incomplete.emt import EMT, Promotion
 from merbench_baselines.incomplete.lnln import LNLN
 from merbench_baselines.incomplete.reconstruction import Reconstruction, hidden_error
 from merbench_baselines.incomplete.tfr_net import TFRNet, across_features, spans
@@ -200,6 +201,25 @@ def test_promotion_adds_attention_to_the_source_to_itself_and_geglu():
     z = z + unit.out(h * gate * normal.cdf(gate))
     every = torch.ones(1, 3, dtype=torch.bool), torch.ones(1, 2, dtype=torch.bool)
     close(unit(x, every[0], source, every[1])[0], z)
+
+
+def test_what_is_computed_again_on_long_streams_has_the_same_gradients(monkeypatch):
+    unit = Promotion(EMT.Config(width=4, heads=2))
+    x_BTD, source_BSD = torch.randn(2, 9, 4, requires_grad=True), torch.randn(2, 3, 4)
+    masks = torch.ones(2, 9, dtype=torch.bool), torch.ones(2, 3, dtype=torch.bool)
+    calls, widened = [], unit.widened
+    monkeypatch.setattr(unit, "widened", lambda x: calls.append(x) or widened(x))
+
+    def gradients() -> list[torch.Tensor]:
+        torch.manual_seed(1)
+        loss = unit(x_BTD, masks[0], source_BSD, masks[1]).square().sum()
+        return list(torch.autograd.grad(loss, [x_BTD, *unit.parameters()]))
+
+    kept = gradients()
+    assert len(calls) == 1
+    monkeypatch.setattr(emt, "KEPT", 1)
+    again = gradients()
+    assert len(calls) == 3 and all(map(torch.equal, kept, again))
 
 
 def test_context_is_pooled_over_the_modalities_that_a_row_has():
