@@ -25,12 +25,8 @@ def catalog() -> Catalog:
     from merbench.host.manager import discover
 
     discovered = Catalog(discover())
-    for plugin in discovered.plugins:
-        if plugin.error:
-            say(
-                f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is not "
-                f"used: {plugin.error}"
-            )
+    for warning in discovered.warnings:
+        say(f"warning: {warning}")
     return discovered
 
 

@@ -198,7 +198,7 @@ def _train(
     train = with_tower_rates(train, parts, settings.asked)
     rank = goal.task.rank
     if rank:
-        metrics.selecting(rank, f"task {goal.task_name} of dataset {corpus.name} has rank")
+        metrics.selecting(rank, f"task {goal.task_name} of dataset {corpus.name}: rank")
         train = train.model_copy(update={"select": train.select or rank})
     metrics.selecting(train.select)
     return train

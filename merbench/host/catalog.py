@@ -14,20 +14,13 @@ from merbench.api.declarations.recipe import Recipe
 from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
 from merbench.host.imports import off_stdout
-from merbench.host.manager import Declaration, Plugin
+from merbench.host.manager import Declaration, Plugin, kind_of
 from merbench.results.metrics import BUILT_IN, Registry
 
 
 def unknown(kind: str, name: str, known: Sequence[str], where: str) -> str:
     """One sentence for a name that is not known, with the nearest ones."""
     return f"unknown {kind} {name!r}; {did_you_mean(name, known, most=3)} ({where})"
-
-
-def kind_of(declaration: Declaration) -> str:
-    """A component's kind, ``recipe`` or ``metric``."""
-    if isinstance(declaration, Component):
-        return declaration.kind
-    return "recipe" if isinstance(declaration, Recipe) else "metric"
 
 
 class Catalog:
@@ -63,6 +56,21 @@ class Catalog:
         offers = [self._offers["metric", name] for name in self.names("metric")]
         alone = (providers[0][1] for providers in offers if len(providers) == 1)
         return BUILT_IN.with_plugins(d for d in alone if isinstance(d, MetricDef))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user has to know before anything is asked for: plugins and metrics left out."""
+        broken = [
+            f"plugin {p.name!r} of {p.distribution} {p.version} is not used: {p.error}"
+            for p in self.plugins
+            if p.error
+        ]
+        several = [
+            f"metric {name!r} is not used: {_named(self.providers('metric', name))} each bring one"
+            for name in self.names("metric")
+            if len(self._offers["metric", name]) > 1
+        ]
+        return broken + several
 
     def providers(self, kind: str, name: str) -> list[Plugin]:
         return [plugin for plugin, _ in self._offers.get((kind, name), [])]
@@ -105,11 +113,8 @@ class Catalog:
             return offers[0][1]
         word = "model" if kind == "recipe" else kind
         if offers:
-            providers_text = " and ".join(
-                f"{p.distribution} {p.version} (plugin {p.name!r})" for p, _ in offers
-            )
             raise RequestError(
-                f"{word} {name!r} is offered by {providers_text}; "
+                f"{word} {name!r} is offered by {_named([plugin for plugin, _ in offers])}; "
                 "uninstall one, or leave it out with --no-plugin NAME or MERBENCH_DISABLED_PLUGINS"
             )
         message = unknown(word, name, self.names(kind), f"merbench list {word}s shows them all")
@@ -118,3 +123,7 @@ class Catalog:
         ]:
             message += f"; not loaded, because broken: {'; '.join(broken)}"
         raise RequestError(message)
+
+
+def _named(plugins: Sequence[Plugin]) -> str:
+    return " and ".join(f"{p.distribution} {p.version} (plugin {p.name!r})" for p in plugins)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import os
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -40,6 +41,13 @@ HOOKS = ("merbench_components()", "merbench_commands()")
 
 class DeclarationError(Exception):
     """What a plugin declares cannot be understood; one sentence."""
+
+
+def kind_of(declaration: Declaration) -> str:
+    """A component's kind, ``recipe`` or ``metric``."""
+    if isinstance(declaration, Component):
+        return declaration.kind
+    return "recipe" if isinstance(declaration, Recipe) else "metric"
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,7 @@ def _declared(
         return [declaration for answer in answers for declaration in answer]
 
     declarations = tuple(checked(d) for d in ask("merbench_components"))
+    _check_yielded_once(declarations)
     return declarations, tuple(_checked_command(c) for c in ask("merbench_commands"))
 
 
@@ -158,6 +167,14 @@ def checked(declaration: object) -> Declaration:
     _check_tuples(declaration, repr(declaration.name))
     _check_types(declaration)
     return declaration
+
+
+def _check_yielded_once(declarations: Sequence[Declaration]) -> None:
+    """No two declarations of a plugin have one kind and name."""
+    times = Counter((kind_of(declaration), declaration.name) for declaration in declarations)
+    for (kind, name), count in times.items():
+        if count > 1:
+            raise DeclarationError(f"{kind} {name!r} is yielded {count} times; rename all but one")
 
 
 def _check_types(declaration: Declaration | Command) -> None:

@@ -13,8 +13,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from merbench.api import MetricDef, Recipe, RequestError
-from merbench.host.catalog import Catalog, kind_of, unknown
-from merbench.host.manager import Plugin
+from merbench.host.catalog import Catalog, unknown
+from merbench.host.manager import Plugin, kind_of
 from merbench.testing.parts.checks import checks as part_checks
 from merbench.testing.parts.metric import makes_a_number
 from merbench.testing.recipes.checks import checks as recipe_checks

@@ -250,6 +250,30 @@ def test_unknown_names_suggest_the_nearest():
         catalog.component("fusion", "zzzzzz")
 
 
+OWN_METRIC = MetricDef(
+    name="rmse",
+    kinds=("score",),
+    title="RMSE",
+    summary="",
+    value=lambda y, p: 0.0,
+    higher_is_better=False,
+)
+
+
+def test_a_metric_that_two_plugins_bring_is_used_by_neither_and_reported():
+    plugins = [Plugin(name, f"dist-{name}", "1", (OWN_METRIC,)) for name in ("a", "b")]
+    assert not any(metric.name == "rmse" for metric in Catalog(plugins).metrics.metrics)
+    (warning,) = Catalog(plugins).warnings
+    assert "'rmse'" in warning and "dist-a 1" in warning and "dist-b 1" in warning
+    assert not Catalog(plugins[:1]).warnings
+
+
+def test_what_a_plugin_yields_twice_breaks_it(monkeypatch):
+    install_here(monkeypatch, lambda: [OWN_METRIC, OWN_METRIC])
+    (plugin,) = discover()
+    assert plugin.error is not None and "metric 'rmse' is yielded 2 times" in plugin.error
+
+
 def test_what_cannot_be_imported_names_its_distribution():
     catalog = Catalog([Plugin("p", "dist", "1", (fusion("tensor"),))])
     with pytest.raises(

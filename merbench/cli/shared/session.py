@@ -30,12 +30,8 @@ class Session:
         from merbench.host.manager import discover
 
         catalog = Catalog(discover(self.disabled))
-        for plugin in catalog.plugins:
-            if plugin.error:
-                say(
-                    f"warning: plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is "
-                    f"not used: {plugin.error}"
-                )
+        for warning in catalog.warnings:
+            say(f"warning: {warning}")
         return catalog
 
     def homes(self, data: Path | None) -> list[Path]:

@@ -141,6 +141,9 @@ def against(
         means = [line.mean for _, line in models.values()]
         axes.scatter([cost for cost, _ in models.values()], means, s=28, color="tab:blue", zorder=4)
         costs = [cost for cost, _ in models.values()]
+        if min(costs) == max(costs):
+            # The margin of an axis without width is none.
+            axes.set_xlim(costs[0] / 2, costs[0] * 2)
         subs = (
             (1, 1.5, 2, 3, 5, 7)
             if max(costs) < 30 * min(costs)

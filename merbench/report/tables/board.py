@@ -20,6 +20,7 @@ from merbench.report.tables.table import (
     Row,
     floors_among,
     metric_columns,
+    number,
 )
 from merbench.results.metrics import TaskMetrics
 
@@ -88,14 +89,14 @@ def distances(
         return []
     value, sign = summary[metric].mean, 1 if metrics[metric].higher_is_better else -1
     against = [
-        _apart(sign * (value - scores[metric].mean), name)
+        _apart(sign * (value - scores[metric].mean), name, metrics[metric])
         for name, scores in floors.items()
         if metric in scores
     ]
     title = metrics[metric].title
     lines = [f"{title} {_and(against)}"] if against else []
     if optimum and metric in optimum.scored[optimum.best]:
-        lines += [f"{title} {way}" for way in _ways(optimum, metric, value, sign)]
+        lines += [f"{title} {way}" for way in _ways(optimum, metrics[metric], value, sign)]
     return lines
 
 
@@ -105,17 +106,19 @@ def _and(parts: Sequence[str]) -> str:
     return f"{', '.join(before)} and {last}" if before else last
 
 
-def _apart(gap: float, name: str) -> str:
+def _apart(gap: float, name: str, metric: MetricFacts) -> str:
+    """In the unit of the table: ``0.043 better than ridge``, ``5.2 points worse than ridge``."""
     if not gap:
         return f"equal to that of {name}"
-    return f"{abs(gap):.3f} {'better' if gap > 0 else 'worse'} than {name}"
+    points = " points" if metric.scale == 100 else ""
+    return f"{number(abs(gap), metric)}{points} {'better' if gap > 0 else 'worse'} than {name}"
 
 
-def _ways(optimum: Optimum, metric: str, value: float, sign: int) -> list[str]:
+def _ways(optimum: Optimum, facts: MetricFacts, value: float, sign: int) -> list[str]:
     """From the best predictors of less to that of all modalities; who is worse than the best of
     less has not set out.
     """
-    best = optimum.scored[optimum.best][metric]
+    metric, best = facts.name, optimum.scored[optimum.best][facts.name]
     ways = []
     for start, scores in optimum.scored.items():
         span = sign * (best - scores[metric])
@@ -123,7 +126,7 @@ def _ways(optimum: Optimum, metric: str, value: float, sign: int) -> list[str]:
             continue
         gained = sign * (value - scores[metric])
         if gained < 0:
-            ways.append(_apart(gained, f"the best possible given {start}"))
+            ways.append(_apart(gained, f"the best possible given {start}", facts))
         else:
             ways.append(
                 f"{100 * gained / span:.0f} % of the way from the best possible given {start} "

@@ -137,8 +137,7 @@ def notes(board: Board, scores: BoardScores) -> list[str]:
         if 2 / 2**seeds >= ALPHA:
             sentences.append(
                 f"with {seeds} seeds no sign-flip p lies below {2 / 2**seeds:.3g}: "
-                "it takes six or more before these ranks can separate "
-                "anything"
+                "these ranks separate models from six seeds on"
             )
     return sentences + board.caveats + [corrected(e, board, scores) for e in board.superseded]
 

@@ -73,9 +73,8 @@ def _training(record: Record, registry: Registry) -> Iterator[str]:
     try:
         sentence = selection(record, registry)
     except (KeyError, TypeError, ValueError, AttributeError, RequestError) as error:
-        sentence = (
-            f"its stages or history are none that training leaves ({type(error).__name__}: {error})"
-        )
+        reason = error if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
+        sentence = f"its stages and history cannot be checked: {reason}"
     if sentence:
         yield sentence
     if record.error or record.cost is None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from merbench.api.declarations.metrics import MetricDef, SumMetric
+from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
 from merbench.api.material.types import LabelSpace
 from merbench.results.metrics import checks
@@ -65,10 +66,15 @@ class TaskMetrics(Mapping[str, MetricDef]):
         name = name or self.ranking
         if name not in self._metrics:
             raise RequestError(
-                f"{option}={name!r} is no metric of a {self.space.kind} task; there are: "
-                f"{', '.join(self)}"
+                f"{option}={name!r} is no metric of a {self.space.kind} task; "
+                f"{did_you_mean(name, self)}"
             )
         return name
+
+    @property
+    def missing_rank(self) -> str:
+        """The metric that the data set ranks by and no installed plugin has; mostly empty."""
+        return "" if self._rank in self else self._rank
 
     def evaluate(
         self,

@@ -51,6 +51,13 @@ def test_names_of_models_in_one_place_can_be_read_and_so_can_the_axis():
     assert ">200k<" in text and ">300k<" in text
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("cost", [5.0, 160_999.0, 161_025.0])
+def test_one_model_alone_stands_on_an_axis_that_has_a_width(cost):
+    text = plots.against("t", "parameters", "MAE", {"m": (cost, plots.Line([1.0]))}, ["m"]).decode()
+    assert ">m<" in text
+
+
 def test_only_those_that_are_named_have_names_and_all_have_dots():
     points = {f"m{i}": (1e3 * (i + 1), plots.Line([1.0 + i])) for i in range(23)}
     text = plots.against("t", "parameters", "MAE", points, ["m0", "m3"]).decode()

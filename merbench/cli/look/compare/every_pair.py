@@ -140,6 +140,6 @@ def _print_notes(too_few_seeds: Sequence[str]) -> None:
     )
     if too_few_seeds:
         say(
-            f"no sign-flip p can be that small from so few seeds on {'; '.join(too_few_seeds)}: "
+            f"too few seeds for a sign-flip p under .05 on {'; '.join(too_few_seeds)}: "
             "run six or more"
         )

@@ -117,9 +117,15 @@ class Board:
 
     @property
     def caveats(self) -> list[str]:
-        return sorted(
-            {f"{e.first.spec.model}: {e.first.caveat}" for e in self.entries if e.first.caveat}
+        of_models = {
+            f"{e.first.spec.model}: {e.first.caveat}" for e in self.entries if e.first.caveat
+        }
+        missing = self.metrics.missing_rank
+        of_rank = (
+            f"ranked by {self.metrics.ranking}: the data set ranks by {missing!r}, a metric of no "
+            "installed plugin"
         )
+        return [*([of_rank] if missing else []), *sorted(of_models)]
 
 
 def collect(
