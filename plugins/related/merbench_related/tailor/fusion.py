@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
 from merbench.api import (
     Config,
@@ -25,6 +27,15 @@ from merbench.api import (
 from merbench_related.fields import Dropout, Heads, Width
 from merbench_related.layers import PostNormLayer, complete, concatenate, require_heads
 from merbench_related.steps import shorten, stretch
+
+# Without the wrapper that imports torch's compiler, which takes as long as importing torch.
+checkpoint = inspect.unwrap(torch_checkpoint)
+
+LARGE = 16_384
+"""Steps of all rows together. A cross encoder reads a batch of more some rows at a time, at most
+``AT_ONCE`` steps, and computes what lies between its layers again in the backward pass.
+"""
+AT_ONCE = 4_096
 
 
 class CrossEncoder(nn.Module):
@@ -44,16 +55,24 @@ class CrossEncoder(nn.Module):
         )
 
     def forward(self, first: Steps, second: Steps) -> Steps:
-        typed = [
-            Steps(steps.x_BLD + type_D, steps.mask_BL)
-            for steps, type_D in zip((first, second), self.type_2D, strict=True)
-        ]
-        x_BLD, mask_BL = concatenate(typed)
+        mask_BL = torch.cat([first.mask_BL, second.mask_BL], 1)
+        if mask_BL.numel() <= LARGE:
+            return Steps(self._encode(*first, *second), mask_BL)
+        rows = max(1, AT_ONCE // mask_BL.shape[1])
+        groups = zip(*(x.split(rows) for x in (*first, *second)), strict=True)
+        encoded = [checkpoint(self._encode, *group, use_reentrant=False) for group in groups]
+        return Steps(torch.cat(encoded), mask_BL)
+
+    def _encode(self, a_BKD: Tensor, mask_BK: Tensor, b_BND: Tensor, mask_BN: Tensor) -> Tensor:
+        type_a_D, type_b_D = self.type_2D
+        x_BLD, mask_BL = concatenate(
+            [Steps(a_BKD + type_a_D, mask_BK), Steps(b_BND + type_b_D, mask_BN)]
+        )
         x_BLD = x_BLD + self.position_LD[(mask_BL.cumsum(1) - 1).clamp(min=0)]
         x_BLD = self.dropout(self.norm(x_BLD))
         for layer in self.layers:
             x_BLD = layer(x_BLD, mask_BL)
-        return Steps(x_BLD, mask_BL)
+        return x_BLD
 
 
 class Tailor(nn.Module):
