@@ -10,12 +10,16 @@ from functools import cache, cached_property
 
 import numpy as np
 
-# Letters of scripts that put no spaces between words: Thai, Lao, Myanmar, Khmer, kana, Han.
+# Letters of scripts that put no spaces between words (UAX #14, classes SA, AK, ID and CJ): Thai,
+# Lao, Myanmar, Khmer, Buginese, Tai, Balinese, Batak, Javanese, Yi, bopomofo, kana, Han.
 _UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\uff66-\uff9f\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a00-\u1aaf\u1b00-\u1b7f\u1bc0-\u1bff"
+    "\u3005-\u3007\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48f"
+    "\ua980-\ua9ff\uaa60-\uaadf\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
 _LETTER = rf"[^\W_{_UNSPACED}]"
+_UNSEEN = "\u00ad\u0640\u2060\ufeff"
+"""What does not change a word: a soft hyphen, what stretches an Arabic letter, joiners of words."""
 # How the common vector files (GloVe, trained on Penn-Treebank tokens) split contractions, also when
 # the apostrophe was lost.
 _NOT = re.compile(
@@ -48,10 +52,25 @@ _LOST = {
 def words_of(text: str) -> list[str]:
     """Lower-case words of a transcript or label text, apostrophes kept inside a word; of a script
     without spaces each character by itself. Marks (vowel signs of Hindi, Arabic and Thai, accents
-    written apart) belong to their letter.
+    written apart) belong to their letter; wide, narrow and styled letters are read as the plain
+    ones (``ＯＫ`` as ``ok``).
     """
-    composed = unicodedata.normalize("NFC", text).lower().replace("’", "'")
-    return _pieces(not composed.isascii()).findall(composed)
+    if text.isascii():
+        return _pieces(False).findall(text.lower())
+    plain = unicodedata.normalize("NFC", text.translate(_plain_letters()))
+    return _pieces(True).findall(plain.lower())
+
+
+@cache
+def _plain_letters() -> dict[int, str | None]:
+    """What is read in place of a character; None = nothing."""
+    plain: dict[int, str | None] = dict.fromkeys(map(ord, _UNSEEN))
+    plain |= dict.fromkeys(map(ord, "’ʼ"), "'")
+    for code in (*range(0x2100, 0x2150), *range(0xFF00, 0xFFF0), *range(0x1D400, 0x1D800)):
+        kind, _, letter = unicodedata.decomposition(chr(code)).partition(" ")
+        if kind in ("<wide>", "<narrow>", "<font>"):
+            plain[code] = chr(int(letter, 16))
+    return plain
 
 
 @cache
@@ -59,15 +78,13 @@ def _pieces(marked: bool) -> re.Pattern[str]:
     """``marked``: letters may have marks, which are many and slow to look for."""
     marks = _marks() if marked else "\u0300"
     letters = rf"{_LETTER}(?:{_LETTER}|[{marks}])*"
-    return re.compile(
-        rf"(?!_)(?=\w)[{_UNSPACED}][{marks}]*|{letters}(?:['’]{letters})*|['’]?{letters}"
-    )
+    return re.compile(rf"(?!_)(?=\w)[{_UNSPACED}][{marks}]*|{letters}(?:'{letters})*|'?{letters}")
 
 
 def _marks() -> str:
     """All marks that are set beside, above or below a letter, and what joins letters unseen."""
-    plane = map(chr, range(0x300, 0x10000))
-    return "\u200c\u200d" + "".join(c for c in plane if unicodedata.category(c) in ("Mn", "Mc"))
+    planes = map(chr, range(0x300, 0x20000))
+    return "\u200c\u200d" + "".join(c for c in planes if unicodedata.category(c) in ("Mn", "Mc"))
 
 
 def pieces_of(word: str) -> tuple[str, ...]:

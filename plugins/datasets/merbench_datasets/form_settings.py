@@ -27,7 +27,8 @@ class Labelled(Plain):
         """Lowest label of the score. Without ``low`` and ``high`` the labels tell: two classes
         where they are 0 and 1 or -1 and 1 alone (UR-FUNNY, MUStARD), the whole numbers around them
         where none is negative (ratings from 1 to 5, shares) or many are beyond 3 (valence in
-        [-5, 5]), [-1, 1] where all are in it (CH-SIMS) and not by thirds, else [-3, 3].
+        [-5, 5]), [-1, 1] where all are in it (CH-SIMS) and not by thirds, [-2, 2]
+        where all are whole numbers in it, else [-3, 3].
         """
         high: Annotated[float | None, LATER] = None
 

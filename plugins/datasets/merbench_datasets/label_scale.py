@@ -31,11 +31,14 @@ def scale(labels: np.ndarray, config: Labelled.Config) -> tuple[float, float] | 
         return None
     if len(values) > 1 and values[0] >= 0:
         return float(np.floor(values[0])), float(np.ceil(values[-1]))
-    if len(values) > 1 and np.abs(values).max() <= 1 and not _are_thirds(values):
+    largest = np.abs(values).max(initial=0)
+    if len(values) > 1 and largest <= 1 and not _are_thirds(values):
         return _UNIT
+    if largest == 2 and _are_whole(values):
+        return -2.0, 2.0
     beyond = np.abs(labels[np.isfinite(labels)]) > _WHOLE[1] + 0.01
     if len(beyond) and beyond.mean() > MOST_OUTSIDE:
-        limit = float(np.ceil(np.abs(values).max()))
+        limit = float(np.ceil(largest))
         return -limit, limit
     return _WHOLE
 
@@ -45,8 +48,11 @@ def _are_thirds(values: np.ndarray) -> bool:
     scale of their own. -1, 0 and 1 alone are none.
     """
     are_thirds = np.abs(3 * values - np.round(3 * values)).max() < 0.01
-    are_whole = np.abs(values - np.round(values)).max() < 0.01
-    return bool(are_thirds and not are_whole)
+    return bool(are_thirds and not _are_whole(values))
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return bool(np.abs(values - np.round(values)).max() < 0.01)
 
 
 def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[str, Any]:
@@ -62,8 +68,11 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
         return {"kind": "class", "words": list(TWO_CLASSES)}
     if config.low is None and span != _WHOLE:
         sink.note(f"its labels lie in [{span[0]:g}, {span[1]:g}]: a score in that{otherwise}")
-    if span == _WHOLE and config.low is None and np.nanmax(np.abs(labels), initial=0) <= 1:
-        sink.note(f"its labels lie within [-1, 1]: a score in [-3, 3]{otherwise}")
+    largest = np.ceil(np.nanmax(np.abs(labels), initial=0))
+    if span == _WHOLE and config.low is None and largest < _WHOLE[1]:
+        sink.note(
+            f"its labels lie within [-{largest:g}, {largest:g}]: a score in [-3, 3]{otherwise}"
+        )
     return {"kind": "score", "low": span[0], "high": span[1]}
 
 

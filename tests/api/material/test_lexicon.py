@@ -87,7 +87,7 @@ def test_a_copy_of_a_model_shares_its_vectors():
 def test_scripts_without_spaces_are_cut_into_characters():
     assert words_of("我不想嫁给你") == list("我不想嫁给你")
     assert words_of("ﾊﾝｶｸ 𠮷野家") == list(
-        "ﾊﾝｶｸ𠮷野家"
+        "ハンカク𠮷野家"
     )  # narrow kana, and Han beyond the first plane
     assert words_of("我 love 你, OK?") == ["我", "love", "你", "ok"]
     assert words_of("it's 3 o'clock_now, don't") == ["it's", "3", "o'clock", "now", "don't"]
@@ -106,6 +106,35 @@ def test_scripts_without_spaces_are_cut_into_characters():
 )
 def test_marks_belong_to_their_letters(text, words):
     assert words_of(text) == [unicodedata.normalize("NFC", word) for word in words]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ＯＫ ｄｏｎ＇ｔ １２３", ["ok", "don't", "123"]),
+        ("ｶﾞｷﾞ", ["ガ", "ギ"]),
+        ("ｶﾞ", ["ガ"]),
+        ("𝓱𝓮𝓵𝓵𝓸 ℝ", ["hello", "r"]),
+        ("donʼt", ["don't"]),
+        ("co\u00adoperate \ufeffnow", ["cooperate", "now"]),
+        ("صـــباح الخير", ["صباح", "الخير"]),
+        ("deonThai™ ⅓ ２°", ["deonthai", "⅓", "2"]),
+    ],
+)
+def test_another_form_of_a_letter_is_that_letter(text, words):
+    assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    "text", ["ꦱꦸꦒꦼ", "ᦎᦷᦑ", "ꀊꇴꐯ", "ᨾᩮᩬᩥᨦ", "ㄅㄆㄇ", "ㇰㇱ", "ပၼ်ႇ", "ꩡꩣꩫ", "ᥖᥭᥰ", "人々", "〆切"]
+)
+def test_every_script_without_spaces_is_cut(text):
+    letters = [c for c in text if unicodedata.category(c) in ("Lo", "Lm", "Nl")]
+    assert [word[0] for word in words_of(text)] == letters
+
+
+def test_marks_beyond_the_first_plane_belong_to_their_letters():
+    assert words_of("𑄌𑄋𑄴𑄟𑄳𑄦 hi") == ["𑄌𑄋𑄴𑄟𑄳𑄦", "hi"]  # Chakma
 
 
 @given(st.text())

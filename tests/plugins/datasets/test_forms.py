@@ -149,7 +149,7 @@ def test_mag_bert_pickles_have_their_words_in_front(add_data, tmp_path, as_array
         words = np.array(texts[k]) if as_array else texts[k]
         steps = len(texts[k])
         streams = np.full((steps, 47), k + 1.0), np.full((steps, 74), k + 1.0)
-        return (words, *streams), np.array([[k - 1.5]]), f"{mode}vid[{k}]"
+        return (words, *streams), np.array([[3.0 * (k - 1)]]), f"{mode}vid[{k}]"
 
     splits = {mode: [row(mode, k) for k in range(3)] for mode in ("train", "dev", "test")}
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(splits, 4))
@@ -255,6 +255,8 @@ SCALES = {
     "percent": ([0, 100], 0.5),
     "from -5 to 5": ([-5, 5], 0.5),
     "all of MOSEI": ([-3, 3], 1 / 3),
+    "five grades": ([-2, 2], 1),
+    "three grades": ([-1, 1], 1),
 }
 
 
@@ -263,6 +265,16 @@ def test_the_range_comes_from_the_labels(name):
     (low, high), step = SCALES[name]
     labels = np.append(np.arange(low, high + 1e-6, step), [low, high, np.nan]).astype(np.float32)
     assert scale(labels, Labelled.Config()) == (low, high)
+
+
+def test_a_range_wider_than_its_labels_is_reported(add_data, tmp_path):
+    rows = [("v", k, "so it is", label) for k, label in enumerate((-1.5, 0.5, 1.5))]
+    lines = [
+        f"{v},{k},{text},{label},{mode}" for (v, k, text, label), mode in zip(rows, N, strict=True)
+    ]
+    (tmp_path / "x.csv").write_text("\n".join(["video_id,clip_id,text,label,mode", *lines]))
+    report = add_data("--name", "a", tmp_path / "x.csv", "--form", "table")
+    assert any("within [-2, 2]: a score in [-3, 3]" in note for note in report["notes"])
 
 
 def test_small_labels_by_thirds_are_some_of_moseis():
