@@ -134,16 +134,13 @@ def against(
         headline(figure, title)
         axes = figure.subplots()
         axes.set_xscale("log")
-        axes.set_xlim(_around([cost for cost, _ in models.values()]))
+        costs = [cost for cost, _ in models.values()]
+        axes.set_xlim(_around(costs))
         ends = [(cost, *line.ends) for cost, line in models.values() if line.ends]
         if ends:
             axes.vlines(*zip(*ends, strict=True), color=FAINT, linewidth=1, zorder=2)
         means = [line.mean for _, line in models.values()]
-        axes.scatter([cost for cost, _ in models.values()], means, s=28, color="tab:blue", zorder=4)
-        costs = [cost for cost, _ in models.values()]
-        if min(costs) == max(costs):
-            # The margin of an axis without width is none.
-            axes.set_xlim(costs[0] / 2, costs[0] * 2)
+        axes.scatter(costs, means, s=28, color="tab:blue", zorder=4)
         subs = (
             (1, 1.5, 2, 3, 5, 7)
             if max(costs) < 30 * min(costs)
