@@ -10,6 +10,12 @@ import torch
 from torch.nn.functional import gelu, layer_norm, normalize
 
 from merbench.api import MODALITIES, Batch, LabelSpace, Output, Progress, Steps
+from merbench.engine.build import build
+from merbench.engine.learn import learn
+from merbench.engine.plan.plan import Request
+from merbench.engine.resolve import resolve
+from merbench.engine.rows.splits import Fold
+from merbench.engine.training.evaluate import weights_digest
 from merbench.testing import tiny
 from merbench_related.mclner.contrast import info_nce, supervised_contrast
 from merbench_related.mclner.fusion import PairRelation, Pairs, grid_of
@@ -18,6 +24,7 @@ from merbench_related.mclner.relation import (
     agreement,
     balanced_cross_entropy,
 )
+from merbench_related.mclner.self_training import SelfTraining
 from merbench_related.mclner.semantic import MultiviewContrast
 from merbench_related.mclner.switch import ModalitySwitch, aligned_index
 from merbench_related.mclner.targets import (
@@ -294,3 +301,88 @@ def test_views_are_contrasted_in_pairs():
         for j in range(i + 1, 5)
     ]
     assert torch.isclose(term, torch.stack(losses).mean(), atol=1e-4)
+
+
+# Self-training.
+
+
+class Teacher:
+    """Its read-outs are ``given``, one after another."""
+
+    def __init__(self, kind, given):
+        self.kind, self.given, self.training = kind, iter(given), False
+
+    def train(self):
+        self.training = True
+
+    def eval(self):
+        self.training = False
+
+    def __call__(self, batch):
+        assert self.training == (self.kind == "score"), "dropout is for a score's spread alone"
+        to_logits = {"score": lambda y: y[:, None], "class": torch.log, "multilabel": torch.logit}
+        return Output(to_logits[self.kind](next(self.given)), {})
+
+
+def pseudo(kind, p, target, known, logits_BC, **config):
+    context = tiny.context(kind)
+    model = SimpleNamespace(teacher=Teacher(kind, p if kind == "score" else [p]))
+    objective = SelfTraining(SelfTraining.Config(weight=1.0, **config), context, model)
+    batch = Batch(torch.arange(len(target)), {}, target, known)
+    return objective(model, batch, Output(logits_BC, {}), AT)["pseudo"]
+
+
+def test_hidden_cells_of_which_the_teacher_is_sure_take_its_label():
+    p_BC = torch.tensor([[0.95, 0.02, 0.7, 0.5, 0.99, 0.01], [0.92, 0.3, 0.8, 0.6, 0.4, 0.5]])
+    known_BC = torch.ones_like(p_BC, dtype=torch.bool)
+    known_BC[0, :3] = known_BC[1, 0] = False
+    logits_BC = torch.randn(2, 6)
+    actual = pseudo("multilabel", p_BC, torch.zeros(2, 6), known_BC, logits_BC)
+    s_BC = logits_BC.sigmoid()
+    expected = -(s_BC[0, 0].log() + (1 - s_BC[0, 1]).log() + s_BC[1, 0].log()) / 3
+    torch.testing.assert_close(actual, expected)
+
+
+def test_hidden_classes_and_scores():
+    size = len(tiny.SPACES["class"].words)
+    sure = torch.full((size,), 0.05 / (size - 1))
+    sure[1] = 0.95
+    p_BC = torch.stack([sure, torch.full((size,), 1 / size), sure])
+    known_B, logits_BC = torch.tensor([False, False, True]), torch.randn(3, size)
+    actual = pseudo("class", p_BC, torch.zeros(3, dtype=torch.long), known_B, logits_BC)
+    torch.testing.assert_close(actual, -logits_BC.log_softmax(-1)[0, 1])
+
+    draws = [torch.tensor([1.0, 2.0, 0.0]), torch.tensor([1.2, -2.0, 0.0])]
+    actual = pseudo(
+        "score", draws, torch.zeros(3), known_B, torch.tensor([[3.0], [0], [0]]), draws=2
+    )
+    torch.testing.assert_close(actual, torch.tensor(3.0 - 1.1))
+
+
+def test_where_all_is_known_or_nothing_is_sure_the_term_is_zero():
+    everything = torch.ones(1, 6, dtype=torch.bool)
+    for known in (None, everything, ~everything):
+        p_BC = torch.full((1, 6), 0.6)
+        assert pseudo("multilabel", p_BC, torch.zeros(1, 6), known, torch.randn(1, 6)) == 0
+
+
+def test_self_training_learns_from_hidden_labels(catalog):
+    """Through the harness: with the teacher's labels other weights than without."""
+    digests = set()
+    for weight in (0.0, 0.5):
+        request = Request(
+            "mcl-ner-self-training",
+            settings={
+                "train.epochs": 2,
+                "train.batch_size": 6,
+                "objective.self-training.weight": weight,
+                "objective.self-training.margin": 0.001,
+            },
+        )
+        plan = resolve(request, catalog, tiny.corpus("multilabel"), None)
+        fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
+        fold = fold.for_training("keep:0.5", 0, plan.recipe.unlabelled)
+        problem = build(plan, fold, 0, torch.device("cpu"))
+        learn(plan, problem, fold, 0)
+        digests.add(weights_digest(problem.model))
+    assert len(digests) == 2

@@ -11,6 +11,7 @@ PUBLISHED = {
     "train.batch_size": 64,
     "train.accumulate": 2,
     "train.weight_decay": 1e-2,
+    "train.betas": (0.9, 0.98),
 }
 """For a pretrained language model. The authors train 500 steps, about 50 epochs of MOSI."""
 
