@@ -67,10 +67,17 @@ def _pieces(track: Track, rate: int) -> Iterator[np.ndarray]:
     ):
         # Channels are kept here: where libswresample mixes them into floats, two equal ones become
         # louder.
-        resampler = track.av.AudioResampler(format="fltp", rate=rate)
+        # Samples of all channels lie side by side: of a plane for each, PyAV takes the end for the
+        # first that is empty, and reads memory beyond the last of 8 or more.
+        resampler = track.av.AudioResampler(format="flt", rate=rate)
         for frame in chain(run, [None]):  # None: what the filter still holds
             for piece in resampler.resample(frame):
-                yield mono(piece.to_ndarray(), _places(piece))
+                yield mono(_channels(piece), _places(piece))
+
+
+def _channels(frame: Any) -> np.ndarray:
+    """[C, S] of a frame whose samples lie side by side."""
+    return np.ascontiguousarray(frame.to_ndarray().reshape(frame.samples, -1).T)
 
 
 def _places(frame: Any) -> list[str]:

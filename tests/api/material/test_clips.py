@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import wave as wave_files
 from fractions import Fraction
 
 import av
@@ -20,7 +21,7 @@ from merbench.api import (
     read_frames,
     read_wave,
 )
-from merbench.api.media.sound import mono
+from merbench.api.media.sound import USUAL, mono
 from tests.clips import SIZE, frame, number, numbers_in, tone, write_clip, write_flat
 
 FIFTY = [frame(i) for i in range(50)]
@@ -375,6 +376,20 @@ def test_every_channel_of_a_layout_has_a_place(layout):
     for place in places:
         if place.endswith("L") and place[:-1] + "R" in heard:
             assert heard[place] == heard[place[:-1] + "R"] <= heard["FL"]
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 7, 8, 9, 16, 33, 64])
+def test_any_number_of_channels_is_read(tmp_path, n_channels):
+    """Without names of their places: their mean, but for 5.1 and 7.1."""
+    path, rng = tmp_path / "a.wav", np.random.default_rng(n_channels)
+    samples_SC = rng.integers(-9000, 9000, (4800, n_channels)).astype("<i2")
+    with wave_files.open(str(path), "wb") as file:
+        file.setparams((n_channels, 2, 48_000, 0, "NONE", ""))
+        file.writeframes(samples_SC.tobytes())
+    places = USUAL.get(n_channels, [""] * n_channels)
+    want = mono(samples_SC.T / 2**15, places)
+    np.testing.assert_allclose(read_wave(str(path), 48_000).values, want, atol=1e-6)
+    assert len(read_wave(str(path), 16_000).values) == pytest.approx(1600, abs=2)
 
 
 def test_of_an_ambisonic_field_the_first_channel_is_heard():
