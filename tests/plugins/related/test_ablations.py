@@ -19,11 +19,11 @@ from merbench.testing import tiny
 from tests.everywhere.__main__ import RELATED
 
 
-def computed(catalog, model, kind, ablation=None):
+def computed(catalog, model, kind, ablation=None, modalities=None):
     """Shapes of the parameters, each stage's terms of a batch, and predictions of some rows."""
     ablations = () if ablation is None else (ablation,)
     settings = {"train.epochs": 4, "train.batch_size": 6}
-    request = Request(model, settings=settings, ablations=ablations)
+    request = Request(model, settings=settings, ablations=ablations, modalities=modalities)
     plan = resolve(request, catalog, tiny.corpus(kind), None)
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     problem = build(plan, fold, 0, torch.device("cpu"))
@@ -79,6 +79,13 @@ def test_every_ablation_changes_what_is_computed(catalog, model):
     ablations = [a.name for a in catalog.recipe(model).ablations if a.modalities is None]
     same = [name for name in ablations if not differ(full, computed(catalog, model, kind, name))]
     assert ablations and not same
+
+
+@pytest.mark.parametrize("model", RELATED.split())
+def test_two_modalities_suffice(catalog, model):
+    pair = computed(catalog, model, "score", modalities=("text", "audio"))
+    assert not any("video" in name for name in pair)
+    assert all(torch.isfinite(value.double()).all() for value in pair.values())
 
 
 def test_a_request_that_changes_nothing_computes_the_same(catalog):

@@ -177,6 +177,8 @@ def test_what_cannot_work_is_refused_in_a_sentence(tmp_path):
     plain = torch.nn.Identity()
     plain.width = 5
     with pytest.raises(RequestError, match="hf-masked"):
+        MEmoBERT(MEmoBERT.Config(), tiny.context(words=True), {"text": plain})
+    with pytest.raises(RequestError, match=r"text\.tiny is features; choose a stream of words"):
         MEmoBERT(MEmoBERT.Config(), tiny.context(), {"text": plain})
 
 

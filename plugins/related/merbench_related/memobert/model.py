@@ -93,6 +93,12 @@ class MEmoBERT(nn.Module):
         config, lexicon = self.config, context.lexicon
         if context.language_model is not None and context.language_model.mask is not None:
             return context.language_model
+        stream = context.streams["text"]
+        if stream.kind == "features":
+            raise RequestError(
+                f"memobert predicts a word behind the words of a text, and {stream.name} is "
+                "features; choose a stream of words (--stream text=NAME) or another model"
+            )
         if lexicon is None or self.widths["text"] != lexicon.width:
             raise RequestError(
                 "memobert reads text by a masked language model or by word vectors; "
