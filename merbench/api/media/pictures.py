@@ -35,7 +35,10 @@ def _as_shown(frame: Any, pixel_shape: Fraction) -> np.ndarray:
     image_HWC = frame.to_ndarray(
         format="rgb24", src_colorspace=_colours(frame), threads=1, **_square(frame, pixel_shape)
     )
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV knows no name for some of it, such as a photograph's EXIF
+        return np.rot90(image_HWC, round(frame.rotation / 90))
     if matrix is None:
         return image_HWC  # type: ignore[no-any-return]
     return upright(image_HWC, np.frombuffer(bytes(matrix), np.int32).reshape(3, 3))

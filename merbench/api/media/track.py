@@ -12,6 +12,10 @@ from merbench.api.errors import RequestError
 
 SHORT = 0.9
 """A track that ends before this share of the length it claims is reported."""
+_UNKNOWN_LENGTH = {"matroska", "mpeg", "mpegts", "aac", "ac3", "eac3", "amr", "dts", "loas"}
+"""Formats that state no length of a track: Matroska gives every track that of the longest, of the
+others FFmpeg guesses it from the first packets.
+"""
 
 
 def decoder(purpose: str) -> Any:
@@ -46,7 +50,7 @@ class Track:
             return self
         try:
             self.container = self.av.open(self.path, metadata_errors="replace")
-            tracks = getattr(self.container.streams, self.kind)
+            tracks = self._tracks(self.container)
             if tracks:
                 self.track = tracks[0]
                 self.track.codec_context.thread_count = (
@@ -71,19 +75,28 @@ class Track:
         self.failure = _why(error)
         return True
 
+    def _tracks(self, container: Any) -> list[Any]:
+        """Those of its kind; the picture of a cover is no video."""
+        cover = self.av.stream.Disposition.attached_pic
+        tracks = getattr(container.streams, self.kind)
+        return [track for track in tracks if not track.disposition & cover]
+
     def _extent(self) -> tuple[Fraction, Fraction]:
         """Start and length in seconds; by reading the packets where the track does not say (its
         file may: of its longest track).
         """
         unit = self.track.time_base
-        start = (self.track.start_time or 0) * unit
-        # Matroska gives every track the length of the longest.
-        if self.track.duration and "matroska" not in self.container.format.name:
-            return start, self.track.duration * unit
+        formats = set(self.container.format.name.split(","))
+        if self.track.duration and not formats & _UNKNOWN_LENGTH:
+            return (self.track.start_time or 0) * unit, self.track.duration * unit
         with self.av.open(self.path, metadata_errors="replace") as again:
-            packets = again.demux(getattr(again.streams, self.kind)[0])
-            ends = [(p.pts + (p.duration or 0)) * unit for p in packets if p.pts is not None]
-        return start, max(ends, default=start) - start
+            packets = [p for p in again.demux(self._tracks(again)[0]) if p.size]
+        timed = [p for p in packets if p.pts is not None]
+        if not timed:  # a stream without a container has no times
+            return Fraction(0), sum((p.duration or 0) for p in packets) * unit
+        start = self.track.start_time
+        start = min(p.pts for p in timed) if start is None else start
+        return start * unit, max(p.pts + (p.duration or 0) for p in timed) * unit - start * unit
 
     def frames(self) -> Iterator[Any]:
         """In the order of time, from where the file stands. Packets that cannot be decoded are

@@ -103,7 +103,7 @@ def _towers():
         "clip.image:ClipImage",
         ("clip",),
         "CLIP's image tower on frames of a clip",
-        version=4,
+        version=5,
     )
     yield _tower(
         "clap",

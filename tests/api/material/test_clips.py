@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import struct
 import sys
 import wave as wave_files
 from fractions import Fraction
@@ -11,6 +13,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 from merbench.api import (
     ClipRows,
@@ -311,6 +314,48 @@ def test_colours_are_those_that_the_file_means(tmp_path, lines, tag, coded):
     path = write_flat(tmp_path / "a.mp4", yuv(colour, *coded), lines, tag)
     (image,) = read_frames(str(path), 1).values
     assert np.abs(image.reshape(-1, 3).mean(0) - colour).max() < 4
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [("mpg", "mpeg2video"), ("m2v", "mpeg2video"), ("h264", "libx264"), ("ts", "libx264")],
+)
+def test_where_a_file_states_no_length_its_packets_do(tmp_path, suffix, codec):
+    """MPEG programme streams and streams without a container."""
+    path = write_clip(tmp_path / f"a.{suffix}", FIFTY, codec=codec, crf=1)
+    np.testing.assert_allclose(numbers(read_frames(str(path), 5)), [5, 15, 25, 35, 45], atol=2)
+
+
+def test_a_length_that_is_guessed_from_the_first_packets_is_not_believed(tmp_path):
+    """Silence costs few bits: FFmpeg takes the rest for as many more seconds."""
+    noise = np.random.default_rng(0).normal(0, 0.3, (1, 32_000))
+    wave = np.concatenate([np.zeros((1, 32_000)), noise], axis=1)
+    decoded = read_wave(str(write_clip(tmp_path / "a.aac", None, wave)), 16_000)
+    assert decoded.note == "" and len(decoded.values) == pytest.approx(64_000, abs=2048)
+
+
+def test_the_picture_of_a_cover_is_no_video(tmp_path):
+    picture = io.BytesIO()
+    Image.fromarray(frame(9)).save(picture, "JPEG")
+    content = b"\0image/jpeg\0\x03\0" + picture.getvalue()
+    tag = b"APIC" + struct.pack(">IH", len(content), 0) + content
+    length = bytes(len(tag) >> bits & 127 for bits in (21, 14, 7, 0))
+    path = write_clip(tmp_path / "a.mp3", None, tone(0.5), sound="libmp3lame")
+    path.write_bytes(b"ID3\x03\0\0" + length + tag + path.read_bytes())
+    assert read_frames(str(path), 2) == ([], "no video track", {})
+    assert len(read_wave(str(path), 16_000).values) == 8000
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_photograph_stands_upright(tmp_path, orientation):
+    picture, exif = np.zeros((48, 64, 3), np.uint8), Image.Exif()
+    picture[:24, :32] = 255
+    exif[0x0112] = orientation
+    Image.fromarray(picture).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    with Image.open(tmp_path / "a.jpg") as photograph:
+        want = np.asarray(ImageOps.exif_transpose(photograph))
+    (image,) = read_frames(str(tmp_path / "a.jpg"), 1).values
+    assert image.shape == want.shape and np.abs(image.astype(float) - want).mean() < 3
 
 
 SOUNDS = {"FL": 0.30, "FR": 0.20, "FC": 0.50, "LFE": 0.90, "SL": 0.10, "SR": 0.40}
