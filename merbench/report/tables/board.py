@@ -41,7 +41,7 @@ class Optimum:
 def columns(metrics: TaskMetrics) -> tuple[Column, ...]:
     """Seeds, then the headline metrics."""
     seeds = Column("seeds", ("seeds",), leaves=LEAVES_METRIC)
-    return (seeds, *metric_columns(metrics, metrics.headline))
+    return (seeds, *metric_columns(metrics, metrics.headline, metrics.ranking))
 
 
 def model_row(name: str, scores: Scores, group: str = "") -> Row:

@@ -63,7 +63,7 @@ def sheet(
         *settings,
         RANK,
         SEEDS,
-        *metric_columns(scores.metrics, names),
+        *metric_columns(scores.metrics, names, scores.metric),
         Column(interval, ("interval",), leaves=LEAVES_INTERVAL),
         *COST,
     )

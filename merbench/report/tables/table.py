@@ -77,8 +77,16 @@ STAY = frozenset({"mae", "corr", "acc2_has0", "acc2_non0", "acc7"})
 LEAVES_METRIC, LEAVES_INTERVAL, LEAVES_COST = 1, 2, 3
 
 
-def metric_columns(metrics: Mapping[str, MetricFacts], names: Sequence[str]) -> tuple[Column, ...]:
-    """A column a metric; two that are a ``pair`` share one where both are asked for."""
+def metric_columns(
+    metrics: Mapping[str, MetricFacts], names: Sequence[str], ranking: str = ""
+) -> tuple[Column, ...]:
+    """A column a metric; two that are a ``pair`` share one where both are asked for. ``ranking``:
+    the metric that rows are ranked by, which comes first where it is none of the usual ones.
+    """
+    ranks = (name for name in names if ranking in (name, metrics[name].pair))
+    leading = next(ranks, "") if ranking else ""
+    if leading and leading not in STAY:
+        names = [leading, *(name for name in names if name != leading)]
     columns = []
     seconds = {metrics[name].pair for name in names}
     some_stay = not STAY.isdisjoint(names)
@@ -86,7 +94,7 @@ def metric_columns(metrics: Mapping[str, MetricFacts], names: Sequence[str]) -> 
         if name in seconds:
             continue
         metric = metrics[name]
-        leaves = LEAVES_METRIC if some_stay and name not in STAY else 0
+        leaves = LEAVES_METRIC if some_stay and name not in {*STAY, leading} else 0
         column = _metric_column(metric, leaves)
         if metric.pair in names:
             second = metrics[metric.pair]
@@ -94,7 +102,7 @@ def metric_columns(metrics: Mapping[str, MetricFacts], names: Sequence[str]) -> 
                 column,
                 keys=(name, second.name),
                 title=_both(metric.title, second.title),
-                half=_metric_column(second, leaves),
+                half=_metric_column(metric if name == ranking else second, leaves),
             )
         columns.append(column)
     return tuple(columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 
 from rich import box
 from rich.console import Console
@@ -22,8 +23,8 @@ from merbench.report.tables.table import (
     shown,
 )
 
-FOLDED = 24
-"""Signs on a line of a column of words, where there is no room for its whole cells."""
+LETTERED = 12
+"""Longest cell of a column of words that keeps its words where there is no room for all columns."""
 LEAST = 2
 """So many columns stay however narrow the terminal is; then names are folded."""
 
@@ -44,9 +45,12 @@ def table(
     drawn = _drawn(title, columns, rows, name, notes, most)
     if width is None or _needs(drawn) <= width:
         return drawn
+    lettered, legend = _lettered(columns, rows)
     for fewer in narrower(columns):
-        left_out = _left_out(columns, fewer, width)
-        drawn = _drawn(title, fewer, rows, name, [*notes, left_out], most, folds_headings=True)
+        costs_left = not any(column.leaves for column in fewer)
+        shown_rows, words = (lettered, legend) if costs_left else (rows, [])
+        every_note = [*words, *notes, *_left_out(columns, fewer, width)]
+        drawn = _drawn(title, fewer, shown_rows, name, every_note, most, folds_headings=True)
         if _needs(drawn) <= width:
             return drawn
     drawn.columns[0].no_wrap, drawn.columns[0].max_width = False, width // 3
@@ -58,6 +62,8 @@ def narrower(columns: Sequence[Column]) -> Iterator[list[Column]]:
     the right.
     """
     left = list(columns)
+    if not any(column.leaves for column in left):
+        yield list(left)
     while leaving := [column for column in left if column.leaves]:
         first = max(column.leaves for column in leaving)
         left.remove(next(column for column in reversed(left) if column.leaves == first))
@@ -73,7 +79,36 @@ def narrower(columns: Sequence[Column]) -> Iterator[list[Column]]:
         yield list(left)
 
 
-def _left_out(columns: Sequence[Column], shown_columns: Sequence[Column], width: int) -> str:
+def _lettered(columns: Sequence[Column], rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """The rows with a letter in place of each long text, so that no row is folded; and what the
+    letters stand for: ``settings: a = text tower frozen, not searched; b = ...``.
+    """
+    lettered, legend = list(rows), []
+    for column in columns:
+        (key, *_), texts = column.keys, dict.fromkeys(_texts(column, rows))
+        if not column.text or max(map(len, texts), default=0) <= LETTERED:
+            continue
+        many = len(texts) > len(ascii_lowercase)
+        letters = {
+            text: str(at + 1) if many else ascii_lowercase[at] for at, text in enumerate(texts)
+        }
+        lettered = [
+            replace(row, cells={**row.cells, key: letters.get(str(row.cells.get(key)), "")})
+            for row in lettered
+        ]
+        meanings = "; ".join(f"{letter} = {text}" for text, letter in letters.items())
+        legend.append(f"{column.title}: {meanings}")
+    return lettered, legend
+
+
+def _texts(column: Column, rows: Sequence[Row]) -> list[str]:
+    cells = (row.cells.get(column.keys[0]) for row in rows)
+    return [cell for cell in cells if cell and isinstance(cell, str)]
+
+
+def _left_out(
+    columns: Sequence[Column], shown_columns: Sequence[Column], width: int
+) -> Iterator[str]:
     keys = {key for column in shown_columns for key in column.keys}
     titles = []
     for column in columns:
@@ -83,10 +118,11 @@ def _left_out(columns: Sequence[Column], shown_columns: Sequence[Column], width:
             titles.append(column.title.partition(BETWEEN)[0])
     if not all(column.deviation for column in shown_columns):
         titles.append("± deviations over seeds")
-    return (
-        f"left out in {width} columns: {', '.join(titles)}; a wider terminal shows them, "
-        "and so does | less -S"
-    )
+    if titles:
+        yield (
+            f"left out in {width} columns: {', '.join(titles)}; a wider terminal shows them, "
+            "and so does | less -S"
+        )
 
 
 def _needs(drawn: Table) -> int:
@@ -119,7 +155,6 @@ def _drawn(
             Text(text),
             justify="left" if column.text else "right",
             overflow="fold",
-            max_width=FOLDED if column.text and folds_headings else None,
         )
     bold = best(columns, rows)
     for group, members in sections(rows):

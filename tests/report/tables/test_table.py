@@ -125,6 +125,29 @@ def test_costs_leave_first_and_the_usual_four_metrics_stay_longest():
     assert "non0" in narrow and not narrow & {"has0", "F1"}  # half of the pair, in one line
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_long_settings_become_letters_before_a_row_is_folded_or_a_usual_metric_leaves(width):
+    texts = ["text tower fine-tuned, searched: 8 trials", "text tower frozen, not searched"]
+    values = {key: Cell(0.912, 0.123) for c in COLUMNS[1:] for key in c.keys}
+    rows = [Row(f"m{i}", {**values, "settings": texts[i % 2], "seeds": "10"}) for i in range(4)]
+    columns = (Column("settings", ("settings",), text=True), *WIDE)
+    text = at_terminal(table("MOSI", columns, rows, width=width), width)
+    body, _, notes = text.partition("settings: ")
+    assert heading_words(text) >= {"settings", "MAE", "Corr", "Acc-2", "Acc-7"}
+    lines = [line.split()[:2] for line in body.splitlines() if "0.912" in line]
+    assert lines == [["m0", "a"], ["m1", "b"], ["m2", "a"], ["m3", "b"]]
+    assert " ".join(notes.split()).startswith(f"a = {texts[0]}; b = {texts[1]}")
+    whole = at_terminal(table("MOSI", columns, rows, width=250), 250)
+    assert texts[0] in whole and "a = " not in whole
+
+
+def test_the_metric_that_ranks_comes_first_and_stays_where_it_is_none_of_the_usual():
+    columns = metric_columns(SCORE, SCORE.headline, "f1_non0")
+    assert columns[0].keys == ("f1_has0", "f1_non0") and not columns[0].leaves
+    assert metric_columns(SCORE, SCORE.headline, "mae") == metric_columns(SCORE, SCORE.headline)
+    assert metric_columns(LABELS, ["micro_f1", "map"], "map")[0].keys == ("map",)
+
+
 def test_without_a_width_nothing_is_left_out():
     assert "left out" not in at_terminal(table("MOSI", COLUMNS * 3, ROWS), 500)
 

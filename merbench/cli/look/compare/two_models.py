@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merbench.cli.look.compare.metric import chosen_metric
-from merbench.cli.shared.output import say, show, show_json
+from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
@@ -191,7 +191,8 @@ def _differences(compared: Comparison) -> Table:
 def _disagreements(compared: Comparison) -> Table:
     title = "rows on which they disagree most (means over seeds)"
     table = _table(title, "id", "target", *compared.names)
-    table.add_column("transcript", min_width=20)
+    whole = room() is None
+    table.add_column("transcript", min_width=20, no_wrap=not whole, overflow="ellipsis")
     for row in compared.disagreements:
         numbers = [_numbers(values) for values in (row.target, row.a, row.b)]
         table.add_row(row.id, *numbers, compared.texts.get(row.id, "") or "–")
