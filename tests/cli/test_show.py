@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+from rich.console import Console
 
 from merbench.cli.look import show
+from merbench.cli.look.compare import two_models
 
 SENTENCE = " ".join(f"word{number}" for number in range(80))
 HEADINGS = ("setting", "default", "searched", "meaning")
@@ -22,3 +27,20 @@ def test_sentences_are_wrapped_at_words(capsys, monkeypatch, room):
     # Below the table where a column of sentences would be too narrow.
     assert ("meaning" in lines[1]) == (room != 50)
     assert sum("0.001" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("width", [80, 120, None])
+def test_a_transcript_never_doubles_its_row(monkeypatch, capsys, width):
+    monkeypatch.setattr(two_models, "room", lambda: width)
+    rows = [
+        SimpleNamespace(id=f"video_{at}", target=np.array(at), a=np.zeros(1), b=np.ones(1))
+        for at in range(3)
+    ]
+    texts = {row.id: SENTENCE for row in rows}
+    compared = SimpleNamespace(names=("text-only", "tfn"), disagreements=rows, texts=texts)
+    Console(width=width or 2000).print(two_models._disagreements(compared))
+    lines = capsys.readouterr().out.splitlines()
+    shown = [line.rstrip() for line in lines if "word0" in line]
+    assert len(lines) == 2 + len(rows) and len(shown) == len(rows)
+    assert all(len(line) <= (width or 2000) and " 1.00 " in line for line in shown)
+    assert all(line.endswith("…" if width else "word79") for line in shown)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from merbench.report.scores.source import StoreSource
 
 
+PADDING = 2
+"""Columns between the columns of a table."""
+LEAST = 20
+"""Columns of a transcript at least."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """``names[0]`` minus ``names[1]`` on ``seeds``. ``disagreements``: the rows that differ most;
@@ -190,12 +196,21 @@ def _differences(compared: Comparison) -> Table:
 
 def _disagreements(compared: Comparison) -> Table:
     title = "rows on which they disagree most (means over seeds)"
-    table = _table(title, "id", "target", *compared.names)
-    whole = room() is None
-    table.add_column("transcript", min_width=20, no_wrap=not whole, overflow="ellipsis")
-    for row in compared.disagreements:
-        numbers = [_numbers(values) for values in (row.target, row.a, row.b)]
-        table.add_row(row.id, *numbers, compared.texts.get(row.id, "") or "–")
+    headings = ("id", "target", *compared.names)
+    table = _table(title, *headings)
+    rows = [
+        (row.id, *(_numbers(values) for values in (row.target, row.a, row.b)))
+        for row in compared.disagreements
+    ]
+    width = room()
+    if width is None:
+        table.add_column("transcript")
+    else:
+        longest = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+        left = max(width - sum(longest) - PADDING * (len(longest) + 1), LEAST)
+        table.add_column("transcript", width=left, no_wrap=True, overflow="ellipsis")
+    for cells in rows:
+        table.add_row(*cells, compared.texts.get(cells[0], "") or "–")
     return table
 
 
@@ -212,7 +227,7 @@ def _calibration(compared: Comparison) -> Table:
 def _table(title: str, first: str, *numbers: str) -> Table:
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title, title_justify="left", box=None, padding=(0, PADDING, 0, 0))
     table.add_column(first)
     for heading in numbers:
         table.add_column(heading, justify="right")
