@@ -30,3 +30,14 @@ def part(kind: str, name: str, target: str, summary: str, **declared: object) ->
         summary=summary,
         **declared,  # type: ignore[arg-type]
     )
+
+
+def published_training(**settings: object) -> Ablation:
+    """The optimiser, rates and batches of the authors' code, where they are known and the recipe's
+    are ours.
+    """
+    return Ablation(
+        name="published-training",
+        summary="optimiser, rates and batches of the authors' code in place of ours",
+        settings={f"train.{name}": value for name, value in settings.items()},
+    )

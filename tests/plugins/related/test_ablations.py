@@ -1,5 +1,5 @@
 """Each ablation of the ten systems changes what is computed: the parameters, the predictions before
-any training, or a term of the loss. That each trains is asked by ``merbench plugins check``.
+any training, a term of the loss, or how it is trained. That each trains is asked by ``merbench plugins check``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.everywhere.__main__ import RELATED
 
 
 def computed(catalog, model, kind, ablation=None, modalities=None):
-    """Shapes of the parameters, each stage's terms of a batch, and predictions of some rows."""
+    """Shapes of the parameters, train settings, each stage's terms of a batch, and predictions."""
     ablations = () if ablation is None else (ablation,)
     settings = {"train.epochs": 4, "train.batch_size": 6}
     request = Request(model, settings=settings, ablations=ablations, modalities=modalities)
@@ -29,6 +29,7 @@ def computed(catalog, model, kind, ablation=None, modalities=None):
     problem = build(plan, fold, 0, torch.device("cpu"))
     problem.model.eval()
     fingerprint = {name: torch.tensor(p.shape) for name, p in problem.model.named_parameters()}
+    fingerprint |= {f"{k} = {v}": torch.zeros(()) for k, v in plan.train.model_dump().items()}
     with torch.no_grad():
         for stage in plan.stages:
             if stage.epochs != 0:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Component, Recipe, Tune
-from merbench_related.declare import part
+from merbench_related.declare import part, published_training
 
 ENCODERS = {
     "words": "word-bilstm",
@@ -15,6 +15,7 @@ TEXT_PAIRS = tuple(
     Ablation(name=f"text-{m}", summary=f"text and {m} alone", modalities=("text", m))
     for m in ("audio", "video")
 )
+TRAINING = published_training(optimiser="adam", lr=2.5e-4, schedule="polynomial", power=0.9)
 EXCHANGE = (
     Ablation(
         name="no-exchange",
@@ -128,7 +129,7 @@ def declarations() -> Iterator[Component | Recipe]:
         },
         search={"objective.task.weight": Tune(0.3, 1.0)},
         min_modalities=2,
-        ablations=(*COMPREHENSION, *EXCHANGE, *TEXT_PAIRS),
+        ablations=(*COMPREHENSION, *EXCHANGE, TRAINING, *TEXT_PAIRS),
         caveat="from image segmentation: words are its expression, "
         "audio and video steps its pixels",
     )

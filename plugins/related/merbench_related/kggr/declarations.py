@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Component, Recipe
-from merbench_related.declare import FEATURES, PAIRS, SINGLES, part
+from merbench_related.declare import FEATURES, PAIRS, SINGLES, part, published_training
 
 ABLATIONS = (
     Ablation(
@@ -65,6 +65,9 @@ ABLATIONS = (
         name="classifier-penalty",
         summary="the public code's penalty of .001 on the classifiers' squares",
         settings={"objective": ("task", "classifier-l2")},
+    ),
+    published_training(
+        optimiser="adam", lr=1e-5, batch_size=4, weight_decay=0.0, schedule="constant"
     ),
     *SINGLES,
     *PAIRS,

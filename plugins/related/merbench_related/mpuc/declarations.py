@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from merbench.api import Ablation, Component, Recipe, Stage
-from merbench_related.declare import FEATURES, PAIRS, SINGLES, part
+from merbench_related.declare import FEATURES, PAIRS, SINGLES, part, published_training
 
 PRETRAIN = Stage(
     name="pretrain",
@@ -39,6 +39,7 @@ ABLATIONS = (
         summary="two modalities in the same view are positives too",
         settings={"objective.modality-contrast.same_view": True},
     ),
+    published_training(optimiser="sgd", schedule="constant"),
     *SINGLES,
     *PAIRS,
 )
