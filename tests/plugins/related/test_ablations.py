@@ -1,5 +1,6 @@
-"""Each ablation of the ten systems changes what is computed: the parameters, the predictions before
-any training, a term of the loss, or how it is trained. That each trains is asked by ``merbench plugins check``.
+"""The ten systems through the harness, untrained. Each ablation changes what is computed: the
+parameters, the predictions before any training, a term of the loss, or how it is trained. That each
+trains is asked by ``merbench plugins check``.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from merbench.api import Progress
+from merbench.api import Batch, Progress
 from merbench.engine.build import build
 from merbench.engine.model.weight_average import MovingAverage
 from merbench.engine.plan.plan import Request
@@ -16,11 +17,11 @@ from merbench.engine.resolve import resolve
 from merbench.engine.rows.splits import Fold
 from merbench.engine.training.passes import Learning, Passes
 from merbench.testing import tiny
+from merbench.testing.parts.rowwise import ROWWISE, rowwise
 from tests.everywhere.__main__ import RELATED
 
 
-def computed(catalog, model, kind, ablation=None, modalities=None):
-    """Shapes of the parameters, train settings, each stage's terms of a batch, and predictions."""
+def untrained(catalog, model, kind, ablation=None, modalities=None):
     ablations = () if ablation is None else (ablation,)
     settings = {"train.epochs": 4, "train.batch_size": 6}
     request = Request(model, settings=settings, ablations=ablations, modalities=modalities)
@@ -28,6 +29,12 @@ def computed(catalog, model, kind, ablation=None, modalities=None):
     fold = Fold(plan.streams, plan.task, plan.protocol.splits[0], plan.lexicon)
     problem = build(plan, fold, 0, torch.device("cpu"))
     problem.model.eval()
+    return plan, problem
+
+
+def computed(catalog, model, kind, ablation=None, modalities=None):
+    """Shapes of the parameters, train settings, each stage's terms of a batch, and predictions."""
+    plan, problem = untrained(catalog, model, kind, ablation, modalities)
     fingerprint = {name: torch.tensor(p.shape) for name, p in problem.model.named_parameters()}
     fingerprint |= {f"{k} = {v}": torch.zeros(()) for k, v in plan.train.model_dump().items()}
     with torch.no_grad():
@@ -87,6 +94,19 @@ def test_two_modalities_suffice(catalog, model):
     pair = computed(catalog, model, "score", modalities=("text", "audio"))
     assert not any("video" in name for name in pair)
     assert all(torch.isfinite(value.double()).all() for value in pair.values())
+
+
+@pytest.mark.parametrize("model", RELATED.split())
+def test_rows_do_without_modalities_padding_and_each_other(catalog, model):
+    _, problem = untrained(catalog, model, "score")
+    batch = problem.train.batch(torch.arange(5))
+
+    def logits(inputs):
+        rows = len(next(iter(inputs.values())).mask_BL)
+        return problem.model(Batch(batch.ids_B[:rows], inputs, batch.target[:rows])).logits_BC
+
+    for check in ROWWISE.values():
+        rowwise(logits, dict(batch.inputs), check)
 
 
 def test_a_request_that_changes_nothing_computes_the_same(catalog):
