@@ -251,6 +251,9 @@ def test_orthogonal_inputs_cost_nothing():
     a, b = torch.zeros(2, 4, 8), torch.zeros(2, 5, 8)
     a[..., :4], b[..., 4:] = torch.randn(2, 4, 4), torch.randn(2, 5, 4)
     assert gram_norm(a, b) == 0
+    long, other = torch.randn(2, 3, 20, 4)
+    steps_by_steps = (long @ other.mT).square().sum((1, 2)).mean()
+    torch.testing.assert_close(gram_norm(long, other), steps_by_steps)
     assert gram_norm(a, a) > 0
     t_N = torch.randn(400)
     both = torch.ones(1, 400, dtype=torch.bool)

@@ -29,8 +29,11 @@ Weight = Annotated[float, Field(ge=0), Tune(1e-3, 1e-1, log=True)]
 
 def gram_norm(a_BLD: Tensor, b_BLD: Tensor) -> Tensor:
     """Mean over rows of ||A B^T||_F^2, A and B [L, D]: steps against steps, not normalised. Masked
-    steps are zeros and add nothing.
+    steps are zeros and add nothing. Of sequences longer than wide it is computed as the equal
+    <A^T A, B^T B>, so that nothing of size L x L is stored.
     """
+    if a_BLD.shape[1] > a_BLD.shape[2]:
+        return ((a_BLD.mT @ a_BLD) * (b_BLD.mT @ b_BLD)).sum((1, 2)).mean()
     return (a_BLD @ b_BLD.mT).square().sum((1, 2)).mean()
 
 
