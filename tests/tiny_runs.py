@@ -17,6 +17,8 @@ from merbench.runs.run import Machine
 from merbench.testing import tiny
 
 MACHINE = Machine(torch.device("cpu"), 1)
+SAMPLE = "sample:test=90,train=200,valid=60"
+"""The control set with fewer rows, where what is tested is not how well a model learns."""
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import pytest
 
 from merbench.cli.ask.robust import rates_shown
 from tests.conftest import loads
+from tests.tiny_runs import SAMPLE
 
-QUICK = ("--dataset", "sample", "--epochs", "1")
+QUICK = ("--dataset", SAMPLE, "--epochs", "1")
 
 
 def test_ensemble_averages_all_seeds_of_the_runs_that_are_named(merbench):

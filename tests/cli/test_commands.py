@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from tests.conftest import loads
+from tests.tiny_runs import SAMPLE
 
-SMALL = "sample:test=90,train=200,valid=60"
-QUICK = ("--dataset", SMALL, "--epochs", "1")
+QUICK = ("--dataset", SAMPLE, "--epochs", "1")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def test_the_default_data_set_is_named_with_the_reason(merbench):
 
 
 def test_a_closed_form_is_run_once(merbench):
-    result = merbench("run", "--model", "majority", "--seeds", "3", "--json", check=True)
+    words = ("run", "--model", "majority", *QUICK[:2], "--seeds", "3", "--json")
+    result = merbench(*words, check=True)
     assert "seed 0 alone is run" in result.stderr and [
         run["seed"] for run in loads(result.stdout)["runs"]
     ] == [0]
@@ -220,7 +221,7 @@ def test_leaderboard_in_three_forms(merbench, with_two_seeds):
         "| late-fusion-dnn | 1 | 2 |"
         in merbench("leaderboard", "--format", "md", check=True).stdout
     )
-    result = merbench("leaderboard", "--format", "csv", "--dataset", SMALL, check=True)
+    result = merbench("leaderboard", "--format", "csv", "--dataset", SAMPLE, check=True)
     frame = pd.read_csv(io.StringIO(result.stdout)).set_index("model")
     assert frame["mae_sd"]["late-fusion-dnn"] > 0 and frame["group"]["ridge"] == "floors"
     assert frame["track"].nunique() == 1

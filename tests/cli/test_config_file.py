@@ -7,10 +7,11 @@ import tomllib
 import pytest
 
 from tests.conftest import loads
+from tests.tiny_runs import SAMPLE
 
 
 def test_a_saved_file_gives_the_same_run_and_the_command_line_goes_before(merbench, tmp_path):
-    words = ("run", "--model", "tfn", "--no-products", "--dataset", "sample", "--epochs", "1",
+    words = ("run", "--model", "tfn", "--no-products", "--dataset", SAMPLE, "--epochs", "1",
              "--set", "train.lr=5e-4", "--seed", "3", "--json")  # fmt: skip
     first = merbench(*words, "--save-config", "run.toml", check=True)
     assert "wrote run.toml" in first.stderr
@@ -24,7 +25,7 @@ def test_a_saved_file_gives_the_same_run_and_the_command_line_goes_before(merben
 
 
 def test_settings_may_be_a_table(merbench, tmp_path):
-    text = 'model = "tfn"\ndataset = "sample"\nset = { train = { lr = 5e-4, epochs = 1 } }\nseeds = 1\njson = true'
+    text = f'model = "tfn"\ndataset = "{SAMPLE}"\nset = {{ train = {{ lr = 5e-4, epochs = 1 }} }}\nseeds = 1\njson = true'
     (tmp_path / "a.toml").write_text(text)
     (record,) = loads(merbench("run", "--config", "a.toml", check=True).stdout)["runs"]
     assert record["spec"]["train"]["lr"] == 5e-4 and record["spec"]["train"]["epochs"] == 1

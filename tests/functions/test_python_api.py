@@ -13,6 +13,7 @@ import merbench
 from merbench.api.events import EpochDone, RunDone
 from merbench.bench.options import RunKeywords, options_of
 from tests.conftest import loads
+from tests.tiny_runs import SAMPLE
 
 QUICK = {"epochs": 1, "seeds": 2, "threads": 1, "progress": False}
 
@@ -24,21 +25,21 @@ def store(tmp_path):
 
 def test_run_gives_records_a_table_and_events(store):
     events = []
-    result = merbench.run("late-fusion-dnn", "sample", store=store, watch=events.append, **QUICK)
+    result = merbench.run("late-fusion-dnn", SAMPLE, store=store, watch=events.append, **QUICK)
     assert [r.seed for r in result.records] == [0, 1] and not result.failed
     frame = result.to_pandas()
     assert list(frame["mae"]) == [r.metrics.test["mae"] for r in result.records]
     assert result.summary["mae"].mean == pytest.approx(frame["mae"].mean())
     assert sum(isinstance(e, EpochDone) for e in events) == 2
-    again = merbench.run("late-fusion-dnn", "sample", store=store, watch=events.append, **QUICK)
+    again = merbench.run("late-fusion-dnn", SAMPLE, store=store, watch=events.append, **QUICK)
     assert again.records == result.records
     assert [e.reused for e in events if isinstance(e, RunDone)] == [False, False, True, True]
 
 
 def test_the_command_reuses_what_the_function_ran(merbench_command, store):
-    result = merbench.run("tfidf-ridge", "sample", store=store, progress=False, seeds=1)
+    result = merbench.run("tfidf-ridge", SAMPLE, store=store, progress=False, seeds=1)
     done = merbench_command(
-        "run", "--model", "tfidf-ridge", "--dataset", "sample", "--seeds", "1", "--json",
+        "run", "--model", "tfidf-ridge", "--dataset", SAMPLE, "--seeds", "1", "--json",
         "--store", str(store), check=True,
     )  # fmt: skip
     (record,) = loads(done.stdout)["runs"]
@@ -52,7 +53,7 @@ def merbench_command(request):
 
 def test_leaderboard_compare_and_predict(store):
     for model in ("late-fusion-dnn", "tfidf-ridge"):
-        merbench.run(model, "sample", store=store, **QUICK)
+        merbench.run(model, SAMPLE, store=store, **QUICK)
     frame = merbench.leaderboard(store).to_pandas().set_index("model")
     assert {"late-fusion-dnn", "tfidf-ridge"} <= set(frame.index)
     compared = merbench.compare("late-fusion-dnn", "tfidf-ridge", store)
@@ -60,13 +61,13 @@ def test_leaderboard_compare_and_predict(store):
     means = frame["mae"]
     assert difference == pytest.approx(means["late-fusion-dnn"] - means["tfidf-ridge"], abs=1e-6)
     texts = ["a wonderful film", "an awful film"]
-    rows = merbench.predict(texts=texts, model="tfidf-ridge", dataset="sample", store=store,
+    rows = merbench.predict(texts=texts, model="tfidf-ridge", dataset=SAMPLE, store=store,
                             progress=False, seeds=1).to_pandas()  # fmt: skip
     assert list(rows["text"]) == texts and rows["score"].notna().all()
 
 
 def test_what_was_not_seen_is_listed(merbench_command):
-    words = ("predict", "--model", "tfidf-ridge", "--dataset", "sample", "--seeds", "1")
+    words = ("predict", "--model", "tfidf-ridge", "--dataset", SAMPLE, "--seeds", "1")
     texts = ("--text", "a wonderful film", "--text", "xyzzy qwfp")
     done = merbench_command(*words, *texts, "--json", check=True)
     first, second = (row["not_seen"] for row in loads(done.stdout)["rows"])
@@ -78,12 +79,12 @@ def test_what_was_not_seen_is_listed(merbench_command):
 
 
 def test_tune_finds_settings_that_run_takes(store):
-    found = merbench.tune("tfidf-ridge", "sample", trials=2, store=store, progress=False)
+    found = merbench.tune("tfidf-ridge", SAMPLE, trials=2, store=store, progress=False)
     assert found.trials == 2 and found.settings
     settings = found.to_pandas().set_index("name")
     assert settings["tuned"][f"valid {found.metric}"] == found.value
     assert set(found.settings) == set(settings.index[:-1])
-    result = merbench.run("tfidf-ridge", "sample", settings=found.settings, store=store, **QUICK)
+    result = merbench.run("tfidf-ridge", SAMPLE, settings=found.settings, store=store, **QUICK)
     assert result.records[0].metrics.valid["mae"] == pytest.approx(found.value)
 
 
@@ -157,7 +158,9 @@ def test_importing_merbench_imports_nothing_heavy():
 
 
 def test_the_notebook_runs(tmp_path, monkeypatch):
-    """Cell by cell, as Jupyter would; the last expression of a cell is evaluated too."""
+    """Cell by cell, as Jupyter would; the last expression of a cell is evaluated too. On fewer
+    rows than the reader's.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MERBENCH_THREADS", "1")
     notebook = json.loads((Path(__file__).parents[2] / "docs/quickstart.ipynb").read_text())
@@ -165,5 +168,6 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     cells = [c for c in notebook["cells"] if c["cell_type"] == "code"]
     assert len(cells) >= 5
     for cell in cells:
-        exec(compile("".join(cell["source"]), "quickstart.ipynb", "exec"), names)
+        source = "".join(cell["source"]).replace('"sample"', repr(SAMPLE))
+        exec(compile(source, "quickstart.ipynb", "exec"), names)
     assert (tmp_path / "quickstart-runs/runs").is_dir()

@@ -98,7 +98,7 @@ def test_the_harness_and_the_method_count(monkeypatch, name):
 
     modules = [*HARNESS, "merbench_baselines.fusions.mult"]
     before = code_digest(modules)
-    read = module._read.__wrapped__
+    read = module._read
 
     def changed(file, imported_as):
         said, imported = read(file, imported_as)

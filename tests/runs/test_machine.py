@@ -12,6 +12,7 @@ import torch
 from merbench.engine.model.compose import Composed
 from merbench.runs.run import Machine, run
 from tests.conftest import loads
+from tests.tiny_runs import SAMPLE
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_the_option_reaches_the_record_and_changes_no_bit_on_a_cpu(merbench, pre
         "--model",
         "late-fusion-dnn",
         "--dataset",
-        "sample",
+        SAMPLE,
         "--epochs",
         "1",
         "--seeds",

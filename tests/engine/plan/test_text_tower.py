@@ -12,6 +12,7 @@ from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.functions.show import shown
 from merbench.testing import tiny
+from tests.tiny_runs import SAMPLE
 from tests.towers import tiny_text
 
 WORDS = {"tfidf-ridge", "zero-shot"}
@@ -139,7 +140,7 @@ def test_without_transcripts_a_tower_is_refused(catalog, corpus, tower):
 
 
 def test_a_run_and_its_floors_on_a_tower(merbench, tower, tmp_path):
-    options = ("--dataset", "sample", "--text-tower", tower, "--epochs", "1", "--seeds", "1")
+    options = ("--dataset", SAMPLE, "--text-tower", tower, "--epochs", "1", "--seeds", "1")
     result = merbench("run", "--model", "text-only", *options, check=True)
     title, *rows = result.stdout.splitlines()
     assert " · bert" in title

@@ -60,14 +60,31 @@ def case(kind, seed=0):
     )
 
 
-def whole_split(kind, name):
-    """The metric as a run's evaluation computes it."""
-    score = {
-        "score": score_metrics,
-        "class": lambda y, p: class_metrics(y, p, "abc"),
-        "multilabel": lambda y, p: multilabel_metrics(y, p, "abc", np.full(3, 0.5)),
-    }[kind]
-    return lambda y, p: score(y, p)[name]
+ALL_METRICS = {
+    "score": score_metrics,
+    "class": lambda y, p: class_metrics(y, p, "abc"),
+    "multilabel": lambda y, p: multilabel_metrics(y, p, "abc", np.full(3, 0.5)),
+}
+"""As a run's evaluation computes them."""
+
+
+@pytest.fixture(scope="module")
+def whole_split():
+    """Kind and name -> the metric as a run's evaluation computes it: all of a kind at once, and
+    once for the resamples, which the metrics share.
+    """
+    values: dict[tuple[str, bytes, bytes], dict[str, float]] = {}
+
+    def metric(kind, name):
+        def value(y, p):
+            key = kind, y.tobytes(), p.tobytes()
+            if key not in values:
+                values[key] = ALL_METRICS[kind](y, p)
+            return values[key][name]
+
+        return value
+
+    return metric
 
 
 def by_hand(metric, y, models, videos, resamples, seed=0, level=0.95):
@@ -129,7 +146,7 @@ def test_summary():
 
 
 @pytest.mark.parametrize(("kind", "name"), NAMES)
-def test_interval_is_what_a_loop_over_resamples_gives(kind, name):
+def test_interval_is_what_a_loop_over_resamples_gives(kind, name, whole_split):
     y, a, b, videos = case(kind)
     metric = whole_split(kind, name)
     formula = METRICS[kind][name].value
