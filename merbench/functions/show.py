@@ -12,21 +12,36 @@ from merbench.bench.from_python import catalog, homes
 if TYPE_CHECKING:
     import pandas as pd
 
+    from merbench.api.declarations.config import Config
     from merbench.api.declarations.recipe import Recipe
     from merbench.engine.plan.plan import Plan
     from merbench.host.catalog import Catalog
 
 
+USUAL_MEANINGS = {
+    "width": "Width of its layers.",
+    "hidden": "Width of its hidden layer.",
+    "layers": "Number of its layers.",
+    "heads": "Number of attention heads.",
+    "weight": "Factor on its terms of the loss.",
+    "temperature": "Logits or similarities are divided by it before a softmax.",
+    "tuned": "True: its weights are trained along.",
+}
+"""Settings that are named so wherever they occur, and mostly have no sentence of their own."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """``name``: as ``--set`` takes it. ``range``: what ``tune`` searches, in words; empty where it
-    is not searched.
+    is not searched. ``allowed``: what ``--set`` takes, in words; empty where any value of its type
+    is.
     """
 
     name: str
     default: Any
     range: str = ""
     meaning: str = ""
+    allowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,7 @@ class Shown:
     notes: list[str] = field(default_factory=list)
 
     def to_pandas(self) -> pd.DataFrame:
-        """The settings, one a row: name, default, range, meaning."""
+        """The settings, one a row: name, default, range, meaning, allowed."""
         import pandas as pd
 
         return pd.DataFrame([vars(setting) for setting in self.settings])
@@ -124,13 +139,15 @@ def _settings(recipe: Recipe, plan: Plan) -> list[Setting]:
     rows = []
     for slot, config in configs.items():
         tunable, meanings = type(config).tunable(), _meanings(type(config))
+        allowed = _allowed(type(config))
         for name in type(config).model_fields:
             keys = (f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}")
             tune = tunable.get(name)
             for key in reversed(keys):
                 tune = recipe.search.get(key, tune)
             value = config.model_dump(mode="json")[name]
-            rows.append(Setting(keys[0], value, _range(tune), meanings.get(name, "")))
+            meaning = meanings.get(name) or _usual_meaning(name, value)
+            rows.append(Setting(keys[0], value, _range(tune), meaning, allowed.get(name, "")))
     return rows
 
 
@@ -140,6 +157,34 @@ def _range(tune: Any) -> str:
     if tune.choices:
         return " | ".join(map(str, tune.choices))
     return f"{tune.low:g} to {tune.high:g}{', log' if tune.log else ''}"
+
+
+def _allowed(config: type[Config]) -> dict[str, str]:
+    """Field -> ``one of adam, sgd`` or ``at least 0, below 1``, of its JSON schema."""
+    schema = config.model_json_schema()["properties"]
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    allowed = {}
+    for name, facts in schema.items():
+        if "enum" in facts:
+            allowed[name] = f"one of {', '.join(map(str, facts['enum']))}"
+        else:
+            ends = (f"{word} {facts[limit]:g}" for limit, word in limits.items() if limit in facts)
+            allowed[name] = ", ".join(ends)
+    return allowed
+
+
+def _usual_meaning(name: str, value: Any) -> str:
+    """Of a name that means the same in every part; empty for others."""
+    if name == "dropout" or name.endswith("_dropout"):
+        return "Share of values zeroed in training."
+    if name == "hidden" and isinstance(value, float):
+        return ""
+    return USUAL_MEANINGS.get(name, "")
 
 
 def _meanings(config: type) -> dict[str, str]:

@@ -99,6 +99,10 @@ def test_what_there_is_and_what_it_is_made_of():
     ].startswith("Stop after")
     assert shown.paper.startswith("Song and Cho 2025")
     assert "no-label-encoder" in shown.ablations and set(shown.reads) == {"text", "audio", "video"}
+    assert settings.loc["train.optimiser", "allowed"] == "one of adamw, adam, sgd"
+    assert settings.loc["train.warmup", "allowed"] == "at least 0, below 1"
+    assert settings.loc["train.lr", "allowed"] == "above 0"
+    assert all(settings.loc[settings.index.str.startswith("train."), "meaning"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from inspect import getdoc
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import Annotated
 
@@ -17,13 +18,13 @@ import torch
 from torch.nn.functional import mse_loss
 
 import merbench.api
-from merbench.api import RequestError, Stage, read_out
+from merbench.api import MetricDef, RequestError, Stage, read_out
 from merbench.api.declarations.hookspecs import Hooks
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.engine.training.evaluate import predict
 from merbench.host.catalog import Catalog
-from merbench.host.manager import Plugin
+from merbench.host.manager import Plugin, checked
 from merbench.testing import tiny
 from merbench.testing.recipes.trained import trained
 
@@ -73,6 +74,16 @@ def code_of(text: str) -> list[str]:
 def test_the_hooks_docstring_shows_the_same_plugin():
     page = "\n".join(blocks("your-method.md")[:2])
     assert code_of(getdoc(Hooks.merbench_components)) == code_of(page)
+
+
+def test_the_metric_of_the_page_is_one():
+    (block,) = (block for block in blocks("your-method.md") if "MetricDef(" in block)
+    names = {"MetricDef": MetricDef}
+    exec(dedent(block), names)
+    metric = checked(names["HALF"])
+    assert metric.value(np.array([0.0, 1.0, 2.0]), np.array([0.4, 1.5, 2.6])) == pytest.approx(
+        2 / 3
+    )
 
 
 def test_the_stages_of_the_page_are_stages():

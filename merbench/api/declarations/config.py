@@ -69,13 +69,17 @@ class TrainConfig(Config):
     patience: Annotated[int, Field(ge=1)] = 8
     """Stop after so many epochs without a better validation score."""
     batch_size: Annotated[int, Field(ge=1), Tune(choices=(16, 32, 64, 128))] = 32
+    """Rows of a batch."""
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    """``adamw`` decays weights apart from the gradient; the others add the decay to it."""
     lr: Annotated[float, Field(gt=0), Tune(1e-5, 1e-2, log=True)] = 1e-3
+    """Learning rate at the top of the schedule."""
     lr_factors: dict[str, Annotated[float, Field(ge=0)]] = {}
     """Prefix of parameter names -> factor on ``lr`` (the longest matching prefix counts)."""
     decay_factors: Annotated[dict[str, Annotated[float, Field(ge=0)]], LATER] = {}
     """The same for ``weight_decay``."""
     weight_decay: Annotated[float, Field(ge=0), Tune(1e-6, 1e-1, log=True)] = 1e-2
+    """Of all parameters; ``decay_factors`` changes it for some."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of ``sgd``; the others ignore it."""
     betas: Annotated[tuple[Beta, Beta], LATER] = (0.9, 0.999)
@@ -108,6 +112,7 @@ class TrainConfig(Config):
     """Validation metric that chooses the epoch; empty = ``mae`` for a score and for a score with
     labels, ``accuracy`` for a class, ``micro_f1`` for multilabel."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16``: the forward pass and the loss in autocast; weights stay in ``fp32``."""
     by_length: Annotated[bool, LATER] = False
     """Batches of rows of like length, so that little is padded (a text tower trains in half the
     time): rows are shuffled, sorted in pools of 32 batches, and the batches shuffled."""

@@ -79,10 +79,19 @@ def _print(result: Shown) -> None:
     _table(f"reads on {result.dataset}", ("modality", "stream"), reads)
     parts = [(slot, name, summary) for slot, (name, summary) in result.parts.items()]
     _table("parts", ("slot", "component", "what it is"), parts)
-    settings = [(s.name, _text(s.default), s.range or "–", s.meaning) for s in result.settings]
+    settings = [
+        (s.name, _text(s.default), s.range or "–", _sentences(s.meaning, s.allowed))
+        for s in result.settings
+    ]
     _table("settings (--set)", ("setting", "default", "searched", "meaning"), settings)
     if result.ablations:
         _table("ablations (--ablation)", ("name", "what it is"), list(result.ablations.items()))
+
+
+def _sentences(meaning: str, allowed: str) -> str:
+    """``Of the hidden layer. At least 0, below 1.``"""
+    limits = f"{allowed[:1].upper()}{allowed[1:]}." if allowed else ""
+    return f"{meaning} {limits}".strip()
 
 
 def _table(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
