@@ -140,7 +140,7 @@ def _parse(path: Path, text: str) -> tuple[list[str], list[list[str]], list[int]
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
         header = [name.strip() for name in next(reader, [])]
         for row in reader:
-            if not row:
+            if not any(cell.strip() for cell in row):  # as spreadsheets leave at the end
                 continue
             if len(row) != len(header):
                 raise DataError(

@@ -68,7 +68,7 @@ def label_task(sink: Sink, labels: np.ndarray, config: Labelled.Config) -> dict[
         return {"kind": "class", "words": list(TWO_CLASSES)}
     if config.low is None and span != _WHOLE:
         sink.note(f"its labels lie in [{span[0]:g}, {span[1]:g}]: a score in that{otherwise}")
-    largest = np.ceil(np.nanmax(np.abs(labels), initial=0))
+    largest = np.ceil(np.abs(labels[np.isfinite(labels)]).max(initial=1))
     if span == _WHOLE and config.low is None and largest < _WHOLE[1]:
         sink.note(
             f"its labels lie within [-{largest:g}, {largest:g}]: a score in [-3, 3]{otherwise}"
@@ -100,4 +100,5 @@ def cells(values: np.ndarray, low: float = -np.inf, high: float = np.inf) -> tup
     """
     clipped = np.clip(values, low, high)
     outside = int((np.isfinite(values) & (np.abs(clipped - values) > 1e-4)).sum())
-    return [str(np.float32(x)) if np.isfinite(x) else "" for x in clipped], outside
+    known = np.isfinite(values)
+    return [str(np.float32(x)) if k else "" for x, k in zip(clipped, known, strict=True)], outside

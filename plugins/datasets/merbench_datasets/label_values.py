@@ -11,6 +11,8 @@ from merbench.api import DataError
 
 _UNKNOWN = {"", "na", "n/a", "nan", "none", "null", "-", "?"}
 """Cells, in lower case, that name no value in a column of numbers."""
+_NO_WORD = _UNKNOWN - {"none"}
+"""The same in a column of words, among which ``none`` may be a class."""
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
@@ -29,6 +31,12 @@ def numbers_in(cells: Sequence[str], where: str) -> np.ndarray | None:
             "the cell empty where it is not known"
         )
     return np.array([np.nan if value is None else value for value in values])
+
+
+def word_in(cell: str) -> str:
+    """A label in lower case; empty where it is not known."""
+    word = cell.strip().lower()
+    return "" if word in _NO_WORD else word
 
 
 def number_in(cell: str) -> float | None:

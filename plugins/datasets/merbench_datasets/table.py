@@ -10,11 +10,11 @@ from typing import Annotated
 
 import numpy as np
 
-from merbench.api import LATER, DataError, Sink, Source
+from merbench.api import LATER, DataError, Sink, Source, count_of, have
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.joined_labels import column_of, in_order, labels_in, sign_between
 from merbench_datasets.label_scale import label_cells, label_task
-from merbench_datasets.label_values import numbers_in
+from merbench_datasets.label_values import numbers_in, word_in
 from merbench_datasets.splits import mode_of, named_rows
 from merbench_datasets.table_clips import note_clips, write_clips
 from merbench_datasets.table_files import (
@@ -255,11 +255,14 @@ def _are_codes(values_N: np.ndarray) -> bool:
 def _words(
     sink: Sink, name: str, cells: Sequence[str], path: Path
 ) -> tuple[list[str], dict[str, object]]:
-    words = sorted({cell.strip().lower() for cell in cells if cell.strip()})
+    labels = [word_in(cell) for cell in cells]
+    words = sorted({*labels} - {""})
     if len(words) > _MOST_CLASSES:
         raise _too_many(path, name, len(words))
     sink.note(f"{name}: {len(words)} classes ({', '.join(words)})")
-    return [cell.strip().lower() for cell in cells], {"kind": "class", "words": words}
+    if unknown := labels.count(""):
+        sink.note(f"{name}: {count_of(unknown, 'row')} {have(unknown)} no label")
+    return labels, {"kind": "class", "words": words}
 
 
 def _too_many(path: Path, name: str, count: int) -> DataError:

@@ -203,6 +203,35 @@ def test_a_column_of_many_words_is_no_column_of_labels(add_data, tmp_path):
     assert done.returncode == 2 and "has 90 words, and is no column of labels" in done.stderr
 
 
+def test_a_label_without_end_is_unknown(add_data, tmp_path):
+    """And is not the highest of its scale."""
+    odd = [row | {"label": label} for row, label in zip(rows(), ["inf", "1e400"], strict=False)]
+    report = add_data("--name", "a", write(tmp_path / "x.csv", odd + rows()[2:]))
+    assert any("2 rows have no finite label" in note for note in report["notes"])
+    assert (~read_folder(tmp_path / "home/a").tasks["sentiment"].known).sum() == 2
+
+
+def test_what_programs_write_for_nothing_is_no_class(add_data, tmp_path):
+    cells = ["NaN", "joy", "none", "N/A", "joy", "none"]
+    odd = [row | {"label": cells[k % 6]} for k, row in enumerate(rows())]
+    report = add_data("--name", "a", write(tmp_path / "x.csv", odd))
+    unknown = sum(cells[k % 6] in ("NaN", "N/A") for k in range(len(odd)))
+    assert report["notes"] == [
+        "label: 2 classes (joy, none)",
+        f"label: {unknown} rows have no label",
+    ]
+
+
+def test_empty_lines_are_no_rows_and_rows_without_ids_one_sentence(add_data, tmp_path):
+    path = write(tmp_path / "x.csv", rows())
+    n_rows = add_data("--name", "a", path)["rows"]
+    path.write_text(path.read_text() + "\n,,,\n , ,,\n")
+    assert add_data("--name", "b", path)["rows"] == n_rows
+    nameless = [row | {"video_id": "", "clip_id": "0"} for row in rows()]
+    done = add_data("--name", "c", write(path, nameless), check=False)
+    assert done.returncode == 2 and "has a video_id and a clip_id; fill them" in done.stderr
+
+
 def test_a_segment_with_two_rows_is_reported(add_data, tmp_path):
     rows = [
         {

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from merbench.api.errors import DataError
 from merbench.api.plural import count_of, have
 from merbench.data.first_few import first_few
 from merbench.data.folder.label_table import Table
@@ -44,6 +45,8 @@ class SourceRows:
         if self.before is None:
             cells = new_rows(columns, self._refuse)
             n_taken = len(cells["video_id"])
+            if not n_taken and len(columns["video_id"]):
+                raise DataError("no row of the source has a video_id and a clip_id; fill them")
             self.ids = ids_of(cells)
         else:
             columns, match = self._matched(self.before.table, columns)
