@@ -46,7 +46,7 @@ def _with_lists(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     keywords = dict(keywords)
     for name in ("modalities", "ablations", "vectors", "seeds"):
         value = keywords.get(name)
-        if isinstance(value, str):
+        if isinstance(value, str) and name != "seeds":
             raise RequestError(f"{function}({name}={value!r}): give a list, [{value!r}]")
         if isinstance(value, tuple | range):
             keywords[name] = list(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merbench.bench.from_python import catalog, homes
+from merbench.bench.from_python import catalog, homes, require_texts
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
@@ -58,4 +58,5 @@ def load_dataset(name: str = "sample", data: str | Path | None = None) -> Corpus
     """
     from merbench.engine.plan.datasets import open_dataset
 
+    require_texts("load_dataset", name=name)
     return open_dataset(catalog(), name, homes(data))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog
+from merbench.bench.from_python import catalog, require_texts
 from merbench.bench.recipes import floors
 
 if TYPE_CHECKING:
@@ -102,19 +102,26 @@ def compare(
     RequestError where a row is missing, or several tracks are left.
     """
     from merbench.report.scores.compare import nothing_in_common, side, together
+    from merbench.report.scores.no_run import no_row
     from merbench.report.scores.paired import correct, differences
 
+    require_texts("compare", a=a, b=b)
     source, boards = _open(store, dataset, track)
     both_ranked = [
         (board, first_side, second_side)
         for board in boards
         if (first_side := side(board, source, a)) and (second_side := side(board, source, b))
     ]
-    if len(both_ranked) != 1:
-        titles = "; ".join(board.title for board, _, _ in both_ranked) or "none"
+    if not both_ranked:
+        for name in (a, b):
+            if not any(side(board, source, name) for board in boards):
+                raise RequestError(no_row(name, [e for board in boards for e in board.entries]))
+        raise RequestError(f"{a} and {b} are on no common track of {store}: run what is missing")
+    if len(both_ranked) > 1:
+        titles = "; ".join(board.title for board, _, _ in both_ranked)
         raise RequestError(
-            f"{a} and {b} are both in {len(both_ranked)} tracks of {store} ({titles}); "
-            "choose one with dataset= and track=, or run what is missing"
+            f"{a} and {b} are both on {len(both_ranked)} tracks of {store} ({titles}); choose one "
+            "with dataset= and track="
         )
     board, first_side, second_side = both_ranked[0]
     first_rows, second_rows = together(first_side, second_side)

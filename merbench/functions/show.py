@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from merbench.bench.from_python import catalog, homes
+from merbench.bench.from_python import catalog, homes, require_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +85,7 @@ def show(
     from merbench.data.word_vectors import open_lexicon
     from merbench.engine.plan.datasets import open_dataset
 
+    require_texts("show", model=model, dataset=dataset or "sample", text_tower=text_tower)
     homes_searched = homes(data)
     require_model(catalog(), model, homes_searched)
     corpus = open_dataset(catalog(), dataset or "sample", homes_searched)

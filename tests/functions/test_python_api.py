@@ -60,6 +60,8 @@ def test_leaderboard_compare_and_predict(store):
     difference = compared.to_pandas().set_index("metric")["difference"]["mae"]
     means = frame["mae"]
     assert difference == pytest.approx(means["late-fusion-dnn"] - means["tfidf-ridge"], abs=1e-6)
+    with pytest.raises(merbench.RequestError, match="unknown row 'tfidf'; did you mean 'tfidf-r"):
+        merbench.compare("late-fusion-dnn", "tfidf", store)
     texts = ["a wonderful film", "an awful film"]
     rows = merbench.predict(texts=texts, model="tfidf-ridge", dataset=SAMPLE, store=store,
                             progress=False, seeds=1).to_pandas()  # fmt: skip
@@ -124,6 +126,10 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.tune("tfn", log={"tensorboard": "x"}), r"tune\(log=\) has no effect"),
         (lambda: merbench.list_parts("hats"), "unknown kind 'hats'"),
         (lambda: merbench.show("merclup"), "did you mean 'merclip'"),
+        (lambda: merbench.show(3), r"show\(model=3\): give its name"),
+        (lambda: merbench.load_dataset(3), r"load_dataset\(name=3\): give its name"),
+        (lambda: merbench.compare("a", 3), r"compare\(b=3\): give its name"),
+        (lambda: merbench.run("tfn", "sample", seeds="3"), "should be a valid integer"),
         (lambda: merbench.show("sample"), "not a model; merbench data show sample describes it"),
         (lambda: merbench.leaderboard("nowhere"), "no finished run"),
         (lambda: merbench.supersede("a", "b", reason="x", store="nowhere"), "no finished run"),

@@ -127,7 +127,7 @@ def _caveats(first_runs: Mapping[str, Record]) -> list[str]:
 def _named(run: str, boards: Sequence[Board], store: Store) -> Record:
     """A run of the row of that name, or the run of that id."""
     from merbench.api.errors import RequestError
-    from merbench.cli.look.leaderboard.boards import no_row
+    from merbench.report.scores.no_run import no_row
     from merbench.report.scores.rows.entries import rows_named
 
     entries = [e for board in boards for e in board.entries]

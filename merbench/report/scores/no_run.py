@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from merbench.api.did_you_mean import did_you_mean
+from merbench.report.scores.rows.entries import Entry
 from merbench.results.records.record import Record
 
 
@@ -23,3 +24,15 @@ def no_run(
     if track:
         return f"{sentence}; merbench leaderboard shows the tracks there are"
     return f"{sentence}; the same run command continues what is unfinished"
+
+
+def no_row(name: str, entries: Iterable[Entry]) -> str:
+    """One sentence for what is no row's name, or is that of several rows."""
+    entries = list(entries)
+    if alike := sorted({e.name for e in entries if e.label == name}):
+        if len(alike) == 1:
+            return f"no run of {alike[0]} is finished; the same run command makes what is missing"
+        return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"
+    names = [entry.name for entry in entries]
+    advice = did_you_mean(name, names, most=3)
+    return f"unknown row {name!r}; {advice} (merbench leaderboard shows them)"

@@ -94,8 +94,8 @@ def _sides(
 ) -> tuple[Board, Side, Side]:
     """The one track that has both."""
     from merbench.api.errors import RequestError
-    from merbench.cli.look.leaderboard.boards import no_row
     from merbench.report.scores.compare import nothing_in_common, side
+    from merbench.report.scores.no_run import no_row
 
     on_both: list[tuple[Board, Side, Side]] = []
     unfinished: list[tuple[Board, Side, Side]] = []

@@ -4,7 +4,7 @@ folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +16,11 @@ from merbench.bench.score_cache import score_cache
 from merbench.cli.shared.optimum import of_track
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
-from merbench.host.catalog import unknown
 from merbench.report.folder.read import read_all
 from merbench.report.scores.board.board_scores import BoardScores, score, with_origins
 from merbench.report.scores.cache import Cache, version
 from merbench.report.scores.no_run import no_run
-from merbench.report.scores.rows.entries import Board, Entry, collect
+from merbench.report.scores.rows.entries import Board, collect
 from merbench.report.scores.source import StoreSource
 from merbench.results.dataset_name import ordered
 from merbench.results.records.record import Record, Track
@@ -43,16 +42,6 @@ class FromStore:
     def tracks(self) -> list[Track]:
         """Every track of the store."""
         return [board.track for board in collect(self.records, ())]
-
-
-def no_row(name: str, entries: Iterable[Entry]) -> str:
-    """One sentence for what is no row's name, or is that of several rows."""
-    entries = list(entries)
-    if alike := sorted({e.name for e in entries if e.label == name}):
-        if len(alike) == 1:
-            return f"no run of {alike[0]} is finished; the same run command makes what is missing"
-        return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"
-    return unknown("row", name, [e.name for e in entries], "merbench leaderboard shows them")
 
 
 def from_store(

@@ -92,8 +92,8 @@ def command(session: Session, runs: tuple[str, ...], store: Path, out: Path, boa
 def _chosen_rows(runs: Sequence[str], boards: Sequence[Board]) -> set[str]:
     """The names of the rows that ``runs`` (run ids or rows) name."""
     from merbench.api.errors import RequestError
-    from merbench.cli.look.leaderboard.boards import no_row
     from merbench.data.join import JOIN
+    from merbench.report.scores.no_run import no_row
     from merbench.report.scores.rows.entries import rows_named
 
     entries = [e for board in boards for e in board.entries]
