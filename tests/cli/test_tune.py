@@ -11,13 +11,14 @@ import pytest
 
 from merbench.cli.measure.tune import _end_with_parent
 from tests.conftest import loads
+from tests.tiny_runs import SAMPLE
 
 QUICK = (
     "tune",
     "--model",
     "late-fusion-dnn",
     "--dataset",
-    "sample",
+    SAMPLE,
     "--epochs",
     "1",
     "--modalities",

@@ -29,6 +29,7 @@ from merbench.host import imports
 from merbench.host.catalog import Catalog
 from merbench.host.manager import DeclarationError, Plugin, checked, discover
 from tests.conftest import FIXTURES, loads
+from tests.tiny_runs import SAMPLE
 
 
 def install(target: Path, *names: str) -> str:
@@ -108,7 +109,7 @@ def test_guests_whole_model_trains_with_its_own_objective(merbench, good):
         "--model",
         "guest-whole",
         "--dataset",
-        "sample",
+        SAMPLE,
         "--seeds",
         "1",
         "--epochs",
@@ -127,7 +128,7 @@ def test_guests_fusion_and_head_replace_ours(merbench, good):
         "--model",
         "tfn",
         "--dataset",
-        "sample",
+        SAMPLE,
         "--seeds",
         "1",
         "--epochs",
@@ -202,7 +203,7 @@ def test_a_taken_name_is_an_error_only_when_asked_for(merbench, bad):
     assert result.returncode == 2
     assert "merbench-baselines" in result.stderr and "merbench-taken" in result.stderr
     merbench(
-        "run", "--model", "majority", "--dataset", "sample", "--seeds", "1", path=bad, check=True
+        "run", "--model", "majority", "--dataset", SAMPLE, "--seeds", "1", path=bad, check=True
     )
     merbench(
         "--no-plugin",
@@ -211,7 +212,7 @@ def test_a_taken_name_is_an_error_only_when_asked_for(merbench, bad):
         "--model",
         "tfn",
         "--dataset",
-        "sample",
+        SAMPLE,
         "--seeds",
         "1",
         "--epochs",

@@ -12,10 +12,11 @@ import merbench as package
 from merbench.api.events import EpochDone, Note
 from merbench.bench.loggers import GuardedLogger
 from tests.conftest import loads
+from tests.tiny_runs import SAMPLE
 
 
 def train(store, log, **keywords):
-    return package.run("tfn", "sample", seeds=2, epochs=2, store=store, threads=1, progress=False,
+    return package.run("tfn", SAMPLE, seeds=2, epochs=2, store=store, threads=1, progress=False,
                        log=log, **keywords)  # fmt: skip
 
 
@@ -79,11 +80,11 @@ def test_a_run_that_goes_on_goes_on_in_its_mlflow_run(tmp_path, monkeypatch):
                 "seeds": 1, "log": {"mlflow": str(tmp_path)}}  # fmt: skip
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     with pytest.raises(KeyboardInterrupt):
-        package.run("tfn", "sample", watch=stop, **keywords)
+        package.run("tfn", SAMPLE, watch=stop, **keywords)
     (experiment,) = [e for e in client.search_experiments() if e.name.startswith("sample")]
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "KILLED"
-    (record,) = package.run("tfn", "sample", **keywords).records
+    (record,) = package.run("tfn", SAMPLE, **keywords).records
     (run,) = client.search_runs([experiment.experiment_id])
     history = client.get_metric_history(run.info.run_id, "valid/mae")
     assert run.info.status == "FINISHED"
