@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import hypothesis
 import pytest
 import torch
 
+from merbench.host.manager import discover
 from tests.forked import Forking
 from tests.tiny_runs import home, make, store  # noqa: F401 - fixtures of every room
 
@@ -48,7 +50,6 @@ def _nothing_leaks():
 @pytest.fixture(scope="session")
 def catalog():
     from merbench.host.catalog import Catalog
-    from merbench.host.manager import discover
 
     return Catalog(discover())
 
@@ -85,6 +86,24 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
+@functools.cache
+def _plugins(disabled: tuple[str, ...], off: str, strict: str):
+    names = "MERBENCH_DISABLED_PLUGINS", "MERBENCH_STRICT_PLUGINS"
+    return discover(disabled, dict(zip(names, (off, strict), strict=True)))
+
+
+@pytest.fixture
+def plugins_anew():
+    """The next command of this test reads the plugins, which another may have read before it."""
+    _plugins.cache_clear()
+
+
+def discover_once(disabled=(), environ=os.environ):
+    """``discover``, whose answer is the same each time in one process."""
+    off = environ.get("MERBENCH_DISABLED_PLUGINS", "")
+    return _plugins(tuple(disabled), off, environ.get("MERBENCH_STRICT_PLUGINS", ""))
+
+
 def in_this_process(folder: Path, words, env):
     """The program in this process, which has torch already."""
     from merbench.cli.main import main
@@ -100,6 +119,7 @@ def in_this_process(folder: Path, words, env):
         for name, value in {**environment(folder), **env}.items():
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["merbench", *words])
+        patch.setattr("merbench.host.manager.discover", discover_once)
         patch.chdir(folder)
         with pytest.raises(SystemExit) as stop:
             main()

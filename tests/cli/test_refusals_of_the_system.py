@@ -16,6 +16,7 @@ import pytest
 from merbench.cli.main import main
 from merbench.results.store.store import Store
 from tests.report.made import put, spec
+from tests.tiny_runs import SAMPLE
 
 RUN = ("--dataset", "tiny", "--data", "data", "--epochs", "1", "--set", "train.batch_size=4")
 WRITERS = {
@@ -114,10 +115,10 @@ def test_a_refused_process_is_one_sentence(command, merbench, home, monkeypatch)
     )
 
 
-def test_a_refused_thread_is_one_sentence(merbench, monkeypatch):
+def test_a_refused_thread_is_one_sentence(merbench, monkeypatch, plugins_anew):
     def refuse(self):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("threading.Thread.start", refuse)
-    result = merbench("run", "--model", "majority", "--dataset", "sample", "--seeds", "1")
+    result = merbench("run", "--model", "majority", "--dataset", SAMPLE, "--seeds", "1")
     assert result.returncode == 2 and "refuses another thread" in result.stderr
