@@ -10,6 +10,7 @@ import click
 
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
+from merbench.api.printable import printable
 from merbench.cli import builtin
 from merbench.cli.shared.groups import Program, session_of
 from merbench.cli.shared.system_errors import abandon_output, can_flush, flush_output, sentence_of
@@ -46,6 +47,7 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 the request or its data is wrong, 130 Ctrl-C."""
+    sys.unraisablehook = say_unraisable
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(PrintableStream, streams)
     try:
@@ -53,6 +55,16 @@ def main() -> None:
     finally:
         sys.stdout, sys.stderr = streams
     sys.exit(code)
+
+
+def say_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """One line for what a plugin's function raises at the end of the program, after the result."""
+    if "atexit" not in (unraisable.err_msg or ""):
+        sys.__unraisablehook__(unraisable)
+        return
+    function = getattr(unraisable.object, "__module__", "?")
+    error = f"{type(unraisable.exc_value).__name__}: {unraisable.exc_value}"
+    say(printable(f"warning: at the end of the program {function} raised {error}"))
 
 
 def _run() -> int:

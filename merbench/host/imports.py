@@ -10,7 +10,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
-from typing import Any, NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 SECONDS = 10.0
@@ -30,10 +31,11 @@ def guarded(call: Callable[[], T], subject: str, seconds: float = SECONDS) -> tu
     """``(result, output)``: what ``call`` returns, and what it printed.
 
     Output is kept away from stdout, which holds results alone. TimeoutError, with ``subject`` in
-    its sentence, after ``seconds``; SystemExit for ``os._exit``; whatever else is raised is raised.
+    its sentence, after ``seconds``; SystemExit for what would end this process, or interrupt it
+    without the user; whatever else is raised is raised.
     """
     output = io.StringIO()
-    with _descriptors_kept(), _streams_to(output), _exit_raises():
+    with _descriptors_kept(), _streams_to(output), _folder_kept(), _ends_raise(), _signals_kept():
         try:
             with _time_limit(seconds):
                 result = call()
@@ -77,20 +79,74 @@ def _descriptors_kept() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _exit_raises() -> Iterator[None]:
-    """``os._exit`` in this process raises SystemExit; a process that a plugin forks may exit."""
-    leave, process = os._exit, os.getpid()
+def _folder_kept() -> Iterator[None]:
+    """Paths that the user gave are still those of the folder where the program was started."""
+    with contextlib.ExitStack() as at_the_end:
+        with contextlib.suppress(OSError):  # it is gone already
+            at_the_end.callback(os.chdir, Path.cwd())
+        yield
 
-    def stop(status: int) -> NoReturn:
-        if os.getpid() != process:
-            leave(status)
-        raise SystemExit(f"os._exit({status})")
 
-    os._exit = stop
+@contextlib.contextmanager
+def _ends_raise() -> Iterator[None]:
+    """What ends this process, or sends it a signal, raises SystemExit. A process that a plugin
+    forks may do so.
+    """
+    process = os.getpid()
+    addresses: dict[str, tuple[int, ...]] = {"kill": (process, 0, -1)}
+    if hasattr(os, "killpg"):
+        addresses["killpg"] = (os.getpgrp(), 0)
+    before = {name: getattr(os, name) for name in ("_exit", "abort", *addresses)}
+
+    def stopped(name: str) -> Callable[..., Any]:
+        def stop(*arguments: Any) -> Any:
+            ends = name not in addresses or (
+                arguments[0] in addresses[name] and arguments[1] != 0  # 0: only asks who lives
+            )
+            if os.getpid() != process or not ends:
+                return before[name](*arguments)
+            raise SystemExit(f"os.{name}({', '.join(map(str, arguments))})")
+
+        return stop
+
     try:
+        for name in before:
+            setattr(os, name, stopped(name))
         yield
     finally:
-        os._exit = leave
+        for name, function in before.items():
+            setattr(os, name, function)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """What the user's signals do afterwards is what they did before. SystemExit for a
+    KeyboardInterrupt that no signal has raised.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    by_user: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        by_user.append(number)
+        handler = before[signal.SIGINT]
+        if callable(handler):
+            handler(number, frame)
+
+    try:
+        if callable(before[signal.SIGINT]):
+            signal.signal(signal.SIGINT, interrupt)
+        yield
+    except KeyboardInterrupt as error:
+        if by_user:
+            raise
+        raise SystemExit("KeyboardInterrupt").with_traceback(error.__traceback__) from None
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # None: it was not set by Python, which cannot set it again
+                signal.signal(number, handler)
 
 
 def off_stdout() -> contextlib.AbstractContextManager[object]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
+from merbench.cli.main import say_unraisable
 from merbench.results.store.store import Store
 from tests.report.made import put, spec
 
@@ -77,3 +79,16 @@ def test_a_link_that_leads_to_itself_is_one_sentence(merbench, tmp_path):
         assert result.returncode == 2 and last.lower().startswith("error: "), (words, result.stderr)
     result = merbench("doctor", "--store", "loop", "--data", "loop", check=True)
     assert str(tmp_path / "loop") in result.stdout
+
+
+def test_what_a_plugin_raises_at_the_end_is_one_line(capsys):
+    def at_exit() -> None: ...
+
+    raised = SimpleNamespace(
+        exc_value=RuntimeError("no\x1b[31m"),
+        err_msg="Exception ignored in atexit callback",
+        object=at_exit,
+    )
+    say_unraisable(raised)
+    sentence = f"warning: at the end of the program {__name__} raised RuntimeError: no\\x1b[31m\n"
+    assert capsys.readouterr() == ("", sentence)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -75,8 +77,42 @@ def test_an_import_leaves_the_streams_as_they_were(entry, source, capfd):
     assert capfd.readouterr() == ("ourstoo\n", "")
 
 
-def test_an_import_that_leaves_the_process_is_an_error(entry):
-    leave = os._exit
-    with pytest.raises(SystemExit, match=r"os\._exit\(3\)"):
-        import_plugin(entry("import os\nos._exit(3)\n"))
-    assert os._exit is leave
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("os._exit(3)", r"os\._exit\(3\)"),
+        ("os.abort()", r"os\.abort\(\)"),
+        ("os.kill(os.getpid(), 15)", r"os\.kill\(\d+, 15\)"),
+        ("os.kill(0, 18)", r"os\.kill\(0, 18\)"),
+        ("os.killpg(os.getpgrp(), 18)", r"os\.killpg\(\d+, 18\)"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_an_import_that_ends_the_process_is_an_error(entry, source, sentence):
+    functions = os._exit, os.abort, os.kill, os.killpg
+    with pytest.raises(SystemExit, match=sentence):
+        import_plugin(entry(f"import os\n{source}\n"))
+    assert (os._exit, os.abort, os.kill, os.killpg) == functions
+
+
+def test_an_import_may_ask_which_processes_live(entry):
+    import_plugin(entry("import os\nos.kill(os.getpid(), 0)\n"))
+
+
+def test_the_user_may_interrupt_an_import(entry):
+    """The signal comes from another process."""
+    source = (
+        "import os, subprocess\nsubprocess.run(['kill', '-2', str(os.getpid())])\nwhile 1: pass\n"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        import_plugin(entry(source))
+
+
+def test_an_import_leaves_the_folder_and_the_signals_as_they_were(entry):
+    before = Path.cwd(), signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    ignored = "".join(
+        f"signal.signal(signal.{name}, signal.SIG_IGN)\n" for name in ("SIGINT", "SIGTERM")
+    )
+    import_plugin(entry(f"import os, signal\nos.chdir('/')\n{ignored}"))
+    after = Path.cwd(), signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    assert after == before
