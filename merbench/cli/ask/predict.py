@@ -148,9 +148,10 @@ def _of_model(bench: Bench) -> tuple[Bench, Plan, list[Record]]:
     options = bench.options
     plan = bench.plan(options.request)
     if n_missing := bench.to_make(plan, options.seeds):
+        runs, are = ("run", "is") if n_missing == 1 else ("runs", "are")
         say(
-            f"the store {options.store} lacks {n_missing} {'run' if n_missing == 1 else 'runs'} "
-            f"of {label(plan)} on {plan.spec.dataset}, which are trained first"
+            f"the store {options.store} lacks {n_missing} {runs} of {label(plan)} on "
+            f"{plan.spec.dataset}, which {are} trained first"
         )
     return bench, plan, bench.run(plan, options.seeds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from merbench.api.did_you_mean import did_you_mean
-from merbench.report.scores.rows.entries import Entry
+from merbench.report.scores.rows.entries import Entry, rows_named
 from merbench.results.records.record import Record
 
 
@@ -29,7 +29,7 @@ def no_run(
 def no_row(name: str, entries: Iterable[Entry]) -> str:
     """One sentence for what is no row's name, or is that of several rows."""
     entries = list(entries)
-    if alike := sorted({e.name for e in entries if e.label == name}):
+    if alike := sorted({e.name for e in rows_named(name, entries)}):
         if len(alike) == 1:
             return f"no run of {alike[0]} is finished; the same run command makes what is missing"
         return f"there are several rows of {name}: {', '.join(map(repr, alike))}; name one of them"

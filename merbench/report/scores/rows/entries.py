@@ -226,14 +226,21 @@ def _order(record: Record) -> tuple[int, int, str]:
 def rows_named(text: str, entries: Iterable[Entry]) -> list[Entry]:
     """The rows that ``text`` names as any table shows them: by model, ablation and settings, or by
     model and ablation alone where this is one row of each board; outside predictions with or
-    without their mark.
+    without their mark. A name keeps its row when a larger store shows more settings of it.
     """
     entries, text = list(entries), text.removesuffix(" (floor)")
     exact = [e for e in entries if _plain(text) in _spellings(e)]
     if exact:
         return exact
     by_search = [e for e in entries if f"{e.label} {_search_word(e.first)}" == text]
-    return by_search or [e for e in entries if e.label == text]
+    return by_search or [e for e in entries if e.label == text or _has_settings(e, text)]
+
+
+def _has_settings(entry: Entry, name: str) -> bool:
+    """Whether ``tfn (train.lr=0.1)`` is of the entry, and of its settings, in any order."""
+    label, _, settings = name.removesuffix(")").partition(" (")
+    named = set(settings.split(", "))
+    return entry.label == label and bool(settings) and named <= {*entry.shown_settings.split(", ")}
 
 
 def _plain(name: str) -> str:

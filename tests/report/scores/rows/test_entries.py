@@ -97,6 +97,22 @@ def test_a_row_is_found_by_what_any_table_shows_of_it():
     assert found("tfn") == []
 
 
+def test_a_name_keeps_its_row_when_a_larger_store_shows_more_settings():
+    small, large = (0.001, 0.002), (0.001, 0.002, 0.003)
+    first = [one(model="tfn", lr=lr) for lr in small]
+    more = [one(model="tfn", lr=lr, tuned_by=TUNED if lr == 0.003 else None) for lr in large]
+    boards = []
+    for records in (first, more):
+        numbered = [r.model_copy(update={"run_id": str(i)}) for i, r in enumerate(records)]
+        boards += collect(numbered, set())
+    before, after = (board.entries for board in boards)
+    for entry in before:
+        (kept,) = rows_named(entry.name, after)
+        assert kept.first.spec.train.lr == entry.first.spec.train.lr
+    assert {e.name for e in before} != {e.name for e in after}
+    assert not rows_named("tfn (train.lr=0.1)", after)
+
+
 def test_a_store_without_the_runs_asked_for_says_what_it_has():
     assert "merbench run --model merclip makes some" in no_run([], "runs", "mosi")
     assert "it has runs of sample:seed=1" in no_run([one(dataset="sample:seed=1")], "runs", "mosi")
