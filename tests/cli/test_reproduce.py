@@ -24,6 +24,7 @@ from merbench.runs.run import run
 from merbench.testing import tiny
 from tests.tiny_runs import MACHINE, in_folds
 
+SUBSETS = ("merclip", "mult", "text-only")
 CORPORA = {kind: in_folds(tiny.corpus(kind)) for kind in ("score", "class", "multilabel")}
 
 
@@ -44,6 +45,7 @@ def asked(catalog, monkeypatch):
             raise SystemExit
 
     monkeypatch.setattr(Session, "bench", lambda self, options: Resolves(self, options))
+    monkeypatch.setattr(Session, "catalog", catalog)
 
     def asked(line, kind="score"):
         nonlocal corpus
@@ -80,7 +82,8 @@ def test_of_every_variant_that_ablate_makes_of_every_model(kind, catalog, asked)
             [a.name for a in recipe.ablations if kind == "score" or model == "merclip"],
             tuple(full.streams),
             request,
-            all_subsets=kind == "score" or model == "merclip",
+            # So is a subset of the modalities, whatever the model.
+            all_subsets=model in SUBSETS,
         )
         plans, _ = plans_of(
             requests, full, lambda request: resolve(request, catalog, CORPORA[kind], None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -24,12 +25,11 @@ from merbench.testing.parts.rowwise import rowwise
 
 def tiny_fusions(
     catalog: Catalog, component: Component
-) -> list[tuple[Any, dict[Modality, Steps], Queries | None]]:
+) -> Iterator[tuple[Any, dict[Modality, Steps], Queries | None]]:
     """With and without queries, with all modalities and with as few as it takes, with and without
-    what it reads where it is there.
+    what it reads where it is there; one at a time, because some are large.
     """
     factory, config = default_factory(catalog, component)
-    fusions: list[tuple[Any, dict[Modality, Steps], Queries | None]] = []
     required_first = sorted(MODALITIES, key=lambda m: m not in component.required_modalities)
     few = required_first[: max(component.min_modalities, len(component.required_modalities))]
     languages: list[TinyLanguage | None] = [] if LANGUAGE_MODEL in component.needs else [None]
@@ -51,8 +51,7 @@ def tiny_fusions(
         fusion = factory(config, context, dict.fromkeys(parts, 6), query_width).eval()
         if language is not None and reads_tokens(fusion):
             fusion = _WithTokens(fusion)
-        fusions.append((fusion, parts, queries))
-    return fusions
+        yield fusion, parts, queries
 
 
 class _WithTokens(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from merbench.api import Component
 from merbench.host.catalog import Catalog
 
 Make = Callable[[Catalog, Component], Any]
-"""A part, a tuple that begins with one, or a list of such tuples."""
+"""A part, a tuple that begins with one, or several such tuples, of which the first is checked."""
 
 
 def state_round_trips(make: Make, catalog: Catalog, component: Component) -> None:
@@ -28,6 +28,6 @@ def state_round_trips(make: Make, catalog: Catalog, component: Component) -> Non
 
 
 def _module(parts: Any) -> nn.Module:
-    first = parts[0] if isinstance(parts, list) else parts
+    first = next(iter(parts)) if isinstance(parts, list | Iterator) else parts
     module: nn.Module = first[0] if isinstance(first, tuple) else first
     return module
