@@ -13,6 +13,7 @@ import torch
 from merbench.analyses.trained import Trained
 from merbench.api import LabelSpace, Modality, RunError, Stream, Task, own_method
 from merbench.data.folder.inputs import Inputs, absent, matching
+from merbench.data.words import as_words
 from merbench.engine.model.compose import Composed
 from merbench.engine.model.contract import output
 from merbench.engine.plan.plan import Plan
@@ -40,6 +41,8 @@ class Predicted:
     """Row by row, the modalities in which nothing was read, and why: no clip or text that could be
     read, no word that is known, or a prediction that is the same without it, to the last bit.
     """
+    unknown_words: list[list[str]]
+    """Row by row, the words that no file of word vectors has, where the text is read as these."""
 
     @property
     def single(self) -> list[Predicted]:
@@ -58,7 +61,9 @@ class Predicted:
             contribution,
             strict=True,
         )
-        return [Predicted(*part, self.missing, self.not_seen) for part in by_task]
+        return [
+            Predicted(*part, self.missing, self.not_seen, self.unknown_words) for part in by_task
+        ]
 
 
 def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.device) -> Predicted:
@@ -102,7 +107,28 @@ def apply(plan: Plan, runs: Iterable[Trained], inputs: Inputs, device: torch.dev
     stacked = {m: np.stack(differences) for m, differences in without.items()}
     not_seen = _not_seen(streams, missing, stacked, notes, unread)
     shares_RNC = np.stack(shares) if shares else None
-    return Predicted(space, np.stack(predictions), shares_RNC, stacked, missing, not_seen)
+    return Predicted(
+        space,
+        np.stack(predictions),
+        shares_RNC,
+        stacked,
+        missing,
+        not_seen,
+        _unknown_words(plan, streams, len(inputs)),
+    )
+
+
+def _unknown_words(plan: Plan, streams: Mapping[Modality, Stream], n_rows: int) -> list[list[str]]:
+    part = plan.parts.get("encoder.text")
+    if part is None or plan.lexicon is None or "vectors" not in part.component.pretrained:
+        return [[] for _ in range(n_rows)]
+    words = as_words(streams["text"])
+    _, known_V = plan.lexicon.table(words.vocab)
+    spans = zip(words.start.tolist(), words.length.tolist(), strict=True)
+    rows = [words.values[start : start + length].tolist() for start, length in spans]
+    return [
+        list(dict.fromkeys(words.vocab[word] for word in row if not known_V[word])) for row in rows
+    ]
 
 
 def _not_seen(

@@ -114,9 +114,10 @@ class RunProgress:
             return
         self._say_reused()
         if self.n_other_source:
+            were = "was" if self.n_other_source == 1 else "were"
             say(
-                f"{self.label}: {self.n_other_source} of them were made by another version of the "
-                "components' source (--force runs again)"
+                f"{self.label}: {self.n_other_source} of them {were} made by another version of "
+                "the components' source (--force runs again)"
             )
 
     def __call__(self, event: Event) -> None:

@@ -60,6 +60,8 @@ def test_a_text_without_a_known_word_is_not_seen_whatever_its_length_adds(make, 
     found, _ = predicted(plan, corpus, store, read_inputs([], ["good film", "qwerty zzz", "a zzz"]))
     assert found.contribution["text"][0, 1] != 0  # zeros are not nothing to a network
     assert [row.get("text") for row in found.not_seen][:2] == [None, "no word of it is known"]
+    first, second, third = found.unknown_words
+    assert not first and second == ["qwerty", "zzz"] and "zzz" in third
 
 
 def test_without_a_finished_run_nothing_is_predicted(make, store):

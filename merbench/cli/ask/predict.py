@@ -40,6 +40,8 @@ OF_A_RUN = (
     "as_json",
 )
 """What may be said beside --run."""
+NAMED = 3
+"""Utterances or words that a sentence names."""
 
 
 @click.command("predict", cls=ConfigCommand)
@@ -170,6 +172,7 @@ def as_json(inputs: Inputs, predicted: Predicted) -> dict[str, Any]:
             m: _named(c[:, i].mean(0), words) for m, c in predicted.contribution.items()
         }
         row["not_seen"] = predicted.not_seen[i]
+        row["unknown_words"] = predicted.unknown_words[i]
         rows.append(row)
     return {"labels": words, "missing": predicted.missing, "rows": rows}
 
@@ -220,7 +223,9 @@ def table(inputs: Inputs, predicted: Predicted) -> Table:
 
 
 def unseen_sentences(inputs: Inputs, predicted: Predicted) -> list[str]:
-    """One for each way of not being seen; and which utterances were predicted from nothing."""
+    """One for each way of not being seen, and for each utterance with words that are unknown; and
+    which utterances were predicted from nothing.
+    """
     by_reason: dict[tuple[str, str], list[str]] = {}
     for name, row in zip(inputs.ids, predicted.not_seen, strict=True):
         for modality, reason in row.items():
@@ -230,6 +235,19 @@ def unseen_sentences(inputs: Inputs, predicted: Predicted) -> list[str]:
         f"{modality} was not seen in {_names(names)}: {reason}"
         for (modality, reason), names in by_reason.items()
     ]
+    partly = [
+        (name, words)
+        for name, row, words in zip(
+            inputs.ids, predicted.not_seen, predicted.unknown_words, strict=True
+        )
+        if words and "text" not in row
+    ]
+    sentences += [
+        f"{name} was read without {_names(words)}: no vector is known"
+        for name, words in partly[:NAMED]
+    ]
+    if len(partly) > NAMED:
+        sentences.append(f"{len(partly) - NAMED} more have words without a vector; --json has them")
     n_modalities = len(predicted.contribution) + len(predicted.missing)
     nothing = [
         name
@@ -245,5 +263,5 @@ def unseen_sentences(inputs: Inputs, predicted: Predicted) -> list[str]:
 
 
 def _names(names: list[str]) -> str:
-    first = ", ".join(map(str, names[:3]))
-    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
+    first = ", ".join(map(str, names[:NAMED]))
+    return first if len(names) <= NAMED else f"{first} and {len(names) - NAMED} more"
