@@ -92,7 +92,7 @@ def test_losses_of_ten_steps_are_those_of_training_alone_dropout_included():
 
 
 def plan_of(catalog, model: str, **settings):
-    settings = {"train.epochs": 5, "train.batch_size": 6, "train.patience": 9, **settings}
+    settings = {"train.epochs": 3, "train.batch_size": 6, "train.patience": 9, **settings}
     return resolve(Request(model, settings=settings), catalog, tiny.corpus(), None)
 
 
@@ -233,7 +233,7 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
 
     if stop == "scoring":
         monkeypatch.setattr(Store, "put", once)
-    watch = stops(7, []) if stop == "training" else lambda *message: None
+    watch = stops(4, []) if stop == "training" else lambda *message: None
     with pytest.raises(Stopped):
         run(
             plan,
@@ -250,13 +250,13 @@ def test_an_interrupted_stack_goes_on_with_the_same_company(stop, catalog, store
     assert [(r.weights_sha256, r.metrics, r.history, r.notes) for r in records] == [
         (r.weights_sha256, r.metrics, r.history, r.notes) for r in wanted
     ]
-    assert run_ids.count(EpochDone) == (9 if stop == "training" else 0)
+    assert run_ids.count(EpochDone) == (6 if stop == "training" else 0)
     assert not store.warnings and not list((store.root / "checkpoints").iterdir())
 
 
 def test_a_stack_of_other_seeds_starts_anew_and_tells(catalog, store):
     plan = plan_of(catalog, "merclip", **{"train.stack": True})
-    watch = stops(7, [])
+    watch = stops(5, [])
     with pytest.raises(Stopped):
         run(
             plan,
