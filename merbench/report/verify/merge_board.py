@@ -36,7 +36,7 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
             yield Merged(name, "refused", failures[0].sentence)
             continue
         done = record.status == "done"
-        theirs = _as_stored(labelled.predictions(name)) if done else None
+        theirs = labelled.predictions(name) if done else None
         try:
             ours = into.get(name)
         except UnreadableError as error:
@@ -48,7 +48,7 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
             continue
         why = ""
         if theirs is not None and ours.status == "done":
-            why = difference(theirs, _as_stored(into.predictions(name)), record, ours)
+            why = difference(_single(theirs), _single(into.predictions(name)), record, ours)
         if not why:
             into.update(ours, None, record.track)
             yield Merged(name, "there")
@@ -62,8 +62,8 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
     carry_over(folder.corrections, into)
 
 
-def _as_stored(predictions: Predictions) -> Predictions:
-    """Targets as runs keep them: scores in single precision."""
+def _single(predictions: Predictions) -> Predictions:
+    """With targets in single precision, as runs kept them once."""
     if predictions.target.dtype.kind != "f":
         return predictions
     return replace(predictions, target=predictions.target.astype(np.float32))
