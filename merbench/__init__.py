@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from merbench.functions.catalogue import list_models as list_models
     from merbench.functions.catalogue import list_parts as list_parts
     from merbench.functions.catalogue import load_dataset as load_dataset
+    from merbench.functions.ensemble import ensemble as ensemble
     from merbench.functions.export import export as export
+    from merbench.functions.generalise import generalise as generalise
     from merbench.functions.leaderboard import compare as compare
     from merbench.functions.leaderboard import leaderboard as leaderboard
     from merbench.functions.predict import predict as predict
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from merbench.functions.serve import serve as serve
     from merbench.functions.show import show as show
     from merbench.functions.supersede import supersede as supersede
+    from merbench.functions.transfer import transfer as transfer
     from merbench.functions.tune import tune as tune
 
 _HOME = {
@@ -48,7 +51,9 @@ _HOME = {
     "functions.ablate": ("ablate",),
     "functions.ask": ("ask",),
     "functions.catalogue": ("list_datasets", "list_models", "list_parts", "load_dataset"),
+    "functions.ensemble": ("ensemble",),
     "functions.export": ("export",),
+    "functions.generalise": ("generalise",),
     "functions.leaderboard": ("compare", "leaderboard"),
     "functions.predict": ("predict",),
     "functions.pull": ("pull",),
@@ -58,6 +63,7 @@ _HOME = {
     "functions.serve": ("serve",),
     "functions.supersede": ("supersede",),
     "functions.show": ("show",),
+    "functions.transfer": ("transfer",),
     "functions.tune": ("tune",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

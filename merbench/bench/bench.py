@@ -69,6 +69,12 @@ class Bench:
             self._sentences.add(sentence)
             self._watch(Note(sentence=sentence, warning=warning))
 
+    def dataset(self, name: str) -> Corpus:
+        """Another one than the bench's own."""
+        from merbench.engine.plan.datasets import open_or_default
+
+        return open_or_default(self.catalog, self.homes, name, self._watch)
+
     def plan(self, request: Request) -> Plan:
         """RequestError where it does not fit the data set."""
         from merbench.engine.plan.plan import Request

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.functions.lines import lines_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,26 +29,8 @@ class Ablated:
     differences: Mapping[str, Mapping[str, Difference]]
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a line: mean test metrics, and ``METRIC_difference``, ``_low``, ``_high``,
-        ``_p_adjusted`` of those that were compared.
-        """
-        import pandas as pd
-
-        from merbench.report.scores.rows.pooled_seeds import summary
-
-        rows = []
-        for line in self.lines:
-            row: dict[str, object] = {"ablation": line.name, "reason": line.reason}
-            row |= {name: score.mean for name, score in summary(line.scored).items()}
-            for metric, d in self.differences.get(line.name, {}).items():
-                row |= {
-                    f"{metric}_difference": d.mean,
-                    f"{metric}_low": d.low,
-                    f"{metric}_high": d.high,
-                    f"{metric}_p_adjusted": d.p_adjusted,
-                }
-            rows.append(row)
-        return pd.DataFrame(rows)
+        """One row a line, with its difference from the full model."""
+        return lines_frame(self.lines, self.differences, "ablation")
 
 
 def ablate(

@@ -68,6 +68,53 @@ def test_leaderboard_compare_and_predict(store):
     assert list(rows["text"]) == texts and rows["score"].notna().all()
 
 
+def test_the_mean_of_runs_is_compared_with_the_first(store):
+    merbench.run("tfidf-ridge", SAMPLE, store=store, **QUICK)
+    merbench.run("ridge", SAMPLE, store=store, **QUICK)
+    frame = merbench.ensemble(["ridge", "tfidf-ridge"], store=store).to_pandas()
+    ridge, tfidf, mean = frame["runs"]
+    assert ridge.startswith("ridge (") and tfidf.startswith("tfidf-ridge (") and "mean" in mean
+    mae = frame.set_index("runs")["mae"]
+    gap = frame.set_index("runs")["mae_difference"]
+    assert gap[mean] == pytest.approx(mae[mean] - mae[ridge]) and gap[[ridge, tfidf]].isna().all()
+
+
+def test_other_labels_are_compared_with_the_own_ones(store, tmp_path):
+    (tmp_path / "two.toml").write_text("[two]\nnegative = -2.0\npositive = 2.0\n")
+    quick = {**QUICK, "seeds": 1, "modalities": ["text"]}
+    read = merbench.generalise(tmp_path / "two.toml", ["merclip"], SAMPLE, store=store, **quick)
+    frame = read.to_pandas().set_index("labels")
+    assert list(frame.index) == ["merclip own labels", "merclip two"] and read.drift == 0
+    own = merbench.run("merclip", SAMPLE, store=store, **quick)
+    assert frame["mae"].iloc[0] == pytest.approx(own.summary["mae"].mean)
+
+
+FOLDER = """name = "{name}"
+task.sentiment = {{ column = "label", kind = "score", low = -3, high = 3 }}
+streams."text.transcript" = {{ modality = "text", kind = "strings", column = "text" }}
+protocols.standard = {{ column = "mode", streams = ["text.transcript"] }}
+"""
+
+
+def test_a_model_is_trained_on_one_set_and_scored_on_another(store, tmp_path):
+    for name in ("one", "two"):
+        rows = [
+            f"{name}-{i},0,{('bad', 'good', 'fine')[i % 3]} {name} film,{i % 3 - 1},{mode}"
+            for i, mode in enumerate(("train", "train", "train", "valid", "test") * 6)
+        ]
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset.toml").write_text(FOLDER.format(name=name))
+        lines = ["video_id,clip_id,text,label,mode", *rows]
+        (tmp_path / name / "label.csv").write_text("\n".join(lines))
+    ways = merbench.transfer(
+        ["one"], ["two"], "tfidf-ridge", data=tmp_path, store=store, progress=False, seeds=1
+    )
+    frame = ways.to_pandas().set_index("trained on")
+    assert list(frame.index) == ["two alone (text)", "one → two"] and not ways.failed
+    change = frame["mae"]["one → two"] - frame["mae"]["two alone (text)"]
+    assert frame["mae_difference"]["one → two"] == pytest.approx(change)
+
+
 def test_what_was_not_seen_is_listed(merbench_command):
     words = ("predict", "--model", "tfidf-ridge", "--dataset", SAMPLE, "--seeds", "1")
     texts = ("--text", "a wonderful film", "--text", "xyzzy qwfp")
@@ -132,6 +179,11 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.run("tfn", "sample", seeds="3"), "should be a valid integer"),
         (lambda: merbench.show("sample"), "not a model; merbench data show sample describes it"),
         (lambda: merbench.leaderboard("nowhere"), "no finished run"),
+        (lambda: merbench.ensemble("a"), r"ensemble\(runs='a'\): give a list"),
+        (lambda: merbench.ensemble(["a"], store="nowhere"), "no finished run"),
+        (lambda: merbench.generalise("no.toml", ["merclip"], "sample"), "no.toml"),
+        (lambda: merbench.transfer("a", ["b"]), r"give a list, \['a'\]"),
+        (lambda: merbench.transfer(["a"], ["a"]), "name two different data sets"),
         (lambda: merbench.supersede("a", "b", reason="x", store="nowhere"), "no finished run"),
         (lambda: merbench.ablate("tfn", "sample", ["no-product"]), "did you mean 'no-products'"),
     ],

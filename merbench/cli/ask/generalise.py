@@ -4,7 +4,7 @@ training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,8 @@ from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.bench.bench import Bench
-    from merbench.data.labels.sets import LabelSet
-    from merbench.engine.plan.plan import Plan
-    from merbench.report.scores.paired import Difference, Line
+    from merbench.functions.generalise import GeneralisedModels
+    from merbench.report.scores.paired import Line
     from merbench.results.metrics import TaskMetrics
 
 
@@ -63,80 +61,38 @@ def command(
              merbench generalise --model merclip,tfn --dataset sample --labels FILE --json
     """
     from merbench.analyses.generalise import OWN
-    from merbench.api.errors import RequestError
     from merbench.cli.shared.lines import show_lines
-    from merbench.data.labels.sets import read_label_sets
-    from merbench.report.scores.paired import compare
+    from merbench.functions.generalise import generalised
 
     options = gather((), **parsed)
-    bench = session.bench(options)
-    plans = bench.contenders(ablations)
-    first_plan = next(iter(plans.values()))
-    metrics = first_plan.metrics
-    sets = read_label_sets(label_sets, first_plan.task.space)
-    test, valid, drift = _read_out(bench, plans, options.seeds, sets)
-    if not any(line.against and line.scored for line in test):
-        reason = next((line.reason for line in test if line.reason), "no run was finished")
-        raise RequestError(
-            f"none of {', '.join(plans)} can be read out with the labels of {label_sets}: {reason}"
-        )
-    differences = compare(test, metrics)
+    models = generalised(session.bench(options), options.seeds, label_sets, ablations)
     if options.as_json:
-        track = first_plan.track.model_dump(mode="json")
-        show_json(_as_json(track, sets, test, valid, differences, drift))
+        show_json(_as_json(models))
         return
-    title = f"{first_plan.track.title} · test, other label words without further training"
-    show_lines(title, test, differences, metrics, "labels")
-    _show_valid(valid, metrics)
+    title = f"{models.track.title} · test, other label words without further training"
+    show_lines(title, models.test, models.differences, models.metrics, "labels")
+    _show_valid(models.valid, models.metrics)
     equal = (
-        f"differ from the stored predictions by up to {drift:.1e}"
-        if drift
+        f"differ from the stored predictions by up to {models.drift:.1e}"
+        if models.drift
         else "equal the stored predictions to the last bit"
     )
     say(f"{OWN}, read out again, {equal}")
     say_next(options.store, "leaderboard")
 
 
-def _read_out(
-    bench: Bench, plans: Mapping[str, Plan], seeds: Sequence[int], sets: Sequence[LabelSet]
-) -> tuple[list[Line], list[Line], float]:
-    """(test lines, valid lines, drift): the drift is the largest difference between stored
-    predictions and those read out again with the data set's own labels.
-    """
-    from merbench.analyses.generalise import generalise, why_not
-
-    test: list[Line] = []
-    valid: list[Line] = []
-    drift = 0.0
-    for name, plan in plans.items():
-        records = [] if why_not(plan) else bench.run(plan, seeds)
-        generalised = generalise(
-            plan, bench.corpus, records, bench.store, bench.machine, sets, name
-        )
-        test += generalised.test
-        valid += generalised.valid
-        drift = max(drift, generalised.drift or 0.0)
-    return test, valid, drift
-
-
-def _as_json(
-    track: dict[str, Any],
-    sets: Sequence[LabelSet],
-    test: Sequence[Line],
-    valid: Sequence[Line],
-    differences: Mapping[str, Mapping[str, Difference]],
-    drift: float,
-) -> dict[str, Any]:
+def _as_json(models: GeneralisedModels) -> dict[str, Any]:
     from merbench.report.scores.paired import lines_as_json
 
     return {
-        "track": track,
+        "track": models.track.model_dump(mode="json"),
         "labels": {
-            s.name: {"words": s.space.words, "values": s.space.anchors, "of": s.of} for s in sets
+            s.name: {"words": s.space.words, "values": s.space.anchors, "of": s.of}
+            for s in models.sets
         },
-        "test": lines_as_json(test, differences),
-        "valid": lines_as_json(valid, {}),
-        "drift": drift,
+        "test": lines_as_json(models.test, models.differences),
+        "valid": lines_as_json(models.valid, {}),
+        "drift": models.drift,
     }
 
 
