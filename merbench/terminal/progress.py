@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Column
+from rich.text import Text
 
 from merbench.api.events import (
     EncodingNotes,
@@ -55,7 +58,9 @@ class EncodeProgress:
     def __call__(self, event: Event) -> None:
         match event:
             case EncodingStarted(label=label, rows=rows, done=done):
-                self.tasks[label] = self.bar.add_task(label, total=rows, completed=done)
+                self.tasks[label] = self.bar.add_task(
+                    label, total=rows, completed=done, from_before=done
+                )
                 if done or self.quiet:
                     resumed = f", resuming at row {done:,}" if done else ""
                     say(f"encoding {label}: {count_of(rows, 'row')}{resumed}")
@@ -95,6 +100,7 @@ class RunProgress:
         self.encoding = EncodeProgress(self.bar, self.quiet)
         self.epochs_by_run: dict[str, int] = {}
         self.epochs_a_run = 1
+        self.resumed_epochs = 0
         self.n_done = self.n_reused = self.n_other_source = 0
         self.reuse_is_said = False
         self.shown_sentences = set[str]()
@@ -145,6 +151,8 @@ class RunProgress:
                 self._draw(f"{self.label} · {which(event.seed, event.fold)}")
             case RunResumed():
                 self.epochs_by_run[event.run_id] = event.epoch
+                self.resumed_epochs += event.epoch
+                self._draw(None)
                 say(
                     f"{self.label} · {which(event.seed, event.fold)}: "
                     f"resuming after epoch {event.epoch} of {event.epochs}"
@@ -189,6 +197,7 @@ class RunProgress:
             description=description,
             completed=epochs,
             total=self.n_runs * self.epochs_a_run,
+            from_before=self.n_reused * self.epochs_a_run + self.resumed_epochs,
         )
 
 
@@ -231,6 +240,8 @@ class TuneProgress:
                 self.encoding(event)
 
     def _draw(self, event: SearchProgress) -> None:
+        if self.n_finished is None:
+            self.bar.update(self.task, from_before=event.finished)
         self.bar.update(self.task, completed=event.finished, total=event.wanted)
         best = ""
         if event.best is not None:
@@ -249,6 +260,19 @@ def going_on_at_trial(finished: int, requested: int) -> str:
     return f"resuming at trial {finished + 1} of {requested}"
 
 
+class TimeLeftColumn(TimeRemainingColumn):
+    """Rich knows a speed from the second step on; after the first, it is that of the steps that
+    were not ``from_before``, a field of tasks that tell these apart.
+    """
+
+    def render(self, task: Task) -> Text:
+        steps = task.completed - task.fields.get("from_before", task.completed)
+        if task.time_remaining is not None or steps <= 0 or not task.remaining:
+            return super().render(task)
+        seconds = int((task.elapsed or 0.0) / steps * task.remaining)
+        return Text(str(timedelta(seconds=seconds)), style="progress.remaining")
+
+
 def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, bool]:
     """A bar on stderr, and whether it is not shown."""
     progress_console = console(stderr=True)
@@ -262,7 +286,7 @@ def new_bar(silent: bool = False, auto_refresh: bool = True) -> tuple[Progress, 
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TimeLeftColumn(),
     )
     return Progress(
         *columns, console=progress_console, transient=True, disable=quiet, auto_refresh=auto_refresh

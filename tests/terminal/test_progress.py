@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from merbench.api.events import RunDone, RunResumed, RunStarted, SearchProgress
+from merbench.api.events import EpochDone, RunDone, RunResumed, RunStarted, SearchProgress
 from merbench.terminal.progress import RunProgress, TuneProgress, new_bar
 
 
@@ -66,6 +66,41 @@ def test_runs_that_were_all_there_go_on_nowhere(capsys):
     assert capsys.readouterr().err == (
         "tfn mosi: 1 run taken from the store (--force runs again)\n"
     )
+
+
+def epoch_done(epoch):
+    return EpochDone(run_id="r1", seed=1, fold=None, stage="train", epoch=epoch, epochs=20,
+                     losses={}, metric="mae", value=0.9)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("n_runs", "before", "epoch", "time_left"),
+    [
+        (1, [], 1, "0:03:10"),  # 19 epochs of 10 s
+        (1, [RunResumed(run_id="r1", seed=1, fold=None, epoch=7, epochs=20)], 8, "0:02:00"),
+        (2, [done(0, reused=True)], 1, "0:03:10"),
+    ],
+)
+def test_a_time_left_is_shown_from_the_first_epoch_on(
+    monkeypatch, n_runs, before, epoch, time_left
+):
+    monkeypatch.setenv("COLUMNS", "100")
+    seconds = 0.0
+    monkeypatch.setattr("rich.console.monotonic", lambda: seconds)
+    progress = RunProgress(n_runs, "tfn mosi")
+    progress(started(1))
+    for event in before:
+        progress(event)
+    assert "-:--:--" in drawn(progress.bar)
+    seconds = 10.0
+    progress(epoch_done(epoch))
+    assert time_left in drawn(progress.bar)
+
+
+def drawn(bar):
+    text = io.StringIO()
+    Console(width=100, file=text).print(bar.get_renderable())
+    return text.getvalue()
 
 
 def test_a_long_description_leaves_the_counts_and_times_whole(monkeypatch):
