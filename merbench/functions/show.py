@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merbench.bench.from_python import catalog, homes, require_texts
+from merbench.functions.meanings import meanings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,18 +17,6 @@ if TYPE_CHECKING:
     from merbench.api.declarations.recipe import Recipe
     from merbench.engine.plan.plan import Plan
     from merbench.host.catalog import Catalog
-
-
-USUAL_MEANINGS = {
-    "width": "Width of its layers.",
-    "hidden": "Width of its hidden layer.",
-    "layers": "Number of its layers.",
-    "heads": "Number of attention heads.",
-    "weight": "Factor on its terms of the loss.",
-    "temperature": "Logits or similarities are divided by it before a softmax.",
-    "tuned": "True: its weights are trained along.",
-}
-"""Settings that are named so wherever they occur, and mostly have no sentence of their own."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +128,7 @@ def _settings(recipe: Recipe, plan: Plan) -> list[Setting]:
         configs["train"] = plan.train
     rows = []
     for slot, config in configs.items():
-        tunable, meanings = type(config).tunable(), _meanings(type(config))
+        tunable, meaning = type(config).tunable(), meanings(type(config))
         allowed = _allowed(type(config))
         for name in type(config).model_fields:
             keys = (f"{slot}.{name}", f"{slot.partition('.')[0]}.{name}")
@@ -147,8 +136,7 @@ def _settings(recipe: Recipe, plan: Plan) -> list[Setting]:
             for key in reversed(keys):
                 tune = recipe.search.get(key, tune)
             value = config.model_dump(mode="json")[name]
-            meaning = meanings.get(name) or _usual_meaning(name, value)
-            rows.append(Setting(keys[0], value, _range(tune), meaning, allowed.get(name, "")))
+            rows.append(Setting(keys[0], value, _range(tune), meaning[name], allowed.get(name, "")))
     return rows
 
 
@@ -177,41 +165,6 @@ def _allowed(config: type[Config]) -> dict[str, str]:
             ends = (f"{word} {facts[limit]:g}" for limit, word in limits.items() if limit in facts)
             allowed[name] = ", ".join(ends)
     return allowed
-
-
-def _usual_meaning(name: str, value: Any) -> str:
-    """Of a name that means the same in every part; empty for others."""
-    if name == "dropout" or name.endswith("_dropout"):
-        return "Share of values zeroed in training."
-    if name == "hidden" and isinstance(value, float):
-        return ""
-    return USUAL_MEANINGS.get(name, "")
-
-
-def _meanings(config: type) -> dict[str, str]:
-    """Field -> the string that stands below it in the class, as everywhere in merbench."""
-    import ast
-    import inspect
-    import textwrap
-    from itertools import pairwise
-
-    meanings: dict[str, str] = {}
-    for base in reversed(config.__mro__):
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-        except (OSError, TypeError, SyntaxError):
-            continue
-        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for field_, text in pairwise(body):
-            if (
-                isinstance(field_, ast.AnnAssign)
-                and isinstance(field_.target, ast.Name)
-                and isinstance(text, ast.Expr)
-                and isinstance(text.value, ast.Constant)
-            ):
-                words = " ".join(str(text.value.value).split())
-                meanings[field_.target.id] = words.replace("``", "`")
-    return meanings
 
 
 def _form(stream: Any) -> str:

@@ -31,6 +31,7 @@ class Labelled(Plain):
         where all are whole numbers in it, else [-3, 3].
         """
         high: Annotated[float | None, LATER] = None
+        """Highest label of the score; give it with ``low``, or neither."""
 
         @model_validator(mode="after")
         def _in_order(self) -> Self:

@@ -140,6 +140,9 @@ class Transformer(nn.Module):
         heads: Annotated[int, Field(ge=1), Tune(choices=(2, 4, 8))] = 4
         dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.6)] = 0.1
         positions: Literal["sinusoidal", "learned", "none"] = "sinusoidal"
+        """What tells a step its place in the row: fixed ``sinusoidal`` vectors, ``learned`` ones,
+        or ``none``.
+        """
         longest: Annotated[int, Field(ge=1)] = 512
         """Steps that a row keeps at most, uniformly spaced."""
 

@@ -29,10 +29,15 @@ class Slurm:
         minutes: Annotated[int, Field(ge=1)] = 120
         """Time limit of one run."""
         cpus: Annotated[int, Field(ge=1)] = 1
+        """CPU cores of each job."""
         gpus: Annotated[int, Field(ge=0)] = 0
+        """GPUs of each job; 0 = none."""
         memory_gb: Annotated[float, Field(gt=0)] = 8.0
+        """Memory of each job, in gigabytes."""
         partition: str | None = None
+        """Slurm partition of the jobs; None = the cluster's default."""
         account: str | None = None
+        """Slurm account that the jobs are charged to; None = the user's default."""
         poll_seconds: Annotated[float, Field(gt=0)] = 5.0
         """How often the jobs are polled."""
 

@@ -83,6 +83,7 @@ class LabelDecoder(nn.Module):
         order: tuple[Modality, ...] = ("text", "audio", "video")
         """Which modality is looked into first; those that the run does not have are skipped."""
         joint: bool = False
+        """True: one stage over all modalities side by side; False: a stage for each."""
 
     def __init__(
         self,

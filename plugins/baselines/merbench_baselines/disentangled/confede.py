@@ -73,6 +73,8 @@ class ConFEDE(nn.Module):
         next multiple of the heads.
         """
         text: TextReading = "lstm"
+        """How text is read: by an LSTM, or as the mean or the first of a language model's states.
+        """
         layers: Annotated[int, Field(ge=1), Tune(1, 3)] = 2
         """Of the transformers that read audio and video."""
         reading_dropout: Dropout = 0.5

@@ -96,6 +96,9 @@ class DLF(nn.Module):
         """Of the convolutions over time."""
         text_dropout: Dropout = 0.5
         attn_dropout_text: Dropout = 0.3
+        """Share of source steps zeroed in training, in attention to text, in the encoder that all
+        modalities share, and in every transformer after the text's attention.
+        """
         attn_dropout_audio: Annotated[
             float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
         ] = 0.2

@@ -50,12 +50,22 @@ class DLFLoss(nn.Module):
 
     class Config(Config):
         reconstruction: Weight = 0.1
+        """Weight of the error of each modality's steps, decoded from their private and shared
+        parts.
+        """
         specific: Weight = 0.1
+        """Weight of the error of the private parts of the decoded steps."""
         orthogonality: Weight = 0.01
+        """Weight of the cosine, where positive, of private and shared parts."""
         triplet: Weight = 0.01
+        """Weight of the triplet loss of the shared vectors."""
         margin: Annotated[float, Field(ge=0), Tune(0.05, 1.0, log=True)] = 0.2
+        """By how much the cosine to a vector of the same target must exceed that to one of another.
+        """
         branches: Annotated[float, Field(ge=0), Tune(0.1, 3.0, log=True)] = 1.0
+        """Weight of the task's losses of all branches."""
         text_branch: Annotated[float, Field(ge=0), Tune(0.3, 10.0, log=True)] = 3.0
+        """Factor on the loss of the text's branch, beside ``branches``."""
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()

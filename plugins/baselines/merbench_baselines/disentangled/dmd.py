@@ -83,6 +83,9 @@ class DMD(nn.Module):
         kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 5
         text_dropout: Dropout = 0.5
         attn_dropout_text: Dropout = 0.3
+        """Share of source steps zeroed in training, in attention to text and in the self-attention
+        that follows for every modality.
+        """
         attn_dropout_audio: Annotated[
             float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
         ] = 0.2

@@ -75,9 +75,13 @@ class DMDLoss(DLFLoss):
 
     class Config(DLFLoss.Config):
         text_branch: Annotated[float, Field(ge=0), Tune(0.3, 10.0, log=True)] = 1.0
+        """Of the branch named text: DMD has none, so it has no effect here."""
         homogeneous: Annotated[float, Field(ge=0), Tune(5e-3, 0.5, log=True)] = 0.05
+        """Weight of the distillation among the shared vectors; 0 leaves it out."""
         heterogeneous: Annotated[float, Field(ge=0), Tune(5e-3, 0.5, log=True)] = 0.05
+        """Weight of the distillation among what private steps find; 0 leaves it out."""
         graph_hidden: Annotated[int, Field(ge=1), Tune(16, 128, log=True)] = 64
+        """Width of the layers from which the graph's edges are scored."""
         prior: Annotated[float, Field(ge=0)] = 10.0
         """How strongly edges are held near their prior: the text teaches audio and video, and
         among what private steps find video teaches audio too.

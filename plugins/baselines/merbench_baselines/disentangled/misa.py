@@ -60,8 +60,10 @@ class MISA(nn.Module):
         authors' code.
         """
         text: TextReading = "lstm"
+        """How text is read: by LSTMs, or as the mean or the first of a language model's states."""
         heads: Annotated[int, Field(ge=1), Tune(choices=(1, 2))] = 2
         ffn: Annotated[int, Field(ge=1), Tune(64, 2048, log=True)] = 2048
+        """Width of the hidden layer of the feed-forward network after the attention."""
         attention_dropout: Dropout = 0.1
         """Of the attention among the vectors."""
         fused: Literal["both", "shared", "private"] = "both"
@@ -152,9 +154,13 @@ class MISALoss(nn.Module):
 
     class Config(Config):
         similarity: Annotated[float, Field(ge=0), Tune(0.03, 3.0, log=True)] = 0.3
+        """Weight of the discrepancy between two modalities' shared vectors."""
         difference: Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)] = 0.1
+        """Weight of what keeps private vectors apart from shared ones and from each other."""
         reconstruction: Annotated[float, Field(ge=0), Tune(0.1, 10.0, log=True)] = 1.0
+        """Weight of the squared error of the reconstructed utterance vectors."""
         moments: Annotated[int, Field(ge=1)] = 5
+        """Highest order of the moments that the discrepancy compares; 1 = the means alone."""
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()

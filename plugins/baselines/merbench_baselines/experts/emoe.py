@@ -61,6 +61,7 @@ class EMOE(nn.Module):
         routed: bool = True
         """False: every modality that a row has counts alike."""
         route_hidden: Width = 64
+        """Width of the router's hidden layer."""
         temperature: Annotated[float, Field(gt=0), Tune(0.1, 3.0, log=True)] = 1.0
         """Of the router's softmax."""
         kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS)] = 5

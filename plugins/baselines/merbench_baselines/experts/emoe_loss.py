@@ -57,9 +57,13 @@ class RoutedExperts(nn.Module):
 
     class Config(Config):
         branches: Weight = 1.0
+        """Weight of the task's loss of every modality's branch."""
         balance: Weight = 0.1
+        """Weight of the term that draws the routes towards equal shares."""
         ability: Weight = 0.01
+        """Weight of the term that draws the routes towards the modalities of small error."""
         distillation: Weight = 0.1
+        """Weight of the distance of the fused vector from the routed sum of the branches."""
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()

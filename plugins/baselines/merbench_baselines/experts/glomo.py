@@ -87,6 +87,7 @@ class GLoMo(nn.Module):
         guided: bool = True
         """z holds the vectors of each modality as its global one counts; False: all alike."""
         fusion_layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 2
+        """Number of layers of the transformer among the vectors."""
         ffn: Annotated[int, Field(ge=1), Tune(64, 2048, log=True)] = 2048
         """Of the transformer among the vectors."""
         attn_dropout: Dropout = 0.5

@@ -174,12 +174,17 @@ class KuDA(nn.Module):
         width: Annotated[int, Field(ge=1), Tune(choices=(64, 128, 256))] = 256
         heads: Annotated[int, Field(ge=1), Tune(choices=(2, 4, 8))] = 8
         ffn: Annotated[int, Field(ge=1), Tune(128, 1024, log=True)] = 512
+        """Width of the hidden layer of the feed-forward networks in the blocks of dynamic
+        attention.
+        """
         layers: Layers = 3
         """Blocks of dynamic attention."""
         dropout: Dropout = 0.3
         """Of what is found in each modality."""
         reading: Annotated[int, Field(ge=8, multiple_of=8), Tune(choices=(64, 128, 256))] = 128
+        """Width of the transformers that read the streams."""
         reading_layers: Layers = 4
+        """Number of layers of the transformers that read the streams."""
         reading_dropout: Dropout = 0.2
         """Of the transformers that read the streams."""
         adapters: Annotated[int, Field(ge=0)] = 3
@@ -187,6 +192,7 @@ class KuDA(nn.Module):
         the states.
         """
         adapter_layers: Layers = 2
+        """Number of layers of each adapter."""
         guided: bool = True
         """False: every modality counts alike."""
         sharpness: Annotated[float, Field(gt=0), Tune(0.01, 2.0, log=True)] = 0.1

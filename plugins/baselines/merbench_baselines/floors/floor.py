@@ -47,8 +47,11 @@ class Strengths(Config):
     """A logarithmic grid of ridge penalties, of which validation chooses."""
 
     low: Annotated[float, Field(gt=0)] = 0.1
+    """Lowest penalty of the grid."""
     high: Annotated[float, Field(gt=0)] = 1e5
+    """Highest penalty of the grid."""
     count: Annotated[int, Field(ge=1)] = 13
+    """Number of penalties tried, at equal steps of their logarithm; 1 = ``low`` alone."""
 
     def grid(self) -> Tensor:
         """[A] float64."""

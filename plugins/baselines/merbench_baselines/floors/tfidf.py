@@ -68,6 +68,7 @@ class TfidfRidge(Floor):
         low: Annotated[float, Field(gt=0)] = 0.1
         high: Annotated[float, Field(gt=0)] = 100.0
         bigrams: Annotated[bool, Tune(choices=(False, True))] = True
+        """Count pairs of neighbouring words too."""
         sublinear: Annotated[bool, Tune(choices=(False, True))] = False
         """tf is 1 + ln(count) and not the count."""
         characters: Annotated[int, Field(ge=3)] | None = None

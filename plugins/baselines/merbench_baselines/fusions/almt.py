@@ -107,6 +107,7 @@ class ALMT(nn.Module):
         width: Annotated[int, Field(ge=1), Tune(choices=(32, 64, 128, 256))] = 128
         heads: Annotated[int, Field(ge=1), Tune(choices=(2, 4, 8))] = 8
         ffn: Annotated[int, Field(ge=1), Tune(64, 512, log=True)] = 128
+        """Width of the hidden layer of each feed-forward network."""
         tokens: Annotated[int, Field(ge=1), Tune(choices=(4, 8, 16))] = 8
         """Tokens of each modality, and of the hyper-modality."""
         embed_layers: Layers = 1

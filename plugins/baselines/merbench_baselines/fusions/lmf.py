@@ -29,6 +29,7 @@ class LMF(nn.Module):
         width: Width = 64
         """Of z."""
         rank: Annotated[int, Field(ge=1), Tune(1, 16, log=True)] = 4
+        """Rank R of the weight tensor."""
         dropout: Dropout = 0.3
 
     def __init__(

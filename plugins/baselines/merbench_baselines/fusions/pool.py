@@ -52,6 +52,9 @@ class Pool(nn.Module):
             Literal["mean", "max", "last", "attention"],
             Tune(choices=("mean", "max", "last", "attention")),
         ] = "mean"
+        """How each modality's steps become one vector: mean, maximum, the last step, or the mean
+        weighted by learned attention.
+        """
         dropout: Dropout = 0.2
         """On the pooled vectors."""
 

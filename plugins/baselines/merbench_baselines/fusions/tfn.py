@@ -40,6 +40,7 @@ class TFN(nn.Module):
         width: Annotated[int, Field(ge=1), Tune(8, 48, log=True)] = 16
         """Of each h_m; the product has (width + 1) ** modalities entries."""
         post: Width = 64
+        """Width of z, which is made of the products."""
         products: Literal["all", "proper", "single"] = "all"
         """Which modalities may stand in one product: all of them; all but all at once (no trimodal
         one); one (no fusion).

@@ -61,6 +61,7 @@ class DualLevelRestoration(nn.Module):
         attraction: Weight = 1.0
         """Also the weight of the complete view's loss."""
         reconstruction: Weight = 1.0
+        """Weight of the error of hidden steps, restored; 0 leaves it out."""
         hidden_context: Annotated[int, Field(ge=1)] = 128
         """Hidden units of the predictor of the context; those of a modality have a half of its
         vector's width.

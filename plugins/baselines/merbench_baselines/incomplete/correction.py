@@ -43,8 +43,11 @@ class Correction(nn.Module):
 
     class Config(Config):
         completeness: Weight = 0.9
+        """Weight of the squared error of how complete the text is; 0 leaves it out."""
         adversarial: Weight = 0.8
+        """Weight of the cross-entropy of the network that distinguishes; 0 leaves it out."""
         reconstruction: Weight = 0.1
+        """Weight of the squared error of the restored tokens; 0 leaves it out."""
         layers: Annotated[int, Field(ge=1)] = 2
         heads: Annotated[int, Field(ge=1)] = 8
         ffn: Annotated[int, Field(ge=1)] = 128

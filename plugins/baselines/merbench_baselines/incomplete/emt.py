@@ -101,14 +101,23 @@ class EMT(nn.Module):
         layers: Annotated[int, Field(ge=1), Tune(1, 4)] = 3
         heads: Annotated[int, Field(ge=1), Tune(choices=(2, 4, 8))] = 4
         expansion: Annotated[int, Field(ge=1), Tune(choices=(1, 2, 4))] = 4
+        """Width of the feed-forward's hidden layer, as a multiple of ``width``."""
         shared: bool = True
         """One unit in all layers, for all modalities and in both directions; False: one each."""
         text: TextReading = "lstm"
+        """How text is read: by an LSTM, or as a language model's states and the first of them; not
+        ``mean``.
+        """
         lstm_text: Width = 128
+        """Width of the LSTM that reads text; no effect with ``text=first``."""
         lstm_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 32
+        """Width of the LSTM that reads audio."""
         lstm_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 64
+        """Width of the LSTM that reads video."""
         vector_text: Width = 64
+        """Width of the text's states and of its vector; no effect with ``text=first``."""
         vector_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 16
+        """Width of the audio's states and of its vector."""
         vector_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 32
         """Widths of a modality's states and of its vector."""
         attn_dropout: Dropout = 0.3

@@ -57,6 +57,9 @@ class LNLN(ALMT):
         correct_layers: Layers = 2
         """Of the transformers that judge the text and propose tokens in its place."""
         judge_hidden: Annotated[int, Field(ge=1), Tune(16, 128, log=True)] = 64
+        """Width of the hidden layer that tells how complete the text is; no effect without
+        ``correct``.
+        """
 
     def __init__(
         self,

@@ -76,7 +76,9 @@ class Reconstruction(nn.Module):
 
     class Config(Config):
         text: Weight = 5.0
+        """Weight of the reconstruction of text, times ``weight``; 0 leaves it out."""
         audio: Annotated[float, Field(ge=0), Tune(0.1, 30.0, log=True, modality="audio")] = 2.0
+        """Weight of the reconstruction of audio, times ``weight``; 0 leaves it out."""
         video: Annotated[float, Field(ge=0), Tune(0.1, 30.0, log=True, modality="video")] = 20.0
         """How much each modality's reconstruction counts."""
         weight: Annotated[float, Field(ge=0)] = 1.0

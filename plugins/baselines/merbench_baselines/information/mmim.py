@@ -41,10 +41,14 @@ class MMIM(nn.Module):
     class Config(Config):
         width: Width = 128
         text: TextReading = "lstm"
+        """How text is read: by an LSTM, or as the mean or the first of a language model's states.
+        """
         lstm_text: Width = 64
+        """Width of each direction of the LSTM that reads text; no effect with another ``text``."""
         width_text: Width = 64
         """Of the text where an LSTM reads it."""
         lstm: Narrow = 16
+        """Width of each direction of the LSTMs that read audio and video."""
         reading: Narrow = 16
         """States of each direction, and width of h, of audio and video."""
         dropout: Dropout = 0.1
@@ -138,7 +142,9 @@ class MutualInformation(nn.Module):
 
     class Config(Config):
         alpha: Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)] = 0.1
+        """Weight of the contrast of each modality's vector with its prediction from z."""
         beta: Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)] = 0.1
+        """Weight of the lower bound of the mutual information between modalities."""
         memory: Annotated[int, Field(ge=0)] = 32
         """Rows of earlier batches that the entropy is estimated with."""
 

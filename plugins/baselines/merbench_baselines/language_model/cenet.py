@@ -87,6 +87,7 @@ class CENET(nn.Module):
         sharpness: Annotated[float, Field(gt=0), Tune(0.1, 10.0, log=True)] = 8.0
         """What scores are multiplied by before their softmax."""
         read: Literal["mean", "first"] = "mean"
+        """What is read of the text's last states: their mean, or the first (BERT's [CLS])."""
         dropout: Dropout = 0.1
 
     def __init__(

@@ -22,16 +22,21 @@ VideoWidth = Annotated[int, Field(ge=1), Tune(8, 256, log=True, modality="video"
 
 class MemoryConfig(Config):
     hidden_text: Width = 256
+    """Width of the text's LSTM."""
     hidden_audio: AudioWidth = 32
+    """Width of the audio's LSTM."""
     hidden_video: VideoWidth = 256
     """Of each modality's LSTM."""
     memory: Annotated[int, Field(ge=1), Tune(64, 512, log=True)] = 400
     """Width of the gated memory."""
     update_hidden: Width = 64
+    """Width of the hidden layer of the network that proposes the memory's update."""
     update_dropout: Dropout = 0.0
     retain_hidden: Width = 256
+    """Width of the hidden layer of the gate on what the memory keeps."""
     retain_dropout: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.7
     write_hidden: Width = 32
+    """Width of the hidden layer of the gate on what is written to the memory."""
     write_dropout: Dropout = 0.5
     """Hidden layers of the networks of the proposed update and of the two gates."""
     gates: Literal["fusion", "fusion+memory"] = "fusion"

@@ -82,13 +82,21 @@ class MFM(nn.Module):
         latent: Width = 80
         """Of Z_y."""
         latent_text: Width = 64
+        """Width of the text's own latent Z_m and of the LSTM before it; no effect without
+        ``private``.
+        """
         latent_audio: AudioWidth = 80
+        """Width of the audio's own latent Z_m and of the LSTM before it."""
         latent_video: VideoWidth = 80
+        """Width of the video's own latent Z_m and of the LSTM before it."""
         factor: Width = 64
         """Of F_y."""
         factor_text: Width = 32
+        """Width of the text's own factor F_m; no effect without ``private``."""
         factor_audio: AudioWidth = 16
+        """Width of the audio's own factor F_m."""
         factor_video: VideoWidth = 64
+        """Width of the video's own factor F_m."""
         factor_dropout: Dropout = 0.5
         factor_dropout_text: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.7)] = 0.5
         factor_dropout_audio: AudioDropout = 0.7
@@ -175,9 +183,13 @@ class MFMLoss(nn.Module):
 
     class Config(Config):
         text: Annotated[float, Field(ge=0), Tune(0.01, 5.0, log=True)] = 0.5
+        """Weight of the squared error of the generated text stream."""
         audio: Annotated[float, Field(ge=0), Tune(0.01, 5.0, log=True, modality="audio")] = 0.01
+        """Weight of the squared error of the generated audio stream."""
         video: Annotated[float, Field(ge=0), Tune(0.01, 5.0, log=True, modality="video")] = 0.5
+        """Weight of the squared error of the generated video stream."""
         prior: Annotated[float, Field(ge=0), Tune(1.0, 300.0, log=True)] = 100.0
+        """Weight of the latents' discrepancy from a standard normal distribution."""
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()

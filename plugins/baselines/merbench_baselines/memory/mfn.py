@@ -43,6 +43,7 @@ class MFN(nn.Module):
 
     class Config(MemoryConfig):
         attention_hidden: Annotated[int, Field(ge=1), Tune(16, 256, log=True)] = 32
+        """Width of the hidden layer of the attention over memories."""
         attention_dropout: Dropout = 0.2
         delta: bool = True
         """The attention looks at the memories of two steps; False: at those of one, so that it

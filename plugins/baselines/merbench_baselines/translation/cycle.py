@@ -50,8 +50,11 @@ class CyclicTranslation(nn.Module):
 
     class Config(Config):
         forward: Weight = 0.1
+        """Weight of the error of the first target, translated from the source; 0 leaves it out."""
         back: Weight = 0.1
+        """Weight of the error of the source, translated back; 0 leaves it out."""
         second: Weight = 0.1
+        """Weight of the error of the second target; 0 leaves it out."""
 
     def __init__(self, config: Config, context: Context, model: Model) -> None:
         super().__init__()

@@ -92,7 +92,9 @@ class UnimodalLabels(nn.Module):
     class Config(Config):
         weight: Annotated[float, Field(gt=0), Tune(0.1, 2.0, log=True)] = 1.0
         hidden_text: Width = 32
+        """Width of F*_m of text."""
         hidden_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 16
+        """Width of F*_m of audio."""
         hidden_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 32
         """Of F*_m."""
         dropout_text: Annotated[float, Field(ge=0, lt=1)] = 0.1

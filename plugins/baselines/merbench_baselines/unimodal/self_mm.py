@@ -29,11 +29,18 @@ class SelfMM(nn.Module):
         width: Width = 128
         """Of z."""
         text: TextReading = "lstm"
+        """How text is read: by an LSTM, or as the mean or the first of a language model's states.
+        """
         lstm_text: Width = 128
+        """Width of the LSTM that reads text; no effect with another ``text``."""
         lstm_audio: AudioWidth = 16
+        """Width of the LSTM that reads audio."""
         lstm_video: VideoWidth = 32
+        """Width of the LSTM that reads video."""
         width_text: Width = 64
+        """Width of the text's vector F; no effect unless an LSTM reads it."""
         width_audio: AudioWidth = 16
+        """Width of the audio's vector F."""
         width_video: VideoWidth = 32
         """Of each F; of the text only where an LSTM reads it."""
         reader_dropout: Dropout = 0.0

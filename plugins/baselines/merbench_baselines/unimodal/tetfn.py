@@ -47,13 +47,18 @@ class TETFN(nn.Module):
         enhanced: bool = True
         """Audio and video attend to each other as enhanced by the text; False: as they are."""
         lstm_audio: Annotated[int, Field(ge=1), Tune(8, 64, log=True, modality="audio")] = 16
+        """Width of the LSTM that reads audio."""
         lstm_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 64
+        """Width of the LSTM that reads video."""
         kernel_text: Annotated[int, Field(ge=1), Kernel] = 1
         kernel_audio: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="audio")] = 1
         kernel_video: Annotated[int, Field(ge=1), Tune(choices=(1, 3, 5), modality="video")] = 3
         fused: Width = 64
         """Width of z."""
         attn_dropout_text: Dropout = 0.1
+        """Share of source steps zeroed in training, in attention to text and in the self-attention
+        that follows for every modality.
+        """
         attn_dropout_audio: Annotated[
             float, Field(ge=0, lt=1), Tune(0.0, 0.6, modality="audio")
         ] = 0.0

@@ -26,6 +26,8 @@ class Noise:
 
     class Config(Config):
         sd: Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)] = 0.1
+        """Standard deviation of the noise, as a multiple of that of the row's values; 0 = no noise.
+        """
 
     def __init__(self, config: Config, context: Context) -> None:
         self.sd = config.sd
@@ -56,7 +58,9 @@ class MaskSpans:
 
     class Config(Config):
         share: Annotated[Share, Tune(0.05, 0.6)] = 0.3
+        """Share of a row's steps that are zeroed, on average."""
         length: Annotated[int, Field(ge=1), Tune(1, 8)] = 3
+        """Steps of each run that is zeroed."""
 
     def __init__(self, config: Config, context: Context) -> None:
         # So many steps begin no run, that (1 - start) ** length = 1 - share are hit by none.
@@ -78,6 +82,7 @@ class DropChannels:
 
     class Config(Config):
         share: Annotated[Share, Tune(0.05, 0.5)] = 0.2
+        """Share of the dimensions that are zeroed."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self.share = config.share

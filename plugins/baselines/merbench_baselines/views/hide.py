@@ -21,7 +21,9 @@ class HideSteps:
 
     class Config(Config):
         low: Rate = 0.0
+        """Lowest rate of hidden steps in a row that loses any."""
         high: Annotated[Rate, Tune(0.3, 1.0)] = 0.9
+        """Highest rate of hidden steps in a row that loses any."""
         rows: Rate = 1.0
         """Share of the rows that lose steps (without ``together``: of each modality's rows)."""
         together: bool = True

@@ -18,6 +18,7 @@ class DropModality:
 
     class Config(Config):
         rate: Annotated[float, Field(ge=0, le=1), Tune(0.1, 0.7)] = 0.3
+        """Probability that a modality of a row is masked."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self.rate = config.rate

@@ -18,6 +18,7 @@ class Crop:
 
     class Config(Config):
         share: Annotated[float, Field(gt=0, le=1), Tune(0.3, 1.0)] = 0.7
+        """Share of a row's steps that the window keeps."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self.share = config.share
@@ -42,6 +43,7 @@ class TimeWarp:
 
     class Config(Config):
         strength: Annotated[float, Field(ge=0, lt=1), Tune(0.1, 0.9)] = 0.5
+        """How far time is bent at most; 0 = not at all."""
 
     def __init__(self, config: Config, context: Context) -> None:
         self.strength = config.strength

@@ -95,20 +95,29 @@ class Sample:
 
     class Config(Config):
         train: Annotated[int, Field(ge=1)] = 1284
+        """Utterances of the train split."""
         valid: Annotated[int, Field(ge=1)] = 229
+        """Utterances of the validation split."""
         test: Annotated[int, Field(ge=1)] = 686
+        """Utterances of the test split."""
         seed: Annotated[int, Field(ge=0)] = 0
+        """Seed that draws the utterances."""
         flip: Annotated[float, Field(ge=0, le=1)] = 0.3
         """Share of utterances whose words say the opposite of the score."""
         missing_text: Annotated[float, Field(ge=0, lt=1)] = 0.03
+        """Probability that an utterance lacks its text; no utterance lacks all three modalities."""
         missing_audio: Annotated[float, Field(ge=0, lt=1)] = 0.03
+        """Probability that an utterance lacks its audio."""
         missing_video: Annotated[float, Field(ge=0, lt=1)] = 0.03
+        """Probability that an utterance lacks its video."""
         longest_text: Annotated[int, Field(ge=SHORTEST)] = 20
         """Words of the longest transcript; lengths are uniform from 4 up to it. The same for the
         steps of audio and video.
         """
         longest_audio: Annotated[int, Field(ge=SHORTEST)] = 24
+        """Steps of the longest audio."""
         longest_video: Annotated[int, Field(ge=SHORTEST)] = 16
+        """Steps of the longest video."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -19,6 +19,8 @@ class LabelTextConfig(Config):
     text: Annotated[TextForm, Tune(choices=("word", "template", "gloss", "word+gloss"))] = "word"
     """What is read of a label."""
     template: str = "a person who feels {}"
+    """What ``text=template`` reads, with the label word in place of {}; other texts do without it.
+    """
     width: Annotated[int, Field(ge=1)] | None = None
     """D of a trained linear projection; None = no projection."""
     tuned: bool = False

@@ -58,9 +58,11 @@ class LabelTowers(nn.Module):
 
     class Config(Config):
         text: Reader = Reader()
+        """The label encoder (``name``, ``settings``) whose vectors are the queries."""
         audio: Reader | None = Reader()
         """None: audio has the vectors of text. The same for video."""
         video: Reader | None = Reader()
+        """The label encoder whose vectors video is compared with; None: those of text."""
 
     def __init__(self, config: Config, context: Context) -> None:
         super().__init__()

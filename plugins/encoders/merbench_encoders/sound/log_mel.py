@@ -32,7 +32,9 @@ class LogMel(nn.Module):
 
     class Config(LongestConfig):
         kind: Literal["log-mel", "mfcc"] = "log-mel"
+        """The mel spectrum itself, or its cepstral coefficients (``mfcc``)."""
         bands: Annotated[int, Field(ge=8, le=128), Tune(choices=(40, 64, 80))] = 64
+        """Bands of the mel scale, between 0 and 8 kHz."""
         coefficients: Annotated[int, Field(ge=1, le=128)] = 20
         """Of ``mfcc``: the first so many."""
         frames: Annotated[int, Field(ge=1), Tune(choices=(4, 10, 20))] = 10

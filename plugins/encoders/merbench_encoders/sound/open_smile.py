@@ -46,7 +46,13 @@ class OpenSmile(nn.Module):
 
     class Config(LongestConfig):
         features: Literal["eGeMAPSv02", "ComParE_2016"] = "eGeMAPSv02"
+        """openSMILE's feature set: 88 functionals or 25 descriptors of eGeMAPS, 6,373 or 65 of
+        ComParE.
+        """
         level: Literal["functionals", "frames"] = "functionals"
+        """``functionals``: one step a clip. ``frames``: low-level descriptors, a step every
+        ``frames`` of them.
+        """
         frames: Annotated[int, Field(ge=1), Tune(choices=(4, 10, 20))] = 10
         """Of level ``frames``: descriptors, one every 10 ms, that are one step."""
 

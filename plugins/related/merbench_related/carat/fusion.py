@@ -47,9 +47,11 @@ class Carat(nn.Module):
     class Config(Config):
         width: Width = 64
         latent: Annotated[int, Field(ge=1), Tune(choices=(16, 32, 64, 128))] = 64
+        """Width of the latents, and of the prototypes."""
         hidden: Annotated[float, Field(gt=0), Tune(0.25, 1.0)] = 0.5
         """Width of the hidden layer between vectors and latents, as a multiple of ``width``."""
         momentum: Annotated[float, Field(ge=0, lt=1), Tune(0.9, 0.999)] = 0.99
+        """Share of a prototype kept at each row that updates it."""
         temperature: Annotated[float, Field(gt=0), Tune(0.05, 1.0, log=True)] = 1.0
         """Of the similarities to the prototypes. At 1, as published, M_m is close to their mean."""
         substitute: Literal["soft", "published", "straight-through"] = "soft"

@@ -59,12 +59,20 @@ class CaratLoss(nn.Module):
 
     class Config(Config):
         attended: Weight = 0.01
+        """Weight of the task's loss of the attended vectors."""
         first: Weight = 0.1
+        """Weight of the task's loss of the first level of rebuilding."""
         second: Weight = 1.0
+        """Weight of the task's loss of the second level of rebuilding."""
         slots: Weight = 1.0
+        """Weight of the task's loss of what each slot alone predicts."""
         shuffled: Weight = 0.1
+        """Weight of the cross-entropy of slots shuffled among rows and modalities; 0 leaves it out.
+        """
         rebuilt: Weight = 1.0
+        """Weight of the squared error of what is rebuilt."""
         contrast: Weight = 1.0
+        """Weight of the supervised contrast of latents; 0 leaves it out."""
         queue: Annotated[int, Field(ge=0)] = 1024
         """Latents of earlier batches to contrast with; 8,192 as published for MOSEI, 0 = none."""
         temperature: Annotated[float, Field(gt=0), Tune(0.02, 0.5, log=True)] = 0.07

@@ -45,6 +45,7 @@ class ComprehensionConfig(Config):
     entities: bool = True
     """False: no word chooses among the steps of a stream."""
     relations: bool = True
+    """False: steps do not reach each other through relational words."""
     gate: Gate = "logadd"
     """How relational words are weighed; ``mul`` is the authors' form."""
     segments: Annotated[int, Field(ge=0), Tune(0, 8)] = 3

@@ -47,11 +47,14 @@ class ExchangeConfig(Config):
     each keeps its length and sends its pooled vector.
     """
     length: Annotated[int, Field(ge=1), Tune(choices=(12, 24, 48))] = 24
+    """Steps that every stream is stretched to; no effect with ``exchange=pooled``."""
     guided: bool = True
     """False: the gates do not know the words."""
     aggregate: Annotated[Literal["lstm", "mean"], Tune(choices=("lstm", "mean"))] = "lstm"
     """Over the streams in ``order``: an LSTM, or their mean."""
     order: tuple[Modality, ...] = ("video", "audio", "text")
+    """Order of the modalities in the exchange and the aggregation; it must name all of the run's.
+    """
     norm: Norm = "rms"
     """Length of all normalised vectors; ``unit`` is the authors'."""
     dropout: Dropout = 0.2

@@ -28,6 +28,9 @@ class GraphClassifier(nn.Module):
         steps: Annotated[int, Field(ge=0), Tune(0, 4)] = 2
         """T."""
         score: Literal["inner", "cosine"] = "inner"
+        """A label's logit: the ``inner`` product of z and its weights, or ``scale`` times their
+        ``cosine``; plus a bias.
+        """
         scale: Annotated[float, Field(gt=0)] = 10.0
         """Of the cosine."""
 

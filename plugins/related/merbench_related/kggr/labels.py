@@ -27,9 +27,14 @@ class LabelGraph(nn.Module):
 
     class Config(Config):
         vectors: Literal["words", "learned"] = "words"
+        """Where label vectors come from: the run's word vectors, or ``learned`` from random ones.
+        """
         text: Annotated[TextForm, Tune(choices=("word", "gloss", "word+gloss"))] = "word"
         """What is read of a label."""
         template: str = "a person who feels {}"
+        """What ``text=template`` reads, with the label word in place of {}; other texts do without
+        it.
+        """
         width: Annotated[int, Field(ge=1)] = 64
         """D of learned vectors; those of words have the width of the run's vectors."""
         graph: GraphKind = "auto"
@@ -40,6 +45,9 @@ class LabelGraph(nn.Module):
         class (uniform where no word is read).
         """
         normalise: Annotated[Normalisation, Tune(choices=("none", "row", "sym"))] = "none"
+        """How edges are scaled: ``row``, so that each label's sum to 1; ``sym``, by the roots of
+        the sums of both labels; ``none``, not at all.
+        """
         threshold: Annotated[float, Field(ge=0, lt=1), Tune(0.0, 0.5)] = 0.0
         """Smaller edges are left out."""
         min_count: Annotated[float, Field(ge=0)] = 3.0

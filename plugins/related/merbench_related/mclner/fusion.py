@@ -110,6 +110,7 @@ class PairRelation(nn.Module):
     class Config(Config):
         width: Width = 64
         relation_width: Annotated[int, Field(ge=1), Tune(choices=(16, 32, 64))] = 32
+        """Width of the vector of each pair of steps."""
         longest: Annotated[int, Field(ge=1), Tune(choices=(8, 12, 16, 24))] = 12
         """Steps of a stream that enter the grid, which grows with the square of their number."""
         dropout: Dropout = 0.1

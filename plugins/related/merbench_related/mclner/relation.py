@@ -47,15 +47,22 @@ class RelationContrast(nn.Module):
 
     class Config(Config):
         types: Annotated[float, Field(ge=0), Tune(0.01, 0.5, log=True)] = 0.05
+        """Weight of the cross-entropy to the structural relation types; 0 leaves it out."""
         agree: Annotated[float, Field(ge=0), Tune(0.01, 0.5, log=True)] = 0.05
+        """Weight of the agreement of both views' relation types; 0 leaves it out."""
         contrast: Annotated[float, Field(ge=0), Tune(0.01, 0.5, log=True)] = 0.05
         """Weights of the three terms; 0 leaves one out."""
         temperature: Annotated[float, Field(gt=0), Tune(0.05, 0.5, log=True)] = 0.1
         switch_ratio: Annotated[float, Field(ge=0, lt=1), Tune(0.1, 0.6)] = 0.3
+        """Share of each stream's steps that the switched view replaces by those of other
+        modalities.
+        """
         span: Annotated[int, Field(ge=1), Tune(1, 5)] = 3
+        """Steps of each run that the switched view replaces."""
         window: Annotated[float, Field(ge=0, le=1)] = 0.1
         """Steps of two modalities within this share of the utterance are aligned."""
         warmup: Annotated[int, Field(ge=0)] = 2
+        """Epochs before steps with most of the attention count as salient."""
         salient_share: Annotated[float, Field(gt=0, le=1)] = 0.3
         """Share of the attention that the salient steps have."""
 

@@ -50,9 +50,13 @@ class MEmoBERT(nn.Module):
 
     class Config(Config):
         template: Annotated[str, AfterValidator(_with_place)] = "i am {} ."
+        """The prompt behind the text, with the mask in place of {}."""
         text: TextForm = "word"
         """What stands for a label: its word, or the words of its gloss, with averaged scores."""
         predict: Annotated[Literal["words", "linear"], Tune(choices=("words", "linear"))] = "words"
+        """``words``: the scores of the labels' words at the mask; ``linear``: a linear layer on the
+        mean state, without a prompt.
+        """
         longest: Annotated[int, Field(ge=1)] = 60
         """Steps of audio and of video; of a longer row the means of so many bins."""
         width: Width = 64

@@ -74,9 +74,15 @@ class PriorSSL(nn.Module):
         distillation: Annotated[float, Field(ge=0), Tune(0.01, 1.0, log=True)] = 0.125
         """Weight of what like labels say: lambda_u times 1 to 3 in the paper."""
         cutoff: Annotated[float, Field(gt=0.5, lt=1), Tune(0.7, 0.99)] = 0.95
+        """Probability beyond which a label counts as learned, and the highest threshold of a
+        pseudo-label; labels that are seldom learned have lower ones.
+        """
         top: Annotated[int, Field(ge=0)] = 0
         """Pseudo-positives a row may have; 0 = the mean number of positives a row in train, + 1."""
         negatives: Literal["below", "all"] = "below"
+        """Labels that are no positive and count as negative: ``below``, those known or less
+        probable than 1 - threshold; ``all``, every one, as published.
+        """
 
     selected_NC: Tensor
 

@@ -24,7 +24,9 @@ class CosineLabel(nn.Module):
         scale: Annotated[float, Field(gt=0), Tune(1.0, 100.0, log=True)] = 10.0
         """10 in the paper, but for one data set."""
         learn_scale: bool = False
+        """True: the scale is trained, from ``scale`` on; False: it stays."""
         bias: bool = True
+        """True: a learned offset is added to each label's logit; False: none."""
 
     def __init__(
         self, config: Config, context: Context, width: int, query_width: int | None

@@ -36,6 +36,9 @@ class StructuredPrior(nn.Module):
         text: Annotated[TextForm, Tune(choices=("word", "gloss", "word+gloss"))] = "word"
         """What is read of a label."""
         template: str = "a person who feels {}"
+        """What ``text=template`` reads, with the label word in place of {}; other texts do without
+        it.
+        """
         contrast: Annotated[Contrast, Tune(choices=("centre", "softmax", "none"))] = "centre"
         """How affinities are made of vectors; ``none`` is the authors', and nearly uniform."""
         sharpness: Annotated[float, Field(gt=0), Tune(0.02, 0.5, log=True)] = 0.05

@@ -39,9 +39,15 @@ class SPLC(nn.Module):
     class Config(Config):
         weight: Annotated[float, Field(gt=0)] = 1.0
         tau: Annotated[float, Field(gt=0, lt=1), Tune(0.5, 0.9)] = 0.6
+        """Probability beyond which an unknown label becomes positive, from ``change_epoch`` on."""
         margin: Annotated[float, Field(ge=0), Tune(0.0, 2.0)] = 1.0
+        """Subtracted from the logits of positive labels."""
         gamma: Annotated[float, Field(ge=0), Tune(0.0, 4.0)] = 2.0
+        """Exponent of the focal weight: higher, and what is predicted well counts less; 0 = cross-
+        entropy.
+        """
         change_epoch: Annotated[int, Field(ge=0)] = 1
+        """Epoch, counted from 0, from which likely unknown labels become positive."""
         unknown: Literal["auto", "negative", "ignore"] = "auto"
         """``negative``: as published, for rows of which one positive is known. ``ignore``: no loss.
         ``auto``: negative where no negative is known in train, else ignored.

@@ -46,6 +46,7 @@ class LabelQueryDecoder(nn.Module):
         logit_dropout: Dropout = 0.1
         """Of what the last weights read."""
         tied: bool = True
+        """True: all labels share one weight vector and bias; False: one each."""
 
     def __init__(
         self, config: Config, context: Context, width: int, query_width: int | None

@@ -61,9 +61,11 @@ class Refine(nn.Module):
 
     class Config(Config):
         adversary: Weight = 0.01
+        """Weight of both terms of the network that names the modality of a step."""
         orthogonal: Annotated[float, Field(ge=0), Tune(1e-6, 1e-4, log=True)] = 5e-6
         """Of ``gram``, which is not normalised; about 1e-1 suits ``widths``."""
         common_labels: Annotated[float, Field(ge=0), Tune(0.05, 1.0, log=True)] = 0.5
+        """Weight of the task's loss of a linear classifier of the common sequence alone."""
         orthogonality: Literal["gram", "widths"] = "gram"
         """``gram``: steps against steps, as published. ``widths``: as in Bousmalis et al."""
         pool: Literal["mean", "first"] = "mean"
