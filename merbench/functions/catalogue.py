@@ -17,6 +17,7 @@ KINDS = (
     "label-encoders",
     "heads",
     "objectives",
+    "views",
     "datasets",
     "forms",
     "metrics",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from merbench.api.declarations.component import COMPONENT_KINDS
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
 
@@ -286,6 +287,8 @@ def test_list_names_every_kind(merbench):
     )  # not that of the fusion of its name
     assert "mae" in [r["name"] for r in listed["metrics"]]
     assert all(rows for rows in listed.values())
+    kinds = {f"{kind}s" for kind in COMPONENT_KINDS}  # a whole model has a recipe of its own
+    assert kinds <= set(listed)
 
 
 def test_two_models_are_compared_row_by_row(merbench, with_two_seeds):
