@@ -8,7 +8,6 @@ from pydantic import Field
 
 from merbench.api.declarations.component import COMPONENT_KINDS
 from merbench.api.declarations.config import Config, TrainConfig
-from merbench.bench.from_python import catalog
 from merbench.functions.meanings import meanings
 
 
@@ -39,14 +38,14 @@ def test_a_meaning_is_the_string_below_a_field_or_what_its_name_usually_means():
     }
 
 
-def test_every_setting_of_every_part_has_a_meaning():
+def test_every_setting_of_every_part_has_a_meaning(catalog):
     """A string below the field, as in ``TrainConfig``."""
     configs = {"train": TrainConfig}
     for kind in COMPONENT_KINDS:
-        for name in catalog().names(kind):
-            component = catalog().component(kind, name)
+        for name in catalog.names(kind):
+            component = catalog.component(kind, name)
             if component.target:
-                part = catalog().load(component)
+                part = catalog.load(component)
                 configs[f"{kind} {name}"] = getattr(part, "Config", Config)
     assert len(configs) > 100
     assert [
