@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from merbench.cli.measure.study.progress import StudyProgress
+from merbench.results.store.claims import Holder
+from merbench.results.store.store import Store
 from merbench.runs import one
 from tests.conftest import loads
 from tests.tiny_runs import STUDY
@@ -71,3 +77,16 @@ def test_a_setting_that_is_not_finite_ends_with_2_in_one_sentence(study, tmp_pat
 def test_a_wrong_request_ends_with_2_in_one_sentence(study, words, sentence):
     completed = study(*words)
     assert completed.returncode == 2 and sentence in completed.stderr and not completed.stdout
+
+
+def test_a_run_of_a_study_has_its_name_from_the_first_time_it_is_drawn(tmp_path):
+    opened = SimpleNamespace(file=Path("boards.toml"), cells=())
+    progress = StudyProgress(opened, [], Store(tmp_path), jobs=1)
+    progress.cell_of = {"r1": "0"}
+    names = set()
+    progress.bar.refresh = lambda: names.update(t.description for t in progress.bar.tasks)
+
+    about = {"model": "tfn", "seed": 0, "fold": None, "epoch": 0, "of": 6}
+    holder = Holder(run_id="r1", host="h", machine="m", pid=1, started="now", about=about)
+    progress._draw({"r1": holder})
+    assert names == {"boards", "  tfn · seed 0"}

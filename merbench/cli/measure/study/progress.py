@@ -87,11 +87,11 @@ class StudyProgress(_Bar):
             self.bar.remove_task(self.lines.pop(name))
         for name, holder in running.items():
             about = holder.about
-            if name not in self.lines:
-                self.lines[name] = self.bar.add_task("")
             label = f"  {about['model']} · {which(about['seed'], about['fold'])}"
             epoch, epochs = about.get("epoch", 0), about["of"]
-            self.bar.update(self.lines[name], description=label, completed=epoch, total=epochs)
+            if name not in self.lines:  # is drawn at once
+                self.lines[name] = self.bar.add_task(label, total=epochs, completed=epoch)
+            self.bar.update(self.lines[name], completed=epoch, total=epochs)
         self.bar.update(self.task, description=f"{self.label}{self._left(running)}")
         self.bar.refresh()
 
