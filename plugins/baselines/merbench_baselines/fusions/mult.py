@@ -93,7 +93,6 @@ class MulT(nn.Module):
         kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="text")] = 3
         kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 3
         kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 3
-        """Widths of the temporal convolutions."""
         residual: Literal["normed", "plain"] = "normed"
         """What a block adds its attention to: LN(z), as the paper's equation 4 has it, or z, as in
         its authors' code.

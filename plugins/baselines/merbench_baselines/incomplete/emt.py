@@ -119,7 +119,7 @@ class EMT(nn.Module):
         vector_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 16
         """Width of the audio's states and of its vector."""
         vector_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 32
-        """Widths of a modality's states and of its vector."""
+        """Width of the video's states and of its vector."""
         attn_dropout: Dropout = 0.3
         dropout: Dropout = 0.1
         out_dropout: Dropout = 0.3

@@ -80,7 +80,7 @@ class Reconstruction(nn.Module):
         audio: Annotated[float, Field(ge=0), Tune(0.1, 30.0, log=True, modality="audio")] = 2.0
         """Weight of the reconstruction of audio, times ``weight``; 0 leaves it out."""
         video: Annotated[float, Field(ge=0), Tune(0.1, 30.0, log=True, modality="video")] = 20.0
-        """How much each modality's reconstruction counts."""
+        """Weight of the reconstruction of video, times ``weight``; 0 leaves it out."""
         weight: Annotated[float, Field(ge=0)] = 1.0
         """Of all of it."""
 

@@ -86,13 +86,12 @@ class TFRNet(nn.Module):
         kernel_text: Annotated[int, Field(ge=1), Tune(choices=KERNELS)] = 1
         kernel_audio: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="audio")] = 5
         kernel_video: Annotated[int, Field(ge=1), Tune(choices=KERNELS, modality="video")] = 3
-        """Widths of the temporal convolutions."""
         summary_text: Width = 36
         """Width of the text's gated summary, and of each direction of its GRUs."""
         summary_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 20
         """Width of the audio's gated summary, and of each direction of its GRUs."""
         summary_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 48
-        """Widths of the gated summaries."""
+        """Width of the video's gated summary, and of each direction of its GRUs."""
         gru_layers: Annotated[int, Field(ge=1), Tune(1, 3)] = 3
         """Number of layers of the GRUs of each summary."""
         text_dropout: Dropout = 0.2

@@ -50,7 +50,7 @@ class MMIM(nn.Module):
         lstm: Narrow = 16
         """Width of each direction of the LSTMs that read audio and video."""
         reading: Narrow = 16
-        """States of each direction, and width of h, of audio and video."""
+        """Width of h of audio and of video."""
         dropout: Dropout = 0.1
 
     def __init__(

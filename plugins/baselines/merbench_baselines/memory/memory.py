@@ -26,7 +26,7 @@ class MemoryConfig(Config):
     hidden_audio: AudioWidth = 32
     """Width of the audio's LSTM."""
     hidden_video: VideoWidth = 256
-    """Of each modality's LSTM."""
+    """Width of the video's LSTM."""
     memory: Annotated[int, Field(ge=1), Tune(64, 512, log=True)] = 400
     """Width of the gated memory."""
     update_hidden: Width = 64
@@ -38,7 +38,6 @@ class MemoryConfig(Config):
     write_hidden: Width = 32
     """Width of the hidden layer of the gate on what is written to the memory."""
     write_dropout: Dropout = 0.5
-    """Hidden layers of the networks of the proposed update and of the two gates."""
     gates: Literal["fusion", "fusion+memory"] = "fusion"
     """What the gates look at: what was fused at this step, as the paper has it, or the memory of
     the step before too, as in its authors' code.

@@ -96,7 +96,7 @@ class UnimodalLabels(nn.Module):
         hidden_audio: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="audio")] = 16
         """Width of F*_m of audio."""
         hidden_video: Annotated[int, Field(ge=1), Tune(8, 128, log=True, modality="video")] = 32
-        """Of F*_m."""
+        """Width of F*_m of video."""
         dropout_text: Annotated[float, Field(ge=0, lt=1)] = 0.1
         dropout_audio: Annotated[float, Field(ge=0, lt=1)] = 0.1
         dropout_video: Annotated[float, Field(ge=0, lt=1)] = 0.0

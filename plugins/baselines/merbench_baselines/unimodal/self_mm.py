@@ -42,7 +42,7 @@ class SelfMM(nn.Module):
         width_audio: AudioWidth = 16
         """Width of the audio's vector F."""
         width_video: VideoWidth = 32
-        """Of each F; of the text only where an LSTM reads it."""
+        """Width of the video's vector F."""
         reader_dropout: Dropout = 0.0
         dropout: Dropout = 0.0
         """On the F, side by side."""

@@ -51,7 +51,7 @@ class RelationContrast(nn.Module):
         agree: Annotated[float, Field(ge=0), Tune(0.01, 0.5, log=True)] = 0.05
         """Weight of the agreement of both views' relation types; 0 leaves it out."""
         contrast: Annotated[float, Field(ge=0), Tune(0.01, 0.5, log=True)] = 0.05
-        """Weights of the three terms; 0 leaves one out."""
+        """Weight of the supervised contrast of relation vectors; 0 leaves it out."""
         temperature: Annotated[float, Field(gt=0), Tune(0.05, 0.5, log=True)] = 0.1
         switch_ratio: Annotated[float, Field(ge=0, lt=1), Tune(0.1, 0.6)] = 0.3
         """Share of each stream's steps that the switched view replaces by those of other
