@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from merbench.api.declarations.metrics import MetricDef, SumMetric
-from merbench.api.did_you_mean import did_you_mean
 from merbench.api.errors import RequestError
 from merbench.api.material.types import LabelSpace
 from merbench.results.metrics import checks
@@ -66,8 +65,8 @@ class TaskMetrics(Mapping[str, MetricDef]):
         name = name or self.ranking
         if name not in self._metrics:
             raise RequestError(
-                f"{option}={name!r} is no metric of a {self.space.kind} task; "
-                f"{did_you_mean(name, self)}"
+                f"{option}={name!r} is no metric of a {self.space.kind} task; there are: "
+                f"{', '.join(self)}"
             )
         return name
 

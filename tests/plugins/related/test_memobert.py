@@ -228,7 +228,11 @@ def test_labels_without_a_vector_are_read_by_their_glosses_where_asked():
     lexicon = Lexicon((Vectors("few", tuple(sorted(words)), matrix),))
     text = torch.nn.Identity()
     text.width = 12
-    few = dataclasses.replace(context, lexicon=lexicon)
+    streams = {
+        **context.streams,
+        "text": dataclasses.replace(context.streams["text"], kind="words"),
+    }
+    few = dataclasses.replace(context, lexicon=lexicon, streams=streams)
     with pytest.raises(RequestError, match=r"'disgust'.*model\.text=gloss"):
         MEmoBERT(MEmoBERT.Config(), few, {"text": text})
     assert all(MEmoBERT(MEmoBERT.Config(text="gloss"), few, {"text": text}).labels)

@@ -253,7 +253,7 @@ def test_one_seed(path, undrawn):
             lambda r: {
                 "spec": r.spec.model_copy(update={"stages": [{"name": "main", "settings": 1}]})
             },
-            "none that training leaves (Type",
+            "stages and history cannot be checked: Type",
         ),
         (lambda r: {"schema_number": 2}, "its schema is 2"),
         (
@@ -283,7 +283,7 @@ def test_one_seed(path, undrawn):
         ),
         (
             lambda r: {"history": [r.history[0], r.history[1] | {"mae": "x"}, r.history[2]]},
-            "none that training leaves (Type",
+            "stages and history cannot be checked: Type",
         ),
         (lambda r: {"history": [], "best_epoch": None}, "a run of it has no history"),
         (lambda r: {"error": "no memory"}, "it is done, and has an error"),
