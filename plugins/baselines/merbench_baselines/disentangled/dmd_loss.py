@@ -74,7 +74,7 @@ class DMDLoss(DLFLoss):
     """
 
     class Config(DLFLoss.Config):
-        text_branch: Annotated[float, Field(ge=0), Tune(0.3, 10.0, log=True)] = 1.0
+        text_branch: Annotated[float, Field(ge=0)] = 1.0
         """Of the branch named text: DMD has none, so it has no effect here."""
         homogeneous: Annotated[float, Field(ge=0), Tune(5e-3, 0.5, log=True)] = 0.05
         """Weight of the distillation among the shared vectors; 0 leaves it out."""
