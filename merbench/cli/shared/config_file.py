@@ -83,7 +83,7 @@ def _read(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> 
         if option is None:
             raise DataError(f"{path}: {key!r} is no option; {did_you_mean(key, list(options))}")
         assert option.name
-        defaults[option.name] = _value(path, key, option, value)
+        defaults[option.name] = _value(path, key, option, value, ctx)
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
 
 
@@ -93,7 +93,7 @@ def _options(ctx: click.Context) -> dict[str, click.Option]:
     return {p.opts[0].lstrip("-"): p for p in options if p.name not in OWN}
 
 
-def _value(path: Path, key: str, option: click.Option, value: Any) -> Any:
+def _value(path: Path, key: str, option: click.Option, value: Any, ctx: click.Context) -> Any:
     if option.multiple:
         if isinstance(value, Mapping):
             value = [f"{name}={_setting(path, key, v)}" for name, v in _flat(value).items()]
@@ -101,21 +101,26 @@ def _value(path: Path, key: str, option: click.Option, value: Any) -> Any:
             value = [value]
         if not isinstance(value, list):
             raise DataError(f"{path}: {key} takes a list, as --{key} may be repeated")
-        return [_typed(path, key, item) for item in value]
+        return [_typed(path, key, option, item, ctx) for item in value]
     if isinstance(value, list | Mapping):
         raise DataError(f"{path}: {key} takes one value, as --{key} is given once")
     if not option.is_flag:
-        return _typed(path, key, value)
+        return _typed(path, key, option, value, ctx)
     if not isinstance(value, bool):
         raise DataError(f"{path}: {key} is true or false")
     return value
 
 
-def _typed(path: Path, key: str, value: Any) -> str:
-    """As it would be typed, so that the option checks it."""
+def _typed(path: Path, key: str, option: click.Option, value: Any, ctx: click.Context) -> str:
+    """As it would be typed. DataError where the option would refuse it, which knows no file."""
     if not isinstance(value, str | int | float):
         raise DataError(f"{path}: {key} takes texts and numbers, and no {type(value).__name__}")
-    return _text(value)
+    text = _text(value)
+    try:
+        option.type.convert(text, option, ctx)
+    except click.BadParameter as error:
+        raise DataError(f"{path}: {key}: {error.message.rstrip('.')}") from error
+    return text
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
