@@ -99,6 +99,15 @@ def test_an_import_may_ask_which_processes_live(entry):
     import_plugin(entry("import os\nos.kill(os.getpid(), 0)\n"))
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Also where the tests were started in the background of a shell, which ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_the_user_may_interrupt_an_import(entry):
     """The signal comes from another process."""
     source = (
