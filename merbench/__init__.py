@@ -24,47 +24,47 @@ if TYPE_CHECKING:
     from merbench.api.errors import MerbenchError as MerbenchError
     from merbench.api.errors import RequestError as RequestError
     from merbench.api.errors import RunError as RunError
-    from merbench.functions.ablate import ablate as ablate
-    from merbench.functions.ask import ask as ask
-    from merbench.functions.catalogue import list_datasets as list_datasets
-    from merbench.functions.catalogue import list_models as list_models
-    from merbench.functions.catalogue import list_parts as list_parts
-    from merbench.functions.catalogue import load_dataset as load_dataset
-    from merbench.functions.ensemble import ensemble as ensemble
-    from merbench.functions.export import export as export
-    from merbench.functions.generalise import generalise as generalise
-    from merbench.functions.leaderboard import compare as compare
-    from merbench.functions.leaderboard import leaderboard as leaderboard
-    from merbench.functions.predict import predict as predict
-    from merbench.functions.pull import pull as pull
-    from merbench.functions.robust import robust as robust
-    from merbench.functions.run import run as run
-    from merbench.functions.score import score as score
-    from merbench.functions.serve import serve as serve
-    from merbench.functions.show import show as show
-    from merbench.functions.supersede import supersede as supersede
-    from merbench.functions.transfer import transfer as transfer
-    from merbench.functions.tune import tune as tune
+    from merbench.functions.ask.ensemble import ensemble as ensemble
+    from merbench.functions.ask.generalise import generalise as generalise
+    from merbench.functions.ask.predict import predict as predict
+    from merbench.functions.ask.robust import robust as robust
+    from merbench.functions.ask.transfer import transfer as transfer
+    from merbench.functions.look.catalogue import list_datasets as list_datasets
+    from merbench.functions.look.catalogue import list_models as list_models
+    from merbench.functions.look.catalogue import list_parts as list_parts
+    from merbench.functions.look.catalogue import load_dataset as load_dataset
+    from merbench.functions.look.export import export as export
+    from merbench.functions.look.leaderboard import compare as compare
+    from merbench.functions.look.leaderboard import leaderboard as leaderboard
+    from merbench.functions.look.pull import pull as pull
+    from merbench.functions.look.serve import serve as serve
+    from merbench.functions.look.show import show as show
+    from merbench.functions.look.supersede import supersede as supersede
+    from merbench.functions.measure.ablate import ablate as ablate
+    from merbench.functions.measure.ask import ask as ask
+    from merbench.functions.measure.run import run as run
+    from merbench.functions.measure.score import score as score
+    from merbench.functions.measure.tune import tune as tune
 
 _HOME = {
     "api.errors": ("DataError", "MerbenchError", "RequestError", "RunError"),
-    "functions.ablate": ("ablate",),
-    "functions.ask": ("ask",),
-    "functions.catalogue": ("list_datasets", "list_models", "list_parts", "load_dataset"),
-    "functions.ensemble": ("ensemble",),
-    "functions.export": ("export",),
-    "functions.generalise": ("generalise",),
-    "functions.leaderboard": ("compare", "leaderboard"),
-    "functions.predict": ("predict",),
-    "functions.pull": ("pull",),
-    "functions.robust": ("robust",),
-    "functions.run": ("run",),
-    "functions.score": ("score",),
-    "functions.serve": ("serve",),
-    "functions.supersede": ("supersede",),
-    "functions.show": ("show",),
-    "functions.transfer": ("transfer",),
-    "functions.tune": ("tune",),
+    "functions.measure.ablate": ("ablate",),
+    "functions.measure.ask": ("ask",),
+    "functions.look.catalogue": ("list_datasets", "list_models", "list_parts", "load_dataset"),
+    "functions.ask.ensemble": ("ensemble",),
+    "functions.look.export": ("export",),
+    "functions.ask.generalise": ("generalise",),
+    "functions.look.leaderboard": ("compare", "leaderboard"),
+    "functions.ask.predict": ("predict",),
+    "functions.look.pull": ("pull",),
+    "functions.ask.robust": ("robust",),
+    "functions.measure.run": ("run",),
+    "functions.measure.score": ("score",),
+    "functions.look.serve": ("serve",),
+    "functions.look.supersede": ("supersede",),
+    "functions.look.show": ("show",),
+    "functions.ask.transfer": ("transfer",),
+    "functions.measure.tune": ("tune",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULE_OF)

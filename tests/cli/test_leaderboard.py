@@ -15,7 +15,7 @@ from merbench.cli.look.leaderboard.studies import left_out
 from merbench.cli.shared.session import Session
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.functions.catalogue import load_dataset
+from merbench.functions.look.catalogue import load_dataset
 from merbench.report.folder.folder import Folder
 from merbench.report.scores.source import StoreSource
 from merbench.results.store.store import Store

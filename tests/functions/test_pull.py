@@ -14,8 +14,8 @@ from safetensors.numpy import load, save
 
 from merbench.api import DataError, RequestError, RunError
 from merbench.bench.from_python import catalog
-from merbench.functions.pull import pulled
-from merbench.functions.pull_source import opened_source
+from merbench.functions.look.pull import pulled
+from merbench.functions.look.pull_source import opened_source
 from merbench.report.folder.read import tracks
 from merbench.report.folder.write import write
 from merbench.report.scores.board.board_scores import score

@@ -11,7 +11,7 @@ import pytest
 
 import merbench as api
 from merbench.api import RequestError
-from merbench.functions.catalogue import load_dataset
+from merbench.functions.look.catalogue import load_dataset
 from merbench.report.folder.folder import Folder
 from merbench.report.verify.run import check_runs
 from merbench.results.records.outside import digest

@@ -14,7 +14,7 @@ import merbench as api
 from merbench.api import RequestError
 from merbench.bench.from_python import catalog
 from merbench.cli.look.leaderboard.rejected import refuse_unexplained
-from merbench.functions.pull import pulled
+from merbench.functions.look.pull import pulled
 from merbench.report.folder.read import read, titled
 from merbench.report.folder.write import write
 from merbench.report.scores.board.board_scores import score

@@ -67,8 +67,7 @@ def _pieces(track: Track, rate: int) -> Iterator[np.ndarray]:
     ):
         # Channels are kept here: where libswresample mixes them into floats, two equal ones become
         # louder.
-        # Samples of all channels lie side by side: of a plane for each, PyAV takes the end for the
-        # first that is empty, and reads memory beyond the last of 8 or more.
+        # Samples of all channels lie side by side: the planes of many channels PyAV counts wrongly.
         resampler = track.av.AudioResampler(format="flt", rate=rate)
         for frame in chain(run, [None]):  # None: what the filter still holds
             for piece in resampler.resample(frame):

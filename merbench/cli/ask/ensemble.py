@@ -46,7 +46,7 @@ def command(
              merbench ensemble 0123456789abcdef fedcba9876543210
     """
     from merbench.cli.shared.lines import show_lines
-    from merbench.functions.ensemble import ensembled
+    from merbench.functions.ask.ensemble import ensembled
     from merbench.report.scores.paired import lines_as_json
 
     averaged = ensembled(runs, store, dataset, track, session.catalog, say)

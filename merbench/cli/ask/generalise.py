@@ -18,7 +18,7 @@ from merbench.cli.shared.request import gather
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.functions.generalise import GeneralisedModels
+    from merbench.functions.ask.generalise import GeneralisedModels
     from merbench.report.scores.paired import Line
     from merbench.results.metrics import TaskMetrics
 
@@ -62,7 +62,7 @@ def command(
     """
     from merbench.analyses.generalise import OWN
     from merbench.cli.shared.lines import show_lines
-    from merbench.functions.generalise import generalised
+    from merbench.functions.ask.generalise import generalised
 
     options = gather((), **parsed)
     models = generalised(session.bench(options), options.seeds, label_sets, ablations)

@@ -16,7 +16,7 @@ from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
     from merbench.bench.options import RunOptions
-    from merbench.functions.transfer import Transferred
+    from merbench.functions.ask.transfer import Transferred
 
 
 @click.command("transfer", cls=ConfigCommand)
@@ -73,7 +73,7 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.engine.plan.settings import parse_settings
-    from merbench.functions.transfer import Ways, pairs_of, transferred
+    from merbench.functions.ask.transfer import Ways, pairs_of, transferred
 
     if parsed["dataset"]:
         raise RequestError(

@@ -8,7 +8,7 @@ import click
 
 from merbench.cli.shared.output import room, say, show, show_json
 from merbench.cli.shared.session import Session
-from merbench.functions.catalogue import KINDS
+from merbench.functions.look.catalogue import KINDS
 
 if TYPE_CHECKING:
     from rich.table import Table

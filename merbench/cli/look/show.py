@@ -14,7 +14,7 @@ from merbench.cli.shared.output import out, room, show, show_json, show_text
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.functions.show import Shown
+    from merbench.functions.look.show import Shown
 
 WRAPPED = 120
 """Columns to which sentences are wrapped where output goes to a pipe or a file."""
@@ -57,7 +57,7 @@ def command(
              merbench show merclip --dataset mosi --json
              merbench show text-only --dataset mosi --text-tower minilm
     """
-    from merbench.functions.show import require_model, shown
+    from merbench.functions.look.show import require_model, shown
 
     require_model(session.catalog, model, session.homes(data))
     corpus = session.dataset(dataset, data)

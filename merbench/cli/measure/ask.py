@@ -49,7 +49,7 @@ def command(session: Session, /, data: Path | None, **parsed: Any) -> None:
     Example: merbench ask --dataset meld --out prompts.jsonl
              merbench score answers.jsonl --dataset meld --name gpt-x
     """
-    from merbench.functions.ask import asked
+    from merbench.functions.measure.ask import asked
 
     rows = asked(session.catalog, session.homes(data), **parsed)
     say(f'{parsed["out"]}: {rows} prompts; add an "answer" to each line, then merbench score')

@@ -12,7 +12,7 @@ from merbench.cli.shared.output import room, say_next, show, show_json
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
-    from merbench.functions.score import ScoreResult
+    from merbench.functions.measure.score import ScoreResult
 
 
 @click.command("score")
@@ -88,7 +88,7 @@ def command(session: Session, /, as_json: bool, **parsed: Any) -> None:
              merbench score seed0.npz seed1.npz --dataset mosi --name mine
              merbench score test.csv --valid valid.csv --dataset mosei --task emotions --name mine
     """
-    from merbench.functions.score import ScoreOptions, scored
+    from merbench.functions.measure.score import ScoreOptions, scored
 
     result = scored(ScoreOptions(**parsed), session.catalog, session.homes(parsed["data"]))
     if as_json:

@@ -10,7 +10,7 @@ import pytest
 from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
-from merbench.functions.show import shown
+from merbench.functions.look.show import shown
 from merbench.testing import tiny
 from tests.tiny_runs import SAMPLE
 from tests.towers import tiny_text

@@ -10,7 +10,7 @@ import pytest
 
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import catalog
-from merbench.functions.serve import opened
+from merbench.functions.look.serve import opened
 from merbench.results.store.claims import Claims
 from merbench.results.store.store import Store
 from tests.report.made import put, spec

@@ -9,7 +9,7 @@ import click
 from merbench.api.plural import count_of
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
-from merbench.functions.export import FORMS, Form
+from merbench.functions.look.export import FORMS, Form
 
 
 @click.command("export")
@@ -67,7 +67,7 @@ def command(
     """
     from merbench.api.errors import RequestError
     from merbench.cli.look.leaderboard.boards import from_folder, from_store
-    from merbench.functions.export import exported
+    from merbench.functions.look.export import exported
 
     if out is None:
         raise RequestError(f"say where the files go, such as --out {form}")

@@ -49,8 +49,8 @@ def command(session: Session, source: str, store: Path, data: Path | None, as_js
     Example: merbench leaderboard pull leaderboards --store runs
              merbench leaderboard pull https://example.org/boards.zip
     """
-    from merbench.functions.pull import pulled
-    from merbench.functions.pull_source import opened_source
+    from merbench.functions.look.pull import pulled
+    from merbench.functions.look.pull_source import opened_source
     from merbench.results.store.store import Store
 
     target = Store(store)

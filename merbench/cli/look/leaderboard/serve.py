@@ -59,7 +59,7 @@ def command(
     Example: merbench leaderboard serve --store runs
              merbench leaderboard serve --port 0 --dataset mosi
     """
-    from merbench.functions.serve import opened
+    from merbench.functions.look.serve import opened
 
     with opened(session.catalog, store, host, port, allow_host, dataset, track) as server:
         say(f"{server.url} shows {store}; Ctrl-C ends it")

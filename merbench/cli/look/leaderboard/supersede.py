@@ -46,7 +46,7 @@ def command(
              merbench leaderboard supersede "mine v1 (outside)" "mine v2 (outside)" \\
                  --reason "v1 was trained on rows of the test split"
     """
-    from merbench.functions.supersede import superseded
+    from merbench.functions.look.supersede import superseded
 
     result = superseded(session.catalog, store, old, new, reason, dataset, track)
     correction = result.correction

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from merbench.api.errors import MerbenchError
 from merbench.bench.from_python import catalog, homes
 from merbench.bench.truth import corpus_of, truth_of
-from merbench.functions.pull_source import opened_source
+from merbench.functions.look.pull_source import opened_source
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merbench.bench.from_python import catalog, homes, require_texts
-from merbench.functions.meanings import meanings
+from merbench.functions.look.meanings import meanings
 
 if TYPE_CHECKING:
     import pandas as pd

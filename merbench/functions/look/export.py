@@ -34,7 +34,7 @@ def export(
     ``"every-eval-ever"`` or ``"bibtex"``. ``rows``: of Every Eval Ever each row's prediction,
     target and error too. RequestError where there is no finished run of that kind.
     """
-    from merbench.functions.leaderboard import leaderboard
+    from merbench.functions.look.leaderboard import leaderboard
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.store import Store
 
