@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from merbench.report.folder.folder import Folder
+from merbench.report.verify.predictions import against_predictions
 from merbench.report.verify.run import run_failures
 from merbench.report.verify.truth import Truth
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.reading import UnreadableError
-from merbench.results.records.record import RecordedSpace
+from merbench.results.records.record import Record, RecordedSpace
 from merbench.results.store.history import carry_over, read_corrections
 from merbench.results.store.merge import Merged, difference, superseded_by
 from merbench.results.store.store import Store
@@ -26,13 +27,18 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
     revision = truth.content(())
     labelled = truth.labelled(folder)
     known = [*folder.corrections, *read_corrections(into.root)]
+
+    def of_this_data(record: Record) -> bool:
+        return record.track.revision == revision and record.space.same_task(space)
+
+    wrong = against_predictions(filter(of_this_data, folder.records), folder, truth)
     for record in folder.records:
         name = record.run_id
-        if record.track.revision != revision or not record.space.same_task(space):
+        if not of_this_data(record):
             why = f"your {record.track.dataset} has other ids, labels or splits than its own"
             yield Merged(name, "refused", why)
             continue
-        if failures := run_failures(record, folder, truth):
+        if failures := run_failures(record, folder, truth, wrong):
             yield Merged(name, "refused", failures[0].sentence)
             continue
         done = record.status == "done"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from merbench.api.errors import RequestError
@@ -27,16 +27,19 @@ has ended.
 
 def check_runs(folder: Folder, truth: Truth | None) -> Iterator[Failure]:
     """``truth`` None: the rules that need no data."""
+    wrong = against_predictions(folder.records, folder, truth) if truth else {}
     for record in folder.records:
-        yield from run_failures(record, folder, truth)
+        yield from run_failures(record, folder, truth, wrong)
     for name in sorted(folder.predicted.keys() - folder.files.keys()):
         yield Failure(
             folder.path / "predictions", f"there are predictions of run {name} and no record of it"
         )
 
 
-def run_failures(record: Record, folder: Folder, truth: Truth | None) -> list[Failure]:
-    """Of one run of the folder."""
+def run_failures(
+    record: Record, folder: Folder, truth: Truth | None, wrong: Mapping[str, str]
+) -> list[Failure]:
+    """Of one run of the folder. ``wrong``: what ``against_predictions`` says of its runs."""
     registry = truth.registry if truth else BUILT_IN
     file, run = folder.files[record.run_id], f"run {record.run_id}"
     outside, done = record.outside, record.status == "done"
@@ -45,8 +48,7 @@ def run_failures(record: Record, folder: Folder, truth: Truth | None) -> list[Fa
         sentences += outside_rules(record, outside) if outside else _training(record, registry)
         sentences += against_data(record, truth) if truth else ()
     of_predictions = [*altered(record, outside, folder)] if outside else []
-    if done and truth:
-        of_predictions += against_predictions(record, folder, truth)
+    of_predictions += [wrong[record.run_id]] if record.run_id in wrong else []
     return [
         *(Failure(file, f"{run} (seed {record.seed}): {s}") for s in sentences),
         *(Failure(predictions_file(file), f"{run}: {s}") for s in of_predictions),

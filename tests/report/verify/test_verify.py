@@ -158,6 +158,19 @@ def test_the_last_bit_of_one_prediction(path, undrawn):
     assert where == "predictions/mult.safetensors" and "predictions give" in sentence
 
 
+def test_a_run_without_metrics_hides_nothing_of_those_beside_it(path, undrawn):
+    file = path / "predictions" / "mult.safetensors"
+    tensors = {name: array.copy() for name, array in load(file.read_bytes()).items()}
+    undefined, other, *_ = sorted(tensors)
+    tensors[undefined][0] = np.nan
+    tensors[other][7] += np.float32(0.001)
+    file.write_bytes(save(tensors))
+    sentences = {sentence for _, sentence in failures(path)}
+    assert f"run {undefined}: 1 predictions are not finite" in sentences
+    assert any(f"run {other}: its predictions give" in s for s in sentences)
+    assert len(sentences) == 2
+
+
 def test_one_label(path, undrawn):
     task = corpus().tasks["sentiment"]
     target = task.target.copy()
