@@ -7,8 +7,6 @@ import functools
 import io
 import json
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +22,10 @@ from tests.tiny_runs import home, make, store  # noqa: F401 - fixtures of every 
 FIXTURES = Path(__file__).parent / "fixtures"
 
 # The test command draws the same examples each time; `tox -e fuzz` draws new ones.
-hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
+# Neither asks how long an example takes: a busy machine is slow, not wrong.
+UNHURRIED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("same", derandomize=True, **UNHURRIED)
+hypothesis.settings.register_profile("new", print_blob=True, **UNHURRIED)
 hypothesis.settings.load_profile("new" if "MERBENCH_FUZZ" in os.environ else "same")
 
 
@@ -144,30 +144,20 @@ def program():
 
 
 @pytest.fixture
-def merbench(tmp_path, program, forking, request):
+def merbench(tmp_path, program, forking):
     """Calls the program as a user does: ``merbench("run", "--model", "tfn")`` -> returncode,
     stdout, stderr, in an empty home and folder.
 
     In this process, which has torch already; with ``path`` (of packages installed for the test) in
-    a new one. ``merbench.begin`` starts one and does not wait for it.
+    a new one.
     """
 
-    def complete(env, path):
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
-        return {**inherited, **environment(tmp_path), **env, "PYTHONPATH": path}
-
     def new_process(words, env, path):
-        full = complete(env, path)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("MERBENCH_")}
+        full = {**inherited, **environment(tmp_path), **env, "PYTHONPATH": path}
         if path not in forking:
             forking[path] = Forking(full)
         return forking[path].run(words, full, tmp_path)
-
-    def begin(*words, **how):
-        cache = tmp_path / "cache/merbench"
-        cache.mkdir(parents=True, exist_ok=True)
-        shutil.copy(request.getfixturevalue("parsed_code"), cache)
-        command = [sys.executable, "-m", "merbench", *words]
-        return subprocess.Popen(command, text=True, env=complete({}, ""), cwd=tmp_path, **how)
 
     def call(
         *words: str, env: dict[str, str] | None = None, path: str | None = None, check: bool = False
@@ -178,7 +168,6 @@ def merbench(tmp_path, program, forking, request):
         assert not check or completed.returncode == 0, completed.stderr
         return completed
 
-    call.begin = begin
     return call
 
 

@@ -37,7 +37,7 @@ class Forking:
 
     def close(self) -> None:
         self.process.stdin.close()
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=600)
         self.process.stdout.close()
 
 

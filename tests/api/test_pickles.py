@@ -405,7 +405,8 @@ def test_hostile_torch_files(tmp_path):
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_any_bytes_end_in_a_value_or_one_sentence(tmp_path, data):

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
-import subprocess
 import sys
 import time
 from itertools import pairwise
@@ -51,11 +51,22 @@ modalities = ["text"]
 
 
 def forked(words: tuple[str, ...], folder: Path) -> multiprocessing.Process:
-    """The program in a session of its own, forked from this process, which has torch already."""
+    """The program in a session of its own, forked from this process, which has torch already. It
+    does not come to an end: the third seed is trained until it is interrupted.
+    """
 
     def command():
         from merbench.cli.main import main
+        from merbench.runs import one
 
+        train = one._train
+
+        def only_two_seeds(work, seed, *more):
+            while seed > 1:
+                time.sleep(1)
+            return train(work, seed, *more)
+
+        one._train = only_two_seeds
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in [name for name in os.environ if name.startswith("MERBENCH_")]:
@@ -72,71 +83,54 @@ def forked(words: tuple[str, ...], folder: Path) -> multiprocessing.Process:
 
 
 @pytest.fixture
-def interrupted(tmp_path, merbench):
-    """Interrupts a command once ``begun(store)``, and gives its exit code and what it said. The
-    command is forked from this process, or ``new``.
-    """
+def interrupted(tmp_path, parsed_code):
+    """Interrupts a command once ``begun(store)``, and gives its process and what it said."""
+    cache = tmp_path / "cache/merbench"
+    cache.mkdir(parents=True)
+    shutil.copy(parsed_code, cache)
 
-    def in_new_process(words, begun):
-        # A shell starts what goes on in the background deaf to Ctrl-C, and this may be such.
-        hears = {
-            "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            "start_new_session": True,
-        }
-        with merbench.begin(
-            *words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **hears
-        ) as command:
-            while not begun() and command.poll() is None:
-                time.sleep(0.05)
-            os.killpg(command.pid, signal.SIGINT)
-            errors = command.communicate(timeout=300)[1]
-        return command.pid, command.returncode, errors
-
-    def in_fork(words, begun):
+    def interrupted(words, begun):
         command = forked(words, tmp_path)
         while not begun() and command.is_alive():
             time.sleep(0.02)
         os.killpg(command.pid, signal.SIGINT)
-        command.join(300)
-        return command.pid, command.exitcode, (tmp_path / "errors").read_text()
+        command.join(600)
+        return command, (tmp_path / "errors").read_text()
 
-    return lambda words, begun, new: (in_new_process if new else in_fork)(words, begun)
+    return interrupted
+
+
+def trials(store: Path) -> int:
+    """Finished ones."""
+    return sum(path.read_text().count('"state":1') for path in store.glob("tuning/*.journal"))
 
 
 @pytest.mark.parametrize(
-    ("words", "begun", "new"),
+    ("words", "count"),
     [
-        (("run", *QUICK, "--seeds", "4"), own, False),
-        (("study", "run", "S.toml", "--jobs", "2"), own, False),
-        (
-            ("tune", *QUICK, "--trials", "4", "--pruner", "none"),
-            lambda store: sum(
-                p.read_text().count('"state":1') for p in store.glob("tuning/*.journal")
-            ),
-            True,
-        ),
+        (("run", *QUICK, "--seeds", "4"), own),
+        (("study", "run", "S.toml", "--jobs", "2"), own),
+        # Of more trials than it can try before it is interrupted.
+        (("tune", *QUICK, "--pruner", "none", "--trials", "1000"), trials),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_the_same_command_goes_on_after_ctrl_c(merbench, interrupted, tmp_path, words, begun, new):
+def test_the_same_command_goes_on_after_ctrl_c(merbench, interrupted, tmp_path, words, count):
     (tmp_path / "S.toml").write_text(STUDY)
     store = tmp_path / "runs"
-    pid, code, errors = interrupted(words, lambda: begun(store), new)
-    assert code == 130, errors
+    command, errors = interrupted(words, lambda: count(store))
+    assert command.exitcode == 130, errors
     assert (
         errors.splitlines()[-1]
         == "interrupted: what was finished is kept, and the same command continues from there"
     )
     assert "Traceback" not in errors and errors.count("interrupted") == 1
     with pytest.raises(ProcessLookupError):
-        os.killpg(pid, 0)
+        os.killpg(command.pid, 0)
     kept = {path: path.stat().st_mtime_ns for path in store.glob("runs/*.json")}
-    before = begun(store)
-    assert 1 <= before < 4, "it was over before Ctrl-C"
+    before = count(store)
     # Alone: it continues as well, and starts no processes that import torch anew.
-    merbench(
-        *("1" if option == "--jobs" else word for option, word in pairwise(("", *words))),
-        check=True,
-    )
-    assert begun(store) == 4
+    new_values = {"--jobs": "1", "--trials": str(before + 1)}
+    merbench(*(new_values.get(option, word) for option, word in pairwise(("", *words))), check=True)
+    assert before >= 1 and count(store) == (before + 1 if words[0] == "tune" else 4)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())

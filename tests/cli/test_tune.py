@@ -109,12 +109,12 @@ def test_a_worker_ends_with_the_process_that_started_it():
         os.close(writing)
         sys.stdin = os.fdopen(reading, encoding="utf-8")
         _end_with_parent()
-        time.sleep(60)
+        time.sleep(600)
 
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
     os.close(reading)
     assert child.is_alive()
     os.close(writing)
-    child.join(10)
+    child.join(300)
     assert child.exitcode == 1

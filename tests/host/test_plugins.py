@@ -314,13 +314,13 @@ def _hangs():
 
 
 @pytest.mark.parametrize(
-    ("declare", "sentence"),
-    [(_exits, "SystemExit"), (_hangs, r"its hooks were not over after 0\.2 s")],
+    ("declare", "seconds", "sentence"),
+    [(_exits, 300, "SystemExit"), (_hangs, 0.2, r"its hooks were not over after 0\.2 s")],
 )
-def test_hooks_that_exit_or_hang_break_their_plugin_alone(monkeypatch, declare, sentence):
+def test_hooks_that_exit_or_hang_break_their_plugin_alone(monkeypatch, declare, seconds, sentence):
     import merbench.host.manager as manager
 
-    monkeypatch.setattr(manager, "guarded", partial(imports.guarded, seconds=0.2))
+    monkeypatch.setattr(manager, "guarded", partial(imports.guarded, seconds=seconds))
     install_here(monkeypatch, declare)
     (plugin,) = discover()
     assert re.search(sentence, plugin.error or "") and not plugin.declarations

@@ -68,13 +68,13 @@ def test_a_pipe_is_written_to_where_somebody_reads_it(tmp_path):
     content = []
     reader = threading.Thread(target=lambda: content.append((tmp_path / "pipe").read_bytes()))
     reader.start()
-    for _ in range(500):
+    for _ in range(30_000):
         try:
             write_output(tmp_path / "pipe", b"picture")
             break
         except RequestError:
             threading.Event().wait(0.01)
-    reader.join(10)
+    reader.join()
     assert content == [b"picture"] and (tmp_path / "pipe").is_fifo()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -178,7 +179,7 @@ def test_a_run_that_another_process_is_at_is_waited_for_and_taken_over_when_that
     def hold() -> None:
         claim = Claims(study.store.root).take(unit.run_id)
         assert claim
-        time.sleep(60)
+        time.sleep(600)
 
     holder = FORK.Process(target=hold)
     holder.start()
@@ -235,7 +236,8 @@ def test_workers_killed_at_random_moments(lay):
             time.sleep(draw.uniform(0.0, 0.3))
             if pids := workers(parent.pid) if parent.is_alive() else []:
                 victim = parent.pid if kills % 5 == 4 else draw.choice(pids)
-                os.kill(victim, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(victim, signal.SIGKILL)
                 kills += 1
             for path in study.store.runs.glob("*.json"):
                 stamp = (path.stat().st_mtime_ns, path.read_bytes())

@@ -14,6 +14,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from merbench.api import RequestError
 from merbench.engine.plan.plan import Request
 from merbench.engine.resolve import resolve
 from merbench.testing import tiny
-from merbench.tuning.journal import JournalLock
+from merbench.tuning.journal import GRACE, JournalLock
 from merbench.tuning.search import tune
 from merbench.tuning.shared_search import SearchConfig, join
 from merbench.tuning.storage import open_storage
@@ -41,12 +42,6 @@ def asked(catalog):
     return request, resolve(request, catalog, tiny.corpus(), None)
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 def work_together(asked, store, search, count=2):
     """``count`` processes finish the search; one is killed on the way, and another takes its place."""
     fork = multiprocessing.get_context("fork")
@@ -60,7 +55,7 @@ def work_together(asked, store, search, count=2):
     workers[0].kill()
     workers[count].start()
     for worker in workers:
-        worker.join(100)
+        worker.join(600)
     assert [w.exitcode for w in workers[1:]] == [0] * count
     whole(join(*asked, store, search), search.trials)
 
@@ -84,16 +79,14 @@ def test_a_lock_ends_with_the_process_that_held_it(store, tmp_path):
     code = """
 import os, signal, sys
 from pathlib import Path
-from merbench.tuning.journal import JournalLock
+from merbench.tuning.journal import GRACE, JournalLock
 path = Path(sys.argv[1]); path.touch(); JournalLock(path).acquire(); os.kill(os.getpid(), signal.SIGKILL)
 """
     path = tmp_path / "study.journal"
-    subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=600)
     before = time.monotonic()
     study = optuna.create_study(study_name="s", storage=open_storage(str(path), store.root, "s"))
-    assert study.study_name == "s" and time.monotonic() - before < 20, (
-        "Optuna's own lock would be waited for half a minute"
-    )
+    assert study.study_name == "s" and time.monotonic() - before < GRACE, "it was waited for"
 
 
 def test_the_disk_is_waited_for_when_a_trial_has_finished_and_not_at_each_line(
@@ -118,13 +111,15 @@ def _states(store):
 # Databases
 
 
-def _listens(port: int) -> None:
-    """Waits for a server that was just started; on a busy machine that takes its time."""
-    for _ in range(600):
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
+def until_it_answers(server, connect, refused):
+    """A server that was just started takes its time on a busy machine."""
+    while server.poll() is None:
+        try:
+            connect().close()
+            return
+        except refused:
+            time.sleep(0.05)
+    pytest.fail(f"the server ended with {server.returncode}")
 
 
 @pytest.fixture
@@ -134,8 +129,8 @@ def postgres(tmp_path):
     """
     if not POSTGRES:
         pytest.skip("no PostgreSQL here (looked for /usr/lib/postgresql/*/bin)")
-    pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgres)")
-    folder, port = tmp_path / "postgres", free_port()
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgres)")
+    folder = tmp_path / "postgres"
     folder.mkdir()
     root = os.geteuid() == 0
     user = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
@@ -166,62 +161,63 @@ def postgres(tmp_path):
             "UTF8",
             "-N",
             **quiet,
-        ).wait(120)
+        ).wait(600)
         == 0
     )
-    options = (
-        "-D",
-        str(folder / "data"),
-        "-p",
-        str(port),
-        "-h",
-        "127.0.0.1",
-        "-k",
-        str(folder),
-        "-c",
-        "fsync=off",
+    # By a socket in its folder: a port could be another's.
+    words = ("-D", str(folder / "data"), "-h", "", "-k", str(folder), "-c", "fsync=off")
+    server, url = (
+        call("postgres", *words, **quiet),
+        f"postgresql://merbench@/postgres?host={folder}",
     )
-    server = call("postgres", *options, **quiet)
     try:
-        _listens(port)
-        time.sleep(0.5)
-        yield f"postgresql://merbench@127.0.0.1:{port}/postgres"
+        until_it_answers(server, lambda: psycopg.connect(url), psycopg.OperationalError)
+        yield url
     finally:
         server.send_signal(signal.SIGINT)  # it does not wait for those who are connected
-        server.wait(30)
+        server.wait(600)
 
 
 def test_workers_share_a_postgresql_and_one_is_killed(asked, store, postgres):
     work_together(asked, store, SearchConfig(8, sampler="random", pruner="none", storage=postgres))
 
 
-def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, tmp_path):
+@pytest.fixture
+def sqlite(tmp_path):
+    return f"sqlite:///{tmp_path / 'study.db'}"
+
+
+@pytest.fixture
+def proxy(sqlite):
+    """The URL of Optuna's gRPC proxy of that database."""
     pytest.importorskip("grpc", reason="grpcio is not installed (extra grpc)")
-    port = free_port()
     code = (
         "import sys; from optuna.storages import get_storage, run_grpc_proxy_server; "
         "run_grpc_proxy_server(get_storage(sys.argv[1]), host='127.0.0.1', port=int(sys.argv[2]))"
     )
-    database = f"sqlite:///{tmp_path / 'study.db'}"
-    server = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code, database, str(port)], stderr=subprocess.DEVNULL
-    )
-    try:
-        _listens(port)
-        here = SearchConfig(4, sampler="random", pruner="none", storage=f"grpc://127.0.0.1:{port}")
-        tuned = tune(*asked, store, MACHINE, here, **SOON)
-        assert tuned.trials == 4
-        # The same study, and the same name, whichever way it is reached.
-        there = tune(
-            *asked,
-            store,
-            MACHINE,
-            SearchConfig(4, sampler="random", pruner="none", storage=database),
-        )
-        assert there == tuned
-    finally:
-        server.terminate()
-        server.wait(30)
+    with socket.socket() as reserved:
+        # Nobody else is given this port; gRPC's server shares it.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind(("127.0.0.1", 0))
+        address = reserved.getsockname()
+        words = [sys.executable, "-W", "ignore", "-c", code, sqlite, str(address[1])]
+        server = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        try:
+            until_it_answers(server, lambda: socket.create_connection(address), OSError)
+            yield "grpc://{}:{}".format(*address)
+        finally:
+            server.terminate()
+            server.wait(600)
+
+
+def test_a_worker_reaches_the_study_through_the_grpc_proxy(asked, store, sqlite, proxy):
+    def search(storage):
+        return SearchConfig(4, sampler="random", pruner="none", storage=storage)
+
+    tuned = tune(*asked, store, MACHINE, search(proxy), **SOON)
+    assert tuned.trials == 4
+    # The same study, and the same name, whichever way it is reached.
+    assert tune(*asked, store, MACHINE, search(sqlite)) == tuned
 
 
 @pytest.mark.parametrize(
@@ -247,19 +243,15 @@ def test_what_cannot_be_used_is_told_in_a_sentence_without_the_password(
     assert "secret" not in str(told.value) and "\n" not in str(told.value)
 
 
-def test_our_writers_and_plain_ones_share_a_journal_without_waiting(tmp_path):
+def test_our_writers_and_plain_ones_share_a_journal_without_waiting(tmp_path, recwarn):
     """optuna-dashboard is a plain writer. Each waits for the other's lock, and for no longer than it
     is held: a lock that was broken or left behind would cost half a minute or a line.
     """
-    import threading
-    import time
-
     from optuna.storages.journal import JournalFileBackend
 
     path = tmp_path / "x.journal"
     ours = JournalFileBackend(str(path), lock_obj=JournalLock(path))
     plain = JournalFileBackend(str(path))
-    clock = time.monotonic()
 
     def write(backend, name):
         for number in range(50):
@@ -273,12 +265,11 @@ def test_our_writers_and_plain_ones_share_a_journal_without_waiting(tmp_path):
     logs = list(JournalFileBackend(str(path)).read_logs(0))
     for name in ("ours", "plain"):
         assert [log["number"] for log in logs if log["by"] == name] == list(range(50))
-    assert time.monotonic() - clock < 20 and not path.with_name("x.journal.lock").is_symlink()
+    assert not path.with_name("x.journal.lock").is_symlink()
+    assert not recwarn.list, "Optuna warns where it breaks a lock"
 
 
 def test_a_lock_that_a_killed_process_of_ours_left_is_taken_at_once(tmp_path):
-    import time
-
     path = tmp_path / "x.journal"
     path.touch()
     left = JournalLock(path)
@@ -288,4 +279,4 @@ def test_a_lock_that_a_killed_process_of_ours_left_is_taken_at_once(tmp_path):
     again = JournalLock(path)
     again.acquire()
     again.release()
-    assert time.monotonic() - clock < 5
+    assert time.monotonic() - clock < GRACE

@@ -138,7 +138,7 @@ def test_what_the_encoder_cannot_read_is_not_said_of_the_cache(tmp_path):
 def _hold(root, started):
     with Cache(root).filling("k", "shards-x"):
         started.set()
-        time.sleep(60)
+        time.sleep(600)
 
 
 def test_one_process_fills_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
@@ -146,7 +146,7 @@ def test_one_process_fills_at_a_time_and_a_dead_one_holds_nothing(tmp_path):
     started = fork.Event()
     holder = fork.Process(target=_hold, args=(tmp_path, started))
     holder.start()
-    started.wait(10)
+    assert started.wait(300)
     assert not Cache(tmp_path).remove("k")
     waited = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from merbench.api import Corpus, DataError
@@ -12,7 +12,7 @@ from merbench.data.folder.read import read_folder
 
 # Never anything but a Corpus or a DataError.
 
-FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=120)
 
 
 CELL = st.one_of(

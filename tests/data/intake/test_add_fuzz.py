@@ -23,7 +23,6 @@ from tests.data.intake.test_add import Form
 
 fuzz = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 number = st.integers(0, 10**9)

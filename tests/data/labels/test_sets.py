@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merbench.api import SENTIMENT, DataError
@@ -70,7 +70,7 @@ def test_a_file_that_is_not_there(tmp_path):
         read_label_sets(tmp_path / "no.toml", SENTIMENT)
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(
     st.dictionaries(
         st.text("abcde \"'=\n", min_size=1),

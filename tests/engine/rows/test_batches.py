@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -123,7 +123,6 @@ def test_rows_whose_length_nobody_knows_are_batched_as_without():
     assert both.tolist() == data.inputs["audio"].length_N.tolist()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.integers(1, 120))
 def test_batches_within_a_budget_hold_every_row_once(steps, budget):
     steps_n = np.array(steps)

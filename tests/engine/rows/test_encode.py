@@ -335,7 +335,7 @@ def test_two_processes_fill_one_cache(texts, tmp_path, monkeypatch):
     for child in pair:
         child.start()
     for child in pair:
-        child.join(60)
+        child.join(600)
     assert [child.exitcode for child in pair] == [0, 0]
     encoded(plan, "text", Cache(tmp_path / "alone"), CPU)
     assert files(tmp_path / "both") == files(tmp_path / "alone")

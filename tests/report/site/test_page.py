@@ -140,7 +140,7 @@ def test_nothing_of_a_run_can_end_the_script_or_the_markup(root):
 
 
 @given(st.recursive(st.none() | st.integers(0, 3) | st.text("ab", max_size=50), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)))  # fmt: skip
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_interned_data_come_back_as_they_were(value):
     value = {"x": value, "y": value, "z": [value]}
 

@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from merbench.api import LabelSpace
 from merbench.results.metrics import BUILT_IN
 from merbench.testing.tiny import SPACES
 
-few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=60)
 
 scores = st.one_of(
     st.floats(-4, 4, allow_subnormal=False),

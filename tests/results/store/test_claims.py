@@ -116,7 +116,7 @@ def test_a_living_holder_renews_its_claim_and_tells_how_far_it_is(tmp_path, monk
         claim.tell({"epoch": 3})
         assert claims.held()["a"].about == {"epoch": 3}
         os.utime(claim.path, (0, 0))
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 300
         while claim.path.stat().st_mtime == 0:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -157,16 +157,15 @@ def test_no_two_are_ever_inside_whoever_dies(tmp_path):
         child.start()
         return child
 
-    log, began = tmp_path / "log", time.monotonic()
+    log, deadline = tmp_path / "log", time.monotonic() + 600
     log.touch()
     children = [contender() for _ in range(4)]
-    # On a busy machine the usual two seconds are few turns.
-    while time.monotonic() < began + 2 or len(log.read_text().splitlines()) < 8:
+    while len(log.read_text().splitlines()) < 100:
         for i, child in enumerate(children):
             if not child.is_alive():
                 assert child.exitcode == 9, "two were inside at once"
                 children[i] = contender()
-        assert time.monotonic() < began + 60
+        assert time.monotonic() < deadline
         time.sleep(0.005)
     (tmp_path / "stop").touch()
     for child in children:

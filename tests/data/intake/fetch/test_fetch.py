@@ -253,7 +253,7 @@ def test_two_at_once_fetch_it_once(server, tmp_path):
     server.plan = ["held"]
     with ThreadPoolExecutor() as pool:
         calls = [pool.submit(get, server, tmp_path, watch) for _ in range(3)]
-        both_wait = all(waiting.acquire(timeout=60) for _ in range(2))
+        both_wait = all(waiting.acquire(timeout=300) for _ in range(2))
         server.release.set()
         fetched = [call.result() for call in calls]
     assert both_wait and sorted(fetched) == [False, False, True] and len(server.asked) == 1

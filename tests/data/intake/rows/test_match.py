@@ -40,7 +40,7 @@ def two_namings(draw):
     return truth, draw(st.permutations(numbered)), draw(st.permutations(timed))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(two_namings())
 def test_both_directions_match_every_row_to_its_own(case):
     truth, numbered, timed = case

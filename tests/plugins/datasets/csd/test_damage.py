@@ -153,7 +153,8 @@ def mischief(draw):
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     labels=mischief(), words=mischief(), sound=mischief(), cut=st.one_of(st.none(), st.floats(0, 1))

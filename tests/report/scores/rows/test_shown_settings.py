@@ -91,7 +91,7 @@ RUNS = st.builds(
 
 
 @given(st.lists(RUNS, min_size=1, max_size=6, unique_by=lambda r: r.run_id))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_titles_of_rows_are_all_different(runs):
     all_rows = board(*runs)
     assert len(set(all_rows.short_titles.values())) == len(all_rows.entries)

@@ -259,7 +259,7 @@ def test_equal_models_are_seldom_separated_on_a_board():
 # --- p-values
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-3, 3).map(lambda x: round(x, 2)), min_size=1, max_size=9))
 def test_sign_flip_is_the_enumeration(differences):
     total = abs(sum(differences))
@@ -299,7 +299,7 @@ def test_many_seeds_are_drawn_repeatably_and_never_give_zero():
     assert 0 < sign_flip([1.0] * 40) < 1e-3
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0, 1) | st.sampled_from([0.01, 0.02]), min_size=1, max_size=8))
 def test_holm_rejects_by_its_definition(p_values):
     """Step down: the k-th smallest is compared with alpha / (m - k + 1), and the first failure
