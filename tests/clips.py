@@ -88,13 +88,19 @@ def tone(seconds: float, rate: int = 16_000, pitch: float = 440.0) -> np.ndarray
     return 0.5 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * rate)) / rate)[None]
 
 
-def write_flat(path: Path, yuv: tuple[int, int, int], lines: int, tag: int | None) -> Path:
-    """A clip of one colour, given as it is coded; ``tag``: the colour space that the file names."""
+def write_flat(
+    path: Path, yuv: tuple[int, int, int], lines: int, tag: int | None, hdr: int | None = None
+) -> Path:
+    """A clip of one colour, given as it is coded; ``tag``: the colour space that the file names;
+    ``hdr``: its transfer, of BT.2020's primaries.
+    """
     with av.open(str(path), "w") as file:
         video = file.add_stream("libx264", rate=RATE, options={"crf": "1"})
         video.width, video.height, video.pix_fmt = lines * 4 // 3 // 2 * 2, lines, "yuv420p"
         if tag is not None:
             video.codec_context.colorspace = tag
+        if hdr is not None:
+            video.codec_context.color_primaries, video.codec_context.color_trc = 9, hdr
         for i in range(3):
             shown = av.VideoFrame(video.width, video.height, "yuv420p")
             for plane, value in zip(shown.planes, yuv, strict=True):

@@ -103,7 +103,7 @@ def _towers():
         "clip.image:ClipImage",
         ("clip",),
         "CLIP's image tower on frames of a clip",
-        version=5,
+        version=6,
     )
     yield _tower(
         "clap",

@@ -316,6 +316,37 @@ def test_colours_are_those_that_the_file_means(tmp_path, lines, tag, coded):
     assert np.abs(image.reshape(-1, 3).mean(0) - colour).max() < 4
 
 
+BT2020 = (0.2627, 0.0593)
+INTO_BT2020 = np.array(
+    [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.088, 0.8956]]
+)
+
+
+def pq(light):
+    """SMPTE ST 2084, of cd/m²."""
+    power = (light / 10_000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+
+
+def hlg(light):
+    """ARIB STD-B67 of what a screen of 1,000 cd/m² shows (its system gamma is 1.2)."""
+    luminance = light @ [0.2627, 0.678, 0.0593]
+    scene = light / 1000 * (luminance / 1000) ** (1 / 1.2 - 1)
+    high = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), high)
+
+
+@pytest.mark.parametrize(("transfer", "coded"), [(16, pq), (18, hlg), (14, None)])
+@pytest.mark.parametrize("colour", [(180, 60, 80), (200, 160, 140), (90, 120, 60), (128, 128, 128)])
+def test_hdr_is_seen_as_on_a_usual_screen(tmp_path, transfer, coded, colour):
+    """Paper white at 203 cd/m² (BT.2408), BT.2020's primaries; untouched, its codes are dull."""
+    wide = INTO_BT2020 @ ((np.array(colour) / 255) ** 2.4)
+    code = wide ** (1 / 2.4) if coded is None else coded(203 * wide)
+    path = write_flat(tmp_path / "a.mp4", yuv(255 * code, *BT2020), 480, 9, hdr=transfer)
+    (image,) = read_frames(str(path), 1).values
+    assert np.abs(image.reshape(-1, 3).mean(0) - colour).max() < 8
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [("mpg", "mpeg2video"), ("m2v", "mpeg2video"), ("h264", "libx264"), ("ts", "libx264")],
@@ -346,15 +377,17 @@ def test_the_picture_of_a_cover_is_no_video(tmp_path):
     assert len(read_wave(str(path), 16_000).values) == 8000
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_photograph_stands_upright(tmp_path, orientation):
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_photograph_stands_upright(tmp_path, orientation, suffix):
     picture, exif = np.zeros((48, 64, 3), np.uint8), Image.Exif()
     picture[:24, :32] = 255
     exif[0x0112] = orientation
-    Image.fromarray(picture).save(tmp_path / "a.jpg", exif=exif, quality=95)
-    with Image.open(tmp_path / "a.jpg") as photograph:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(picture).save(path, exif=exif, quality=95)
+    with Image.open(path) as photograph:
         want = np.asarray(ImageOps.exif_transpose(photograph))
-    (image,) = read_frames(str(tmp_path / "a.jpg"), 1).values
+    (image,) = read_frames(str(path), 1).values
     assert image.shape == want.shape and np.abs(image.astype(float) - want).mean() < 3
 
 
