@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-# C0 but tab and newline, DEL, C1, and the marks that turn the direction of writing.
+# C0 but tab and newline, DEL, C1, the marks that turn the direction of writing, and halves of
+# pairs, which no file can hold.
 _UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]"
 )
 
 

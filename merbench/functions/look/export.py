@@ -57,7 +57,7 @@ def exported(
     from merbench.report.exports.every_eval_ever import every_eval_ever
     from merbench.report.exports.hub import hub
     from merbench.report.folder.names import folder_names
-    from merbench.results.files import under_a_file, write_together
+    from merbench.report.folder.written import replace_written
 
     if form not in FORMS:
         raise RequestError(f"there is no export {form!r}; there are {', '.join(FORMS)}")
@@ -77,10 +77,7 @@ def exported(
             entries += bibtex(board, scores, folder)
     if entries:
         contents["merbench.bib"] = "\n".join(entries).encode()
-    try:
-        write_together(out, contents)
-    except (NotADirectoryError, FileExistsError):
-        raise RequestError(under_a_file(out)) from None
+    replace_written(out, contents, keeps=lambda name: True)
     return [out / name for name in contents]
 
 

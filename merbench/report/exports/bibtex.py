@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from merbench.api.printable import printable
 from merbench.report.exports.rows import exported_rows
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
@@ -25,7 +26,7 @@ def bibtex(board: Board, scores: BoardScores, folder: str) -> Iterator[str]:
         f"merbench-{folder}",
         {
             "title": f"merbench leaderboard: {board.title}",
-            "author": "{The merbench maintainers}",
+            "author": "The merbench maintainers",
             "year": newest[:4],
             "version": max(row.version for row in rows),
             "note": f"{len(rows)} rows, runs until {newest[:10]}, data {board.track.revision[:12]}",
@@ -48,11 +49,14 @@ def bibtex(board: Board, scores: BoardScores, folder: str) -> Iterator[str]:
 
 
 def _entry(key: str, fields: Mapping[str, str]) -> str:
-    lines = [f"  {name} = {{{_escaped(value)}}}," for name, value in fields.items() if value]
+    lines = [f"  {name} = {{{_value(name, text)}}}," for name, text in fields.items() if text]
     return "\n".join([f"@misc{{{re.sub(r'[^A-Za-z0-9.:-]', '-', key)},", *lines, "}"]) + "\n"
 
 
+def _value(name: str, text: str) -> str:
+    """An author's name in braces of its own is not taken apart."""
+    return f"{{{_escaped(text)}}}" if name == "author" else _escaped(text)
+
+
 def _escaped(text: str) -> str:
-    if text.startswith("{") and text.endswith("}"):
-        return text  # a name that is not to be taken apart
-    return "".join(_SPECIAL.get(sign, sign) for sign in text)
+    return "".join(_SPECIAL.get(sign, sign) for sign in printable(text))

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from merbench.api.printable import json_printable
 from merbench.report.exports.every_eval_ever_rows import samples
 from merbench.report.exports.rows import ExportedRow, exported_rows
 from merbench.report.folder.names import slug
@@ -37,7 +38,7 @@ def every_eval_ever(
         if source:
             of_rows = path.removesuffix(".json") + "_samples.jsonl"
             lines = list(samples(content, board, row, source))
-            data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+            data = "".join(f"{_json(line)}\n" for line in lines).encode()
             content["detailed_evaluation_results"] = {
                 "format": "jsonl",
                 "file_path": of_rows,
@@ -46,7 +47,11 @@ def every_eval_ever(
                 "total_rows": len(lines),
             }
             yield of_rows, data
-        yield path, json.dumps(content, indent=1, ensure_ascii=False).encode()
+        yield path, _json(content, indent=1).encode()
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json_printable(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def _developer(row: ExportedRow) -> str:

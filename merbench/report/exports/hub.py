@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from merbench.api.printable import json_printable
 from merbench.report.exports.rows import ExportedRow, exported_rows
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board
@@ -83,4 +84,4 @@ def to_yaml(value: Any, indent: str = "") -> str:
 def _inner(value: Any, indent: str) -> str:
     if isinstance(value, Mapping | list):
         return f"\n{to_yaml(value, indent)}"
-    return f" {json.dumps(value, ensure_ascii=False)}\n"
+    return f" {json_printable(json.dumps(value, ensure_ascii=False))}\n"

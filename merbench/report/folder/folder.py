@@ -23,11 +23,6 @@ from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Record
 from merbench.results.store.corrections import Correction
 
-EXTRAS = ("generalise", "robust")
-"""What ``merbench generalise --json`` and ``merbench robust --json`` print may lie beside the
-records and is drawn.
-"""
-
 
 @dataclass(frozen=True)
 class Folder:

@@ -19,9 +19,12 @@ from merbench.results.records.titles import fingerprint
 from merbench.results.spec import series
 from merbench.results.store.store import DAMAGE
 
+LONGEST = 120
+"""Characters of a name; a file system takes 255 bytes, and more is put before and after it."""
+
 
 def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower())[:LONGEST].strip("-.")
 
 
 def folder_names(
@@ -48,7 +51,8 @@ def _possible_names(track: Track) -> list[str]:
     rows = f"-without-{track.without}" if track.without else ""
     short = f"{track.dataset}-{track.task}-{track.protocol}{rows}"
     long = f"{short}-{'-'.join(s.partition('.')[2] or s for s in track.streams) or UNKNOWN}"
-    return list(dict.fromkeys(map(slug, (short, long, f"{long}-{fingerprint(track)}"))))
+    unique = f"{slug(long)}-{fingerprint(track)}".strip("-")
+    return list(dict.fromkeys(name for name in (slug(short), slug(long), unique) if name))
 
 
 def existing_tracks(root: Path) -> dict[str, Track]:
@@ -67,7 +71,7 @@ def file_names(entries: Sequence[Entry], alone: bool = False) -> list[str]:
     """
     plain = [slug(entry.name) for entry in entries]
     return [
-        f"{name}-{_hash(e.first)}" if alone or plain.count(name) > 1 else name
+        f"{name or 'row'}-{_hash(e.first)}" if alone or not name or plain.count(name) > 1 else name
         for name, e in zip(plain, entries, strict=True)
     ]
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from merbench.api.printable import json_printable
 from merbench.results.records.record import Record
 
 
@@ -19,10 +20,11 @@ def pack(records: Sequence[Record]) -> bytes:
         run["history"] = _columns(run["history"])
     shared, own = _split(plain)
     lines = ",\n".join(json.dumps(run, ensure_ascii=False, separators=(",", ":")) for run in own)
-    return (
+    text = (
         f'{{"shared": {json.dumps(shared, ensure_ascii=False, indent=1)},\n"runs": '
         f"[\n{lines}\n]}}\n"
-    ).encode()
+    )
+    return json_printable(text).encode()
 
 
 def unpack(data: bytes) -> list[Record]:

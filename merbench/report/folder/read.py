@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load
 
 from merbench.api.errors import DataError
-from merbench.report.folder.folder import EXTRAS, Folder
+from merbench.report.folder.extras import EXTRAS, checked
+from merbench.report.folder.folder import Folder
 from merbench.report.folder.packed import strict, unpack
 from merbench.report.scores.board.board_scores import BoardScores, facts
 from merbench.results.metrics import BUILT_IN
@@ -41,7 +43,7 @@ def read(path: Path, with_scores: bool = True) -> Folder:
     if with_scores and (path / "scores.json").is_file():
         scores = _parsed(path / "scores.json", lambda content: _scores(content, records))
     extras = {
-        name: _parsed(path / f"{name}.json", strict)
+        name: _parsed(path / f"{name}.json", partial(_extra, name))
         for name in EXTRAS
         if (path / f"{name}.json").is_file()
     }
@@ -120,6 +122,10 @@ def _row_ids(content: bytes) -> dict[str, list[str]]:
 
 def _correction(content: bytes) -> Correction:
     return Correction.model_validate_json(json.dumps(strict(content)))
+
+
+def _extra(kind: str, content: bytes) -> dict[str, Any]:
+    return checked(kind, strict(content))
 
 
 def _scores(content: bytes, records: Sequence[Record]) -> BoardScores:

@@ -11,7 +11,9 @@ import numpy as np
 from safetensors.numpy import save
 
 from merbench.api.errors import DataError
-from merbench.report.folder.folder import EXTRAS, Folder, fold_name
+from merbench.api.printable import json_printable
+from merbench.report.folder.extras import EXTRAS
+from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.folder.names import file_names
 from merbench.report.folder.packed import pack
 from merbench.report.folder.written import refuse_others, replace_written
@@ -90,9 +92,8 @@ def write(
         files[f"{CORRECTIONS}/{correction.id}.json"] = as_file(correction)
     files["scores.json"] = _scores_file(scores)
     for name, value in extras.items():
-        files[f"{name}.json"] = json.dumps(
-            value, separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        files[f"{name}.json"] = json_printable(text).encode()
     folders = ("records/*", "predictions/*", f"{CORRECTIONS}/*")
     refuse_others(path, (*folders, *(f"{name}.json" for name in EXTRAS)))
     replace_written(path, files, keeps=lambda name: not name.endswith((".json", ".safetensors")))
@@ -113,4 +114,4 @@ def write_drawn(root: Path, drawn: Mapping[str, bytes]) -> None:
 
 
 def _scores_file(scores: BoardScores) -> bytes:
-    return scores.model_dump_json().encode()
+    return json_printable(scores.model_dump_json()).encode()

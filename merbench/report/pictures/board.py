@@ -180,7 +180,8 @@ def _generalise(drawn: _Drawn, report: Mapping[str, Any] | None) -> Pictures:
         return {}
     facts, lines = drawn.facts, dict[str, plots.Line]()
     for model in report["test"]:
-        if summary := model.get("summary", {}).get(facts.name):
+        summary = model.get("summary", {}).get(facts.name)
+        if summary and summary["mean"] is not None:
             mean = facts.scale * summary["mean"]
             lines[model["name"]] = plots.Line([mean], _spread(summary, facts.scale))
     if not lines:

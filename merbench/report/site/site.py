@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from merbench.api.errors import DataError
+from merbench.api.printable import printable
 from merbench.report.folder.folder import Folder
 from merbench.report.pictures.board import pictures
 from merbench.report.site.board_page.page import Image, board_page
@@ -67,7 +68,7 @@ def _of_track(folder: Folder) -> dict[str, bytes]:
         "index.html": page,
         "predictions.html": predictions_page(folder, board, scores),
     }
-    return {name: text.encode() for name, text in texts.items()} | {
+    return {name: printable(text).encode() for name, text in texts.items()} | {
         name: data for name, (data, _) in drawn.items()
     }
 
@@ -89,4 +90,5 @@ def index(folders: Sequence[Folder]) -> bytes:
     """``index.html`` of folders with scores."""
     root = folders[0].path.parent if folders else Path()
     boards = [(f.path.name, f.board, f.scores) for f in folders if f.scores]
-    return index_page(boards, read_about(root) if folders else About(), shared="").encode()
+    page = index_page(boards, read_about(root) if folders else About(), shared="")
+    return printable(page).encode()

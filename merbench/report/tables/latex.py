@@ -39,7 +39,7 @@ _SIGNS = {
 
 def escape(text: str) -> str:
     """Every sign that LaTeX would take for its own; plain pdflatex reads the result."""
-    return "".join(_SIGNS.get(sign, sign) for sign in text)
+    return "".join(_SIGNS.get(sign, sign) for sign in " ".join(text.split("\n")))
 
 
 def to_latex(
@@ -91,4 +91,6 @@ def _cell(text: str, strong: bool) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    """LaTeX would take ``[`` or ``*`` after the end of the line before for an option of it."""
+    text = " & ".join(cells)
+    return ("{}" if text.lstrip()[:1] in ("[", "*") else "") + text + r" \\"

@@ -153,9 +153,12 @@ def _in_markdown(text: str) -> str:
 
 
 def _without_html(text: str) -> str:
-    """Signs that would begin a tag or an entity, spelled out; a lone ``&`` or ``<`` is none."""
+    """Signs that would begin a tag, an entity or the address of a link, spelled out; a lone ``&``
+    or ``<`` is none.
+    """
     text = re.sub(r"&(?=[#\w]+;)", "&amp;", text)
-    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
+    text = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
+    return re.sub(r"\](?=[(:])", r"\\]", text)
 
 
 def markdown_name(row: Row) -> str:

@@ -100,6 +100,16 @@ def test_where_files_go_is_one_sentence(merbench, store, tmp_path):
         assert done.returncode == 2 and sentence in done.stderr, done.stderr
 
 
+def test_an_export_replaces_only_what_an_export_wrote(store, tmp_path):
+    (tmp_path / "merbench.bib").write_text("mine")
+    with pytest.raises(RequestError, match=r"merbench\.bib is in the way, and merbench did not"):
+        api.export("bibtex", tmp_path, store)
+    assert (tmp_path / "merbench.bib").read_text() == "mine"
+    (file, *_) = api.export("hf", tmp_path, store)
+    file.write_text("changed")
+    assert file in api.export("hf", tmp_path, store) and file.read_text() != "changed"
+
+
 def test_the_hub_reads_back_what_is_written(store, tmp_path):
     hub = pytest.importorskip("huggingface_hub")
     yaml = pytest.importorskip("yaml")
@@ -167,3 +177,20 @@ def test_yaml_and_bibtex_keep_any_text():
     value = {"a": [{"b": 'x: "y" # z\n', "c": None}, {"d": [1, 2.5, True]}], "e": "– ü"}
     assert yaml.safe_load(to_yaml(value)) == value
     assert _escaped("50 % of a_b & {c}") == r"50 \% of a\_b \& \{c\}"
+
+
+def test_braces_around_a_text_of_others_do_not_make_it_tex():
+    assert _escaped(r"{\input{x}}") == r"\{\textbackslash{}input\{x\}\}"
+
+
+@pytest.mark.parametrize("form", ["hf", "every-eval-ever", "bibtex"])
+def test_control_characters_of_others_are_spelled_out(form, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    store = Store(tmp_path / "runs")
+    put(store, 0.5, spec("tfn\x1b[2J\x9b\u202e", dataset="there\x1b[2J\x7f"), range(1))
+    (file,) = api.export(form, tmp_path / "out", store.root)
+    text = file.read_text()
+    assert text.replace("\n", "").isprintable() and "2J" in text
+    if form == "hf":
+        (model,) = yaml.safe_load(text.split("---\n")[1])["model-index"]
+        assert model["name"] == "tfn\x1b[2J\x9b\u202e"

@@ -16,6 +16,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from merbench.api import DataError
+from merbench.api.printable import printable
 from merbench.report.folder.names import folder_names, slug
 from merbench.report.folder.packed import pack, unpack
 from merbench.report.folder.read import read, tracks
@@ -124,6 +125,34 @@ def test_drawing_again_and_building_again_changes_no_byte(tmp_path, root):
     assert b"merclip no-x" in again["sample-sentiment-standard/table.md"]
 
 
+def test_control_characters_of_others_are_in_no_file(tmp_path):
+    store = Store(tmp_path / "store")
+    put(
+        store, 0.5, spec("tfn\x1b[2J", dataset="x\u202e"), range(2), caveat="\x9b2J", notes=["\x7f"]
+    )
+    (board,) = collect(store.records(), {})
+    path, source = tmp_path / "boards/x", StoreSource(store)
+    robust = {"track": {"\x1b": "\ud800"}, "lines": [], "curves": {}}
+    write(path, board, score(board, source, Cache(None)), source, {"robust": robust})
+    folder = read(path)
+    assert folder.records == tuple(sorted(store.records(), key=lambda r: r.run_id))
+    texts = content(tmp_path) | site([folder])
+    for name, data in texts.items():
+        if name.endswith((".json", ".md", ".csv", ".tex", ".html")) and "store/" not in name:
+            assert printable(data.decode()) == data.decode(), name
+
+
+@pytest.mark.parametrize("kind", ["generalise", "robust"])
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "1", '{"track": {}, "labels": {}, "test": [{"summary": 1}]}', "NaN"]
+)
+def test_what_lies_beside_the_records_and_cannot_be_drawn_is_named(root, kind, text):
+    path = root / "sample-sentiment-standard"
+    (path / f"{kind}.json").write_text(text)
+    with pytest.raises(DataError, match=rf"{kind}\.json cannot be read: ."):
+        read(path)
+
+
 def test_a_folder_that_cannot_be_read_names_its_file(root):
     path = root / "sample-sentiment-standard"
     for name, text in (
@@ -155,6 +184,16 @@ def test_names_of_folders():
     assert all(re.fullmatch(r"mosi-sentiment-standard-c-[0-9a-f]{6}", name) for name in names[2:])
     assert len(set(names)) == 4 and folder_names(every[::-1]) == names[::-1]
     assert slug("merclip (train.lr=0.001)") == "merclip-train.lr-0.001"
+
+
+def test_a_name_of_signs_or_of_any_length_is_a_file_name_of_its_own():
+    assert slug("..") == "" and len(slug("x" * 900)) < 200
+    of_other_names = {"revision": "", "task": "..", "protocol": "情", "streams": []}
+    names = folder_names(
+        [Track(dataset=n, **of_other_names) for n in ("感", "心", "x" * 900, "x" * 901, "..")]
+    )
+    assert len(set(names)) == len(names) and all(names)
+    assert all(len(name) < 200 and not name.startswith(".") for name in names)
 
 
 def test_a_track_keeps_the_folder_that_it_has():

@@ -183,6 +183,13 @@ def test_latex_is_balanced_and_escapes_what_latex_would_take():
     assert text.isascii()
 
 
+def test_no_line_of_latex_begins_with_an_option_of_the_line_before():
+    rows = [Row(name, {"mae": Cell(0.5)}) for name in ("[3pt]", "*", " [x]", "a\n\nb")]
+    text = to_latex("t", [Column("MAE", ("mae",))], rows)
+    assert not re.search(r"\\\\\s*[\[*]", text) and "{}[3pt] & 0.500" in text
+    assert "\n\n" not in text and "a  b & 0.500" in text
+
+
 @pytest.mark.skipif(not which("pdflatex"), reason="needs pdflatex")
 @pytest.mark.parametrize(
     "table",

@@ -173,6 +173,12 @@ def test_markdown_has_no_html_but_its_own():
     assert "&lt;b>x&lt;/b>" in text and "&amp;lt;" in text and "a < b & c" in text and "a b" in text
 
 
+def test_a_name_in_markdown_is_no_link():
+    rows = [Row("[x](javascript:y)", {"mae": "[x]: javascript:y"})]
+    text = to_markdown("t", [Column("MAE", ("mae",), text=True)], rows, notes=["[x](data:y)"])
+    assert "](" not in text.replace("\\](", "") and "]:" not in text.replace("\\]:", "")
+
+
 def test_markdown():
     cells = markdown_cells(to_markdown("MOSI", COLUMNS, ROWS, notes=["± 2.6 points"]))
     assert list(cells) == [

@@ -136,18 +136,16 @@ def _extras(paths: Sequence[Path], tracks: Sequence[Track]) -> list[dict[str, An
 
 def _extra(path: Path) -> tuple[str, dict[str, Any]]:
     """``generalise`` or ``robust``, by its keys."""
-    import json
-
     from merbench.api.errors import RequestError
+    from merbench.report.folder.extras import checked
+    from merbench.report.folder.packed import strict
     from merbench.results.records.sealed import read_file
 
     try:
-        result = json.loads(read_file(path))
+        result = strict(read_file(path))
         kind = "generalise" if "labels" in result else "robust"
-        for key in ("track", *(("test",) if kind == "generalise" else ("lines", "curves"))):
-            result[key]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return kind, checked(kind, result)
+    except (ValueError, TypeError, RecursionError) as error:
         raise RequestError(
             f"--extra {path} is no output of merbench generalise --json or merbench robust --json"
         ) from error
-    return kind, result
