@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from merbench.api.errors import RequestError
 from merbench.api.events import Event, Note, Watch, ignore
 from merbench.bench.options import RunOptions, options_of
 from merbench.terminal.messages import say, say_note
@@ -29,13 +28,6 @@ def catalog() -> Catalog:
     for warning in discovered.warnings:
         say(f"warning: {warning}")
     return discovered
-
-
-def require_texts(function: str, **names: object) -> None:
-    """RequestError for a name that is no text."""
-    for keyword, name in names.items():
-        if not isinstance(name, str):
-            raise RequestError(f"{function}({keyword}={name!r}): give its name, a text")
 
 
 def homes(data: str | Path | None) -> list[Path]:

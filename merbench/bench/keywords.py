@@ -1,10 +1,11 @@
-"""The keywords of the Python API as pydantic validates them."""
+"""Arguments of the Python API as pydantic validates them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from merbench.api.errors import RequestError
 from merbench.api.material.types import Modality
@@ -12,12 +13,12 @@ from merbench.results.seeds import FIRST_TUNING_SEED, MOST_SEEDS
 
 MOST_THREADS = MOST_JOBS = 4096
 """More than any machine has: a slip, which would start as many."""
+LONGEST_SHOWN = 80
+"""Characters of a value in a sentence about it."""
 
 
 def checked_keywords(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords, of the right types. RequestError for one that is not known or does not fit."""
-    from pydantic import ConfigDict, ValidationError, create_model
-
     from merbench.host.catalog import unknown
 
     types = _keyword_types()
@@ -25,36 +26,65 @@ def checked_keywords(function: str, keywords: Mapping[str, Any]) -> dict[str, An
         raise RequestError(
             unknown("keyword", unexpected[0], list(types), f"keywords of {function}()")
         )
-    keywords = _with_lists(function, keywords)
-    field_types = {name: (types[name], ...) for name in keywords}
-    model = create_model(
-        "Keywords",
-        __config__=ConfigDict(extra="forbid"),
-        **field_types,  # type: ignore[call-overload]
-    )
-    try:
-        model(**keywords)
-    except ValidationError as error:
-        first_error = error.errors()[0]
-        name = str(first_error["loc"][0])
-        raise RequestError(f"{function}({name}={keywords[name]!r}): {first_error['msg']}") from None
+    keywords = {name: plain(value) for name, value in keywords.items()}
+    check_types(function, keywords, types)
     return keywords
 
 
-def _with_lists(function: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Tuples and ranges as lists. RequestError for a text where a list belongs."""
-    keywords = dict(keywords)
-    for name in ("modalities", "ablations", "vectors", "seeds"):
-        value = keywords.get(name)
-        if isinstance(value, str) and name != "seeds":
-            raise RequestError(f"{function}({name}={value!r}): give a list, [{value!r}]")
-        if isinstance(value, tuple | range):
-            keywords[name] = list(value)
-    return keywords
+def plain(value: Any) -> Any:
+    """Arrays and series, tuples, sets, ranges and generators as lists, also inside mappings and
+    lists; numbers of numpy as Python's.
+    """
+    if isinstance(value, str | bytes | Path):
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | range | AbstractSet | Iterator):
+        return [plain(inner) for inner in value]
+    if callable(to_list := getattr(value, "tolist", None)):
+        return to_list()
+    return value
+
+
+def check_types(function: str, arguments: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """RequestError in one sentence for the first of the ``arguments`` that is not of its type."""
+    from pydantic import TypeAdapter, ValidationError
+
+    for name, value in arguments.items():
+        shown = f"{function}({name}={_short(value)})"
+        if _has_null(value):
+            raise RequestError(f"{shown}: a null character can be in no name; leave it out")
+        if value == "" and Path in get_args(types[name]):
+            raise RequestError(f"{shown}: it names nothing; give a file or folder")
+        try:
+            TypeAdapter(types[name]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise RequestError(f"{shown}: {_reason(error.errors()[0], value)}") from None
+
+
+def _reason(error: Any, value: Any) -> str:
+    if isinstance(value, str) and error["type"] in ("list_type", "sequence_str"):
+        return f"give a list, [{_short(value)}]"
+    if error["type"] == "string_type":
+        return "give a text"
+    return str(error["msg"])
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def _has_null(value: Any) -> bool:
+    if isinstance(value, str | Path):
+        return "\0" in str(value)
+    if isinstance(value, dict):
+        return any(map(_has_null, (*value, *value.values())))
+    return isinstance(value, list) and any(map(_has_null, value))
 
 
 def _keyword_types() -> dict[str, Any]:
-    from pydantic import Field
+    from pydantic import Field, JsonValue
 
     seed = Annotated[int, Field(ge=0, lt=FIRST_TUNING_SEED, strict=True)]
     count = Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True)]
@@ -67,10 +97,10 @@ def _keyword_types() -> dict[str, Any]:
         "protocol": str | None,
         "seeds": count | Annotated[list[seed], Field(min_length=1)],
         "parts": dict[str, str | None],
-        "settings": dict[str, Any],
+        "settings": dict[str, JsonValue],
         "encoders": by_modality,
         "streams": by_modality,
-        "modalities": list[Modality] | None,
+        "modalities": Annotated[list[Modality], Field(min_length=1)] | None,
         "ablations": list[str],
         "text_tower": str,
         "epochs": at_least_one | None,
@@ -90,5 +120,5 @@ def _keyword_types() -> dict[str, Any]:
         "store": str | Path,
         "log": dict[str, str],
         "progress": bool,
-        "watch": Any,
+        "watch": Callable[..., Any] | None,
     }

@@ -11,9 +11,10 @@ import click
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.printable import printable
+from merbench.bench.system_errors import sentence_of
 from merbench.cli import builtin
 from merbench.cli.shared.groups import Program, session_of
-from merbench.cli.shared.system_errors import abandon_output, can_flush, flush_output, sentence_of
+from merbench.cli.shared.standard_output import abandon_output, can_flush, flush_output
 from merbench.host.manager import builtin as declared_builtin
 from merbench.terminal.messages import say
 from merbench.terminal.printable import PrintableStream

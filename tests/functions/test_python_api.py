@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import merbench
 from merbench.api.events import EpochDone, RunDone
+from merbench.bench.keywords import plain
 from merbench.bench.options import RunKeywords, options_of
 from tests.conftest import loads
 from tests.tiny_runs import SAMPLE
@@ -173,9 +176,9 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.tune("tfn", log={"tensorboard": "x"}), r"tune\(log=\) has no effect"),
         (lambda: merbench.list_parts("hats"), "unknown kind 'hats'"),
         (lambda: merbench.show("merclup"), "did you mean 'merclip'"),
-        (lambda: merbench.show(3), r"show\(model=3\): give its name"),
-        (lambda: merbench.load_dataset(3), r"load_dataset\(name=3\): give its name"),
-        (lambda: merbench.compare("a", 3), r"compare\(b=3\): give its name"),
+        (lambda: merbench.show(3), r"show\(model=3\): give a text"),
+        (lambda: merbench.load_dataset(3), r"load_dataset\(name=3\): give a text"),
+        (lambda: merbench.compare("a", 3), r"compare\(b=3\): give a text"),
         (lambda: merbench.run("tfn", "sample", seeds="3"), "should be a valid integer"),
         (lambda: merbench.show("sample"), "not a model; merbench data show sample describes it"),
         (lambda: merbench.leaderboard("nowhere"), "no finished run"),
@@ -186,6 +189,25 @@ def test_what_there_is_and_what_it_is_made_of():
         (lambda: merbench.transfer(["a"], ["a"]), "name two different data sets"),
         (lambda: merbench.supersede("a", "b", reason="x", store="nowhere"), "no finished run"),
         (lambda: merbench.ablate("tfn", "sample", ["no-product"]), "did you mean 'no-products'"),
+        (lambda: merbench.ablate("tfn", "sample", "no-products"), r"give a list, \['no-products'\]"),
+        (lambda: merbench.robust("tfn", "sample"), r"give a list, \['tfn'\]"),
+        (lambda: merbench.robust(["tfn"], "sample", rates="dorp"), r"robust\(rates='dorp'\)"),
+        (lambda: merbench.predict(texts="a film"), r"give a list, \['a film'\]"),
+        (lambda: merbench.predict(texts=["a", None]), r"predict\(texts=\['a', None\]\): give a text"),
+        (lambda: merbench.predict(texts=["a", "\ud800"]), "text 2 holds bytes that are no character"),
+        (lambda: merbench.list_parts(3), r"list_parts\(kind=3\): give a text"),
+        (lambda: merbench.leaderboard(3), r"leaderboard\(store=3\): give a text"),
+        (lambda: merbench.leaderboard(""), r"leaderboard\(store=''\): it names nothing"),
+        (lambda: merbench.leaderboard("a\0b"), "a null character can be in no name"),
+        (lambda: merbench.leaderboard("n" * 5000), "name too long"),
+        (lambda: merbench.leaderboard(stor="x"), "unknown keyword 'stor'; did you mean 'store'"),
+        (lambda: merbench.run("tfn", "sample", "x"), r"run\(\): too many positional arguments"),
+        (lambda: merbench.run("tfn", "sample", store="x", watch=3), r"run\(watch=3\)"),
+        (lambda: merbench.run("tfn", settings={"train.lr": object()}), "JSON value"),
+        (lambda: merbench.run("tfn", modalities=[]), r"run\(modalities=\[\]\)"),
+        (lambda: merbench.ask("sample", "o", split="train"), r"ask\(split='train'\)"),
+        (lambda: merbench.score("x", "sample", "y", seed=None), r"score\(seed=None\)"),
+        (lambda: merbench.serve(".", port=99999), "it is no number of a port"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_raises_one_sentence(call, sentence, tmp_path, monkeypatch):
@@ -193,6 +215,13 @@ def test_what_is_wrong_raises_one_sentence(call, sentence, tmp_path, monkeypatch
     with pytest.raises(merbench.RequestError, match=sentence) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_arrays_series_and_sets_are_lists_and_numbers_of_numpy_numbers():
+    given = {"a": np.array([1, 2]), "b": pd.Series(["x"]), "c": {3}, "d": np.float32(0.5)}
+    assert plain({**given, "e": (n for n in (1,))}) == {
+        "a": [1, 2], "b": ["x"], "c": [3], "d": 0.5, "e": [1],
+    }  # fmt: skip
 
 
 def test_every_keyword_is_checked_and_typed():

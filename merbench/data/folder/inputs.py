@@ -74,6 +74,9 @@ def _texts(ids: list[str], texts: Sequence[str]) -> Inputs:
     cells = list(texts)
     if not any(text.strip() for text in cells):
         raise DataError("every text is empty; give at least one with a word in it")
+    for name, text in zip(ids, cells, strict=True):
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise DataError(f"{name} holds bytes that are no character ({text!r:.60}); use UTF-8")
     has_text = np.array([int(bool(text.strip())) for text in cells])
     stream = Stream(TEXT, "text", "strings", strings(cells), np.arange(len(cells)), has_text)
     return Inputs(ids, cells, {TEXT: stream})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import catalog
+from merbench.bench.python_function import python_function
 from merbench.functions.lines import lines_frame
 from merbench.terminal.messages import say
 
@@ -42,6 +43,7 @@ class Ensemble:
         return lines_frame(self.lines, self.differences, "runs")
 
 
+@python_function
 def ensemble(
     runs: Sequence[str],
     dataset: str | None = None,
@@ -77,8 +79,8 @@ def ensembled(
     from merbench.report.scores.source import StoreSource
     from merbench.results.store.store import Store
 
-    if isinstance(runs, str) or not runs:
-        raise RequestError(f"ensemble(runs={runs!r}): give a list of rows or run ids")
+    if not runs:
+        raise RequestError("no runs are named, whose predictions could be averaged; name some")
     source = StoreSource(Store(store))
     records, floor_names = source.records(), floors(catalog)
     boards = collect(records, floor_names, dataset, track, corrections=source.corrections())

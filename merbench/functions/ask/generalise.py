@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.bench.python_function import python_function
 from merbench.functions.lines import lines_frame
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class GeneralisedModels:
         return lines_frame(self.test, self.differences, "labels")
 
 
+@python_function
 def generalise(
     label_sets: str | Path,
     models: Sequence[str] = ("merclip",),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,7 @@ class Predictions:
         return pd.DataFrame(rows)
 
 
+@python_function
 def predict(
     inputs: str | Path | Sequence[str | Path] = (),
     model: str = "merclip",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ def _row(curve: RateCurve) -> dict[str, str | float | None]:
     return row | {"area": curve.area, "spread": curve.spread}
 
 
+@python_function
 def robust(
     models: Sequence[str] = ("merclip",),
     dataset: str | None = None,

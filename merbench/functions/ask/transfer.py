@@ -10,6 +10,7 @@ from merbench.api.errors import RequestError
 from merbench.bench.bench import label
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.bench.python_function import python_function
 from merbench.functions.lines import lines_frame
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Ways:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@python_function
 def transfer(
     sources: Sequence[str],
     targets: Sequence[str],
@@ -79,9 +81,6 @@ def transfer(
 
 def pairs_of(sources: Sequence[str], targets: Sequence[str]) -> list[tuple[str, str]]:
     """(source, target) of every pair that is asked for."""
-    for name, value in (("sources", sources), ("targets", targets)):
-        if isinstance(value, str):
-            raise RequestError(f"transfer({name}={value!r}): give a list, [{value!r}]")
     pairs = [(a, b) for a in sources for b in targets if a != b]
     if not pairs:
         raise RequestError(

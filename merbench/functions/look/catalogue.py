@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merbench.bench.from_python import catalog, homes, require_texts
+from merbench.bench.from_python import catalog, homes
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     from merbench.api.material.corpus import Corpus
@@ -26,16 +27,19 @@ KINDS = (
 )
 
 
+@python_function
 def list_models() -> dict[str, str]:
     """Name -> one sentence, of every model that the installed plugins offer."""
     return list_parts("models")
 
 
+@python_function
 def list_datasets() -> dict[str, str]:
     """Name -> one sentence, of every declared data set; not every one need be on this machine."""
     return list_parts("datasets")
 
 
+@python_function
 def list_parts(kind: str) -> dict[str, str]:
     """Name -> one sentence. ``kind``: as in ``merbench list``, such as ``"encoders"``. RequestError
     for another.
@@ -51,6 +55,7 @@ def list_parts(kind: str) -> dict[str, str]:
     return {name: catalog().summary(singular, name) for name in catalog().names(singular)}
 
 
+@python_function
 def load_dataset(name: str = "sample", data: str | Path | None = None) -> Corpus:
     """A data set: ids, texts, tasks, streams and protocols, as numpy arrays; features are read when
     first used.
@@ -59,5 +64,4 @@ def load_dataset(name: str = "sample", data: str | Path | None = None) -> Corpus
     """
     from merbench.engine.plan.datasets import open_dataset
 
-    require_texts("load_dataset", name=name)
     return open_dataset(catalog(), name, homes(data))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from merbench.api.errors import RequestError
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     from merbench.report.scores.board.board_scores import BoardScores
@@ -18,6 +19,7 @@ Form = Literal["hf", "every-eval-ever", "bibtex"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
+@python_function
 def export(
     form: Form,
     out: str | Path,
@@ -59,8 +61,6 @@ def exported(
     from merbench.report.folder.names import folder_names
     from merbench.report.folder.written import replace_written
 
-    if form not in FORMS:
-        raise RequestError(f"there is no export {form!r}; there are {', '.join(FORMS)}")
     if hub_dataset:
         _check_hub_dataset(hub_dataset, form, sorted({board.track.dataset for board, _ in boards}))
     if source and form != "every-eval-ever":

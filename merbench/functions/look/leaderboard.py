@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
-from merbench.bench.from_python import catalog, require_texts
+from merbench.bench.from_python import catalog
+from merbench.bench.python_function import python_function
 from merbench.bench.recipes import floors
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Leaderboard:
         return pd.DataFrame(tidy(pages))
 
 
+@python_function
 def leaderboard(
     store: str | Path = "runs", *, dataset: str | None = None, track: str | None = None
 ) -> Leaderboard:
@@ -88,6 +90,7 @@ class Compared:
         )
 
 
+@python_function
 def compare(
     a: str,
     b: str,
@@ -105,7 +108,6 @@ def compare(
     from merbench.report.scores.no_run import no_row
     from merbench.report.scores.paired import correct, differences
 
-    require_texts("compare", a=a, b=b)
     source, boards = _open(store, dataset, track)
     both_ranked = [
         (board, first_side, second_side)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.errors import MerbenchError
 from merbench.bench.from_python import catalog, homes
+from merbench.bench.python_function import python_function
 from merbench.bench.truth import corpus_of, truth_of
 from merbench.functions.look.pull_source import opened_source
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from merbench.results.store.store import Store
 
 
+@python_function
 def pull(
     source: str | Path, store: str | Path = "runs", *, data: str | Path | None = None
 ) -> list[Merged]:

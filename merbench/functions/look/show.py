@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from merbench.bench.from_python import catalog, homes, require_texts
+from merbench.bench.from_python import catalog, homes
+from merbench.bench.python_function import python_function
 from merbench.functions.look.meanings import meanings
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Shown:
         return pd.DataFrame([vars(setting) for setting in self.settings])
 
 
+@python_function
 def show(
     model: str,
     dataset: str | None = None,
@@ -74,7 +76,6 @@ def show(
     from merbench.data.word_vectors import open_lexicon
     from merbench.engine.plan.datasets import open_dataset
 
-    require_texts("show", model=model, dataset=dataset or "sample", text_tower=text_tower)
     homes_searched = homes(data)
     require_model(catalog(), model, homes_searched)
     corpus = open_dataset(catalog(), dataset or "sample", homes_searched)

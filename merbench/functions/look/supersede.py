@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import catalog
+from merbench.bench.python_function import python_function
 from merbench.bench.recipes import floors
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Superseded:
     correction: Correction
 
 
+@python_function
 def supersede(
     old: str,
     new: str | None = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.bench.python_function import python_function
 from merbench.functions.lines import lines_frame
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Ablated:
         return lines_frame(self.lines, self.differences, "ablation")
 
 
+@python_function
 def ablate(
     model: str = "merclip",
     dataset: str | None = None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from merbench.bench.from_python import catalog, homes
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 Part = Literal["test", "valid"]
 
 
+@python_function
 def ask(
     dataset: str,
     out: str | Path,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from merbench.api.plural import count_of
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,7 @@ class RunResult:
         return f"<{self.model} on {self.track.title}: {runs}; {values}>"
 
 
+@python_function
 def run(
     model: str = "merclip", dataset: str | None = None, **keywords: Unpack[RunKeywords]
 ) -> RunResult:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import catalog, homes
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,7 @@ class ScoreOptions:
     force: bool = False
 
 
+@python_function
 def score(
     predictions: str | Path | Sequence[str | Path],
     dataset: str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import open_bench
 from merbench.bench.options import RunKeywords
+from merbench.bench.python_function import python_function
 
 if TYPE_CHECKING:
     from merbench.tuning.shared_search import SearchResult
@@ -36,6 +37,7 @@ class _Search(TypedDict, total=False):
     storage: str | None
 
 
+@python_function
 def tune(
     model: str = "merclip", dataset: str | None = None, **keywords: Unpack[TuneKeywords]
 ) -> SearchResult:

@@ -35,8 +35,9 @@ class LiveServer(ThreadingHTTPServer):
         try:
             super().__init__((host, port), _Handler)
         # UnicodeError, ValueError: of a name that is none.
-        except (OSError, ValueError, TypeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no name of a machine"
+        except (OSError, ValueError, TypeError, OverflowError) as error:
+            number = "it is no number of a port" if isinstance(error, OverflowError) else ""
+            reason = number or getattr(error, "strerror", None) or "it is no name of a machine"
             raise RequestError(
                 f"nothing can be served at {host}:{port} ({reason}); "
                 "choose another --port, or 0 for any that is free"

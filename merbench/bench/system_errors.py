@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import sys
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Python's own texts: it has no error classes for these.
@@ -30,26 +28,3 @@ def sentence_of(error: BaseException) -> str | None:
 
 
 _FEWER = "use fewer --jobs or --threads, or raise the limit (ulimit -u)"
-
-
-def flush_output() -> None:
-    """OSError that names standard output where it cannot take what was printed."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, "standard output") from error
-
-
-def can_flush() -> bool:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return False
-    return True
-
-
-def abandon_output() -> None:
-    """Nothing more can be written to standard output, also not while the interpreter shuts down."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
