@@ -17,13 +17,12 @@ from merbench.bench.from_python import catalog
 from merbench.functions.look.pull import pulled
 from merbench.functions.look.pull_source import opened_source
 from merbench.report.folder.read import tracks
-from merbench.report.folder.write import write
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
 from merbench.results.store.store import Store
-from tests.report.made import corpus, put, record, spec
+from tests.report.made import corpus, put, put_board, record, spec
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def built(tmp_path_factory):
         put(store, miss, spec(model), range(2))
     source = StoreSource(store)
     (board,) = collect(source.records(), ())
-    write(root / "boards" / "one", board, score(board, source, Cache(None)), source, {})
+    put_board(root / "boards" / "one", board, score(board, source, Cache(None)), source)
     return root
 
 

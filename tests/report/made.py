@@ -11,6 +11,7 @@ import numpy as np
 
 from merbench.api import Corpus, LabelSpace, Protocol, Split, Stream, Task, TrainConfig
 from merbench.data.revision import revision
+from merbench.report.folder.write import unwritten, write
 from merbench.results.metrics import BUILT_IN
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.record import Cost, Metrics, Record, RecordedSpace, Track
@@ -154,3 +155,8 @@ def put(
             store.put(one, predictions)
             made.append(one)
     return made
+
+
+def put_board(path, board, scores, source, extras=None, alone=False):
+    """What ``build`` writes of a board, undrawn."""
+    return write(unwritten(path, board, source), board, scores, extras or {}, alone)

@@ -16,7 +16,6 @@ from merbench.bench.from_python import catalog
 from merbench.cli.look.leaderboard.rejected import refuse_unexplained
 from merbench.functions.look.pull import pulled
 from merbench.report.folder.read import read, titled
-from merbench.report.folder.write import write
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.compare import side
@@ -30,7 +29,7 @@ from merbench.results.store.corrections import Correction, by_old_run, digest, f
 from merbench.results.store.history import read_corrections, replaced_runs, write_correction
 from merbench.results.store.merge import merge
 from merbench.results.store.store import Store
-from tests.report.made import corpus, put, record, spec
+from tests.report.made import corpus, put, put_board, record, spec
 from tests.report.verify.test_verify import known
 
 WHY = "audio was standardised by test rows"
@@ -95,7 +94,7 @@ def test_old_and_new_can_be_compared(page):
 def built(page, tmp_path_factory):
     source, board, scores = page
     path = tmp_path_factory.mktemp("board") / "one"
-    write(path, board, scores, source, {})
+    put_board(path, board, scores, source)
     return path
 
 

@@ -40,9 +40,10 @@ class SumMetric:
         every_row = self.rows(np.concatenate([y] * len(p)), p.reshape(-1, *p.shape[2:]))
         return every_row.reshape(len(p), len(y), *every_row.shape[1:])
 
-    def of_runs(self, y: np.ndarray, p: np.ndarray) -> np.ndarray:
-        """[R]: the value of each run, as ``rows_of_runs`` takes them."""
-        return self.value(self.rows_of_runs(y, p).sum(axis=1))
+    def sums_of_runs(self, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """[R, ...]: the sums of each run, as ``rows_of_runs`` takes them."""
+        sums: np.ndarray = self.rows_of_runs(y, p).sum(axis=1)
+        return sums
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Folder:
     """Where the track's own title is another folder's too."""
     corrections: tuple[Correction, ...] = ()
 
-    @property
+    @cached_property
     def board(self) -> Board:
         return self.by(self.scores.floors if self.scores else ())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,47 +26,29 @@ from merbench.results.store.history import FOLDER as CORRECTIONS
 from merbench.results.store.history import as_file
 
 
-def _runs(entries: Sequence[Entry], source: Source, alone: bool = False) -> dict[str, bytes]:
-    """Records and predictions of some rows, and the ids of the test rows, as files."""
-    ids: dict[str, list[str]] = {}
-    files: dict[str, bytes] = {}
-    for name, entry in zip(file_names(entries, alone), entries, strict=True):
-        tensors = {}
-        for record in entry.done:
-            predictions = source.predictions(record.run_id)
-            row_ids = list(predictions.ids)
-            if row_ids != ids.setdefault(fold_name(record), row_ids):
-                raise DataError(
-                    f"run {record.run_id} has other test rows than the runs before it on the track "
-                    f"{record.track.title}"
-                )
-            exact = predictions.prediction
-            single = exact.astype(np.float32)
-            tensors[record.run_id] = single if np.array_equal(single, exact) else exact
-        files[f"records/{name}.json"] = pack(entry.records)
-        files[f"predictions/{name}.safetensors"] = save(dict(sorted(tensors.items())))
-    files["rows.json"] = json.dumps(dict(sorted(ids.items())), indent=0).encode()
-    return files
-
-
 def unwritten(path: Path, board: Board, source: Source) -> Folder:
-    """What ``write`` would put there, as it would be read again; without scores."""
+    """A board's runs as they are read again from ``path`` once ``write`` has put them there;
+    without scores. DataError where two runs of a fold have other test rows.
+    """
     entries = board.all_entries
-    records = [record for entry in entries for record in entry.records]
-    predictions = {r.run_id: source.predictions(r.run_id) for e in entries for r in e.done}
+    ids: dict[str, Sequence[str]] = {}
+    predicted: dict[str, np.ndarray] = {}
+    for record in (r for entry in entries for r in entry.done):
+        predictions = source.predictions(record.run_id)
+        if list(predictions.ids) != list(ids.setdefault(fold_name(record), predictions.ids)):
+            raise DataError(
+                f"run {record.run_id} has other test rows than the runs before it on the track "
+                f"{record.track.title}"
+            )
+        predicted[record.run_id] = predictions.prediction.astype(float)
     files = {
         record.run_id: path / "records" / f"{name}.json"
         for name, entry in zip(file_names(entries), entries, strict=True)
         for record in entry.records
     }
-    return Folder(
-        path,
-        tuple(sorted(records, key=lambda record: record.run_id)),
-        {fold_name(r): predictions[r.run_id].ids for r in records if r.run_id in predictions},
-        {run_id: rows.prediction.astype(float) for run_id, rows in predictions.items()},
-        files,
-        corrections=_of_board(board, source),
-    )
+    records = sorted((r for e in entries for r in e.records), key=lambda record: record.run_id)
+    corrections = _of_board(board, source)
+    return Folder(path, tuple(records), ids, predicted, files, corrections=corrections)
 
 
 def _of_board(board: Board, source: Source) -> tuple[Correction, ...]:
@@ -75,28 +58,47 @@ def _of_board(board: Board, source: Source) -> tuple[Correction, ...]:
 
 
 def write(
-    path: Path,
+    folder: Folder,
     board: Board,
     scores: BoardScores,
-    source: Source,
     extras: Mapping[str, Any],
     alone: bool = False,
-) -> None:
-    """Runs, scores and extras take the place of those that merbench wrote there before; what is
-    drawn of them stays until it is drawn again. ``alone`` as in ``file_names``.
+) -> Folder:
+    """An ``unwritten`` board's runs, with scores and extras, take the place of those that merbench
+    wrote there before; what is drawn of them stays until it is drawn again. Returns the folder as
+    it is read again. ``alone`` as in ``file_names``.
 
     RequestError where somebody else's file is in the way.
     """
-    files = _runs(board.all_entries, source, alone)
-    for correction in _of_board(board, source):
+    files = _runs(folder, board.all_entries, alone)
+    for correction in folder.corrections:
         files[f"{CORRECTIONS}/{correction.id}.json"] = as_file(correction)
     files["scores.json"] = _scores_file(scores)
     for name, value in extras.items():
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
         files[f"{name}.json"] = json_printable(text).encode()
     folders = ("records/*", "predictions/*", f"{CORRECTIONS}/*")
-    refuse_others(path, (*folders, *(f"{name}.json" for name in EXTRAS)))
-    replace_written(path, files, keeps=lambda name: not name.endswith((".json", ".safetensors")))
+    refuse_others(folder.path, (*folders, *(f"{name}.json" for name in EXTRAS)))
+    replace_written(
+        folder.path, files, keeps=lambda name: not name.endswith((".json", ".safetensors"))
+    )
+    return replace(folder, scores=scores, extras=extras)
+
+
+def _runs(folder: Folder, entries: Sequence[Entry], alone: bool) -> dict[str, bytes]:
+    """Records and predictions of rows, and the ids of the test rows, as files."""
+    files: dict[str, bytes] = {}
+    for name, entry in zip(file_names(entries, alone), entries, strict=True):
+        tensors = {}
+        for record in sorted(entry.done, key=lambda record: record.run_id):
+            exact = folder.predicted[record.run_id]
+            single = exact.astype(np.float32)
+            tensors[record.run_id] = single if np.array_equal(single, exact) else exact
+        files[f"records/{name}.json"] = pack(entry.records)
+        files[f"predictions/{name}.safetensors"] = save(tensors)
+    ids = {fold: list(of_fold) for fold, of_fold in sorted(folder.ids.items())}
+    files["rows.json"] = json.dumps(ids, indent=0).encode()
+    return files
 
 
 def write_scores(path: Path, scores: BoardScores) -> None:

@@ -10,12 +10,9 @@ import numpy as np
 
 from merbench.api.declarations.metrics import MetricDef
 from merbench.results.metrics.sums import (
-    counts,
     decision_rows,
     f1_C,
     macro,
-    mean,
-    mean_rows,
     ratio,
     recall_C,
     row_wise,
@@ -26,23 +23,27 @@ _define = partial(
 )
 
 
-def _right(y_N: np.ndarray, p_NC: np.ndarray) -> np.ndarray:
-    return mean_rows(y_N == p_NC.argmax(axis=1))
-
-
 def _one_against_rest(y_N: np.ndarray, p_NC: np.ndarray) -> np.ndarray:
     classes = np.arange(p_NC.shape[1])
     return decision_rows(y_N[:, None] == classes, p_NC.argmax(axis=1)[:, None] == classes)
 
 
+def _accuracy(sums: np.ndarray) -> np.ndarray:
+    tp, _, positive, _ = np.moveaxis(sums, -2, 0)
+    return ratio(tp.sum(axis=-1), positive.sum(axis=-1))
+
+
 def _weighted_f1(sums: np.ndarray) -> np.ndarray:
-    tp, _, fn, _ = counts(sums)
-    return ratio(((tp + fn) * np.nan_to_num(f1_C(sums))).sum(axis=-1), (tp + fn).sum(axis=-1))
+    positive = sums[..., 2, :]
+    return ratio((positive * np.nan_to_num(f1_C(sums))).sum(axis=-1), positive.sum(axis=-1))
 
 
 CLASS_METRICS = (
     _define(
-        name="accuracy", title="Accuracy", value=row_wise(_right, mean), summary="share of rows"
+        name="accuracy",
+        title="Accuracy",
+        value=row_wise(_one_against_rest, _accuracy),
+        summary="share of rows",
     ),
     _define(
         name="uar",

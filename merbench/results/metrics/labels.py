@@ -16,6 +16,7 @@ import numpy as np
 
 from merbench.api.declarations.metrics import MetricDef, SumMetric, WeightedMetric
 from merbench.results.metrics.sums import (
+    counts,
     decision_rows,
     f1_C,
     macro,
@@ -48,7 +49,7 @@ def _row_shares(
     y_NC: np.ndarray, p_NC: np.ndarray, of_row: Callable[..., np.ndarray]
 ) -> np.ndarray:
     """Rows without a known cell are left out."""
-    counts_4N = label_rows(y_NC, p_NC).sum(axis=2).T
+    counts_4N = np.stack(counts(label_rows(y_NC, p_NC))).sum(axis=2)
     return mean_rows(of_row(*counts_4N), counts_4N.sum(axis=0) > 0)
 
 

@@ -61,10 +61,20 @@ def accuracy(sums: np.ndarray) -> np.ndarray:
     return np.where(n * cc > c * c, ratio(right, n), np.nan)
 
 
+def two_class_accuracy(sums: np.ndarray) -> np.ndarray:
+    """``accuracy`` from the sums of ``decision_rows``."""
+    tp, _, _, tn = counts(sums)
+    return _of_both_classes(sums, ratio(tp + tn, sums[..., 3, :])[..., 0])
+
+
 def f1(sums: np.ndarray) -> np.ndarray:
     """Weighted F1 of two classes; nan where all targets are of one, as in ``accuracy``."""
-    tp, fp, fn, tn = (x[..., 0] for x in counts(sums))
-    return np.where((tp + fn > 0) & (fp + tn > 0), two_class_f1(sums), np.nan)
+    return _of_both_classes(sums, two_class_f1(sums))
+
+
+def _of_both_classes(sums: np.ndarray, value: np.ndarray) -> np.ndarray:
+    positive, known = sums[..., 2, 0], sums[..., 3, 0]
+    return np.where((positive > 0) & (known > positive), value, np.nan)
 
 
 def _absolute_error(y: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -72,18 +82,10 @@ def _absolute_error(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def _has_zero(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return class_rows(y >= 0, p >= 0)
-
-
-def _non_zero(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return class_rows(y > 0, p > 0, y != 0)
-
-
-def _has_zero_decisions(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return decision_rows(y[:, None] >= 0, p[:, None] >= 0)
 
 
-def _non_zero_decisions(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+def _non_zero(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return decision_rows(y[:, None] > 0, p[:, None] > 0, y[:, None] != 0)
 
 
@@ -125,7 +127,7 @@ CLASSES = (
     percent(
         name="acc2_has0",
         title="Acc-2 has0",
-        value=row_wise(_has_zero, accuracy),
+        value=row_wise(_has_zero, two_class_accuracy),
         summary="two classes, y >= 0 against p >= 0, all rows; none where y has one class",
         headline=True,
         pair="acc2_non0",
@@ -133,14 +135,14 @@ CLASSES = (
     percent(
         name="acc2_non0",
         title="Acc-2 non0",
-        value=row_wise(_non_zero, accuracy),
+        value=row_wise(_non_zero, two_class_accuracy),
         summary="two classes, y > 0 against p > 0, without the rows whose y is 0",
         headline=True,
     ),
     percent(
         name="f1_has0",
         title="F1 has0",
-        value=row_wise(_has_zero_decisions, f1),
+        value=row_wise(_has_zero, f1),
         summary="weighted F1 of the two classes of acc2_has0",
         headline=True,
         pair="f1_non0",
@@ -148,7 +150,7 @@ CLASSES = (
     percent(
         name="f1_non0",
         title="F1 non0",
-        value=row_wise(_non_zero_decisions, f1),
+        value=row_wise(_non_zero, f1),
         summary="weighted F1 of the two classes of acc2_non0",
         headline=True,
     ),

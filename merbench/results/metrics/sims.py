@@ -12,7 +12,14 @@ from functools import partial
 import numpy as np
 
 from merbench.api.declarations.metrics import SumMetric
-from merbench.results.metrics.score import accuracy, class_rows, define, f1, percent
+from merbench.results.metrics.score import (
+    accuracy,
+    class_rows,
+    define,
+    f1,
+    percent,
+    two_class_accuracy,
+)
 from merbench.results.metrics.sums import CONSTANT, decision_rows, ratio, row_wise
 
 SPAN = (-1.0, 1.0)
@@ -52,7 +59,7 @@ SIMS = (
     percent(
         name="acc2_sims",
         title="Acc-2 SIMS",
-        value=row_wise(partial(_between, edges=(0.0,)), accuracy),
+        value=row_wise(_decisions, two_class_accuracy),
         summary="two classes, y <= 0 and y > 0, all rows",
         spans=SPAN,
         headline=True,

@@ -40,39 +40,47 @@ def mean(sums: np.ndarray) -> np.ndarray:
     return ratio(sums[..., 0], sums[..., 1])
 
 
-# --- decisions: [N, 4, C] = true positives, false positives, false negatives, true negatives of
-# each label
+# --- decisions: [N, 4, C] = true positives, predicted positives, positives and known cells of each
+# label. The last two are the same for all predictions, and a bootstrap sums them once.
 
 
 def decision_rows(y_NC: np.ndarray, p_NC: np.ndarray, keep: np.ndarray | bool = True) -> np.ndarray:
-    return np.stack(
-        [keep & y_NC & p_NC, keep & ~y_NC & p_NC, keep & y_NC & ~p_NC, keep & ~y_NC & ~p_NC], axis=1
-    ).astype(float)
+    y_NC, p_NC = keep & y_NC, keep & p_NC
+    known_NC = np.broadcast_to(keep, y_NC.shape)
+    return np.stack([y_NC & p_NC, p_NC, y_NC, known_NC], axis=1).astype(float)
 
 
 def counts(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """[..., 4, C] -> true positives, false positives, false negatives, true negatives [..., C]."""
-    return sums[..., 0, :], sums[..., 1, :], sums[..., 2, :], sums[..., 3, :]
+    tp, predicted, positive, known = np.moveaxis(sums, -2, 0)
+    fp = predicted - tp
+    return tp, fp, positive - tp, known - positive - fp
+
+
+def absent(sums: np.ndarray) -> np.ndarray:
+    """[..., 4, C] -> the sums of the contrary: of what is absent, and predicted to be."""
+    tp, fp, fn, tn = counts(sums)
+    return np.stack([tn, tn + fn, tn + fp, tp + fp + fn + tn], axis=-2)
 
 
 def precision_C(sums: np.ndarray) -> np.ndarray:
     """[..., 4, C] -> [..., C]: share of what was predicted that is true; 0 where nothing was
     predicted, nan without positives.
     """
-    tp, fp, fn, _ = counts(sums)
-    return np.where(tp + fn > 0, np.nan_to_num(ratio(tp, tp + fp)), np.nan)
+    tp, predicted, positive, _ = np.moveaxis(sums, -2, 0)
+    return np.where(positive > 0, np.nan_to_num(ratio(tp, predicted)), np.nan)
 
 
 def recall_C(sums: np.ndarray) -> np.ndarray:
     """[..., 4, C] -> [..., C]: share of what is true that was predicted; nan without positives."""
-    tp, _, fn, _ = counts(sums)
-    return ratio(tp, tp + fn)
+    tp, _, positive, _ = np.moveaxis(sums, -2, 0)
+    return ratio(tp, positive)
 
 
 def f1_C(sums: np.ndarray) -> np.ndarray:
     """[..., 4, C] -> [..., C]: 2 TP / (2 TP + FP + FN); nan without positives."""
-    tp, fp, fn, _ = counts(sums)
-    return np.where(tp + fn > 0, ratio(2 * tp, 2 * tp + fp + fn), np.nan)
+    tp, predicted, positive, _ = np.moveaxis(sums, -2, 0)
+    return np.where(positive > 0, ratio(2 * tp, predicted + positive), np.nan)
 
 
 def macro(of_C: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -> np.ndarray:
@@ -89,13 +97,13 @@ def weighted_accuracy(sums: np.ndarray) -> np.ndarray:
     """Mean over labels of (sensitivity + specificity) / 2; a label without positives or without
     negatives is left out.
     """
-    return mean_of_defined((recall_C(sums) + recall_C(sums[..., ::-1, :])) / 2)
+    return mean_of_defined((recall_C(sums) + recall_C(absent(sums))) / 2)
 
 
 def two_class_f1(sums: np.ndarray) -> np.ndarray:
     """Mean over labels of the support-weighted mean of F1 (present) and F1 (absent). With one
     label: weighted F1 of a two-class task.
     """
-    tp, fp, fn, tn = counts(sums)
-    present, absent = np.nan_to_num(f1_C(sums)), np.nan_to_num(f1_C(sums[..., ::-1, :]))
-    return mean_of_defined(ratio((tp + fn) * present + (tn + fp) * absent, tp + fp + fn + tn))
+    _, _, positive, known = np.moveaxis(sums, -2, 0)
+    present, absent_f1 = np.nan_to_num(f1_C(sums)), np.nan_to_num(f1_C(absent(sums)))
+    return mean_of_defined(ratio(positive * present + (known - positive) * absent_f1, known))

@@ -166,16 +166,17 @@ def _of_part(
         y, p = checked[0][0], np.stack([of_run for _, of_run in checked])
         decided = p
     values: dict[str, list[float | None]] = {}
+    sums: dict[object, np.ndarray] = {}
     for metric in metrics:
         read = p if metric.reads == "probabilities" else decided
         base, _, word = metric.name.partition(".")
         if word:
-            column = [space.words.index(word)]
-            values[metric.name] = _values(metric, y[:, column], read[:, :, column])
+            column = space.words.index(word)
+            values[metric.name] = _values(metric, y, read, sums, column)
             continue
-        values[metric.name] = _values(metric, y, read)
+        values[metric.name] = _values(metric, y, read, sums)
         for c, label in enumerate(space.words if metric.per_label and by_label else ()):
-            values[f"{base}.{label}"] = _values(metric, y[:, [c]], read[:, :, [c]])
+            values[f"{base}.{label}"] = _values(metric, y, read, sums, c)
     return values
 
 
@@ -203,11 +204,24 @@ def _checked_classes(
     return lambda y, p: checks.classes(y, p, count)
 
 
-def _values(metric: MetricDef, y: np.ndarray, p: np.ndarray) -> list[float | None]:
-    """Of each run."""
+def _values(
+    metric: MetricDef,
+    y: np.ndarray,
+    p: np.ndarray,
+    sums: dict[object, np.ndarray],
+    column: int | None = None,
+) -> list[float | None]:
+    """Of each run; ``column``: of this label alone. ``sums``: those that are known, by what is
+    summed, for several metrics have the same.
+    """
+    if column is not None:
+        y, p = y[:, [column]], p[:, :, [column]]
     try:
         if isinstance(metric.value, SumMetric):
-            values = metric.value.of_runs(y, p).tolist()
+            key = metric.value.rows, metric.reads, column
+            if key not in sums:
+                sums[key] = metric.value.sums_of_runs(y, p)
+            values = metric.value.value(sums[key]).tolist()
         else:
             values = [float(metric.value(y, of_run)) for of_run in p]
     except Exception as error:

@@ -20,7 +20,6 @@ from merbench.api.printable import printable
 from merbench.report.folder.names import folder_names, slug
 from merbench.report.folder.packed import pack, unpack
 from merbench.report.folder.read import read, tracks
-from merbench.report.folder.write import write
 from merbench.report.scores.board.board_scores import score
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
@@ -29,7 +28,7 @@ from merbench.report.site.board_page.reproduce import command
 from merbench.report.site.site import site
 from merbench.results.records.record import Track
 from merbench.results.store.store import Store
-from tests.report.made import put, record, spec, truth
+from tests.report.made import put, put_board, record, spec, truth
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def build(tmp_path, name):
     source = StoreSource(store)
     made = collect(source.records(), {"ridge"})
     for folder, board in zip(folder_names([b.track for b in made]), made, strict=True):
-        write(tmp_path / name / folder, board, score(board, source, Cache(None)), source, {})
+        put_board(tmp_path / name / folder, board, score(board, source, Cache(None)), source)
     for path, content in site([read(p) for p in tracks(tmp_path / name)]).items():
         (tmp_path / name / path).write_bytes(content)
 
@@ -225,7 +224,7 @@ def rows(tmp_path, *models, seeds=range(2)):
 
 def test_rows_whose_names_make_one_file_name_lose_nothing(tmp_path):
     board, scores, source = rows(tmp_path, "a_b", "a-b", "c")
-    write(tmp_path / "board", board, scores, source, {})
+    put_board(tmp_path / "board", board, scores, source)
     assert {r.run_id for r in read(tmp_path / "board").records} == {
         r.run_id for r in source.records()
     }
@@ -237,11 +236,16 @@ def test_rows_whose_names_make_one_file_name_lose_nothing(tmp_path):
     )
 
 
+def test_what_was_just_written_is_drawn_as_it_is_read(tmp_path):
+    written = put_board(tmp_path / "board", *rows(tmp_path, "mult", "merclip"))
+    assert site([written]) == site([read(tmp_path / "board")])
+
+
 def test_a_folder_that_cannot_be_written_leaves_the_old_one(tmp_path):
-    write(tmp_path / "board", *rows(tmp_path, "a"), {})
+    put_board(tmp_path / "board", *rows(tmp_path, "a"))
     before = content(tmp_path / "board")
     with pytest.raises(TypeError):
-        write(tmp_path / "board", *rows(tmp_path, "b"), {"robust": object()})
+        put_board(tmp_path / "board", *rows(tmp_path, "b"), {"robust": object()})
     assert content(tmp_path / "board") == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "board"]
 
@@ -249,11 +253,11 @@ def test_a_folder_that_cannot_be_written_leaves_the_old_one(tmp_path):
 def test_contributed_rows_lie_beside_those_that_are_there(tmp_path, root):
     path = root / "sample-sentiment-standard"
     before = {r.run_id for r in read(path).records}
-    write(tmp_path / "new", *rows(tmp_path, "mult", seeds=range(6, 8)), {}, alone=True)
+    put_board(tmp_path / "new", *rows(tmp_path, "mult", seeds=range(6, 8)), alone=True)
     for file in (*(tmp_path / "new").glob("records/*"), *(tmp_path / "new").glob("predictions/*")):
         file.rename(path / file.relative_to(tmp_path / "new"))
     assert len(read(path).records) == len(before) + 2
-    write(tmp_path / "again", *rows(tmp_path, "mult", "x"), {}, alone=True)
+    put_board(tmp_path / "again", *rows(tmp_path, "mult", "x"), alone=True)
     for file in (tmp_path / "again").glob("records/mult*"):
         file.rename(path / "records" / f"again-{file.name}")
     with pytest.raises(DataError, match="keep it in one of them"):
@@ -312,7 +316,7 @@ def test_the_command_spells_every_setting_out():
     ],
 )
 def test_what_readers_would_take_for_different_things_is_not_read(tmp_path, name, old, new, reason):
-    write(tmp_path / "board", *rows(tmp_path, "mult"), {})
+    put_board(tmp_path / "board", *rows(tmp_path, "mult"))
     file = tmp_path / "board" / name
     told = file.read_text()
     assert old in told
@@ -322,7 +326,7 @@ def test_what_readers_would_take_for_different_things_is_not_read(tmp_path, name
 
 
 def test_predictions_lie_once_and_beside_their_records(tmp_path):
-    write(path := tmp_path / "board", *rows(tmp_path, "mult", "merclip"), {})
+    put_board(path := tmp_path / "board", *rows(tmp_path, "mult", "merclip"))
     mine, other = (path / "predictions" / f"{n}.safetensors" for n in ("mult", "merclip"))
     tensors, more = load(mine.read_bytes()), load(other.read_bytes())
     name = min(tensors)

@@ -71,7 +71,7 @@ def command(
     from merbench.cli.look.leaderboard.rejected import refuse_rejected, refuse_unexplained
     from merbench.cli.look.leaderboard.render import render
     from merbench.data.join import JOIN
-    from merbench.report.folder.write import write
+    from merbench.report.folder.write import unwritten, write
 
     read = from_store(session, store, dataset, track)
     folder_of = _folders(out, read.tracks)
@@ -83,17 +83,18 @@ def command(
                 "its data set was joined for these runs alone, so that nobody could verify them"
             )
             continue
-        folder = folder_of(board)
-        refuse_unexplained(folder, board)
-        planned.append((folder, board, scores))
+        path = folder_of(board)
+        refuse_unexplained(path, board)
+        planned.append((unwritten(path, board, read.source), board, scores))
     extras_by_track = _extras(extras, [board.track for _, board, _ in planned])
     if not unchecked:
-        refuse_rejected(session, read.source, [(folder, board) for folder, board, _ in planned])
+        refuse_rejected(session, [(folder, board) for folder, board, _ in planned])
+    written = {}
     for (folder, board, scores), board_extras in zip(planned, extras_by_track, strict=True):
-        write(folder, board, scores, read.source, board_extras)
+        written[folder.path] = write(folder, board, scores, board_extras)
         runs = count_of(sum(len(e.records) for e in board.entries), "run")
-        say(f"{folder}: {runs} in {count_of(len(board.entries), 'row')}")
-    render(out)
+        say(f"{folder.path}: {runs} in {count_of(len(board.entries), 'row')}")
+    render(out, written)
 
 
 def _folders(out: Path, tracks: Sequence[Track]) -> Callable[[Board], Path]:

@@ -11,27 +11,27 @@ from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
 
 if TYPE_CHECKING:
+    from merbench.report.folder.folder import Folder
     from merbench.report.scores.rows.entries import Board
-    from merbench.report.scores.source import Source
     from merbench.report.verify.failure import Failure
 
 SHOWN = 5
 
 
-def refuse_rejected(session: Session, source: Source, placed: Iterable[tuple[Path, Board]]) -> None:
-    """RequestError for the first board with runs or rows that break a rule. ``placed``: folder and
-    board.
+def refuse_rejected(session: Session, planned: Iterable[tuple[Folder, Board]]) -> None:
+    """RequestError for the first board with runs or rows that break a rule. ``planned``: boards and
+    what is to be written of them.
     """
     from merbench.api.errors import RequestError
 
-    for folder, board in placed:
-        failures = _failures(session, source, folder, board)
+    for folder, board in planned:
+        failures = _failures(session, folder, board)
         for failure in failures[:SHOWN]:
             say(f"{board.title}: {failure.sentence}")
         if failures:
             n_failures = count_of(len(failures), "failure")
             raise RequestError(
-                f"merbench leaderboard verify would reject {folder} ({n_failures}); "
+                f"merbench leaderboard verify would reject {folder.path} ({n_failures}); "
                 "run what is missing, build from a store without these runs, or give --unchecked"
             )
 
@@ -63,17 +63,15 @@ def refuse_unexplained(folder: Path, board: Board) -> None:
             )
 
 
-def _failures(session: Session, source: Source, path: Path, board: Board) -> list[Failure]:
+def _failures(session: Session, folder: Folder, board: Board) -> list[Failure]:
     """Where the data set is not here, of the rules that need no data."""
     from merbench.api.errors import MerbenchError
     from merbench.bench.recipes import closed_forms
     from merbench.bench.truth import corpus_of, truth_of
-    from merbench.report.folder.write import unwritten
     from merbench.report.verify.board import check_rows
     from merbench.report.verify.run import check_runs
     from merbench.report.verify.seeds import check_seeds
 
-    folder = unwritten(path, board, source)
     try:
         corpus = corpus_of(lambda name: session.dataset(name, None), board.track)
         truth = truth_of(session.catalog, corpus, board.track, with_optimum=False)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import click
 
 from merbench.api.plural import count_of
 from merbench.cli.shared.output import say
 from merbench.cli.shared.session import Session
+
+if TYPE_CHECKING:
+    from merbench.report.folder.folder import Folder
 
 
 @click.command("render")
@@ -35,12 +41,13 @@ def command(session: Session, folder: Path, rescore: bool, data: Path | None) ->
     render(folder)
 
 
-def render(root: Path) -> None:
-    from merbench.report.folder.read import read_all
+def render(root: Path, known: Mapping[Path, Folder] = MappingProxyType({})) -> None:
+    """``known``: folders under ``root`` that need not be read, as they were just written."""
+    from merbench.report.folder.read import read, titled, tracks
     from merbench.report.folder.write import write_drawn
     from merbench.report.site.site import site
 
-    content_by_file = site(read_all(root))
+    content_by_file = site(titled([known.get(path) or read(path) for path in tracks(root)]))
     write_drawn(root, content_by_file)
     n_boards = sum(name.endswith("/index.html") for name in content_by_file)
     say(f"{root / 'index.html'}: {count_of(n_boards, 'board')}")

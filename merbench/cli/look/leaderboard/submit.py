@@ -124,7 +124,7 @@ def _pack(
     source: Source,
 ) -> None:
     """Write the ``packed`` rows of a board, and what they supersede, into ``folder``."""
-    from merbench.report.folder.write import write
+    from merbench.report.folder.write import unwritten, write
     from merbench.report.scores.board.board_scores import score
     from merbench.report.scores.cache import Cache
     from merbench.report.scores.rows.entries import collect
@@ -140,7 +140,7 @@ def _pack(
     )
     scores_alone = score(packed_alone, source, Cache(None), scores.optimum)
     packed_board = replace(board, entries=packed, superseded=earlier)
-    write(folder, packed_board, scores_alone, source, {}, alone=True)
+    write(unwritten(folder, packed_board, source), packed_board, scores_alone, {}, alone=True)
     runs = count_of(sum(len(e.records) for e in packed), "run")
     say(f"{folder}: {runs} in {count_of(len(packed), 'row')}")
 

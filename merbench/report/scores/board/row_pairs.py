@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from merbench.api.declarations.config import Config
+from merbench.api.declarations.metrics import SumMetric
 from merbench.api.processes import cores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.rows.pooled_seeds import Scored, by_seed, whole_seeds
@@ -97,8 +98,25 @@ class RowValues:
         return by_seed(records, self.source, board.metrics, board.folds, names=())
 
 
-def values_of(scored: Mapping[int, Scored], metric: str, on_videos: Resampler) -> np.ndarray:
-    """[1 + R, S] the ``metric`` of each seed on the rows as they are, and on each resample."""
-    first = next(iter(scored.values()))
-    predictions = np.stack([s.read_by(metric) for s in scored.values()])
-    return on_videos.values(first.task[metric].value, first.seen(metric).target, predictions)
+def values_of(
+    scored: Mapping[int, Scored],
+    metric: str,
+    on_videos: Resampler,
+    sums: dict[object, np.ndarray] | None = None,
+) -> np.ndarray:
+    """[1 + R, S] the ``metric`` of each seed on the rows as they are, and on each resample.
+    ``sums``: those of the row's metrics that are known, for several have the same.
+    """
+    first, sums = next(iter(scored.values())), {} if sums is None else sums
+    definition, target = first.task[metric], first.seen(metric).target
+
+    def predictions() -> np.ndarray:
+        return np.stack([s.read_by(metric) for s in scored.values()])
+
+    formula = definition.value
+    if not isinstance(formula, SumMetric):
+        return on_videos.values(formula, target, predictions())
+    key = formula.rows, definition.reads, definition.kinds
+    if key not in sums:
+        sums[key] = on_videos.sums(formula, target, predictions())
+    return formula.value(sums[key]).T

@@ -6,9 +6,11 @@ import math
 import operator
 from collections import deque
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from merbench.api.declarations.config import Config
@@ -33,7 +35,7 @@ class RowScores(Config):
     nonzero: Annotated[int, Field(exclude_if=operator.not_)] = 0
     """Rows whose score is not 0, where the task is one score."""
 
-    @property
+    @cached_property
     def summary(self) -> dict[str, Summary]:
         summaries = {
             m: summarise([s.get(m) for s in self.seeds.values()])
@@ -76,9 +78,10 @@ def row_of(
         return NO_SEED
     first = next(iter(scored.values()))
     ends_of = {}
+    sums: dict[object, np.ndarray] = {}
     for metric in intervals:
         on_videos = resampler_of(tuple(first.seen(metric).videos))
-        value_RS = values_of(scored, metric, on_videos)
+        value_RS = values_of(scored, metric, on_videos, sums)
         ends = on_videos.interval(value_RS)
         if not math.isnan(ends.low):
             ends_of[metric] = (ends.low, ends.high)

@@ -37,17 +37,17 @@ class Entry:
     correction: Correction | None = None
     shown_settings: str = ""
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Model and ablation: stays the same whatever else is run."""
         return label(self.first)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Unique on its board."""
         return f"{self.label} {self.settings}".strip()
 
-    @property
+    @cached_property
     def title(self) -> str:
         """For readers: ``text-only (text tower frozen)``."""
         return f"{self.label} ({self.shown_settings})" if self.shown_settings else self.label

@@ -25,6 +25,9 @@ LOOPED_RESAMPLES = 300
 """At most so many for a metric that is no function of sums, because each costs as much as the
 metric itself."""
 
+EXACT = 2**24
+"""Whole numbers below this are exact in single precision."""
+
 
 class Interval(NamedTuple):
     """The mean over seeds on the rows as they are, and the ends of the interval (nan where there is
@@ -63,7 +66,9 @@ class Resampler:
         self._weights_RV = np.vstack(
             [np.ones((1, self.videos), dtype=int), _draws(self._draw, resamples, self.videos)]
         )
-        self._float_weights_VR = np.ascontiguousarray(self._weights_RV.T, dtype=float)
+        self._weights_VR = np.ascontiguousarray(self._weights_RV.T, dtype=float)
+        self._single_weights_VR = self._weights_VR.astype(np.float32)
+        self._most_drawn = self._weights_RV.max()
         self._seed_weights: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
         """By shape, [R, S] and their sums [R]."""
         self._by_video = np.argsort(self.video_N, kind="stable")
@@ -80,35 +85,49 @@ class Resampler:
         ``y`` [N] or [N, C] and ``p`` [S, N] or [S, N, C] as ``MetricDef.value`` takes them.
         """
         y, p = np.asarray(y), np.asarray(p)
-        if p.shape[1:2] != y.shape[:1] or len(self.video_N) != len(y):
-            raise ValueError(
-                f"there are {len(y)} targets, {len(self.video_N)} videos and predictions of the "
-                f"shape {p.shape}"
-            )
-        if not isinstance(metric, SumMetric):
-            weights_RN = self._weights_RV[: 1 + self.resamples(metric), self.video_N]
-            if isinstance(metric, WeightedMetric):
-                return np.stack([metric.value(y, p_N, weights_RN) for p_N in p], axis=1)
-            rows = [np.repeat(np.arange(len(y)), weights_N) for weights_N in weights_RN]
-            return np.array([[metric(y[r], p_N[r]) for p_N in p] for r in rows])
+        if isinstance(metric, SumMetric):
+            return metric.value(self.sums(metric, y, p)).T
+        self._require_fit(y, p)
+        weights_RN = self._weights_RV[: 1 + self.resamples(metric), self.video_N]
+        if isinstance(metric, WeightedMetric):
+            return np.stack([metric.value(y, p_N, weights_RN) for p_N in p], axis=1)
+        rows = [np.repeat(np.arange(len(y)), weights_N) for weights_N in weights_RN]
+        return np.array([[metric(y[r], p_N[r]) for p_N in p] for r in rows])
+
+    def sums(self, metric: SumMetric, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+        """[S, 1 + R, ...]: what ``metric.value`` takes, as of ``values``. Metrics with the same
+        ``rows`` have the same.
+        """
+        self._require_fit(y, p)
         terms = metric.rows_of_runs(y, p)
         shape = terms.shape[2:]
         rows_SNK = terms.reshape(*terms.shape[:2], -1)[:, self._by_video]
         sums_SVK = np.add.reduceat(rows_SNK, self._starts, axis=1)
         drawn_KSR = self._drawn(np.ascontiguousarray(np.moveaxis(sums_SVK, 2, 0)))
-        drawn = np.moveaxis(drawn_KSR, 0, 2).reshape(*drawn_KSR.shape[1:], *shape)
-        return metric.value(drawn).T
+        return np.moveaxis(drawn_KSR, 0, 2).reshape(*drawn_KSR.shape[1:], *shape)
+
+    def _require_fit(self, y: np.ndarray, p: np.ndarray) -> None:
+        if p.shape[1:2] != y.shape[:1] or len(self.video_N) != len(y):
+            raise ValueError(
+                f"there are {len(y)} targets, {len(self.video_N)} videos and predictions of the "
+                f"shape {p.shape}"
+            )
 
     def _drawn(self, sums_KSV: np.ndarray) -> np.ndarray:
         """[K, S, 1 + R]: each sum over videos, as often as these were drawn. What is the same for
-        every seed, as sums of targets and of weights are, is multiplied once.
+        every seed, as sums of targets and of weights are, is multiplied once; what counts rows in
+        single precision, which is exact as long as the counts are, and takes half of the time.
         """
         varies_K = (sums_KSV != sums_KSV[:, :1]).any(axis=(1, 2))
+        counts_K = (sums_KSV == np.rint(sums_KSV)).all(axis=(1, 2))
+        counts_K &= np.abs(sums_KSV).sum(axis=2).max(axis=1) * self._most_drawn < EXACT
         drawn_KSR = np.empty((*sums_KSV.shape[:2], len(self._weights_RV)))
-        for of_K, seeds in ((varies_K, slice(None)), (~varies_K, slice(1))):
-            chosen = sums_KSV[of_K, seeds]
-            product = chosen.reshape(-1, self.videos) @ self._float_weights_VR
-            drawn_KSR[of_K] = product.reshape(*chosen.shape[:2], len(self._weights_RV))
+        for varies, seeds in ((True, slice(None)), (False, slice(1))):
+            for counts, weights_VR in ((True, self._single_weights_VR), (False, self._weights_VR)):
+                of_K = (varies_K == varies) & (counts_K == counts)
+                chosen = sums_KSV[of_K, seeds].astype(weights_VR.dtype)
+                product = chosen.reshape(-1, self.videos) @ weights_VR
+                drawn_KSR[of_K] = product.reshape(*chosen.shape[:2], len(self._weights_RV))
         return drawn_KSR
 
     def interval(self, value_RS: np.ndarray, level: float = 0.95) -> Interval:
