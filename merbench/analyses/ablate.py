@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from merbench.api import Modality, Recipe, RequestError
+from merbench.api import Ablation, Modality, Recipe, RequestError
 from merbench.engine.plan.plan import Plan, Request
 from merbench.report.scores.paired import Line, same
 from merbench.report.scores.rows.pooled_seeds import Scored
@@ -21,6 +21,19 @@ def subsets(modalities: Sequence[Modality]) -> list[tuple[Modality, ...]]:
         for size in range(len(modalities) - 1, 0, -1)
         for chosen in combinations(modalities, size)
     ]
+
+
+def ablated_request(request: Request, ablation: Ablation) -> Request:
+    """The request without what the ablation takes away. Its settings describe the full model, so
+    those that the ablation sets too, or that belong to a part that it replaces, are not passed on:
+    else a setting would undo the ablation.
+    """
+    settings = {
+        key: value
+        for key, value in request.settings.items()
+        if ablation.settings.keys().isdisjoint((key, key.rpartition(".")[0]))
+    }
+    return replace(request, ablations=(ablation.name,), settings=settings)
 
 
 def ablated_requests(
@@ -40,7 +53,7 @@ def ablated_requests(
     requests = {}
     for name in names:
         if declared[name].settings or declared[name].modalities not in by_subset:
-            requests[name] = replace(request, ablations=(name,))
+            requests[name] = ablated_request(request, declared[name])
     return requests | {
         name: replace(request, modalities=subset) for subset, name in by_subset.items()
     }

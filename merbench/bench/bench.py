@@ -152,6 +152,7 @@ class Bench:
         """Name -> plan of every model of ``--model A,B`` and of its ``ablations`` (``all``: what it
         declares and the data allow).
         """
+        from merbench.analyses.ablate import ablated_request
         from merbench.host.catalog import unknown
 
         plans: dict[str, Plan] = {}
@@ -159,15 +160,14 @@ class Bench:
         for model in dict.fromkeys(self.options.models):
             request = replace(self.options.request, model=model)
             plans[model] = self.plan(request)
-            names = [a.name for a in self.catalog.recipe(model).ablations]
-            declared += names
-            for name in names:
-                ablated = replace(request, ablations=(name,))
+            for ablation in self.catalog.recipe(model).ablations:
+                name = ablation.name
+                declared.append(name)
                 if name in ablations:
-                    plans[f"{model} {name}"] = self.plan(ablated)
+                    plans[f"{model} {name}"] = self.plan(ablated_request(request, ablation))
                 elif "all" in ablations:
                     with suppress(RequestError):
-                        plans[f"{model} {name}"] = self.plan(ablated)
+                        plans[f"{model} {name}"] = self.plan(ablated_request(request, ablation))
         if undeclared := set(ablations) - {"all", *declared}:
             models = ", ".join(self.options.models)
             raise RequestError(

@@ -60,6 +60,16 @@ def test_a_variant_that_changes_nothing_is_told(catalog):
     assert not plans and "changes nothing" in reasons["one"]
 
 
+def test_a_setting_of_the_full_model_does_not_undo_an_ablation(catalog):
+    recipe = catalog.recipe("merclip")
+    stays = {"train.lr": 0.5, "encoder.audio.width": 48}
+    request = Request("merclip", settings={"head": "label-guided", "head.scale_rate": 3.0, **stays})
+    names = ["no-label-encoder", "label-table"]
+    requests = ablated_requests(recipe, names, ALL, request, all_subsets=False)
+    assert requests["no-label-encoder"].settings == stays, "the ablation brings a head of its own"
+    assert requests["label-table"].settings == request.settings
+
+
 METRICS = BUILT_IN.of(LabelSpace("score", ("low", "high"), ("low", "high"), (-3.0, 3.0)))
 
 
