@@ -132,7 +132,7 @@ def test_control_characters_of_others_are_in_no_file(tmp_path):
     (board,) = collect(store.records(), {})
     path, source = tmp_path / "boards/x", StoreSource(store)
     robust = {"track": {"\x1b": "\ud800"}, "lines": [], "curves": {}}
-    write(path, board, score(board, source, Cache(None)), source, {"robust": robust})
+    put_board(path, board, score(board, source, Cache(None)), source, {"robust": robust})
     folder = read(path)
     assert folder.records == tuple(sorted(store.records(), key=lambda r: r.run_id))
     texts = content(tmp_path) | site([folder])
