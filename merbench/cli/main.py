@@ -7,12 +7,14 @@ from __future__ import annotations
 import sys
 
 import click
+from click.shell_completion import add_completion_class
 
 import merbench
 from merbench.api.errors import MerbenchError, RequestError
 from merbench.api.printable import printable
 from merbench.bench.system_errors import sentence_of
 from merbench.cli import builtin
+from merbench.cli.shared.completion import Fish
 from merbench.cli.shared.groups import Program, session_of
 from merbench.cli.shared.standard_output import abandon_output, can_flush, flush_output
 from merbench.host.manager import builtin as declared_builtin
@@ -48,6 +50,7 @@ def cli(ctx: click.Context, disabled: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Exit codes: 0 done, 1 a run failed, 2 the request or its data is wrong, 130 Ctrl-C."""
+    add_completion_class(Fish)
     sys.unraisablehook = say_unraisable
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(PrintableStream, streams)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import textwrap
+
 import click
 
 from merbench.api.events import Event, Note
@@ -9,8 +13,23 @@ from merbench.api.printable import one_line
 
 
 def say(message: str) -> None:
-    """One line, whatever stands in it."""
+    """One line, whatever stands in it; a terminal gets it wrapped between words."""
+    line, width = one_line(message), _terminal_width()
+    if width:
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    click.echo(line, err=True)
+
+
+def say_command(message: str) -> None:
+    """As ``say``, never wrapped: it holds a command, which a terminal copies whole as it is."""
     click.echo(one_line(message), err=True)
+
+
+def _terminal_width() -> int | None:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return None
 
 
 def say_note(event: Event) -> None:

@@ -259,3 +259,9 @@ def test_transfer_between_folders_and_init_from(merbench, tmp_path):
     )
     assert result.returncode == 2 and "for seed 1" in result.stderr
     assert merbench("transfer", "--from", "one", "--to", "one", *common).returncode == 2
+
+
+def test_transfer_keeps_the_settings_of_a_data_set_together(merbench):
+    few = "sample:train=200,valid=60"
+    result = merbench("transfer", "--model", "text-only", "--from", few, "--to", few)
+    assert result.returncode == 2 and f"from {few} to {few}: name two different" in result.stderr

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
 
 from merbench.cli.main import cli
+from tests.conftest import environment
 
 
 def completed(*words: str) -> list[str]:
@@ -56,3 +59,23 @@ def test_bash_is_answered_without_torch():
         text=True,
     )
     assert result.stdout.split() == ["plain,merclip"] and result.stderr.strip() == "False"
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish here")
+def test_fish_completes_by_the_documented_line(tmp_path):
+    (tmp_path / "data/mine").mkdir(parents=True)
+    (tmp_path / "data/mine/dataset.toml").write_text("")
+    typed = ["run --model tfn,merc", "run --dataset min", "sho"]
+    script = "_MERBENCH_COMPLETE=fish_source merbench | source\n" + "\n".join(
+        f"complete --do-complete 'merbench {words}'" for words in typed
+    )
+    scripts = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    more = {"MERBENCH_DATA": str(tmp_path / "data"), "PATH": scripts}
+    result = subprocess.run(
+        ["fish", "--command", script],
+        env=os.environ | environment(tmp_path) | more,
+        capture_output=True,
+        text=True,
+    )
+    words = [line.partition("\t")[0] for line in result.stdout.splitlines()]
+    assert words == ["tfn,merclip", "mine", "show"], result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,8 @@ def command(
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """Of ``A,B:x=1,y=2`` two: a comma before a setting does not end the data set."""
+    return [name.strip() for name in re.split(r",(?![^,:]*=)", text) if name.strip()]
 
 
 def _report(options: RunOptions, targets: str, outcome: Transferred) -> None:

@@ -7,10 +7,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, FishComplete
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
+
+
+class Fish(FishComplete):
+    """With click's own script fish cuts ``tfn,merclip``, and a help text, at the first comma."""
+
+    source_template = FishComplete.source_template.replace(
+        'string split ","', 'string split --max 1 ","'
+    )
 
 
 def complete_model(

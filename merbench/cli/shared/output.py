@@ -9,6 +9,7 @@ import click
 
 from merbench.api.printable import json_printable
 from merbench.terminal.messages import say as say
+from merbench.terminal.messages import say_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +78,7 @@ def show_text(sentence: str) -> None:
 
 def say_next(store: object, command: str) -> None:
     """How a command that made or read runs ends: where they are, and what to do with them."""
-    say(f"records in {store}; next: merbench {command} --store {shlex.quote(str(store))}")
+    say_command(f"records in {store}; next: merbench {command} --store {shlex.quote(str(store))}")
 
 
 def show_json(value: Any) -> None:
