@@ -92,13 +92,31 @@ def streams_read(
     if len(streams) < recipe.min_modalities:
         modalities = "modality" if recipe.min_modalities == 1 else "modalities"
         of_these = f" of {', '.join(recipe.modalities)}" if recipe.modalities else ""
+        others = _others_to_read(recipe, corpus, _kept(request, ablated), streams)
+        advice = " or ".join(others) or "choose another model, protocol or stream"
         raise RequestError(
             f"model {recipe.name} needs at least {recipe.min_modalities} {modalities}{of_these}, "
             f"and dataset {corpus.name} gives it {', '.join(streams) or 'none'} here "
-            f"({', '.join(s.name for s in offered.values())}); "
-            "choose another model, protocol or stream"
+            f"({', '.join(s.name for s in offered.values())}); {advice}"
         )
     return streams
+
+
+def _others_to_read(
+    recipe: Recipe,
+    corpus: Corpus,
+    kept: Sequence[tuple[Modality, ...]],
+    streams: Mapping[Modality, Stream],
+) -> list[str]:
+    """Options that would give the model a modality more."""
+    kept = (*kept, recipe.modalities) if recipe.modalities else kept
+    return [
+        f"--stream {s.modality}={s.name}"
+        for s in corpus.streams.values()
+        if s.modality not in streams
+        and all(s.modality in modalities for modalities in kept)
+        and encoder_for(recipe, s)
+    ]
 
 
 def _wanted(
@@ -110,7 +128,7 @@ def _wanted(
 ) -> list[Modality]:
     """The modalities that ablations, the user and the recipe leave over."""
     chosen = list(offered)
-    for modalities in (*ablated, *([request.modalities] if request.modalities else [])):
+    for modalities in _kept(request, ablated):
         for modality in modalities:
             if modality not in offered:
                 raise RequestError(
@@ -119,6 +137,13 @@ def _wanted(
                 )
         chosen = [m for m in chosen if m in modalities]
     return [m for m in chosen if not recipe.modalities or m in recipe.modalities]
+
+
+def _kept(
+    request: Request, ablated: Sequence[tuple[Modality, ...]]
+) -> Sequence[tuple[Modality, ...]]:
+    """Sets of modalities; one that a set lacks is left out."""
+    return (*ablated, *([request.modalities] if request.modalities else []))
 
 
 def as_read(stream: Stream, encoder: Component) -> Stream:

@@ -30,7 +30,12 @@ def test_a_search_then_final_runs_on_fresh_seeds_and_pictures(merbench, tmp_path
     first = merbench(*QUICK, "--trials", "2", check=True)
     for word in ("train.lr", "tuned", "valid mae"):
         assert word in first.stdout
-    for word in ("2 trials (2 complete, 0 pruned, 0 failed)", "s each", "--final-seeds 10"):
+    for word in (
+        "2 trials (2 complete, 0 pruned, 0 failed)",
+        "s each",
+        "0 of them were proposed by tpe's model",
+        "--final-seeds 10",
+    ):
         assert word in first.stderr
     result = merbench(
         *QUICK, "--trials", "3", "--final-seeds", "2", "--plots", "pictures", "--json", check=True

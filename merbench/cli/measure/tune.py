@@ -241,6 +241,8 @@ def _report(
         f"{tuned.failed} failed) "
         f"in {tuned.seconds:.0f} s of training, {tuned.seconds / tuned.trials:.1f} s each"
     )
+    if tuned.sampler != "random":
+        say(f"{tuned.proposals} of them were proposed by {tuned.sampler}'s model, not by chance")
     if final:
         name_of_cell = {"tuned": "tuned", "default": "untuned"}  # as on the boards
         rows = [

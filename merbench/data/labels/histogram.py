@@ -8,11 +8,14 @@ import numpy as np
 
 from merbench.api.material.corpus import Task
 
+FEW = 12
+"""Values that are counted each by itself."""
+
 
 @dataclass(frozen=True)
 class Histogram:
     """``unknown``: rows that lack a label. ``low``, ``high``, ``mean``: of a score. ``counts``:
-    value (a score to the nearest anchor) or word -> rows.
+    value (a score to the nearest anchor where it has more values than a dozen) or word -> rows.
     """
 
     rows: int
@@ -34,9 +37,16 @@ def histogram(task: Task, rows: np.ndarray) -> Histogram:
     elif task.space.kind == "class":
         counts = {word: int(((target == c) & known).sum()) for c, word in enumerate(words)}
     else:
-        y, anchors_C = target[known], np.array(task.space.anchors)
+        y = target[known]
         if len(y):
             low, high, mean = (round(float(v), 4) for v in (y.min(), y.max(), y.mean()))
-        nearest = np.abs(y[:, None] - anchors_C).argmin(axis=1)
-        counts = {f"{a:.3g}": int((nearest == c).sum()) for c, a in enumerate(anchors_C)}
+        values_C = _values(task)
+        nearest = np.abs(y[:, None] - values_C).argmin(axis=1)
+        counts = {f"{value:.3g}": int((nearest == c).sum()) for c, value in enumerate(values_C)}
     return Histogram(len(rows), task.count_incomplete(rows), low, high, mean, counts)
+
+
+def _values(task: Task) -> np.ndarray:
+    """Those that a score has in all of its data set where these are few (CH-SIMS: steps of .2)."""
+    known_values = np.unique(task.target[task.is_known()].round(6) + 0.0)
+    return known_values if 0 < len(known_values) <= FEW else np.array(task.space.anchors)
