@@ -1,5 +1,7 @@
 """What the declarations of several systems share. Imports no torch."""
 
+from collections.abc import Mapping
+
 from merbench.api import Ablation, Component
 
 FEATURES = {
@@ -40,4 +42,15 @@ def published_training(**settings: object) -> Ablation:
         name="published-training",
         summary="optimiser, rates and batches of the authors' code in place of ours",
         settings={f"train.{name}": value for name, value in settings.items()},
+    )
+
+
+def published_settings(settings: Mapping[str, object]) -> Ablation:
+    """Sizes, rates and batches of the authors' runs on CMU-MOSEI, where a recipe has them there
+    alone.
+    """
+    return Ablation(
+        name="published-settings",
+        summary="sizes, rates and batches of the authors' runs on CMU-MOSEI in place of ours",
+        settings=settings,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from merbench.api import Batch, Progress
+from merbench.api import Batch, Progress, read_out
 from merbench.engine.build import build
 from merbench.engine.model.weight_average import MovingAverage
 from merbench.engine.plan.plan import Request
@@ -107,6 +107,19 @@ def test_rows_do_without_modalities_padding_and_each_other(catalog, model):
 
     for check in ROWWISE.values():
         rowwise(logits, dict(batch.inputs), check)
+
+
+@pytest.mark.parametrize(
+    "model", ["lsgmer", "lgca", "tailor", "carat", "memobert", "scpnet", "kggr"]
+)
+def test_what_was_made_for_labels_reads_a_score_through_its_anchors(catalog, model):
+    plan, problem = untrained(catalog, model, "score")
+    with torch.no_grad():
+        out = problem.model(problem.train.batch(torch.arange(5)))
+    anchors_C = torch.tensor(plan.task.space.anchors)
+    expected_B = out.logits_BC.softmax(-1) @ anchors_C
+    assert len(anchors_C) == out.logits_BC.shape[1] > 2
+    torch.testing.assert_close(read_out(out.logits_BC, plan.task.space), expected_B)
 
 
 def test_a_request_that_changes_nothing_computes_the_same(catalog):

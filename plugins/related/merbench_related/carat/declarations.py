@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Case, Component, Recipe
-from merbench_related.declare import FEATURES, PAIRS, part
+from merbench.api import Ablation, Case, Component, Recipe, Tune
+from merbench_related.declare import FEATURES, PAIRS, part, published_settings
 
 PUBLISHED = {
     "encoder.width": 256,
@@ -18,6 +18,7 @@ PUBLISHED = {
     "train.lr": 5e-5,
     "train.batch_size": 64,
     "train.epochs": 20,
+    "train.eps": 1e-6,
 }
 """Of the authors' runs on CMU-MOSEI; the defaults are sized for data of MOSI's size."""
 
@@ -53,6 +54,7 @@ ABLATIONS = (
         summary="the nearer prototype in evaluation, both in training",
         settings={"fusion.substitute": "published"},
     ),
+    published_settings(PUBLISHED),
     *PAIRS,
 )
 
@@ -102,6 +104,7 @@ def declarations() -> Iterator[Component | Recipe]:
             "train.warmup": 0.1,
         },
         cases=(Case(datasets=("mosei",), settings=PUBLISHED),),
+        search={"encoder.text.layers": Tune(1, 6)},
         min_modalities=2,
         ablations=ABLATIONS,
     )

@@ -15,7 +15,9 @@ TEXT_PAIRS = tuple(
     Ablation(name=f"text-{m}", summary=f"text and {m} alone", modalities=("text", m))
     for m in ("audio", "video")
 )
-TRAINING = published_training(optimiser="adam", lr=2.5e-4, schedule="polynomial", power=0.9)
+TRAINING = published_training(
+    optimiser="adam", lr=2.5e-4, batch_size=1, schedule="polynomial", power=0.9
+)
 EXCHANGE = (
     Ablation(
         name="no-exchange",

@@ -39,7 +39,15 @@ ABLATIONS = (
         summary="two modalities in the same view are positives too",
         settings={"objective.modality-contrast.same_view": True},
     ),
-    published_training(optimiser="sgd", schedule="constant"),
+    Ablation(
+        name="published-projection",
+        summary="the authors' widths of what is compared: 1,024 within, 512 at the end",
+        settings={
+            "objective.modality-contrast.hidden": 1024,
+            "objective.modality-contrast.width": 512,
+        },
+    ),
+    published_training(optimiser="sgd", schedule="constant", lr_factors={"head.": 1.0}),
     *SINGLES,
     *PAIRS,
 )

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from merbench.api import Ablation, Case, Component, Recipe
-from merbench_related.declare import FEATURES, PAIRS, SINGLES, part
+from merbench.api import Ablation, Case, Component, Recipe, Tune
+from merbench_related.declare import FEATURES, PAIRS, SINGLES, part, published_settings
 
 PUBLISHED = {
     "encoder.width": 256,
@@ -22,6 +22,7 @@ PUBLISHED = {
     "train.lr": 5e-5,
     "train.batch_size": 64,
     "train.epochs": 20,
+    "train.eps": 1e-6,
 }
 """Of the authors' runs on CMU-MOSEI; the defaults are sized for data of MOSI's size."""
 
@@ -71,6 +72,7 @@ ABLATIONS = (
         summary="the common part is read at its first step, as in the authors' code",
         settings={"objective.refine.pool": "first"},
     ),
+    published_settings(PUBLISHED),
     *SINGLES,
     *PAIRS,
 )
@@ -119,6 +121,6 @@ def declarations() -> Iterator[Component | Recipe]:
             "train.warmup": 0.1,
         },
         cases=(Case(datasets=("mosei",), settings=PUBLISHED),),
-        search={"objective.task.soft_weight": None},
+        search={"encoder.text.layers": Tune(1, 6), "objective.task.soft_weight": None},
         ablations=ABLATIONS,
     )
