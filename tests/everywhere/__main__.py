@@ -37,7 +37,8 @@ TRACKS = {
 class Table:
     """Cells as they come, and the sentences that they refer to."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: str) -> None:
+        self.labels = labels
         self.sentences: list[str] = []
         self.failed = False
 
@@ -60,7 +61,13 @@ class Table:
         started = time.process_time()
         settings = {"train.epochs": 1, **(way_out or {})}
         result = merbench.run(
-            model, seeds=1, settings=settings, store=store, threads=1, **TRACKS[track]
+            model,
+            seeds=1,
+            settings=settings,
+            labels=self.labels,
+            store=store,
+            threads=1,
+            **TRACKS[track],
         )
         if result.failed:
             return self._failed(str(result.failed[0].error))
@@ -81,8 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--models", default=RELATED.replace(" ", ","), help="with commas")
     parser.add_argument("--tracks", default=",".join(TRACKS), help="with commas")
+    parser.add_argument("--labels", default="", help="such as keep:0.05, for fewer train rows")
     options = parser.parse_args()
-    tracks, table = options.tracks.split(","), Table()
+    tracks, table = options.tracks.split(","), Table(options.labels)
     print(f"| method | {' | '.join(tracks)} |")
     print("|---" * (len(tracks) + 1) + "|", flush=True)
     with tempfile.TemporaryDirectory() as store:
