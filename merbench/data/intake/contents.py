@@ -23,6 +23,8 @@ from merbench.data.first_few import first_few
 _DEEP = 3
 _MANY = 6
 _LARGEST_JSON = 2**27
+_BEGINNING = 256
+_WORKBOOK = "an Excel workbook; save its sheet as .csv"
 
 
 def contents(source: Source) -> str:
@@ -32,7 +34,11 @@ def contents(source: Source) -> str:
         if path.is_dir():
             return _folder(path)
         suffix = path.suffix.lower()
-        return _value(source.pickle) if suffix in PICKLES else _READERS.get(suffix, _none)(path)
+        return (
+            _value(source.pickle)
+            if suffix in PICKLES
+            else _READERS.get(suffix, _by_its_beginning)(path)
+        )
     except Exception:  # a damaged file can fail in any layer, and this is said beside an error
         return ""
 
@@ -46,12 +52,24 @@ def _folder(path: Path) -> str:
     return f"{len(files)} files and folders ({counts}): {_names(sorted(f.name for f in files))}"
 
 
-def _none(path: Path) -> str:
-    return ""
+def _by_its_beginning(path: Path) -> str:
+    """Of a file whose suffix says nothing."""
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING)
+    if not beginning:
+        return "nothing"
+    for mark, holds in _MARKS.items():
+        if beginning.startswith(mark):
+            return holds if isinstance(holds, str) else holds(path)
+    # The last character may be cut in two.
+    text = beginning.decode(errors="ignore" if len(beginning) == _BEGINNING else "strict")
+    line = text.strip().partition("\n")[0][:60].strip()
+    return f"text that begins with {line!r}" if line.isprintable() else ""
 
 
 def _table(path: Path) -> str:
-    return f"a table with the columns {', '.join(header_of(path))[:300]}"
+    columns = header_of(path)
+    return f"a table with the columns {', '.join(columns)[:300]}" if columns else "nothing"
 
 
 def _parquet(path: Path) -> str:
@@ -133,7 +151,19 @@ def _names(names: Iterable[str]) -> str:
     return first_few(list(names), _MANY)
 
 
+_MARKS: dict[bytes, str | Callable[[Path], str]] = {
+    b"MATLAB": "MATLAB's variables; save them as .npz or as a table",
+    b"SQLite format 3": "an SQLite database; save its rows as a table",
+    b"ARROW1": "an Arrow table; save it as .parquet",
+    b"\xd0\xcf\x11\xe0": _WORKBOOK,
+    b"PAR1": _parquet,
+    b"PK\x03\x04": _zip,
+    b"\x89HDF": _hdf5,
+    b"RIFF": "a clip; give the folder of clips with a table of their labels",
+}
+"""How a file begins -> what it holds."""
 _READERS: dict[str, Callable[[Path], str]] = {
+    ".xlsx": lambda _: _WORKBOOK,
     ".npz": lambda path: _value(unpickle_npz(path)),
     ".npy": _npy,
     ".csv": _table,

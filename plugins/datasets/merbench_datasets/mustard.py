@@ -12,6 +12,7 @@ from merbench_datasets.form_settings import Plain
 from merbench_datasets.unread import note_unread_names
 
 _KEYS = ("utterance", "speaker", "context", "sarcasm")
+_FILE = "sarcasm_data.json"
 _FOLDS = "split_indices.p"
 _TESTED_SHOW = "FRIENDS"
 _LARGE_SHOW = "BBT"
@@ -30,26 +31,28 @@ class Mustard(Plain):
     published code does).
     """
 
-    looks_for = "a json of utterances with speaker, context and sarcasm"
+    looks_for = f"a json of utterances with speaker, context and sarcasm, or a folder of {_FILE}"
 
     def recognise(self, source: Source) -> str:
-        if source.path.suffix != ".json" or not source.path.is_file():
-            return "it is no json file"
-        if source.path.stat().st_size > MOST:
+        path = _file(source)
+        if path.suffix != ".json" or not path.is_file():
+            return f"it has no {_FILE}" if source.path.is_dir() else "it is no json file"
+        if path.stat().st_size > MOST:
             return f"it is larger than {MOST:,} bytes"
-        rows = _read(source.path)
+        rows = _read(path)
         if not rows:
             return "it is no json of rows by id"
         lacks = [key for key in _KEYS if key not in next(iter(rows.values()))]
         return f"its rows have no {lacks[0]}" if lacks else ""
 
     def convert(self, source: Source, sink: Sink) -> None:
-        sink.source(source.path)
-        rows = _read(source.path)
+        path = _file(source)
+        sink.source(path)
+        rows = _read(path)
         for name, row in rows.items():
-            _check(row, f"{source.path}: row {name!r}")
+            _check(row, f"{path}: row {name!r}")
         fields = {field for row in rows.values() for field in row}
-        note_unread_names(sink, source.path.name, fields, {*_KEYS, "show"})
+        note_unread_names(sink, path.name, fields, {*_KEYS, "show"})
         columns = {
             "video_id": _scenes(rows),
             "clip_id": list(rows),
@@ -60,7 +63,7 @@ class Mustard(Plain):
             "sarcasm": ["sarcastic" if row["sarcasm"] else "sincere" for row in rows.values()],
         }
         protocols: dict[str, dict[str, Any]] = {"folds": {"folds": 5}}
-        published = source.path.with_name(_FOLDS)
+        published = path.with_name(_FOLDS)
         if published.is_file():
             sink.source(published)
             columns["fold"] = _folds(published, len(rows))
@@ -80,6 +83,10 @@ class Mustard(Plain):
             sink.stream("text.context", modality="text", kind="strings", column="context")
         for name, spec in protocols.items():
             sink.protocol(name, **spec, streams=["text.transcript"])
+
+
+def _file(source: Source) -> Path:
+    return source.path / _FILE if source.path.is_dir() else source.path
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

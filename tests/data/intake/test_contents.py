@@ -72,6 +72,23 @@ def test_files_that_no_form_reads_are_told_too(tmp_path):
     assert {name: contents(Source(tmp_path / name)) for name in sentences} == sentences
 
 
+def test_a_suffix_that_says_nothing_leaves_the_first_bytes(tmp_path):
+    with zipfile.ZipFile(tmp_path / "book.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "")
+    (tmp_path / "a.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
+    (tmp_path / "a.txt").write_text("\na good film \u6211\nand more\n")
+    (tmp_path / "a.csv").write_bytes(b"")
+    (tmp_path / "a.bin").write_bytes(bytes(range(250)))
+    sentences = {
+        "book.xlsx": "an Excel workbook; save its sheet as .csv",
+        "a.mat": "MATLAB's variables; save them as .npz or as a table",
+        "a.txt": "text that begins with 'a good film \u6211'",
+        "a.csv": "nothing",
+        "a.bin": "",
+    }
+    assert {name: contents(Source(tmp_path / name)) for name in sentences} == sentences
+
+
 def test_hdf5(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "x.h5", "w") as file:

@@ -275,18 +275,20 @@ def test_mustard_keeps_scenes_whole(add_data, tmp_path):
 
 
 def test_mustards_published_folds_are_read_and_known_to_part_scenes(add_data, tmp_path):
-    path = mustard(tmp_path / "sarcasm_data.json")
+    folder = tmp_path / "MUStARD"
+    folder.mkdir()
+    path = mustard(folder / "sarcasm_data.json")
     test_of = [np.flatnonzero(np.arange(40) % 4 == fold) for fold in range(4)]
     pairs = [(np.setdiff1d(np.arange(40), test), test) for test in test_of]
-    (tmp_path / "split_indices.p").write_bytes(pickle.dumps(pairs, protocol=2))
-    report, corpus = add_data(path)
+    (folder / "split_indices.p").write_bytes(pickle.dumps(pairs, protocol=2))
+    report, corpus = add_data(folder)
+    assert report["taken"] == 40
     splits = corpus.protocols["published-folds"].splits
     assert sorted(corpus.ids[splits[1].test].tolist())[:1] == ["scene-1_0_1_1"]
     assert any("published-folds: 40 rows belong to 20 video" in note for note in corpus.notes)
-    (tmp_path / "split_indices.p").write_bytes(pickle.dumps(pairs[:3], protocol=2))
+    (folder / "split_indices.p").write_bytes(pickle.dumps(pairs[:3], protocol=2))
     done = add_data("--name", "y", path, check=False)
     assert done.returncode == 2 and "does not test each of the 40 rows once" in done.stderr
-    assert report["taken"] == 40
 
 
 # UR-FUNNY
