@@ -45,6 +45,12 @@ def fitted(catalog, model, kind="score", **settings):
     return trained(plan)
 
 
+@pytest.mark.parametrize("page", ["your-method", "more-than-parts", "inside-a-language-model"])
+def test_nothing_that_the_api_offers_takes_more_than_a_page(page):
+    sections = re.split("^## ", (DOCS / f"{page}.md").read_text(), flags=re.MULTILINE)
+    assert max(len(section.splitlines()) for section in sections) <= 60
+
+
 def test_the_plugin_of_your_method_runs(catalog, tmp_path, monkeypatch):
     package = tmp_path / "myfusion"
     package.mkdir()
