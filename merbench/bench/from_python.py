@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from merbench.api.events import Event, Note, Watch, ignore
 from merbench.bench.options import RunOptions, options_of
+from merbench.bench.turns import in_turn
 from merbench.terminal.messages import say, say_note
 
 if TYPE_CHECKING:
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
 
 
-@cache
 def catalog() -> Catalog:
     """Every plugin's declarations, read once a process. A broken plugin is one line on stderr."""
+    with in_turn("reading plugins"):
+        return _catalog()
+
+
+@cache
+def _catalog() -> Catalog:
     from merbench.host.catalog import Catalog
     from merbench.host.manager import discover
 

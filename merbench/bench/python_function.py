@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from merbench.api.errors import RequestError
 from merbench.bench.keywords import check_types, plain
 from merbench.bench.system_errors import sentence_of
+from merbench.bench.turns import in_turn
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,16 +19,27 @@ R = TypeVar("R")
 
 def python_function(function: Callable[P, R]) -> Callable[P, R]:
     """The function, which raises RequestError for arguments that do not fit its signature, and for
-    what the system refuses (room on a disk, a name that is too long).
+    what the system refuses (room on a disk, a name that is too long). Threads call it in turn.
 
     ``**keywords`` are the function's own to check.
     """
+    return _guarded(function, lambda: in_turn(f"merbench.{function.__name__}"))
 
+
+def endless_function(function: Callable[P, R]) -> Callable[P, R]:
+    """As ``python_function``; other threads can call others while it goes on."""
+    return _guarded(function, nullcontext)
+
+
+def _guarded(
+    function: Callable[P, R], turn: Callable[[], AbstractContextManager[None]]
+) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             positional, keywords = _checked(function, args, kwargs)
-            return function(*positional, **keywords)
+            with turn():
+                return function(*positional, **keywords)
         except (OSError, RuntimeError, MemoryError) as error:
             sentence = sentence_of(error)
             if sentence is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,18 @@ def test_the_command_reuses_what_the_function_ran(merbench_command, store):
     )  # fmt: skip
     (record,) = loads(done.stdout)["runs"]
     assert record["run_id"] == result.records[0].run_id and "taken from the store" in done.stderr
+
+
+def test_threads_of_a_process_train_what_they_would_alone(tmp_path):
+    def run(store):
+        return merbench.run("late-fusion-dnn", SAMPLE, store=tmp_path / store, **QUICK).records
+
+    alone = [record.weights_sha256 for record in run("alone")]
+    stores = ["a", "a", "b"]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        at_once = [[r.weights_sha256 for r in records] for records in pool.map(run, stores)]
+    assert at_once == [alone] * len(stores)
+    assert not (tmp_path / "a/replaced").exists()
 
 
 @pytest.fixture

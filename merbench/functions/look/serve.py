@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from merbench.api.errors import RequestError
 from merbench.bench.from_python import catalog
-from merbench.bench.python_function import python_function
+from merbench.bench.python_function import endless_function
 from merbench.bench.recipes import floors
 from merbench.terminal.messages import say
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PORT = 8321
 
 
-@python_function
+@endless_function
 def serve(
     store: str | Path = "runs",
     *,
