@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from merbench.results.files import write_atomic
+from merbench.results.files import sweep, write_atomic
+from merbench.results.records.sealed import read_file
 
 MOST_KEPT = 3000
 PLUGINS = "merbench"
@@ -61,7 +62,7 @@ class _Parsed:
         self.kept, self.by_content, self.new = kept, dict[str, list[Any]](), False
         if kept:
             with suppress(OSError, ValueError, TypeError):
-                self.by_content = dict(json.loads(kept.read_bytes()))
+                self.by_content = dict(json.loads(read_file(kept)))
 
     def meaning(self, file: Path, module: str) -> tuple[str, tuple[str, ...]]:
         if self.kept is None:
@@ -84,6 +85,7 @@ class _Parsed:
             latest = dict(list(self.by_content.items())[-MOST_KEPT:])
             with suppress(OSError):
                 self.kept.parent.mkdir(parents=True, exist_ok=True)
+                sweep(self.kept.parent)
                 write_atomic(self.kept, json.dumps(latest).encode())
 
 

@@ -106,6 +106,7 @@ def write_output(path: Path, data: bytes) -> None:
             with os.fdopen(os.dup(descriptor), "wb") as file:
                 file.write(data)
         elif not target.exists() or target.is_file():
+            sweep(target.parent)
             write_atomic(target, data)
         elif target.is_char_device() or target.is_fifo():
             # O_NONBLOCK: a pipe that nobody reads is an error, not a wait.

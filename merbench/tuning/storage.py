@@ -34,6 +34,9 @@ def open_storage(place: str | None, store: Path, search: str) -> BaseStorage:
         path = journal_of(place, store, search)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            for file in (path, path.with_name(f"{path.name}.workers")):
+                if file.is_fifo():
+                    raise ValueError(f"{file} is a pipe")
             return JournalStorage(JournalFile(path))
         except (OSError, ValueError) as error:
             reason = (

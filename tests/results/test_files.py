@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 
 from merbench.api.errors import DataError, RequestError
+from merbench.data.encoder_cache.cache import Cache as EncoderCache
+from merbench.data.folder.manifest import FILE as MANIFEST
+from merbench.data.folder.manifest import read_manifest
+from merbench.data.intake.fetch.download import PartialFile
+from merbench.data.streams.content_hash import Known
+from merbench.report.scores.cache import Cache
 from merbench.results import files
+from merbench.results.code_digest import code_digest
 from merbench.results.files import inside, write_atomic, write_output, write_together
+from merbench.results.store.claims import Holder
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,22 @@ def test_a_pipe_in_the_place_of_a_file_of_ours_is_not_replaced(tmp_path):
     with pytest.raises(FileExistsError):
         write_atomic(tmp_path / "record.json", b"x")
     assert (tmp_path / "record.json").is_fifo()
+
+
+def test_a_pipe_in_the_place_of_what_is_kept_is_as_if_nothing_were_kept(tmp_path):
+    path = tmp_path / "kept.json"
+    os.mkfifo(path)
+    assert Cache(tmp_path).read("kept", Holder) is None
+    assert len(code_digest(["merbench.api.plural"], path)) == 12
+    assert Known(path).table == {} and PartialFile(tmp_path / "kept", "").about == {}
+    (tmp_path / "encoded/kept").mkdir(parents=True)
+    os.mkfifo(tmp_path / "encoded/kept/entry.json")
+    encoded = EncoderCache(tmp_path)
+    assert [entry for _, entry, _ in encoded.entries()] == [None]
+    assert encoded.find("kept") is None and len(encoded.warnings) == 1
+    os.mkfifo(tmp_path / MANIFEST)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_manifest(tmp_path)
 
 
 def test_leftovers_of_killed_writers_are_swept_and_nothing_else(tmp_path):

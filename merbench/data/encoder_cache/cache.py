@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from merbench.api.errors import RequestError
 from merbench.data.encoder_cache.entry import ENTRY, VALUES, Entry, file_sha256, writing
 from merbench.data.encoder_cache.filling import Filling
+from merbench.results.records.sealed import read_file
 
 
 def cache_home(environ: Mapping[str, str]) -> Path:
@@ -47,13 +47,13 @@ class Cache:
         """
         folder = self.folder / key
         try:
-            entry = Entry.model_validate_json((folder / ENTRY).read_bytes())
+            entry = Entry.model_validate_json(read_file(folder / ENTRY))
             if file_sha256(folder / VALUES) != entry.sha256:
                 raise ValueError("its checksum does not fit")
             return entry, *_mapped(folder / VALUES)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, ValidationError) as error:
+        except (OSError, ValueError, KeyError) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             self.warnings.append(
                 f"the cached output in {folder} is damaged ({reason}); it is made again"
@@ -86,8 +86,8 @@ class Cache:
         """(key, entry or None where it is not finished, bytes on disk), in the order of keys."""
         for folder in sorted(p for p in self.folder.glob("*") if p.is_dir()):
             try:
-                entry = Entry.model_validate_json((folder / ENTRY).read_bytes())
-            except (OSError, ValidationError):
+                entry = Entry.model_validate_json(read_file(folder / ENTRY))
+            except (OSError, ValueError):
                 entry = None
             yield folder.name, entry, _size(folder)
 

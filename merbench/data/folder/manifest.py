@@ -16,10 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from merbench.api.errors import DataError
 from merbench.results.files import write_atomic
+from merbench.results.records.sealed import read_file
 
 FILE = "manifest.json"
 _CHUNK = 2**22
@@ -103,10 +104,10 @@ def read_manifest(folder: Path) -> Manifest | None:
     """None where there is none. DataError for one that cannot be read."""
     path = folder / FILE
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(read_file(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not as merbench writes it"
         raise DataError(
             f"{path} cannot be read ({reason}); add the data set again, or take the file out"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from merbench.api.material.corpus import Stream
-from merbench.results.files import write_atomic
+from merbench.results.files import sweep, write_atomic
+from merbench.results.records.sealed import read_file
 
 KEPT = ("strings", "clip")
 """Kinds of streams whose rows have contents that are known again."""
@@ -40,7 +41,7 @@ class Known:
     def __init__(self, path: Path) -> None:
         self.path, self.changed = path, False
         try:
-            self.table: dict[str, list[Any]] = json.loads(path.read_bytes())
+            self.table: dict[str, list[Any]] = json.loads(read_file(path))
         except (OSError, ValueError):
             self.table = {}
 
@@ -62,6 +63,7 @@ class Known:
         """A table that cannot be written costs time, not truth."""
         if self.changed:
             try:
+                sweep(self.path.parent)
                 write_atomic(self.path, json.dumps(self.table).encode())
             except OSError:
                 return

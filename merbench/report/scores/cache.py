@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from merbench.api.declarations.config import Config
 from merbench.results.code_digest import code_digest
-from merbench.results.files import write_atomic
+from merbench.results.files import sweep, write_atomic
+from merbench.results.records.sealed import read_file
 
 Kept = TypeVar("Kept", bound=Config)
 
@@ -40,6 +39,8 @@ class Cache:
 
     def __init__(self, folder: Path | None, parsed_code: Path | None = None) -> None:
         self.folder, self.parsed_code = folder, parsed_code
+        if folder is not None:
+            sweep(folder)
 
     def get(self, key: str, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
         """The result under ``key``, a hash of all that decides it; made where it is not there."""
@@ -51,8 +52,8 @@ class Cache:
 
     def read(self, name: str, kind: type[Kept]) -> Kept | None:
         if self.folder is not None:
-            with suppress(OSError, ValidationError):
-                return kind.model_validate_json((self.folder / f"{name}.json").read_bytes())
+            with suppress(OSError, ValueError):
+                return kind.model_validate_json(read_file(self.folder / f"{name}.json"))
         return None
 
     def write(self, name: str, value: Config) -> None:

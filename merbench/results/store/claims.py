@@ -21,10 +21,9 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any
 
-from pydantic import ValidationError
-
 from merbench.api.declarations.config import Config
 from merbench.results.files import errors_name, temporary_beside
+from merbench.results.records.sealed import read_file
 
 STALE = 120.0
 BEAT = 10.0
@@ -137,11 +136,7 @@ class Claims:
         return self.root / f"{run_id}.{number}"
 
     def _files(self, run_id: str) -> dict[int, Holder | None]:
-        return {
-            int(p.suffix[1:]): _read(p)
-            for p in self.root.glob(f"{glob.escape(run_id)}.*")
-            if p.suffix[1:].isdecimal()
-        }
+        return {n: _read(self._path(run_id, n)) for n in _numbers(self.root, run_id)}
 
     def _alive(self, path: Path, holder: Holder | None) -> bool:
         if holder and holder.host == socket.gethostname() and holder.machine == _machine():
@@ -184,8 +179,11 @@ class Claim:
         self._stop.set()
         # The highest number goes last: while it is there, the claim is held.
         own_number = int(self.path.suffix[1:])
-        for number in range(own_number + 1):
-            self.path.with_suffix(f".{number}").unlink(missing_ok=True)
+        for number in sorted(_numbers(self.path.parent, self.path.stem)):
+            if number < own_number:
+                with suppress(OSError):  # a folder, say, which nobody takes for a claim
+                    self.path.with_suffix(f".{number}").unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
@@ -203,11 +201,17 @@ class _Again(Claim):
         pass
 
 
+def _numbers(folder: Path, run_id: str) -> list[int]:
+    """Of the files of a run's claim."""
+    ends = [path.suffix[1:] for path in folder.glob(f"{glob.escape(run_id)}.*")]
+    return [int(end) for end in ends if end.isdecimal() and str(int(end)) == end]
+
+
 def _read(path: Path) -> Holder | None:
     """None where it is gone, or no claim."""
     try:
-        return Holder.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return Holder.model_validate_json(read_file(path))
+    except (OSError, ValueError):
         return None
 
 

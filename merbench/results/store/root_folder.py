@@ -8,6 +8,8 @@ from tempfile import TemporaryFile
 from merbench.api.errors import RequestError
 from merbench.results.files import missing_folders, remove_empty, sweep
 
+SWEPT = ("runs", "weights", "checkpoints", "claims", "replaced", "corrections", "studies")
+"""Folders of a store in which a killed process may have left a temporary file."""
 _Identity = tuple[int, int] | None
 """Which folder a path leads to; None where it leads to none."""
 
@@ -42,7 +44,7 @@ class RootFolder:
                 pass
             self._first_use = folder, _identity(folder)
             self._missing = missing_folders(self.path)
-            sweep(*(self.path / name for name in ("runs", "weights", "checkpoints", "claims")))
+            sweep(*(self.path / name for name in SWEPT))
         except OSError as error:
             raise RequestError(
                 f"the store {self.path} cannot be written ({error.strerror}); "

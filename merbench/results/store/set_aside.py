@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
+
+MOST = 10_000
+"""Files of one name, in a loop that would do the same for ever."""
 
 
 def set_aside(root: Path, paths: Iterable[Path]) -> str:
@@ -12,8 +16,8 @@ def set_aside(root: Path, paths: Iterable[Path]) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
-            number = sum(1 for _ in folder.glob(f"{path.name}*"))
-            path.rename(folder / (path.name if not number else f"{path.name}.{number}"))
+            names = (path.name, *(f"{path.name}.{number}" for number in range(1, MOST)))
+            path.rename(next(folder / n for n in names if not os.path.lexists(folder / n)))
     except OSError:
         return "it was left where it is, because the store is read-only"
     return f"it was moved to {folder}"

@@ -134,6 +134,29 @@ def test_a_file_that_is_no_claim_is_outlived(tmp_path):
     assert takes(claims, "a")
 
 
+def test_a_pipe_or_a_folder_in_the_place_of_a_claim_keeps_nobody_waiting(tmp_path):
+    claims = Claims(tmp_path)
+    claims.root.mkdir()
+    os.mkfifo(claims.root / "a.0")
+    (claims.root / "a.1").mkdir()
+    os.utime(claims.root / "a.1", (0, 0))
+    assert not claims.held()
+    with claims.take("a"):
+        assert set(claims.held()) == {"a"}
+    assert [path.name for path in claims.root.iterdir()] == ["a.1"]
+
+
+def test_a_claim_of_a_high_number_is_given_back_at_once(tmp_path):
+    claims = Claims(tmp_path)
+    claims.root.mkdir()
+    path = claims.root / f"a.{10**18}"
+    path.write_text("{")
+    os.utime(path, (0, 0))
+    with claims.take("a"):
+        assert set(claims.held()) == {"a"}
+    assert not [*claims.root.iterdir()]
+
+
 def _contend(root: Path) -> None:
     """Takes the one claim again and again, and fails where it was not alone with it."""
     claims, draw = Claims(root), random.Random(os.getpid())

@@ -228,6 +228,18 @@ def test_setting_aside_twice_keeps_both(tmp_path):
     assert sorted(p.read_text() for p in (tmp_path / "set-aside").iterdir()) == ["[", "{"]
 
 
+@pytest.mark.parametrize("name", ["abc", "a[b]c"])
+def test_setting_aside_replaces_nothing_that_was_set_aside_before(tmp_path, name):
+    store, aside = Store(tmp_path), tmp_path / "set-aside"
+    store.runs.mkdir()
+    for text in "[{(":
+        (store.runs / f"{name}.json").write_text(text)
+        assert store.get(name) is None
+        if text == "{":  # of two the first is gone, and the place of the second is taken
+            (aside / f"{name}.json").unlink()
+    assert sorted(path.read_text() for path in aside.iterdir()) == ["(", "{"]
+
+
 def test_a_written_file_has_the_mode_that_any_new_file_has(tmp_path):
     (tmp_path / "plain").write_text("")
     write_atomic(tmp_path / "atomic", b"")

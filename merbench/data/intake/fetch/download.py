@@ -19,6 +19,7 @@ from typing import Any
 from merbench.api.errors import DataError, RunError
 from merbench.data.intake.fetch.hdf5 import SIGNATURE
 from merbench.results.files import write_atomic
+from merbench.results.records.sealed import read_file
 
 Watch = Callable[[str, int, int], None]
 """Called with what is being done, the bytes that are here, and the bytes there will be (0 = the
@@ -50,7 +51,7 @@ class PartialFile:
         self.path, self.about_path = path, path.with_name(path.name + ".json")
         self.about: dict[str, Any] = {}
         try:
-            about = json.loads(self.about_path.read_text())
+            about = json.loads(read_file(self.about_path))
             if isinstance(about, dict) and about.get("url") == url:
                 self.about = about
         except (OSError, ValueError):
