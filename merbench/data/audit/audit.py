@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from merbench.api.material.corpus import Corpus
+from merbench.data.audit.characters import odd_characters
 from merbench.data.audit.findings import Finding
 from merbench.data.audit.labels import Labels, label_gaps, labels_of_splits
 from merbench.data.audit.leaks import probe_streams
@@ -56,6 +57,7 @@ def audit(corpus: Corpus, watch: Callable[[str], None] = lambda step: None) -> A
         *ids_alike(corpus, groups),
         *rows_labelled_twice(corpus, groups),
         *texts_alike(corpus, groups, twin_texts),
+        *odd_characters(corpus),
         *label_gaps(labels),
     ]
     values, means = {}, {}

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merbench.api.material.corpus import Corpus, Task
+from merbench.api.material.corpus import Corpus
 from merbench.data.audit.findings import Finding
 from merbench.data.audit.parts import Groups
+from merbench.data.labels.histogram import histogram
 
 
 @dataclass(frozen=True)
 class Labels:
-    """One target over one split. ``histogram``: value (a score to the nearest whole number) or word
-    -> rows.
-    """
+    """One target over one split. ``histogram``: value or word -> rows, as ``histogram`` counts."""
 
     task: str
     protocol: str
@@ -33,33 +32,18 @@ def labels_of_splits(corpus: Corpus, groups: dict[str, Groups]) -> Iterator[Labe
     for task_name, task in corpus.tasks.items():
         for protocol, parts in groups.items():
             for k, split in enumerate(parts.names):
-                yield _labels_of(
-                    task_name, task, protocol, split, np.flatnonzero(parts.group_N == k)
+                counted = histogram(task, np.flatnonzero(parts.group_N == k))
+                yield Labels(
+                    task_name,
+                    protocol,
+                    split,
+                    counted.rows,
+                    counted.unknown,
+                    counted.low,
+                    counted.high,
+                    counted.mean,
+                    counted.counts,
                 )
-
-
-def _labels_of(name: str, task: Task, protocol: str, split: str, rows: np.ndarray) -> Labels:
-    target = task.target[rows]
-    known = task.is_known(rows)
-    low = high = mean = None
-    if task.space.kind == "multilabel":
-        histogram = {
-            word: int(((target[:, c] > 0.5) & known[:, c]).sum())
-            for c, word in enumerate(task.space.words)
-        }
-    elif task.space.kind == "class":
-        histogram = {
-            word: int(((target == c) & known).sum()) for c, word in enumerate(task.space.words)
-        }
-    else:
-        assert task.space.anchors is not None
-        y = target[known]
-        if len(y):
-            low, high, mean = (round(float(v), 4) for v in (y.min(), y.max(), y.mean()))
-        nearest = np.abs(y[:, None] - np.array(task.space.anchors)).argmin(axis=1)
-        histogram = {f"{a:g}": int((nearest == c).sum()) for c, a in enumerate(task.space.anchors)}
-    unknown = task.count_incomplete(rows)
-    return Labels(name, protocol, split, len(rows), unknown, low, high, mean, histogram)
 
 
 def label_gaps(labels: tuple[Labels, ...]) -> Iterator[Finding]:

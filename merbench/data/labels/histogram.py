@@ -9,7 +9,9 @@ import numpy as np
 from merbench.api.material.corpus import Task
 
 FEW = 12
-"""Values that are counted each by itself."""
+"""So many values of a score are counted each by itself ..."""
+OFTEN = 5
+"""... where so many rows, on average, have each."""
 
 
 @dataclass(frozen=True)
@@ -48,5 +50,7 @@ def histogram(task: Task, rows: np.ndarray) -> Histogram:
 
 def _values(task: Task) -> np.ndarray:
     """Those that a score has in all of its data set where these are few (CH-SIMS: steps of .2)."""
-    known_values = np.unique(task.target[task.is_known()].round(6) + 0.0)
-    return known_values if 0 < len(known_values) <= FEW else np.array(task.space.anchors)
+    known_labels = task.target[task.is_known()]
+    values = np.unique(known_labels.round(6) + 0.0)
+    few = 0 < len(values) <= min(FEW, len(known_labels) / OFTEN)
+    return values if few else np.array(task.space.anchors)

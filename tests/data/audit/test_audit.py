@@ -200,3 +200,15 @@ def test_the_command_reports_nothing_on_the_control_set(merbench, monkeypatch):
     assert all(s["probe"]["p"] > 0.001 for s in report["streams"])
     result = merbench("data", "audit", "sample", check=True)
     assert "nothing to report" in result.stderr and "rows by label" in result.stdout
+
+
+def test_texts_that_were_decoded_wrongly_or_cut_at_an_accent_are_told():
+    texts = ["it is good"] * 40
+    texts[3], texts[5], texts[7] = "she\ufffds good", "sheâ€™s good", "they don´t go"
+    texts[9], texts[11] = "Ça va, mon père, SÃO good", "a `quoted` word, don’t"
+    rows = np.arange(len(texts))
+    made = corpus_of(rows % 5 - 2.0, rows // 4)
+    stream = Stream.of_rows("text.transcript", "text", "strings", np.array(texts))
+    found = sentences(audit(replace(made, streams={stream.name: stream})))
+    assert found["warning", "text.transcript"].startswith("2 texts have characters that were lost")
+    assert found["note", "text.transcript"].startswith("1 text has an accent")

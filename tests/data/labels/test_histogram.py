@@ -12,7 +12,7 @@ def counts(labels, rows):
 
 def test_a_few_values_are_counted_as_they_are():
     """CH-SIMS scores in steps of .2; also those that these rows lack."""
-    labels = [-0.8, -0.8, -0.0, 0.2, 1.0, 0.6]
+    labels = 5 * [-0.8, -0.8, -0.0, 0.2, 1.0, 0.6]
     assert counts(labels, [0, 1, 2, 5]) == {"-0.8": 2, "0": 1, "0.2": 0, "0.6": 1, "1": 0}
 
 
