@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +29,16 @@ class Scores:
     predictions: np.ndarray
 
 
-def score_valid(plan: Plan, problem: Problem) -> tuple[MetricValues, np.ndarray | None]:
-    """Metrics of the validation rows, and the thresholds chosen on them."""
+def score_valid(
+    plan: Plan, problem: Problem, names: Sequence[str] | None = None
+) -> tuple[MetricValues, np.ndarray | None]:
+    """Metrics of the validation rows, and the thresholds chosen on them. ``names``: only these."""
     space = plan.task.space
     predictions = predict(problem.model, problem.valid, space, by_length=plan.train.by_length)
     target = problem.valid.target.numpy()
     known = None if problem.valid.known is None else problem.valid.known.numpy()
     thresholds = thresholds_of(space, plan.spec.thresholds, target, predictions, known)
-    return plan.metrics.evaluate(target, predictions, thresholds, known), thresholds
+    return plan.metrics.evaluate(target, predictions, thresholds, known, names), thresholds
 
 
 def score(plan: Plan, problem: Problem, fold: Fold) -> Scores:

@@ -104,7 +104,7 @@ class Measurer:
                 report = _EpochReport(self, plan, trial, seed, fold, values, may_prune)
                 problem = build(plan, fold, seed, self.machine.device)
                 learn(plan, problem, fold, seed, report)
-                value = score_valid(plan, problem)[0][self.search.metric]
+                value = score_valid(plan, problem, [self.search.metric])[0][self.search.metric]
                 if value is None:
                     raise RunError(
                         f"{self.search.metric} is not defined on the validation rows, "
