@@ -1,12 +1,16 @@
-"""Where the scores of a store's runs are kept."""
+"""Where the scores of a store's runs are kept, and the pictures that were drawn of any."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from merbench.data.encoder_cache.cache import cache_home
 from merbench.report.scores.cache import Cache
+
+if TYPE_CHECKING:
+    from merbench.report.pictures.kept import KeptPictures
 
 
 def score_cache(store: Path) -> Cache:
@@ -16,4 +20,15 @@ def score_cache(store: Path) -> Cache:
 
 def cache_in(folder: Path) -> Cache:
     """With the code that was parsed in the user's cache, which all stores share."""
-    return Cache(folder, cache_home(os.environ) / "code.json")
+    return Cache(folder, _parsed_code())
+
+
+def kept_pictures() -> KeptPictures:
+    """In the user's cache, whatever folder they were drawn for."""
+    from merbench.report.pictures.kept import KeptPictures  # and matplotlib, which takes long
+
+    return KeptPictures(cache_home(os.environ) / "pictures", _parsed_code())
+
+
+def _parsed_code() -> Path:
+    return cache_home(os.environ) / "code.json"

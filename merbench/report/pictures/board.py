@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.pictures import plots
+from merbench.report.pictures.kept import KeptPictures
 from merbench.report.pictures.learning_curves import learning
 from merbench.report.scores.board.board_scores import BoardScores
 from merbench.report.scores.rows.entries import Board, Entry
@@ -30,6 +31,7 @@ class _Drawn:
 
     board: Board
     scores: BoardScores
+    kept: KeptPictures
 
     @property
     def facts(self) -> MetricFacts:
@@ -70,8 +72,14 @@ class _Drawn:
         return f"; the first {most} of {count} models" if count > most else ""
 
 
-def pictures(board: Board, scores: BoardScores, extras: Mapping[str, Any]) -> Pictures:
-    drawn = _Drawn(board, scores)
+def pictures(
+    board: Board,
+    scores: BoardScores,
+    extras: Mapping[str, Any],
+    kept: KeptPictures | None = None,
+) -> Pictures:
+    """``kept``: where those are that were drawn before."""
+    drawn = _Drawn(board, scores, kept or KeptPictures())
     return {
         **_scores(drawn),
         **_against_costs(drawn),
@@ -94,7 +102,9 @@ def _scores(drawn: _Drawn) -> Pictures:
     words += ", best possible scores as dotted ones" if best else ""
     words += drawn.first(NAMED, len(drawn.lines))
     lines = drawn.titled(dict(islice(drawn.lines.items(), NAMED)))
-    picture = plots.scores(drawn.board.title, drawn.axis, lines, drawn.floors, best)
+    picture = drawn.kept.drawn(
+        plots.scores, drawn.board.title, drawn.axis, lines, drawn.floors, best
+    )
     return {"scores.svg": (picture, words)}
 
 
@@ -111,7 +121,9 @@ def _against_costs(drawn: _Drawn) -> Pictures:
         if points:
             titled = drawn.titled(points)
             named = list(titled)[:NAMED]
-            picture = plots.against(drawn.board.title, across, drawn.axis, titled, named)
+            picture = drawn.kept.drawn(
+                plots.against, drawn.board.title, across, drawn.axis, titled, named
+            )
             words = f"{drawn.facts.title} against {across}"
             if len(named) < len(titled):
                 words += f"; the first {NAMED} of {len(titled)} models are named"
@@ -134,7 +146,7 @@ def _ablations(drawn: _Drawn) -> Pictures:
     )
     side = "right" if facts.higher_is_better else "left"
     axis = f"test {facts.title}, ablation minus full model ({side} of 0: the ablation is better)"
-    picture = plots.forest(drawn.board.title, axis, drawn.titled(rows))
+    picture = drawn.kept.drawn(plots.forest, drawn.board.title, axis, drawn.titled(rows))
     return {"ablations.svg": (picture, words)}
 
 
@@ -149,7 +161,7 @@ def _learning(drawn: _Drawn) -> Pictures:
     words = f"{facts.title} on validation rows by epoch, a line a run"
     words += drawn.first(PANELS, len(names))
     axis = f"{facts.title} on validation rows ({drawn.better})"
-    picture = learning(drawn.board.title, axis, drawn.titled(curves))
+    picture = drawn.kept.drawn(learning, drawn.board.title, axis, drawn.titled(curves))
     return {"learning.svg": (picture, words)}
 
 
@@ -197,7 +209,7 @@ def _generalise(drawn: _Drawn, report: Mapping[str, Any] | None) -> Pictures:
         f"{drawn.board.title} · other label words",
         "tick: mean over seeds; line: mean ± sd",
     )
-    picture = plots.scores(title, drawn.axis, lines, {}, legend=marks)
+    picture = drawn.kept.drawn(plots.scores, title, drawn.axis, lines, {}, None, marks)
     return {"generalise.svg": (picture, words)}
 
 
@@ -226,7 +238,8 @@ def _robust(drawn: _Drawn, report: Mapping[str, Any] | None) -> Pictures:
         "scores on damaged test rows by strength of the damage, 0 = undamaged; bands: "
         "mean ± sd over seeds"
     )
-    return {"robust.svg": (curves(drawn.board.title, drawn.axis, panels), words)}
+    picture = drawn.kept.drawn(curves, drawn.board.title, drawn.axis, panels)
+    return {"robust.svg": (picture, words)}
 
 
 def _spread(summary: Mapping[str, Any], scale: float) -> tuple[float, float] | None:

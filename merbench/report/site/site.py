@@ -12,6 +12,7 @@ from merbench.api.errors import DataError
 from merbench.api.printable import printable
 from merbench.report.folder.folder import Folder
 from merbench.report.pictures.board import pictures
+from merbench.report.pictures.kept import KeptPictures
 from merbench.report.site.board_page.page import Image, board_page
 from merbench.report.site.index_page import About, index_page, read_about
 from merbench.report.site.predictions_page import predictions_page
@@ -30,13 +31,13 @@ FILES = {
 }
 
 
-def site(folders: Sequence[Folder]) -> dict[str, bytes]:
+def site(folders: Sequence[Folder], kept: KeptPictures | None = None) -> dict[str, bytes]:
     """Path below the common root -> content: ``common``, and each track's tables, pictures and
-    page.
+    page. ``kept``: pictures that were drawn before.
     """
     content: dict[str, bytes] = {}
     for folder in folders:
-        content |= {f"{folder.path.name}/{n}": data for n, data in _of_track(folder).items()}
+        content |= {f"{folder.path.name}/{n}": data for n, data in _of_track(folder, kept).items()}
     return content | common(folders)
 
 
@@ -45,7 +46,7 @@ def common(folders: Sequence[Folder]) -> dict[str, bytes]:
     return {"index.html": index(folders), **shared_files()}
 
 
-def _of_track(folder: Folder) -> dict[str, bytes]:
+def _of_track(folder: Folder, kept: KeptPictures | None) -> dict[str, bytes]:
     board, scores = folder.board, folder.scores
     if scores is None:
         raise DataError(
@@ -59,7 +60,7 @@ def _of_track(folder: Folder) -> dict[str, bytes]:
         )
     short = sheet(board, scores, ablations=True)
     full = sheet(board, scores, ablations=True, claims=True, superseded=True)
-    drawn = pictures(board, scores, folder.extras)
+    drawn = pictures(board, scores, folder.extras, kept)
     page = board_page(board, scores, images(drawn), FILES, home="../index.html", shared="../")
     texts = {
         "table.md": to_markdown(short.title, short.columns, short.rows, notes=short.notes),

@@ -10,6 +10,7 @@ from pathlib import Path
 from merbench.api.errors import DataError
 from merbench.report.folder.folder import Folder, fold_name
 from merbench.report.folder.written import FILE as WRITTEN
+from merbench.report.pictures.kept import KeptPictures
 from merbench.report.scores.rows.entries import Board
 from merbench.report.site.site import site
 from merbench.report.verify.corrections import corrections_hold
@@ -23,8 +24,8 @@ from merbench.results.records.record import RecordedSpace
 from merbench.results.store.history import FOLDER as CORRECTIONS
 
 
-def verify(folder: Folder, truth: Truth) -> list[Failure]:
-    """Everything that does not hold."""
+def verify(folder: Folder, truth: Truth, kept: KeptPictures | None = None) -> list[Failure]:
+    """Everything that does not hold. ``kept``: pictures that were drawn before."""
     board = folder.by(truth.floors, truth.registry)
     scores_file = folder.path / "scores.json"
     failures, same_data = check_rows(folder, board, truth)
@@ -35,7 +36,7 @@ def verify(folder: Folder, truth: Truth) -> list[Failure]:
         return [*failures, Failure(scores_file, "there is no scores.json")]
     if not any(f.file.parent.name == "predictions" for f in failures):
         failures += verify_scores(folder, truth)
-    return failures + _drawn_files(folder)
+    return failures + _drawn_files(folder, kept)
 
 
 def check_rows(folder: Folder, board: Board, truth: Truth) -> tuple[list[Failure], bool]:
@@ -83,10 +84,10 @@ def _extras(folder: Folder, board: Board) -> Iterator[Failure]:
         )
 
 
-def _drawn_files(folder: Folder) -> list[Failure]:
+def _drawn_files(folder: Folder, kept: KeptPictures | None) -> list[Failure]:
     """Tables, pictures and pages are what records and scores give, and nothing else lies there."""
     try:
-        content_by_name = site([folder])
+        content_by_name = site([folder], kept)
     except DataError as error:
         return [Failure(folder.path / "scores.json", str(error))]
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -43,11 +43,13 @@ def command(session: Session, folder: Path, rescore: bool, data: Path | None) ->
 
 def render(root: Path, known: Mapping[Path, Folder] = MappingProxyType({})) -> None:
     """``known``: folders under ``root`` that need not be read, as they were just written."""
+    from merbench.bench.score_cache import kept_pictures
     from merbench.report.folder.read import read, titled, tracks
     from merbench.report.folder.write import write_drawn
     from merbench.report.site.site import site
 
-    content_by_file = site(titled([known.get(path) or read(path) for path in tracks(root)]))
+    folders = titled([known.get(path) or read(path) for path in tracks(root)])
+    content_by_file = site(folders, kept_pictures())
     write_drawn(root, content_by_file)
     n_boards = sum(name.endswith("/index.html") for name in content_by_file)
     say(f"{root / 'index.html'}: {count_of(n_boards, 'board')}")

@@ -118,9 +118,12 @@ def _checks_of_boards(
 ) -> dict[Path, Check]:
     """The longest first. ``corpora``: the data sets that are open, each once for all boards."""
     from merbench.api.errors import DataError, MerbenchError
+    from merbench.bench.score_cache import kept_pictures
     from merbench.bench.truth import corpus_of, truth_of
     from merbench.report.verify.board import verify
     from merbench.report.verify.failure import Failure
+
+    kept = kept_pictures()
 
     def opened(name: str) -> Corpus:
         if name not in corpora:
@@ -129,7 +132,8 @@ def _checks_of_boards(
 
     def check(board: Folder, corpus: Corpus) -> list[Failure]:
         try:
-            return verify(board, truth_of(session.catalog, corpus, board.board.track))
+            truth = truth_of(session.catalog, corpus, board.board.track)
+            return verify(board, truth, kept)
         except DataError as error:
             return [Failure(board.path, str(error))]
 

@@ -1,0 +1,65 @@
+"""Pictures that were drawn once from the same numbers are not drawn again: matplotlib takes longer
+than all else that is drawn of a board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from merbench.results.code_digest import code_digest
+from merbench.results.files import write_atomic
+
+MOST = 2000
+"""Pictures; some 40 MB. Beyond these the older half goes."""
+
+
+class KeptPictures:
+    """SVG files under the hash of all that decides them, each with a digest of its own.
+
+    ``folder`` None keeps nothing; one that cannot be written, or a file that is damaged, costs time
+    and nothing else. ``parsed_code``: as ``kept`` of ``code_digest``.
+    """
+
+    def __init__(self, folder: Path | None = None, parsed_code: Path | None = None) -> None:
+        self._folder = folder
+        # Now, so that processes that are forked from this one have it.
+        self._drawer = _drawer(parsed_code) if folder else ()
+
+    def drawn(self, draw: Callable[..., bytes], *numbers: Any) -> bytes:
+        """``draw(*numbers)``: a function of this package, and plain values."""
+        if self._folder is None:
+            return draw(*numbers)
+        deciding = repr((self._drawer, draw.__module__, draw.__name__, numbers))
+        file = self._folder / f"{sha256(deciding.encode()).hexdigest()}.svg"
+        with suppress(OSError):
+            digest, _, svg = file.read_bytes().partition(b"\n")
+            if digest == _digest(svg):
+                return svg
+        svg = draw(*numbers)
+        with suppress(OSError):
+            self._make_room(self._folder)
+            write_atomic(file, _digest(svg) + b"\n" + svg)
+        return svg
+
+    def _make_room(self, folder: Path) -> None:
+        files = list(folder.glob("*.svg"))
+        if len(files) >= MOST:
+            for file in sorted(files, key=lambda file: file.stat().st_mtime)[: MOST // 2]:
+                file.unlink(missing_ok=True)
+
+
+def _drawer(parsed_code: Path | None) -> tuple[Any, ...]:
+    """The code that draws, and matplotlib with its settings."""
+    settings = {k: v for k, v in matplotlib.rcParams.items() if not k.startswith("backend")}
+    code = code_digest(["merbench.report.pictures.board"], parsed_code)
+    return code, matplotlib.__version__, sorted(settings.items())
+
+
+def _digest(svg: bytes) -> bytes:
+    return sha256(svg).hexdigest().encode()

@@ -1,0 +1,58 @@
+"""A picture of the same numbers is drawn once, and one whose file was changed is drawn again."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from merbench.report.pictures import kept
+from merbench.report.pictures.kept import KeptPictures
+
+DRAWN = []
+
+
+def dot(name: str, values: dict[str, float]) -> bytes:
+    DRAWN.append(name)
+    return f"<svg>{name} {values}</svg>".encode()
+
+
+@pytest.fixture(autouse=True)
+def nothing_drawn():
+    DRAWN.clear()
+
+
+def test_equal_numbers_are_drawn_once_also_for_another_process(tmp_path):
+    first = KeptPictures(tmp_path).drawn(dot, "a", {"x": 0.1})
+    assert KeptPictures(tmp_path).drawn(dot, "a", {"x": 0.1}) == first == dot("a", {"x": 0.1})
+    assert DRAWN == ["a", "a"]
+
+
+def test_other_numbers_settings_or_versions_are_drawn(tmp_path, monkeypatch):
+    pictures = KeptPictures(tmp_path)
+    assert pictures.drawn(dot, "a", {"x": 0.1}) != pictures.drawn(
+        dot, "a", {"x": math.nextafter(0.1, 1)}
+    )
+    monkeypatch.setitem(kept.matplotlib.rcParams, "font.size", 11.0)
+    KeptPictures(tmp_path).drawn(dot, "a", {"x": 0.1})
+    monkeypatch.setattr(kept.matplotlib, "__version__", "0")
+    KeptPictures(tmp_path).drawn(dot, "a", {"x": 0.1})
+    assert len(DRAWN) == 4
+
+
+def test_a_damaged_file_or_none_costs_time_alone(tmp_path):
+    good = KeptPictures(tmp_path).drawn(dot, "a", {})
+    (file,) = tmp_path.glob("*.svg")
+    file.write_bytes(file.read_bytes().replace(b"a", b"b"))
+    assert KeptPictures(tmp_path).drawn(dot, "a", {}) == good
+    assert KeptPictures(tmp_path).drawn(dot, "a", {}) == good and len(DRAWN) == 2
+    (tmp_path / "file").write_text("")
+    assert KeptPictures(tmp_path / "file").drawn(dot, "a", {}) == good and len(DRAWN) == 3
+
+
+def test_the_older_half_goes_when_there_are_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "MOST", 4)
+    pictures = KeptPictures(tmp_path)
+    for name in "abcdef":
+        pictures.drawn(dot, name, {})
+    assert len(list(tmp_path.glob("*.svg"))) == 4
