@@ -17,6 +17,7 @@ from merbench_datasets.form_settings import Numbered
 from merbench_datasets.label_rows import read_label_rows
 from merbench_datasets.outputs import write_tasks
 from merbench_datasets.splits import MODES, split_id, splits_of
+from merbench_datasets.unread import note_unread_files, note_unread_names
 from merbench_datasets.values import row_of_numbers
 
 _FEATURES: dict[int, tuple[str, Modality]] = {
@@ -64,6 +65,10 @@ class MisaPickle(Numbered):
         words_of_row = [_words(row.parts) for row in rows]
         for sentence in _unread(rows, words_of_row):
             sink.note(sentence)
+        if files:
+            note_unread_files(sink, source.path, {path.name for path in files.values()})
+        else:
+            note_unread_names(sink, source.path.name, source.pickle, {*MODES})
         names = [split_id(row.segment, self.config.first) for row in rows]
         labels = read_label_rows(sink, np.stack([row.label_C for row in rows]), self.config)
         columns = {
@@ -90,13 +95,14 @@ class MisaPickle(Numbered):
 @dataclass(frozen=True)
 class _Row:
     """``parts``: words, visual, acoustic and, in MISA's own pickles, the words as strings.
-    ``label_C``: the sentiment, or it and six emotions.
+    ``label_C``: the sentiment, or it and six emotions. ``more``: something follows these.
     """
 
     mode: str
     segment: str
     label_C: np.ndarray
     parts: Sequence[Any]
+    more: bool
 
 
 def _splits(source: Source, files: Mapping[str, Path]) -> dict[str, Any]:
@@ -137,7 +143,8 @@ def _row(row: Any, mode: str, origin: str) -> _Row:
         name = as_text(segment)
     except (TypeError, ValueError):
         raise DataError(f"{origin}: its segment is no text; fix the source") from None
-    return _Row(mode, name, row_of_numbers(label, f"{origin}: label"), parts)
+    label_C = row_of_numbers(label, f"{origin}: label")
+    return _Row(mode, name, label_C, parts, len(row) > 3)
 
 
 def _width(path: Path, rows: Sequence[_Row], index: int) -> int:
@@ -195,6 +202,8 @@ def _unread(rows: list[_Row], words_of_row: list[list[str]]) -> list[str]:
             f"the first part of {numbered} rows is no list of strings (numbers of words, or "
             "vectors) and is not taken over"
         )
+    if longer := sum(row.more for row in rows):
+        sentences.append(f"what follows the segment of {longer} rows is not taken over")
     longest = max(len(row.parts) for row in rows)
     if longest > 4:
         sentences.append(f"parts 5 to {longest} of a row are not taken over")

@@ -178,13 +178,20 @@ def test_no_field_of_a_pickle_is_dropped_in_silence(add_data, tmp_path):
     path, _ = misa(tmp_path, one_file=True)
     splits = pickle.loads(path.read_bytes())
     longer = {
-        mode: [((*parts, 1.0, 2.0), label, name) for parts, label, name in rows]
+        mode: [((*parts, 1.0, 2.0), label, name, "more") for parts, label, name in rows]
         for mode, rows in splits.items()
-    }
+    } | {"word2id": {"so": 1}}
     path.write_bytes(pickle.dumps(longer))
     notes = add_data("--name", "c", path)["notes"]
     assert "parts 5 to 6 of a row are not taken over" in notes
     assert any(note.startswith("the first part of 10 rows is no list of strings") for note in notes)
+    assert "what follows the segment of 10 rows is not taken over" in notes
+    assert f"not taken over of {path.name}: word2id" in notes
+    (tmp_path / "parts").mkdir()
+    folder, _ = misa(tmp_path / "parts", one_file=False)
+    (folder / "embedding_and_mapping.pt").write_bytes(b"")
+    notes = add_data("--name", "d", folder)["notes"]
+    assert f"not taken over of {folder.name}: embedding_and_mapping.pt" in notes
 
 
 def sims(path, labels=None):
