@@ -13,7 +13,7 @@ from merbench_datasets.feature_files import FEATURES, feature_folders
 from merbench_datasets.form_settings import Labelled
 from merbench_datasets.label_scale import label_cells, label_task
 from merbench_datasets.splits import named_rows
-from merbench_datasets.unread import note_unread_names
+from merbench_datasets.unread import note_unread_files, note_unread_names
 
 _SUFFIX = "_corpus"
 _WHOLE = "whole"
@@ -135,6 +135,8 @@ class MerTools(Labelled):
 
 
 def _note_unread(sink: Sink, path: Path, content: Mapping[str, Any]) -> None:
+    read = {file.name for file in (path, path.parent / FEATURES, *_text_files(path.parent))}
+    note_unread_files(sink, path.parent, read)
     corpora = {name for name in content if name.endswith(_SUFFIX)}
     note_unread_names(sink, path.name, content, corpora)
     fields = {field for name in corpora for label in content[name].values() for field in label}
@@ -191,10 +193,14 @@ def _number(value: Any, origin: str) -> float:
     return float("nan") if number == _UNKNOWN else number
 
 
+def _text_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("transcription*.csv"))
+
+
 def _texts(folder: Path, names: Sequence[str], sink: Sink) -> dict[str, list[str]]:
     """``text`` in English and ``text_zh`` in Chinese, of the files of transcriptions."""
     text_of: dict[str, dict[str, str]] = {language: {} for language in _TEXTS}
-    for path in sorted(folder.glob("transcription*.csv")):
+    for path in _text_files(folder):
         sink.source(path)
         cells = sink.columns(path)
         note_unread_names(sink, path.name, cells, {"name", *_TEXTS})

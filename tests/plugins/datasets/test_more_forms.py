@@ -61,8 +61,10 @@ def test_what_a_source_has_beside_what_is_read_is_named(add_data, tmp_path):
     folder = mertools(tmp_path / "mer", texts=("english", "sentence"), **corpora)
     with np.load(folder / "label.npz", allow_pickle=True) as content:
         np.savez(folder / "label.npz", **content, speakers=np.arange(3))
+    (folder / "video").mkdir()
     notes = add_data(folder)[0]["notes"]
     assert [note for note in notes if note.startswith("not taken over")] == [
+        "not taken over of mer: video",
         "not taken over of label.npz: speakers",
         "not taken over of the labels of label.npz: arousal",
         "not taken over of transcription-engchi-polish.csv: sentence",
