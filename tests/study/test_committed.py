@@ -22,6 +22,7 @@ BOARDS = Path(__file__).parents[2] / "leaderboards"
         ("related-sample", "sample-sentiment-standard"),
         ("related-emotions", "sample-emotions-standard"),
         ("sample-mentions", "sample-mentions-standard"),
+        ("scpnet-mentions", "sample-mentions-standard"),
     ],
 )
 def test_a_committed_study_names_the_runs_of_its_board(study, board, catalog, store, tmp_path):
