@@ -38,8 +38,9 @@ def test_models_and_data_sets_are_completed(words, names):
 
 
 def test_a_data_set_of_ones_own_is_completed(tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/dataset.toml").write_text("")
+    for name in ("mine", "min\x1b[2J", "min; $(x)", "min\nx"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset.toml").write_text("")
     monkeypatch.setenv("MERBENCH_DATA", str(tmp_path))
     assert completed("run", "--dataset", "min") == ["mine"]
 

@@ -124,8 +124,8 @@ def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[s
             )
         return session.catalog.component("dataset", words[0]).folder, Path(words[1])
     if (
-        name in ("", ".", "..", "vectors")
-        or name.startswith(".")
+        name in ("", "vectors")
+        or name.startswith((".", "-"))
         or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
     ):
         raise RequestError(

@@ -4,10 +4,13 @@ Imports no torch.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem, FishComplete
+
+from merbench.api.printable import one_line, printable
 
 if TYPE_CHECKING:
     from merbench.host.catalog import Catalog
@@ -53,10 +56,12 @@ def _catalog() -> Catalog:
 
 
 def _items(incomplete: str, names: dict[str, str]) -> list[CompletionItem]:
-    """``tfn,mu`` is completed in its last name."""
+    """``tfn,mu`` is completed in its last name. A name with a sign that a shell or a terminal would
+    take for its own is left out.
+    """
     earlier, comma, last = incomplete.rpartition(",")
     return [
-        CompletionItem(earlier + comma + name, help=summary)
+        CompletionItem(earlier + comma + name, help=printable(one_line(summary)))
         for name, summary in sorted(names.items())
-        if name.startswith(last)
+        if name.startswith(last) and re.fullmatch(r"\w[\w.+:=@-]*", name)
     ]
