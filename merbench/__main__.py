@@ -1,5 +1,5 @@
 """``python -m merbench`` is the same program as ``merbench``."""
 
-from merbench.cli.main import main
+from merbench.cli.program import program
 
-main()
+program()

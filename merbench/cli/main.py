@@ -53,7 +53,8 @@ def main() -> None:
     add_completion_class(Fish)
     sys.unraisablehook = say_unraisable
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(PrintableStream, streams)
+    sys.stderr = PrintableStream(streams[1])
+    sys.stdout = PrintableStream(streams[0], from_others=sys.stderr)
     try:
         code = _run()
     finally:

@@ -35,7 +35,14 @@ def guarded(call: Callable[[], T], subject: str, seconds: float = SECONDS) -> tu
     without the user; whatever else is raised is raised.
     """
     output = io.StringIO()
-    with _descriptors_kept(), _streams_to(output), _folder_kept(), _ends_raise(), _signals_kept():
+    with (
+        _interpreter_kept(),
+        _descriptors_kept(),
+        _streams_to(output),
+        _folder_kept(),
+        _ends_raise(),
+        _signals_kept(),
+    ):
         try:
             with _time_limit(seconds):
                 result = call()
@@ -76,6 +83,20 @@ def _descriptors_kept() -> Iterator[None]:
             os.dup2(copy, descriptor)
             os.close(copy)
         os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _interpreter_kept() -> Iterator[None]:
+    """How deep functions may call each other, where modules are, and that nobody looks on."""
+    depth, trace, profile = sys.getrecursionlimit(), sys.gettrace(), sys.getprofile()
+    path = [*sys.path]
+    try:
+        yield
+    finally:
+        sys.settrace(trace)
+        sys.setprofile(profile)
+        sys.setrecursionlimit(depth)
+        sys.path += [folder for folder in path if folder not in sys.path]
 
 
 @contextlib.contextmanager

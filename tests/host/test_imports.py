@@ -108,6 +108,24 @@ def heeds_ctrl_c():
 
 
 @pytest.mark.usefixtures("heeds_ctrl_c")
+def test_an_import_leaves_the_interpreter_as_it_was(entry):
+    def mine(*_):
+        return None
+
+    depth, before, path = sys.getrecursionlimit(), sys.getprofile(), [*sys.path]
+    sys.setprofile(mine)
+    try:
+        import_plugin(
+            entry(
+                "import sys\nsys.setrecursionlimit(200)\nsys.setprofile(lambda *a: None)\nsys.path[:] = ['x']"
+            )
+        )
+        assert sys.getprofile() is mine
+    finally:
+        sys.setprofile(before)
+    assert sys.getrecursionlimit() == depth and set(path) < set(sys.path)
+
+
 def test_the_user_may_interrupt_an_import(entry):
     """The signal comes from another process."""
     source = (

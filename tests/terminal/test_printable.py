@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
 
 import click
 from rich.table import Table
@@ -64,3 +65,13 @@ def test_what_a_terminal_cannot_encode_is_spelled_out(monkeypatch):
     click.echo("é β")
     stream.flush()
     assert raw.getvalue() == b"\xe9 \\u03b2\n"
+
+
+def test_what_another_thread_prints_is_no_result():
+    result, prose = io.StringIO(), io.StringIO()
+    stream = PrintableStream(result, from_others=PrintableStream(prose))
+    stream.write("mine")
+    thread = threading.Thread(target=stream.write, args=["noise"])
+    thread.start()
+    thread.join()
+    assert (result.getvalue(), prose.getvalue()) == ("mine", "noise")
