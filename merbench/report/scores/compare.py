@@ -1,6 +1,4 @@
-"""Two models of one track side by side: where they differ, on which rows most, and how well their
-predictions fit the targets.
-"""
+"""Two models of one track side by side: where they differ, and on which rows most."""
 
 from __future__ import annotations
 
@@ -18,7 +16,6 @@ from merbench.report.scores.source import Source
 from merbench.report.scores.statistics.every_pair import Models, every_pair
 from merbench.report.scores.statistics.intervals import Resampler
 from merbench.report.scores.statistics.threads import one_thread
-from merbench.results.records.predictions import Predictions
 
 Seeds = Mapping[int, Scored]
 
@@ -130,30 +127,3 @@ def disagreements(a: Seeds, b: Seeds, count: int) -> list[Disagreement]:
     apart = np.abs(ours - theirs).reshape(len(ours), -1).sum(axis=1)
     order = np.argsort(-apart, kind="stable")[:count]
     return [Disagreement(rows.ids[i], rows.target[i], ours[i], theirs[i]) for i in order]
-
-
-def calibration(scored: Seeds, metric: str, groups: int = 10) -> list[tuple[float, float]]:
-    """``(mean prediction, mean target)`` of equally large groups of rows in the order of their
-    predictions, over all seeds.
-
-    Of a class or multilabel task: probabilities against how often they came true. Of two tasks at
-    once: the one that ``metric`` looks at.
-    """
-    scored_rows = [s.seen(metric) for s in scored.values()]
-    p = np.concatenate([rows.prediction.ravel() for rows in scored_rows])
-    y = np.concatenate([_outcomes(rows).ravel() for rows in scored_rows])
-    known = ~np.isnan(y)
-    p, y = p[known], y[known]
-    order = np.argsort(p, kind="stable")
-    return [
-        (float(p[part].mean()), float(y[part].mean()))
-        for part in np.array_split(order, min(groups, len(order)))
-    ]
-
-
-def _outcomes(rows: Predictions) -> np.ndarray:
-    classes = np.arange(rows.prediction.shape[-1])
-    outcomes: np.ndarray = (
-        rows.target[:, None] == classes if rows.target.ndim < rows.prediction.ndim else rows.target
-    )
-    return outcomes.astype(float)

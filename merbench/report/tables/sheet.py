@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from merbench.report.scores.board.board_scores import RULE, BoardScores, Standing
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.board.ranks import RULE, Standing
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.scores.statistics.means import summaries_as_json
 from merbench.report.scores.statistics.p_values import ALPHA

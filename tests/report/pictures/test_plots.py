@@ -17,7 +17,8 @@ from merbench.api import TrainConfig
 from merbench.report.pictures import plots
 from merbench.report.pictures.board import pictures
 from merbench.report.pictures.damage_curves import curves
-from merbench.report.scores.board.board_scores import BoardScores, Standing, facts
+from merbench.report.scores.board.board_scores import BoardScores, facts
+from merbench.report.scores.board.ranks import Standing
 from merbench.report.scores.board.row_pairs import Comparison
 from merbench.report.scores.board.row_scores import RowScores
 from merbench.report.scores.rows.entries import Board, Entry

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from merbench.api import MetricDef, RequestError
+from merbench.report.scores.calibration import calibration
 from merbench.report.scores.compare import (
     Side,
-    calibration,
     disagreements,
     matrix,
     nothing_in_common,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from merbench.report.scores.board.board_scores import BoardScores, Standing, facts
+from merbench.report.scores.board.board_scores import BoardScores, facts
+from merbench.report.scores.board.ranks import Standing
 from merbench.report.scores.board.row_scores import RowScores
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.results.metrics import BUILT_IN

@@ -55,12 +55,8 @@ def two_models(
 ) -> None:
     """Print the comparison; ``plot``: draw the calibration of both there."""
     from merbench.api.errors import RequestError
-    from merbench.report.scores.compare import (
-        calibration,
-        disagreements,
-        nothing_in_common,
-        together,
-    )
+    from merbench.report.scores.calibration import calibration
+    from merbench.report.scores.compare import disagreements, nothing_in_common, together
     from merbench.report.scores.paired import differences
 
     board, a, b = _sides(boards, source, names)

@@ -10,12 +10,12 @@ import operator
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-import numpy as np
 from pydantic import Field
 
 from merbench.api.declarations.config import Config
 from merbench.api.declarations.metrics import MetricFacts
 from merbench.report.scores.board.ablations import ablations
+from merbench.report.scores.board.ranks import Standing, standings
 from merbench.report.scores.board.row_pairs import Comparison, RowValues
 from merbench.report.scores.board.row_scores import NO_SEED, RowScores, rows_of
 from merbench.report.scores.cache import Cache, version
@@ -24,7 +24,6 @@ from merbench.report.scores.rows.pooled_seeds import RowCounts
 from merbench.report.scores.source import Source
 from merbench.report.scores.statistics.every_pair import EveryPair, Models
 from merbench.report.scores.statistics.means import Summary
-from merbench.report.scores.statistics.p_values import ALPHA
 from merbench.report.scores.statistics.threads import one_thread
 from merbench.results.metrics import TaskMetrics
 from merbench.results.records.titles import fingerprint
@@ -32,25 +31,6 @@ from merbench.results.spec import canonical
 
 PAIRED = 40
 """Of a board with more models, the tests of the best ones alone are kept pair by pair."""
-
-RULE = (
-    "rank: 1 + the number of rows that are significantly better, over all pairs of the board; "
-    "= marks rows that are not separated "
-    "from the best. Significant: the p that inverts the 95 % interval of the paired difference "
-    "(seeds and videos), Holm-corrected "
-    "over all pairs, and the sign-flip p over seeds are both under .05"
-)
-
-
-class Standing(Comparison):
-    """``rank`` of a row, and its test against the best row of all (none for the best itself)."""
-
-    rank: int = 0
-
-    @property
-    def with_the_best(self) -> bool:
-        """Not separated from the best row."""
-        return not self.significant
 
 
 class Origin(Config):
@@ -233,20 +213,6 @@ def _best_pairs(tests: EveryPair, models: Sequence[str]) -> dict[str, dict[str, 
         for place, other in enumerate(models)
         if place
     }
-
-
-def standings(tests: EveryPair, higher_is_better: bool) -> dict[str, Standing]:
-    """``RULE``. The names of ``tests`` are in order from best to worst."""
-    names = tests.names
-    first_P, later_P = np.triu_indices(len(names), 1)
-    later_is_worse_P = (tests.mean_P < 0) == higher_is_better
-    worse_P = np.where(later_is_worse_P, later_P, first_P)
-    better = np.bincount(worse_P[tests.p_P < ALPHA], minlength=len(names))
-    standing_of = {}
-    for place, name in enumerate(names):
-        test = Comparison.of(tests.of(names[0], name), names[0]) if place else Comparison()
-        standing_of[name] = Standing(**test.model_dump(), rank=1 + int(better[place]))
-    return standing_of
 
 
 def _key(entry: Entry, source: Source, formulas: str, folds: int) -> str:

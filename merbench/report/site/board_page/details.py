@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from merbench.api.declarations.metrics import MetricFacts
-from merbench.report.scores.board.board_scores import BoardScores, Standing
+from merbench.report.scores.board.board_scores import BoardScores
+from merbench.report.scores.board.ranks import Standing
 from merbench.report.scores.board.row_pairs import Comparison
 from merbench.report.scores.rows.entries import Board, Entry
 from merbench.report.site.board_page.reproduce import phrases

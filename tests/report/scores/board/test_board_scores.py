@@ -14,7 +14,8 @@ from merbench.api.processes import each_apart
 from merbench.report.scores import source as reading
 from merbench.report.scores.board import row_pairs
 from merbench.report.scores.board import row_scores as rows
-from merbench.report.scores.board.board_scores import score, standings
+from merbench.report.scores.board.board_scores import score
+from merbench.report.scores.board.ranks import standings
 from merbench.report.scores.cache import Cache
 from merbench.report.scores.rows.entries import collect
 from merbench.report.scores.source import StoreSource
