@@ -157,6 +157,14 @@ class EncodingNotes(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncodingCounts(Event):
+    """What a frozen encoder counted on its rows: name, as its documentation has it -> number."""
+
+    label: str
+    counts: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchProgress(Event):
     """``finished`` of ``wanted`` trials, by all workers; ``best``: the best value so far of
     ``metric`` on the validation rows, of trial ``best_trial``.

@@ -21,6 +21,7 @@ from rich.table import Column
 from rich.text import Text
 
 from merbench.api.events import (
+    EncodingCounts,
     EncodingNotes,
     EncodingStarted,
     EpochDone,
@@ -77,6 +78,9 @@ class EncodeProgress:
                     f"{are(len(notes))} missing or incomplete "
                     f"({notes_text}{ellipsis})"
                 )
+            case EncodingCounts(label=label, counts=counts):
+                counts_text = ", ".join(f"{name} {value:.3g}" for name, value in counts.items())
+                say(f"note: {label}: {counts_text}")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from torch import nn
 
 from merbench.api import Config, Context, Modality, Prepared, RunError, Steps, Stream, StreamSpec
 from merbench.api.events import (
+    EncodingCounts,
     EncodingNotes,
     EncodingStarted,
     RowsEncoded,
@@ -23,6 +24,7 @@ from merbench.api.events import (
     Watch,
     ignore,
 )
+from merbench.api.material.clips import CUT_SHORT, WITHOUT
 from merbench.data.encoder_cache.cache import Cache
 from merbench.data.encoder_cache.entry import About, Entry
 from merbench.data.encoder_cache.filling import Filling
@@ -104,6 +106,9 @@ def encoded(
         note_by_path = {str(stream.values[order[row]]): note for row, note in entry.notes.items()}
         notes = dict(sorted(note_by_path.items()))
         watch(EncodingNotes(label=_label(plan, modality), rows=entry.rows, notes=notes))
+    counts = {n: v for n, v in entry.measured.items() if v and n not in (CUT_SHORT, WITHOUT)}
+    if counts:
+        watch(EncodingCounts(label=_label(plan, modality), counts=counts))
     start, rank_of_row = np.cumsum(length) - length, np.argsort(order)
     return entry, dataclasses.replace(
         stream, kind="steps", values=values, start=start[rank_of_row], length=length[rank_of_row]

@@ -20,7 +20,7 @@ from merbench.analyses.predict import apply
 from merbench.analyses.robust import robust
 from merbench.analyses.trained import trained
 from merbench.api import RunError, Stream
-from merbench.api.events import EncodingNotes, EncodingStarted
+from merbench.api.events import EncodingCounts, EncodingNotes, EncodingStarted
 from merbench.data.encoder_cache.cache import Cache
 from merbench.data.folder.inputs import read_inputs
 from merbench.engine.build import build
@@ -204,6 +204,17 @@ def test_runs_side_by_side_leave_the_tower_to_another_process(texts, tmp_path, m
     monkeypatch.setattr(encode, "_fill", lambda *words: pytest.fail("the tower ran again"))
     alone = run(texts, tiny.corpus(size=200), [0, 1], Store(tmp_path / "alone"), machine)
     assert [r.weights_sha256 for r in both] == [r.weights_sha256 for r in alone]
+
+
+def test_what_an_encoder_counted_is_told(texts, tmp_path):
+    old = texts.streams["text"]
+    long = np.where(np.arange(len(old.values)) % 2, " ".join(["film"] * 90), old.values)
+    plan = dataclasses.replace(texts, streams={"text": dataclasses.replace(old, values=long)})
+    for _ in range(2):  # also where it was encoded before
+        events = []
+        encoded(plan, "text", Cache(tmp_path), CPU, events.append)
+        counts = [e.counts for e in events if isinstance(e, EncodingCounts)]
+        assert counts == [{"truncated_rate": 0.5}]
 
 
 def test_rows_in_another_order_share_an_entry(texts, tmp_path):
