@@ -87,15 +87,19 @@ def _descriptors_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interpreter_kept() -> Iterator[None]:
-    """How deep functions may call each other, where modules are, and that nobody looks on."""
+    """How deep functions may call each other, where modules are, who may read new files, and that
+    nobody looks on.
+    """
     depth, trace, profile = sys.getrecursionlimit(), sys.gettrace(), sys.getprofile()
-    path = [*sys.path]
+    path, mask = [*sys.path], os.umask(0)
+    os.umask(mask)
     try:
         yield
     finally:
         sys.settrace(trace)
         sys.setprofile(profile)
         sys.setrecursionlimit(depth)
+        os.umask(mask)
         sys.path += [folder for folder in path if folder not in sys.path]
 
 

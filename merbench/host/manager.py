@@ -66,6 +66,10 @@ class Plugin:
     error: str | None = None
 
 
+LONGEST_MESSAGE = 1000
+"""Characters of what a plugin raises that are shown."""
+
+
 def discover(
     disabled: Iterable[str] = (), environ: Mapping[str, str] = os.environ
 ) -> tuple[Plugin, ...]:
@@ -269,12 +273,22 @@ def _check_name(declaration: Declaration | Command) -> None:
 def _sentence(error: BaseException, module: ModuleType | None) -> str:
     path = getattr(module, "__file__", None)
     file_text = f" ({Path(path).name})" if path else ""
-    lines = str(error).strip().splitlines() or ["no message"]
+    lines = _message(error).strip().splitlines() or ["no message"]
     if isinstance(error, pluggy.PluginValidationError):
         return f"{lines[-1]}; the hooks are {' and '.join(HOOKS)}, without arguments"
     if isinstance(error, DeclarationError):
         return f"{lines[0]}{file_text}"
     return f"{type(error).__name__}: {lines[0]}{_place(error)}"
+
+
+def _message(error: BaseException) -> str:
+    """Its words are a plugin's code, too."""
+    try:
+        return guarded(lambda: str(error), "its message was")[0][:LONGEST_MESSAGE]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as fault:
+        return f"its message cannot be read ({type(fault).__name__})"
 
 
 def _place(error: BaseException) -> str:

@@ -36,7 +36,7 @@ def attack(draws: Draws, work: Path) -> Tries:
 def _put(store: Store, runs: list) -> None:
     for number in count():
         run, rows = runs[number % len(runs)]
-        store.put(run.model_copy(update={"started": f"again {number}"}), rows)
+        store.put(run.model_copy(update={"started": f"2026-11-20T00:00:00.{number:06d}"}), rows)
 
 
 def _draw(folder: Path) -> None:

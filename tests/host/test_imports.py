@@ -113,17 +113,21 @@ def test_an_import_leaves_the_interpreter_as_it_was(entry):
         return None
 
     depth, before, path = sys.getrecursionlimit(), sys.getprofile(), [*sys.path]
+    mask = os.umask(0o022)
+    os.umask(mask)
     sys.setprofile(mine)
     try:
         import_plugin(
             entry(
-                "import sys\nsys.setrecursionlimit(200)\nsys.setprofile(lambda *a: None)\nsys.path[:] = ['x']"
+                "import os, sys\nsys.setrecursionlimit(200)\nsys.setprofile(lambda *a: None)\n"
+                "sys.path[:] = ['x']\nos.umask(0o777)"
             )
         )
         assert sys.getprofile() is mine
     finally:
         sys.setprofile(before)
     assert sys.getrecursionlimit() == depth and set(path) < set(sys.path)
+    assert os.umask(mask) == mask
 
 
 def test_the_user_may_interrupt_an_import(entry):

@@ -326,6 +326,20 @@ def test_hooks_that_exit_or_hang_break_their_plugin_alone(monkeypatch, declare, 
     assert re.search(sentence, plugin.error or "") and not plugin.declarations
 
 
+@pytest.mark.parametrize("fault", [SystemExit, ValueError, KeyError])
+def test_an_error_whose_message_cannot_be_read_is_one_sentence(monkeypatch, fault):
+    class Odd(Exception):
+        def __str__(self):
+            raise fault
+
+    def declare():
+        raise Odd
+
+    install_here(monkeypatch, declare)
+    (plugin,) = discover()
+    assert plugin.error and f"its message cannot be read ({fault.__name__})" in plugin.error
+
+
 def test_what_hooks_print_is_kept_from_stdout(monkeypatch, capsys):
     install_here(monkeypatch, lambda: print("hello") or [])
     (plugin,) = discover()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,6 +85,10 @@ def check_record(record: Record) -> None:
     record.space.label_space()
     if record.folds and (record.fold or 0) >= record.folds:
         raise ValueError(f"it is of fold {record.fold} of {record.folds}")
+    try:
+        datetime.fromisoformat(record.started)
+    except ValueError:
+        raise ValueError(f"it started at {record.started!r}, which is no date") from None
     if record.status == "done":
         _check_results(record)
     if record.tuned_by is not None:
@@ -91,10 +96,15 @@ def check_record(record: Record) -> None:
             if not _is_number(record.tuned_by.get(key)):
                 raise ValueError(f"tuned_by has no number of {key}")
     for entry in record.history:
-        if not isinstance(entry.get("loss", {}), dict) or not _is_number(entry.get("epoch", 0)):
+        losses = entry.get("loss", {})
+        if not isinstance(losses, dict) or not _is_number(entry.get("epoch", 0)):
             raise ValueError("its history has an entry without number of epoch or without losses")
-    if not isinstance(record.provenance.get("packages", {}), dict):
-        raise ValueError("its provenance names no packages")
+        scores = [value for key, value in entry.items() if key not in ("stage", "loss")]
+        if not all(v is None or _is_number(v) for v in (*losses.values(), *scores)):
+            raise ValueError("its history has a loss or a score that is no number")
+    for key in ("packages", "git"):
+        if not isinstance(record.provenance.get(key, {}), dict):
+            raise ValueError(f"its provenance has {key} that are no names with values")
 
 
 def _check_results(record: Record) -> None:

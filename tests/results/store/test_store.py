@@ -39,7 +39,7 @@ def spec(**changed) -> RunSpec:
 
 def record(name: str = "0123456789abcdef", **changed) -> Record:
     base = {
-        "run_id": name, "status": "done", "started": "now", "spec": spec(), "seed": 0, "space": {"kind": "score", "words": []},
+        "run_id": name, "status": "done", "started": "2026-11-20", "spec": spec(), "seed": 0, "space": {"kind": "score", "words": []},
         "track": Track(dataset="d", revision="r", task="t", protocol="p", streams=[]), "counts": {"test": 2}, "contents": {},
         "metrics": Metrics(valid={"mae": 1.0}, test={"mae": 1.0, "corr": None}), "source_digest": "x", "provenance": {},
         "cost": Cost(seconds=1, peak_bytes=1, parameters=1, trainable=1),
@@ -146,7 +146,7 @@ def test_predictions_of_another_training_of_the_same_run_are_noticed(tmp_path, m
     store, name = Store(tmp_path), record().run_id
     store.put(record(), predictions())
     old = (store.runs / f"{name}.json").read_bytes()
-    store.put(record(started="later"), predictions())
+    store.put(record(started="2027-01-01"), predictions())
     (store.runs / f"{name}.json").write_bytes(old)
     assert StoreSource(store).records() == []
     assert store.get(name) is None and "another training" in store.warnings[0]
@@ -163,6 +163,10 @@ ODD = {
     "a fold beyond its protocol's": {"fold": 5, "folds": 5},
     "a history without epochs": {"history": [{"epoch": "one"}]},
     "losses that are a list": {"history": [{"epoch": 1, "loss": [1]}]},
+    "a score by epoch that is a text": {"history": [{"epoch": 1, "mae": "x"}]},
+    "a loss that is a list": {"history": [{"epoch": 1, "loss": {"l1": [1]}}]},
+    "a commit that is a number": {"provenance": {"git": 1e308}},
+    "a start that is no date": {"started": "now"},
     "packages that are a list": {"provenance": {"packages": ["torch"]}},
     "other numbers of rows": {"counts": {"test": 3}},
     "endless seconds": {
