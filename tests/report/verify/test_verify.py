@@ -69,7 +69,7 @@ def undrawn(monkeypatch):
     else.
     """
 
-    def lying(folders):
+    def lying(folders, kept):
         return {
             f"{f.path.name}/{p.name}": p.read_bytes()
             for f in folders
