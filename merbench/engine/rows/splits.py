@@ -230,7 +230,7 @@ class Fold:
             cells = task.known[rows]
         known = None if cells is None else _tensor(cells)
         if known is not None:
-            target = torch.where(known, target, 0.0)  # a NaN would reach gradients through 0 * NaN
+            target = target.masked_fill(~known, 0)  # a NaN would reach gradients through 0 * NaN
         return SplitData(inputs, target, known, device)
 
 

@@ -192,10 +192,11 @@ def test_the_probe_is_fitted_in_a_few_epochs(catalog):
     assert unfitted > least + 0.5 * (constant - least)
 
 
+@pytest.mark.parametrize("kind", ["score", "class"])
 @pytest.mark.parametrize("model", ["mpuc", "mpuc-tuned", "mpuc-aside", "scpnet"])
-def test_rows_without_a_label_are_learned_from(catalog, model):
+def test_rows_without_a_label_are_learned_from(catalog, model, kind):
     """Also where a whole batch has none."""
-    corpus = tiny.corpus("score", size=48)
+    corpus = tiny.corpus(kind, size=48)
     settings = {"train.epochs": 1, "train.batch_size": 4}
     request = Request(model, settings=settings, labels="keep:0.25")
     plan = resolve(request, catalog, corpus, tiny.lexicon())
