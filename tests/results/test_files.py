@@ -18,6 +18,7 @@ from merbench.data.folder.manifest import FILE as MANIFEST
 from merbench.data.folder.manifest import read_manifest
 from merbench.data.intake.fetch.download import PartialFile
 from merbench.data.streams.content_hash import Known
+from merbench.report.pictures.kept import KeptPictures
 from merbench.report.scores.cache import Cache
 from merbench.results import files
 from merbench.results.code_digest import code_digest
@@ -141,6 +142,11 @@ def test_a_pipe_in_the_place_of_what_is_kept_is_as_if_nothing_were_kept(tmp_path
     path = tmp_path / "kept.json"
     os.mkfifo(path)
     assert Cache(tmp_path).read("kept", Holder) is None
+    svg = KeptPictures(tmp_path).drawn(bytes, b"svg")
+    for file in tmp_path.glob("*.svg"):
+        file.unlink()
+        os.mkfifo(file)
+    assert KeptPictures(tmp_path).drawn(bytes, b"svg") == svg
     assert len(code_digest(["merbench.api.plural"], path)) == 12
     assert Known(path).table == {} and PartialFile(tmp_path / "kept", "").about == {}
     (tmp_path / "encoded/kept").mkdir(parents=True)

@@ -13,7 +13,8 @@ from typing import Any
 import matplotlib
 
 from merbench.results.code_digest import code_digest
-from merbench.results.files import write_atomic
+from merbench.results.files import sweep, write_atomic
+from merbench.results.records.sealed import DamagedError, read_file
 
 MOST = 2000
 """Pictures; some 40 MB. Beyond these the older half goes."""
@@ -37,8 +38,8 @@ class KeptPictures:
             return draw(*numbers)
         deciding = repr((self._drawer, draw.__module__, draw.__name__, numbers))
         file = self._folder / f"{sha256(deciding.encode()).hexdigest()}.svg"
-        with suppress(OSError):
-            digest, _, svg = file.read_bytes().partition(b"\n")
+        with suppress(OSError, DamagedError):
+            digest, _, svg = read_file(file).partition(b"\n")
             if digest == _digest(svg):
                 return svg
         svg = draw(*numbers)
@@ -48,6 +49,7 @@ class KeptPictures:
         return svg
 
     def _make_room(self, folder: Path) -> None:
+        sweep(folder)
         files = list(folder.glob("*.svg"))
         if len(files) >= MOST:
             for file in sorted(files, key=lambda file: file.stat().st_mtime)[: MOST // 2]:

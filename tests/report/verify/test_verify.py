@@ -294,10 +294,6 @@ def test_one_seed(path, undrawn):
             lambda r: {"history": [{"stage": "main", "mae": 1.0}]},
             "an epoch of its history has stage, mae",
         ),
-        (
-            lambda r: {"history": [r.history[0], r.history[1] | {"mae": "x"}, r.history[2]]},
-            "stages and history cannot be checked: Type",
-        ),
         (lambda r: {"history": [], "best_epoch": None}, "a run of it has no history"),
         (lambda r: {"error": "no memory"}, "it is done, and has an error"),
         (lambda r: {"cost": None}, "it is done, and has no cost"),
@@ -391,9 +387,10 @@ def test_what_is_no_file_of_a_board_and_what_is_of_another(path, undrawn):
     )
 
 
-def test_what_cannot_be_drawn_is_told(path):
+def test_a_score_by_epoch_that_is_a_text_is_named_with_its_file(path):
     alter(path, lambda r: {"history": [*r.history[:2], r.history[2] | {"mae": "x"}]})
-    assert any(w == "." and "nothing can be drawn of it" in s for w, s in failures(path))
+    with pytest.raises(DataError, match=r"\.json cannot be read: its history has .* no number"):
+        read(path)
 
 
 def test_records_of_two_tracks_are_told_in_one_sentence(path):
