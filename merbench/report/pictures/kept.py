@@ -56,11 +56,10 @@ class KeptPictures:
                 file.unlink(missing_ok=True)
 
 
-def _drawer(parsed_code: Path | None) -> tuple[Any, ...]:
-    """The code that draws, and matplotlib with its settings."""
-    settings = {k: v for k, v in matplotlib.rcParams.items() if not k.startswith("backend")}
+def _drawer(parsed_code: Path | None) -> tuple[str, str]:
+    """The code that draws, and matplotlib's version."""
     code = code_digest(["merbench.report.pictures.board"], parsed_code)
-    return code, matplotlib.__version__, sorted(settings.items())
+    return code, matplotlib.__version__
 
 
 def _digest(svg: bytes) -> bytes:

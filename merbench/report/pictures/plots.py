@@ -24,6 +24,8 @@ from merbench.report.pictures.themes import DRAWN_BY, themed
 from merbench.report.tables.sheet import count
 
 STYLE: Any = {
+    # A user's own settings would make other pictures of a board than its maker's.
+    **{k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")},
     "svg.hashsalt": "merbench",
     "svg.fonttype": "none",
     # A "$" in a name is a "$".

@@ -158,3 +158,12 @@ def test_names_that_mean_something_to_svg_or_to_matplotlib_are_shown_as_they_are
 def test_a_sign_that_no_xml_may_hold_is_replaced():
     picture = plots.scores("a\x07b", "MAE", {"m": plots.Line([1.0])}, {})
     assert "a\ufffdb" in "".join(ElementTree.fromstring(picture).itertext())
+
+
+def test_a_users_settings_of_matplotlib_change_no_picture():
+    def drawn():
+        return plots.scores("board", "MAE", {"tfn": plots.Line([1.0, 1.1], (0.9, 1.2))}, {})
+
+    usual = drawn()
+    with plots.matplotlib.rc_context({"font.size": 20, "lines.linewidth": 7, "axes.grid": True}):
+        assert drawn() == usual
