@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
-from merbench.api import Ablation, Modality, Recipe, RequestError
+from merbench.api import MODALITIES, Ablation, Modality, Recipe, RequestError
 from merbench.engine.plan.plan import Plan, Request
+from merbench.engine.plan.settings import overrides
 from merbench.report.scores.paired import Line, same
 from merbench.report.scores.rows.pooled_seeds import Scored
 
@@ -25,15 +27,19 @@ def subsets(modalities: Sequence[Modality]) -> list[tuple[Modality, ...]]:
 
 def ablated_request(request: Request, ablation: Ablation) -> Request:
     """The request without what the ablation takes away. Its settings describe the full model, so
-    those that the ablation sets too, or that belong to a part that it replaces, are not passed on:
-    else a setting would undo the ablation.
+    those that the ablation overrides, or whose part it leaves out, are not passed on: they would
+    undo the ablation, or be refused.
     """
-    settings = {
-        key: value
-        for key, value in request.settings.items()
-        if ablation.settings.keys().isdisjoint((key, key.rpartition(".")[0]))
-    }
-    return replace(request, ablations=(ablation.name,), settings=settings)
+    kept = {k: v for k, v in request.settings.items() if not overrides(ablation.settings, k)}
+    if ablation.modalities:
+        kept = _of_modalities(kept, ablation.modalities)
+    return replace(request, ablations=(ablation.name,), settings=kept)
+
+
+def _of_modalities(settings: Mapping[str, Any], modalities: Sequence[Modality]) -> dict[str, Any]:
+    """Without those of the encoders of other modalities."""
+    others = {f"encoder.{modality}" for modality in MODALITIES if modality not in modalities}
+    return {k: v for k, v in settings.items() if others.isdisjoint((k, k.rpartition(".")[0]))}
 
 
 def ablated_requests(
@@ -55,7 +61,8 @@ def ablated_requests(
         if declared[name].settings or declared[name].modalities not in by_subset:
             requests[name] = ablated_request(request, declared[name])
     return requests | {
-        name: replace(request, modalities=subset) for subset, name in by_subset.items()
+        name: replace(request, modalities=subset, settings=_of_modalities(request.settings, subset))
+        for subset, name in by_subset.items()
     }
 
 

@@ -70,6 +70,18 @@ def test_a_setting_of_the_full_model_does_not_undo_an_ablation(catalog):
     assert requests["label-table"].settings == request.settings
 
 
+def test_settings_of_what_is_left_out_are_not_passed_on(catalog):
+    stays = {"objective.relation-contrast.weight": 0.5}
+    request = Request("mcl-ner", settings={"objective.multiview-contrast.weight": 0.1, **stays})
+    recipe = catalog.recipe("mcl-ner")
+    requests = ablated_requests(recipe, ["no-semantic-view"], ALL, request, all_subsets=False)
+    assert requests["no-semantic-view"].settings == stays
+    request = Request("merclip", settings={"encoder.audio": "features", "encoder.text.width": 8})
+    requests = ablated_requests(catalog.recipe("merclip"), [], ALL, request, all_subsets=True)
+    assert requests["text+video"].settings == {"encoder.text.width": 8}
+    assert requests["text+audio"].settings == request.settings
+
+
 METRICS = BUILT_IN.of(LabelSpace("score", ("low", "high"), ("low", "high"), (-3.0, 3.0)))
 
 

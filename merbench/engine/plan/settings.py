@@ -27,6 +27,17 @@ def names_part(key: str) -> bool:
     return key in PART_KEYS or (key.startswith("view.") and key.count(".") == 1)
 
 
+def overrides(settings: Mapping[str, Any], key: str) -> bool:
+    """True if one of ``settings`` is of the same name as ``key``, or puts another part in the place
+    of the one whose field ``key`` is.
+    """
+    slot = key.rpartition(".")[0]
+    kind, _, name = slot.partition(".")
+    if kind == "objective" and "objective" in settings and key not in settings:
+        return name not in _names(settings["objective"], "objective", "objective=task")
+    return not settings.keys().isdisjoint((key, slot))
+
+
 def laid_over(base: Any, overlay: Any) -> Any:
     """A declared value over another: of two mappings (``train.lr_factors``) the keys of both, so
     that a case for a text tower keeps the rates that the recipe has for the rest.
