@@ -9,15 +9,16 @@ import numpy as np
 from merbench.api.material.corpus import Task
 
 FEW = 12
-"""So many values of a score are counted each by itself ..."""
 OFTEN = 5
-"""... where so many rows, on average, have each."""
+"""A score of at most ``FEW`` values is counted value by value, where ``OFTEN`` rows, on average,
+have each.
+"""
 
 
 @dataclass(frozen=True)
 class Histogram:
     """``unknown``: rows that lack a label. ``low``, ``high``, ``mean``: of a score. ``counts``:
-    value (a score to the nearest anchor where it has more values than a dozen) or word -> rows.
+    value or word -> rows; a score of many values is counted at its nearest anchor.
     """
 
     rows: int
@@ -44,7 +45,8 @@ def histogram(task: Task, rows: np.ndarray) -> Histogram:
             low, high, mean = (round(float(v), 4) for v in (y.min(), y.max(), y.mean()))
         values_C = _values(task)
         nearest = np.abs(y[:, None] - values_C).argmin(axis=1)
-        counts = {f"{value:.3g}": int((nearest == c).sum()) for c, value in enumerate(values_C)}
+        names = _distinct_names(values_C)
+        counts = {name: int((nearest == c).sum()) for c, name in enumerate(names)}
     return Histogram(len(rows), task.count_incomplete(rows), low, high, mean, counts)
 
 
@@ -54,3 +56,12 @@ def _values(task: Task) -> np.ndarray:
     values = np.unique(known_labels.round(6) + 0.0)
     few = 0 < len(values) <= min(FEW, len(known_labels) / OFTEN)
     return values if few else np.array(task.space.anchors)
+
+
+def _distinct_names(values_C: np.ndarray) -> list[str]:
+    """With as few digits as tell them apart, and three where these do: one name is one count."""
+    for digits in range(3, 18):
+        names = [f"{value:.{digits}g}" for value in values_C]
+        if len(set(names)) == len(names):
+            break
+    return names

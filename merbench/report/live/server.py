@@ -34,10 +34,14 @@ class LiveServer(ThreadingHTTPServer):
         self.pages = pages
         try:
             super().__init__((host, port), _Handler)
+        except OverflowError:
+            raise RequestError(
+                f"nothing can be served at {host}:{port} (it is no number of a port); "
+                "choose a --port up to 65535, or 0 for any that is free"
+            ) from None
         # UnicodeError, ValueError: of a name that is none.
-        except (OSError, ValueError, TypeError, OverflowError) as error:
-            number = "it is no number of a port" if isinstance(error, OverflowError) else ""
-            reason = number or getattr(error, "strerror", None) or "it is no name of a machine"
+        except (OSError, ValueError, TypeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no name of a machine"
             raise RequestError(
                 f"nothing can be served at {host}:{port} ({reason}); "
                 "choose another --port, or 0 for any that is free"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import chain, count
 from pathlib import Path
-
-MOST = 10_000
-"""Files of one name, in a loop that would do the same for ever."""
 
 
 def set_aside(root: Path, paths: Iterable[Path]) -> str:
@@ -16,8 +14,13 @@ def set_aside(root: Path, paths: Iterable[Path]) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
-            names = (path.name, *(f"{path.name}.{number}" for number in range(1, MOST)))
-            path.rename(next(folder / n for n in names if not os.path.lexists(folder / n)))
+            path.rename(_unused(folder / path.name))
     except OSError:
         return "it was left where it is, because the store is read-only"
     return f"it was moved to {folder}"
+
+
+def _unused(path: Path) -> Path:
+    """The path, or with the first number behind it under which nothing lies."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in count(1))
+    return next(place for place in chain([path], numbered) if not os.path.lexists(place))

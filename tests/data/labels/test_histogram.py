@@ -19,3 +19,7 @@ def test_a_few_values_are_counted_as_they_are():
 def test_many_values_are_counted_at_the_nearest_anchor():
     actual = counts(np.linspace(-1, 1, 50), range(50))
     assert len(actual) == len(SENTIMENT.anchors) and sum(actual.values()) == 50
+
+
+def test_values_that_three_digits_do_not_tell_apart_have_a_count_each():
+    assert counts(5 * [1.001, 1.002], range(10)) == {"1.001": 5, "1.002": 5}
