@@ -129,7 +129,8 @@ def _what(session: Session, words: tuple[str, ...], name: str | None) -> tuple[s
         or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
     ):
         raise RequestError(
-            f"--name {name!r}: a name is made of letters, digits, - and _, and is not vectors"
+            f"--name {name!r}: a name is made of letters, digits, -, _ and ., begins with neither "
+            "- nor ., and is not vectors"
         )
     return name, Path(words[0])
 

@@ -56,8 +56,8 @@ def _by_its_beginning(path: Path) -> str:
     """Of a file whose suffix says nothing."""
     with path.open("rb") as file:
         beginning = file.read(_BEGINNING)
-    if not beginning:
-        return "nothing"
+    if not beginning.strip():
+        return "nothing" if len(beginning) < _BEGINNING else ""
     for mark, holds in _MARKS.items():
         if beginning.startswith(mark):
             return holds if isinstance(holds, str) else holds(path)

@@ -78,12 +78,14 @@ def test_a_suffix_that_says_nothing_leaves_the_first_bytes(tmp_path):
     (tmp_path / "a.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     (tmp_path / "a.txt").write_text("\na good film \u6211\nand more\n")
     (tmp_path / "a.csv").write_bytes(b"")
+    (tmp_path / "blank").write_bytes(b" \n")
     (tmp_path / "a.bin").write_bytes(bytes(range(250)))
     sentences = {
         "book.xlsx": "an Excel workbook; save its sheet as .csv",
         "a.mat": "MATLAB's variables; save them as .npz or as a table",
         "a.txt": "text that begins with 'a good film \u6211'",
         "a.csv": "nothing",
+        "blank": "nothing",
         "a.bin": "",
     }
     assert {name: contents(Source(tmp_path / name)) for name in sentences} == sentences
