@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from merbench.report.verify.truth import Truth
 from merbench.results.records.predictions import Predictions
 from merbench.results.records.reading import UnreadableError
 from merbench.results.records.record import Record, RecordedSpace
+from merbench.results.store.corrections import Correction
 from merbench.results.store.history import carry_over, read_corrections
 from merbench.results.store.merge import Merged, difference, superseded_by
 from merbench.results.store.store import Store
@@ -41,31 +42,41 @@ def merge_board(folder: Folder, truth: Truth, into: Store) -> Iterator[Merged]:
         if failures := run_failures(record, folder, truth, wrong):
             yield Merged(name, "refused", failures[0].sentence)
             continue
-        done = record.status == "done"
-        theirs = labelled.predictions(name) if done else None
-        try:
-            ours = into.get(name)
-        except UnreadableError as error:
-            yield Merged(name, "refused", str(error))
-            continue
-        if ours is None or (ours.status == "failed" and done):
-            into.put(record, theirs)
-            yield Merged(name, "copied")
-            continue
-        why = ""
-        if theirs is not None and ours.status == "done":
-            why = difference(_single(theirs), _single(into.predictions(name)), record, ours)
-        if not why:
-            into.update(ours, None, record.track)
-            yield Merged(name, "there")
-        elif superseded_by(ours, folder.corrections):
-            into.put(record, theirs)
-            yield Merged(name, "copied", f"supersedes the one here: {why}")
-        elif superseded_by(record, known):
-            yield Merged(name, "there", "the one here supersedes it")
-        else:
-            yield Merged(name, "conflict", why)
+        theirs = labelled.predictions(name) if record.status == "done" else None
+        yield _merged(record, theirs, into, folder.corrections, known)
     carry_over(folder.corrections, into)
+
+
+def _merged(
+    record: Record,
+    theirs: Predictions | None,
+    into: Store,
+    its_corrections: Sequence[Correction],
+    known: Sequence[Correction],
+) -> Merged:
+    """One run of a board, whose predictions are ``theirs`` if it is done. ``known``: corrections of
+    the board and of ``into``.
+    """
+    name, done = record.run_id, theirs is not None
+    try:
+        ours = into.get(name)
+    except UnreadableError as error:
+        return Merged(name, "refused", str(error))
+    if ours is None or (ours.status == "failed" and done):
+        into.put(record, theirs)
+        return Merged(name, "copied")
+    why = ""
+    if theirs is not None and ours.status == "done":
+        why = difference(_single(theirs), _single(into.predictions(name)), record, ours)
+    if not why:
+        into.update(ours, None, record.track)
+        return Merged(name, "there")
+    if superseded_by(ours, its_corrections):
+        into.put(record, theirs)
+        return Merged(name, "copied", f"supersedes the one here: {why}")
+    if superseded_by(record, known):
+        return Merged(name, "there", "the one here supersedes it")
+    return Merged(name, "conflict", why)
 
 
 def _single(predictions: Predictions) -> Predictions:
