@@ -243,7 +243,8 @@ def test_what_the_layout_is_checked_with_finds_what_is_wrong(page):
       document.querySelector("main").insertAdjacentHTML("afterbegin", '<div style="height: 300px"></div>');
       requestAnimationFrame(() => requestAnimationFrame(done));
     })""")
-    assert page.evaluate(SHIFTS) > 0
+    # A busy browser reports it some frames later.
+    page.wait_for_function(f"({SHIFTS})().then((total) => total > 0)", timeout=300_000)
 
 
 def test_predictions_show_targets_only_from_the_readers_own_file(page, root, tmp_path):
